@@ -1,0 +1,44 @@
+package dev.causal4j.tensor;
+
+import java.util.Locale;
+
+/** How a number is stored. Arithmetic is always f32; widening f16 and bf16 to it is exact. */
+public enum DType {
+    /** IEEE binary32. */
+    F32(4),
+    /** IEEE binary16; read from files, never a storage of {@link Matrix}. */
+    F16(2),
+    /** The upper half of binary32: 8 bits of exponent, 7 of mantissa. */
+    BF16(2);
+
+    private final int bytes;
+
+    DType(int bytes) {
+        this.bytes = bytes;
+    }
+
+    /** Bytes a number takes. */
+    public int bytes() {
+        return bytes;
+    }
+
+    /** The name in flags, JSON and documents: {@code f32}, {@code f16}, {@code bf16}. */
+    public String label() {
+        return name().toLowerCase(Locale.ROOT);
+    }
+
+    /** The bf16 nearest to {@code value}, ties to even; NaN stays NaN. */
+    public static short toBFloat16(float value) {
+        int bits = Float.floatToRawIntBits(value);
+        if (Float.isNaN(value)) {
+            // A payload in the low half alone would round to infinity.
+            return (short) ((bits >>> 16) | 0x40);
+        }
+        return (short) ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16);
+    }
+
+    /** The float a bf16 stands for, exactly. */
+    public static float fromBFloat16(short value) {
+        return Float.intBitsToFloat(value << 16);
+    }
+}

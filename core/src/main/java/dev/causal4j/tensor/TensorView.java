@@ -1,0 +1,90 @@
+package dev.causal4j.tensor;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.List;
+import java.util.Objects;
+
+/**
+ * A dense tensor as a file stores it: row-major, little-endian, not copied. Immutable as long as nobody writes to the
+ * memory behind it, and then thread-safe.
+ *
+ * @param name the name errors speak of
+ * @param shape the dimensions, outermost first; empty for a scalar
+ * @param data exactly product(shape) numbers
+ */
+public record TensorView(String name, DType dtype, List<Long> shape, MemorySegment data) {
+    private static final ValueLayout.OfFloat FLOAT =
+            ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfShort SHORT =
+            ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    /**
+     * Checks that the bytes fit the shape.
+     *
+     * @throws IllegalArgumentException if a dimension is negative or the size of {@code data} is not that of the shape
+     */
+    public TensorView {
+        Objects.requireNonNull(name);
+        shape = List.copyOf(shape);
+        long bytes = Math.multiplyExact(elements(name, shape), (long) dtype.bytes());
+        if (data.byteSize() != bytes) {
+            throw new IllegalArgumentException(name + ": expected " + bytes + " bytes for " + dtype.label() + shape
+                    + ", got " + data.byteSize());
+        }
+    }
+
+    /** How many numbers there are. */
+    public long elements() {
+        return elements(name, shape);
+    }
+
+    /**
+     * Copies numbers {@code from} to {@code from + count}, counted in row-major order, widened to f32.
+     *
+     * @throws IndexOutOfBoundsException if they are not all inside the tensor and the target
+     */
+    public void copyTo(long from, float[] target, int offset, int count) {
+        Objects.checkFromIndexSize(from, (long) count, elements());
+        Objects.checkFromIndexSize(offset, count, target.length);
+        switch (dtype) {
+            case F32 -> MemorySegment.copy(data, FLOAT, from * 4, target, offset, count);
+            case F16 -> {
+                for (int i = 0; i < count; i++) {
+                    target[offset + i] = Float.float16ToFloat(data.get(SHORT, (from + i) * 2));
+                }
+            }
+            case BF16 -> {
+                for (int i = 0; i < count; i++) {
+                    target[offset + i] = DType.fromBFloat16(data.get(SHORT, (from + i) * 2));
+                }
+            }
+        }
+    }
+
+    /**
+     * All numbers, widened to f32.
+     *
+     * @throws IllegalArgumentException if there are more than an array can hold
+     */
+    public float[] toArray() {
+        if (elements() > Integer.MAX_VALUE - 8) {
+            throw new IllegalArgumentException(name + ": expected at most 2^31 numbers, got " + elements());
+        }
+        float[] numbers = new float[(int) elements()];
+        copyTo(0, numbers, 0, numbers.length);
+        return numbers;
+    }
+
+    private static long elements(String name, List<Long> shape) {
+        long product = 1;
+        for (long dimension : shape) {
+            if (dimension < 0) {
+                throw new IllegalArgumentException(name + ": expected no negative dimension, got " + shape);
+            }
+            product = Math.multiplyExact(product, dimension);
+        }
+        return product;
+    }
+}
