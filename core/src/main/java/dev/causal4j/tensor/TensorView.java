@@ -30,8 +30,8 @@ public record TensorView(String name, DType dtype, List<Long> shape, MemorySegme
         shape = List.copyOf(shape);
         long bytes = Math.multiplyExact(elements(name, shape), (long) dtype.bytes());
         if (data.byteSize() != bytes) {
-            throw new IllegalArgumentException(name + ": expected " + bytes + " bytes for " + dtype.label() + shape
-                    + ", got " + data.byteSize());
+            throw new IllegalArgumentException(
+                    name + ": expected " + bytes + " bytes for " + dtype.label() + shape + ", got " + data.byteSize());
         }
     }
 
