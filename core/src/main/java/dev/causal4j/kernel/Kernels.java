@@ -1,22 +1,146 @@
 package dev.causal4j.kernel;
 
-/** Thread-safe: stateless functions on the caller's arrays. */
+import java.util.Arrays;
+import java.util.Objects;
+
+/**
+ * The only front door to the arithmetic: checks shapes, then calls the kernels chosen when the class loaded.
+ * Thread-safe: functions without state on the caller's arrays. None of them starts a thread; see {@link Threads}.
+ *
+ * <p>The property {@value #PROPERTY} forces {@code scalar}, {@code vector128}, {@code vector256} or {@code vector512};
+ * a choice this JVM or machine does not have makes every call fail. Results have the same bits under all of them.
+ */
 public final class Kernels {
+    /** The system property that forces a choice of kernels. */
+    public static final String PROPERTY = "causal4j.kernels";
+
+    /** Outputs in a panel. */
+    static final int PANEL = Panels.WIDTH;
+
+    private static final KernelSet SET = KernelChoice.choose();
+
     private Kernels() {}
 
-    /** Replaces {@code x[offset .. offset + n)} by its softmax. */
+    /** The kernels in use: {@code scalar}, {@code vector128}, {@code vector256} or {@code vector512}. */
+    public static String name() {
+        return SET.name();
+    }
+
+    /**
+     * y[r][64 p + j] = sum over k of x[r][k] · w[p][k][j], as one chain of fused multiply-adds in the order of k that
+     * starts at +0. Every number of the panels is computed, padding too.
+     *
+     * @param w f32 panels
+     * @param x rows of {@code w.depth()} numbers
+     * @param y as many rows, of {@code 64 * w.count()} numbers
+     * @throws IndexOutOfBoundsException if a row or panel is not inside its memory
+     */
+    public static void multiplyF32(Panels w, Rows x, Rows y) {
+        checkProduct(w, x, y, 4);
+        if (y.count() > 0) {
+            SET.multiplyF32(w, x, y);
+        }
+    }
+
+    /** The same on bf16 panels. */
+    public static void multiplyBf16(Panels w, Rows x, Rows y) {
+        checkProduct(w, x, y, 2);
+        if (y.count() > 0) {
+            SET.multiplyBf16(w, x, y);
+        }
+    }
+
+    private static void checkProduct(Panels w, Rows x, Rows y, int bytes) {
+        w.check(bytes);
+        x.check(w.depth());
+        y.check(Math.multiplyExact(w.count(), PANEL));
+        if (x.count() != y.count()) {
+            throw new IllegalArgumentException(
+                    "rows: expected as many in as out, got " + x.count() + " and " + y.count());
+        }
+    }
+
+    /**
+     * Causal attention of one head: query row r, at position {@code first + r}, sees positions 0 to {@code first + r}.
+     * The weighted sum is one chain over positions, so it does not depend on how a prompt was cut into chunks.
+     *
+     * @param queries rows of {@code keys.depth()} numbers, already scaled
+     * @param keys f32 panels [headSize][64 positions]
+     * @param values as many blocks [64 positions][headSize], f32
+     * @param first position of the first query
+     * @param scores scratch for {@code queries.count() * 64 * keys.count()} numbers
+     * @param out as many rows as queries, of {@code keys.depth()} numbers
+     */
+    public static void attention(Panels keys, Panels values, Rows queries, int first, float[] scores, Rows out) {
+        int headSize = keys.depth();
+        int width = keys.count() * PANEL;
+        Rows score = Rows.of(scores, width, queries.count());
+        multiplyF32(keys, queries, score);
+        values.check(4);
+        out.check(headSize);
+        Objects.checkFromToIndex(first, first + queries.count(), width);
+        for (int r = 0; r < queries.count(); r++) {
+            int positions = first + r + 1;
+            int row = score.start(r);
+            int target = out.start(r);
+            float sum = SET.expSum(scores, row, positions);
+            Arrays.fill(out.data(), target, target + headSize, 0f);
+            for (int block = 0; block * PANEL < positions; block++) {
+                int count = Math.min(PANEL, positions - block * PANEL);
+                long offset = values.offset() + block * values.stride();
+                SET.addWeightedRows(
+                        scores, row + block * PANEL, count, values.data(), offset, out.data(), target, headSize);
+            }
+            divide(out.data(), target, headSize, sum);
+        }
+    }
+
+    /**
+     * Layer normalisation over {@code gain.length} numbers with the biased variance:
+     * y = (x - mean) / sqrt(variance + epsilon) · gain + bias (Ba et al. 2016). x and y may be the same.
+     */
+    public static void layerNorm(
+            float[] x, int xOffset, float[] gain, float[] bias, float epsilon, float[] y, int yOffset) {
+        Objects.checkFromIndexSize(xOffset, gain.length, x.length);
+        Objects.checkFromIndexSize(yOffset, gain.length, y.length);
+        Objects.checkFromIndexSize(0, gain.length, bias.length);
+        SET.layerNorm(x, xOffset, gain, bias, epsilon, y, yOffset);
+    }
+
+    /**
+     * Replaces n logits by their softmax: exp(x - max x) / sum. An entry of -infinity becomes 0; if all are, or one is
+     * NaN, the result is NaN.
+     */
     public static void softmax(float[] x, int offset, int n) {
-        float max = Float.NEGATIVE_INFINITY;
-        for (int i = 0; i < n; i++) {
-            max = Math.max(max, x[offset + i]);
+        Objects.checkFromIndexSize(offset, n, x.length);
+        divide(x, offset, n, SET.expSum(x, offset, n));
+    }
+
+    private static void divide(float[] x, int offset, int n, float divisor) {
+        for (int i = offset; i < offset + n; i++) {
+            x[i] /= divisor;
         }
-        float sum = 0;
-        for (int i = 0; i < n; i++) {
-            x[offset + i] = (float) StrictMath.exp(x[offset + i] - max);
-            sum += x[offset + i];
-        }
-        for (int i = 0; i < n; i++) {
-            x[offset + i] /= sum;
-        }
+    }
+
+    /**
+     * Replaces n numbers by their GELU in the tanh form, {@code 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x³)))}
+     * (Hendrycks and Gimpel 2016), computed as {@code x / (1 + exp(-2 u))}: the same function without the cancellation
+     * for negative x.
+     */
+    public static void gelu(float[] x, int offset, int n) {
+        Objects.checkFromIndexSize(offset, n, x.length);
+        SET.gelu(x, offset, n);
+    }
+
+    /** Replaces n numbers by their exponential; at most 2 ulp from the true value over the whole range of float. */
+    public static void exp(float[] x, int offset, int n) {
+        Objects.checkFromIndexSize(offset, n, x.length);
+        SET.exp(x, offset, n);
+    }
+
+    /** Replaces n numbers by their hyperbolic tangent; at most 2 ulp from the true value over the whole range. */
+    public static void tanh(float[] x, int offset, int n) {
+        Objects.checkFromIndexSize(offset, n, x.length);
+        SET.tanh(x, offset, n);
     }
 }

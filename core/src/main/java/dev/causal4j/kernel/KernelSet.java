@@ -1,0 +1,42 @@
+package dev.causal4j.kernel;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * One sentence a kernel. {@link ScalarKernels} is the specification, {@link VectorKernels} its twin with equal bits;
+ * {@link Kernels} has checked every argument before it calls. Implementations are stateless and thread-safe.
+ */
+interface KernelSet {
+    /** The name in JSON: {@code scalar}, {@code vector128}, {@code vector256} or {@code vector512}. */
+    String name();
+
+    /**
+     * y[r][64 p + j] = sum over k of x[r][k] · panel[p][k][j], one chain of fused multiply-adds in the order of k that
+     * starts at +0.
+     */
+    void multiplyF32(Panels w, Rows x, Rows y);
+
+    /** The same on bf16 panels, see {@link Kernels} for their layout. */
+    void multiplyBf16(Panels w, Rows x, Rows y);
+
+    /**
+     * out[i] = fma(p[t], v[t][i], out[i]) for t = 0, 1, ... count - 1, where v is f32 with rows of {@code out}'s length.
+     */
+    void addWeightedRows(
+            float[] p, int pOffset, int count, MemorySegment v, long vOffset, float[] out, int outOffset, int n);
+
+    /** y = (x - mean) · (1 / sqrt(variance + epsilon)) · gain + bias, the last two as one fused multiply-add. */
+    void layerNorm(float[] x, int xOffset, float[] gain, float[] bias, float epsilon, float[] y, int yOffset);
+
+    /** Replaces x by exp(x - max x) and returns the sum, taken in 16 lanes and a tree. */
+    float expSum(float[] x, int offset, int n);
+
+    /** x / (1 + exp(-2 u)) with u = sqrt(2/pi) (x + 0.044715 x³): equal to 0.5 x (1 + tanh u). */
+    void gelu(float[] x, int offset, int n);
+
+    /** Elementwise exponential. */
+    void exp(float[] x, int offset, int n);
+
+    /** Elementwise hyperbolic tangent. */
+    void tanh(float[] x, int offset, int n);
+}

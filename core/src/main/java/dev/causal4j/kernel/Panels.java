@@ -1,0 +1,36 @@
+package dev.causal4j.kernel;
+
+import java.lang.foreign.MemorySegment;
+import java.util.Objects;
+
+/**
+ * A run of panels: the layout of every matrix a product reads. A panel holds {@value #WIDTH} outputs as
+ * {@code [depth][64]}, so that the lanes of a vector are neighbouring outputs and one step of k is one read in order.
+ *
+ * <p>In an f32 panel output j of a step is float j. In a bf16 panel a step is 32 words of 32 bits: word w holds output
+ * {@code w / 16 * 32 + w % 16} in its low half and the output 16 further on in its high half, so that a shift and a mask
+ * widen a whole vector at any width.
+ *
+ * @param offset bytes from the start of {@code data} to the first panel
+ * @param stride bytes from one panel to the next
+ * @param count how many panels
+ * @param depth steps of k in a panel
+ */
+public record Panels(MemorySegment data, long offset, long stride, int count, int depth) {
+    /** Outputs in a panel. */
+    public static final int WIDTH = 64;
+
+    /** How many panels hold {@code outputs} outputs. */
+    public static int needed(int outputs) {
+        return Math.ceilDiv(outputs, WIDTH);
+    }
+
+    /** Throws unless all panels, with numbers of {@code bytes} bytes, lie inside the memory. */
+    void check(int bytes) {
+        if (count > 0) {
+            long last = Math.addExact(offset, Math.multiplyExact(stride, (long) count - 1));
+            Objects.checkIndex(offset, data.byteSize() + 1);
+            Objects.checkFromIndexSize(last, (long) depth * WIDTH * bytes, data.byteSize());
+        }
+    }
+}

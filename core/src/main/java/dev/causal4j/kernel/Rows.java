@@ -1,0 +1,31 @@
+package dev.causal4j.kernel;
+
+import java.util.Objects;
+
+/**
+ * Rows of activations in an array: row r starts at {@code offset + r * stride}.
+ *
+ * @param offset floats to the first row
+ * @param stride floats from one row to the next
+ * @param count how many rows
+ */
+public record Rows(float[] data, int offset, int stride, int count) {
+    /** All rows of an array that holds nothing else. */
+    public static Rows of(float[] data, int stride, int count) {
+        return new Rows(data, 0, stride, count);
+    }
+
+    /** The index of the first number of a row. */
+    public int start(int row) {
+        return offset + row * stride;
+    }
+
+    /** Throws unless {@code width} numbers of each row lie inside the array. */
+    void check(int width) {
+        if (count > 0) {
+            long last = offset + (long) stride * (count - 1);
+            Objects.checkFromIndexSize(offset, width, data.length);
+            Objects.checkFromIndexSize(last, (long) width, (long) data.length);
+        }
+    }
+}

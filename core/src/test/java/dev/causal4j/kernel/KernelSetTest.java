@@ -1,0 +1,223 @@
+package dev.causal4j.kernel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The vector kernels of this JVM against their specification, bit for bit, and the specification against double. */
+class KernelSetTest {
+    private static final int[] DEPTHS = {1, 2, 3, 7, 16, 17, 64, 65, 131, 768};
+    private static final int[] LENGTHS = {1, 2, 3, 7, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 100, 127, 257, 768, 1000};
+    private static final float[] SPECIAL = {
+        0f,
+        -0f,
+        1f,
+        -1f,
+        Float.MIN_VALUE,
+        -Float.MIN_VALUE,
+        Float.MIN_NORMAL,
+        1e-20f,
+        -1e-20f,
+        0.625f,
+        Math.nextDown(0.625f),
+        9.5f,
+        -9.5f,
+        87.5f,
+        88.7f,
+        88.8f,
+        -87.4f,
+        -103.9f,
+        -104.5f,
+        1e30f,
+        -1e30f,
+        Float.MAX_VALUE,
+        -Float.MAX_VALUE,
+        Float.POSITIVE_INFINITY,
+        Float.NEGATIVE_INFINITY,
+        Float.NaN
+    };
+
+    private final KernelSet scalar = new ScalarKernels();
+    private final KernelSet vector = new VectorKernels();
+    private final Random random = new Random(1);
+
+    @Test
+    void thisRunReallyUsesVectors() {
+        assertThat(vector.name()).matches("vector(128|256|512)");
+        assertThat(Kernels.name()).isEqualTo(vector.name());
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 3, 5, 6, 7, 12, 13})
+    void productsHaveTheBitsOfTheSpecification(int rows) {
+        for (int depth : DEPTHS) {
+            for (int panels = 1; panels <= 3; panels++) {
+                float[] x = numbers(rows * (depth + 3) + 5);
+                Rows in = new Rows(x, 5, depth + 3, rows);
+                for (int bytes : new int[] {4, 2}) {
+                    Panels w = panels(panels, depth, bytes);
+                    float[] expected = new float[7 + rows * (panels * 64 + 1)];
+                    float[] actual = expected.clone();
+                    multiply(scalar, w, in, new Rows(expected, 7, panels * 64 + 1, rows), bytes);
+                    multiply(vector, w, in, new Rows(actual, 7, panels * 64 + 1, rows), bytes);
+                    assertThat(actual)
+                            .as("depth %d, panels %d, bytes %d", depth, panels, bytes)
+                            .containsExactly(expected);
+                }
+            }
+        }
+    }
+
+    private static void multiply(KernelSet set, Panels w, Rows x, Rows y, int bytes) {
+        if (bytes == 4) {
+            set.multiplyF32(w, x, y);
+        } else {
+            set.multiplyBf16(w, x, y);
+        }
+    }
+
+    @Test
+    void aProductIsOneChainOfMultiplyAddsForEachOutput() {
+        int depth = 37;
+        Panels w = panels(2, depth, 4);
+        float[] x = numbers(depth);
+        float[] y = new float[128];
+        scalar.multiplyF32(w, Rows.of(x, depth, 1), Rows.of(y, 128, 1));
+        for (int n = 0; n < 128; n++) {
+            float sum = 0;
+            for (int k = 0; k < depth; k++) {
+                long at = w.offset() + n / 64 * w.stride() + (k * 64L + n % 64) * 4;
+                sum = Math.fma(x[k], w.data().get(ScalarKernels.FLOAT, at), sum);
+            }
+            assertThat(y[n]).isEqualTo(sum);
+        }
+    }
+
+    @Test
+    void weightedRowsHaveTheBitsOfTheSpecification() {
+        for (int n : LENGTHS) {
+            MemorySegment v = memory(5L * n * 4 + 12);
+            float[] p = numbers(9);
+            float[] expected = numbers(n + 3);
+            float[] actual = expected.clone();
+            scalar.addWeightedRows(p, 2, 5, v, 12, expected, 3, n);
+            vector.addWeightedRows(p, 2, 5, v, 12, actual, 3, n);
+            assertThat(actual).as("n %d", n).containsExactly(expected);
+        }
+    }
+
+    @Test
+    void layerNormHasTheBitsOfTheSpecification() {
+        for (int n : LENGTHS) {
+            float[] x = numbers(n + 4);
+            float[] gain = numbers(n);
+            float[] bias = numbers(n);
+            float[] expected = new float[n + 2];
+            float[] actual = expected.clone();
+            scalar.layerNorm(x, 4, gain, bias, 1e-5f, expected, 2);
+            vector.layerNorm(x, 4, gain, bias, 1e-5f, actual, 2);
+            assertThat(actual).as("n %d", n).containsExactly(expected);
+        }
+    }
+
+    @Test
+    void layerNormIsCloseToDouble() {
+        for (int n : new int[] {2, 35, 768}) {
+            float[] x = numbers(n);
+            float[] gain = numbers(n);
+            float[] bias = numbers(n);
+            float[] y = new float[n];
+            scalar.layerNorm(x, 0, gain, bias, 1e-5f, y, 0);
+            double mean = 0;
+            double variance = 0;
+            for (float value : x) {
+                mean += value / (double) n;
+            }
+            for (float value : x) {
+                variance += (value - mean) * (value - mean) / n;
+            }
+            for (int i = 0; i < n; i++) {
+                double expected = (x[i] - mean) / Math.sqrt(variance + 1e-5f) * gain[i] + bias[i];
+                assertThat((double) y[i]).isCloseTo(expected, org.assertj.core.data.Offset.offset(2e-5));
+            }
+        }
+    }
+
+    @Test
+    void expSumHasTheBitsOfTheSpecification() {
+        for (int n : LENGTHS) {
+            float[] expected = numbers(n + 3);
+            if (n > 1) {
+                expected[3 + n / 2] = Float.NEGATIVE_INFINITY;
+            }
+            float[] actual = expected.clone();
+            float sum = scalar.expSum(expected, 3, n);
+            assertThat(vector.expSum(actual, 3, n)).isEqualTo(sum);
+            assertThat(actual).as("n %d", n).containsExactly(expected);
+        }
+    }
+
+    @Test
+    void elementaryFunctionsHaveTheBitsOfTheSpecification() {
+        for (int n : LENGTHS) {
+            float[] x = numbers(n + SPECIAL.length);
+            System.arraycopy(SPECIAL, 0, x, n / 2, SPECIAL.length);
+            assertSameBits(x, scalar::exp, vector::exp);
+            assertSameBits(x, scalar::tanh, vector::tanh);
+            assertSameBits(x, scalar::gelu, vector::gelu);
+        }
+        float[] many = new float[1 << 20];
+        for (int i = 0; i < many.length; i++) {
+            many[i] = Float.intBitsToFloat(random.nextInt());
+        }
+        assertSameBits(many, scalar::exp, vector::exp);
+        assertSameBits(many, scalar::tanh, vector::tanh);
+        assertSameBits(many, scalar::gelu, vector::gelu);
+    }
+
+    private interface InPlace {
+        void apply(float[] x, int offset, int n);
+    }
+
+    private static void assertSameBits(float[] x, InPlace specification, InPlace twin) {
+        float[] expected = x.clone();
+        float[] actual = x.clone();
+        specification.apply(expected, 1, x.length - 1);
+        twin.apply(actual, 1, x.length - 1);
+        for (int i = 0; i < x.length; i++) {
+            // floatToIntBits: every NaN counts as one.
+            if (Float.floatToIntBits(actual[i]) != Float.floatToIntBits(expected[i])) {
+                assertThat(actual[i]).as("at %s", x[i]).isEqualTo(expected[i]);
+            }
+        }
+    }
+
+    private float[] numbers(int n) {
+        float[] x = new float[n];
+        for (int i = 0; i < n; i++) {
+            x[i] = (float) (random.nextGaussian() * Math.exp(random.nextGaussian()));
+        }
+        return x;
+    }
+
+    private MemorySegment memory(long bytes) {
+        MemorySegment segment = Arena.ofAuto().allocate(bytes, 64);
+        for (long i = 0; i + 4 <= bytes; i += 4) {
+            segment.set(ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN), i, (float) random.nextGaussian());
+        }
+        return segment;
+    }
+
+    /** Panels with a gap between them, as the keys of one head among others have. */
+    private Panels panels(int count, int depth, int bytes) {
+        long size = depth * 64L * bytes;
+        return new Panels(memory(64 + count * (size + 128)), 64, size + 128, count, depth);
+    }
+}

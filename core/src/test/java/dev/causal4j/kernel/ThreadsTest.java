@@ -1,0 +1,64 @@
+package dev.causal4j.kernel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicIntegerArray;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class ThreadsTest {
+    private final int before = Threads.count();
+
+    @AfterEach
+    void restore() {
+        Threads.use(before);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 3, 8})
+    void everyTaskRunsExactlyOnce(int threads) {
+        Threads.use(threads);
+        for (int tasks = 0; tasks < 300; tasks++) {
+            AtomicIntegerArray runs = new AtomicIntegerArray(tasks + 1);
+            Threads.run(tasks, runs::incrementAndGet);
+            for (int i = 0; i < tasks; i++) {
+                assertThat(runs.get(i)).isEqualTo(1);
+            }
+        }
+    }
+
+    @Test
+    void aFailingTaskFailsTheCallerAndLeavesThePoolUsable() {
+        Threads.use(3);
+        assertThatThrownBy(() -> Threads.run(50, i -> {
+                    if (i == 17) {
+                        throw new IllegalStateException("task 17");
+                    }
+                }))
+                .hasMessage("task 17");
+        AtomicInteger runs = new AtomicInteger();
+        Threads.run(50, i -> runs.incrementAndGet());
+        assertThat(runs).hasValue(50);
+    }
+
+    @Test
+    void severalCallersAndNestedCallsGetAllTheirWorkDone() {
+        Threads.use(2);
+        AtomicInteger runs = new AtomicInteger();
+        IntStream.range(0, 8)
+                .parallel()
+                .forEach(caller -> Threads.run(10, i -> Threads.run(10, j -> runs.incrementAndGet())));
+        assertThat(runs).hasValue(800);
+    }
+
+    @Test
+    void aCountOutOfRangeIsRefused() {
+        assertThatThrownBy(() -> Threads.use(0)).hasMessage("threads: expected 1 to 1024, got 0");
+        assertThatThrownBy(() -> Threads.use(1025)).hasMessage("threads: expected 1 to 1024, got 1025");
+    }
+}

@@ -1,0 +1,155 @@
+package dev.causal4j.tensor;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.causal4j.kernel.Rows;
+import dev.causal4j.kernel.Threads;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+
+class MatrixTest {
+    private final Random random = new Random(7);
+    private final int threads = Threads.count();
+
+    @AfterEach
+    void restoreThreads() {
+        Threads.use(threads);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1, 1", "63, 5", "64, 64", "65, 3", "131, 35", "200, 77"})
+    void aRowIsReadBackAsItWasGiven(int rows, int cols) {
+        float[] numbers = bf16Numbers(rows * cols);
+        for (DType dtype : List.of(DType.F32, DType.BF16)) {
+            Matrix matrix = rowMajor(dtype, rows, cols, numbers);
+            float[] row = new float[cols + 1];
+            for (int n = 0; n < rows; n++) {
+                matrix.row(n, row, 1);
+                assertThat(Arrays.copyOfRange(row, 1, cols + 1))
+                        .containsExactly(Arrays.copyOfRange(numbers, n * cols, (n + 1) * cols));
+            }
+            assertThat(matrix.parameters()).isEqualTo((long) rows * cols);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(DType.class)
+    void everySourceInEitherOrderGivesTheSameMatrix(DType stored) {
+        int rows = 131;
+        int cols = 35;
+        float[] numbers = new float[rows * cols];
+        float[] transposed = new float[rows * cols];
+        for (int n = 0; n < rows; n++) {
+            for (int k = 0; k < cols; k++) {
+                // Halves up to 128: exact in f32, f16 and bf16.
+                numbers[n * cols + k] = random.nextInt(-128, 128) / 2f;
+                transposed[k * rows + n] = numbers[n * cols + k];
+            }
+        }
+        for (DType dtype : List.of(DType.F32, DType.BF16)) {
+            Matrix direct = Matrix.of(dtype, view(stored, rows, cols, numbers));
+            Matrix turned = Matrix.ofTransposed(dtype, view(stored, cols, rows, transposed));
+            float[] a = new float[cols];
+            float[] b = new float[cols];
+            for (int n = 0; n < rows; n++) {
+                direct.row(n, a, 0);
+                turned.row(n, b, 0);
+                assertThat(a).containsExactly(Arrays.copyOfRange(numbers, n * cols, (n + 1) * cols));
+                assertThat(b).containsExactly(a);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1, 7, 1", "64, 16, 2", "131, 35, 7", "200, 50, 13", "2500, 3, 6"})
+    void aProductIsTheSumInTheOrderOfKPlusTheBias(int outputs, int depth, int rows) {
+        float[] w = bf16Numbers(outputs * depth);
+        float[] bias = bf16Numbers(outputs);
+        float[] x = bf16Numbers(rows * depth);
+        for (DType dtype : List.of(DType.F32, DType.BF16)) {
+            Matrix matrix = rowMajor(dtype, outputs, depth, w);
+            for (int count = 1; count <= 3; count++) {
+                Threads.use(count);
+                float[] y = new float[rows * (outputs + 2)];
+                Arrays.fill(y, 99f);
+                matrix.multiply(Rows.of(x, depth, rows), bias, new Rows(y, 1, outputs + 2, rows));
+                for (int r = 0; r < rows; r++) {
+                    assertThat(y[r * (outputs + 2)]).isEqualTo(99f);
+                    for (int n = 0; n < outputs; n++) {
+                        float sum = 0;
+                        for (int k = 0; k < depth; k++) {
+                            sum = Math.fma(x[r * depth + k], w[n * depth + k], sum);
+                        }
+                        assertThat(y[r * (outputs + 2) + 1 + n]).isEqualTo(sum + bias[n]);
+                    }
+                    assertThat(y[r * (outputs + 2) + outputs + 1]).as("padding").isEqualTo(99f);
+                }
+            }
+        }
+    }
+
+    @Test
+    void bf16RoundsToNearestTiesToEven() {
+        assertThat(DType.fromBFloat16(DType.toBFloat16(1f + 1f / 256))).isEqualTo(1f);
+        assertThat(DType.fromBFloat16(DType.toBFloat16(1f + 3f / 256))).isEqualTo(1f + 4f / 256);
+        assertThat(DType.fromBFloat16(DType.toBFloat16(Math.nextUp(1f + 1f / 256))))
+                .isEqualTo(1f + 2f / 256);
+        assertThat(DType.fromBFloat16(DType.toBFloat16(Float.MAX_VALUE))).isEqualTo(Float.POSITIVE_INFINITY);
+        assertThat(DType.fromBFloat16(DType.toBFloat16(Float.intBitsToFloat(0x7f800001))))
+                .isNaN();
+        assertThat(DType.fromBFloat16(DType.toBFloat16(-0f))).isEqualTo(-0f);
+    }
+
+    @Test
+    void aShapeThatCannotBeIsRefused() {
+        assertThatThrownBy(() -> Matrix.of(DType.F16, 2, 2, (n, row) -> {}))
+                .hasMessage("matrix dtype: expected f32 or bf16, got f16");
+        assertThatThrownBy(() -> Matrix.of(DType.F32, 0, 2, (n, row) -> {}))
+                .hasMessage("matrix: expected at least [1, 1], got [0, 2]");
+        Matrix matrix = rowMajor(DType.F32, 2, 2, new float[4]);
+        assertThatThrownBy(() -> matrix.row(2, new float[2], 0)).isInstanceOf(IndexOutOfBoundsException.class);
+    }
+
+    private static Matrix rowMajor(DType dtype, int rows, int cols, float[] numbers) {
+        return Matrix.of(dtype, rows, cols, (n, row) -> System.arraycopy(numbers, n * cols, row, 0, cols));
+    }
+
+    private float[] bf16Numbers(int n) {
+        float[] numbers = new float[n];
+        for (int i = 0; i < n; i++) {
+            numbers[i] = DType.fromBFloat16(DType.toBFloat16((float) random.nextGaussian()));
+        }
+        return numbers;
+    }
+
+    private static TensorView view(DType dtype, int rows, int cols, float[] numbers) {
+        MemorySegment data = Arena.ofAuto().allocate((long) numbers.length * dtype.bytes());
+        for (int i = 0; i < numbers.length; i++) {
+            switch (dtype) {
+                case F32 -> data.set(ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN), i * 4L, numbers[i]);
+                case F16 ->
+                    data.set(
+                            ValueLayout.JAVA_SHORT.withOrder(ByteOrder.LITTLE_ENDIAN),
+                            i * 2L,
+                            Float.floatToFloat16(numbers[i]));
+                case BF16 ->
+                    data.set(
+                            ValueLayout.JAVA_SHORT.withOrder(ByteOrder.LITTLE_ENDIAN),
+                            i * 2L,
+                            DType.toBFloat16(numbers[i]));
+            }
+        }
+        return new TensorView("test", dtype, List.of((long) rows, (long) cols), data);
+    }
+}
