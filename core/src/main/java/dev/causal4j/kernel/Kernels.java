@@ -68,28 +68,26 @@ public final class Kernels {
      * @param keys f32 panels [headSize][64 positions]
      * @param values as many blocks [64 positions][headSize], f32
      * @param first position of the first query
-     * @param scores scratch for {@code queries.count() * 64 * keys.count()} numbers
-     * @param out as many rows as queries, of {@code keys.depth()} numbers
+     * @param scores scratch: as many rows, of {@code 64 * keys.count()} numbers
+     * @param out as many rows, of {@code keys.depth()} numbers
      */
-    public static void attention(Panels keys, Panels values, Rows queries, int first, float[] scores, Rows out) {
+    public static void attention(Panels keys, Panels values, Rows queries, int first, Rows scores, Rows out) {
         int headSize = keys.depth();
-        int width = keys.count() * PANEL;
-        Rows score = Rows.of(scores, width, queries.count());
-        multiplyF32(keys, queries, score);
+        multiplyF32(keys, queries, scores);
         values.check(4);
         out.check(headSize);
-        Objects.checkFromToIndex(first, first + queries.count(), width);
+        Objects.checkFromToIndex(first, first + queries.count(), keys.count() * PANEL);
         for (int r = 0; r < queries.count(); r++) {
             int positions = first + r + 1;
-            int row = score.start(r);
+            int row = scores.start(r);
             int target = out.start(r);
-            float sum = SET.expSum(scores, row, positions);
+            float sum = SET.expSum(scores.data(), row, positions);
             Arrays.fill(out.data(), target, target + headSize, 0f);
             for (int block = 0; block * PANEL < positions; block++) {
                 int count = Math.min(PANEL, positions - block * PANEL);
                 long offset = values.offset() + block * values.stride();
                 SET.addWeightedRows(
-                        scores, row + block * PANEL, count, values.data(), offset, out.data(), target, headSize);
+                        scores.data(), row + block * PANEL, count, values.data(), offset, out.data(), target, headSize);
             }
             divide(out.data(), target, headSize, sum);
         }

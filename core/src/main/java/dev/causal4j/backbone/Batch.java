@@ -1,0 +1,77 @@
+package dev.causal4j.backbone;
+
+import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * What one forward works on: for each sequence its cache and the tokens that follow what is cached. Rows of activations
+ * are the tokens of the first chunk, then of the second, and so on, without padding.
+ */
+public record Batch(List<Chunk> chunks) {
+    /**
+     * The next tokens of one sequence.
+     *
+     * @param cache what came before; the forward appends to it
+     * @param tokens at least one id; the array is read, not copied
+     */
+    public record Chunk(KVCache cache, int[] tokens) {}
+
+    /**
+     * Checks the chunks.
+     *
+     * @throws IllegalArgumentException if there is none, one is empty, two share a cache, or one would outgrow the
+     *     context
+     */
+    public Batch {
+        chunks = List.copyOf(chunks);
+        if (chunks.isEmpty()) {
+            throw new IllegalArgumentException("batch: expected at least one sequence, got none");
+        }
+        Set<KVCache> caches = Collections.newSetFromMap(new IdentityHashMap<>());
+        for (Chunk chunk : chunks) {
+            if (chunk.tokens.length == 0) {
+                throw new IllegalArgumentException("batch: expected at least one token for each sequence, got none");
+            }
+            if (!caches.add(chunk.cache)) {
+                throw new IllegalArgumentException("batch: expected a cache for each sequence, got one cache twice");
+            }
+            chunk.cache.checkRoom(chunk.tokens.length);
+        }
+    }
+
+    /** A batch of one sequence. */
+    public static Batch of(KVCache cache, int... tokens) {
+        return new Batch(List.of(new Chunk(cache, tokens)));
+    }
+
+    /** Rows of activations: all tokens together. */
+    public int rows() {
+        int rows = 0;
+        for (Chunk chunk : chunks) {
+            rows = Math.addExact(rows, chunk.tokens.length);
+        }
+        return rows;
+    }
+
+    /** All tokens, in the order of the rows. */
+    public int[] tokens() {
+        int[] tokens = new int[rows()];
+        int row = 0;
+        for (Chunk chunk : chunks) {
+            System.arraycopy(chunk.tokens, 0, tokens, row, chunk.tokens.length);
+            row += chunk.tokens.length;
+        }
+        return tokens;
+    }
+
+    /** The row of the last token of a chunk: the one that predicts what comes next. */
+    public int lastRow(int chunk) {
+        int row = -1;
+        for (int i = 0; i <= chunk; i++) {
+            row += chunks.get(i).tokens.length;
+        }
+        return row;
+    }
+}

@@ -1,0 +1,241 @@
+package dev.causal4j.backbone;
+
+import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.Panels;
+import dev.causal4j.kernel.Rows;
+import dev.causal4j.kernel.Threads;
+import dev.causal4j.tensor.Matrix;
+import java.util.List;
+import java.util.function.IntConsumer;
+
+/**
+ * GPT-2 between the embedding and the head: positions, pre-norm blocks, a last norm (Radford et al. 2019). Immutable and
+ * thread-safe; what changes belongs to the caller's {@link KVCache} and {@link Activations}.
+ *
+ * <p>Every hidden vector has the same bits whatever else is in the batch, however a prompt was cut into chunks, whether
+ * earlier positions were cached, and for every number of threads: nothing below sums over rows, chunks or threads.
+ */
+public final class GPT2Backbone {
+    /** Queries of a head that share one reading of its keys; a multiple of the 6 rows of a register tile. */
+    private static final int QUERY_ROWS = 24;
+
+    private final GPT2Shape shape;
+    private final Matrix positions;
+    private final List<GPT2Block> blocks;
+    private final LayerNorm lastNorm;
+
+    /**
+     * Assembles a backbone.
+     *
+     * @param positions position embedding [contextLength, D]
+     * @throws IllegalArgumentException if a part does not have the shape's sizes
+     */
+    public GPT2Backbone(GPT2Shape shape, Matrix positions, List<GPT2Block> blocks, LayerNorm lastNorm) {
+        this.shape = shape;
+        this.positions = positions;
+        this.blocks = List.copyOf(blocks);
+        this.lastNorm = lastNorm;
+        int d = shape.hiddenSize();
+        expect("layers", shape.layers(), blocks.size());
+        expect("position embedding", positions, shape.contextLength(), d);
+        expect("last norm", d, lastNorm.gain().length);
+        for (GPT2Block block : blocks) {
+            expect("norm 1", d, block.norm1().gain().length);
+            expect("query key value", block.queryKeyValue().weight(), 3 * d, d);
+            expect("attention out", block.attentionOut().weight(), d, d);
+            expect("norm 2", d, block.norm2().gain().length);
+            expect("up", block.up().weight(), shape.innerSize(), d);
+            expect("down", block.down().weight(), d, shape.innerSize());
+        }
+    }
+
+    private static void expect(String part, Matrix matrix, int rows, int cols) {
+        if (matrix.rows() != rows || matrix.cols() != cols) {
+            throw new IllegalArgumentException(part + ": expected [" + rows + ", " + cols + "], got [" + matrix.rows()
+                    + ", " + matrix.cols() + "]");
+        }
+    }
+
+    private static void expect(String part, int expected, int actual) {
+        if (actual != expected) {
+            throw new IllegalArgumentException(part + ": expected " + expected + ", got " + actual);
+        }
+    }
+
+    /** The sizes. */
+    public GPT2Shape shape() {
+        return shape;
+    }
+
+    /** Parameters of the backbone, positions included, the token embedding not. */
+    public long parameters() {
+        long sum = positions.parameters() + lastNorm.parameters();
+        for (GPT2Block block : blocks) {
+            sum += block.parameters();
+        }
+        return sum;
+    }
+
+    /** An empty cache for one sequence. */
+    public KVCache newCache() {
+        return new KVCache(shape);
+    }
+
+    /**
+     * Carries the tokens of a batch from their embeddings to their last hidden vectors, after the last norm, and appends
+     * them to the caches. When it throws, no cache has changed its length.
+     *
+     * @param batch the chunks, whose caches are this backbone's
+     * @param activations holds the embedded tokens in {@link Activations#hidden}, in the order of the batch
+     * @return the hidden vectors [N, D], in the same array
+     */
+    public Rows forward(Batch batch, Activations activations) {
+        int rows = batch.rows();
+        Rows hidden = activations.hidden(rows, shape.hiddenSize());
+        activations.reserve(shape, rows, scoreSize(batch));
+        for (Batch.Chunk chunk : batch.chunks()) {
+            if (!chunk.cache().shape().equals(shape)) {
+                throw new IllegalArgumentException("cache: expected one for " + shape + ", got one for "
+                        + chunk.cache().shape());
+            }
+            chunk.cache().checkRoom(chunk.tokens().length);
+            chunk.cache().reserve(chunk.cache().length() + chunk.tokens().length);
+        }
+        addPositions(batch, hidden);
+        for (int layer = 0; layer < blocks.size(); layer++) {
+            forward(layer, batch, rows, activations);
+        }
+        eachRow(rows, r -> lastNorm.forward(shape.layerNormEpsilon(), hidden.data(), hidden.data(), hidden.start(r)));
+        for (Batch.Chunk chunk : batch.chunks()) {
+            chunk.cache().advance(chunk.tokens().length);
+        }
+        return hidden;
+    }
+
+    private void forward(int layer, Batch batch, int rows, Activations a) {
+        GPT2Block block = blocks.get(layer);
+        float epsilon = shape.layerNormEpsilon();
+        int d = shape.hiddenSize();
+
+        eachRow(rows, r -> block.norm1().forward(epsilon, a.hidden, a.normed, r * d));
+        block.queryKeyValue().forward(a.normed, a.queryKeyValue, rows); // [N, 3 D]
+        scaleAndStore(layer, batch, a);
+        attention(layer, batch, a); // [N, D]
+        block.attentionOut().forward(a.attention, a.normed, rows);
+        add(a.normed, a.hidden, rows * d);
+
+        eachRow(rows, r -> block.norm2().forward(epsilon, a.hidden, a.normed, r * d));
+        block.up().forward(a.normed, a.inner, rows); // [N, inner]
+        eachRow(rows, r -> Kernels.gelu(a.inner, r * shape.innerSize(), shape.innerSize()));
+        block.down().forward(a.inner, a.normed, rows); // [N, D]
+        add(a.normed, a.hidden, rows * d);
+    }
+
+    private void addPositions(Batch batch, Rows hidden) {
+        float[] position = new float[shape.hiddenSize()];
+        int row = 0;
+        for (Batch.Chunk chunk : batch.chunks()) {
+            for (int t = 0; t < chunk.tokens().length; t++, row++) {
+                positions.row(chunk.cache().length() + t, position, 0);
+                int start = hidden.start(row);
+                for (int i = 0; i < position.length; i++) {
+                    hidden.data()[start + i] += position[i];
+                }
+            }
+        }
+    }
+
+    /** Scales the queries in place and moves keys and values to the caches. */
+    private void scaleAndStore(int layer, Batch batch, Activations a) {
+        int d = shape.hiddenSize();
+        int headSize = shape.headSize();
+        float scale = shape.queryScale(layer);
+        int first = 0;
+        for (Batch.Chunk chunk : batch.chunks()) {
+            int start = first;
+            KVCache cache = chunk.cache();
+            eachRow(chunk.tokens().length, t -> {
+                int query = (start + t) * 3 * d;
+                for (int i = query; i < query + d; i++) {
+                    a.queryKeyValue[i] *= scale;
+                }
+                for (int head = 0; head < shape.heads(); head++) {
+                    int key = query + d + head * headSize;
+                    cache.store(layer, head, cache.length() + t, a.queryKeyValue, key, a.queryKeyValue, key + d);
+                }
+            });
+            first += chunk.tokens().length;
+        }
+    }
+
+    /** One task for each head of each sequence. */
+    private void attention(int layer, Batch batch, Activations a) {
+        int heads = shape.heads();
+        int[] firstRow = new int[batch.chunks().size()];
+        int[] firstScore = new int[firstRow.length];
+        for (int c = 1; c < firstRow.length; c++) {
+            Batch.Chunk before = batch.chunks().get(c - 1);
+            firstRow[c] = firstRow[c - 1] + before.tokens().length;
+            firstScore[c] = firstScore[c - 1] + heads * scoreRows(before) * scoreWidth(before);
+        }
+        Threads.run(firstRow.length * heads, task -> {
+            int c = task / heads;
+            int head = task % heads;
+            Batch.Chunk chunk = batch.chunks().get(c);
+            int scores = firstScore[c] + head * scoreRows(chunk) * scoreWidth(chunk);
+            attention(layer, head, chunk, firstRow[c], scores, a);
+        });
+    }
+
+    private void attention(int layer, int head, Batch.Chunk chunk, int firstRow, int scores, Activations a) {
+        int d = shape.hiddenSize();
+        int headSize = shape.headSize();
+        for (int t = 0; t < chunk.tokens().length; t += QUERY_ROWS) {
+            int count = Math.min(QUERY_ROWS, chunk.tokens().length - t);
+            int position = chunk.cache().length() + t;
+            Panels keys = chunk.cache().keys(layer, head, position + count);
+            Panels values = chunk.cache().values(layer, head, position + count);
+            int row = firstRow + t;
+            Kernels.attention(
+                    keys,
+                    values,
+                    new Rows(a.queryKeyValue, row * 3 * d + head * headSize, 3 * d, count),
+                    position,
+                    new Rows(a.scores, scores, scoreWidth(chunk), count),
+                    new Rows(a.attention, row * d + head * headSize, d, count));
+        }
+    }
+
+    private long scoreSize(Batch batch) {
+        long size = 0;
+        for (Batch.Chunk chunk : batch.chunks()) {
+            size += (long) shape.heads() * scoreRows(chunk) * scoreWidth(chunk);
+        }
+        return size;
+    }
+
+    private static int scoreRows(Batch.Chunk chunk) {
+        return Math.min(QUERY_ROWS, chunk.tokens().length);
+    }
+
+    private static int scoreWidth(Batch.Chunk chunk) {
+        return Panels.needed(chunk.cache().length() + chunk.tokens().length) * Panels.WIDTH;
+    }
+
+    private static void add(float[] x, float[] sum, int n) {
+        for (int i = 0; i < n; i++) {
+            sum[i] += x[i];
+        }
+    }
+
+    /** Shares rows among the threads in a few runs each; one row is not worth a hand-over. */
+    private static void eachRow(int rows, IntConsumer work) {
+        int tasks = Math.min(rows, 4 * Threads.count());
+        Threads.run(tasks, task -> {
+            int to = (int) ((long) rows * (task + 1) / tasks);
+            for (int r = (int) ((long) rows * task / tasks); r < to; r++) {
+                work.accept(r);
+            }
+        });
+    }
+}

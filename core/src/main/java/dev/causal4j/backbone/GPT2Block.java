@@ -1,0 +1,22 @@
+package dev.causal4j.backbone;
+
+/**
+ * Weights of one transformer block: x + attention(norm1(x)), then x + feedForward(norm2(x)).
+ *
+ * @param queryKeyValue [3 D, D]: queries, then keys, then values
+ * @param attentionOut [D, D]
+ * @param up [inner, D]
+ * @param down [D, inner]
+ */
+public record GPT2Block(
+        LayerNorm norm1, Linear queryKeyValue, Linear attentionOut, LayerNorm norm2, Linear up, Linear down) {
+
+    long parameters() {
+        return norm1.parameters()
+                + queryKeyValue.parameters()
+                + attentionOut.parameters()
+                + norm2.parameters()
+                + up.parameters()
+                + down.parameters();
+    }
+}

@@ -1,0 +1,13 @@
+/**
+ * The backbone: hidden vectors in, hidden vectors out, {@code [rows, D] -> [rows, D]}. It knows neither the vocabulary
+ * nor the head; {@link dev.causal4j.backbone.GPT2Backbone} is read from top to bottom like a recipe.
+ *
+ * <p>A {@link dev.causal4j.backbone.Batch} is a list of (cache, tokens) pairs, so one forward can prefill several prompts,
+ * decode many sequences, or do both: linear layers see rows, attention sees sequences. Weights are immutable and shared
+ * between threads; {@link dev.causal4j.backbone.KVCache} and {@link dev.causal4j.backbone.Activations} belong to one
+ * caller.
+ */
+@NullMarked
+package dev.causal4j.backbone;
+
+import org.jspecify.annotations.NullMarked;
