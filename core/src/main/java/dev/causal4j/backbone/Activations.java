@@ -26,7 +26,7 @@ public final class Activations {
     void reserve(GPT2Shape shape, int rows, long scoreSize) {
         long hiddenSize = shape.hiddenSize();
         normed = atLeast(normed, rows * hiddenSize);
-        queryKeyValue = atLeast(queryKeyValue, 3 * rows * hiddenSize);
+        queryKeyValue = atLeast(queryKeyValue, 3L * rows * hiddenSize);
         attention = atLeast(attention, rows * hiddenSize);
         inner = atLeast(inner, (long) rows * shape.innerSize());
         scores = atLeast(scores, scoreSize);
