@@ -1,0 +1,167 @@
+package dev.causal4j.format;
+
+import static dev.causal4j.format.FormatException.quote;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.databind.JsonNode;
+
+/**
+ * A JSON object of at most 1 MB, such as a {@code config.json}, whose values are checked as they are asked for.
+ * Immutable and thread-safe. A JSON null counts as absent. Numbers are taken as they are written: 12.0 is not an
+ * integer, "12" is not a number.
+ */
+public final class JsonConfig {
+    private static final int MAX_BYTES = 1_000_000;
+    private static final String WHAT = "a JSON file";
+
+    private final String subject;
+    private final JsonNode root;
+
+    private JsonConfig(String subject, JsonNode root) {
+        this.subject = subject;
+        this.root = root;
+    }
+
+    /**
+     * Reads a file.
+     *
+     * @throws FormatException if there is no such file, it is too long, or it is not one JSON object without duplicate
+     *     keys, in UTF-8
+     * @throws IOException if reading fails
+     */
+    public static JsonConfig read(Path file) throws IOException {
+        return parse(file.toString(), UntrustedInput.readFile(file, WHAT, MAX_BYTES));
+    }
+
+    /**
+     * The same from memory.
+     *
+     * @param subject what messages call it
+     */
+    public static JsonConfig parse(String subject, byte[] json) throws FormatException {
+        UntrustedInput.requireLength(subject, WHAT, json.length, MAX_BYTES);
+        return new JsonConfig(
+                subject, UntrustedInput.readObject(subject, json, parser -> parser.<JsonNode>readValueAsTree()));
+    }
+
+    /** Whether there is a value other than null. */
+    public boolean has(String key) {
+        return value(key) != null;
+    }
+
+    /**
+     * An integer that must be there.
+     *
+     * @throws FormatException if it is absent, or not an integer in {@code [min, max]}
+     */
+    public int requireInt(String key, int min, int max) throws FormatException {
+        return integer(key, value(key), min, max);
+    }
+
+    /**
+     * An integer, or {@code fallback} (whatever the range) if absent.
+     *
+     * @throws FormatException if it is there and not an integer in {@code [min, max]}
+     */
+    public int integer(String key, int fallback, int min, int max) throws FormatException {
+        JsonNode value = value(key);
+        return value == null ? fallback : integer(key, value, min, max);
+    }
+
+    /**
+     * A number, or {@code fallback} (whatever the range) if absent.
+     *
+     * @throws FormatException if it is there and not a finite number in {@code [min, max]}
+     */
+    public double number(String key, double fallback, double min, double max) throws FormatException {
+        JsonNode value = value(key);
+        if (value == null) {
+            return fallback;
+        }
+        double number = value.isNumber() ? value.numberValue().doubleValue() : Double.NaN;
+        if (!Double.isFinite(number) || number < min || number > max) {
+            throw wrong(key, "a number from " + min + " to " + max, value);
+        }
+        return number;
+    }
+
+    /**
+     * A boolean, or {@code fallback} if absent.
+     *
+     * @throws FormatException if it is there and neither true nor false
+     */
+    public boolean bool(String key, boolean fallback) throws FormatException {
+        JsonNode value = value(key);
+        if (value == null) {
+            return fallback;
+        }
+        if (!value.isBoolean()) {
+            throw wrong(key, "true or false", value);
+        }
+        return value.booleanValue();
+    }
+
+    /**
+     * A string, or {@code fallback} if absent.
+     *
+     * @throws FormatException if it is there and not a string
+     */
+    public String string(String key, String fallback) throws FormatException {
+        JsonNode value = value(key);
+        if (value == null) {
+            return fallback;
+        }
+        if (!value.isString()) {
+            throw wrong(key, "a string", value);
+        }
+        return value.stringValue();
+    }
+
+    /**
+     * One integer or a list of them; an empty list if absent.
+     *
+     * @throws FormatException if it is there and anything else
+     */
+    public List<Integer> integers(String key) throws FormatException {
+        JsonNode value = value(key);
+        if (value == null) {
+            return List.of();
+        }
+        if (!value.isArray()) {
+            return List.of(integer(key, value, Integer.MIN_VALUE, Integer.MAX_VALUE));
+        }
+        List<Integer> integers = new ArrayList<>(value.size());
+        for (JsonNode element : value) {
+            integers.add(integer(key, element, Integer.MIN_VALUE, Integer.MAX_VALUE));
+        }
+        return List.copyOf(integers);
+    }
+
+    private int integer(String key, @Nullable JsonNode value, int min, int max) throws FormatException {
+        if (value == null
+                || !value.isIntegralNumber()
+                || !value.canConvertToInt()
+                || value.intValue() < min
+                || value.intValue() > max) {
+            throw wrong(key, "an integer from " + min + " to " + max, value);
+        }
+        return value.intValue();
+    }
+
+    private @Nullable JsonNode value(String key) {
+        JsonNode value = root.get(key);
+        return value == null || value.isNull() ? null : value;
+    }
+
+    private FormatException wrong(String key, String expected, @Nullable JsonNode got) {
+        return new FormatException(
+                subject + ", key " + quote(key),
+                expected,
+                got == null ? "nothing" : quote(got.toString()),
+                "correct the file");
+    }
+}

@@ -1,0 +1,148 @@
+package dev.causal4j.format;
+
+import static dev.causal4j.format.FormatException.quote;
+
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.TensorView;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Collection;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.Collectors;
+
+/**
+ * One safetensors file, checked whole before anything of it is used. Immutable and thread-safe. The rules are in the
+ * documentation of the package.
+ */
+public final class SafeTensors implements TensorStore {
+    /** The limit of the format, in bytes. */
+    static final int MAX_HEADER = 100_000_000;
+
+    private static final ValueLayout.OfLong LENGTH = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    private final String subject;
+    private final Header header;
+    private final MemorySegment data;
+
+    private SafeTensors(String subject, Header header, MemorySegment data) {
+        this.subject = subject;
+        this.header = header;
+        this.data = data;
+    }
+
+    /**
+     * Maps a file into memory; the mapping lasts as long as anything refers to it. Files of more than 2 GB are fine.
+     * Nobody may shorten or change the file meanwhile; replacing it by renaming, as {@link #write} does, is harmless.
+     *
+     * @throws FormatException if there is no such file, or it breaks a rule of the format
+     * @throws IOException if reading fails
+     */
+    public static SafeTensors open(Path file) throws IOException {
+        UntrustedInput.requireFile(file, "a safetensors file");
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+            return of(file.toString(), channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), Arena.ofAuto()));
+        }
+    }
+
+    /**
+     * The same from memory, which is not copied: nobody may write to it afterwards.
+     *
+     * @param subject what messages call it
+     * @throws FormatException if it breaks a rule of the format
+     */
+    public static SafeTensors of(String subject, MemorySegment bytes) throws FormatException {
+        long size = bytes.byteSize();
+        if (size < Long.BYTES) {
+            throw damaged(subject, "8 bytes with the length of the header", size + " bytes");
+        }
+        long length = bytes.get(LENGTH, 0);
+        if (length < 0 || length > MAX_HEADER) {
+            throw damaged(
+                    subject, "a header of at most " + MAX_HEADER + " bytes", Long.toUnsignedString(length) + " bytes");
+        }
+        if (Long.BYTES + length > size) {
+            throw damaged(
+                    subject,
+                    "a header of " + length + " bytes",
+                    "a file of " + size + " bytes in which it does not fit");
+        }
+        byte[] json = bytes.asSlice(Long.BYTES, length).toArray(ValueLayout.JAVA_BYTE);
+        if (json.length == 0 || json[0] != '{') {
+            throw damaged(
+                    subject, "a header that starts with {", json.length == 0 ? "none" : "byte " + (json[0] & 255));
+        }
+        Header header = Header.parse(subject, json);
+        long expected = Long.BYTES + length + header.dataBytes();
+        // The first two are bounded and so is a sum that overflows: it is negative, which is no file's size.
+        if (expected != size) {
+            throw damaged(
+                    subject,
+                    Long.toUnsignedString(expected) + " bytes, as its header says",
+                    size + " bytes; it is " + (size < expected ? "cut short" : "too long"));
+        }
+        return new SafeTensors(
+                subject, header, bytes.asSlice(Long.BYTES + length).asReadOnly());
+    }
+
+    /** {@inheritDoc} In the order of their data. */
+    @Override
+    public Set<String> names() {
+        return header.tensors().keySet();
+    }
+
+    @Override
+    public TensorView tensor(String name) throws FormatException {
+        Header.Entry entry = header.tensors().get(name);
+        if (entry == null) {
+            throw missing(subject, name, names());
+        }
+        DType dtype = entry.type()
+                .dtype()
+                .orElseThrow(() -> new FormatException(
+                        subject + ", tensor " + quote(name),
+                        "dtype F32, F16 or BF16",
+                        entry.type().toString(),
+                        "convert the checkpoint"));
+        return new TensorView(name, dtype, entry.shape(), data.asSlice(entry.begin(), entry.end() - entry.begin()));
+    }
+
+    /** The strings under {@code __metadata__}, in the order of the file. */
+    public Map<String, String> metadata() {
+        return header.metadata();
+    }
+
+    /**
+     * Writes a file whole or not at all: under another name beside the target, forced to the disk, then renamed. On
+     * failure a file of the target's name is as it was. Equal input gives equal bytes, whatever the order of the
+     * tensors and of the metadata. The tensors may be views of the file that is replaced.
+     *
+     * @throws IllegalArgumentException if a name is twice, reserved or not Unicode text, or the header too long
+     * @throws IOException if writing fails
+     */
+    public static void write(Path target, Collection<TensorView> tensors, Map<String, String> metadata)
+            throws IOException {
+        SafeTensorsWriting.write(target, tensors, metadata);
+    }
+
+    static FormatException missing(String subject, String name, Set<String> names) {
+        String some = names.stream().limit(3).map(FormatException::quote).collect(Collectors.joining(", "));
+        return new FormatException(
+                subject,
+                "a tensor " + quote(name),
+                names.isEmpty()
+                        ? "no tensor at all"
+                        : names.size() + " others (" + some + (names.size() > 3 ? ", ..." : "") + ")",
+                "is this a checkpoint of the right architecture?");
+    }
+
+    private static FormatException damaged(String subject, String expected, String got) {
+        return new FormatException(subject, expected, got, "the file is damaged or no safetensors file");
+    }
+}

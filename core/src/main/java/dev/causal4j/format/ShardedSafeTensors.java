@@ -1,0 +1,128 @@
+package dev.causal4j.format;
+
+import static dev.causal4j.format.FormatException.quote;
+
+import dev.causal4j.tensor.TensorView;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Set;
+import java.util.regex.Pattern;
+import tools.jackson.core.JsonParser;
+import tools.jackson.core.JsonToken;
+
+/**
+ * A checkpoint in several safetensors files beside an index, {@code {"weight_map": {tensor: file}}}. Immutable and
+ * thread-safe. Tensors the index does not name are not seen.
+ */
+public final class ShardedSafeTensors implements TensorStore {
+    // Real indices have up to 100,000 tensors in 10 MB.
+    private static final int MAX_INDEX = 64_000_000;
+    private static final int MAX_TENSORS = 1_000_000;
+
+    // Real checkpoints have up to 200.
+    private static final int MAX_SHARDS = 10_000;
+
+    // No separator of any system, no drive, nothing hidden; ".." is refused besides.
+    private static final Pattern FILE_NAME = Pattern.compile("[A-Za-z0-9_][A-Za-z0-9._ -]{0,200}\\.safetensors");
+
+    private final String subject;
+    private final Map<String, SafeTensors> shardOf;
+
+    private ShardedSafeTensors(String subject, Map<String, SafeTensors> shardOf) {
+        this.subject = subject;
+        this.shardOf = Collections.unmodifiableMap(shardOf);
+    }
+
+    /**
+     * Opens an index and all shards it names, which must lie beside it, each once.
+     *
+     * @throws FormatException if the index or a shard is missing or not valid, or a tensor is not in its shard
+     * @throws IOException if reading fails
+     */
+    public static ShardedSafeTensors open(Path index) throws IOException {
+        String subject = index.toString();
+        byte[] json = UntrustedInput.readFile(index, "an index of safetensors files", MAX_INDEX);
+        Map<String, String> fileOf = UntrustedInput.readObject(subject, json, parser -> weightMap(subject, parser));
+        Map<String, SafeTensors> shards = new HashMap<>();
+        Map<String, SafeTensors> shardOf = LinkedHashMap.newLinkedHashMap(fileOf.size());
+        for (Map.Entry<String, String> entry : fileOf.entrySet()) {
+            String file = entry.getValue();
+            SafeTensors shard = shards.get(file);
+            if (shard == null) {
+                if (shards.size() == MAX_SHARDS) {
+                    throw wrong(subject, "at most " + MAX_SHARDS + " files", "more");
+                }
+                shard = SafeTensors.open(index.resolveSibling(file));
+                shards.put(file, shard);
+            }
+            if (!shard.names().contains(entry.getKey())) {
+                throw wrong(
+                        subject,
+                        "tensor " + quote(entry.getKey()) + " in " + quote(file),
+                        "a file of " + shard.names().size() + " tensors without it");
+            }
+            shardOf.put(entry.getKey(), shard);
+        }
+        return new ShardedSafeTensors(subject, shardOf);
+    }
+
+    private static Map<String, String> weightMap(String subject, JsonParser json) throws FormatException {
+        Map<String, String> fileOf = null;
+        while (json.nextToken() != JsonToken.END_OBJECT) {
+            boolean map = json.currentName().equals("weight_map");
+            JsonToken value = json.nextToken();
+            if (!map) {
+                json.skipChildren();
+            } else if (value == JsonToken.START_OBJECT) {
+                fileOf = files(subject, json);
+            } else {
+                throw wrong(subject, "\"weight_map\" to be an object", quote(json.getString()));
+            }
+        }
+        if (fileOf == null) {
+            throw wrong(subject, "an object \"weight_map\"", "none");
+        }
+        return fileOf;
+    }
+
+    private static Map<String, String> files(String subject, JsonParser json) throws FormatException {
+        Map<String, String> fileOf = new LinkedHashMap<>();
+        while (json.nextToken() != JsonToken.END_OBJECT) {
+            String tensor = json.currentName();
+            boolean string = json.nextToken() == JsonToken.VALUE_STRING;
+            String file = json.getString();
+            if (!string || file.contains("..") || !FILE_NAME.matcher(file).matches()) {
+                throw wrong(
+                        subject + ", tensor " + quote(tensor), "the plain name of a .safetensors file", quote(file));
+            }
+            if (fileOf.size() == MAX_TENSORS) {
+                throw wrong(subject, "at most " + MAX_TENSORS + " tensors", "more");
+            }
+            fileOf.put(tensor, file);
+        }
+        return fileOf;
+    }
+
+    /** {@inheritDoc} In the order of the index. */
+    @Override
+    public Set<String> names() {
+        return shardOf.keySet();
+    }
+
+    @Override
+    public TensorView tensor(String name) throws FormatException {
+        SafeTensors shard = shardOf.get(name);
+        if (shard == null) {
+            throw SafeTensors.missing(subject, name, names());
+        }
+        return shard.tensor(name);
+    }
+
+    private static FormatException wrong(String subject, String expected, String got) {
+        return new FormatException(subject, expected, got, "download the checkpoint again");
+    }
+}

@@ -1,0 +1,78 @@
+package dev.causal4j.format;
+
+import dev.causal4j.tensor.DType;
+import java.util.Arrays;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+
+/** The dtypes of the safetensors format (0.8), by their names in the header. */
+enum StoredType {
+    BOOL(8),
+    F4(4),
+    F6_E2M3(6),
+    F6_E3M2(6),
+    U8(8),
+    I8(8),
+    F8_E5M2(8),
+    F8_E4M3(8),
+    F8_E8M0(8),
+    F8_E4M3FNUZ(8),
+    F8_E5M2FNUZ(8),
+    I16(16),
+    U16(16),
+    F16(16),
+    BF16(16),
+    I32(32),
+    U32(32),
+    F32(32),
+    C64(64),
+    F64(64),
+    I64(64),
+    U64(64);
+
+    private static final Map<String, StoredType> BY_NAME =
+            Arrays.stream(values()).collect(Collectors.toUnmodifiableMap(StoredType::name, Function.identity()));
+
+    private final int bits;
+
+    StoredType(int bits) {
+        this.bits = bits;
+    }
+
+    static Optional<StoredType> named(String name) {
+        return Optional.ofNullable(BY_NAME.get(name));
+    }
+
+    static StoredType of(DType dtype) {
+        return switch (dtype) {
+            case F32 -> F32;
+            case F16 -> F16;
+            case BF16 -> BF16;
+        };
+    }
+
+    /** The type as this project computes with it, if it does. */
+    Optional<DType> dtype() {
+        return switch (this) {
+            case F32 -> Optional.of(DType.F32);
+            case F16 -> Optional.of(DType.F16);
+            case BF16 -> Optional.of(DType.BF16);
+            default -> Optional.empty();
+        };
+    }
+
+    /**
+     * Bytes that so many numbers take.
+     *
+     * @throws ArithmeticException if that is no whole number, or more than a long holds
+     */
+    long bytes(long numbers) {
+        long total = Math.multiplyExact(numbers, (long) bits);
+        if (total % 8 != 0) {
+            throw new ArithmeticException("not a whole number of bytes");
+        }
+        return total / 8;
+    }
+}

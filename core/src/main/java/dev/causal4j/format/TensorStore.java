@@ -1,0 +1,56 @@
+package dev.causal4j.format;
+
+import dev.causal4j.tensor.TensorView;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Set;
+
+/** The tensors of a checkpoint by name, in one file or several. Immutable and thread-safe. */
+public sealed interface TensorStore permits SafeTensors, ShardedSafeTensors {
+    /** The name of a checkpoint in one file. */
+    String SINGLE = "model.safetensors";
+
+    /** The name of the index of a checkpoint in several files. */
+    String INDEX = "model.safetensors.index.json";
+
+    /** The names of all tensors, also of those whose dtype is not supported. */
+    Set<String> names();
+
+    /**
+     * A tensor as it is stored. Nothing is read or copied: its shape and dtype cost nothing, its numbers are read from
+     * the file when they are used.
+     *
+     * @throws FormatException if there is none of this name, or its dtype is not F32, F16 or BF16
+     */
+    TensorView tensor(String name) throws FormatException;
+
+    /**
+     * Opens the checkpoint in a folder: {@link #SINGLE}, or else {@link #INDEX}.
+     *
+     * @throws FormatException if there is neither, or it is not valid
+     * @throws IOException if reading fails
+     */
+    static TensorStore open(Path folder) throws IOException {
+        if (!Files.isDirectory(folder)) {
+            throw new FormatException(
+                    folder.toString(),
+                    "a folder with " + SINGLE + " or " + INDEX,
+                    Files.exists(folder) ? "not a folder" : "no such folder",
+                    "check the path");
+        }
+        Path single = folder.resolve(SINGLE);
+        if (Files.exists(single)) {
+            return SafeTensors.open(single);
+        }
+        Path index = folder.resolve(INDEX);
+        if (Files.exists(index)) {
+            return ShardedSafeTensors.open(index);
+        }
+        throw new FormatException(
+                folder.toString(),
+                SINGLE + " or " + INDEX,
+                "a folder with neither",
+                "name the folder of a checkpoint in safetensors format");
+    }
+}

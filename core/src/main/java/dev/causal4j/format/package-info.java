@@ -1,0 +1,32 @@
+/**
+ * Files as strangers wrote them. Weights: {@link dev.causal4j.format.TensorStore} opens a folder,
+ * {@link dev.causal4j.format.SafeTensors} one file, {@link dev.causal4j.format.ShardedSafeTensors} an index with the
+ * files it names. Configuration: {@link dev.causal4j.format.JsonConfig}. What a tensor or a key means to a model is not
+ * known here.
+ *
+ * <p>Every input is hostile until it is checked: sizes are bounded before anything is allocated, all of a file's claims
+ * are checked before its first number is handed out, and whatever is wrong becomes a
+ * {@link dev.causal4j.format.FormatException} with a message of one line. A real failure to read or write stays the
+ * {@link java.io.IOException} it is.
+ *
+ * <p>The safetensors format (github.com/huggingface/safetensors), whose rules the reader enforces:
+ * <pre>
+ *   8 bytes      N, the length of the header, an unsigned little-endian integer; at most 100,000,000
+ *   N bytes      the header: strict UTF-8, a JSON object that starts with "{" and may be padded with spaces
+ *   the rest     the data, little-endian and row-major
+ *   header       {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ...}; no key twice
+ *   __metadata__ an optional entry that maps strings to strings
+ *   data_offsets [begin, end) in the data; end - begin is product(shape) times the size of the dtype
+ *   tensors      sorted by offset they cover the data: from 0 to the end of the file, no hole, no overlap
+ *   legal        no dimension at all (a scalar), a dimension of 0 (no data)
+ *   the writer   orders by descending size of dtype, then name, and pads the header to 8 bytes
+ * </pre>
+ *
+ * <p>Limits of ours beyond the format: 64 dimensions, a tensor's name of 50,000 characters, no unknown field in a
+ * tensor's entry, names of shards in plain ASCII. All dtypes of the format are known by size; only F32, F16 and BF16
+ * are handed out.
+ */
+@NullMarked
+package dev.causal4j.format;
+
+import org.jspecify.annotations.NullMarked;
