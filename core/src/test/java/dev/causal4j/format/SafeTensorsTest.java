@@ -268,6 +268,18 @@ class SafeTensorsTest {
         refused("{\"" + "x".repeat(60_000) + "\":1}", 0, "valid JSON");
     }
 
+    @Test
+    void moreEntriesThanMemoryShouldHoldAreRefused() {
+        StringBuilder metadata = new StringBuilder("{\"__metadata__\":{");
+        StringBuilder tensors = new StringBuilder("{");
+        for (int i = 0; i <= 500_000; i++) {
+            metadata.append('"').append(i).append("\":\"\",");
+            tensors.append('"').append(i).append("\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]},");
+        }
+        refused(metadata.toString(), 0, "memory, __metadata__", "500000", "more");
+        refused(tensors.toString(), 0, "memory, tensors", "500000", "more");
+    }
+
     // ---- the entries
 
     @ParameterizedTest
@@ -336,7 +348,7 @@ class SafeTensorsTest {
         String header =
                 "{\"a\":{\"dtype\":\"U8\",\"shape\":[9223372036854775807],\"data_offsets\":[0,9223372036854775807]}}";
         int size = file(header, 8).length;
-        refused(header, 8, Long.toUnsignedString(Long.MAX_VALUE + size - 8) + " bytes", size + " bytes");
+        refused(header, 8, Long.toUnsignedString(Long.MAX_VALUE + size - 8) + " bytes", size + " bytes", "cut short");
         refused(
                 "{\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[9223372036854775806,9223372036854775807]}}",
                 1,
