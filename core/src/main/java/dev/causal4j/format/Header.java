@@ -23,6 +23,9 @@ record Header(Map<String, Entry> tensors, Map<String, String> metadata) {
     // The limit of PyTorch and NumPy; a list of a hundred million ones would be valid otherwise.
     private static final int MAX_DIMENSIONS = 64;
 
+    // Five times what the largest checkpoints have; a header could hold so many that they fill the memory.
+    static final int MAX_ENTRIES = 500_000;
+
     /** Where a tensor lies: bytes {@code [begin, end)} of the data. */
     record Entry(StoredType type, List<Long> shape, long begin, long end) {}
 
@@ -46,6 +49,7 @@ record Header(Map<String, Entry> tensors, Map<String, String> metadata) {
                     metadata = metadata();
                 } else {
                     tensors.put(name, entry(name));
+                    requireFew(tensors.size(), "tensors");
                 }
             }
             return new Header(contiguous(tensors), metadata);
@@ -59,6 +63,7 @@ record Header(Map<String, Entry> tensors, Map<String, String> metadata) {
                 json.nextToken();
                 expect(JsonToken.VALUE_STRING, METADATA + " key " + quote(key), "a string");
                 metadata.put(key, encodable(json.getString()));
+                requireFew(metadata.size(), METADATA);
             }
             return Collections.unmodifiableMap(metadata);
         }
@@ -146,6 +151,12 @@ record Header(Map<String, Entry> tensors, Map<String, String> metadata) {
                 ordered.put(tensor.getKey(), entry);
             }
             return Collections.unmodifiableMap(ordered);
+        }
+
+        private void requireFew(int entries, String place) throws FormatException {
+            if (entries > MAX_ENTRIES) {
+                throw wrong(place, "at most " + MAX_ENTRIES + " entries", "more");
+            }
         }
 
         /** JSON can spell half of a surrogate pair, UTF-8 cannot: such a name could not be written back. */

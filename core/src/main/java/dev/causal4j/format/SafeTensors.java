@@ -80,12 +80,12 @@ public final class SafeTensors implements TensorStore {
         }
         Header header = Header.parse(subject, json);
         long expected = Long.BYTES + length + header.dataBytes();
-        // The first two are bounded and so is a sum that overflows: it is negative, which is no file's size.
+        // A sum that overflows is negative, which is the size of no file.
         if (expected != size) {
             throw damaged(
                     subject,
                     Long.toUnsignedString(expected) + " bytes, as its header says",
-                    size + " bytes; it is " + (size < expected ? "cut short" : "too long"));
+                    size + " bytes; it is " + (Long.compareUnsigned(size, expected) < 0 ? "cut short" : "too long"));
         }
         return new SafeTensors(
                 subject, header, bytes.asSlice(Long.BYTES + length).asReadOnly());

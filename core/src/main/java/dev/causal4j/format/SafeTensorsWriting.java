@@ -58,7 +58,7 @@ final class SafeTensorsWriting {
         }
     }
 
-    /** Descending size of dtype keeps every tensor aligned; names compare by their bytes, as in the reference writer. */
+    /** Descending size of dtype keeps every tensor aligned; names compare by their bytes in UTF-8. */
     private static List<TensorView> sorted(Collection<TensorView> tensors) {
         List<TensorView> sorted = tensors.stream()
                 .sorted(Comparator.comparingInt((TensorView t) -> -t.dtype().bytes())

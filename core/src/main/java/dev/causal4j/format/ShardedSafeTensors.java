@@ -21,7 +21,6 @@ import tools.jackson.core.JsonToken;
 public final class ShardedSafeTensors implements TensorStore {
     // Real indices have up to 100,000 tensors in 10 MB.
     private static final int MAX_INDEX = 64_000_000;
-    private static final int MAX_TENSORS = 1_000_000;
 
     // Real checkpoints have up to 200.
     private static final int MAX_SHARDS = 10_000;
@@ -99,8 +98,8 @@ public final class ShardedSafeTensors implements TensorStore {
                 throw wrong(
                         subject + ", tensor " + quote(tensor), "the plain name of a .safetensors file", quote(file));
             }
-            if (fileOf.size() == MAX_TENSORS) {
-                throw wrong(subject, "at most " + MAX_TENSORS + " tensors", "more");
+            if (fileOf.size() == Header.MAX_ENTRIES) {
+                throw wrong(subject, "at most " + Header.MAX_ENTRIES + " tensors", "more");
             }
             fileOf.put(tensor, file);
         }

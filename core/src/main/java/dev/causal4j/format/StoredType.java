@@ -69,6 +69,9 @@ enum StoredType {
      * @throws ArithmeticException if that is no whole number, or more than a long holds
      */
     long bytes(long numbers) {
+        if (bits >= 8) {
+            return Math.multiplyExact(numbers, (long) bits / 8);
+        }
         long total = Math.multiplyExact(numbers, (long) bits);
         if (total % 8 != 0) {
             throw new ArithmeticException("not a whole number of bytes");

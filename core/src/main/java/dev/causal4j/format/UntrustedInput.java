@@ -16,6 +16,7 @@ import tools.jackson.core.JsonToken;
 import tools.jackson.core.StreamReadConstraints;
 import tools.jackson.core.StreamReadFeature;
 import tools.jackson.core.TokenStreamFactory;
+import tools.jackson.core.TokenStreamLocation;
 import tools.jackson.core.json.JsonFactory;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -107,8 +108,9 @@ final class UntrustedInput {
         };
     }
 
+    /** Limits that were exceeded have no place. */
     private static String place(JacksonException e) {
-        return " at line " + e.getLocation().getLineNr() + ", column "
-                + e.getLocation().getColumnNr();
+        TokenStreamLocation location = e.getLocation();
+        return location == null ? "" : " at line " + location.getLineNr() + ", column " + location.getColumnNr();
     }
 }

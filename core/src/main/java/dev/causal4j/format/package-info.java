@@ -22,9 +22,9 @@
  *   the writer   orders by descending size of dtype, then name, and pads the header to 8 bytes
  * </pre>
  *
- * <p>Limits of ours beyond the format: 64 dimensions, a tensor's name of 50,000 characters, no unknown field in a
- * tensor's entry, names of shards in plain ASCII. All dtypes of the format are known by size; only F32, F16 and BF16
- * are handed out.
+ * <p>Limits of ours beyond the format: half a million tensors, 64 dimensions, names of 50,000 characters, no unknown
+ * field in a tensor's entry, names of shards in plain ASCII. All dtypes of the format are known by size; only F32, F16
+ * and BF16 are handed out.
  */
 @NullMarked
 package dev.causal4j.format;

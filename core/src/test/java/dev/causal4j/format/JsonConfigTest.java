@@ -1,0 +1,198 @@
+package dev.causal4j.format;
+
+import static dev.causal4j.format.Attack.refused;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.io.RandomAccessFile;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class JsonConfigTest {
+    @TempDir
+    Path folder;
+
+    @Test
+    void valuesOfARealConfigAreRead() throws IOException {
+        Path file = Files.writeString(folder.resolve("config.json"), """
+                {"model_type": "gpt2", "n_embd": 768, "n_inner": null, "layer_norm_epsilon": 1e-5, "p": 1,
+                 "scale_attn_weights": true, "eos_token_id": [50256, 7], "bos_token_id": 50256, "deep": {"x": [{}]}}
+                """);
+        JsonConfig config = JsonConfig.read(file);
+        assertThat(config.string("model_type", "none")).isEqualTo("gpt2");
+        assertThat(config.requireInt("n_embd", 1, 768)).isEqualTo(768);
+        assertThat(config.integer("n_embd", 3, 768, 768)).isEqualTo(768);
+        assertThat(config.number("layer_norm_epsilon", 1, 0, 1)).isEqualTo(1e-5);
+        assertThat(config.number("p", 0.5, 0, 1)).isEqualTo(1);
+        assertThat(config.bool("scale_attn_weights", false)).isTrue();
+        assertThat(config.integers("eos_token_id")).containsExactly(50256, 7);
+        assertThat(config.integers("bos_token_id")).containsExactly(50256);
+        assertThat(config.has("deep")).isTrue();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"{}", "{\"k\":null}"})
+    void nullCountsAsAbsent(String json) throws IOException {
+        JsonConfig config = parse(json);
+        assertThat(config.has("k")).isFalse();
+        assertThat(config.integer("k", -5, 1, 2)).isEqualTo(-5);
+        assertThat(config.number("k", -0.5, 1, 2)).isEqualTo(-0.5);
+        assertThat(config.bool("k", true)).isTrue();
+        assertThat(config.string("k", "other")).isEqualTo("other");
+        assertThat(config.integers("k")).isEmpty();
+        refused(() -> config.requireInt("k", 1, 9), "config, key \"k\": ", "an integer from 1 to 9", "got nothing");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "0",
+                "10",
+                "-1",
+                "1.0",
+                "1e0",
+                "\"5\"",
+                "true",
+                "[]",
+                "[5]",
+                "{}",
+                "2147483648",
+                "99999999999999999999"
+            })
+    void whatIsNoIntegerInRangeIsRefused(String value) throws IOException {
+        JsonConfig config = parse("{\"k\":" + value + "}");
+        String got = "got \"" + value;
+        refused(() -> config.requireInt("k", 1, 9), "config, key \"k\": ", "1 to 9", got.replace("1e0", "1.0"));
+        refused(() -> config.integer("k", 5, 1, 9), "config, key \"k\": ", "1 to 9", got.replace("1e0", "1.0"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"-0.1", "1.1", "1e400", "-1e400", "\"0.5\"", "false", "[]", "{}"})
+    void whatIsNoFiniteNumberInRangeIsRefused(String value) throws IOException {
+        JsonConfig config = parse("{\"k\":" + value + "}");
+        refused(() -> config.number("k", 0, 0, 1), "config, key \"k\": ", "0.0 to 1.0");
+    }
+
+    @Test
+    void infinityIsNoNumberEvenWithoutARange() throws IOException {
+        JsonConfig config = parse("{\"k\":1e400,\"i\":1" + "0".repeat(400) + "}");
+        double all = Double.POSITIVE_INFINITY;
+        refused(() -> config.number("k", 0, -all, all), "config, key \"k\": ", "a number");
+        refused(() -> config.number("i", 0, -all, all), "config, key \"i\": ", "a number");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"0", "1", "\"true\"", "[]", "{}"})
+    void whatIsNoBooleanIsRefused(String value) throws IOException {
+        JsonConfig config = parse("{\"k\":" + value + "}");
+        refused(() -> config.bool("k", true), "config, key \"k\": ", "true or false", "got \"");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"0", "true", "[\"x\"]", "{}"})
+    void whatIsNoStringIsRefused(String value) throws IOException {
+        JsonConfig config = parse("{\"k\":" + value + "}");
+        refused(() -> config.string("k", "x"), "config, key \"k\": ", "a string", "got \"");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"1.5", "\"1\"", "{}", "[1,null]", "[1,[2]]", "[2147483648]", "true"})
+    void whatIsNoListOfIntegersIsRefused(String value) throws IOException {
+        JsonConfig config = parse("{\"k\":" + value + "}");
+        refused(() -> config.integers("k"), "config, key \"k\": ", "an integer");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "",
+                " ",
+                "[]",
+                "null",
+                "1",
+                "\"x\"",
+                "{",
+                "{}{}",
+                "{} 1",
+                "{}}",
+                "{\"a\":1,\"a\":1}",
+                "{a:1}",
+                "{'a':1}",
+                "{\"a\":NaN}",
+                "{\"a\":Infinity}",
+                "{\"a\":+1}",
+                "{\"a\":.5}",
+                "{\"a\":1,}",
+                "// x\n{}",
+                "\ufeff{}",
+                "{}\0",
+                "{\"x\":{\"a\":1,\"a\":2}}"
+            })
+    void whatIsNotOneStrictJsonObjectIsRefused(String json) {
+        refused(() -> parse(json), "config: ");
+    }
+
+    @Test
+    void deepNestingIsRefused() {
+        int depth = 400_000;
+        refused(
+                () -> parse("{\"a\":" + "[".repeat(depth) + "]".repeat(depth) + "}"),
+                "config: ",
+                "valid JSON",
+                "depth");
+    }
+
+    @Test
+    void numberOfManyDigitsIsRefused() {
+        refused(() -> parse("{\"a\":" + "9".repeat(900_000) + "}"), "config: ", "valid JSON");
+    }
+
+    @Test
+    void hugeExponentCostsNothing() throws IOException {
+        JsonConfig config = parse("{\"a\":1e999999999,\"b\":1e-999999999}");
+        refused(() -> config.requireInt("a", 0, 1), "config, key \"a\": ", "an integer");
+        assertThat(config.number("b", 1, 0, 1)).isZero();
+    }
+
+    @Test
+    void bytesThatAreNotUtf8AreRefused() {
+        byte[] utf16 = "{\"a\":1}".getBytes(StandardCharsets.UTF_16);
+        refused(() -> JsonConfig.parse("config", utf16), "config: ", "UTF-8");
+        refused(
+                () -> JsonConfig.parse("config", new byte[] {'{', '"', (byte) 0xc0, (byte) 0x80, '"', ':', '1', '}'}),
+                "config: ",
+                "UTF-8");
+    }
+
+    @Test
+    void fileOfMoreThanAMegabyteIsRefusedBeforeItIsRead() throws IOException {
+        Path file = Files.writeString(folder.resolve("config.json"), "{}");
+        try (RandomAccessFile sparse = new RandomAccessFile(file.toFile(), "rw")) {
+            sparse.setLength(10_000_000_000L);
+        }
+        refused(() -> JsonConfig.read(file), file + ": ", "1000000", "10000000000 bytes");
+        refused(() -> JsonConfig.parse("config", new byte[1_000_001]), "config: ", "1000000", "1000001 bytes");
+    }
+
+    @Test
+    void missingFileIsNamed() {
+        refused(() -> JsonConfig.read(folder.resolve("none")), folder + "/none: ", "a JSON file", "no such file");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"\\u001b[2J\\n", "\\u202e", "\\ud800"})
+    void hostileStringsStayOnOneLine(String escape) throws IOException {
+        JsonConfig config = parse("{\"k\":\"" + escape.repeat(1000) + "\"}");
+        refused(() -> config.requireInt("k", 1, 9), "config, key \"k\": ", "...");
+    }
+
+    private static JsonConfig parse(String json) throws FormatException {
+        return JsonConfig.parse("config", json.getBytes(StandardCharsets.UTF_8));
+    }
+}

@@ -1,0 +1,55 @@
+package dev.causal4j.format;
+
+import static dev.causal4j.format.Attack.refused;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class TensorStoreTest {
+    @TempDir
+    Path folder;
+
+    @Test
+    void singleFileIsTakenBeforeTheIndex() throws IOException {
+        Files.writeString(folder.resolve("model.safetensors.index.json"), "not even JSON");
+        SafeTensors.write(
+                folder.resolve("model.safetensors"), List.of(SafeTensorsWritingTest.floats("a", 1)), Map.of());
+        assertThat(TensorStore.open(folder)).isInstanceOf(SafeTensors.class);
+    }
+
+    @Test
+    void indexIsTakenWithoutASingleFile() throws IOException {
+        Files.writeString(folder.resolve("model.safetensors.index.json"), "{\"weight_map\":{}}");
+        assertThat(TensorStore.open(folder)).isInstanceOf(ShardedSafeTensors.class);
+    }
+
+    @Test
+    void missingFolderIsNamed() {
+        refused(
+                () -> TensorStore.open(folder.resolve("none")),
+                folder + "/none: ",
+                "model.safetensors",
+                "got no such folder");
+    }
+
+    @Test
+    void fileInPlaceOfTheFolderIsNamed() throws IOException {
+        Path file = Files.createFile(folder.resolve("file"));
+        refused(() -> TensorStore.open(file), file + ": ", "a folder", "got not a folder");
+    }
+
+    @Test
+    void folderWithoutWeightsIsNamedWithBothFiles() {
+        refused(
+                () -> TensorStore.open(folder),
+                folder + ": ",
+                "model.safetensors or model.safetensors.index.json",
+                "a folder with neither");
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package dev.causal4j.format;
+
+import org.jspecify.annotations.NullMarked;
