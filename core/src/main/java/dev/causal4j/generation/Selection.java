@@ -1,0 +1,69 @@
+package dev.causal4j.generation;
+
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Finds where the largest keys, taken together, reach a weight: the k-th largest if each weighs 1, the boundary of a
+ * nucleus if each weighs its probability. A radix selection: three passes over the keys whatever they are, where sorting
+ * a flat distribution over 50,000 tokens takes milliseconds. Scratch of one caller; not thread-safe.
+ */
+final class Selection {
+    // A key's 32 bits as digits of 11, 11 and 10 bits, most significant first.
+    private static final int[] SHIFTS = {21, 10, 0};
+    private static final int[] WIDTHS = {11, 11, 10};
+
+    private final double[] weightOfDigit = new double[1 << 11];
+
+    /**
+     * The largest key t such that the keys >= t weigh {@code wanted} or more; if rounding keeps even all of them from
+     * it, the smallest key that weighs anything.
+     *
+     * @param keys [n], none NaN; -0 is 0
+     * @param weights [n], none negative and not all 0; null if each weighs 1
+     */
+    float threshold(float[] keys, float @Nullable [] weights, int n, double wanted) {
+        int prefix = 0; // the digits of t found so far
+        int known = 0; // the mask of their bits
+        double above = 0; // weight of the keys above all that begin with prefix
+        for (int d = 0; d < SHIFTS.length; d++) {
+            int shift = SHIFTS[d];
+            int mask = (1 << WIDTHS[d]) - 1;
+            Arrays.fill(weightOfDigit, 0);
+            for (int i = 0; i < n; i++) {
+                int bits = ordered(keys[i]);
+                if ((bits & known) == prefix) {
+                    weightOfDigit[bits >>> shift & mask] += weights == null ? 1 : weights[i];
+                }
+            }
+            int digit = mask;
+            int lowest = 0;
+            for (; digit >= 0; digit--) {
+                double weight = weightOfDigit[digit];
+                if (weight > 0) {
+                    lowest = digit;
+                    if (above + weight >= wanted) {
+                        break;
+                    }
+                    above += weight;
+                }
+            }
+            if (digit < 0) {
+                above -= weightOfDigit[lowest];
+            }
+            prefix |= lowest << shift;
+            known |= mask << shift;
+        }
+        return key(prefix);
+    }
+
+    /** Bits that compare as unsigned numbers like the float does. */
+    private static int ordered(float key) {
+        int bits = Float.floatToRawIntBits(key + 0f);
+        return bits ^ (bits >> 31 | Integer.MIN_VALUE);
+    }
+
+    private static float key(int ordered) {
+        return Float.intBitsToFloat(ordered ^ (~ordered >> 31 | Integer.MIN_VALUE));
+    }
+}

@@ -1,0 +1,309 @@
+package dev.causal4j.generation;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.causal4j.kernel.CounterRandom;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import org.junit.jupiter.api.Test;
+
+class SamplerTest {
+    private static final float BANNED = Float.NEGATIVE_INFINITY;
+    private static final int[] NO_TOKENS = new int[1000];
+
+    /** Keras' 26 letters with logits 26 to 1. */
+    private static final float[] DESCENDING = new float[26];
+
+    static {
+        for (int id = 0; id < 26; id++) {
+            DESCENDING[id] = 26 - id;
+        }
+    }
+
+    @Test
+    void greedyTakesTheLargestLogit() {
+        assertThat(choices(options().temperature(0), DESCENDING)).containsOnly(0);
+        assertThat(choices(options().temperature(0), 1, 5, 2)).containsOnly(1);
+    }
+
+    @Test
+    void greedyTakesTheLowestIdOfEqualLogits() {
+        assertThat(choices(options().temperature(0), 1, 3, 2, 3, 3)).containsOnly(1);
+        assertThat(choices(options().temperature(0), -1, -0f, 0f)).containsOnly(1);
+    }
+
+    @Test
+    void greedyComparesLogitsAndNotProbabilities() {
+        // As probabilities the two are equal floats, and the lower id would win.
+        assertThat(choices(options().temperature(0), 0, 1e-9f)).containsOnly(1);
+    }
+
+    @Test
+    void greedyPassesOverSamplingRules() {
+        // Locally typical sampling removes the most likely token here.
+        assertThat(choices(options().temperature(0).typicalP(0.5), logs(.4, .2, .2, .2)))
+                .containsOnly(0);
+        assertThat(choices(options().typicalP(0.5), logs(.4, .2, .2, .2))).doesNotContain(0);
+    }
+
+    @Test
+    void kerasCasesHold() {
+        assertThat(choices(options().topK(5), DESCENDING)).isSubsetOf(0, 1, 2, 3, 4);
+        assertThat(choices(options().topP(1).topK(5), DESCENDING)).isSubsetOf(0, 1, 2, 3, 4);
+        assertThat(choices(options().temperature(1e-9), DESCENDING)).containsOnly(0);
+        float[] threeMaxima = new float[26];
+        threeMaxima[0] = 1;
+        threeMaxima[1] = 1;
+        threeMaxima[2] = 1;
+        assertThat(choices(options().topP(2.0 / 26), threeMaxima)).isSubsetOf(0, 1, 2);
+    }
+
+    @Test
+    void aHugeTemperatureMakesAllTokensEquallyLikely() {
+        assertThat(choices(options().temperature(1e9), DESCENDING)).hasSize(26);
+    }
+
+    @Test
+    void bannedTokensAreNeverChosen() {
+        assertThat(choices(options(), BANNED, 0, BANNED, 0, BANNED)).containsExactlyInAnyOrder(1, 3);
+        assertThat(choices(options().topK(2).topP(0.9).minP(0.1).typicalP(0.9), BANNED, 0, BANNED))
+                .containsOnly(1);
+        assertThat(choices(options().logitBias(Map.of(1, Double.NEGATIVE_INFINITY)), 0, 9, 0))
+                .containsExactlyInAnyOrder(0, 2);
+    }
+
+    @Test
+    void theChoiceDependsOnSeedAndPositionAlone() {
+        GenerationOptions options =
+                options().seed(11).temperature(0.8).topP(0.95).build();
+        float[] logits = normals(100);
+        Sampler busy = new Sampler(options, Set.of(), 5, 100);
+        int[] inOrder = new int[200];
+        for (int position = 0; position < 200; position++) {
+            inOrder[position] = busy.next(logits, 0, NO_TOKENS, position);
+        }
+        // Backwards, with a fresh sampler, another prompt length and other rows in between.
+        Sampler other = new Sampler(options, Set.of(1), 0, 100);
+        for (int position = 199; position >= 0; position--) {
+            other.next(new float[100], 0, NO_TOKENS, 7);
+            assertThat(other.next(logits, 0, NO_TOKENS, position)).isEqualTo(inOrder[position]);
+            assertThat(new Sampler(options, Set.of(), position, 100).next(logits, 0, NO_TOKENS, position))
+                    .isEqualTo(inOrder[position]);
+        }
+    }
+
+    @Test
+    void otherSeedsAndPositionsGiveOtherDraws() {
+        float[] logits = normals(100);
+        int sameSeed = 0;
+        int samePosition = 0;
+        Sampler first = new Sampler(options().seed(1).build(), Set.of(), 0, 100);
+        Sampler second = new Sampler(options().seed(2).build(), Set.of(), 0, 100);
+        for (int position = 0; position < 500; position++) {
+            int choice = first.next(logits, 0, NO_TOKENS, position);
+            sameSeed += choice == first.next(logits, 0, NO_TOKENS, position + 1) ? 1 : 0;
+            samePosition += choice == second.next(logits, 0, NO_TOKENS, position) ? 1 : 0;
+        }
+        // Two independent draws agree in about 3 % of cases here.
+        assertThat(sameSeed).isLessThan(50);
+        assertThat(samePosition).isLessThan(50);
+    }
+
+    @Test
+    void seededChoicesStayTheSameForever() {
+        Sampler sampler = new Sampler(options().seed(42).build(), Set.of(), 0, 26);
+        float[] flat = new float[26];
+        StringBuilder text = new StringBuilder();
+        for (int position = 0; position < 26; position++) {
+            text.append((char) ('a' + sampler.next(flat, 0, NO_TOKENS, position)));
+            assertThat(text.charAt(position))
+                    .isEqualTo((char) ('a' + (int) (26 * CounterRandom.uniform(42, position, 0))));
+        }
+        assertThat(text.toString()).isEqualTo("pbznvpspiiibfmjcoxgsniigjm");
+    }
+
+    @Test
+    void theRowAtTheOffsetIsRead() {
+        Sampler sampler = new Sampler(options().temperature(0).build(), Set.of(), 0, 3);
+        float[] rows = {9, 0, 0, 0, 0, 1, 0, 1, 0, 9};
+        assertThat(sampler.next(rows, 0, NO_TOKENS, 0)).isZero();
+        assertThat(sampler.next(rows, 3, NO_TOKENS, 0)).isEqualTo(2);
+        assertThat(sampler.next(rows, 6, NO_TOKENS, 0)).isEqualTo(1);
+        assertThatThrownBy(() -> sampler.next(rows, 8, NO_TOKENS, 0)).isInstanceOf(IndexOutOfBoundsException.class);
+    }
+
+    @Test
+    void noRuleChangesTheCallersLogitsOrTokens() {
+        List<LogitRule> rules = List.of(
+                new ContextRule.LogitBias(Map.of(1, 3.0)),
+                new ContextRule.SequenceBias(List.of(new ContextRule.BiasedSequence(List.of(1, 0), 3))),
+                new ContextRule.RepetitionPenalty(2),
+                new ContextRule.NoRepeatNgram(1),
+                new ContextRule.BadWords(List.of(List.of(1))),
+                new ContextRule.MinLength(10),
+                new ContextRule.MinNewTokens(10),
+                new ContextRule.ForcedBos(1),
+                new ContextRule.ForcedEos(1),
+                new ContextRule.ReplaceNonFinite(),
+                new SamplingRule.Temperature(0.5),
+                new SamplingRule.TopH(0.3),
+                new SamplingRule.TopK(1),
+                new SamplingRule.TopP(0.5),
+                new SamplingRule.MinP(0.5),
+                new SamplingRule.TypicalP(0.5),
+                new SamplingRule.EpsilonCutoff(0.3),
+                new SamplingRule.EtaCutoff(0.3));
+        for (LogitRule rule : rules) {
+            for (int length : new int[] {1, 3}) {
+                float[] logits = {0.5f, 2, 1, BANNED};
+                int[] tokens = {1, 2, 1};
+                GenerationOptions options =
+                        options().maxNewTokens(3).rules(rule).build();
+                new Sampler(options, Set.of(2), 1, 4).next(logits, 0, tokens, length);
+                assertThat(logits).as("after %s", rule).containsExactly(0.5f, 2, 1, BANNED);
+                assertThat(tokens).as("after %s", rule).containsExactly(1, 2, 1);
+            }
+        }
+    }
+
+    @Test
+    void biasComesBeforeRepetitionPenalty() {
+        // (1 - 2) * 2 = -2 loses against -1.7; penalty first would give 1 / 2 - 2 = -1.5.
+        GenerationOptions.Builder options =
+                options().temperature(0).repetitionPenalty(2).logitBias(Map.of(0, -2.0));
+        Sampler sampler = new Sampler(options.build(), Set.of(), 1, 2);
+        assertThat(sampler.next(new float[] {1, -1.7f}, 0, new int[] {0}, 1)).isEqualTo(1);
+    }
+
+    @Test
+    void temperatureComesBeforeTopP() {
+        // Hot, the three are equally likely, and a half takes two of them; cold first would leave token 0 alone.
+        assertThat(choices(options().temperature(1e9).topP(0.5), logs(.5, .3, .2)))
+                .containsExactlyInAnyOrder(0, 1);
+    }
+
+    @Test
+    void topKComesBeforeTopP() {
+        // Of two tokens the first has .4 / .7 > .5; of four it has less, and a second would stay.
+        assertThat(choices(options().topK(2).topP(0.5), logs(.4, .3, .2, .1))).containsOnly(0);
+    }
+
+    @Test
+    void eosIsBannedUntilMinNewTokensAndTheOptionsEosReplacesTheModels() {
+        GenerationOptions.Builder options =
+                options().temperature(0).minNewTokens(2).maxNewTokens(9);
+        float[] logits = {3, 2, 1};
+        Sampler modelEos = new Sampler(options.build(), Set.of(0), 5, 3);
+        assertThat(modelEos.next(logits, 0, NO_TOKENS, 6)).isEqualTo(1);
+        assertThat(modelEos.next(logits, 0, NO_TOKENS, 7)).isZero();
+        Sampler ownEos = new Sampler(options.eos(Set.of(1)).build(), Set.of(0), 5, 3);
+        assertThat(ownEos.next(logits, 0, NO_TOKENS, 5)).isZero();
+    }
+
+    @Test
+    void anEosOutsideTheVocabularyIsNoMatter() {
+        GenerationOptions options = options().minNewTokens(2).build();
+        assertThat(new Sampler(options, Set.of(50256), 0, 3).next(new float[3], 0, NO_TOKENS, 0))
+                .isBetween(0, 2);
+    }
+
+    @Test
+    void aRuleThatNamesATokenOutsideTheVocabularyIsRefused() {
+        GenerationOptions options = options().logitBias(Map.of(5, 1.0)).build();
+        assertThatThrownBy(() -> new Sampler(options, Set.of(), 0, 5))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("logit-bias: expected token ids below the vocabulary size (5), got 5");
+        GenerationOptions badWords = options()
+                .rules(new ContextRule.BadWords(List.of(List.of(1), List.of(2, 8))))
+                .build();
+        assertThatThrownBy(() -> new Sampler(badWords, Set.of(), 0, 5))
+                .hasMessage("bad-words: expected token ids below the vocabulary size (5), got 8");
+    }
+
+    @Test
+    void nonFiniteLogitsAreRefusedByNameOfTheFirst() {
+        float[] logits = new float[20];
+        logits[17] = Float.NaN;
+        logits[18] = Float.POSITIVE_INFINITY;
+        for (double temperature : new double[] {0, 1}) {
+            Sampler sampler = new Sampler(options().temperature(temperature).build(), Set.of(), 0, 20);
+            assertThatThrownBy(() -> sampler.next(logits, 0, NO_TOKENS, 4))
+                    .isInstanceOf(ArithmeticException.class)
+                    .hasMessage("logits: expected finite numbers, got NaN at token id 17 (position 4)");
+        }
+        Sampler sampler = new Sampler(options().build(), Set.of(), 0, 2);
+        assertThatThrownBy(() -> sampler.next(logits, 18, NO_TOKENS, 4))
+                .hasMessage("logits: expected finite numbers, got Infinity at token id 0 (position 4)");
+    }
+
+    @Test
+    void nonFiniteLogitsAreReplacedOnRequest() {
+        GenerationOptions.Builder options = options().rules(new ContextRule.ReplaceNonFinite());
+        assertThat(choices(options, Float.NaN, BANNED, 0)).containsExactlyInAnyOrder(0, 2);
+        assertThat(choices(options, Float.NaN, Float.POSITIVE_INFINITY, 0)).containsOnly(1);
+    }
+
+    @Test
+    void aRowWithoutAnyTokenLeftSaysWhichRuleTookTheLast() {
+        for (double temperature : new double[] {0, 1}) {
+            GenerationOptions options = options()
+                    .temperature(temperature)
+                    .logitBias(Map.of(0, Double.NEGATIVE_INFINITY))
+                    .noRepeatNgramSize(1)
+                    .rules(new ContextRule.MinLength(50))
+                    .build();
+            Sampler sampler = new Sampler(options, Set.of(), 0, 3);
+            assertThatThrownBy(() -> sampler.next(new float[3], 0, new int[] {1, 2}, 2))
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessage(
+                            "no-repeat-ngram: expected to leave a token to choose, got all of them banned (position 2)");
+            assertThatThrownBy(() -> sampler.next(new float[] {BANNED, BANNED, BANNED}, 0, new int[] {1, 2}, 2))
+                    .isInstanceOf(ArithmeticException.class)
+                    .hasMessage("logits: expected a finite number, got -Infinity for every token (position 2)");
+        }
+    }
+
+    @Test
+    void theLastBucketNeverOverflowsIntoATokenOfProbabilityZero() {
+        Candidates candidates = new Candidates(5);
+        candidates.take(new float[] {-500, 0, 0, 0, -500});
+        assertThat(candidates.draw(Math.nextDown(1.0))).isEqualTo(3);
+        assertThat(candidates.draw(1.0))
+                .as("as if rounding had reached the total")
+                .isEqualTo(3);
+        assertThat(candidates.draw(0)).isEqualTo(1);
+    }
+
+    static GenerationOptions.Builder options() {
+        return GenerationOptions.builder();
+    }
+
+    static float[] logs(double... distribution) {
+        float[] logits = new float[distribution.length];
+        for (int id = 0; id < logits.length; id++) {
+            logits[id] = (float) StrictMath.log(distribution[id]);
+        }
+        return logits;
+    }
+
+    static float[] normals(int n) {
+        float[] logits = new float[n];
+        for (int id = 0; id < n; id++) {
+            logits[id] = (float) CounterRandom.normal(77, id, 0);
+        }
+        return logits;
+    }
+
+    /** The distinct choices at 1000 positions. */
+    private static Set<Integer> choices(GenerationOptions.Builder options, float... logits) {
+        Sampler sampler = new Sampler(options.build(), Set.of(), 0, logits.length);
+        Set<Integer> choices = new TreeSet<>();
+        for (int position = 0; position < NO_TOKENS.length; position++) {
+            choices.add(sampler.next(logits, 0, NO_TOKENS, position));
+        }
+        return choices;
+    }
+}
