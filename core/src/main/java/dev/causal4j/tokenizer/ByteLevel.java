@@ -1,0 +1,51 @@
+package dev.causal4j.tokenizer;
+
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+
+/**
+ * GPT-2's alphabet: each of the 256 bytes is a visible character, so that pieces are strings. Printable Latin-1
+ * characters stand for themselves, the other bytes, in order, for U+0100 onwards: a space is {@code Ġ}.
+ */
+final class ByteLevel {
+    private static final char[] CHARS = chars();
+    // The byte of each character of the alphabet, which ends below U+0144; -1 elsewhere.
+    private static final short[] BYTES = bytes(CHARS);
+
+    private ByteLevel() {}
+
+    /**
+     * The bytes a piece stands for. A piece with a character outside the alphabet, which only an added token can be,
+     * stands for itself in UTF-8: the rule of Hugging Face's decoder.
+     */
+    static byte[] bytes(String piece) {
+        byte[] bytes = new byte[piece.length()];
+        for (int i = 0; i < bytes.length; i++) {
+            char c = piece.charAt(i);
+            if (c >= BYTES.length || BYTES[c] < 0) {
+                return piece.getBytes(StandardCharsets.UTF_8);
+            }
+            bytes[i] = (byte) BYTES[c];
+        }
+        return bytes;
+    }
+
+    private static char[] chars() {
+        char[] chars = new char[256];
+        char next = 256;
+        for (int b = 0; b < 256; b++) {
+            boolean printable = (b >= '!' && b <= '~') || (b >= 0xa1 && b != 0xad);
+            chars[b] = printable ? (char) b : next++;
+        }
+        return chars;
+    }
+
+    private static short[] bytes(char[] chars) {
+        short[] bytes = new short[0x144];
+        Arrays.fill(bytes, (short) -1);
+        for (int b = 0; b < 256; b++) {
+            bytes[chars[b]] = (short) b;
+        }
+        return bytes;
+    }
+}

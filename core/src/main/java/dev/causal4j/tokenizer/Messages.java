@@ -1,0 +1,25 @@
+package dev.causal4j.tokenizer;
+
+/** Foreign text inside our one-line messages. */
+final class Messages {
+    private static final int LONGEST = 200;
+
+    private Messages() {}
+
+    /** A name out of a file, quoted, on one line and not too long. */
+    static String quote(String name) {
+        return '"' + oneLine(name) + '"';
+    }
+
+    /** What went wrong; the kind of exception too where the message alone is only a path. */
+    static String oneLine(Throwable cause) {
+        String message = cause.getMessage();
+        String kind = cause.getClass().getSimpleName();
+        return message == null ? kind : oneLine(message) + " (" + kind + ")";
+    }
+
+    static String oneLine(String text) {
+        String start = text.length() > LONGEST ? text.substring(0, LONGEST) + "..." : text;
+        return start.replaceAll("[\\p{Cntrl}\\p{Zl}\\p{Zp}\\p{Cs}]+", " ").strip();
+    }
+}

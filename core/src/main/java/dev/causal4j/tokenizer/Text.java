@@ -1,0 +1,41 @@
+package dev.causal4j.tokenizer;
+
+/** What has to be known of a text before it goes to the native tokenizer. */
+final class Text {
+    private Text() {}
+
+    /** The text with each unpaired surrogate, which has no UTF-8 form, as U+FFFD. */
+    static String wellFormed(String text) {
+        if (text.codePoints().noneMatch(Text::isSurrogate)) {
+            return text;
+        }
+        StringBuilder valid = new StringBuilder(text.length());
+        text.codePoints().forEach(c -> valid.appendCodePoint(isSurrogate(c) ? 0xfffd : c));
+        return valid.toString();
+    }
+
+    private static boolean isSurrogate(int codePoint) {
+        return codePoint >= Character.MIN_SURROGATE && codePoint <= Character.MAX_SURROGATE;
+    }
+
+    /**
+     * The first place at or after {@code from} where a text may be cut (see {@link
+     * BytePairVocabulary#splitsAtSpaces}): before an ASCII space that follows something visible. The text's length if
+     * there is none.
+     */
+    static int nextCut(String text, int from) {
+        for (int i = Math.max(from, 1); i < text.length(); i++) {
+            char c = text.charAt(i);
+            if ((c == ' ' || c == '\n' || c == '\r' || c == '\t') && !mayBeSpace(text.charAt(i - 1))) {
+                return i;
+            }
+        }
+        return text.length();
+    }
+
+    /** Whether some version of Unicode may call {@code c} a space; no for letters, digits and most punctuation. */
+    static boolean mayBeSpace(int c) {
+        boolean visibleAscii = c > ' ' && c < 0x7f;
+        return !visibleAscii && !Character.isLetterOrDigit(c) && Character.getType(c) != Character.OTHER_PUNCTUATION;
+    }
+}

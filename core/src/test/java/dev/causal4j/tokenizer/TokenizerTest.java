@@ -1,0 +1,292 @@
+package dev.causal4j.tokenizer;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+
+import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import tools.jackson.databind.json.JsonMapper;
+
+class TokenizerTest {
+    private static final int END_OF_TEXT = 2047;
+
+    private final Tokenizer austen = Fixtures.austen();
+
+    TokenizerTest() throws IOException {}
+
+    /** What PyTorch's side produced; ids of a generated text are the model's choice, not the encoder's. */
+    record Expected(String text, boolean generated, List<Integer> tokens) {
+        @Override
+        public String toString() {
+            return text;
+        }
+    }
+
+    static List<Expected> expected() {
+        return List.of(JsonMapper.shared().readValue(Fixtures.resource("expected.json"), Expected[].class));
+    }
+
+    @ParameterizedTest
+    @MethodSource("expected")
+    void idsAndTextsAreThoseOfPyTorchsSide(Expected expected) {
+        assertThat(austen.decode(
+                        expected.tokens().stream().mapToInt(Integer::intValue).toArray()))
+                .isEqualTo(expected.text());
+        if (!expected.generated()) {
+            assertThat(austen.encode(expected.text()))
+                    .containsExactly(expected.tokens().toArray(Integer[]::new));
+        }
+    }
+
+    @Test
+    void bothLayoutsOfTheFilesGiveTheSameTokenizer() throws IOException {
+        Tokenizer other =
+                Tokenizer.fromVocabulary("austen", Fixtures.resource("vocab.json"), Fixtures.resource("merges.txt"));
+        String text = Fixtures.randomText(new Random(1), 2000) + "<|endoftext|>Emma";
+
+        assertThat(other.encode(text)).containsExactly(austen.encode(text));
+        assertThat(other.vocabularySize()).isEqualTo(austen.vocabularySize()).isEqualTo(2048);
+        assertThat(IntStream.range(0, 2048).mapToObj(other::piece))
+                .containsExactlyElementsOf(
+                        IntStream.range(0, 2048).mapToObj(austen::piece).toList());
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {1, 2, 3, 4, 5, 6, 7, 8})
+    void idsAreThoseOfHuggingFaceAndTheTextComesBack(long seed) throws IOException {
+        Random random = new Random(seed);
+        try (HuggingFaceTokenizer peer = HuggingFaceTokenizer.newInstance(
+                new ByteArrayInputStream(Fixtures.resource("tokenizer.json")), Map.of("truncation", "false"))) {
+            for (int round = 0; round < 100; round++) {
+                String text = Fixtures.randomText(random, 1 + random.nextInt(60));
+                long[] ids = peer.encode(text, false, false).getIds();
+
+                assertThat(austen.encode(text))
+                        .as(text)
+                        .containsExactly(
+                                Arrays.stream(ids).mapToInt(i -> (int) i).toArray());
+                assertThat(austen.decode(austen.encode(text))).isEqualTo(text);
+            }
+        }
+    }
+
+    @Test
+    void decodingAnyIdsIsThatOfHuggingFace() throws IOException {
+        Random random = new Random(7);
+        try (HuggingFaceTokenizer peer = HuggingFaceTokenizer.newInstance(
+                new ByteArrayInputStream(Fixtures.resource("tokenizer.json")), Map.of("truncation", "false"))) {
+            for (int round = 0; round < 2000; round++) {
+                // The first 256 ids are single bytes, mostly no UTF-8.
+                int bound = round % 2 == 0 ? 256 : 2048;
+                int[] ids = random.ints(random.nextInt(20), 0, bound).toArray();
+                if (round % 5 == 0 && ids.length > 0) {
+                    ids[0] = END_OF_TEXT;
+                }
+                long[] peerIds = Arrays.stream(ids).asLongStream().toArray();
+
+                assertThat(austen.decode(ids)).isEqualTo(peer.decode(peerIds, false));
+                assertThat(austen.decodeWithoutSpecial(ids)).isEqualTo(peer.decode(peerIds, true));
+            }
+        }
+    }
+
+    @Test
+    void longTextIsNotTruncated() {
+        String text = "It is a truth universally acknowledged. ".repeat(3000);
+
+        int[] ids = austen.encode(text);
+
+        assertThat(ids.length).isGreaterThan(5000);
+        assertThat(austen.decode(ids)).isEqualTo(text);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 5, 50})
+    void cuttingTheTextIntoPartsDoesNotChangeTheIds(int partLength) throws IOException {
+        String text =
+                Fixtures.randomText(new Random(partLength), 5000) + "Emma   <|endoftext|>  \n was " + "a".repeat(500);
+
+        assertThat(austen.encode(text, SpecialTokens.PARSE, partLength))
+                .containsExactly(austen.encode(text, SpecialTokens.PARSE, Integer.MAX_VALUE));
+        Tokenizer prefixing =
+                Tokenizer.fromJson("test", changed("\"add_prefix_space\": false", "\"add_prefix_space\": true"));
+        assertThat(prefixing.encode(text, SpecialTokens.PARSE, partLength))
+                .containsExactly(prefixing.encode(text, SpecialTokens.PARSE, Integer.MAX_VALUE));
+        Tokenizer stripping = Tokenizer.fromJson("test", changed("\"rstrip\": false", "\"rstrip\": true"));
+        assertThat(stripping.encode("x<|endoftext|>   y", SpecialTokens.PARSE, partLength))
+                .containsExactly(austen.encode("x<|endoftext|>y"));
+    }
+
+    private static byte[] changed(String from, String to) {
+        String json = new String(Fixtures.resource("tokenizer.json"), StandardCharsets.UTF_8);
+        assertThat(json).contains(from);
+        return json.replace(from, to).getBytes(StandardCharsets.UTF_8);
+    }
+
+    @Test
+    void specialTokensInTextAreParsedUnlessTheCallerSaysOtherwise() {
+        String text = "Emma<|endoftext|>was";
+
+        assertThat(austen.encode(text)).contains(END_OF_TEXT);
+        assertThat(austen.encode(text, SpecialTokens.AS_TEXT)).doesNotContain(END_OF_TEXT);
+        assertThat(austen.decode(austen.encode(text))).isEqualTo(text);
+        assertThat(austen.decode(austen.encode(text, SpecialTokens.AS_TEXT))).isEqualTo(text);
+        assertThat(austen.encode("Emma was", SpecialTokens.AS_TEXT)).containsExactly(austen.encode("Emma was"));
+    }
+
+    @Test
+    void asTextKeepsAddedTokensThatAreNotSpecial() throws IOException {
+        byte[] json = changed(
+                "\"added_tokens\": [",
+                "\"added_tokens\": [{\"id\": 2048, \"content\": \"<|special|>\", \"special\": true},"
+                        + "{\"id\": 2049, \"content\": \"<|plain|>\", \"special\": false}, ");
+        Tokenizer tokenizer = Tokenizer.fromJson("test", json);
+
+        assertThat(tokenizer.encode("<|special|><|plain|>")).containsExactly(2048, 2049);
+        assertThat(tokenizer.encode("<|special|><|plain|>", SpecialTokens.AS_TEXT))
+                .doesNotContain(2048)
+                .endsWith(2049);
+        assertThat(tokenizer.vocabularySize()).isEqualTo(2050);
+        assertThat(tokenizer.isSpecial(2048)).isTrue();
+        assertThat(tokenizer.isSpecial(2049)).isFalse();
+        assertThat(tokenizer.decodeWithoutSpecial(2048, 2049)).isEqualTo("<|plain|>");
+    }
+
+    @Test
+    void anAddedTokenKeepsItsIdBehindAHole() throws IOException {
+        byte[] json = changed("\"added_tokens\": [", "\"added_tokens\": [{\"id\": 3000, \"content\": \"<hole>\"}, ");
+        Tokenizer tokenizer = Tokenizer.fromJson("test", json);
+
+        assertThat(tokenizer.encode("<hole>")).containsExactly(3000);
+        assertThat(tokenizer.vocabularySize()).isEqualTo(3001);
+        assertThat(tokenizer.piece(2999)).isEmpty();
+        assertThat(tokenizer.decode(2999, 3000)).isEqualTo("<hole>");
+        assertThat(tokenizer.id("")).isEmpty();
+    }
+
+    @Test
+    void anAddedTokenOutsideTheAlphabetIsTextAsItStands() throws IOException {
+        byte[] json =
+                changed("\"added_tokens\": [", "\"added_tokens\": [{\"id\": 2048, \"content\": \"\u4e16 \u754c\"}, ");
+        Tokenizer tokenizer = Tokenizer.fromJson("test", json);
+
+        assertThat(tokenizer.encode("a\u4e16 \u754cb"))
+                .containsExactly(austen.encode("a")[0], 2048, austen.encode("b")[0]);
+        assertThat(tokenizer.decode(2048)).isEqualTo("\u4e16 \u754c");
+    }
+
+    @Test
+    void halfASurrogatePairIsTheReplacementCharacter() {
+        String broken = "a\ud83d b\ude42\0 \ud83d\ude42\udc00";
+
+        assertThat(austen.decode(austen.encode(broken))).isEqualTo("a\ufffd b\ufffd\0 \ud83d\ude42\ufffd");
+        assertThat(austen.encode("\ud800")).containsExactly(austen.encode("\ufffd"));
+    }
+
+    @Test
+    void emptyTextHasNoIdsAndNoIdsAreEmptyText() {
+        assertThat(austen.encode("")).isEmpty();
+        assertThat(austen.decode()).isEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {-1, 2048, Integer.MIN_VALUE, Integer.MAX_VALUE})
+    void anIdOutsideTheVocabularyIsNamed(int id) {
+        String message = "token id: expected 0 to 2047, got " + id;
+
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> austen.decode(0, id))
+                .withMessage(message);
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> austen.decodeWithoutSpecial(0, id))
+                .withMessage(message);
+        assertThatIllegalArgumentException().isThrownBy(() -> austen.piece(id)).withMessage(message);
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> austen.isSpecial(id))
+                .withMessage(message);
+    }
+
+    @Test
+    void piecesAndIdsAreInverse() {
+        for (int id = 0; id < austen.vocabularySize(); id++) {
+            assertThat(austen.id(austen.piece(id))).hasValue(id);
+        }
+        assertThat(austen.piece(END_OF_TEXT)).isEqualTo("<|endoftext|>");
+        assertThat(austen.id("no such piece")).isEmpty();
+        assertThat(austen.isSpecial(END_OF_TEXT)).isTrue();
+        assertThat(austen.isSpecial(0)).isFalse();
+    }
+
+    @Test
+    void aByteWithoutATokenIsAnErrorAndNotDropped() throws IOException {
+        Tokenizer small = Fixtures.of(List.of("a", "b", "ab"), List.of("a b"));
+
+        assertThat(small.encode("abba")).containsExactly(2, 1, 0);
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> small.encode("abc"))
+                .withMessageStartingWith("text: expected bytes the vocabulary has a token for");
+    }
+
+    @Test
+    void aRunTooLongForTheNativeLibraryIsRefused() {
+        String run = "a".repeat((1 << 24) + 1);
+
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> austen.encode(run))
+                .withMessageStartingWith(
+                        "text: expected a space at least every 16777216 characters, got none in 16777217");
+    }
+
+    @Test
+    void threadsShareATokenizer() throws Exception {
+        Tokenizer shared = Fixtures.austen();
+        List<String> texts = IntStream.range(0, 40)
+                .mapToObj(seed -> Fixtures.randomText(new Random(seed), 300) + "<|endoftext|>")
+                .toList();
+        List<int[]> parsed = texts.stream().map(austen::encode).toList();
+        List<int[]> asText = texts.stream()
+                .map(text -> austen.encode(text, SpecialTokens.AS_TEXT))
+                .toList();
+        try (ExecutorService threads = Executors.newFixedThreadPool(8)) {
+            List<Future<?>> runs = IntStream.range(0, 8)
+                    .<Future<?>>mapToObj(thread -> threads.submit(() -> {
+                        for (int i = 0; i < texts.size(); i++) {
+                            int at = (i + 5 * thread) % texts.size();
+                            assertThat(shared.encode(texts.get(at))).containsExactly(parsed.get(at));
+                            assertThat(shared.encode(texts.get(at), SpecialTokens.AS_TEXT))
+                                    .containsExactly(asText.get(at));
+                            assertThat(shared.decode(parsed.get(at))).isEqualTo(texts.get(at));
+                        }
+                    }))
+                    .toList();
+            for (Future<?> run : runs) {
+                run.get();
+            }
+        }
+    }
+
+    @Test
+    void aTokenizerIsFreedOnlyAfterItsLastCall() throws IOException {
+        String text = "Emma was handsome, clever, and rich. ".repeat(200);
+        int[] ids = austen.encode(text);
+        for (int i = 0; i < 20; i++) {
+            // Unreachable from here on but for the running call.
+            assertThat(Fixtures.austen().encode(text)).containsExactly(ids);
+            System.gc();
+        }
+    }
+}
