@@ -19,7 +19,7 @@ import java.util.PriorityQueue;
 public final class CausalLMHead {
     /** Best first; among equal logits the lower id is the better one. */
     private static final Comparator<Candidate> BEST_FIRST =
-            Comparator.comparing(Candidate::logit).reversed().thenComparing(Candidate::token);
+            Comparator.comparingDouble(Candidate::logit).reversed().thenComparingInt(Candidate::token);
 
     private final Matrix embedding;
     private final Matrix projection;

@@ -1,7 +1,7 @@
 /**
  * The arithmetic, and the threads that share it.
  *
- * <p>{@link dev.causal4j.kernel.Kernels} is the only front door. Behind it stand a scalar specification, written in
+ * <p>{@link dev.causal4j.kernel.Kernels} is the only front door to it. Behind it stand a scalar specification, written in
  * plain Java, and its twin on the Vector API; a test holds the two to equal bits. Which of the two runs is decided once
  * when the class loads.
  *

@@ -1,0 +1,248 @@
+package dev.causal4j.cli;
+
+import dev.causal4j.generation.GeneratedToken;
+import dev.causal4j.generation.Generation;
+import dev.causal4j.generation.GenerationOptions;
+import dev.causal4j.generation.GenerationRequest;
+import dev.causal4j.generation.Generator;
+import dev.causal4j.generation.TokenListener;
+import dev.causal4j.model.CausalLM;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.security.SecureRandom;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Continues a prompt. */
+@Command(
+        name = "generate",
+        description = "Continues a prompt. The text streams to standard output.",
+        sortOptions = false)
+final class GenerateCommand implements Callable<Integer> {
+    /** Longer than any prompt that fits a context; a bound before allocation. */
+    private static final int MOST_PROMPT_BYTES = 16 << 20;
+
+    @Parameters(
+            arity = "0..1",
+            paramLabel = "PROMPT",
+            description =
+                    "The text to continue; - reads standard input. Without one the model's BOS token is the prompt.")
+    private @Nullable String prompt;
+
+    @Option(names = "--tokens", paramLabel = "IDS", description = "The prompt as token ids, for instance 1028,363.")
+    private @Nullable String tokens;
+
+    @Option(names = "--max-new-tokens", paramLabel = "N", defaultValue = "128", description = "Default: 128.")
+    private int maxNewTokens;
+
+    @Option(
+            names = "--min-new-tokens",
+            paramLabel = "N",
+            defaultValue = "0",
+            description = "No end of text before so many tokens.")
+    private int minNewTokens;
+
+    @Option(
+            names = "--temperature",
+            paramLabel = "T",
+            defaultValue = "1",
+            description = "0 takes the most likely token; default: 1, the model's own distribution.")
+    private double temperature;
+
+    @Option(names = "--top-k", paramLabel = "K", defaultValue = "0", description = "Only the K most likely tokens.")
+    private int topK;
+
+    @Option(
+            names = "--top-p",
+            paramLabel = "P",
+            defaultValue = "1",
+            description = "Only the likeliest tokens that together have probability P.")
+    private double topP;
+
+    @Option(
+            names = "--min-p",
+            paramLabel = "P",
+            defaultValue = "0",
+            description = "Only tokens at least P times as likely as the likeliest.")
+    private double minP;
+
+    @Option(
+            names = "--typical-p",
+            paramLabel = "P",
+            defaultValue = "1",
+            description = "Only tokens of typical information with probability P together.")
+    private double typicalP;
+
+    @Option(
+            names = "--repetition-penalty",
+            paramLabel = "R",
+            defaultValue = "1",
+            description = "Above 1, tokens that occurred are less likely.")
+    private double repetitionPenalty;
+
+    @Option(
+            names = "--no-repeat-ngram-size",
+            paramLabel = "N",
+            defaultValue = "0",
+            description = "No run of N tokens occurs twice.")
+    private int noRepeatNgramSize;
+
+    @Option(
+            names = "--logit-bias",
+            paramLabel = "ID=BIAS",
+            split = ",",
+            description = "Added to the logit of a token; -Infinity bans it.")
+    private Map<Integer, Double> logitBias = Map.of();
+
+    @Option(names = "--stop", paramLabel = "TEXT", description = "Ends the text before TEXT; may be repeated.")
+    private List<String> stop = List.of();
+
+    @Option(
+            names = "--eos",
+            paramLabel = "IDS",
+            description = "Token ids that end the text in place of the model's own; none for no such token.")
+    private @Nullable String eos;
+
+    @Option(
+            names = "--seed",
+            paramLabel = "S",
+            description =
+                    "The same seed gives the same text on every machine. Without it, a random one, which is shown.")
+    private @Nullable Long seed;
+
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
+    private ModelOptions model;
+
+    @Spec
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec spec;
+
+    @Override
+    public Integer call() throws IOException {
+        GenerationOptions options = options();
+        int[] ids = tokens == null ? null : TokenIds.parse(spec, "--tokens", tokens);
+        if (ids != null && prompt != null) {
+            throw usage("prompt: expected PROMPT or --tokens, got both");
+        }
+        String text = ids == null ? promptText() : "";
+        long start = System.nanoTime();
+        CausalLM loaded = model.load();
+        double loadSeconds = (System.nanoTime() - start) / 1e9;
+
+        int[] promptIds = ids != null
+                ? ids
+                : text.isEmpty() ? new int[0] : loaded.requireTokenizer().encode(text);
+        PrintWriter out = spec.commandLine().getOut();
+        TokenListener listener = model.json()
+                ? TokenListener.NONE
+                : printer(out, loaded.tokenizer().isPresent());
+        Generation generation = new Generator(loaded)
+                .generate(List.of(new GenerationRequest(promptIds, options)), listener)
+                .getFirst();
+        if (model.json()) {
+            Json.print(out, document(generation, loadSeconds));
+        } else {
+            out.println();
+            out.flush();
+            if (StandardError.isTerminal()) {
+                spec.commandLine().getErr().println(status(generation));
+            }
+        }
+        return 0;
+    }
+
+    private GenerationOptions options() {
+        GenerationOptions.Builder builder = GenerationOptions.builder()
+                .maxNewTokens(maxNewTokens)
+                .minNewTokens(minNewTokens)
+                .temperature(temperature)
+                .topK(topK)
+                .topP(topP)
+                .minP(minP)
+                .typicalP(typicalP)
+                .repetitionPenalty(repetitionPenalty)
+                .noRepeatNgramSize(noRepeatNgramSize)
+                .logitBias(logitBias)
+                .stop(stop)
+                .seed(seed == null ? new SecureRandom().nextInt(Integer.MAX_VALUE) : seed);
+        if (eos != null) {
+            builder.eos(eos.equals("none") ? Set.of() : TokenIds.set(spec, "--eos", eos));
+        }
+        try {
+            return builder.build();
+        } catch (IllegalArgumentException e) {
+            throw usage(String.valueOf(e.getMessage()));
+        }
+    }
+
+    private String promptText() throws IOException {
+        if (prompt == null) {
+            return "";
+        }
+        if (!prompt.equals("-")) {
+            return prompt;
+        }
+        byte[] bytes = System.in.readNBytes(MOST_PROMPT_BYTES + 1);
+        if (bytes.length > MOST_PROMPT_BYTES) {
+            throw usage("standard input: expected at most " + MOST_PROMPT_BYTES + " bytes of prompt, got more");
+        }
+        return new String(bytes, StandardCharsets.UTF_8);
+    }
+
+    /** Prints text as it is made, or token ids for a model without a tokenizer. */
+    private static TokenListener printer(PrintWriter out, boolean text) {
+        return (GeneratedToken token) -> {
+            out.print(text ? token.text() : token.token() + " ");
+            out.flush();
+            return true;
+        };
+    }
+
+    private static String status(Generation generation) {
+        Generation.Timing timing = generation.timing();
+        return String.format(
+                Locale.ROOT,
+                "[%d tokens, %.1f tokens/s; prompt of %d tokens, %.1f tokens/s; finished by %s; seed %d]",
+                generation.tokens().length,
+                timing.decodeTokensPerSecond(),
+                generation.promptTokens().length,
+                timing.prefillTokensPerSecond(),
+                generation.finishReason().label(),
+                generation.seed());
+    }
+
+    private static ObjectNode document(Generation generation, double loadSeconds) {
+        Generation.Timing timing = generation.timing();
+        ObjectNode document = Json.object();
+        document.set("prompt_tokens", Json.array(generation.promptTokens()));
+        document.set("tokens", Json.array(generation.tokens()));
+        document.put("text", generation.text());
+        document.put("finish_reason", generation.finishReason().label());
+        document.put("seed", generation.seed());
+        document.putObject("timing")
+                .put("load_seconds", loadSeconds)
+                .put("prefill_seconds", timing.prefillSeconds())
+                .put("decode_seconds", timing.decodeSeconds())
+                .put("prefill_tokens_per_second", timing.prefillTokensPerSecond())
+                .put("decode_tokens_per_second", timing.decodeTokensPerSecond());
+        return document;
+    }
+
+    private ParameterException usage(String message) {
+        return new ParameterException(spec.commandLine(), message);
+    }
+}

@@ -1,0 +1,68 @@
+package dev.causal4j.cli;
+
+import dev.causal4j.backbone.GPT2Shape;
+import dev.causal4j.model.CausalLM;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Tells what a model is: its sizes, its parameters, and what tying saves. */
+@Command(name = "inspect", description = "Shows what a model is: sizes, parameters, tied or not.")
+final class InspectCommand implements Callable<Integer> {
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
+    private ModelOptions options;
+
+    @Spec
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec spec;
+
+    @Override
+    public Integer call() throws IOException {
+        ObjectNode facts = facts(options.load());
+        PrintWriter out = spec.commandLine().getOut();
+        if (options.json()) {
+            Json.print(out, facts);
+        } else {
+            facts.properties()
+                    .forEach(fact -> out.printf("%-26s %s%n", fact.getKey().replace('_', ' '), show(fact.getValue())));
+            out.flush();
+        }
+        return 0;
+    }
+
+    private static ObjectNode facts(CausalLM model) {
+        GPT2Shape shape = model.backbone().shape();
+        ObjectNode facts = Json.object()
+                .put("architecture", "gpt2")
+                .put("parameters", model.parameters())
+                .put("tied", model.head().tied())
+                .put("parameters_saved_by_tying", model.head().parametersSavedByTying())
+                .put("vocabulary_size", model.head().vocabularySize())
+                .put("context_length", shape.contextLength())
+                .put("hidden_size", shape.hiddenSize())
+                .put("layers", shape.layers())
+                .put("heads", shape.heads())
+                .put("head_size", shape.headSize())
+                .put("inner_size", shape.innerSize())
+                .put("dtype", model.dtype().label())
+                .put("tokenizer", model.tokenizer().isPresent());
+        if (model.bos().isPresent()) {
+            facts.put("bos_token_id", model.bos().getAsInt());
+        } else {
+            facts.putNull("bos_token_id");
+        }
+        model.eos().stream().sorted().forEach(facts.putArray("eos_token_ids")::add);
+        return facts;
+    }
+
+    private static String show(JsonNode value) {
+        return value.isIntegralNumber() ? String.format("%,d", value.longValue()) : value.asString(value.toString());
+    }
+}

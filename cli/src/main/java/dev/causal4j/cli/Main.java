@@ -1,0 +1,137 @@
+package dev.causal4j.cli;
+
+import java.io.IOException;
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.FileSystemException;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.Spec;
+
+/** The program {@code causal4j}. Exit status: 0 done, 1 failed, 2 wrong usage. */
+@Command(
+        name = "causal4j",
+        description = "Generates text with a causal language model, in pure Java.",
+        subcommands = {GenerateCommand.class, InspectCommand.class},
+        synopsisSubcommandLabel = "COMMAND",
+        exitCodeOnInvalidInput = 2,
+        exitCodeOnExecutionException = 1)
+public final class Main implements Callable<Integer> {
+    @Option(names = "--debug", scope = ScopeType.INHERIT, description = "Show a stack trace when something fails.")
+    private boolean debug;
+
+    @Option(
+            names = {"-h", "--help"},
+            usageHelp = true,
+            scope = ScopeType.INHERIT,
+            description = "Show this help.")
+    @SuppressWarnings("UnusedVariable") // picocli acts on it
+    private boolean help;
+
+    @Option(
+            names = {"-V", "--version"},
+            description = "Show version, JDK and the kernels in use.")
+    private boolean version;
+
+    @Spec
+    @SuppressWarnings("NullAway.Init") // picocli injects it
+    private CommandSpec spec;
+
+    private Main() {}
+
+    /** Runs a command and ends the JVM with its exit status. */
+    public static void main(String[] args) {
+        StandardError.restore();
+        // The library warns through System.Logger; on a terminal one line is enough.
+        System.setProperty("java.util.logging.SimpleFormatter.format", "%4$s: %5$s%n");
+        PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
+        int status = run(args, out, System.err);
+        out.flush();
+        System.exit(status);
+    }
+
+    /** Runs a command; for tests too. */
+    static int run(String[] args, PrintStream out, PrintStream err) {
+        Main main = new Main();
+        PrintWriter errors = new PrintWriter(err, true, StandardCharsets.UTF_8);
+        CommandLine command = new CommandLine(main)
+                .setOut(new PrintWriter(out, true, StandardCharsets.UTF_8))
+                .setErr(errors)
+                .setCaseInsensitiveEnumValuesAllowed(true)
+                .setParameterExceptionHandler((e, _) -> usageError(e))
+                .setExecutionExceptionHandler((e, _, _) -> failure(e, errors, main.debug));
+        try {
+            return command.execute(args);
+        } catch (Error e) { // out of memory, or kernels that cannot be had
+            return failure(e, errors, main.debug);
+        }
+    }
+
+    @Override
+    public Integer call() {
+        if (version) {
+            // Not picocli's own version help: that asks for the kernels even when it only shows the options.
+            Version.lines().forEach(spec.commandLine().getOut()::println);
+            return 0;
+        }
+        throw new ParameterException(spec.commandLine(), "command: expected generate or inspect, got none");
+    }
+
+    private static int usageError(ParameterException e) {
+        CommandLine command = e.getCommandLine();
+        String message = oneLine(e.getMessage());
+        String help = command.getCommandSpec().qualifiedName() + " --help";
+        command.getErr().println(message + "; see " + help);
+        return 2;
+    }
+
+    private static int failure(Throwable e, PrintWriter err, boolean debug) {
+        if (debug) {
+            e.printStackTrace(err);
+        } else {
+            err.println(message(e));
+        }
+        err.flush();
+        return 1;
+    }
+
+    /** One line, whatever went wrong. */
+    private static String message(Throwable e) {
+        Throwable shown = e;
+        while (shown instanceof ExceptionInInitializerError && shown.getCause() != null) {
+            shown = shown.getCause();
+        }
+        if (shown instanceof UncheckedIOException unchecked && unchecked.getCause() != null) {
+            shown = unchecked.getCause();
+        }
+        String text = shown.getMessage();
+        return switch (shown) {
+            case OutOfMemoryError _ ->
+                "memory: expected enough for the model and the request, got no more (" + oneLine(text)
+                        + "); set CAUSAL4J_JAVA_OPTS=-Xmx... or ask for less";
+            case FileSystemException file ->
+                file.getFile() + ": expected to be able to use this file, got "
+                        + file.getClass().getSimpleName().replace("Exception", "") + reason(file);
+            case IOException _, RuntimeException _ when text != null -> oneLine(text);
+            default ->
+                "causal4j: unexpected " + shown.getClass().getName() + ": " + oneLine(text)
+                        + "; run again with --debug and report it";
+        };
+    }
+
+    private static String reason(FileSystemException e) {
+        return e.getReason() == null ? "" : " (" + oneLine(e.getReason()) + ")";
+    }
+
+    private static String oneLine(@Nullable String text) {
+        return text == null ? "no message" : text.strip().replaceAll("\\s*[\\r\\n]+\\s*", " ");
+    }
+}

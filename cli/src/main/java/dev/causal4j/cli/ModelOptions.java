@@ -1,0 +1,64 @@
+package dev.causal4j.cli;
+
+import dev.causal4j.austen.AustenModel;
+import dev.causal4j.kernel.Threads;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.tensor.DType;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.TypeConversionException;
+
+/** The options of every command that loads a model. */
+final class ModelOptions {
+    @Option(
+            names = "--model",
+            paramLabel = "DIR",
+            description = "Folder in Hugging Face layout. Without it the embedded model is used.")
+    private @Nullable Path model;
+
+    @Option(
+            names = "--dtype",
+            paramLabel = "DTYPE",
+            converter = DTypeConverter.class,
+            description = "How weights are held: f32 or bf16. Without it, as they are stored.")
+    private @Nullable DType dtype;
+
+    @Option(
+            names = "--threads",
+            paramLabel = "N",
+            description = "Threads to compute with. Without it, the physical cores.")
+    private @Nullable Integer threads;
+
+    @Option(names = "--json", description = "Print one JSON document and nothing else.")
+    private boolean json;
+
+    boolean json() {
+        return json;
+    }
+
+    /** Sets the threads and loads the model. */
+    CausalLM load() throws IOException {
+        if (threads != null) {
+            Threads.use(threads);
+        }
+        if (model == null) {
+            return dtype == null ? AustenModel.load() : AustenModel.load(dtype);
+        }
+        return dtype == null ? CausalLM.load(model) : CausalLM.load(model, dtype);
+    }
+
+    static final class DTypeConverter implements ITypeConverter<DType> {
+        @Override
+        public DType convert(String value) {
+            return switch (value.toLowerCase(Locale.ROOT)) {
+                case "f32" -> DType.F32;
+                case "bf16" -> DType.BF16;
+                default -> throw new TypeConversionException("expected f32 or bf16, got " + value);
+            };
+        }
+    }
+}

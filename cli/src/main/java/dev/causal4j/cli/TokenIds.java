@@ -1,0 +1,33 @@
+package dev.causal4j.cli;
+
+import java.util.Arrays;
+import java.util.Set;
+import java.util.stream.Collectors;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+
+/** Token ids as options give them: numbers with commas or spaces between. */
+final class TokenIds {
+    private TokenIds() {}
+
+    static int[] parse(CommandSpec spec, String option, String text) {
+        if (text.isBlank()) {
+            return new int[0];
+        }
+        String[] words = text.strip().split("\\s*,\\s*|\\s+", -1);
+        int[] ids = new int[words.length];
+        for (int i = 0; i < words.length; i++) {
+            try {
+                ids[i] = Integer.parseInt(words[i]);
+            } catch (NumberFormatException _) {
+                throw new ParameterException(
+                        spec.commandLine(), option + ": expected token ids such as 1,2,3, got \"" + words[i] + "\"");
+            }
+        }
+        return ids;
+    }
+
+    static Set<Integer> set(CommandSpec spec, String option, String text) {
+        return Arrays.stream(parse(spec, option, text)).boxed().collect(Collectors.toUnmodifiableSet());
+    }
+}

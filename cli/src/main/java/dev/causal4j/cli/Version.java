@@ -1,0 +1,19 @@
+package dev.causal4j.cli;
+
+import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.Threads;
+import java.util.List;
+import java.util.Objects;
+
+/** What {@code --version} prints. */
+final class Version {
+    private Version() {}
+
+    static List<String> lines() {
+        String version = Main.class.getPackage().getImplementationVersion();
+        return List.of(
+                "causal4j " + Objects.requireNonNullElse(version, "(not packaged)"),
+                "JDK " + Runtime.version(),
+                "kernels " + Kernels.name() + ", " + Threads.count() + " threads");
+    }
+}

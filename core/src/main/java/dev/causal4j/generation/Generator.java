@@ -1,0 +1,139 @@
+package dev.causal4j.generation;
+
+import dev.causal4j.backbone.Activations;
+import dev.causal4j.backbone.Batch;
+import dev.causal4j.head.CausalLMHead;
+import dev.causal4j.kernel.Rows;
+import dev.causal4j.model.CausalLM;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * The loop from prompts to texts: prefill, then one token of every sequence at a time. Thread-safe: what changes belongs
+ * to a call.
+ *
+ * <p>A sequence's tokens depend on its prompt, its options and its seed alone, not on what else is generated with it.
+ */
+public final class Generator {
+    /** Prompt tokens in one forward: enough to use the tiles, few enough that activations stay small. */
+    private static final int CHUNK = 256;
+
+    private final CausalLM model;
+
+    /** A generator for a model; any number may share it. */
+    public Generator(CausalLM model) {
+        this.model = model;
+    }
+
+    /**
+     * Generates from a text.
+     *
+     * @throws IllegalStateException if the model has no tokenizer
+     * @throws IllegalArgumentException as {@link #generate(List, TokenListener)}
+     */
+    public Generation generate(String prompt, GenerationOptions options) {
+        return generate(prompt, options, TokenListener.NONE);
+    }
+
+    /** The same, telling a listener of each token. */
+    public Generation generate(String prompt, GenerationOptions options, TokenListener listener) {
+        int[] tokens = model.requireTokenizer().encode(prompt);
+        return generate(List.of(new GenerationRequest(tokens, options)), listener)
+                .getFirst();
+    }
+
+    /** Generates from token ids. */
+    public Generation generate(int[] prompt, GenerationOptions options) {
+        return generate(List.of(new GenerationRequest(prompt, options)), TokenListener.NONE)
+                .getFirst();
+    }
+
+    /**
+     * Generates several sequences at once: one forward a step for all that still run. A sequence ends with its last
+     * token, an end-of-sequence token, a stop string, a full context (as {@link FinishReason#LENGTH}), or when the
+     * listener or an interrupt of this thread cancels it.
+     *
+     * @return one result for each request, in their order
+     * @throws IllegalArgumentException if a prompt is empty and the model has no BOS token, a token is not in the
+     *     vocabulary, or a prompt is longer than the context
+     * @throws IllegalStateException if stop strings are asked of a model without a tokenizer
+     * @throws ArithmeticException if a logit is not a number, naming the first and its position
+     */
+    public List<Generation> generate(List<GenerationRequest> requests, TokenListener listener) {
+        List<Sequence> sequences = new ArrayList<>();
+        for (GenerationRequest request : requests) {
+            sequences.add(new Sequence(model, sequences.size(), prompt(request.prompt()), request.options()));
+        }
+        long start = System.nanoTime();
+        Activations activations = new Activations();
+        prefill(sequences, activations, listener);
+        long middle = System.nanoTime();
+        int decoded = 0;
+        for (List<Sequence> running = running(sequences); !running.isEmpty(); running = running(sequences)) {
+            decoded += running.size();
+            decode(running, activations, listener);
+        }
+        long end = System.nanoTime();
+        int prompts = sequences.stream().mapToInt(Sequence::promptLength).sum();
+        Generation.Timing timing =
+                new Generation.Timing(prompts, (middle - start) / 1e9, decoded, (end - middle) / 1e9);
+        return sequences.stream().map(sequence -> sequence.result(timing)).toList();
+    }
+
+    private int[] prompt(int[] given) {
+        int[] prompt = given.clone();
+        if (prompt.length == 0) {
+            prompt = new int[] {
+                model.bos()
+                        .orElseThrow(() -> new IllegalArgumentException("prompt: expected at least one token, got none;"
+                                + " this model has no BOS token to start from"))
+            };
+        }
+        model.head().checkTokens(prompt);
+        int contextLength = model.backbone().shape().contextLength();
+        if (prompt.length > contextLength) {
+            throw new IllegalArgumentException("prompt: expected at most " + contextLength
+                    + " tokens, the context length, got " + prompt.length + "; shorten it");
+        }
+        return prompt;
+    }
+
+    /** Sequences that still run; an interrupted thread has none. */
+    private static List<Sequence> running(List<Sequence> sequences) {
+        if (Thread.currentThread().isInterrupted()) {
+            sequences.forEach(Sequence::cancel);
+        }
+        return sequences.stream().filter(Sequence::running).toList();
+    }
+
+    /** Feeds the prompts in chunks and chooses each sequence's first token. */
+    private void prefill(List<Sequence> sequences, Activations activations, TokenListener listener) {
+        for (Sequence sequence : running(sequences)) {
+            Rows hidden = null;
+            for (int from = 0; from < sequence.promptLength() && sequence.running(); from += CHUNK) {
+                int to = Math.min(sequence.promptLength(), from + CHUNK);
+                int[] chunk = Arrays.copyOfRange(sequence.tokens(), from, to);
+                hidden = model.forward(Batch.of(sequence.cache(), chunk), activations);
+                running(sequences);
+            }
+            if (hidden != null && sequence.running()) {
+                sequence.choose(model.head().logits(hidden, hidden.count() - 1), 0, listener);
+            }
+        }
+    }
+
+    private void decode(List<Sequence> running, Activations activations, TokenListener listener) {
+        List<Batch.Chunk> chunks = new ArrayList<>();
+        for (Sequence sequence : running) {
+            chunks.add(new Batch.Chunk(sequence.cache(), new int[] {sequence.lastToken()}));
+        }
+        CausalLMHead head = model.head();
+        Rows hidden = model.forward(new Batch(chunks), activations);
+        float[] logits = new float[Math.multiplyExact(running.size(), head.vocabularySize())];
+        head.logits(hidden, Rows.of(logits, head.vocabularySize(), running.size()));
+        for (int i = 0; i < running.size(); i++) {
+            running.get(i).choose(logits, i * head.vocabularySize(), listener);
+        }
+    }
+}

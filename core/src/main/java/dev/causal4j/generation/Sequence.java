@@ -1,0 +1,117 @@
+package dev.causal4j.generation;
+
+import dev.causal4j.backbone.KVCache;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.tokenizer.StreamingDecoder;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/** One sequence while it is generated; not thread-safe. */
+final class Sequence {
+    private final int index;
+    private final GenerationOptions options;
+    private final int promptLength;
+    private final StopRule stopRule;
+    private final KVCache cache;
+    private final Sampler sampler;
+    private final @Nullable StreamingDecoder decoder;
+    private final StopStrings stop;
+    private final StringBuilder text = new StringBuilder();
+    private int[] tokens;
+    private int length;
+    private @Nullable FinishReason finish;
+
+    Sequence(CausalLM model, int index, int[] prompt, GenerationOptions options) {
+        this.index = index;
+        this.options = options;
+        this.promptLength = prompt.length;
+        this.tokens = prompt;
+        this.length = prompt.length;
+        // The last token of a full context can still be predicted; it is not fed back.
+        int room = model.backbone().shape().contextLength() - prompt.length + 1;
+        this.stopRule = new StopRule(options.eosOr(model.eos()), Math.min(options.maxNewTokens(), room));
+        this.cache = model.newCache();
+        this.sampler =
+                new Sampler(options, model.eos(), prompt.length, model.head().vocabularySize());
+        if (!options.stop().isEmpty()) {
+            model.requireTokenizer();
+        }
+        this.decoder = model.tokenizer().isPresent() ? model.tokenizer().get().decoder() : null;
+        this.stop = new StopStrings(options.stop());
+        if (options.maxNewTokens() == 0) {
+            finish = FinishReason.LENGTH;
+        }
+    }
+
+    boolean running() {
+        return finish == null;
+    }
+
+    int promptLength() {
+        return promptLength;
+    }
+
+    KVCache cache() {
+        return cache;
+    }
+
+    /** Prompt and new tokens; more room than {@code promptLength} plus those chosen. */
+    int[] tokens() {
+        return tokens;
+    }
+
+    int lastToken() {
+        return tokens[length - 1];
+    }
+
+    void cancel() {
+        if (finish == null) {
+            finish = FinishReason.CANCELLED;
+        }
+    }
+
+    /** Chooses the next token from a row of logits, tells the listener, and ends the sequence where it is to end. */
+    void choose(float[] logits, int offset, TokenListener listener) {
+        int token = sampler.next(logits, offset, tokens, length);
+        if (length == tokens.length) {
+            tokens = Arrays.copyOf(
+                    tokens, promptLength + Math.min(stopRule.maxNewTokens(), 2 * (length - promptLength) + 16));
+        }
+        tokens[length++] = token;
+        finish = stopRule.after(token, length - promptLength).orElse(null);
+        String piece = "";
+        if (decoder != null && finish != FinishReason.EOS) {
+            piece = stop.accept(decoder.accept(token));
+            if (stop.stopped()) {
+                finish = FinishReason.STOP;
+            }
+        }
+        if (finish != null) {
+            piece += rest();
+        }
+        text.append(piece);
+        if (!listener.accept(new GeneratedToken(index, token, piece)) && finish == null) {
+            finish = FinishReason.CANCELLED;
+            text.append(rest());
+        }
+    }
+
+    /** Text that was held back and now will not change any more. */
+    private String rest() {
+        if (decoder == null || stop.stopped()) {
+            return "";
+        }
+        String last = stop.accept(decoder.finish());
+        return stop.stopped() ? last : last + stop.finish();
+    }
+
+    Generation result(Generation.Timing timing) {
+        return new Generation(
+                Arrays.copyOf(tokens, promptLength),
+                Arrays.copyOfRange(tokens, promptLength, length),
+                text.toString(),
+                finish == null ? FinishReason.CANCELLED : finish,
+                options.seed(),
+                timing);
+    }
+}

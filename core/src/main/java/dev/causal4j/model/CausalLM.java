@@ -1,0 +1,166 @@
+package dev.causal4j.model;
+
+import dev.causal4j.backbone.Activations;
+import dev.causal4j.backbone.Batch;
+import dev.causal4j.backbone.GPT2Backbone;
+import dev.causal4j.backbone.KVCache;
+import dev.causal4j.format.FormatException;
+import dev.causal4j.format.JsonConfig;
+import dev.causal4j.format.TensorStore;
+import dev.causal4j.head.CausalLMHead;
+import dev.causal4j.kernel.Rows;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tokenizer.Tokenizer;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.Set;
+
+/**
+ * A causal language model: backbone, head and, where there is one, a tokenizer. Immutable and thread-safe; many callers
+ * share one.
+ *
+ * @param backbone hidden vectors to hidden vectors
+ * @param head tokens to vectors, and hidden vectors to predictions
+ * @param tokenizer empty for a model that takes token ids alone
+ * @param bos the id an empty prompt starts from, if there is one
+ * @param eos the ids that end a text
+ */
+public record CausalLM(
+        GPT2Backbone backbone, CausalLMHead head, Optional<Tokenizer> tokenizer, OptionalInt bos, Set<Integer> eos) {
+    private static final String CONFIG = "config.json";
+
+    /**
+     * Assembles a model from its parts.
+     *
+     * @throws IllegalArgumentException if head and backbone differ in hidden size, or the tokenizer or a special id goes
+     *     beyond the head's vocabulary
+     */
+    public CausalLM {
+        eos = Set.copyOf(eos);
+        int hiddenSize = backbone.shape().hiddenSize();
+        if (head.hiddenSize() != hiddenSize) {
+            throw new IllegalArgumentException(
+                    "head: expected the backbone's hidden size " + hiddenSize + ", got " + head.hiddenSize());
+        }
+        if (tokenizer.isPresent() && tokenizer.get().vocabularySize() > head.vocabularySize()) {
+            throw new IllegalArgumentException("tokenizer: expected at most the head's " + head.vocabularySize()
+                    + " entries, got " + tokenizer.get().vocabularySize());
+        }
+        if (bos.isPresent()) {
+            head.checkTokens(new int[] {bos.getAsInt()});
+        }
+        head.checkTokens(eos.stream().mapToInt(Integer::intValue).toArray());
+    }
+
+    /** A model that takes token ids alone and has no special ones. */
+    public CausalLM(GPT2Backbone backbone, CausalLMHead head) {
+        this(backbone, head, Optional.empty(), OptionalInt.empty(), Set.of());
+    }
+
+    /**
+     * Loads a folder in Hugging Face layout (config.json, safetensors, and a tokenizer if there is one) in the dtype
+     * its weights are stored in: bf16 as bf16, f32 and f16 as f32, all without loss.
+     *
+     * @throws FormatException if a file is not what it should be
+     * @throws IOException if reading fails
+     */
+    public static CausalLM load(Path folder) throws IOException {
+        return load(folder, Optional.empty());
+    }
+
+    /** The same in a dtype of choice; f32 weights are rounded to bf16 when that is asked for. */
+    public static CausalLM load(Path folder, DType dtype) throws IOException {
+        return load(folder, Optional.of(dtype));
+    }
+
+    private static CausalLM load(Path folder, Optional<DType> dtype) throws IOException {
+        if (!Files.isDirectory(folder)) {
+            throw new FormatException(
+                    folder.toString(),
+                    "the folder of a model",
+                    Files.exists(folder) ? "not a folder" : "no such folder",
+                    "check the path");
+        }
+        JsonConfig config = JsonConfig.read(folder.resolve(CONFIG));
+        return load(folder.toString(), config, TensorStore.open(folder), Tokenizer.load(folder), dtype);
+    }
+
+    /**
+     * Loads a model from what has been opened already, for instance from resources.
+     *
+     * @param subject what messages call the model
+     * @param dtype empty for the stored one
+     */
+    public static CausalLM load(
+            String subject,
+            JsonConfig config,
+            TensorStore tensors,
+            Optional<Tokenizer> tokenizer,
+            Optional<DType> dtype)
+            throws FormatException {
+        GPT2Config gpt2 = GPT2Config.from(config, subject + "/" + CONFIG);
+        GPT2Checkpoint checkpoint = new GPT2Checkpoint(subject, tensors, gpt2);
+        DType chosen = dtype.isPresent() ? dtype.get() : checkpoint.storedDType();
+        if (tokenizer.isPresent() && tokenizer.get().vocabularySize() > gpt2.vocabularySize()) {
+            throw new FormatException(
+                    subject,
+                    "a tokenizer of at most vocab_size = " + gpt2.vocabularySize() + " entries",
+                    tokenizer.get().vocabularySize() + " entries",
+                    "tokenizer and weights do not belong together");
+        }
+        GPT2Backbone backbone = checkpoint.backbone(chosen);
+        CausalLMHead head = checkpoint.head(chosen);
+        checkpoint.checkUnused();
+        return new CausalLM(backbone, head, tokenizer, gpt2.bos(), gpt2.eos());
+    }
+
+    /**
+     * A new model to train from scratch: weights from N(0, 0.02), projections back into the residual stream from
+     * N(0, 0.02 / sqrt(2 layers)), biases 0, gains 1 (Radford et al. 2019). Equal seeds give equal bits.
+     */
+    public static CausalLM create(GPT2Config config, long seed, DType dtype) {
+        return new GPT2Initializer(config, seed, dtype).model();
+    }
+
+    /** Parameters; a tied embedding counts once. */
+    public long parameters() {
+        return backbone.parameters() + head.parameters();
+    }
+
+    /** How weights are stored. */
+    public DType dtype() {
+        return head.embedding().dtype();
+    }
+
+    /**
+     * One forward: embeds the tokens of a batch and carries them to their hidden vectors. Caches grow by the tokens; when
+     * it throws, none has changed its length.
+     *
+     * @param activations the caller's scratch; the result lies in it until the next forward
+     * @return the last hidden vectors [N, D], in the order of the batch
+     * @throws IllegalArgumentException if a token is not in the vocabulary or a sequence outgrows the context
+     */
+    public Rows forward(Batch batch, Activations activations) {
+        Rows hidden = activations.hidden(batch.rows(), head.hiddenSize());
+        head.embed(batch.tokens(), hidden);
+        return backbone.forward(batch, activations);
+    }
+
+    /** An empty cache for one sequence. */
+    public KVCache newCache() {
+        return backbone.newCache();
+    }
+
+    /**
+     * The tokenizer.
+     *
+     * @throws IllegalStateException if the model has none, saying what to do
+     */
+    public Tokenizer requireTokenizer() {
+        return tokenizer.orElseThrow(() -> new IllegalStateException("tokenizer: expected tokenizer.json, or vocab.json"
+                + " and merges.txt, in the model's folder, got none; give token ids instead of text (--tokens)"));
+    }
+}

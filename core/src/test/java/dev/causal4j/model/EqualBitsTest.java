@@ -1,0 +1,225 @@
+package dev.causal4j.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.causal4j.backbone.Activations;
+import dev.causal4j.backbone.Batch;
+import dev.causal4j.backbone.GPT2Shape;
+import dev.causal4j.backbone.KVCache;
+import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.Rows;
+import dev.causal4j.kernel.Threads;
+import dev.causal4j.tensor.DType;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.TimeUnit;
+import java.util.zip.CRC32;
+import jdk.incubator.vector.FloatVector;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The promise: the same logits to the last bit, whatever the machine, the threads, the batch, the chunks, the cache. */
+@ParameterizedClass
+@EnumSource(
+        value = DType.class,
+        names = {"F32", "BF16"})
+class EqualBitsTest {
+    /** Odd on purpose: no size is a multiple of a vector, and sequences cross the 64 positions of a block. */
+    private static final GPT2Shape SHAPE = new GPT2Shape(200, 85, 3, 5, 171, 1e-5f, true, false);
+
+    private static final int VOCABULARY = 523;
+
+    private final DType dtype;
+    private final CausalLM model;
+    private final int threads = Threads.count();
+
+    EqualBitsTest(DType dtype) {
+        this.dtype = dtype;
+        this.model = model(dtype);
+    }
+
+    private static CausalLM model(DType dtype) {
+        return CausalLM.create(GPT2Config.of(SHAPE, VOCABULARY), 20, dtype);
+    }
+
+    @AfterEach
+    void restoreThreads() {
+        Threads.use(threads);
+    }
+
+    @Test
+    void oneTwoAndThreeThreadsAgree() {
+        int[] tokens = tokens(1, 133);
+        Threads.use(1);
+        float[] expected = logits(model, tokens);
+        for (int count = 2; count <= 3; count++) {
+            Threads.use(count);
+            assertSameBits(logits(model, tokens), expected);
+        }
+    }
+
+    @Test
+    void aSequenceAloneAgreesWithItselfInABatchOfFive() {
+        List<int[]> sequences = List.of(tokens(1, 1), tokens(2, 7), tokens(3, 64), tokens(4, 65), tokens(5, 129));
+        List<Batch.Chunk> chunks = new ArrayList<>();
+        for (int[] sequence : sequences) {
+            chunks.add(new Batch.Chunk(model.newCache(), sequence));
+        }
+        Batch batch = new Batch(chunks);
+        float[] together = allLogits(model, batch, model.forward(batch, new Activations()));
+        int row = 0;
+        for (int[] sequence : sequences) {
+            int from = row * VOCABULARY;
+            row += sequence.length;
+            assertSameBits(Arrays.copyOfRange(together, from, row * VOCABULARY), logits(model, sequence));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 7, 64})
+    void aPromptInOnePieceAgreesWithItsChunks(int size) {
+        int[] tokens = tokens(9, 150);
+        KVCache cache = model.newCache();
+        Activations activations = new Activations();
+        float[] pieces = new float[tokens.length * VOCABULARY];
+        for (int from = 0; from < tokens.length; from += size) {
+            int[] chunk = Arrays.copyOfRange(tokens, from, Math.min(tokens.length, from + size));
+            Batch batch = Batch.of(cache, chunk);
+            float[] logits = allLogits(model, batch, model.forward(batch, activations));
+            System.arraycopy(logits, 0, pieces, from * VOCABULARY, logits.length);
+        }
+        assertSameBits(pieces, logits(model, tokens));
+    }
+
+    @Test
+    void cachedAgreesWithRecomputed() {
+        int[] tokens = tokens(11, 140);
+        KVCache cache = model.newCache();
+        Activations activations = new Activations();
+        model.forward(Batch.of(cache, Arrays.copyOf(tokens, 60)), activations);
+        for (int length = 61; length <= tokens.length; length++) {
+            Rows hidden = model.forward(Batch.of(cache, tokens[length - 1]), activations);
+            float[] cached = model.head().logits(hidden, 0);
+            if (length % 13 == 0 || (length > 125 && length < 132)) {
+                float[] all = logits(model, Arrays.copyOf(tokens, length));
+                assertSameBits(cached, Arrays.copyOfRange(all, (length - 1) * VOCABULARY, length * VOCABULARY));
+            }
+        }
+    }
+
+    @Test
+    void prefillAndDecodeInOneBatchAgreeWithEachAlone() {
+        int[] first = tokens(21, 71);
+        int[] second = tokens(22, 90);
+        KVCache decoding = model.newCache();
+        model.forward(Batch.of(decoding, Arrays.copyOf(first, 70)), new Activations());
+        Batch mixed = new Batch(
+                List.of(new Batch.Chunk(decoding, new int[] {first[70]}), new Batch.Chunk(model.newCache(), second)));
+        float[] together = allLogits(model, mixed, model.forward(mixed, new Activations()));
+        float[] alone = logits(model, first);
+        assertSameBits(
+                Arrays.copyOf(together, VOCABULARY), Arrays.copyOfRange(alone, 70 * VOCABULARY, 71 * VOCABULARY));
+        assertSameBits(Arrays.copyOfRange(together, VOCABULARY, together.length), logits(model, second));
+    }
+
+    /** Each width in a JVM of its own, since it is decided once. */
+    @Test
+    void scalarAndEveryVectorWidthAgree() throws IOException, InterruptedException {
+        String expected = runDigest("scalar", "--add-modules=jdk.incubator.vector", "-Dcausal4j.kernels=scalar");
+        int widest = FloatVector.SPECIES_PREFERRED.vectorBitSize();
+        assertThat(widest).as("a machine with vectors").isGreaterThanOrEqualTo(128);
+        for (int bits = 128; bits <= Math.min(widest, 512); bits *= 2) {
+            String kernels = "vector" + bits;
+            String digest = runDigest(kernels, "--add-modules=jdk.incubator.vector", "-Dcausal4j.kernels=" + kernels);
+            assertThat(digest).as(kernels).isEqualTo(expected);
+        }
+    }
+
+    @Test
+    void aMachineWithAvx2OnlyAgrees() throws IOException, InterruptedException {
+        assumeTrue(
+                System.getProperty("os.arch").equals("amd64") && FloatVector.SPECIES_PREFERRED.vectorBitSize() >= 256);
+        String expected = runDigest("scalar", "--add-modules=jdk.incubator.vector", "-Dcausal4j.kernels=scalar");
+        assertThat(runDigest("vector256", "--add-modules=jdk.incubator.vector", "-XX:UseAVX=2"))
+                .isEqualTo(expected);
+    }
+
+    @Test
+    void aJvmWithoutTheVectorModuleAgrees() throws IOException, InterruptedException {
+        String expected = runDigest("scalar", "--add-modules=jdk.incubator.vector", "-Dcausal4j.kernels=scalar");
+        assertThat(runDigest("scalar")).isEqualTo(expected);
+    }
+
+    private String runDigest(String kernels, String... flags) throws IOException, InterruptedException {
+        List<String> command = new ArrayList<>();
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(List.of(flags));
+        command.addAll(List.of("-Xmx1g", "-cp", System.getProperty("java.class.path"), Digest.class.getName()));
+        command.add(dtype.name());
+        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(process.waitFor(2, TimeUnit.MINUTES)).isTrue();
+        List<String> lines = output.lines()
+                .filter(line -> line.startsWith("kernels ") || line.startsWith("digest "))
+                .toList();
+        assertThat(lines).as(output).hasSize(2);
+        assertThat(lines.getFirst()).isEqualTo("kernels " + kernels);
+        return lines.getLast();
+    }
+
+    /** Prints which kernels run and a digest of logits for prompts of several lengths, prefilled and decoded. */
+    static final class Digest {
+        private Digest() {}
+
+        public static void main(String[] args) {
+            CausalLM model = model(DType.valueOf(args[0]));
+            CRC32 crc = new CRC32();
+            for (int length : new int[] {1, 2, 6, 13, 65, 131}) {
+                for (float logit : logits(model, tokens(length, length))) {
+                    crc.update(HexFormat.of()
+                            .toHexDigits(Float.floatToRawIntBits(logit))
+                            .getBytes(StandardCharsets.US_ASCII));
+                }
+            }
+            System.out.println("kernels " + Kernels.name());
+            System.out.println("digest " + crc.getValue());
+        }
+    }
+
+    private static float[] logits(CausalLM model, int[] tokens) {
+        Batch batch = Batch.of(model.newCache(), tokens);
+        return allLogits(model, batch, model.forward(batch, new Activations()));
+    }
+
+    private static float[] allLogits(CausalLM model, Batch batch, Rows hidden) {
+        float[] logits = new float[batch.rows() * VOCABULARY];
+        model.head().logits(hidden, Rows.of(logits, VOCABULARY, batch.rows()));
+        return logits;
+    }
+
+    private static int[] tokens(long seed, int count) {
+        return new Random(seed).ints(count, 0, VOCABULARY).toArray();
+    }
+
+    private static void assertSameBits(float[] actual, float[] expected) {
+        assertThat(actual.length).isEqualTo(expected.length);
+        for (int i = 0; i < expected.length; i++) {
+            if (Float.floatToRawIntBits(actual[i]) != Float.floatToRawIntBits(expected[i])) {
+                assertThat(actual[i])
+                        .as("row %d, token %d", i / VOCABULARY, i % VOCABULARY)
+                        .isEqualTo(expected[i]);
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+package dev.causal4j.model;
+
+import dev.causal4j.format.SafeTensors;
+import dev.causal4j.tensor.TensorView;
+import java.io.IOException;
+import java.net.URISyntaxException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Objects;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.ObjectMapper;
+
+/**
+ * A fixture that PyTorch computed in float64: a small checkpoint and what it must give.
+ *
+ * @param folder the checkpoint in Hugging Face layout
+ * @param hidden [B, T, D] after the last norm
+ * @param logits [B, T, V]
+ */
+record Golden(Path folder, List<int[]> tokens, int[] greedyPrompt, int[] greedy, TensorView hidden, TensorView logits) {
+    static Golden load(String name) throws IOException {
+        Path folder = folder(name);
+        JsonNode json = new ObjectMapper().readTree(Files.readAllBytes(folder.resolve("golden.json")));
+        SafeTensors expected = SafeTensors.open(folder.resolve("golden.safetensors"));
+        List<int[]> tokens =
+                json.get("tokens").valueStream().map(Golden::integers).toList();
+        return new Golden(
+                folder,
+                tokens,
+                integers(json.get("greedy").get("prompt")),
+                integers(json.get("greedy").get("continuation")),
+                expected.tensor("hidden"),
+                expected.tensor("logits"));
+    }
+
+    static Path folder(String name) {
+        try {
+            return Path.of(Objects.requireNonNull(Golden.class.getResource("/dev/causal4j/golden/" + name))
+                    .toURI());
+        } catch (URISyntaxException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private static int[] integers(JsonNode array) {
+        return array.valueStream().mapToInt(JsonNode::intValue).toArray();
+    }
+}

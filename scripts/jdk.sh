@@ -1,0 +1,72 @@
+# Sourced by causal4j and check. find_jdk sets JAVA_HOME to a JDK 25.0.3 or later, and says what to do if there is none.
+# Earlier 25 releases have JDK-8377811: their collector may move pinned objects, which corrupts data.
+
+# Whether $1 is the folder of a JDK 25.0.3+. Reads its release file: asking java itself would cost a process each.
+is_jdk_25() {
+  local line version= major minor patch
+  [ -x "$1/bin/javac" ] && [ -r "$1/release" ] || return 1
+  while IFS= read -r line; do
+    case $line in JAVA_VERSION=*) version=${line#JAVA_VERSION=}; version=${version//\"/} ;; esac
+  done <"$1/release"
+  IFS=.-+ read -r major minor patch _ <<<"$version..."
+  [ "$major" = 25 ] && { [ "${minor:-0}" -gt 0 ] || [ "${patch:-0}" -ge 3 ]; } 2>/dev/null
+}
+
+# The JDK a java command belongs to: its path without bin/java, links followed.
+home_of() {
+  local path=$1 target
+  while [ -L "$path" ]; do
+    target=$(readlink "$path")
+    case $target in /*) path=$target ;; *) path=${path%/*}/$target ;; esac
+  done
+  printf '%s\n' "${path%/bin/java}"
+}
+
+find_jdk() {
+  local candidate java
+  java=$(command -v java || true)
+  for candidate in \
+    "${JAVA_HOME:-}" \
+    "${java:+$(home_of "$java")}" \
+    /usr/lib/jvm/* \
+    "${SDKMAN_DIR:-$HOME/.sdkman}"/candidates/java/* \
+    /Library/Java/JavaVirtualMachines/*/Contents/Home; do
+    if [ -n "$candidate" ] && is_jdk_25 "$candidate"; then
+      export JAVA_HOME=$candidate
+      return
+    fi
+  done
+  if [ -x /usr/libexec/java_home ] && candidate=$(/usr/libexec/java_home -v 25 2>/dev/null) && is_jdk_25 "$candidate"; then
+    export JAVA_HOME=$candidate
+    return
+  fi
+  install_jdk
+}
+
+# As root on Debian a JDK can be had; elsewhere the user decides where one comes from.
+install_jdk() {
+  local candidate log
+  if [ "$(id -u)" = 0 ] && [ -e /etc/debian_version ] && command -v apt-get >/dev/null; then
+    echo "causal4j: installing openjdk-25-jdk-headless" >&2
+    log=$(mktemp)
+    if { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq openjdk-25-jdk-headless; } >"$log" 2>&1; then
+      for candidate in /usr/lib/jvm/*; do
+        if is_jdk_25 "$candidate"; then
+          rm -f "$log"
+          export JAVA_HOME=$candidate
+          return
+        fi
+      done
+    fi
+    cat "$log" >&2
+    rm -f "$log"
+  fi
+  echo "causal4j: expected a JDK 25.0.3 or later in JAVA_HOME, PATH, /usr/lib/jvm, SDKMAN or java_home, got none; install one (Debian: apt-get install openjdk-25-jdk-headless)" >&2
+  exit 1
+}
+
+# Runs Maven from $root, quiet about its own use of deprecated methods.
+maven() {
+  (cd "$root" && MAVEN_OPTS="${MAVEN_OPTS:-} --sun-misc-unsafe-memory-access=allow --enable-native-access=ALL-UNNAMED" \
+    sh ./mvnw "$@")
+}
