@@ -1,4 +1,4 @@
-# Sourced by causal4j and check. find_jdk sets JAVA_HOME to a JDK 25.0.3 or later, and says what to do if there is none.
+# Sourced by causal4j and check. find_jdk sets JAVA_HOME to a JDK 25 from 25.0.3 on, and says what to do if there is none.
 # Earlier 25 releases have JDK-8377811: their collector may move pinned objects, which corrupts data.
 
 # Whether $1 is the folder of a JDK 25.0.3+. Reads its release file: asking java itself would cost a process each.
@@ -29,7 +29,7 @@ find_jdk() {
     "${JAVA_HOME:-}" \
     "${java:+$(home_of "$java")}" \
     /usr/lib/jvm/* \
-    "${SDKMAN_DIR:-$HOME/.sdkman}"/candidates/java/* \
+    "${SDKMAN_DIR:-${HOME:-}/.sdkman}"/candidates/java/* \
     /Library/Java/JavaVirtualMachines/*/Contents/Home; do
     if [ -n "$candidate" ] && is_jdk_25 "$candidate"; then
       export JAVA_HOME=$candidate
@@ -61,7 +61,7 @@ install_jdk() {
     cat "$log" >&2
     rm -f "$log"
   fi
-  echo "causal4j: expected a JDK 25.0.3 or later in JAVA_HOME, PATH, /usr/lib/jvm, SDKMAN or java_home, got none; install one (Debian: apt-get install openjdk-25-jdk-headless)" >&2
+  echo "causal4j: expected a JDK 25 (25.0.3 or later) in JAVA_HOME, PATH, /usr/lib/jvm, SDKMAN or java_home, got none; install one (Debian: apt-get install openjdk-25-jdk-headless)" >&2
   exit 1
 }
 

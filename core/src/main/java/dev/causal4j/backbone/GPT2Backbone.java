@@ -78,7 +78,7 @@ public final class GPT2Backbone {
 
     /** An empty cache for one sequence. */
     public KVCache newCache() {
-        return new KVCache(shape);
+        return new KVCache(shape, this);
     }
 
     /**
@@ -94,9 +94,8 @@ public final class GPT2Backbone {
         Rows hidden = activations.hidden(rows, shape.hiddenSize());
         activations.reserve(shape, rows, scoreSize(batch));
         for (Batch.Chunk chunk : batch.chunks()) {
-            if (!chunk.cache().shape().equals(shape)) {
-                throw new IllegalArgumentException("cache: expected one for " + shape + ", got one for "
-                        + chunk.cache().shape());
+            if (!chunk.cache().belongsTo(this)) {
+                throw new IllegalArgumentException("cache: expected one of this backbone, got another's");
             }
             chunk.cache().checkRoom(chunk.tokens().length);
             chunk.cache().reserve(chunk.cache().length() + chunk.tokens().length);

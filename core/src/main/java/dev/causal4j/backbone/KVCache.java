@@ -18,6 +18,7 @@ public final class KVCache {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final int BLOCK = Panels.WIDTH;
 
+    private final Object owner;
     private final GPT2Shape shape;
     private final int headSize;
     private final MemorySegment[] keys; // each [blocks][heads][headSize][64]
@@ -25,7 +26,9 @@ public final class KVCache {
     private int blocks;
     private int length;
 
-    KVCache(GPT2Shape shape) {
+    /** @param owner the backbone whose keys and values it holds: those of another mean nothing to it */
+    KVCache(GPT2Shape shape, Object owner) {
+        this.owner = owner;
         this.shape = shape;
         this.headSize = shape.headSize();
         this.keys = new MemorySegment[shape.layers()];
@@ -47,9 +50,8 @@ public final class KVCache {
         return 2L * keys.length * blocks * blockBytes();
     }
 
-    /** The shape of the backbone it was made for. */
-    GPT2Shape shape() {
-        return shape;
+    boolean belongsTo(Object backbone) {
+        return owner == backbone;
     }
 
     /** Throws unless {@code tokens} more positions fit the context. */

@@ -103,7 +103,8 @@ public sealed interface ContextRule extends LogitRule {
             for (int i = 0; i < soFar.length; i++) {
                 soFar.seen.set(soFar.tokens[i]);
             }
-            for (int i = soFar.seen.nextSetBit(0); i >= 0; i = soFar.seen.nextSetBit(i + 1)) {
+            // A prompt may hold ids beyond those that can be chosen.
+            for (int i = soFar.seen.nextSetBit(0); i >= 0 && i < logits.length; i = soFar.seen.nextSetBit(i + 1)) {
                 double x = logits[i];
                 logits[i] = saturated(x < 0 ? x * penalty : x / penalty);
             }
@@ -127,8 +128,9 @@ public sealed interface ContextRule extends LogitRule {
             int prefix = size - 1;
             int suffix = soFar.length - prefix; // where the last n - 1 tokens begin
             for (int i = 0; i < suffix; i++) {
-                if (Arrays.equals(tokens, i, i + prefix, tokens, suffix, soFar.length)) {
-                    logits[tokens[i + prefix]] = Float.NEGATIVE_INFINITY;
+                int token = tokens[i + prefix];
+                if (token < logits.length && Arrays.equals(tokens, i, i + prefix, tokens, suffix, soFar.length)) {
+                    logits[token] = Float.NEGATIVE_INFINITY;
                 }
             }
         }

@@ -3,10 +3,10 @@ package dev.causal4j.generation;
 import dev.causal4j.backbone.Activations;
 import dev.causal4j.backbone.Batch;
 import dev.causal4j.head.CausalLMHead;
+import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Rows;
 import dev.causal4j.model.CausalLM;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -24,6 +24,7 @@ public final class Generator {
     /** A generator for a model; any number may share it. */
     public Generator(CausalLM model) {
         this.model = model;
+        Kernels.name(); // a choice of kernels that cannot be had fails here, not in the middle
     }
 
     /**
@@ -58,7 +59,8 @@ public final class Generator {
      * @throws IllegalArgumentException if a prompt is empty and the model has no BOS token, a token is not in the
      *     vocabulary, or a prompt is longer than the context
      * @throws IllegalStateException if stop strings are asked of a model without a tokenizer
-     * @throws ArithmeticException if a logit is not a number, naming the first and its position
+     * @throws ArithmeticException if a hidden vector or logit is not a number, naming the first and its position. An
+     *     exception ends all sequences of the call
      */
     public List<Generation> generate(List<GenerationRequest> requests, TokenListener listener) {
         List<Sequence> sequences = new ArrayList<>();
@@ -99,26 +101,26 @@ public final class Generator {
         return prompt;
     }
 
-    /** Sequences that still run; an interrupted thread has none. */
-    private static List<Sequence> running(List<Sequence> sequences) {
-        if (Thread.currentThread().isInterrupted()) {
-            sequences.forEach(Sequence::cancel);
-        }
-        return sequences.stream().filter(Sequence::running).toList();
-    }
-
-    /** Feeds the prompts in chunks and chooses each sequence's first token. */
+    /** Feeds the prompts, several in one forward, in chunks; chooses each sequence's first token after its last chunk. */
     private void prefill(List<Sequence> sequences, Activations activations, TokenListener listener) {
-        for (Sequence sequence : running(sequences)) {
-            Rows hidden = null;
-            for (int from = 0; from < sequence.promptLength() && sequence.running(); from += CHUNK) {
-                int to = Math.min(sequence.promptLength(), from + CHUNK);
-                int[] chunk = Arrays.copyOfRange(sequence.tokens(), from, to);
-                hidden = model.forward(Batch.of(sequence.cache(), chunk), activations);
-                running(sequences);
+        for (List<Sequence> waiting = waiting(sequences); !waiting.isEmpty(); waiting = waiting(sequences)) {
+            List<Batch.Chunk> chunks = new ArrayList<>();
+            for (Sequence sequence : waiting) {
+                int room = CHUNK
+                        - chunks.stream()
+                                .mapToInt(chunk -> chunk.tokens().length)
+                                .sum();
+                if (room > 0) {
+                    chunks.add(new Batch.Chunk(sequence.cache(), sequence.nextPromptTokens(room)));
+                }
             }
-            if (hidden != null && sequence.running()) {
-                sequence.choose(model.head().logits(hidden, hidden.count() - 1), 0, listener);
+            Batch batch = new Batch(chunks);
+            Rows hidden = model.forward(batch, activations);
+            requireFinite(batch, hidden);
+            for (int i = 0; i < chunks.size(); i++) {
+                if (waiting.get(i).promptIsCached()) {
+                    waiting.get(i).choose(model.head().logits(hidden, batch.lastRow(i)), 0, listener);
+                }
             }
         }
     }
@@ -129,11 +131,45 @@ public final class Generator {
             chunks.add(new Batch.Chunk(sequence.cache(), new int[] {sequence.lastToken()}));
         }
         CausalLMHead head = model.head();
-        Rows hidden = model.forward(new Batch(chunks), activations);
+        Batch batch = new Batch(chunks);
+        Rows hidden = model.forward(batch, activations);
+        requireFinite(batch, hidden);
         float[] logits = new float[Math.multiplyExact(running.size(), head.vocabularySize())];
         head.logits(hidden, Rows.of(logits, head.vocabularySize(), running.size()));
         for (int i = 0; i < running.size(); i++) {
             running.get(i).choose(logits, i * head.vocabularySize(), listener);
         }
+    }
+
+    /** Names the first position whose hidden vector, and so every logit, is not a number. */
+    private static void requireFinite(Batch batch, Rows hidden) {
+        int row = 0;
+        for (Batch.Chunk chunk : batch.chunks()) {
+            int first = chunk.cache().length() - chunk.tokens().length;
+            for (int t = 0; t < chunk.tokens().length; t++, row++) {
+                int start = hidden.start(row);
+                for (int i = start; i < start + hidden.stride(); i++) {
+                    if (!Float.isFinite(hidden.data()[i])) {
+                        throw new ArithmeticException("logits: expected finite numbers, got a hidden vector with "
+                                + hidden.data()[i] + " at position " + (first + t)
+                                + "; the weights are damaged or overflow");
+                    }
+                }
+            }
+        }
+    }
+
+    private static List<Sequence> waiting(List<Sequence> sequences) {
+        return running(sequences).stream()
+                .filter(sequence -> !sequence.promptIsCached())
+                .toList();
+    }
+
+    /** Sequences that still run. An interrupt of this thread cancels them all. */
+    private static List<Sequence> running(List<Sequence> sequences) {
+        if (Thread.currentThread().isInterrupted()) {
+            sequences.forEach(Sequence::cancel);
+        }
+        return sequences.stream().filter(Sequence::running).toList();
     }
 }

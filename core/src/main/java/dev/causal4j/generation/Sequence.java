@@ -58,13 +58,18 @@ final class Sequence {
         return promptLength;
     }
 
-    KVCache cache() {
-        return cache;
+    /** Prompt tokens that are not cached yet, at most {@code room} of them. */
+    int[] nextPromptTokens(int room) {
+        int from = cache.length();
+        return Arrays.copyOfRange(tokens, from, Math.min(promptLength, from + room));
     }
 
-    /** Prompt and new tokens; more room than {@code promptLength} plus those chosen. */
-    int[] tokens() {
-        return tokens;
+    boolean promptIsCached() {
+        return cache.length() >= promptLength;
+    }
+
+    KVCache cache() {
+        return cache;
     }
 
     int lastToken() {
@@ -74,6 +79,7 @@ final class Sequence {
     void cancel() {
         if (finish == null) {
             finish = FinishReason.CANCELLED;
+            text.append(rest());
         }
     }
 
@@ -95,11 +101,13 @@ final class Sequence {
         }
         if (finish != null) {
             piece += rest();
+            if (stop.stopped()) { // by what was held back until now
+                finish = FinishReason.STOP;
+            }
         }
         text.append(piece);
-        if (!listener.accept(new GeneratedToken(index, token, piece)) && finish == null) {
-            finish = FinishReason.CANCELLED;
-            text.append(rest());
+        if (!listener.accept(new GeneratedToken(index, token, piece))) {
+            cancel();
         }
     }
 

@@ -18,8 +18,10 @@ import java.util.PriorityQueue;
  */
 public final class CausalLMHead {
     /** Best first; among equal logits the lower id is the better one. */
-    private static final Comparator<Candidate> BEST_FIRST =
-            Comparator.comparingDouble(Candidate::logit).reversed().thenComparingInt(Candidate::token);
+    private static final Comparator<Candidate> BEST_FIRST = Comparator.comparingDouble(
+                    (Candidate candidate) -> candidate.logit() + 0f) // -0 is no less than 0
+            .reversed()
+            .thenComparingInt(Candidate::token);
 
     private final Matrix embedding;
     private final Matrix projection;

@@ -24,18 +24,18 @@ final class KernelChoice {
         if ("scalar".equals(choice)) {
             return new ScalarKernels();
         }
-        if (vectors) {
+        if (vectors && (choice != null || VectorWidth.available() >= 128)) {
             return new VectorKernels();
         }
         if (choice != null) {
             throw new IllegalStateException("-D" + Kernels.PROPERTY + ": expected the vector module for " + choice
                     + ", got a JVM without it; start java with " + FLAG);
         }
-        System.getLogger("dev.causal4j")
-                .log(
-                        System.Logger.Level.WARNING,
-                        "The vector module is missing, so kernels run as plain Java with the same results, only"
-                                + " slower; start java with " + FLAG);
+        String reason = vectors
+                ? "This JVM has no vectors of 128 bits, so kernels run as plain Java with the same results, only slower"
+                : "The vector module is missing, so kernels run as plain Java with the same results, only slower;"
+                        + " start java with " + FLAG;
+        System.getLogger("dev.causal4j").log(System.Logger.Level.WARNING, reason);
         return new ScalarKernels();
     }
 }

@@ -16,7 +16,7 @@ interface KernelSet {
      */
     void multiplyF32(Panels w, Rows x, Rows y);
 
-    /** The same on bf16 panels, see {@link Kernels} for their layout. */
+    /** The same on bf16 panels, see {@link Panels} for their layout. */
     void multiplyBf16(Panels w, Rows x, Rows y);
 
     /**

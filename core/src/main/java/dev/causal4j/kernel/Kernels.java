@@ -5,7 +5,8 @@ import java.util.Objects;
 
 /**
  * The only front door to the arithmetic: checks shapes, then calls the kernels chosen when the class loaded.
- * Thread-safe: functions without state on the caller's arrays. None of them starts a thread; see {@link Threads}.
+ * Thread-safe: functions without state on the caller's arrays. None of them starts a thread; see {@link Threads}. What is
+ * read and what is written must not overlap, unless a method says otherwise.
  *
  * <p>The property {@value #PROPERTY} forces {@code scalar}, {@code vector128}, {@code vector256} or {@code vector512};
  * a choice this JVM or machine does not have makes every call fail. Results have the same bits under all of them.
@@ -73,6 +74,10 @@ public final class Kernels {
      */
     public static void attention(Panels keys, Panels values, Rows queries, int first, Rows scores, Rows out) {
         int headSize = keys.depth();
+        if (values.depth() != headSize || values.count() < keys.count()) {
+            throw new IllegalArgumentException("values: expected " + keys.count() + " blocks of " + headSize + ", got "
+                    + values.count() + " of " + values.depth());
+        }
         multiplyF32(keys, queries, scores);
         values.check(4);
         out.check(headSize);

@@ -4,7 +4,9 @@ import java.io.IOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -28,6 +30,7 @@ public final class Threads {
     private static final AtomicBoolean BUSY = new AtomicBoolean();
     private static volatile int count = physicalCores();
     private static volatile @Nullable Job job;
+    private static volatile long latest; // the number of the last job; written after job by who holds BUSY
     private static volatile Thread[] workers = {};
 
     private Threads() {}
@@ -67,7 +70,8 @@ public final class Threads {
             Job shared = new Job(work, tasks, helpers);
             Thread[] crew = crew(helpers);
             job = shared;
-            for (int i = 0; i < helpers; i++) {
+            latest = latest + 1;
+            for (int i = 0; i < crew.length && i < helpers; i++) {
                 LockSupport.unpark(crew[i]);
             }
             shared.work();
@@ -82,37 +86,42 @@ public final class Threads {
     private static Thread[] crew(int helpers) {
         Thread[] crew = workers;
         if (crew.length < helpers) {
-            Thread[] larger = new Thread[helpers];
-            System.arraycopy(crew, 0, larger, 0, crew.length);
-            for (int i = crew.length; i < helpers; i++) {
-                larger[i] = Thread.ofPlatform()
-                        .name("causal4j-worker-" + (i + 1))
-                        .daemon()
-                        .start(Threads::serve);
+            List<Thread> larger = new ArrayList<>(List.of(crew));
+            try {
+                while (larger.size() < helpers) {
+                    larger.add(Thread.ofPlatform()
+                            .name("causal4j-worker-" + (larger.size() + 1))
+                            .daemon()
+                            .start(Threads::serve));
+                }
+            } catch (OutOfMemoryError e) {
+                count = larger.size() + 1; // the system gives no more threads: go on with those there are
             }
-            workers = larger;
-            crew = larger;
+            crew = larger.toArray(Thread[]::new);
+            workers = crew;
         }
         return crew;
     }
 
     private static void serve() {
-        Job last = null;
+        long seen = 0; // a number, not the job: an idle worker must not keep a model alive
         while (true) {
-            Job next = job;
-            for (int spin = 0; (next == null || next == last) && spin < SPINS; spin++) {
+            for (int spin = 0; latest == seen && spin < SPINS; spin++) {
                 Thread.onSpinWait();
-                next = job;
             }
-            if (next == null || next == last) {
+            if (latest == seen) {
                 // A job posted meanwhile has left its permit, so this returns at once.
                 LockSupport.park(Threads.class);
                 continue;
             }
-            last = next;
-            if (next.seats.getAndDecrement() > 0) {
-                next.work();
-            }
+            seen = latest;
+            takePart(job);
+        }
+    }
+
+    private static void takePart(@Nullable Job shared) {
+        if (shared != null && shared.seats.getAndDecrement() > 0) {
+            shared.work();
         }
     }
 
@@ -159,6 +168,9 @@ public final class Threads {
             }
             if (thrown instanceof RuntimeException exception) {
                 throw exception;
+            }
+            if (thrown != null) {
+                throw new IllegalStateException(thrown); // a checked exception that was thrown unchecked
             }
         }
     }

@@ -8,13 +8,18 @@ import jdk.incubator.vector.VectorSpecies;
 final class VectorWidth {
     private VectorWidth() {}
 
+    /** Bits of the widest vector this machine has and we use; less than 128 where it has none. */
+    static int available() {
+        return Math.min(FloatVector.SPECIES_PREFERRED.vectorBitSize(), 512);
+    }
+
     /**
      * The species of all float vectors, decided once.
      *
      * @throws IllegalStateException if the width asked for is more than the machine has
      */
     static VectorSpecies<Float> floats() {
-        int available = Math.min(FloatVector.SPECIES_PREFERRED.vectorBitSize(), 512);
+        int available = available();
         String choice = System.getProperty(Kernels.PROPERTY);
         int bits = choice == null ? available : Integer.parseInt(choice.substring("vector".length()));
         if (bits > available) {

@@ -13,9 +13,9 @@ class BatchTest {
     @Test
     void rowsAreTheTokensOfAllChunksInOrder() {
         Batch batch = new Batch(List.of(
-                new Chunk(new KVCache(SHAPE), new int[] {1, 2, 3}),
-                new Chunk(new KVCache(SHAPE), new int[] {4}),
-                new Chunk(new KVCache(SHAPE), new int[] {5, 6})));
+                new Chunk(new KVCache(SHAPE, this), new int[] {1, 2, 3}),
+                new Chunk(new KVCache(SHAPE, this), new int[] {4}),
+                new Chunk(new KVCache(SHAPE, this), new int[] {5, 6})));
         assertThat(batch.rows()).isEqualTo(6);
         assertThat(batch.tokens()).containsExactly(1, 2, 3, 4, 5, 6);
         assertThat(batch.lastRow(0)).isEqualTo(2);
@@ -25,7 +25,7 @@ class BatchTest {
 
     @Test
     void aBatchThatMakesNoSenseIsRefused() {
-        KVCache cache = new KVCache(SHAPE);
+        KVCache cache = new KVCache(SHAPE, this);
         assertThatThrownBy(() -> new Batch(List.of())).hasMessage("batch: expected at least one sequence, got none");
         assertThatThrownBy(() -> Batch.of(cache))
                 .hasMessage("batch: expected at least one token for each sequence, got none");
@@ -35,7 +35,7 @@ class BatchTest {
 
     @Test
     void outgrowingTheContextIsRefusedWithBothNumbers() {
-        KVCache cache = new KVCache(SHAPE);
+        KVCache cache = new KVCache(SHAPE, this);
         assertThatThrownBy(() -> Batch.of(cache, new int[101]))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage(

@@ -15,7 +15,7 @@ class KVCacheTest {
 
     @Test
     void itGrowsByNeedUpToTheContextLength() {
-        KVCache cache = new KVCache(SHAPE);
+        KVCache cache = new KVCache(SHAPE, this);
         assertThat(cache.bytes()).isZero();
         assertThat(cache.length()).isZero();
         assertThat(cache.contextLength()).isEqualTo(300);
@@ -33,7 +33,7 @@ class KVCacheTest {
 
     @Test
     void growingKeepsEveryKeyAndValue() {
-        KVCache cache = new KVCache(SHAPE);
+        KVCache cache = new KVCache(SHAPE, this);
         for (int position = 0; position < 300; position++) {
             cache.reserve(position + 1);
             for (int layer = 0; layer < 2; layer++) {
