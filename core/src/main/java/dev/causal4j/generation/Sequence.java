@@ -3,6 +3,7 @@ package dev.causal4j.generation;
 import dev.causal4j.backbone.KVCache;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.StreamingDecoder;
+import dev.causal4j.tokenizer.Tokenizer;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
@@ -31,8 +32,7 @@ final class Sequence {
         int room = model.backbone().shape().contextLength() - prompt.length + 1;
         this.stopRule = new StopRule(options.eosOr(model.eos()), Math.min(options.maxNewTokens(), room));
         this.cache = model.newCache();
-        this.sampler =
-                new Sampler(options, model.eos(), prompt.length, model.head().vocabularySize());
+        this.sampler = new Sampler(options, model.eos(), prompt.length, knownTokens(model));
         if (!options.stop().isEmpty()) {
             model.requireTokenizer();
         }
@@ -41,6 +41,13 @@ final class Sequence {
         if (options.maxNewTokens() == 0) {
             finish = FinishReason.LENGTH;
         }
+    }
+
+    /** A vocabulary padded beyond its tokenizer has ids that mean nothing; they are never chosen. */
+    private static int knownTokens(CausalLM model) {
+        return model.tokenizer()
+                .map(Tokenizer::vocabularySize)
+                .orElse(model.head().vocabularySize());
     }
 
     boolean running() {

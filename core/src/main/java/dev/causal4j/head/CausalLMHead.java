@@ -198,6 +198,7 @@ public final class CausalLMHead {
      *
      * @param hidden [N, D]
      * @param k at least 1; more than V gives all V
+     * @throws ArithmeticException if a logit is NaN, naming the first
      */
     public List<Candidate> topK(Rows hidden, int row, int k) {
         if (k < 1) {
@@ -206,6 +207,9 @@ public final class CausalLMHead {
         float[] logits = logits(hidden, row);
         PriorityQueue<Candidate> best = new PriorityQueue<>(BEST_FIRST.reversed()); // the worst of them on top
         for (int token = 0; token < logits.length; token++) {
+            if (Float.isNaN(logits[token])) {
+                throw new ArithmeticException("logits: expected numbers, got NaN at token id " + token);
+            }
             if (best.size() < k) {
                 best.add(new Candidate(token, logits[token]));
             } else if (logits[token] > best.element().logit()) {

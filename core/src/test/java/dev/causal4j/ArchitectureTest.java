@@ -1,0 +1,86 @@
+package dev.causal4j;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.classes;
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.domain.JavaPackage;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** Holds the order of the packages: each may import only those above it in the list. */
+class ArchitectureTest {
+    private static final List<String> ORDER =
+            List.of("kernel", "tensor", "format", "tokenizer", "head", "backbone", "model", "generation");
+
+    private static final JavaClasses CLASSES = new ClassFileImporter()
+            .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
+            .importPackages("dev.causal4j");
+
+    @Test
+    void everyPackageHasItsPlaceInTheOrder() {
+        assertThat(CLASSES.getPackage("dev.causal4j").getSubpackages().stream()
+                        .map(JavaPackage::getRelativeName)
+                        .toList())
+                .containsExactlyInAnyOrderElementsOf(ORDER);
+    }
+
+    @Test
+    void aPackageImportsOnlyThoseAboveIt() {
+        for (int i = 0; i < ORDER.size(); i++) {
+            String[] below = ORDER.subList(i + 1, ORDER.size()).stream()
+                    .map(ArchitectureTest::inside)
+                    .toArray(String[]::new);
+            if (below.length > 0) {
+                noClasses()
+                        .that()
+                        .resideInAPackage(inside(ORDER.get(i)))
+                        .should()
+                        .dependOnClassesThat()
+                        .resideInAnyPackage(below)
+                        .check(CLASSES);
+            }
+        }
+        slices().matching("dev.causal4j.(*)..").should().beFreeOfCycles().check(CLASSES);
+    }
+
+    @Test
+    void headAndBackboneAreSiblings() {
+        noClasses()
+                .that()
+                .resideInAPackage(inside("backbone"))
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage(inside("head"))
+                .check(CLASSES);
+    }
+
+    @Test
+    void onlyTheKernelKnowsTheVectorModule() {
+        noClasses()
+                .that()
+                .resideOutsideOfPackage(inside("kernel"))
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("jdk.incubator..")
+                .check(CLASSES);
+    }
+
+    @Test
+    void namesSayWhatAClassIs() {
+        classes()
+                .should()
+                .haveNameNotMatching(".*(Manager|Helper|Utils?|Impl|Wrapper|Processor)")
+                .andShould()
+                .haveNameNotMatching(".*\\.(Abstract|Base)[A-Z].*")
+                .check(CLASSES);
+    }
+
+    private static String inside(String name) {
+        return "dev.causal4j." + name + "..";
+    }
+}

@@ -1,0 +1,284 @@
+package dev.causal4j.generation;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.causal4j.backbone.GPT2Shape;
+import dev.causal4j.kernel.Threads;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.GPT2Config;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tokenizer.Tokenizer;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.Random;
+import java.util.Set;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.ObjectMapper;
+
+class GeneratorTest {
+    private static final int VOCABULARY = 300;
+    private static final int CONTEXT = 96;
+
+    private final CausalLM model = model(Optional.empty(), OptionalInt.of(VOCABULARY - 1), Set.of());
+    private final Generator generator = new Generator(model);
+    private final int threads = Threads.count();
+
+    @BeforeEach
+    void nobodyInterruptsUs() {
+        assertThat(Thread.interrupted()).isFalse();
+    }
+
+    @AfterEach
+    void restore() {
+        Threads.use(threads);
+        Thread.interrupted();
+    }
+
+    private static CausalLM model(Optional<Tokenizer> tokenizer, OptionalInt bos, Set<Integer> eos) {
+        CausalLM random = CausalLM.create(GPT2Config.of(GPT2Shape.of(CONTEXT, 40, 2, 4), VOCABULARY), 5, DType.F32);
+        return new CausalLM(random.backbone(), random.head(), tokenizer, bos, eos);
+    }
+
+    private static GenerationOptions.Builder sampled(int maxNewTokens, long seed) {
+        return GenerationOptions.builder().maxNewTokens(maxNewTokens).seed(seed);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"gpt2-tied", "gpt2-untied", "gpt2-odd"})
+    void greedyContinuationsAreThoseOfDoublePrecision(String name) throws Exception {
+        String folder = "/dev/causal4j/golden/" + name;
+        CausalLM golden = CausalLM.load(java.nio.file.Path.of(
+                Objects.requireNonNull(getClass().getResource(folder)).toURI()));
+        JsonNode greedy =
+                new ObjectMapper().readTree(resource(folder + "/golden.json")).get("greedy");
+        int[] expected = integers(greedy.get("continuation"));
+        Generation generation = new Generator(golden)
+                .generate(
+                        integers(greedy.get("prompt")),
+                        GenerationOptions.builder()
+                                .temperature(0)
+                                .maxNewTokens(expected.length)
+                                .build());
+        assertThat(generation.tokens()).containsExactly(expected);
+        assertThat(generation.finishReason()).isEqualTo(FinishReason.LENGTH);
+    }
+
+    @Test
+    void aSequenceDoesNotDependOnWhatElseIsInItsBatch() {
+        List<GenerationRequest> requests = new ArrayList<>();
+        int[] lengths = {1, 7, 64, 65, 30};
+        for (int i = 0; i < lengths.length; i++) {
+            requests.add(new GenerationRequest(
+                    prompt(lengths[i]), sampled(10 + 5 * i, 100 + i).build()));
+        }
+        List<Generation> together = generator.generate(requests, TokenListener.NONE);
+        for (int i = 0; i < lengths.length; i++) {
+            Generation alone =
+                    generator.generate(requests.get(i).prompt(), requests.get(i).options());
+            assertThat(together.get(i).tokens()).containsExactly(alone.tokens()).hasSize(10 + 5 * i);
+            assertThat(together.get(i).promptTokens())
+                    .containsExactly(requests.get(i).prompt());
+        }
+    }
+
+    @Test
+    void aSeedGivesTheSameTokensForEveryNumberOfThreadsAndAnotherSeedOthers() {
+        GenerationOptions options = sampled(30, 9).topP(0.9).temperature(0.9).build();
+        int[] expected = generator.generate(prompt(20), options).tokens();
+        for (int count = 1; count <= 3; count++) {
+            Threads.use(count);
+            assertThat(generator.generate(prompt(20), options).tokens()).containsExactly(expected);
+        }
+        assertThat(generator
+                        .generate(prompt(20), options.toBuilder().seed(10).build())
+                        .tokens())
+                .isNotEqualTo(expected);
+    }
+
+    @Test
+    void aFullContextEndsASequenceAsItsLength() {
+        Generation generation =
+                generator.generate(prompt(CONTEXT - 3), sampled(50, 1).build());
+        // Three fill the context; the fourth is still predicted, but could not be fed back.
+        assertThat(generation.tokens()).hasSize(4);
+        assertThat(generation.finishReason()).isEqualTo(FinishReason.LENGTH);
+        assertThat(generator.generate(prompt(CONTEXT), sampled(50, 1).build()).tokens())
+                .hasSize(1);
+    }
+
+    @Test
+    void aPromptLongerThanTheContextIsRefusedWithBothNumbers() {
+        assertThatThrownBy(() ->
+                        generator.generate(prompt(CONTEXT + 1), sampled(1, 1).build()))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("96")
+                .hasMessageContaining("97");
+    }
+
+    @Test
+    void anEmptyPromptStartsFromBosOrIsRefused() {
+        Generation generation = generator.generate(new int[0], sampled(3, 1).build());
+        assertThat(generation.promptTokens()).containsExactly(VOCABULARY - 1);
+        Generator without = new Generator(new CausalLM(model.backbone(), model.head()));
+        assertThatThrownBy(() -> without.generate(new int[0], sampled(3, 1).build()))
+                .hasMessageStartingWith("prompt: expected at least one token, got none");
+    }
+
+    @Test
+    void aTokenOutsideTheVocabularyIsRefused() {
+        assertThatThrownBy(() -> generator.generate(
+                        new int[] {1, VOCABULARY}, sampled(1, 1).build()))
+                .hasMessage("token id at position 1: expected 0 to 299, got 300");
+    }
+
+    @Test
+    void anEndOfSequenceTokenEndsTheSequenceAndIsKept() {
+        int[] tokens = generator.generate(prompt(5), sampled(20, 3).build()).tokens();
+        int eos = tokens[7];
+        int first = 0;
+        while (tokens[first] != eos) {
+            first++;
+        }
+        Generation ended =
+                generator.generate(prompt(5), sampled(20, 3).eos(Set.of(eos)).build());
+        assertThat(ended.tokens()).containsExactly(Arrays.copyOf(tokens, first + 1));
+        assertThat(ended.finishReason()).isEqualTo(FinishReason.EOS);
+
+        Generator own = new Generator(model(Optional.empty(), OptionalInt.empty(), Set.of(eos)));
+        assertThat(own.generate(prompt(5), sampled(20, 3).build()).finishReason())
+                .isEqualTo(FinishReason.EOS);
+        assertThat(own.generate(prompt(5), sampled(20, 3).eos(Set.of()).build()).tokens())
+                .containsExactly(tokens);
+        assertThat(own.generate(new int[] {eos, eos}, sampled(1, 3).build()).tokens())
+                .as("in the prompt it ends nothing")
+                .hasSize(1);
+    }
+
+    @Test
+    void noNewTokensAreNoNewTokens() {
+        Generation generation = generator.generate(prompt(5), sampled(0, 3).build());
+        assertThat(generation.tokens()).isEmpty();
+        assertThat(generation.finishReason()).isEqualTo(FinishReason.LENGTH);
+    }
+
+    @Test
+    void aListenerHearsEveryTokenInOrderAndCanCancelOneSequence() {
+        List<GeneratedToken> heard = new ArrayList<>();
+        List<GenerationRequest> requests = List.of(
+                new GenerationRequest(prompt(3), sampled(12, 1).build()),
+                new GenerationRequest(prompt(4), sampled(12, 2).build()));
+        List<Generation> generations = generator.generate(requests, token -> {
+            heard.add(token);
+            return token.sequence() != 0
+                    || heard.stream().filter(t -> t.sequence() == 0).count() < 5;
+        });
+        assertThat(generations.get(0).tokens()).hasSize(5);
+        assertThat(generations.get(0).finishReason()).isEqualTo(FinishReason.CANCELLED);
+        assertThat(generations.get(1).tokens()).hasSize(12);
+        assertThat(generations.get(1).finishReason()).isEqualTo(FinishReason.LENGTH);
+        for (int s = 0; s < 2; s++) {
+            int sequence = s;
+            assertThat(heard.stream()
+                            .filter(token -> token.sequence() == sequence)
+                            .mapToInt(GeneratedToken::token)
+                            .toArray())
+                    .containsExactly(generations.get(s).tokens());
+        }
+        assertThat(generations.get(1).tokens())
+                .as("the other goes on unchanged")
+                .containsExactly(
+                        generator.generate(prompt(4), sampled(12, 2).build()).tokens());
+    }
+
+    @Test
+    void anInterruptCancelsAllThatStillRuns() {
+        List<GenerationRequest> requests = List.of(
+                new GenerationRequest(prompt(3), sampled(1, 1).build()),
+                new GenerationRequest(prompt(4), sampled(50, 2).build()));
+        List<Generation> generations = generator.generate(requests, token -> {
+            if (token.sequence() == 1) {
+                Thread.currentThread().interrupt();
+            }
+            return true;
+        });
+        assertThat(Thread.interrupted())
+                .as("the interrupt is left for the caller")
+                .isTrue();
+        assertThat(generations.get(0).finishReason()).isEqualTo(FinishReason.LENGTH);
+        assertThat(generations.get(1).finishReason()).isEqualTo(FinishReason.CANCELLED);
+        assertThat(generations.get(1).tokens()).hasSize(1);
+    }
+
+    @Test
+    void streamedTextIsTheTextAndADecoderIsNeededForStopStrings() throws IOException {
+        Generator texts = new Generator(model(Optional.of(bytes()), OptionalInt.empty(), Set.of()));
+        StringBuilder streamed = new StringBuilder();
+        GenerationOptions options = sampled(60, 4).build();
+        Generation generation = texts.generate("abc", options, token -> {
+            streamed.append(token.text());
+            return true;
+        });
+        assertThat(streamed.toString()).isEqualTo(generation.text());
+        assertThat(generation.text()).isEqualTo(bytes().decode(generation.tokens()));
+        assertThatThrownBy(() -> generator.generate(
+                        prompt(1), sampled(2, 1).stop(List.of("x")).build()))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("--tokens");
+    }
+
+    @Test
+    void aStopStringAcrossTokensEndsTheTextBeforeIt() throws IOException {
+        Generator texts = new Generator(model(Optional.of(bytes()), OptionalInt.empty(), Set.of()));
+        GenerationOptions.Builder options =
+                GenerationOptions.builder().maxNewTokens(60).seed(4);
+        String whole = texts.generate("abc", options.build()).text();
+        String stop = whole.substring(20, 23);
+        StringBuilder streamed = new StringBuilder();
+        Generation stopped = texts.generate("abc", options.stop(List.of(stop)).build(), token -> {
+            streamed.append(token.text());
+            return true;
+        });
+        assertThat(stopped.finishReason()).isEqualTo(FinishReason.STOP);
+        assertThat(stopped.text()).isEqualTo(whole.substring(0, whole.indexOf(stop)));
+        assertThat(streamed.toString()).isEqualTo(stopped.text());
+    }
+
+    /** A vocabulary of the 256 bytes alone. */
+    private static Tokenizer bytes() throws IOException {
+        List<String> entries = new ArrayList<>();
+        int extra = 0;
+        for (int b = 0; b < 256; b++) {
+            boolean printable = (b >= '!' && b <= '~') || (b >= 0xa1 && b <= 0xac) || b >= 0xae;
+            String symbol = Character.toString(printable ? b : 256 + extra++);
+            entries.add(new ObjectMapper().writeValueAsString(symbol) + ":" + b);
+        }
+        String vocabulary = "{" + String.join(",", entries) + "}";
+        return Tokenizer.fromVocabulary("bytes", vocabulary.getBytes(StandardCharsets.UTF_8), new byte[0]);
+    }
+
+    private static int[] prompt(int length) {
+        return new Random(length).ints(length, 0, VOCABULARY).toArray();
+    }
+
+    private static int[] integers(JsonNode array) {
+        return array.valueStream().mapToInt(JsonNode::intValue).toArray();
+    }
+
+    private static byte[] resource(String name) throws IOException {
+        try (var in = Objects.requireNonNull(GeneratorTest.class.getResourceAsStream(name))) {
+            return in.readAllBytes();
+        }
+    }
+}

@@ -1,0 +1,164 @@
+package dev.causal4j.head;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.causal4j.kernel.Rows;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Matrix;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Random;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+
+class CausalLMHeadTest {
+    /** E of Keras' ReversibleEmbedding tests. */
+    private static final float[][] KERAS = {{0, 0}, {2, 2}, {3, 3}};
+
+    @Test
+    void embedsTheRowsThatKerasEmbeds() {
+        float[] rows = new float[6];
+        CausalLMHead.tied(matrix(KERAS)).embed(new int[] {2, 1, 0}, Rows.of(rows, 2, 3));
+        assertThat(rows).containsExactly(3, 3, 2, 2, 0, 0);
+    }
+
+    @Test
+    void givesTheLogitsThatKerasGives() {
+        Rows hidden = Rows.of(new float[] {1, 1}, 2, 1);
+        assertThat(CausalLMHead.tied(matrix(KERAS)).logits(hidden, 0)).containsExactly(0, 4, 6);
+    }
+
+    @Test
+    void capsLogitsAsKerasDoes() {
+        Rows hidden = Rows.of(new float[] {1, 1}, 2, 1);
+        float[] logits = CausalLMHead.tied(matrix(KERAS)).withSoftCap(5).logits(hidden, 0);
+        assertThat(logits).containsExactly(new float[] {0, 3.320184f, 4.168273f}, within(1e-6f));
+    }
+
+    @Test
+    void aTiedHeadHasOneMatrixAndAnUntiedTwo() {
+        CausalLMHead tied = CausalLMHead.tied(matrix(KERAS));
+        CausalLMHead untied = CausalLMHead.untied(matrix(KERAS), matrix(KERAS));
+        assertThat(tied.tied()).isTrue();
+        assertThat(tied.projection()).isSameAs(tied.embedding());
+        assertThat(tied.parameters()).isEqualTo(6);
+        assertThat(tied.parametersSavedByTying()).isEqualTo(6);
+        assertThat(untied.tied()).isFalse();
+        assertThat(untied.parameters()).isEqualTo(12);
+        assertThat(untied.parametersSavedByTying()).isZero();
+        Matrix one = matrix(KERAS);
+        assertThat(CausalLMHead.untied(one, one).tied())
+                .as("identity, not a flag")
+                .isTrue();
+    }
+
+    @Test
+    void anUntiedHeadProjectsWithItsOwnMatrix() {
+        CausalLMHead head = CausalLMHead.untied(matrix(KERAS), matrix(new float[][] {{1, 0}, {0, 1}, {-1, 5}}));
+        Rows hidden = Rows.of(new float[] {2, 3}, 2, 1);
+        assertThat(head.logits(hidden, 0)).containsExactly(2, 3, 13);
+    }
+
+    @Test
+    void paddingOfTheVocabularyNeverShows() {
+        // 67 is padded to 128; with all real logits negative a padded 0 would win.
+        float[][] rows = new float[67][2];
+        for (int i = 0; i < 67; i++) {
+            rows[i] = new float[] {-1, -i};
+        }
+        CausalLMHead head = CausalLMHead.tied(matrix(rows));
+        Rows hidden = Rows.of(new float[] {1, 1}, 2, 1);
+        assertThat(head.logits(hidden, 0)).hasSize(67).doesNotContain(0f);
+        List<Candidate> all = head.topK(hidden, 0, 1000);
+        assertThat(all).hasSize(67);
+        assertThat(all.getFirst()).isEqualTo(new Candidate(0, -1));
+        assertThat(all.getLast()).isEqualTo(new Candidate(66, -67));
+    }
+
+    @Test
+    void logitsOfLastChosenAndAllRowsAgree() {
+        Random random = new Random(3);
+        CausalLMHead head = CausalLMHead.tied(random(random, 131, 35));
+        float[] hidden = new float[7 * 35];
+        for (int i = 0; i < hidden.length; i++) {
+            hidden[i] = (float) random.nextGaussian();
+        }
+        Rows rows = Rows.of(hidden, 35, 7);
+        float[] all = new float[7 * 131];
+        head.logits(rows, Rows.of(all, 131, 7));
+        int[] from = {6, 0, 3, 3};
+        float[] chosen = head.logits(rows, from);
+        for (int i = 0; i < from.length; i++) {
+            assertThat(Arrays.copyOfRange(chosen, i * 131, (i + 1) * 131))
+                    .containsExactly(Arrays.copyOfRange(all, from[i] * 131, (from[i] + 1) * 131));
+        }
+        assertThat(head.logits(rows, 6)).containsExactly(Arrays.copyOfRange(all, 6 * 131, 7 * 131));
+    }
+
+    @Test
+    void topKIsTheSortedHeadOfAllLogitsAndTiesGoToTheLowerId() {
+        Random random = new Random(4);
+        float[] few = new float[500];
+        for (int i = 0; i < few.length; i++) {
+            few[i] = random.nextInt(5); // many ties
+        }
+        CausalLMHead head = CausalLMHead.tied(Matrix.of(DType.F32, 500, 1, (n, row) -> row[0] = few[n]));
+        Rows hidden = Rows.of(new float[] {1}, 1, 1);
+        List<Candidate> sorted = IntStream.range(0, 500)
+                .mapToObj(token -> new Candidate(token, few[token]))
+                .sorted(Comparator.comparingDouble(Candidate::logit).reversed().thenComparingInt(Candidate::token))
+                .toList();
+        for (int k : new int[] {1, 2, 99, 100, 101, 499, 500}) {
+            assertThat(head.topK(hidden, 0, k)).isEqualTo(sorted.subList(0, k));
+        }
+    }
+
+    @Test
+    void topKNamesALogitThatIsNotANumber() {
+        CausalLMHead head = CausalLMHead.tied(matrix(new float[][] {{1}, {Float.NaN}, {2}}));
+        assertThatThrownBy(() -> head.topK(Rows.of(new float[] {1}, 1, 1), 0, 2))
+                .isInstanceOf(ArithmeticException.class)
+                .hasMessage("logits: expected numbers, got NaN at token id 1");
+    }
+
+    @Test
+    void aTokenOutsideTheVocabularyIsNamedAndNothingIsWritten() {
+        CausalLMHead head = CausalLMHead.tied(matrix(KERAS));
+        float[] rows = {9, 9, 9, 9};
+        for (int bad : new int[] {3, -1, Integer.MAX_VALUE, Integer.MIN_VALUE}) {
+            assertThatThrownBy(() -> head.embed(new int[] {1, bad}, Rows.of(rows, 2, 2)))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessage("token id at position 1: expected 0 to 2, got " + bad);
+        }
+        assertThat(rows).containsOnly(9);
+    }
+
+    @Test
+    void partsThatDoNotFitAreRefused() {
+        assertThatThrownBy(() -> CausalLMHead.untied(matrix(KERAS), matrix(new float[][] {{1, 2}})))
+                .hasMessage("projection: expected the embedding's shape [3, 2], got [1, 2]");
+        CausalLMHead head = CausalLMHead.tied(matrix(KERAS));
+        assertThatThrownBy(() -> head.withSoftCap(0))
+                .hasMessage("logit soft cap: expected a positive finite number, got 0.0");
+        assertThatThrownBy(() -> head.withSoftCap(Float.NaN)).isInstanceOf(IllegalArgumentException.class);
+        Rows one = Rows.of(new float[2], 2, 1);
+        assertThatThrownBy(() -> head.topK(one, 0, 0)).hasMessage("k: expected at least 1, got 0");
+        assertThatThrownBy(() -> head.logits(one, 1)).isInstanceOf(IndexOutOfBoundsException.class);
+    }
+
+    private static Matrix matrix(float[][] rows) {
+        return Matrix.of(
+                DType.F32, rows.length, rows[0].length, (n, row) -> System.arraycopy(rows[n], 0, row, 0, row.length));
+    }
+
+    private static Matrix random(Random random, int rows, int cols) {
+        float[] numbers = new float[rows * cols];
+        for (int i = 0; i < numbers.length; i++) {
+            numbers[i] = (float) random.nextGaussian();
+        }
+        return Matrix.of(DType.F32, rows, cols, (n, row) -> System.arraycopy(numbers, n * cols, row, 0, cols));
+    }
+}

@@ -1,0 +1,123 @@
+package dev.causal4j.kernel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** The front door: what it computes, and what it does not let in. */
+class KernelsTest {
+    private final Random random = new Random(11);
+
+    @Test
+    void softmaxSumsToOneAndBansMinusInfinity() {
+        float[] x = {9, 1, 2, Float.NEGATIVE_INFINITY, 3, 9};
+        Kernels.softmax(x, 1, 4);
+        double sum = Math.exp(-2) + Math.exp(-1) + 1;
+        assertThat(x)
+                .containsExactly(
+                        new float[] {
+                            9, (float) (Math.exp(-2) / sum), (float) (Math.exp(-1) / sum), 0, (float) (1 / sum), 9
+                        },
+                        within(1e-7f));
+        assertThat(x[3]).isZero();
+    }
+
+    @Test
+    void softmaxOfHugeNumbersDoesNotOverflow() {
+        float[] x = {3e38f, -3e38f, 3e38f};
+        Kernels.softmax(x, 0, 3);
+        assertThat(x).containsExactly(0.5f, 0, 0.5f);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"7, 0, 1", "7, 63, 3", "64, 100, 30", "5, 127, 2"})
+    void attentionIsTheWeightedMeanOfTheValuesASeesUpTo(int headSize, int first, int rows) {
+        int positions = first + rows;
+        int blocks = Panels.needed(positions);
+        MemorySegment keys = Arena.ofAuto().allocate(blocks * 64L * headSize * 4, 64);
+        MemorySegment values = Arena.ofAuto().allocate(blocks * 64L * headSize * 4, 64);
+        float[][] k = new float[positions][headSize];
+        float[][] v = new float[positions][headSize];
+        // What lies behind the last position must not matter.
+        for (long i = 0; i < keys.byteSize(); i += 4) {
+            keys.set(ScalarKernels.FLOAT, i, Float.NaN);
+            values.set(ScalarKernels.FLOAT, i, Float.NaN);
+        }
+        for (int t = 0; t < positions; t++) {
+            for (int i = 0; i < headSize; i++) {
+                k[t][i] = (float) random.nextGaussian();
+                v[t][i] = (float) random.nextGaussian();
+                long block = t / 64 * 64L * headSize;
+                keys.set(ScalarKernels.FLOAT, (block + i * 64L + t % 64) * 4, k[t][i]);
+                values.set(ScalarKernels.FLOAT, (block + t % 64L * headSize + i) * 4, v[t][i]);
+            }
+        }
+        float[] q = new float[rows * headSize];
+        for (int i = 0; i < q.length; i++) {
+            q[i] = (float) random.nextGaussian();
+        }
+        float[] out = new float[rows * headSize];
+        Arrays.fill(out, Float.NaN);
+        long stride = 64L * headSize * 4;
+        Kernels.attention(
+                new Panels(keys, 0, stride, blocks, headSize),
+                new Panels(values, 0, stride, blocks, headSize),
+                Rows.of(q, headSize, rows),
+                first,
+                Rows.of(new float[rows * blocks * 64], blocks * 64, rows),
+                Rows.of(out, headSize, rows));
+        for (int r = 0; r < rows; r++) {
+            double[] weights = new double[first + r + 1];
+            double sum = 0;
+            for (int t = 0; t < weights.length; t++) {
+                double score = 0;
+                for (int i = 0; i < headSize; i++) {
+                    score += (double) q[r * headSize + i] * k[t][i];
+                }
+                weights[t] = Math.exp(score);
+                sum += weights[t];
+            }
+            for (int i = 0; i < headSize; i++) {
+                double expected = 0;
+                for (int t = 0; t < weights.length; t++) {
+                    expected += weights[t] / sum * v[t][i];
+                }
+                assertThat((double) out[r * headSize + i]).isCloseTo(expected, within(1e-5));
+            }
+        }
+    }
+
+    @Test
+    void whatIsOutOfBoundsIsRefused() {
+        MemorySegment memory = Arena.ofAuto().allocate(64 * 4 * 3, 64);
+        Panels w = new Panels(memory, 0, 64 * 4 * 3, 1, 3);
+        Rows x = Rows.of(new float[6], 3, 2);
+        Rows y = Rows.of(new float[128], 64, 2);
+        Kernels.multiplyF32(w, x, y);
+        assertThatThrownBy(() -> Kernels.multiplyF32(new Panels(memory, 4, 64 * 4 * 3, 1, 3), x, y))
+                .isInstanceOf(IndexOutOfBoundsException.class);
+        assertThatThrownBy(() -> Kernels.multiplyF32(new Panels(memory, -4, 64 * 4 * 3, 1, 3), x, y))
+                .isInstanceOf(IndexOutOfBoundsException.class);
+        assertThatThrownBy(() -> Kernels.multiplyF32(new Panels(memory, 0, 64 * 4 * 3, 2, 3), x, y))
+                .isInstanceOf(IndexOutOfBoundsException.class);
+        assertThatThrownBy(() -> Kernels.multiplyBf16(new Panels(memory, 0, 64 * 4 * 3, 1, 7), x, y))
+                .isInstanceOf(IndexOutOfBoundsException.class);
+        assertThatThrownBy(() -> Kernels.multiplyF32(w, Rows.of(new float[5], 3, 2), y))
+                .isInstanceOf(IndexOutOfBoundsException.class);
+        assertThatThrownBy(() -> Kernels.multiplyF32(w, x, Rows.of(new float[127], 64, 2)))
+                .isInstanceOf(IndexOutOfBoundsException.class);
+        assertThatThrownBy(() -> Kernels.multiplyF32(w, x, Rows.of(new float[128], 64, 1)))
+                .hasMessage("rows: expected as many in as out, got 2 and 1");
+        assertThatThrownBy(() -> Kernels.gelu(new float[3], 1, 3)).isInstanceOf(IndexOutOfBoundsException.class);
+        assertThatThrownBy(() -> Kernels.layerNorm(new float[3], 0, new float[3], new float[2], 0, new float[3], 0))
+                .isInstanceOf(IndexOutOfBoundsException.class);
+    }
+}
