@@ -1,0 +1,160 @@
+package dev.causal4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.causal4j.austen.AustenModel;
+import dev.causal4j.generation.Generation;
+import dev.causal4j.generation.GenerationOptions;
+import dev.causal4j.generation.Generator;
+import dev.causal4j.model.CausalLM;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * What the documents show is true. The Java example of README.md is the one in this file; a command in a console block of
+ * README.md or of the model's card prints what the block says, where {@code ...} stands for what differs between runs.
+ */
+class ReadmeTest {
+    private static final Path ROOT = root();
+    private static final String PROGRAM = "./causal4j";
+
+    /**
+     * The launcher without its build. With plain Java kernels, since a short run is over before the vector ones are
+     * compiled; the documents were printed with those, and the bits are the same.
+     */
+    private static final String LAUNCHER = """
+            causal4j() {
+              "$JAVA_HOME/bin/java" -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dcausal4j.kernels=scalar \
+                --enable-native-access=ALL-UNNAMED -Dcausal4j.stderr=3 ${CAUSAL4J_JAVA_OPTS:-} \
+                -cp "$CLASS_PATH" dev.causal4j.cli.Main "$@" 3>&2 2>/dev/null
+            }
+            """;
+
+    /** A command of a document and the lines the document has below it. */
+    record Shown(String document, String command, List<String> output) {
+        @Override
+        public String toString() {
+            return document + ": " + command;
+        }
+    }
+
+    private static void example() {
+        // example: begin
+        CausalLM model = AustenModel.load(); // or CausalLM.load(Path.of("a folder in Hugging Face layout"))
+        GenerationOptions options = GenerationOptions.builder()
+                .maxNewTokens(40)
+                .temperature(0.8)
+                .topP(0.9)
+                .seed(1)
+                .build();
+        Generator generator = new Generator(model);
+        Generation generation = generator.generate("It is a truth universally acknowledged, that a", options);
+        System.out.println(generation.text());
+        // example: end
+    }
+
+    @Test
+    void theJavaExampleIsTheOneOfThisFile() throws IOException {
+        String source = Files.readString(ROOT.resolve("cli/src/test/java/dev/causal4j/cli/ReadmeTest.java"));
+        String begin = "// example: begin\n";
+        String region =
+                source.substring(source.indexOf(begin) + begin.length(), source.indexOf("        // example: end"));
+        assertThat(blocks("README.md", "java"))
+                .containsExactly(region.stripTrailing().stripIndent().lines().toList());
+    }
+
+    @Test
+    void theJavaExamplePrintsWhatTheFirstCommandPrints() throws IOException {
+        PrintStream standardOutput = System.out;
+        ByteArrayOutputStream printed = new ByteArrayOutputStream();
+        System.setOut(new PrintStream(printed, true, StandardCharsets.UTF_8));
+        try {
+            example();
+        } finally {
+            System.setOut(standardOutput);
+        }
+        assertThat(printed.toString(StandardCharsets.UTF_8).lines().toList())
+                .isEqualTo(shown().getFirst().output());
+    }
+
+    @ParameterizedTest
+    @MethodSource("shown")
+    void aCommandPrintsWhatTheDocumentShows(Shown shown) throws IOException, InterruptedException {
+        ProcessBuilder builder = new ProcessBuilder(
+                        "sh", "-c", LAUNCHER + shown.command().replace(PROGRAM, "causal4j"))
+                .directory(ROOT.toFile())
+                .redirectErrorStream(true);
+        builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
+        builder.environment().put("CLASS_PATH", System.getProperty("java.class.path"));
+        builder.environment().remove("CAUSAL4J_JAVA_OPTS");
+        Process process = builder.start();
+        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(process.waitFor(1, TimeUnit.MINUTES)).isTrue();
+        assertThat(process.exitValue()).as(output).isEqualTo(0);
+        assertThat(output).matches(pattern(shown.output()));
+    }
+
+    static List<Shown> shown() throws IOException {
+        List<Shown> shown = new ArrayList<>();
+        for (String document : List.of("README.md", "model-austen/README.md")) {
+            for (List<String> block : blocks(document, "console")) {
+                for (int i = 0; i < block.size(); ) {
+                    assertThat(block.get(i)).as(document).startsWith("$ ");
+                    int next = i + 1;
+                    while (next < block.size() && !block.get(next).startsWith("$ ")) {
+                        next++;
+                    }
+                    shown.add(new Shown(document, block.get(i).substring(2), block.subList(i + 1, next)));
+                    i = next;
+                }
+            }
+        }
+        // ./check runs this test.
+        shown.removeIf(each -> !each.command().contains(PROGRAM));
+        return shown;
+    }
+
+    /** The lines of each fenced block of a language. */
+    private static List<List<String>> blocks(String document, String language) throws IOException {
+        List<List<String>> blocks = new ArrayList<>();
+        List<String> lines = Files.readAllLines(ROOT.resolve(document));
+        for (int i = 0; i < lines.size(); i++) {
+            if (lines.get(i).equals("```" + language)) {
+                int end = i + 1 + lines.subList(i + 1, lines.size()).indexOf("```");
+                blocks.add(lines.subList(i + 1, end));
+                i = end;
+            }
+        }
+        assertThat(blocks).as(document).isNotEmpty();
+        return blocks;
+    }
+
+    private static Pattern pattern(List<String> output) {
+        String text = output.stream().map(line -> line + "\n").collect(Collectors.joining());
+        return Pattern.compile(Arrays.stream(text.split(Pattern.quote("..."), -1))
+                .map(Pattern::quote)
+                .collect(Collectors.joining(".*")));
+    }
+
+    private static Path root() {
+        for (Path folder = Path.of("").toAbsolutePath(); folder != null; folder = folder.getParent()) {
+            if (Files.isRegularFile(folder.resolve(PROGRAM))) {
+                return folder;
+            }
+        }
+        throw new IllegalStateException("working directory: expected a folder of the repository, got another");
+    }
+}
