@@ -6,6 +6,7 @@ import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystemException;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
@@ -50,6 +51,7 @@ public final class Main implements Callable<Integer> {
     /** Runs a command and ends the JVM with its exit status. */
     public static void main(String[] args) {
         StandardError.restore();
+        Locale.setDefault(Locale.ROOT); // messages and numbers are the same everywhere
         // The library warns through System.Logger; on a terminal one line is enough.
         System.setProperty("java.util.logging.SimpleFormatter.format", "%4$s: %5$s%n");
         PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
