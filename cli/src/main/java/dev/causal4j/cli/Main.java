@@ -71,7 +71,13 @@ public final class Main implements Callable<Integer> {
                 .setParameterExceptionHandler((e, _) -> usageError(e))
                 .setExecutionExceptionHandler((e, _, _) -> failure(e, errors, main.debug));
         try {
-            return command.execute(args);
+            int status = command.execute(args);
+            if (status == 0 && out.checkError()) {
+                errors.println("standard output: expected to be able to write to it, got an error; free the disk or"
+                        + " keep its reader running");
+                return 1;
+            }
+            return status;
         } catch (Error e) { // out of memory, or kernels that cannot be had
             return failure(e, errors, main.debug);
         }
