@@ -6,6 +6,7 @@ import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationRequest;
 import dev.causal4j.generation.Generator;
 import dev.causal4j.generation.TokenListener;
+import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -139,6 +140,7 @@ final class GenerateCommand implements Callable<Integer> {
             throw usage("prompt: expected PROMPT or --tokens, got both");
         }
         String text = ids == null ? promptText() : "";
+        Kernels.name(); // a choice that cannot be had fails here, once and before anything is loaded
         long start = System.nanoTime();
         CausalLM loaded = model.load();
         double loadSeconds = (System.nanoTime() - start) / 1e9;
@@ -196,19 +198,23 @@ final class GenerateCommand implements Callable<Integer> {
         if (!prompt.equals("-")) {
             return prompt;
         }
-        byte[] bytes = System.in.readNBytes(MOST_PROMPT_BYTES + 1);
+        byte[] bytes;
+        try {
+            bytes = System.in.readNBytes(MOST_PROMPT_BYTES + 1);
+        } catch (IOException e) {
+            throw new IOException("standard input: expected a text, got an error (" + e.getMessage() + ")", e);
+        }
         if (bytes.length > MOST_PROMPT_BYTES) {
             throw usage("standard input: expected at most " + MOST_PROMPT_BYTES + " bytes of prompt, got more");
         }
         return new String(bytes, StandardCharsets.UTF_8);
     }
 
-    /** Prints text as it is made, or token ids for a model without a tokenizer. */
+    /** Prints text as it is made, or token ids for a model without a tokenizer, as long as somebody reads it. */
     private static TokenListener printer(PrintWriter out, boolean text) {
         return (GeneratedToken token) -> {
             out.print(text ? token.text() : token.token() + " ");
-            out.flush();
-            return true;
+            return !out.checkError();
         };
     }
 

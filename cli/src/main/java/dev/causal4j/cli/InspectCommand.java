@@ -4,6 +4,8 @@ import dev.causal4j.backbone.GPT2Shape;
 import dev.causal4j.model.CausalLM;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.util.Locale;
+import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -31,7 +33,7 @@ final class InspectCommand implements Callable<Integer> {
             Json.print(out, facts);
         } else {
             facts.properties()
-                    .forEach(fact -> out.printf("%-26s %s%n", fact.getKey().replace('_', ' '), show(fact.getValue())));
+                    .forEach(fact -> out.printf("%-26s %s%n", fact.getKey().replace('_', ' '), show(fact)));
             out.flush();
         }
         return 0;
@@ -62,7 +64,9 @@ final class InspectCommand implements Callable<Integer> {
         return facts;
     }
 
-    private static String show(JsonNode value) {
-        return value.isIntegralNumber() ? String.format("%,d", value.longValue()) : value.asString(value.toString());
+    private static String show(Map.Entry<String, JsonNode> fact) {
+        JsonNode value = fact.getValue();
+        boolean count = value.isIntegralNumber() && !fact.getKey().endsWith("_id");
+        return count ? String.format(Locale.ROOT, "%,d", value.longValue()) : value.asString(value.toString());
     }
 }

@@ -6,6 +6,7 @@ import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystemException;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
@@ -50,6 +51,7 @@ public final class Main implements Callable<Integer> {
     /** Runs a command and ends the JVM with its exit status. */
     public static void main(String[] args) {
         StandardError.restore();
+        Locale.setDefault(Locale.ROOT); // messages and numbers are the same everywhere
         // The library warns through System.Logger; on a terminal one line is enough.
         System.setProperty("java.util.logging.SimpleFormatter.format", "%4$s: %5$s%n");
         PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
@@ -69,7 +71,13 @@ public final class Main implements Callable<Integer> {
                 .setParameterExceptionHandler((e, _) -> usageError(e))
                 .setExecutionExceptionHandler((e, _, _) -> failure(e, errors, main.debug));
         try {
-            return command.execute(args);
+            int status = command.execute(args);
+            if (status == 0 && out.checkError()) {
+                errors.println("standard output: expected to be able to write to it, got an error; free the disk or"
+                        + " keep its reader running");
+                return 1;
+            }
+            return status;
         } catch (Error e) { // out of memory, or kernels that cannot be had
             return failure(e, errors, main.debug);
         }

@@ -9,7 +9,10 @@ import java.nio.file.Path;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
 import picocli.CommandLine.TypeConversionException;
 
 /** The options of every command that loads a model. */
@@ -36,6 +39,10 @@ final class ModelOptions {
     @Option(names = "--json", description = "Print one JSON document and nothing else.")
     private boolean json;
 
+    @Spec(Spec.Target.MIXEE)
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec spec;
+
     boolean json() {
         return json;
     }
@@ -43,7 +50,11 @@ final class ModelOptions {
     /** Sets the threads and loads the model. */
     CausalLM load() throws IOException {
         if (threads != null) {
-            Threads.use(threads);
+            try {
+                Threads.use(threads);
+            } catch (IllegalArgumentException e) {
+                throw new ParameterException(spec.commandLine(), String.valueOf(e.getMessage()));
+            }
         }
         if (model == null) {
             return dtype == null ? AustenModel.load() : AustenModel.load(dtype);

@@ -28,6 +28,8 @@ final class GPT2Checkpoint {
     private static final System.Logger LOG = System.getLogger(GPT2Checkpoint.class.getName());
 
     private static final String EMBEDDING = "wte.weight";
+    private static final String POSITIONS = "wpe.weight";
+    private static final List<String> LINEARS = List.of("attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj");
     private static final String HEAD = "lm_head.weight";
     private static final String PREFIX = "transformer.";
 
@@ -48,9 +50,21 @@ final class GPT2Checkpoint {
         this.prefix = tensors.names().stream().anyMatch(name -> name.startsWith(PREFIX)) ? PREFIX : "";
     }
 
-    /** The dtype that holds every weight without loss: bf16 if they are stored so, else f32. */
+    /** The dtype that holds every matrix without loss: bf16 if all are stored so, else f32. */
     DType storedDType() throws FormatException {
-        return embedding().dtype() == DType.BF16 ? DType.BF16 : DType.F32;
+        List<TensorView> matrices = new ArrayList<>();
+        matrices.add(embedding());
+        matrices.add(tensors.tensor(prefix + POSITIONS));
+        for (int layer = 0; layer < shape().layers(); layer++) {
+            for (String linear : LINEARS) {
+                matrices.add(tensors.tensor(block(layer) + linear + ".weight"));
+            }
+        }
+        TensorView head = headOrNull();
+        if (head != null) {
+            matrices.add(head);
+        }
+        return matrices.stream().allMatch(matrix -> matrix.dtype() == DType.BF16) ? DType.BF16 : DType.F32;
     }
 
     /**
@@ -118,10 +132,10 @@ final class GPT2Checkpoint {
     GPT2Backbone backbone(DType dtype) throws FormatException {
         GPT2Shape shape = shape();
         int d = shape.hiddenSize();
-        Matrix positions = Matrix.of(dtype, checked(prefix + "wpe.weight", shape.contextLength(), d));
+        Matrix positions = Matrix.of(dtype, checked(prefix + POSITIONS, shape.contextLength(), d));
         List<GPT2Block> blocks = new ArrayList<>();
         for (int layer = 0; layer < shape.layers(); layer++) {
-            String block = prefix + "h." + layer + ".";
+            String block = block(layer);
             blocks.add(new GPT2Block(
                     norm(block + "ln_1", d),
                     linear(dtype, block + "attn.c_attn", d, 3 * d),
@@ -157,6 +171,10 @@ final class GPT2Checkpoint {
                     subject,
                     FormatException.quote(unused.toString()));
         }
+    }
+
+    private String block(int layer) {
+        return prefix + "h." + layer + ".";
     }
 
     private String withoutPrefix(String name) {

@@ -21,7 +21,7 @@ final class GPT2Initializer {
     private final GPT2Config config;
     private final long seed;
     private final DType dtype;
-    private int matrices;
+    private int matrices = 1; // random streams, of which a sampler has 0
 
     GPT2Initializer(GPT2Config config, long seed, DType dtype) {
         this.config = config;
@@ -32,24 +32,31 @@ final class GPT2Initializer {
     CausalLM model() {
         GPT2Shape shape = config.shape();
         int d = shape.hiddenSize();
-        double residual = DEVIATION / Math.sqrt(2.0 * shape.layers());
         Matrix embedding = normal(config.vocabularySize(), d, DEVIATION);
         Matrix positions = normal(shape.contextLength(), d, DEVIATION);
         List<GPT2Block> blocks = new ArrayList<>();
         for (int layer = 0; layer < shape.layers(); layer++) {
-            blocks.add(new GPT2Block(
-                    norm(d),
-                    linear(3 * d, d, DEVIATION),
-                    linear(d, d, residual),
-                    norm(d),
-                    linear(shape.innerSize(), d, DEVIATION),
-                    linear(d, shape.innerSize(), residual)));
+            blocks.add(block());
         }
         GPT2Backbone backbone = new GPT2Backbone(shape, positions, blocks, norm(d));
         CausalLMHead head = config.tied()
                 ? CausalLMHead.tied(embedding)
                 : CausalLMHead.untied(embedding, normal(config.vocabularySize(), d, DEVIATION));
         return new CausalLM(backbone, head, Optional.empty(), config.bos(), config.eos());
+    }
+
+    /** Another block, with weights of its own. */
+    GPT2Block block() {
+        GPT2Shape shape = config.shape();
+        int d = shape.hiddenSize();
+        double residual = DEVIATION / Math.sqrt(2.0 * shape.layers());
+        return new GPT2Block(
+                norm(d),
+                linear(3 * d, d, DEVIATION),
+                linear(d, d, residual),
+                norm(d),
+                linear(shape.innerSize(), d, DEVIATION),
+                linear(d, shape.innerSize(), residual));
     }
 
     private Linear linear(int out, int in, double deviation) {

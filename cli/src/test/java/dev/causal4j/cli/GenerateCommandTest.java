@@ -1,0 +1,202 @@
+package dev.causal4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.causal4j.austen.AustenModel;
+import java.io.InputStream;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+
+class GenerateCommandTest {
+    private static final Program VECTOR = new Program("--add-modules=jdk.incubator.vector");
+
+    @TempDir
+    Path folder;
+
+    private static JsonNode generate(String... arguments) throws Exception {
+        String[] all = Arrays.copyOf(arguments, arguments.length + 2);
+        all[0] = "generate";
+        System.arraycopy(arguments, 0, all, 1, arguments.length);
+        all[all.length - 1] = "--json";
+        return Program.SCALAR.run(all).json();
+    }
+
+    private static void assertExpected(JsonNode document, JsonNode expected) {
+        assertThat(document.get("prompt_tokens")).isEqualTo(expected.get("prompt_tokens"));
+        assertThat(document.get("tokens")).isEqualTo(expected.get("greedy_tokens"));
+        assertThat(document.get("text")).isEqualTo(expected.get("text"));
+    }
+
+    private static String join(JsonNode tokens) {
+        return tokens.valueStream().map(JsonNode::toString).collect(Collectors.joining(","));
+    }
+
+    @Test
+    void greedyTokensArePyTorchs() throws Exception {
+        for (JsonNode expected : Repository.austen().get("generate")) {
+            String prompt = expected.get("prompt").stringValue();
+            assertExpected(generate(prompt, "--temperature", "0", "--max-new-tokens", "40"), expected);
+        }
+    }
+
+    @Test
+    void tokenIdsInPlaceOfThePromptGiveTheSame() throws Exception {
+        JsonNode expected = Repository.austen().at("/generate/0");
+        String ids = join(expected.get("prompt_tokens"));
+        String[] arguments = {"--tokens", ids, "--temperature", "0", "--max-new-tokens", "40"};
+        assertExpected(generate(arguments), expected);
+    }
+
+    @Test
+    void dtypeThreadsAndVectorsGiveTheSame() throws Exception {
+        JsonNode expected = Repository.austen().at("/generate/1");
+        String[] arguments = {
+            "generate",
+            "Emma was",
+            "--temperature",
+            "0",
+            "--max-new-tokens",
+            "40",
+            "--json",
+            "--dtype",
+            "f32",
+            "--threads",
+            "3"
+        };
+        assertExpected(VECTOR.run(arguments).json(), expected);
+    }
+
+    @Test
+    void theDocumentHasItsFieldsAndNoOthers() throws Exception {
+        JsonNode document = generate("Emma", "--max-new-tokens", "3", "--seed", "-5");
+        assertThat(document.propertyNames())
+                .containsExactly("prompt_tokens", "tokens", "text", "finish_reason", "seed", "timing");
+        assertThat(document.get("seed").longValue()).isEqualTo(-5);
+        assertThat(document.get("finish_reason").stringValue()).isEqualTo("length");
+        assertThat(document.get("timing").propertyNames())
+                .containsExactly(
+                        "load_seconds",
+                        "prefill_seconds",
+                        "decode_seconds",
+                        "prefill_tokens_per_second",
+                        "decode_tokens_per_second");
+        assertThat(document.get("timing").values()).allMatch(value -> value.isNumber() && value.doubleValue() > 0);
+    }
+
+    @Test
+    void textGoesToStandardOutputAndNothingElse() throws Exception {
+        JsonNode expected = Repository.austen().at("/generate/2");
+        String[] arguments = {
+            "generate", expected.get("prompt").stringValue(), "--temperature", "0", "--max-new-tokens", "40"
+        };
+        assertThat(Program.SCALAR.run(arguments).done().out())
+                .isEqualTo(expected.get("text").stringValue() + "\n");
+    }
+
+    @Test
+    void aModelWithoutTokenizerTakesAndGivesTokenIds() throws Exception {
+        String model = Repository.copyModel(folder).toString();
+        String[] arguments = {"--model", model, "--tokens", "3 41, 5", "--temperature", "0", "--max-new-tokens", "4"};
+        JsonNode document = generate(arguments);
+        assertThat(Repository.integers(document.get("prompt_tokens"))).containsExactly(3, 41, 5);
+        assertThat(document.get("tokens").size()).isEqualTo(4);
+        assertThat(document.get("text").stringValue()).isEmpty();
+        JsonNode started = generate("--model", model, "--max-new-tokens", "1");
+        assertThat(Repository.integers(started.get("prompt_tokens"))).as("BOS").containsExactly(96);
+    }
+
+    @Test
+    void aPromptOfEveryScriptComesThroughTheArguments() throws Exception {
+        JsonNode expected = Repository.austen().at("/score/2");
+        JsonNode document = generate(expected.get("text").stringValue(), "--max-new-tokens", "0");
+        assertThat(document.get("prompt_tokens")).isEqualTo(expected.get("tokens"));
+    }
+
+    @Test
+    void aDashReadsThePromptFromStandardInput() throws Exception {
+        String text = "Emma — naïve,\r\nand 日本語.\n\n\"Oh!\" 🙂\n";
+        JsonNode document = Program.SCALAR
+                .runWithInput(text, "generate", "-", "--max-new-tokens", "0", "--json")
+                .json();
+        int[] expected = AustenModel.load().requireTokenizer().encode(text);
+        assertThat(Repository.integers(document.get("prompt_tokens"))).isEqualTo(expected);
+        assertThat(document.get("tokens").size()).isZero();
+        assertThat(document.get("text").stringValue()).isEmpty();
+        assertThat(document.get("finish_reason").stringValue()).isEqualTo("length");
+    }
+
+    /** The stop string begins in the middle of one token and ends three tokens later. */
+    @Test
+    void aStopStringAcrossTokensEndsTheTextBeforeIt() throws Exception {
+        String[] arguments = {"Emma was", "--temperature", "0", "--stop", "never", "--stop", "ch.\n\"I"};
+        JsonNode document = generate(arguments);
+        assertThat(document.get("text").stringValue()).isEqualTo(" not to be so mu");
+        assertThat(document.get("finish_reason").stringValue()).isEqualTo("stop");
+        String[] streamed = {"generate", "Emma was", "--temperature", "0", "--stop", "ch.\n\"I"};
+        assertThat(Program.SCALAR.run(streamed).done().out()).isEqualTo(" not to be so mu\n");
+    }
+
+    @Test
+    void eosMayBeAnyTokenOrNone() throws Exception {
+        JsonNode document = generate("Emma was", "--temperature", "0", "--eos", "13,2047");
+        assertThat(document.get("text").stringValue()).isEqualTo(" not to be so much");
+        assertThat(document.get("finish_reason").stringValue()).isEqualTo("eos");
+        assertThat(Repository.integers(document.get("tokens"))).endsWith(490, 13);
+        String model = Repository.copyModel(folder).toString();
+        String[] none = {"--model", model, "--logit-bias", "96=1000", "--eos", "none", "--max-new-tokens", "3"};
+        document = generate(none);
+        assertThat(Repository.integers(document.get("tokens"))).containsExactly(96, 96, 96);
+        assertThat(document.get("finish_reason").stringValue()).isEqualTo("length");
+    }
+
+    @Test
+    void aSeedDecidesTheTokens() throws Exception {
+        Repository.copyModel(folder);
+        assertThat(tokens("7")).hasSize(20).isEqualTo(tokens("7")).isNotEqualTo(tokens("8"));
+    }
+
+    /** What standard output has for a model without tokenizer: token ids. */
+    private List<Integer> tokens(String seed) throws Exception {
+        String[] arguments = {
+            "generate", "--model", folder.toString(), "--eos", "none", "--max-new-tokens", "20", "--seed", seed
+        };
+        String out = Program.SCALAR.run(arguments).done().out();
+        return Arrays.stream(out.strip().split(" ", -1)).map(Integer::valueOf).toList();
+    }
+
+    @Test
+    void withoutTheVectorModuleOneWarningHoldsTheFlag() throws Exception {
+        Program.Run run = new Program().run("generate", "Emma was", "--temperature", "0", "--max-new-tokens", "5");
+        assertThat(run.status()).isZero();
+        assertThat(run.out()).isEqualTo(" not to be so much\n");
+        assertThat(run.err())
+                .startsWith("WARNING: ")
+                .contains("--add-modules jdk.incubator.vector")
+                .containsOnlyOnce("\n");
+    }
+
+    @Test
+    void anInterruptEndsItPromptly() throws Exception {
+        Process shell = new ProcessBuilder("bash", "-c", "kill -INT $$; sleep 0").start();
+        assumeTrue(shell.waitFor() != 0, "whoever started the tests ignores the signal");
+        Process process = Program.SCALAR.start("generate", "Emma was", "--max-new-tokens", "250", "--eos", "none");
+        try (InputStream out = process.getInputStream()) {
+            assertThat(out.read()).as("it runs").isNotNegative();
+            new ProcessBuilder("kill", "-INT", Long.toString(process.pid()))
+                    .start()
+                    .waitFor();
+            assertThat(process.waitFor(3, TimeUnit.SECONDS)).isTrue();
+            assertThat(process.exitValue()).isEqualTo(130);
+            assertThat(process.getErrorStream().readAllBytes()).isEmpty();
+        } finally {
+            process.destroyForcibly();
+        }
+    }
+}

@@ -1,0 +1,70 @@
+package dev.causal4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.json.JsonMapper;
+
+/** The launcher starts this command without the vector module, so it must not need one. */
+class InspectCommandTest {
+    private static final Program PLAIN = new Program("-Duser.language=de", "-Duser.country=DE");
+
+    @TempDir
+    Path folder;
+
+    @Test
+    void theDocumentDescribesTheEmbeddedModel() throws Exception {
+        assertThat(PLAIN.run("inspect", "--json").json())
+                .isEqualTo(JsonMapper.shared().readTree("""
+                {"architecture": "gpt2", "parameters": 2222208, "tied": true, "parameters_saved_by_tying": 393216,
+                 "vocabulary_size": 2048, "context_length": 256, "hidden_size": 192, "layers": 4, "heads": 6,
+                 "head_size": 32, "inner_size": 768, "dtype": "bf16", "tokenizer": true,
+                 "bos_token_id": 2047, "eos_token_ids": [2047]}"""));
+    }
+
+    @Test
+    void theDocumentDescribesAFolder() throws Exception {
+        Path config = Repository.copyModel(folder).resolve("config.json");
+        String json = Files.readString(config)
+                .replace("\"bos_token_id\": 96", "\"bos_token_id\": null")
+                .replace("\"eos_token_id\": 96", "\"eos_token_id\": [9, 3]");
+        Files.writeString(config, json);
+        String[] arguments = {"inspect", "--json", "--model", folder.toString(), "--dtype", "bf16"};
+        assertThat(PLAIN.run(arguments).json()).isEqualTo(JsonMapper.shared().readTree("""
+                {"architecture": "gpt2", "parameters": 17592, "tied": true, "parameters_saved_by_tying": 2328,
+                 "vocabulary_size": 97, "context_length": 32, "hidden_size": 24, "layers": 2, "heads": 3,
+                 "head_size": 8, "inner_size": 96, "dtype": "bf16", "tokenizer": false,
+                 "bos_token_id": null, "eos_token_ids": [3, 9]}"""));
+    }
+
+    /** A library warning is one line too. */
+    @Test
+    void whatIsOddAboutAFolderIsSaidOnStandardError() throws Exception {
+        Path model = Repository.root().resolve("core/src/test/resources/dev/causal4j/golden/gpt2-untied");
+        Files.copy(model.resolve("model.safetensors"), folder.resolve("model.safetensors"));
+        String json = Files.readString(model.resolve("config.json"));
+        Files.writeString(folder.resolve("config.json"), json.replace("\"tie_word_embeddings\": false,", ""));
+        Program.Run run = PLAIN.run("inspect", "--model", folder.toString());
+        assertThat(run.err())
+                .startsWith("WARNING: " + folder + ": tie_word_embeddings is true")
+                .containsOnlyOnce("\n");
+        assertThat(run.out().lines()).contains("tied                       false");
+        assertThat(run.status()).isZero();
+    }
+
+    @Test
+    void theTableIsForPeopleWhateverTheirLocale() throws Exception {
+        Program.Run run = PLAIN.run("inspect").done();
+        assertThat(run.out().lines())
+                .contains(
+                        "architecture               gpt2",
+                        "parameters                 2,222,208",
+                        "parameters saved by tying  393,216",
+                        "tied                       true",
+                        "bos token id               2047",
+                        "eos token ids              [2047]");
+    }
+}

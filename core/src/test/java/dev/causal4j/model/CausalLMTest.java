@@ -1,0 +1,165 @@
+package dev.causal4j.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.causal4j.backbone.Activations;
+import dev.causal4j.backbone.Batch;
+import dev.causal4j.backbone.GPT2Backbone;
+import dev.causal4j.backbone.GPT2Shape;
+import dev.causal4j.backbone.KVCache;
+import dev.causal4j.generation.FinishReason;
+import dev.causal4j.generation.Generation;
+import dev.causal4j.generation.GenerationOptions;
+import dev.causal4j.generation.Generator;
+import dev.causal4j.head.CausalLMHead;
+import dev.causal4j.kernel.Rows;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tokenizer.Tokenizer;
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+
+class CausalLMTest {
+    private static final GPT2Shape SHAPE = GPT2Shape.of(9, 12, 2, 3);
+
+    private final CausalLM parts = CausalLM.create(GPT2Config.of(SHAPE, 31), 1, DType.F32);
+    private final GPT2Backbone backbone = parts.backbone();
+    private final CausalLMHead head = parts.head();
+
+    @Test
+    void aModelOfPartsTakesTokenIds() {
+        CausalLM model = new CausalLM(backbone, head);
+        assertThat(Logits.of(model, 30, 0, 7)).isEqualTo(Logits.of(parts, 30, 0, 7));
+        GenerationOptions options =
+                GenerationOptions.builder().temperature(0).maxNewTokens(4).build();
+        Generation generation = new Generator(model).generate(new int[] {5}, options);
+        assertThat(generation.tokens()).hasSize(4);
+        assertThat(generation.text()).isEmpty();
+        assertThat(generation.finishReason()).isEqualTo(FinishReason.LENGTH);
+    }
+
+    @Test
+    void textAskedOfAModelWithoutTokenizerIsAnErrorThatSaysWhatToDo() {
+        CausalLM model = new CausalLM(backbone, head);
+        Generator generator = new Generator(model);
+        GenerationOptions options = GenerationOptions.builder().build();
+        assertThatThrownBy(model::requireTokenizer)
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContainingAll("tokenizer.json", "merges.txt", "got none", "--tokens");
+        assertThatThrownBy(() -> generator.generate("text", options))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("--tokens");
+        assertThatThrownBy(() -> generator.generate(
+                        new int[] {1}, options.toBuilder().stop(List.of("end")).build()))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessageContaining("--tokens");
+    }
+
+    @Test
+    void anEmptyPromptStartsFromBosOrIsAnError() {
+        GenerationOptions options = GenerationOptions.builder().maxNewTokens(1).build();
+        CausalLM withBos = new CausalLM(backbone, head, Optional.empty(), OptionalInt.of(30), Set.of());
+        assertThat(new Generator(withBos).generate(new int[0], options).promptTokens())
+                .containsExactly(30);
+        Generator without = new Generator(new CausalLM(backbone, head));
+        assertThatThrownBy(() -> without.generate(new int[0], options))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("no BOS token");
+    }
+
+    @Test
+    void partsThatDoNotFitAreRefused() throws IOException {
+        CausalLMHead wider = CausalLM.create(GPT2Config.of(GPT2Shape.of(9, 15, 1, 3), 31), 1, DType.F32)
+                .head();
+        assertThatThrownBy(() -> new CausalLM(backbone, wider))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("head: expected the backbone's hidden size 12, got 15");
+        assertThatThrownBy(() -> new CausalLM(backbone, head, Optional.empty(), OptionalInt.of(31), Set.of()))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContainingAll("0 to 30", "31");
+        assertThatThrownBy(() -> new CausalLM(backbone, head, Optional.empty(), OptionalInt.empty(), Set.of(-1)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContainingAll("0 to 30", "-1");
+        Optional<Tokenizer> larger = Optional.of(tokenizer());
+        assertThatThrownBy(() -> new CausalLM(backbone, head, larger, OptionalInt.empty(), Set.of()))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("tokenizer: expected at most the head's 31 entries, got 2048");
+    }
+
+    private static Tokenizer tokenizer() throws IOException {
+        try (InputStream in = CausalLMTest.class.getResourceAsStream("/dev/causal4j/tokenizer/tokenizer.json")) {
+            return Tokenizer.fromJson("austen", in.readAllBytes());
+        }
+    }
+
+    @Test
+    void aTokenOutsideTheVocabularyLeavesEveryCacheAsItWas() {
+        KVCache first = parts.newCache();
+        KVCache second = parts.newCache();
+        Activations activations = new Activations();
+        parts.forward(Batch.of(first, 1, 2, 3), activations);
+        Batch batch =
+                new Batch(List.of(new Batch.Chunk(first, new int[] {4}), new Batch.Chunk(second, new int[] {5, 31})));
+        assertThatThrownBy(() -> parts.forward(batch, activations))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("token id at position 2: expected 0 to 30, got 31");
+        assertThatThrownBy(() -> parts.forward(Batch.of(first, -1), activations))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("token id at position 0: expected 0 to 30, got -1");
+        assertThat(first.length()).isEqualTo(3);
+        assertThat(second.length()).isZero();
+        assertContinues(first);
+    }
+
+    @Test
+    void pastTheContextIsAnErrorWithBothNumbersThatLeavesTheCacheAsItWas() {
+        KVCache cache = parts.newCache();
+        assertThatThrownBy(() -> Batch.of(cache, new int[10]))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContainingAll("at most 9 tokens", "got 10");
+        parts.forward(Batch.of(cache, 1, 2, 3), new Activations());
+        assertThatThrownBy(() -> Batch.of(cache, new int[7]))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContainingAll("at most 9 tokens", "got 10 (3 of them cached)");
+        assertThat(cache.length()).isEqualTo(3);
+        assertContinues(cache);
+    }
+
+    /** Two batches may be made for one cache before either runs; the second must still see that there is no room. */
+    @Test
+    void aBatchThatWasMadeBeforeTheCacheFilledIsRefused() {
+        KVCache cache = parts.newCache();
+        Batch first = Batch.of(cache, new int[5]);
+        Batch second = Batch.of(cache, new int[6]);
+        Activations activations = new Activations();
+        parts.forward(first, activations);
+        assertThatThrownBy(() -> parts.forward(second, activations))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContainingAll("at most 9 tokens", "got 11 (5 of them cached)");
+        assertThat(cache.length()).isEqualTo(5);
+    }
+
+    /** A cache of 1, 2, 3 gives the rest of the context the bits it has without a cache. */
+    private void assertContinues(KVCache cache) {
+        Rows hidden = parts.forward(Batch.of(cache, 4, 5, 6, 7, 8, 9), new Activations());
+        float[] all = Logits.of(parts, 1, 2, 3, 4, 5, 6, 7, 8, 9);
+        float[] last = new float[31];
+        System.arraycopy(all, 8 * 31, last, 0, 31);
+        assertThat(parts.head().logits(hidden, 5)).isEqualTo(last);
+        assertThat(cache.length()).isEqualTo(9);
+    }
+
+    @Test
+    void aTiedEmbeddingCountsOnce() {
+        long block = 4 * 12 + 12 * 36 + 36 + 12 * 12 + 12 + 12 * 48 + 48 + 48 * 12 + 12;
+        long expected = 31 * 12 + 9 * 12 + 2 * block + 2 * 12;
+        assertThat(parts.parameters()).isEqualTo(expected);
+        GPT2Config untied = new GPT2Config(SHAPE, 31, false, OptionalInt.empty(), Set.of());
+        assertThat(CausalLM.create(untied, 1, DType.F32).parameters()).isEqualTo(expected + 31 * 12);
+    }
+}
