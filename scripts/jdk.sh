@@ -1,11 +1,14 @@
 # Sourced by causal4j and check. find_jdk sets JAVA_HOME to a JDK 25 from 25.0.3 on, and says what to do if there is none.
 # Earlier 25 releases have JDK-8377811: their collector may move pinned objects, which corrupts data.
 
+# Services and containers may run without HOME; Maven cannot.
+export HOME="${HOME:-$(cd ~ && pwd)}"
+
 # Whether $1 is the folder of a JDK 25.0.3+. Reads its release file: asking java itself would cost a process each.
 is_jdk_25() {
   local line version= major minor patch
   [ -x "$1/bin/javac" ] && [ -r "$1/release" ] || return 1
-  while IFS= read -r line; do
+  while IFS= read -r line || [ -n "$line" ]; do
     case $line in JAVA_VERSION=*) version=${line#JAVA_VERSION=}; version=${version//\"/} ;; esac
   done <"$1/release"
   IFS=.-+ read -r major minor patch _ <<<"$version..."
@@ -29,7 +32,7 @@ find_jdk() {
     "${JAVA_HOME:-}" \
     "${java:+$(home_of "$java")}" \
     /usr/lib/jvm/* \
-    "${SDKMAN_DIR:-${HOME:-}/.sdkman}"/candidates/java/* \
+    "${SDKMAN_DIR:-$HOME/.sdkman}"/candidates/java/* \
     /Library/Java/JavaVirtualMachines/*/Contents/Home; do
     if [ -n "$candidate" ] && is_jdk_25 "$candidate"; then
       export JAVA_HOME=$candidate

@@ -50,6 +50,7 @@ public final class KVCache {
         return 2L * keys.length * blocks * blockBytes();
     }
 
+    @SuppressWarnings("ReferenceEquality") // identity is the question
     boolean belongsTo(Object backbone) {
         return owner == backbone;
     }

@@ -30,7 +30,8 @@ public final class Threads {
     private static final AtomicBoolean BUSY = new AtomicBoolean();
     private static volatile int count = physicalCores();
     private static volatile @Nullable Job job;
-    private static volatile long latest; // the number of the last job; written after job by who holds BUSY
+    private static long posted; // jobs so far; only whoever holds BUSY counts
+    private static volatile long latest; // the same, written after job, for the workers to see
     private static volatile Thread[] workers = {};
 
     private Threads() {}
@@ -70,7 +71,7 @@ public final class Threads {
             Job shared = new Job(work, tasks, helpers);
             Thread[] crew = crew(helpers);
             job = shared;
-            latest = latest + 1;
+            latest = ++posted;
             for (int i = 0; i < crew.length && i < helpers; i++) {
                 LockSupport.unpark(crew[i]);
             }

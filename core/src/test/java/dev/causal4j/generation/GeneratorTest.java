@@ -4,10 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.backbone.GPT2Shape;
+import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.kernel.Threads;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.GPT2Config;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Matrix;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -253,6 +255,64 @@ class GeneratorTest {
         assertThat(stopped.finishReason()).isEqualTo(FinishReason.STOP);
         assertThat(stopped.text()).isEqualTo(whole.substring(0, whole.indexOf(stop)));
         assertThat(streamed.toString()).isEqualTo(stopped.text());
+    }
+
+    @Test
+    void idsBeyondTheTokenizerMayStandInAPromptButAreNeverChosen() throws IOException {
+        Generator texts = new Generator(model(Optional.of(bytes()), OptionalInt.empty(), Set.of()));
+        GenerationOptions options =
+                sampled(60, 4).repetitionPenalty(1.1).noRepeatNgramSize(2).build();
+        int[] tokens = texts.generate(new int[] {2, 270, 1, 270, 2}, options).tokens();
+        assertThat(tokens).hasSize(60);
+        assertThat(Arrays.stream(tokens)).allMatch(token -> token < 256);
+    }
+
+    @Test
+    void weightsThatAreNotNumbersAreNamedWithTheFirstPosition() {
+        CausalLM damaged = damaged(3);
+        int[] prompt = {1, 2, 3, 4, 5, 6};
+        assertThatThrownBy(() ->
+                        new Generator(damaged).generate(prompt, sampled(2, 1).build()))
+                .isInstanceOf(ArithmeticException.class)
+                .hasMessageStartingWith("logits: expected finite numbers, got a hidden vector with NaN at position 2;");
+    }
+
+    /** A model whose embedding of one token is NaN. */
+    private CausalLM damaged(int token) {
+        Matrix good = model.head().embedding();
+        Matrix bad = Matrix.of(DType.F32, good.rows(), good.cols(), (n, row) -> {
+            good.row(n, row, 0);
+            if (n == token) {
+                row[5] = Float.NaN;
+            }
+        });
+        return new CausalLM(model.backbone(), CausalLMHead.untied(bad, good));
+    }
+
+    @Test
+    void whatWasHeldBackForAStopStringComesWithACancellation() throws IOException {
+        Generator texts = new Generator(model(Optional.of(bytes()), OptionalInt.empty(), Set.of()));
+        String whole = texts.generate("abc", sampled(60, 4).build()).text();
+        // Every character could begin this stop string, so the last one is always held back.
+        GenerationOptions options = sampled(60, 4)
+                .stop(whole.chars()
+                        .distinct()
+                        .mapToObj(c -> Character.toString(c) + "\0never")
+                        .toList())
+                .build();
+        for (boolean byInterrupt : new boolean[] {false, true}) {
+            int[] heard = {0};
+            Generation cancelled = texts.generate("abc", options, token -> {
+                boolean last = ++heard[0] == 10;
+                if (last && byInterrupt) {
+                    Thread.currentThread().interrupt();
+                }
+                return !last || byInterrupt;
+            });
+            assertThat(Thread.interrupted()).isEqualTo(byInterrupt);
+            assertThat(cancelled.finishReason()).isEqualTo(FinishReason.CANCELLED);
+            assertThat(cancelled.text()).isEqualTo(bytes().decode(cancelled.tokens()));
+        }
     }
 
     /** A vocabulary of the 256 bytes alone. */

@@ -117,6 +117,14 @@ class CausalLMHeadTest {
     }
 
     @Test
+    void minusZeroAndZeroTie() {
+        CausalLMHead head = CausalLMHead.tied(matrix(new float[][] {{-1e-30f}, {1e-30f}, {-1}}));
+        Rows hidden = Rows.of(new float[] {1e-30f}, 1, 1); // the first two logits underflow to -0 and 0
+        assertThat(head.topK(hidden, 0, 2)).extracting(Candidate::token).containsExactly(0, 1);
+        assertThat(head.topK(hidden, 0, 1)).extracting(Candidate::token).containsExactly(0);
+    }
+
+    @Test
     void topKNamesALogitThatIsNotANumber() {
         CausalLMHead head = CausalLMHead.tied(matrix(new float[][] {{1}, {Float.NaN}, {2}}));
         assertThatThrownBy(() -> head.topK(Rows.of(new float[] {1}, 1, 1), 0, 2))

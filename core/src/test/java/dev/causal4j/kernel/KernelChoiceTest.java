@@ -36,6 +36,15 @@ class KernelChoiceTest {
     }
 
     @Test
+    void aMachineWithoutVectorsFallsBackWithOneWarning() throws IOException, InterruptedException {
+        List<String> output = run(0, MODULE, "-XX:MaxVectorSize=8");
+        assertThat(output).last().isEqualTo("kernels scalar");
+        assertThat(output)
+                .filteredOn(line -> line.contains("no vectors of 128 bits"))
+                .hasSize(1);
+    }
+
+    @Test
     void vectorsForcedWithoutTheModuleFailLoudly() throws IOException, InterruptedException {
         assertThat(run(1, "-Dcausal4j.kernels=vector128"))
                 .anyMatch(line ->

@@ -3,6 +3,7 @@ package dev.causal4j.kernel;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.lang.ref.WeakReference;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.stream.IntStream;
@@ -60,5 +61,34 @@ class ThreadsTest {
     void aCountOutOfRangeIsRefused() {
         assertThatThrownBy(() -> Threads.use(0)).hasMessage("threads: expected 1 to 1024, got 0");
         assertThatThrownBy(() -> Threads.use(1025)).hasMessage("threads: expected 1 to 1024, got 1025");
+    }
+
+    @Test
+    void aCheckedExceptionThrownUncheckedIsNotLost() {
+        Threads.use(2);
+        assertThatThrownBy(() -> Threads.run(8, i -> ThreadsTest.<RuntimeException>sneak(new Exception("task"))))
+                .hasRootCauseMessage("task");
+    }
+
+    @SuppressWarnings("unchecked")
+    private static <E extends Exception> void sneak(Exception e) throws E {
+        throw (E) e;
+    }
+
+    @Test
+    void idleWorkersKeepNothingAlive() throws InterruptedException {
+        Threads.use(2);
+        WeakReference<float[]> captured = runWithAnArray();
+        for (int i = 0; i < 50 && captured.get() != null; i++) {
+            System.gc();
+            Thread.sleep(20);
+        }
+        assertThat(captured.get()).isNull();
+    }
+
+    private static WeakReference<float[]> runWithAnArray() {
+        float[] array = new float[1_000_000];
+        Threads.run(100, i -> array[i] = i);
+        return new WeakReference<>(array);
     }
 }
