@@ -10,6 +10,8 @@ import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.security.SecureRandom;
 import java.util.List;
@@ -40,7 +42,7 @@ final class GenerateCommand implements Callable<Integer> {
             arity = "0..1",
             paramLabel = "PROMPT",
             description =
-                    "The text to continue; - reads standard input. Without one the model's BOS token is the prompt.")
+                    "The text to continue; - reads standard input, without its last line end. Without one the model's BOS token is the prompt.")
     private @Nullable String prompt;
 
     @Option(names = "--tokens", paramLabel = "IDS", description = "The prompt as token ids, for instance 1028,363.")
@@ -121,7 +123,7 @@ final class GenerateCommand implements Callable<Integer> {
             names = "--seed",
             paramLabel = "S",
             description =
-                    "The same seed gives the same text on every machine. Without it, a random one, which is shown.")
+                    "The same seed gives the same text on every machine. Without it, a random one, which --json and a terminal show.")
     private @Nullable Long seed;
 
     @Mixin
@@ -207,7 +209,15 @@ final class GenerateCommand implements Callable<Integer> {
         if (bytes.length > MOST_PROMPT_BYTES) {
             throw usage("standard input: expected at most " + MOST_PROMPT_BYTES + " bytes of prompt, got more");
         }
-        return new String(bytes, StandardCharsets.UTF_8);
+        try {
+            String text = StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(bytes))
+                    .toString();
+            return text.endsWith("\n") ? text.substring(0, text.length() - 1) : text; // the one echo adds
+        } catch (CharacterCodingException e) {
+            throw new IOException("standard input: expected text in UTF-8, got bytes that are not", e);
+        }
     }
 
     /** Prints text as it is made, or token ids for a model without a tokenizer, as long as somebody reads it. */

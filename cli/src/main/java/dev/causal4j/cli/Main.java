@@ -51,6 +51,7 @@ public final class Main implements Callable<Integer> {
     /** Runs a command and ends the JVM with its exit status. */
     public static void main(String[] args) {
         StandardError.restore();
+        requireJdk();
         Locale.setDefault(Locale.ROOT); // messages and numbers are the same everywhere
         // The library warns through System.Logger; on a terminal one line is enough.
         System.setProperty("java.util.logging.SimpleFormatter.format", "%4$s: %5$s%n");
@@ -60,14 +61,22 @@ public final class Main implements Callable<Integer> {
         System.exit(status);
     }
 
-    /** Runs a command; for tests too. */
-    static int run(String[] args, PrintStream out, PrintStream err) {
+    /** Earlier releases of JDK 25 have a collector that may move pinned objects (JDK-8377811): corrupted data. */
+    private static void requireJdk() {
+        Runtime.Version version = Runtime.version();
+        if (version.feature() == 25 && version.interim() == 0 && version.update() < 3) {
+            System.err.println("JDK: expected 25.0.3 or later, got " + version + "; earlier ones may corrupt data");
+            System.exit(1);
+        }
+    }
+
+    private static int run(String[] args, PrintStream out, PrintStream err) {
         Main main = new Main();
         PrintWriter errors = new PrintWriter(err, true, StandardCharsets.UTF_8);
         CommandLine command = new CommandLine(main)
                 .setOut(new PrintWriter(out, true, StandardCharsets.UTF_8))
                 .setErr(errors)
-                .setCaseInsensitiveEnumValuesAllowed(true)
+                .setExpandAtFiles(false) // a prompt may begin with @
                 .setParameterExceptionHandler((e, _) -> usageError(e))
                 .setExecutionExceptionHandler((e, _, _) -> failure(e, errors, main.debug));
         try {
@@ -124,11 +133,12 @@ public final class Main implements Callable<Integer> {
         return switch (shown) {
             case OutOfMemoryError _ ->
                 "memory: expected enough for the model and the request, got no more (" + oneLine(text)
-                        + "); set CAUSAL4J_JAVA_OPTS=-Xmx... or ask for less";
+                        + "); give Java more (CAUSAL4J_JAVA_OPTS='-Xmx8g -XX:MaxDirectMemorySize=8g') or ask for less";
             case FileSystemException file ->
-                file.getFile() + ": expected to be able to use this file, got "
+                oneLine(file.getFile()) + ": expected to be able to use this file, got "
                         + file.getClass().getSimpleName().replace("Exception", "") + reason(file);
-            case IOException _, RuntimeException _ when text != null -> oneLine(text);
+            case IOException _, IllegalArgumentException _, IllegalStateException _, ArithmeticException _
+            when text != null -> oneLine(text);
             default ->
                 "causal4j: unexpected " + shown.getClass().getName() + ": " + oneLine(text)
                         + "; run again with --debug and report it";
@@ -140,6 +150,6 @@ public final class Main implements Callable<Integer> {
     }
 
     private static String oneLine(@Nullable String text) {
-        return text == null ? "no message" : text.strip().replaceAll("\\s*[\\r\\n]+\\s*", " ");
+        return text == null ? "no message" : text.strip().replaceAll("\\s*\\p{Cntrl}+\\s*", " ");
     }
 }

@@ -7,7 +7,7 @@ import java.lang.invoke.MethodHandle;
 
 /**
  * Gives the process its standard error back. The JVM writes a warning about the vector module there before any of our
- * code runs, and no flag prevents it. So the launcher starts the JVM with standard error on the null device and the real
+ * code runs, and no flag prevents it. So the launcher starts the JVM with standard error through a filter and the real
  * one on another descriptor; the first thing we do is to put it back.
  */
 final class StandardError {

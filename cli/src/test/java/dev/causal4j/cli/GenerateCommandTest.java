@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.causal4j.austen.AustenModel;
 import java.io.InputStream;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -120,13 +121,27 @@ class GenerateCommandTest {
     }
 
     @Test
+    void aPromptMayBeginWithAnAt() throws Exception {
+        Path file = Files.writeString(Files.createTempFile("causal4j", ".args"), "--temperature 0");
+        try {
+            JsonNode document = generate("@" + file, "--max-new-tokens", "0");
+            assertThat(Repository.integers(document.get("prompt_tokens")))
+                    .isEqualTo(AustenModel.load().requireTokenizer().encode("@" + file));
+        } finally {
+            Files.delete(file);
+        }
+    }
+
+    @Test
     void aDashReadsThePromptFromStandardInput() throws Exception {
         String text = "Emma — naïve,\r\nand 日本語.\n\n\"Oh!\" 🙂\n";
         JsonNode document = Program.SCALAR
                 .runWithInput(text, "generate", "-", "--max-new-tokens", "0", "--json")
                 .json();
-        int[] expected = AustenModel.load().requireTokenizer().encode(text);
-        assertThat(Repository.integers(document.get("prompt_tokens"))).isEqualTo(expected);
+        int[] expected = AustenModel.load().requireTokenizer().encode(text.substring(0, text.length() - 1));
+        assertThat(Repository.integers(document.get("prompt_tokens")))
+                .as("the last line end is the shell's")
+                .isEqualTo(expected);
         assertThat(document.get("tokens").size()).isZero();
         assertThat(document.get("text").stringValue()).isEmpty();
         assertThat(document.get("finish_reason").stringValue()).isEqualTo("length");

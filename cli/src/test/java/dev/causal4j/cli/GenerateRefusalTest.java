@@ -86,20 +86,27 @@ class GenerateRefusalTest {
     @Test
     void aFolderAsStandardInput() throws Exception {
         Program.SCALAR
-                .runInShell("exec \"$@\" 3>&2 2>/dev/null </", "", "generate", "-")
+                .runInShell("exec \"$@\" " + Program.FILTERED + " </", "", "generate", "-")
                 .refused(1, "standard input: expected a text, got an error");
+    }
+
+    @Test
+    void standardInputThatIsNotText() throws Exception {
+        Program.SCALAR
+                .runInShell("printf 'caf\\xe9' | \"$@\" " + Program.FILTERED, "", "generate", "-")
+                .refused(1, "standard input: expected text in UTF-8, got bytes that are not");
     }
 
     @Test
     void aFullDisk() throws Exception {
         Program.Run run = Program.SCALAR.runInShell(
-                "exec \"$@\" 3>&2 2>/dev/null >/dev/full", "", "generate", "Emma", "--max-new-tokens", "3");
+                "exec \"$@\" " + Program.FILTERED + " >/dev/full", "", "generate", "Emma", "--max-new-tokens", "3");
         run.refused(1, "standard output");
     }
 
     @Test
     void aReaderThatLeaves() throws Exception {
-        String script = "\"$@\" 3>&2 2>/dev/null | head -c 1; exit ${PIPESTATUS[0]}";
+        String script = "\"$@\" " + Program.FILTERED + " | head -c 1; exit ${PIPESTATUS[0]}";
         Program.Run run = Program.SCALAR.runInShell(script, "", "generate", "Emma", "--temperature", "0");
         assertThat(run.out()).isEqualTo(",");
         assertThat(run.err()).startsWith("standard output: expected ").containsOnlyOnce("\n");

@@ -116,13 +116,40 @@ class LauncherTest {
         return bash(environment, "find_jdk; printf %s \"$JAVA_HOME\"");
     }
 
+    @Test
+    void aLockIsTakenOverFromAProcessThatIsGoneAndFromNoProcess() throws Exception {
+        Path lock = folder.resolve("lock");
+        Files.createDirectory(lock);
+        Files.writeString(lock.resolve("owner"), "999999999"); // more than any process id
+        String script = "root=.; . scripts/build.sh; lock \"$1\"; cat \"$1/owner\"; unlock \"$1\"; ls \"$1\" || true";
+        assertThat(bash(Map.of(), script, lock).out()).matches("\\d+\\n.*No such file.*\\n");
+        Files.createDirectory(lock);
+        assertThat(bash(Map.of(), script, lock).out()).matches("\\d+\\n.*No such file.*\\n");
+        Files.writeString(lock, "not even a folder");
+        assertThat(bash(Map.of(), script, lock).out()).matches("\\d+\\n.*No such file.*\\n");
+    }
+
+    @Test
+    void aLockIsNotTakenFromAProcessThatRuns() throws Exception {
+        String script = "root=.; . scripts/build.sh; lock \"$1\"; (sleep 1; echo first; unlock \"$1\") &"
+                + " (lock \"$1\"; echo second); wait";
+        assertThat(bash(Map.of(), script, folder.resolve("lock")).out()).isEqualTo("first\nsecond\n");
+    }
+
+    @Test
+    void aMissingHomeIsFound() throws Exception {
+        Result result = bash(Map.of(), "env -u HOME bash -euc '. scripts/jdk.sh; find_jdk; echo $HOME'");
+        assertThat(result.status()).isZero();
+        assertThat(result.out().strip()).isEqualTo(System.getProperty("user.home"));
+    }
+
     /** As somebody who is not root; root would get one installed. */
     @Test
     void withoutAnyOneLineSaysWhatToInstall() throws Exception {
         Result result = bash(Map.of(), "id() { echo 1000; }; install_jdk; echo not reached");
         assertThat(result.status()).isEqualTo(1);
         assertThat(result.out())
-                .startsWith("causal4j: expected a JDK 25.0.3 or later")
+                .startsWith("causal4j: expected a JDK 25 (25.0.3 or later)")
                 .contains("openjdk-25-jdk-headless")
                 .containsOnlyOnce("\n");
     }

@@ -12,8 +12,8 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 /**
- * The program in a process of its own, started as the launcher starts it: standard error on the null device, the real
- * one on descriptor 3.
+ * The program in a process of its own, started as the launcher starts it: standard error through a filter, the real one
+ * on descriptor 3.
  *
  * @param flags for Java
  */
@@ -21,7 +21,10 @@ record Program(String... flags) {
     /** Quick to start, and with the bits of every other choice. */
     static final Program SCALAR = new Program("--add-modules=jdk.incubator.vector", "-Dcausal4j.kernels=scalar");
 
-    private static final String REDIRECTED = "exec \"$@\" 3>&2 2>/dev/null";
+    /** The launcher's redirection. */
+    static final String FILTERED = "3>&2 2> >(exec grep -v '^WARNING: Using incubator modules: ' >&3)";
+
+    private static final String REDIRECTED = "exec \"$@\" " + FILTERED;
 
     /** How a run ended and what it wrote. */
     record Run(int status, String out, String err) {

@@ -77,7 +77,7 @@ public final class Generator {
             decode(running, activations, listener);
         }
         long end = System.nanoTime();
-        int prompts = sequences.stream().mapToInt(Sequence::promptLength).sum();
+        int prompts = sequences.stream().mapToInt(Sequence::cachedPrompt).sum();
         Generation.Timing timing =
                 new Generation.Timing(prompts, (middle - start) / 1e9, decoded, (end - middle) / 1e9);
         return sequences.stream().map(sequence -> sequence.result(timing)).toList();

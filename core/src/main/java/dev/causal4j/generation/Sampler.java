@@ -46,6 +46,11 @@ public final class Sampler {
             }
         }
         acceptsNonFinite = contextRules.stream().anyMatch(ContextRule.ReplaceNonFinite.class::isInstance);
+        for (int id : options.eos().orElse(Set.of())) {
+            if (id >= vocabularySize) {
+                throw Expectation.failed("eos", "token ids below the vocabulary size (" + vocabularySize + ")", id);
+            }
+        }
         // A model's own end-of-sequence id may lie outside a cut vocabulary; it then never occurs.
         int[] eos = options.eosOr(modelEos).stream()
                 .mapToInt(Integer::intValue)

@@ -54,18 +54,19 @@ final class Sequence {
         return finish == null;
     }
 
-    int promptLength() {
-        return promptLength;
-    }
-
     /** Prompt tokens that are not cached yet, at most {@code room} of them. */
     int[] nextPromptTokens(int room) {
         int from = cache.length();
         return Arrays.copyOfRange(tokens, from, Math.min(promptLength, from + room));
     }
 
+    /** Prompt tokens that are cached. */
+    int cachedPrompt() {
+        return Math.min(cache.length(), promptLength);
+    }
+
     boolean promptIsCached() {
-        return cache.length() >= promptLength;
+        return cachedPrompt() == promptLength;
     }
 
     KVCache cache() {

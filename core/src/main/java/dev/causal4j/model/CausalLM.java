@@ -52,7 +52,7 @@ public record CausalLM(
         if (bos.isPresent()) {
             head.checkTokens(new int[] {bos.getAsInt()});
         }
-        head.checkTokens(eos.stream().mapToInt(Integer::intValue).toArray());
+        head.checkTokens(eos.stream().mapToInt(Integer::intValue).sorted().toArray());
     }
 
     /** A model that takes token ids alone and has no special ones. */
@@ -113,7 +113,6 @@ public record CausalLM(
         }
         GPT2Backbone backbone = checkpoint.backbone(chosen);
         CausalLMHead head = checkpoint.head(chosen);
-        checkpoint.checkUnused();
         return new CausalLM(backbone, head, tokenizer, gpt2.bos(), gpt2.eos());
     }
 

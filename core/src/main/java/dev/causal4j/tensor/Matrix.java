@@ -15,7 +15,8 @@ import org.jspecify.annotations.Nullable;
  * A weight matrix [rows, cols] in panels of 64 rows (see {@link Panels}), off heap, in f32 or bf16: row n holds the
  * weights of output n. Immutable and thread-safe. The memory is freed when the matrix is garbage.
  *
- * <p>The rows are padded to a multiple of 64 with zeros; padding never reaches a result.
+ * <p>The rows are padded to a multiple of 64 with zeros; padding never reaches a result. Java counts the memory against
+ * {@code -XX:MaxDirectMemorySize}, which is a quarter of the machine's unless it is set.
  */
 public final class Matrix {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN);

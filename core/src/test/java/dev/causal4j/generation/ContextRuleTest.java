@@ -10,7 +10,7 @@ import java.util.Map;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
-/** The cases without weights of Hugging Face's tests (SEMANTICS.md 3.8), and what they leave open. */
+/** The cases without weights of Hugging Face's tests, and what they leave open. */
 class ContextRuleTest {
     private static final float BANNED = Float.NEGATIVE_INFINITY;
     private static final int[] EOS_4 = {4};

