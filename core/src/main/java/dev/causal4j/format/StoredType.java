@@ -49,6 +49,7 @@ enum StoredType {
         return switch (dtype) {
             case F32 -> F32;
             case F16 -> F16;
+            case INT8 -> I8;
             case BF16 -> BF16;
         };
     }

@@ -19,6 +19,9 @@ interface KernelSet {
     /** The same on bf16 panels, see {@link Panels} for their layout. */
     void multiplyBf16(Panels w, Rows x, Rows y);
 
+    /** The same on int8 panels, without the scales of their rows. */
+    void multiplyInt8(Panels w, Rows x, Rows y);
+
     /**
      * out[i] = fma(p[t], v[t][i], out[i]) for t = 0, 1, ... count - 1, where v is f32 with rows of {@code out}'s length.
      */

@@ -51,6 +51,14 @@ public final class Kernels {
         }
     }
 
+    /** The same on int8 panels; each output still lacks the factor of its row's scale. */
+    public static void multiplyInt8(Panels w, Rows x, Rows y) {
+        checkProduct(w, x, y, 1);
+        if (y.count() > 0) {
+            SET.multiplyInt8(w, x, y);
+        }
+    }
+
     private static void checkProduct(Panels w, Rows x, Rows y, int bytes) {
         w.check(bytes);
         x.check(w.depth());

@@ -9,7 +9,8 @@ import java.util.Objects;
  *
  * <p>In an f32 panel output j of a step is float j. In a bf16 panel a step is 32 words of 32 bits: word w holds output
  * {@code w / 16 * 32 + w % 16} in its low half and the output 16 further on in its high half, so that a shift and a mask
- * widen a whole vector at any width.
+ * widen a whole vector at any width. In an int8 panel a step is 16 words: word w holds outputs w, w + 16, w + 32 and
+ * w + 48, from its lowest byte up.
  *
  * @param offset bytes from the start of {@code data} to the first panel
  * @param stride bytes from one panel to the next

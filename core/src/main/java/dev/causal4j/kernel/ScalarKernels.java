@@ -59,6 +59,11 @@ final class ScalarKernels implements KernelSet {
         multiply(w, x, y, ScalarKernels::widenBf16);
     }
 
+    @Override
+    public void multiplyInt8(Panels w, Rows x, Rows y) {
+        multiply(w, x, y, ScalarKernels::widenInt8);
+    }
+
     /** Widens {@code steps} steps of k, starting with step {@code k}, of the panel at {@code panel}. */
     private interface Widening {
         void widen(MemorySegment data, long panel, int k, int steps, float[] target);
@@ -106,6 +111,20 @@ final class ScalarKernels implements KernelSet {
                     target[out + j] = Float.intBitsToFloat(word << 16);
                     target[out + 16 + j] = Float.intBitsToFloat(word & 0xffff0000);
                 }
+            }
+        }
+    }
+
+    private static void widenInt8(MemorySegment data, long panel, int k, int steps, float[] target) {
+        for (int s = 0; s < steps; s++) {
+            long row = panel + (k + s) * (long) Kernels.PANEL;
+            for (int j = 0; j < 16; j++) {
+                int word = data.get(INT, row + j * 4L);
+                int out = s * Kernels.PANEL + j;
+                target[out] = (byte) word;
+                target[out + 16] = (byte) (word >> 8);
+                target[out + 32] = (byte) (word >> 16);
+                target[out + 48] = (byte) (word >> 24);
             }
         }
     }

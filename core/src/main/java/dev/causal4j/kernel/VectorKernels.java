@@ -13,23 +13,14 @@ import jdk.incubator.vector.VectorSpecies;
 
 /**
  * The twin of {@link ScalarKernels} on the Vector API: the same operations on W outputs at once, W being 4, 8 or 16.
- * One source serves every width, because panels are walked in groups of 4 W outputs.
+ * One source serves every width.
  *
- * <p>Vectors live in locals only: in a field, an array or a lambda C2 would box them.
+ * <p>Matrix products are in {@link VectorProducts}. Vectors live in locals only: in a field, an array or a lambda C2 would box them.
  */
 final class VectorKernels implements KernelSet {
     private static final VectorSpecies<Float> S = VectorWidth.floats();
-    private static final VectorSpecies<Integer> I = S.withLanes(int.class);
     private static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
     private static final int W = S.length();
-
-    /** Bytes of one step of k in a panel. */
-    private static final int F32_STEP = 4 * Kernels.PANEL;
-
-    private static final int BF16_STEP = 2 * Kernels.PANEL;
-
-    /** Rows of the register tile: 6 x 2 accumulators, 2 weights and a broadcast fit the 16 registers of AVX2. */
-    private static final int TILE = 6;
 
     @Override
     public String name() {
@@ -38,220 +29,26 @@ final class VectorKernels implements KernelSet {
 
     @Override
     public void multiplyF32(Panels w, Rows x, Rows y) {
-        if (y.count() == 1) {
-            int groups = w.count() * Kernels.PANEL / (4 * W);
-            int g = 0;
-            for (; g + 2 <= groups; g += 2) {
-                rowF32(w, group(w, g, 4), group(w, g + 1, 4), x.data(), x.offset(), y.data(), y.offset() + g * 4 * W);
-            }
-            if (g < groups) {
-                rowF32(w, group(w, g, 4), x.data(), x.offset(), y.data(), y.offset() + g * 4 * W);
-            }
-            return;
-        }
-        for (int p = 0; p < w.count(); p++) {
-            for (int r = 0; r < y.count(); r += TILE) {
-                for (int j = 0; j < Kernels.PANEL; j += 2 * W) {
-                    tileF32(w, w.offset() + p * w.stride() + j * 4L, x, y, r, p * Kernels.PANEL + j);
-                }
-            }
-        }
+        VectorProducts.multiplyF32(w, x, y);
     }
 
-    /** Byte offset of group {@code g} of 4 W outputs. */
-    private static long group(Panels w, int g, int bytes) {
-        int output = g * 4 * W;
-        return w.offset() + output / Kernels.PANEL * w.stride() + output % Kernels.PANEL * (long) bytes;
+    @Override
+    public void multiplyBf16(Panels w, Rows x, Rows y) {
+        VectorProducts.multiplyBf16(w, x, y);
+    }
+
+    @Override
+    public void multiplyInt8(Panels w, Rows x, Rows y) {
+        VectorProducts.multiplyInt8(w, x, y);
     }
 
     private static FloatVector f32(MemorySegment m, long offset) {
         return FloatVector.fromMemorySegment(S, m, offset, LE);
     }
 
-    /** One row against two groups: eight chains hide the latency of the multiply-add. */
-    private static void rowF32(Panels w, long p, long q, float[] x, int xOffset, float[] y, int out) {
-        MemorySegment m = w.data();
-        FloatVector a = FloatVector.zero(S), b = a, c = a, d = a, e = a, f = a, g = a, h = a;
-        for (int k = 0; k < w.depth(); k++) {
-            long o = p + (long) k * F32_STEP;
-            long u = q + (long) k * F32_STEP;
-            FloatVector v = FloatVector.broadcast(S, x[xOffset + k]);
-            a = v.fma(f32(m, o), a);
-            b = v.fma(f32(m, o + 4L * W), b);
-            c = v.fma(f32(m, o + 8L * W), c);
-            d = v.fma(f32(m, o + 12L * W), d);
-            e = v.fma(f32(m, u), e);
-            f = v.fma(f32(m, u + 4L * W), f);
-            g = v.fma(f32(m, u + 8L * W), g);
-            h = v.fma(f32(m, u + 12L * W), h);
-        }
-        a.intoArray(y, out);
-        b.intoArray(y, out + W);
-        c.intoArray(y, out + 2 * W);
-        d.intoArray(y, out + 3 * W);
-        e.intoArray(y, out + 4 * W);
-        f.intoArray(y, out + 5 * W);
-        g.intoArray(y, out + 6 * W);
-        h.intoArray(y, out + 7 * W);
-    }
-
-    private static void rowF32(Panels w, long p, float[] x, int xOffset, float[] y, int out) {
-        MemorySegment m = w.data();
-        FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
-        for (int k = 0; k < w.depth(); k++) {
-            long o = p + (long) k * F32_STEP;
-            FloatVector v = FloatVector.broadcast(S, x[xOffset + k]);
-            a = v.fma(f32(m, o), a);
-            b = v.fma(f32(m, o + 4L * W), b);
-            c = v.fma(f32(m, o + 8L * W), c);
-            d = v.fma(f32(m, o + 12L * W), d);
-        }
-        a.intoArray(y, out);
-        b.intoArray(y, out + W);
-        c.intoArray(y, out + 2 * W);
-        d.intoArray(y, out + 3 * W);
-    }
-
-    /**
-     * Six rows from {@code row} on against 2 W outputs. Rows past the last repeat the last: what they compute is what
-     * they would store there anyway, so nothing has to be told apart.
-     */
-    private static void tileF32(Panels w, long p, Rows x, Rows y, int row, int out) {
-        MemorySegment m = w.data();
-        float[] xs = x.data();
-        int last = y.count() - 1;
-        int x0 = x.start(row), x1 = x.start(Math.min(row + 1, last)), x2 = x.start(Math.min(row + 2, last));
-        int x3 = x.start(Math.min(row + 3, last)),
-                x4 = x.start(Math.min(row + 4, last)),
-                x5 = x.start(Math.min(row + 5, last));
-        FloatVector z = FloatVector.zero(S);
-        FloatVector a0 = z, b0 = z, a1 = z, b1 = z, a2 = z, b2 = z, a3 = z, b3 = z, a4 = z, b4 = z, a5 = z, b5 = z;
-        for (int k = 0; k < w.depth(); k++) {
-            long o = p + (long) k * F32_STEP;
-            FloatVector a = f32(m, o), b = f32(m, o + 4L * W), v;
-            v = FloatVector.broadcast(S, xs[x0 + k]);
-            a0 = v.fma(a, a0);
-            b0 = v.fma(b, b0);
-            v = FloatVector.broadcast(S, xs[x1 + k]);
-            a1 = v.fma(a, a1);
-            b1 = v.fma(b, b1);
-            v = FloatVector.broadcast(S, xs[x2 + k]);
-            a2 = v.fma(a, a2);
-            b2 = v.fma(b, b2);
-            v = FloatVector.broadcast(S, xs[x3 + k]);
-            a3 = v.fma(a, a3);
-            b3 = v.fma(b, b3);
-            v = FloatVector.broadcast(S, xs[x4 + k]);
-            a4 = v.fma(a, a4);
-            b4 = v.fma(b, b4);
-            v = FloatVector.broadcast(S, xs[x5 + k]);
-            a5 = v.fma(a, a5);
-            b5 = v.fma(b, b5);
-        }
-        float[] ys = y.data();
-        store(ys, y.start(row) + out, W, a0, b0);
-        store(ys, y.start(Math.min(row + 1, last)) + out, W, a1, b1);
-        store(ys, y.start(Math.min(row + 2, last)) + out, W, a2, b2);
-        store(ys, y.start(Math.min(row + 3, last)) + out, W, a3, b3);
-        store(ys, y.start(Math.min(row + 4, last)) + out, W, a4, b4);
-        store(ys, y.start(Math.min(row + 5, last)) + out, W, a5, b5);
-    }
-
     private static void store(float[] y, int offset, int gap, FloatVector a, FloatVector b) {
         a.intoArray(y, offset);
         b.intoArray(y, offset + gap);
-    }
-
-    @Override
-    public void multiplyBf16(Panels w, Rows x, Rows y) {
-        for (int p = 0; p < w.count(); p++) {
-            long panel = w.offset() + p * w.stride();
-            if (y.count() == 1) {
-                for (int word = 0; word < Kernels.PANEL / 2; word += 2 * W) {
-                    rowBf16(w, panel, word, x.data(), x.offset(), y.data(), y.offset() + p * Kernels.PANEL);
-                }
-                continue;
-            }
-            for (int r = 0; r < y.count(); r += TILE) {
-                for (int word = 0; word < Kernels.PANEL / 2; word += W) {
-                    tileBf16(w, panel + word * 4L, x, y, r, p * Kernels.PANEL + lowOutput(word));
-                }
-            }
-        }
-    }
-
-    /** The output in the low half of a word; the high half holds the one 16 further on. */
-    private static int lowOutput(int word) {
-        return word / 16 * 32 + word % 16;
-    }
-
-    private static IntVector words(MemorySegment m, long offset) {
-        return IntVector.fromMemorySegment(I, m, offset, LE);
-    }
-
-    private static FloatVector low(IntVector words) {
-        return words.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
-    }
-
-    private static FloatVector high(IntVector words) {
-        return words.and(0xffff0000).reinterpretAsFloats();
-    }
-
-    private static void rowBf16(Panels w, long panel, int word, float[] x, int xOffset, float[] y, int out) {
-        MemorySegment m = w.data();
-        FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
-        for (int k = 0; k < w.depth(); k++) {
-            long o = panel + word * 4L + (long) k * BF16_STEP;
-            FloatVector v = FloatVector.broadcast(S, x[xOffset + k]);
-            IntVector first = words(m, o), second = words(m, o + 4L * W);
-            a = v.fma(low(first), a);
-            b = v.fma(high(first), b);
-            c = v.fma(low(second), c);
-            d = v.fma(high(second), d);
-        }
-        store(y, out + lowOutput(word), 16, a, b);
-        store(y, out + lowOutput(word + W), 16, c, d);
-    }
-
-    private static void tileBf16(Panels w, long p, Rows x, Rows y, int row, int out) {
-        MemorySegment m = w.data();
-        float[] xs = x.data();
-        int last = y.count() - 1;
-        int x0 = x.start(row), x1 = x.start(Math.min(row + 1, last)), x2 = x.start(Math.min(row + 2, last));
-        int x3 = x.start(Math.min(row + 3, last)),
-                x4 = x.start(Math.min(row + 4, last)),
-                x5 = x.start(Math.min(row + 5, last));
-        FloatVector z = FloatVector.zero(S);
-        FloatVector a0 = z, b0 = z, a1 = z, b1 = z, a2 = z, b2 = z, a3 = z, b3 = z, a4 = z, b4 = z, a5 = z, b5 = z;
-        for (int k = 0; k < w.depth(); k++) {
-            IntVector both = words(m, p + (long) k * BF16_STEP);
-            FloatVector a = low(both), b = high(both), v;
-            v = FloatVector.broadcast(S, xs[x0 + k]);
-            a0 = v.fma(a, a0);
-            b0 = v.fma(b, b0);
-            v = FloatVector.broadcast(S, xs[x1 + k]);
-            a1 = v.fma(a, a1);
-            b1 = v.fma(b, b1);
-            v = FloatVector.broadcast(S, xs[x2 + k]);
-            a2 = v.fma(a, a2);
-            b2 = v.fma(b, b2);
-            v = FloatVector.broadcast(S, xs[x3 + k]);
-            a3 = v.fma(a, a3);
-            b3 = v.fma(b, b3);
-            v = FloatVector.broadcast(S, xs[x4 + k]);
-            a4 = v.fma(a, a4);
-            b4 = v.fma(b, b4);
-            v = FloatVector.broadcast(S, xs[x5 + k]);
-            a5 = v.fma(a, a5);
-            b5 = v.fma(b, b5);
-        }
-        float[] ys = y.data();
-        store(ys, y.start(row) + out, 16, a0, b0);
-        store(ys, y.start(Math.min(row + 1, last)) + out, 16, a1, b1);
-        store(ys, y.start(Math.min(row + 2, last)) + out, 16, a2, b2);
-        store(ys, y.start(Math.min(row + 3, last)) + out, 16, a3, b3);
-        store(ys, y.start(Math.min(row + 4, last)) + out, 16, a4, b4);
-        store(ys, y.start(Math.min(row + 5, last)) + out, 16, a5, b5);
     }
 
     @Override

@@ -210,7 +210,9 @@ final class GPT2Checkpoint {
                     linear(dtype, block + "mlp.c_fc"),
                     linear(dtype, block + "mlp.c_proj")));
         }
-        return new GPT2Backbone(shape(), Matrix.of(dtype, view(POSITIONS)), blocks, norm("ln_f"));
+        // Positions are only looked up: quantising them would save little and cost precision.
+        DType positions = dtype == DType.INT8 ? DType.F32 : dtype;
+        return new GPT2Backbone(shape(), Matrix.of(positions, view(POSITIONS)), blocks, norm("ln_f"));
     }
 
     private static String block(int layer) {

@@ -2,14 +2,16 @@ package dev.causal4j.tensor;
 
 import java.util.Locale;
 
-/** How a number is stored. Arithmetic is always f32; widening f16 and bf16 to it is exact. */
+/** How a number is stored. Arithmetic is always f32; widening the others to it is exact. */
 public enum DType {
     /** IEEE binary32. */
     F32(4),
     /** IEEE binary16; read from files, never a storage of {@link Matrix}. */
     F16(2),
     /** The upper half of binary32: 8 bits of exponent, 7 of mantissa. */
-    BF16(2);
+    BF16(2),
+    /** An integer from -127 to 127, to be multiplied by the scale of its row; a storage of {@link Matrix}. */
+    INT8(1);
 
     private final int bytes;
 
@@ -22,7 +24,7 @@ public enum DType {
         return bytes;
     }
 
-    /** The name in flags, JSON and documents: {@code f32}, {@code f16}, {@code bf16}. */
+    /** The name in flags, JSON and documents: {@code f32}, {@code f16}, {@code bf16}, {@code int8}. */
     public String label() {
         return name().toLowerCase(Locale.ROOT);
     }

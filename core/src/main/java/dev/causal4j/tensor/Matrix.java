@@ -12,8 +12,8 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A weight matrix [rows, cols] in panels of 64 rows (see {@link Panels}), off heap, in f32 or bf16: row n holds the
- * weights of output n. Immutable and thread-safe. The memory is freed when the matrix is garbage.
+ * A weight matrix [rows, cols] in panels of 64 rows (see {@link Panels}), off heap, in f32, bf16 or int8: row n holds
+ * the weights of output n. Immutable and thread-safe. The memory is freed when the matrix is garbage.
  *
  * <p>The rows are padded to a multiple of 64 with zeros; padding never reaches a result. Java counts the memory against
  * {@code -XX:MaxDirectMemorySize}, which is a quarter of the machine's unless it is set.
@@ -22,17 +22,18 @@ public final class Matrix {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-    /** Panels a task multiplies at most: enough tasks to share, few enough that each reads a long run. */
-    private static final int PANELS_PER_TASK = 16;
+    /** Tasks for each thread: enough to even out a slow core, few enough that each reads a long run. */
+    private static final int TASKS_PER_THREAD = 4;
 
     private final DType dtype;
     private final int rows;
     private final int cols;
     private final MemorySegment data;
+    private final float @Nullable [] scales; // [rows] of an int8 matrix
 
     private Matrix(DType dtype, int rows, int cols) {
         if (dtype == DType.F16) {
-            throw new IllegalArgumentException("matrix dtype: expected f32 or bf16, got f16");
+            throw new IllegalArgumentException("matrix dtype: expected f32, bf16 or int8, got f16");
         }
         if (rows < 1 || cols < 1) {
             throw new IllegalArgumentException("matrix: expected at least [1, 1], got [" + rows + ", " + cols + "]");
@@ -41,6 +42,7 @@ public final class Matrix {
         this.rows = rows;
         this.cols = cols;
         long bytes = Math.multiplyExact((long) Panels.needed(rows), panelBytes());
+        this.scales = dtype == DType.INT8 ? new float[rows] : null;
         this.data = Arena.ofAuto().allocate(bytes, 64);
     }
 
@@ -52,22 +54,24 @@ public final class Matrix {
     }
 
     /**
-     * Builds a matrix from numbers in row-major order, filled in parallel. Numbers are rounded to bf16 to nearest, ties
-     * to even, where {@code dtype} asks for it.
+     * Builds a matrix from numbers in row-major order, filled in parallel. For bf16 a number is rounded to nearest, ties
+     * to even; for int8 see {@link #quantise}.
      *
-     * @throws IllegalArgumentException if the shape is empty or the dtype is f16
+     * @throws IllegalArgumentException if the shape is empty, the dtype is f16, or a number to quantise is not finite
      */
     public static Matrix of(DType dtype, int rows, int cols, Source source) {
         Matrix matrix = new Matrix(dtype, rows, cols);
         Threads.run(matrix.panels(), panel -> {
             float[] row = new float[cols];
+            float[] wide = new float[cols * Panels.WIDTH]; // [cols, 64]
             int from = panel * Panels.WIDTH;
             for (int n = from; n < Math.min(rows, from + Panels.WIDTH); n++) {
                 source.row(n, row);
                 for (int k = 0; k < cols; k++) {
-                    matrix.set(panel, k, n - from, row[k]);
+                    wide[k * Panels.WIDTH + n - from] = row[k];
                 }
             }
+            matrix.encode(panel, wide);
         });
         return matrix;
     }
@@ -94,13 +98,11 @@ public final class Matrix {
         Threads.run(matrix.panels(), panel -> {
             int from = panel * Panels.WIDTH;
             int width = Math.min(Panels.WIDTH, rows - from);
-            float[] step = new float[width];
+            float[] wide = new float[cols * Panels.WIDTH]; // [cols, 64]
             for (int k = 0; k < cols; k++) {
-                tensor.copyTo((long) k * rows + from, step, 0, width);
-                for (int j = 0; j < width; j++) {
-                    matrix.set(panel, k, j, step[j]);
-                }
+                tensor.copyTo((long) k * rows + from, wide, k * Panels.WIDTH, width);
             }
+            matrix.encode(panel, wide);
         });
         return matrix;
     }
@@ -134,7 +136,8 @@ public final class Matrix {
 
     /**
      * y[r][n] = sum over k of x[r][k] · w[n][k] (+ bias[n]), shared among {@link Threads}. The sum is one chain of fused
-     * multiply-adds in the order of k, the bias is added last, whatever the number of rows and threads.
+     * multiply-adds in the order of k, then an int8 row's scale is applied, then the bias is added, whatever the number of
+     * rows and threads.
      *
      * @param x rows of {@code cols()} numbers
      * @param bias {@code rows()} numbers, or null for none
@@ -147,12 +150,12 @@ public final class Matrix {
         if (y.stride() < rows && y.count() > 1) {
             throw new IllegalArgumentException("y: expected rows of " + rows + " numbers, got " + y.stride());
         }
-        int panels = panels();
-        int tasks = Math.max(Math.min(panels, Threads.count()), Math.ceilDiv(panels, PANELS_PER_TASK));
+        int pairs = Math.ceilDiv(panels(), 2); // the kernel of one row reads two panels at once
+        int tasks = Math.min(pairs, TASKS_PER_THREAD * Threads.count());
         Threads.run(tasks, task -> {
-            int from = (int) ((long) panels * task / tasks);
-            int to = (int) ((long) panels * (task + 1) / tasks);
-            multiplyPanels(from, to, x, bias, y);
+            int from = 2 * (int) ((long) pairs * task / tasks);
+            int to = 2 * (int) ((long) pairs * (task + 1) / tasks);
+            multiplyPanels(from, Math.min(to, panels()), x, bias, y);
         });
     }
 
@@ -170,14 +173,22 @@ public final class Matrix {
                 System.arraycopy(scratch.data(), scratch.start(r), y.data(), y.start(r) + whole * Panels.WIDTH, width);
             }
         }
+        int end = Math.min(rows, to * Panels.WIDTH);
+        for (int r = 0; r < y.count(); r++) {
+            finish(y.data(), y.start(r), from * Panels.WIDTH, end, bias);
+        }
+    }
+
+    /** Scales the outputs of an int8 matrix, then adds the bias. */
+    private void finish(float[] y, int start, int from, int to, float @Nullable [] bias) {
+        if (scales != null) {
+            for (int n = from; n < to; n++) {
+                y[start + n] *= scales[n];
+            }
+        }
         if (bias != null) {
-            int end = Math.min(rows, to * Panels.WIDTH);
-            for (int r = 0; r < y.count(); r++) {
-                float[] out = y.data();
-                int start = y.start(r);
-                for (int n = from * Panels.WIDTH; n < end; n++) {
-                    out[start + n] += bias[n];
-                }
+            for (int n = from; n < to; n++) {
+                y[start + n] += bias[n];
             }
         }
     }
@@ -187,6 +198,7 @@ public final class Matrix {
         switch (dtype) {
             case F32 -> Kernels.multiplyF32(run, x, y);
             case BF16 -> Kernels.multiplyBf16(run, x, y);
+            case INT8 -> Kernels.multiplyInt8(run, x, y);
             case F16 -> throw new AssertionError(dtype);
         }
     }
@@ -213,26 +225,64 @@ public final class Matrix {
         return (long) cols * Panels.WIDTH * dtype.bytes();
     }
 
+    /** Bytes to number j of step k of a panel; the layouts are those of {@link Panels}. */
     private long position(int panel, int k, int j) {
         long step = panel * panelBytes() + (long) k * Panels.WIDTH * dtype.bytes();
-        if (dtype == DType.F32) {
-            return step + j * 4L;
-        }
-        int word = j / 32 * 16 + j % 16;
-        return step + word * 4L + (j / 16 % 2) * 2L;
+        return switch (dtype) {
+            case F32 -> step + j * 4L;
+            case BF16 -> step + (j / 32 * 16 + j % 16) * 4L + j / 16 % 2 * 2L;
+            case INT8 -> step + j % 16 * 4L + j / 16;
+            case F16 -> throw new AssertionError(dtype);
+        };
     }
 
-    private void set(int panel, int k, int j, float value) {
-        long position = position(panel, k, j);
+    /** Stores a panel given in f32 as [cols, 64]. */
+    private void encode(int panel, float[] wide) {
         if (dtype == DType.F32) {
-            data.set(FLOAT, position, value);
-        } else {
-            data.set(SHORT, position, DType.toBFloat16(value));
+            MemorySegment.copy(wide, 0, data, FLOAT, panel * panelBytes(), wide.length);
+            return;
+        }
+        if (dtype == DType.INT8) {
+            quantise(panel, wide);
+            return;
+        }
+        for (int i = 0; i < wide.length; i++) {
+            data.set(SHORT, position(panel, i / Panels.WIDTH, i % Panels.WIDTH), DType.toBFloat16(wide[i]));
+        }
+    }
+
+    /**
+     * Symmetric, one scale a row: scale = max |w| / 127, q = w / scale rounded to nearest, ties to even. The error of a
+     * weight is at most half a scale.
+     */
+    private void quantise(int panel, float[] wide) {
+        for (int j = 0; j < Math.min(Panels.WIDTH, rows - panel * Panels.WIDTH); j++) {
+            float largest = 0;
+            for (int i = j; i < wide.length; i += Panels.WIDTH) {
+                if (!Float.isFinite(wide[i])) {
+                    throw new IllegalArgumentException(
+                            "int8: expected finite weights, got " + wide[i] + " in row " + (panel * Panels.WIDTH + j));
+                }
+                largest = Math.max(largest, Math.abs(wide[i]));
+            }
+            float scale = largest / 127;
+            Objects.requireNonNull(scales)[panel * Panels.WIDTH + j] = scale;
+            for (int k = 0; k < cols; k++) {
+                // A row of zeros has the scale 0, and one of the smallest numbers may have it too.
+                float q = scale == 0 ? 0 : (float) Math.rint(wide[k * Panels.WIDTH + j] / scale);
+                data.set(ValueLayout.JAVA_BYTE, position(panel, k, j), (byte) Math.clamp(q, -127, 127));
+            }
         }
     }
 
     private float get(int panel, int k, int j) {
         long position = position(panel, k, j);
-        return dtype == DType.F32 ? data.get(FLOAT, position) : DType.fromBFloat16(data.get(SHORT, position));
+        return switch (dtype) {
+            case F32 -> data.get(FLOAT, position);
+            case BF16 -> DType.fromBFloat16(data.get(SHORT, position));
+            case INT8 ->
+                data.get(ValueLayout.JAVA_BYTE, position) * Objects.requireNonNull(scales)[panel * Panels.WIDTH + j];
+            case F16 -> throw new AssertionError(dtype);
+        };
     }
 }

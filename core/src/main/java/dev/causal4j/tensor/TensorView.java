@@ -55,6 +55,11 @@ public record TensorView(String name, DType dtype, List<Long> shape, MemorySegme
                     target[offset + i] = Float.float16ToFloat(data.get(SHORT, (from + i) * 2));
                 }
             }
+            case INT8 -> {
+                for (int i = 0; i < count; i++) {
+                    target[offset + i] = data.get(ValueLayout.JAVA_BYTE, from + i);
+                }
+            }
             case BF16 -> {
                 for (int i = 0; i < count; i++) {
                     target[offset + i] = DType.fromBFloat16(data.get(SHORT, (from + i) * 2));

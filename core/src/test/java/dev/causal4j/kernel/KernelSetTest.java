@@ -61,7 +61,7 @@ class KernelSetTest {
             for (int panels = 1; panels <= 3; panels++) {
                 float[] x = numbers(rows * (depth + 3) + 5);
                 Rows in = new Rows(x, 5, depth + 3, rows);
-                for (int bytes : new int[] {4, 2}) {
+                for (int bytes : new int[] {4, 2, 1}) {
                     Panels w = panels(panels, depth, bytes);
                     float[] expected = new float[7 + rows * (panels * 64 + 1)];
                     float[] actual = expected.clone();
@@ -76,10 +76,10 @@ class KernelSetTest {
     }
 
     private static void multiply(KernelSet set, Panels w, Rows x, Rows y, int bytes) {
-        if (bytes == 4) {
-            set.multiplyF32(w, x, y);
-        } else {
-            set.multiplyBf16(w, x, y);
+        switch (bytes) {
+            case 4 -> set.multiplyF32(w, x, y);
+            case 2 -> set.multiplyBf16(w, x, y);
+            default -> set.multiplyInt8(w, x, y);
         }
     }
 

@@ -33,7 +33,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 @ParameterizedClass
 @EnumSource(
         value = DType.class,
-        names = {"F32", "BF16"})
+        names = {"F32", "BF16", "INT8"})
 class EqualBitsTest {
     /** Odd on purpose: no size is a multiple of a vector, and sequences cross the 64 positions of a block. */
     private static final GPT2Shape SHAPE = new GPT2Shape(200, 85, 3, 5, 171, 1e-5f, true, false);

@@ -44,7 +44,9 @@ class MatrixTest {
     }
 
     @ParameterizedTest
-    @EnumSource(DType.class)
+    @EnumSource(
+            value = DType.class,
+            names = {"F32", "F16", "BF16"})
     void everySourceInEitherOrderGivesTheSameMatrix(DType stored) {
         int rows = 131;
         int cols = 35;
@@ -99,6 +101,45 @@ class MatrixTest {
         }
     }
 
+    @ParameterizedTest
+    @CsvSource({"1, 7, 1", "64, 16, 2", "131, 35, 7", "200, 50, 13"})
+    void int8IsTheNearestMultipleOfTheRowsScale(int outputs, int depth, int rows) {
+        float[] w = bf16Numbers(outputs * depth);
+        Arrays.fill(w, 0, depth, 0f); // a row of zeros
+        float[] bias = bf16Numbers(outputs);
+        float[] x = bf16Numbers(rows * depth);
+        Matrix matrix = rowMajor(DType.INT8, outputs, depth, w);
+        float[] y = new float[rows * outputs];
+        matrix.multiply(Rows.of(x, depth, rows), bias, Rows.of(y, outputs, rows));
+        float[] row = new float[depth];
+        for (int n = 0; n < outputs; n++) {
+            float scale = 0;
+            for (int k = 0; k < depth; k++) {
+                scale = Math.max(scale, Math.abs(w[n * depth + k]) / 127);
+            }
+            int[] q = new int[depth];
+            matrix.row(n, row, 0);
+            for (int k = 0; k < depth; k++) {
+                q[k] = scale == 0 ? 0 : (int) Math.rint(w[n * depth + k] / scale);
+                assertThat(row[k]).isEqualTo(q[k] * scale);
+                assertThat(Math.abs(row[k] - w[n * depth + k])).isLessThanOrEqualTo(scale * 0.5001f);
+            }
+            for (int r = 0; r < rows; r++) {
+                float sum = 0;
+                for (int k = 0; k < depth; k++) {
+                    sum = Math.fma(x[r * depth + k], q[k], sum);
+                }
+                assertThat(y[r * outputs + n]).isEqualTo(sum * scale + bias[n]);
+            }
+        }
+    }
+
+    @Test
+    void aWeightThatIsNotFiniteCannotBeQuantised() {
+        assertThatThrownBy(() -> rowMajor(DType.INT8, 2, 2, new float[] {1, 2, 3, Float.NaN}))
+                .hasMessage("int8: expected finite weights, got NaN in row 1");
+    }
+
     @Test
     void bf16RoundsToNearestTiesToEven() {
         assertThat(DType.fromBFloat16(DType.toBFloat16(1f + 1f / 256))).isEqualTo(1f);
@@ -114,7 +155,7 @@ class MatrixTest {
     @Test
     void aShapeThatCannotBeIsRefused() {
         assertThatThrownBy(() -> Matrix.of(DType.F16, 2, 2, (n, row) -> {}))
-                .hasMessage("matrix dtype: expected f32 or bf16, got f16");
+                .hasMessage("matrix dtype: expected f32, bf16 or int8, got f16");
         assertThatThrownBy(() -> Matrix.of(DType.F32, 0, 2, (n, row) -> {}))
                 .hasMessage("matrix: expected at least [1, 1], got [0, 2]");
         Matrix matrix = rowMajor(DType.F32, 2, 2, new float[4]);
@@ -138,6 +179,7 @@ class MatrixTest {
         for (int i = 0; i < numbers.length; i++) {
             switch (dtype) {
                 case F32 -> data.set(ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN), i * 4L, numbers[i]);
+                case INT8 -> throw new AssertionError(dtype);
                 case F16 ->
                     data.set(
                             ValueLayout.JAVA_SHORT.withOrder(ByteOrder.LITTLE_ENDIAN),
