@@ -27,7 +27,7 @@ final class ModelOptions {
             names = "--dtype",
             paramLabel = "DTYPE",
             converter = DTypeConverter.class,
-            description = "How weights are held: f32 or bf16. Without it, as they are stored.")
+            description = "How weights are held: f32, bf16 or int8. Without it, as they are stored.")
     private @Nullable DType dtype;
 
     @Option(
@@ -68,7 +68,8 @@ final class ModelOptions {
             return switch (value.toLowerCase(Locale.ROOT)) {
                 case "f32" -> DType.F32;
                 case "bf16" -> DType.BF16;
-                default -> throw new TypeConversionException("expected f32 or bf16, got " + value);
+                case "int8" -> DType.INT8;
+                default -> throw new TypeConversionException("expected f32, bf16 or int8, got " + value);
             };
         }
     }

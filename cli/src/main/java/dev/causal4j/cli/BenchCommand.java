@@ -1,0 +1,202 @@
+package dev.causal4j.cli;
+
+import dev.causal4j.backbone.Activations;
+import dev.causal4j.backbone.Batch;
+import dev.causal4j.backbone.KVCache;
+import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.Rows;
+import dev.causal4j.kernel.Threads;
+import dev.causal4j.model.CausalLM;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.Callable;
+import java.util.function.ToDoubleFunction;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * Measures prefill, decode and the head on a synthetic prompt: unmeasured runs until the kernels are compiled, then
+ * {@code --repeat} runs, of which the medians count. Decoding is greedy and takes the argmax, but draws and prints nothing.
+ */
+@Command(
+        name = "bench",
+        description = "Measures prefill, decode and the head on a synthetic prompt.",
+        sortOptions = false)
+final class BenchCommand implements Callable<Integer> {
+    /** Unmeasured time before the first run: C2 has compiled the kernels by then. */
+    private static final long WARM_UP_NANOS = 4_000_000_000L;
+
+    /** Rows the head turns into logits at once: 64 rows of GPT-2's vocabulary are 13 MB. */
+    private static final int HEAD_ROWS = 64;
+
+    @Option(names = "--prompt", paramLabel = "N", defaultValue = "512", description = "Prompt tokens; default: 512.")
+    private int prompt;
+
+    @Option(names = "--generate", paramLabel = "N", defaultValue = "96", description = "New tokens; default: 96.")
+    private int generate;
+
+    @Option(names = "--repeat", paramLabel = "N", defaultValue = "5", description = "Measured runs; default: 5.")
+    private int repeat;
+
+    @Option(
+            names = "--sequences",
+            paramLabel = "N",
+            defaultValue = "1",
+            description = "Sequences that decode at once; default: 1.")
+    private int sequences;
+
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
+    private ModelOptions options;
+
+    @Spec
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec spec;
+
+    /** Tokens or positions a second. */
+    private record Run(double prefill, double decode, double head) {}
+
+    @Override
+    public Integer call() throws IOException {
+        Kernels.name();
+        CausalLM model = options.load();
+        int room = model.backbone().shape().contextLength();
+        if (prompt < 1 || generate < 1 || repeat < 1 || sequences < 1 || (long) prompt + generate > room) {
+            throw new ParameterException(
+                    spec.commandLine(),
+                    "bench: expected at least 1 of each and prompt + generate of at most the context length " + room
+                            + ", got prompt " + prompt + ", generate " + generate + ", repeat " + repeat
+                            + ", sequences " + sequences);
+        }
+        long warm = System.nanoTime() + WARM_UP_NANOS;
+        do {
+            run(model);
+        } while (System.nanoTime() < warm);
+        List<Run> runs = new ArrayList<>();
+        for (int i = 0; i < repeat; i++) {
+            runs.add(run(model));
+        }
+        print(model, runs);
+        return 0;
+    }
+
+    private Run run(CausalLM model) {
+        int vocabularySize = model.head().vocabularySize();
+        Activations activations = new Activations();
+        int[] tokens = new int[prompt];
+        for (int i = 0; i < prompt; i++) {
+            tokens[i] = (int) ((i * 7919L + 13) % vocabularySize);
+        }
+        List<KVCache> caches = new ArrayList<>();
+        for (int i = 0; i < sequences; i++) {
+            caches.add(model.newCache());
+        }
+        long start = System.nanoTime();
+        Rows hidden = model.forward(Batch.of(caches.getFirst(), tokens), activations);
+        int first = argmax(model.head().logits(hidden, prompt - 1), 0, vocabularySize);
+        double prefillSeconds = (System.nanoTime() - start) / 1e9;
+
+        float[] kept = Arrays.copyOf(hidden.data(), prompt * hidden.stride());
+        double headSeconds = head(model, Rows.of(kept, hidden.stride(), prompt));
+
+        for (KVCache cache : caches.subList(1, sequences)) {
+            model.forward(Batch.of(cache, tokens), activations);
+        }
+        int[] next = new int[sequences];
+        Arrays.fill(next, first);
+        float[] logits = new float[sequences * vocabularySize];
+        start = System.nanoTime();
+        for (int step = 0; step < generate; step++) {
+            List<Batch.Chunk> chunks = new ArrayList<>();
+            for (int i = 0; i < sequences; i++) {
+                chunks.add(new Batch.Chunk(caches.get(i), new int[] {next[i]}));
+            }
+            model.head()
+                    .logits(model.forward(new Batch(chunks), activations), Rows.of(logits, vocabularySize, sequences));
+            for (int i = 0; i < sequences; i++) {
+                next[i] = argmax(logits, i * vocabularySize, vocabularySize);
+            }
+        }
+        double decodeSeconds = (System.nanoTime() - start) / 1e9;
+        return new Run(prompt / prefillSeconds, (double) sequences * generate / decodeSeconds, prompt / headSeconds);
+    }
+
+    /** Seconds to turn all hidden rows into logits. */
+    private static double head(CausalLM model, Rows hidden) {
+        int vocabularySize = model.head().vocabularySize();
+        int most = Math.min(HEAD_ROWS, hidden.count());
+        float[] logits = new float[most * vocabularySize];
+        long start = System.nanoTime();
+        for (int row = 0; row < hidden.count(); row += most) {
+            int count = Math.min(most, hidden.count() - row);
+            model.head()
+                    .logits(
+                            new Rows(hidden.data(), hidden.start(row), hidden.stride(), count),
+                            Rows.of(logits, vocabularySize, count));
+        }
+        return (System.nanoTime() - start) / 1e9;
+    }
+
+    private static int argmax(float[] logits, int offset, int n) {
+        int best = 0;
+        for (int i = 1; i < n; i++) {
+            if (logits[offset + i] > logits[offset + best]) {
+                best = i;
+            }
+        }
+        return best;
+    }
+
+    private void print(CausalLM model, List<Run> runs) {
+        ObjectNode document = Json.object()
+                .put("prefill_tokens_per_second", median(runs, Run::prefill))
+                .put("decode_tokens_per_second", median(runs, Run::decode))
+                .put("head_positions_per_second", median(runs, Run::head))
+                .put("prompt_tokens", prompt)
+                .put("new_tokens", generate)
+                .put("sequences", sequences)
+                .put("parameters", model.parameters())
+                .put("threads", Threads.count())
+                .put("dtype", model.dtype().label())
+                .put("kernels", Kernels.name());
+        ArrayNode all = document.putArray("runs");
+        for (Run run : runs) {
+            all.addObject()
+                    .put("prefill_tokens_per_second", run.prefill)
+                    .put("decode_tokens_per_second", run.decode)
+                    .put("head_positions_per_second", run.head);
+        }
+        PrintWriter out = spec.commandLine().getOut();
+        if (options.json()) {
+            Json.print(out, document);
+            return;
+        }
+        out.printf("%-28s %10s %10s %10s%n", "", "median", "least", "most");
+        line(out, "prefill, tokens/s", runs, Run::prefill);
+        line(out, "decode, tokens/s", runs, Run::decode);
+        line(out, "head, positions/s", runs, Run::head);
+        out.printf(
+                "%s, %s, %d threads, %d runs; prompt of %d, %d new tokens, %d at once%n",
+                model.dtype().label(), Kernels.name(), Threads.count(), repeat, prompt, generate, sequences);
+    }
+
+    private static void line(PrintWriter out, String name, List<Run> runs, ToDoubleFunction<Run> figure) {
+        double[] sorted = runs.stream().mapToDouble(figure).sorted().toArray();
+        out.printf("%-28s %10.1f %10.1f %10.1f%n", name, median(runs, figure), sorted[0], sorted[sorted.length - 1]);
+    }
+
+    private static double median(List<Run> runs, ToDoubleFunction<Run> figure) {
+        double[] sorted = runs.stream().mapToDouble(figure).sorted().toArray();
+        int middle = sorted.length / 2;
+        return sorted.length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+    }
+}
