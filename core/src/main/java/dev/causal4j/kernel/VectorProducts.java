@@ -13,8 +13,8 @@ import jdk.incubator.vector.VectorSpecies;
  *
  * <p>One row is limited by how fast weights are read: each dtype has a loop of its own that widens in registers. Several
  * rows are limited by multiply-adds: a panel is widened to f32 once, into scratch that the second-level cache holds, and
- * then serves all rows, six at a time. The tiles start from zero and end in a store; when they started from loads as well,
- * C2 ran out of its inlining budget and boxed the vectors, which cost nine tenths of the speed.
+ * then serves all rows, six at a time. Larger tiles were measured to be slower
+ * (docs/results/2026-11-24.md).
  */
 final class VectorProducts {
     private static final VectorSpecies<Float> S = VectorWidth.floats();
@@ -171,7 +171,7 @@ final class VectorProducts {
         return words.and(0xffff0000).reinterpretAsFloats();
     }
 
-    /** One row against 2 W words of bf16, four steps at a time by C2's own unrolling. */
+    /** One row against 2 W words of bf16. */
     private static void rowBf16(Panels w, long p, Rows x, float[] y, int out) {
         MemorySegment m = w.data();
         float[] xs = x.data();
