@@ -38,6 +38,35 @@ class CausalLMHeadTest {
         assertThat(logits).containsExactly(new float[] {0, 3.320184f, 4.168273f}, within(1e-6f));
     }
 
+    /** Keras' bounds for its int8 layer: mean squared errors of 1e-3 for the lookup and 1e-2 for the projection. */
+    @Test
+    void anInt8HeadIsAsCloseToF32AsKerasAsks() {
+        int vocabularySize = 100;
+        int hiddenSize = 16;
+        Random random = new Random(6);
+        Matrix exact = random(random, vocabularySize, hiddenSize);
+        CausalLMHead f32 = CausalLMHead.tied(exact);
+        CausalLMHead int8 =
+                CausalLMHead.tied(Matrix.of(DType.INT8, vocabularySize, hiddenSize, (n, row) -> exact.row(n, row, 0)));
+        int[] all = IntStream.range(0, vocabularySize).toArray();
+        Rows a = Rows.of(new float[vocabularySize * hiddenSize], hiddenSize, vocabularySize);
+        Rows b = Rows.of(new float[vocabularySize * hiddenSize], hiddenSize, vocabularySize);
+        f32.embed(all, a);
+        int8.embed(all, b);
+        assertThat(meanSquare(a.data(), b.data())).isPositive().isLessThan(1e-3);
+        assertThat(meanSquare(f32.logits(a, all), int8.logits(a, all)))
+                .isPositive()
+                .isLessThan(1e-2);
+    }
+
+    private static double meanSquare(float[] a, float[] b) {
+        double sum = 0;
+        for (int i = 0; i < a.length; i++) {
+            sum += (a[i] - b[i]) * (a[i] - b[i]);
+        }
+        return sum / a.length;
+    }
+
     @Test
     void aTiedHeadHasOneMatrixAndAnUntiedTwo() {
         CausalLMHead tied = CausalLMHead.tied(matrix(KERAS));
