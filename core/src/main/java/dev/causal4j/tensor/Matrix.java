@@ -217,6 +217,24 @@ public final class Matrix {
         }
     }
 
+    /**
+     * One output of a product without a bias, with the bits {@link #multiply} gives it: sum over k of
+     * x[offset + k] · w[n][k].
+     *
+     * @throws IndexOutOfBoundsException if there is no row n, or x has fewer than {@code offset + cols()} numbers
+     */
+    public float output(int n, float[] x, int offset) {
+        Objects.checkIndex(n, rows);
+        Objects.checkFromIndexSize(offset, cols, x.length);
+        int panel = n / Panels.WIDTH;
+        int j = n % Panels.WIDTH;
+        float sum = 0;
+        for (int k = 0; k < cols; k++) {
+            sum = Math.fma(x[offset + k], stored(panel, k, j), sum);
+        }
+        return scales == null ? sum : sum * scales[n];
+    }
+
     private int panels() {
         return Panels.needed(rows);
     }
@@ -276,12 +294,17 @@ public final class Matrix {
     }
 
     private float get(int panel, int k, int j) {
+        float stored = stored(panel, k, j);
+        return scales == null ? stored : stored * scales[panel * Panels.WIDTH + j];
+    }
+
+    /** A number as it is stored: of an int8 matrix without its row's scale. */
+    private float stored(int panel, int k, int j) {
         long position = position(panel, k, j);
         return switch (dtype) {
             case F32 -> data.get(FLOAT, position);
             case BF16 -> DType.fromBFloat16(data.get(SHORT, position));
-            case INT8 ->
-                data.get(ValueLayout.JAVA_BYTE, position) * Objects.requireNonNull(scales)[panel * Panels.WIDTH + j];
+            case INT8 -> data.get(ValueLayout.JAVA_BYTE, position);
             case F16 -> throw new AssertionError(dtype);
         };
     }

@@ -134,6 +134,24 @@ class MatrixTest {
         }
     }
 
+    @ParameterizedTest
+    @EnumSource(
+            value = DType.class,
+            names = {"F32", "BF16", "INT8"})
+    void anOutputAloneHasTheBitsOfTheProduct(DType dtype) {
+        int outputs = 131;
+        int depth = 35;
+        Matrix matrix = rowMajor(dtype, outputs, depth, bf16Numbers(outputs * depth));
+        float[] x = bf16Numbers(depth + 2);
+        float[] product = new float[outputs];
+        matrix.multiply(new Rows(x, 2, depth, 1), null, Rows.of(product, outputs, 1));
+        for (int n = 0; n < outputs; n++) {
+            assertThat(matrix.output(n, x, 2)).isEqualTo(product[n]);
+        }
+        assertThatThrownBy(() -> matrix.output(outputs, x, 2)).isInstanceOf(IndexOutOfBoundsException.class);
+        assertThatThrownBy(() -> matrix.output(0, x, 3)).isInstanceOf(IndexOutOfBoundsException.class);
+    }
+
     @Test
     void aWeightThatIsNotFiniteCannotBeQuantised() {
         assertThatThrownBy(() -> rowMajor(DType.INT8, 2, 2, new float[] {1, 2, 3, Float.NaN}))
