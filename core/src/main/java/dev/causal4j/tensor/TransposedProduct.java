@@ -23,11 +23,13 @@ final class TransposedProduct {
     static final int GROUP = 512;
 
     /** Groups between two barriers; no result depends on this or on what follows. */
-    private static final int GROUPS = 8;
+    private static final int GROUPS = 4;
 
-    private static final int ROWS = 256;
-    private static final int MOST_COLS = 48;
+    private static final int ROWS = 512;
+    private static final int MOST_COLS = 192;
     private static final int SKEW = 16; // floats that keep rows of weights out of each other's cache sets
+
+    private static final int LINE = 16; // floats in a cache line: what is transposed at once
 
     private final Matrix matrix;
     private final int blockCols; // columns of a task
@@ -61,10 +63,11 @@ final class TransposedProduct {
                 Threads.run(blocks, task -> add(task * blockCols, first, groups, panels, sums, width));
             }
         }
-        Threads.run(Math.ceilDiv(dy.count(), Panels.WIDTH), task -> {
-            for (int r = task * Panels.WIDTH; r < Math.min(dy.count(), (task + 1) * Panels.WIDTH); r++) {
+        Threads.run(Math.ceilDiv(matrix.cols(), LINE), task -> {
+            int end = Math.min(matrix.cols(), (task + 1) * LINE);
+            for (int r = 0; r < dx.count(); r++) {
                 int row = dx.start(r);
-                for (int k = 0; k < matrix.cols(); k++) {
+                for (int k = task * LINE; k < end; k++) {
                     dx.data()[row + k] = sums[k * width + r];
                 }
             }
@@ -82,8 +85,8 @@ final class TransposedProduct {
         int row = task % rowPanels * Panels.WIDTH;
         int count = Math.min(Panels.WIDTH, dy.count() - row);
         float[] panel = new float[outputs * Panels.WIDTH];
-        for (int block = 0; block < outputs; block += 16) { // as many cache lines as are written at once
-            int end = Math.min(outputs, block + 16);
+        for (int block = 0; block < outputs; block += LINE) {
+            int end = Math.min(outputs, block + LINE);
             for (int r = 0; r < count; r++) {
                 int start = dy.start(row + r) + from;
                 for (int n = block; n < end; n++) {
@@ -109,6 +112,10 @@ final class TransposedProduct {
                 }
             }
             Panels group = new Panels(panels, g * (rowPanels * panelBytes()), panelBytes(), rowPanels, outputs);
+            if (from == 0) { // the first chains are where the sums begin
+                Kernels.multiplyF32(group, weights, new Rows(sums, col * width, width, cols));
+                continue;
+            }
             Kernels.multiplyF32(group, weights, product);
             for (int i = 0, j = col * width; i < product.data().length; i++, j++) {
                 sums[j] += product.data()[i];

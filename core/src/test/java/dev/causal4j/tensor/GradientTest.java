@@ -106,7 +106,7 @@ class GradientTest {
                     for (int n = group; n < Math.min(outputs, group + 512); n++) {
                         chain = Math.fma(dy.data()[dy.start(r) + n], weights[n * inputs + k], chain);
                     }
-                    sum += chain;
+                    sum = group == 0 ? chain : sum + chain;
                 }
                 expected[target.start(r) + k] = sum;
             }
