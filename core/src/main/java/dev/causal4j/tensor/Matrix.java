@@ -237,14 +237,27 @@ public final class Matrix {
         new TransposedProduct(this).run(dy, dx);
     }
 
-    /** Copies the 64 numbers of step k of a panel, widened, padding too. */
+    /** Copies the numbers of step k of a panel, widened; those of its padding may be left out. */
     void step(int panel, int k, float[] target, int offset) {
-        if (dtype == DType.F32) {
-            MemorySegment.copy(data, FLOAT, position(panel, k, 0), target, offset, Panels.WIDTH);
-            return;
-        }
-        for (int j = 0; j < Panels.WIDTH && panel * Panels.WIDTH + j < rows; j++) {
-            target[offset + j] = get(panel, k, j);
+        long start = position(panel, k, 0);
+        switch (dtype) {
+            case F32 -> MemorySegment.copy(data, FLOAT, start, target, offset, Panels.WIDTH);
+            case BF16 -> {
+                for (int word = 0; word < Panels.WIDTH / 2; word++) {
+                    int low = offset + word / 16 * 32 + word % 16;
+                    target[low] = DType.fromBFloat16(data.get(SHORT, start + word * 4L));
+                    target[low + 16] = DType.fromBFloat16(data.get(SHORT, start + word * 4L + 2));
+                }
+            }
+            case INT8 -> {
+                float[] factors = Objects.requireNonNull(scales);
+                int first = panel * Panels.WIDTH;
+                for (int j = 0; j < Math.min(Panels.WIDTH, rows - first); j++) {
+                    target[offset + j] =
+                            data.get(ValueLayout.JAVA_BYTE, start + j % 16 * 4L + j / 16) * factors[first + j];
+                }
+            }
+            case F16 -> throw new AssertionError(dtype);
         }
     }
 
