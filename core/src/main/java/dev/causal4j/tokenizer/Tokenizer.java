@@ -176,6 +176,15 @@ public final class Tokenizer {
         return new StreamingDecoder(this);
     }
 
+    /**
+     * How many bytes of UTF-8 an id stands for, also where it is only part of a character.
+     *
+     * @throws IllegalArgumentException if the vocabulary has no such id
+     */
+    public int byteCount(int id) {
+        return bytes(id).length;
+    }
+
     byte[] bytes(int id) {
         return ByteLevel.bytes(piece(id));
     }
