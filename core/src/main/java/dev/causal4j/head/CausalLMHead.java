@@ -3,11 +3,8 @@ package dev.causal4j.head;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Rows;
 import dev.causal4j.tensor.Matrix;
-import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
-import java.util.PriorityQueue;
 
 /**
  * The causal language model head: {@code logits = hidden · Eᵀ} with hidden [N, D] and E [V, D]. Immutable and
@@ -17,12 +14,6 @@ import java.util.PriorityQueue;
  * are one matrix, which saves V · D parameters.
  */
 public final class CausalLMHead {
-    /** Best first; among equal logits the lower id is the better one. */
-    private static final Comparator<Candidate> BEST_FIRST = Comparator.comparingDouble(
-                    (Candidate candidate) -> candidate.logit() + 0f) // -0 is no less than 0
-            .reversed()
-            .thenComparingInt(Candidate::token);
-
     private final Matrix embedding;
     private final Matrix projection;
     private final float softCap;
@@ -141,10 +132,8 @@ public final class CausalLMHead {
      */
     public void logits(Rows hidden, Rows logits) {
         projection.multiply(hidden, null, logits);
-        if (softCap > 0) {
-            for (int r = 0; r < logits.count(); r++) {
-                cap(logits.data(), logits.start(r));
-            }
+        for (int r = 0; r < logits.count(); r++) {
+            cap(logits.data(), logits.start(r), vocabularySize());
         }
     }
 
@@ -184,8 +173,11 @@ public final class CausalLMHead {
         return logits;
     }
 
-    private void cap(float[] logits, int offset) {
-        int n = vocabularySize();
+    /** Caps n logits softly, if the head does. */
+    void cap(float[] logits, int offset, int n) {
+        if (softCap == 0) {
+            return;
+        }
         for (int i = offset; i < offset + n; i++) {
             logits[i] /= softCap;
         }
@@ -207,21 +199,83 @@ public final class CausalLMHead {
             throw new IllegalArgumentException("k: expected at least 1, got " + k);
         }
         float[] logits = logits(hidden, row);
-        PriorityQueue<Candidate> best = new PriorityQueue<>(BEST_FIRST.reversed()); // the worst of them on top
+        TopCandidates best = new TopCandidates(Math.min(k, logits.length));
         for (int token = 0; token < logits.length; token++) {
             if (Float.isNaN(logits[token])) {
                 throw new ArithmeticException("logits: expected numbers, got NaN at token id " + token);
             }
-            if (best.size() < k) {
-                best.add(new Candidate(token, logits[token]));
-            } else if (logits[token] > best.element().logit()) {
-                best.remove();
-                best.add(new Candidate(token, logits[token]));
+        }
+        best.offerAll(logits, 0, logits.length, 0);
+        return best.takeSorted();
+    }
+
+    /**
+     * How likely each row's target is: ln p = logit - ln sum exp(logits), and its rank. The logits of all rows are never
+     * held at once: besides the result this takes at most 64 MB whatever N and V are. A row's result has the same bits
+     * alone and among others, for every number of threads and every vector width.
+     *
+     * @param hidden [N, D]
+     * @param targets [N] the token that row i should predict
+     * @throws IllegalArgumentException if there are not as many targets as rows, or one is not 0 to V - 1, naming the first
+     * @throws ArithmeticException if the logits of a row have no softmax, naming the first and the cause: a NaN or +infinity,
+     *     or -infinity everywhere
+     */
+    public LogProbabilities logProbabilities(Rows hidden, int[] targets) {
+        return logProbabilities(hidden, targets, false, 0);
+    }
+
+    /**
+     * The same with what else the pass over the logits can tell.
+     *
+     * @param entropy whether to compute the entropy of each row's distribution
+     * @param alternatives how many of each row's best candidates to return; what is kept of them meanwhile may take more
+     *     than 64 MB only when those of a single row do
+     * @throws IllegalArgumentException also if {@code alternatives} is negative
+     */
+    public LogProbabilities logProbabilities(Rows hidden, int[] targets, boolean entropy, int alternatives) {
+        checkTargetCount(hidden, targets);
+        if (alternatives < 0) {
+            throw new IllegalArgumentException("alternatives: expected at least 0, got " + alternatives);
+        }
+        for (int i = 0; i < targets.length; i++) {
+            if (targets[i] < 0 || targets[i] >= vocabularySize()) {
+                throw new IllegalArgumentException("target at position " + i + ": expected a token id from 0 to "
+                        + (vocabularySize() - 1) + ", got " + targets[i]);
             }
         }
-        List<Candidate> sorted = new ArrayList<>(best);
-        sorted.sort(BEST_FIRST);
-        return List.copyOf(sorted);
+        return new StreamingSoftmax(this, hidden, targets, entropy, alternatives).run();
+    }
+
+    private static void checkTargetCount(Rows hidden, int[] targets) {
+        if (targets.length != hidden.count()) {
+            throw new IllegalArgumentException(
+                    "targets: expected one for each of " + hidden.count() + " rows, got " + targets.length);
+        }
+    }
+
+    /** One logit of the hidden vector at {@code offset}, with the bits of {@link #logits}. */
+    float logit(int token, float[] hidden, int offset) {
+        float[] logit = {projection.output(token, hidden, offset)};
+        cap(logit, 0, 1);
+        return logit[0];
+    }
+
+    /** Why row r has no softmax. */
+    ArithmeticException withoutSoftmax(Rows hidden, int r) {
+        for (int i = 0; i < hiddenSize(); i++) {
+            if (!Float.isFinite(hidden.data()[hidden.start(r) + i])) {
+                return new ArithmeticException("hidden row " + r + ": expected finite numbers, got "
+                        + hidden.data()[hidden.start(r) + i] + " at index " + i);
+            }
+        }
+        float[] logits = logits(hidden, r);
+        for (int token = 0; token < logits.length; token++) {
+            if (Float.isNaN(logits[token]) || logits[token] == Float.POSITIVE_INFINITY) {
+                return new ArithmeticException(
+                        "logits of row " + r + ": expected numbers, got " + logits[token] + " at token id " + token);
+            }
+        }
+        return new ArithmeticException("logits of row " + r + ": expected numbers, got -Infinity everywhere");
     }
 
     private static String shape(Matrix matrix) {

@@ -34,6 +34,18 @@ interface KernelSet {
     /** Replaces x by exp(x - max x) and returns the sum, taken in 16 lanes and a tree. */
     float expSum(float[] x, int offset, int n);
 
+    /** The largest number; NaN if one is, -infinity of none. */
+    float max(float[] x, int offset, int n);
+
+    /** Sum of exp(x - max) in 16 lanes and a tree; x stays. */
+    float expSum(float[] x, int offset, int n, float max);
+
+    /** Sum of d · exp(d) with d = x - max, not below -104, in 16 lanes and a tree. */
+    float expMoment(float[] x, int offset, int n, float max);
+
+    /** How many are the threshold or more. */
+    int countAtLeast(float[] x, int offset, int n, float threshold);
+
     /** x / (1 + exp(-2 u)) with u = sqrt(2/pi) (x + 0.044715 x³): equal to 0.5 x (1 + tanh u). */
     void gelu(float[] x, int offset, int n);
 

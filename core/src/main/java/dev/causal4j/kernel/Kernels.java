@@ -127,6 +127,33 @@ public final class Kernels {
         divide(x, offset, n, SET.expSum(x, offset, n));
     }
 
+    /** The largest of n numbers; NaN if one is, -infinity of none. */
+    public static float max(float[] x, int offset, int n) {
+        Objects.checkFromIndexSize(offset, n, x.length);
+        return SET.max(x, offset, n);
+    }
+
+    /** Sum of exp(x - max) over n numbers, none above {@code max}, taken in 16 lanes and a tree. */
+    public static float expSum(float[] x, int offset, int n, float max) {
+        Objects.checkFromIndexSize(offset, n, x.length);
+        return SET.expSum(x, offset, n, max);
+    }
+
+    /**
+     * Sum of d · exp(d) with d = x - max over n numbers, none above {@code max}, taken in 16 lanes and a tree: what an
+     * entropy needs. An x of -infinity adds 0.
+     */
+    public static float expMoment(float[] x, int offset, int n, float max) {
+        Objects.checkFromIndexSize(offset, n, x.length);
+        return SET.expMoment(x, offset, n, max);
+    }
+
+    /** How many of n numbers are {@code threshold} or more; NaN never is. */
+    public static int countAtLeast(float[] x, int offset, int n, float threshold) {
+        Objects.checkFromIndexSize(offset, n, x.length);
+        return SET.countAtLeast(x, offset, n, threshold);
+    }
+
     private static void divide(float[] x, int offset, int n, float divisor) {
         for (int i = offset; i < offset + n; i++) {
             x[i] /= divisor;

@@ -177,16 +177,33 @@ final class ScalarKernels implements KernelSet {
 
     @Override
     public float expSum(float[] x, int offset, int n) {
-        float max = Float.NEGATIVE_INFINITY;
-        for (int i = 0; i < n; i++) {
-            max = Math.max(max, x[offset + i]);
-        }
+        float max = max(x, offset, n);
         float[] lanes = new float[LANES];
         for (int i = 0; i < n; i++) {
             x[offset + i] = exp(x[offset + i] - max);
             lanes[i % LANES] += x[offset + i];
         }
         return tree(lanes);
+    }
+
+    @Override
+    public float max(float[] x, int offset, int n) {
+        return ScalarReductions.max(x, offset, n);
+    }
+
+    @Override
+    public float expSum(float[] x, int offset, int n, float max) {
+        return ScalarReductions.expSum(x, offset, n, max);
+    }
+
+    @Override
+    public float expMoment(float[] x, int offset, int n, float max) {
+        return ScalarReductions.expMoment(x, offset, n, max);
+    }
+
+    @Override
+    public int countAtLeast(float[] x, int offset, int n, float threshold) {
+        return ScalarReductions.countAtLeast(x, offset, n, threshold);
     }
 
     @Override

@@ -150,7 +150,7 @@ final class VectorKernels implements KernelSet {
         return v.fma(v, sum);
     }
 
-    private static void storeLanes(float[] lanes, FloatVector a, FloatVector b, FloatVector c, FloatVector d) {
+    static void storeLanes(float[] lanes, FloatVector a, FloatVector b, FloatVector c, FloatVector d) {
         a.intoArray(lanes, 0);
         if (W < 16) {
             b.intoArray(lanes, W);
@@ -192,17 +192,24 @@ final class VectorKernels implements KernelSet {
         return e;
     }
 
-    private static float max(float[] x, int offset, int n) {
-        FloatVector m = FloatVector.broadcast(S, Float.NEGATIVE_INFINITY);
-        int i = 0;
-        for (; i + W <= n; i += W) {
-            m = m.max(FloatVector.fromArray(S, x, offset + i));
-        }
-        float max = m.reduceLanes(VectorOperators.MAX);
-        for (; i < n; i++) {
-            max = Math.max(max, x[offset + i]);
-        }
-        return max;
+    @Override
+    public float max(float[] x, int offset, int n) {
+        return VectorReductions.max(x, offset, n);
+    }
+
+    @Override
+    public float expSum(float[] x, int offset, int n, float max) {
+        return VectorReductions.expSum(x, offset, n, max);
+    }
+
+    @Override
+    public float expMoment(float[] x, int offset, int n, float max) {
+        return VectorReductions.expMoment(x, offset, n, max);
+    }
+
+    @Override
+    public int countAtLeast(float[] x, int offset, int n, float threshold) {
+        return VectorReductions.countAtLeast(x, offset, n, threshold);
     }
 
     @Override
@@ -240,7 +247,7 @@ final class VectorKernels implements KernelSet {
         }
     }
 
-    private static FloatVector exp(FloatVector x) {
+    static FloatVector exp(FloatVector x) {
         FloatVector low = FloatVector.broadcast(S, ScalarKernels.EXP_MIN);
         FloatVector high = FloatVector.broadcast(S, ScalarKernels.EXP_MAX);
         FloatVector bounded = x.blend(low, x.compare(VectorOperators.LT, low));

@@ -159,6 +159,24 @@ public final class Matrix {
         });
     }
 
+    /**
+     * The part of a product that makes outputs {@code from} to {@code to - 1}, on the calling thread alone: y[r][n - from]
+     * with the bits of {@link #multiply} without a bias. What runs over all outputs in tiles is made of it.
+     *
+     * @param from a multiple of {@link Panels#WIDTH}
+     * @param to a multiple of it too, or {@code rows()}
+     * @param x rows of {@code cols()} numbers
+     * @param y as many rows, of {@code to - from} numbers
+     */
+    public void multiplyOutputs(int from, int to, Rows x, Rows y) {
+        Objects.checkFromToIndex(from, to, rows);
+        if (from % Panels.WIDTH != 0 || (to % Panels.WIDTH != 0 && to != rows)) {
+            throw new IllegalArgumentException("outputs: expected whole panels, got " + from + " to " + to);
+        }
+        Rows all = new Rows(y.data(), y.offset() - from, y.stride(), y.count());
+        multiplyPanels(from / Panels.WIDTH, Panels.needed(to), x, null, all);
+    }
+
     private void multiplyPanels(int from, int to, Rows x, float @Nullable [] bias, Rows y) {
         int whole = Math.min(to, rows / Panels.WIDTH);
         if (from < whole) {

@@ -165,6 +165,31 @@ class KernelSetTest {
     }
 
     @Test
+    void reductionsHaveTheBitsOfTheSpecification() {
+        for (int n : LENGTHS) {
+            float[] x = numbers(n + 3);
+            x[3] = 0f;
+            x[3 + n / 2] = Float.NEGATIVE_INFINITY;
+            float max = scalar.max(x, 3, n);
+            assertThat(vector.max(x, 3, n)).as("n %d", n).isEqualTo(max);
+            if (n > 1) {
+                assertThat(vector.expSum(x, 3, n, max)).isEqualTo(scalar.expSum(x, 3, n, max));
+                assertThat(vector.expMoment(x, 3, n, max)).isEqualTo(scalar.expMoment(x, 3, n, max));
+                float[] exponentials = x.clone();
+                assertThat(scalar.expSum(x, 3, n, max)).isEqualTo(scalar.expSum(exponentials, 3, n));
+            }
+            for (float threshold : new float[] {-0f, 0f, max, Math.nextUp(max), x[n + 2], Float.NaN}) {
+                assertThat(vector.countAtLeast(x, 3, n, threshold))
+                        .as("n %d, threshold %s", n, threshold)
+                        .isEqualTo(scalar.countAtLeast(x, 3, n, threshold));
+            }
+            x[n + 2] = Float.NaN;
+            assertThat(vector.max(x, 3, n)).isNaN();
+            assertThat(scalar.max(x, 3, n)).isNaN();
+        }
+    }
+
+    @Test
     void elementaryFunctionsHaveTheBitsOfTheSpecification() {
         for (int n : LENGTHS) {
             float[] x = numbers(n + SPECIAL.length);
