@@ -168,8 +168,7 @@ public final class Generator {
             tokens[i] = sequences.get(i).next(logits, i * head.vocabularySize());
             alternatives = Math.max(alternatives, sequences.get(i).alternatives());
         }
-        List<Prediction> predictions =
-                alternatives < 0 ? List.of() : Prediction.of(head, hidden, tokens, alternatives);
+        List<Prediction> predictions = alternatives < 0 ? List.of() : Prediction.of(head, hidden, tokens, alternatives);
         for (int i = 0; i < n; i++) {
             Sequence sequence = sequences.get(i);
             Optional<Prediction> prediction = sequence.alternatives() < 0

@@ -25,8 +25,7 @@ final class Window {
      * @param scored the first token of the sequence that any window scores
      * @param predictions takes the predictions of tokens {@code scored} and after
      */
-    Window(
-            int text, int[] sequence, int from, int target, int end, int scored, @Nullable Prediction[] predictions) {
+    Window(int text, int[] sequence, int from, int target, int end, int scored, @Nullable Prediction[] predictions) {
         this.text = text;
         this.sequence = sequence;
         this.target = target;
