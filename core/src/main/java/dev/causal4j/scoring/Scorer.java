@@ -197,7 +197,7 @@ public final class Scorer {
     private int byteCount(int token) {
         Optional<Tokenizer> tokenizer = model.tokenizer();
         return tokenizer.isPresent() && token < tokenizer.get().vocabularySize()
-                ? tokenizer.get().byteCount(token)
+                ? tokenizer.get().bytes(token).length
                 : 0;
     }
 }

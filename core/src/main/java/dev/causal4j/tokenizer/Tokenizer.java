@@ -177,15 +177,11 @@ public final class Tokenizer {
     }
 
     /**
-     * How many bytes of UTF-8 an id stands for, also where it is only part of a character.
+     * The bytes of UTF-8 that an id stands for, which may be part of a character only.
      *
      * @throws IllegalArgumentException if the vocabulary has no such id
      */
-    public int byteCount(int id) {
-        return bytes(id).length;
-    }
-
-    byte[] bytes(int id) {
+    public byte[] bytes(int id) {
         return ByteLevel.bytes(piece(id));
     }
 
