@@ -27,7 +27,7 @@ import tools.jackson.databind.node.ObjectNode;
  */
 final class ScoreLines {
     /** Tokens that are scored together: some forwards of work, which is what an interruption can lose. */
-    private static final int GROUP_TOKENS = 4096;
+    private static final int GROUP_TOKENS = 2048;
 
     /** Complaints on standard error; the others are in the output alone. */
     private static final int MOST_COMPLAINTS = 20;

@@ -13,10 +13,12 @@ final class SurprisalPlot {
     private static final int BOTTOM = 24;
     private static final int TOP = 8;
     private static final int MOST_BARS = 800;
+    private static final int MOST_LINES = 6;
 
     private final List<Prediction> predictions;
     private final int first; // index of the first predicted token
     private final int perBar; // tokens whose mean a bar is
+    private final double step; // bits from one line of the grid to the next
     private final double highest;
 
     SurprisalPlot(Score score) {
@@ -27,7 +29,12 @@ final class SurprisalPlot {
         for (int from = 0; from < predictions.size(); from += perBar) {
             most = Math.max(most, mean(from));
         }
-        highest = Math.max(4, Math.ceil(most / 4) * 4);
+        double one = 1;
+        while (most > MOST_LINES * one) {
+            one *= 2;
+        }
+        step = one;
+        highest = one * Math.max(1, Math.ceil(most / one));
     }
 
     private double mean(int from) {
@@ -41,7 +48,6 @@ final class SurprisalPlot {
         out.append(String.format(
                 "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"Surprisal of each token in bits\">\n",
                 WIDTH, HEIGHT));
-        double step = highest <= 8 ? 2 : highest <= 24 ? 4 : highest / 4;
         for (double bits = 0; bits <= highest; bits += step) {
             out.append(String.format(
                     Locale.ROOT,
@@ -63,11 +69,14 @@ final class SurprisalPlot {
         double y = y(Math.min(meanSurprisal, highest));
         out.append(String.format(
                 Locale.ROOT,
-                "<line class=\"mean\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"><title>mean %.2f bits</title></line>\n",
+                "<line class=\"mean\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>"
+                        + "<text class=\"label\" x=\"%d\" y=\"%.1f\">mean %.2f</text>\n",
                 LEFT,
                 WIDTH,
                 y,
                 y,
+                WIDTH - 2,
+                y - 5,
                 meanSurprisal));
         int label = Math.max(1, bars / 10);
         for (int b = 0; b < bars; b += label) {
