@@ -1,5 +1,5 @@
-# Sourced by check, after jdk.sh. A test looks at pages in a browser; without one it fails where CI is set, and is skipped
-# elsewhere.
+# Sourced by check, after jdk.sh. A test looks at pages in a browser; without one it fails where CI is set, and is
+# skipped elsewhere.
 find_browser() {
   local name
   for name in chromium chromium-browser google-chrome; do

@@ -18,9 +18,9 @@ final class LineReader {
         this.in = in;
     }
 
-    /** Bytes read so far. */
-    long read() {
-        return read;
+    /** Bytes of the lines so far. */
+    long consumed() {
+        return read - (filled - next);
     }
 
     /** The number of the last line, from 1. */
@@ -29,8 +29,8 @@ final class LineReader {
     }
 
     /**
-     * The next line without its end; one longer than {@link TextInput#MOST_BYTES} is cut one byte after that. Empty at the
-     * end.
+     * The next line without its end; one longer than {@link TextInput#MOST_BYTES} is cut one byte after that. Empty
+     * at the end.
      */
     Optional<byte[]> next() throws IOException {
         ByteArrayOutputStream line = new ByteArrayOutputStream();

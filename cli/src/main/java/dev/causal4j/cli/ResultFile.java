@@ -19,8 +19,8 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * A file of results, one JSON object a line, that an interrupted run leaves complete but for its last line. Locked while it
- * is open, so that no two runs write to one. Belongs to one command; not thread-safe.
+ * A file of results, one JSON object a line, that an interrupted run leaves complete but for its last line. Locked
+ * while it is open, so that no two runs write to one. Belongs to one command; not thread-safe.
  */
 final class ResultFile implements AutoCloseable {
     private final Path file;

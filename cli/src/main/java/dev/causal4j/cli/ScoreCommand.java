@@ -44,8 +44,10 @@ final class ScoreCommand implements Callable<Integer> {
     @Option(
             names = "--choices",
             paramLabel = "F",
-            description = "A file with continuations of TEXT, one a line, spaces included: which is the likeliest?")
-    private @Nullable Path choices;
+            description =
+                    "A file with continuations of TEXT, one a line, spaces included, to compare; - reads them from"
+                            + " standard input.")
+    private @Nullable String choices;
 
     @Option(
             names = "--prefix",
@@ -95,8 +97,7 @@ final class ScoreCommand implements Callable<Integer> {
         ScoringOptions options = options();
         int[] ids = tokens == null ? null : TokenIds.parse(spec, "--tokens", tokens);
         String given = text != null ? TextInput.argument(text) : file != null ? TextInput.file(file) : "";
-        List<String> continuations =
-                choices == null ? List.of() : TextInput.file(choices).lines().toList();
+        List<String> continuations = continuations();
         if (html != null) {
             ScorePage.check(html);
         }
@@ -136,12 +137,23 @@ final class ScoreCommand implements Callable<Integer> {
         if (complaint != null) {
             throw usage(complaint);
         }
+        if ("-".equals(choices) && "-".equals(text)) {
+            throw usage("choices: expected another source than TEXT, got standard input for both");
+        }
         if (choices != null && (lines.in != null || !prefix.isEmpty() || stride != 0)) {
             throw usage("choices: expected a prompt as TEXT, --file or --tokens, got --jsonl, --prefix or --stride");
         }
         if (html != null && (lines.in != null || choices != null)) {
             throw usage("html: expected one text, got --jsonl or --choices");
         }
+    }
+
+    private List<String> continuations() throws IOException {
+        if (choices == null) {
+            return List.of();
+        }
+        String all = choices.equals("-") ? TextInput.argument(choices) : TextInput.file(Path.of(choices));
+        return all.lines().toList();
     }
 
     private ScoringOptions options() {

@@ -22,8 +22,8 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Scores the texts of a JSON Lines file, several lines in one forward: an object in, an object out, in the same order. A
- * line that cannot be scored gives an object with an error. Belongs to one command; not thread-safe.
+ * Scores the texts of a JSON Lines file, several lines in one forward: an object in, an object out, in the same
+ * order. A line that cannot be scored gives an object with an error. Belongs to one command; not thread-safe.
  */
 final class ScoreLines {
     /** Tokens that are scored together: some forwards of work, which is what an interruption can lose. */
@@ -162,7 +162,7 @@ final class ScoreLines {
                 finish(group, results);
                 group.clear();
                 tokens = 0;
-                progress.at(lines.read(), String.format("%,d texts", texts));
+                progress.at(lines.consumed(), String.format("%,d texts", texts));
             }
         } while (next.isPresent() && !out.checkError());
     }

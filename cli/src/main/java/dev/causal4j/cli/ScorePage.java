@@ -16,8 +16,8 @@ import java.util.Locale;
 import java.util.Objects;
 
 /**
- * A score as a page of HTML: the text shaded by surprisal, what the model thought of each token, a plot. It needs nothing
- * from outside and runs no script; its policy forbids both. {@code page.html#t5} shows token 5.
+ * A score as a page of HTML: the text shaded by surprisal, what the model thought of each token, a plot. It needs
+ * nothing from outside and runs no script; its policy forbids both. {@code page.html#t5} shows token 5.
  */
 final class ScorePage {
     /** Alternatives of a token that the page shows. */

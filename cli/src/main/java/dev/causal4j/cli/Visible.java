@@ -1,8 +1,8 @@
 package dev.causal4j.cli;
 
 /**
- * Makes text of strangers visible: no character of it can move the cursor, reorder what stands beside it, hide, or become
- * markup.
+ * Makes text of strangers visible: no character of it can move the cursor, reorder what stands beside it, hide, or
+ * become markup.
  */
 final class Visible {
     private Visible() {}

@@ -7,7 +7,8 @@ import java.util.List;
  *
  * @param promptTokens the prompt, with the BOS token if it was empty
  * @param tokens the new tokens, the one that ended the sequence among them
- * @param text their text without an end-of-sequence token and up to a stop string; empty for a model without a tokenizer
+ * @param text their text without an end-of-sequence token and up to a stop string; empty for a model without a
+ *     tokenizer
  * @param predictions what the model thought of each new token, if {@link GenerationOptions#logProbabilities} asks for
  *     it; else empty
  * @param finishReason why it ended

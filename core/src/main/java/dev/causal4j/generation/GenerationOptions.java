@@ -26,8 +26,8 @@ import java.util.Set;
  * @param stop strings that end the text, which keeps what comes before them
  * @param eos token ids that end the sequence; empty optional: the model's own; empty set: none
  * @param seed the same seed gives the same tokens, on every machine and in every batch
- * @param logProbabilities empty: off. Otherwise each token comes with a {@link Prediction} that has so many alternatives,
- *     which costs the head's product once more
+ * @param logProbabilities empty: off. Otherwise each token comes with a {@link Prediction} that has so many
+ *     alternatives, which costs the head's product once more
  * @param rules further rules, at most one of each kind, those made from the settings above included
  */
 public record GenerationOptions(

@@ -8,9 +8,9 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * What a model thought of a token that came: how likely it was, and which were likelier. Immutable. It speaks of the model's
- * own distribution, the softmax of its logits over the whole vocabulary; temperature, penalties and other rules of sampling
- * play no part.
+ * What a model thought of a token that came: how likely it was, and which were likelier. Immutable. It speaks of the
+ * model's own distribution, the softmax of its logits over the whole vocabulary; temperature, penalties and other
+ * rules of sampling play no part.
  *
  * @param token its id
  * @param logProbability natural logarithm of its probability; -infinity if that is 0

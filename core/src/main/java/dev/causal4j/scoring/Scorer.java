@@ -19,9 +19,9 @@ import org.jspecify.annotations.Nullable;
  * Tells how likely a model finds texts. Immutable and thread-safe: what changes belongs to a call.
  *
  * <p>A text's score has the same bits alone and among others, for every number of threads and every {@link
- * ScoringOptions#batchRows}. Nothing is put before a text, neither BOS nor anything else: a first token without a prefix is
- * context only. Prefix, prompt, text and choice are each encoded on their own, so one that continues another begins with the
- * space that separates them.
+ * ScoringOptions#batchRows}. Nothing is put before a text, neither BOS nor anything else: a first token without a
+ * prefix is context only. Prefix, prompt, text and choice are each encoded on their own, so one that continues
+ * another begins with the space that separates them.
  */
 public final class Scorer {
     private final CausalLM model;
@@ -59,14 +59,15 @@ public final class Scorer {
     }
 
     /**
-     * Scores texts, as many in one forward as fit. A text that is longer than the context is scored in windows, each token
-     * once: the first window scores what it can, each later one {@link ScoringOptions#stride} tokens, the last what is left,
-     * all with as much context as the model has room for.
+     * Scores texts, as many in one forward as fit. A text that is longer than the context is scored in windows, each
+     * token once: the first window scores what it can, each later one {@link ScoringOptions#stride} tokens, the last
+     * what is left, all with as much context as the model has room for.
      *
      * @return one result for each request, in their order
      * @throws IllegalArgumentException if a token is not in the vocabulary, a prefix is longer than the context, or the
      *     stride is
-     * @throws ArithmeticException if a hidden vector or logit is not a number, naming the text, from 1, and the position
+     * @throws ArithmeticException if a hidden vector or logit is not a number, naming the text, from 1, and the
+     *     position
      * @throws CancellationException if this thread is interrupted, which stays so, or the listener wants no more
      */
     public List<Score> score(List<ScoringRequest> requests, ScoringOptions options, ScoringListener listener) {
@@ -122,8 +123,8 @@ public final class Scorer {
      *
      * @param prompt at least one token; together with a choice at most one more than the context length
      * @param choices each at least one token
-     * @throws IllegalArgumentException if prompt or a choice is empty or too long, naming the choice, from 1, or a token is
-     *     not in the vocabulary
+     * @throws IllegalArgumentException if prompt or a choice is empty or too long, naming the choice, from 1, or a
+     *     token is not in the vocabulary
      * @throws ArithmeticException as {@link #score(List, ScoringOptions, ScoringListener)}
      * @throws CancellationException as there
      */

@@ -1,12 +1,12 @@
 package dev.causal4j.scoring;
 
 /**
- * How to score. Immutable; made by {@link #builder()}. Settings out of their range are an IllegalArgumentException of one
- * line.
+ * How to score. Immutable; made by {@link #builder()}. Settings out of their range are an IllegalArgumentException of
+ * one line.
  *
- * @param stride how many tokens each window after the first scores of a text that is longer than the context, 1 to the
- *     context length C: so each of them has at least C + 1 - stride tokens of context. 0, the default: half the context.
- *     Smaller is closer to full context for every token, and costs more
+ * @param stride how many tokens each window after the first scores of a text that is longer than the context, 1 to
+ *     the context length C: so each of them has at least C + 1 - stride tokens of context. 0, the default: half the
+ *     context. Smaller is closer to full context for every token, and costs more
  * @param alternatives how many of the likeliest tokens each prediction names
  * @param batchRows tokens in one forward; it changes time and memory, never a score
  */

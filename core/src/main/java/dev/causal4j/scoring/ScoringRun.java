@@ -14,8 +14,8 @@ import java.util.List;
 import java.util.concurrent.CancellationException;
 
 /**
- * Computes windows: cuts them into chunks, packs these into forwards, and asks the head about the rows that predict. Belongs
- * to one call of a {@link Scorer}; not thread-safe.
+ * Computes windows: cuts them into chunks, packs these into forwards, and asks the head about the rows that predict.
+ * Belongs to one call of a {@link Scorer}; not thread-safe.
  */
 final class ScoringRun {
     /** Bytes of caches in one forward, so that many short texts do not take one each; a single window may need more. */

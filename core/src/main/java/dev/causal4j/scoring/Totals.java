@@ -3,8 +3,8 @@ package dev.causal4j.scoring;
 import java.util.OptionalDouble;
 
 /**
- * Sums over scored tokens, of one text or of many. Immutable. The perplexity of many texts is that of their sums, in which
- * every token weighs the same; it is not a mean of perplexities.
+ * Sums over scored tokens, of one text or of many. Immutable. The perplexity of many texts is that of their sums, in
+ * which every token weighs the same; it is not a mean of perplexities.
  *
  * @param nll minus the sum of the natural logarithms of the scored tokens' probabilities
  * @param scoredTokens how many

@@ -7,8 +7,8 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A stretch of a sequence that is computed in one cache: tokens {@code from} to {@code end - 2} are fed, and predict tokens
- * {@code target} to {@code end - 1}. Belongs to one {@link ScoringRun}; not thread-safe.
+ * A stretch of a sequence that is computed in one cache: tokens {@code from} to {@code end - 2} are fed, and predict
+ * tokens {@code target} to {@code end - 1}. Belongs to one {@link ScoringRun}; not thread-safe.
  */
 final class Window {
     final int text;
