@@ -2,9 +2,12 @@ package dev.causal4j.head;
 
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Rows;
+import dev.causal4j.kernel.Threads;
+import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Matrix;
 import java.util.List;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The causal language model head: {@code logits = hidden · Eᵀ} with hidden [N, D] and E [V, D]. Immutable and
@@ -14,6 +17,9 @@ import java.util.Objects;
  * are one matrix, which saves V · D parameters.
  */
 public final class CausalLMHead {
+    /** The target of a row that takes no part in a loss: -100, as PyTorch and Hugging Face have it. */
+    public static final int IGNORED = -100;
+
     private final Matrix embedding;
     private final Matrix projection;
     private final float softCap;
@@ -83,6 +89,11 @@ public final class CausalLMHead {
         return projection;
     }
 
+    /** The soft cap, or 0 for none. */
+    float softCap() {
+        return softCap;
+    }
+
     /** Parameters of the head; a tied matrix counts once. */
     public long parameters() {
         return tied() ? embedding.parameters() : embedding.parameters() + projection.parameters();
@@ -132,8 +143,8 @@ public final class CausalLMHead {
      */
     public void logits(Rows hidden, Rows logits) {
         projection.multiply(hidden, null, logits);
-        for (int r = 0; r < logits.count(); r++) {
-            cap(logits.data(), logits.start(r), vocabularySize());
+        if (softCap > 0) {
+            Threads.run(logits.count(), r -> cap(logits.data(), logits.start(r), vocabularySize()));
         }
     }
 
@@ -243,7 +254,81 @@ public final class CausalLMHead {
                         + (vocabularySize() - 1) + ", got " + targets[i]);
             }
         }
-        return new StreamingSoftmax(this, hidden, targets, entropy, alternatives).run();
+        LogProbabilities scores = new StreamingSoftmax(this, hidden, targets, entropy, alternatives).run();
+        checkSoftmax(scores.logNormalizers(), hidden, null);
+        return scores;
+    }
+
+    /**
+     * The cross-entropy of the targets, without gradients: {@link LossOptions} has the formula. No more than 64 MB are
+     * taken whatever N and V are, and the bits are those of {@link #lossAndGradients}.
+     *
+     * @param hidden [N, D]
+     * @param targets [N] the token that row i should predict, or {@link #IGNORED}
+     * @return a loss of 0 if no target is left
+     * @throws IllegalArgumentException if there are not as many targets as rows, or one is neither a token id nor ignored
+     * @throws ArithmeticException if the logits of a row have no softmax, naming the first and the cause
+     */
+    public Loss loss(Rows hidden, int[] targets, LossOptions options) {
+        checkLossTargets(hidden, targets);
+        return new FusedLoss(this, hidden, targets, options).value();
+    }
+
+    /**
+     * The loss and its gradients in one pass, without the logits of all rows: a chunk of at most 48 MB of them (or one row)
+     * and what its products need. Equal bits for every number of threads, and however a batch is cut into calls with one
+     * {@link LossOptions.Denominator.Count}: a row's dHidden depends on that row alone, and each number of the matrix's
+     * gradient is one chain over the rows that have a target, in their order.
+     *
+     * @param hidden [N, D]
+     * @param targets [N] the token that row i should predict, or {@link #IGNORED}
+     * @param dHidden [N, D], written: the gradient of the loss by hidden, zeros where the target is ignored; must not overlap
+     *     hidden
+     * @param dProjection the gradient by the projection [V, D] is added to it; of a tied head this is the embedding's
+     * @return a loss of 0 if no target is left
+     * @throws IllegalArgumentException if shapes differ, or a target is neither a token id nor ignored; nothing is written
+     *     then
+     * @throws ArithmeticException if the logits of a row have no softmax, naming the first and the cause; what was added for
+     *     the chunks before it stays
+     */
+    public Loss lossAndGradients(Rows hidden, int[] targets, LossOptions options, Rows dHidden, Gradient dProjection) {
+        checkLossTargets(hidden, targets);
+        checkShape("dProjection", projection, dProjection);
+        if (dHidden.count() != hidden.count()) {
+            throw new IllegalArgumentException("dHidden: expected " + hidden.count() + " rows, got " + dHidden.count());
+        }
+        return new FusedLoss(this, hidden, targets, options).withGradients(dHidden, dProjection);
+    }
+
+    /**
+     * The other half of a tied gradient, that of {@link #embed}: adds row i of {@code dRows} to row {@code tokens[i]}, in the
+     * order of i. A token may come several times.
+     *
+     * @param dRows [tokens.length, D] the gradient of the loss by the embedded rows
+     * @param dEmbedding of the embedding [V, D]; of a tied head the same object as its dProjection
+     * @throws IllegalArgumentException if shapes differ or an id is not 0 to V - 1; nothing is added then
+     */
+    public void embedBackward(int[] tokens, Rows dRows, Gradient dEmbedding) {
+        checkTokens(tokens);
+        checkShape("dEmbedding", embedding, dEmbedding);
+        dEmbedding.addRows(tokens, dRows);
+    }
+
+    private static void checkShape(String name, Matrix matrix, Gradient gradient) {
+        if (gradient.rows() != matrix.rows() || gradient.cols() != matrix.cols()) {
+            throw new IllegalArgumentException(name + ": expected the matrix's shape " + shape(matrix) + ", got ["
+                    + gradient.rows() + ", " + gradient.cols() + "]");
+        }
+    }
+
+    private void checkLossTargets(Rows hidden, int[] targets) {
+        checkTargetCount(hidden, targets);
+        for (int i = 0; i < targets.length; i++) {
+            if (targets[i] != IGNORED && (targets[i] < 0 || targets[i] >= vocabularySize())) {
+                throw new IllegalArgumentException("target at position " + i + ": expected a token id from 0 to "
+                        + (vocabularySize() - 1) + " or " + IGNORED + " to ignore it, got " + targets[i]);
+            }
+        }
     }
 
     private static void checkTargetCount(Rows hidden, int[] targets) {
@@ -260,8 +345,17 @@ public final class CausalLMHead {
         return logit[0];
     }
 
+    /** Throws for the first row without a softmax; normaliser i is that of row {@code rows[i]}, or of row i. */
+    void checkSoftmax(double[] logNormalizers, Rows hidden, int @Nullable [] rows) {
+        for (int i = 0; i < logNormalizers.length; i++) {
+            if (!Double.isFinite(logNormalizers[i])) {
+                throw withoutSoftmax(hidden, rows == null ? i : rows[i]);
+            }
+        }
+    }
+
     /** Why row r has no softmax. */
-    ArithmeticException withoutSoftmax(Rows hidden, int r) {
+    private ArithmeticException withoutSoftmax(Rows hidden, int r) {
         for (int i = 0; i < hiddenSize(); i++) {
             if (!Float.isFinite(hidden.data()[hidden.start(r) + i])) {
                 return new ArithmeticException("hidden row " + r + ": expected finite numbers, got "

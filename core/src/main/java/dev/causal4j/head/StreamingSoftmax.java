@@ -14,16 +14,14 @@ import org.jspecify.annotations.Nullable;
  * and forgotten (the online normaliser of Milakov and Gimelshein 2018, arXiv 1805.02867). One use by one caller; not
  * thread-safe, though its tiles run on {@link Threads}.
  *
- * <p>The order of all sums is fixed: a row's tile of {@value #TILE} outputs has a maximum m and a float sum of
- * exp(logit - m) in 16 lanes and a tree; tiles are added in double, in the order of the vocabulary. One task makes one
- * such sum whole, so the result has the same bits for every number of threads and of rows.
+ * <p>One task makes the sums of one tile of a row whole ({@link TileSums}), so the result has the same bits for every
+ * number of threads and of rows.
  */
 final class StreamingSoftmax {
-    /** Outputs in a tile: part of the definition of the sums. A multiple of a panel. */
-    static final int TILE = 512;
+    private static final int TILE = TileSums.TILE;
 
     /** Rows in a tile, at most: enough to multiply at full speed; no result depends on it. */
-    private static final int TILE_ROWS = 240;
+    static final int TILE_ROWS = 240;
 
     /** Bytes for the tiles of logits, all threads together. */
     private static final int TILE_BYTES = 32 << 20;
@@ -42,6 +40,7 @@ final class StreamingSoftmax {
     private final double[] logProbabilities; // [N]
     private final int[] ranks; // [N]
     private final double[] logNormalizers; // [N]
+    private final double[] meanLogits; // [N]
     private final double @Nullable [] entropies; // [N]
     private final List<List<Candidate>> alternatives;
 
@@ -50,7 +49,7 @@ final class StreamingSoftmax {
         this.head = head;
         this.hidden = hidden;
         this.targets = targets;
-        this.tiles = Math.ceilDiv(head.vocabularySize(), TILE);
+        this.tiles = TileSums.tiles(head.vocabularySize());
         this.k = Math.min(k, head.vocabularySize());
         this.kept = Math.min(this.k, TILE);
         int n = targets.length;
@@ -58,13 +57,14 @@ final class StreamingSoftmax {
         this.logProbabilities = new double[n];
         this.ranks = new int[n];
         this.logNormalizers = new double[n];
+        this.meanLogits = new double[n];
         this.entropies = entropy ? new double[n] : null;
         this.alternatives = new ArrayList<>(Collections.nCopies(n, List.of()));
     }
 
-    /** @throws ArithmeticException naming the first row whose logits have no softmax */
+    /** Scores all rows; one without a softmax has a normaliser that is not finite. */
     LogProbabilities run() {
-        long rowBytes = (long) tiles * (entropies == null ? 12 : 16) + (long) tiles * kept * 8;
+        long rowBytes = (long) tiles * (20 + 8 * kept);
         int most = Math.clamp(PARTIAL_BYTES / rowBytes, 1, 1 << 16);
         Partials partials = new Partials(Math.min(most, targets.length));
         for (int from = 0; from < targets.length; from += most) {
@@ -74,23 +74,23 @@ final class StreamingSoftmax {
                 logProbabilities, ranks, logNormalizers, entropies, Collections.unmodifiableList(alternatives));
     }
 
+    /** The mean logit of a row, once all are scored. */
+    double meanLogit(int row) {
+        return meanLogits[row];
+    }
+
     /** What is kept of the tiles of a chunk of C rows: number {@code row * tiles + tile} of each array. */
     private final class Partials {
-        final float[] max; // [C, tiles]
-        final float[] sum; // [C, tiles]
-        final float @Nullable [] moment; // [C, tiles]
+        final TileSums sums;
         final int[] better; // [C, tiles]
         final float[] logits; // [C, tiles, kept]
         final int[] tokens; // [C, tiles, kept]
 
         Partials(int rows) {
-            int n = rows * tiles;
-            max = new float[n];
-            sum = new float[n];
-            moment = entropies == null ? null : new float[n];
-            better = new int[n];
-            logits = new float[n * kept];
-            tokens = new int[n * kept];
+            sums = new TileSums(rows, head.vocabularySize(), entropies != null);
+            better = new int[rows * tiles];
+            logits = new float[rows * tiles * kept];
+            tokens = new int[rows * tiles * kept];
         }
     }
 
@@ -114,20 +114,15 @@ final class StreamingSoftmax {
         });
         Threads.run(Math.ceilDiv(rows, tileRows), task -> {
             for (int r = from + task * tileRows; r < Math.min(to, from + (task + 1) * tileRows); r++) {
-                merge(r, (r - from) * tiles, partials);
+                merge(r, r - from, partials);
             }
         });
-        for (int r = from; r < to; r++) {
-            if (!Double.isFinite(logNormalizers[r])) {
-                throw head.withoutSoftmax(hidden, r);
-            }
-        }
     }
 
     /** One tile of logits for rows {@code first} to {@code last - 1}, and what is kept of it. */
     private void tile(int tile, int first, int last, int from, float[] logits, Partials partials) {
         int start = tile * TILE;
-        int width = Math.min(TILE, head.vocabularySize() - start);
+        int width = TileSums.width(tile, head.vocabularySize());
         Rows x = new Rows(hidden.data(), hidden.start(first), hidden.stride(), last - first);
         head.projection().multiplyOutputs(start, start + width, x, Rows.of(logits, TILE, last - first));
         TopCandidates best = kept == 0 ? null : new TopCandidates(kept);
@@ -135,16 +130,9 @@ final class StreamingSoftmax {
             int row = (r - first) * TILE;
             int i = (r - from) * tiles + tile;
             head.cap(logits, row, width);
-            float max = Kernels.max(logits, row, width);
-            partials.max[i] = max;
-            // All of them -infinity: they add nothing, and the maximum cannot be subtracted.
-            boolean empty = max == Float.NEGATIVE_INFINITY;
-            partials.sum[i] = empty ? 0 : Kernels.expSum(logits, row, width, max);
-            if (partials.moment != null) {
-                partials.moment[i] = empty ? 0 : Kernels.expMoment(logits, row, width, max);
-            }
+            partials.sums.take(r - from, tile, logits, row);
             partials.better[i] = better(logits, row, width, targetLogits[r], targets[r] - start);
-            if (best != null && !Float.isNaN(max)) {
+            if (best != null && !Float.isNaN(partials.sums.max(r - from, tile))) {
                 best.clear();
                 best.offerAll(logits, row, width, start);
                 best.copyTo(partials.tokens, partials.logits, i * kept);
@@ -159,27 +147,19 @@ final class StreamingSoftmax {
                 + Kernels.countAtLeast(logits, row + before, width - before, Math.nextUp(target));
     }
 
-    private void merge(int row, int start, Partials partials) {
-        float max = Kernels.max(partials.max, start, tiles);
-        double sum = 0;
-        double moment = 0; // of p (logit - max), before it is divided by the sum
-        for (int i = start; i < start + tiles; i++) {
-            if (partials.max[i] != Float.NEGATIVE_INFINITY) {
-                double distance = (double) partials.max[i] - max;
-                double weight = StrictMath.exp(distance);
-                sum += weight * partials.sum[i];
-                moment += partials.moment == null ? 0 : weight * (partials.moment[i] + distance * partials.sum[i]);
-            }
-            ranks[row] += partials.better[i];
-        }
-        double log = StrictMath.log(sum);
-        logNormalizers[row] = max + log;
+    /** Adds the tiles of a row, which is number {@code i} of its chunk. */
+    private void merge(int row, int i, Partials partials) {
+        logNormalizers[row] = partials.sums.logNormalizer(i);
         logProbabilities[row] = targetLogits[row] - logNormalizers[row];
+        meanLogits[row] = partials.sums.meanLogit(i);
         if (entropies != null) {
-            entropies[row] = log - moment / sum;
+            entropies[row] = partials.sums.entropy(i, logNormalizers[row]);
+        }
+        for (int tile = i * tiles; tile < (i + 1) * tiles; tile++) {
+            ranks[row] += partials.better[tile];
         }
         if (k > 0 && Double.isFinite(logNormalizers[row])) {
-            alternatives.set(row, best(start, partials));
+            alternatives.set(row, best(i * tiles, partials));
         }
     }
 

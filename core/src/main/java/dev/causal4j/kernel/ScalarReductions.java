@@ -2,7 +2,7 @@ package dev.causal4j.kernel;
 
 import static dev.causal4j.kernel.ScalarKernels.LANES;
 
-/** The specification of what is read off a row of logits without changing it. */
+/** The specification of what is read off a row of logits, and of the gradient that takes its place. */
 final class ScalarReductions {
     private ScalarReductions() {}
 
@@ -37,5 +37,20 @@ final class ScalarReductions {
             count += x[i] >= threshold ? 1 : 0;
         }
         return count;
+    }
+
+    static float sum(float[] x, int offset, int n) {
+        float[] lanes = new float[LANES];
+        for (int i = 0; i < n; i++) {
+            lanes[i % LANES] += x[offset + i];
+        }
+        return ScalarKernels.tree(lanes);
+    }
+
+    static void softmaxBackward(float[] x, int offset, int n, float max, float scale, float shift, float inverseCap) {
+        for (int i = offset; i < offset + n; i++) {
+            float ratio = x[i] * inverseCap;
+            x[i] = Math.fma(ScalarKernels.exp(x[i] - max), scale, shift) * Math.fma(-ratio, ratio, 1f);
+        }
     }
 }

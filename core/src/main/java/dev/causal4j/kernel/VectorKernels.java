@@ -42,6 +42,11 @@ final class VectorKernels implements KernelSet {
         VectorProducts.multiplyInt8(w, x, y);
     }
 
+    @Override
+    public void addProductF32(Panels w, Rows x, MemorySegment y, long offset) {
+        VectorAccumulation.addProductF32(w, x, y, offset);
+    }
+
     private static FloatVector f32(MemorySegment m, long offset) {
         return FloatVector.fromMemorySegment(S, m, offset, LE);
     }
@@ -210,6 +215,16 @@ final class VectorKernels implements KernelSet {
     @Override
     public int countAtLeast(float[] x, int offset, int n, float threshold) {
         return VectorReductions.countAtLeast(x, offset, n, threshold);
+    }
+
+    @Override
+    public float sum(float[] x, int offset, int n) {
+        return VectorReductions.sum(x, offset, n);
+    }
+
+    @Override
+    public void softmaxBackward(float[] x, int offset, int n, float max, float scale, float shift, float inverseCap) {
+        VectorReductions.softmaxBackward(x, offset, n, max, scale, shift, inverseCap);
     }
 
     @Override

@@ -89,4 +89,41 @@ final class VectorReductions {
         }
         return count + ScalarReductions.countAtLeast(x, i, offset + n - i, threshold);
     }
+
+    static float sum(float[] x, int offset, int n) {
+        int whole = n / LANES * LANES;
+        float[] lanes = new float[LANES];
+        FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
+        for (int i = offset; i < offset + whole; i += LANES) {
+            a = a.add(FloatVector.fromArray(S, x, i));
+            if (W < 16) {
+                b = b.add(FloatVector.fromArray(S, x, i + W));
+            }
+            if (W < 8) {
+                c = c.add(FloatVector.fromArray(S, x, i + 2 * W));
+                d = d.add(FloatVector.fromArray(S, x, i + 3 * W));
+            }
+        }
+        VectorKernels.storeLanes(lanes, a, b, c, d);
+        for (int i = whole; i < n; i++) {
+            lanes[i % LANES] += x[offset + i];
+        }
+        return ScalarKernels.tree(lanes);
+    }
+
+    static void softmaxBackward(float[] x, int offset, int n, float max, float scale, float shift, float inverseCap) {
+        FloatVector one = FloatVector.broadcast(S, 1f);
+        FloatVector scales = FloatVector.broadcast(S, scale);
+        FloatVector shifts = FloatVector.broadcast(S, shift);
+        int i = offset;
+        for (; i + W <= offset + n; i += W) {
+            FloatVector v = FloatVector.fromArray(S, x, i);
+            FloatVector ratio = v.mul(inverseCap);
+            VectorKernels.exp(v.sub(max))
+                    .fma(scales, shifts)
+                    .mul(ratio.neg().fma(ratio, one))
+                    .intoArray(x, i);
+        }
+        ScalarReductions.softmaxBackward(x, i, offset + n - i, max, scale, shift, inverseCap);
+    }
 }

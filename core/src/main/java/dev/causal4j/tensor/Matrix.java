@@ -222,6 +222,33 @@ public final class Matrix {
     }
 
     /**
+     * dx = dy · W, the gradient of the inputs of y = x · Wᵀ: dx[r][k] = sum over n of dy[r][n] · w[n][k], shared among
+     * {@link Threads}. Each 512 outputs n are one chain of fused multiply-adds in the order of n; the chains are added in
+     * that order. w[n][k] is the number {@link #row} gives. Worth its preparations from 64 rows on.
+     *
+     * @param dy [R, rows()]
+     * @param dx [R, cols()], written
+     */
+    public void multiplyTransposed(Rows dy, Rows dx) {
+        if (dy.count() != dx.count()) {
+            throw new IllegalArgumentException(
+                    "rows: expected as many in as out, got " + dy.count() + " and " + dx.count());
+        }
+        new TransposedProduct(this).run(dy, dx);
+    }
+
+    /** Copies the 64 numbers of step k of a panel, widened, padding too. */
+    void step(int panel, int k, float[] target, int offset) {
+        if (dtype == DType.F32) {
+            MemorySegment.copy(data, FLOAT, position(panel, k, 0), target, offset, Panels.WIDTH);
+            return;
+        }
+        for (int j = 0; j < Panels.WIDTH && panel * Panels.WIDTH + j < rows; j++) {
+            target[offset + j] = get(panel, k, j);
+        }
+    }
+
+    /**
      * Copies row n, widened to f32, to {@code target[offset .. offset + cols)}.
      *
      * @throws IndexOutOfBoundsException if there is no such row
