@@ -159,6 +159,24 @@ public final class Matrix {
         });
     }
 
+    /**
+     * The part of a product that makes outputs {@code from} to {@code to - 1}, on the calling thread alone: y[r][n - from]
+     * with the bits of {@link #multiply} without a bias. What runs over all outputs in tiles is made of it.
+     *
+     * @param from a multiple of {@link Panels#WIDTH}
+     * @param to a multiple of it too, or {@code rows()}
+     * @param x rows of {@code cols()} numbers
+     * @param y as many rows, of {@code to - from} numbers
+     */
+    public void multiplyOutputs(int from, int to, Rows x, Rows y) {
+        Objects.checkFromToIndex(from, to, rows);
+        if (from % Panels.WIDTH != 0 || (to % Panels.WIDTH != 0 && to != rows)) {
+            throw new IllegalArgumentException("outputs: expected whole panels, got " + from + " to " + to);
+        }
+        Rows all = new Rows(y.data(), y.offset() - from, y.stride(), y.count());
+        multiplyPanels(from / Panels.WIDTH, Panels.needed(to), x, null, all);
+    }
+
     private void multiplyPanels(int from, int to, Rows x, float @Nullable [] bias, Rows y) {
         int whole = Math.min(to, rows / Panels.WIDTH);
         if (from < whole) {
@@ -200,6 +218,33 @@ public final class Matrix {
             case BF16 -> Kernels.multiplyBf16(run, x, y);
             case INT8 -> Kernels.multiplyInt8(run, x, y);
             case F16 -> throw new AssertionError(dtype);
+        }
+    }
+
+    /**
+     * dx = dy · W, the gradient of the inputs of y = x · Wᵀ: dx[r][k] = sum over n of dy[r][n] · w[n][k], shared among
+     * {@link Threads}. Each 512 outputs n are one chain of fused multiply-adds in the order of n; the chains are added in
+     * that order. w[n][k] is the number {@link #row} gives. Worth its preparations from 64 rows on.
+     *
+     * @param dy [R, rows()]
+     * @param dx [R, cols()], written
+     */
+    public void multiplyTransposed(Rows dy, Rows dx) {
+        if (dy.count() != dx.count()) {
+            throw new IllegalArgumentException(
+                    "rows: expected as many in as out, got " + dy.count() + " and " + dx.count());
+        }
+        new TransposedProduct(this).run(dy, dx);
+    }
+
+    /** Copies the 64 numbers of step k of a panel, widened, padding too. */
+    void step(int panel, int k, float[] target, int offset) {
+        if (dtype == DType.F32) {
+            MemorySegment.copy(data, FLOAT, position(panel, k, 0), target, offset, Panels.WIDTH);
+            return;
+        }
+        for (int j = 0; j < Panels.WIDTH && panel * Panels.WIDTH + j < rows; j++) {
+            target[offset + j] = get(panel, k, j);
         }
     }
 
