@@ -116,9 +116,7 @@ public final class CausalLMHead {
             throw new IllegalArgumentException(
                     "rows: expected one for each of " + tokens.length + " tokens, got " + target.count());
         }
-        for (int i = 0; i < tokens.length; i++) {
-            embedding.row(tokens[i], target.data(), target.start(i));
-        }
+        Threads.each(tokens.length, i -> embedding.row(tokens[i], target.data(), target.start(i)));
     }
 
     /**

@@ -23,7 +23,7 @@ public final class Matrix {
     private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     /** Tasks for each thread: enough to even out a slow core, few enough that each reads a long run. */
-    private static final int TASKS_PER_THREAD = 4;
+    private static final int TASKS_PER_THREAD = 16;
 
     private final DType dtype;
     private final int rows;
