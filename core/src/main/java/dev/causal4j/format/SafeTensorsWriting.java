@@ -23,11 +23,12 @@ import java.util.TreeMap;
 import java.util.UUID;
 import java.util.function.LongConsumer;
 import tools.jackson.core.JsonGenerator;
-import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.core.ObjectWriteContext;
+import tools.jackson.core.json.JsonFactory;
 
 /** How {@link SafeTensors} are written. */
 final class SafeTensorsWriting {
-    private static final JsonMapper JSON = new JsonMapper();
+    private static final JsonFactory JSON = new JsonFactory();
 
     private static final int CHUNK = 1 << 20;
 
@@ -87,7 +88,7 @@ final class SafeTensorsWriting {
 
     private static byte[] header(List<TensorView> tensors, Map<String, String> metadata, boolean aligned) {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-        try (JsonGenerator json = JSON.createGenerator(bytes)) {
+        try (JsonGenerator json = JSON.createGenerator(ObjectWriteContext.empty(), bytes)) {
             json.writeStartObject();
             if (!metadata.isEmpty()) {
                 json.writeObjectPropertyStart(Header.METADATA);
