@@ -6,9 +6,13 @@ import dev.causal4j.format.TensorStore;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ForkJoinPool;
+import java.util.concurrent.Future;
 
 /**
  * The files of a model, opened and checked against each other: what the model is can be told without reading its weights.
@@ -41,8 +45,27 @@ public final class Checkpoint {
                     Files.exists(folder) ? "not a folder" : "no such folder",
                     "check the path");
         }
-        JsonConfig config = JsonConfig.read(folder.resolve(CONFIG));
-        return of(folder.toString(), config, TensorStore.open(folder), Tokenizer.load(folder));
+        // A vocabulary takes longer to read than all the rest.
+        Future<Optional<Tokenizer>> tokenizer = ForkJoinPool.commonPool().submit(() -> Tokenizer.load(folder));
+        GPT2Config config = config(folder.toString(), JsonConfig.read(folder.resolve(CONFIG)));
+        GPT2Checkpoint weights = new GPT2Checkpoint(folder.toString(), TensorStore.open(folder), config);
+        return of(folder.toString(), config, weights, await(tokenizer));
+    }
+
+    private static <T> T await(Future<T> future) throws IOException {
+        try {
+            return future.get();
+        } catch (ExecutionException e) {
+            switch (e.getCause()) {
+                case IOException failure -> throw failure;
+                case RuntimeException failure -> throw failure;
+                case Error failure -> throw failure;
+                case null, default -> throw new IllegalStateException(e);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new InterruptedIOException("tokenizer: expected to be read, got an interrupt");
+        }
     }
 
     /**
@@ -52,16 +75,25 @@ public final class Checkpoint {
      */
     public static Checkpoint of(String subject, JsonConfig config, TensorStore tensors, Optional<Tokenizer> tokenizer)
             throws FormatException {
-        GPT2Config gpt2 = GPT2Config.from(config, subject + "/" + CONFIG);
-        GPT2Checkpoint weights = new GPT2Checkpoint(subject, tensors, gpt2);
-        if (tokenizer.isPresent() && tokenizer.get().vocabularySize() > gpt2.vocabularySize()) {
+        GPT2Config gpt2 = config(subject, config);
+        return of(subject, gpt2, new GPT2Checkpoint(subject, tensors, gpt2), tokenizer);
+    }
+
+    private static GPT2Config config(String subject, JsonConfig json) throws FormatException {
+        return GPT2Config.from(json, subject + "/" + CONFIG);
+    }
+
+    private static Checkpoint of(
+            String subject, GPT2Config config, GPT2Checkpoint weights, Optional<Tokenizer> tokenizer)
+            throws FormatException {
+        if (tokenizer.isPresent() && tokenizer.get().vocabularySize() > config.vocabularySize()) {
             throw new FormatException(
                     subject,
-                    "a tokenizer of at most vocab_size = " + gpt2.vocabularySize() + " entries",
+                    "a tokenizer of at most vocab_size = " + config.vocabularySize() + " entries",
                     tokenizer.get().vocabularySize() + " entries",
                     "tokenizer and weights do not belong together");
         }
-        return new Checkpoint(gpt2, weights, tokenizer);
+        return new Checkpoint(config, weights, tokenizer);
     }
 
     /**
