@@ -121,6 +121,10 @@ public record CausalLM(
      * @throws IllegalStateException if the model has none, saying what to do
      */
     public Tokenizer requireTokenizer() {
+        return require(tokenizer);
+    }
+
+    static Tokenizer require(Optional<Tokenizer> tokenizer) {
         return tokenizer.orElseThrow(() -> new IllegalStateException("tokenizer: expected tokenizer.json, or vocab.json"
                 + " and merges.txt, in the model's folder, got none; give token ids instead of text (--tokens)"));
     }

@@ -11,8 +11,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.Future;
+import java.util.concurrent.FutureTask;
 
 /**
  * The files of a model, opened and checked against each other: what the model is can be told without reading its weights.
@@ -46,7 +46,8 @@ public final class Checkpoint {
                     "check the path");
         }
         // A vocabulary takes longer to read than all the rest.
-        Future<Optional<Tokenizer>> tokenizer = ForkJoinPool.commonPool().submit(() -> Tokenizer.load(folder));
+        FutureTask<Optional<Tokenizer>> tokenizer = new FutureTask<>(() -> Tokenizer.load(folder));
+        Thread.ofPlatform().name("causal4j-tokenizer").daemon().start(tokenizer);
         GPT2Config config = config(folder.toString(), JsonConfig.read(folder.resolve(CONFIG)));
         GPT2Checkpoint weights = new GPT2Checkpoint(folder.toString(), TensorStore.open(folder), config);
         return of(folder.toString(), config, weights, await(tokenizer));
@@ -127,6 +128,15 @@ public final class Checkpoint {
     /** Empty for a model that takes token ids alone. */
     public Optional<Tokenizer> tokenizer() {
         return tokenizer;
+    }
+
+    /**
+     * The tokenizer.
+     *
+     * @throws IllegalStateException if the model has none, saying what to do
+     */
+    public Tokenizer requireTokenizer() {
+        return CausalLM.require(tokenizer);
     }
 
     /** Whether the head's projection is the embedding; see {@link dev.causal4j.head.CausalLMHead#tied}. */

@@ -12,7 +12,7 @@ final class PanelEncoding {
     /** Outputs of a step that are neighbours in a panel of words; the next 16 lie in higher bits of the same words. */
     private static final int WORDS = 16;
 
-    /** Adding and subtracting 1.5 · 2^23 rounds to the nearest integer, ties to even, as long as it is below 2^22. */
+    /** Adding 1.5 · 2^23 rounds to the nearest integer, ties to even, and leaves it in the low bits. */
     private static final float ROUND = 0x1.8p23f;
 
     private PanelEncoding() {}
@@ -38,38 +38,57 @@ final class PanelEncoding {
      * @throws IllegalArgumentException if a number is not finite
      */
     static int[] int8Words(float[] wide, int from, int width, float[] scales) {
-        float[] divisors = new float[WIDTH];
-        for (int i = 0; i < wide.length; i += WIDTH) {
-            for (int j = 0; j < WIDTH; j++) {
-                divisors[j] = Math.max(divisors[j], Math.abs(wide[i + j])); // NaN and infinity stay
-            }
-        }
+        float[] divisors = largest(wide, from);
         for (int j = 0; j < WIDTH; j++) {
-            if (!Float.isFinite(divisors[j])) {
-                throw notFinite(wide, from, j);
-            }
-            divisors[j] /= 127;
+            float scale = divisors[j] / 127;
             if (j < width) {
-                scales[from + j] = divisors[j];
+                scales[from + j] = scale;
             }
-            if (divisors[j] == 0) { // a row of zeros, or of nothing but the smallest numbers
-                divisors[j] = 1;
+            if (scale
+                    < Float.MIN_NORMAL) { // it was rounded itself, perhaps to 0: the largest may be more than 127 of it
+                for (int i = j; i < wide.length; i += WIDTH) {
+                    wide[i] = Math.clamp(wide[i], -127 * scale, 127 * scale);
+                }
             }
+            divisors[j] = scale == 0 ? 1 : scale;
         }
         int[] words = new int[wide.length / 4];
         for (int i = 0; i < wide.length; i += WIDTH) {
             for (int j = 0; j < WIDTH; j++) {
-                float q = wide[i + j] / divisors[j] + ROUND - ROUND;
-                wide[i + j] = Math.min(127f, Math.max(-127f, q)); // a tiny scale is rounded itself
+                wide[i + j] = wide[i + j] / divisors[j] + ROUND;
             }
             for (int w = 0; w < WORDS; w++) {
-                words[i / 4 + w] = ((int) wide[i + w] & 0xff)
-                        | ((int) wide[i + w + WORDS] & 0xff) << 8
-                        | ((int) wide[i + w + 2 * WORDS] & 0xff) << 16
-                        | (int) wide[i + w + 3 * WORDS] << 24;
+                words[i / 4 + w] = lowByte(wide[i + w])
+                        | lowByte(wide[i + w + WORDS]) << 8
+                        | lowByte(wide[i + w + 2 * WORDS]) << 16
+                        | lowByte(wide[i + w + 3 * WORDS]) << 24;
             }
         }
         return words;
+    }
+
+    /** max |w| of each output. */
+    private static float[] largest(float[] wide, int from) {
+        float[] largest = new float[WIDTH];
+        float[] zeros = new float[WIDTH]; // a sum of 0 · w is NaN as soon as one w is not finite
+        for (int i = 0; i < wide.length; i += WIDTH) {
+            for (int j = 0; j < WIDTH; j++) {
+                float magnitude = Math.abs(wide[i + j]);
+                largest[j] = magnitude > largest[j] ? magnitude : largest[j];
+                zeros[j] += 0 * wide[i + j];
+            }
+        }
+        for (int j = 0; j < WIDTH; j++) {
+            if (Float.isNaN(zeros[j])) {
+                throw notFinite(wide, from, j);
+            }
+        }
+        return largest;
+    }
+
+    /** A rounded integer from -127 to 127 in two's complement. */
+    private static int lowByte(float number) {
+        return Float.floatToRawIntBits(number) & 0xff;
     }
 
     private static IllegalArgumentException notFinite(float[] wide, int from, int j) {
