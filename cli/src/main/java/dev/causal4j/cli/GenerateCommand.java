@@ -8,6 +8,7 @@ import dev.causal4j.generation.Generator;
 import dev.causal4j.generation.TokenListener;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.Checkpoint;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.security.SecureRandom;
@@ -16,6 +17,8 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -148,12 +151,14 @@ final class GenerateCommand implements Callable<Integer> {
         String text = prompt == null ? "" : TextInput.argument(prompt);
         Kernels.name(); // a choice that cannot be had fails here, once and before anything is loaded
         long start = System.nanoTime();
-        CausalLM loaded = model.load();
+        Checkpoint checkpoint = model.open();
+        // The native tokenizer is built by its first use; meanwhile the weights are loaded.
+        CompletableFuture<int[]> encoded =
+                CompletableFuture.supplyAsync(() -> ids != null ? ids : encode(checkpoint, text));
+        CausalLM loaded = checkpoint.load(model.dtype());
         double loadSeconds = (System.nanoTime() - start) / 1e9;
 
-        int[] promptIds = ids != null
-                ? ids
-                : text.isEmpty() ? new int[0] : loaded.requireTokenizer().encode(text);
+        int[] promptIds = await(encoded);
         PrintWriter out = spec.commandLine().getOut();
         TokenListener listener = model.json()
                 ? TokenListener.NONE
@@ -176,6 +181,22 @@ final class GenerateCommand implements Callable<Integer> {
             }
         }
         return 0;
+    }
+
+    private static int[] encode(Checkpoint checkpoint, String text) {
+        return text.isEmpty() ? new int[0] : checkpoint.requireTokenizer().encode(text);
+    }
+
+    private static int[] await(CompletableFuture<int[]> encoded) {
+        try {
+            return encoded.join();
+        } catch (CompletionException e) {
+            switch (e.getCause()) {
+                case RuntimeException failure -> throw failure;
+                case Error failure -> throw failure;
+                case null, default -> throw e;
+            }
+        }
     }
 
     private GenerationOptions options() {

@@ -21,7 +21,13 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "causal4j",
         description = "Generates and scores text with a causal language model, in pure Java.",
-        subcommands = {GenerateCommand.class, ScoreCommand.class, InspectCommand.class, BenchCommand.class},
+        subcommands = {
+            GenerateCommand.class,
+            ScoreCommand.class,
+            InspectCommand.class,
+            BenchCommand.class,
+            ConvertCommand.class
+        },
         synopsisSubcommandLabel = "COMMAND",
         exitCodeOnInvalidInput = 2,
         exitCodeOnExecutionException = 1)
@@ -100,7 +106,7 @@ public final class Main implements Callable<Integer> {
             return 0;
         }
         throw new ParameterException(
-                spec.commandLine(), "command: expected generate, score, inspect or bench, got none");
+                spec.commandLine(), "command: expected generate, score, inspect, bench or convert, got none");
     }
 
     private static int usageError(ParameterException e) {

@@ -66,6 +66,21 @@ public final class GPT2Backbone {
         return shape;
     }
 
+    /** The position embedding [contextLength, D]. */
+    public Matrix positions() {
+        return positions;
+    }
+
+    /** The blocks, in the order of their layers. */
+    public List<GPT2Block> blocks() {
+        return blocks;
+    }
+
+    /** The norm after the last block. */
+    public LayerNorm lastNorm() {
+        return lastNorm;
+    }
+
     /** Parameters of the backbone, positions included, the token embedding not. */
     public long parameters() {
         long sum = positions.parameters() + lastNorm.parameters();

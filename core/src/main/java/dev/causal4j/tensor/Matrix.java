@@ -13,14 +13,18 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A weight matrix [rows, cols] in panels of 64 rows (see {@link Panels}), off heap, in f32, bf16 or int8: row n holds
- * the weights of output n. Immutable and thread-safe. The memory is freed when the matrix is garbage.
+ * the weights of output n. Immutable and thread-safe. Memory of its own is freed when the matrix is garbage.
  *
  * <p>The rows are padded to a multiple of 64 with zeros; padding never reaches a result. Java counts the memory against
  * {@code -XX:MaxDirectMemorySize}, which is a quarter of the machine's unless it is set.
  */
 public final class Matrix {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    /** Bytes of a line of the cache. */
+    private static final int ALIGNMENT = 64;
 
     /** Tasks for each thread: enough to even out a slow core, few enough that each reads a long run. */
     private static final int TASKS_PER_THREAD = 16;
@@ -31,19 +35,63 @@ public final class Matrix {
     private final MemorySegment data;
     private final float @Nullable [] scales; // [rows] of an int8 matrix
 
-    private Matrix(DType dtype, int rows, int cols) {
+    private Matrix(DType dtype, int rows, int cols, MemorySegment data, float @Nullable [] scales) {
+        this.dtype = dtype;
+        this.rows = rows;
+        this.cols = cols;
+        this.data = data;
+        this.scales = scales;
+    }
+
+    /** A matrix of zeros, to be filled. */
+    private static Matrix zeros(DType dtype, int rows, int cols) {
+        MemorySegment data = Arena.ofAuto().allocate(bytes(dtype, rows, cols), ALIGNMENT);
+        return new Matrix(dtype, rows, cols, data, dtype == DType.INT8 ? new float[rows] : null);
+    }
+
+    /** Bytes of all panels of a matrix, padding included. */
+    private static long bytes(DType dtype, int rows, int cols) {
         if (dtype == DType.F16) {
             throw new IllegalArgumentException("matrix dtype: expected f32, bf16 or int8, got f16");
         }
         if (rows < 1 || cols < 1) {
             throw new IllegalArgumentException("matrix: expected at least [1, 1], got [" + rows + ", " + cols + "]");
         }
-        this.dtype = dtype;
-        this.rows = rows;
-        this.cols = cols;
-        long bytes = Math.multiplyExact((long) Panels.needed(rows), panelBytes());
-        this.scales = dtype == DType.INT8 ? new float[rows] : null;
-        this.data = Arena.ofAuto().allocate(bytes, 64);
+        return Math.multiplyExact((long) Panels.needed(rows) * Panels.WIDTH, (long) cols * dtype.bytes());
+    }
+
+    /**
+     * A matrix of panels that exist already, as {@link #panelData} and {@link #scales} gave them, for instance in a mapped
+     * file. They are used where they lie if that is off heap and on a multiple of 64 bytes, and copied otherwise. The
+     * matrix keeps their arena alive; nobody may write to them.
+     *
+     * @param scales finite, at least 0, one for each row of an int8 matrix, not copied; empty for another
+     * @throws IllegalArgumentException if the sizes are not those of the shape
+     */
+    public static Matrix ofPanels(DType dtype, int rows, int cols, MemorySegment panels, float[] scales) {
+        long bytes = bytes(dtype, rows, cols);
+        if (panels.byteSize() != bytes) {
+            throw new IllegalArgumentException("panels: expected " + bytes + " bytes, got " + panels.byteSize());
+        }
+        if (scales.length != (dtype == DType.INT8 ? rows : 0)) {
+            throw new IllegalArgumentException(
+                    "scales: expected one for each row of an int8 matrix and no other, got " + scales.length);
+        }
+        MemorySegment data = panels;
+        if (!panels.isNative() || panels.address() % ALIGNMENT != 0) {
+            data = Arena.ofAuto().allocate(bytes, ALIGNMENT).copyFrom(panels);
+        }
+        return new Matrix(dtype, rows, cols, data, dtype == DType.INT8 ? scales : null);
+    }
+
+    /** All panels as they are stored, [rows / 64 rounded up][cols][64]; not copied and read-only. */
+    public MemorySegment panelData() {
+        return data.asReadOnly();
+    }
+
+    /** The scales of an int8 matrix, one for each row; of another an empty array. A copy. */
+    public float[] scales() {
+        return scales == null ? new float[0] : scales.clone();
     }
 
     /** Where the numbers of a new matrix come from. Called by several threads at once. */
@@ -55,12 +103,14 @@ public final class Matrix {
 
     /**
      * Builds a matrix from numbers in row-major order, filled in parallel. For bf16 a number is rounded to nearest, ties
-     * to even; for int8 see {@link #quantise}.
+     * to even; for int8
+     * each row gets a scale of its own, max |w| / 127, and holds w / scale rounded likewise, so that a weight is at most half
+     * a scale off.
      *
      * @throws IllegalArgumentException if the shape is empty, the dtype is f16, or a number to quantise is not finite
      */
     public static Matrix of(DType dtype, int rows, int cols, Source source) {
-        Matrix matrix = new Matrix(dtype, rows, cols);
+        Matrix matrix = zeros(dtype, rows, cols);
         Threads.run(matrix.panels(), panel -> {
             float[] row = new float[cols];
             float[] wide = new float[cols * Panels.WIDTH]; // [cols, 64]
@@ -94,7 +144,7 @@ public final class Matrix {
     public static Matrix ofTransposed(DType dtype, TensorView tensor) {
         int cols = dimension(tensor, 0);
         int rows = dimension(tensor, 1);
-        Matrix matrix = new Matrix(dtype, rows, cols);
+        Matrix matrix = zeros(dtype, rows, cols);
         Threads.run(matrix.panels(), panel -> {
             int from = panel * Panels.WIDTH;
             int width = Math.min(Panels.WIDTH, rows - from);
@@ -312,43 +362,22 @@ public final class Matrix {
         };
     }
 
-    /** Stores a panel given in f32 as [cols, 64]. */
+    /** Stores a panel given in f32 as [cols, 64], which it may overwrite. */
     private void encode(int panel, float[] wide) {
-        if (dtype == DType.F32) {
-            MemorySegment.copy(wide, 0, data, FLOAT, panel * panelBytes(), wide.length);
-            return;
-        }
-        if (dtype == DType.INT8) {
-            quantise(panel, wide);
-            return;
-        }
-        for (int i = 0; i < wide.length; i++) {
-            data.set(SHORT, position(panel, i / Panels.WIDTH, i % Panels.WIDTH), DType.toBFloat16(wide[i]));
+        switch (dtype) {
+            case F32 -> MemorySegment.copy(wide, 0, data, FLOAT, panel * panelBytes(), wide.length);
+            case BF16 -> store(panel, PanelEncoding.bf16Words(wide));
+            case INT8 -> {
+                int from = panel * Panels.WIDTH;
+                int width = Math.min(Panels.WIDTH, rows - from);
+                store(panel, PanelEncoding.int8Words(wide, from, width, Objects.requireNonNull(scales)));
+            }
+            case F16 -> throw new AssertionError(dtype);
         }
     }
 
-    /**
-     * Symmetric, one scale a row: scale = max |w| / 127, q = w / scale rounded to nearest, ties to even. The error of a
-     * weight is at most half a scale.
-     */
-    private void quantise(int panel, float[] wide) {
-        for (int j = 0; j < Math.min(Panels.WIDTH, rows - panel * Panels.WIDTH); j++) {
-            float largest = 0;
-            for (int i = j; i < wide.length; i += Panels.WIDTH) {
-                if (!Float.isFinite(wide[i])) {
-                    throw new IllegalArgumentException(
-                            "int8: expected finite weights, got " + wide[i] + " in row " + (panel * Panels.WIDTH + j));
-                }
-                largest = Math.max(largest, Math.abs(wide[i]));
-            }
-            float scale = largest / 127;
-            Objects.requireNonNull(scales)[panel * Panels.WIDTH + j] = scale;
-            for (int k = 0; k < cols; k++) {
-                // A row of zeros has the scale 0, and one of the smallest numbers may have it too.
-                float q = scale == 0 ? 0 : (float) Math.rint(wide[k * Panels.WIDTH + j] / scale);
-                data.set(ValueLayout.JAVA_BYTE, position(panel, k, j), (byte) Math.clamp(q, -127, 127));
-            }
-        }
+    private void store(int panel, int[] words) {
+        MemorySegment.copy(words, 0, data, INT, panel * panelBytes(), words.length);
     }
 
     private float get(int panel, int k, int j) {
