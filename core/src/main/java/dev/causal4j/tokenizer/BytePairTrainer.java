@@ -12,6 +12,7 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.IntConsumer;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -47,7 +48,8 @@ public final class BytePairTrainer {
      * @param specialTokens get the last ids; where they stand in the texts nothing is learned
      * @param minFrequency how often a pair must occur to become a token
      * @throws IllegalArgumentException if the vocabulary has no room for bytes and special tokens or more than 16,777,216
-     *     entries, a special token is a byte, twice, empty or has white space in it, or minFrequency is below 1
+     *     entries, a special token is there twice or not two or more visible characters of ASCII, or minFrequency is
+     *     below 1
      */
     public BytePairTrainer(int vocabularySize, List<String> specialTokens, int minFrequency) {
         int least = BYTES + specialTokens.size();
@@ -74,15 +76,13 @@ public final class BytePairTrainer {
             throw new IllegalArgumentException(
                     "special tokens: expected at most " + VocabularyReader.MAX_ADDED_TOKENS + ", got " + tokens.size());
         }
-        HashSet<String> seen = new HashSet<>(ByteLevel.alphabet());
+        Set<String> seen = new HashSet<>();
         for (String token : tokens) {
-            boolean plain = !token.isEmpty()
-                    && token.chars().noneMatch(WordSplit::isSpace)
-                    && Text.wellFormed(token).equals(token);
-            if (!plain || !seen.add(token)) {
-                throw new IllegalArgumentException(
-                        "special token: expected two or more characters without white space, each token once, got "
-                                + Messages.quote(token));
+            // Other characters may be bytes of GPT-2's alphabet, and would be decoded to another text.
+            boolean visible = token.length() > 1 && token.chars().allMatch(c -> c > ' ' && c < 0x7f);
+            if (!visible || !seen.add(token)) {
+                throw new IllegalArgumentException("special token: expected two or more visible characters of ASCII,"
+                        + " each token once, got " + Messages.quote(token));
             }
         }
     }
@@ -135,7 +135,7 @@ public final class BytePairTrainer {
         }
         MergeLearning learning = new MergeLearning(counts);
         counts.clear();
-        learning.learn(vocabularySize - specialTokens.size(), minFrequency, new HashSet<>(specialTokens), progress);
+        learning.learn(vocabularySize - specialTokens.size(), minFrequency, progress);
         List<String> pieces = new ArrayList<>(learning.pieces());
         List<AddedToken> added = new ArrayList<>();
         for (String token : specialTokens) {

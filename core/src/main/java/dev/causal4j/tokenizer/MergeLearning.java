@@ -9,7 +9,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.PriorityQueue;
-import java.util.Set;
 import java.util.function.IntConsumer;
 
 /**
@@ -116,25 +115,24 @@ final class MergeLearning {
     /**
      * Merges until there are {@code size} tokens, or no pair occurs {@code minFrequency} times any more.
      *
-     * @param reserved pieces that no merge may lead to
      * @param progress hears of the number of tokens after each merge
      */
-    void learn(int size, long minFrequency, Set<String> reserved, IntConsumer progress) {
+    void learn(int size, long minFrequency, IntConsumer progress) {
         while (pieces.size() < size) {
             Candidate best = queue.poll();
             if (best == null || best.count < minFrequency) {
                 return;
             }
             Pair pair = best.pair;
-            String piece = pieces.get(pair.left) + pieces.get(pair.right);
-            if (pair.rank != NONE || reserved.contains(piece)) {
-                continue;
+            if (pair.rank != NONE) {
+                continue; // queued twice, learned meanwhile
             }
             if (best.count != pair.count) {
                 queue.add(new Candidate(pair.count, pair));
                 continue;
             }
             // Another pair may have made the same piece before: then the merge is new and the token is not.
+            String piece = pieces.get(pair.left) + pieces.get(pair.right);
             pair.merged = ids.computeIfAbsent(piece, _ -> pieces.size());
             if (pair.merged == pieces.size()) {
                 pieces.add(piece);

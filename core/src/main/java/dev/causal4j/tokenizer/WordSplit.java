@@ -79,7 +79,7 @@ final class WordSplit {
     }
 
     /** White_Space. Java's own notions differ: neither isWhitespace nor isSpaceChar has all of it and nothing else. */
-    static boolean isSpace(int c) {
+    private static boolean isSpace(int c) {
         return c == ' '
                 || (c >= 0x09 && c <= 0x0d)
                 || c == 0x85
