@@ -90,7 +90,7 @@ final class SafeTensorsWriting {
     private static void copy(byte[] header, List<TensorView> tensors, FileChannel channel) throws IOException {
         ByteBuffer buffer = ByteBuffer.allocateDirect(CHUNK);
         buffer.order(ByteOrder.LITTLE_ENDIAN).putLong(header.length).flip();
-        WholeFile.drain(buffer, channel);
+        drain(buffer, channel);
         copy(MemorySegment.ofArray(header), buffer, channel);
         for (TensorView tensor : tensors) {
             copy(tensor.data(), buffer, channel);
@@ -102,7 +102,13 @@ final class SafeTensorsWriting {
             int count = (int) Math.min(CHUNK, data.byteSize() - from);
             buffer.clear().limit(count);
             MemorySegment.copy(data, from, MemorySegment.ofBuffer(buffer), 0, count);
-            WholeFile.drain(buffer, channel);
+            drain(buffer, channel);
+        }
+    }
+
+    private static void drain(ByteBuffer buffer, FileChannel channel) throws IOException {
+        while (buffer.hasRemaining()) {
+            channel.write(buffer);
         }
     }
 

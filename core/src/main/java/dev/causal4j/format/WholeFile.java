@@ -11,21 +11,22 @@ import java.nio.file.StandardOpenOption;
 import java.util.UUID;
 
 /**
- * Writes a file whole or not at all: under another name beside the target, forced to the disk, then renamed. On failure a
- * file of the target's name is as it was. Thread-safe.
+ * Writes a file whole or not at all: to a new file beside the target, which then takes its place. Whoever opens the target
+ * finds what was there before or all that is new. Thread-safe.
  */
 public final class WholeFile {
-    /** What is written; the channel stands at 0 of an empty file. */
+    private WholeFile() {}
+
+    /** Writes what the file is to hold. */
+    @FunctionalInterface
     public interface Content {
         void writeTo(FileChannel channel) throws IOException;
     }
 
-    private WholeFile() {}
-
     /**
-     * Writes a file, or replaces it.
+     * Writes {@code target}, replacing what it was.
      *
-     * @throws IOException if there is no such folder, or writing fails
+     * @throws IOException if its folder does not exist or writing fails; the target is then as before
      */
     public static void write(Path target, Content content) throws IOException {
         Path folder = target.toAbsolutePath().getParent();
