@@ -11,8 +11,8 @@ import java.nio.file.StandardOpenOption;
 import java.util.UUID;
 
 /**
- * Writes a file whole or not at all: to a new file beside the target, which then takes its place. Whoever opens the target
- * finds what was there before or all that is new. Thread-safe.
+ * Writes a file whole or not at all: to a new file beside the target, which then takes its place. Whoever opens the
+ * target finds what was there before or all that is new. Thread-safe.
  */
 public final class WholeFile {
     private WholeFile() {}

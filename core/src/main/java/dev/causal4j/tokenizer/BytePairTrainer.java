@@ -21,10 +21,11 @@ import java.util.stream.Collectors;
  * Trains a byte-pair tokenizer of GPT-2's kind (Sennrich, Haddow and Birch 2016; Radford et al. 2019) on texts of any
  * size. Not thread-safe, for one use: {@link #add} the texts, then {@link #train}.
  *
- * <p>Ids: the 256 bytes in the order of GPT-2's alphabet, the learned tokens in the order they were learned, the special
- * tokens. A merge is the most frequent pair of neighbours inside words; of equally frequent ones it is the pair with the
- * lower left id, then the lower right id, which is the rule of Hugging Face's trainer. So equal texts give equal
- * tokenizers, in whatever order they are added. Memory grows with the number of different words, not with the texts.
+ * <p>Ids: the 256 bytes in the order of GPT-2's alphabet, the learned tokens in the order they were learned, the
+ * special tokens. A merge is the most frequent pair of neighbours inside words; of equally frequent ones it is the pair
+ * with the lower left id, then the lower right id, which is the rule of Hugging Face's trainer. So equal texts give
+ * equal tokenizers, in whatever order they are added. Memory grows with the number of different words, not with the
+ * texts.
  */
 public final class BytePairTrainer {
     /** A pair that occurs once teaches nothing; the default of Hugging Face's byte-level tokenizer too. */
@@ -47,9 +48,9 @@ public final class BytePairTrainer {
      * @param vocabularySize how many ids there are to be, the 256 bytes and the special tokens included
      * @param specialTokens get the last ids; where they stand in the texts nothing is learned
      * @param minFrequency how often a pair must occur to become a token
-     * @throws IllegalArgumentException if the vocabulary has no room for bytes and special tokens or more than 16,777,216
-     *     entries, a special token is there twice or not two or more visible characters of ASCII, or minFrequency is
-     *     below 1
+     * @throws IllegalArgumentException if the vocabulary has no room for bytes and special tokens or more than
+     *     16,777,216 entries, a special token is there twice or not two or more visible characters of ASCII, or
+     *     minFrequency is below 1
      */
     public BytePairTrainer(int vocabularySize, List<String> specialTokens, int minFrequency) {
         int least = BYTES + specialTokens.size();
@@ -122,8 +123,8 @@ public final class BytePairTrainer {
     }
 
     /**
-     * Learns the tokens. If no pair is left that occurs often enough, the tokenizer is smaller than was asked for; see its
-     * {@link Tokenizer#vocabularySize}.
+     * Learns the tokens. If no pair is left that occurs often enough, the tokenizer is smaller than was asked for; see
+     * its {@link Tokenizer#vocabularySize}.
      *
      * @param progress hears of the number of tokens after each merge; what it throws ends the training
      * @throws IllegalStateException if no text was added

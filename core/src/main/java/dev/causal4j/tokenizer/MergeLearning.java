@@ -13,12 +13,16 @@ import java.util.function.IntConsumer;
 
 /**
  * Learns merges from counted words: again and again the most frequent pair of neighbours becomes one token (Sennrich,
- * Haddow and Birch 2016), the pair of the lower ids, left before right, where counts are equal. Not thread-safe, for one
- * use.
+ * Haddow and Birch 2016), the pair of the lower ids, left before right, where counts are equal. Not thread-safe, for
+ * one use.
  *
- * <p>All words lie in one list of symbols with links to their neighbours. A pair knows its count and where it occurs, so
- * a merge costs time in proportion to its occurrences. A pair whose count has changed since it was put into the queue is
- * put back when its turn comes.
+ * <p>All words lie in one list of symbols with links to their neighbours. A pair knows its count and where it occurs,
+ * so a merge costs time in proportion to its occurrences. A pair whose count has changed since it was put into the
+ * queue is put back when its turn comes.
+ *
+ * <p>Each merge makes a new token. Within a stretch of text that no merge crosses, what is merged depends on that
+ * stretch alone, so it becomes one token in one way only. Hence a pair, once learned, does not come back either, and
+ * the words stand at each step as the encoder would leave them.
  */
 final class MergeLearning {
     private static final int NONE = -1;
@@ -32,13 +36,10 @@ final class MergeLearning {
     private final Map<Long, Pair> pairs = new HashMap<>();
     private final PriorityQueue<Candidate> queue = new PriorityQueue<>(
             Comparator.comparingLong((Candidate c) -> -c.count).thenComparingLong(c -> c.pair.key));
-    // Pairs that occur more often than before the current merge.
+    // Pairs that the current merge made.
     private final List<Pair> grown = new ArrayList<>();
-    // Learned pairs that a merge to an older token brought back: the encoder would merge them at once.
-    private final PriorityQueue<Pair> back = new PriorityQueue<>(Comparator.comparingInt((Pair p) -> p.rank));
 
     private final List<String> pieces = new ArrayList<>(ByteLevel.alphabet());
-    private final Map<String, Integer> ids = new HashMap<>();
     private final List<Merge> merges = new ArrayList<>();
 
     /** Two tokens side by side. */
@@ -48,8 +49,6 @@ final class MergeLearning {
         final long key;
         long count;
         boolean growing;
-        int rank = NONE; // of its merge, and what it leads to
-        int merged = NONE;
         int[] positions = {}; // of left; also of occurrences that are gone
         int size;
 
@@ -75,9 +74,6 @@ final class MergeLearning {
      * @throws IllegalArgumentException if the different words have more than 2^31 bytes
      */
     MergeLearning(Map<String, long[]> counts) {
-        for (String piece : pieces) {
-            ids.put(piece, ids.size());
-        }
         long length = 0;
         for (String word : counts.keySet()) {
             length += word.getBytes(StandardCharsets.UTF_8).length;
@@ -124,25 +120,14 @@ final class MergeLearning {
                 return;
             }
             Pair pair = best.pair;
-            if (pair.rank != NONE) {
-                continue; // queued twice, learned meanwhile
-            }
             if (best.count != pair.count) {
                 queue.add(new Candidate(pair.count, pair));
                 continue;
             }
-            // Another pair may have made the same piece before: then the merge is new and the token is not.
-            String piece = pieces.get(pair.left) + pieces.get(pair.right);
-            pair.merged = ids.computeIfAbsent(piece, _ -> pieces.size());
-            if (pair.merged == pieces.size()) {
-                pieces.add(piece);
-            }
-            pair.rank = merges.size();
             merges.add(new Merge(pair.left, pair.right));
-            for (Pair learned = pair; learned != null; learned = back.poll()) {
-                apply(learned);
-                queueGrown();
-            }
+            apply(pair, pieces.size());
+            pieces.add(pieces.get(pair.left) + pieces.get(pair.right));
+            queueGrown();
             progress.accept(pieces.size());
         }
     }
@@ -156,12 +141,10 @@ final class MergeLearning {
         return merges;
     }
 
-    private void apply(Pair pair) {
-        int[] positions = Arrays.copyOf(pair.positions, pair.size);
-        pair.positions = new int[0];
-        pair.size = 0;
-        Arrays.sort(positions); // from left to right, as the encoder goes
-        for (int at : positions) {
+    private void apply(Pair pair, int merged) {
+        // They ascend, as they were found: merges go from left to right, as in the encoder.
+        for (int i = 0; i < pair.size; i++) {
+            int at = pair.positions[i];
             int right = symbol[at] == pair.left ? next[at] : NONE;
             if (right == NONE || symbol[right] != pair.right) {
                 continue; // gone in an earlier merge, or the middle of three equal ones
@@ -176,7 +159,7 @@ final class MergeLearning {
                 shrink(right, after);
                 previous[after] = at;
             }
-            symbol[at] = pair.merged;
+            symbol[at] = merged;
             symbol[right] = NONE;
             next[at] = after;
             if (before != NONE) {
@@ -186,6 +169,8 @@ final class MergeLearning {
                 grow(at, after);
             }
         }
+        pair.positions = new int[0];
+        pair.size = 0;
     }
 
     private Pair pair(int left, int right) {
@@ -209,11 +194,7 @@ final class MergeLearning {
     private void queueGrown() {
         for (Pair pair : grown) {
             pair.growing = false;
-            if (pair.rank == NONE) {
-                queue.add(new Candidate(pair.count, pair));
-            } else {
-                back.add(pair);
-            }
+            queue.add(new Candidate(pair.count, pair));
         }
         grown.clear();
     }

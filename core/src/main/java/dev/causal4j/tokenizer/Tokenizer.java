@@ -145,8 +145,8 @@ public final class Tokenizer {
      *
      * @param ids hears of each id in turn
      * @throws IOException if the reader fails
-     * @throws IllegalArgumentException as {@link #encode(String, SpecialTokens)} does; the tokenizer of a model that puts
-     *     a space before each text takes at most 16 million characters
+     * @throws IllegalArgumentException as {@link #encode(String, SpecialTokens)} does; the tokenizer of a model that
+     *     puts a space before each text takes at most 16 million characters
      */
     public void encode(Reader text, SpecialTokens specialTokens, IntConsumer ids) throws IOException {
         encode(text, specialTokens, TextParts.USUAL, ids);

@@ -29,8 +29,8 @@ final class VocabularyWriter {
     }
 
     /**
-     * The same for the native tokenizer, which is told of an unknown token and, with {@link SpecialTokens#AS_TEXT}, of no
-     * special one.
+     * The same for the native tokenizer, which is told of an unknown token and, with {@link SpecialTokens#AS_TEXT}, of
+     * no special one.
      */
     String nativeJson(SpecialTokens specialTokens) {
         List<AddedToken> added = vocabulary.addedTokens().stream()

@@ -20,8 +20,8 @@ import java.util.stream.Stream;
 
 /**
  * The documents in some files: a text file is one, and so is each line of a JSONL file, whose name ends in {@code
- * .jsonl}. Immutable and thread-safe. Files are read as a stream, so they may be larger than the memory; a line of JSONL
- * may have 16 million characters.
+ * .jsonl}. Immutable and thread-safe. Files are read as a stream, so they may be larger than the memory; a line of
+ * JSONL may have 16 million characters.
  */
 public final class Documents {
     /** The field of a JSONL line that has the text, unless the caller says otherwise. */
@@ -44,8 +44,8 @@ public final class Documents {
     }
 
     /**
-     * Finds the files. Those of a folder, and of the folders in it, come in the order of their paths; hidden ones, whose
-     * name or whose folder's name begins with a dot, are left out. Nothing is read yet.
+     * Finds the files. Those of a folder, and of the folders in it, come in the order of their paths; hidden ones,
+     * whose name or whose folder's name begins with a dot, are left out. Nothing is read yet.
      *
      * @param paths text files, JSONL files and folders
      * @param textField the field of a JSONL line that has the text
@@ -123,8 +123,8 @@ public final class Documents {
      * Reads all documents in turn. A byte order mark is left out, and so are blank lines of JSONL.
      *
      * @param progress hears of the bytes read so far
-     * @throws FormatException if a file is not UTF-8, naming the byte, or a line of JSONL is not what it should be, naming
-     *     the line
+     * @throws FormatException if a file is not UTF-8, naming the byte, or a line of JSONL is not what it should be,
+     *     naming the line
      * @throws IOException if reading fails, or the visitor does
      */
     public void forEach(Visitor visitor, LongConsumer progress) throws IOException {

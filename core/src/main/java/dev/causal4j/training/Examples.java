@@ -29,9 +29,9 @@ public interface Examples {
     }
 
     /**
-     * Windows of contextLength + 1 tokens that meet but do not overlap in their targets, shuffled, with other borders in
-     * each epoch: an epoch begins at a random place in the first windows and leaves out what is before and after, less
-     * than two windows of tokens together.
+     * Windows of contextLength + 1 tokens that meet but do not overlap in their targets, shuffled, with other borders
+     * in each epoch: an epoch begins at a random place in the first windows and leaves out what is before and after,
+     * less than two windows of tokens together.
      *
      * @throws IllegalArgumentException if there are fewer tokens than one window
      */

@@ -6,8 +6,9 @@ import dev.causal4j.kernel.CounterRandom;
  * A permutation of 0 to {@code size - 1} by address: any of its values can be had alone, in any order, and needs no
  * memory. Immutable and thread-safe.
  *
- * <p>The swap-or-not shuffle (Hoang, Morris and Rogaway 2012): each round pairs the numbers that add up to a random key,
- * modulo the size, and swaps a pair or not by a random bit that belongs to it. It takes any size, 5 as well as 2^40.
+ * <p>The swap-or-not shuffle (Hoang, Morris and Rogaway 2012): each round pairs the numbers that add up to a random
+ * key, modulo the size, and swaps a pair or not by a random bit that belongs to it. It takes any size, 5 as well as
+ * 2^40.
  *
  * @param stream the first of {@link #STREAMS} streams of {@link CounterRandom}
  */

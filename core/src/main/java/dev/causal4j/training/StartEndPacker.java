@@ -3,8 +3,8 @@ package dev.causal4j.training;
 import java.util.Arrays;
 
 /**
- * Brings token ids to one length, as KerasHub's layer of this name: start tokens before, end tokens after, the tokens cut
- * at the end so that both fit, and padding. Immutable as long as nobody writes to its arrays; thread-safe.
+ * Brings token ids to one length, as KerasHub's layer of this name: start tokens before, end tokens after, the tokens
+ * cut at the end so that both fit, and padding. Immutable as long as nobody writes to its arrays; thread-safe.
  *
  * @param startTokens may be none
  * @param endTokens may be none

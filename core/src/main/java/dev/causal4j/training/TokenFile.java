@@ -23,8 +23,8 @@ import java.util.HexFormat;
 import java.util.function.LongConsumer;
 
 /**
- * A corpus as token ids in a file, which is mapped into memory and may be larger than it. Immutable and thread-safe; the
- * mapping lasts as long as anything refers to it.
+ * A corpus as token ids in a file, which is mapped into memory and may be larger than it. Immutable and thread-safe;
+ * the mapping lasts as long as anything refers to it.
  *
  * <p>Little-endian:
  * <pre>
@@ -59,12 +59,13 @@ public final class TokenFile {
 
     /**
      * Opens the file if it was made from these documents with this tokenizer; else makes it, in place of one that is
-     * stale or damaged. The documents are read once to tell, and once more to make it. It is written whole or not at all.
+     * stale or damaged. The documents are read once to tell, and once more to make it. It is written whole or not at
+     * all.
      *
      * @param endOfText the id that ends each document
      * @param progress hears of the bytes of the documents that are tokenized
-     * @throws FormatException if there is another kind of file at this place, if a document is not what it should be, or
-     *     if there is no text at all
+     * @throws FormatException if there is another kind of file at this place, if a document is not what it should be,
+     *     or if there is no text at all
      * @throws IOException if reading or writing fails
      * @throws IllegalArgumentException if the tokenizer has no id {@code endOfText}
      */
@@ -192,7 +193,7 @@ public final class TokenFile {
         return tokens;
     }
 
-    /** Changes with the tokenizer and with every byte of the data, not with the names of files; 64 hexadecimal digits. */
+    /** 64 hexadecimal digits that change with the tokenizer and every byte of the data, not with the names of files. */
     public String fingerprint() {
         return HexFormat.of().formatHex(fingerprint);
     }
