@@ -26,7 +26,8 @@ import picocli.CommandLine.Spec;
             ScoreCommand.class,
             InspectCommand.class,
             BenchCommand.class,
-            ConvertCommand.class
+            ConvertCommand.class,
+            TokenizerCommand.class
         },
         synopsisSubcommandLabel = "COMMAND",
         exitCodeOnInvalidInput = 2,
@@ -106,7 +107,7 @@ public final class Main implements Callable<Integer> {
             return 0;
         }
         throw new ParameterException(
-                spec.commandLine(), "command: expected generate, score, inspect, bench or convert, got none");
+                spec.commandLine(), "command: expected generate, score, inspect, bench, convert or tokenizer, got none");
     }
 
     private static int usageError(ParameterException e) {

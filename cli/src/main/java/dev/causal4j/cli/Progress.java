@@ -27,6 +27,12 @@ final class Progress implements AutoCloseable {
                 : null;
     }
 
+    void at(long done) {
+        if (bar != null) {
+            bar.stepTo(done);
+        }
+    }
+
     void at(long done, long total) {
         if (bar != null) {
             bar.maxHint(total);

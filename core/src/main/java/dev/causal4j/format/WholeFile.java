@@ -1,6 +1,7 @@
 package dev.causal4j.format;
 
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -48,6 +49,18 @@ public final class WholeFile {
                 failure.addSuppressed(e);
             }
             throw failure;
+        }
+    }
+
+    /** The same for content that is in memory. */
+    public static void write(Path target, byte[] content) throws IOException {
+        write(target, channel -> drain(ByteBuffer.wrap(content), channel));
+    }
+
+    /** Writes all that remains in a buffer. */
+    public static void drain(ByteBuffer buffer, FileChannel channel) throws IOException {
+        while (buffer.hasRemaining()) {
+            channel.write(buffer);
         }
     }
 }
