@@ -107,7 +107,8 @@ public final class Main implements Callable<Integer> {
             return 0;
         }
         throw new ParameterException(
-                spec.commandLine(), "command: expected generate, score, inspect, bench, convert or tokenizer, got none");
+                spec.commandLine(),
+                "command: expected generate, score, inspect, bench, convert or tokenizer, got none");
     }
 
     private static int usageError(ParameterException e) {
