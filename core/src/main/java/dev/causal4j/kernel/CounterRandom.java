@@ -21,7 +21,10 @@ public final class CounterRandom {
 
     /** Uniform in [0, 1), a multiple of 2^-53; zero is possible (once in 2^53). Any long is a valid argument. */
     public static double uniform(long seed, long position, long stream) {
-        long words = philox(position >>> 1, stream, seed, (int) position & 1);
+        return unit(philox(position >>> 1, stream, seed, (int) position & 1));
+    }
+
+    private static double unit(long words) {
         return (words >>> 11) * 0x1p-53;
     }
 
@@ -37,10 +40,43 @@ public final class CounterRandom {
     }
 
     /**
-     * One half of a Philox4x32-10 block: words 0 and 1 (half 0) or 2 and 3 (half 1), the first of the two in the upper
-     * 32 bits. Counter words 0 to 3 are the 32-bit words of low and high, least significant first; so is the key.
+     * The uniforms of one stream, for a reader that asks in ascending order: it keeps the last block, which holds two of
+     * them. The numbers are those of {@link CounterRandom#uniform}. Not thread-safe.
      */
+    public static final class Stream {
+        private final long seed;
+        private final long stream;
+        private long block = -1; // none: a block's number is never negative
+        private final long[] words = new long[2];
+
+        /** The numbers at (seed, any position, stream). */
+        public Stream(long seed, long stream) {
+            this.seed = seed;
+            this.stream = stream;
+        }
+
+        /** Uniform in [0, 1), a multiple of 2^-53. */
+        public double uniform(long position) {
+            if (position >>> 1 != block) {
+                block = position >>> 1;
+                philox(block, stream, seed, words);
+            }
+            return unit(words[(int) position & 1]);
+        }
+    }
+
+    /** One half of a block, 0 or 1. */
     static long philox(long counterLow, long counterHigh, long key, int half) {
+        long[] words = new long[2];
+        philox(counterLow, counterHigh, key, words);
+        return words[half];
+    }
+
+    /**
+     * A Philox4x32-10 block: words 0 and 1 in its first half, 2 and 3 in its second, the first of two in the upper 32
+     * bits. Counter words 0 to 3 are the 32-bit words of low and high, least significant first; so is the key.
+     */
+    private static void philox(long counterLow, long counterHigh, long key, long[] halves) {
         int x0 = (int) counterLow;
         int x1 = (int) (counterLow >>> 32);
         int x2 = (int) counterHigh;
@@ -57,7 +93,8 @@ public final class CounterRandom {
             key0 += KEY_STEP_0;
             key1 += KEY_STEP_1;
         }
-        return half == 0 ? pack(x0, x1) : pack(x2, x3);
+        halves[0] = pack(x0, x1);
+        halves[1] = pack(x2, x3);
     }
 
     private static long pack(int upper, int lower) {
