@@ -44,8 +44,8 @@ final class Certificate {
             case SamplingRule.TopH _ ->
                 Optional.of(new Certificate(SamplingRule.TopH.CONSIDERED, Double.NaN, temperature, false));
             case SamplingRule.TopK rule ->
-                Optional.of(new Certificate(
-                        Math.max(rule.k(), rule.minTokensToKeep()), Double.NaN, temperature, false));
+                Optional.of(
+                        new Certificate(Math.max(rule.k(), rule.minTokensToKeep()), Double.NaN, temperature, false));
             case SamplingRule.MinP rule ->
                 Optional.of(new Certificate(rule.minTokensToKeep(), rule.distance(), temperature, false));
             // These ask for the normaliser, to which every logit contributes.
@@ -53,17 +53,14 @@ final class Certificate {
                     SamplingRule.TypicalP _,
                     SamplingRule.EpsilonCutoff _,
                     SamplingRule.EtaCutoff _,
-                    SamplingRule.Temperature _ ->
-                Optional.empty();
+                    SamplingRule.Temperature _ -> Optional.empty();
         };
     }
 
     private static boolean onlyLowers(ContextRule rule) {
         return switch (rule) {
-            case ContextRule.LogitBias bias ->
-                bias.biases().values().stream().allMatch(b -> b <= 0);
-            case ContextRule.SequenceBias bias ->
-                bias.sequences().stream().allMatch(sequence -> sequence.bias() <= 0);
+            case ContextRule.LogitBias bias -> bias.biases().values().stream().allMatch(b -> b <= 0);
+            case ContextRule.SequenceBias bias -> bias.sequences().stream().allMatch(sequence -> sequence.bias() <= 0);
             case ContextRule.RepetitionPenalty penalty -> penalty.penalty() >= 1;
             case ContextRule.NoRepeatNgram _,
                     ContextRule.BadWords _,

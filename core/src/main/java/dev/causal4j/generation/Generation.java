@@ -9,9 +9,16 @@ package dev.causal4j.generation;
  * @param finishReason why it ended
  * @param seed the seed it was drawn with
  * @param timing of all sequences that were generated together
+ * @param screening of all steps of the call that screening could apply to
  */
 public record Generation(
-        int[] promptTokens, int[] tokens, String text, FinishReason finishReason, long seed, Timing timing) {
+        int[] promptTokens,
+        int[] tokens,
+        String text,
+        FinishReason finishReason,
+        long seed,
+        Timing timing,
+        Screening.Counts screening) {
 
     /**
      * How long all sequences of one call took together.

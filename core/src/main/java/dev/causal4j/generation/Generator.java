@@ -20,11 +20,18 @@ public final class Generator {
     private static final int CHUNK = 256;
 
     private final CausalLM model;
+    private final ScreeningTrial trial;
 
-    /** A generator for a model; any number may share it. */
+    /** A generator for a model, with {@link Screening#AUTO}; any number may share the model. */
     public Generator(CausalLM model) {
+        this(model, Screening.AUTO);
+    }
+
+    /** A generator that screens the head or not, which changes its speed and memory alone. */
+    public Generator(CausalLM model, Screening screening) {
         this.model = model;
         Kernels.name(); // a choice of kernels that cannot be had fails here, not in the middle
+        trial = new ScreeningTrial(model.head(), screening);
     }
 
     /**
@@ -69,18 +76,21 @@ public final class Generator {
         }
         long start = System.nanoTime();
         Activations activations = new Activations();
-        prefill(sequences, activations, listener);
+        HeadStep headStep = new HeadStep(model.head(), trial);
+        prefill(sequences, activations, headStep, listener);
         long middle = System.nanoTime();
         int decoded = 0;
         for (List<Sequence> running = running(sequences); !running.isEmpty(); running = running(sequences)) {
             decoded += running.size();
-            decode(running, activations, listener);
+            decode(running, activations, headStep, listener);
         }
         long end = System.nanoTime();
         int prompts = sequences.stream().mapToInt(Sequence::cachedPrompt).sum();
         Generation.Timing timing =
                 new Generation.Timing(prompts, (middle - start) / 1e9, decoded, (end - middle) / 1e9);
-        return sequences.stream().map(sequence -> sequence.result(timing)).toList();
+        return sequences.stream()
+                .map(sequence -> sequence.result(timing, headStep.counts()))
+                .toList();
     }
 
     private int[] prompt(int[] given) {
@@ -102,7 +112,7 @@ public final class Generator {
     }
 
     /** Feeds the prompts, several in one forward, in chunks; chooses each sequence's first token after its last chunk. */
-    private void prefill(List<Sequence> sequences, Activations activations, TokenListener listener) {
+    private void prefill(List<Sequence> sequences, Activations activations, HeadStep headStep, TokenListener listener) {
         for (List<Sequence> waiting = waiting(sequences); !waiting.isEmpty(); waiting = waiting(sequences)) {
             List<Batch.Chunk> chunks = new ArrayList<>();
             for (Sequence sequence : waiting) {
@@ -118,14 +128,19 @@ public final class Generator {
             Rows hidden = model.forward(batch, activations);
             requireFinite(batch, hidden);
             for (int i = 0; i < chunks.size(); i++) {
-                if (waiting.get(i).promptIsCached()) {
-                    waiting.get(i).choose(model.head().logits(hidden, batch.lastRow(i)), 0, listener);
+                Sequence sequence = waiting.get(i);
+                if (sequence.promptIsCached()) {
+                    int row = batch.lastRow(i);
+                    int token = sequences.size() == 1
+                            ? headStep.choose(sequence, hidden, row)
+                            : sequence.choose(model.head().logits(hidden, row), 0);
+                    sequence.append(token, listener);
                 }
             }
         }
     }
 
-    private void decode(List<Sequence> running, Activations activations, TokenListener listener) {
+    private void decode(List<Sequence> running, Activations activations, HeadStep headStep, TokenListener listener) {
         List<Batch.Chunk> chunks = new ArrayList<>();
         for (Sequence sequence : running) {
             chunks.add(new Batch.Chunk(sequence.cache(), new int[] {sequence.lastToken()}));
@@ -134,10 +149,16 @@ public final class Generator {
         Batch batch = new Batch(chunks);
         Rows hidden = model.forward(batch, activations);
         requireFinite(batch, hidden);
+        if (running.size() == 1) {
+            Sequence alone = running.getFirst();
+            alone.append(headStep.choose(alone, hidden, 0), listener);
+            return;
+        }
         float[] logits = new float[Math.multiplyExact(running.size(), head.vocabularySize())];
         head.logits(hidden, Rows.of(logits, head.vocabularySize(), running.size()));
         for (int i = 0; i < running.size(); i++) {
-            running.get(i).choose(logits, i * head.vocabularySize(), listener);
+            Sequence sequence = running.get(i);
+            sequence.append(sequence.choose(logits, i * head.vocabularySize()), listener);
         }
     }
 

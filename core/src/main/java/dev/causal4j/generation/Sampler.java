@@ -66,6 +66,11 @@ public final class Sampler {
         screenedDraw = new ScreenedDraw(seed);
     }
 
+    /** How many tokens this sampler chooses from: those with ids below. */
+    int vocabularySize() {
+        return row.length;
+    }
+
     /**
      * Chooses the token at position {@code length}.
      *

@@ -1,10 +1,12 @@
 package dev.causal4j.generation;
 
 import dev.causal4j.backbone.KVCache;
+import dev.causal4j.head.ScreenedLogits;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.StreamingDecoder;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.util.Arrays;
+import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 
 /** One sequence while it is generated; not thread-safe. */
@@ -84,9 +86,23 @@ final class Sequence {
         }
     }
 
-    /** Chooses the next token from a row of logits, tells the listener, and ends the sequence where it is to end. */
-    void choose(float[] logits, int offset, TokenListener listener) {
-        int token = sampler.next(logits, offset, tokens, length);
+    /** How many tokens there are to choose from. */
+    int choosableTokens() {
+        return sampler.vocabularySize();
+    }
+
+    /** The next token, from a row of logits. */
+    int choose(float[] logits, int offset) {
+        return sampler.next(logits, offset, tokens, length);
+    }
+
+    /** The next token, from a screened row; empty if that takes the whole row. */
+    OptionalInt choose(ScreenedLogits logits) {
+        return sampler.next(logits, tokens, length);
+    }
+
+    /** Appends the chosen token, tells the listener, and ends the sequence where it is to end. */
+    void append(int token, TokenListener listener) {
         if (length == tokens.length) {
             tokens = Arrays.copyOf(
                     tokens, promptLength + Math.min(stopRule.maxNewTokens(), 2 * (length - promptLength) + 16));
@@ -121,13 +137,14 @@ final class Sequence {
         return stop.stopped() ? last : last + stop.finish();
     }
 
-    Generation result(Generation.Timing timing) {
+    Generation result(Generation.Timing timing, Screening.Counts screening) {
         return new Generation(
                 Arrays.copyOf(tokens, promptLength),
                 Arrays.copyOfRange(tokens, promptLength, length),
                 text.toString(),
                 finish == null ? FinishReason.CANCELLED : finish,
                 options.seed(),
-                timing);
+                timing,
+                screening);
     }
 }

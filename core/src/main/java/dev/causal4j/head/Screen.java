@@ -18,7 +18,7 @@ import java.util.Optional;
  * others bound the rounding of two dot products (Higham 2002, "Accuracy and Stability of Numerical Algorithms", section
  * 3.1): D roundings in the head's chain, D + 1 in the other's with its scale. What is left over of D + 6 and of 2^-20
  * covers the rounding of w_i and of {@code fma(||h||, c_i, a_i)} in f32, and underflow, for which see {@link #least}. The
- * terms are computed in double and rounded up (HEAD: FEXIPRO, Li et al. 2017, screens inner products by such bounds).
+ * terms are computed in double and rounded up. FEXIPRO (Li et al. 2017) screens inner products by bounds of this kind.
  */
 public final class Screen {
     private static final double UNIT_ROUNDOFF = 0x1p-24;
@@ -74,9 +74,19 @@ public final class Screen {
             for (int n = 64 * task; n < Math.min(bounds.length, 64 * task + 64); n++) {
                 projection.row(n, row, 0);
                 codes.row(n, code, 0);
-                double e = norm(row, 0, depth);
-                double w = norm(code, 0, depth);
-                bounds[n] = (1 + 0x1p-20) * (distance(row, code) + ofHead * e + ofCodes * w);
+                double ee = 0; // three sums side by side take the time of one
+                double ww = 0;
+                double rr = 0;
+                for (int k = 0; k < depth; k++) {
+                    double e = row[k];
+                    double w = code[k];
+                    ee += e * e;
+                    ww += w * w;
+                    rr += (e - w) * (e - w);
+                }
+                double e = rootUp(ee, depth);
+                double w = rootUp(ww, depth);
+                bounds[n] = (1 + 0x1p-20) * (rootUp(rr, depth) + ofHead * e + ofCodes * w);
                 norms[n] = Math.max(e, w);
             }
         });
@@ -116,23 +126,22 @@ public final class Screen {
         return n * UNIT_ROUNDOFF / (1 - n * UNIT_ROUNDOFF);
     }
 
-    /** The Euclidean norm, rounded up: a sum of n squares in double is wrong by less than n + 2 units of 2^-53. */
+    /** The Euclidean norm of x[offset .. offset + n), rounded up. */
     static double norm(float[] x, int offset, int n) {
         double sum = 0;
         for (int k = offset; k < offset + n; k++) {
             sum += (double) x[k] * x[k];
         }
-        return Math.nextUp(Math.sqrt(sum * (1 + (n + 4) * 0x1p-52)));
+        return rootUp(sum, n);
     }
 
-    /** The norm of x - y, rounded up. */
-    private static double distance(float[] x, float[] y) {
-        double sum = 0;
-        for (int k = 0; k < x.length; k++) {
-            double difference = (double) x[k] - y[k];
-            sum += difference * difference;
-        }
-        return Math.nextUp(Math.sqrt(sum * (1 + (x.length + 8) * 0x1p-52)));
+    /**
+     * The root of a sum of n squares that was taken in double, rounded up: with the rounding of a difference counted twice,
+     * of the square and of n additions, the sum is wrong by a share of less than n + 4 units of 2^-53. Squares of floats
+     * neither overflow nor underflow in double.
+     */
+    private static double rootUp(double sum, int n) {
+        return Math.nextUp(Math.sqrt(sum * (1 + (n + 8) * 0x1p-52)));
     }
 
     /** The least float that is not below x. */

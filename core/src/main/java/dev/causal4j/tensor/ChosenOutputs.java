@@ -60,8 +60,7 @@ final class ChosenOutputs {
         store(sums, a, b, c, d, e, f, g, h);
     }
 
-    private static void store(
-            float[] sums, float a, float b, float c, float d, float e, float f, float g, float h) {
+    private static void store(float[] sums, float a, float b, float c, float d, float e, float f, float g, float h) {
         sums[0] = a;
         sums[1] = b;
         sums[2] = c;
