@@ -32,7 +32,7 @@ public final class Screen {
     private final float least;
     private final float most;
 
-    private Screen(Matrix projection, Matrix codes, float[] bounds, float least, float most) {
+    Screen(Matrix projection, Matrix codes, float[] bounds, float least, float most) {
         this.projection = projection;
         this.codes = codes;
         this.bounds = bounds;
@@ -101,7 +101,7 @@ public final class Screen {
             largestNorm = Math.max(largestNorm, norms[n]);
         }
         // A floor that no screening notices keeps rows of tiny numbers from dragging `least` up.
-        double floor = largestBound * 0x1p-60;
+        double floor = largestBound * 0x1p-24;
         float[] rounded = new float[bounds.length];
         for (int n = 0; n < bounds.length; n++) {
             rounded[n] = up(Math.max(bounds[n], floor));

@@ -16,6 +16,9 @@ public final class ScreenedLogits {
     /** Beyond one row in this many the whole product is cheaper than single rows. */
     private static final int SHARE = 20;
 
+    /** So many maxima of groups are searched in place of all tokens. */
+    private static final int GROUPS = 1024;
+
     private final Screen screen;
     private final int tokens; // of V
     private final float[] upper; // [V]; z[i] <= upper[i]
@@ -37,7 +40,7 @@ public final class ScreenedLogits {
         this.screen = screen;
         this.tokens = tokens;
         upper = new float[screen.vocabularySize()];
-        groups = new float[Math.ceilDiv(tokens, 64)];
+        groups = new float[Math.min(tokens, GROUPS)];
         ids = new int[mostKnown(tokens)];
         logits = new float[ids.length];
         known = new BitSet(tokens);

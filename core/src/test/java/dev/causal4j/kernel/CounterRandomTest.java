@@ -38,6 +38,14 @@ class CounterRandomTest {
     }
 
     @Test
+    void aStreamGivesTheNumbersOfItsAddresses() {
+        CounterRandom.Stream stream = new CounterRandom.Stream(7, 1L << 32);
+        for (long position : new long[] {0, 1, 2, 3, 5, 4, 4, -1, -2, 100, Long.MIN_VALUE, 101}) {
+            assertThat(stream.uniform(position)).isEqualTo(CounterRandom.uniform(7, position, 1L << 32));
+        }
+    }
+
+    @Test
     void uniformsStayBelowOneAndFillTheUnitInterval() {
         int[] counts = new int[256];
         for (int i = 0; i < DRAWS; i++) {
