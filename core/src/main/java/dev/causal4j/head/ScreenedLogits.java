@@ -146,7 +146,7 @@ public final class ScreenedLogits {
             }
             for (int id = g; id < tokens; id += groups.length) {
                 if (upper[id] >= threshold && !add(id)) {
-                    return false;
+                    return forget(from);
                 }
             }
         }
@@ -163,7 +163,7 @@ public final class ScreenedLogits {
         int from = count;
         for (int i = 0; i < n; i++) {
             if (!add(Objects.checkIndex(chosen[i], tokens))) {
-                return false;
+                return forget(from);
             }
         }
         compute(from);
@@ -180,6 +180,14 @@ public final class ScreenedLogits {
         known.set(id);
         ids[count++] = id;
         return true;
+    }
+
+    /** Takes back what was to be computed. */
+    private boolean forget(int from) {
+        while (count > from) {
+            known.clear(ids[--count]);
+        }
+        return false;
     }
 
     private void compute(int from) {

@@ -145,7 +145,9 @@ class ScreenTest {
                 }
             }
         }
+        int known = screened.known();
         assertThat(screened.knowAtLeast(-1000)).as("more than may be known").isFalse();
+        assertThat(screened.known()).isEqualTo(known);
         assertThat(screened.knowLargest(300)).isFalse();
     }
 
