@@ -13,6 +13,9 @@ import org.jspecify.annotations.Nullable;
  * a generator; not thread-safe.
  */
 final class HeadStep {
+    /** After many refusals in a row one step in 64 is tried. */
+    private static final int MOST_DOUBLINGS = 6;
+
     private final CausalLMHead head;
     private final ScreeningTrial trial;
     private @Nullable ScreenedLogits scratch;
@@ -20,6 +23,8 @@ final class HeadStep {
     private long screened;
     private long rows;
     private long refused;
+    private int refusedInARow;
+    private int pause; // steps that are not tried
 
     HeadStep(CausalLMHead head, ScreeningTrial trial) {
         this.head = head;
@@ -30,7 +35,10 @@ final class HeadStep {
         long start = System.nanoTime();
         Optional<Screen> screen = trial.next();
         steps++;
-        OptionalInt token = screen.isPresent() ? screened(screen.get(), sequence, hidden, row) : OptionalInt.empty();
+        OptionalInt token = OptionalInt.empty();
+        if (screen.isPresent() && sequence.canBeScreened() && pause-- <= 0) {
+            token = screened(screen.get(), sequence, hidden, row);
+        }
         int chosen = token.isPresent() ? token.getAsInt() : sequence.choose(head.logits(hidden, row), 0);
         trial.took(screen.isPresent(), System.nanoTime() - start);
         return chosen;
@@ -46,8 +54,11 @@ final class HeadStep {
         if (token.isPresent()) {
             screened++;
             rows += logits.known();
+            refusedInARow = 0;
         } else {
             refused++;
+            // A refusal costs a pass for nothing, and likely follows the last one.
+            pause = (1 << Math.min(refusedInARow++, MOST_DOUBLINGS)) - 1;
         }
         return token;
     }

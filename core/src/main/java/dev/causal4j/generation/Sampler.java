@@ -66,6 +66,11 @@ public final class Sampler {
         screenedDraw = new ScreenedDraw(seed);
     }
 
+    /** Whether the rules can do without some of the logits. */
+    boolean canBeScreened() {
+        return certificate.isPresent();
+    }
+
     /** How many tokens this sampler chooses from: those with ids below. */
     int vocabularySize() {
         return row.length;

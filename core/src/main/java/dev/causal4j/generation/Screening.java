@@ -20,13 +20,13 @@ public enum Screening {
     }
 
     /**
-     * What screening did for one call: for as many steps (tokens of a sequence that ran alone) the certificate held or was
-     * refused, the others took the whole product unasked.
+     * What screening did in one call of a generator. Steps that are neither screened nor refused took the whole product
+     * from the start: their rules need it, screening is off or not decided yet, or those before them were refused.
      *
      * @param steps tokens chosen while one sequence ran
-     * @param screened of which the screen chose, computing some rows
-     * @param rows logits computed in full by screened steps
-     * @param refused steps that were screened first and then took the whole product
+     * @param screened of which as many were chosen from some of the logits
+     * @param rows logits that the screened steps computed in full
+     * @param refused steps that were screened and then had to take the whole product
      */
     public record Counts(long steps, long screened, long rows, long refused) {}
 }

@@ -91,6 +91,11 @@ final class Sequence {
         return sampler.vocabularySize();
     }
 
+    /** Whether its rules let it choose from a screened row at all. */
+    boolean canBeScreened() {
+        return sampler.canBeScreened();
+    }
+
     /** The next token, from a row of logits. */
     int choose(float[] logits, int offset) {
         return sampler.next(logits, offset, tokens, length);
