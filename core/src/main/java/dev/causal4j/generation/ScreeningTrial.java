@@ -44,10 +44,18 @@ final class ScreeningTrial {
             return Optional.ofNullable(screen);
         }
         if (step == WAIT && screen == null) {
-            screen = Screen.of(head).orElse(null);
+            screen = build();
             decided = screen == null;
         }
         return step >= WAIT && step % 2 == 0 ? Optional.ofNullable(screen) : Optional.empty();
+    }
+
+    private @Nullable Screen build() {
+        try {
+            return Screen.of(head).orElse(null);
+        } catch (OutOfMemoryError noRoomForACopy) {
+            return null; // nobody asked for it, so a text that is being made goes on without
+        }
     }
 
     /** Says how long the step after {@link #next} took. */
