@@ -9,6 +9,7 @@ import dev.causal4j.model.CausalLM;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The loop from prompts to texts: prefill, then one token of every sequence at a time. Thread-safe: what changes belongs
@@ -21,11 +22,18 @@ public final class Generator {
     private static final int CHUNK = 256;
 
     private final CausalLM model;
+    private final ScreeningTrial trial;
 
-    /** A generator for a model; any number may share it. */
+    /** A generator for a model, with {@link Screening#AUTO}; any number may share the model. */
     public Generator(CausalLM model) {
+        this(model, Screening.AUTO);
+    }
+
+    /** A generator that screens the head or not, which changes its speed and memory alone. */
+    public Generator(CausalLM model, Screening screening) {
         this.model = model;
         Kernels.name(); // a choice of kernels that cannot be had fails here, not in the middle
+        trial = new ScreeningTrial(model.head(), screening);
     }
 
     /**
@@ -70,18 +78,21 @@ public final class Generator {
         }
         long start = System.nanoTime();
         Activations activations = new Activations();
-        prefill(sequences, activations, listener);
+        HeadStep headStep = new HeadStep(model.head(), trial);
+        prefill(sequences, activations, headStep, listener);
         long middle = System.nanoTime();
         int decoded = 0;
         for (List<Sequence> running = running(sequences); !running.isEmpty(); running = running(sequences)) {
             decoded += running.size();
-            decode(running, activations, listener);
+            decode(running, activations, headStep, listener);
         }
         long end = System.nanoTime();
         int prompts = sequences.stream().mapToInt(Sequence::cachedPrompt).sum();
         Generation.Timing timing =
                 new Generation.Timing(prompts, (middle - start) / 1e9, decoded, (end - middle) / 1e9);
-        return sequences.stream().map(sequence -> sequence.result(timing)).toList();
+        return sequences.stream()
+                .map(sequence -> sequence.result(timing, headStep.counts()))
+                .toList();
     }
 
     private int[] prompt(int[] given) {
@@ -103,7 +114,7 @@ public final class Generator {
     }
 
     /** Feeds the prompts, several in one forward, in chunks; chooses each sequence's first token after its last chunk. */
-    private void prefill(List<Sequence> sequences, Activations activations, TokenListener listener) {
+    private void prefill(List<Sequence> sequences, Activations activations, HeadStep headStep, TokenListener listener) {
         for (List<Sequence> waiting = waiting(sequences); !waiting.isEmpty(); waiting = waiting(sequences)) {
             List<Batch.Chunk> chunks = new ArrayList<>();
             for (Sequence sequence : waiting) {
@@ -115,20 +126,30 @@ public final class Generator {
                     chunks.add(new Batch.Chunk(sequence.cache(), sequence.nextPromptTokens(room)));
                 }
             }
-            forward(waiting.subList(0, chunks.size()), new Batch(chunks), activations, listener);
+            HeadStep step = sequences.size() == 1 ? headStep : null;
+            forward(waiting.subList(0, chunks.size()), new Batch(chunks), activations, step, listener);
         }
     }
 
-    private void decode(List<Sequence> running, Activations activations, TokenListener listener) {
+    private void decode(List<Sequence> running, Activations activations, HeadStep headStep, TokenListener listener) {
         List<Batch.Chunk> chunks = new ArrayList<>();
         for (Sequence sequence : running) {
             chunks.add(new Batch.Chunk(sequence.cache(), new int[] {sequence.lastToken()}));
         }
-        forward(running, new Batch(chunks), activations, listener);
+        forward(running, new Batch(chunks), activations, running.size() == 1 ? headStep : null, listener);
     }
 
-    /** One forward of a chunk for each sequence, and the next token of those whose prompt is cached. */
-    private void forward(List<Sequence> sequences, Batch batch, Activations activations, TokenListener listener) {
+    /**
+     * One forward of a chunk for each sequence, and the next token of those whose prompt is cached.
+     *
+     * @param alone what chooses for a sequence that runs alone
+     */
+    private void forward(
+            List<Sequence> sequences,
+            Batch batch,
+            Activations activations,
+            @Nullable HeadStep alone,
+            TokenListener listener) {
         Rows hidden = model.forward(batch, activations);
         batch.firstNotFinite(hidden).ifPresent(found -> {
             throw new ArithmeticException("logits: expected finite numbers, got a hidden vector with " + found.value()
@@ -143,7 +164,10 @@ public final class Generator {
             }
         }
         if (!choosing.isEmpty()) {
-            choose(choosing, last(hidden, rows), listener);
+            Rows last = last(hidden, rows);
+            int[] tokens =
+                    alone == null ? choose(choosing, last) : new int[] {alone.choose(choosing.getFirst(), last, 0)};
+            accept(choosing, last, tokens, listener);
         }
     }
 
@@ -156,20 +180,28 @@ public final class Generator {
         return Rows.of(last, d, rows.size());
     }
 
-    /** Chooses a token for each sequence from the hidden vector of its last one, [N, D]. */
-    private void choose(List<Sequence> sequences, Rows hidden, TokenListener listener) {
+    /** A token for each sequence from the hidden vector of its last one, [N, D]. */
+    private int[] choose(List<Sequence> sequences, Rows hidden) {
         CausalLMHead head = model.head();
         int n = sequences.size();
         float[] logits = new float[Math.multiplyExact(n, head.vocabularySize())];
         head.logits(hidden, Rows.of(logits, head.vocabularySize(), n));
         int[] tokens = new int[n];
-        int alternatives = -1; // the most that a sequence asks for; none asks for its predictions
         for (int i = 0; i < n; i++) {
-            tokens[i] = sequences.get(i).next(logits, i * head.vocabularySize());
-            alternatives = Math.max(alternatives, sequences.get(i).alternatives());
+            tokens[i] = sequences.get(i).choose(logits, i * head.vocabularySize());
         }
-        List<Prediction> predictions = alternatives < 0 ? List.of() : Prediction.of(head, hidden, tokens, alternatives);
-        for (int i = 0; i < n; i++) {
+        return tokens;
+    }
+
+    /** Gives each sequence its token, with what the model predicted if it asks for that. */
+    private void accept(List<Sequence> sequences, Rows hidden, int[] tokens, TokenListener listener) {
+        int alternatives = -1; // the most that a sequence asks for; none asks for its predictions
+        for (Sequence sequence : sequences) {
+            alternatives = Math.max(alternatives, sequence.alternatives());
+        }
+        List<Prediction> predictions =
+                alternatives < 0 ? List.of() : Prediction.of(model.head(), hidden, tokens, alternatives);
+        for (int i = 0; i < tokens.length; i++) {
             Sequence sequence = sequences.get(i);
             Optional<Prediction> prediction = sequence.alternatives() < 0
                     ? Optional.empty()

@@ -69,6 +69,11 @@ public final class CausalLMHead {
         return embedding == projection;
     }
 
+    /** Whether logits are capped softly. */
+    boolean capped() {
+        return softCap > 0;
+    }
+
     /** V, the number of token ids; they are 0 to V - 1. */
     public int vocabularySize() {
         return embedding.rows();

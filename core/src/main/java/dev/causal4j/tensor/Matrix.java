@@ -319,9 +319,26 @@ public final class Matrix {
     public void row(int n, float[] target, int offset) {
         Objects.checkIndex(n, rows);
         Objects.checkFromIndexSize(offset, cols, target.length);
-        int panel = n / Panels.WIDTH;
-        for (int k = 0; k < cols; k++) {
-            target[offset + k] = get(panel, k, n % Panels.WIDTH);
+        long first = position(n / Panels.WIDTH, 0, n % Panels.WIDTH);
+        long step = (long) Panels.WIDTH * dtype.bytes();
+        switch (dtype) { // one loop each: a switch inside the loop made building a screen twice as slow
+            case F32 -> {
+                for (int k = 0; k < cols; k++) {
+                    target[offset + k] = data.get(FLOAT, first + k * step);
+                }
+            }
+            case BF16 -> {
+                for (int k = 0; k < cols; k++) {
+                    target[offset + k] = DType.fromBFloat16(data.get(SHORT, first + k * step));
+                }
+            }
+            case INT8 -> {
+                float scale = Objects.requireNonNull(scales)[n];
+                for (int k = 0; k < cols; k++) {
+                    target[offset + k] = data.get(ValueLayout.JAVA_BYTE, first + k * step) * scale;
+                }
+            }
+            case F16 -> throw new AssertionError(dtype);
         }
     }
 
@@ -341,6 +358,44 @@ public final class Matrix {
             sum = Math.fma(x[offset + k], stored(panel, k, j), sum);
         }
         return scales == null ? sum : sum * scales[n];
+    }
+
+    /**
+     * Chosen outputs of a product without a bias, each with the bits of {@link #output}, shared among {@link Threads}.
+     *
+     * @param chosen row numbers; those from {@code from} to {@code to} are computed
+     * @param y written at the same places as {@code chosen} is read
+     * @throws IndexOutOfBoundsException if there is no such row, or an array is too short
+     */
+    public void outputs(int[] chosen, int from, int to, float[] x, int offset, float[] y) {
+        Objects.checkFromToIndex(from, to, Math.min(chosen.length, y.length));
+        Objects.checkFromIndexSize(offset, cols, x.length);
+        for (int i = from; i < to; i++) {
+            Objects.checkIndex(chosen[i], rows);
+        }
+        Threads.run(Math.ceilDiv(to - from, ChosenOutputs.SIDE_BY_SIDE), task -> {
+            int start = from + task * ChosenOutputs.SIDE_BY_SIDE;
+            int count = Math.min(ChosenOutputs.SIDE_BY_SIDE, to - start);
+            if (dtype == DType.INT8 || count <= 2) { // int8 has its scales, and one or two are done sooner alone
+                for (int i = start; i < start + count; i++) {
+                    y[i] = output(chosen[i], x, offset);
+                }
+                return;
+            }
+            long[] at = new long[ChosenOutputs.SIDE_BY_SIDE];
+            for (int i = 0; i < at.length; i++) {
+                int n = chosen[start + Math.min(i, count - 1)]; // the last one repeats where there are fewer
+                at[i] = position(n / Panels.WIDTH, 0, n % Panels.WIDTH);
+            }
+            float[] sums = new float[at.length];
+            int step = Panels.WIDTH * dtype.bytes();
+            if (dtype == DType.F32) {
+                ChosenOutputs.f32(data, at, step, x, offset, cols, sums);
+            } else {
+                ChosenOutputs.bf16(data, at, step, x, offset, cols, sums);
+            }
+            System.arraycopy(sums, 0, y, start, count);
+        });
     }
 
     private int panels() {
@@ -378,11 +433,6 @@ public final class Matrix {
 
     private void store(int panel, int[] words) {
         MemorySegment.copy(words, 0, data, INT, panel * panelBytes(), words.length);
-    }
-
-    private float get(int panel, int k, int j) {
-        float stored = stored(panel, k, j);
-        return scales == null ? stored : stored * scales[panel * Panels.WIDTH + j];
     }
 
     /** A number as it is stored: of an int8 matrix without its row's scale. */

@@ -148,6 +148,18 @@ class MatrixTest {
         for (int n = 0; n < outputs; n++) {
             assertThat(matrix.output(n, x, 2)).isEqualTo(product[n]);
         }
+        int[] chosen = {130, 0, 64, 63, 5, 5, 77, 129, 1, 2, 3, 100, 17};
+        for (int to = 1; to <= chosen.length; to++) {
+            float[] some = new float[chosen.length];
+            matrix.outputs(chosen, 1, to, x, 2, some);
+            for (int i = 0; i < chosen.length; i++) {
+                assertThat(some[i]).isEqualTo(i >= 1 && i < to ? product[chosen[i]] : 0);
+            }
+        }
+        assertThatThrownBy(() -> matrix.outputs(new int[] {outputs}, 0, 1, x, 2, new float[1]))
+                .isInstanceOf(IndexOutOfBoundsException.class);
+        assertThatThrownBy(() -> matrix.outputs(chosen, 0, 2, x, 2, new float[1]))
+                .isInstanceOf(IndexOutOfBoundsException.class);
         assertThatThrownBy(() -> matrix.output(outputs, x, 2)).isInstanceOf(IndexOutOfBoundsException.class);
         assertThatThrownBy(() -> matrix.output(0, x, 3)).isInstanceOf(IndexOutOfBoundsException.class);
     }
