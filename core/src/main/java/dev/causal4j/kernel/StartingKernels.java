@@ -6,6 +6,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 
 /**
  * Each kernel in plain Java until its vector twin is compiled. Thread-safe; equal bits make the change invisible.
@@ -86,6 +87,14 @@ final class StartingKernels implements KernelSet {
         }
     }
 
+    /** How many kernels have gone over to their vector twins. */
+    long started() {
+        return Stream.of(
+                        f32Row, f32Rows, bf16Row, bf16Rows, int8Row, int8Rows, addWeightedRows, layerNorm, expSum, gelu)
+                .filter(start -> start.over)
+                .count();
+    }
+
     private interface Product {
         void multiply(Panels w, Rows x, Rows y);
     }
@@ -128,7 +137,7 @@ final class StartingKernels implements KernelSet {
         }
     }
 
-    /** The sample is two panels and six rows of what is multiplied anyway: kernels are compiled for the memory they see. */
+    /** The sample is a panel and six rows of what is multiplied anyway: kernels are compiled for the memory they see. */
     private static void add(Start start, Panels w, Rows x, Product plain, Product vector) {
         Panels panels = new Panels(w.data(), w.offset(), w.stride(), 1, w.depth());
         Rows in = new Rows(x.data(), x.offset(), x.stride(), Math.min(6, x.count()));
