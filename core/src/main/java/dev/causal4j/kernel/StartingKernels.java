@@ -6,6 +6,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 
 /**
  * Each kernel in plain Java until its vector twin is compiled. Thread-safe; equal bits make the change invisible.
@@ -87,6 +88,14 @@ final class StartingKernels implements KernelSet {
             }
             return fastest;
         }
+    }
+
+    /** How many kernels have gone over to their vector twins. */
+    long started() {
+        return Stream.of(
+                        f32Row, f32Rows, bf16Row, bf16Rows, int8Row, int8Rows, addWeightedRows, layerNorm, expSum, gelu)
+                .filter(start -> start.over)
+                .count();
     }
 
     private interface Product {
