@@ -28,6 +28,9 @@ public final class Threads {
 
     private static final int MOST = 1024;
 
+    /** Runs of small items for each thread: enough to even out a slow core. */
+    private static final int RUNS_PER_THREAD = 4;
+
     private static final AtomicBoolean BUSY = new AtomicBoolean();
     private static volatile int count = physicalCores();
     private static volatile Worker[] workers = {};
@@ -95,6 +98,20 @@ public final class Threads {
             Threads.work = null;
             BUSY.set(false);
         }
+    }
+
+    /**
+     * Runs {@code work} for 0 to {@code items - 1} in a few tasks of neighbours: for items too small to be tasks. One item
+     * is not worth a hand-over.
+     */
+    public static void each(int items, IntConsumer work) {
+        int tasks = Math.min(items, RUNS_PER_THREAD * count);
+        run(tasks, task -> {
+            int to = (int) ((long) items * (task + 1) / tasks);
+            for (int i = (int) ((long) items * task / tasks); i < to; i++) {
+                work.accept(i);
+            }
+        });
     }
 
     /** The workers, at least {@code helpers} of them; called by the one caller that has the pool. */

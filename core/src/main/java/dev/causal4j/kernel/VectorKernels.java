@@ -44,6 +44,11 @@ final class VectorKernels implements KernelSet {
         VectorProducts.multiplyInt8(w, x, y);
     }
 
+    @Override
+    public void addProductF32(Panels w, Rows x, MemorySegment y, long offset) {
+        VectorAccumulation.addProductF32(w, x, y, offset);
+    }
+
     private static FloatVector f32(MemorySegment m, long offset) {
         return FloatVector.fromMemorySegment(S, m, offset, LE);
     }
@@ -151,7 +156,7 @@ final class VectorKernels implements KernelSet {
         return v.fma(v, sum);
     }
 
-    private static void storeLanes(float[] lanes, FloatVector a, FloatVector b, FloatVector c, FloatVector d) {
+    static void storeLanes(float[] lanes, FloatVector a, FloatVector b, FloatVector c, FloatVector d) {
         a.intoArray(lanes, 0);
         if (W < 16) {
             b.intoArray(lanes, W);
@@ -193,17 +198,34 @@ final class VectorKernels implements KernelSet {
         return e;
     }
 
-    private static float max(float[] x, int offset, int n) {
-        FloatVector m = FloatVector.broadcast(S, Float.NEGATIVE_INFINITY);
-        int i = 0;
-        for (; i + W <= n; i += W) {
-            m = m.max(FloatVector.fromArray(S, x, offset + i));
-        }
-        float max = m.reduceLanes(VectorOperators.MAX);
-        for (; i < n; i++) {
-            max = Math.max(max, x[offset + i]);
-        }
-        return max;
+    @Override
+    public float max(float[] x, int offset, int n) {
+        return VectorReductions.max(x, offset, n);
+    }
+
+    @Override
+    public float expSum(float[] x, int offset, int n, float max) {
+        return VectorReductions.expSum(x, offset, n, max);
+    }
+
+    @Override
+    public float expMoment(float[] x, int offset, int n, float max) {
+        return VectorReductions.expMoment(x, offset, n, max);
+    }
+
+    @Override
+    public int countAtLeast(float[] x, int offset, int n, float threshold) {
+        return VectorReductions.countAtLeast(x, offset, n, threshold);
+    }
+
+    @Override
+    public float sum(float[] x, int offset, int n) {
+        return VectorReductions.sum(x, offset, n);
+    }
+
+    @Override
+    public void softmaxBackward(float[] x, int offset, int n, float max, float scale, float shift, float inverseCap) {
+        VectorReductions.softmaxBackward(x, offset, n, max, scale, shift, inverseCap);
     }
 
     @Override
@@ -241,7 +263,7 @@ final class VectorKernels implements KernelSet {
         }
     }
 
-    private static FloatVector exp(FloatVector x) {
+    static FloatVector exp(FloatVector x) {
         FloatVector low = FloatVector.broadcast(S, ScalarKernels.EXP_MIN);
         FloatVector high = FloatVector.broadcast(S, ScalarKernels.EXP_MAX);
         FloatVector bounded = x.blend(low, x.compare(VectorOperators.LT, low));

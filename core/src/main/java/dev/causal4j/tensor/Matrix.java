@@ -13,17 +13,21 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A weight matrix [rows, cols] in panels of 64 rows (see {@link Panels}), off heap, in f32, bf16 or int8: row n holds
- * the weights of output n. Immutable and thread-safe. The memory is freed when the matrix is garbage.
+ * the weights of output n. Immutable and thread-safe. Memory of its own is freed when the matrix is garbage.
  *
  * <p>The rows are padded to a multiple of 64 with zeros; padding never reaches a result. Java counts the memory against
  * {@code -XX:MaxDirectMemorySize}, which is a quarter of the machine's unless it is set.
  */
 public final class Matrix {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT.withOrder(ByteOrder.LITTLE_ENDIAN);
 
+    /** Bytes of a line of the cache. */
+    private static final int ALIGNMENT = 64;
+
     /** Tasks for each thread: enough to even out a slow core, few enough that each reads a long run. */
-    private static final int TASKS_PER_THREAD = 4;
+    private static final int TASKS_PER_THREAD = 16;
 
     private final DType dtype;
     private final int rows;
@@ -31,19 +35,63 @@ public final class Matrix {
     private final MemorySegment data;
     private final float @Nullable [] scales; // [rows] of an int8 matrix
 
-    private Matrix(DType dtype, int rows, int cols) {
+    private Matrix(DType dtype, int rows, int cols, MemorySegment data, float @Nullable [] scales) {
+        this.dtype = dtype;
+        this.rows = rows;
+        this.cols = cols;
+        this.data = data;
+        this.scales = scales;
+    }
+
+    /** A matrix of zeros, to be filled. */
+    private static Matrix zeros(DType dtype, int rows, int cols) {
+        MemorySegment data = Arena.ofAuto().allocate(bytes(dtype, rows, cols), ALIGNMENT);
+        return new Matrix(dtype, rows, cols, data, dtype == DType.INT8 ? new float[rows] : null);
+    }
+
+    /** Bytes of all panels of a matrix, padding included. */
+    private static long bytes(DType dtype, int rows, int cols) {
         if (dtype == DType.F16) {
             throw new IllegalArgumentException("matrix dtype: expected f32, bf16 or int8, got f16");
         }
         if (rows < 1 || cols < 1) {
             throw new IllegalArgumentException("matrix: expected at least [1, 1], got [" + rows + ", " + cols + "]");
         }
-        this.dtype = dtype;
-        this.rows = rows;
-        this.cols = cols;
-        long bytes = Math.multiplyExact((long) Panels.needed(rows), panelBytes());
-        this.scales = dtype == DType.INT8 ? new float[rows] : null;
-        this.data = Arena.ofAuto().allocate(bytes, 64);
+        return Math.multiplyExact((long) Panels.needed(rows) * Panels.WIDTH, (long) cols * dtype.bytes());
+    }
+
+    /**
+     * A matrix of panels that exist already, as {@link #panelData} and {@link #scales} gave them, for instance in a mapped
+     * file. They are used where they lie if that is off heap and on a multiple of 64 bytes, and copied otherwise. The
+     * matrix keeps their arena alive; nobody may write to them.
+     *
+     * @param scales finite, at least 0, one for each row of an int8 matrix, not copied; empty for another
+     * @throws IllegalArgumentException if the sizes are not those of the shape
+     */
+    public static Matrix ofPanels(DType dtype, int rows, int cols, MemorySegment panels, float[] scales) {
+        long bytes = bytes(dtype, rows, cols);
+        if (panels.byteSize() != bytes) {
+            throw new IllegalArgumentException("panels: expected " + bytes + " bytes, got " + panels.byteSize());
+        }
+        if (scales.length != (dtype == DType.INT8 ? rows : 0)) {
+            throw new IllegalArgumentException(
+                    "scales: expected one for each row of an int8 matrix and no other, got " + scales.length);
+        }
+        MemorySegment data = panels;
+        if (!panels.isNative() || panels.address() % ALIGNMENT != 0) {
+            data = Arena.ofAuto().allocate(bytes, ALIGNMENT).copyFrom(panels);
+        }
+        return new Matrix(dtype, rows, cols, data, dtype == DType.INT8 ? scales : null);
+    }
+
+    /** All panels as they are stored, [rows / 64 rounded up][cols][64]; not copied and read-only. */
+    public MemorySegment panelData() {
+        return data.asReadOnly();
+    }
+
+    /** The scales of an int8 matrix, one for each row; of another an empty array. A copy. */
+    public float[] scales() {
+        return scales == null ? new float[0] : scales.clone();
     }
 
     /** Where the numbers of a new matrix come from. Called by several threads at once. */
@@ -55,12 +103,14 @@ public final class Matrix {
 
     /**
      * Builds a matrix from numbers in row-major order, filled in parallel. For bf16 a number is rounded to nearest, ties
-     * to even; for int8 see {@link #quantise}.
+     * to even; for int8
+     * each row gets a scale of its own, max |w| / 127, and holds w / scale rounded likewise, so that a weight is at most half
+     * a scale off.
      *
      * @throws IllegalArgumentException if the shape is empty, the dtype is f16, or a number to quantise is not finite
      */
     public static Matrix of(DType dtype, int rows, int cols, Source source) {
-        Matrix matrix = new Matrix(dtype, rows, cols);
+        Matrix matrix = zeros(dtype, rows, cols);
         Threads.run(matrix.panels(), panel -> {
             float[] row = new float[cols];
             float[] wide = new float[cols * Panels.WIDTH]; // [cols, 64]
@@ -94,7 +144,7 @@ public final class Matrix {
     public static Matrix ofTransposed(DType dtype, TensorView tensor) {
         int cols = dimension(tensor, 0);
         int rows = dimension(tensor, 1);
-        Matrix matrix = new Matrix(dtype, rows, cols);
+        Matrix matrix = zeros(dtype, rows, cols);
         Threads.run(matrix.panels(), panel -> {
             int from = panel * Panels.WIDTH;
             int width = Math.min(Panels.WIDTH, rows - from);
@@ -159,6 +209,24 @@ public final class Matrix {
         });
     }
 
+    /**
+     * The part of a product that makes outputs {@code from} to {@code to - 1}, on the calling thread alone: y[r][n - from]
+     * with the bits of {@link #multiply} without a bias. What runs over all outputs in tiles is made of it.
+     *
+     * @param from a multiple of {@link Panels#WIDTH}
+     * @param to a multiple of it too, or {@code rows()}
+     * @param x rows of {@code cols()} numbers
+     * @param y as many rows, of {@code to - from} numbers
+     */
+    public void multiplyOutputs(int from, int to, Rows x, Rows y) {
+        Objects.checkFromToIndex(from, to, rows);
+        if (from % Panels.WIDTH != 0 || (to % Panels.WIDTH != 0 && to != rows)) {
+            throw new IllegalArgumentException("outputs: expected whole panels, got " + from + " to " + to);
+        }
+        Rows all = new Rows(y.data(), y.offset() - from, y.stride(), y.count());
+        multiplyPanels(from / Panels.WIDTH, Panels.needed(to), x, null, all);
+    }
+
     private void multiplyPanels(int from, int to, Rows x, float @Nullable [] bias, Rows y) {
         int whole = Math.min(to, rows / Panels.WIDTH);
         if (from < whole) {
@@ -199,6 +267,46 @@ public final class Matrix {
             case F32 -> Kernels.multiplyF32(run, x, y);
             case BF16 -> Kernels.multiplyBf16(run, x, y);
             case INT8 -> Kernels.multiplyInt8(run, x, y);
+            case F16 -> throw new AssertionError(dtype);
+        }
+    }
+
+    /**
+     * dx = dy · W, the gradient of the inputs of y = x · Wᵀ: dx[r][k] = sum over n of dy[r][n] · w[n][k], shared among
+     * {@link Threads}. Each 512 outputs n are one chain of fused multiply-adds in the order of n; the chains are added in
+     * that order. w[n][k] is the number {@link #row} gives. Worth its preparations from 64 rows on.
+     *
+     * @param dy [R, rows()]
+     * @param dx [R, cols()], written
+     */
+    public void multiplyTransposed(Rows dy, Rows dx) {
+        if (dy.count() != dx.count()) {
+            throw new IllegalArgumentException(
+                    "rows: expected as many in as out, got " + dy.count() + " and " + dx.count());
+        }
+        new TransposedProduct(this).run(dy, dx);
+    }
+
+    /** Copies the numbers of step k of a panel, widened; those of its padding may be left out. */
+    void step(int panel, int k, float[] target, int offset) {
+        long start = position(panel, k, 0);
+        switch (dtype) {
+            case F32 -> MemorySegment.copy(data, FLOAT, start, target, offset, Panels.WIDTH);
+            case BF16 -> {
+                for (int word = 0; word < Panels.WIDTH / 2; word++) {
+                    int low = offset + word / 16 * 32 + word % 16;
+                    target[low] = DType.fromBFloat16(data.get(SHORT, start + word * 4L));
+                    target[low + 16] = DType.fromBFloat16(data.get(SHORT, start + word * 4L + 2));
+                }
+            }
+            case INT8 -> {
+                float[] factors = Objects.requireNonNull(scales);
+                int first = panel * Panels.WIDTH;
+                for (int j = 0; j < Math.min(Panels.WIDTH, rows - first); j++) {
+                    target[offset + j] =
+                            data.get(ValueLayout.JAVA_BYTE, start + j % 16 * 4L + j / 16) * factors[first + j];
+                }
+            }
             case F16 -> throw new AssertionError(dtype);
         }
     }
@@ -254,43 +362,22 @@ public final class Matrix {
         };
     }
 
-    /** Stores a panel given in f32 as [cols, 64]. */
+    /** Stores a panel given in f32 as [cols, 64], which it may overwrite. */
     private void encode(int panel, float[] wide) {
-        if (dtype == DType.F32) {
-            MemorySegment.copy(wide, 0, data, FLOAT, panel * panelBytes(), wide.length);
-            return;
-        }
-        if (dtype == DType.INT8) {
-            quantise(panel, wide);
-            return;
-        }
-        for (int i = 0; i < wide.length; i++) {
-            data.set(SHORT, position(panel, i / Panels.WIDTH, i % Panels.WIDTH), DType.toBFloat16(wide[i]));
+        switch (dtype) {
+            case F32 -> MemorySegment.copy(wide, 0, data, FLOAT, panel * panelBytes(), wide.length);
+            case BF16 -> store(panel, PanelEncoding.bf16Words(wide));
+            case INT8 -> {
+                int from = panel * Panels.WIDTH;
+                int width = Math.min(Panels.WIDTH, rows - from);
+                store(panel, PanelEncoding.int8Words(wide, from, width, Objects.requireNonNull(scales)));
+            }
+            case F16 -> throw new AssertionError(dtype);
         }
     }
 
-    /**
-     * Symmetric, one scale a row: scale = max |w| / 127, q = w / scale rounded to nearest, ties to even. The error of a
-     * weight is at most half a scale.
-     */
-    private void quantise(int panel, float[] wide) {
-        for (int j = 0; j < Math.min(Panels.WIDTH, rows - panel * Panels.WIDTH); j++) {
-            float largest = 0;
-            for (int i = j; i < wide.length; i += Panels.WIDTH) {
-                if (!Float.isFinite(wide[i])) {
-                    throw new IllegalArgumentException(
-                            "int8: expected finite weights, got " + wide[i] + " in row " + (panel * Panels.WIDTH + j));
-                }
-                largest = Math.max(largest, Math.abs(wide[i]));
-            }
-            float scale = largest / 127;
-            Objects.requireNonNull(scales)[panel * Panels.WIDTH + j] = scale;
-            for (int k = 0; k < cols; k++) {
-                // A row of zeros has the scale 0, and one of the smallest numbers may have it too.
-                float q = scale == 0 ? 0 : (float) Math.rint(wide[k * Panels.WIDTH + j] / scale);
-                data.set(ValueLayout.JAVA_BYTE, position(panel, k, j), (byte) Math.clamp(q, -127, 127));
-            }
-        }
+    private void store(int panel, int[] words) {
+        MemorySegment.copy(words, 0, data, INT, panel * panelBytes(), words.length);
     }
 
     private float get(int panel, int k, int j) {

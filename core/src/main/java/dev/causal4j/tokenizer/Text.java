@@ -6,12 +6,24 @@ final class Text {
 
     /** The text with each unpaired surrogate, which has no UTF-8 form, as U+FFFD. */
     static String wellFormed(String text) {
-        if (text.codePoints().noneMatch(Text::isSurrogate)) {
+        if (isWellFormed(text)) {
             return text;
         }
         StringBuilder valid = new StringBuilder(text.length());
         text.codePoints().forEach(c -> valid.appendCodePoint(isSurrogate(c) ? 0xfffd : c));
         return valid.toString();
+    }
+
+    /** Whether every surrogate is one of a pair. */
+    static boolean isWellFormed(String text) {
+        for (int i = 0; i < text.length(); ) {
+            int c = text.codePointAt(i);
+            if (isSurrogate(c)) {
+                return false;
+            }
+            i += Character.charCount(c);
+        }
+        return true;
     }
 
     private static boolean isSurrogate(int codePoint) {
@@ -23,7 +35,7 @@ final class Text {
      * BytePairVocabulary#splitsAtSpaces}): before an ASCII space that follows something visible. The text's length if
      * there is none.
      */
-    static int nextCut(String text, int from) {
+    static int nextCut(CharSequence text, int from) {
         for (int i = Math.max(from, 1); i < text.length(); i++) {
             char c = text.charAt(i);
             if ((c == ' ' || c == '\n' || c == '\r' || c == '\t') && !mayBeSpace(text.charAt(i - 1))) {

@@ -152,6 +152,42 @@ class MatrixTest {
         assertThatThrownBy(() -> matrix.output(0, x, 3)).isInstanceOf(IndexOutOfBoundsException.class);
     }
 
+    @ParameterizedTest
+    @EnumSource(
+            value = DType.class,
+            names = {"F32", "BF16", "INT8"})
+    void panelsThatExistMakeTheSameMatrix(DType dtype) {
+        Matrix matrix = rowMajor(dtype, 131, 35, bf16Numbers(131 * 35));
+        MemorySegment panels = matrix.panelData();
+        Matrix same = Matrix.ofPanels(dtype, 131, 35, panels, matrix.scales());
+        MemorySegment moved = MemorySegment.ofArray(panels.toArray(ValueLayout.JAVA_BYTE));
+        Matrix copied = Matrix.ofPanels(dtype, 131, 35, moved, matrix.scales());
+        assertThat(same.panelData().address()).isEqualTo(panels.address());
+        assertThat(copied.panelData().address() % 64).isZero();
+        float[] x = bf16Numbers(35);
+        for (int n = 0; n < 131; n++) {
+            assertThat(same.output(n, x, 0)).isEqualTo(matrix.output(n, x, 0));
+            assertThat(copied.output(n, x, 0)).isEqualTo(matrix.output(n, x, 0));
+        }
+        assertThat(panels.isReadOnly()).isTrue();
+        assertThatThrownBy(() -> Matrix.ofPanels(dtype, 131, 36, panels, matrix.scales()))
+                .hasMessageContaining("panels: expected ");
+        assertThatThrownBy(() -> Matrix.ofPanels(dtype, 131, 35, panels, new float[130]))
+                .hasMessageContaining("scales: expected one for each row");
+    }
+
+    @Test
+    void aRowOfTheSmallestNumbersCanBeQuantised() {
+        float tiny = Float.MIN_VALUE;
+        Matrix matrix = rowMajor(DType.INT8, 3, 2, new float[] {tiny, -tiny, 90 * tiny, -40 * tiny, 0, -0f});
+        assertThat(matrix.scales()).containsExactly(0, tiny, 0);
+        float[] row = new float[2];
+        matrix.row(0, row, 0);
+        assertThat(row).containsExactly(0, 0);
+        matrix.row(1, row, 0);
+        assertThat(row).containsExactly(90 * tiny, -40 * tiny);
+    }
+
     @Test
     void aWeightThatIsNotFiniteCannotBeQuantised() {
         assertThatThrownBy(() -> rowMajor(DType.INT8, 2, 2, new float[] {1, 2, 3, Float.NaN}))
