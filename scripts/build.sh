@@ -3,7 +3,7 @@
 built=$root/cli/target/app/built
 
 is_stale() {
-  [ ! -f "$built" ] || [ -n "$(find "$root/pom.xml" "$root"/*/pom.xml "$root"/{core,model-austen,cli}/src/main -newer "$built" -print 2>/dev/null | head -n 1)" ]
+  [ ! -f "$built" ] || [ -n "$(find "$root/pom.xml" "$root"/{core,model-austen,cli}/{pom.xml,src/main} -newer "$built" -print 2>/dev/null | head -n 1)" ]
 }
 
 build() {
@@ -17,7 +17,7 @@ build() {
     touch "$target/app.new/built" # sources that change while we build are newer than this
     # Not -q: that would hide the warnings, and a warning is an error.
     if ! maven -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -Dmaven.test.skip=true -Dspotless.check.skip=true \
-      package >"$target/launcher.log" 2>&1; then
+      -pl cli -am package >"$target/launcher.log" 2>&1; then
       cat "$target/launcher.log" >&2
       unlock "$target/launcher.building"
       echo "causal4j: the build failed; its output is above" >&2
