@@ -8,7 +8,7 @@ import java.util.Arrays;
  * are the fast ones.
  */
 final class Naive {
-    /** Rows it is given at most: its rate does not depend on them, and 512 of GPT-2's head would take it half a minute. */
+    /** Rows it is given at most: its rate does not depend on them, and many would take it long. */
     static final int ROWS = 16;
 
     private Naive() {}
