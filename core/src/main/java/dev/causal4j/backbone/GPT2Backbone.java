@@ -1,12 +1,13 @@
 package dev.causal4j.backbone;
 
+import dev.causal4j.kernel.DropoutMask;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.kernel.Rows;
 import dev.causal4j.kernel.Threads;
+import dev.causal4j.tensor.Gradients;
 import dev.causal4j.tensor.Matrix;
 import java.util.List;
-import java.util.function.IntConsumer;
 
 /**
  * GPT-2 between the embedding and the head: positions, pre-norm blocks, a last norm (Radford et al. 2019). Immutable and
@@ -67,6 +68,21 @@ public final class GPT2Backbone {
         return shape;
     }
 
+    /** The position embedding [contextLength, D]. */
+    public Matrix positions() {
+        return positions;
+    }
+
+    /** The blocks, in the order of their layers. */
+    public List<GPT2Block> blocks() {
+        return blocks;
+    }
+
+    /** The norm after the last block. */
+    public LayerNorm lastNorm() {
+        return lastNorm;
+    }
+
     /** Parameters of the backbone, positions included, the token embedding not. */
     public long parameters() {
         long sum = positions.parameters() + lastNorm.parameters();
@@ -100,52 +116,115 @@ public final class GPT2Backbone {
             chunk.cache().checkRoom(chunk.tokens().length);
             chunk.cache().reserve(chunk.cache().length() + chunk.tokens().length);
         }
-        addPositions(batch, hidden);
+        address(batch, activations);
+        addPositions(batch, activations);
         for (int layer = 0; layer < blocks.size(); layer++) {
             forward(layer, batch, rows, activations);
         }
-        eachRow(rows, r -> lastNorm.forward(shape.layerNormEpsilon(), hidden.data(), hidden.data(), hidden.start(r)));
+        float[] last = activations.input(blocks.size());
+        EachRow.run(rows, r -> lastNorm.forward(shape.layerNormEpsilon(), last, hidden.data(), hidden.start(r)));
         for (Batch.Chunk chunk : batch.chunks()) {
             chunk.cache().advance(chunk.tokens().length);
         }
         return hidden;
     }
 
+    /**
+     * The backward of {@link #forward}, layer by layer from the last to the lowest that is trained. The batch's tokens are
+     * taken back from the caches, which end as they were before the forward. Equal bits for every number of threads and
+     * vector width; a parameter's gradient is one chain over the rows.
+     *
+     * @param batch that of the forward just made; every sequence began in it
+     * @param activations those of that forward, made for training
+     * @param dHidden [N, D] the gradient of the loss by what the forward returned; overwritten by the gradient by the embedded
+     *     tokens, if that is wanted, or else by numbers that mean nothing
+     * @param embedding whether the gradient by the embedded tokens is wanted
+     * @param gradients what is trained; the gradients are added
+     * @throws IllegalArgumentException if a sequence did not begin in the batch, or a layer that is trained was not kept
+     */
+    public void backward(Batch batch, Activations activations, Rows dHidden, boolean embedding, Gradients gradients) {
+        new GPT2Backward(this, batch, activations, gradients).run(dHidden, embedding);
+    }
+
     private void forward(int layer, Batch batch, int rows, Activations a) {
         GPT2Block block = blocks.get(layer);
+        float[] activated = a.activated(layer);
+        forwardToInner(layer, batch, rows, a);
+        activate(layer, rows, a);
+        block.down().forward(activated, a.normed, rows); // [N, D]
+        add(a.normed, a.middle(layer), a.dropout.ofFeedForward(layer), rows, a, a.input(layer + 1));
+    }
+
+    /** The part of a block that its backward needs the results of. */
+    void forwardToInner(int layer, Batch batch, int rows, Activations a) {
+        GPT2Block block = blocks.get(layer);
+        BlockActivations b = a.block(layer);
+        float[] input = a.input(layer);
+        float[] middle = a.middle(layer);
         float epsilon = shape.layerNormEpsilon();
         int d = shape.hiddenSize();
 
-        eachRow(rows, r -> block.norm1().forward(epsilon, a.hidden, a.normed, r * d));
-        block.queryKeyValue().forward(a.normed, a.queryKeyValue, rows); // [N, 3 D]
-        scaleAndStore(layer, batch, a);
+        EachRow.run(rows, r -> block.norm1().forward(epsilon, input, a.normed, r * d));
+        block.queryKeyValue().forward(a.normed, b.queryKeyValue, rows); // [N, 3 D]
+        scaleAndStore(layer, batch, b.queryKeyValue);
         attention(layer, batch, a); // [N, D]
-        block.attentionOut().forward(a.attention, a.normed, rows);
-        add(a.normed, a.hidden, rows * d);
+        block.attentionOut().forward(b.attention, a.normed, rows);
+        add(a.normed, input, a.dropout.ofAttentionOut(layer), rows, a, middle);
 
-        eachRow(rows, r -> block.norm2().forward(epsilon, a.hidden, a.normed, r * d));
-        block.up().forward(a.normed, a.inner, rows); // [N, inner]
-        eachRow(rows, r -> Kernels.gelu(a.inner, r * shape.innerSize(), shape.innerSize()));
-        block.down().forward(a.inner, a.normed, rows); // [N, D]
-        add(a.normed, a.hidden, rows * d);
+        EachRow.run(rows, r -> block.norm2().forward(epsilon, middle, a.normed, r * d));
+        block.up().forward(a.normed, b.inner, rows); // [N, inner]
     }
 
-    private void addPositions(Batch batch, Rows hidden) {
+    /** GELU of the inner activations. */
+    void activate(int layer, int rows, Activations a) {
+        float[] inner = a.block(layer).inner;
+        float[] activated = a.activated(layer);
+        int width = shape.innerSize();
+        EachRow.run(rows, r -> {
+            if (a.keeps(layer)) {
+                System.arraycopy(inner, r * width, activated, r * width, width);
+            }
+            Kernels.gelu(activated, r * width, width);
+        });
+    }
+
+    private void addPositions(Batch batch, Activations a) {
         float[] position = new float[shape.hiddenSize()];
-        int row = 0;
+        float[] hidden = a.hidden;
+        int start = 0;
         for (Batch.Chunk chunk : batch.chunks()) {
-            for (int t = 0; t < chunk.tokens().length; t++, row++) {
+            for (int t = 0; t < chunk.tokens().length; t++, start += position.length) {
                 positions.row(chunk.cache().length() + t, position, 0);
-                int start = hidden.start(row);
                 for (int i = 0; i < position.length; i++) {
-                    hidden.data()[start + i] += position[i];
+                    hidden[start + i] += position[i];
                 }
             }
         }
+        DropoutMask mask = a.dropout.ofEmbedding();
+        float[] input = a.input(0);
+        EachRow.run(batch.rows(), row -> {
+            int from = row * position.length;
+            mask.apply(hidden, from, position.length, a.addresses[row] * position.length);
+            if (a.keeps(0)) {
+                System.arraycopy(hidden, from, input, from, position.length);
+            }
+        });
+    }
+
+    /** target = sum + dropout(x), each [N, D]; x is overwritten. */
+    private void add(float[] x, float[] sum, DropoutMask mask, int rows, Activations a, float[] target) {
+        int d = shape.hiddenSize();
+        EachRow.run(rows, row -> {
+            int from = row * d;
+            mask.apply(x, from, d, a.addresses[row] * d);
+            for (int i = from; i < from + d; i++) {
+                target[i] = sum[i] + x[i];
+            }
+        });
     }
 
     /** Scales the queries in place and moves keys and values to the caches. */
-    private void scaleAndStore(int layer, Batch batch, Activations a) {
+    private void scaleAndStore(int layer, Batch batch, float[] queryKeyValue) {
         int d = shape.hiddenSize();
         int headSize = shape.headSize();
         float scale = shape.queryScale(layer);
@@ -153,14 +232,14 @@ public final class GPT2Backbone {
         for (Batch.Chunk chunk : batch.chunks()) {
             int start = first;
             KVCache cache = chunk.cache();
-            eachRow(chunk.tokens().length, t -> {
+            EachRow.run(chunk.tokens().length, t -> {
                 int query = (start + t) * 3 * d;
                 for (int i = query; i < query + d; i++) {
-                    a.queryKeyValue[i] *= scale;
+                    queryKeyValue[i] *= scale;
                 }
                 for (int head = 0; head < shape.heads(); head++) {
                     int key = query + d + head * headSize;
-                    cache.store(layer, head, cache.length() + t, a.queryKeyValue, key, a.queryKeyValue, key + d);
+                    cache.store(layer, head, cache.length() + t, queryKeyValue, key, queryKeyValue, key + d);
                 }
             });
             first += chunk.tokens().length;
@@ -189,6 +268,8 @@ public final class GPT2Backbone {
     private void attention(int layer, int head, Batch.Chunk chunk, int firstRow, int scores, Activations a) {
         int d = shape.hiddenSize();
         int headSize = shape.headSize();
+        BlockActivations b = a.block(layer);
+        DropoutMask mask = a.dropout.ofAttention(layer);
         for (int t = 0; t < chunk.tokens().length; t += QUERY_ROWS) {
             int count = Math.min(QUERY_ROWS, chunk.tokens().length - t);
             int position = chunk.cache().length() + t;
@@ -198,10 +279,29 @@ public final class GPT2Backbone {
             Kernels.attention(
                     keys,
                     values,
-                    new Rows(a.queryKeyValue, row * 3 * d + head * headSize, 3 * d, count),
+                    new Rows(b.queryKeyValue, row * 3 * d + head * headSize, 3 * d, count),
                     position,
                     new Rows(a.scores, scores, scoreWidth(chunk), count),
-                    new Rows(a.attention, row * d + head * headSize, d, count));
+                    new Rows(b.attention, row * d + head * headSize, d, count),
+                    (weights, offset, r, n) -> mask.apply(weights, offset, n, weightAddress(a, row + r, head)));
+        }
+    }
+
+    /** Where the mask of a query's weights begins. */
+    long weightAddress(Activations a, int row, int head) {
+        return (a.addresses[row] * shape.heads() + head) * shape.contextLength();
+    }
+
+    /** Counts rows through all sequences of a step, each of contextLength: what the masks of dropout are addressed by. */
+    private void address(Batch batch, Activations a) {
+        int row = 0;
+        for (int c = 0; c < batch.chunks().size(); c++) {
+            Batch.Chunk chunk = batch.chunks().get(c);
+            long sequence = (long) a.dropout.firstSequence() + c;
+            for (int t = 0; t < chunk.tokens().length; t++, row++) {
+                a.addresses[row] =
+                        sequence * shape.contextLength() + chunk.cache().length() + t;
+            }
         }
     }
 
@@ -219,22 +319,5 @@ public final class GPT2Backbone {
 
     private static int scoreWidth(Batch.Chunk chunk) {
         return Panels.needed(chunk.cache().length() + chunk.tokens().length) * Panels.WIDTH;
-    }
-
-    private static void add(float[] x, float[] sum, int n) {
-        for (int i = 0; i < n; i++) {
-            sum[i] += x[i];
-        }
-    }
-
-    /** Shares rows among the threads in a few runs each; one row is not worth a hand-over. */
-    private static void eachRow(int rows, IntConsumer work) {
-        int tasks = Math.min(rows, 4 * Threads.count());
-        Threads.run(tasks, task -> {
-            int to = (int) ((long) rows * (task + 1) / tasks);
-            for (int r = (int) ((long) rows * task / tasks); r < to; r++) {
-                work.accept(r);
-            }
-        });
     }
 }

@@ -50,6 +50,19 @@ public final class KVCache {
         return 2L * keys.length * blocks * blockBytes();
     }
 
+    /**
+     * Forgets the positions from {@code length} on and keeps the memory, so that the next tokens continue from there.
+     *
+     * @throws IllegalArgumentException if so many are not cached
+     */
+    public void truncate(int length) {
+        if (length < 0 || length > this.length) {
+            throw new IllegalArgumentException(
+                    "cache: expected to keep 0 to " + this.length + " positions, got " + length);
+        }
+        this.length = length;
+    }
+
     @SuppressWarnings("ReferenceEquality") // identity is the question
     boolean belongsTo(Object backbone) {
         return owner == backbone;

@@ -36,11 +36,18 @@ public final class CounterRandom {
         return radius * ((position & 1) == 0 ? StrictMath.cos(angle) : StrictMath.sin(angle));
     }
 
-    /**
-     * One half of a Philox4x32-10 block: words 0 and 1 (half 0) or 2 and 3 (half 1), the first of the two in the upper
-     * 32 bits. Counter words 0 to 3 are the 32-bit words of low and high, least significant first; so is the key.
-     */
+    /** One half of a block, 0 or 1. */
     static long philox(long counterLow, long counterHigh, long key, int half) {
+        long[] words = new long[2];
+        philox(counterLow, counterHigh, key, words);
+        return words[half];
+    }
+
+    /**
+     * A Philox4x32-10 block: words 0 and 1 in its first half, 2 and 3 in its second, the first of two in the upper 32
+     * bits. Counter words 0 to 3 are the 32-bit words of low and high, least significant first; so is the key.
+     */
+    static void philox(long counterLow, long counterHigh, long key, long[] halves) {
         int x0 = (int) counterLow;
         int x1 = (int) (counterLow >>> 32);
         int x2 = (int) counterHigh;
@@ -57,7 +64,8 @@ public final class CounterRandom {
             key0 += KEY_STEP_0;
             key1 += KEY_STEP_1;
         }
-        return half == 0 ? pack(x0, x1) : pack(x2, x3);
+        halves[0] = pack(x0, x1);
+        halves[1] = pack(x2, x3);
     }
 
     private static long pack(int upper, int lower) {

@@ -96,10 +96,29 @@ final class VectorKernels implements KernelSet {
     @Override
     public void layerNorm(float[] x, int xOffset, float[] gain, float[] bias, float epsilon, float[] y, int yOffset) {
         int n = gain.length;
+        float[] moments = new float[2];
+        moments(x, xOffset, n, epsilon, moments, 0);
+        float mean = moments[0];
+        float scale = moments[1];
+        FloatVector m = FloatVector.broadcast(S, mean);
+        int i = 0;
+        for (; i + W <= n; i += W) {
+            FloatVector.fromArray(S, x, xOffset + i)
+                    .sub(m)
+                    .mul(scale)
+                    .fma(FloatVector.fromArray(S, gain, i), FloatVector.fromArray(S, bias, i))
+                    .intoArray(y, yOffset + i);
+        }
+        for (; i < n; i++) {
+            y[yOffset + i] = Math.fma((x[xOffset + i] - mean) * scale, gain[i], bias[i]);
+        }
+    }
+
+    static void moments(float[] x, int offset, int n, float epsilon, float[] moments, int at) {
         int whole = n / LANES * LANES;
         float[] lanes = new float[LANES];
         FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
-        for (int i = xOffset; i < xOffset + whole; i += LANES) {
+        for (int i = offset; i < offset + whole; i += LANES) {
             a = a.add(FloatVector.fromArray(S, x, i));
             if (W < 16) {
                 b = b.add(FloatVector.fromArray(S, x, i + W));
@@ -111,7 +130,7 @@ final class VectorKernels implements KernelSet {
         }
         storeLanes(lanes, a, b, c, d);
         for (int i = whole; i < n; i++) {
-            lanes[i % LANES] += x[xOffset + i];
+            lanes[i % LANES] += x[offset + i];
         }
         float mean = ScalarKernels.tree(lanes) / n;
 
@@ -120,7 +139,7 @@ final class VectorKernels implements KernelSet {
         b = a;
         c = a;
         d = a;
-        for (int i = xOffset; i < xOffset + whole; i += LANES) {
+        for (int i = offset; i < offset + whole; i += LANES) {
             a = addSquare(FloatVector.fromArray(S, x, i).sub(m), a);
             if (W < 16) {
                 b = addSquare(FloatVector.fromArray(S, x, i + W).sub(m), b);
@@ -133,22 +152,11 @@ final class VectorKernels implements KernelSet {
         Arrays.fill(lanes, 0f);
         storeLanes(lanes, a, b, c, d);
         for (int i = whole; i < n; i++) {
-            float e = x[xOffset + i] - mean;
+            float e = x[offset + i] - mean;
             lanes[i % LANES] = Math.fma(e, e, lanes[i % LANES]);
         }
-        float scale = ScalarKernels.inverseDeviation(ScalarKernels.tree(lanes), n, epsilon);
-
-        int i = 0;
-        for (; i + W <= n; i += W) {
-            FloatVector.fromArray(S, x, xOffset + i)
-                    .sub(m)
-                    .mul(scale)
-                    .fma(FloatVector.fromArray(S, gain, i), FloatVector.fromArray(S, bias, i))
-                    .intoArray(y, yOffset + i);
-        }
-        for (; i < n; i++) {
-            y[yOffset + i] = Math.fma((x[xOffset + i] - mean) * scale, gain[i], bias[i]);
-        }
+        moments[at] = mean;
+        moments[at + 1] = ScalarKernels.inverseDeviation(ScalarKernels.tree(lanes), n, epsilon);
     }
 
     private static FloatVector addSquare(FloatVector v, FloatVector sum) {
@@ -225,6 +233,17 @@ final class VectorKernels implements KernelSet {
     @Override
     public void softmaxBackward(float[] x, int offset, int n, float max, float scale, float shift, float inverseCap) {
         VectorReductions.softmaxBackward(x, offset, n, max, scale, shift, inverseCap);
+    }
+
+    @Override
+    public void layerNormBackward(
+            float[] x, float[] dy, float[] dx, int offset, float[] gain, float epsilon, float[] moments, int at) {
+        VectorBackward.layerNorm(x, dy, dx, offset, gain, epsilon, moments, at);
+    }
+
+    @Override
+    public void geluBackward(float[] x, float[] dy, int offset, int n) {
+        VectorBackward.gelu(x, dy, offset, n);
     }
 
     @Override

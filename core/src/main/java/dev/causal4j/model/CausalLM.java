@@ -14,6 +14,7 @@ import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
@@ -127,6 +128,14 @@ public record CausalLM(
     /** Parameters; a tied embedding counts once. */
     public long parameters() {
         return backbone.parameters() + head.parameters();
+    }
+
+    /**
+     * Every parameter by its name, in the order of the forward pass; a tied matrix once. The one list that checkpoints,
+     * optimizer and counts are made from.
+     */
+    public List<Parameter> namedParameters() {
+        return GPT2Parameters.of(this);
     }
 
     /** How weights are stored. */
