@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 
 /**
  * A causal language model: backbone, head and, where there is one, a tokenizer. Immutable and thread-safe; many callers
@@ -136,6 +137,15 @@ public record CausalLM(
      */
     public List<Parameter> namedParameters() {
         return GPT2Parameters.of(this);
+    }
+
+    /**
+     * The same model with other parameters of the same shapes. A tied matrix is asked for once and stays tied.
+     *
+     * @param replacement called for each of {@link #namedParameters}, in that order
+     */
+    public CausalLM withParameters(UnaryOperator<Parameter> replacement) {
+        return new GPT2Parameters(replacement).model(this);
     }
 
     /** How weights are stored. */

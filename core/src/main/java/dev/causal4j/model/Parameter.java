@@ -35,6 +35,11 @@ public sealed interface Parameter {
      * @param transposed whether a checkpoint stores [in, out], as Hugging Face's Conv1D does
      */
     record OfMatrix(String name, Kind kind, Matrix matrix, boolean transposed) implements Parameter {
+        /** The same parameter with another matrix. */
+        public OfMatrix with(Matrix other) {
+            return new OfMatrix(name, kind, other, transposed);
+        }
+
         @Override
         public long size() {
             return matrix.parameters();
@@ -54,6 +59,11 @@ public sealed interface Parameter {
      * @param numbers the model's own array
      */
     record OfVector(String name, Kind kind, float[] numbers) implements Parameter {
+        /** The same parameter with another array. */
+        public OfVector with(float[] other) {
+            return new OfVector(name, kind, other);
+        }
+
         @Override
         public long size() {
             return numbers.length;

@@ -3,6 +3,7 @@ package dev.causal4j.tensor;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.kernel.Rows;
 import dev.causal4j.kernel.Threads;
+import java.util.Arrays;
 import java.util.IdentityHashMap;
 import org.jspecify.annotations.Nullable;
 
@@ -35,6 +36,12 @@ public final class Gradients {
     /** The gradient of a vector, or null if it is frozen. */
     public float @Nullable [] of(float[] vector) {
         return vectors.get(vector);
+    }
+
+    /** Starts over with zeros. */
+    public void clear() {
+        matrices.values().forEach(Gradient::clear);
+        vectors.values().forEach(vector -> Arrays.fill(vector, 0f));
     }
 
     /**

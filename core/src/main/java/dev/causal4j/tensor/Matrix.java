@@ -280,6 +280,11 @@ public final class Matrix {
         return scales == null ? sum : sum * scales[n];
     }
 
+    /** The panels, for those of this package that made the matrix and may still write to it. */
+    MemorySegment numbers() {
+        return data;
+    }
+
     private int panels() {
         return Panels.needed(rows);
     }

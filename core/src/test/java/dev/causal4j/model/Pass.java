@@ -67,6 +67,10 @@ record Pass(double loss, Map<String, float[]> gradients) {
         return loss;
     }
 
+    float[] gradient(String name) {
+        return Objects.requireNonNull(gradients.get(name));
+    }
+
     private static float[] numbers(Parameter parameter, Gradients gradients) {
         return switch (parameter) {
             case Parameter.OfVector v ->
