@@ -1,9 +1,11 @@
 package dev.causal4j.backbone;
 
+import dev.causal4j.kernel.DropoutMask;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.kernel.Rows;
 import dev.causal4j.kernel.Threads;
+import dev.causal4j.tensor.Gradients;
 import dev.causal4j.tensor.Matrix;
 import java.util.List;
 
@@ -114,40 +116,81 @@ public final class GPT2Backbone {
             chunk.cache().checkRoom(chunk.tokens().length);
             chunk.cache().reserve(chunk.cache().length() + chunk.tokens().length);
         }
+        address(batch, activations);
         addPositions(batch, activations);
         for (int layer = 0; layer < blocks.size(); layer++) {
             forward(layer, batch, rows, activations);
         }
-        Threads.each(
-                rows, r -> lastNorm.forward(shape.layerNormEpsilon(), hidden.data(), hidden.data(), hidden.start(r)));
+        float[] last = activations.input(blocks.size());
+        Threads.each(rows, r -> lastNorm.forward(shape.layerNormEpsilon(), last, hidden.data(), hidden.start(r)));
         for (Batch.Chunk chunk : batch.chunks()) {
             chunk.cache().advance(chunk.tokens().length);
         }
         return hidden;
     }
 
+    /**
+     * The backward of {@link #forward}, layer by layer from the last to the lowest that is trained. The batch's tokens are
+     * taken back from the caches, which end as they were before the forward. Equal bits for every number of threads and
+     * vector width; a parameter's gradient is one chain over the rows.
+     *
+     * @param batch that of the forward just made; every sequence began in it
+     * @param activations those of that forward, made for training
+     * @param dHidden [N, D] the gradient of the loss by what the forward returned; overwritten by the gradient by the embedded
+     *     tokens, if that is wanted, or else by numbers that mean nothing
+     * @param embedding whether the gradient by the embedded tokens is wanted
+     * @param gradients what is trained; the gradients are added
+     * @throws IllegalArgumentException if a sequence did not begin in the batch, or a layer that is trained was not kept
+     */
+    public void backward(Batch batch, Activations activations, Rows dHidden, boolean embedding, Gradients gradients) {
+        new GPT2Backward(this, batch, activations, gradients).run(dHidden, embedding);
+    }
+
     private void forward(int layer, Batch batch, int rows, Activations a) {
         GPT2Block block = blocks.get(layer);
+        float[] activated = a.activated(layer);
+        forwardToInner(layer, batch, rows, a);
+        activate(layer, rows, a);
+        block.down().forward(activated, a.normed, rows); // [N, D]
+        add(a.normed, a.middle(layer), a.dropout.ofFeedForward(layer), rows, a, a.input(layer + 1));
+    }
+
+    /** The part of a block that its backward needs the results of. */
+    void forwardToInner(int layer, Batch batch, int rows, Activations a) {
+        GPT2Block block = blocks.get(layer);
+        BlockActivations b = a.block(layer);
+        float[] input = a.input(layer);
+        float[] middle = a.middle(layer);
         float epsilon = shape.layerNormEpsilon();
         int d = shape.hiddenSize();
 
-        Threads.each(rows, r -> block.norm1().forward(epsilon, a.hidden, a.normed, r * d));
-        block.queryKeyValue().forward(a.normed, a.queryKeyValue, rows); // [N, 3 D]
-        scaleAndStore(layer, batch, a);
+        Threads.each(rows, r -> block.norm1().forward(epsilon, input, a.normed, r * d));
+        block.queryKeyValue().forward(a.normed, b.queryKeyValue, rows); // [N, 3 D]
+        scaleAndStore(layer, batch, b.queryKeyValue);
         attention(layer, batch, a); // [N, D]
-        block.attentionOut().forward(a.attention, a.normed, rows);
+        block.attentionOut().forward(b.attention, a.normed, rows);
+        add(a.normed, input, a.dropout.ofAttentionOut(layer), rows, a, middle);
+
+        Threads.each(rows, r -> block.norm2().forward(epsilon, middle, a.normed, r * d));
+        block.up().forward(a.normed, b.inner, rows); // [N, inner]
+    }
+
+    /** GELU of the inner activations. */
+    void activate(int layer, int rows, Activations a) {
+        float[] inner = a.block(layer).inner;
+        float[] activated = a.activated(layer);
+        int width = shape.innerSize();
         Threads.each(rows, r -> {
-            add(a.normed, a.hidden, r * d, d);
-            block.norm2().forward(epsilon, a.hidden, a.normed, r * d);
+            if (a.keeps(layer)) {
+                System.arraycopy(inner, r * width, activated, r * width, width);
+            }
+            Kernels.gelu(activated, r * width, width);
         });
-        block.up().forward(a.normed, a.inner, rows); // [N, inner]
-        Threads.each(rows, r -> Kernels.gelu(a.inner, r * shape.innerSize(), shape.innerSize()));
-        block.down().forward(a.inner, a.normed, rows); // [N, D]
-        Threads.each(rows, r -> add(a.normed, a.hidden, r * d, d));
     }
 
     private void addPositions(Batch batch, Activations a) {
         int d = shape.hiddenSize();
+        float[] hidden = a.hidden;
         int first = 0;
         for (Batch.Chunk chunk : batch.chunks()) {
             int start = first;
@@ -155,14 +198,37 @@ public final class GPT2Backbone {
             Threads.each(chunk.tokens().length, t -> {
                 int row = (start + t) * d;
                 positions.row(position + t, a.normed, row);
-                add(a.normed, a.hidden, row, d);
+                for (int i = row; i < row + d; i++) {
+                    hidden[i] += a.normed[i];
+                }
             });
             first += chunk.tokens().length;
         }
+        DropoutMask mask = a.dropout.ofEmbedding();
+        float[] input = a.input(0);
+        Threads.each(batch.rows(), row -> {
+            int from = row * d;
+            mask.apply(hidden, from, d, a.addresses[row] * d);
+            if (a.keeps(0)) {
+                System.arraycopy(hidden, from, input, from, d);
+            }
+        });
+    }
+
+    /** target = sum + dropout(x), each [N, D]; x is overwritten. */
+    private void add(float[] x, float[] sum, DropoutMask mask, int rows, Activations a, float[] target) {
+        int d = shape.hiddenSize();
+        Threads.each(rows, row -> {
+            int from = row * d;
+            mask.apply(x, from, d, a.addresses[row] * d);
+            for (int i = from; i < from + d; i++) {
+                target[i] = sum[i] + x[i];
+            }
+        });
     }
 
     /** Scales the queries in place and moves keys and values to the caches. */
-    private void scaleAndStore(int layer, Batch batch, Activations a) {
+    private void scaleAndStore(int layer, Batch batch, float[] queryKeyValue) {
         int d = shape.hiddenSize();
         int headSize = shape.headSize();
         float scale = shape.queryScale(layer);
@@ -173,11 +239,11 @@ public final class GPT2Backbone {
             Threads.each(chunk.tokens().length, t -> {
                 int query = (start + t) * 3 * d;
                 for (int i = query; i < query + d; i++) {
-                    a.queryKeyValue[i] *= scale;
+                    queryKeyValue[i] *= scale;
                 }
                 for (int head = 0; head < shape.heads(); head++) {
                     int key = query + d + head * headSize;
-                    cache.store(layer, head, cache.length() + t, a.queryKeyValue, key, a.queryKeyValue, key + d);
+                    cache.store(layer, head, cache.length() + t, queryKeyValue, key, queryKeyValue, key + d);
                 }
             });
             first += chunk.tokens().length;
@@ -206,6 +272,8 @@ public final class GPT2Backbone {
     private void attention(int layer, int head, Batch.Chunk chunk, int firstRow, int scores, Activations a) {
         int d = shape.hiddenSize();
         int headSize = shape.headSize();
+        BlockActivations b = a.block(layer);
+        DropoutMask mask = a.dropout.ofAttention(layer);
         for (int t = 0; t < chunk.tokens().length; t += QUERY_ROWS) {
             int count = Math.min(QUERY_ROWS, chunk.tokens().length - t);
             int position = chunk.cache().length() + t;
@@ -215,10 +283,29 @@ public final class GPT2Backbone {
             Kernels.attention(
                     keys,
                     values,
-                    new Rows(a.queryKeyValue, row * 3 * d + head * headSize, 3 * d, count),
+                    new Rows(b.queryKeyValue, row * 3 * d + head * headSize, 3 * d, count),
                     position,
                     new Rows(a.scores, scores, scoreWidth(chunk), count),
-                    new Rows(a.attention, row * d + head * headSize, d, count));
+                    new Rows(b.attention, row * d + head * headSize, d, count),
+                    (weights, offset, r, n) -> mask.apply(weights, offset, n, weightAddress(a, row + r, head)));
+        }
+    }
+
+    /** Where the mask of a query's weights begins. */
+    long weightAddress(Activations a, int row, int head) {
+        return (a.addresses[row] * shape.heads() + head) * shape.contextLength();
+    }
+
+    /** Counts rows through all sequences of a step, each of contextLength: what the masks of dropout are addressed by. */
+    private void address(Batch batch, Activations a) {
+        int row = 0;
+        for (int c = 0; c < batch.chunks().size(); c++) {
+            Batch.Chunk chunk = batch.chunks().get(c);
+            long sequence = (long) a.dropout.firstSequence() + c;
+            for (int t = 0; t < chunk.tokens().length; t++, row++) {
+                a.addresses[row] =
+                        sequence * shape.contextLength() + chunk.cache().length() + t;
+            }
         }
     }
 
@@ -236,11 +323,5 @@ public final class GPT2Backbone {
 
     private static int scoreWidth(Batch.Chunk chunk) {
         return Panels.needed(chunk.cache().length() + chunk.tokens().length) * Panels.WIDTH;
-    }
-
-    private static void add(float[] x, float[] sum, int offset, int n) {
-        for (int i = offset; i < offset + n; i++) {
-            sum[i] += x[i];
-        }
     }
 }

@@ -1,5 +1,7 @@
 package dev.causal4j.backbone;
 
+import dev.causal4j.tensor.Gradients;
+
 /**
  * Weights of one transformer block: x + attention(norm1(x)), then x + feedForward(norm2(x)).
  *
@@ -10,6 +12,15 @@ package dev.causal4j.backbone;
  */
 public record GPT2Block(
         LayerNorm norm1, Linear queryKeyValue, Linear attentionOut, LayerNorm norm2, Linear up, Linear down) {
+
+    boolean trained(Gradients gradients) {
+        return norm1.trained(gradients)
+                || queryKeyValue.trained(gradients)
+                || attentionOut.trained(gradients)
+                || norm2.trained(gradients)
+                || up.trained(gradients)
+                || down.trained(gradients);
+    }
 
     long parameters() {
         return norm1.parameters()

@@ -64,6 +64,11 @@ public final class CausalLMHead {
         return new CausalLMHead(embedding, projection, cap);
     }
 
+    /** The same head over other matrices; given the same object twice it is tied. */
+    public CausalLMHead withMatrices(Matrix otherEmbedding, Matrix otherProjection) {
+        return new CausalLMHead(otherEmbedding, otherProjection, softCap);
+    }
+
     /** Whether embedding and projection are one matrix. */
     public boolean tied() {
         return embedding == projection;
@@ -287,16 +292,20 @@ public final class CausalLMHead {
      * @param targets [N] the token that row i should predict, or {@link #IGNORED}
      * @param dHidden [N, D], written: the gradient of the loss by hidden, zeros where the target is ignored; must not overlap
      *     hidden
-     * @param dProjection the gradient by the projection [V, D] is added to it; of a tied head this is the embedding's
+     * @param dProjection the gradient by the projection [V, D] is added to it; of a tied head this is the embedding's; null if
+     *     it is not wanted
      * @return a loss of 0 if no target is left
      * @throws IllegalArgumentException if shapes differ, or a target is neither a token id nor ignored; nothing is written
      *     then
      * @throws ArithmeticException if the logits of a row have no softmax, naming the first and the cause; what was added for
      *     the chunks before it stays
      */
-    public Loss lossAndGradients(Rows hidden, int[] targets, LossOptions options, Rows dHidden, Gradient dProjection) {
+    public Loss lossAndGradients(
+            Rows hidden, int[] targets, LossOptions options, Rows dHidden, @Nullable Gradient dProjection) {
         checkLossTargets(hidden, targets);
-        checkShape("dProjection", projection, dProjection);
+        if (dProjection != null) {
+            checkShape("dProjection", projection, dProjection);
+        }
         if (dHidden.count() != hidden.count()) {
             throw new IllegalArgumentException("dHidden: expected " + hidden.count() + " rows, got " + dHidden.count());
         }

@@ -6,6 +6,7 @@ import dev.causal4j.kernel.Threads;
 import dev.causal4j.tensor.Gradient;
 import java.util.Arrays;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The loss of a batch, and its gradients in the same pass: a chunk of logits is computed, turned into its gradient in
@@ -61,7 +62,7 @@ final class FusedLoss {
         return new Loss(sum / divisor, sum, rows.length);
     }
 
-    Loss withGradients(Rows dHidden, Gradient dProjection) {
+    Loss withGradients(Rows dHidden, @Nullable Gradient dProjection) {
         for (int r = 0; r < targets.length; r++) {
             if (targets[r] == CausalLMHead.IGNORED) {
                 Arrays.fill(dHidden.data(), dHidden.start(r), dHidden.start(r) + hiddenSize, 0f);
@@ -82,7 +83,9 @@ final class FusedLoss {
             for (int i = 0; i < chunk.length; i++) {
                 System.arraycopy(dx.data(), dx.start(i), dHidden.data(), dHidden.start(chunk[i]), hiddenSize);
             }
-            dProjection.add(logits, x);
+            if (dProjection != null) {
+                dProjection.add(logits, x);
+            }
         }
         return new Loss(sum / divisor, sum, rows.length);
     }

@@ -124,7 +124,7 @@ public final class CounterRandom {
      * A Philox4x32-10 block: words 0 and 1 in its first half, 2 and 3 in its second, the first of two in the upper 32
      * bits. Counter words 0 to 3 are the 32-bit words of low and high, least significant first; so is the key.
      */
-    private static void philox(long counterLow, long counterHigh, long key, long[] halves) {
+    static void philox(long counterLow, long counterHigh, long key, long[] halves) {
         int x0 = (int) counterLow;
         int x1 = (int) (counterLow >>> 32);
         int x2 = (int) counterHigh;

@@ -34,6 +34,13 @@ interface KernelSet {
     /** y = (x - mean) · (1 / sqrt(variance + epsilon)) · gain + bias, the last two as one fused multiply-add. */
     void layerNorm(float[] x, int xOffset, float[] gain, float[] bias, float epsilon, float[] y, int yOffset);
 
+    /**
+     * Adds the gradient of the input: dx += (g - mean g - h · mean(g · h)) · s with g = dy · gain, h = (x - m) · s, and
+     * leaves m and s, the mean and the inverse deviation of x, at {@code moments[at]} and after.
+     */
+    void layerNormBackward(
+            float[] x, float[] dy, float[] dx, int offset, float[] gain, float epsilon, float[] moments, int at);
+
     /** Replaces x by exp(x - max x) and returns the sum, taken in 16 lanes and a tree. */
     float expSum(float[] x, int offset, int n);
 
@@ -57,6 +64,9 @@ interface KernelSet {
 
     /** x / (1 + exp(-2 u)) with u = sqrt(2/pi) (x + 0.044715 x³): equal to 0.5 x (1 + tanh u). */
     void gelu(float[] x, int offset, int n);
+
+    /** dy *= the derivative of {@link #gelu} at x: s + x s (1 - s) 2 u' with s = 1 / (1 + exp(-2 u)). */
+    void geluBackward(float[] x, float[] dy, int offset, int n);
 
     /** Elementwise exponential. */
     void exp(float[] x, int offset, int n);

@@ -102,6 +102,23 @@ public final class Kernels {
      * @param out as many rows, of {@code keys.depth()} numbers
      */
     public static void attention(Panels keys, Panels values, Rows queries, int first, Rows scores, Rows out) {
+        attention(keys, values, queries, first, scores, out, (weights, offset, row, positions) -> {});
+    }
+
+    /** What becomes of the weights of an attention's query before the values are summed. */
+    @FunctionalInterface
+    public interface Weighting {
+        /** Changes {@code weights[offset .. offset + positions)} of query row {@code row}. */
+        void apply(float[] weights, int offset, int row, int positions);
+    }
+
+    /**
+     * The same with weights that are changed between softmax and sum, as dropout does.
+     *
+     * @param weighting sees the weights before they are divided by their total, which stays that of the softmax
+     */
+    public static void attention(
+            Panels keys, Panels values, Rows queries, int first, Rows scores, Rows out, Weighting weighting) {
         int headSize = keys.depth();
         if (values.depth() != headSize || values.count() < keys.count()) {
             throw new IllegalArgumentException("values: expected " + keys.count() + " blocks of " + headSize + ", got "
@@ -116,6 +133,7 @@ public final class Kernels {
             int row = scores.start(r);
             int target = out.start(r);
             float sum = SET.expSum(scores.data(), row, positions);
+            weighting.apply(scores.data(), row, r, positions);
             Arrays.fill(out.data(), target, target + headSize, 0f);
             for (int block = 0; block * PANEL < positions; block++) {
                 int count = Math.min(PANEL, positions - block * PANEL);
@@ -137,6 +155,21 @@ public final class Kernels {
         Objects.checkFromIndexSize(yOffset, gain.length, y.length);
         Objects.checkFromIndexSize(0, gain.length, bias.length);
         SET.layerNorm(x, xOffset, gain, bias, epsilon, y, yOffset);
+    }
+
+    /**
+     * The gradient of a layer normalisation by its input, added: dx += (g - mean g - h · mean(g · h)) · s, where
+     * g = dy · gain, h = (x - m) · s, and m and s are x's mean and 1 / sqrt(variance + epsilon). x, dy and dx are the
+     * {@code gain.length} numbers from {@code offset} on. m and s are left at {@code moments[at]} and
+     * {@code moments[at + 1]}: what the gradients of gain and bias need.
+     */
+    public static void layerNormBackward(
+            float[] x, float[] dy, float[] dx, int offset, float[] gain, float epsilon, float[] moments, int at) {
+        Objects.checkFromIndexSize(offset, gain.length, x.length);
+        Objects.checkFromIndexSize(offset, gain.length, dy.length);
+        Objects.checkFromIndexSize(offset, gain.length, dx.length);
+        Objects.checkFromIndexSize(at, 2, moments.length);
+        SET.layerNormBackward(x, dy, dx, offset, gain, epsilon, moments, at);
     }
 
     /**
@@ -210,6 +243,13 @@ public final class Kernels {
     public static void gelu(float[] x, int offset, int n) {
         Objects.checkFromIndexSize(offset, n, x.length);
         SET.gelu(x, offset, n);
+    }
+
+    /** Multiplies dy by the derivative of {@link #gelu} at x, for the n numbers from {@code offset} on. */
+    public static void geluBackward(float[] x, float[] dy, int offset, int n) {
+        Objects.checkFromIndexSize(offset, n, x.length);
+        Objects.checkFromIndexSize(offset, n, dy.length);
+        SET.geluBackward(x, dy, offset, n);
     }
 
     /** Replaces n numbers by their exponential; at most 2 ulp from the true value over the whole range of float. */

@@ -158,20 +158,27 @@ final class ScalarKernels implements KernelSet {
     @Override
     public void layerNorm(float[] x, int xOffset, float[] gain, float[] bias, float epsilon, float[] y, int yOffset) {
         int n = gain.length;
+        float[] moments = new float[2];
+        moments(x, xOffset, n, epsilon, moments, 0);
+        for (int i = 0; i < n; i++) {
+            y[yOffset + i] = Math.fma((x[xOffset + i] - moments[0]) * moments[1], gain[i], bias[i]);
+        }
+    }
+
+    /** Writes the mean and 1 / sqrt(variance + epsilon), both sums in 16 lanes and a tree. */
+    static void moments(float[] x, int offset, int n, float epsilon, float[] moments, int at) {
         float[] lanes = new float[LANES];
         for (int i = 0; i < n; i++) {
-            lanes[i % LANES] += x[xOffset + i];
+            lanes[i % LANES] += x[offset + i];
         }
         float mean = tree(lanes) / n;
         Arrays.fill(lanes, 0f);
         for (int i = 0; i < n; i++) {
-            float d = x[xOffset + i] - mean;
+            float d = x[offset + i] - mean;
             lanes[i % LANES] = Math.fma(d, d, lanes[i % LANES]);
         }
-        float scale = inverseDeviation(tree(lanes), n, epsilon);
-        for (int i = 0; i < n; i++) {
-            y[yOffset + i] = Math.fma((x[xOffset + i] - mean) * scale, gain[i], bias[i]);
-        }
+        moments[at] = mean;
+        moments[at + 1] = inverseDeviation(tree(lanes), n, epsilon);
     }
 
     static float inverseDeviation(float squares, int n, float epsilon) {
@@ -227,6 +234,17 @@ final class ScalarKernels implements KernelSet {
     @Override
     public void softmaxBackward(float[] x, int offset, int n, float max, float scale, float shift, float inverseCap) {
         ScalarReductions.softmaxBackward(x, offset, n, max, scale, shift, inverseCap);
+    }
+
+    @Override
+    public void layerNormBackward(
+            float[] x, float[] dy, float[] dx, int offset, float[] gain, float epsilon, float[] moments, int at) {
+        ScalarBackward.layerNorm(x, dy, dx, offset, gain, epsilon, moments, at);
+    }
+
+    @Override
+    public void geluBackward(float[] x, float[] dy, int offset, int n) {
+        ScalarBackward.gelu(x, dy, offset, n);
     }
 
     @Override

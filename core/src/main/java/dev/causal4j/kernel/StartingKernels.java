@@ -240,6 +240,16 @@ final class StartingKernels implements KernelSet {
     }
 
     @Override
+    public void layerNormBackward(float[] x, float[] dy, float[] dx, int offset, float[] gain, float epsilon, float[] moments, int at) {
+        vector.layerNormBackward(x, dy, dx, offset, gain, epsilon, moments, at);
+    }
+
+    @Override
+    public void geluBackward(float[] x, float[] dy, int offset, int n) {
+        vector.geluBackward(x, dy, offset, n);
+    }
+
+    @Override
     public void exp(float[] x, int offset, int n) {
         vector.exp(x, offset, n);
     }

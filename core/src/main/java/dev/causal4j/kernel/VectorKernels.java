@@ -98,47 +98,11 @@ final class VectorKernels implements KernelSet {
     @Override
     public void layerNorm(float[] x, int xOffset, float[] gain, float[] bias, float epsilon, float[] y, int yOffset) {
         int n = gain.length;
-        int whole = n / LANES * LANES;
-        float[] lanes = SUMS.get();
-        FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
-        for (int i = xOffset; i < xOffset + whole; i += LANES) {
-            a = a.add(FloatVector.fromArray(S, x, i));
-            if (W < 16) {
-                b = b.add(FloatVector.fromArray(S, x, i + W));
-            }
-            if (W < 8) {
-                c = c.add(FloatVector.fromArray(S, x, i + 2 * W));
-                d = d.add(FloatVector.fromArray(S, x, i + 3 * W));
-            }
-        }
-        storeLanes(lanes, a, b, c, d);
-        for (int i = whole; i < n; i++) {
-            lanes[i % LANES] += x[xOffset + i];
-        }
-        float mean = ScalarKernels.tree(lanes) / n;
-
+        float[] moments = new float[2];
+        moments(x, xOffset, n, epsilon, moments, 0);
+        float mean = moments[0];
+        float scale = moments[1];
         FloatVector m = FloatVector.broadcast(S, mean);
-        a = FloatVector.zero(S);
-        b = a;
-        c = a;
-        d = a;
-        for (int i = xOffset; i < xOffset + whole; i += LANES) {
-            a = addSquare(FloatVector.fromArray(S, x, i).sub(m), a);
-            if (W < 16) {
-                b = addSquare(FloatVector.fromArray(S, x, i + W).sub(m), b);
-            }
-            if (W < 8) {
-                c = addSquare(FloatVector.fromArray(S, x, i + 2 * W).sub(m), c);
-                d = addSquare(FloatVector.fromArray(S, x, i + 3 * W).sub(m), d);
-            }
-        }
-        storeLanes(lanes, a, b, c, d);
-        for (int i = whole; i < n; i++) {
-            float e = x[xOffset + i] - mean;
-            lanes[i % LANES] = Math.fma(e, e, lanes[i % LANES]);
-        }
-        float scale = ScalarKernels.inverseDeviation(ScalarKernels.tree(lanes), n, epsilon);
-
         int i = 0;
         for (; i + W <= n; i += W) {
             FloatVector.fromArray(S, x, xOffset + i)
@@ -150,6 +114,50 @@ final class VectorKernels implements KernelSet {
         for (; i < n; i++) {
             y[yOffset + i] = Math.fma((x[xOffset + i] - mean) * scale, gain[i], bias[i]);
         }
+    }
+
+    static void moments(float[] x, int offset, int n, float epsilon, float[] moments, int at) {
+        int whole = n / LANES * LANES;
+        float[] lanes = SUMS.get();
+        FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
+        for (int i = offset; i < offset + whole; i += LANES) {
+            a = a.add(FloatVector.fromArray(S, x, i));
+            if (W < 16) {
+                b = b.add(FloatVector.fromArray(S, x, i + W));
+            }
+            if (W < 8) {
+                c = c.add(FloatVector.fromArray(S, x, i + 2 * W));
+                d = d.add(FloatVector.fromArray(S, x, i + 3 * W));
+            }
+        }
+        storeLanes(lanes, a, b, c, d);
+        for (int i = whole; i < n; i++) {
+            lanes[i % LANES] += x[offset + i];
+        }
+        float mean = ScalarKernels.tree(lanes) / n;
+
+        FloatVector m = FloatVector.broadcast(S, mean);
+        a = FloatVector.zero(S);
+        b = a;
+        c = a;
+        d = a;
+        for (int i = offset; i < offset + whole; i += LANES) {
+            a = addSquare(FloatVector.fromArray(S, x, i).sub(m), a);
+            if (W < 16) {
+                b = addSquare(FloatVector.fromArray(S, x, i + W).sub(m), b);
+            }
+            if (W < 8) {
+                c = addSquare(FloatVector.fromArray(S, x, i + 2 * W).sub(m), c);
+                d = addSquare(FloatVector.fromArray(S, x, i + 3 * W).sub(m), d);
+            }
+        }
+        storeLanes(lanes, a, b, c, d);
+        for (int i = whole; i < n; i++) {
+            float e = x[offset + i] - mean;
+            lanes[i % LANES] = Math.fma(e, e, lanes[i % LANES]);
+        }
+        moments[at] = mean;
+        moments[at + 1] = ScalarKernels.inverseDeviation(ScalarKernels.tree(lanes), n, epsilon);
     }
 
     private static FloatVector addSquare(FloatVector v, FloatVector sum) {
@@ -226,6 +234,17 @@ final class VectorKernels implements KernelSet {
     @Override
     public void softmaxBackward(float[] x, int offset, int n, float max, float scale, float shift, float inverseCap) {
         VectorReductions.softmaxBackward(x, offset, n, max, scale, shift, inverseCap);
+    }
+
+    @Override
+    public void layerNormBackward(
+            float[] x, float[] dy, float[] dx, int offset, float[] gain, float epsilon, float[] moments, int at) {
+        VectorBackward.layerNorm(x, dy, dx, offset, gain, epsilon, moments, at);
+    }
+
+    @Override
+    public void geluBackward(float[] x, float[] dy, int offset, int n) {
+        VectorBackward.gelu(x, dy, offset, n);
     }
 
     @Override

@@ -11,9 +11,11 @@ import dev.causal4j.tensor.DType;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.function.UnaryOperator;
 
 /**
  * A causal language model: backbone, head and, where there is one, a tokenizer. Immutable and thread-safe; many callers
@@ -89,6 +91,23 @@ public record CausalLM(
     /** Parameters; a tied embedding counts once. */
     public long parameters() {
         return backbone.parameters() + head.parameters();
+    }
+
+    /**
+     * Every parameter by its name, in the order of the forward pass; a tied matrix once. The one list that checkpoints,
+     * optimizer and counts are made from.
+     */
+    public List<Parameter> namedParameters() {
+        return GPT2Parameters.of(this);
+    }
+
+    /**
+     * The same model with other parameters of the same shapes. A tied matrix is asked for once and stays tied.
+     *
+     * @param replacement called for each of {@link #namedParameters}, in that order
+     */
+    public CausalLM withParameters(UnaryOperator<Parameter> replacement) {
+        return new GPT2Parameters(replacement).model(this);
     }
 
     /** How weights are stored. */

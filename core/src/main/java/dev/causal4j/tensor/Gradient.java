@@ -59,6 +59,37 @@ public final class Gradient {
     }
 
     /**
+     * The sum of the squares of all numbers, in double and in a fixed order: each output of a panel in the order of k, then
+     * the 64 outputs, then the panels.
+     */
+    public double squaredNorm() {
+        double[] sums = new double[Panels.needed(rows)];
+        Threads.run(sums.length, panel -> {
+            double[] lanes = new double[Panels.WIDTH];
+            float[] step = new float[Panels.WIDTH];
+            for (int k = 0; k < cols; k++) {
+                MemorySegment.copy(data, FLOAT, panel * panelBytes() + k * 4L * Panels.WIDTH, step, 0, Panels.WIDTH);
+                for (int j = 0; j < Panels.WIDTH; j++) {
+                    lanes[j] += (double) step[j] * step[j];
+                }
+            }
+            for (double lane : lanes) {
+                sums[panel] += lane;
+            }
+        });
+        double sum = 0;
+        for (double panel : sums) {
+            sum += panel;
+        }
+        return sum;
+    }
+
+    /** The panels. */
+    MemorySegment numbers() {
+        return data;
+    }
+
+    /**
      * Copies row n to {@code target[offset .. offset + cols)}.
      *
      * @throws IndexOutOfBoundsException if there is no such row

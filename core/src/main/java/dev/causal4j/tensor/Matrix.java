@@ -398,6 +398,11 @@ public final class Matrix {
         });
     }
 
+    /** The panels, for those of this package that made the matrix and may still write to it. */
+    MemorySegment numbers() {
+        return data;
+    }
+
     private int panels() {
         return Panels.needed(rows);
     }

@@ -142,6 +142,23 @@ class KernelSetTest {
     }
 
     @Test
+    void layerNormBackwardHasTheBitsOfTheSpecification() {
+        for (int n : LENGTHS) {
+            float[] x = numbers(n + 4);
+            float[] dy = numbers(n + 4);
+            float[] gain = numbers(n);
+            float[] expected = numbers(n + 4);
+            float[] actual = expected.clone();
+            float[] moments = new float[3];
+            float[] sameMoments = new float[3];
+            scalar.layerNormBackward(x, dy, expected, 4, gain, 1e-5f, moments, 1);
+            vector.layerNormBackward(x, dy, actual, 4, gain, 1e-5f, sameMoments, 1);
+            assertThat(actual).as("n %d", n).containsExactly(expected);
+            assertThat(sameMoments).containsExactly(moments);
+        }
+    }
+
+    @Test
     void layerNormIsCloseToDouble() {
         for (int n : new int[] {2, 35, 768}) {
             float[] x = numbers(n);
@@ -217,6 +234,7 @@ class KernelSetTest {
             assertSameBits(x, scalar::exp, vector::exp);
             assertSameBits(x, scalar::tanh, vector::tanh);
             assertSameBits(x, scalar::gelu, vector::gelu);
+            assertSameBits(x, geluBackward(scalar, x), geluBackward(vector, x));
         }
         float[] many = new float[1 << 20];
         for (int i = 0; i < many.length; i++) {
@@ -225,6 +243,24 @@ class KernelSetTest {
         assertSameBits(many, scalar::exp, vector::exp);
         assertSameBits(many, scalar::tanh, vector::tanh);
         assertSameBits(many, scalar::gelu, vector::gelu);
+        assertSameBits(many, geluBackward(scalar, many), geluBackward(vector, many));
+    }
+
+    private static InPlace geluBackward(KernelSet set, float[] x) {
+        return (dy, offset, n) -> set.geluBackward(x, dy, offset, n);
+    }
+
+    @Test
+    void theDerivativeOfGeluIsCloseToDouble() {
+        for (float x = -12; x <= 12; x += 0.01f) {
+            double u = Math.sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x);
+            double slope = Math.sqrt(2 / Math.PI) * (1 + 3 * 0.044715 * x * x);
+            double tanh = Math.tanh(u);
+            double expected = 0.5 * (1 + tanh) + 0.5 * x * (1 - tanh * tanh) * slope;
+            float[] dy = {2f};
+            scalar.geluBackward(new float[] {x}, dy, 0, 1);
+            assertThat((double) dy[0]).isCloseTo(2 * expected, org.assertj.core.data.Offset.offset(4e-6));
+        }
     }
 
     private interface InPlace {

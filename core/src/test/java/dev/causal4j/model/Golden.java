@@ -20,8 +20,9 @@ import tools.jackson.databind.ObjectMapper;
  * @param nll [B · T] -ln p of the targets, NaN where ignored
  * @param ranks [B · T] of the targets, -1 where ignored
  * @param loss the mean of nll
- * @param hidden [B, T, D] after the last norm
- * @param logits [B, T, V]
+ * @param trainingLosses of ten steps of AdamW
+ * @param gradientNorms of the same, before clipping
+ * @param expected hidden [B, T, D] after the last norm, logits [B, T, V], and gradients of the loss
  */
 record Golden(
         Path folder,
@@ -32,8 +33,9 @@ record Golden(
         double loss,
         int[] greedyPrompt,
         int[] greedy,
-        TensorView hidden,
-        TensorView logits) {
+        double[] trainingLosses,
+        double[] gradientNorms,
+        SafeTensors expected) {
     static Golden load(String name) throws IOException {
         Path folder = folder(name);
         JsonNode json = new ObjectMapper().readTree(Files.readAllBytes(folder.resolve("golden.json")));
@@ -53,8 +55,21 @@ record Golden(
                 json.get("loss").doubleValue(),
                 integers(json.get("greedy").get("prompt")),
                 integers(json.get("greedy").get("continuation")),
-                expected.tensor("hidden"),
-                expected.tensor("logits"));
+                numbers(json.get("training").get("losses")),
+                numbers(json.get("training").get("grad_norms_before_clipping")),
+                expected);
+    }
+
+    TensorView hidden() throws IOException {
+        return expected.tensor("hidden");
+    }
+
+    TensorView logits() throws IOException {
+        return expected.tensor("logits");
+    }
+
+    private static double[] numbers(JsonNode array) {
+        return array.valueStream().mapToDouble(JsonNode::doubleValue).toArray();
     }
 
     static Path folder(String name) {
@@ -68,7 +83,7 @@ record Golden(
 
     /** The gradient of the loss by a parameter. */
     TensorView gradient(String parameter) throws IOException {
-        return SafeTensors.open(folder.resolve("golden.safetensors")).tensor("grad." + parameter);
+        return expected.tensor("grad." + parameter);
     }
 
     private static Stream<JsonNode> all(JsonNode rows) {

@@ -1,0 +1,227 @@
+package dev.causal4j.backbone;
+
+import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.Panels;
+import dev.causal4j.kernel.Rows;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+
+/**
+ * The backward of the attention of one head in one sequence, and its scratch memory. Belongs to one thread at a time.
+ *
+ * <p>With weights P = softmax(Q · Kᵀ), dropped weights M P and out = M P · V:
+ *
+ * <pre>
+ *   dV = (M P)ᵀ · dOut        dS = P ∘ (M (dOut · Vᵀ) - rowSum(dOut ∘ out))
+ *   dQ = dS · K               dK = dSᵀ · Q
+ * </pre>
+ *
+ * <p>The weights are computed again, for 64 queries at a time, with the bits of the forward. Each number of dK and dV is one
+ * chain over the queries, each of dQ one over the keys.
+ */
+final class AttentionBackward {
+    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final int WIDTH = Panels.WIDTH;
+
+    /** Queries that are worked on at once; no result depends on it. */
+    private static final int BLOCK = 64;
+
+    private final int headSize;
+    private final int parts; // panels that hold the numbers of a head
+    private final long blockBytes = (long) BLOCK * WIDTH * Float.BYTES;
+    private final MemorySegment queries; // [parts][64 queries][64]
+    private final MemorySegment dOuts; // the same
+    private int capacity; // positions
+    private MemorySegment values = MemorySegment.NULL; // [T / 64][headSize][64], lanes over positions
+    private MemorySegment keys = MemorySegment.NULL; // [parts][T][64], lanes over the head
+    private MemorySegment dKeys = MemorySegment.NULL; // the same
+    private MemorySegment dValues = MemorySegment.NULL; // the same
+    private float[] weights = {}; // [64, T]
+    private float[] dScores = {}; // [64, T]
+    private float[] weightsAcross = {}; // [T, 64]
+    private float[] dScoresAcross = {}; // [T, 64]
+    private final float[] dQueries; // [64, parts · 64]
+    private final float[] row; // one row of a panel
+
+    AttentionBackward(GPT2Shape shape) {
+        this.headSize = shape.headSize();
+        this.parts = Panels.needed(headSize);
+        this.queries = Arena.ofAuto().allocate(parts * blockBytes, 64);
+        this.dOuts = Arena.ofAuto().allocate(parts * blockBytes, 64);
+        this.dQueries = new float[BLOCK * parts * WIDTH];
+        this.row = new float[WIDTH];
+    }
+
+    /**
+     * Computes the gradients of one head of one sequence of T positions.
+     *
+     * @param keyPanels what the forward multiplied the queries with
+     * @param q queries [T, headSize], scaled
+     * @param k keys [T, headSize]
+     * @param v values [T, headSize]
+     * @param out what attention gave [T, headSize]
+     * @param dOut its gradient
+     * @param dropout what the forward did to the weights
+     * @param drops whether that is anything
+     * @param scale what the queries were multiplied by
+     * @param dq gradient of the unscaled queries [T, headSize], written; those of keys and values follow it at the same
+     *     distances as in q, k and v
+     */
+    void run(
+            Panels keyPanels,
+            Rows q,
+            Rows k,
+            Rows v,
+            Rows out,
+            Rows dOut,
+            Kernels.Weighting dropout,
+            boolean drops,
+            float scale,
+            Rows dq) {
+        int length = q.count();
+        reserve(length);
+        packAcross(v);
+        packRows(k, 0, length, keys, (long) capacity * WIDTH * Float.BYTES);
+        dKeys.fill((byte) 0);
+        dValues.fill((byte) 0);
+        for (int from = 0; from < length; from += BLOCK) {
+            int count = Math.min(BLOCK, length - from);
+            int seen = from + count;
+            int stride = Panels.needed(seen) * WIDTH;
+            Rows p = Rows.of(weights, stride, count);
+            Rows ds = Rows.of(dScores, stride, count);
+            Kernels.multiplyF32(panels(keyPanels, seen), slice(q, from, count), p);
+            Kernels.multiplyF32(
+                    new Panels(values, 0, (long) headSize * WIDTH * Float.BYTES, Panels.needed(seen), headSize),
+                    slice(dOut, from, count),
+                    ds);
+            for (int r = 0; r < count; r++) {
+                scores(p, ds, r, from + r, delta(out, dOut, from + r), dropout, drops);
+            }
+            Kernels.multiplyF32(
+                    new Panels(keys, 0, (long) capacity * WIDTH * Float.BYTES, parts, seen),
+                    Rows.of(dScores, stride, count),
+                    Rows.of(dQueries, parts * WIDTH, count));
+            for (int r = 0; r < count; r++) {
+                for (int i = 0; i < headSize; i++) {
+                    dq.data()[dq.start(from + r) + i] = dQueries[r * parts * WIDTH + i] * scale;
+                }
+            }
+            addAcross(q, from, count, seen, queries, dScoresAcross, dKeys);
+            addAcross(dOut, from, count, seen, dOuts, weightsAcross, dValues);
+        }
+        unpack(dKeys, dq, k.offset() - q.offset());
+        unpack(dValues, dq, v.offset() - q.offset());
+    }
+
+    /** One query: dropped weights and the gradient of its scores, across for the sums over queries, 0 for what it cannot see. */
+    private void scores(Rows p, Rows ds, int r, int position, float delta, Kernels.Weighting dropout, boolean drops) {
+        int seen = position + 1;
+        int at = p.start(r);
+        Kernels.softmax(weights, at, seen);
+        if (drops) {
+            dropout.apply(dScores, at, position, seen);
+        }
+        for (int i = at; i < at + seen; i++) {
+            dScores[i] = weights[i] * (dScores[i] - delta);
+        }
+        if (drops) {
+            dropout.apply(weights, at, position, seen);
+        }
+        Arrays.fill(weights, at + seen, at + p.stride(), 0f);
+        Arrays.fill(dScores, at + seen, at + ds.stride(), 0f);
+        for (int i = 0; i < p.stride(); i++) {
+            weightsAcross[i * BLOCK + r] = weights[at + i];
+            dScoresAcross[i * BLOCK + r] = dScores[at + i];
+        }
+    }
+
+    /** The sum of dOut · out, one chain. */
+    private float delta(Rows out, Rows dOut, int position) {
+        float sum = 0;
+        for (int i = 0; i < headSize; i++) {
+            sum = Math.fma(dOut.data()[dOut.start(position) + i], out.data()[out.start(position) + i], sum);
+        }
+        return sum;
+    }
+
+    /** sums[s] += across[s][r] · x[from + r] for all positions s that are seen, in the order of r. */
+    private void addAcross(
+            Rows x, int from, int count, int seen, MemorySegment panel, float[] across, MemorySegment sums) {
+        packRows(x, from, count, panel, blockBytes);
+        for (int part = 0; part < parts; part++) {
+            Kernels.addProductF32(
+                    new Panels(panel, part * blockBytes, 0, 1, count),
+                    Rows.of(across, BLOCK, seen),
+                    sums,
+                    (long) part * capacity * WIDTH * Float.BYTES);
+        }
+    }
+
+    private static Panels panels(Panels all, int positions) {
+        return new Panels(all.data(), all.offset(), all.stride(), Panels.needed(positions), all.depth());
+    }
+
+    private static Rows slice(Rows rows, int from, int count) {
+        return new Rows(rows.data(), rows.start(from), rows.stride(), count);
+    }
+
+    private void reserve(int length) {
+        if (length <= capacity) {
+            return;
+        }
+        int panels = Panels.needed(length);
+        capacity = panels * WIDTH;
+        long bytes = (long) parts * capacity * WIDTH * Float.BYTES;
+        values = Arena.ofAuto().allocate((long) panels * headSize * WIDTH * Float.BYTES, 64);
+        keys = Arena.ofAuto().allocate(bytes, 64);
+        dKeys = Arena.ofAuto().allocate(bytes, 64);
+        dValues = Arena.ofAuto().allocate(bytes, 64);
+        weights = new float[BLOCK * capacity];
+        dScores = new float[BLOCK * capacity];
+        weightsAcross = new float[capacity * BLOCK];
+        dScoresAcross = new float[capacity * BLOCK];
+    }
+
+    /** Values in panels of 64 positions; those beyond the last are 0. */
+    private void packAcross(Rows v) {
+        float[] panel = new float[headSize * WIDTH];
+        for (int p = 0; p < Panels.needed(v.count()); p++) {
+            int count = Math.min(WIDTH, v.count() - p * WIDTH);
+            Arrays.fill(panel, 0f);
+            for (int t = 0; t < count; t++) {
+                int start = v.start(p * WIDTH + t);
+                for (int i = 0; i < headSize; i++) {
+                    panel[i * WIDTH + t] = v.data()[start + i];
+                }
+            }
+            MemorySegment.copy(panel, 0, values, FLOAT, (long) p * panel.length * Float.BYTES, panel.length);
+        }
+    }
+
+    /** Rows as panels of the head's numbers, those beyond the last 0. */
+    private void packRows(Rows x, int from, int count, MemorySegment target, long partBytes) {
+        for (int part = 0; part < parts; part++) {
+            int width = Math.min(WIDTH, headSize - part * WIDTH);
+            Arrays.fill(row, 0f);
+            for (int r = 0; r < count; r++) {
+                System.arraycopy(x.data(), x.start(from + r) + part * WIDTH, row, 0, width);
+                MemorySegment.copy(row, 0, target, FLOAT, part * partBytes + (long) r * WIDTH * Float.BYTES, WIDTH);
+            }
+        }
+    }
+
+    private void unpack(MemorySegment sums, Rows target, int distance) {
+        for (int part = 0; part < parts; part++) {
+            int width = Math.min(WIDTH, headSize - part * WIDTH);
+            for (int r = 0; r < target.count(); r++) {
+                long from = ((long) part * capacity + r) * WIDTH * Float.BYTES;
+                int to = target.start(r) + distance + part * WIDTH;
+                MemorySegment.copy(sums, FLOAT, from, target.data(), to, width);
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+package dev.causal4j.backbone;
+
+import dev.causal4j.kernel.DropoutMask;
+
+/**
+ * The dropout of one training step: GPT-2's three rates, and where its random numbers are. Immutable and thread-safe.
+ *
+ * <p>A mask is addressed by seed, step, layer and place (the stream) and by sequence and index (the position), so it is the
+ * same for every number of threads, for a batch in one piece and in several, and when a block is computed again. Streams of
+ * dropout are the negative ones: bit 63 set, the step in bits 26 to 62, the layer in bits 2 to 25, the place in bits 0 and 1.
+ *
+ * @param embedding of the sum of token and position embedding
+ * @param attention of the weights of attention
+ * @param residual of what attention and feed-forward layer add to the residual stream
+ * @param seed the run's
+ * @param step the optimizer's, 0 or more
+ * @param firstSequence how many sequences of the step came before this batch
+ */
+public record Dropout(double embedding, double attention, double residual, long seed, long step, int firstSequence) {
+    /** No dropout, as in inference. */
+    public static final Dropout NONE = new Dropout(0, 0, 0, 0, 0, 0);
+
+    private static final int LAYER_SHIFT = 2;
+    private static final int STEP_SHIFT = 26;
+
+    /** @throws IllegalArgumentException if a rate is not 0 to below 1, or the step or the sequence is negative */
+    public Dropout {
+        for (double rate : new double[] {embedding, attention, residual}) {
+            if (!(rate >= 0 && rate < 1)) {
+                throw new IllegalArgumentException("dropout: expected a rate from 0 to below 1, got " + rate);
+            }
+        }
+        if (step < 0 || firstSequence < 0) {
+            throw new IllegalArgumentException(
+                    "dropout: expected a step and a sequence of at least 0, got " + step + " and " + firstSequence);
+        }
+    }
+
+    DropoutMask ofEmbedding() {
+        return mask(embedding, 0, 0);
+    }
+
+    DropoutMask ofAttention(int layer) {
+        return mask(attention, layer, 1);
+    }
+
+    DropoutMask ofAttentionOut(int layer) {
+        return mask(residual, layer, 2);
+    }
+
+    DropoutMask ofFeedForward(int layer) {
+        return mask(residual, layer, 3);
+    }
+
+    private DropoutMask mask(double rate, int layer, int place) {
+        long stream = Long.MIN_VALUE | step << STEP_SHIFT | (long) layer << LAYER_SHIFT | place;
+        return new DropoutMask(rate, seed, stream);
+    }
+}

@@ -1,0 +1,68 @@
+package dev.causal4j.tensor;
+
+import dev.causal4j.kernel.Panels;
+import dev.causal4j.kernel.Rows;
+import dev.causal4j.kernel.Threads;
+import java.util.Arrays;
+import java.util.IdentityHashMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The gradients of the parameters that are trained, found by the parameters themselves. Mutable; belongs to one caller, not
+ * thread-safe.
+ *
+ * <p>Identity is what counts: a matrix that serves twice, as a tied embedding does, has one gradient, and a parameter that
+ * is not listed is frozen and costs neither memory nor time.
+ */
+public final class Gradients {
+    private final IdentityHashMap<Matrix, Gradient> matrices = new IdentityHashMap<>();
+    private final IdentityHashMap<float[], float[]> vectors = new IdentityHashMap<>();
+
+    /** Lists a matrix; one that is listed already keeps its gradient. */
+    public Gradient track(Matrix matrix) {
+        return matrices.computeIfAbsent(matrix, Gradient::of);
+    }
+
+    /** Lists a vector: a bias or a gain. */
+    public float[] track(float[] vector) {
+        return vectors.computeIfAbsent(vector, v -> new float[v.length]);
+    }
+
+    /** The gradient of a matrix, or null if it is frozen. */
+    public @Nullable Gradient of(Matrix matrix) {
+        return matrices.get(matrix);
+    }
+
+    /** The gradient of a vector, or null if it is frozen. */
+    public float @Nullable [] of(float[] vector) {
+        return vectors.get(vector);
+    }
+
+    /** Starts over with zeros. */
+    public void clear() {
+        matrices.values().forEach(Gradient::clear);
+        vectors.values().forEach(vector -> Arrays.fill(vector, 0f));
+    }
+
+    /**
+     * Adds the gradient of a bias, dy summed over the rows in their order, unless it is frozen.
+     *
+     * @param dy rows of as many numbers as the bias has
+     */
+    public void addBias(float[] bias, Rows dy) {
+        float[] sum = of(bias);
+        if (sum == null) {
+            return;
+        }
+        Threads.run(Panels.needed(sum.length), task -> {
+            int from = task * Panels.WIDTH;
+            int to = Math.min(sum.length, from + Panels.WIDTH);
+            for (int r = 0; r < dy.count(); r++) {
+                int row = dy.start(r);
+                for (int i = from; i < to; i++) {
+                    sum[i] += dy.data()[row + i];
+                }
+            }
+        });
+    }
+}

@@ -1,0 +1,77 @@
+package dev.causal4j.kernel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import java.util.Arrays;
+import org.junit.jupiter.api.Test;
+
+class DropoutMaskTest {
+    private static float[] ones(int n) {
+        float[] ones = new float[n];
+        Arrays.fill(ones, 1f);
+        return ones;
+    }
+
+    @Test
+    void theShareThatIsDroppedIsTheRateAndTheMeanStays() {
+        float[] x = ones(1 << 20);
+        new DropoutMask(0.3, 4, -9).apply(x, 0, x.length, 12345);
+        long dropped = 0;
+        double sum = 0;
+        for (float value : x) {
+            dropped += value == 0 ? 1 : 0;
+            sum += value;
+            assertThat(value == 0 || value == (float) (1 / 0.7)).isTrue();
+        }
+        double error = 5 * Math.sqrt(0.3 * 0.7 / x.length);
+        assertThat((double) dropped / x.length).isCloseTo(0.3, within(error));
+        assertThat(sum / x.length).isCloseTo(1, within(error / 0.7));
+    }
+
+    @Test
+    void aMaskInPiecesIsTheMaskOfTheWhole() {
+        DropoutMask mask = new DropoutMask(0.5, 1, 2);
+        float[] whole = ones(103);
+        mask.apply(whole, 0, 103, 1L << 40);
+        float[] pieces = ones(103);
+        int[] cuts = {0, 1, 3, 4, 9, 50, 103};
+        for (int i = 1; i < cuts.length; i++) {
+            mask.apply(pieces, cuts[i - 1], cuts[i] - cuts[i - 1], (1L << 40) + cuts[i - 1]);
+        }
+        assertThat(pieces).containsExactly(whole);
+    }
+
+    @Test
+    void eachNumberIsAWordOfPhilox() {
+        float[] x = ones(8);
+        new DropoutMask(0.5, 77, 5).apply(x, 0, 8, 4);
+        for (int i = 0; i < 8; i++) {
+            long half = CounterRandom.philox(1 + i / 4, 5, 77, i % 4 / 2);
+            long word = i % 2 == 0 ? half >>> 32 : half & 0xFFFFFFFFL;
+            assertThat(x[i]).isEqualTo(word < 1L << 31 ? 0f : 2f);
+        }
+    }
+
+    @Test
+    void streamsAndSeedsDiffer() {
+        float[] one = ones(200);
+        float[] stream = ones(200);
+        float[] seed = ones(200);
+        new DropoutMask(0.5, 1, 2).apply(one, 0, 200, 0);
+        new DropoutMask(0.5, 1, 3).apply(stream, 0, 200, 0);
+        new DropoutMask(0.5, 2, 2).apply(seed, 0, 200, 0);
+        assertThat(stream).isNotEqualTo(one);
+        assertThat(seed).isNotEqualTo(one);
+    }
+
+    @Test
+    void rateZeroChangesNothingAndRateOneIsRefused() {
+        float[] x = ones(9);
+        new DropoutMask(0, 1, 2).apply(x, 0, 9, 0);
+        assertThat(x).containsOnly(1f);
+        assertThatThrownBy(() -> new DropoutMask(1, 1, 2))
+                .hasMessage("dropout: expected a rate from 0 to below 1, got 1.0");
+    }
+}

@@ -1,0 +1,76 @@
+package dev.causal4j.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.causal4j.backbone.Activations;
+import dev.causal4j.backbone.Dropout;
+import dev.causal4j.kernel.Threads;
+import dev.causal4j.tensor.DType;
+import java.io.IOException;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The gradients of the whole model. */
+class BackwardTest {
+    private final int threads = Threads.count();
+
+    @AfterEach
+    void restoreThreads() {
+        Threads.use(threads);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"gpt2-tied", "gpt2-untied", "gpt2-odd"})
+    void everyGradientIsThatOfDoublePrecision(String name) throws IOException {
+        Golden golden = Golden.load(name);
+        CausalLM model = CausalLM.load(golden.folder(), DType.F32);
+        Pass pass = Pass.of(model, golden.tokens(), golden.targets());
+        assertThat(pass.loss()).isCloseTo(golden.loss(), within(1e-6 * golden.loss()));
+        assertThat(pass.gradients()).hasSize((int) golden.expected().names().stream()
+                .filter(tensor -> tensor.startsWith("grad."))
+                .count());
+        for (Map.Entry<String, float[]> gradient : pass.gradients().entrySet()) {
+            float[] truth =
+                    golden.expected().tensor("grad." + gradient.getKey()).toArray();
+            float[] actual = gradient.getValue();
+            assertThat(actual).hasSameSizeAs(truth);
+            double largest = 0;
+            double worst = 0;
+            for (int i = 0; i < truth.length; i++) {
+                largest = Math.max(largest, Math.abs(truth[i]));
+                worst = Math.max(worst, Math.abs((double) actual[i] - truth[i]));
+            }
+            assertThat(worst).as(gradient.getKey()).isLessThanOrEqualTo(1e-5 * largest);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(Activations.Keep.class)
+    void threadsAndWhatIsKeptChangeNoBit(Activations.Keep keep) throws IOException {
+        Golden golden = Golden.load("gpt2-odd");
+        CausalLM model = CausalLM.load(golden.folder(), DType.F32);
+        Dropout dropout = new Dropout(0.1, 0.2, 0.3, 7, 11, 5);
+        Threads.use(1);
+        Pass expected = pass(model, golden, Activations.Keep.BLOCKS, dropout);
+        for (int count = 1; count <= 3; count++) {
+            Threads.use(count);
+            Pass actual = pass(model, golden, keep, dropout);
+            assertThat(actual.loss()).isEqualTo(expected.loss());
+            for (String name : expected.gradients().keySet()) {
+                assertThat(actual.gradients().get(name))
+                        .as(name)
+                        .containsExactly(expected.gradients().get(name));
+            }
+        }
+    }
+
+    private static Pass pass(CausalLM model, Golden golden, Activations.Keep keep, Dropout dropout) {
+        List<int[]> tokens = golden.tokens();
+        return Pass.of(model, tokens, golden.targets(), Activations.forTraining(0, keep), dropout);
+    }
+}
