@@ -17,7 +17,7 @@ import java.util.stream.Stream;
  */
 final class StartingKernels implements KernelSet {
     /** Multiply-adds or numbers after which a kernel is worth compiling: a fraction of a second, most of a first token. */
-    private static final long WORK = 64 << 20;
+    private static final long WORK = 256 << 20;
 
     /** Numbers of an elementwise kernel cost as much as so many multiply-adds of a product. */
     private static final int ELEMENT = 512;
