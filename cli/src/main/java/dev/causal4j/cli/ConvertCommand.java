@@ -90,7 +90,7 @@ final class ConvertCommand implements Callable<Integer> {
         if (progress == null) {
             progress = new Progress("convert", "MB", total / MEGABYTE);
         }
-        progress.at(bytes / MEGABYTE);
+        progress.at(bytes / MEGABYTE, total / MEGABYTE);
     }
 
     private void print(Checkpoint converted, double seconds) throws IOException {

@@ -11,9 +11,6 @@ import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
 import java.security.SecureRandom;
 import java.util.List;
 import java.util.Locale;
@@ -38,9 +35,6 @@ import tools.jackson.databind.node.ObjectNode;
         description = "Continues a prompt. The text streams to standard output.",
         sortOptions = false)
 final class GenerateCommand implements Callable<Integer> {
-    /** Longer than any prompt that fits a context; a bound before allocation. */
-    private static final int MOST_PROMPT_BYTES = 16 << 20;
-
     @Parameters(
             arity = "0..1",
             paramLabel = "PROMPT",
@@ -129,6 +123,13 @@ final class GenerateCommand implements Callable<Integer> {
                     "The same seed gives the same text on every machine. Without it, a random one, which --json and a terminal show.")
     private @Nullable Long seed;
 
+    @Option(
+            names = "--logprobs",
+            paramLabel = "K",
+            description = "With --json: the log-probability and rank of each new token, and the K likeliest, from the"
+                    + " model's own distribution before temperature, filters and penalties.")
+    private @Nullable Integer logprobs;
+
     @Mixin
     @SuppressWarnings("NullAway.Init")
     private ModelOptions model;
@@ -144,7 +145,10 @@ final class GenerateCommand implements Callable<Integer> {
         if (ids != null && prompt != null) {
             throw usage("prompt: expected PROMPT or --tokens, got both");
         }
-        String text = ids == null ? promptText() : "";
+        if (logprobs != null && !model.json()) {
+            throw usage("logprobs: expected --json with --logprobs, got none");
+        }
+        String text = prompt == null ? "" : TextInput.argument(prompt);
         Kernels.name(); // a choice that cannot be had fails here, once and before anything is loaded
         long start = System.nanoTime();
         Checkpoint checkpoint = model.open();
@@ -163,7 +167,12 @@ final class GenerateCommand implements Callable<Integer> {
                 .generate(List.of(new GenerationRequest(promptIds, options)), listener)
                 .getFirst();
         if (model.json()) {
-            Json.print(out, document(generation, loadSeconds));
+            ObjectNode document = document(generation, loadSeconds);
+            if (logprobs != null) {
+                ScoreDocument scores = new ScoreDocument(loaded, false, logprobs);
+                document.set("logprobs", scores.predictions(generation.predictions()));
+            }
+            Json.print(out, document);
         } else {
             out.println();
             out.flush();
@@ -207,37 +216,13 @@ final class GenerateCommand implements Callable<Integer> {
         if (eos != null) {
             builder.eos(eos.equals("none") ? Set.of() : TokenIds.set(spec, "--eos", eos));
         }
+        if (logprobs != null) {
+            builder.logProbabilities(logprobs);
+        }
         try {
             return builder.build();
         } catch (IllegalArgumentException e) {
             throw usage(String.valueOf(e.getMessage()));
-        }
-    }
-
-    private String promptText() throws IOException {
-        if (prompt == null) {
-            return "";
-        }
-        if (!prompt.equals("-")) {
-            return prompt;
-        }
-        byte[] bytes;
-        try {
-            bytes = System.in.readNBytes(MOST_PROMPT_BYTES + 1);
-        } catch (IOException e) {
-            throw new IOException("standard input: expected a text, got an error (" + e.getMessage() + ")", e);
-        }
-        if (bytes.length > MOST_PROMPT_BYTES) {
-            throw usage("standard input: expected at most " + MOST_PROMPT_BYTES + " bytes of prompt, got more");
-        }
-        try {
-            String text = StandardCharsets.UTF_8
-                    .newDecoder()
-                    .decode(ByteBuffer.wrap(bytes))
-                    .toString();
-            return text.endsWith("\n") ? text.substring(0, text.length() - 1) : text; // the one echo adds
-        } catch (CharacterCodingException e) {
-            throw new IOException("standard input: expected text in UTF-8, got bytes that are not", e);
         }
     }
 

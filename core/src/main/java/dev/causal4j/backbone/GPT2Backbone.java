@@ -6,7 +6,6 @@ import dev.causal4j.kernel.Rows;
 import dev.causal4j.kernel.Threads;
 import dev.causal4j.tensor.Matrix;
 import java.util.List;
-import java.util.function.IntConsumer;
 
 /**
  * GPT-2 between the embedding and the head: positions, pre-norm blocks, a last norm (Radford et al. 2019). Immutable and
@@ -115,11 +114,12 @@ public final class GPT2Backbone {
             chunk.cache().checkRoom(chunk.tokens().length);
             chunk.cache().reserve(chunk.cache().length() + chunk.tokens().length);
         }
-        addPositions(batch, hidden);
+        addPositions(batch, activations);
         for (int layer = 0; layer < blocks.size(); layer++) {
             forward(layer, batch, rows, activations);
         }
-        eachRow(rows, r -> lastNorm.forward(shape.layerNormEpsilon(), hidden.data(), hidden.data(), hidden.start(r)));
+        Threads.each(
+                rows, r -> lastNorm.forward(shape.layerNormEpsilon(), hidden.data(), hidden.data(), hidden.start(r)));
         for (Batch.Chunk chunk : batch.chunks()) {
             chunk.cache().advance(chunk.tokens().length);
         }
@@ -131,31 +131,33 @@ public final class GPT2Backbone {
         float epsilon = shape.layerNormEpsilon();
         int d = shape.hiddenSize();
 
-        eachRow(rows, r -> block.norm1().forward(epsilon, a.hidden, a.normed, r * d));
+        Threads.each(rows, r -> block.norm1().forward(epsilon, a.hidden, a.normed, r * d));
         block.queryKeyValue().forward(a.normed, a.queryKeyValue, rows); // [N, 3 D]
         scaleAndStore(layer, batch, a);
         attention(layer, batch, a); // [N, D]
         block.attentionOut().forward(a.attention, a.normed, rows);
-        add(a.normed, a.hidden, rows * d);
-
-        eachRow(rows, r -> block.norm2().forward(epsilon, a.hidden, a.normed, r * d));
+        Threads.each(rows, r -> {
+            add(a.normed, a.hidden, r * d, d);
+            block.norm2().forward(epsilon, a.hidden, a.normed, r * d);
+        });
         block.up().forward(a.normed, a.inner, rows); // [N, inner]
-        eachRow(rows, r -> Kernels.gelu(a.inner, r * shape.innerSize(), shape.innerSize()));
+        Threads.each(rows, r -> Kernels.gelu(a.inner, r * shape.innerSize(), shape.innerSize()));
         block.down().forward(a.inner, a.normed, rows); // [N, D]
-        add(a.normed, a.hidden, rows * d);
+        Threads.each(rows, r -> add(a.normed, a.hidden, r * d, d));
     }
 
-    private void addPositions(Batch batch, Rows hidden) {
-        float[] position = new float[shape.hiddenSize()];
-        int row = 0;
+    private void addPositions(Batch batch, Activations a) {
+        int d = shape.hiddenSize();
+        int first = 0;
         for (Batch.Chunk chunk : batch.chunks()) {
-            for (int t = 0; t < chunk.tokens().length; t++, row++) {
-                positions.row(chunk.cache().length() + t, position, 0);
-                int start = hidden.start(row);
-                for (int i = 0; i < position.length; i++) {
-                    hidden.data()[start + i] += position[i];
-                }
-            }
+            int start = first;
+            int position = chunk.cache().length();
+            Threads.each(chunk.tokens().length, t -> {
+                int row = (start + t) * d;
+                positions.row(position + t, a.normed, row);
+                add(a.normed, a.hidden, row, d);
+            });
+            first += chunk.tokens().length;
         }
     }
 
@@ -168,7 +170,7 @@ public final class GPT2Backbone {
         for (Batch.Chunk chunk : batch.chunks()) {
             int start = first;
             KVCache cache = chunk.cache();
-            eachRow(chunk.tokens().length, t -> {
+            Threads.each(chunk.tokens().length, t -> {
                 int query = (start + t) * 3 * d;
                 for (int i = query; i < query + d; i++) {
                     a.queryKeyValue[i] *= scale;
@@ -236,20 +238,9 @@ public final class GPT2Backbone {
         return Panels.needed(chunk.cache().length() + chunk.tokens().length) * Panels.WIDTH;
     }
 
-    private static void add(float[] x, float[] sum, int n) {
-        for (int i = 0; i < n; i++) {
+    private static void add(float[] x, float[] sum, int offset, int n) {
+        for (int i = offset; i < offset + n; i++) {
             sum[i] += x[i];
         }
-    }
-
-    /** Shares rows among the threads in a few runs each; one row is not worth a hand-over. */
-    private static void eachRow(int rows, IntConsumer work) {
-        int tasks = Math.min(rows, 4 * Threads.count());
-        Threads.run(tasks, task -> {
-            int to = (int) ((long) rows * (task + 1) / tasks);
-            for (int r = (int) ((long) rows * task / tasks); r < to; r++) {
-                work.accept(r);
-            }
-        });
     }
 }

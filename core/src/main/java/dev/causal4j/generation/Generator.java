@@ -8,6 +8,7 @@ import dev.causal4j.kernel.Rows;
 import dev.causal4j.model.CausalLM;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * The loop from prompts to texts: prefill, then one token of every sequence at a time. Thread-safe: what changes belongs
@@ -114,14 +115,7 @@ public final class Generator {
                     chunks.add(new Batch.Chunk(sequence.cache(), sequence.nextPromptTokens(room)));
                 }
             }
-            Batch batch = new Batch(chunks);
-            Rows hidden = model.forward(batch, activations);
-            requireFinite(batch, hidden);
-            for (int i = 0; i < chunks.size(); i++) {
-                if (waiting.get(i).promptIsCached()) {
-                    waiting.get(i).choose(model.head().logits(hidden, batch.lastRow(i)), 0, listener);
-                }
-            }
+            forward(waiting.subList(0, chunks.size()), new Batch(chunks), activations, listener);
         }
     }
 
@@ -130,32 +124,57 @@ public final class Generator {
         for (Sequence sequence : running) {
             chunks.add(new Batch.Chunk(sequence.cache(), new int[] {sequence.lastToken()}));
         }
-        CausalLMHead head = model.head();
-        Batch batch = new Batch(chunks);
+        forward(running, new Batch(chunks), activations, listener);
+    }
+
+    /** One forward of a chunk for each sequence, and the next token of those whose prompt is cached. */
+    private void forward(List<Sequence> sequences, Batch batch, Activations activations, TokenListener listener) {
         Rows hidden = model.forward(batch, activations);
-        requireFinite(batch, hidden);
-        float[] logits = new float[Math.multiplyExact(running.size(), head.vocabularySize())];
-        head.logits(hidden, Rows.of(logits, head.vocabularySize(), running.size()));
-        for (int i = 0; i < running.size(); i++) {
-            running.get(i).choose(logits, i * head.vocabularySize(), listener);
+        batch.firstNotFinite(hidden).ifPresent(found -> {
+            throw new ArithmeticException("logits: expected finite numbers, got a hidden vector with " + found.value()
+                    + " at position " + found.position() + "; the weights are damaged or overflow");
+        });
+        List<Sequence> choosing = new ArrayList<>();
+        List<Integer> rows = new ArrayList<>();
+        for (int i = 0; i < sequences.size(); i++) {
+            if (sequences.get(i).promptIsCached()) {
+                choosing.add(sequences.get(i));
+                rows.add(batch.lastRow(i));
+            }
+        }
+        if (!choosing.isEmpty()) {
+            choose(choosing, last(hidden, rows), listener);
         }
     }
 
-    /** Names the first position whose hidden vector, and so every logit, is not a number. */
-    private static void requireFinite(Batch batch, Rows hidden) {
-        int row = 0;
-        for (Batch.Chunk chunk : batch.chunks()) {
-            int first = chunk.cache().length() - chunk.tokens().length;
-            for (int t = 0; t < chunk.tokens().length; t++, row++) {
-                int start = hidden.start(row);
-                for (int i = start; i < start + hidden.stride(); i++) {
-                    if (!Float.isFinite(hidden.data()[i])) {
-                        throw new ArithmeticException("logits: expected finite numbers, got a hidden vector with "
-                                + hidden.data()[i] + " at position " + (first + t)
-                                + "; the weights are damaged or overflow");
-                    }
-                }
-            }
+    private static Rows last(Rows hidden, List<Integer> rows) {
+        int d = hidden.stride();
+        float[] last = new float[rows.size() * d];
+        for (int i = 0; i < rows.size(); i++) {
+            System.arraycopy(hidden.data(), hidden.start(rows.get(i)), last, i * d, d);
+        }
+        return Rows.of(last, d, rows.size());
+    }
+
+    /** Chooses a token for each sequence from the hidden vector of its last one, [N, D]. */
+    private void choose(List<Sequence> sequences, Rows hidden, TokenListener listener) {
+        CausalLMHead head = model.head();
+        int n = sequences.size();
+        float[] logits = new float[Math.multiplyExact(n, head.vocabularySize())];
+        head.logits(hidden, Rows.of(logits, head.vocabularySize(), n));
+        int[] tokens = new int[n];
+        int alternatives = -1; // the most that a sequence asks for; none asks for its predictions
+        for (int i = 0; i < n; i++) {
+            tokens[i] = sequences.get(i).next(logits, i * head.vocabularySize());
+            alternatives = Math.max(alternatives, sequences.get(i).alternatives());
+        }
+        List<Prediction> predictions = alternatives < 0 ? List.of() : Prediction.of(head, hidden, tokens, alternatives);
+        for (int i = 0; i < n; i++) {
+            Sequence sequence = sequences.get(i);
+            Optional<Prediction> prediction = sequence.alternatives() < 0
+                    ? Optional.empty()
+                    : Optional.of(predictions.get(i).withAlternatives(sequence.alternatives()));
+            sequence.accept(tokens[i], prediction, listener);
         }
     }
 

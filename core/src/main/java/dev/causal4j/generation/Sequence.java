@@ -4,7 +4,10 @@ import dev.causal4j.backbone.KVCache;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.StreamingDecoder;
 import dev.causal4j.tokenizer.Tokenizer;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** One sequence while it is generated; not thread-safe. */
@@ -18,6 +21,7 @@ final class Sequence {
     private final @Nullable StreamingDecoder decoder;
     private final StopStrings stop;
     private final StringBuilder text = new StringBuilder();
+    private final List<Prediction> predictions = new ArrayList<>();
     private int[] tokens;
     private int length;
     private @Nullable FinishReason finish;
@@ -84,9 +88,19 @@ final class Sequence {
         }
     }
 
-    /** Chooses the next token from a row of logits, tells the listener, and ends the sequence where it is to end. */
-    void choose(float[] logits, int offset, TokenListener listener) {
-        int token = sampler.next(logits, offset, tokens, length);
+    /** Chooses the next token from a row of logits. */
+    int next(float[] logits, int offset) {
+        return sampler.next(logits, offset, tokens, length);
+    }
+
+    /** How many alternatives its predictions are to have; -1 if it wants no predictions. */
+    int alternatives() {
+        return options.logProbabilities().orElse(-1);
+    }
+
+    /** Takes the chosen token, tells the listener, and ends the sequence where it is to end. */
+    void accept(int token, Optional<Prediction> prediction, TokenListener listener) {
+        prediction.ifPresent(predictions::add);
         if (length == tokens.length) {
             tokens = Arrays.copyOf(
                     tokens, promptLength + Math.min(stopRule.maxNewTokens(), 2 * (length - promptLength) + 16));
@@ -107,7 +121,7 @@ final class Sequence {
             }
         }
         text.append(piece);
-        if (!listener.accept(new GeneratedToken(index, token, piece))) {
+        if (!listener.accept(new GeneratedToken(index, token, piece, prediction))) {
             cancel();
         }
     }
@@ -126,6 +140,7 @@ final class Sequence {
                 Arrays.copyOf(tokens, promptLength),
                 Arrays.copyOfRange(tokens, promptLength, length),
                 text.toString(),
+                predictions,
                 finish == null ? FinishReason.CANCELLED : finish,
                 options.seed(),
                 timing);

@@ -2,12 +2,12 @@ package dev.causal4j.head;
 
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Rows;
+import dev.causal4j.kernel.Threads;
+import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Matrix;
-import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
 import java.util.Objects;
-import java.util.PriorityQueue;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The causal language model head: {@code logits = hidden · Eᵀ} with hidden [N, D] and E [V, D]. Immutable and
@@ -17,11 +17,8 @@ import java.util.PriorityQueue;
  * are one matrix, which saves V · D parameters.
  */
 public final class CausalLMHead {
-    /** Best first; among equal logits the lower id is the better one. */
-    private static final Comparator<Candidate> BEST_FIRST = Comparator.comparingDouble(
-                    (Candidate candidate) -> candidate.logit() + 0f) // -0 is no less than 0
-            .reversed()
-            .thenComparingInt(Candidate::token);
+    /** The target of a row that takes no part in a loss: -100, as PyTorch and Hugging Face have it. */
+    public static final int IGNORED = -100;
 
     private final Matrix embedding;
     private final Matrix projection;
@@ -92,6 +89,11 @@ public final class CausalLMHead {
         return projection;
     }
 
+    /** The soft cap, or 0 for none. */
+    float softCap() {
+        return softCap;
+    }
+
     /** Parameters of the head; a tied matrix counts once. */
     public long parameters() {
         return tied() ? embedding.parameters() : embedding.parameters() + projection.parameters();
@@ -114,9 +116,7 @@ public final class CausalLMHead {
             throw new IllegalArgumentException(
                     "rows: expected one for each of " + tokens.length + " tokens, got " + target.count());
         }
-        for (int i = 0; i < tokens.length; i++) {
-            embedding.row(tokens[i], target.data(), target.start(i));
-        }
+        Threads.each(tokens.length, i -> embedding.row(tokens[i], target.data(), target.start(i)));
     }
 
     /**
@@ -142,9 +142,7 @@ public final class CausalLMHead {
     public void logits(Rows hidden, Rows logits) {
         projection.multiply(hidden, null, logits);
         if (softCap > 0) {
-            for (int r = 0; r < logits.count(); r++) {
-                cap(logits.data(), logits.start(r));
-            }
+            Threads.run(logits.count(), r -> cap(logits.data(), logits.start(r), vocabularySize()));
         }
     }
 
@@ -184,8 +182,11 @@ public final class CausalLMHead {
         return logits;
     }
 
-    private void cap(float[] logits, int offset) {
-        int n = vocabularySize();
+    /** Caps n logits softly, if the head does. */
+    void cap(float[] logits, int offset, int n) {
+        if (softCap == 0) {
+            return;
+        }
         for (int i = offset; i < offset + n; i++) {
             logits[i] /= softCap;
         }
@@ -207,21 +208,166 @@ public final class CausalLMHead {
             throw new IllegalArgumentException("k: expected at least 1, got " + k);
         }
         float[] logits = logits(hidden, row);
-        PriorityQueue<Candidate> best = new PriorityQueue<>(BEST_FIRST.reversed()); // the worst of them on top
+        TopCandidates best = new TopCandidates(Math.min(k, logits.length));
         for (int token = 0; token < logits.length; token++) {
             if (Float.isNaN(logits[token])) {
                 throw new ArithmeticException("logits: expected numbers, got NaN at token id " + token);
             }
-            if (best.size() < k) {
-                best.add(new Candidate(token, logits[token]));
-            } else if (logits[token] > best.element().logit()) {
-                best.remove();
-                best.add(new Candidate(token, logits[token]));
+        }
+        best.offerAll(logits, 0, logits.length, 0);
+        return best.takeSorted();
+    }
+
+    /**
+     * How likely each row's target is: ln p = logit - ln sum exp(logits), and its rank. The logits of all rows are never
+     * held at once: besides the result this takes at most 64 MB whatever N and V are. A row's result has the same bits
+     * alone and among others, for every number of threads and every vector width.
+     *
+     * @param hidden [N, D]
+     * @param targets [N] the token that row i should predict
+     * @throws IllegalArgumentException if there are not as many targets as rows, or one is not 0 to V - 1, naming the first
+     * @throws ArithmeticException if the logits of a row have no softmax, naming the first and the cause: a NaN or +infinity,
+     *     or -infinity everywhere
+     */
+    public LogProbabilities logProbabilities(Rows hidden, int[] targets) {
+        return logProbabilities(hidden, targets, false, 0);
+    }
+
+    /**
+     * The same with what else the pass over the logits can tell.
+     *
+     * @param entropy whether to compute the entropy of each row's distribution
+     * @param alternatives how many of each row's best candidates to return; what is kept of them meanwhile may take more
+     *     than 64 MB only when those of a single row do
+     * @throws IllegalArgumentException also if {@code alternatives} is negative
+     */
+    public LogProbabilities logProbabilities(Rows hidden, int[] targets, boolean entropy, int alternatives) {
+        checkTargetCount(hidden, targets);
+        if (alternatives < 0) {
+            throw new IllegalArgumentException("alternatives: expected at least 0, got " + alternatives);
+        }
+        for (int i = 0; i < targets.length; i++) {
+            if (targets[i] < 0 || targets[i] >= vocabularySize()) {
+                throw new IllegalArgumentException("target at position " + i + ": expected a token id from 0 to "
+                        + (vocabularySize() - 1) + ", got " + targets[i]);
             }
         }
-        List<Candidate> sorted = new ArrayList<>(best);
-        sorted.sort(BEST_FIRST);
-        return List.copyOf(sorted);
+        LogProbabilities scores = new StreamingSoftmax(this, hidden, targets, entropy, alternatives).run();
+        checkSoftmax(scores.logNormalizers(), hidden, null);
+        return scores;
+    }
+
+    /**
+     * The cross-entropy of the targets, without gradients: {@link LossOptions} has the formula. No more than 64 MB are
+     * taken whatever N and V are, and the bits are those of {@link #lossAndGradients}.
+     *
+     * @param hidden [N, D]
+     * @param targets [N] the token that row i should predict, or {@link #IGNORED}
+     * @return a loss of 0 if no target is left
+     * @throws IllegalArgumentException if there are not as many targets as rows, or one is neither a token id nor ignored
+     * @throws ArithmeticException if the logits of a row have no softmax, naming the first and the cause
+     */
+    public Loss loss(Rows hidden, int[] targets, LossOptions options) {
+        checkLossTargets(hidden, targets);
+        return new FusedLoss(this, hidden, targets, options).value();
+    }
+
+    /**
+     * The loss and its gradients in one pass, without the logits of all rows: a chunk of at most 48 MB of them (or one row)
+     * and what its products need. Equal bits for every number of threads, and however a batch is cut into calls with one
+     * {@link LossOptions.Denominator.Count}: a row's dHidden depends on that row alone, and each number of the matrix's
+     * gradient is one chain over the rows that have a target, in their order.
+     *
+     * @param hidden [N, D]
+     * @param targets [N] the token that row i should predict, or {@link #IGNORED}
+     * @param dHidden [N, D], written: the gradient of the loss by hidden, zeros where the target is ignored; must not overlap
+     *     hidden
+     * @param dProjection the gradient by the projection [V, D] is added to it; of a tied head this is the embedding's
+     * @return a loss of 0 if no target is left
+     * @throws IllegalArgumentException if shapes differ, or a target is neither a token id nor ignored; nothing is written
+     *     then
+     * @throws ArithmeticException if the logits of a row have no softmax, naming the first and the cause; what was added for
+     *     the chunks before it stays
+     */
+    public Loss lossAndGradients(Rows hidden, int[] targets, LossOptions options, Rows dHidden, Gradient dProjection) {
+        checkLossTargets(hidden, targets);
+        checkShape("dProjection", projection, dProjection);
+        if (dHidden.count() != hidden.count()) {
+            throw new IllegalArgumentException("dHidden: expected " + hidden.count() + " rows, got " + dHidden.count());
+        }
+        return new FusedLoss(this, hidden, targets, options).withGradients(dHidden, dProjection);
+    }
+
+    /**
+     * The other half of a tied gradient, that of {@link #embed}: adds row i of {@code dRows} to row {@code tokens[i]}, in the
+     * order of i. A token may come several times.
+     *
+     * @param dRows [tokens.length, D] the gradient of the loss by the embedded rows
+     * @param dEmbedding of the embedding [V, D]; of a tied head the same object as its dProjection
+     * @throws IllegalArgumentException if shapes differ or an id is not 0 to V - 1; nothing is added then
+     */
+    public void embedBackward(int[] tokens, Rows dRows, Gradient dEmbedding) {
+        checkTokens(tokens);
+        checkShape("dEmbedding", embedding, dEmbedding);
+        dEmbedding.addRows(tokens, dRows);
+    }
+
+    private static void checkShape(String name, Matrix matrix, Gradient gradient) {
+        if (gradient.rows() != matrix.rows() || gradient.cols() != matrix.cols()) {
+            throw new IllegalArgumentException(name + ": expected the matrix's shape " + shape(matrix) + ", got ["
+                    + gradient.rows() + ", " + gradient.cols() + "]");
+        }
+    }
+
+    private void checkLossTargets(Rows hidden, int[] targets) {
+        checkTargetCount(hidden, targets);
+        for (int i = 0; i < targets.length; i++) {
+            if (targets[i] != IGNORED && (targets[i] < 0 || targets[i] >= vocabularySize())) {
+                throw new IllegalArgumentException("target at position " + i + ": expected a token id from 0 to "
+                        + (vocabularySize() - 1) + " or " + IGNORED + " to ignore it, got " + targets[i]);
+            }
+        }
+    }
+
+    private static void checkTargetCount(Rows hidden, int[] targets) {
+        if (targets.length != hidden.count()) {
+            throw new IllegalArgumentException(
+                    "targets: expected one for each of " + hidden.count() + " rows, got " + targets.length);
+        }
+    }
+
+    /** One logit of the hidden vector at {@code offset}, with the bits of {@link #logits}. */
+    float logit(int token, float[] hidden, int offset) {
+        float[] logit = {projection.output(token, hidden, offset)};
+        cap(logit, 0, 1);
+        return logit[0];
+    }
+
+    /** Throws for the first row without a softmax; normaliser i is that of row {@code rows[i]}, or of row i. */
+    void checkSoftmax(double[] logNormalizers, Rows hidden, int @Nullable [] rows) {
+        for (int i = 0; i < logNormalizers.length; i++) {
+            if (!Double.isFinite(logNormalizers[i])) {
+                throw withoutSoftmax(hidden, rows == null ? i : rows[i]);
+            }
+        }
+    }
+
+    /** Why row r has no softmax. */
+    private ArithmeticException withoutSoftmax(Rows hidden, int r) {
+        for (int i = 0; i < hiddenSize(); i++) {
+            if (!Float.isFinite(hidden.data()[hidden.start(r) + i])) {
+                return new ArithmeticException("hidden row " + r + ": expected finite numbers, got "
+                        + hidden.data()[hidden.start(r) + i] + " at index " + i);
+            }
+        }
+        float[] logits = logits(hidden, r);
+        for (int token = 0; token < logits.length; token++) {
+            if (Float.isNaN(logits[token]) || logits[token] == Float.POSITIVE_INFINITY) {
+                return new ArithmeticException(
+                        "logits of row " + r + ": expected numbers, got " + logits[token] + " at token id " + token);
+            }
+        }
+        return new ArithmeticException("logits of row " + r + ": expected numbers, got -Infinity everywhere");
     }
 
     private static String shape(Matrix matrix) {

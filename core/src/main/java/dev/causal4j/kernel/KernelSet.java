@@ -22,6 +22,9 @@ interface KernelSet {
     /** The same on int8 panels, without the scales of their rows. */
     void multiplyInt8(Panels w, Rows x, Rows y);
 
+    /** Continues the chains of one panel's outputs: y[r][j] = fma(x[r][k], w[k][j], y[r][j]) for k = 0, 1, ... */
+    void addProductF32(Panels w, Rows x, MemorySegment y, long offset);
+
     /**
      * out[i] = fma(p[t], v[t][i], out[i]) for t = 0, 1, ... count - 1, where v is f32 with rows of {@code out}'s length.
      */
@@ -33,6 +36,24 @@ interface KernelSet {
 
     /** Replaces x by exp(x - max x) and returns the sum, taken in 16 lanes and a tree. */
     float expSum(float[] x, int offset, int n);
+
+    /** The largest number; NaN if one is, -infinity of none. */
+    float max(float[] x, int offset, int n);
+
+    /** Sum of exp(x - max) in 16 lanes and a tree; x stays. */
+    float expSum(float[] x, int offset, int n, float max);
+
+    /** Sum of d · exp(d) with d = x - max, not below -104, in 16 lanes and a tree. */
+    float expMoment(float[] x, int offset, int n, float max);
+
+    /** How many are the threshold or more. */
+    int countAtLeast(float[] x, int offset, int n, float threshold);
+
+    /** The sum in 16 lanes and a tree. */
+    float sum(float[] x, int offset, int n);
+
+    /** x = fma(exp(x - max), scale, shift) · fma(-(x · inverseCap), x · inverseCap, 1). */
+    void softmaxBackward(float[] x, int offset, int n, float max, float scale, float shift, float inverseCap);
 
     /** x / (1 + exp(-2 u)) with u = sqrt(2/pi) (x + 0.044715 x³): equal to 0.5 x (1 + tanh u). */
     void gelu(float[] x, int offset, int n);

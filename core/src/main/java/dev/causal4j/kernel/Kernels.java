@@ -1,5 +1,6 @@
 package dev.causal4j.kernel;
 
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Objects;
 
@@ -56,6 +57,26 @@ public final class Kernels {
         checkProduct(w, x, y, 1);
         if (y.count() > 0) {
             SET.multiplyInt8(w, x, y);
+        }
+    }
+
+    /**
+     * Continues the chains of products that are still being summed, as a gradient is:
+     * y[r][j] = fma(x[r][k], w[k][j], y[r][j]) for k = 0, 1, ...
+     *
+     * @param w one f32 panel [depth][64]
+     * @param x rows of {@code w.depth()} numbers
+     * @param y as many rows of 64 f32 numbers, one after the other, from byte {@code offset} on
+     */
+    public static void addProductF32(Panels w, Rows x, MemorySegment y, long offset) {
+        w.check(4);
+        x.check(w.depth());
+        Objects.checkFromIndexSize(offset, x.count() * 4L * PANEL, y.byteSize());
+        if (w.count() != 1) {
+            throw new IllegalArgumentException("panels: expected 1, got " + w.count());
+        }
+        if (x.count() > 0) {
+            SET.addProductF32(w, x, y, offset);
         }
     }
 
@@ -125,6 +146,54 @@ public final class Kernels {
     public static void softmax(float[] x, int offset, int n) {
         Objects.checkFromIndexSize(offset, n, x.length);
         divide(x, offset, n, SET.expSum(x, offset, n));
+    }
+
+    /** The largest of n numbers; NaN if one is, -infinity of none. */
+    public static float max(float[] x, int offset, int n) {
+        Objects.checkFromIndexSize(offset, n, x.length);
+        return SET.max(x, offset, n);
+    }
+
+    /** Sum of exp(x - max) over n numbers, none above {@code max}, taken in 16 lanes and a tree. */
+    public static float expSum(float[] x, int offset, int n, float max) {
+        Objects.checkFromIndexSize(offset, n, x.length);
+        return SET.expSum(x, offset, n, max);
+    }
+
+    /**
+     * Sum of d · exp(d) with d = x - max over n numbers, none above {@code max}, taken in 16 lanes and a tree: what an
+     * entropy needs. An x of -infinity adds 0.
+     */
+    public static float expMoment(float[] x, int offset, int n, float max) {
+        Objects.checkFromIndexSize(offset, n, x.length);
+        return SET.expMoment(x, offset, n, max);
+    }
+
+    /** How many of n numbers are {@code threshold} or more; NaN never is. */
+    public static int countAtLeast(float[] x, int offset, int n, float threshold) {
+        Objects.checkFromIndexSize(offset, n, x.length);
+        return SET.countAtLeast(x, offset, n, threshold);
+    }
+
+    /** The sum of n numbers, taken in 16 lanes and a tree. */
+    public static float sum(float[] x, int offset, int n) {
+        Objects.checkFromIndexSize(offset, n, x.length);
+        return SET.sum(x, offset, n);
+    }
+
+    /**
+     * Replaces n logits by the part of their gradient that all of them have:
+     * (exp(x - max) · scale + shift) · (1 - (x · inverseCap)²).
+     *
+     * @param max no logit is above it
+     * @param scale what exp(x - max) is a multiple of the gradient by
+     * @param shift what a uniform share of the target takes away
+     * @param inverseCap 1 / soft cap of the logits; 0 for none
+     */
+    public static void softmaxBackward(
+            float[] x, int offset, int n, float max, float scale, float shift, float inverseCap) {
+        Objects.checkFromIndexSize(offset, n, x.length);
+        SET.softmaxBackward(x, offset, n, max, scale, shift, inverseCap);
     }
 
     private static void divide(float[] x, int offset, int n, float divisor) {

@@ -97,6 +97,19 @@ final class ScalarKernels implements KernelSet {
         }
     }
 
+    @Override
+    public void addProductF32(Panels w, Rows x, MemorySegment y, long offset) {
+        float[] wide = new float[w.depth() * Kernels.PANEL];
+        widenF32(w.data(), w.offset(), 0, w.depth(), wide);
+        float[] sums = new float[Kernels.PANEL];
+        for (int r = 0; r < x.count(); r++) {
+            long row = offset + r * 4L * Kernels.PANEL;
+            MemorySegment.copy(y, FLOAT, row, sums, 0, Kernels.PANEL);
+            chain(x.data(), x.start(r), w.depth(), wide, sums, 0);
+            MemorySegment.copy(sums, 0, y, FLOAT, row, Kernels.PANEL);
+        }
+    }
+
     private static void widenF32(MemorySegment data, long panel, int k, int steps, float[] target) {
         MemorySegment.copy(data, FLOAT, panel + k * 4L * Kernels.PANEL, target, 0, steps * Kernels.PANEL);
     }
@@ -177,16 +190,43 @@ final class ScalarKernels implements KernelSet {
 
     @Override
     public float expSum(float[] x, int offset, int n) {
-        float max = Float.NEGATIVE_INFINITY;
-        for (int i = 0; i < n; i++) {
-            max = Math.max(max, x[offset + i]);
-        }
+        float max = max(x, offset, n);
         float[] lanes = new float[LANES];
         for (int i = 0; i < n; i++) {
             x[offset + i] = exp(x[offset + i] - max);
             lanes[i % LANES] += x[offset + i];
         }
         return tree(lanes);
+    }
+
+    @Override
+    public float max(float[] x, int offset, int n) {
+        return ScalarReductions.max(x, offset, n);
+    }
+
+    @Override
+    public float expSum(float[] x, int offset, int n, float max) {
+        return ScalarReductions.expSum(x, offset, n, max);
+    }
+
+    @Override
+    public float expMoment(float[] x, int offset, int n, float max) {
+        return ScalarReductions.expMoment(x, offset, n, max);
+    }
+
+    @Override
+    public int countAtLeast(float[] x, int offset, int n, float threshold) {
+        return ScalarReductions.countAtLeast(x, offset, n, threshold);
+    }
+
+    @Override
+    public float sum(float[] x, int offset, int n) {
+        return ScalarReductions.sum(x, offset, n);
+    }
+
+    @Override
+    public void softmaxBackward(float[] x, int offset, int n, float max, float scale, float shift, float inverseCap) {
+        ScalarReductions.softmaxBackward(x, offset, n, max, scale, shift, inverseCap);
     }
 
     @Override

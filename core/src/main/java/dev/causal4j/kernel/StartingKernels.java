@@ -16,11 +16,14 @@ import java.util.stream.Stream;
  * some work asks for its twin to be run on a sample of that work, in the background, until it is the faster one.
  */
 final class StartingKernels implements KernelSet {
-    /** Multiply-adds or numbers after which a kernel is worth compiling: a fraction of a second, most of a first token. */
+    /** Multiply-adds after which a kernel is worth compiling: two first tokens of GPT-2 small, which need not wait for it. */
     private static final long WORK = 256 << 20;
 
     /** Numbers of an elementwise kernel cost as much as so many multiply-adds of a product. */
     private static final int ELEMENT = 512;
+
+    /** Rows of a sample: more than the few that have loops of their own. */
+    private static final int SAMPLE_ROWS = 12;
 
     private static final int RUNS = 8;
     private static final long MOST_NANOS = 5_000_000_000L;
@@ -137,10 +140,10 @@ final class StartingKernels implements KernelSet {
         }
     }
 
-    /** The sample is a panel and six rows of what is multiplied anyway: kernels are compiled for the memory they see. */
+    /** The sample is a panel and some rows of what is multiplied anyway: kernels are compiled for the memory they see. */
     private static void add(Start start, Panels w, Rows x, Product plain, Product vector) {
         Panels panels = new Panels(w.data(), w.offset(), w.stride(), 1, w.depth());
-        Rows in = new Rows(x.data(), x.offset(), x.stride(), Math.min(6, x.count()));
+        Rows in = new Rows(x.data(), x.offset(), x.stride(), Math.min(SAMPLE_ROWS, x.count()));
         int outputs = panels.count() * Panels.WIDTH;
         start.add(
                 (long) w.count() * Panels.WIDTH * w.depth() * x.count(),
@@ -197,6 +200,43 @@ final class StartingKernels implements KernelSet {
         float[] sample = Arrays.copyOfRange(x, offset, offset + n);
         gelu.add((long) n * ELEMENT, () -> plain.gelu(sample.clone(), 0, n), () -> vector.gelu(sample.clone(), 0, n));
         plain.gelu(x, offset, n);
+    }
+
+    // What no first token needs is compiled while it is used.
+
+    @Override
+    public void addProductF32(Panels w, Rows x, MemorySegment y, long offset) {
+        vector.addProductF32(w, x, y, offset);
+    }
+
+    @Override
+    public float max(float[] x, int offset, int n) {
+        return vector.max(x, offset, n);
+    }
+
+    @Override
+    public float expSum(float[] x, int offset, int n, float max) {
+        return vector.expSum(x, offset, n, max);
+    }
+
+    @Override
+    public float expMoment(float[] x, int offset, int n, float max) {
+        return vector.expMoment(x, offset, n, max);
+    }
+
+    @Override
+    public int countAtLeast(float[] x, int offset, int n, float threshold) {
+        return vector.countAtLeast(x, offset, n, threshold);
+    }
+
+    @Override
+    public float sum(float[] x, int offset, int n) {
+        return vector.sum(x, offset, n);
+    }
+
+    @Override
+    public void softmaxBackward(float[] x, int offset, int n, float max, float scale, float shift, float inverseCap) {
+        vector.softmaxBackward(x, offset, n, max, scale, shift, inverseCap);
     }
 
     @Override

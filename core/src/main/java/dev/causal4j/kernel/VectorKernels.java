@@ -4,7 +4,6 @@ import static dev.causal4j.kernel.ScalarKernels.LANES;
 
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
-import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorMask;
@@ -21,6 +20,9 @@ final class VectorKernels implements KernelSet {
     private static final VectorSpecies<Float> S = VectorWidth.floats();
     private static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
     private static final int W = S.length();
+
+    /** Where a thread lays the 16 lanes of a sum down: all are written each time. */
+    private static final ThreadLocal<float[]> SUMS = ThreadLocal.withInitial(() -> new float[LANES]);
 
     @Override
     public String name() {
@@ -40,6 +42,11 @@ final class VectorKernels implements KernelSet {
     @Override
     public void multiplyInt8(Panels w, Rows x, Rows y) {
         VectorProducts.multiplyInt8(w, x, y);
+    }
+
+    @Override
+    public void addProductF32(Panels w, Rows x, MemorySegment y, long offset) {
+        VectorAccumulation.addProductF32(w, x, y, offset);
     }
 
     private static FloatVector f32(MemorySegment m, long offset) {
@@ -92,7 +99,7 @@ final class VectorKernels implements KernelSet {
     public void layerNorm(float[] x, int xOffset, float[] gain, float[] bias, float epsilon, float[] y, int yOffset) {
         int n = gain.length;
         int whole = n / LANES * LANES;
-        float[] lanes = new float[LANES];
+        float[] lanes = SUMS.get();
         FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
         for (int i = xOffset; i < xOffset + whole; i += LANES) {
             a = a.add(FloatVector.fromArray(S, x, i));
@@ -125,7 +132,6 @@ final class VectorKernels implements KernelSet {
                 d = addSquare(FloatVector.fromArray(S, x, i + 3 * W).sub(m), d);
             }
         }
-        Arrays.fill(lanes, 0f);
         storeLanes(lanes, a, b, c, d);
         for (int i = whole; i < n; i++) {
             float e = x[xOffset + i] - mean;
@@ -150,7 +156,7 @@ final class VectorKernels implements KernelSet {
         return v.fma(v, sum);
     }
 
-    private static void storeLanes(float[] lanes, FloatVector a, FloatVector b, FloatVector c, FloatVector d) {
+    static void storeLanes(float[] lanes, FloatVector a, FloatVector b, FloatVector c, FloatVector d) {
         a.intoArray(lanes, 0);
         if (W < 16) {
             b.intoArray(lanes, W);
@@ -165,7 +171,7 @@ final class VectorKernels implements KernelSet {
     public float expSum(float[] x, int offset, int n) {
         float max = max(x, offset, n);
         int whole = n / LANES * LANES;
-        float[] lanes = new float[LANES];
+        float[] lanes = SUMS.get();
         FloatVector m = FloatVector.broadcast(S, max);
         FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
         for (int i = offset; i < offset + whole; i += LANES) {
@@ -192,17 +198,34 @@ final class VectorKernels implements KernelSet {
         return e;
     }
 
-    private static float max(float[] x, int offset, int n) {
-        FloatVector m = FloatVector.broadcast(S, Float.NEGATIVE_INFINITY);
-        int i = 0;
-        for (; i + W <= n; i += W) {
-            m = m.max(FloatVector.fromArray(S, x, offset + i));
-        }
-        float max = m.reduceLanes(VectorOperators.MAX);
-        for (; i < n; i++) {
-            max = Math.max(max, x[offset + i]);
-        }
-        return max;
+    @Override
+    public float max(float[] x, int offset, int n) {
+        return VectorReductions.max(x, offset, n);
+    }
+
+    @Override
+    public float expSum(float[] x, int offset, int n, float max) {
+        return VectorReductions.expSum(x, offset, n, max);
+    }
+
+    @Override
+    public float expMoment(float[] x, int offset, int n, float max) {
+        return VectorReductions.expMoment(x, offset, n, max);
+    }
+
+    @Override
+    public int countAtLeast(float[] x, int offset, int n, float threshold) {
+        return VectorReductions.countAtLeast(x, offset, n, threshold);
+    }
+
+    @Override
+    public float sum(float[] x, int offset, int n) {
+        return VectorReductions.sum(x, offset, n);
+    }
+
+    @Override
+    public void softmaxBackward(float[] x, int offset, int n, float max, float scale, float shift, float inverseCap) {
+        VectorReductions.softmaxBackward(x, offset, n, max, scale, shift, inverseCap);
     }
 
     @Override
@@ -240,7 +263,7 @@ final class VectorKernels implements KernelSet {
         }
     }
 
-    private static FloatVector exp(FloatVector x) {
+    static FloatVector exp(FloatVector x) {
         FloatVector low = FloatVector.broadcast(S, ScalarKernels.EXP_MIN);
         FloatVector high = FloatVector.broadcast(S, ScalarKernels.EXP_MAX);
         FloatVector bounded = x.blend(low, x.compare(VectorOperators.LT, low));

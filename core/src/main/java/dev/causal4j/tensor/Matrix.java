@@ -27,7 +27,7 @@ public final class Matrix {
     private static final int ALIGNMENT = 64;
 
     /** Tasks for each thread: enough to even out a slow core, few enough that each reads a long run. */
-    private static final int TASKS_PER_THREAD = 4;
+    private static final int TASKS_PER_THREAD = 16;
 
     private final DType dtype;
     private final int rows;
@@ -209,6 +209,24 @@ public final class Matrix {
         });
     }
 
+    /**
+     * The part of a product that makes outputs {@code from} to {@code to - 1}, on the calling thread alone: y[r][n - from]
+     * with the bits of {@link #multiply} without a bias. What runs over all outputs in tiles is made of it.
+     *
+     * @param from a multiple of {@link Panels#WIDTH}
+     * @param to a multiple of it too, or {@code rows()}
+     * @param x rows of {@code cols()} numbers
+     * @param y as many rows, of {@code to - from} numbers
+     */
+    public void multiplyOutputs(int from, int to, Rows x, Rows y) {
+        Objects.checkFromToIndex(from, to, rows);
+        if (from % Panels.WIDTH != 0 || (to % Panels.WIDTH != 0 && to != rows)) {
+            throw new IllegalArgumentException("outputs: expected whole panels, got " + from + " to " + to);
+        }
+        Rows all = new Rows(y.data(), y.offset() - from, y.stride(), y.count());
+        multiplyPanels(from / Panels.WIDTH, Panels.needed(to), x, null, all);
+    }
+
     private void multiplyPanels(int from, int to, Rows x, float @Nullable [] bias, Rows y) {
         int whole = Math.min(to, rows / Panels.WIDTH);
         if (from < whole) {
@@ -249,6 +267,46 @@ public final class Matrix {
             case F32 -> Kernels.multiplyF32(run, x, y);
             case BF16 -> Kernels.multiplyBf16(run, x, y);
             case INT8 -> Kernels.multiplyInt8(run, x, y);
+            case F16 -> throw new AssertionError(dtype);
+        }
+    }
+
+    /**
+     * dx = dy · W, the gradient of the inputs of y = x · Wᵀ: dx[r][k] = sum over n of dy[r][n] · w[n][k], shared among
+     * {@link Threads}. Each 512 outputs n are one chain of fused multiply-adds in the order of n; the chains are added in
+     * that order. w[n][k] is the number {@link #row} gives. Worth its preparations from 64 rows on.
+     *
+     * @param dy [R, rows()]
+     * @param dx [R, cols()], written
+     */
+    public void multiplyTransposed(Rows dy, Rows dx) {
+        if (dy.count() != dx.count()) {
+            throw new IllegalArgumentException(
+                    "rows: expected as many in as out, got " + dy.count() + " and " + dx.count());
+        }
+        new TransposedProduct(this).run(dy, dx);
+    }
+
+    /** Copies the numbers of step k of a panel, widened; those of its padding may be left out. */
+    void step(int panel, int k, float[] target, int offset) {
+        long start = position(panel, k, 0);
+        switch (dtype) {
+            case F32 -> MemorySegment.copy(data, FLOAT, start, target, offset, Panels.WIDTH);
+            case BF16 -> {
+                for (int word = 0; word < Panels.WIDTH / 2; word++) {
+                    int low = offset + word / 16 * 32 + word % 16;
+                    target[low] = DType.fromBFloat16(data.get(SHORT, start + word * 4L));
+                    target[low + 16] = DType.fromBFloat16(data.get(SHORT, start + word * 4L + 2));
+                }
+            }
+            case INT8 -> {
+                float[] factors = Objects.requireNonNull(scales);
+                int first = panel * Panels.WIDTH;
+                for (int j = 0; j < Math.min(Panels.WIDTH, rows - first); j++) {
+                    target[offset + j] =
+                            data.get(ValueLayout.JAVA_BYTE, start + j % 16 * 4L + j / 16) * factors[first + j];
+                }
+            }
             case F16 -> throw new AssertionError(dtype);
         }
     }

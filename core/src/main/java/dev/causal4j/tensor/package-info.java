@@ -1,6 +1,7 @@
 /**
  * Numbers as they lie in memory: {@link dev.causal4j.tensor.DType}, {@link dev.causal4j.tensor.TensorView} (a tensor
- * as a file stores it) and {@link dev.causal4j.tensor.Matrix} (a weight matrix in panels, as the kernels read it).
+ * as a file stores it) and {@link dev.causal4j.tensor.Matrix} (a weight matrix in panels, as the kernels read it) and {@link
+ * dev.causal4j.tensor.Gradient} (the same, while it is summed).
  *
  * <p>There is no general tensor class on purpose: activations are {@code float[]} with their shape in a comment,
  * weights are a {@code Matrix}.

@@ -3,8 +3,11 @@ package dev.causal4j.generation;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.causal4j.backbone.Activations;
+import dev.causal4j.backbone.Batch;
 import dev.causal4j.backbone.GPT2Shape;
 import dev.causal4j.head.CausalLMHead;
+import dev.causal4j.kernel.Rows;
 import dev.causal4j.kernel.Threads;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.GPT2Config;
@@ -21,6 +24,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Random;
 import java.util.Set;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -265,6 +269,59 @@ class GeneratorTest {
         int[] tokens = texts.generate(new int[] {2, 270, 1, 270, 2}, options).tokens();
         assertThat(tokens).hasSize(60);
         assertThat(Arrays.stream(tokens)).allMatch(token -> token < 256);
+    }
+
+    /** The model's own distribution, although the rules change what is drawn from. */
+    @Test
+    void predictionsAreThoseThatScoringGivesWhateverTheRules() {
+        GenerationOptions options = sampled(12, 3)
+                .temperature(1.7)
+                .topK(40)
+                .repetitionPenalty(1.5)
+                .logProbabilities(4)
+                .build();
+        List<Prediction> heard = new ArrayList<>();
+        List<Generation> generations = generator.generate(
+                List.of(
+                        new GenerationRequest(prompt(9), options),
+                        new GenerationRequest(prompt(30), sampled(5, 1).build()),
+                        new GenerationRequest(
+                                prompt(20),
+                                options.toBuilder().logProbabilities(0).build())),
+                token -> {
+                    token.prediction().filter(_ -> token.sequence() == 0).ifPresent(heard::add);
+                    return true;
+                });
+        assertThat(heard).hasSize(12).isEqualTo(generations.get(0).predictions());
+        assertThat(generations.get(1).predictions()).isEmpty();
+        assertThat(generations.get(2).predictions())
+                .hasSize(12)
+                .allMatch(each -> each.alternatives().isEmpty());
+        for (int i : new int[] {0, 2}) {
+            Generation generation = generations.get(i);
+            Rows hidden = model.forward(
+                    Batch.of(model.newCache(), concatenated(generation.promptTokens(), generation.tokens())),
+                    new Activations());
+            int last = generation.promptTokens().length - 1;
+            Rows predicting = new Rows(hidden.data(), hidden.start(last), hidden.stride(), 12);
+            assertThat(generation.predictions())
+                    .isEqualTo(Prediction.of(model.head(), predicting, generation.tokens(), i == 0 ? 4 : 0));
+        }
+        assertThat(generations.get(0).tokens())
+                .as("asking changes nothing")
+                .isEqualTo(generator
+                        .generate(
+                                prompt(9),
+                                sampled(12, 3)
+                                        .temperature(1.7)
+                                        .topK(40)
+                                        .repetitionPenalty(1.5)
+                                        .build())
+                        .tokens());
+    }
+
+    private static int[] concatenated(int[] first, int[] second) {
+        return IntStream.concat(Arrays.stream(first), Arrays.stream(second)).toArray();
     }
 
     @Test

@@ -83,6 +83,20 @@ class KernelSetTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 5, 6, 7, 13})
+    void continuedChainsHaveTheBitsOfTheSpecification(int rows) {
+        for (int depth : DEPTHS) {
+            Panels w = panels(1, depth, 4);
+            Rows x = new Rows(numbers(5 + rows * (depth + 3)), 5, depth + 3, rows);
+            MemorySegment expected = memory(rows * 256L + 8);
+            MemorySegment actual = Arena.ofAuto().allocate(rows * 256L + 8, 64).copyFrom(expected);
+            scalar.addProductF32(w, x, expected, 4);
+            vector.addProductF32(w, x, actual, 4);
+            assertThat(actual.mismatch(expected)).as("depth %d", depth).isEqualTo(-1);
+        }
+    }
+
     @Test
     void aProductIsOneChainOfMultiplyAddsForEachOutput() {
         int depth = 37;
@@ -161,6 +175,37 @@ class KernelSetTest {
             float sum = scalar.expSum(expected, 3, n);
             assertThat(vector.expSum(actual, 3, n)).isEqualTo(sum);
             assertThat(actual).as("n %d", n).containsExactly(expected);
+        }
+    }
+
+    @Test
+    void reductionsHaveTheBitsOfTheSpecification() {
+        for (int n : LENGTHS) {
+            float[] x = numbers(n + 3);
+            x[3] = 0f;
+            x[3 + n / 2] = Float.NEGATIVE_INFINITY;
+            float max = scalar.max(x, 3, n);
+            assertThat(vector.max(x, 3, n)).as("n %d", n).isEqualTo(max);
+            if (n > 1) {
+                assertThat(vector.expSum(x, 3, n, max)).isEqualTo(scalar.expSum(x, 3, n, max));
+                assertThat(vector.expMoment(x, 3, n, max)).isEqualTo(scalar.expMoment(x, 3, n, max));
+                float[] exponentials = x.clone();
+                assertThat(scalar.expSum(x, 3, n, max)).isEqualTo(scalar.expSum(exponentials, 3, n));
+            }
+            assertThat(vector.sum(x, 3, n)).isEqualTo(scalar.sum(x, 3, n));
+            float[] expected = x.clone();
+            float[] actual = x.clone();
+            scalar.softmaxBackward(expected, 3, n, max, 0.3f, -1e-4f, 0.1f);
+            vector.softmaxBackward(actual, 3, n, max, 0.3f, -1e-4f, 0.1f);
+            assertThat(actual).containsExactly(expected);
+            for (float threshold : new float[] {-0f, 0f, max, Math.nextUp(max), x[n + 2], Float.NaN}) {
+                assertThat(vector.countAtLeast(x, 3, n, threshold))
+                        .as("n %d, threshold %s", n, threshold)
+                        .isEqualTo(scalar.countAtLeast(x, 3, n, threshold));
+            }
+            x[n + 2] = Float.NaN;
+            assertThat(vector.max(x, 3, n)).isNaN();
+            assertThat(scalar.max(x, 3, n)).isNaN();
         }
     }
 

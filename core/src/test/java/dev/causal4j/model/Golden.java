@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.Stream;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
 
@@ -15,10 +16,24 @@ import tools.jackson.databind.ObjectMapper;
  * A fixture that PyTorch computed in float64: a small checkpoint and what it must give.
  *
  * @param folder the checkpoint in Hugging Face layout
+ * @param targets [B, T] what each position must predict, -100 where ignored
+ * @param nll [B · T] -ln p of the targets, NaN where ignored
+ * @param ranks [B · T] of the targets, -1 where ignored
+ * @param loss the mean of nll
  * @param hidden [B, T, D] after the last norm
  * @param logits [B, T, V]
  */
-record Golden(Path folder, List<int[]> tokens, int[] greedyPrompt, int[] greedy, TensorView hidden, TensorView logits) {
+record Golden(
+        Path folder,
+        List<int[]> tokens,
+        int[] targets,
+        double[] nll,
+        int[] ranks,
+        double loss,
+        int[] greedyPrompt,
+        int[] greedy,
+        TensorView hidden,
+        TensorView logits) {
     static Golden load(String name) throws IOException {
         Path folder = folder(name);
         JsonNode json = new ObjectMapper().readTree(Files.readAllBytes(folder.resolve("golden.json")));
@@ -28,6 +43,14 @@ record Golden(Path folder, List<int[]> tokens, int[] greedyPrompt, int[] greedy,
         return new Golden(
                 folder,
                 tokens,
+                all(json.get("targets")).mapToInt(JsonNode::intValue).toArray(),
+                all(json.get("nll"))
+                        .mapToDouble(x -> x.isNull() ? Double.NaN : x.doubleValue())
+                        .toArray(),
+                all(json.get("ranks"))
+                        .mapToInt(x -> x.isNull() ? -1 : x.intValue())
+                        .toArray(),
+                json.get("loss").doubleValue(),
                 integers(json.get("greedy").get("prompt")),
                 integers(json.get("greedy").get("continuation")),
                 expected.tensor("hidden"),
@@ -41,6 +64,15 @@ record Golden(Path folder, List<int[]> tokens, int[] greedyPrompt, int[] greedy,
         } catch (URISyntaxException e) {
             throw new IllegalStateException(e);
         }
+    }
+
+    /** The gradient of the loss by a parameter. */
+    TensorView gradient(String parameter) throws IOException {
+        return SafeTensors.open(folder.resolve("golden.safetensors")).tensor("grad." + parameter);
+    }
+
+    private static Stream<JsonNode> all(JsonNode rows) {
+        return rows.valueStream().flatMap(JsonNode::valueStream);
     }
 
     private static int[] integers(JsonNode array) {

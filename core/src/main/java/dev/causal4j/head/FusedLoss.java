@@ -1,0 +1,154 @@
+package dev.causal4j.head;
+
+import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.Rows;
+import dev.causal4j.kernel.Threads;
+import dev.causal4j.tensor.Gradient;
+import java.util.Arrays;
+import java.util.stream.IntStream;
+
+/**
+ * The loss of a batch, and its gradients in the same pass: a chunk of logits is computed, turned into its gradient in
+ * place, multiplied back into both factors and forgotten (docs/decisions/0014). One use by one caller; not thread-safe,
+ * though its parts run on {@link Threads}.
+ *
+ * <p>Rows whose target is ignored are left out at the start and cost nothing.
+ */
+final class FusedLoss {
+    /** Bytes of a chunk's logits, unless a single row needs more; no result depends on it. */
+    private static final int CHUNK_BYTES = 48 << 20;
+
+    /** Bytes of a chunk's hidden vectors, unless a few hundred need more. */
+    private static final int HIDDEN_BYTES = 8 << 20;
+
+    private static final int TILE = TileSums.TILE;
+
+    private final CausalLMHead head;
+    private final Rows hidden;
+    private final int[] targets;
+    private final LossOptions options;
+    private final int[] rows; // those whose target is not ignored
+    private final double divisor;
+    private final int vocabularySize;
+    private final int hiddenSize;
+
+    FusedLoss(CausalLMHead head, Rows hidden, int[] targets, LossOptions options) {
+        this.head = head;
+        this.hidden = hidden;
+        this.targets = targets;
+        this.options = options;
+        this.rows = IntStream.range(0, targets.length)
+                .filter(r -> targets[r] != CausalLMHead.IGNORED)
+                .toArray();
+        this.divisor = options.divisor(rows.length);
+        this.vocabularySize = head.vocabularySize();
+        this.hiddenSize = head.hiddenSize();
+    }
+
+    Loss value() {
+        int most = hiddenRows();
+        double sum = 0;
+        for (int from = 0; from < rows.length; from += most) {
+            int[] chunk = Arrays.copyOfRange(rows, from, Math.min(rows.length, from + most));
+            int[] wanted = Arrays.stream(chunk).map(r -> targets[r]).toArray();
+            StreamingSoftmax softmax = new StreamingSoftmax(head, gather(chunk), wanted, false, 0);
+            LogProbabilities scores = softmax.run();
+            head.checkSoftmax(scores.logNormalizers(), hidden, chunk);
+            for (int i = 0; i < chunk.length; i++) {
+                sum += value(scores.logProbabilities()[i], scores.logNormalizers()[i], softmax.meanLogit(i));
+            }
+        }
+        return new Loss(sum / divisor, sum, rows.length);
+    }
+
+    Loss withGradients(Rows dHidden, Gradient dProjection) {
+        for (int r = 0; r < targets.length; r++) {
+            if (targets[r] == CausalLMHead.IGNORED) {
+                Arrays.fill(dHidden.data(), dHidden.start(r), dHidden.start(r) + hiddenSize, 0f);
+            }
+        }
+        int most = Math.clamp(CHUNK_BYTES / (4L * vocabularySize), 1, Math.min(hiddenRows(), Math.max(1, rows.length)));
+        float[] numbers = new float[most * vocabularySize];
+        double sum = 0;
+        for (int from = 0; from < rows.length; from += most) {
+            int[] chunk = Arrays.copyOfRange(rows, from, Math.min(rows.length, from + most));
+            Rows logits = Rows.of(numbers, vocabularySize, chunk.length);
+            Rows x = gather(chunk);
+            for (double value : toGradient(chunk, x, logits)) {
+                sum += value;
+            }
+            Rows dx = Rows.of(new float[chunk.length * hiddenSize], hiddenSize, chunk.length);
+            head.projection().multiplyTransposed(logits, dx);
+            for (int i = 0; i < chunk.length; i++) {
+                System.arraycopy(dx.data(), dx.start(i), dHidden.data(), dHidden.start(chunk[i]), hiddenSize);
+            }
+            dProjection.add(logits, x);
+        }
+        return new Loss(sum / divisor, sum, rows.length);
+    }
+
+    /** Rows of a chunk as far as their hidden vectors go. */
+    private int hiddenRows() {
+        return Math.max(StreamingSoftmax.TILE_ROWS, HIDDEN_BYTES / (4 * hiddenSize));
+    }
+
+    private Rows gather(int[] chunk) {
+        Rows x = Rows.of(new float[chunk.length * hiddenSize], hiddenSize, chunk.length);
+        for (int i = 0; i < chunk.length; i++) {
+            System.arraycopy(hidden.data(), hidden.start(chunk[i]), x.data(), x.start(i), hiddenSize);
+        }
+        return x;
+    }
+
+    /** What one target adds to the sum, with the bits of both ways to get there. */
+    private double value(double logProbability, double logNormalizer, double meanLogit) {
+        double smoothing = options.labelSmoothing();
+        double value = -(1 - smoothing) * logProbability;
+        if (smoothing > 0) {
+            value += smoothing * (logNormalizer - meanLogit);
+        }
+        return value + options.zLoss() * logNormalizer * logNormalizer;
+    }
+
+    /** Computes the logits of a chunk, puts their gradient in their place and returns the values of its targets. */
+    private double[] toGradient(int[] chunk, Rows x, Rows logits) {
+        head.logits(x, logits);
+        double[] values = new double[chunk.length];
+        double[] logNormalizers = new double[chunk.length];
+        TileSums sums = new TileSums(chunk.length, vocabularySize, false);
+        Threads.run(chunk.length, i -> {
+            int start = logits.start(i);
+            for (int tile = 0; tile < TileSums.tiles(vocabularySize); tile++) {
+                sums.take(i, tile, logits.data(), start + tile * TILE);
+            }
+            int target = targets[chunk[i]];
+            float targetLogit = logits.data()[start + target];
+            logNormalizers[i] = sums.logNormalizer(i);
+            values[i] = value(targetLogit - logNormalizers[i], logNormalizers[i], sums.meanLogit(i));
+            toGradient(logits, i, target, sums, logNormalizers[i]);
+        });
+        head.checkSoftmax(logNormalizers, hidden, chunk);
+        return values;
+    }
+
+    /**
+     * One row: (p (1 + 2 zLoss Z) - (1 - e) [target] - e / V) (1 - (z / cap)²) / divisor, with p = exp(z - m) exp(m - Z) in
+     * each tile.
+     */
+    private void toGradient(Rows rows, int row, int target, TileSums sums, double normalizer) {
+        float[] logits = rows.data();
+        int start = rows.start(row);
+        float inverseCap = head.softCap() == 0 ? 0 : 1 / head.softCap();
+        float ratio = logits[start + target] * inverseCap;
+        double weight = (1 + 2 * options.zLoss() * normalizer) / divisor;
+        float shift = (float) (-options.labelSmoothing() / vocabularySize / divisor);
+        for (int tile = 0; tile < TileSums.tiles(vocabularySize); tile++) {
+            int offset = start + tile * TILE;
+            int width = TileSums.width(tile, vocabularySize);
+            float max = sums.max(row, tile);
+            float scale = (float) (weight * StrictMath.exp(max - normalizer));
+            Kernels.softmaxBackward(logits, offset, width, max, scale, shift, inverseCap);
+        }
+        logits[start + target] -= (float) ((1 - options.labelSmoothing()) / divisor) * Math.fma(-ratio, ratio, 1f);
+    }
+}

@@ -1,0 +1,75 @@
+package dev.causal4j.head;
+
+/**
+ * What a loss is made of. Immutable. For one target with logits z, with Z = ln sum exp(z) and smoothing e, it is
+ *
+ * <pre>{@code Z - (1 - e) z[target] - e mean(z) + zLoss Z²}</pre>
+ *
+ * @param labelSmoothing e, from 0 to below 1: the share of the target that is spread over all V tokens, the target among
+ *     them (Szegedy et al. 2016; PyTorch and Keras define it so)
+ * @param zLoss at least 0: what keeps the normaliser near 1 (Chowdhery et al. 2022, "PaLM", who take 1e-4)
+ * @param denominator what the sum over the targets is divided by
+ */
+public record LossOptions(double labelSmoothing, double zLoss, Denominator denominator) {
+    /** The mean of plain cross-entropies. */
+    public static final LossOptions DEFAULT = new LossOptions(0, 0, new Denominator.Mean());
+
+    /** What the sum over the targets is divided by. */
+    public sealed interface Denominator {
+        /** The number of targets that are not ignored. */
+        record Mean() implements Denominator {}
+
+        /** One: the loss is the sum. */
+        record Sum() implements Denominator {}
+
+        /**
+         * A given number. When a batch comes in parts, the number of targets in all of them: the parts' losses and
+         * gradients then add up to those of the whole.
+         *
+         * @param targets at least 1
+         */
+        record Count(long targets) implements Denominator {
+            /** Checks the number. */
+            public Count {
+                if (targets < 1) {
+                    throw new IllegalArgumentException("loss denominator: expected at least 1, got " + targets);
+                }
+            }
+        }
+    }
+
+    /** Checks the ranges. */
+    public LossOptions {
+        if (!(labelSmoothing >= 0 && labelSmoothing < 1)) {
+            throw new IllegalArgumentException(
+                    "label smoothing: expected a number from 0 to below 1, got " + labelSmoothing);
+        }
+        if (!(zLoss >= 0) || Double.isInfinite(zLoss)) {
+            throw new IllegalArgumentException("z-loss: expected a finite number of at least 0, got " + zLoss);
+        }
+    }
+
+    /** The same with another label smoothing. */
+    public LossOptions withLabelSmoothing(double share) {
+        return new LossOptions(share, zLoss, denominator);
+    }
+
+    /** The same with another coefficient of the squared normaliser. */
+    public LossOptions withZLoss(double coefficient) {
+        return new LossOptions(labelSmoothing, coefficient, denominator);
+    }
+
+    /** The same with another denominator. */
+    public LossOptions withDenominator(Denominator other) {
+        return new LossOptions(labelSmoothing, zLoss, other);
+    }
+
+    /** What the sum over so many targets is divided by. */
+    double divisor(int targets) {
+        return switch (denominator) {
+            case Denominator.Mean() -> Math.max(1, targets);
+            case Denominator.Sum() -> 1;
+            case Denominator.Count(long count) -> count;
+        };
+    }
+}

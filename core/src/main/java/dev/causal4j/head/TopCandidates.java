@@ -1,0 +1,97 @@
+package dev.causal4j.head;
+
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * The k best candidates of those offered: higher logits first, of equal logits the lower id. A heap with the worst on
+ * top, in plain arrays, since almost all that is offered is refused. Not thread-safe.
+ */
+final class TopCandidates {
+    private final float[] logits; // [k]
+    private final int[] tokens; // [k]
+    private int size;
+
+    /** @param k at least 1 */
+    TopCandidates(int k) {
+        logits = new float[k];
+        tokens = new int[k];
+    }
+
+    int size() {
+        return size;
+    }
+
+    void clear() {
+        size = 0;
+    }
+
+    /** Offers the n logits from {@code offset} on, of the tokens from {@code first} on; none may be NaN. */
+    void offerAll(float[] row, int offset, int n, int first) {
+        for (int i = 0; i < n; i++) {
+            // Equal ones need a closer look only if their ids may be lower than those here.
+            if (size < logits.length || row[offset + i] >= logits[0]) {
+                offer(first + i, row[offset + i]);
+            }
+        }
+    }
+
+    void offer(int token, float logit) {
+        if (size < logits.length) {
+            int i = size++;
+            for (int parent = (i - 1) / 2; i > 0 && worse(token, logit, parent); parent = (i - 1) / 2) {
+                move(parent, i);
+                i = parent;
+            }
+            set(i, token, logit);
+        } else if (!worse(token, logit, 0)) {
+            sink(token, logit);
+        }
+    }
+
+    /** Puts a candidate in the place of the worst. */
+    private void sink(int token, float logit) {
+        int i = 0;
+        for (int child = 1; child < size; child = 2 * i + 1) {
+            if (child + 1 < size && worse(tokens[child + 1], logits[child + 1], child)) {
+                child++;
+            }
+            if (worse(token, logit, child)) {
+                break;
+            }
+            move(child, i);
+            i = child;
+        }
+        set(i, token, logit);
+    }
+
+    private boolean worse(int token, float logit, int than) {
+        return logit < logits[than] || (logit == logits[than] && token > tokens[than]);
+    }
+
+    private void move(int from, int to) {
+        set(to, tokens[from], logits[from]);
+    }
+
+    private void set(int i, int token, float logit) {
+        tokens[i] = token;
+        logits[i] = logit;
+    }
+
+    /** Copies the candidates, in no order; how many they are is {@link #size}. */
+    void copyTo(int[] tokens, float[] logits, int offset) {
+        System.arraycopy(this.tokens, 0, tokens, offset, size);
+        System.arraycopy(this.logits, 0, logits, offset, size);
+    }
+
+    /** All of them, best first; none is left. */
+    List<Candidate> takeSorted() {
+        Candidate[] sorted = new Candidate[size];
+        while (size > 0) {
+            sorted[size - 1] = new Candidate(tokens[0], logits[0]);
+            size--;
+            sink(tokens[size], logits[size]);
+        }
+        return Arrays.asList(sorted);
+    }
+}

@@ -1,0 +1,176 @@
+package dev.causal4j.tensor;
+
+import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.Panels;
+import dev.causal4j.kernel.Rows;
+import dev.causal4j.kernel.Threads;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.Arrays;
+import java.util.Objects;
+import java.util.concurrent.ConcurrentLinkedQueue;
+
+/**
+ * The gradient of a matrix [rows, cols] while it is summed: f32, off heap, in the panels of an f32 {@link Matrix} of that
+ * shape. Mutable; belongs to one caller, not thread-safe.
+ *
+ * <p>Everything adds. Each number is one chain in the order in which rows come, so a batch in one piece and in many gives
+ * the same bits, for every number of threads and every vector width.
+ */
+public final class Gradient {
+    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    /** Rows of a batch that are summed at once: their part of a panel's product stays in the second-level cache. */
+    private static final int BLOCK = 256;
+
+    /** Floats that keep the columns of a transposed block from falling into the same cache sets. */
+    private static final int SKEW = 16;
+
+    private final int rows;
+    private final int cols;
+    private final MemorySegment data;
+
+    private Gradient(int rows, int cols) {
+        this.rows = rows;
+        this.cols = cols;
+        this.data = Arena.ofAuto().allocate(Panels.needed(rows) * panelBytes(), 64);
+    }
+
+    /** A gradient of zeros for a matrix. */
+    public static Gradient of(Matrix matrix) {
+        return new Gradient(matrix.rows(), matrix.cols());
+    }
+
+    /** Outputs of the matrix. */
+    public int rows() {
+        return rows;
+    }
+
+    /** Inputs of the matrix. */
+    public int cols() {
+        return cols;
+    }
+
+    /** Starts over with zeros. */
+    public void clear() {
+        data.fill((byte) 0);
+    }
+
+    /**
+     * Copies row n to {@code target[offset .. offset + cols)}.
+     *
+     * @throws IndexOutOfBoundsException if there is no such row
+     */
+    public void row(int n, float[] target, int offset) {
+        Objects.checkIndex(n, rows);
+        Objects.checkFromIndexSize(offset, cols, target.length);
+        for (int k = 0; k < cols; k++) {
+            target[offset + k] = data.get(FLOAT, position(n, k));
+        }
+    }
+
+    /**
+     * Adds the gradient of y = x · Wᵀ: g[n][k] = fma(dy[r][n], x[r][k], g[n][k]) for r = 0, 1, ..., shared among
+     * {@link Threads}.
+     *
+     * @param dy [R, rows()] the gradient of the outputs
+     * @param x [R, cols()] the inputs
+     */
+    public void add(Rows dy, Rows x) {
+        if (dy.count() != x.count()) {
+            throw new IllegalArgumentException(
+                    "rows: expected as many outputs as inputs, got " + dy.count() + " and " + x.count());
+        }
+        int most = Math.min(BLOCK, dy.count());
+        Rows columns = new Rows(new float[cols * (most + SKEW)], 0, most + SKEW, cols); // [cols, R], x transposed
+        try (Arena arena = Arena.ofShared()) {
+            ConcurrentLinkedQueue<Panel> scratch = new ConcurrentLinkedQueue<>();
+            for (int r = 0; r < dy.count(); r += BLOCK) {
+                int count = Math.min(BLOCK, dy.count() - r);
+                Rows some = new Rows(dy.data(), dy.start(r), dy.stride(), count);
+                transpose(new Rows(x.data(), x.start(r), x.stride(), count), columns);
+                Threads.run(Panels.needed(rows), panel -> {
+                    Panel free = scratch.poll();
+                    Panel mine = free == null ? new Panel(arena, most) : free;
+                    mine.pack(some, panel * Panels.WIDTH, Math.min(Panels.WIDTH, rows - panel * Panels.WIDTH));
+                    Kernels.addProductF32(mine.panel(count), columns, data, panel * panelBytes());
+                    scratch.add(mine);
+                });
+            }
+        }
+    }
+
+    private void transpose(Rows x, Rows columns) {
+        int tasks = Math.ceilDiv(cols, Panels.WIDTH);
+        Threads.run(tasks, task -> {
+            int end = Math.min(cols, (task + 1) * Panels.WIDTH);
+            for (int r = 0; r < x.count(); r++) {
+                int row = x.start(r);
+                for (int k = task * Panels.WIDTH; k < end; k++) {
+                    columns.data()[columns.start(k) + r] = x.data()[row + k];
+                }
+            }
+        });
+    }
+
+    /** 64 columns of a block of rows, as a panel. */
+    private static final class Panel {
+        private final MemorySegment segment; // [R, 64]
+        private final float[] numbers; // the same, to pack it in
+
+        Panel(Arena arena, int rows) {
+            segment = arena.allocate(rows * 4L * Panels.WIDTH, 64);
+            numbers = new float[rows * Panels.WIDTH];
+        }
+
+        /** Packs columns {@code from} to {@code from + width - 1}; those beyond are 0. */
+        void pack(Rows dy, int from, int width) {
+            for (int r = 0; r < dy.count(); r++) {
+                System.arraycopy(dy.data(), dy.start(r) + from, numbers, r * Panels.WIDTH, width);
+                Arrays.fill(numbers, r * Panels.WIDTH + width, (r + 1) * Panels.WIDTH, 0f);
+            }
+            MemorySegment.copy(numbers, 0, segment, FLOAT, 0, dy.count() * Panels.WIDTH);
+        }
+
+        Panels panel(int rows) {
+            return new Panels(segment, 0, 0, 1, rows);
+        }
+    }
+
+    /**
+     * Adds rows by their number: row {@code numbers[i]} gets row i of {@code source}, for i = 0, 1, ... A number may come
+     * several times.
+     *
+     * @param source [numbers.length, cols()]
+     * @throws IndexOutOfBoundsException if there is no such row; nothing is added then
+     */
+    public void addRows(int[] numbers, Rows source) {
+        if (source.count() != numbers.length) {
+            throw new IllegalArgumentException(
+                    "rows: expected one for each of " + numbers.length + " numbers, got " + source.count());
+        }
+        for (int n : numbers) {
+            Objects.checkIndex(n, rows);
+        }
+        int tasks = Math.ceilDiv(cols, Panels.WIDTH);
+        Threads.run(tasks, task -> {
+            int end = Math.min(cols, (task + 1) * Panels.WIDTH);
+            for (int i = 0; i < numbers.length; i++) {
+                for (int k = task * Panels.WIDTH; k < end; k++) {
+                    long position = position(numbers[i], k);
+                    data.set(FLOAT, position, data.get(FLOAT, position) + source.data()[source.start(i) + k]);
+                }
+            }
+        });
+    }
+
+    private long panelBytes() {
+        return (long) cols * Panels.WIDTH * Float.BYTES;
+    }
+
+    private long position(int n, int k) {
+        return n / Panels.WIDTH * panelBytes() + ((long) k * Panels.WIDTH + n % Panels.WIDTH) * Float.BYTES;
+    }
+}
