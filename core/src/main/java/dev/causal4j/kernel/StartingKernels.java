@@ -16,8 +16,8 @@ import java.util.stream.Stream;
  * some work asks for its twin to be run on a sample of that work, in the background, until it is the faster one.
  */
 final class StartingKernels implements KernelSet {
-    /** Multiply-adds or numbers after which a kernel is worth compiling: a fraction of a second, most of a first token. */
-    private static final long WORK = 64 << 20;
+    /** Multiply-adds after which a kernel is worth compiling: two first tokens of GPT-2 small, which need not wait for it. */
+    private static final long WORK = 256 << 20;
 
     /** Numbers of an elementwise kernel cost as much as so many multiply-adds of a product. */
     private static final int ELEMENT = 512;

@@ -43,8 +43,13 @@ public final class Threads {
     private static volatile int helpers;
     private static final AtomicReference<@Nullable Throwable> FAILURE = new AtomicReference<>();
 
-    /** The number of the latest job in the high half, its next task in the low: a late worker cannot claim from another. */
+    /**
+     * The number of the latest job in the high half, its next task in the low: a late worker cannot claim from another.
+     * While the fields of the next job are written a number of its own is closed.
+     */
     private static final AtomicLong TICKET = new AtomicLong();
+
+    private static final int CLOSED = Integer.MAX_VALUE;
 
     private static final AtomicInteger DONE = new AtomicInteger();
 
@@ -83,6 +88,7 @@ public final class Threads {
         }
         try {
             Worker[] crew = crew(helpers);
+            TICKET.set((long) ++posted << 32 | CLOSED); // a claim that is under way fails before the fields change
             Threads.work = work;
             Threads.tasks = tasks;
             Threads.helpers = helpers;
@@ -141,7 +147,7 @@ public final class Threads {
             if ((int) (ticket >>> 32) != job || task >= tasks || current == null) {
                 return;
             }
-            // What was read belongs to the job if the ticket is still the same.
+            // What was read belongs to the job if the ticket is still the same: it changes before they do.
             if (TICKET.compareAndSet(ticket, ticket + 1)) {
                 try {
                     if (FAILURE.get() == null) {

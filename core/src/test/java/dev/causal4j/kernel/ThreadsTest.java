@@ -33,6 +33,22 @@ class ThreadsTest {
         }
     }
 
+    /** Jobs of one task more than the last one and so short that workers come late: what is claimed must be the job's own. */
+    @Test
+    void aLateWorkerTakesNoTaskOfTheNextJobEarly() {
+        Threads.use(3);
+        AtomicIntegerArray runs = new AtomicIntegerArray(8);
+        for (int job = 1; job <= 100_000; job++) {
+            int tasks = 2 + job % 7;
+            Threads.run(tasks, runs::incrementAndGet);
+            for (int i = 0; i < tasks; i++) {
+                if (runs.getAndSet(i, 0) != 1) {
+                    throw new AssertionError("job " + job + ", task " + i);
+                }
+            }
+        }
+    }
+
     @Test
     void aFailingTaskFailsTheCallerAndLeavesThePoolUsable() {
         Threads.use(3);
