@@ -137,7 +137,7 @@ public final class Kernels {
             Arrays.fill(out.data(), target, target + headSize, 0f);
             for (int block = 0; block * PANEL < positions; block++) {
                 int count = Math.min(PANEL, positions - block * PANEL);
-                long offset = values.offset() + block * values.stride();
+                long offset = values.start(block);
                 SET.addWeightedRows(
                         scores.data(), row + block * PANEL, count, values.data(), offset, out.data(), target, headSize);
             }

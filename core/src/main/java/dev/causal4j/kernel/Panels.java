@@ -26,6 +26,11 @@ public record Panels(MemorySegment data, long offset, long stride, int count, in
         return Math.ceilDiv(outputs, WIDTH);
     }
 
+    /** Bytes from the start of {@code data} to a panel. */
+    long start(int panel) {
+        return offset + panel * stride;
+    }
+
     /** Throws unless all panels, with numbers of {@code bytes} bytes, lie inside the memory. */
     void check(int bytes) {
         if (count > 0) {

@@ -72,7 +72,7 @@ final class ScalarKernels implements KernelSet {
     private static void multiply(Panels w, Rows x, Rows y, Widening widening) {
         float[] wide = new float[STEPS * Kernels.PANEL];
         for (int p = 0; p < w.count(); p++) {
-            long panel = w.offset() + p * w.stride();
+            long panel = w.start(p);
             for (int r = 0; r < y.count(); r++) {
                 int out = y.start(r) + p * Kernels.PANEL;
                 Arrays.fill(y.data(), out, out + Kernels.PANEL, 0f);

@@ -48,7 +48,6 @@ final class VectorBackward {
     private static float sum(float[] dy, int offset, float[] gain) {
         int n = gain.length;
         int whole = n / LANES * LANES;
-        float[] lanes = new float[LANES];
         FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
         for (int i = 0; i < whole; i += LANES) {
             a = a.add(scaled(dy, offset, gain, i));
@@ -60,7 +59,7 @@ final class VectorBackward {
                 d = d.add(scaled(dy, offset, gain, i + 3 * W));
             }
         }
-        VectorKernels.storeLanes(lanes, a, b, c, d);
+        float[] lanes = VectorReductions.lanes(a, b, c, d);
         for (int i = whole; i < n; i++) {
             lanes[i % LANES] += dy[offset + i] * gain[i];
         }
@@ -71,7 +70,6 @@ final class VectorBackward {
     private static float productSum(float[] x, float[] dy, int offset, float[] gain, float mean, float scale) {
         int n = gain.length;
         int whole = n / LANES * LANES;
-        float[] lanes = new float[LANES];
         FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
         for (int i = 0; i < whole; i += LANES) {
             a = scaled(dy, offset, gain, i).fma(normal(x, offset, mean, scale, i), a);
@@ -83,7 +81,7 @@ final class VectorBackward {
                 d = scaled(dy, offset, gain, i + 3 * W).fma(normal(x, offset, mean, scale, i + 3 * W), d);
             }
         }
-        VectorKernels.storeLanes(lanes, a, b, c, d);
+        float[] lanes = VectorReductions.lanes(a, b, c, d);
         for (int i = whole; i < n; i++) {
             lanes[i % LANES] = Math.fma(dy[offset + i] * gain[i], (x[offset + i] - mean) * scale, lanes[i % LANES]);
         }

@@ -21,9 +21,6 @@ final class VectorKernels implements KernelSet {
     private static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
     private static final int W = S.length();
 
-    /** Where a thread lays the 16 lanes of a sum down: all are written each time. */
-    private static final ThreadLocal<float[]> SUMS = ThreadLocal.withInitial(() -> new float[LANES]);
-
     @Override
     public String name() {
         return "vector" + S.vectorBitSize();
@@ -46,16 +43,11 @@ final class VectorKernels implements KernelSet {
 
     @Override
     public void addProductF32(Panels w, Rows x, MemorySegment y, long offset) {
-        VectorAccumulation.addProductF32(w, x, y, offset);
+        VectorTiles.addSixRows(w, x, y, offset);
     }
 
     private static FloatVector f32(MemorySegment m, long offset) {
         return FloatVector.fromMemorySegment(S, m, offset, LE);
-    }
-
-    private static void store(float[] y, int offset, int gap, FloatVector a, FloatVector b) {
-        a.intoArray(y, offset);
-        b.intoArray(y, offset + gap);
     }
 
     @Override
@@ -75,8 +67,10 @@ final class VectorKernels implements KernelSet {
                 c = weight.fma(f32(v, o + 8L * W), c);
                 d = weight.fma(f32(v, o + 12L * W), d);
             }
-            store(out, outOffset + i, W, a, b);
-            store(out, outOffset + i + 2 * W, W, c, d);
+            a.intoArray(out, outOffset + i);
+            b.intoArray(out, outOffset + i + W);
+            c.intoArray(out, outOffset + i + 2 * W);
+            d.intoArray(out, outOffset + i + 3 * W);
         }
         for (; i + W <= n; i += W) {
             FloatVector a = FloatVector.fromArray(S, out, outOffset + i);
@@ -117,30 +111,10 @@ final class VectorKernels implements KernelSet {
     }
 
     static void moments(float[] x, int offset, int n, float epsilon, float[] moments, int at) {
+        float mean = VectorReductions.sum(x, offset, n) / n;
         int whole = n / LANES * LANES;
-        float[] lanes = SUMS.get();
-        FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
-        for (int i = offset; i < offset + whole; i += LANES) {
-            a = a.add(FloatVector.fromArray(S, x, i));
-            if (W < 16) {
-                b = b.add(FloatVector.fromArray(S, x, i + W));
-            }
-            if (W < 8) {
-                c = c.add(FloatVector.fromArray(S, x, i + 2 * W));
-                d = d.add(FloatVector.fromArray(S, x, i + 3 * W));
-            }
-        }
-        storeLanes(lanes, a, b, c, d);
-        for (int i = whole; i < n; i++) {
-            lanes[i % LANES] += x[offset + i];
-        }
-        float mean = ScalarKernels.tree(lanes) / n;
-
         FloatVector m = FloatVector.broadcast(S, mean);
-        a = FloatVector.zero(S);
-        b = a;
-        c = a;
-        d = a;
+        FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
         for (int i = offset; i < offset + whole; i += LANES) {
             a = addSquare(FloatVector.fromArray(S, x, i).sub(m), a);
             if (W < 16) {
@@ -151,7 +125,7 @@ final class VectorKernels implements KernelSet {
                 d = addSquare(FloatVector.fromArray(S, x, i + 3 * W).sub(m), d);
             }
         }
-        storeLanes(lanes, a, b, c, d);
+        float[] lanes = VectorReductions.lanes(a, b, c, d);
         for (int i = whole; i < n; i++) {
             float e = x[offset + i] - mean;
             lanes[i % LANES] = Math.fma(e, e, lanes[i % LANES]);
@@ -164,22 +138,10 @@ final class VectorKernels implements KernelSet {
         return v.fma(v, sum);
     }
 
-    static void storeLanes(float[] lanes, FloatVector a, FloatVector b, FloatVector c, FloatVector d) {
-        a.intoArray(lanes, 0);
-        if (W < 16) {
-            b.intoArray(lanes, W);
-        }
-        if (W < 8) {
-            c.intoArray(lanes, 2 * W);
-            d.intoArray(lanes, 3 * W);
-        }
-    }
-
     @Override
     public float expSum(float[] x, int offset, int n) {
         float max = max(x, offset, n);
         int whole = n / LANES * LANES;
-        float[] lanes = SUMS.get();
         FloatVector m = FloatVector.broadcast(S, max);
         FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
         for (int i = offset; i < offset + whole; i += LANES) {
@@ -192,7 +154,7 @@ final class VectorKernels implements KernelSet {
                 d = d.add(expInPlace(x, i + 3 * W, m));
             }
         }
-        storeLanes(lanes, a, b, c, d);
+        float[] lanes = VectorReductions.lanes(a, b, c, d);
         for (int i = whole; i < n; i++) {
             x[offset + i] = ScalarKernels.exp(x[offset + i] - max);
             lanes[i % LANES] += x[offset + i];

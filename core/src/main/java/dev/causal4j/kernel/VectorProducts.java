@@ -19,7 +19,7 @@ import jdk.incubator.vector.VectorSpecies;
 final class VectorProducts {
     static final VectorSpecies<Float> S = VectorWidth.floats();
     private static final VectorSpecies<Integer> I = S.withLanes(int.class);
-    private static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
+    static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
     static final int W = S.length();
 
     // Bytes of one step of k in a panel.
@@ -44,12 +44,12 @@ final class VectorProducts {
     static void multiplyF32(Panels w, Rows x, Rows y) {
         if (y.count() > FEW) {
             for (int p = 0; p < w.count(); p++) {
-                VectorTiles.sixRows(w.data(), w.offset() + p * w.stride(), w.depth(), x, y, p * Panels.WIDTH);
+                VectorTiles.sixRows(w.data(), w.start(p), w.depth(), x, y, p * Panels.WIDTH);
             }
         } else if (y.count() > 1) {
             for (int p = 0; p < w.count(); p++) {
                 for (int r = 0; r < y.count(); r += 4) {
-                    VectorTiles.fourRowsF32(w, w.offset() + p * w.stride(), x, y, r, p * Panels.WIDTH);
+                    VectorTiles.fourRowsF32(w, w.start(p), x, y, r, p * Panels.WIDTH);
                 }
             }
         } else {
@@ -57,7 +57,8 @@ final class VectorProducts {
             for (int g = 0; g < groups; g += 2) {
                 // An odd group at the end is paired with itself: the same results are stored twice.
                 int h = Math.min(g + 1, groups - 1);
-                VectorRow.rowF32(w, group(w, g), group(w, h), x, y, g * 4 * W, h * 4 * W);
+                int out = y.offset();
+                VectorRow.rowF32(w, group(w, g), group(w, h), x, y.data(), out + g * 4 * W, out + h * 4 * W);
             }
         }
     }
@@ -66,13 +67,13 @@ final class VectorProducts {
         if (y.count() > FEW) {
             MemorySegment wide = wide(w.depth());
             for (int p = 0; p < w.count(); p++) {
-                widenBf16(w.data(), w.offset() + p * w.stride(), w.depth(), wide);
+                widenBf16(w.data(), w.start(p), w.depth(), wide);
                 VectorTiles.sixRows(wide, 0, w.depth(), x, y, p * Panels.WIDTH);
             }
         } else if (y.count() > 1) {
             for (int p = 0; p < w.count(); p++) {
                 for (int r = 0; r < y.count(); r += 4) {
-                    VectorTiles.fourRowsBf16(w, w.offset() + p * w.stride(), x, y, r, p * Panels.WIDTH);
+                    VectorTiles.fourRowsBf16(w, w.start(p), x, y, r, p * Panels.WIDTH);
                 }
             }
         } else {
@@ -82,12 +83,12 @@ final class VectorProducts {
                     int output = lowOutput(word);
                     VectorRow.rowBf16(
                             w,
-                            w.offset() + p * w.stride() + word * 4L,
-                            w.offset() + q * w.stride() + word * 4L,
+                            w.start(p) + word * 4L,
+                            w.start(q) + word * 4L,
                             x,
-                            y,
-                            p * Panels.WIDTH + output,
-                            q * Panels.WIDTH + output);
+                            y.data(),
+                            y.offset() + p * Panels.WIDTH + output,
+                            y.offset() + q * Panels.WIDTH + output);
                 }
             }
         }
@@ -97,13 +98,13 @@ final class VectorProducts {
         if (y.count() > FEW) {
             MemorySegment wide = wide(w.depth());
             for (int p = 0; p < w.count(); p++) {
-                widenInt8(w.data(), w.offset() + p * w.stride(), w.depth(), wide);
+                widenInt8(w.data(), w.start(p), w.depth(), wide);
                 VectorTiles.sixRows(wide, 0, w.depth(), x, y, p * Panels.WIDTH);
             }
         } else if (y.count() > 1) {
             for (int p = 0; p < w.count(); p++) {
                 for (int r = 0; r < y.count(); r += 4) {
-                    VectorTiles.fourRowsInt8(w, w.offset() + p * w.stride(), x, y, r, p * Panels.WIDTH);
+                    VectorTiles.fourRowsInt8(w, w.start(p), x, y, r, p * Panels.WIDTH);
                 }
             }
         } else {
@@ -112,12 +113,12 @@ final class VectorProducts {
                 for (int word = 0; word < 16; word += W) {
                     VectorRow.rowInt8(
                             w,
-                            w.offset() + p * w.stride() + word * 4L,
-                            w.offset() + q * w.stride() + word * 4L,
+                            w.start(p) + word * 4L,
+                            w.start(q) + word * 4L,
                             x,
-                            y,
-                            p * Panels.WIDTH + word,
-                            q * Panels.WIDTH + word);
+                            y.data(),
+                            y.offset() + p * Panels.WIDTH + word,
+                            y.offset() + q * Panels.WIDTH + word);
                 }
             }
         }
@@ -136,7 +137,7 @@ final class VectorProducts {
     /** Byte offset of group {@code g} of 4 W outputs in f32 panels. */
     private static long group(Panels w, int g) {
         int output = g * 4 * W;
-        return w.offset() + output / Panels.WIDTH * w.stride() + output % Panels.WIDTH * 4L;
+        return w.start(output / Panels.WIDTH) + output % Panels.WIDTH * 4L;
     }
 
     static FloatVector f32(MemorySegment m, long offset) {

@@ -11,7 +11,35 @@ final class VectorReductions {
     private static final VectorSpecies<Float> S = VectorWidth.floats();
     private static final int W = S.length();
 
+    /** Where a thread lays the 16 lanes of a sum down. */
+    private static final ThreadLocal<float[]> LANES_OF_SUM = ThreadLocal.withInitial(() -> new float[LANES]);
+
     private VectorReductions() {}
+
+    /**
+     * The lanes of a sum, of which {@code a} has the first W, until this thread asks again. In two methods of at most 35
+     * bytes of code: what takes a vector must be inlined, or C2 boxes the vector in every turn of the loop it comes from.
+     */
+    static float[] lanes(FloatVector a, FloatVector b, FloatVector c, FloatVector d) {
+        float[] lanes = scratch();
+        a.intoArray(lanes, 0);
+        if (W < 16) {
+            storeRest(lanes, b, c, d);
+        }
+        return lanes;
+    }
+
+    private static float[] scratch() {
+        return LANES_OF_SUM.get();
+    }
+
+    private static void storeRest(float[] lanes, FloatVector b, FloatVector c, FloatVector d) {
+        b.intoArray(lanes, W);
+        if (W < 8) {
+            c.intoArray(lanes, 8);
+            d.intoArray(lanes, 12);
+        }
+    }
 
     static float max(float[] x, int offset, int n) {
         FloatVector a = FloatVector.broadcast(S, Float.NEGATIVE_INFINITY), b = a;
@@ -26,7 +54,6 @@ final class VectorReductions {
 
     static float expSum(float[] x, int offset, int n, float max) {
         int whole = n / LANES * LANES;
-        float[] lanes = new float[LANES];
         FloatVector m = FloatVector.broadcast(S, max);
         FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
         for (int i = offset; i < offset + whole; i += LANES) {
@@ -39,7 +66,7 @@ final class VectorReductions {
                 d = d.add(expOf(x, i + 3 * W, m));
             }
         }
-        VectorKernels.storeLanes(lanes, a, b, c, d);
+        float[] lanes = lanes(a, b, c, d);
         for (int i = whole; i < n; i++) {
             lanes[i % LANES] += ScalarKernels.exp(x[offset + i] - max);
         }
@@ -52,7 +79,6 @@ final class VectorReductions {
 
     static float expMoment(float[] x, int offset, int n, float max) {
         int whole = n / LANES * LANES;
-        float[] lanes = new float[LANES];
         FloatVector m = FloatVector.broadcast(S, max);
         FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
         for (int i = offset; i < offset + whole; i += LANES) {
@@ -65,7 +91,7 @@ final class VectorReductions {
                 d = addMoment(x, i + 3 * W, m, d);
             }
         }
-        VectorKernels.storeLanes(lanes, a, b, c, d);
+        float[] lanes = lanes(a, b, c, d);
         for (int i = whole; i < n; i++) {
             float e = Math.max(x[offset + i] - max, ScalarKernels.EXP_MIN);
             lanes[i % LANES] = Math.fma(e, ScalarKernels.exp(e), lanes[i % LANES]);
@@ -92,7 +118,6 @@ final class VectorReductions {
 
     static float sum(float[] x, int offset, int n) {
         int whole = n / LANES * LANES;
-        float[] lanes = new float[LANES];
         FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
         for (int i = offset; i < offset + whole; i += LANES) {
             a = a.add(FloatVector.fromArray(S, x, i));
@@ -104,7 +129,7 @@ final class VectorReductions {
                 d = d.add(FloatVector.fromArray(S, x, i + 3 * W));
             }
         }
-        VectorKernels.storeLanes(lanes, a, b, c, d);
+        float[] lanes = lanes(a, b, c, d);
         for (int i = whole; i < n; i++) {
             lanes[i % LANES] += x[offset + i];
         }

@@ -24,7 +24,7 @@ final class VectorRow {
     private VectorRow() {}
 
     /** Two groups of 4 W outputs, two steps at a time: with one step the loop reads a third less. */
-    static void rowF32(Panels w, long p, long q, Rows x, Rows y, int outP, int outQ) {
+    static void rowF32(Panels w, long p, long q, Rows x, float[] ys, int outP, int outQ) {
         MemorySegment m = w.data();
         float[] xs = x.data();
         int start = x.offset();
@@ -67,12 +67,18 @@ final class VectorRow {
             g = v.fma(f32(m, u + 8L * W), g);
             h = v.fma(f32(m, u + 12L * W), h);
         }
-        store(y, outP, W, 2 * W, a, b, c, d);
-        store(y, outQ, W, 2 * W, e, f, g, h);
+        a.intoArray(ys, outP);
+        b.intoArray(ys, outP + W);
+        c.intoArray(ys, outP + 2 * W);
+        d.intoArray(ys, outP + 3 * W);
+        e.intoArray(ys, outQ);
+        f.intoArray(ys, outQ + W);
+        g.intoArray(ys, outQ + 2 * W);
+        h.intoArray(ys, outQ + 3 * W);
     }
 
     /** Two panels, of each 2 W words of bf16. */
-    static void rowBf16(Panels w, long p, long q, Rows x, Rows y, int outP, int outQ) {
+    static void rowBf16(Panels w, long p, long q, Rows x, float[] ys, int outP, int outQ) {
         MemorySegment m = w.data();
         float[] xs = x.data();
         int start = x.offset();
@@ -98,12 +104,19 @@ final class VectorRow {
             h = v.fma(high(second), h);
         }
         // The second vector of words goes on where the first ends: W further in a half of 16, or in the next half.
-        store(y, outP, 16, W == 16 ? 32 : W, a, b, c, d);
-        store(y, outQ, 16, W == 16 ? 32 : W, e, f, g, h);
+        int next = W == 16 ? 32 : W;
+        a.intoArray(ys, outP);
+        b.intoArray(ys, outP + 16);
+        c.intoArray(ys, outP + next);
+        d.intoArray(ys, outP + next + 16);
+        e.intoArray(ys, outQ);
+        f.intoArray(ys, outQ + 16);
+        g.intoArray(ys, outQ + next);
+        h.intoArray(ys, outQ + next + 16);
     }
 
     /** Two panels, of each W words of int8: outputs j, j + 16, j + 32, j + 48. */
-    static void rowInt8(Panels w, long p, long q, Rows x, Rows y, int outP, int outQ) {
+    static void rowInt8(Panels w, long p, long q, Rows x, float[] ys, int outP, int outQ) {
         MemorySegment m = w.data();
         float[] xs = x.data();
         int start = x.offset();
@@ -126,18 +139,13 @@ final class VectorRow {
             g = v.fma(int8(word, 8), g);
             h = v.fma(int8(word, 0), h);
         }
-        store(y, outP, 16, 32, a, b, c, d);
-        store(y, outQ, 16, 32, e, f, g, h);
-    }
-
-    /** Stores two pairs: a and b {@code gap} apart, c and d as well, {@code next} after a and b. */
-    private static void store(
-            Rows y, int out, int gap, int next, FloatVector a, FloatVector b, FloatVector c, FloatVector d) {
-        float[] ys = y.data();
-        int to = y.offset() + out;
-        a.intoArray(ys, to);
-        b.intoArray(ys, to + gap);
-        c.intoArray(ys, to + next);
-        d.intoArray(ys, to + next + gap);
+        a.intoArray(ys, outP);
+        b.intoArray(ys, outP + 16);
+        c.intoArray(ys, outP + 32);
+        d.intoArray(ys, outP + 48);
+        e.intoArray(ys, outQ);
+        f.intoArray(ys, outQ + 16);
+        g.intoArray(ys, outQ + 32);
+        h.intoArray(ys, outQ + 48);
     }
 }

@@ -3,6 +3,7 @@ package dev.causal4j.kernel;
 import static dev.causal4j.kernel.VectorProducts.BF16_STEP;
 import static dev.causal4j.kernel.VectorProducts.F32_STEP;
 import static dev.causal4j.kernel.VectorProducts.INT8_STEP;
+import static dev.causal4j.kernel.VectorProducts.LE;
 import static dev.causal4j.kernel.VectorProducts.S;
 import static dev.causal4j.kernel.VectorProducts.W;
 import static dev.causal4j.kernel.VectorProducts.broadcast;
@@ -20,6 +21,8 @@ import jdk.incubator.vector.IntVector;
  * Several rows of x against one panel: register tiles of 4 rows by 64 outputs, widened on the way, and of 6 rows by 2 W
  * outputs of f32. Rows past the last repeat the last: what they compute is what they would store there anyway, so nothing
  * has to be told apart.
+ *
+ * <p>Accumulators are locals of one method each, written out: C2 keeps a vector in a register only if it never leaves.
  */
 final class VectorTiles {
     private VectorTiles() {}
@@ -30,6 +33,7 @@ final class VectorTiles {
         MemorySegment m = w.data();
         int depth = w.depth();
         float[] xs = x.data();
+        float[] ys = y.data();
         int last = y.count() - 1;
         int r1 = Math.min(row + 1, last), r2 = Math.min(row + 2, last), r3 = Math.min(row + 3, last);
         int x0 = x.start(row), x1 = x.start(r1), x2 = x.start(r2), x3 = x.start(r3);
@@ -63,16 +67,29 @@ final class VectorTiles {
             c3 = v.fma(c, c3);
             d3 = v.fma(d, d3);
         }
-        store(y, row, out, a0, b0, c0, d0);
-        store(y, r1, out, a1, b1, c1, d1);
-        store(y, r2, out, a2, b2, c2, d2);
-        store(y, r3, out, a3, b3, c3, d3);
+        a0.intoArray(ys, y.start(row) + out);
+        b0.intoArray(ys, y.start(row) + out + 16);
+        c0.intoArray(ys, y.start(row) + out + 32);
+        d0.intoArray(ys, y.start(row) + out + 48);
+        a1.intoArray(ys, y.start(r1) + out);
+        b1.intoArray(ys, y.start(r1) + out + 16);
+        c1.intoArray(ys, y.start(r1) + out + 32);
+        d1.intoArray(ys, y.start(r1) + out + 48);
+        a2.intoArray(ys, y.start(r2) + out);
+        b2.intoArray(ys, y.start(r2) + out + 16);
+        c2.intoArray(ys, y.start(r2) + out + 32);
+        d2.intoArray(ys, y.start(r2) + out + 48);
+        a3.intoArray(ys, y.start(r3) + out);
+        b3.intoArray(ys, y.start(r3) + out + 16);
+        c3.intoArray(ys, y.start(r3) + out + 32);
+        d3.intoArray(ys, y.start(r3) + out + 48);
     }
 
     static void fourRowsBf16(Panels w, long panel, Rows x, Rows y, int row, int out) {
         MemorySegment m = w.data();
         int depth = w.depth();
         float[] xs = x.data();
+        float[] ys = y.data();
         int last = y.count() - 1;
         int r1 = Math.min(row + 1, last), r2 = Math.min(row + 2, last), r3 = Math.min(row + 3, last);
         int x0 = x.start(row), x1 = x.start(r1), x2 = x.start(r2), x3 = x.start(r3);
@@ -107,16 +124,29 @@ final class VectorTiles {
             c3 = v.fma(c, c3);
             d3 = v.fma(d, d3);
         }
-        store(y, row, out, a0, b0, c0, d0);
-        store(y, r1, out, a1, b1, c1, d1);
-        store(y, r2, out, a2, b2, c2, d2);
-        store(y, r3, out, a3, b3, c3, d3);
+        a0.intoArray(ys, y.start(row) + out);
+        b0.intoArray(ys, y.start(row) + out + 16);
+        c0.intoArray(ys, y.start(row) + out + 32);
+        d0.intoArray(ys, y.start(row) + out + 48);
+        a1.intoArray(ys, y.start(r1) + out);
+        b1.intoArray(ys, y.start(r1) + out + 16);
+        c1.intoArray(ys, y.start(r1) + out + 32);
+        d1.intoArray(ys, y.start(r1) + out + 48);
+        a2.intoArray(ys, y.start(r2) + out);
+        b2.intoArray(ys, y.start(r2) + out + 16);
+        c2.intoArray(ys, y.start(r2) + out + 32);
+        d2.intoArray(ys, y.start(r2) + out + 48);
+        a3.intoArray(ys, y.start(r3) + out);
+        b3.intoArray(ys, y.start(r3) + out + 16);
+        c3.intoArray(ys, y.start(r3) + out + 32);
+        d3.intoArray(ys, y.start(r3) + out + 48);
     }
 
     static void fourRowsInt8(Panels w, long panel, Rows x, Rows y, int row, int out) {
         MemorySegment m = w.data();
         int depth = w.depth();
         float[] xs = x.data();
+        float[] ys = y.data();
         int last = y.count() - 1;
         int r1 = Math.min(row + 1, last), r2 = Math.min(row + 2, last), r3 = Math.min(row + 3, last);
         int x0 = x.start(row), x1 = x.start(r1), x2 = x.start(r2), x3 = x.start(r3);
@@ -151,19 +181,22 @@ final class VectorTiles {
             c3 = v.fma(c, c3);
             d3 = v.fma(d, d3);
         }
-        store(y, row, out, a0, b0, c0, d0);
-        store(y, r1, out, a1, b1, c1, d1);
-        store(y, r2, out, a2, b2, c2, d2);
-        store(y, r3, out, a3, b3, c3, d3);
-    }
-
-    private static void store(Rows y, int row, int out, FloatVector a, FloatVector b, FloatVector c, FloatVector d) {
-        float[] ys = y.data();
-        int to = y.start(row) + out;
-        a.intoArray(ys, to);
-        b.intoArray(ys, to + 16);
-        c.intoArray(ys, to + 32);
-        d.intoArray(ys, to + 48);
+        a0.intoArray(ys, y.start(row) + out);
+        b0.intoArray(ys, y.start(row) + out + 16);
+        c0.intoArray(ys, y.start(row) + out + 32);
+        d0.intoArray(ys, y.start(row) + out + 48);
+        a1.intoArray(ys, y.start(r1) + out);
+        b1.intoArray(ys, y.start(r1) + out + 16);
+        c1.intoArray(ys, y.start(r1) + out + 32);
+        d1.intoArray(ys, y.start(r1) + out + 48);
+        a2.intoArray(ys, y.start(r2) + out);
+        b2.intoArray(ys, y.start(r2) + out + 16);
+        c2.intoArray(ys, y.start(r2) + out + 32);
+        d2.intoArray(ys, y.start(r2) + out + 48);
+        a3.intoArray(ys, y.start(r3) + out);
+        b3.intoArray(ys, y.start(r3) + out + 16);
+        c3.intoArray(ys, y.start(r3) + out + 32);
+        d3.intoArray(ys, y.start(r3) + out + 48);
     }
 
     /** All rows against one f32 panel, six at a time. */
@@ -178,6 +211,7 @@ final class VectorTiles {
     /** Six rows by 2 W outputs: 12 accumulators, 2 weights and a broadcast fit the 16 registers of AVX2. */
     private static void sixRows(MemorySegment m, long panel, int depth, Rows x, Rows y, int row, int out) {
         float[] xs = x.data();
+        float[] ys = y.data();
         int last = y.count() - 1;
         int r1 = Math.min(row + 1, last), r2 = Math.min(row + 2, last), r3 = Math.min(row + 3, last);
         int r4 = Math.min(row + 4, last), r5 = Math.min(row + 5, last);
@@ -211,16 +245,77 @@ final class VectorTiles {
             a5 = v.fma(a, a5);
             b5 = v.fma(b, b5);
         }
-        storeTwo(y, row, out, a0, b0);
-        storeTwo(y, r1, out, a1, b1);
-        storeTwo(y, r2, out, a2, b2);
-        storeTwo(y, r3, out, a3, b3);
-        storeTwo(y, r4, out, a4, b4);
-        storeTwo(y, r5, out, a5, b5);
+        a0.intoArray(ys, y.start(row) + out);
+        b0.intoArray(ys, y.start(row) + out + W);
+        a1.intoArray(ys, y.start(r1) + out);
+        b1.intoArray(ys, y.start(r1) + out + W);
+        a2.intoArray(ys, y.start(r2) + out);
+        b2.intoArray(ys, y.start(r2) + out + W);
+        a3.intoArray(ys, y.start(r3) + out);
+        b3.intoArray(ys, y.start(r3) + out + W);
+        a4.intoArray(ys, y.start(r4) + out);
+        b4.intoArray(ys, y.start(r4) + out + W);
+        a5.intoArray(ys, y.start(r5) + out);
+        b5.intoArray(ys, y.start(r5) + out + W);
     }
 
-    private static void storeTwo(Rows y, int row, int out, FloatVector a, FloatVector b) {
-        a.intoArray(y.data(), y.start(row) + out);
-        b.intoArray(y.data(), y.start(row) + out + W);
+    /** The same for sums that go on from what is in {@code y}, as one panel [x.count()][64]. */
+    static void addSixRows(Panels w, Rows x, MemorySegment y, long offset) {
+        for (int r = 0; r < x.count(); r += 6) {
+            for (int j = 0; j < Panels.WIDTH; j += 2 * W) {
+                addSixRows(w.data(), w.offset() + j * 4L, w.depth(), x, y, r, offset + j * 4L);
+            }
+        }
+    }
+
+    /** Six rows by 2 W outputs that go on from what is there. All is loaded before anything is stored. */
+    private static void addSixRows(MemorySegment w, long panel, int depth, Rows x, MemorySegment y, int row, long out) {
+        float[] xs = x.data();
+        int last = x.count() - 1;
+        int r1 = Math.min(row + 1, last), r2 = Math.min(row + 2, last), r3 = Math.min(row + 3, last);
+        int r4 = Math.min(row + 4, last), r5 = Math.min(row + 5, last);
+        int x0 = x.start(row), x1 = x.start(r1), x2 = x.start(r2), x3 = x.start(r3), x4 = x.start(r4), x5 = x.start(r5);
+        long o0 = out + (long) row * F32_STEP, o1 = out + (long) r1 * F32_STEP, o2 = out + (long) r2 * F32_STEP;
+        long o3 = out + (long) r3 * F32_STEP, o4 = out + (long) r4 * F32_STEP, o5 = out + (long) r5 * F32_STEP;
+        FloatVector a0 = f32(y, o0), b0 = f32(y, o0 + 4L * W);
+        FloatVector a1 = f32(y, o1), b1 = f32(y, o1 + 4L * W);
+        FloatVector a2 = f32(y, o2), b2 = f32(y, o2 + 4L * W);
+        FloatVector a3 = f32(y, o3), b3 = f32(y, o3 + 4L * W);
+        FloatVector a4 = f32(y, o4), b4 = f32(y, o4 + 4L * W);
+        FloatVector a5 = f32(y, o5), b5 = f32(y, o5 + 4L * W);
+        for (int k = 0; k < depth; k++) {
+            long o = panel + (long) k * F32_STEP;
+            FloatVector a = f32(w, o), b = f32(w, o + 4L * W), v;
+            v = broadcast(xs[x0 + k]);
+            a0 = v.fma(a, a0);
+            b0 = v.fma(b, b0);
+            v = broadcast(xs[x1 + k]);
+            a1 = v.fma(a, a1);
+            b1 = v.fma(b, b1);
+            v = broadcast(xs[x2 + k]);
+            a2 = v.fma(a, a2);
+            b2 = v.fma(b, b2);
+            v = broadcast(xs[x3 + k]);
+            a3 = v.fma(a, a3);
+            b3 = v.fma(b, b3);
+            v = broadcast(xs[x4 + k]);
+            a4 = v.fma(a, a4);
+            b4 = v.fma(b, b4);
+            v = broadcast(xs[x5 + k]);
+            a5 = v.fma(a, a5);
+            b5 = v.fma(b, b5);
+        }
+        a0.intoMemorySegment(y, o0, LE);
+        b0.intoMemorySegment(y, o0 + 4L * W, LE);
+        a1.intoMemorySegment(y, o1, LE);
+        b1.intoMemorySegment(y, o1 + 4L * W, LE);
+        a2.intoMemorySegment(y, o2, LE);
+        b2.intoMemorySegment(y, o2 + 4L * W, LE);
+        a3.intoMemorySegment(y, o3, LE);
+        b3.intoMemorySegment(y, o3 + 4L * W, LE);
+        a4.intoMemorySegment(y, o4, LE);
+        b4.intoMemorySegment(y, o4 + 4L * W, LE);
+        a5.intoMemorySegment(y, o5, LE);
+        b5.intoMemorySegment(y, o5 + 4L * W, LE);
     }
 }

@@ -103,9 +103,8 @@ public final class Matrix {
 
     /**
      * Builds a matrix from numbers in row-major order, filled in parallel. For bf16 a number is rounded to nearest, ties
-     * to even; for int8
-     * each row gets a scale of its own, max |w| / 127, and holds w / scale rounded likewise, so that a weight is at most half
-     * a scale off.
+     * to even; for int8 each row gets a scale of its own, max |w| / 127, and holds w / scale rounded likewise, so that a
+     * weight is at most half a scale off.
      *
      * @throws IllegalArgumentException if the shape is empty, the dtype is f16, or a number to quantise is not finite
      */
@@ -351,11 +350,26 @@ public final class Matrix {
     public float output(int n, float[] x, int offset) {
         Objects.checkIndex(n, rows);
         Objects.checkFromIndexSize(offset, cols, x.length);
-        int panel = n / Panels.WIDTH;
-        int j = n % Panels.WIDTH;
+        long first = position(n / Panels.WIDTH, 0, n % Panels.WIDTH);
+        long step = (long) Panels.WIDTH * dtype.bytes();
         float sum = 0;
-        for (int k = 0; k < cols; k++) {
-            sum = Math.fma(x[offset + k], stored(panel, k, j), sum);
+        switch (dtype) { // one loop each, as in row
+            case F32 -> {
+                for (int k = 0; k < cols; k++) {
+                    sum = Math.fma(x[offset + k], data.get(FLOAT, first + k * step), sum);
+                }
+            }
+            case BF16 -> {
+                for (int k = 0; k < cols; k++) {
+                    sum = Math.fma(x[offset + k], DType.fromBFloat16(data.get(SHORT, first + k * step)), sum);
+                }
+            }
+            case INT8 -> {
+                for (int k = 0; k < cols; k++) {
+                    sum = Math.fma(x[offset + k], data.get(ValueLayout.JAVA_BYTE, first + k * step), sum);
+                }
+            }
+            case F16 -> throw new AssertionError(dtype);
         }
         return scales == null ? sum : sum * scales[n];
     }
@@ -438,16 +452,5 @@ public final class Matrix {
 
     private void store(int panel, int[] words) {
         MemorySegment.copy(words, 0, data, INT, panel * panelBytes(), words.length);
-    }
-
-    /** A number as it is stored: of an int8 matrix without its row's scale. */
-    private float stored(int panel, int k, int j) {
-        long position = position(panel, k, j);
-        return switch (dtype) {
-            case F32 -> data.get(FLOAT, position);
-            case BF16 -> DType.fromBFloat16(data.get(SHORT, position));
-            case INT8 -> data.get(ValueLayout.JAVA_BYTE, position);
-            case F16 -> throw new AssertionError(dtype);
-        };
     }
 }
