@@ -181,8 +181,8 @@ final class GenerateCommand implements Callable<Integer> {
         if (model.json()) {
             ObjectNode document = document(generation, loadSeconds);
             if (logprobs != null) {
-                ScoreDocument scores = new ScoreDocument(loaded, false, logprobs);
-                document.set("logprobs", scores.predictions(generation.predictions()));
+                new ScoreDocument(loaded, false, logprobs)
+                        .predictions(generation.predictions(), document.putArray("logprobs"));
             }
             Json.print(out, document);
         } else {

@@ -153,9 +153,7 @@ final class ScorePage {
         fact(String.format(
                 Locale.ROOT, "%.2f bits, log p = %.4f", prediction.surprisal(), prediction.logProbability()));
         out.append("<hr>");
-        List<Alternative> shown = prediction.alternatives();
-        for (Alternative each : shown.subList(0, Math.min(ALTERNATIVES, shown.size()))) {
-            double probability = StrictMath.exp(each.logProbability());
+        for (Alternative each : prediction.alternatives(ALTERNATIVES)) {
             out.append(String.format(
                     Locale.ROOT,
                     "<span class=\"%s\" style=\"--p:%.1f\"><span>",
