@@ -24,17 +24,33 @@ public final class WholeFile {
     }
 
     /**
-     * Writes {@code target}, replacing what it was.
+     * Refuses what cannot be written, for a caller that computes long before it writes.
      *
-     * @throws IOException if its folder does not exist or writing fails; the target is then as before
+     * @throws IOException if the target's folder does not exist, or the target does and is no regular file
      */
-    public static void write(Path target, Content content) throws IOException {
-        Path folder = target.toAbsolutePath().getParent();
-        if (folder == null || !Files.isDirectory(folder)) {
+    public static void check(Path target) throws IOException {
+        if (!Files.isDirectory(folder(target))) {
             throw new NoSuchFileException(target.toString(), null, "no such folder to write to");
         }
+        if (Files.exists(target) && !Files.isRegularFile(target)) {
+            throw new IOException(target + ": expected a file to replace or none, got something else; check the path");
+        }
+    }
+
+    private static Path folder(Path target) {
+        Path folder = target.toAbsolutePath().getParent();
+        return folder == null ? target : folder; // the root is no file
+    }
+
+    /**
+     * Writes {@code target}, replacing what it was.
+     *
+     * @throws IOException as {@link #check}, or if writing fails; the target is then as before
+     */
+    public static void write(Path target, Content content) throws IOException {
+        check(target);
         // Not Files.createTempFile: that one makes files nobody else can read.
-        Path temporary = folder.resolve(".causal4j-" + UUID.randomUUID() + ".tmp");
+        Path temporary = folder(target).resolve(".causal4j-" + UUID.randomUUID() + ".tmp");
         try {
             try (FileChannel channel =
                     FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
