@@ -21,7 +21,7 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "causal4j",
         description = "Generates text with a causal language model, in pure Java.",
-        subcommands = {GenerateCommand.class, InspectCommand.class, BenchCommand.class},
+        subcommands = {GenerateCommand.class, InspectCommand.class, BenchCommand.class, TokenizerCommand.class},
         synopsisSubcommandLabel = "COMMAND",
         exitCodeOnInvalidInput = 2,
         exitCodeOnExecutionException = 1)
@@ -99,7 +99,8 @@ public final class Main implements Callable<Integer> {
             Version.lines().forEach(spec.commandLine().getOut()::println);
             return 0;
         }
-        throw new ParameterException(spec.commandLine(), "command: expected generate, inspect or bench, got none");
+        throw new ParameterException(
+                spec.commandLine(), "command: expected generate, inspect, bench or tokenizer, got none");
     }
 
     private static int usageError(ParameterException e) {

@@ -42,7 +42,9 @@ class MainTest {
 
     @Test
     void withoutACommandTheUsageIsWrong() throws Exception {
-        Program.SCALAR.run().refused(2, "expected generate, inspect or bench, got none", "; see causal4j --help");
+        Program.SCALAR
+                .run()
+                .refused(2, "expected generate, inspect, bench or tokenizer, got none", "; see causal4j --help");
         Program.SCALAR.run("translate").refused(2, "translate", "; see causal4j --help");
         Program.SCALAR.run("--json").refused(2, "--json");
     }

@@ -43,7 +43,12 @@ public final class JsonConfig {
      * @param subject what messages call it
      */
     public static JsonConfig parse(String subject, byte[] json) throws FormatException {
-        UntrustedInput.requireLength(subject, WHAT, json.length, MAX_BYTES);
+        return parse(subject, json, MAX_BYTES);
+    }
+
+    /** The same with a limit of the caller's, at most 16 MB. */
+    public static JsonConfig parse(String subject, byte[] json, int maxBytes) throws FormatException {
+        UntrustedInput.requireLength(subject, WHAT, json.length, maxBytes);
         return new JsonConfig(
                 subject, UntrustedInput.readObject(subject, json, parser -> parser.<JsonNode>readValueAsTree()));
     }
@@ -111,11 +116,17 @@ public final class JsonConfig {
      * @throws FormatException if it is there and not a string
      */
     public String string(String key, String fallback) throws FormatException {
+        return has(key) ? requireString(key) : fallback;
+    }
+
+    /**
+     * A string that must be there.
+     *
+     * @throws FormatException if it is absent or not a string
+     */
+    public String requireString(String key) throws FormatException {
         JsonNode value = value(key);
-        if (value == null) {
-            return fallback;
-        }
-        if (!value.isString()) {
+        if (value == null || !value.isString()) {
             throw wrong(key, "a string", value);
         }
         return value.stringValue();

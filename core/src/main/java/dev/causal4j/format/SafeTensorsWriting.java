@@ -9,18 +9,13 @@ import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.CharsetEncoder;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.UUID;
 import tools.jackson.core.JsonGenerator;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -35,27 +30,7 @@ final class SafeTensorsWriting {
     static void write(Path target, Collection<TensorView> tensors, Map<String, String> metadata) throws IOException {
         List<TensorView> sorted = sorted(tensors);
         byte[] header = header(sorted, metadata);
-        Path folder = target.toAbsolutePath().getParent();
-        if (folder == null || !Files.isDirectory(folder)) {
-            throw new NoSuchFileException(target.toString(), null, "no such folder to write to");
-        }
-        // Not Files.createTempFile: that one makes files nobody else can read.
-        Path temporary = folder.resolve(".causal4j-" + UUID.randomUUID() + ".tmp");
-        try {
-            try (FileChannel channel =
-                    FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
-                copy(header, sorted, channel);
-                channel.force(true);
-            }
-            Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
-        } catch (Throwable failure) {
-            try {
-                Files.deleteIfExists(temporary);
-            } catch (IOException e) {
-                failure.addSuppressed(e);
-            }
-            throw failure;
-        }
+        WholeFile.write(target, channel -> copy(header, sorted, channel));
     }
 
     /** Descending size of dtype keeps every tensor aligned; names compare by their bytes in UTF-8. */

@@ -2,7 +2,7 @@
  * Files as strangers wrote them. Weights: {@link dev.causal4j.format.TensorStore} opens a folder,
  * {@link dev.causal4j.format.SafeTensors} one file, {@link dev.causal4j.format.ShardedSafeTensors} an index with the
  * files it names. Configuration: {@link dev.causal4j.format.JsonConfig}. What a tensor or a key means to a model is not
- * known here.
+ * known here. {@link dev.causal4j.format.WholeFile} writes whatever is written.
  *
  * <p>Every input is hostile until it is checked: sizes are bounded before anything is allocated, all of a file's claims
  * are checked before its first number is handed out, and whatever is wrong becomes a

@@ -2,6 +2,7 @@ package dev.causal4j.tokenizer;
 
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * GPT-2's alphabet: each of the 256 bytes is a visible character, so that pieces are strings. Printable Latin-1
@@ -11,8 +12,19 @@ final class ByteLevel {
     private static final char[] CHARS = chars();
     // The byte of each character of the alphabet, which ends below U+0144; -1 elsewhere.
     private static final short[] BYTES = bytes(CHARS);
+    private static final int[] IDS = ids();
 
     private ByteLevel() {}
+
+    /** All 256 characters in their own order, which is that of GPT-2's first 256 ids. */
+    static List<String> alphabet() {
+        return new String(CHARS).chars().sorted().mapToObj(Character::toString).toList();
+    }
+
+    /** The place of a byte's character in {@link #alphabet}. */
+    static int id(byte b) {
+        return IDS[b & 0xff];
+    }
 
     /**
      * The bytes a piece stands for. A piece with a character outside the alphabet, which only an added token can be,
@@ -47,5 +59,14 @@ final class ByteLevel {
             bytes[chars[b]] = (short) b;
         }
         return bytes;
+    }
+
+    private static int[] ids() {
+        List<String> alphabet = alphabet();
+        int[] ids = new int[256];
+        for (int b = 0; b < 256; b++) {
+            ids[b] = alphabet.indexOf(String.valueOf(CHARS[b]));
+        }
+        return ids;
     }
 }

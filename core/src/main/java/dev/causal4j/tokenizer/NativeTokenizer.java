@@ -18,8 +18,8 @@ final class NativeTokenizer {
     /**
      * Loads the native library if this is the first one.
      *
-     * @param json only ever written by {@link BytePairVocabulary#toJson}: what the library does not expect, it answers
-     *     with the end of the process
+     * @param json only ever written by {@link VocabularyWriter#nativeJson}: what the library does not expect, it
+     *     answers with the end of the process
      * @throws IOException if the library cannot be unpacked or loaded, or refuses the tokenizer
      */
     NativeTokenizer(String json) throws IOException {

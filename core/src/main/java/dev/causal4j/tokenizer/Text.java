@@ -23,7 +23,7 @@ final class Text {
      * BytePairVocabulary#splitsAtSpaces}): before an ASCII space that follows something visible. The text's length if
      * there is none.
      */
-    static int nextCut(String text, int from) {
+    static int nextCut(CharSequence text, int from) {
         for (int i = Math.max(from, 1); i < text.length(); i++) {
             char c = text.charAt(i);
             if ((c == ' ' || c == '\n' || c == '\r' || c == '\t') && !mayBeSpace(text.charAt(i - 1))) {

@@ -1,8 +1,11 @@
 package dev.causal4j.tokenizer;
 
+import dev.causal4j.format.WholeFile;
 import dev.causal4j.tokenizer.BytePairVocabulary.AddedToken;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.Reader;
+import java.io.StringReader;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -13,6 +16,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 
 /**
@@ -25,17 +29,21 @@ import java.util.stream.IntStream;
  * <p>The first {@code encode} of a process loads the native library; loading a tokenizer and decoding do not need it.
  */
 public final class Tokenizer {
+    /** GPT-2's only special token: it ends a document. */
+    public static final String END_OF_TEXT = "<|endoftext|>";
+
+    private static final String JSON = "tokenizer.json";
+    private static final String VOCAB = "vocab.json";
+    private static final String MERGES = "merges.txt";
+
     // The largest tokenizer.json in use has 33 MB.
     private static final int MAX_FILE_BYTES = 64 << 20;
-    // Encoding takes about 140 bytes of memory for a character of a part.
-    private static final int PART = 1 << 16;
-    private static final int MAX_PART = 1 << 24;
 
     private final BytePairVocabulary vocabulary;
     private final BitSet special = new BitSet();
     private final Map<SpecialTokens, NativeTokenizer> encoders = new ConcurrentHashMap<>();
 
-    private Tokenizer(BytePairVocabulary vocabulary) {
+    Tokenizer(BytePairVocabulary vocabulary) {
         this.vocabulary = vocabulary;
         vocabulary.addedTokens().stream().filter(AddedToken::special).forEach(token -> special.set(token.id()));
     }
@@ -47,12 +55,12 @@ public final class Tokenizer {
      * @throws IOException if a file cannot be read or is not what it should be; the message is one line
      */
     public static Optional<Tokenizer> load(Path folder) throws IOException {
-        Path json = folder.resolve("tokenizer.json");
+        Path json = folder.resolve(JSON);
         if (Files.exists(json)) {
             return Optional.of(fromJson(json.toString(), read(json)));
         }
-        Path vocab = folder.resolve("vocab.json");
-        Path merges = folder.resolve("merges.txt");
+        Path vocab = folder.resolve(VOCAB);
+        Path merges = folder.resolve(MERGES);
         if (Files.exists(vocab) || Files.exists(merges)) {
             return Optional.of(fromVocabulary(folder.toString(), read(vocab), read(merges)));
         }
@@ -77,6 +85,24 @@ public final class Tokenizer {
      */
     public static Tokenizer fromVocabulary(String subject, byte[] vocabJson, byte[] mergesTxt) throws IOException {
         return new Tokenizer(new VocabularyReader(subject).vocabAndMerges(vocabJson, mergesTxt));
+    }
+
+    /**
+     * Writes {@code tokenizer.json}, and GPT-2's {@code vocab.json} and {@code merges.txt} for programs that only know
+     * those, into a folder that exists. Each file is written whole or not at all; equal tokenizers give equal bytes.
+     *
+     * @throws IOException if writing fails
+     */
+    public void save(Path folder) throws IOException {
+        VocabularyWriter writer = new VocabularyWriter(vocabulary);
+        WholeFile.write(folder.resolve(VOCAB), writer.vocabJson());
+        WholeFile.write(folder.resolve(MERGES), writer.mergesTxt());
+        WholeFile.write(folder.resolve(JSON), toJson()); // last: the one that is read where all three are
+    }
+
+    /** The bytes of this tokenizer's {@code tokenizer.json}: all there is to know of it. */
+    public byte[] toJson() {
+        return new VocabularyWriter(vocabulary).tokenizerJson();
     }
 
     private static byte[] read(Path file) throws IOException {
@@ -110,27 +136,39 @@ public final class Tokenizer {
      *     line
      */
     public int[] encode(String text, SpecialTokens specialTokens) {
-        return encode(text, specialTokens, PART);
+        return encode(text, specialTokens, TextParts.USUAL);
+    }
+
+    /**
+     * Encodes a text of any length, in parts of about 64 K characters, with the ids of {@link #encode(String,
+     * SpecialTokens)}.
+     *
+     * @param ids hears of each id in turn
+     * @throws IOException if the reader fails
+     * @throws IllegalArgumentException as {@link #encode(String, SpecialTokens)} does; the tokenizer of a model that
+     *     puts a space before each text takes at most 16 million characters
+     */
+    public void encode(Reader text, SpecialTokens specialTokens, IntConsumer ids) throws IOException {
+        encode(text, specialTokens, TextParts.USUAL, ids);
     }
 
     int[] encode(String text, SpecialTokens specialTokens, int partLength) {
-        String valid = Text.wellFormed(text);
-        boolean splits = vocabulary.splitsAtSpaces();
         IntStream.Builder ids = IntStream.builder();
-        for (int from = 0; from < valid.length(); ) {
-            int to = splits && valid.length() - from > partLength
-                    ? Text.nextCut(valid, from + partLength)
-                    : valid.length();
-            if (to - from > MAX_PART) {
-                throw new IllegalArgumentException("text: expected a space at least every " + MAX_PART
-                        + " characters, got none in " + (to - from) + "; split the text");
-            }
-            for (long id : encoder(specialTokens).encode(valid.substring(from, to))) {
-                ids.add(known((int) id));
-            }
-            from = to;
+        try {
+            encode(new StringReader(text), specialTokens, partLength, ids::add);
+        } catch (IOException impossible) {
+            throw new UncheckedIOException(impossible);
         }
         return ids.build().toArray();
+    }
+
+    private void encode(Reader text, SpecialTokens specialTokens, int partLength, IntConsumer ids) throws IOException {
+        TextParts parts = new TextParts(text, partLength, vocabulary.splitsAtSpaces());
+        for (String part = parts.next(); part != null; part = parts.next()) {
+            for (long id : encoder(specialTokens).encode(part)) {
+                ids.accept(known((int) id));
+            }
+        }
     }
 
     private int known(int id) {
@@ -144,7 +182,7 @@ public final class Tokenizer {
     private NativeTokenizer encoder(SpecialTokens specialTokens) {
         return encoders.computeIfAbsent(specialTokens, key -> {
             try {
-                return new NativeTokenizer(vocabulary.toJson(key));
+                return new NativeTokenizer(new VocabularyWriter(vocabulary).nativeJson(key));
             } catch (IOException e) {
                 throw new UncheckedIOException(Objects.toString(e.getMessage()), e);
             }

@@ -29,11 +29,10 @@ final class VocabularyReader {
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .build();
-    private static final String END_OF_TEXT = "<|endoftext|>";
     // 16 million ids; the largest vocabularies in use have 262,144.
-    private static final int MAX_ID = (1 << 24) - 1;
+    static final int MAX_ID = (1 << 24) - 1;
     // The native library compares each with every other. The most in use are about 6,400.
-    private static final int MAX_ADDED_TOKENS = 10_000;
+    static final int MAX_ADDED_TOKENS = 10_000;
 
     private static final String COPY_AGAIN = "copy the file again from where it came";
     private static final String GPT2_ONLY = "only GPT-2's byte-level byte-pair tokenizers can be read";
@@ -61,9 +60,9 @@ final class VocabularyReader {
     BytePairVocabulary vocabAndMerges(byte[] vocabJson, byte[] mergesTxt) throws IOException {
         Map<String, Integer> ids = ids("vocab.json", parse(vocabJson));
         List<AddedToken> added = new ArrayList<>();
-        Integer endOfText = ids.get(END_OF_TEXT);
+        Integer endOfText = ids.get(Tokenizer.END_OF_TEXT);
         if (endOfText != null) {
-            added.add(new AddedToken(endOfText, END_OF_TEXT, true, false, false, false, false));
+            added.add(new AddedToken(endOfText, Tokenizer.END_OF_TEXT, true, false, false, false, false));
         }
         List<Merge> merges = new ArrayList<>();
         int number = 0;

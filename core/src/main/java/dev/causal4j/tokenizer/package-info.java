@@ -1,6 +1,7 @@
 /**
  * Text to token ids and back: {@link dev.causal4j.tokenizer.Tokenizer}, and {@link
- * dev.causal4j.tokenizer.StreamingDecoder} for text that is shown while it is generated.
+ * dev.causal4j.tokenizer.StreamingDecoder} for text that is shown while it is generated. {@link
+ * dev.causal4j.tokenizer.BytePairTrainer} makes a tokenizer from texts.
  *
  * <p>Encoding is done by Hugging Face's own native tokenizers (through DJL's JNI layer), so ids are theirs by
  * construction. Everything else is Java:

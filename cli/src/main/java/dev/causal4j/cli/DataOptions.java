@@ -1,0 +1,29 @@
+package dev.causal4j.cli;
+
+import dev.causal4j.training.Documents;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import picocli.CommandLine.Option;
+
+/** The options of every command that reads texts to learn from. */
+final class DataOptions {
+    @Option(
+            names = "--data",
+            paramLabel = "FILE|DIR",
+            arity = "1..*",
+            required = true,
+            description = "Text files, JSONL files (*.jsonl, a document a line), and folders with them, in UTF-8.")
+    private List<Path> data = List.of();
+
+    @Option(
+            names = "--text-field",
+            paramLabel = "NAME",
+            defaultValue = Documents.TEXT_FIELD,
+            description = "The field of a JSONL line that has the text; default: ${DEFAULT-VALUE}.")
+    private String textField = Documents.TEXT_FIELD;
+
+    Documents documents() throws IOException {
+        return Documents.of(data, textField);
+    }
+}

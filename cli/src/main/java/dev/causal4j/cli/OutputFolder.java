@@ -1,0 +1,44 @@
+package dev.causal4j.cli;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.stream.Stream;
+
+/** Where a command will write, checked before its work begins: nothing of somebody's is replaced by accident. */
+final class OutputFolder {
+    private final Path folder;
+
+    /**
+     * Checks the folder and leaves it as it is.
+     *
+     * @param overwrite whether it may have files already
+     * @throws IOException if it is no folder, cannot be written, or has files and must not
+     */
+    OutputFolder(Path folder, boolean overwrite) throws IOException {
+        this.folder = folder;
+        if (Files.isDirectory(folder)) {
+            try (Stream<Path> inside = Files.list(folder)) {
+                if (!overwrite && inside.findAny().isPresent()) {
+                    throw new IOException(folder + ": expected a new or an empty folder, got one with files;"
+                            + " name another or pass --overwrite");
+                }
+            }
+        } else if (Files.exists(folder)) {
+            throw new IOException(folder + ": expected a folder, got a file; name another");
+        }
+        Path existing = folder.toAbsolutePath().normalize();
+        while (existing != null && !Files.exists(existing)) {
+            existing = existing.getParent();
+        }
+        if (existing == null || !Files.isDirectory(existing) || !Files.isWritable(existing)) {
+            throw new IOException(folder + ": expected a folder that can be written, got " + existing
+                    + ", which cannot; name another");
+        }
+    }
+
+    /** Makes the folder, and those around it, if there is none. */
+    Path create() throws IOException {
+        return Files.createDirectories(folder);
+    }
+}

@@ -1,0 +1,49 @@
+package dev.causal4j.cli;
+
+import me.tongfei.progressbar.ConsoleProgressBarConsumer;
+import me.tongfei.progressbar.ProgressBar;
+import me.tongfei.progressbar.ProgressBarBuilder;
+import me.tongfei.progressbar.ProgressBarStyle;
+import org.jspecify.annotations.Nullable;
+
+/** How far long work is, on standard error and only if that is a terminal. Belongs to one command; not thread-safe. */
+final class Progress implements AutoCloseable {
+    private static final int COLUMNS = 80;
+
+    private final @Nullable ProgressBar bar;
+
+    /** @param total what is to be done, in {@code unit}; -1 if that is not known */
+    Progress(String task, String unit, long total) {
+        bar = StandardError.isTerminal()
+                ? new ProgressBarBuilder()
+                        .setTaskName(task)
+                        .setUnit(" " + unit, 1)
+                        .setInitialMax(total)
+                        .setStyle(ProgressBarStyle.ASCII)
+                        .setConsumer(new ConsoleProgressBarConsumer(System.err, COLUMNS))
+                        .setUpdateIntervalMillis(200)
+                        .hideEta()
+                        .build()
+                : null;
+    }
+
+    void at(long done) {
+        if (bar != null) {
+            bar.stepTo(done);
+        }
+    }
+
+    void at(long done, String message) {
+        if (bar != null) {
+            bar.setExtraMessage(message);
+            bar.stepTo(done);
+        }
+    }
+
+    @Override
+    public void close() {
+        if (bar != null) {
+            bar.close();
+        }
+    }
+}

@@ -1,0 +1,24 @@
+package dev.causal4j.cli;
+
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** What can be done with tokenizers. */
+@Command(
+        name = "tokenizer",
+        description = "Makes tokenizers.",
+        subcommands = TokenizerTrainCommand.class,
+        synopsisSubcommandLabel = "COMMAND")
+final class TokenizerCommand implements Callable<Integer> {
+    @Spec
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec spec;
+
+    @Override
+    public Integer call() {
+        throw new ParameterException(spec.commandLine(), "command: expected tokenizer train, got none");
+    }
+}

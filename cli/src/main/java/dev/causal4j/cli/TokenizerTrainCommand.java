@@ -1,0 +1,119 @@
+package dev.causal4j.cli;
+
+import dev.causal4j.tokenizer.BytePairTrainer;
+import dev.causal4j.tokenizer.Tokenizer;
+import dev.causal4j.training.Documents;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Trains a byte-pair tokenizer on files of text. */
+@Command(
+        name = "train",
+        description = "Trains a byte-pair tokenizer of GPT-2's kind on files of text.",
+        sortOptions = false)
+final class TokenizerTrainCommand implements Callable<Integer> {
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
+    private DataOptions data;
+
+    @Option(
+            names = "--vocabulary-size",
+            paramLabel = "N",
+            required = true,
+            description = "Tokens, the 256 bytes and the special ones included.")
+    private int vocabularySize;
+
+    @Option(
+            names = "--out",
+            paramLabel = "DIR",
+            required = true,
+            description = "Folder for tokenizer.json, vocab.json and merges.txt; made if there is none.")
+    @SuppressWarnings("NullAway.Init")
+    private Path out;
+
+    @Option(names = "--overwrite", description = "Replace these files in a folder that is not empty.")
+    private boolean overwrite;
+
+    @Option(
+            names = "--special-token",
+            paramLabel = "TOKEN",
+            description = "A token that is not learned but stands for itself, with the last ids; may be repeated."
+                    + " Without it: " + Tokenizer.END_OF_TEXT + ".")
+    private List<String> specialTokens = List.of(Tokenizer.END_OF_TEXT);
+
+    @Option(
+            names = "--min-frequency",
+            paramLabel = "N",
+            defaultValue = "" + BytePairTrainer.MIN_FREQUENCY,
+            description = "How often a pair must occur to become a token; default: ${DEFAULT-VALUE}.")
+    private int minFrequency;
+
+    @Option(names = "--json", description = "Print one JSON document and nothing else.")
+    private boolean json;
+
+    @Spec
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec spec;
+
+    @Override
+    public Integer call() throws IOException {
+        long start = System.nanoTime();
+        BytePairTrainer trainer;
+        try {
+            trainer = new BytePairTrainer(vocabularySize, specialTokens, minFrequency);
+        } catch (IllegalArgumentException e) {
+            throw new ParameterException(spec.commandLine(), String.valueOf(e.getMessage()));
+        }
+        OutputFolder folder = new OutputFolder(out, overwrite);
+        Documents documents = data.documents();
+        long bytes = documents.bytes();
+        try (Progress progress = new Progress("reading", "bytes", bytes)) {
+            documents.forEach(trainer::add, progress::at);
+        }
+        Tokenizer tokenizer;
+        try (Progress progress = new Progress("merging", "tokens", vocabularySize)) {
+            tokenizer = trainer.train(progress::at);
+        }
+        tokenizer.save(folder.create());
+        print(tokenizer, bytes, (System.nanoTime() - start) / 1e9);
+        return 0;
+    }
+
+    private void print(Tokenizer tokenizer, long bytes, double seconds) {
+        int size = tokenizer.vocabularySize();
+        PrintWriter to = spec.commandLine().getOut();
+        if (json) {
+            ObjectNode document = Json.object()
+                    .put("out", out.toString())
+                    .put("vocabulary_size", size)
+                    .put("requested_vocabulary_size", vocabularySize)
+                    .put("data_bytes", bytes)
+                    .put("seconds", seconds);
+            Json.print(to, document);
+        } else {
+            to.printf(Locale.ROOT, "%,d tokens from %,d bytes in %.1f s, written to %s%n", size, bytes, seconds, out);
+            to.flush();
+        }
+        if (size < vocabularySize) {
+            spec.commandLine()
+                    .getErr()
+                    .printf(
+                            Locale.ROOT,
+                            "vocabulary-size: expected %d, got %d; no other pair occurs %d times, give more data%n",
+                            vocabularySize,
+                            size,
+                            minFrequency);
+        }
+    }
+}

@@ -1,0 +1,151 @@
+package dev.causal4j.tokenizer;
+
+import dev.causal4j.tokenizer.BytePairVocabulary.AddedToken;
+import java.io.IOException;
+import java.io.Reader;
+import java.io.StringReader;
+import java.io.UncheckedIOException;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.IntConsumer;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+
+/**
+ * Trains a byte-pair tokenizer of GPT-2's kind (Sennrich, Haddow and Birch 2016; Radford et al. 2019) on texts of any
+ * size. Not thread-safe, for one use: {@link #add} the texts, then {@link #train}.
+ *
+ * <p>Ids: the 256 bytes in the order of GPT-2's alphabet, the learned tokens in the order they were learned, the
+ * special tokens. A merge is the most frequent pair of neighbours inside words; of equally frequent ones it is the pair
+ * with the lower left id, then the lower right id, which is the rule of Hugging Face's trainer. So equal texts give
+ * equal tokenizers, in whatever order they are added. Memory grows with the number of different words, not with the
+ * texts.
+ */
+public final class BytePairTrainer {
+    /** A pair that occurs once teaches nothing; the default of Hugging Face's byte-level tokenizer too. */
+    public static final int MIN_FREQUENCY = 2;
+
+    private static final int BYTES = 256;
+
+    private final int vocabularySize;
+    private final List<String> specialTokens;
+    private final int minFrequency;
+    private final Pattern special;
+    private final Map<String, long[]> counts = new HashMap<>();
+
+    /** With {@link Tokenizer#END_OF_TEXT} as only special token and {@link #MIN_FREQUENCY}. */
+    public BytePairTrainer(int vocabularySize) {
+        this(vocabularySize, List.of(Tokenizer.END_OF_TEXT), MIN_FREQUENCY);
+    }
+
+    /**
+     * @param vocabularySize how many ids there are to be, the 256 bytes and the special tokens included
+     * @param specialTokens get the last ids; where they stand in the texts nothing is learned
+     * @param minFrequency how often a pair must occur to become a token
+     * @throws IllegalArgumentException if the vocabulary has no room for bytes and special tokens or more than
+     *     16,777,216 entries, a special token is there twice or not two or more visible characters of ASCII, or
+     *     minFrequency is below 1
+     */
+    public BytePairTrainer(int vocabularySize, List<String> specialTokens, int minFrequency) {
+        int least = BYTES + specialTokens.size();
+        int most = VocabularyReader.MAX_ID + 1;
+        if (vocabularySize < least || vocabularySize > most) {
+            throw new IllegalArgumentException("vocabulary-size: expected " + least + " (256 bytes and "
+                    + specialTokens.size() + " special) to " + most + ", got " + vocabularySize);
+        }
+        if (minFrequency < 1) {
+            throw new IllegalArgumentException("min-frequency: expected at least 1, got " + minFrequency);
+        }
+        requireSpecial(specialTokens);
+        this.vocabularySize = vocabularySize;
+        this.specialTokens = List.copyOf(specialTokens);
+        this.minFrequency = minFrequency;
+        special = Pattern.compile(specialTokens.stream()
+                .sorted(Comparator.comparingInt(String::length).reversed()) // the longest wins, as in the encoder
+                .map(Pattern::quote)
+                .collect(Collectors.joining("|")));
+    }
+
+    private static void requireSpecial(List<String> tokens) {
+        if (tokens.size() > VocabularyReader.MAX_ADDED_TOKENS) {
+            throw new IllegalArgumentException(
+                    "special tokens: expected at most " + VocabularyReader.MAX_ADDED_TOKENS + ", got " + tokens.size());
+        }
+        Set<String> seen = new HashSet<>();
+        for (String token : tokens) {
+            // Other characters may be bytes of GPT-2's alphabet, and would be decoded to another text.
+            boolean visible = token.length() > 1 && token.chars().allMatch(c -> c > ' ' && c < 0x7f);
+            if (!visible || !seen.add(token)) {
+                throw new IllegalArgumentException("special token: expected two or more visible characters of ASCII,"
+                        + " each token once, got " + Messages.quote(token));
+            }
+        }
+    }
+
+    /** Counts the words of a text. */
+    public void add(String text) {
+        try {
+            add(new StringReader(text));
+        } catch (IOException impossible) {
+            throw new UncheckedIOException(impossible);
+        }
+    }
+
+    /**
+     * The same for a text that need not fit into memory.
+     *
+     * @throws IOException if the reader fails; what was read before is counted
+     * @throws IllegalArgumentException if the text runs for more than 16 million characters without a space
+     */
+    public void add(Reader text) throws IOException {
+        TextParts parts = new TextParts(text, TextParts.USUAL, true);
+        for (String part = parts.next(); part != null; part = parts.next()) {
+            // Without special tokens the pattern is empty and would match everywhere.
+            for (String between : specialTokens.isEmpty() ? new String[] {part} : special.split(part, -1)) {
+                WordSplit.split(between, this::count);
+            }
+        }
+    }
+
+    private void count(String word) {
+        counts.computeIfAbsent(word, _ -> new long[1])[0]++;
+    }
+
+    /** As {@link #train(IntConsumer)}, with nobody to hear of its progress. */
+    public Tokenizer train() {
+        return train(_ -> {});
+    }
+
+    /**
+     * Learns the tokens. If no pair is left that occurs often enough, the tokenizer is smaller than was asked for; see
+     * its {@link Tokenizer#vocabularySize}.
+     *
+     * @param progress hears of the number of tokens after each merge; what it throws ends the training
+     * @throws IllegalStateException if no text was added
+     * @throws IllegalArgumentException if the different words have more than 2^31 bytes together
+     */
+    public Tokenizer train(IntConsumer progress) {
+        if (counts.isEmpty()) {
+            throw new IllegalStateException("training text: expected some, got none; is the data empty?");
+        }
+        MergeLearning learning = new MergeLearning(counts);
+        counts.clear();
+        learning.learn(vocabularySize - specialTokens.size(), minFrequency, progress);
+        List<String> pieces = new ArrayList<>(learning.pieces());
+        List<AddedToken> added = new ArrayList<>();
+        for (String token : specialTokens) {
+            added.add(new AddedToken(pieces.size(), token, true, false, false, false, false));
+            pieces.add(token);
+        }
+        Map<String, Integer> ids = LinkedHashMap.newLinkedHashMap(pieces.size());
+        pieces.forEach(piece -> ids.put(piece, ids.size()));
+        return new Tokenizer(
+                new BytePairVocabulary(List.copyOf(pieces), ids, List.copyOf(learning.merges()), added, false));
+    }
+}

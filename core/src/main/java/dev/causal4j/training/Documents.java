@@ -1,0 +1,186 @@
+package dev.causal4j.training;
+
+import dev.causal4j.format.FormatException;
+import dev.causal4j.format.JsonConfig;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.Reader;
+import java.io.StringReader;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.FileVisitOption;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Locale;
+import java.util.function.LongConsumer;
+import java.util.stream.Stream;
+
+/**
+ * The documents in some files: a text file is one, and so is each line of a JSONL file, whose name ends in {@code
+ * .jsonl}. Immutable and thread-safe. Files are read as a stream, so they may be larger than the memory; a line of
+ * JSONL may have 16 million characters.
+ */
+public final class Documents {
+    /** The field of a JSONL line that has the text, unless the caller says otherwise. */
+    public static final String TEXT_FIELD = "text";
+
+    private static final int MAX_LINE = 16_000_000;
+
+    private final List<Path> files;
+    private final String textField;
+
+    /** What is done with each document. */
+    public interface Visitor {
+        /** Reads a document; {@code text} is valid until this returns. */
+        void document(Reader text) throws IOException;
+    }
+
+    private Documents(List<Path> files, String textField) {
+        this.files = files;
+        this.textField = textField;
+    }
+
+    /**
+     * Finds the files. Those of a folder, and of the folders in it, come in the order of their paths; hidden ones,
+     * whose name or whose folder's name begins with a dot, are left out. Nothing is read yet.
+     *
+     * @param paths text files, JSONL files and folders
+     * @param textField the field of a JSONL line that has the text
+     * @throws FormatException if a path is neither a file nor a folder, or a folder has no file
+     * @throws IOException if a folder cannot be read
+     */
+    public static Documents of(List<Path> paths, String textField) throws IOException {
+        List<Path> files = new ArrayList<>();
+        for (Path path : paths) {
+            if (Files.isDirectory(path)) {
+                List<Path> inside = inside(path);
+                if (inside.isEmpty()) {
+                    throw new FormatException(path.toString(), "files of text", "a folder without", "name another");
+                }
+                files.addAll(inside);
+            } else if (Files.isRegularFile(path)) {
+                files.add(path);
+            } else {
+                String got = Files.exists(path) ? "a special file" : "no such file";
+                throw new FormatException(path.toString(), "a file or folder of text", got, "check the path");
+            }
+        }
+        return new Documents(List.copyOf(files), textField);
+    }
+
+    private static List<Path> inside(Path folder) throws IOException {
+        try (Stream<Path> all = Files.walk(folder, FileVisitOption.FOLLOW_LINKS)) {
+            return all.filter(Files::isRegularFile)
+                    .filter(file -> !hidden(folder.relativize(file)))
+                    .sorted(Comparator.comparing(Documents::name))
+                    .toList();
+        } catch (UncheckedIOException e) {
+            throw new IOException(folder + ": expected a folder that can be read, got " + e.getMessage(), e);
+        }
+    }
+
+    private static boolean hidden(Path relative) {
+        for (Path part : relative) {
+            if (part.toString().startsWith(".")) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** The same on every system. */
+    private static String name(Path file) {
+        return file.toString().replace('\\', '/');
+    }
+
+    /** The files in the order they are read. */
+    public List<Path> files() {
+        return files;
+    }
+
+    /** The size of all files in bytes. */
+    public long bytes() throws IOException {
+        long bytes = 0;
+        for (Path file : files) {
+            bytes += Files.size(file);
+        }
+        return bytes;
+    }
+
+    /** Whether a line of a file is a document, and not the whole. */
+    static boolean isJsonLines(Path file) {
+        return name(file).toLowerCase(Locale.ROOT).endsWith(".jsonl");
+    }
+
+    String textField() {
+        return textField;
+    }
+
+    /**
+     * Reads all documents in turn. A byte order mark is left out, and so are blank lines of JSONL.
+     *
+     * @param progress hears of the bytes read so far
+     * @throws FormatException if a file is not UTF-8, naming the byte, or a line of JSONL is not what it should be,
+     *     naming the line
+     * @throws IOException if reading fails, or the visitor does
+     */
+    public void forEach(Visitor visitor, LongConsumer progress) throws IOException {
+        long before = 0;
+        for (Path file : files) {
+            long start = before;
+            try (InputStream in = Files.newInputStream(file);
+                    Utf8Reader text = new Utf8Reader(file.toString(), in, read -> progress.accept(start + read))) {
+                if (isJsonLines(file)) {
+                    readLines(file, text, visitor);
+                } else {
+                    visitor.document(text);
+                }
+            }
+            before += Files.size(file);
+        }
+    }
+
+    private void readLines(Path file, Reader text, Visitor visitor) throws IOException {
+        StringBuilder line = new StringBuilder();
+        char[] buffer = new char[1 << 16];
+        long number = 1;
+        for (int count = text.read(buffer); count >= 0; count = text.read(buffer)) {
+            int from = 0;
+            for (int i = 0; i < count; i++) {
+                if (buffer[i] == '\n') {
+                    line.append(buffer, from, i - from);
+                    readLine(file, number++, line, visitor);
+                    line.setLength(0);
+                    from = i + 1;
+                }
+            }
+            line.append(buffer, from, count - from);
+            requireLength(file, number, line);
+        }
+        readLine(file, number, line, visitor);
+    }
+
+    private void readLine(Path file, long number, CharSequence line, Visitor visitor) throws IOException {
+        requireLength(file, number, line);
+        String json = line.toString();
+        if (!json.isBlank()) {
+            String subject = file + " line " + number;
+            byte[] bytes = json.getBytes(StandardCharsets.UTF_8);
+            String text = JsonConfig.parse(subject, bytes, bytes.length).requireString(textField);
+            visitor.document(new StringReader(text));
+        }
+    }
+
+    private static void requireLength(Path file, long number, CharSequence line) throws FormatException {
+        if (line.length() > MAX_LINE) {
+            throw new FormatException(
+                    file + " line " + number,
+                    "at most " + MAX_LINE + " characters",
+                    "more",
+                    "cut the document, or is the file no JSONL?");
+        }
+    }
+}

@@ -1,0 +1,101 @@
+package dev.causal4j.training;
+
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Examples without end. Example i is a pure function of the data, the seed and i, so a run that stops at a step goes on
+ * with exactly the examples it would have had. Implementations are thread-safe.
+ */
+public interface Examples {
+    /** How many examples there are before the data begins again, in another order if it is shuffled. */
+    long perEpoch();
+
+    /**
+     * One example.
+     *
+     * @param index 0 or more; {@code index / perEpoch()} is its epoch
+     */
+    Example example(long index);
+
+    /** The examples {@code step * sequences} and after, as the rows of a batch. */
+    default TrainingBatch batch(long step, int sequences) {
+        long first = Math.multiplyExact(step, sequences);
+        List<Example> rows = new ArrayList<>(sequences);
+        for (int row = 0; row < sequences; row++) {
+            rows.add(example(first + row));
+        }
+        return TrainingBatch.of(rows);
+    }
+
+    /**
+     * Windows of contextLength + 1 tokens that meet but do not overlap in their targets, shuffled, with other borders
+     * in each epoch: an epoch begins at a random place in the first windows and leaves out what is before and after,
+     * less than two windows of tokens together.
+     *
+     * @throws IllegalArgumentException if there are fewer tokens than one window
+     */
+    static Examples windows(Tokens tokens, int contextLength, long seed) {
+        return new Windows(tokens, contextLength, seed);
+    }
+
+    /**
+     * Documents in random order, one after the other, cut into windows of contextLength + 1 tokens, which are shuffled
+     * too. All in another order in each epoch; up to contextLength tokens at the end are left out.
+     *
+     * @param endOfText the id that ends a document
+     * @throws IllegalArgumentException if there are fewer tokens than one window, or more than 2^31 documents
+     */
+    static Examples packedDocuments(Tokens tokens, int endOfText, int contextLength, long seed) {
+        return new PackedDocuments(tokens, endOfText, contextLength, seed);
+    }
+
+    /**
+     * Windows in the order of the data, the last one filled with positions that do not count: every token but the first
+     * is a target once in an epoch. For measuring on what is held out.
+     *
+     * @throws IllegalArgumentException if there are fewer than two tokens
+     */
+    static Examples inOrder(Tokens tokens, int contextLength) {
+        Windows.requireTokens(tokens, contextLength, 2);
+        return new Examples() {
+            @Override
+            public long perEpoch() {
+                return (tokens.count() - 2) / contextLength + 1;
+            }
+
+            @Override
+            public Example example(long index) {
+                long from = index % perEpoch() * contextLength;
+                int real = (int) Math.min(contextLength + 1, tokens.count() - from);
+                int[] ids = new int[contextLength + 1];
+                tokens.copy(from, ids, 0, real);
+                return Example.of(ids, real);
+            }
+        };
+    }
+
+    /**
+     * Examples of one length, such as those of {@link ExamplePacker}, shuffled in each epoch.
+     *
+     * @throws IllegalArgumentException if there is none
+     */
+    static Examples shuffled(List<Example> examples, long seed) {
+        List<Example> all = List.copyOf(examples);
+        if (all.isEmpty()) {
+            throw new IllegalArgumentException("training data: expected at least one example, got none");
+        }
+        return new Examples() {
+            @Override
+            public long perEpoch() {
+                return all.size();
+            }
+
+            @Override
+            public Example example(long index) {
+                Epoch epoch = new Epoch(seed, index / all.size());
+                return all.get((int) epoch.examples(all.size()).at(index % all.size()));
+            }
+        };
+    }
+}

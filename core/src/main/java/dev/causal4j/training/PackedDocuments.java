@@ -1,0 +1,83 @@
+package dev.causal4j.training;
+
+import java.util.Arrays;
+
+/** See {@link Examples#packedDocuments}. Keeps the order of one epoch in memory, 12 bytes a document. */
+final class PackedDocuments implements Examples {
+    private final Tokens tokens;
+    private final int contextLength;
+    private final long seed;
+    private final long[] starts; // of the documents, and the end of the last
+
+    // Made again when another epoch is asked for; a race only makes it twice.
+    private volatile Layout layout;
+
+    /** @param ends where each document of the epoch, in its order, ends when they are laid one after the other */
+    private record Layout(Epoch epoch, int[] order, long[] ends) {}
+
+    PackedDocuments(Tokens tokens, int endOfText, int contextLength, long seed) {
+        Windows.requireTokens(tokens, contextLength, contextLength + 1L);
+        this.tokens = tokens;
+        this.contextLength = contextLength;
+        this.seed = seed;
+        starts = starts(tokens, endOfText);
+        layout = layout(new Epoch(seed, 0));
+    }
+
+    private static long[] starts(Tokens tokens, int endOfText) {
+        long[] starts = new long[16];
+        int count = 1;
+        for (long i = 0; i < tokens.count(); i++) {
+            if (tokens.id(i) == endOfText || i == tokens.count() - 1) {
+                if (count == Integer.MAX_VALUE - 8) { // the longest array
+                    throw new IllegalArgumentException("training data: expected at most " + count
+                            + " documents, got more; take windows without regard to documents");
+                }
+                if (count == starts.length) {
+                    starts = Arrays.copyOf(starts, (int) Math.min(Integer.MAX_VALUE - 8, count * 2L));
+                }
+                starts[count++] = i + 1;
+            }
+        }
+        return Arrays.copyOf(starts, count);
+    }
+
+    private Layout layout(Epoch epoch) {
+        int count = starts.length - 1;
+        int[] order = epoch.documents(count);
+        long[] ends = new long[count];
+        long end = 0;
+        for (int i = 0; i < count; i++) {
+            end += starts[order[i] + 1] - starts[order[i]];
+            ends[i] = end;
+        }
+        return new Layout(epoch, order, ends);
+    }
+
+    @Override
+    public long perEpoch() {
+        return (tokens.count() - 1) / contextLength;
+    }
+
+    @Override
+    public Example example(long index) {
+        Epoch epoch = new Epoch(seed, index / perEpoch());
+        Layout current = layout;
+        if (!current.epoch.equals(epoch)) {
+            current = layout(epoch);
+            layout = current;
+        }
+        long from = epoch.examples(perEpoch()).at(index % perEpoch()) * contextLength;
+        int[] ids = new int[contextLength + 1];
+        int found = Arrays.binarySearch(current.ends, from);
+        int document = found >= 0 ? found + 1 : -found - 1; // the first that ends after from
+        for (int filled = 0; filled < ids.length; document++) {
+            int which = current.order[document];
+            long left = current.ends[document] - (from + filled);
+            int count = (int) Math.min(left, ids.length - filled);
+            tokens.copy(starts[which + 1] - left, ids, filled, count);
+            filled += count;
+        }
+        return Example.of(ids, ids.length);
+    }
+}

@@ -1,0 +1,263 @@
+package dev.causal4j.training;
+
+import dev.causal4j.format.FormatException;
+import dev.causal4j.format.WholeFile;
+import dev.causal4j.tokenizer.SpecialTokens;
+import dev.causal4j.tokenizer.Tokenizer;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.function.LongConsumer;
+
+/**
+ * A corpus as token ids in a file, which is mapped into memory and may be larger than it. Immutable and thread-safe;
+ * the mapping lasts as long as anything refers to it.
+ *
+ * <p>Little-endian:
+ * <pre>
+ *   8 bytes    "C4JTOKEN"
+ *   i32        version, 1
+ *   i32        bytes of an id, 2 (unsigned) or 4
+ *   i32        vocabulary size; every id is below it
+ *   i32        0
+ *   i64        how many ids there are, at least 1
+ *   32 bytes   fingerprint: SHA-256 of the tokenizer and the data
+ *   the rest   the ids
+ * </pre>
+ *
+ * <p>Each document ends with the id of the end of text. Special tokens that stand in a text are parsed, so a text file
+ * can separate documents itself.
+ */
+public final class TokenFile {
+    private static final byte[] MAGIC = "C4JTOKEN".getBytes(StandardCharsets.US_ASCII);
+    private static final int VERSION = 1;
+    private static final int HEADER = 64;
+    private static final int FINGERPRINT = 32;
+    private static final int MAX_VOCABULARY = 1 << 24; // that of the tokenizer
+    private static final String REMEDY = "the file is damaged; delete it, and it is made again from the data";
+
+    private final Tokens tokens;
+    private final byte[] fingerprint;
+
+    private TokenFile(Tokens tokens, byte[] fingerprint) {
+        this.tokens = tokens;
+        this.fingerprint = fingerprint;
+    }
+
+    /**
+     * Opens the file if it was made from these documents with this tokenizer; else makes it, in place of one that is
+     * stale or damaged. The documents are read once to tell, and once more to make it. It is written whole or not at
+     * all.
+     *
+     * @param endOfText the id that ends each document
+     * @param progress hears of the bytes of the documents that are tokenized
+     * @throws FormatException if there is another kind of file at this place, if a document is not what it should be,
+     *     or if there is no text at all
+     * @throws IOException if reading or writing fails
+     * @throws IllegalArgumentException if the tokenizer has no id {@code endOfText}
+     */
+    public static TokenFile prepare(
+            Path file, Documents documents, Tokenizer tokenizer, int endOfText, LongConsumer progress)
+            throws IOException {
+        tokenizer.piece(endOfText); // is there one?
+        byte[] fingerprint = fingerprint(documents, tokenizer, endOfText);
+        if (Files.exists(file)) {
+            requireTokenFile(file);
+            try {
+                TokenFile existing = open(file);
+                if (Arrays.equals(existing.fingerprint, fingerprint)) {
+                    return existing;
+                }
+            } catch (FormatException damaged) {
+                // made again
+            }
+        }
+        WholeFile.write(file, channel -> {
+            TokenWriter writer = new TokenWriter(channel, tokenizer.vocabularySize(), endOfText);
+            try {
+                documents.forEach(
+                        text -> {
+                            tokenizer.encode(text, SpecialTokens.PARSE, writer::add);
+                            writer.endDocument();
+                        },
+                        progress);
+            } catch (UncheckedIOException e) {
+                throw e.getCause();
+            }
+            writer.finish(fingerprint);
+        });
+        return open(file);
+    }
+
+    /**
+     * Opens a file.
+     *
+     * @throws FormatException if there is no such file, or it breaks a rule of the format
+     * @throws IOException if reading fails
+     */
+    public static TokenFile open(Path file) throws IOException {
+        requireTokenFile(file);
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+            long size = channel.size();
+            if (size < HEADER) {
+                throw damaged(file, "a header of " + HEADER + " bytes", size + " bytes");
+            }
+            MemorySegment all = channel.map(FileChannel.MapMode.READ_ONLY, 0, size, Arena.ofAuto());
+            ByteBuffer header = all.asSlice(MAGIC.length, HEADER - MAGIC.length)
+                    .asByteBuffer()
+                    .order(ByteOrder.LITTLE_ENDIAN);
+            int version = header.getInt();
+            int width = header.getInt();
+            int vocabularySize = header.getInt();
+            int zero = header.getInt();
+            long count = header.getLong();
+            byte[] fingerprint = new byte[FINGERPRINT];
+            header.get(fingerprint);
+            if (version != VERSION) {
+                throw damaged(file, "version " + VERSION, "version " + version);
+            }
+            if ((width != Short.BYTES && width != Integer.BYTES) || zero != 0) {
+                throw damaged(file, "2 or 4 bytes an id", width + " bytes");
+            }
+            if (vocabularySize < 1 || vocabularySize > MAX_VOCABULARY) {
+                throw damaged(file, "a vocabulary of 1 to " + MAX_VOCABULARY, "one of " + vocabularySize);
+            }
+            // Divided, not multiplied: a count may be any long.
+            if (count < 1 || (size - HEADER) % width != 0 || (size - HEADER) / width != count) {
+                throw damaged(file, count + " ids of " + width + " bytes", (size - HEADER) + " bytes of them");
+            }
+            Tokens tokens = new Tokens(file.toString(), all.asSlice(HEADER), width, vocabularySize);
+            return new TokenFile(tokens, fingerprint);
+        }
+    }
+
+    /** A file that is no token file of any version is somebody's, and never replaced. */
+    private static void requireTokenFile(Path file) throws IOException {
+        if (!Files.isRegularFile(file)) {
+            String got = Files.isDirectory(file) ? "a folder" : Files.exists(file) ? "a special file" : "no such file";
+            throw new FormatException(file.toString(), "a token file", got, "check the path");
+        }
+        try (InputStream in = Files.newInputStream(file)) {
+            if (!Arrays.equals(in.readNBytes(MAGIC.length), MAGIC)) {
+                throw new FormatException(file.toString(), "a token file", "another file", "name another path");
+            }
+        }
+    }
+
+    private static FormatException damaged(Path file, String expected, String got) {
+        return new FormatException(file.toString(), expected, got, REMEDY);
+    }
+
+    private static byte[] fingerprint(Documents documents, Tokenizer tokenizer, int endOfText) throws IOException {
+        MessageDigest digest;
+        try {
+            digest = MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException(e); // every JDK has it
+        }
+        byte[] json = tokenizer.toJson();
+        digest.update(ByteBuffer.allocate(Integer.BYTES).putInt(json.length).flip());
+        digest.update(json);
+        digest.update(ByteBuffer.allocate(Integer.BYTES).putInt(endOfText).flip());
+        byte[] buffer = new byte[1 << 16];
+        for (Path file : documents.files()) {
+            String kind = Documents.isJsonLines(file) ? "jsonl " + documents.textField() : "text";
+            digest.update((kind + "\0").getBytes(StandardCharsets.UTF_8));
+            long length = 0;
+            try (InputStream in = Files.newInputStream(file)) {
+                for (int count = in.read(buffer); count >= 0; count = in.read(buffer)) {
+                    digest.update(buffer, 0, count);
+                    length += count;
+                }
+            }
+            digest.update(ByteBuffer.allocate(Long.BYTES).putLong(length).flip());
+        }
+        return digest.digest();
+    }
+
+    /** All ids in the order of the documents. */
+    public Tokens tokens() {
+        return tokens;
+    }
+
+    /** 64 hexadecimal digits that change with the tokenizer and every byte of the data, not with the names of files. */
+    public String fingerprint() {
+        return HexFormat.of().formatHex(fingerprint);
+    }
+
+    /** Writes the ids as they come and the header at last. Not thread-safe. */
+    private static final class TokenWriter {
+        private final FileChannel channel;
+        private final int vocabularySize;
+        private final int endOfText;
+        private final int width;
+        private final ByteBuffer buffer = ByteBuffer.allocateDirect(1 << 16).order(ByteOrder.LITTLE_ENDIAN);
+        private long count;
+        private int last;
+
+        TokenWriter(FileChannel channel, int vocabularySize, int endOfText) throws IOException {
+            this.channel = channel;
+            this.vocabularySize = vocabularySize;
+            this.endOfText = endOfText;
+            width = vocabularySize <= 1 << 16 ? Short.BYTES : Integer.BYTES;
+            channel.position(HEADER);
+        }
+
+        void add(int id) {
+            if (buffer.remaining() < width) {
+                flush();
+            }
+            if (width == Short.BYTES) {
+                buffer.putShort((short) id);
+            } else {
+                buffer.putInt(id);
+            }
+            last = id;
+            count++;
+        }
+
+        /** Not twice, where the text has the token itself, and not for a text of nothing. */
+        void endDocument() {
+            if (count > 0 && last != endOfText) {
+                add(endOfText);
+            }
+        }
+
+        void finish(byte[] fingerprint) throws IOException {
+            if (count == 0) {
+                throw new FormatException("training data", "text", "none", "are the files empty?");
+            }
+            flush();
+            channel.position(0);
+            buffer.put(MAGIC)
+                    .putInt(VERSION)
+                    .putInt(width)
+                    .putInt(vocabularySize)
+                    .putInt(0);
+            buffer.putLong(count).put(fingerprint);
+            flush();
+        }
+
+        private void flush() {
+            try {
+                WholeFile.drain(buffer.flip(), channel);
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+            buffer.clear();
+        }
+    }
+}

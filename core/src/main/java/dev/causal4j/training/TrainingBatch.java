@@ -1,0 +1,57 @@
+package dev.causal4j.training;
+
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * The rows of a training step. Immutable as long as nobody writes to its arrays.
+ *
+ * @param sequences B
+ * @param length T
+ * @param ids [B, T] token ids
+ * @param targets [B, T] the token to predict at each position, or {@link #IGNORED}
+ */
+public record TrainingBatch(int sequences, int length, int[] ids, int[] targets) {
+    /** The target of a position that does not count. */
+    public static final int IGNORED = -100;
+
+    /** @throws IllegalArgumentException if the arrays are not [B, T] */
+    public TrainingBatch {
+        long size = (long) sequences * length;
+        if (sequences < 1 || length < 1 || ids.length != size || targets.length != size) {
+            throw new IllegalArgumentException("batch: expected ids and targets of " + sequences + " x " + length
+                    + ", got " + ids.length + " and " + targets.length);
+        }
+    }
+
+    /**
+     * Examples of one length as rows.
+     *
+     * @throws IllegalArgumentException if there is none, or their lengths differ
+     */
+    public static TrainingBatch of(List<Example> examples) {
+        if (examples.isEmpty()) {
+            throw new IllegalArgumentException("batch: expected at least one example, got none");
+        }
+        int length = examples.getFirst().x().length;
+        int[] ids = new int[Math.multiplyExact(examples.size(), length)];
+        int[] targets = new int[ids.length];
+        for (int row = 0; row < examples.size(); row++) {
+            Example example = examples.get(row);
+            if (example.x().length != length) {
+                throw new IllegalArgumentException(
+                        "example " + row + ": expected " + length + " tokens, got " + example.x().length);
+            }
+            System.arraycopy(example.x(), 0, ids, row * length, length);
+            for (int i = 0; i < length; i++) {
+                targets[row * length + i] = example.weight()[i] == 0 ? IGNORED : example.y()[i];
+            }
+        }
+        return new TrainingBatch(examples.size(), length, ids, targets);
+    }
+
+    /** How many positions count. */
+    public int targetCount() {
+        return (int) Arrays.stream(targets).filter(target -> target != IGNORED).count();
+    }
+}

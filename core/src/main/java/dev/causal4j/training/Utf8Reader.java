@@ -1,0 +1,82 @@
+package dev.causal4j.training;
+
+import dev.causal4j.format.FormatException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.Reader;
+import java.nio.ByteBuffer;
+import java.nio.CharBuffer;
+import java.nio.charset.CharsetDecoder;
+import java.nio.charset.CoderResult;
+import java.nio.charset.CodingErrorAction;
+import java.nio.charset.StandardCharsets;
+import java.util.function.LongConsumer;
+
+/**
+ * Strict UTF-8 that says where it is broken. A byte order mark at the start is not part of the text. Not thread-safe.
+ */
+final class Utf8Reader extends Reader {
+    private static final char BYTE_ORDER_MARK = '\ufeff';
+
+    private final String subject;
+    private final InputStream in;
+    private final LongConsumer progress;
+    private final CharsetDecoder decoder = StandardCharsets.UTF_8
+            .newDecoder()
+            .onMalformedInput(CodingErrorAction.REPORT)
+            .onUnmappableCharacter(CodingErrorAction.REPORT);
+    private final ByteBuffer bytes = ByteBuffer.allocate(1 << 16).flip();
+    private final CharBuffer chars = CharBuffer.allocate(1 << 16).flip();
+    private long offset; // in the file, of the first byte in the buffer
+    private boolean ended;
+    private boolean begun;
+
+    /**
+     * @param subject what errors call the file
+     * @param progress hears of the bytes read so far
+     */
+    Utf8Reader(String subject, InputStream in, LongConsumer progress) {
+        this.subject = subject;
+        this.in = in;
+        this.progress = progress;
+    }
+
+    /** @throws FormatException if the bytes are no UTF-8; it names the first one that is wrong */
+    @Override
+    public int read(char[] to, int from, int length) throws IOException {
+        while (!chars.hasRemaining()) {
+            if (ended) {
+                return -1;
+            }
+            fill();
+        }
+        int count = Math.min(length, chars.remaining());
+        chars.get(to, from, count);
+        return count;
+    }
+
+    private void fill() throws IOException {
+        offset += bytes.position();
+        bytes.compact();
+        int count = in.read(bytes.array(), bytes.position(), bytes.remaining());
+        bytes.position(bytes.position() + Math.max(count, 0)).flip();
+        chars.clear();
+        CoderResult result = decoder.decode(bytes, chars, count < 0);
+        if (result.isError()) {
+            String wrong = String.format("byte 0x%02x at offset %d", bytes.get() & 0xff, offset + bytes.position() - 1);
+            throw new FormatException(subject, "text in UTF-8", wrong, "convert the file to UTF-8");
+        }
+        chars.flip();
+        ended = count < 0 && !bytes.hasRemaining();
+        if (!begun && chars.hasRemaining()) {
+            begun = true;
+            chars.position(chars.get(0) == BYTE_ORDER_MARK ? 1 : 0);
+        }
+        progress.accept(offset + bytes.position());
+    }
+
+    @Override
+    public void close() throws IOException {
+        in.close();
+    }
+}

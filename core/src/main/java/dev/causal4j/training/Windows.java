@@ -1,0 +1,33 @@
+package dev.causal4j.training;
+
+/** See {@link Examples#windows}. */
+record Windows(Tokens tokens, int contextLength, long seed) implements Examples {
+    Windows {
+        requireTokens(tokens, contextLength, contextLength + 1L);
+    }
+
+    static void requireTokens(Tokens tokens, int contextLength, long least) {
+        if (contextLength < 1 || contextLength == Integer.MAX_VALUE) {
+            throw new IllegalArgumentException("context length: expected at least 1, got " + contextLength);
+        }
+        if (tokens.count() < least) {
+            throw new IllegalArgumentException("training data: expected at least " + least + " tokens for a context of "
+                    + contextLength + ", got " + tokens.count() + "; give more text or a shorter context");
+        }
+    }
+
+    @Override
+    public long perEpoch() {
+        return Math.max(1, tokens.count() / contextLength - 1); // a window less: room for the offset
+    }
+
+    @Override
+    public Example example(long index) {
+        long count = perEpoch();
+        Epoch epoch = new Epoch(seed, index / count);
+        long offset = epoch.offset(tokens.count() - 1 - count * contextLength);
+        int[] ids = new int[contextLength + 1];
+        tokens.copy(offset + epoch.examples(count).at(index % count) * contextLength, ids, 0, ids.length);
+        return Example.of(ids, ids.length);
+    }
+}

@@ -1,0 +1,21 @@
+/**
+ * What a model learns from. Text becomes token ids once and examples many times:
+ * <pre>
+ *   Documents      text files, folders, JSONL; read strictly, as a stream
+ *     -> TokenFile     their ids in a file that is mapped into memory; made again when data or tokenizer change
+ *       -> Tokens        a range of ids; splits off what is held out
+ *         -> Examples      example i is a pure function of the seed and i, so that a run can resume anywhere
+ *           -> TrainingBatch [B, T] ids and targets
+ * </pre>
+ *
+ * <p>{@link dev.causal4j.training.ExamplePacker} makes examples of single texts instead, one a row, as KerasHub's
+ * preprocessor does.
+ *
+ * <p>The order of data is drawn by {@link dev.causal4j.kernel.CounterRandom} from the streams that begin at {@code
+ * 0x64617461_00000000} ("data"): 256 for each epoch, of which 0 to 64 shuffle the examples, 128 the documents, and 255
+ * gives the offset of the windows.
+ */
+@NullMarked
+package dev.causal4j.training;
+
+import org.jspecify.annotations.NullMarked;

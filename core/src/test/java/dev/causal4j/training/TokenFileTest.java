@@ -1,0 +1,225 @@
+package dev.causal4j.training;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.causal4j.format.FormatException;
+import dev.causal4j.tokenizer.BytePairTrainer;
+import dev.causal4j.tokenizer.Tokenizer;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.attribute.BasicFileAttributes;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class TokenFileTest {
+    private static final String TEXT = "It is a truth universally acknowledged, that a single man in possession of a"
+            + " good fortune, must be in want of a wife.\n";
+
+    @TempDir
+    Path folder;
+
+    private Path data;
+    private Path file;
+    private final Tokenizer tokenizer = tokenizer(300);
+    private final int endOfText = tokenizer.id(Tokenizer.END_OF_TEXT).orElseThrow();
+
+    static Tokenizer tokenizer(int size) {
+        BytePairTrainer trainer = new BytePairTrainer(size, List.of(Tokenizer.END_OF_TEXT), 1);
+        trainer.add(TEXT);
+        return trainer.train();
+    }
+
+    @BeforeEach
+    void write() throws IOException {
+        data = Files.createDirectory(folder.resolve("data"));
+        file = folder.resolve("tokens.bin");
+        Files.writeString(data.resolve("a.txt"), TEXT.repeat(3));
+        Files.writeString(data.resolve("b.txt"), "");
+        Files.writeString(data.resolve("c.txt"), "Emma<|endoftext|>Anne<|endoftext|>");
+        Files.writeString(data.resolve("d.jsonl"), "{\"text\": \"Fanny\"}\n{\"text\": \"Jane\"}\n");
+    }
+
+    private TokenFile prepare(Tokenizer with) throws IOException {
+        return TokenFile.prepare(
+                file,
+                Documents.of(List.of(data), Documents.TEXT_FIELD),
+                with,
+                with.id(Tokenizer.END_OF_TEXT).orElseThrow(),
+                _ -> {});
+    }
+
+    private static int[] ids(Tokens tokens) {
+        int[] ids = new int[Math.toIntExact(tokens.count())];
+        tokens.copy(0, ids, 0, ids.length);
+        return ids;
+    }
+
+    @Test
+    void eachDocumentEndsWithTheEndOfText() throws IOException {
+        Tokens tokens = prepare(tokenizer).tokens();
+
+        assertThat(tokenizer.decode(ids(tokens)))
+                .isEqualTo(TEXT.repeat(3)
+                        + "<|endoftext|>Emma<|endoftext|>Anne<|endoftext|>Fanny<|endoftext|>Jane<|endoftext|>");
+        assertThat(Arrays.stream(ids(tokens)).filter(id -> id == endOfText)).hasSize(5);
+        assertThat(tokens.vocabularySize()).isEqualTo(tokenizer.vocabularySize());
+        assertThat(ids(tokens)).startsWith(tokenizer.encode(TEXT.repeat(3))).hasSize((int) (Files.size(file) - 64) / 2);
+    }
+
+    @Test
+    void aFreshFileIsKeptAndAStaleOneMadeAgain() throws IOException {
+        String first = prepare(tokenizer).fingerprint();
+        Object key = fileKey();
+        assertThat(prepare(tokenizer).fingerprint()).isEqualTo(first).hasSize(64);
+        assertThat(fileKey()).isEqualTo(key);
+
+        Files.move(data.resolve("a.txt"), data.resolve("a2.txt")); // a name is no content
+        assertThat(prepare(tokenizer).fingerprint()).isEqualTo(first);
+        assertThat(fileKey()).isEqualTo(key);
+
+        Files.writeString(data.resolve("c.txt"), "Emma<|endoftext|>Ann_<|endoftext|>");
+        TokenFile changed = prepare(tokenizer);
+        assertThat(changed.fingerprint()).isNotEqualTo(first);
+        assertThat(tokenizer.decode(ids(changed.tokens()))).contains("Ann_");
+
+        Tokenizer other = tokenizer(280);
+        assertThat(prepare(other).fingerprint()).isNotEqualTo(changed.fingerprint());
+        assertThat(TokenFile.open(file).tokens().vocabularySize()).isEqualTo(other.vocabularySize());
+        try (Stream<Path> left = Files.list(folder)) {
+            assertThat(left).containsExactlyInAnyOrder(data, file);
+        }
+    }
+
+    private Object fileKey() throws IOException {
+        return Files.readAttributes(file, BasicFileAttributes.class).fileKey();
+    }
+
+    @Test
+    void aVocabularyBeyondTwoBytesHasFour() throws IOException {
+        StringBuilder json = new StringBuilder("{\"a\":0");
+        for (int id = 1; id < 70_000; id++) {
+            json.append(",\"<").append(id).append(">\":").append(id);
+        }
+        json.append(",\"<|endoftext|>\":70000}");
+        Tokenizer large =
+                Tokenizer.fromVocabulary("large", json.toString().getBytes(StandardCharsets.UTF_8), new byte[0]);
+        for (String name : List.of("a.txt", "b.txt", "c.txt", "d.jsonl")) {
+            Files.writeString(data.resolve(name), name.equals("a.txt") ? "aaa" : "");
+        }
+
+        assertThat(ids(prepare(large).tokens())).containsExactly(0, 0, 0, 70_000);
+        assertThat(Files.size(file)).isEqualTo(64 + 4 * 4);
+    }
+
+    /** Offset, bytes of the number, the number. */
+    @ParameterizedTest
+    @CsvSource({
+        "8, 4, 2, version 1",
+        "12, 4, 3, 2 or 4 bytes",
+        "12, 4, 0, 2 or 4 bytes",
+        "12, 4, 4, ids of 4 bytes",
+        "16, 4, 0, a vocabulary of",
+        "16, 4, -1, a vocabulary of",
+        "16, 4, 2000000000, a vocabulary of",
+        "24, 8, 0, 0 ids",
+        "24, 8, -1, -1 ids",
+        "24, 8, 9223372036854775807, 9223372036854775807 ids",
+        "24, 8, 4611686018427387905, 4611686018427387905 ids"
+    })
+    void aDamagedHeaderIsRefusedAndTheFileMadeAgain(int offset, int bytes, long number, String expected)
+            throws IOException {
+        int[] ids = ids(prepare(tokenizer).tokens());
+        byte[] all = Files.readAllBytes(file);
+        ByteBuffer buffer = ByteBuffer.wrap(all).order(ByteOrder.LITTLE_ENDIAN);
+        if (bytes == 4) {
+            buffer.putInt(offset, (int) number);
+        } else {
+            buffer.putLong(offset, number);
+        }
+        Files.write(file, all);
+
+        assertThatExceptionOfType(FormatException.class)
+                .isThrownBy(() -> TokenFile.open(file))
+                .withMessageStartingWith(file + ": expected ")
+                .withMessageContaining(expected);
+        assertThat(ids(prepare(tokenizer).tokens())).isEqualTo(ids);
+    }
+
+    @Test
+    void aFileCutShortIsRefusedAndMadeAgain() throws IOException {
+        int[] ids = ids(prepare(tokenizer).tokens());
+        byte[] all = Files.readAllBytes(file);
+        for (int length : new int[] {8, 63, 64, all.length - 1, all.length - 2}) {
+            Files.write(file, Arrays.copyOf(all, length));
+            assertThatExceptionOfType(FormatException.class).isThrownBy(() -> TokenFile.open(file));
+            assertThat(ids(prepare(tokenizer).tokens())).isEqualTo(ids);
+        }
+    }
+
+    @Test
+    void anIdOutsideTheVocabularyIsNamed() throws IOException {
+        prepare(tokenizer);
+        byte[] all = Files.readAllBytes(file);
+        all[64 + 2 * 5 + 1] = (byte) 0xff;
+        Files.write(file, all);
+        Tokens tokens = TokenFile.open(file).tokens();
+
+        assertThatThrownBy(() -> ids(tokens))
+                .isInstanceOf(UncheckedIOException.class)
+                .hasMessageContaining(file + ", token 5: expected an id from 0 to 299, got 65");
+    }
+
+    @Test
+    void anotherFileIsNeverReplaced() throws IOException {
+        Files.writeString(file, "my only copy");
+
+        assertThatExceptionOfType(FormatException.class)
+                .isThrownBy(() -> prepare(tokenizer))
+                .withMessage(file + ": expected a token file, got another file; name another path");
+        assertThat(Files.readString(file)).isEqualTo("my only copy");
+        assertThatExceptionOfType(FormatException.class).isThrownBy(() -> TokenFile.open(folder));
+    }
+
+    @Test
+    void badDataLeavesTheOldFileAlone() throws IOException {
+        prepare(tokenizer);
+        byte[] before = Files.readAllBytes(file);
+        Files.write(data.resolve("e.txt"), new byte[] {'a', (byte) 0xff});
+
+        assertThatExceptionOfType(FormatException.class)
+                .isThrownBy(() -> prepare(tokenizer))
+                .withMessageContaining("e.txt: expected text in UTF-8, got byte 0xff at offset 1");
+        assertThat(Files.readAllBytes(file)).isEqualTo(before);
+        try (Stream<Path> left = Files.list(folder)) {
+            assertThat(left).containsExactlyInAnyOrder(data, file);
+        }
+    }
+
+    @Test
+    void dataWithoutTextIsRefused() throws IOException {
+        Path empty = Files.writeString(folder.resolve("empty.txt"), "");
+        Documents documents = Documents.of(List.of(empty), Documents.TEXT_FIELD);
+
+        assertThatExceptionOfType(FormatException.class)
+                .isThrownBy(() -> TokenFile.prepare(file, documents, tokenizer, endOfText, _ -> {}))
+                .withMessage("training data: expected text, got none; are the files empty?");
+        assertThat(file).doesNotExist();
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> TokenFile.prepare(file, documents, tokenizer, 300, _ -> {}))
+                .withMessageContaining("token id: expected 0 to 299, got 300");
+    }
+}
