@@ -148,6 +148,23 @@ public record CausalLM(
         return new GPT2Parameters(replacement).model(this);
     }
 
+    /**
+     * Saves the model as a folder in Hugging Face layout, which must exist: config.json, the tokenizer if there is one, and
+     * model.safetensors last. Each file is written whole or not at all; equal models give equal bytes. The head is left out
+     * when it is the embedding.
+     *
+     * @param dtype f32, or bf16 to round the weights to it
+     * @throws IOException if writing fails
+     */
+    public void save(Path folder, DType dtype) throws IOException {
+        GPT2Writing.write(this, folder, dtype);
+    }
+
+    /** What its config.json says. */
+    public GPT2Config config() {
+        return new GPT2Config(backbone.shape(), head.vocabularySize(), head.tied(), bos, eos);
+    }
+
     /** How weights are stored. */
     public DType dtype() {
         return head.embedding().dtype();
