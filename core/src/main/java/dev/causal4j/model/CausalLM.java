@@ -149,6 +149,15 @@ public record CausalLM(
     }
 
     /**
+     * The same model for another vocabulary; see {@link CausalLMHead#withVocabularySize}.
+     *
+     * @throws IllegalArgumentException if the tokenizer or a special id goes beyond it
+     */
+    public CausalLM withVocabularySize(int size) {
+        return new CausalLM(backbone, head.withVocabularySize(size), tokenizer, bos, eos);
+    }
+
+    /**
      * Saves the model as a folder in Hugging Face layout, which must exist: config.json, the tokenizer if there is one, and
      * model.safetensors last. Each file is written whole or not at all; equal models give equal bytes. The head is left out
      * when it is the embedding.

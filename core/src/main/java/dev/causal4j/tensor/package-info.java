@@ -2,6 +2,9 @@
  * Numbers as they lie in memory: {@link dev.causal4j.tensor.DType}, {@link dev.causal4j.tensor.TensorView} (a tensor
  * as a file stores it) and {@link dev.causal4j.tensor.Matrix} (a weight matrix in panels, as the kernels read it).
  *
+ * <p>For training there are {@link dev.causal4j.tensor.Gradient}, in the same panels, {@link dev.causal4j.tensor.Gradients},
+ * which finds one by its parameter, and {@link dev.causal4j.tensor.MutableMatrix}, the right to change a matrix.
+ *
  * <p>There is no general tensor class on purpose: activations are {@code float[]} with their shape in a comment,
  * weights are a {@code Matrix}.
  */
