@@ -17,13 +17,13 @@ final class TrainableModel {
     private final Gradients gradients = new Gradients();
     private final List<TrainedParameter> parameters = new ArrayList<>();
 
-    TrainableModel(CausalLM source, Trained trained) {
+    TrainableModel(CausalLM source, Trained trained, long seed) {
         if (source.dtype() == DType.INT8) {
             throw new IllegalArgumentException("training: expected a model in f32 or bf16, got int8; load it in f32");
         }
         int layers = source.backbone().shape().layers();
         boolean tied = source.head().tied();
-        model = source.withParameters(
+        model = trained.prepare(source, seed).withParameters(
                 parameter -> trained.includes(parameter, layers, tied) ? track(parameter) : parameter);
         if (parameters.isEmpty()) {
             throw new IllegalArgumentException("training: expected parameters to train, got none");
@@ -83,7 +83,7 @@ final class TrainableModel {
         for (TrainedParameter parameter : parameters) {
             parameter.update(
                     switch (parameter.parameter().kind()) {
-                        case EMBEDDING, MATRIX -> decaying;
+                        case EMBEDDING, MATRIX, ADAPTER -> decaying;
                         case GAIN, BIAS -> plain;
                     });
         }

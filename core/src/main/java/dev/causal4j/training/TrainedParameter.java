@@ -7,6 +7,7 @@ import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.MutableMatrix;
 import dev.causal4j.tensor.TensorView;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.List;
 
 /** A parameter with its gradient and the two moments AdamW keeps. Belongs to one caller; not thread-safe. */
@@ -20,10 +21,13 @@ sealed interface TrainedParameter {
     /** Changes the numbers and the moments. */
     void update(MutableMatrix.Update update);
 
-    /** The moments, not copied: what a checkpoint stores, and restores by writing to it. */
-    List<TensorView> moments();
+    /**
+     * What a checkpoint stores, and restores by writing to it, not copied: the moments, and of an adapter its numbers, which
+     * the model's file has only as part of a sum.
+     */
+    List<TensorView> state();
 
-    private static TensorView moment(Parameter parameter, String name, List<Long> shape, MemorySegment data) {
+    private static TensorView tensor(Parameter parameter, String name, List<Long> shape, MemorySegment data) {
         return new TensorView(parameter.name() + name, DType.F32, shape, data);
     }
 
@@ -33,7 +37,7 @@ sealed interface TrainedParameter {
     /** See {@link #FIRST}. */
     String SECOND = ".exp_avg_sq";
 
-    /** Moments lie in panels as the matrix does, so that nothing is transposed. */
+    /** All lie in panels as the matrix does, so that nothing is transposed. */
     record OfMatrix(
             Parameter.OfMatrix parameter,
             MutableMatrix weights,
@@ -63,11 +67,16 @@ sealed interface TrainedParameter {
         }
 
         @Override
-        public List<TensorView> moments() {
+        public List<TensorView> state() {
             List<Long> shape =
                     List.of((long) Panels.needed(gradient.rows()), (long) gradient.cols(), (long) Panels.WIDTH);
-            return List.of(
-                    moment(parameter, FIRST, shape, first.panels()), moment(parameter, SECOND, shape, second.panels()));
+            List<TensorView> state = new ArrayList<>();
+            state.add(tensor(parameter, FIRST, shape, first.panels()));
+            state.add(tensor(parameter, SECOND, shape, second.panels()));
+            if (parameter.kind() == Parameter.Kind.ADAPTER) {
+                state.add(tensor(parameter, "", shape, weights.panels()));
+            }
+            return state;
         }
     }
 
@@ -93,10 +102,10 @@ sealed interface TrainedParameter {
         }
 
         @Override
-        public List<TensorView> moments() {
+        public List<TensorView> state() {
             return List.of(
-                    moment(parameter, FIRST, parameter.shape(), MemorySegment.ofArray(first)),
-                    moment(parameter, SECOND, parameter.shape(), MemorySegment.ofArray(second)));
+                    tensor(parameter, FIRST, parameter.shape(), MemorySegment.ofArray(first)),
+                    tensor(parameter, SECOND, parameter.shape(), MemorySegment.ofArray(second)));
         }
     }
 }

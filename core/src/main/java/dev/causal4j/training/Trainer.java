@@ -71,7 +71,7 @@ public final class Trainer {
                     "resume it, or choose another folder");
         }
         return new Trainer(
-                new TrainableModel(model, options.trained()),
+                new TrainableModel(model, options.trained(), options.seed()),
                 TrainingState.start(options),
                 training,
                 heldOut.orElse(null),
@@ -95,7 +95,15 @@ public final class Trainer {
                 "a batch size of " + loaded.state().batchSize(),
                 loaded.state().batchSize() == options.batchSize(),
                 options.batchSize());
-        TrainableModel trainable = new TrainableModel(loaded.model(), options.trained());
+        CausalLM source;
+        if (options.trained().addsToModel()) {
+            source = model.orElseThrow(() -> new IllegalArgumentException(
+                    "model: expected the one the run began from, got none; the checkpoint has only its sum with what"
+                            + " is added"));
+        } else {
+            source = loaded.model();
+        }
+        TrainableModel trainable = new TrainableModel(source, options.trained(), options.seed());
         loaded.restore(trainable);
         return new Trainer(trainable, loaded.state(), training, heldOut.orElse(null), options, checkpoints);
     }

@@ -61,9 +61,9 @@ final class TrainingCheckpoints {
             Path unfinished = Files.createDirectory(folder.resolve(UNFINISHED + state.step()));
             trainable.model().save(unfinished, DType.F32);
             Path training = Files.createDirectory(unfinished.resolve(TRAINING));
-            List<TensorView> moments = new ArrayList<>();
-            trainable.parameters().forEach(parameter -> moments.addAll(parameter.moments()));
-            SafeTensors.write(training.resolve(OPTIMIZER), moments, Map.of());
+            List<TensorView> tensors = new ArrayList<>();
+            trainable.parameters().forEach(parameter -> tensors.addAll(parameter.state()));
+            SafeTensors.write(training.resolve(OPTIMIZER), tensors, Map.of());
             WholeFile.write(training.resolve(STATE), state.toJson());
             force(training);
             force(unfinished);
@@ -106,21 +106,26 @@ final class TrainingCheckpoints {
     }
 
     /** A checkpoint as it was read. */
-    record Loaded(CausalLM model, TrainingState state, Path folder) {
-        /** Gives a model that was made of this one's weights the moments. */
+    record Loaded(TrainingState state, Path folder) {
+        /** The model, with adapters as part of their layers. */
+        CausalLM model() throws IOException {
+            return CausalLM.load(folder, DType.F32);
+        }
+
+        /** Gives what is trained its moments, and adapters their numbers. */
         void restore(TrainableModel trainable) throws IOException {
             SafeTensors stored = SafeTensors.open(folder.resolve(TRAINING).resolve(OPTIMIZER));
             for (TrainedParameter parameter : trainable.parameters()) {
-                for (TensorView moment : parameter.moments()) {
-                    TensorView view = stored.tensor(moment.name());
-                    if (view.dtype() != DType.F32 || !view.shape().equals(moment.shape())) {
+                for (TensorView target : parameter.state()) {
+                    TensorView view = stored.tensor(target.name());
+                    if (view.dtype() != DType.F32 || !view.shape().equals(target.shape())) {
                         throw new FormatException(
-                                folder + ", tensor " + moment.name(),
-                                "f32 " + moment.shape(),
+                                folder + ", tensor " + target.name(),
+                                "f32 " + target.shape(),
                                 view.dtype().label() + " " + view.shape(),
                                 "resume with the options the run began with");
                     }
-                    moment.data().copyFrom(view.data());
+                    target.data().copyFrom(view.data());
                 }
             }
         }
@@ -138,10 +143,7 @@ final class TrainingCheckpoints {
                 Files.isDirectory(folder) ? "a folder without one" : "no such folder",
                 "start without resuming"));
         Path state = checkpoint.resolve(TRAINING).resolve(STATE);
-        return new Loaded(
-                CausalLM.load(checkpoint, DType.F32),
-                TrainingState.from(JsonConfig.read(state), state.toString()),
-                checkpoint);
+        return new Loaded(TrainingState.from(JsonConfig.read(state), state.toString()), checkpoint);
     }
 
     private Optional<Path> latest() throws IOException {

@@ -13,6 +13,7 @@ import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.GPT2Config;
 import dev.causal4j.model.Parameter;
 import dev.causal4j.tensor.DType;
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -21,6 +22,7 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
@@ -29,6 +31,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.jspecify.annotations.Nullable;
 
 class TrainerTest {
     private static final int VOCABULARY = 41;
@@ -42,6 +45,8 @@ class TrainerTest {
             .withSeed(6)
             .withEvaluationInterval(3)
             .withCheckpointInterval(2);
+
+    static final TrainingOptions MANY_CHECKPOINTS = OPTIONS.withSteps(24).withCheckpointInterval(1);
 
     @TempDir
     Path folder;
@@ -66,10 +71,10 @@ class TrainerTest {
         return Tokens.of(VOCABULARY, ids);
     }
 
-    private static final Examples TRAINING = Examples.windows(tokens(700), 11, 8);
-    private static final Examples HELD_OUT = Examples.inOrder(tokens(60), 11);
+    static final Examples TRAINING = Examples.windows(tokens(700), 11, 8);
+    static final Examples HELD_OUT = Examples.inOrder(tokens(60), 11);
 
-    private static Trainer start(TrainingOptions options, Path output) throws IOException {
+    static Trainer start(TrainingOptions options, Path output) throws IOException {
         return Trainer.start(model(true), TRAINING, Optional.of(HELD_OUT), options, Optional.of(output));
     }
 
@@ -90,7 +95,7 @@ class TrainerTest {
             });
             assertThat(cancelled.finish()).isEqualTo(TrainingResult.Finish.CANCELLED);
             Threads.use(1 + (stop + 1) % 3);
-            TrainingResult result = Trainer.resume(parts, TRAINING, Optional.of(HELD_OUT), OPTIONS)
+            TrainingResult result = Trainer.resume(parts, Optional.empty(), TRAINING, Optional.of(HELD_OUT), OPTIONS)
                     .run(actual::add);
             assertThat(result.finish()).isEqualTo(TrainingResult.Finish.STEPS);
             assertThat(actual.stream().map(TrainingProgress::loss))
@@ -126,6 +131,79 @@ class TrainerTest {
                 assertThat(files(actual)).isEqualTo(files(expected));
             }
         }
+    }
+
+    @Test
+    void aProcessThatIsKilledResumesToTheBytesOfOneThatWasNot() throws Exception {
+        Path whole = folder.resolve("whole");
+        start(MANY_CHECKPOINTS, whole).run(progress -> true);
+        Path killed = folder.resolve("killed");
+        String verb = "start";
+        for (int round = 0; round < 3; round++) {
+            Process process = KilledRun.begin(killed, verb);
+            try (BufferedReader out = process.inputReader()) {
+                for (int line = 0; line < 3 + round; line++) {
+                    assertThat(out.readLine()).as("round %d", round).isNotNull();
+                }
+                Thread.sleep(3 * round); // so that it is not always killed at one place
+                process.destroyForcibly();
+            }
+            assertThat(process.waitFor()).isNotZero();
+            verb = "resume";
+        }
+        Trainer resumed = Trainer.resume(killed, Optional.empty(), TRAINING, Optional.of(HELD_OUT), MANY_CHECKPOINTS);
+        assertThat(resumed.step()).isBetween(5L, 23L);
+        resumed.run(progress -> true);
+        assertThat(files(killed)).isEqualTo(files(whole));
+    }
+
+    @Test
+    void theScalarKernelsTrainToTheSameBytes() throws Exception {
+        Path vectors = folder.resolve("vectors");
+        start(MANY_CHECKPOINTS, vectors).run(progress -> true);
+        Path scalars = folder.resolve("scalars");
+        Process process = KilledRun.begin(scalars, "start", "-Dcausal4j.kernels=scalar");
+        process.inputReader().lines().forEach(line -> {});
+        assertThat(process.waitFor()).isZero();
+        assertThat(files(scalars)).isEqualTo(files(vectors));
+    }
+
+    @Test
+    void lowRankAdditionsAreTrainedAloneSavedAsPartOfTheModelAndResumed() throws IOException {
+        TrainingOptions options = OPTIONS.withDropout(Dropout.NONE)
+                .withLearningRate(new LearningRate.Constant(1e-2))
+                .withTrained(new Trained.LowRank(2, 4, true, true));
+        List<TrainingProgress> expected = new ArrayList<>();
+        Trainer trainer = start(options, folder.resolve("whole"));
+        trainer.run(expected::add);
+        Trainer full = Trainer.start(
+                model(true),
+                TRAINING,
+                Optional.of(HELD_OUT),
+                options.withSteps(1).withTrained(new Trained.All()),
+                Optional.empty());
+        full.run(progress -> {
+            assertThat(progress.loss()).as("begins unchanged").isEqualTo(expected.getFirst().loss());
+            return true;
+        });
+        assertThat(trainer.trainedParameters()).isEqualTo(2L * 2 * ((21 + 63) + (21 + 21) + (21 + 35) + (35 + 21)));
+        assertThat(expected.getLast().loss()).isLessThan(expected.getFirst().loss());
+        List<Parameter> before = model(true).namedParameters();
+        Map<String, Parameter> after = new TreeMap<>();
+        trainer.model().namedParameters().forEach(parameter -> after.put(parameter.name(), parameter));
+        for (Parameter parameter : before) {
+            assertThat(same(parameter, after.get(parameter.name()))).as(parameter.name()).isTrue();
+        }
+        float[] saved = logits(CausalLM.load(folder.resolve("whole").resolve("checkpoint-9")));
+        assertThat(saved).containsExactly(logits(trainer.model()), within(1e-4f));
+
+        Path parts = folder.resolve("parts");
+        start(options, parts).run(progress -> progress.step() < 4);
+        assertThatThrownBy(() -> Trainer.resume(parts, Optional.empty(), TRAINING, Optional.of(HELD_OUT), options))
+                .hasMessageStartingWith("model: expected the one the run began from, got none");
+        Trainer.resume(parts, Optional.of(model(true)), TRAINING, Optional.of(HELD_OUT), options)
+                .run(progress -> true);
+        assertThat(files(parts)).isEqualTo(files(folder.resolve("whole")));
     }
 
     @Test
@@ -216,7 +294,7 @@ class TrainerTest {
         }
     }
 
-    private static boolean same(Parameter a, Parameter b) {
+    private static boolean same(Parameter a, @Nullable Parameter b) {
         if (a instanceof Parameter.OfMatrix x
                 && b instanceof Parameter.OfMatrix y) {
             float[] one = new float[x.matrix().cols()];
@@ -232,7 +310,7 @@ class TrainerTest {
         }
         return Arrays.equals(
                 ((Parameter.OfVector) a).numbers(),
-                ((Parameter.OfVector) b).numbers());
+                ((Parameter.OfVector) Objects.requireNonNull(b)).numbers());
     }
 
     @Test
@@ -283,7 +361,7 @@ class TrainerTest {
         Path unfinished =
                 Files.createDirectories(folder.resolve(".unfinished-4").resolve("training"));
         Files.writeString(unfinished.resolve("state.json"), "{");
-        Trainer trainer = Trainer.resume(folder, TRAINING, Optional.of(HELD_OUT), OPTIONS);
+        Trainer trainer = Trainer.resume(folder, Optional.empty(), TRAINING, Optional.of(HELD_OUT), OPTIONS);
         assertThat(trainer.step()).isEqualTo(3);
         trainer.run(progress -> true);
         assertThat(folder.resolve(".unfinished-4")).doesNotExist();
@@ -291,18 +369,18 @@ class TrainerTest {
 
     @Test
     void whatCannotBeResumedIsRefusedInOneLine() throws IOException {
-        assertThatThrownBy(() -> Trainer.resume(folder, TRAINING, Optional.empty(), OPTIONS))
+        assertThatThrownBy(() -> Trainer.resume(folder, Optional.empty(), TRAINING, Optional.empty(), OPTIONS))
                 .hasMessage(folder + ": expected a checkpoint to resume from, got a folder without one; start without"
                         + " resuming");
         start(OPTIONS, folder).run(progress -> progress.step() < 2);
         assertThatThrownBy(() -> start(OPTIONS, folder))
                 .hasMessage(folder + ": expected a folder without checkpoints, got a run in it; resume it, or choose"
                         + " another folder");
-        assertThatThrownBy(() -> Trainer.resume(folder, TRAINING, Optional.of(HELD_OUT), OPTIONS.withSeed(1)))
+        assertThatThrownBy(() -> Trainer.resume(folder, Optional.empty(), TRAINING, Optional.of(HELD_OUT), OPTIONS.withSeed(1)))
                 .hasMessage(folder + ": expected a seed of 6, got 1; resume with the options the run began with");
         Path state = folder.resolve("checkpoint-2/training/state.json");
         Files.writeString(state, Files.readString(state).replace("\"step\":\"2\"", "\"step\":\"two\""));
-        assertThatThrownBy(() -> Trainer.resume(folder, TRAINING, Optional.of(HELD_OUT), OPTIONS))
+        assertThatThrownBy(() -> Trainer.resume(folder, Optional.empty(), TRAINING, Optional.of(HELD_OUT), OPTIONS))
                 .hasMessageContaining("key \"step\": expected an integer of at least 0, got \"two\"");
     }
 
