@@ -3,7 +3,7 @@
 built=$root/cli/target/app/built
 
 is_stale() {
-  [ ! -f "$built" ] || [ -n "$(find "$root/pom.xml" "$root"/*/pom.xml "$root"/{core,model-austen,cli}/src/main -newer "$built" -print 2>/dev/null | head -n 1)" ]
+  [ ! -f "$built" ] || [ -n "$(find "$root/pom.xml" "$root"/{core,model-austen,cli}/{pom.xml,src/main} -newer "$built" -print 2>/dev/null | head -n 1)" ]
 }
 
 build() {
@@ -17,7 +17,7 @@ build() {
     touch "$target/app.new/built" # sources that change while we build are newer than this
     # Not -q: that would hide the warnings, and a warning is an error.
     if ! maven -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -Dmaven.test.skip=true -Dspotless.check.skip=true \
-      package >"$target/launcher.log" 2>&1; then
+      -pl cli -am package >"$target/launcher.log" 2>&1; then
       cat "$target/launcher.log" >&2
       unlock "$target/launcher.building"
       echo "causal4j: the build failed; its output is above" >&2
@@ -26,9 +26,23 @@ build() {
     cp "$target/causal4j-cli.jar" "$target"/lib/*.jar "$target/app.new"
     # A program that runs keeps its open jars.
     rm -rf "$target/app"
+    rm -f "$target/causal4j.aot"
     mv "$target/app.new" "$target/app"
+    train
   fi
   unlock "$target/launcher.building"
+}
+
+# A run of the program whose classes Java keeps, loaded and parsed, for the next (JEP 514). Without it all is as before,
+# only slower, so nothing depends on whether it works.
+train() {
+  (
+    cd "$target"
+    rm -f causal4j.aot.new
+    CAUSAL4J_JAVA_OPTS=-XX:AOTCacheOutput=causal4j.aot.new "$root/causal4j" generate "Emma was" --max-new-tokens 4 \
+      --model "$root/model-austen/src/main/resources/dev/causal4j/austen" >launcher-training.log 2>&1 </dev/null &&
+      mv causal4j.aot.new causal4j.aot
+  ) || true
 }
 
 # A folder is a lock on every system; one whose process is gone, or that never had one, is taken over.

@@ -46,23 +46,31 @@ find_jdk() {
   install_jdk
 }
 
-# As root on Debian a JDK can be had; elsewhere the user decides where one comes from.
-install_jdk() {
-  local candidate log
-  if [ "$(id -u)" = 0 ] && [ -e /etc/debian_version ] && command -v apt-get >/dev/null; then
-    echo "causal4j: installing openjdk-25-jdk-headless" >&2
-    log=$(mktemp)
-    if { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq openjdk-25-jdk-headless; } >"$log" 2>&1; then
-      for candidate in /usr/lib/jvm/*; do
-        if is_jdk_25 "$candidate"; then
-          rm -f "$log"
-          export JAVA_HOME=$candidate
-          return
-        fi
-      done
-    fi
+# Installs a Debian package if we are root on Debian; shows what apt-get said only if that failed.
+install_package() {
+  local log
+  [ "$(id -u)" = 0 ] && [ -e /etc/debian_version ] && command -v apt-get >/dev/null || return 1
+  echo "causal4j: installing $1" >&2
+  log=$(mktemp)
+  if { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$1"; } >"$log" 2>&1; then
+    rm -f "$log"
+  else
     cat "$log" >&2
     rm -f "$log"
+    return 1
+  fi
+}
+
+# As root on Debian a JDK can be had; elsewhere the user decides where one comes from.
+install_jdk() {
+  local candidate
+  if install_package openjdk-25-jdk-headless; then
+    for candidate in /usr/lib/jvm/*; do
+      if is_jdk_25 "$candidate"; then
+        export JAVA_HOME=$candidate
+        return
+      fi
+    done
   fi
   echo "causal4j: expected a JDK 25 (25.0.3 or later) in JAVA_HOME, PATH, /usr/lib/jvm, SDKMAN or java_home, got none; install one (Debian: apt-get install openjdk-25-jdk-headless)" >&2
   exit 1

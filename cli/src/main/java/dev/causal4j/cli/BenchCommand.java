@@ -9,11 +9,14 @@ import dev.causal4j.kernel.Threads;
 import dev.causal4j.model.CausalLM;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.function.ToDoubleFunction;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -54,6 +57,18 @@ final class BenchCommand implements Callable<Integer> {
             description = "Sequences that decode at once; default: 1.")
     private int sequences;
 
+    @Option(
+            names = "--screening",
+            description =
+                    "Measures the screened head instead, on --states hidden vectors of --text, with every sampler.")
+    private boolean screening;
+
+    @Option(names = "--text", paramLabel = "FILE", description = "What hidden vectors come from; default: a pattern.")
+    private @Nullable Path text;
+
+    @Option(names = "--states", paramLabel = "N", defaultValue = "1000", description = "Hidden vectors; default: 1000.")
+    private int states;
+
     @Mixin
     @SuppressWarnings("NullAway.Init")
     private ModelOptions options;
@@ -69,6 +84,10 @@ final class BenchCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         Kernels.name();
         CausalLM model = options.load();
+        if (screening) {
+            Json.print(spec.commandLine().getOut(), ScreeningBench.of(model, tokens(model), states));
+            return 0;
+        }
         int room = model.backbone().shape().contextLength();
         if (prompt < 1 || generate < 1 || repeat < 1 || sequences < 1 || (long) prompt + generate > room) {
             throw new ParameterException(
@@ -89,13 +108,25 @@ final class BenchCommand implements Callable<Integer> {
         return 0;
     }
 
+    private int[] tokens(CausalLM model) throws IOException {
+        if (states < 1) {
+            throw new ParameterException(spec.commandLine(), "bench: expected at least 1 state, got " + states);
+        }
+        return text == null ? pattern(model, states) : model.requireTokenizer().encode(Files.readString(text));
+    }
+
+    private static int[] pattern(CausalLM model, int count) {
+        int[] tokens = new int[count];
+        for (int i = 0; i < count; i++) {
+            tokens[i] = (int) ((i * 7919L + 13) % model.head().vocabularySize());
+        }
+        return tokens;
+    }
+
     private Run run(CausalLM model) {
         int vocabularySize = model.head().vocabularySize();
         Activations activations = new Activations();
-        int[] tokens = new int[prompt];
-        for (int i = 0; i < prompt; i++) {
-            tokens[i] = (int) ((i * 7919L + 13) % vocabularySize);
-        }
+        int[] tokens = pattern(model, prompt);
         List<KVCache> caches = new ArrayList<>();
         for (int i = 0; i < sequences; i++) {
             caches.add(model.newCache());

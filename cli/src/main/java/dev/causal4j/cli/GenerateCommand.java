@@ -5,28 +5,31 @@ import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationRequest;
 import dev.causal4j.generation.Generator;
+import dev.causal4j.generation.Screening;
 import dev.causal4j.generation.TokenListener;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.Checkpoint;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
-import java.nio.charset.StandardCharsets;
 import java.security.SecureRandom;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Continues a prompt. */
@@ -35,9 +38,6 @@ import tools.jackson.databind.node.ObjectNode;
         description = "Continues a prompt. The text streams to standard output.",
         sortOptions = false)
 final class GenerateCommand implements Callable<Integer> {
-    /** Longer than any prompt that fits a context; a bound before allocation. */
-    private static final int MOST_PROMPT_BYTES = 16 << 20;
-
     @Parameters(
             arity = "0..1",
             paramLabel = "PROMPT",
@@ -126,6 +126,22 @@ final class GenerateCommand implements Callable<Integer> {
                     "The same seed gives the same text on every machine. Without it, a random one, which --json and a terminal show.")
     private @Nullable Long seed;
 
+    @Option(
+            names = "--logprobs",
+            paramLabel = "K",
+            description = "With --json: the log-probability and rank of each new token, and the K likeliest, from the"
+                    + " model's own distribution before temperature, filters and penalties.")
+    private @Nullable Integer logprobs;
+
+    @Option(
+            names = "--screening",
+            paramLabel = "auto|on|off",
+            defaultValue = "auto",
+            converter = ScreeningConverter.class,
+            description =
+                    "Whether an int8 copy of the head says which logits are needed; the text is the same. auto: after some hundred tokens, if it is faster.")
+    private Screening screening = Screening.AUTO;
+
     @Mixin
     @SuppressWarnings("NullAway.Init")
     private ModelOptions model;
@@ -141,24 +157,34 @@ final class GenerateCommand implements Callable<Integer> {
         if (ids != null && prompt != null) {
             throw usage("prompt: expected PROMPT or --tokens, got both");
         }
-        String text = ids == null ? promptText() : "";
+        if (logprobs != null && !model.json()) {
+            throw usage("logprobs: expected --json with --logprobs, got none");
+        }
+        String text = prompt == null ? "" : TextInput.argument(prompt);
         Kernels.name(); // a choice that cannot be had fails here, once and before anything is loaded
         long start = System.nanoTime();
-        CausalLM loaded = model.load();
+        Checkpoint checkpoint = model.open();
+        // The native tokenizer is built by its first use; meanwhile the weights are loaded.
+        CompletableFuture<int[]> encoded =
+                CompletableFuture.supplyAsync(() -> ids != null ? ids : encode(checkpoint, text));
+        CausalLM loaded = checkpoint.load(model.dtype());
         double loadSeconds = (System.nanoTime() - start) / 1e9;
 
-        int[] promptIds = ids != null
-                ? ids
-                : text.isEmpty() ? new int[0] : loaded.requireTokenizer().encode(text);
+        int[] promptIds = await(encoded);
         PrintWriter out = spec.commandLine().getOut();
         TokenListener listener = model.json()
                 ? TokenListener.NONE
                 : printer(out, loaded.tokenizer().isPresent());
-        Generation generation = new Generator(loaded)
+        Generation generation = new Generator(loaded, screening)
                 .generate(List.of(new GenerationRequest(promptIds, options)), listener)
                 .getFirst();
         if (model.json()) {
-            Json.print(out, document(generation, loadSeconds));
+            ObjectNode document = document(generation, loadSeconds);
+            if (logprobs != null) {
+                ScoreDocument scores = new ScoreDocument(loaded, false, logprobs);
+                document.set("logprobs", scores.predictions(generation.predictions()));
+            }
+            Json.print(out, document);
         } else {
             out.println();
             out.flush();
@@ -167,6 +193,22 @@ final class GenerateCommand implements Callable<Integer> {
             }
         }
         return 0;
+    }
+
+    private static int[] encode(Checkpoint checkpoint, String text) {
+        return text.isEmpty() ? new int[0] : checkpoint.requireTokenizer().encode(text);
+    }
+
+    private static int[] await(CompletableFuture<int[]> encoded) {
+        try {
+            return encoded.join();
+        } catch (CompletionException e) {
+            switch (e.getCause()) {
+                case RuntimeException failure -> throw failure;
+                case Error failure -> throw failure;
+                case null, default -> throw e;
+            }
+        }
     }
 
     private GenerationOptions options() {
@@ -186,37 +228,13 @@ final class GenerateCommand implements Callable<Integer> {
         if (eos != null) {
             builder.eos(eos.equals("none") ? Set.of() : TokenIds.set(spec, "--eos", eos));
         }
+        if (logprobs != null) {
+            builder.logProbabilities(logprobs);
+        }
         try {
             return builder.build();
         } catch (IllegalArgumentException e) {
             throw usage(String.valueOf(e.getMessage()));
-        }
-    }
-
-    private String promptText() throws IOException {
-        if (prompt == null) {
-            return "";
-        }
-        if (!prompt.equals("-")) {
-            return prompt;
-        }
-        byte[] bytes;
-        try {
-            bytes = System.in.readNBytes(MOST_PROMPT_BYTES + 1);
-        } catch (IOException e) {
-            throw new IOException("standard input: expected a text, got an error (" + e.getMessage() + ")", e);
-        }
-        if (bytes.length > MOST_PROMPT_BYTES) {
-            throw usage("standard input: expected at most " + MOST_PROMPT_BYTES + " bytes of prompt, got more");
-        }
-        try {
-            String text = StandardCharsets.UTF_8
-                    .newDecoder()
-                    .decode(ByteBuffer.wrap(bytes))
-                    .toString();
-            return text.endsWith("\n") ? text.substring(0, text.length() - 1) : text; // the one echo adds
-        } catch (CharacterCodingException e) {
-            throw new IOException("standard input: expected text in UTF-8, got bytes that are not", e);
         }
     }
 
@@ -255,7 +273,27 @@ final class GenerateCommand implements Callable<Integer> {
                 .put("decode_seconds", timing.decodeSeconds())
                 .put("prefill_tokens_per_second", timing.prefillTokensPerSecond())
                 .put("decode_tokens_per_second", timing.decodeTokensPerSecond());
+        Screening.Counts counts = generation.screening();
+        if (counts.screened() + counts.refused() > 0) {
+            document.putObject("screening")
+                    .put("steps", counts.steps())
+                    .put("screened", counts.screened())
+                    .put("rows", counts.rows())
+                    .put("refused", counts.refused());
+        }
         return document;
+    }
+
+    static final class ScreeningConverter implements ITypeConverter<Screening> {
+        @Override
+        public Screening convert(String value) {
+            for (Screening screening : Screening.values()) {
+                if (screening.label().equals(value)) {
+                    return screening;
+                }
+            }
+            throw new TypeConversionException("expected auto, on or off, got " + value);
+        }
     }
 
     private ParameterException usage(String message) {

@@ -1,7 +1,9 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.backbone.GPT2Shape;
-import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.Checkpoint;
+import dev.causal4j.model.GPT2Config;
+import dev.causal4j.tensor.DType;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.Locale;
@@ -14,7 +16,7 @@ import picocli.CommandLine.Spec;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Tells what a model is: its sizes, its parameters, and what tying saves. */
+/** Tells what a model is: its sizes, its parameters, and what tying saves. No weight is read. */
 @Command(name = "inspect", description = "Shows what a model is: sizes, parameters, tied or not.")
 final class InspectCommand implements Callable<Integer> {
     @Mixin
@@ -27,7 +29,8 @@ final class InspectCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        ObjectNode facts = facts(options.load());
+        Checkpoint checkpoint = options.open();
+        ObjectNode facts = facts(checkpoint, checkpoint.dtype(options.dtype()));
         PrintWriter out = spec.commandLine().getOut();
         if (options.json()) {
             Json.print(out, facts);
@@ -39,28 +42,29 @@ final class InspectCommand implements Callable<Integer> {
         return 0;
     }
 
-    private static ObjectNode facts(CausalLM model) {
-        GPT2Shape shape = model.backbone().shape();
+    private static ObjectNode facts(Checkpoint model, DType dtype) {
+        GPT2Config config = model.config();
+        GPT2Shape shape = config.shape();
         ObjectNode facts = Json.object()
                 .put("architecture", "gpt2")
                 .put("parameters", model.parameters())
-                .put("tied", model.head().tied())
-                .put("parameters_saved_by_tying", model.head().parametersSavedByTying())
-                .put("vocabulary_size", model.head().vocabularySize())
+                .put("tied", model.tied())
+                .put("parameters_saved_by_tying", model.parametersSavedByTying())
+                .put("vocabulary_size", config.vocabularySize())
                 .put("context_length", shape.contextLength())
                 .put("hidden_size", shape.hiddenSize())
                 .put("layers", shape.layers())
                 .put("heads", shape.heads())
                 .put("head_size", shape.headSize())
                 .put("inner_size", shape.innerSize())
-                .put("dtype", model.dtype().label())
+                .put("dtype", dtype.label())
                 .put("tokenizer", model.tokenizer().isPresent());
-        if (model.bos().isPresent()) {
-            facts.put("bos_token_id", model.bos().getAsInt());
+        if (config.bos().isPresent()) {
+            facts.put("bos_token_id", config.bos().getAsInt());
         } else {
             facts.putNull("bos_token_id");
         }
-        model.eos().stream().sorted().forEach(facts.putArray("eos_token_ids")::add);
+        config.eos().stream().sorted().forEach(facts.putArray("eos_token_ids")::add);
         return facts;
     }
 

@@ -1,13 +1,23 @@
 package dev.causal4j.cli;
 
 import java.io.PrintWriter;
-import tools.jackson.databind.ObjectMapper;
+import java.util.OptionalDouble;
+import tools.jackson.core.StreamReadFeature;
+import tools.jackson.databind.DeserializationFeature;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.cfg.JsonNodeFeature;
+import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Builds and prints the one JSON document of a command. */
+/** Reads and writes JSON, of which a command prints one document. */
 final class Json {
-    private static final ObjectMapper MAPPER = new ObjectMapper();
+    /** Numbers keep every digit, so that what is carried over comes out as it came in. */
+    private static final JsonMapper MAPPER = JsonMapper.builder()
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS, DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS)
+            .disable(JsonNodeFeature.STRIP_TRAILING_BIGDECIMAL_ZEROES)
+            .build();
 
     private Json() {}
 
@@ -23,7 +33,32 @@ final class Json {
         return array;
     }
 
+    /** A number, or null for none and for what JSON has no number for. */
+    static void put(ObjectNode object, String name, OptionalDouble number) {
+        if (number.isPresent() && Double.isFinite(number.getAsDouble())) {
+            object.put(name, number.getAsDouble());
+        } else {
+            object.putNull(name);
+        }
+    }
+
+    static void add(ArrayNode array, double number) {
+        if (Double.isFinite(number)) {
+            array.add(number);
+        } else {
+            array.addNull();
+        }
+    }
+
+    static JsonNode parse(String text) {
+        return MAPPER.readTree(text);
+    }
+
+    static String write(JsonNode node) {
+        return MAPPER.writeValueAsString(node);
+    }
+
     static void print(PrintWriter out, ObjectNode document) {
-        out.println(MAPPER.writeValueAsString(document));
+        out.println(write(document));
     }
 }

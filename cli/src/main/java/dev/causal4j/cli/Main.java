@@ -20,8 +20,15 @@ import picocli.CommandLine.Spec;
 /** The program {@code causal4j}. Exit status: 0 done, 1 failed, 2 wrong usage. */
 @Command(
         name = "causal4j",
-        description = "Generates text with a causal language model, in pure Java.",
-        subcommands = {GenerateCommand.class, InspectCommand.class, BenchCommand.class, TokenizerCommand.class},
+        description = "Generates and scores text with a causal language model, in pure Java.",
+        subcommands = {
+            GenerateCommand.class,
+            ScoreCommand.class,
+            InspectCommand.class,
+            BenchCommand.class,
+            ConvertCommand.class,
+            TokenizerCommand.class
+        },
         synopsisSubcommandLabel = "COMMAND",
         exitCodeOnInvalidInput = 2,
         exitCodeOnExecutionException = 1)
@@ -100,7 +107,8 @@ public final class Main implements Callable<Integer> {
             return 0;
         }
         throw new ParameterException(
-                spec.commandLine(), "command: expected generate, inspect, bench or tokenizer, got none");
+                spec.commandLine(),
+                "command: expected generate, score, inspect, bench, convert or tokenizer, got none");
     }
 
     private static int usageError(ParameterException e) {

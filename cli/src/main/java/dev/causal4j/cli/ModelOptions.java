@@ -3,10 +3,12 @@ package dev.causal4j.cli;
 import dev.causal4j.austen.AustenModel;
 import dev.causal4j.kernel.Threads;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.Checkpoint;
 import dev.causal4j.tensor.DType;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Model.CommandSpec;
@@ -49,6 +51,29 @@ final class ModelOptions {
 
     /** Sets the threads and loads the model. */
     CausalLM load() throws IOException {
+        return open().load(dtype());
+    }
+
+    /** Sets the threads and opens the model's files; its weights are not read. */
+    Checkpoint open() throws IOException {
+        useThreads();
+        return model == null ? AustenModel.open() : Checkpoint.open(model);
+    }
+
+    /** The folder, for a command that needs one. */
+    Path requireModel() {
+        if (model == null) {
+            throw new ParameterException(spec.commandLine(), "--model: expected the folder of a model, got none");
+        }
+        return model;
+    }
+
+    /** Empty for the stored one. */
+    Optional<DType> dtype() {
+        return Optional.ofNullable(dtype);
+    }
+
+    void useThreads() {
         if (threads != null) {
             try {
                 Threads.use(threads);
@@ -56,10 +81,6 @@ final class ModelOptions {
                 throw new ParameterException(spec.commandLine(), String.valueOf(e.getMessage()));
             }
         }
-        if (model == null) {
-            return dtype == null ? AustenModel.load() : AustenModel.load(dtype);
-        }
-        return dtype == null ? CausalLM.load(model) : CausalLM.load(model, dtype);
     }
 
     static final class DTypeConverter implements ITypeConverter<DType> {

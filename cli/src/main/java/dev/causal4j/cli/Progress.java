@@ -33,6 +33,13 @@ final class Progress implements AutoCloseable {
         }
     }
 
+    void at(long done, long total) {
+        if (bar != null) {
+            bar.maxHint(total);
+            bar.stepTo(done);
+        }
+    }
+
     void at(long done, String message) {
         if (bar != null) {
             bar.setExtraMessage(message);

@@ -59,6 +59,20 @@ class BenchCommandTest {
     }
 
     @Test
+    void theScreenedHeadIsMeasuredWithEverySampler() throws Exception {
+        JsonNode document = Program.SCALAR
+                .run("bench", "--screening", "--states", "30", "--threads", "2")
+                .json();
+        assertThat(document.get("states").intValue()).isEqualTo(30);
+        assertThat(document.get("screen_bytes").intValue()).isEqualTo(2048 * 192 + 8 * 2048);
+        assertThat(document.at("/bounds/beta/p50").doubleValue()).isPositive();
+        assertThat(document.get("samplers").propertyNames())
+                .containsExactly("greedy", "top_k_40", "min_p_0.05", "top_k_40_top_p_0.9", "plain");
+        assertThat(document.at("/samplers/greedy/rows/p50").doubleValue()).isBetween(1.0, 20.0);
+        Program.SCALAR.run("bench", "--screening", "--dtype", "int8").refused(1, "expected a head in f32 or bf16");
+    }
+
+    @Test
     void moreThanTheContextHoldsIsRefused() throws Exception {
         Program.SCALAR
                 .run("bench", "--prompt", "200", "--generate", "57")

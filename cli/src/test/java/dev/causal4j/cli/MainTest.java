@@ -44,7 +44,10 @@ class MainTest {
     void withoutACommandTheUsageIsWrong() throws Exception {
         Program.SCALAR
                 .run()
-                .refused(2, "expected generate, inspect, bench or tokenizer, got none", "; see causal4j --help");
+                .refused(
+                        2,
+                        "expected generate, score, inspect, bench, convert or tokenizer, got none",
+                        "; see causal4j --help");
         Program.SCALAR.run("translate").refused(2, "translate", "; see causal4j --help");
         Program.SCALAR.run("--json").refused(2, "--json");
     }

@@ -7,9 +7,14 @@ import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.Generator;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.scoring.Normalization;
+import dev.causal4j.scoring.Ranking;
+import dev.causal4j.scoring.Score;
+import dev.causal4j.scoring.Scorer;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,8 +29,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * What the documents show is true. The Java example of README.md is the one in this file; a command in a console block of
- * README.md or of the model's card prints what the block says, where {@code ...} stands for what differs between runs.
+ * What the documents show is true. The Java examples of README.md are those in this file; a command in a console block of
+ * README.md, of the model's card or of a guide prints what the block says, where {@code ...} stands for what differs between runs.
  */
 class ReadmeTest {
     private static final Path ROOT = root();
@@ -66,28 +71,56 @@ class ReadmeTest {
         // example: end
     }
 
-    @Test
-    void theJavaExampleIsTheOneOfThisFile() throws IOException {
-        String source = Files.readString(ROOT.resolve("cli/src/test/java/dev/causal4j/cli/ReadmeTest.java"));
-        String begin = "// example: begin\n";
-        String region =
-                source.substring(source.indexOf(begin) + begin.length(), source.indexOf("        // example: end"));
-        assertThat(blocks("README.md", "java"))
-                .containsExactly(region.stripTrailing().stripIndent().lines().toList());
+    private static void scoring() {
+        // example: begin
+        Scorer scorer = new Scorer(AustenModel.load());
+        Score score = scorer.score("Emma was very kind.");
+        System.out.println(score.perplexity());
+        Ranking ranking = scorer.rank("Emma was", List.of(" a zebra", " very kind"));
+        System.out.println(ranking.order(Normalization.PER_TOKEN)); // the likeliest first
+        // example: end
     }
 
     @Test
-    void theJavaExamplePrintsWhatTheFirstCommandPrints() throws IOException {
+    void theJavaExamplesAreThoseOfThisFile() throws IOException {
+        String source = Files.readString(ROOT.resolve("cli/src/test/java/dev/causal4j/cli/ReadmeTest.java"));
+        List<List<String>> examples = Pattern.compile(
+                        "// example: begin\n(.*?)\n        // example: end", Pattern.DOTALL)
+                .matcher(source)
+                .results()
+                .map(example -> example.group(1).stripIndent().lines().toList())
+                .toList();
+        assertThat(blocks("README.md", "java")).isEqualTo(examples);
+    }
+
+    @Test
+    void theFirstExamplePrintsWhatTheFirstCommandPrints() {
+        assertThat(printed(ReadmeTest::example)).isEqualTo(first().output());
+    }
+
+    private static Shown first() {
+        try {
+            return shown().getFirst();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    @Test
+    void theSecondExamplePrintsAPerplexityAndAnOrder() {
+        assertThat(printed(ReadmeTest::scoring)).containsExactly("21.665776066626613", "[1, 0]");
+    }
+
+    private static List<String> printed(Runnable example) {
         PrintStream standardOutput = System.out;
         ByteArrayOutputStream printed = new ByteArrayOutputStream();
         System.setOut(new PrintStream(printed, true, StandardCharsets.UTF_8));
         try {
-            example();
+            example.run();
         } finally {
             System.setOut(standardOutput);
         }
-        assertThat(printed.toString(StandardCharsets.UTF_8).lines().toList())
-                .isEqualTo(shown().getFirst().output());
+        return printed.toString(StandardCharsets.UTF_8).lines().toList();
     }
 
     @ParameterizedTest
@@ -109,7 +142,7 @@ class ReadmeTest {
 
     static List<Shown> shown() throws IOException {
         List<Shown> shown = new ArrayList<>();
-        for (String document : List.of("README.md", "model-austen/README.md")) {
+        for (String document : List.of("README.md", "model-austen/README.md", "docs/guides/scoring.md")) {
             for (List<String> block : blocks(document, "console")) {
                 for (int i = 0; i < block.size(); ) {
                     assertThat(block.get(i)).as(document).startsWith("$ ");

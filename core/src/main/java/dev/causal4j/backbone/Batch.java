@@ -1,8 +1,10 @@
 package dev.causal4j.backbone;
 
+import dev.causal4j.kernel.Rows;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -73,5 +75,36 @@ public record Batch(List<Chunk> chunks) {
             row += chunks.get(i).tokens.length;
         }
         return row;
+    }
+
+    /**
+     * Where a hidden vector is not a number.
+     *
+     * @param chunk index of the chunk
+     * @param position position in that chunk's sequence
+     * @param value NaN or an infinity
+     */
+    public record NotFinite(int chunk, int position, float value) {}
+
+    /**
+     * The first hidden vector of this batch, after its forward, that has a NaN or an infinity; its logits mean nothing.
+     *
+     * @param hidden what the forward returned, [N, D]
+     */
+    public Optional<NotFinite> firstNotFinite(Rows hidden) {
+        int row = 0;
+        for (int c = 0; c < chunks.size(); c++) {
+            int count = chunks.get(c).tokens.length;
+            int first = chunks.get(c).cache.length() - count;
+            for (int t = 0; t < count; t++, row++) {
+                int start = hidden.start(row);
+                for (int i = start; i < start + hidden.stride(); i++) {
+                    if (!Float.isFinite(hidden.data()[i])) {
+                        return Optional.of(new NotFinite(c, first + t, hidden.data()[i]));
+                    }
+                }
+            }
+        }
+        return Optional.empty();
     }
 }

@@ -122,7 +122,7 @@ public final class GPT2Backbone {
             forward(layer, batch, rows, activations);
         }
         float[] last = activations.input(blocks.size());
-        EachRow.run(rows, r -> lastNorm.forward(shape.layerNormEpsilon(), last, hidden.data(), hidden.start(r)));
+        Threads.each(rows, r -> lastNorm.forward(shape.layerNormEpsilon(), last, hidden.data(), hidden.start(r)));
         for (Batch.Chunk chunk : batch.chunks()) {
             chunk.cache().advance(chunk.tokens().length);
         }
@@ -181,14 +181,14 @@ public final class GPT2Backbone {
         float epsilon = shape.layerNormEpsilon();
         int d = shape.hiddenSize();
 
-        EachRow.run(rows, r -> block.norm1().forward(epsilon, input, a.normed, r * d));
+        Threads.each(rows, r -> block.norm1().forward(epsilon, input, a.normed, r * d));
         block.queryKeyValue().forward(a.normed, b.queryKeyValue, rows); // [N, 3 D]
         scaleAndStore(layer, batch, b.queryKeyValue);
         attention(layer, batch, a); // [N, D]
         block.attentionOut().forward(b.attention, a.normed, rows);
         add(a.normed, input, a.dropout.ofAttentionOut(layer), rows, a, middle);
 
-        EachRow.run(rows, r -> block.norm2().forward(epsilon, middle, a.normed, r * d));
+        Threads.each(rows, r -> block.norm2().forward(epsilon, middle, a.normed, r * d));
         block.up().forward(a.normed, b.inner, rows); // [N, inner]
     }
 
@@ -197,7 +197,7 @@ public final class GPT2Backbone {
         float[] inner = a.block(layer).inner;
         float[] activated = a.activated(layer);
         int width = shape.innerSize();
-        EachRow.run(rows, r -> {
+        Threads.each(rows, r -> {
             if (a.keeps(layer)) {
                 System.arraycopy(inner, r * width, activated, r * width, width);
             }
@@ -206,24 +206,28 @@ public final class GPT2Backbone {
     }
 
     private void addPositions(Batch batch, Activations a) {
-        float[] position = new float[shape.hiddenSize()];
+        int d = shape.hiddenSize();
         float[] hidden = a.hidden;
-        int start = 0;
+        int first = 0;
         for (Batch.Chunk chunk : batch.chunks()) {
-            for (int t = 0; t < chunk.tokens().length; t++, start += position.length) {
-                positions.row(chunk.cache().length() + t, position, 0);
-                for (int i = 0; i < position.length; i++) {
-                    hidden[start + i] += position[i];
+            int start = first;
+            int position = chunk.cache().length();
+            Threads.each(chunk.tokens().length, t -> {
+                int row = (start + t) * d;
+                positions.row(position + t, a.normed, row);
+                for (int i = row; i < row + d; i++) {
+                    hidden[i] += a.normed[i];
                 }
-            }
+            });
+            first += chunk.tokens().length;
         }
         DropoutMask mask = a.dropout.ofEmbedding();
         float[] input = a.input(0);
-        EachRow.run(batch.rows(), row -> {
-            int from = row * position.length;
-            mask.apply(hidden, from, position.length, a.addresses[row] * position.length);
+        Threads.each(batch.rows(), row -> {
+            int from = row * d;
+            mask.apply(hidden, from, d, a.addresses[row] * d);
             if (a.keeps(0)) {
-                System.arraycopy(hidden, from, input, from, position.length);
+                System.arraycopy(hidden, from, input, from, d);
             }
         });
     }
@@ -231,7 +235,7 @@ public final class GPT2Backbone {
     /** target = sum + dropout(x), each [N, D]; x is overwritten. */
     private void add(float[] x, float[] sum, DropoutMask mask, int rows, Activations a, float[] target) {
         int d = shape.hiddenSize();
-        EachRow.run(rows, row -> {
+        Threads.each(rows, row -> {
             int from = row * d;
             mask.apply(x, from, d, a.addresses[row] * d);
             for (int i = from; i < from + d; i++) {
@@ -249,7 +253,7 @@ public final class GPT2Backbone {
         for (Batch.Chunk chunk : batch.chunks()) {
             int start = first;
             KVCache cache = chunk.cache();
-            EachRow.run(chunk.tokens().length, t -> {
+            Threads.each(chunk.tokens().length, t -> {
                 int query = (start + t) * 3 * d;
                 for (int i = query; i < query + d; i++) {
                     queryKeyValue[i] *= scale;

@@ -82,8 +82,8 @@ final class GPT2Backward {
         dropped(a.dropout.ofFeedForward(layer), dStream); // [N, D]
         backbone.activate(layer, rows, a);
         block.down().backward(a.activated(layer), s.dOut, s.dInner, rows, gradients); // [N, inner]
-        EachRow.run(rows, r -> Kernels.geluBackward(b.inner, s.dInner, r * inner, inner));
-        EachRow.run(rows, r -> block.norm2().forward(epsilon, b.middle, a.normed, r * d));
+        Threads.each(rows, r -> Kernels.geluBackward(b.inner, s.dInner, r * inner, inner));
+        Threads.each(rows, r -> block.norm2().forward(epsilon, b.middle, a.normed, r * d));
         block.up().backward(a.normed, s.dInner, s.dNormed, rows, gradients);
         block.norm2().backward(epsilon, b.middle, s.dNormed, dStream, rows, s.moments, gradients);
     }
@@ -97,14 +97,14 @@ final class GPT2Backward {
         dropped(a.dropout.ofAttentionOut(layer), dStream); // [N, D]
         block.attentionOut().backward(b.attention, s.dOut, s.dAttention, rows, gradients);
         heads(layer, b); // [N, 3 D]
-        EachRow.run(rows, r -> block.norm1().forward(epsilon, input, a.normed, r * d));
+        Threads.each(rows, r -> block.norm1().forward(epsilon, input, a.normed, r * d));
         block.queryKeyValue().backward(a.normed, s.dQueryKeyValue, s.dNormed, rows, gradients);
         block.norm1().backward(epsilon, input, s.dNormed, dStream, rows, s.moments, gradients);
     }
 
     /** dOut = the gradient by what a half of a block adds, before its dropout. */
     private void dropped(DropoutMask mask, float[] dStream) {
-        EachRow.run(rows, r -> {
+        Threads.each(rows, r -> {
             System.arraycopy(dStream, r * d, s.dOut, r * d, d);
             mask.apply(s.dOut, r * d, d, a.addresses[r] * d);
         });
@@ -150,7 +150,7 @@ final class GPT2Backward {
     /** dStream becomes the gradient by the embedded tokens; the positions get theirs. */
     private void positions(float[] dStream) {
         DropoutMask mask = a.dropout.ofEmbedding();
-        EachRow.run(rows, r -> mask.apply(dStream, r * d, d, a.addresses[r] * d));
+        Threads.each(rows, r -> mask.apply(dStream, r * d, d, a.addresses[r] * d));
         Gradient dPositions = gradients.of(backbone.positions());
         if (dPositions == null) {
             return;

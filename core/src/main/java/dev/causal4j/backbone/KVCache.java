@@ -50,6 +50,23 @@ public final class KVCache {
         return 2L * keys.length * blocks * blockBytes();
     }
 
+    /** Bytes that so many positions take. */
+    public long bytes(int positions) {
+        return 2L * keys.length * Math.ceilDiv(positions, BLOCK) * blockBytes();
+    }
+
+    /** A cache of its own with what this one holds: several continuations of one prompt go on from copies. */
+    public KVCache copy() {
+        KVCache copy = new KVCache(shape, owner);
+        copy.reserve(length);
+        for (int layer = 0; layer < keys.length && copy.blocks > 0; layer++) {
+            copy.keys[layer].copyFrom(keys[layer].asSlice(0, copy.blocks * blockBytes()));
+            copy.values[layer].copyFrom(values[layer].asSlice(0, copy.blocks * blockBytes()));
+        }
+        copy.length = length;
+        return copy;
+    }
+
     /**
      * Forgets the positions from {@code length} on and keeps the memory, so that the next tokens continue from there.
      *

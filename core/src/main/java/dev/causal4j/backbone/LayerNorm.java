@@ -39,7 +39,7 @@ public record LayerNorm(float[] gain, float[] bias) {
      */
     void backward(float epsilon, float[] x, float[] dy, float[] dx, int rows, float[] moments, Gradients gradients) {
         int d = gain.length;
-        EachRow.run(rows, r -> Kernels.layerNormBackward(x, dy, dx, r * d, gain, epsilon, moments, 2 * r));
+        Threads.each(rows, r -> Kernels.layerNormBackward(x, dy, dx, r * d, gain, epsilon, moments, 2 * r));
         gradients.addBias(bias, Rows.of(dy, d, rows));
         float[] dGain = gradients.of(gain);
         if (dGain == null) {

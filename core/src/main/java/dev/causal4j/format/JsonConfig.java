@@ -6,8 +6,8 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
-import tools.jackson.databind.JsonNode;
 
 /**
  * A JSON object of at most 1 MB, such as a {@code config.json}, whose values are checked as they are asked for.
@@ -19,9 +19,9 @@ public final class JsonConfig {
     private static final String WHAT = "a JSON file";
 
     private final String subject;
-    private final JsonNode root;
+    private final Map<String, Object> root;
 
-    private JsonConfig(String subject, JsonNode root) {
+    private JsonConfig(String subject, Map<String, Object> root) {
         this.subject = subject;
         this.root = root;
     }
@@ -49,8 +49,7 @@ public final class JsonConfig {
     /** The same with a limit of the caller's, at most 16 MB. */
     public static JsonConfig parse(String subject, byte[] json, int maxBytes) throws FormatException {
         UntrustedInput.requireLength(subject, WHAT, json.length, maxBytes);
-        return new JsonConfig(
-                subject, UntrustedInput.readObject(subject, json, parser -> parser.<JsonNode>readValueAsTree()));
+        return new JsonConfig(subject, JsonTree.parse(subject, json));
     }
 
     /** Whether there is a value other than null. */
@@ -73,7 +72,7 @@ public final class JsonConfig {
      * @throws FormatException if it is there and not an integer in {@code [min, max]}
      */
     public int integer(String key, int fallback, int min, int max) throws FormatException {
-        JsonNode value = value(key);
+        Object value = value(key);
         return value == null ? fallback : integer(key, value, min, max);
     }
 
@@ -83,11 +82,11 @@ public final class JsonConfig {
      * @throws FormatException if it is there and not a finite number in {@code [min, max]}
      */
     public double number(String key, double fallback, double min, double max) throws FormatException {
-        JsonNode value = value(key);
+        Object value = value(key);
         if (value == null) {
             return fallback;
         }
-        double number = value.isNumber() ? value.numberValue().doubleValue() : Double.NaN;
+        double number = value instanceof Number given ? given.doubleValue() : Double.NaN;
         if (!Double.isFinite(number) || number < min || number > max) {
             throw wrong(key, "a number from " + min + " to " + max, value);
         }
@@ -100,14 +99,14 @@ public final class JsonConfig {
      * @throws FormatException if it is there and neither true nor false
      */
     public boolean bool(String key, boolean fallback) throws FormatException {
-        JsonNode value = value(key);
+        Object value = value(key);
         if (value == null) {
             return fallback;
         }
-        if (!value.isBoolean()) {
+        if (!(value instanceof Boolean flag)) {
             throw wrong(key, "true or false", value);
         }
-        return value.booleanValue();
+        return flag;
     }
 
     /**
@@ -125,11 +124,11 @@ public final class JsonConfig {
      * @throws FormatException if it is absent or not a string
      */
     public String requireString(String key) throws FormatException {
-        JsonNode value = value(key);
-        if (value == null || !value.isString()) {
+        Object value = value(key);
+        if (!(value instanceof String text)) {
             throw wrong(key, "a string", value);
         }
-        return value.stringValue();
+        return text;
     }
 
     /**
@@ -138,41 +137,38 @@ public final class JsonConfig {
      * @throws FormatException if it is there and anything else
      */
     public List<Integer> integers(String key) throws FormatException {
-        JsonNode value = value(key);
+        Object value = value(key);
         if (value == null) {
             return List.of();
         }
-        if (!value.isArray()) {
+        if (!(value instanceof List<?> list)) {
             return List.of(integer(key, value, Integer.MIN_VALUE, Integer.MAX_VALUE));
         }
-        List<Integer> integers = new ArrayList<>(value.size());
-        for (JsonNode element : value) {
+        List<Integer> integers = new ArrayList<>(list.size());
+        for (Object element : list) {
             integers.add(integer(key, element, Integer.MIN_VALUE, Integer.MAX_VALUE));
         }
         return List.copyOf(integers);
     }
 
-    private int integer(String key, @Nullable JsonNode value, int min, int max) throws FormatException {
-        if (value == null
-                || !value.isIntegralNumber()
-                || !value.canConvertToInt()
-                || value.intValue() < min
-                || value.intValue() > max) {
+    private int integer(String key, @Nullable Object value, int min, int max) throws FormatException {
+        // The parser makes an Integer of whatever fits one.
+        if (!(value instanceof Integer number) || number < min || number > max) {
             throw wrong(key, "an integer from " + min + " to " + max, value);
         }
-        return value.intValue();
+        return number;
     }
 
-    private @Nullable JsonNode value(String key) {
-        JsonNode value = root.get(key);
-        return value == null || value.isNull() ? null : value;
+    private @Nullable Object value(String key) {
+        @Nullable Object value = root.get(key);
+        return JsonTree.NULL.equals(value) ? null : value;
     }
 
-    private FormatException wrong(String key, String expected, @Nullable JsonNode got) {
+    private FormatException wrong(String key, String expected, @Nullable Object got) {
         return new FormatException(
                 subject + ", key " + quote(key),
                 expected,
-                got == null ? "nothing" : quote(got.toString()),
+                got == null ? "nothing" : quote(got instanceof String ? "\"" + got + '"' : got.toString()),
                 "correct the file");
     }
 }

@@ -15,6 +15,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.Collection;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.LongConsumer;
 import java.util.stream.Collectors;
 
 /**
@@ -113,7 +114,8 @@ public final class SafeTensors implements TensorStore {
         return new TensorView(name, dtype, entry.shape(), data.asSlice(entry.begin(), entry.end() - entry.begin()));
     }
 
-    /** The strings under {@code __metadata__}, in the order of the file. */
+    /** {@inheritDoc} The strings under {@code __metadata__}, in the order of the file. */
+    @Override
     public Map<String, String> metadata() {
         return header.metadata();
     }
@@ -128,7 +130,19 @@ public final class SafeTensors implements TensorStore {
      */
     public static void write(Path target, Collection<TensorView> tensors, Map<String, String> metadata)
             throws IOException {
-        SafeTensorsWriting.write(target, tensors, metadata);
+        SafeTensorsWriting.write(target, tensors, metadata, false, _ -> {});
+    }
+
+    /**
+     * The same for a file whose tensors are used where they are mapped: those whose size is a multiple of 64 bytes come
+     * first and lie on multiples of 64 bytes.
+     *
+     * @param progress hears how many bytes of data are written; what it throws ends the writing like a failure
+     */
+    public static void writeAligned(
+            Path target, Collection<TensorView> tensors, Map<String, String> metadata, LongConsumer progress)
+            throws IOException {
+        SafeTensorsWriting.write(target, tensors, metadata, true, progress);
     }
 
     static FormatException missing(String subject, String name, Set<String> names) {

@@ -16,27 +16,43 @@ import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.LongConsumer;
 import tools.jackson.core.JsonGenerator;
-import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.core.ObjectWriteContext;
+import tools.jackson.core.json.JsonFactory;
 
 /** How {@link SafeTensors} are written. */
 final class SafeTensorsWriting {
-    private static final JsonMapper JSON = new JsonMapper();
+    private static final JsonFactory JSON = new JsonFactory();
 
     private static final int CHUNK = 1 << 20;
 
+    /** Bytes of a line of the cache. */
+    private static final int LINE = 64;
+
     private SafeTensorsWriting() {}
 
-    static void write(Path target, Collection<TensorView> tensors, Map<String, String> metadata) throws IOException {
-        List<TensorView> sorted = sorted(tensors);
-        byte[] header = header(sorted, metadata);
-        WholeFile.write(target, channel -> copy(header, sorted, channel));
+    static void write(
+            Path target,
+            Collection<TensorView> tensors,
+            Map<String, String> metadata,
+            boolean aligned,
+            LongConsumer progress)
+            throws IOException {
+        List<TensorView> sorted = sorted(tensors, aligned);
+        byte[] header = header(sorted, metadata, aligned);
+        WholeFile.write(target, channel -> copy(header, sorted, channel, progress));
     }
 
-    /** Descending size of dtype keeps every tensor aligned; names compare by their bytes in UTF-8. */
-    private static List<TensorView> sorted(Collection<TensorView> tensors) {
+    /**
+     * Descending size of dtype keeps every tensor aligned to its numbers; names compare by their bytes in UTF-8. There may
+     * be no holes, so what is not a multiple of a line comes after what is.
+     */
+    private static List<TensorView> sorted(Collection<TensorView> tensors, boolean aligned) {
         List<TensorView> sorted = tensors.stream()
-                .sorted(Comparator.comparingInt((TensorView t) -> -t.dtype().bytes())
+                .sorted(Comparator.comparing(
+                                (TensorView t) -> aligned && t.data().byteSize() % LINE != 0)
+                        .thenComparingInt(t -> -t.dtype().bytes())
                         .thenComparing(t -> t.name().getBytes(StandardCharsets.UTF_8), Arrays::compareUnsigned))
                 .toList();
         if (sorted.stream().map(TensorView::name).distinct().count() < sorted.size()) {
@@ -45,9 +61,9 @@ final class SafeTensorsWriting {
         return sorted;
     }
 
-    private static byte[] header(List<TensorView> tensors, Map<String, String> metadata) {
+    private static byte[] header(List<TensorView> tensors, Map<String, String> metadata, boolean aligned) {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-        try (JsonGenerator json = JSON.createGenerator(bytes)) {
+        try (JsonGenerator json = JSON.createGenerator(ObjectWriteContext.empty(), bytes)) {
             json.writeStartObject();
             if (!metadata.isEmpty()) {
                 json.writeObjectPropertyStart(Header.METADATA);
@@ -76,7 +92,7 @@ final class SafeTensorsWriting {
             }
             json.writeEndObject();
         }
-        while (bytes.size() % 8 != 0) {
+        while ((Long.BYTES + bytes.size()) % (aligned ? LINE : Long.BYTES) != 0) {
             bytes.write(' ');
         }
         if (bytes.size() > SafeTensors.MAX_HEADER) {
@@ -87,22 +103,28 @@ final class SafeTensorsWriting {
     }
 
     /** Through one small buffer off heap: the tensors' memory may be of any kind, also an array of floats. */
-    private static void copy(byte[] header, List<TensorView> tensors, FileChannel channel) throws IOException {
+    private static void copy(byte[] header, List<TensorView> tensors, FileChannel channel, LongConsumer progress)
+            throws IOException {
         ByteBuffer buffer = ByteBuffer.allocateDirect(CHUNK);
         buffer.order(ByteOrder.LITTLE_ENDIAN).putLong(header.length).flip();
         drain(buffer, channel);
-        copy(MemorySegment.ofArray(header), buffer, channel);
+        copy(MemorySegment.ofArray(header), buffer, channel, _ -> {});
+        long written = 0;
         for (TensorView tensor : tensors) {
-            copy(tensor.data(), buffer, channel);
+            long before = written;
+            copy(tensor.data(), buffer, channel, bytes -> progress.accept(before + bytes));
+            written += tensor.data().byteSize();
         }
     }
 
-    private static void copy(MemorySegment data, ByteBuffer buffer, FileChannel channel) throws IOException {
+    private static void copy(MemorySegment data, ByteBuffer buffer, FileChannel channel, LongConsumer progress)
+            throws IOException {
         for (long from = 0; from < data.byteSize(); from += CHUNK) {
             int count = (int) Math.min(CHUNK, data.byteSize() - from);
             buffer.clear().limit(count);
             MemorySegment.copy(data, from, MemorySegment.ofBuffer(buffer), 0, count);
             drain(buffer, channel);
+            progress.accept(from + count);
         }
     }
 

@@ -121,6 +121,11 @@ public final class ShardedSafeTensors implements TensorStore {
         return shard.tensor(name);
     }
 
+    @Override
+    public Map<String, String> metadata() {
+        return Map.of();
+    }
+
     private static FormatException wrong(String subject, String expected, String got) {
         return new FormatException(subject, expected, got, "download the checkpoint again");
     }

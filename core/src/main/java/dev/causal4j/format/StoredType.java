@@ -58,6 +58,7 @@ enum StoredType {
     Optional<DType> dtype() {
         return switch (this) {
             case F32 -> Optional.of(DType.F32);
+            case I8 -> Optional.of(DType.INT8);
             case F16 -> Optional.of(DType.F16);
             case BF16 -> Optional.of(DType.BF16);
             default -> Optional.empty();

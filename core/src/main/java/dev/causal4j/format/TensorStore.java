@@ -4,6 +4,7 @@ import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.Set;
 
 /** The tensors of a checkpoint by name, in one file or several. Immutable and thread-safe. */
@@ -21,9 +22,12 @@ public sealed interface TensorStore permits SafeTensors, ShardedSafeTensors {
      * A tensor as it is stored. Nothing is read or copied: its shape and dtype cost nothing, its numbers are read from
      * the file when they are used.
      *
-     * @throws FormatException if there is none of this name, or its dtype is not F32, F16 or BF16
+     * @throws FormatException if there is none of this name, or its dtype is not F32, F16, BF16 or I8
      */
     TensorView tensor(String name) throws FormatException;
+
+    /** What a single file says of itself, see {@link SafeTensors#metadata}; empty for several files. */
+    Map<String, String> metadata();
 
     /**
      * Opens the checkpoint in a folder: {@link #SINGLE}, or else {@link #INDEX}.

@@ -23,8 +23,8 @@
  * </pre>
  *
  * <p>Limits of ours beyond the format: half a million tensors, 64 dimensions, names of 50,000 characters, no unknown
- * field in a tensor's entry, names of shards in plain ASCII. All dtypes of the format are known by size; only F32, F16
- * and BF16 are handed out.
+ * field in a tensor's entry, names of shards in plain ASCII. All dtypes of the format are known by size; only F32, F16,
+ * BF16 and I8 are handed out.
  */
 @NullMarked
 package dev.causal4j.format;

@@ -100,6 +100,18 @@ final class Candidates {
         keepMarked();
     }
 
+    /** Keeps logits within {@code distance}, a negative number, of the largest; the {@code atLeast} largest in any case. */
+    void keepNearLargest(double distance, int atLeast) {
+        double largest = maxLogit();
+        float kth = kthLargestLogit(atLeast);
+        for (int i = 0; i < count; i++) {
+            if (logits[i] - largest >= distance || logits[i] >= kth) {
+                mark(i);
+            }
+        }
+        keepMarked();
+    }
+
     /** The k-th largest logit, or the smallest when there are fewer than k. */
     float kthLargestLogit(int k) {
         return k == 1 ? maxLogit() : selection.threshold(logits, null, count, Math.min(k, count));
@@ -180,23 +192,6 @@ final class Candidates {
         }
         count = kept;
         marked.clear();
-    }
-
-    /** The token at which the cumulative probability, in the order of ids, first exceeds {@code u} in [0, 1). */
-    int draw(double u) {
-        float[] p = softmax();
-        double target = u * totalProbability();
-        double cumulative = 0;
-        int last = 0;
-        for (int i = 0; i < count; i++) {
-            cumulative += p[i];
-            if (cumulative > target) {
-                return ids[i];
-            }
-            last = p[i] > 0 ? i : last;
-        }
-        // Only if u * total was rounded up to the total.
-        return ids[last];
     }
 
     private float max(float[] x) {

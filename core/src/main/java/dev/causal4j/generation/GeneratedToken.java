@@ -1,5 +1,7 @@
 package dev.causal4j.generation;
 
+import java.util.Optional;
+
 /**
  * A token as it is made.
  *
@@ -7,5 +9,6 @@ package dev.causal4j.generation;
  * @param token its id
  * @param text the text that became certain with it: whole characters only, often a word, sometimes empty, never part of
  *     what may still become a stop string; always empty for a model without a tokenizer
+ * @param prediction what the model thought of it, if the options ask for it
  */
-public record GeneratedToken(int sequence, int token, String text) {}
+public record GeneratedToken(int sequence, int token, String text, Optional<Prediction> prediction) {}

@@ -1,17 +1,34 @@
 package dev.causal4j.generation;
 
+import java.util.List;
+
 /**
  * What was generated for one request.
  *
  * @param promptTokens the prompt, with the BOS token if it was empty
  * @param tokens the new tokens, the one that ended the sequence among them
- * @param text their text without an end-of-sequence token and up to a stop string; empty for a model without a tokenizer
+ * @param text their text without an end-of-sequence token and up to a stop string; empty for a model without a
+ *     tokenizer
+ * @param predictions what the model thought of each new token, if {@link GenerationOptions#logProbabilities} asks for
+ *     it; else empty
  * @param finishReason why it ended
  * @param seed the seed it was drawn with
  * @param timing of all sequences that were generated together
+ * @param screening of all steps of the call that screening could apply to
  */
 public record Generation(
-        int[] promptTokens, int[] tokens, String text, FinishReason finishReason, long seed, Timing timing) {
+        int[] promptTokens,
+        int[] tokens,
+        String text,
+        List<Prediction> predictions,
+        FinishReason finishReason,
+        long seed,
+        Timing timing,
+        Screening.Counts screening) {
+
+    public Generation {
+        predictions = List.copyOf(predictions);
+    }
 
     /**
      * How long all sequences of one call took together.

@@ -6,6 +6,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 
 /**
@@ -25,6 +26,8 @@ import java.util.Set;
  * @param stop strings that end the text, which keeps what comes before them
  * @param eos token ids that end the sequence; empty optional: the model's own; empty set: none
  * @param seed the same seed gives the same tokens, on every machine and in every batch
+ * @param logProbabilities empty: off. Otherwise each token comes with a {@link Prediction} that has so many
+ *     alternatives, which costs the head's product once more
  * @param rules further rules, at most one of each kind, those made from the settings above included
  */
 public record GenerationOptions(
@@ -41,6 +44,7 @@ public record GenerationOptions(
         List<String> stop,
         Optional<Set<Integer>> eos,
         long seed,
+        OptionalInt logProbabilities,
         List<LogitRule> rules) {
 
     public GenerationOptions {
@@ -59,6 +63,7 @@ public record GenerationOptions(
         new StopStrings(stop);
         eos = eos.map(Set::copyOf);
         eos.ifPresent(ids -> Expectation.tokens("eos", ids));
+        logProbabilities.ifPresent(alternatives -> Expectation.atLeast(0, "logprobs", alternatives));
         rules = List.copyOf(rules);
         // These know their ranges themselves.
         new SamplingRule.TopP(topP);
@@ -88,6 +93,7 @@ public record GenerationOptions(
         builder.stop = stop;
         builder.eos = eos;
         builder.seed = seed;
+        builder.logProbabilities = logProbabilities;
         builder.rules = rules;
         return builder;
     }
@@ -158,6 +164,7 @@ public record GenerationOptions(
         private List<String> stop = List.of();
         private Optional<Set<Integer>> eos = Optional.empty();
         private long seed = 0;
+        private OptionalInt logProbabilities = OptionalInt.empty();
         private List<LogitRule> rules = List.of();
 
         private Builder() {}
@@ -227,6 +234,11 @@ public record GenerationOptions(
             return this;
         }
 
+        public Builder logProbabilities(int alternatives) {
+            this.logProbabilities = OptionalInt.of(alternatives);
+            return this;
+        }
+
         public Builder rules(LogitRule... rules) {
             this.rules = List.of(rules);
             return this;
@@ -252,6 +264,7 @@ public record GenerationOptions(
                     stop,
                     eos,
                     seed,
+                    logProbabilities,
                     rules);
             options.logitRules();
             return options;

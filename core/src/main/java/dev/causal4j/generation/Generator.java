@@ -8,6 +8,8 @@ import dev.causal4j.kernel.Rows;
 import dev.causal4j.model.CausalLM;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The loop from prompts to texts: prefill, then one token of every sequence at a time. Thread-safe: what changes belongs
@@ -20,11 +22,18 @@ public final class Generator {
     private static final int CHUNK = 256;
 
     private final CausalLM model;
+    private final ScreeningTrial trial;
 
-    /** A generator for a model; any number may share it. */
+    /** A generator for a model, with {@link Screening#AUTO}; any number may share the model. */
     public Generator(CausalLM model) {
+        this(model, Screening.AUTO);
+    }
+
+    /** A generator that screens the head or not, which changes its speed and memory alone. */
+    public Generator(CausalLM model, Screening screening) {
         this.model = model;
         Kernels.name(); // a choice of kernels that cannot be had fails here, not in the middle
+        trial = new ScreeningTrial(model.head(), screening);
     }
 
     /**
@@ -69,18 +78,21 @@ public final class Generator {
         }
         long start = System.nanoTime();
         Activations activations = new Activations();
-        prefill(sequences, activations, listener);
+        HeadStep headStep = new HeadStep(model.head(), trial);
+        prefill(sequences, activations, headStep, listener);
         long middle = System.nanoTime();
         int decoded = 0;
         for (List<Sequence> running = running(sequences); !running.isEmpty(); running = running(sequences)) {
             decoded += running.size();
-            decode(running, activations, listener);
+            decode(running, activations, headStep, listener);
         }
         long end = System.nanoTime();
         int prompts = sequences.stream().mapToInt(Sequence::cachedPrompt).sum();
         Generation.Timing timing =
                 new Generation.Timing(prompts, (middle - start) / 1e9, decoded, (end - middle) / 1e9);
-        return sequences.stream().map(sequence -> sequence.result(timing)).toList();
+        return sequences.stream()
+                .map(sequence -> sequence.result(timing, headStep.counts()))
+                .toList();
     }
 
     private int[] prompt(int[] given) {
@@ -102,7 +114,7 @@ public final class Generator {
     }
 
     /** Feeds the prompts, several in one forward, in chunks; chooses each sequence's first token after its last chunk. */
-    private void prefill(List<Sequence> sequences, Activations activations, TokenListener listener) {
+    private void prefill(List<Sequence> sequences, Activations activations, HeadStep headStep, TokenListener listener) {
         for (List<Sequence> waiting = waiting(sequences); !waiting.isEmpty(); waiting = waiting(sequences)) {
             List<Batch.Chunk> chunks = new ArrayList<>();
             for (Sequence sequence : waiting) {
@@ -114,48 +126,87 @@ public final class Generator {
                     chunks.add(new Batch.Chunk(sequence.cache(), sequence.nextPromptTokens(room)));
                 }
             }
-            Batch batch = new Batch(chunks);
-            Rows hidden = model.forward(batch, activations);
-            requireFinite(batch, hidden);
-            for (int i = 0; i < chunks.size(); i++) {
-                if (waiting.get(i).promptIsCached()) {
-                    waiting.get(i).choose(model.head().logits(hidden, batch.lastRow(i)), 0, listener);
-                }
-            }
+            HeadStep step = sequences.size() == 1 ? headStep : null;
+            forward(waiting.subList(0, chunks.size()), new Batch(chunks), activations, step, listener);
         }
     }
 
-    private void decode(List<Sequence> running, Activations activations, TokenListener listener) {
+    private void decode(List<Sequence> running, Activations activations, HeadStep headStep, TokenListener listener) {
         List<Batch.Chunk> chunks = new ArrayList<>();
         for (Sequence sequence : running) {
             chunks.add(new Batch.Chunk(sequence.cache(), new int[] {sequence.lastToken()}));
         }
-        CausalLMHead head = model.head();
-        Batch batch = new Batch(chunks);
+        forward(running, new Batch(chunks), activations, running.size() == 1 ? headStep : null, listener);
+    }
+
+    /**
+     * One forward of a chunk for each sequence, and the next token of those whose prompt is cached.
+     *
+     * @param alone what chooses for a sequence that runs alone
+     */
+    private void forward(
+            List<Sequence> sequences,
+            Batch batch,
+            Activations activations,
+            @Nullable HeadStep alone,
+            TokenListener listener) {
         Rows hidden = model.forward(batch, activations);
-        requireFinite(batch, hidden);
-        float[] logits = new float[Math.multiplyExact(running.size(), head.vocabularySize())];
-        head.logits(hidden, Rows.of(logits, head.vocabularySize(), running.size()));
-        for (int i = 0; i < running.size(); i++) {
-            running.get(i).choose(logits, i * head.vocabularySize(), listener);
+        batch.firstNotFinite(hidden).ifPresent(found -> {
+            throw new ArithmeticException("logits: expected finite numbers, got a hidden vector with " + found.value()
+                    + " at position " + found.position() + "; the weights are damaged or overflow");
+        });
+        List<Sequence> choosing = new ArrayList<>();
+        List<Integer> rows = new ArrayList<>();
+        for (int i = 0; i < sequences.size(); i++) {
+            if (sequences.get(i).promptIsCached()) {
+                choosing.add(sequences.get(i));
+                rows.add(batch.lastRow(i));
+            }
+        }
+        if (!choosing.isEmpty()) {
+            Rows last = last(hidden, rows);
+            int[] tokens =
+                    alone == null ? choose(choosing, last) : new int[] {alone.choose(choosing.getFirst(), last, 0)};
+            accept(choosing, last, tokens, listener);
         }
     }
 
-    /** Names the first position whose hidden vector, and so every logit, is not a number. */
-    private static void requireFinite(Batch batch, Rows hidden) {
-        int row = 0;
-        for (Batch.Chunk chunk : batch.chunks()) {
-            int first = chunk.cache().length() - chunk.tokens().length;
-            for (int t = 0; t < chunk.tokens().length; t++, row++) {
-                int start = hidden.start(row);
-                for (int i = start; i < start + hidden.stride(); i++) {
-                    if (!Float.isFinite(hidden.data()[i])) {
-                        throw new ArithmeticException("logits: expected finite numbers, got a hidden vector with "
-                                + hidden.data()[i] + " at position " + (first + t)
-                                + "; the weights are damaged or overflow");
-                    }
-                }
-            }
+    private static Rows last(Rows hidden, List<Integer> rows) {
+        int d = hidden.stride();
+        float[] last = new float[rows.size() * d];
+        for (int i = 0; i < rows.size(); i++) {
+            System.arraycopy(hidden.data(), hidden.start(rows.get(i)), last, i * d, d);
+        }
+        return Rows.of(last, d, rows.size());
+    }
+
+    /** A token for each sequence from the hidden vector of its last one, [N, D]. */
+    private int[] choose(List<Sequence> sequences, Rows hidden) {
+        CausalLMHead head = model.head();
+        int n = sequences.size();
+        float[] logits = new float[Math.multiplyExact(n, head.vocabularySize())];
+        head.logits(hidden, Rows.of(logits, head.vocabularySize(), n));
+        int[] tokens = new int[n];
+        for (int i = 0; i < n; i++) {
+            tokens[i] = sequences.get(i).choose(logits, i * head.vocabularySize());
+        }
+        return tokens;
+    }
+
+    /** Gives each sequence its token, with what the model predicted if it asks for that. */
+    private void accept(List<Sequence> sequences, Rows hidden, int[] tokens, TokenListener listener) {
+        int alternatives = -1; // the most that a sequence asks for; none asks for its predictions
+        for (Sequence sequence : sequences) {
+            alternatives = Math.max(alternatives, sequence.alternatives());
+        }
+        List<Prediction> predictions =
+                alternatives < 0 ? List.of() : Prediction.of(model.head(), hidden, tokens, alternatives);
+        for (int i = 0; i < tokens.length; i++) {
+            Sequence sequence = sequences.get(i);
+            Optional<Prediction> prediction = sequence.alternatives() < 0
+                    ? Optional.empty()
+                    : Optional.of(predictions.get(i).withAlternatives(sequence.alternatives()));
+            sequence.accept(tokens[i], prediction, listener);
         }
     }
 

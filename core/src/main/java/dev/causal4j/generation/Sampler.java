@@ -1,9 +1,11 @@
 package dev.causal4j.generation;
 
-import dev.causal4j.kernel.CounterRandom;
+import dev.causal4j.head.ScreenedLogits;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 
 /**
@@ -14,9 +16,6 @@ import java.util.Set;
  * sequence, prompt included. So a choice depends on neither the draws before it nor the other sequences of a batch.
  */
 public final class Sampler {
-    // Sampling has the stream 0 of a seed.
-    private static final long STREAM = 0;
-
     private final long seed;
     private final boolean greedy;
     private final boolean acceptsNonFinite;
@@ -25,6 +24,8 @@ public final class Sampler {
     private final TokensSoFar soFar;
     private final float[] row; // [V]
     private final Candidates candidates;
+    private final Optional<Certificate> certificate;
+    private final ScreenedDraw screenedDraw;
 
     /**
      * A sampler for one sequence.
@@ -59,7 +60,20 @@ public final class Sampler {
                 .toArray();
         soFar = new TokensSoFar(promptLength, promptLength + options.maxNewTokens(), eos);
         row = new float[vocabularySize];
-        candidates = new Candidates(greedy ? 0 : vocabularySize);
+        certificate = Certificate.of(greedy, contextRules, samplingRules);
+        // Greedy choice needs candidates of a screened row alone.
+        candidates = new Candidates(greedy ? ScreenedLogits.mostKnown(vocabularySize) : vocabularySize);
+        screenedDraw = new ScreenedDraw(seed);
+    }
+
+    /** Whether the rules can do without some of the logits. */
+    boolean canBeScreened() {
+        return certificate.isPresent();
+    }
+
+    /** How many tokens this sampler chooses from: those with ids below. */
+    int vocabularySize() {
+        return row.length;
     }
 
     /**
@@ -77,26 +91,92 @@ public final class Sampler {
             requireFinite(logits, offset, length);
         }
         System.arraycopy(logits, offset, row, 0, row.length);
+        applyContextRules(tokens, length);
+        OptionalInt choice = choose(length);
+        if (choice.isEmpty()) {
+            throw allBanned(logits, offset);
+        }
+        return choice.getAsInt();
+    }
+
+    /**
+     * Chooses the same token as {@link #next(float[], int, int[], int)} from a screened row, of which it makes those logits
+     * known that can matter: by greedy choice, top-k, top-h and min-p, before other rules or not, and by a draw from the
+     * whole vocabulary; with context rules that lower logits only.
+     *
+     * @param logits a row of as many tokens as this sampler chooses from
+     * @return empty if these rules or this row take the whole product, with which the other method is to be called
+     */
+    public OptionalInt next(ScreenedLogits logits, int[] tokens, int length) {
+        Objects.checkFromIndexSize(0, length, tokens.length);
+        if (logits.tokens() != row.length) {
+            throw Expectation.failed("screened logits", row.length + " tokens", logits.tokens());
+        }
+        if (certificate.isEmpty() || !know(logits, certificate.get(), tokens, length)) {
+            return OptionalInt.empty();
+        }
+        take(logits, tokens, length);
+        return choose(length);
+    }
+
+    /** Makes all logits known that the choice needs; false if there are too many. */
+    private boolean know(ScreenedLogits logits, Certificate needs, int[] tokens, int length) {
+        float threshold = Float.NEGATIVE_INFINITY;
+        for (int count = needs.largest(); threshold == Float.NEGATIVE_INFINITY; count *= 2) {
+            if (!logits.knowLargest(count)) {
+                return false;
+            }
+            take(logits, tokens, length);
+            candidates.take(row);
+            threshold = needs.threshold(candidates); // none while too many of the largest are banned
+        }
+        if (!logits.knowAtLeast(threshold)) {
+            return false;
+        }
+        if (!needs.drawsFromAll()) {
+            return true;
+        }
+        take(logits, tokens, length);
+        candidates.take(row);
+        float max = candidates.maxLogit();
+        ScreenedDraw.Scale scale = logit -> needs.scaled(logit, max);
+        if (!screenedDraw.knowMostPromising(logits, scale, length)) {
+            return false;
+        }
+        take(logits, tokens, length);
+        candidates.take(row);
+        samplingRules.forEach(rule -> rule.apply(candidates));
+        return screenedDraw.knowAllThatMayWin(logits, candidates, scale, length);
+    }
+
+    /** The known logits, with those unknown as if they were banned, after the context rules. */
+    private void take(ScreenedLogits logits, int[] tokens, int length) {
+        logits.copyTo(row);
+        applyContextRules(tokens, length);
+    }
+
+    private void applyContextRules(int[] tokens, int length) {
         soFar.tokens = tokens;
         soFar.length = length;
         for (int i = 0; i < contextRules.size(); i++) {
             contextRules.get(i).apply(row, soFar);
         }
+    }
+
+    /** The choice from {@code row}; empty if all its tokens are banned. */
+    private OptionalInt choose(int length) {
         if (greedy) {
             int largest = largest(row);
-            if (row[largest] == Float.NEGATIVE_INFINITY) {
-                throw allBanned(logits, offset);
-            }
-            return largest;
+            return row[largest] == Float.NEGATIVE_INFINITY ? OptionalInt.empty() : OptionalInt.of(largest);
         }
         candidates.take(row);
         if (candidates.count == 0) {
-            throw allBanned(logits, offset);
+            return OptionalInt.empty();
         }
         for (int i = 0; i < samplingRules.size(); i++) {
             samplingRules.get(i).apply(candidates);
         }
-        return candidates.draw(CounterRandom.uniform(seed, length, STREAM));
+        return OptionalInt.of(GumbelNoise.draw(candidates, seed, length));
     }
 
     /** The lowest id among the largest logits. */

@@ -30,8 +30,13 @@ public sealed interface SamplingRule extends LogitRule {
             float[] x = candidates.logits;
             double max = candidates.maxLogit();
             for (int i = 0; i < candidates.count; i++) {
-                x[i] = (float) Math.max((x[i] - max) / temperature, -Float.MAX_VALUE);
+                x[i] = scaled(x[i], max);
             }
+        }
+
+        /** Monotone in x, since each of its operations is. */
+        float scaled(float x, double max) {
+            return (float) Math.max((x - max) / temperature, -Float.MAX_VALUE);
         }
     }
 
@@ -42,7 +47,7 @@ public sealed interface SamplingRule extends LogitRule {
      * @param budget in (0, 1]
      */
     record TopH(double budget) implements SamplingRule {
-        private static final int CONSIDERED = 100;
+        static final int CONSIDERED = 100;
 
         public TopH {
             Expectation.share("top-h", budget);
@@ -119,7 +124,8 @@ public sealed interface SamplingRule extends LogitRule {
     }
 
     /**
-     * Leaves p >= share * max p (Nguyen et al. 2024, "min-p").
+     * Leaves p >= share * max p (Nguyen et al. 2024, "min-p"), as {@code x >= max x + ln share}: the same tokens without a
+     * normaliser, so that no token's logit decides about another.
      *
      * @param share in [0, 1]
      */
@@ -137,8 +143,12 @@ public sealed interface SamplingRule extends LogitRule {
 
         @Override
         public void apply(Candidates candidates) {
-            candidates.softmax();
-            candidates.keepProbable(share * candidates.maxProbability(), minTokensToKeep);
+            candidates.keepNearLargest(distance(), minTokensToKeep);
+        }
+
+        /** How far a logit may be from the largest, as a number of 0 or less; -infinity for a share of 0. */
+        double distance() {
+            return StrictMath.log(share) - Candidates.SLACK;
         }
     }
 

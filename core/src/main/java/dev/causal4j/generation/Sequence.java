@@ -1,10 +1,15 @@
 package dev.causal4j.generation;
 
 import dev.causal4j.backbone.KVCache;
+import dev.causal4j.head.ScreenedLogits;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.StreamingDecoder;
 import dev.causal4j.tokenizer.Tokenizer;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 
 /** One sequence while it is generated; not thread-safe. */
@@ -18,6 +23,7 @@ final class Sequence {
     private final @Nullable StreamingDecoder decoder;
     private final StopStrings stop;
     private final StringBuilder text = new StringBuilder();
+    private final List<Prediction> predictions = new ArrayList<>();
     private int[] tokens;
     private int length;
     private @Nullable FinishReason finish;
@@ -84,9 +90,34 @@ final class Sequence {
         }
     }
 
-    /** Chooses the next token from a row of logits, tells the listener, and ends the sequence where it is to end. */
-    void choose(float[] logits, int offset, TokenListener listener) {
-        int token = sampler.next(logits, offset, tokens, length);
+    /** How many tokens there are to choose from. */
+    int choosableTokens() {
+        return sampler.vocabularySize();
+    }
+
+    /** Whether its rules let it choose from a screened row at all. */
+    boolean canBeScreened() {
+        return sampler.canBeScreened();
+    }
+
+    /** The next token, from a row of logits. */
+    int choose(float[] logits, int offset) {
+        return sampler.next(logits, offset, tokens, length);
+    }
+
+    /** The next token, from a screened row; empty if that takes the whole row. */
+    OptionalInt choose(ScreenedLogits logits) {
+        return sampler.next(logits, tokens, length);
+    }
+
+    /** How many alternatives its predictions are to have; -1 if it wants no predictions. */
+    int alternatives() {
+        return options.logProbabilities().orElse(-1);
+    }
+
+    /** Takes the chosen token, tells the listener, and ends the sequence where it is to end. */
+    void accept(int token, Optional<Prediction> prediction, TokenListener listener) {
+        prediction.ifPresent(predictions::add);
         if (length == tokens.length) {
             tokens = Arrays.copyOf(
                     tokens, promptLength + Math.min(stopRule.maxNewTokens(), 2 * (length - promptLength) + 16));
@@ -107,7 +138,7 @@ final class Sequence {
             }
         }
         text.append(piece);
-        if (!listener.accept(new GeneratedToken(index, token, piece))) {
+        if (!listener.accept(new GeneratedToken(index, token, piece, prediction))) {
             cancel();
         }
     }
@@ -121,13 +152,15 @@ final class Sequence {
         return stop.stopped() ? last : last + stop.finish();
     }
 
-    Generation result(Generation.Timing timing) {
+    Generation result(Generation.Timing timing, Screening.Counts screening) {
         return new Generation(
                 Arrays.copyOf(tokens, promptLength),
                 Arrays.copyOfRange(tokens, promptLength, length),
                 text.toString(),
+                predictions,
                 finish == null ? FinishReason.CANCELLED : finish,
                 options.seed(),
-                timing);
+                timing,
+                screening);
     }
 }

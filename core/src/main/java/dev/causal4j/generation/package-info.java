@@ -15,9 +15,12 @@
  *   <li>greedy ({@code temperature 0}) then takes the largest logit, of equal ones the lowest id;
  *   <li>otherwise {@link dev.causal4j.generation.SamplingRule}, on the tokens that are not banned: temperature, top-h,
  *       top-k, top-p, min-p, typical-p, epsilon and eta cutoff; each sees the softmax of what the one before left;
- *   <li>the draw: softmax, then the inverse of the cumulative distribution in the order of ids, at a uniform number
- *       that depends on (seed, position) alone.
+ *   <li>the draw from the softmax of what is left: the largest sum of logit and Gumbel noise, a number that depends on
+ *       (seed, position, token) alone.
  * </ol>
+ *
+ * <p>Of a sequence that runs alone not all logits need be known for that. A {@link dev.causal4j.head.Screen} bounds them,
+ * and a sampler's certificate says which can matter; {@link dev.causal4j.generation.Screening} turns it on or off.
  *
  * <p>All of it is strict arithmetic and our own exp, so that a seed gives the same text on every machine.
  */

@@ -114,6 +114,11 @@ public final class CausalLMHead {
         return embedding == projection;
     }
 
+    /** Whether logits are capped softly. */
+    boolean capped() {
+        return softCap > 0;
+    }
+
     /** V, the number of token ids; they are 0 to V - 1. */
     public int vocabularySize() {
         return embedding.rows();
@@ -161,9 +166,7 @@ public final class CausalLMHead {
             throw new IllegalArgumentException(
                     "rows: expected one for each of " + tokens.length + " tokens, got " + target.count());
         }
-        for (int i = 0; i < tokens.length; i++) {
-            embedding.row(tokens[i], target.data(), target.start(i));
-        }
+        Threads.each(tokens.length, i -> embedding.row(tokens[i], target.data(), target.start(i)));
     }
 
     /**

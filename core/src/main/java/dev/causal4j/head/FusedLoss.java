@@ -19,7 +19,7 @@ final class FusedLoss {
     /** Bytes of a chunk's logits, unless a single row needs more; no result depends on it. */
     private static final int CHUNK_BYTES = 48 << 20;
 
-    /** Bytes of the hidden vectors that are scored at once when only the value is asked for. */
+    /** Bytes of a chunk's hidden vectors, unless a few hundred need more. */
     private static final int HIDDEN_BYTES = 8 << 20;
 
     private static final int TILE = TileSums.TILE;
@@ -47,7 +47,7 @@ final class FusedLoss {
     }
 
     Loss value() {
-        int most = Math.max(StreamingSoftmax.TILE_ROWS, HIDDEN_BYTES / (4 * hiddenSize));
+        int most = hiddenRows();
         double sum = 0;
         for (int from = 0; from < rows.length; from += most) {
             int[] chunk = Arrays.copyOfRange(rows, from, Math.min(rows.length, from + most));
@@ -68,7 +68,7 @@ final class FusedLoss {
                 Arrays.fill(dHidden.data(), dHidden.start(r), dHidden.start(r) + hiddenSize, 0f);
             }
         }
-        int most = Math.clamp(CHUNK_BYTES / (4L * vocabularySize), 1, Math.max(1, rows.length));
+        int most = Math.clamp(CHUNK_BYTES / (4L * vocabularySize), 1, Math.min(hiddenRows(), Math.max(1, rows.length)));
         float[] numbers = new float[most * vocabularySize];
         double sum = 0;
         for (int from = 0; from < rows.length; from += most) {
@@ -88,6 +88,11 @@ final class FusedLoss {
             }
         }
         return new Loss(sum / divisor, sum, rows.length);
+    }
+
+    /** Rows of a chunk as far as their hidden vectors go. */
+    private int hiddenRows() {
+        return Math.max(StreamingSoftmax.TILE_ROWS, HIDDEN_BYTES / (4 * hiddenSize));
     }
 
     private Rows gather(int[] chunk) {

@@ -21,7 +21,10 @@ public final class CounterRandom {
 
     /** Uniform in [0, 1), a multiple of 2^-53; zero is possible (once in 2^53). Any long is a valid argument. */
     public static double uniform(long seed, long position, long stream) {
-        long words = philox(position >>> 1, stream, seed, (int) position & 1);
+        return unit(philox(position >>> 1, stream, seed, (int) position & 1));
+    }
+
+    private static double unit(long words) {
         return (words >>> 11) * 0x1p-53;
     }
 
@@ -34,6 +37,80 @@ public final class CounterRandom {
         double radius = Math.sqrt(-2 * StrictMath.log(1 - uniform(seed, position & ~1L, stream)));
         double angle = 2 * Math.PI * uniform(seed, position | 1L, stream);
         return radius * ((position & 1) == 0 ? StrictMath.cos(angle) : StrictMath.sin(angle));
+    }
+
+    /**
+     * The uniforms of one stream, for a reader that mostly goes on in steps of one or two: such a reader gets its numbers
+     * from 64 blocks computed side by side, in a third of the time. The numbers are those of {@link CounterRandom#uniform}.
+     * Not thread-safe.
+     */
+    public static final class Stream {
+        private static final int BLOCKS = 64;
+        private static final long LOW = 0xffffffffL;
+
+        private final long seed;
+        private final long stream;
+        // The four words of each block, as unsigned numbers; arrays of long are what the compiler makes vectors of.
+        private final long[] x0 = new long[BLOCKS];
+        private final long[] x1 = new long[BLOCKS];
+        private final long[] x2 = new long[BLOCKS];
+        private final long[] x3 = new long[BLOCKS];
+        private long first;
+        private int filled; // 0 or BLOCKS
+        private long missed = Long.MIN_VALUE; // the last position that was not among the 64 blocks
+
+        /** The numbers at (seed, any position, stream). */
+        public Stream(long seed, long stream) {
+            this.seed = seed;
+            this.stream = stream;
+        }
+
+        /** Uniform in [0, 1), a multiple of 2^-53. */
+        public double uniform(long position) {
+            long block = position >>> 1;
+            long i = block - first;
+            if (i < 0 || i >= filled) {
+                boolean goesOn = i == filled || position - missed == 1 || position - missed == 2;
+                missed = position;
+                if (!goesOn) {
+                    return CounterRandom.uniform(seed, position, stream);
+                }
+                fill(block);
+                i = 0;
+            }
+            int b = (int) i;
+            return unit((position & 1) == 0 ? x0[b] << 32 | x1[b] : x2[b] << 32 | x3[b]);
+        }
+
+        private void fill(long block) {
+            first = block;
+            filled = BLOCKS;
+            for (int i = 0; i < BLOCKS; i++) {
+                x0[i] = (block + i) & LOW;
+                x1[i] = (block + i) >>> 32;
+                x2[i] = stream & LOW;
+                x3[i] = stream >>> 32;
+            }
+            int key0 = (int) seed;
+            int key1 = (int) (seed >>> 32);
+            for (int round = 0; round < ROUNDS; round++) {
+                round(key0 & LOW, key1 & LOW);
+                key0 += KEY_STEP_0;
+                key1 += KEY_STEP_1;
+            }
+        }
+
+        /** A round of every block; a method of its own, since the compiler then makes vectors of it. */
+        private void round(long key0, long key1) {
+            for (int i = 0; i < BLOCKS; i++) {
+                long product0 = MULTIPLIER_0 * (x0[i] & LOW);
+                long product1 = MULTIPLIER_1 * (x2[i] & LOW);
+                x0[i] = product1 >>> 32 ^ x1[i] ^ key0;
+                x1[i] = product1 & LOW;
+                x2[i] = product0 >>> 32 ^ x3[i] ^ key1;
+                x3[i] = product0 & LOW;
+            }
+        }
     }
 
     /** One half of a block, 0 or 1. */

@@ -25,7 +25,8 @@ final class KernelChoice {
             return new ScalarKernels();
         }
         if (vectors && (choice != null || VectorWidth.available() >= 128)) {
-            return new VectorKernels();
+            KernelSet vector = new VectorKernels();
+            return choice == null ? new StartingKernels(vector) : vector;
         }
         if (choice != null) {
             throw new IllegalStateException("-D" + Kernels.PROPERTY + ": expected the vector module for " + choice

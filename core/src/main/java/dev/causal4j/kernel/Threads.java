@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.IntConsumer;
@@ -27,12 +28,25 @@ public final class Threads {
 
     private static final int MOST = 1024;
 
+    /** Runs of small items for each thread: enough to even out a slow core. */
+    private static final int RUNS_PER_THREAD = 4;
+
     private static final AtomicBoolean BUSY = new AtomicBoolean();
     private static volatile int count = physicalCores();
-    private static volatile @Nullable Job job;
-    private static long posted; // jobs so far; only whoever holds BUSY counts
-    private static volatile long latest; // the same, written after job, for the workers to see
-    private static volatile Thread[] workers = {};
+    private static volatile Worker[] workers = {};
+
+    // The one job there is at a time, in fields that are used again, since a token is many jobs. Whoever holds BUSY
+    // writes them before it opens the job with TICKET.
+    private static int posted;
+    private static volatile @Nullable IntConsumer work;
+    private static volatile int tasks;
+    private static volatile int helpers;
+    private static final AtomicReference<@Nullable Throwable> FAILURE = new AtomicReference<>();
+
+    /** The number of the latest job in the high half, its next task in the low: a late worker cannot claim from another. */
+    private static final AtomicLong TICKET = new AtomicLong();
+
+    private static final AtomicInteger DONE = new AtomicInteger();
 
     private Threads() {}
 
@@ -68,111 +82,144 @@ public final class Threads {
             return;
         }
         try {
-            Job shared = new Job(work, tasks, helpers);
-            Thread[] crew = crew(helpers);
-            job = shared;
-            latest = ++posted;
+            Worker[] crew = crew(helpers);
+            Threads.work = work;
+            Threads.tasks = tasks;
+            Threads.helpers = helpers;
+            FAILURE.set(null);
+            DONE.set(0);
+            TICKET.set((long) ++posted << 32);
             for (int i = 0; i < crew.length && i < helpers; i++) {
-                LockSupport.unpark(crew[i]);
+                crew[i].wake();
             }
-            shared.work();
-            shared.await();
+            takePart(posted);
+            await(tasks);
         } finally {
-            job = null;
+            Threads.work = null;
             BUSY.set(false);
         }
     }
 
+    /**
+     * Runs {@code work} for 0 to {@code items - 1} in a few tasks of neighbours: for items too small to be tasks. One item
+     * is not worth a hand-over.
+     */
+    public static void each(int items, IntConsumer work) {
+        int tasks = Math.min(items, RUNS_PER_THREAD * count);
+        run(tasks, task -> {
+            int to = (int) ((long) items * (task + 1) / tasks);
+            for (int i = (int) ((long) items * task / tasks); i < to; i++) {
+                work.accept(i);
+            }
+        });
+    }
+
     /** The workers, at least {@code helpers} of them; called by the one caller that has the pool. */
-    private static Thread[] crew(int helpers) {
-        Thread[] crew = workers;
+    private static Worker[] crew(int helpers) {
+        Worker[] crew = workers;
         if (crew.length < helpers) {
-            List<Thread> larger = new ArrayList<>(List.of(crew));
+            List<Worker> larger = new ArrayList<>(List.of(crew));
             try {
                 while (larger.size() < helpers) {
-                    larger.add(Thread.ofPlatform()
-                            .name("causal4j-worker-" + (larger.size() + 1))
-                            .daemon()
-                            .start(Threads::serve));
+                    larger.add(new Worker(larger.size()));
                 }
             } catch (OutOfMemoryError e) {
                 count = larger.size() + 1; // the system gives no more threads: go on with those there are
             }
-            crew = larger.toArray(Thread[]::new);
+            crew = larger.toArray(Worker[]::new);
             workers = crew;
         }
         return crew;
     }
 
-    private static void serve() {
-        long seen = 0; // a number, not the job: an idle worker must not keep a model alive
+    /** Claims tasks of a job and runs them until none is left. */
+    private static void takePart(int job) {
         while (true) {
-            for (int spin = 0; latest == seen && spin < SPINS; spin++) {
-                Thread.onSpinWait();
+            long ticket = TICKET.get();
+            int task = (int) ticket;
+            IntConsumer current = work;
+            if ((int) (ticket >>> 32) != job || task >= tasks || current == null) {
+                return;
             }
-            if (latest == seen) {
-                // A job posted meanwhile has left its permit, so this returns at once.
-                LockSupport.park(Threads.class);
-                continue;
-            }
-            seen = latest;
-            takePart(job);
-        }
-    }
-
-    private static void takePart(@Nullable Job shared) {
-        if (shared != null && shared.seats.getAndDecrement() > 0) {
-            shared.work();
-        }
-    }
-
-    /** One piece of shared work. */
-    private static final class Job {
-        private final IntConsumer work;
-        private final int tasks;
-        private final AtomicInteger seats;
-        private final AtomicInteger next = new AtomicInteger();
-        private final AtomicInteger done = new AtomicInteger();
-        private final AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
-
-        Job(IntConsumer work, int tasks, int helpers) {
-            this.work = work;
-            this.tasks = tasks;
-            this.seats = new AtomicInteger(helpers);
-        }
-
-        void work() {
-            for (int i = next.getAndIncrement(); i < tasks; i = next.getAndIncrement()) {
+            // What was read belongs to the job if the ticket is still the same.
+            if (TICKET.compareAndSet(ticket, ticket + 1)) {
                 try {
-                    if (failure.get() == null) {
-                        work.accept(i);
+                    if (FAILURE.get() == null) {
+                        current.accept(task);
                     }
                 } catch (Throwable t) {
-                    failure.compareAndSet(null, t);
+                    FAILURE.compareAndSet(null, t);
                 } finally {
-                    done.incrementAndGet();
+                    DONE.incrementAndGet();
+                }
+            }
+        }
+    }
+
+    private static void await(int tasks) {
+        for (int spin = 0; DONE.get() < tasks; spin++) {
+            if (spin < 10 * SPINS) {
+                Thread.onSpinWait();
+            } else {
+                LockSupport.parkNanos(TICKET, 20_000);
+            }
+        }
+        Throwable thrown = FAILURE.getAndSet(null);
+        if (thrown instanceof Error error) {
+            throw error;
+        }
+        if (thrown instanceof RuntimeException exception) {
+            throw exception;
+        }
+        if (thrown != null) {
+            throw new IllegalStateException(thrown); // a checked exception that was thrown unchecked
+        }
+    }
+
+    /** A thread that takes part in every job that has a seat for it. */
+    private static final class Worker implements Runnable {
+        private final int index;
+        private final Thread thread;
+        private volatile boolean asleep;
+
+        Worker(int index) {
+            this.index = index;
+            this.thread = Thread.ofPlatform()
+                    .name("causal4j-worker-" + (index + 1))
+                    .daemon()
+                    .start(this);
+        }
+
+        void wake() {
+            if (asleep) {
+                LockSupport.unpark(thread);
+            }
+        }
+
+        @Override
+        public void run() {
+            int seen = 0;
+            while (true) {
+                for (int spin = 0; latest() == seen && spin < SPINS; spin++) {
+                    Thread.onSpinWait();
+                }
+                if (latest() == seen) {
+                    asleep = true;
+                    if (latest() == seen) { // a job posted since then finds the flag
+                        LockSupport.park(Threads.class);
+                    }
+                    asleep = false;
+                    continue;
+                }
+                seen = latest();
+                if (index < helpers) {
+                    takePart(seen);
                 }
             }
         }
 
-        void await() {
-            for (int spin = 0; done.get() < tasks; spin++) {
-                if (spin < 10 * SPINS) {
-                    Thread.onSpinWait();
-                } else {
-                    LockSupport.parkNanos(this, 20_000);
-                }
-            }
-            Throwable thrown = failure.get();
-            if (thrown instanceof Error error) {
-                throw error;
-            }
-            if (thrown instanceof RuntimeException exception) {
-                throw exception;
-            }
-            if (thrown != null) {
-                throw new IllegalStateException(thrown); // a checked exception that was thrown unchecked
-            }
+        private static int latest() {
+            return (int) (TICKET.get() >>> 32);
         }
     }
 

@@ -4,7 +4,6 @@ import static dev.causal4j.kernel.ScalarKernels.LANES;
 
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
-import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorMask;
@@ -21,6 +20,9 @@ final class VectorKernels implements KernelSet {
     private static final VectorSpecies<Float> S = VectorWidth.floats();
     private static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
     private static final int W = S.length();
+
+    /** Where a thread lays the 16 lanes of a sum down: all are written each time. */
+    private static final ThreadLocal<float[]> SUMS = ThreadLocal.withInitial(() -> new float[LANES]);
 
     @Override
     public String name() {
@@ -116,7 +118,7 @@ final class VectorKernels implements KernelSet {
 
     static void moments(float[] x, int offset, int n, float epsilon, float[] moments, int at) {
         int whole = n / LANES * LANES;
-        float[] lanes = new float[LANES];
+        float[] lanes = SUMS.get();
         FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
         for (int i = offset; i < offset + whole; i += LANES) {
             a = a.add(FloatVector.fromArray(S, x, i));
@@ -149,7 +151,6 @@ final class VectorKernels implements KernelSet {
                 d = addSquare(FloatVector.fromArray(S, x, i + 3 * W).sub(m), d);
             }
         }
-        Arrays.fill(lanes, 0f);
         storeLanes(lanes, a, b, c, d);
         for (int i = whole; i < n; i++) {
             float e = x[offset + i] - mean;
@@ -178,7 +179,7 @@ final class VectorKernels implements KernelSet {
     public float expSum(float[] x, int offset, int n) {
         float max = max(x, offset, n);
         int whole = n / LANES * LANES;
-        float[] lanes = new float[LANES];
+        float[] lanes = SUMS.get();
         FloatVector m = FloatVector.broadcast(S, max);
         FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
         for (int i = offset; i < offset + whole; i += LANES) {

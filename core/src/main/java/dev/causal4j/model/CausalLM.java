@@ -6,14 +6,11 @@ import dev.causal4j.backbone.GPT2Backbone;
 import dev.causal4j.backbone.KVCache;
 import dev.causal4j.backbone.Linear;
 import dev.causal4j.format.FormatException;
-import dev.causal4j.format.JsonConfig;
-import dev.causal4j.format.TensorStore;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.kernel.Rows;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -34,8 +31,6 @@ import java.util.function.UnaryOperator;
  */
 public record CausalLM(
         GPT2Backbone backbone, CausalLMHead head, Optional<Tokenizer> tokenizer, OptionalInt bos, Set<Integer> eos) {
-    private static final String CONFIG = "config.json";
-
     /**
      * Assembles a model from its parts.
      *
@@ -75,49 +70,16 @@ public record CausalLM(
         return load(folder, Optional.empty());
     }
 
-    /** The same in a dtype of choice; f32 weights are rounded to bf16 when that is asked for. */
+    /**
+     * The same in a dtype of choice: f32 weights are rounded to bf16 or quantised to int8 when that is asked for. Converted
+     * weights ({@link Conversion}) can only be had in the dtype they were converted to.
+     */
     public static CausalLM load(Path folder, DType dtype) throws IOException {
         return load(folder, Optional.of(dtype));
     }
 
     private static CausalLM load(Path folder, Optional<DType> dtype) throws IOException {
-        if (!Files.isDirectory(folder)) {
-            throw new FormatException(
-                    folder.toString(),
-                    "the folder of a model",
-                    Files.exists(folder) ? "not a folder" : "no such folder",
-                    "check the path");
-        }
-        JsonConfig config = JsonConfig.read(folder.resolve(CONFIG));
-        return load(folder.toString(), config, TensorStore.open(folder), Tokenizer.load(folder), dtype);
-    }
-
-    /**
-     * Loads a model from what has been opened already, for instance from resources.
-     *
-     * @param subject what messages call the model
-     * @param dtype empty for the stored one
-     */
-    public static CausalLM load(
-            String subject,
-            JsonConfig config,
-            TensorStore tensors,
-            Optional<Tokenizer> tokenizer,
-            Optional<DType> dtype)
-            throws FormatException {
-        GPT2Config gpt2 = GPT2Config.from(config, subject + "/" + CONFIG);
-        GPT2Checkpoint checkpoint = new GPT2Checkpoint(subject, tensors, gpt2);
-        DType chosen = dtype.isPresent() ? dtype.get() : checkpoint.storedDType();
-        if (tokenizer.isPresent() && tokenizer.get().vocabularySize() > gpt2.vocabularySize()) {
-            throw new FormatException(
-                    subject,
-                    "a tokenizer of at most vocab_size = " + gpt2.vocabularySize() + " entries",
-                    tokenizer.get().vocabularySize() + " entries",
-                    "tokenizer and weights do not belong together");
-        }
-        GPT2Backbone backbone = checkpoint.backbone(chosen);
-        CausalLMHead head = checkpoint.head(chosen);
-        return new CausalLM(backbone, head, tokenizer, gpt2.bos(), gpt2.eos());
+        return Checkpoint.open(folder).load(dtype);
     }
 
     /**
@@ -215,6 +177,10 @@ public record CausalLM(
      * @throws IllegalStateException if the model has none, saying what to do
      */
     public Tokenizer requireTokenizer() {
+        return require(tokenizer);
+    }
+
+    static Tokenizer require(Optional<Tokenizer> tokenizer) {
         return tokenizer.orElseThrow(() -> new IllegalStateException("tokenizer: expected tokenizer.json, or vocab.json"
                 + " and merges.txt, in the model's folder, got none; give token ids instead of text (--tokens)"));
     }

@@ -8,112 +8,126 @@ import dev.causal4j.backbone.Linear;
 import dev.causal4j.format.FormatException;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.head.CausalLMHead;
+import dev.causal4j.model.StoredMatrix.InPanels;
+import dev.causal4j.model.StoredMatrix.RowMajor;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Matrix;
 import dev.causal4j.tensor.TensorView;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
-import java.util.TreeSet;
 import java.util.regex.Pattern;
 
 /**
  * The one place that knows how a Hugging Face checkpoint names and lays out GPT-2's tensors: with the prefix
- * {@code transformer.} or without, linear weights as Conv1D [in, out], the head under {@code lm_head.weight} or nowhere.
+ * {@code transformer.} or without, linear weights as Conv1D [in, out], the head under {@code lm_head.weight} or nowhere; or
+ * matrices in {@link PanelLayout} under the same names.
  */
 final class GPT2Checkpoint {
     private static final System.Logger LOG = System.getLogger(GPT2Checkpoint.class.getName());
 
-    private static final String EMBEDDING = "wte.weight";
-    private static final String POSITIONS = "wpe.weight";
-    private static final String HEAD = "lm_head.weight";
+    private static final String EMBEDDING = "wte";
+    private static final String POSITIONS = "wpe";
+    private static final String HEAD = "lm_head";
     private static final String PREFIX = "transformer.";
+    private static final String WEIGHT = ".weight";
+    private static final String BIAS = ".bias";
 
     /** Causal masks that old versions stored as if they were weights. */
     private static final Pattern BUFFER = Pattern.compile("h\\.\\d+\\.attn\\.(bias|masked_bias)");
 
     private final String subject;
-    private final TensorStore tensors;
     private final GPT2Config config;
+    private final CheckpointTensors tensors;
+    private final Optional<PanelLayout> layout;
     private final String prefix;
+    private final boolean tied;
 
-    /** The tensors of the model by their names without prefix, shapes checked; the head only if the file has one. */
-    private final Map<String, TensorView> views = new HashMap<>();
+    /** By their names without prefix and {@code .weight}; the head only if the file has one. */
+    private final Map<String, StoredMatrix> matrices = new HashMap<>();
+
+    /** By their names without prefix. */
+    private final Map<String, TensorView> vectors = new HashMap<>();
 
     /**
-     * Checks names and shapes of all tensors; nothing is read or allocated for them yet.
+     * Checks names, shapes and dtypes of all tensors; nothing is allocated for them yet. Numbers are read only if embedding
+     * and head are both there and have to be compared.
      *
      * @param subject what messages call the checkpoint
      * @throws FormatException if one is missing, has another shape, or does not belong to the model
      */
-    GPT2Checkpoint(String subject, TensorStore tensors, GPT2Config config) throws FormatException {
+    GPT2Checkpoint(String subject, TensorStore store, GPT2Config config) throws FormatException {
         this.subject = subject;
-        this.tensors = tensors;
         this.config = config;
-        this.prefix = tensors.names().stream().anyMatch(name -> name.startsWith(PREFIX)) ? PREFIX : "";
+        this.tensors = new CheckpointTensors(subject, store);
+        this.layout = PanelLayout.of(subject, store.metadata());
+        this.prefix = store.names().stream().anyMatch(name -> name.startsWith(PREFIX)) ? PREFIX : "";
         int d = shape().hiddenSize();
-        checkEmbeddingAndHead(List.of((long) config.vocabularySize(), (long) d));
-        check(POSITIONS, shape().contextLength(), d);
+        checkEmbeddingAndHead(config.vocabularySize(), d);
+        matrices.put(POSITIONS, matrix(prefix + POSITIONS, shape().contextLength(), d, false));
         for (int layer = 0; layer < shape().layers(); layer++) {
             String block = block(layer);
-            checkPair(block + "ln_1", d);
-            checkPair(block + "attn.c_attn", d, 3 * d);
-            checkPair(block + "attn.c_proj", d, d);
-            checkPair(block + "ln_2", d);
-            checkPair(block + "mlp.c_fc", d, shape().innerSize());
-            checkPair(block + "mlp.c_proj", shape().innerSize(), d);
+            checkNorm(block + "ln_1", d);
+            checkLinear(block + "attn.c_attn", 3 * d, d);
+            checkLinear(block + "attn.c_proj", d, d);
+            checkNorm(block + "ln_2", d);
+            checkLinear(block + "mlp.c_fc", shape().innerSize(), d);
+            checkLinear(block + "mlp.c_proj", d, shape().innerSize());
         }
-        checkPair("ln_f", d);
+        checkNorm("ln_f", d);
         checkUnused();
+        this.tied = isTied();
     }
 
-    private void checkEmbeddingAndHead(List<Long> shape) throws FormatException {
-        boolean hasHead = tensors.names().contains(HEAD);
+    private void checkEmbeddingAndHead(int vocabularySize, int d) throws FormatException {
+        boolean hasHead = hasMatrix(HEAD);
         if (hasHead) {
-            views.put(HEAD, checked(HEAD, shape));
+            matrices.put(HEAD, matrix(HEAD, vocabularySize, d, false));
         }
-        if (hasHead && config.tied() && !tensors.names().contains(prefix + EMBEDDING)) {
-            views.put(EMBEDDING, view(HEAD)); // a tied checkpoint may hold the head alone
+        if (hasHead && config.tied() && !hasMatrix(prefix + EMBEDDING)) {
+            matrices.put(EMBEDDING, stored(HEAD)); // a tied checkpoint may hold the head alone
         } else {
-            views.put(EMBEDDING, checked(prefix + EMBEDDING, shape));
+            matrices.put(EMBEDDING, matrix(prefix + EMBEDDING, vocabularySize, d, false));
         }
         if (!hasHead && !config.tied()) {
             throw new FormatException(
                     subject,
-                    HEAD + ", since tie_word_embeddings is false",
+                    HEAD + WEIGHT + ", since tie_word_embeddings is false",
                     "no such tensor",
                     "set tie_word_embeddings to true to use the embedding");
         }
     }
 
-    /** A weight and the bias that has as many numbers as the weight's last dimension. */
-    private void checkPair(String name, int... shape) throws FormatException {
-        check(name + ".weight", shape);
-        check(name + ".bias", shape[shape.length - 1]);
+    private void checkLinear(String name, int out, int in) throws FormatException {
+        matrices.put(name, matrix(prefix + name, out, in, true));
+        checkVector(name + BIAS, out);
     }
 
-    private void check(String name, int... shape) throws FormatException {
-        views.put(
-                name,
-                checked(
-                        prefix + name,
-                        Arrays.stream(shape).mapToLong(size -> size).boxed().toList()));
+    private void checkNorm(String name, int size) throws FormatException {
+        checkVector(name + WEIGHT, size);
+        checkVector(name + BIAS, size);
     }
 
-    private TensorView checked(String name, List<Long> shape) throws FormatException {
-        TensorView tensor = tensors.tensor(name);
-        if (!tensor.shape().equals(shape)) {
-            throw new FormatException(
-                    subject + ", tensor " + name,
-                    "shape " + shape,
-                    tensor.shape().toString(),
-                    "the configuration and the weights do not belong together");
+    private void checkVector(String name, int size) throws FormatException {
+        vectors.put(name, tensors.tensor(prefix + name, List.of((long) size), CheckpointTensors.FLOATS));
+    }
+
+    private boolean hasMatrix(String name) {
+        return tensors.has(name + WEIGHT + (layout.isPresent() ? PanelLayout.PANELS : ""));
+    }
+
+    /** @param transposed whether other programs store [cols, rows] */
+    private StoredMatrix matrix(String name, int rows, int cols, boolean transposed) throws FormatException {
+        if (layout.isEmpty()) {
+            return RowMajor.find(tensors, name + WEIGHT, rows, cols, transposed);
         }
-        return tensor;
+        DType stored = layout.get().dtype();
+        DType dtype = name.equals(prefix + POSITIONS) ? positions(stored) : stored;
+        return InPanels.find(subject, tensors, name + WEIGHT, rows, cols, dtype);
     }
 
     /**
@@ -121,13 +135,9 @@ final class GPT2Checkpoint {
      * error; others, such as a second head, are named in a log line.
      */
     private void checkUnused() throws FormatException {
-        Set<String> unused = new TreeSet<>();
-        for (String name : tensors.names()) {
-            String bare = name.startsWith(prefix) ? name.substring(prefix.length()) : name;
-            if (!views.containsKey(bare) && !BUFFER.matcher(bare).matches()) {
-                unused.add(name);
-            }
-        }
+        Set<String> unused = tensors.unused();
+        unused.removeIf(name -> BUFFER.matcher(name.startsWith(prefix) ? name.substring(prefix.length()) : name)
+                .matches());
         for (String name : unused) {
             if (name.startsWith(prefix + "h.")) {
                 throw new FormatException(
@@ -146,59 +156,79 @@ final class GPT2Checkpoint {
         }
     }
 
-    /** The dtype that holds every matrix without loss: bf16 if all are stored so, else f32. */
-    DType storedDType() {
-        return views.values().stream()
-                        .filter(view -> view.shape().size() == 2)
-                        .allMatch(view -> view.dtype() == DType.BF16)
-                ? DType.BF16
-                : DType.F32;
-    }
-
     /**
-     * The head, tied as Hugging Face transformers 5 ties: with one of the two tensors it serves for both; two equal ones
-     * are tied when the configuration says so; two different ones are never tied.
+     * As Hugging Face transformers 5 ties: with one of the two tensors it serves for both; two equal ones are tied when the
+     * configuration says so; two different ones are never tied. A conversion has decided that already.
      */
-    CausalLMHead head(DType dtype) {
-        TensorView embedding = view(EMBEDDING);
-        Matrix matrix = Matrix.of(dtype, embedding);
-        TensorView head = views.getOrDefault(HEAD, embedding);
-        if (config.tied() && equal(embedding, head)) {
-            return CausalLMHead.tied(matrix);
+    private boolean isTied() {
+        if (!config.tied()) {
+            return false;
         }
-        if (config.tied()) {
-            LOG.log(
-                    System.Logger.Level.WARNING,
-                    "{0}: tie_word_embeddings is true, but {1} differs from {2}; the head is not tied",
-                    subject,
-                    HEAD,
-                    prefix + EMBEDDING);
-        }
-        return CausalLMHead.untied(matrix, Matrix.of(dtype, head));
-    }
-
-    private static boolean equal(TensorView a, TensorView b) {
-        if (a.data().equals(b.data())) {
+        StoredMatrix embedding = stored(EMBEDDING);
+        StoredMatrix head = matrices.getOrDefault(HEAD, embedding);
+        if (head.equals(embedding)) {
             return true;
         }
-        if (a.dtype() == b.dtype()) {
-            return a.data().mismatch(b.data()) < 0;
+        if (!(head instanceof RowMajor a && embedding instanceof RowMajor b)) {
+            return false;
         }
-        int cols = Math.toIntExact(a.shape().getLast());
-        float[] x = new float[cols];
-        float[] y = new float[cols];
-        for (long from = 0; from < a.elements(); from += cols) {
-            a.copyTo(from, x, 0, cols);
-            b.copyTo(from, y, 0, cols);
-            if (Arrays.mismatch(x, y) >= 0) {
-                return false;
-            }
+        if (RowMajor.equal(a.numbers(), b.numbers())) {
+            return true;
         }
-        return true;
+        LOG.log(
+                System.Logger.Level.WARNING,
+                "{0}: tie_word_embeddings is true, but {1} differs from {2}; the head is not tied",
+                subject,
+                HEAD + WEIGHT,
+                prefix + EMBEDDING + WEIGHT);
+        return false;
     }
 
-    /** The backbone, read from the file into panels. */
-    GPT2Backbone backbone(DType dtype) {
+    /** Whether the head's projection is the embedding. */
+    boolean tied() {
+        return tied;
+    }
+
+    /** Parameters; a tied embedding counts once. */
+    long parameters() {
+        return matrices.entrySet().stream()
+                        .filter(matrix -> !matrix.getKey().equals(HEAD))
+                        .mapToLong(matrix -> matrix.getValue().elements())
+                        .sum()
+                + vectors.values().stream().mapToLong(TensorView::elements).sum()
+                + (tied ? 0 : embeddingParameters());
+    }
+
+    /** Parameters of the embedding alone. */
+    long embeddingParameters() {
+        return stored(EMBEDDING).elements();
+    }
+
+    /** The dtype that holds every matrix without loss: that of the panels, or bf16 if all are stored so, or f32. */
+    DType storedDType() {
+        return layout.map(PanelLayout::dtype)
+                .orElse(
+                        matrices.values().stream().allMatch(matrix -> matrix.dtype() == DType.BF16)
+                                ? DType.BF16
+                                : DType.F32);
+    }
+
+    /** @throws FormatException if the weights cannot be held in this dtype */
+    void check(DType dtype) throws FormatException {
+        if (layout.isPresent()) {
+            layout.get().check(subject, dtype);
+        }
+    }
+
+    CausalLMHead head(DType dtype) throws FormatException {
+        Matrix embedding = stored(EMBEDDING).load(dtype);
+        return tied
+                ? CausalLMHead.tied(embedding)
+                : CausalLMHead.untied(embedding, stored(HEAD).load(dtype));
+    }
+
+    /** The backbone, its matrices read from the file into panels or mapped. */
+    GPT2Backbone backbone(DType dtype) throws FormatException {
         List<GPT2Block> blocks = new ArrayList<>();
         for (int layer = 0; layer < shape().layers(); layer++) {
             String block = block(layer);
@@ -210,31 +240,74 @@ final class GPT2Checkpoint {
                     linear(dtype, block + "mlp.c_fc"),
                     linear(dtype, block + "mlp.c_proj")));
         }
-        // Positions are only looked up: quantising them would save little and cost precision.
-        DType positions = dtype == DType.INT8 ? DType.F32 : dtype;
-        return new GPT2Backbone(shape(), Matrix.of(positions, view(POSITIONS)), blocks, norm("ln_f"));
+        Matrix positions = stored(POSITIONS).load(positions(dtype));
+        return new GPT2Backbone(shape(), positions, blocks, norm("ln_f"));
+    }
+
+    /** Positions are only looked up: quantising them would save little and cost precision. */
+    private static DType positions(DType dtype) {
+        return dtype == DType.INT8 ? DType.F32 : dtype;
     }
 
     private static String block(int layer) {
         return "h." + layer + ".";
     }
 
-    private Linear linear(DType dtype, String name) {
-        return new Linear(
-                Matrix.ofTransposed(dtype, view(name + ".weight")),
-                view(name + ".bias").toArray());
+    private Linear linear(DType dtype, String name) throws FormatException {
+        return new Linear(stored(name).load(dtype), vector(name + BIAS).toArray());
     }
 
     private LayerNorm norm(String name) {
         return new LayerNorm(
-                view(name + ".weight").toArray(), view(name + ".bias").toArray());
+                vector(name + WEIGHT).toArray(), vector(name + BIAS).toArray());
     }
 
-    private TensorView view(String name) {
-        return Objects.requireNonNull(views.get(name), name);
+    private StoredMatrix stored(String name) {
+        return Objects.requireNonNull(matrices.get(name), name);
+    }
+
+    private TensorView vector(String name) {
+        return Objects.requireNonNull(vectors.get(name), name);
     }
 
     private GPT2Shape shape() {
         return config.shape();
+    }
+
+    /** The tensors of a model in {@link PanelLayout}. */
+    static List<TensorView> panels(CausalLM model) {
+        List<TensorView> tensors = new ArrayList<>();
+        GPT2Backbone backbone = model.backbone();
+        write(PREFIX + EMBEDDING, model.head().embedding(), tensors);
+        if (!model.head().tied()) {
+            write(HEAD, model.head().projection(), tensors);
+        }
+        write(PREFIX + POSITIONS, backbone.positions(), tensors);
+        for (int layer = 0; layer < backbone.blocks().size(); layer++) {
+            GPT2Block weights = backbone.blocks().get(layer);
+            String block = PREFIX + block(layer);
+            write(block + "ln_1", weights.norm1(), tensors);
+            write(block + "attn.c_attn", weights.queryKeyValue(), tensors);
+            write(block + "attn.c_proj", weights.attentionOut(), tensors);
+            write(block + "ln_2", weights.norm2(), tensors);
+            write(block + "mlp.c_fc", weights.up(), tensors);
+            write(block + "mlp.c_proj", weights.down(), tensors);
+        }
+        write(PREFIX + "ln_f", backbone.lastNorm(), tensors);
+        return tensors;
+    }
+
+    private static void write(String name, Matrix matrix, List<TensorView> tensors) {
+        PanelLayout.tensors(name + WEIGHT, matrix).forEach(tensors::add);
+    }
+
+    private static void write(String name, Linear linear, List<TensorView> tensors) {
+        write(name, linear.weight(), tensors);
+        tensors.add(PanelLayout.vector(name + BIAS, linear.bias()));
+    }
+
+    private static void write(String name, LayerNorm norm, List<TensorView> tensors) {
+        tensors.add(PanelLayout.vector(name + WEIGHT, norm.gain()));
+        tensors.add(PanelLayout.vector(name + BIAS, norm.bias()));
     }
 }

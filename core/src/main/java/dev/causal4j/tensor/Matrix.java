@@ -13,17 +13,21 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A weight matrix [rows, cols] in panels of 64 rows (see {@link Panels}), off heap, in f32, bf16 or int8: row n holds
- * the weights of output n. Immutable and thread-safe. The memory is freed when the matrix is garbage.
+ * the weights of output n. Immutable and thread-safe. Memory of its own is freed when the matrix is garbage.
  *
  * <p>The rows are padded to a multiple of 64 with zeros; padding never reaches a result. Java counts the memory against
  * {@code -XX:MaxDirectMemorySize}, which is a quarter of the machine's unless it is set.
  */
 public final class Matrix {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT.withOrder(ByteOrder.LITTLE_ENDIAN);
 
+    /** Bytes of a line of the cache. */
+    private static final int ALIGNMENT = 64;
+
     /** Tasks for each thread: enough to even out a slow core, few enough that each reads a long run. */
-    private static final int TASKS_PER_THREAD = 4;
+    private static final int TASKS_PER_THREAD = 16;
 
     private final DType dtype;
     private final int rows;
@@ -31,19 +35,63 @@ public final class Matrix {
     private final MemorySegment data;
     private final float @Nullable [] scales; // [rows] of an int8 matrix
 
-    private Matrix(DType dtype, int rows, int cols) {
+    private Matrix(DType dtype, int rows, int cols, MemorySegment data, float @Nullable [] scales) {
+        this.dtype = dtype;
+        this.rows = rows;
+        this.cols = cols;
+        this.data = data;
+        this.scales = scales;
+    }
+
+    /** A matrix of zeros, to be filled. */
+    private static Matrix zeros(DType dtype, int rows, int cols) {
+        MemorySegment data = Arena.ofAuto().allocate(bytes(dtype, rows, cols), ALIGNMENT);
+        return new Matrix(dtype, rows, cols, data, dtype == DType.INT8 ? new float[rows] : null);
+    }
+
+    /** Bytes of all panels of a matrix, padding included. */
+    private static long bytes(DType dtype, int rows, int cols) {
         if (dtype == DType.F16) {
             throw new IllegalArgumentException("matrix dtype: expected f32, bf16 or int8, got f16");
         }
         if (rows < 1 || cols < 1) {
             throw new IllegalArgumentException("matrix: expected at least [1, 1], got [" + rows + ", " + cols + "]");
         }
-        this.dtype = dtype;
-        this.rows = rows;
-        this.cols = cols;
-        long bytes = Math.multiplyExact((long) Panels.needed(rows), panelBytes());
-        this.scales = dtype == DType.INT8 ? new float[rows] : null;
-        this.data = Arena.ofAuto().allocate(bytes, 64);
+        return Math.multiplyExact((long) Panels.needed(rows) * Panels.WIDTH, (long) cols * dtype.bytes());
+    }
+
+    /**
+     * A matrix of panels that exist already, as {@link #panelData} and {@link #scales} gave them, for instance in a mapped
+     * file. They are used where they lie if that is off heap and on a multiple of 64 bytes, and copied otherwise. The
+     * matrix keeps their arena alive; nobody may write to them.
+     *
+     * @param scales finite, at least 0, one for each row of an int8 matrix, not copied; empty for another
+     * @throws IllegalArgumentException if the sizes are not those of the shape
+     */
+    public static Matrix ofPanels(DType dtype, int rows, int cols, MemorySegment panels, float[] scales) {
+        long bytes = bytes(dtype, rows, cols);
+        if (panels.byteSize() != bytes) {
+            throw new IllegalArgumentException("panels: expected " + bytes + " bytes, got " + panels.byteSize());
+        }
+        if (scales.length != (dtype == DType.INT8 ? rows : 0)) {
+            throw new IllegalArgumentException(
+                    "scales: expected one for each row of an int8 matrix and no other, got " + scales.length);
+        }
+        MemorySegment data = panels;
+        if (!panels.isNative() || panels.address() % ALIGNMENT != 0) {
+            data = Arena.ofAuto().allocate(bytes, ALIGNMENT).copyFrom(panels);
+        }
+        return new Matrix(dtype, rows, cols, data, dtype == DType.INT8 ? scales : null);
+    }
+
+    /** All panels as they are stored, [rows / 64 rounded up][cols][64]; not copied and read-only. */
+    public MemorySegment panelData() {
+        return data.asReadOnly();
+    }
+
+    /** The scales of an int8 matrix, one for each row; of another an empty array. A copy. */
+    public float[] scales() {
+        return scales == null ? new float[0] : scales.clone();
     }
 
     /** Where the numbers of a new matrix come from. Called by several threads at once. */
@@ -55,12 +103,14 @@ public final class Matrix {
 
     /**
      * Builds a matrix from numbers in row-major order, filled in parallel. For bf16 a number is rounded to nearest, ties
-     * to even; for int8 see {@link #quantise}.
+     * to even; for int8
+     * each row gets a scale of its own, max |w| / 127, and holds w / scale rounded likewise, so that a weight is at most half
+     * a scale off.
      *
      * @throws IllegalArgumentException if the shape is empty, the dtype is f16, or a number to quantise is not finite
      */
     public static Matrix of(DType dtype, int rows, int cols, Source source) {
-        Matrix matrix = new Matrix(dtype, rows, cols);
+        Matrix matrix = zeros(dtype, rows, cols);
         Threads.run(matrix.panels(), panel -> {
             float[] row = new float[cols];
             float[] wide = new float[cols * Panels.WIDTH]; // [cols, 64]
@@ -94,7 +144,7 @@ public final class Matrix {
     public static Matrix ofTransposed(DType dtype, TensorView tensor) {
         int cols = dimension(tensor, 0);
         int rows = dimension(tensor, 1);
-        Matrix matrix = new Matrix(dtype, rows, cols);
+        Matrix matrix = zeros(dtype, rows, cols);
         Threads.run(matrix.panels(), panel -> {
             int from = panel * Panels.WIDTH;
             int width = Math.min(Panels.WIDTH, rows - from);
@@ -237,14 +287,27 @@ public final class Matrix {
         new TransposedProduct(this).run(dy, dx);
     }
 
-    /** Copies the 64 numbers of step k of a panel, widened, padding too. */
+    /** Copies the numbers of step k of a panel, widened; those of its padding may be left out. */
     void step(int panel, int k, float[] target, int offset) {
-        if (dtype == DType.F32) {
-            MemorySegment.copy(data, FLOAT, position(panel, k, 0), target, offset, Panels.WIDTH);
-            return;
-        }
-        for (int j = 0; j < Panels.WIDTH && panel * Panels.WIDTH + j < rows; j++) {
-            target[offset + j] = get(panel, k, j);
+        long start = position(panel, k, 0);
+        switch (dtype) {
+            case F32 -> MemorySegment.copy(data, FLOAT, start, target, offset, Panels.WIDTH);
+            case BF16 -> {
+                for (int word = 0; word < Panels.WIDTH / 2; word++) {
+                    int low = offset + word / 16 * 32 + word % 16;
+                    target[low] = DType.fromBFloat16(data.get(SHORT, start + word * 4L));
+                    target[low + 16] = DType.fromBFloat16(data.get(SHORT, start + word * 4L + 2));
+                }
+            }
+            case INT8 -> {
+                float[] factors = Objects.requireNonNull(scales);
+                int first = panel * Panels.WIDTH;
+                for (int j = 0; j < Math.min(Panels.WIDTH, rows - first); j++) {
+                    target[offset + j] =
+                            data.get(ValueLayout.JAVA_BYTE, start + j % 16 * 4L + j / 16) * factors[first + j];
+                }
+            }
+            case F16 -> throw new AssertionError(dtype);
         }
     }
 
@@ -256,9 +319,26 @@ public final class Matrix {
     public void row(int n, float[] target, int offset) {
         Objects.checkIndex(n, rows);
         Objects.checkFromIndexSize(offset, cols, target.length);
-        int panel = n / Panels.WIDTH;
-        for (int k = 0; k < cols; k++) {
-            target[offset + k] = get(panel, k, n % Panels.WIDTH);
+        long first = position(n / Panels.WIDTH, 0, n % Panels.WIDTH);
+        long step = (long) Panels.WIDTH * dtype.bytes();
+        switch (dtype) { // one loop each: a switch inside the loop made building a screen twice as slow
+            case F32 -> {
+                for (int k = 0; k < cols; k++) {
+                    target[offset + k] = data.get(FLOAT, first + k * step);
+                }
+            }
+            case BF16 -> {
+                for (int k = 0; k < cols; k++) {
+                    target[offset + k] = DType.fromBFloat16(data.get(SHORT, first + k * step));
+                }
+            }
+            case INT8 -> {
+                float scale = Objects.requireNonNull(scales)[n];
+                for (int k = 0; k < cols; k++) {
+                    target[offset + k] = data.get(ValueLayout.JAVA_BYTE, first + k * step) * scale;
+                }
+            }
+            case F16 -> throw new AssertionError(dtype);
         }
     }
 
@@ -278,6 +358,44 @@ public final class Matrix {
             sum = Math.fma(x[offset + k], stored(panel, k, j), sum);
         }
         return scales == null ? sum : sum * scales[n];
+    }
+
+    /**
+     * Chosen outputs of a product without a bias, each with the bits of {@link #output}, shared among {@link Threads}.
+     *
+     * @param chosen row numbers; those from {@code from} to {@code to} are computed
+     * @param y written at the same places as {@code chosen} is read
+     * @throws IndexOutOfBoundsException if there is no such row, or an array is too short
+     */
+    public void outputs(int[] chosen, int from, int to, float[] x, int offset, float[] y) {
+        Objects.checkFromToIndex(from, to, Math.min(chosen.length, y.length));
+        Objects.checkFromIndexSize(offset, cols, x.length);
+        for (int i = from; i < to; i++) {
+            Objects.checkIndex(chosen[i], rows);
+        }
+        Threads.run(Math.ceilDiv(to - from, ChosenOutputs.SIDE_BY_SIDE), task -> {
+            int start = from + task * ChosenOutputs.SIDE_BY_SIDE;
+            int count = Math.min(ChosenOutputs.SIDE_BY_SIDE, to - start);
+            if (dtype == DType.INT8 || count <= 2) { // int8 has its scales, and one or two are done sooner alone
+                for (int i = start; i < start + count; i++) {
+                    y[i] = output(chosen[i], x, offset);
+                }
+                return;
+            }
+            long[] at = new long[ChosenOutputs.SIDE_BY_SIDE];
+            for (int i = 0; i < at.length; i++) {
+                int n = chosen[start + Math.min(i, count - 1)]; // the last one repeats where there are fewer
+                at[i] = position(n / Panels.WIDTH, 0, n % Panels.WIDTH);
+            }
+            float[] sums = new float[at.length];
+            int step = Panels.WIDTH * dtype.bytes();
+            if (dtype == DType.F32) {
+                ChosenOutputs.f32(data, at, step, x, offset, cols, sums);
+            } else {
+                ChosenOutputs.bf16(data, at, step, x, offset, cols, sums);
+            }
+            System.arraycopy(sums, 0, y, start, count);
+        });
     }
 
     /** The panels, for those of this package that made the matrix and may still write to it. */
@@ -304,48 +422,22 @@ public final class Matrix {
         };
     }
 
-    /** Stores a panel given in f32 as [cols, 64]. */
+    /** Stores a panel given in f32 as [cols, 64], which it may overwrite. */
     private void encode(int panel, float[] wide) {
-        if (dtype == DType.F32) {
-            MemorySegment.copy(wide, 0, data, FLOAT, panel * panelBytes(), wide.length);
-            return;
-        }
-        if (dtype == DType.INT8) {
-            quantise(panel, wide);
-            return;
-        }
-        for (int i = 0; i < wide.length; i++) {
-            data.set(SHORT, position(panel, i / Panels.WIDTH, i % Panels.WIDTH), DType.toBFloat16(wide[i]));
+        switch (dtype) {
+            case F32 -> MemorySegment.copy(wide, 0, data, FLOAT, panel * panelBytes(), wide.length);
+            case BF16 -> store(panel, PanelEncoding.bf16Words(wide));
+            case INT8 -> {
+                int from = panel * Panels.WIDTH;
+                int width = Math.min(Panels.WIDTH, rows - from);
+                store(panel, PanelEncoding.int8Words(wide, from, width, Objects.requireNonNull(scales)));
+            }
+            case F16 -> throw new AssertionError(dtype);
         }
     }
 
-    /**
-     * Symmetric, one scale a row: scale = max |w| / 127, q = w / scale rounded to nearest, ties to even. The error of a
-     * weight is at most half a scale.
-     */
-    private void quantise(int panel, float[] wide) {
-        for (int j = 0; j < Math.min(Panels.WIDTH, rows - panel * Panels.WIDTH); j++) {
-            float largest = 0;
-            for (int i = j; i < wide.length; i += Panels.WIDTH) {
-                if (!Float.isFinite(wide[i])) {
-                    throw new IllegalArgumentException(
-                            "int8: expected finite weights, got " + wide[i] + " in row " + (panel * Panels.WIDTH + j));
-                }
-                largest = Math.max(largest, Math.abs(wide[i]));
-            }
-            float scale = largest / 127;
-            Objects.requireNonNull(scales)[panel * Panels.WIDTH + j] = scale;
-            for (int k = 0; k < cols; k++) {
-                // A row of zeros has the scale 0, and one of the smallest numbers may have it too.
-                float q = scale == 0 ? 0 : (float) Math.rint(wide[k * Panels.WIDTH + j] / scale);
-                data.set(ValueLayout.JAVA_BYTE, position(panel, k, j), (byte) Math.clamp(q, -127, 127));
-            }
-        }
-    }
-
-    private float get(int panel, int k, int j) {
-        float stored = stored(panel, k, j);
-        return scales == null ? stored : stored * scales[panel * Panels.WIDTH + j];
+    private void store(int panel, int[] words) {
+        MemorySegment.copy(words, 0, data, INT, panel * panelBytes(), words.length);
     }
 
     /** A number as it is stored: of an int8 matrix without its row's scale. */

@@ -60,18 +60,28 @@ final class TransposedProduct {
                 int first = from;
                 int groups = Math.min(GROUPS, Math.ceilDiv(matrix.rows() - from, GROUP));
                 Threads.run(groups * rowPanels, task -> transpose(dy, first, rowPanels, task, panels));
-                Threads.run(blocks, task -> add(task * blockCols, first, groups, panels, sums, width));
+                Threads.run(blocks, task -> {
+                    int col = task * blockCols;
+                    add(col, first, groups, panels, sums, width);
+                    if (first + GROUPS * GROUP >= matrix.rows()) {
+                        write(sums, width, col, Math.min(matrix.cols(), col + blockCols), dx);
+                    }
+                });
             }
         }
-        Threads.run(Math.ceilDiv(matrix.cols(), LINE), task -> {
-            int end = Math.min(matrix.cols(), (task + 1) * LINE);
+    }
+
+    /** Writes columns {@code from} to {@code to - 1} of dx. */
+    private static void write(float[] sums, int width, int from, int to, Rows dx) {
+        for (int line = from; line < to; line += LINE) {
+            int end = Math.min(to, line + LINE);
             for (int r = 0; r < dx.count(); r++) {
                 int row = dx.start(r);
-                for (int k = task * LINE; k < end; k++) {
+                for (int k = line; k < end; k++) {
                     dx.data()[row + k] = sums[k * width + r];
                 }
             }
-        });
+        }
     }
 
     private static long panelBytes() {

@@ -1,6 +1,7 @@
 /**
  * Numbers as they lie in memory: {@link dev.causal4j.tensor.DType}, {@link dev.causal4j.tensor.TensorView} (a tensor
- * as a file stores it) and {@link dev.causal4j.tensor.Matrix} (a weight matrix in panels, as the kernels read it).
+ * as a file stores it) and {@link dev.causal4j.tensor.Matrix} (a weight matrix in panels, as the kernels read it) and {@link
+ * dev.causal4j.tensor.Gradient} (the same, while it is summed).
  *
  * <p>For training there are {@link dev.causal4j.tensor.Gradient}, in the same panels, {@link dev.causal4j.tensor.Gradients},
  * which finds one by its parameter, and {@link dev.causal4j.tensor.MutableMatrix}, the right to change a matrix.

@@ -6,12 +6,24 @@ final class Text {
 
     /** The text with each unpaired surrogate, which has no UTF-8 form, as U+FFFD. */
     static String wellFormed(String text) {
-        if (text.codePoints().noneMatch(Text::isSurrogate)) {
+        if (isWellFormed(text)) {
             return text;
         }
         StringBuilder valid = new StringBuilder(text.length());
         text.codePoints().forEach(c -> valid.appendCodePoint(isSurrogate(c) ? 0xfffd : c));
         return valid.toString();
+    }
+
+    /** Whether every surrogate is one of a pair. */
+    static boolean isWellFormed(String text) {
+        for (int i = 0; i < text.length(); ) {
+            int c = text.codePointAt(i);
+            if (isSurrogate(c)) {
+                return false;
+            }
+            i += Character.charCount(c);
+        }
+        return true;
     }
 
     private static boolean isSurrogate(int codePoint) {

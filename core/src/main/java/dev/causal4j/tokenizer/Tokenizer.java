@@ -214,7 +214,12 @@ public final class Tokenizer {
         return new StreamingDecoder(this);
     }
 
-    byte[] bytes(int id) {
+    /**
+     * The bytes of UTF-8 that an id stands for, which may be part of a character only.
+     *
+     * @throws IllegalArgumentException if the vocabulary has no such id
+     */
+    public byte[] bytes(int id) {
         return ByteLevel.bytes(piece(id));
     }
 

@@ -1,5 +1,6 @@
 package dev.causal4j.tokenizer;
 
+import dev.causal4j.format.JsonTree;
 import dev.causal4j.tokenizer.BytePairVocabulary.AddedToken;
 import dev.causal4j.tokenizer.BytePairVocabulary.Merge;
 import java.io.IOException;
@@ -12,23 +13,14 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
-import tools.jackson.core.JacksonException;
-import tools.jackson.core.StreamReadFeature;
-import tools.jackson.core.TokenStreamLocation;
-import tools.jackson.databind.DeserializationFeature;
-import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.json.JsonMapper;
 
 /**
  * Reads and checks the two layouts of a byte-level byte-pair tokenizer. Whatever is in the files, the outcome is a
  * vocabulary the native library can take or an IOException in one line.
  */
 final class VocabularyReader {
-    private static final JsonMapper JSON = JsonMapper.builder()
-            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
-            .build();
     // 16 million ids; the largest vocabularies in use have 262,144.
     static final int MAX_ID = (1 << 24) - 1;
     // The native library compares each with every other. The most in use are about 6,400.
@@ -46,99 +38,96 @@ final class VocabularyReader {
 
     /** Reads a tokenizer.json. Truncation, padding and post-processor are ignored: encoding does none of that here. */
     BytePairVocabulary tokenizerJson(byte[] bytes) throws IOException {
-        JsonNode root = parse(bytes);
+        Map<String, Object> root = JsonTree.parse(subject, bytes);
         requireGpt2(root);
-        JsonNode model = root.path("model");
-        Map<String, Integer> ids = ids("model.vocab", model.path("vocab"));
-        List<AddedToken> added = addedTokens(root.path("added_tokens"), ids);
-        List<Merge> merges = merges(model.path("merges"), ids);
-        boolean addPrefixSpace = flag("pre_tokenizer", root.path("pre_tokenizer"), "add_prefix_space");
+        Object model = root.get("model");
+        Map<String, Integer> ids = ids("model.vocab", member(model, "vocab"));
+        List<AddedToken> added = addedTokens(root.get("added_tokens"), ids);
+        List<Merge> merges = merges(member(model, "merges"), ids);
+        boolean addPrefixSpace = flag("pre_tokenizer", root.get("pre_tokenizer"), "add_prefix_space");
         return vocabulary(ids, merges, added, addPrefixSpace);
     }
 
     /** Reads GPT-2's vocab.json and merges.txt. */
     BytePairVocabulary vocabAndMerges(byte[] vocabJson, byte[] mergesTxt) throws IOException {
-        Map<String, Integer> ids = ids("vocab.json", parse(vocabJson));
+        Map<String, Integer> ids = ids("vocab.json", JsonTree.parse(subject, vocabJson));
         List<AddedToken> added = new ArrayList<>();
         Integer endOfText = ids.get(Tokenizer.END_OF_TEXT);
         if (endOfText != null) {
             added.add(new AddedToken(endOfText, Tokenizer.END_OF_TEXT, true, false, false, false, false));
         }
         List<Merge> merges = new ArrayList<>();
+        IntFunction<String> where = i -> "merges.txt line " + i;
         int number = 0;
         for (String line : new String(mergesTxt, StandardCharsets.UTF_8).split("\r?\n", -1)) {
             number++;
             if (!line.isEmpty() && !(number == 1 && line.startsWith("#version"))) {
-                merges.add(merge("merges.txt line " + number, line, ids));
+                merges.add(merge(where, number, line, ids));
             }
         }
         return vocabulary(ids, merges, added, false);
     }
 
-    private JsonNode parse(byte[] bytes) throws IOException {
-        try {
-            JsonNode root = JSON.readTree(bytes);
-            require(root.isObject(), "", "a JSON object", describe(root), COPY_AGAIN);
-            return root;
-        } catch (JacksonException e) {
-            TokenStreamLocation at = e.getLocation();
-            String where = at == null ? "" : " at line " + at.getLineNr() + ", column " + at.getColumnNr();
-            throw failure("", "JSON", Messages.oneLine(e.getOriginalMessage()) + where, COPY_AGAIN, e);
-        }
+    /** What an object has under a name; null if that is nothing, or it is no object. */
+    private static @Nullable Object member(@Nullable Object node, String name) {
+        return node instanceof Map<?, ?> object ? object.get(name) : null;
     }
 
     /** What the native library would do differently with another file must be as in GPT-2. */
-    private void requireGpt2(JsonNode root) throws IOException {
-        requireAbsent("normalizer", root.path("normalizer"));
-        requireType("pre_tokenizer", root.path("pre_tokenizer"), "ByteLevel");
-        requireType("decoder", root.path("decoder"), "ByteLevel");
-        JsonNode splits = root.path("pre_tokenizer").path("use_regex");
-        boolean gpt2 = splits.isMissingNode() || (splits.isBoolean() && splits.booleanValue());
+    private void requireGpt2(Map<String, Object> root) throws IOException {
+        requireAbsent("normalizer", root.get("normalizer"));
+        requireType("pre_tokenizer", root.get("pre_tokenizer"), "ByteLevel");
+        requireType("decoder", root.get("decoder"), "ByteLevel");
+        Object splits = member(root.get("pre_tokenizer"), "use_regex");
+        boolean gpt2 = splits == null || splits.equals(true);
         require(gpt2, "pre_tokenizer.use_regex", "true", describe(splits), GPT2_ONLY);
-        JsonNode model = root.path("model");
-        if (!model.path("type").isMissingNode()) {
+        Object model = root.get("model");
+        if (member(model, "type") != null) {
             requireType("model", model, "BPE");
         }
         for (String name : List.of(
                 "dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback", "ignore_merges")) {
-            requireAbsent("model." + name, model.path(name));
+            requireAbsent("model." + name, member(model, name));
         }
     }
 
-    private void requireType(String where, JsonNode node, String type) throws IOException {
-        JsonNode got = node.path("type");
-        boolean right = got.isString() && got.stringValue().equals(type);
-        require(right, where + ".type", type, describe(node.isObject() ? got : node), GPT2_ONLY);
+    private void requireType(String where, @Nullable Object node, String type) throws IOException {
+        Object got = node instanceof Map ? member(node, "type") : node;
+        require(type.equals(got) && node instanceof Map, where + ".type", type, describe(got), GPT2_ONLY);
     }
 
-    private void requireAbsent(String where, JsonNode node) throws IOException {
-        boolean absent = node.isMissingNode()
-                || node.isNull()
-                || (node.isString() && node.stringValue().isEmpty())
-                || (node.isBoolean() && !node.booleanValue())
-                || (node.isNumber() && node.doubleValue() == 0);
+    private void requireAbsent(String where, @Nullable Object node) throws IOException {
+        boolean absent = node == null
+                || node.equals(JsonTree.NULL)
+                || node.equals("")
+                || node.equals(false)
+                || (node instanceof Number number && number.doubleValue() == 0);
         require(absent, where, "nothing", describe(node), GPT2_ONLY);
     }
 
-    private Map<String, Integer> ids(String where, JsonNode vocab) throws IOException {
-        require(vocab.isObject() && !vocab.isEmpty(), where, "tokens with their ids", describe(vocab), COPY_AGAIN);
-        Map<String, Integer> ids = LinkedHashMap.newLinkedHashMap(vocab.size());
-        for (Map.Entry<String, JsonNode> entry : vocab.properties()) {
-            String piece = piece(where, entry.getKey());
-            if (!isId(entry.getValue())) {
+    private Map<String, Integer> ids(String where, @Nullable Object vocab) throws IOException {
+        if (!(vocab instanceof Map<?, ?> tokens) || tokens.isEmpty()) {
+            throw failure(where, "tokens with their ids", describe(vocab), COPY_AGAIN);
+        }
+        Map<String, Integer> ids = LinkedHashMap.newLinkedHashMap(tokens.size());
+        for (Map.Entry<?, ?> entry : tokens.entrySet()) {
+            String piece = piece(where, (String) entry.getKey());
+            if (!(entry.getValue() instanceof Integer id) || !isId(id)) {
                 throw noId(where + " of " + Messages.quote(piece), entry.getValue());
             }
-            ids.put(piece, entry.getValue().intValue());
+            ids.put(piece, id);
         }
         return ids;
     }
 
     /** Also puts them into {@code ids}: the native library would number those that the model does not have itself. */
-    private List<AddedToken> addedTokens(JsonNode list, Map<String, Integer> ids) throws IOException {
-        if (list.isMissingNode() || list.isNull()) {
+    private List<AddedToken> addedTokens(@Nullable Object node, Map<String, Integer> ids) throws IOException {
+        if (node == null || node.equals(JsonTree.NULL)) {
             return List.of();
         }
-        require(list.isArray(), "added_tokens", "a list", describe(list), COPY_AGAIN);
+        if (!(node instanceof List<?> list)) {
+            throw failure("added_tokens", "a list", describe(node), COPY_AGAIN);
+        }
         require(
                 list.size() <= MAX_ADDED_TOKENS,
                 "added_tokens",
@@ -147,14 +136,15 @@ final class VocabularyReader {
                 COPY_AGAIN);
         List<AddedToken> added = new ArrayList<>();
         Set<String> contents = new HashSet<>();
-        for (JsonNode token : list) {
+        for (Object token : list) {
             String where = "added_tokens[" + added.size() + "]";
-            require(token.path("content").isString(), where, "a token with its content", describe(token), COPY_AGAIN);
-            String content = piece(where, token.path("content").stringValue());
-            if (!isId(token.path("id"))) {
-                throw noId(where + ".id", token.path("id"));
+            if (!(member(token, "content") instanceof String text)) {
+                throw failure(where, "a token with its content", describe(token), COPY_AGAIN);
             }
-            int id = token.path("id").intValue();
+            String content = piece(where, text);
+            if (!(member(token, "id") instanceof Integer id) || !isId(id)) {
+                throw noId(where + ".id", member(token, "id"));
+            }
             require(contents.add(content), where, "a new token", Messages.quote(content) + " again", COPY_AGAIN);
             int known = ids.getOrDefault(content, id);
             require(known == id, where + ".id", known + " as in the vocabulary", id, COPY_AGAIN);
@@ -171,70 +161,78 @@ final class VocabularyReader {
         return added;
     }
 
+    // There are tens of thousands of tokens and merges at every start: a place is spelled only for an error.
+
     private String piece(String where, String piece) throws IOException {
-        require(!piece.isEmpty(), where, "a token of at least one character", "an empty one", COPY_AGAIN);
-        boolean valid = Text.wellFormed(piece).equals(piece);
-        require(valid, where, "Unicode text", "half of a surrogate pair", COPY_AGAIN);
+        if (piece.isEmpty()) {
+            throw failure(where, "a token of at least one character", "an empty one", COPY_AGAIN);
+        }
+        if (!Text.isWellFormed(piece)) {
+            throw failure(where, "Unicode text", "half of a surrogate pair", COPY_AGAIN);
+        }
         return piece;
     }
 
-    private static boolean isId(JsonNode id) {
-        return id.isIntegralNumber() && id.canConvertToInt() && id.intValue() >= 0 && id.intValue() <= MAX_ID;
+    private static boolean isId(int id) {
+        return id >= 0 && id <= MAX_ID;
     }
 
-    private IOException noId(String where, JsonNode got) {
-        return failure(where, "an id from 0 to " + MAX_ID, describe(got), COPY_AGAIN, null);
+    private IOException noId(String where, @Nullable Object got) {
+        return failure(where, "an id from 0 to " + MAX_ID, describe(got), COPY_AGAIN);
     }
 
-    private boolean flag(String where, JsonNode node, String name) throws IOException {
-        JsonNode flag = node.path(name);
-        require(
-                flag.isBoolean() || flag.isMissingNode(),
-                where + "." + name,
-                "true or false",
-                describe(flag),
-                COPY_AGAIN);
-        return flag.asBoolean(false);
+    private boolean flag(String where, @Nullable Object node, String name) throws IOException {
+        Object flag = member(node, name);
+        if (flag != null && !(flag instanceof Boolean)) {
+            throw failure(where + "." + name, "true or false", describe(flag), COPY_AGAIN);
+        }
+        return Boolean.TRUE.equals(flag);
     }
 
     /** Each merge is "a b" or, in newer files, ["a", "b"]. */
-    private List<Merge> merges(JsonNode list, Map<String, Integer> ids) throws IOException {
-        require(list.isArray(), "model.merges", "a list", describe(list), COPY_AGAIN);
-        List<Merge> merges = new ArrayList<>();
-        for (JsonNode pair : list) {
-            String where = "model.merges[" + merges.size() + "]";
-            JsonNode left = pair.path(0);
-            JsonNode right = pair.path(1);
-            if (pair.isString()) {
-                merges.add(merge(where, pair.stringValue(), ids));
-            } else if (pair.size() == 2 && left.isString() && right.isString()) {
-                merges.add(merge(where, left.stringValue(), right.stringValue(), ids));
+    private List<Merge> merges(@Nullable Object node, Map<String, Integer> ids) throws IOException {
+        if (!(node instanceof List<?> list)) {
+            throw failure("model.merges", "a list", describe(node), COPY_AGAIN);
+        }
+        IntFunction<String> where = i -> "model.merges[" + i + "]";
+        List<Merge> merges = new ArrayList<>(list.size());
+        for (int i = 0; i < list.size(); i++) {
+            Object pair = list.get(i);
+            if (pair instanceof String line) {
+                merges.add(merge(where, i, line, ids));
+            } else if (pair instanceof List<?> two
+                    && two.size() == 2
+                    && two.get(0) instanceof String left
+                    && two.get(1) instanceof String right) {
+                merges.add(merge(where, i, left, right, ids));
             } else {
-                throw failure(where, "two tokens", describe(pair), COPY_AGAIN, null);
+                throw failure(where.apply(i), "two tokens", describe(pair), COPY_AGAIN);
             }
         }
         return merges;
     }
 
-    private Merge merge(String where, String line, Map<String, Integer> ids) throws IOException {
+    private Merge merge(IntFunction<String> where, int i, String line, Map<String, Integer> ids) throws IOException {
         int space = line.indexOf(' ');
         boolean two = space > 0 && space < line.length() - 1 && line.indexOf(' ', space + 1) < 0;
         if (!two) {
-            throw failure(where, "two tokens with a space between", Messages.quote(line), COPY_AGAIN, null);
+            throw failure(where.apply(i), "two tokens with a space between", Messages.quote(line), COPY_AGAIN);
         }
-        return merge(where, line.substring(0, space), line.substring(space + 1), ids);
+        return merge(where, i, line.substring(0, space), line.substring(space + 1), ids);
     }
 
-    private Merge merge(String where, String left, String right, Map<String, Integer> ids) throws IOException {
-        Merge merge = new Merge(known(where, left, ids), known(where, right, ids));
-        known(where, left + right, ids);
+    private Merge merge(IntFunction<String> where, int i, String left, String right, Map<String, Integer> ids)
+            throws IOException {
+        Merge merge = new Merge(known(where, i, left, ids), known(where, i, right, ids));
+        known(where, i, left + right, ids);
         return merge;
     }
 
-    private int known(String where, String piece, Map<String, Integer> ids) throws IOException {
+    private int known(IntFunction<String> where, int i, String piece, Map<String, Integer> ids) throws IOException {
         Integer id = ids.get(piece);
         if (id == null) {
-            throw failure(where, "tokens of the vocabulary", Messages.quote(piece), "use the files of one model", null);
+            throw failure(
+                    where.apply(i), "tokens of the vocabulary", Messages.quote(piece), "use the files of one model");
         }
         return id;
     }
@@ -248,7 +246,7 @@ final class VocabularyReader {
             int id = entry.getValue();
             if (!pieces[id].isEmpty()) {
                 String both = Messages.quote(pieces[id]) + " and " + Messages.quote(entry.getKey());
-                throw failure("id " + id, "one token", both, COPY_AGAIN, null);
+                throw failure("id " + id, "one token", both, COPY_AGAIN);
             }
             pieces[id] = entry.getKey();
         }
@@ -260,12 +258,12 @@ final class VocabularyReader {
                 addPrefixSpace);
     }
 
-    private static String describe(JsonNode node) {
-        return switch (node.getNodeType()) {
-            case MISSING -> "nothing";
-            case OBJECT -> "an object of " + node.size();
-            case ARRAY -> "a list of " + node.size();
-            case STRING -> Messages.quote(node.stringValue());
+    private static String describe(@Nullable Object node) {
+        return switch (node) {
+            case null -> "nothing";
+            case Map<?, ?> object -> "an object of " + object.size();
+            case List<?> list -> "a list of " + list.size();
+            case String text -> Messages.quote(text);
             default -> Messages.oneLine(node.toString());
         };
     }
@@ -274,12 +272,11 @@ final class VocabularyReader {
     private void require(boolean condition, String where, String expected, Object got, String remedy)
             throws IOException {
         if (!condition) {
-            throw failure(where, expected, got, remedy, null);
+            throw failure(where, expected, got, remedy);
         }
     }
 
-    private IOException failure(String where, String expected, Object got, String remedy, @Nullable Exception cause) {
-        String place = where.isEmpty() ? "" : where + ": ";
-        return new IOException(subject + ": " + place + "expected " + expected + ", got " + got + "; " + remedy, cause);
+    private IOException failure(String where, String expected, Object got, String remedy) {
+        return new IOException(subject + ": " + where + ": expected " + expected + ", got " + got + "; " + remedy);
     }
 }

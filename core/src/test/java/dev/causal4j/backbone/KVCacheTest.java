@@ -1,10 +1,12 @@
 package dev.causal4j.backbone;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.kernel.Panels;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 
 class KVCacheTest {
@@ -74,5 +76,45 @@ class KVCacheTest {
                 .get(
                         ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN),
                         panels.offset() + block * panels.stride() + index * 4L);
+    }
+
+    @Test
+    void aCopyHoldsTheSameAndGoesItsOwnWay() {
+        KVCache cache = new KVCache(SHAPE, this);
+        cache.reserve(200);
+        float[] numbers = new float[14];
+        for (int position = 0; position < 70; position++) {
+            Arrays.fill(numbers, position);
+            cache.store(1, 2, position, numbers, 0, numbers, 7);
+        }
+        cache.advance(70);
+        KVCache copy = cache.copy();
+        assertThat(copy.length()).isEqualTo(70);
+        assertThat(copy.bytes())
+                .as("no larger than it needs")
+                .isEqualTo(cache.bytes(70))
+                .isLessThan(cache.bytes());
+        Arrays.fill(numbers, -1);
+        copy.truncate(50);
+        copy.reserve(51);
+        copy.store(1, 2, 50, numbers, 0, numbers, 7);
+        copy.advance(1);
+        assertThat(copy.length()).isEqualTo(51);
+        assertThat(read(copy.values(1, 2, 51), 0, 49 * 7)).isEqualTo(49);
+        assertThat(read(copy.values(1, 2, 51), 0, 50 * 7)).isEqualTo(-1);
+        assertThat(read(cache.values(1, 2, 70), 0, 50 * 7)).isEqualTo(50);
+        assertThat(read(cache.keys(1, 2, 70), 1, 5)).isEqualTo(69);
+        assertThat(new KVCache(SHAPE, this).copy().bytes()).isZero();
+    }
+
+    @Test
+    void onlyWhatIsCachedCanBeKept() {
+        KVCache cache = new KVCache(SHAPE, this);
+        cache.reserve(3);
+        cache.advance(3);
+        assertThatThrownBy(() -> cache.truncate(4)).hasMessage("cache: expected to keep 0 to 3 positions, got 4");
+        assertThatThrownBy(() -> cache.truncate(-1)).isInstanceOf(IllegalArgumentException.class);
+        cache.truncate(0);
+        assertThat(cache.length()).isZero();
     }
 }

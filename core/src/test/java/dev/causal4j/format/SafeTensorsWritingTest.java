@@ -68,6 +68,22 @@ class SafeTensorsWritingTest {
         assertThat(bytes).endsWith(0, 0, 0, 64, 0, 0, 128, 63, 3, 4);
     }
 
+    @Test
+    void whatIsAlignedLiesOnMultiplesOf64Bytes() throws IOException {
+        TensorView bytes = new TensorView("z", DType.INT8, List.of(192L), MemorySegment.ofArray(new byte[192]));
+        List<Long> heard = new ArrayList<>();
+        SafeTensors.writeAligned(
+                target,
+                List.of(floats("a", 1), floats("b", new float[16]), bytes, floats("c", new float[33])),
+                Map.of(),
+                heard::add);
+        SafeTensors back = SafeTensors.open(target);
+        assertThat(back.names()).containsExactly("b", "z", "a", "c");
+        assertThat(back.tensor("b").data().address() % 64).isZero();
+        assertThat(back.tensor("z").data().address() % 64).isZero();
+        assertThat(heard).containsExactly(64L, 256L, 260L, 392L);
+    }
+
     static Stream<Long> seeds() {
         return IntStream.range(0, 100).mapToObj(i -> 7000L + i);
     }

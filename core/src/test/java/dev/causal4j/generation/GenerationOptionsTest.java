@@ -97,6 +97,7 @@ class GenerationOptionsTest {
                 bad(
                         b -> b.temperature(Double.POSITIVE_INFINITY),
                         "temperature: expected a finite number >= 0, got Infinity"),
+                bad(b -> b.logProbabilities(-1), "logprobs: expected a whole number >= 0, got -1"),
                 bad(b -> b.topP(0), "top-p: expected a number in (0, 1], got 0.0"),
                 bad(b -> b.topP(1.5), "top-p: expected a number in (0, 1], got 1.5"),
                 bad(b -> b.topP(Double.NaN), "top-p: expected a number in (0, 1], got NaN"),
@@ -153,6 +154,7 @@ class GenerationOptionsTest {
                 .logitBias(Map.of(1, -1.0))
                 .stop(List.of("end"))
                 .eos(Set.of(0))
+                .logProbabilities(2)
                 .seed(5)
                 .rules(
                         new SamplingRule.EtaCutoff(0.1),

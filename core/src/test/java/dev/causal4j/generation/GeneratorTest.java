@@ -3,8 +3,11 @@ package dev.causal4j.generation;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.causal4j.backbone.Activations;
+import dev.causal4j.backbone.Batch;
 import dev.causal4j.backbone.GPT2Shape;
 import dev.causal4j.head.CausalLMHead;
+import dev.causal4j.kernel.Rows;
 import dev.causal4j.kernel.Threads;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.GPT2Config;
@@ -21,6 +24,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Random;
 import java.util.Set;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -93,6 +97,53 @@ class GeneratorTest {
             assertThat(together.get(i).promptTokens())
                     .containsExactly(requests.get(i).prompt());
         }
+    }
+
+    @Test
+    void screeningChangesNoTokenAndIsCounted() {
+        Generator screening = new Generator(model, Screening.ON);
+        List<GenerationOptions> samplers = List.of(
+                sampled(40, 3).temperature(0).build(),
+                sampled(40, 3).temperature(0.2).topK(3).build(),
+                sampled(40, 3).temperature(0.1).build());
+        for (GenerationOptions options : samplers) {
+            Generation whole = generator.generate(prompt(20), options);
+            Generation screened = screening.generate(prompt(20), options);
+            assertThat(screened.tokens()).containsExactly(whole.tokens());
+            assertThat(whole.screening()).isEqualTo(new Screening.Counts(40, 0, 0, 0));
+            Screening.Counts counts = screened.screening();
+            assertThat(counts.steps()).isEqualTo(40);
+            assertThat(counts.screened()).isPositive();
+            assertThat(counts.screened() + counts.refused()).isLessThanOrEqualTo(40);
+            assertThat(counts.rows()).isGreaterThanOrEqualTo(counts.screened());
+        }
+    }
+
+    @Test
+    void screeningAppliesToASequenceThatRunsAloneAndToRulesThatAllowIt() {
+        Generator screening = new Generator(model, Screening.ON);
+        GenerationOptions greedy = sampled(10, 3).temperature(0).build();
+        GenerationOptions longer = greedy.toBuilder().maxNewTokens(25).build();
+        List<Generation> two = screening.generate(
+                List.of(new GenerationRequest(prompt(5), greedy), new GenerationRequest(prompt(6), longer)),
+                TokenListener.NONE);
+        assertThat(two.getLast().screening().steps()).isEqualTo(15);
+        assertThat(two.getLast().tokens())
+                .containsExactly(generator.generate(prompt(6), longer).tokens());
+        assertThat(screening
+                        .generate(prompt(5), sampled(10, 3).topP(0.9).build())
+                        .screening())
+                .isEqualTo(new Screening.Counts(10, 0, 0, 0));
+    }
+
+    @Test
+    void refusalsAreTriedEverMoreRarely() {
+        // Of 300 tokens at most 15 can be known, and nearly all are within this share.
+        GenerationOptions flat = sampled(70, 3).minP(1e-6).build();
+        Generation screened = new Generator(model, Screening.ON).generate(prompt(20), flat);
+        assertThat(screened.tokens())
+                .containsExactly(generator.generate(prompt(20), flat).tokens());
+        assertThat(screened.screening()).isEqualTo(new Screening.Counts(70, 0, 0, 7));
     }
 
     @Test
@@ -265,6 +316,59 @@ class GeneratorTest {
         int[] tokens = texts.generate(new int[] {2, 270, 1, 270, 2}, options).tokens();
         assertThat(tokens).hasSize(60);
         assertThat(Arrays.stream(tokens)).allMatch(token -> token < 256);
+    }
+
+    /** The model's own distribution, although the rules change what is drawn from. */
+    @Test
+    void predictionsAreThoseThatScoringGivesWhateverTheRules() {
+        GenerationOptions options = sampled(12, 3)
+                .temperature(1.7)
+                .topK(40)
+                .repetitionPenalty(1.5)
+                .logProbabilities(4)
+                .build();
+        List<Prediction> heard = new ArrayList<>();
+        List<Generation> generations = generator.generate(
+                List.of(
+                        new GenerationRequest(prompt(9), options),
+                        new GenerationRequest(prompt(30), sampled(5, 1).build()),
+                        new GenerationRequest(
+                                prompt(20),
+                                options.toBuilder().logProbabilities(0).build())),
+                token -> {
+                    token.prediction().filter(_ -> token.sequence() == 0).ifPresent(heard::add);
+                    return true;
+                });
+        assertThat(heard).hasSize(12).isEqualTo(generations.get(0).predictions());
+        assertThat(generations.get(1).predictions()).isEmpty();
+        assertThat(generations.get(2).predictions())
+                .hasSize(12)
+                .allMatch(each -> each.alternatives().isEmpty());
+        for (int i : new int[] {0, 2}) {
+            Generation generation = generations.get(i);
+            Rows hidden = model.forward(
+                    Batch.of(model.newCache(), concatenated(generation.promptTokens(), generation.tokens())),
+                    new Activations());
+            int last = generation.promptTokens().length - 1;
+            Rows predicting = new Rows(hidden.data(), hidden.start(last), hidden.stride(), 12);
+            assertThat(generation.predictions())
+                    .isEqualTo(Prediction.of(model.head(), predicting, generation.tokens(), i == 0 ? 4 : 0));
+        }
+        assertThat(generations.get(0).tokens())
+                .as("asking changes nothing")
+                .isEqualTo(generator
+                        .generate(
+                                prompt(9),
+                                sampled(12, 3)
+                                        .temperature(1.7)
+                                        .topK(40)
+                                        .repetitionPenalty(1.5)
+                                        .build())
+                        .tokens());
+    }
+
+    private static int[] concatenated(int[] first, int[] second) {
+        return IntStream.concat(Arrays.stream(first), Arrays.stream(second)).toArray();
     }
 
     @Test

@@ -118,11 +118,17 @@ class SamplerTest {
         float[] flat = new float[26];
         StringBuilder text = new StringBuilder();
         for (int position = 0; position < 26; position++) {
-            text.append((char) ('a' + sampler.next(flat, 0, NO_TOKENS, position)));
-            assertThat(text.charAt(position))
-                    .isEqualTo((char) ('a' + (int) (26 * CounterRandom.uniform(42, position, 0))));
+            int largest = 0;
+            for (int id = 1; id < 26; id++) { // of equal logits the noise alone decides, and it grows with u
+                if (CounterRandom.uniform(42, id, (1L << 32) + position)
+                        > CounterRandom.uniform(42, largest, (1L << 32) + position)) {
+                    largest = id;
+                }
+            }
+            assertThat(sampler.next(flat, 0, NO_TOKENS, position)).isEqualTo(largest);
+            text.append((char) ('a' + largest));
         }
-        assertThat(text.toString()).isEqualTo("pbznvpspiiibfmjcoxgsniigjm");
+        assertThat(text.toString()).isEqualTo("xmltjvhmgmaivcskxsmbsykdmb");
     }
 
     @Test
@@ -264,17 +270,6 @@ class SamplerTest {
                     .isInstanceOf(ArithmeticException.class)
                     .hasMessage("logits: expected a finite number, got -Infinity for every token (position 2)");
         }
-    }
-
-    @Test
-    void theLastBucketNeverOverflowsIntoATokenOfProbabilityZero() {
-        Candidates candidates = new Candidates(5);
-        candidates.take(new float[] {-500, 0, 0, 0, -500});
-        assertThat(candidates.draw(Math.nextDown(1.0))).isEqualTo(3);
-        assertThat(candidates.draw(1.0))
-                .as("as if rounding had reached the total")
-                .isEqualTo(3);
-        assertThat(candidates.draw(0)).isEqualTo(1);
     }
 
     static GenerationOptions.Builder options() {

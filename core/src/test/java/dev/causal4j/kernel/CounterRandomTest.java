@@ -38,6 +38,20 @@ class CounterRandomTest {
     }
 
     @Test
+    void aStreamGivesTheNumbersOfItsAddresses() {
+        for (long start : new long[] {0, 77, (1L << 33) - 100, -200, Long.MAX_VALUE - 100}) {
+            CounterRandom.Stream dense = new CounterRandom.Stream(-5, 3L << 40);
+            for (int i = 0; i < 600; i += i % 5 == 0 ? 2 : 1) {
+                assertThat(dense.uniform(start + i)).isEqualTo(CounterRandom.uniform(-5, start + i, 3L << 40));
+            }
+        }
+        CounterRandom.Stream stream = new CounterRandom.Stream(7, 1L << 32);
+        for (long position : new long[] {0, 1, 2, 3, 5, 4, 4, -1, -2, 100, Long.MIN_VALUE, 101}) {
+            assertThat(stream.uniform(position)).isEqualTo(CounterRandom.uniform(7, position, 1L << 32));
+        }
+    }
+
+    @Test
     void uniformsStayBelowOneAndFillTheUnitInterval() {
         int[] counts = new int[256];
         for (int i = 0; i < DRAWS; i++) {

@@ -29,7 +29,7 @@ class BackwardTest {
     void everyGradientIsThatOfDoublePrecision(String name) throws IOException {
         Golden golden = Golden.load(name);
         CausalLM model = CausalLM.load(golden.folder(), DType.F32);
-        Pass pass = Pass.of(model, golden.tokens(), golden.allTargets());
+        Pass pass = Pass.of(model, golden.tokens(), golden.targets());
         assertThat(pass.loss()).isCloseTo(golden.loss(), within(1e-6 * golden.loss()));
         assertThat(pass.gradients()).hasSize((int) golden.expected().names().stream()
                 .filter(tensor -> tensor.startsWith("grad."))
@@ -71,6 +71,6 @@ class BackwardTest {
 
     private static Pass pass(CausalLM model, Golden golden, Activations.Keep keep, Dropout dropout) {
         List<int[]> tokens = golden.tokens();
-        return Pass.of(model, tokens, golden.allTargets(), Activations.forTraining(0, keep), dropout);
+        return Pass.of(model, tokens, golden.targets(), Activations.forTraining(0, keep), dropout);
     }
 }

@@ -3,6 +3,7 @@ package dev.causal4j.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.causal4j.JavaProcess;
 import dev.causal4j.backbone.Activations;
 import dev.causal4j.backbone.Batch;
 import dev.causal4j.backbone.GPT2Shape;
@@ -13,13 +14,11 @@ import dev.causal4j.kernel.Threads;
 import dev.causal4j.tensor.DType;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Random;
-import java.util.concurrent.TimeUnit;
 import java.util.zip.CRC32;
 import jdk.incubator.vector.FloatVector;
 import org.junit.jupiter.api.AfterEach;
@@ -136,12 +135,12 @@ class EqualBitsTest {
     /** Each width in a JVM of its own, since it is decided once. */
     @Test
     void scalarAndEveryVectorWidthAgree() throws IOException, InterruptedException {
-        String expected = runDigest("scalar", "--add-modules=jdk.incubator.vector", "-Dcausal4j.kernels=scalar");
+        String expected = runDigest("scalar", JavaProcess.VECTORS, "-Dcausal4j.kernels=scalar");
         int widest = FloatVector.SPECIES_PREFERRED.vectorBitSize();
         assertThat(widest).as("a machine with vectors").isGreaterThanOrEqualTo(128);
         for (int bits = 128; bits <= Math.min(widest, 512); bits *= 2) {
             String kernels = "vector" + bits;
-            String digest = runDigest(kernels, "--add-modules=jdk.incubator.vector", "-Dcausal4j.kernels=" + kernels);
+            String digest = runDigest(kernels, JavaProcess.VECTORS, "-Dcausal4j.kernels=" + kernels);
             assertThat(digest).as(kernels).isEqualTo(expected);
         }
     }
@@ -150,30 +149,23 @@ class EqualBitsTest {
     void aMachineWithAvx2OnlyAgrees() throws IOException, InterruptedException {
         assumeTrue(
                 System.getProperty("os.arch").equals("amd64") && FloatVector.SPECIES_PREFERRED.vectorBitSize() >= 256);
-        String expected = runDigest("scalar", "--add-modules=jdk.incubator.vector", "-Dcausal4j.kernels=scalar");
-        assertThat(runDigest("vector256", "--add-modules=jdk.incubator.vector", "-XX:UseAVX=2"))
-                .isEqualTo(expected);
+        String expected = runDigest("scalar", JavaProcess.VECTORS, "-Dcausal4j.kernels=scalar");
+        assertThat(runDigest("vector256", JavaProcess.VECTORS, "-XX:UseAVX=2")).isEqualTo(expected);
     }
 
     @Test
     void aJvmWithoutTheVectorModuleAgrees() throws IOException, InterruptedException {
-        String expected = runDigest("scalar", "--add-modules=jdk.incubator.vector", "-Dcausal4j.kernels=scalar");
+        String expected = runDigest("scalar", JavaProcess.VECTORS, "-Dcausal4j.kernels=scalar");
         assertThat(runDigest("scalar")).isEqualTo(expected);
     }
 
     private String runDigest(String kernels, String... flags) throws IOException, InterruptedException {
-        List<String> command = new ArrayList<>();
-        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(List.of(flags));
-        command.addAll(List.of("-Xmx1g", "-cp", System.getProperty("java.class.path"), Digest.class.getName()));
-        command.add(dtype.name());
-        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
-        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertThat(process.waitFor(2, TimeUnit.MINUTES)).isTrue();
-        List<String> lines = output.lines()
+        List<String> all = new ArrayList<>(List.of(flags));
+        all.add("-Xmx1g");
+        List<String> lines = JavaProcess.run(0, all, Digest.class, dtype.name()).stream()
                 .filter(line -> line.startsWith("kernels ") || line.startsWith("digest "))
                 .toList();
-        assertThat(lines).as(output).hasSize(2);
+        assertThat(lines).hasSize(2);
         assertThat(lines.getFirst()).isEqualTo("kernels " + kernels);
         return lines.getLast();
     }

@@ -6,9 +6,9 @@ import java.io.IOException;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.stream.Stream;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
 
@@ -16,7 +16,10 @@ import tools.jackson.databind.ObjectMapper;
  * A fixture that PyTorch computed in float64: a small checkpoint and what it must give.
  *
  * @param folder the checkpoint in Hugging Face layout
- * @param targets [B, T] what each position must predict, -100 where it is ignored
+ * @param targets [B, T] what each position must predict, -100 where ignored
+ * @param nll [B · T] -ln p of the targets, NaN where ignored
+ * @param ranks [B · T] of the targets, -1 where ignored
+ * @param loss the mean of nll
  * @param trainingLosses of ten steps of AdamW
  * @param gradientNorms of the same, before clipping
  * @param expected hidden [B, T, D] after the last norm, logits [B, T, V], and gradients of the loss
@@ -24,7 +27,9 @@ import tools.jackson.databind.ObjectMapper;
 record Golden(
         Path folder,
         List<int[]> tokens,
-        List<int[]> targets,
+        int[] targets,
+        double[] nll,
+        int[] ranks,
         double loss,
         int[] greedyPrompt,
         int[] greedy,
@@ -37,16 +42,21 @@ record Golden(
         SafeTensors expected = SafeTensors.open(folder.resolve("golden.safetensors"));
         List<int[]> tokens =
                 json.get("tokens").valueStream().map(Golden::integers).toList();
-        JsonNode training = json.get("training");
         return new Golden(
                 folder,
                 tokens,
-                json.get("targets").valueStream().map(Golden::integers).toList(),
+                all(json.get("targets")).mapToInt(JsonNode::intValue).toArray(),
+                all(json.get("nll"))
+                        .mapToDouble(x -> x.isNull() ? Double.NaN : x.doubleValue())
+                        .toArray(),
+                all(json.get("ranks"))
+                        .mapToInt(x -> x.isNull() ? -1 : x.intValue())
+                        .toArray(),
                 json.get("loss").doubleValue(),
                 integers(json.get("greedy").get("prompt")),
                 integers(json.get("greedy").get("continuation")),
-                numbers(training.get("losses")),
-                numbers(training.get("grad_norms_before_clipping")),
+                numbers(json.get("training").get("losses")),
+                numbers(json.get("training").get("grad_norms_before_clipping")),
                 expected);
     }
 
@@ -56,11 +66,6 @@ record Golden(
 
     TensorView logits() throws IOException {
         return expected.tensor("logits");
-    }
-
-    /** All targets, in the order of the rows of a batch. */
-    int[] allTargets() {
-        return targets.stream().flatMapToInt(Arrays::stream).toArray();
     }
 
     private static double[] numbers(JsonNode array) {
@@ -74,6 +79,15 @@ record Golden(
         } catch (URISyntaxException e) {
             throw new IllegalStateException(e);
         }
+    }
+
+    /** The gradient of the loss by a parameter. */
+    TensorView gradient(String parameter) throws IOException {
+        return expected.tensor("grad." + parameter);
+    }
+
+    private static Stream<JsonNode> all(JsonNode rows) {
+        return rows.valueStream().flatMap(JsonNode::valueStream);
     }
 
     private static int[] integers(JsonNode array) {

@@ -148,8 +148,56 @@ class MatrixTest {
         for (int n = 0; n < outputs; n++) {
             assertThat(matrix.output(n, x, 2)).isEqualTo(product[n]);
         }
+        int[] chosen = {130, 0, 64, 63, 5, 5, 77, 129, 1, 2, 3, 100, 17};
+        for (int to = 1; to <= chosen.length; to++) {
+            float[] some = new float[chosen.length];
+            matrix.outputs(chosen, 1, to, x, 2, some);
+            for (int i = 0; i < chosen.length; i++) {
+                assertThat(some[i]).isEqualTo(i >= 1 && i < to ? product[chosen[i]] : 0);
+            }
+        }
+        assertThatThrownBy(() -> matrix.outputs(new int[] {outputs}, 0, 1, x, 2, new float[1]))
+                .isInstanceOf(IndexOutOfBoundsException.class);
+        assertThatThrownBy(() -> matrix.outputs(chosen, 0, 2, x, 2, new float[1]))
+                .isInstanceOf(IndexOutOfBoundsException.class);
         assertThatThrownBy(() -> matrix.output(outputs, x, 2)).isInstanceOf(IndexOutOfBoundsException.class);
         assertThatThrownBy(() -> matrix.output(0, x, 3)).isInstanceOf(IndexOutOfBoundsException.class);
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = DType.class,
+            names = {"F32", "BF16", "INT8"})
+    void panelsThatExistMakeTheSameMatrix(DType dtype) {
+        Matrix matrix = rowMajor(dtype, 131, 35, bf16Numbers(131 * 35));
+        MemorySegment panels = matrix.panelData();
+        Matrix same = Matrix.ofPanels(dtype, 131, 35, panels, matrix.scales());
+        MemorySegment moved = MemorySegment.ofArray(panels.toArray(ValueLayout.JAVA_BYTE));
+        Matrix copied = Matrix.ofPanels(dtype, 131, 35, moved, matrix.scales());
+        assertThat(same.panelData().address()).isEqualTo(panels.address());
+        assertThat(copied.panelData().address() % 64).isZero();
+        float[] x = bf16Numbers(35);
+        for (int n = 0; n < 131; n++) {
+            assertThat(same.output(n, x, 0)).isEqualTo(matrix.output(n, x, 0));
+            assertThat(copied.output(n, x, 0)).isEqualTo(matrix.output(n, x, 0));
+        }
+        assertThat(panels.isReadOnly()).isTrue();
+        assertThatThrownBy(() -> Matrix.ofPanels(dtype, 131, 36, panels, matrix.scales()))
+                .hasMessageContaining("panels: expected ");
+        assertThatThrownBy(() -> Matrix.ofPanels(dtype, 131, 35, panels, new float[130]))
+                .hasMessageContaining("scales: expected one for each row");
+    }
+
+    @Test
+    void aRowOfTheSmallestNumbersCanBeQuantised() {
+        float tiny = Float.MIN_VALUE;
+        Matrix matrix = rowMajor(DType.INT8, 3, 2, new float[] {tiny, -tiny, 90 * tiny, -40 * tiny, 0, -0f});
+        assertThat(matrix.scales()).containsExactly(0, tiny, 0);
+        float[] row = new float[2];
+        matrix.row(0, row, 0);
+        assertThat(row).containsExactly(0, 0);
+        matrix.row(1, row, 0);
+        assertThat(row).containsExactly(90 * tiny, -40 * tiny);
     }
 
     @Test

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
@@ -229,6 +230,16 @@ class TokenizerTest {
         assertThat(austen.id("no such piece")).isEmpty();
         assertThat(austen.isSpecial(END_OF_TEXT)).isTrue();
         assertThat(austen.isSpecial(0)).isFalse();
+    }
+
+    @Test
+    void theBytesOfTokensAreThoseOfTheirText() {
+        String text = "café — 日本語 🙂";
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        for (int id : austen.encode(text)) {
+            bytes.writeBytes(austen.bytes(id));
+        }
+        assertThat(bytes.toString(StandardCharsets.UTF_8)).isEqualTo(text);
     }
 
     @Test

@@ -3,6 +3,7 @@ package dev.causal4j.austen;
 import dev.causal4j.format.JsonConfig;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.Checkpoint;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
@@ -32,13 +33,21 @@ public final class AustenModel {
 
     private static CausalLM load(Optional<DType> dtype) {
         try {
-            return CausalLM.load(
+            return open().load(dtype);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** What the model is, before its weights are loaded. */
+    public static Checkpoint open() {
+        try {
+            return Checkpoint.of(
                     SUBJECT,
                     JsonConfig.parse(SUBJECT + "/config.json", resource("config.json")),
                     SafeTensors.of(
                             SUBJECT + "/model.safetensors", MemorySegment.ofArray(resource("model.safetensors"))),
-                    Optional.of(Tokenizer.fromJson(SUBJECT + "/tokenizer.json", resource("tokenizer.json"))),
-                    dtype);
+                    Optional.of(Tokenizer.fromJson(SUBJECT + "/tokenizer.json", resource("tokenizer.json"))));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -1,0 +1,96 @@
+package dev.causal4j.benchmarks;
+
+import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.Panels;
+import dev.causal4j.kernel.Rows;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import org.openjdk.jmh.annotations.Benchmark;
+import org.openjdk.jmh.annotations.Param;
+import org.openjdk.jmh.annotations.Scope;
+import org.openjdk.jmh.annotations.Setup;
+import org.openjdk.jmh.annotations.State;
+
+/**
+ * {@code Kernels.attention}: one head, by one thread, for one query as in decoding or as many as prefill serves from one
+ * reading of the keys.
+ */
+public class AttentionBenchmark extends Protocol {
+    /** Queries from a position on, which see all positions up to their own. */
+    @State(Scope.Benchmark)
+    public static class Head {
+        @Param("64")
+        public int headSize;
+
+        @Param("512")
+        public int position;
+
+        @Param({"1", "24"})
+        public int queries;
+
+        float[] query; // [queries, headSize]
+        float[] out; // [queries, headSize]
+
+        // For the kernel.
+        Panels keys;
+        Panels values;
+        Rows queryRows;
+        Rows scores;
+        Rows outRows;
+
+        // For the naive twin: [positions, headSize]
+        float[][] naiveKeys;
+        float[][] naiveValues;
+        float[] naiveQuery; // [headSize]
+        float[] naiveOut; // [headSize]
+
+        @Setup
+        public void create() {
+            int positions = position + queries;
+            query = RandomNumbers.array(queries * headSize, 0);
+            out = new float[queries * headSize];
+            naiveKeys = RandomNumbers.rowMajor(positions, headSize, RandomNumbers.rows(headSize, 1, 1));
+            naiveValues = RandomNumbers.rowMajor(positions, headSize, RandomNumbers.rows(headSize, 2, 1));
+            naiveQuery = new float[headSize];
+            naiveOut = new float[headSize];
+
+            int blocks = Panels.needed(positions);
+            long blockBytes = 4L * Panels.WIDTH * headSize;
+            MemorySegment keyData = Arena.ofAuto().allocate(blocks * blockBytes, 64); // [blocks][headSize][64]
+            MemorySegment valueData = Arena.ofAuto().allocate(blocks * blockBytes, 64); // [blocks][64][headSize]
+            for (int t = 0; t < positions; t++) {
+                for (int i = 0; i < headSize; i++) {
+                    long step = (long) t / Panels.WIDTH * headSize + i;
+                    long key = step * Panels.WIDTH + t % Panels.WIDTH;
+                    keyData.setAtIndex(ValueLayout.JAVA_FLOAT, key, naiveKeys[t][i]);
+                    valueData.setAtIndex(ValueLayout.JAVA_FLOAT, (long) t * headSize + i, naiveValues[t][i]);
+                }
+            }
+            keys = new Panels(keyData, 0, blockBytes, blocks, headSize);
+            values = new Panels(valueData, 0, blockBytes, blocks, headSize);
+            queryRows = Rows.of(query, headSize, queries);
+            scores = Rows.of(new float[queries * blocks * Panels.WIDTH], blocks * Panels.WIDTH, queries);
+            outRows = Rows.of(out, headSize, queries);
+        }
+    }
+
+    @Benchmark
+    public float[] attention(Head head) {
+        Kernels.attention(head.keys, head.values, head.queryRows, head.position, head.scores, head.outRows);
+        return head.out;
+    }
+
+    @Benchmark
+    public float[] naiveAttention(Head head) {
+        for (int r = 0; r < head.queries; r++) {
+            int start = r * head.headSize;
+            System.arraycopy(head.query, start, head.naiveQuery, 0, head.headSize);
+            int positions = head.position + r + 1;
+            Naive.attention(
+                    head.naiveQuery, head.naiveKeys, head.naiveValues, positions, 0, head.headSize, head.naiveOut);
+            System.arraycopy(head.naiveOut, 0, head.out, start, head.headSize);
+        }
+        return head.out;
+    }
+}

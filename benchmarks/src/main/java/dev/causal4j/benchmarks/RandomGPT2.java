@@ -1,0 +1,85 @@
+package dev.causal4j.benchmarks;
+
+import dev.causal4j.backbone.GPT2Backbone;
+import dev.causal4j.backbone.GPT2Block;
+import dev.causal4j.backbone.GPT2Shape;
+import dev.causal4j.backbone.LayerNorm;
+import dev.causal4j.backbone.Linear;
+import dev.causal4j.head.CausalLMHead;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Matrix;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+
+/**
+ * A tied GPT-2 with random weights, gains 1 and biases 0, in memory: for the library, for its naive twin, and for peers.
+ * Immutable and thread-safe.
+ */
+record RandomGPT2(GPT2Shape shape, int vocabularySize) {
+    /** Uniform numbers up to it have the standard deviation 0.02 of GPT-2's initial weights. */
+    private static final float LARGEST = 0.0346f;
+
+    /** Makes a matrix [rows, cols] of whatever kind the model is to be made of. */
+    @FunctionalInterface
+    interface Form<T> {
+        T matrix(int rows, int cols, Matrix.Source source);
+    }
+
+    /** All matrices, each [out, in]. */
+    record Weights<T>(T embedding, T positions, List<Block<T>> blocks) {}
+
+    /** Matrices of one block. */
+    record Block<T>(T queryKeyValue, T attentionOut, T up, T down) {}
+
+    <T> Weights<T> weights(Form<T> form) {
+        int d = shape.hiddenSize();
+        T embedding = matrix(form, vocabularySize, d, 0);
+        T positions = matrix(form, shape.contextLength(), d, 1);
+        List<Block<T>> blocks = new ArrayList<>();
+        for (int layer = 0; layer < shape.layers(); layer++) {
+            int stream = 2 + 4 * layer;
+            blocks.add(new Block<>(
+                    matrix(form, 3 * d, d, stream),
+                    matrix(form, d, d, stream + 1),
+                    matrix(form, shape.innerSize(), d, stream + 2),
+                    matrix(form, d, shape.innerSize(), stream + 3)));
+        }
+        return new Weights<>(embedding, positions, blocks);
+    }
+
+    private static <T> T matrix(Form<T> form, int rows, int cols, int stream) {
+        return form.matrix(rows, cols, RandomNumbers.rows(cols, stream, LARGEST));
+    }
+
+    CausalLM model(DType dtype) {
+        Weights<Matrix> weights = weights((rows, cols, source) -> Matrix.of(dtype, rows, cols, source));
+        List<GPT2Block> blocks = new ArrayList<>();
+        for (Block<Matrix> block : weights.blocks) {
+            blocks.add(new GPT2Block(
+                    norm(),
+                    linear(block.queryKeyValue),
+                    linear(block.attentionOut),
+                    norm(),
+                    linear(block.up),
+                    linear(block.down)));
+        }
+        return new CausalLM(
+                new GPT2Backbone(shape, weights.positions, blocks, norm()), CausalLMHead.tied(weights.embedding));
+    }
+
+    NaiveGPT2 naive() {
+        return new NaiveGPT2(shape, weights(RandomNumbers::rowMajor));
+    }
+
+    private static Linear linear(Matrix weight) {
+        return new Linear(weight, new float[weight.rows()]);
+    }
+
+    private LayerNorm norm() {
+        float[] gain = new float[shape.hiddenSize()];
+        Arrays.fill(gain, 1f);
+        return new LayerNorm(gain, new float[gain.length]);
+    }
+}

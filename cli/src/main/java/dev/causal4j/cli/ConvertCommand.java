@@ -1,0 +1,121 @@
+package dev.causal4j.cli;
+
+import dev.causal4j.model.Checkpoint;
+import dev.causal4j.model.Conversion;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Writes a model as it is used, so that loading it is a memory map. */
+@Command(
+        name = "convert",
+        description = "Writes a model so that loading it takes no time. Other programs cannot read it.",
+        sortOptions = false)
+final class ConvertCommand implements Callable<Integer> {
+    private static final long MEGABYTE = 1 << 20;
+
+    /** Longer than any disk takes for the megabyte after which a conversion looks up. */
+    private static final long MOST_SECONDS_TO_CANCEL = 5;
+
+    @Option(
+            names = "--out",
+            paramLabel = "DIR",
+            required = true,
+            description = "The folder to write: a new or an empty one.")
+    @SuppressWarnings("NullAway.Init")
+    private Path out;
+
+    @Option(names = "--overwrite", description = "Replace what an earlier conversion wrote to DIR.")
+    private boolean overwrite;
+
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
+    private ModelOptions options;
+
+    @Spec
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec spec;
+
+    private volatile boolean cancelled;
+    private @Nullable Progress progress;
+
+    @Override
+    public Integer call() throws IOException {
+        Path model = options.requireModel();
+        options.useThreads();
+        long start = System.nanoTime();
+        CountDownLatch ended = new CountDownLatch(1);
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> cancelAndAwait(ended)));
+        try {
+            Conversion.convert(model, options.dtype(), out, overwrite, this::written);
+        } catch (CancellationException e) {
+            return 1; // interrupted, nobody reads a message
+        } finally {
+            if (progress != null) {
+                progress.close();
+            }
+            ended.countDown();
+        }
+        print(Checkpoint.open(out), (System.nanoTime() - start) / 1e9);
+        return 0;
+    }
+
+    /** Without this an interrupted program would leave half a model. */
+    private void cancelAndAwait(CountDownLatch ended) {
+        cancelled = true;
+        try {
+            boolean _ = ended.await(MOST_SECONDS_TO_CANCEL, TimeUnit.SECONDS);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    private void written(long bytes, long total) {
+        if (cancelled) {
+            throw new CancellationException();
+        }
+        if (progress == null) {
+            progress = new Progress("convert", "MB", total / MEGABYTE);
+        }
+        progress.at(bytes / MEGABYTE, total / MEGABYTE);
+    }
+
+    private void print(Checkpoint converted, double seconds) throws IOException {
+        String dtype = converted.dtype(Optional.empty()).label();
+        long bytes = Files.size(out.resolve("model.safetensors"));
+        PrintWriter to = spec.commandLine().getOut();
+        if (options.json()) {
+            Json.print(
+                    to,
+                    Json.object()
+                            .put("out", out.toString())
+                            .put("dtype", dtype)
+                            .put("parameters", converted.parameters())
+                            .put("tied", converted.tied())
+                            .put("bytes", bytes)
+                            .put("seconds", seconds));
+        } else {
+            to.println(String.format(
+                    Locale.ROOT,
+                    "%s: %,d parameters in %s, %,d bytes, %.1f seconds",
+                    out,
+                    converted.parameters(),
+                    dtype,
+                    bytes,
+                    seconds));
+        }
+    }
+}

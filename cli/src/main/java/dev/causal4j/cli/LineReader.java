@@ -1,0 +1,65 @@
+package dev.causal4j.cli;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.util.Optional;
+
+/** Reads lines of bytes and holds no more of one than a bound. Belongs to one command; not thread-safe. */
+final class LineReader {
+    private final InputStream in;
+    private final byte[] buffer = new byte[1 << 16];
+    private int next;
+    private int filled;
+    private long read;
+    private long number;
+
+    LineReader(InputStream in) {
+        this.in = in;
+    }
+
+    /** Bytes of the lines so far. */
+    long consumed() {
+        return read - (filled - next);
+    }
+
+    /** The number of the last line, from 1. */
+    long number() {
+        return number;
+    }
+
+    /**
+     * The next line without its end; one longer than {@link TextInput#MOST_BYTES} is cut one byte after that. Empty
+     * at the end.
+     */
+    Optional<byte[]> next() throws IOException {
+        ByteArrayOutputStream line = new ByteArrayOutputStream();
+        boolean any = false;
+        while (true) {
+            if (next == filled) {
+                filled = in.read(buffer);
+                next = 0;
+                if (filled < 0) {
+                    filled = 0;
+                    if (any) {
+                        number++;
+                    }
+                    return any ? Optional.of(line.toByteArray()) : Optional.empty();
+                }
+                read += filled;
+            }
+            any = true;
+            int end = next;
+            while (end < filled && buffer[end] != '\n') {
+                end++;
+            }
+            line.write(buffer, next, Math.min(end - next, TextInput.MOST_BYTES + 1 - line.size()));
+            next = end;
+            if (end < filled) {
+                next++;
+                number++;
+                return Optional.of(line.toByteArray());
+            }
+        }
+    }
+}

@@ -1,0 +1,45 @@
+package dev.causal4j.cli;
+
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** The options of scoring many texts. */
+final class LinesOptions {
+    @Option(
+            names = "--jsonl",
+            paramLabel = "IN",
+            description = "Score many texts: a JSON object a line with a field \"text\"; - reads standard input.")
+    @Nullable
+    String in;
+
+    @Option(
+            names = "--out",
+            paramLabel = "OUT",
+            description = "Where --jsonl writes its results, an object a line. Without it, standard output.")
+    @Nullable
+    Path out;
+
+    @Option(names = "--resume", description = "Keep what OUT has and go on after it.")
+    boolean resume;
+
+    @Option(names = "--overwrite", description = "Begin OUT again.")
+    boolean overwrite;
+
+    @Option(names = "--fail-fast", description = "Stop at the first line that cannot be scored.")
+    boolean failFast;
+
+    /** What is wrong with them together; null if nothing. */
+    @Nullable
+    String complaint(boolean json) {
+        if (in == null) {
+            return out == null && !resume && !overwrite && !failFast
+                    ? null
+                    : "jsonl: expected --jsonl with --out, --resume, --overwrite or --fail-fast, got none";
+        }
+        if (out == null && (resume || overwrite || json)) {
+            return "out: expected --out with --resume, --overwrite or --json, got none";
+        }
+        return resume && overwrite ? "out: expected --resume or --overwrite, got both" : null;
+    }
+}

@@ -1,0 +1,145 @@
+package dev.causal4j.cli;
+
+import java.io.BufferedReader;
+import java.io.EOFException;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.Channels;
+import java.nio.channels.FileChannel;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * A file of results, one JSON object a line, that an interrupted run leaves complete but for its last line. Locked
+ * while it is open, so that no two runs write to one. Belongs to one command; not thread-safe.
+ */
+final class ResultFile implements AutoCloseable {
+    private final Path file;
+    private final FileChannel channel;
+
+    private ResultFile(Path file, FileChannel channel) {
+        this.file = file;
+        this.channel = channel;
+    }
+
+    /**
+     * Opens a file that must be new, unless it is to be overwritten or gone on with.
+     *
+     * @param kept hears of each result that the file goes on from; a last line that was torn is dropped
+     */
+    static ResultFile open(Path file, boolean overwrite, boolean resume, Consumer<ObjectNode> kept) throws IOException {
+        boolean exists = Files.exists(file, LinkOption.NOFOLLOW_LINKS);
+        if (exists && !overwrite && !resume) {
+            throw new IOException(file + ": expected a new file, got one that exists; go on with --resume or begin"
+                    + " again with --overwrite");
+        }
+        if (exists) {
+            TextInput.requireRegular(file);
+        }
+        FileChannel channel = exists
+                ? FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)
+                : FileChannel.open(
+                        file, StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE);
+        try {
+            requireAlone(file, channel);
+            if (resume) {
+                channel.truncate(keep(file, channel, kept));
+            } else {
+                channel.truncate(0);
+            }
+            channel.position(channel.size());
+            return new ResultFile(file, channel);
+        } catch (IOException | RuntimeException e) {
+            channel.close();
+            throw e;
+        }
+    }
+
+    private static void requireAlone(Path file, FileChannel channel) throws IOException {
+        boolean alone;
+        try {
+            alone = channel.tryLock() != null;
+        } catch (OverlappingFileLockException _) {
+            alone = false;
+        }
+        if (!alone) {
+            throw new IOException(file + ": expected to be the only one who writes to it, got another; wait for it");
+        }
+    }
+
+    /** Bytes of the lines that are complete. */
+    private static long keep(Path file, FileChannel channel, Consumer<ObjectNode> kept) throws IOException {
+        long complete = end(channel);
+        BufferedReader lines = new BufferedReader(Channels.newReader(channel.position(0), StandardCharsets.UTF_8));
+        long number = 0;
+        try {
+            for (long read = 0; read < complete; number++) {
+                String line = lines.readLine();
+                if (line == null) {
+                    throw new EOFException("it became shorter");
+                }
+                read += line.getBytes(StandardCharsets.UTF_8).length + 1L;
+                JsonNode node = Json.parse(line);
+                if (!(node instanceof ObjectNode result)) {
+                    throw new IOException("not an object");
+                }
+                kept.accept(result);
+            }
+        } catch (IOException | JacksonException e) {
+            throw new IOException(
+                    file + " line " + (number + 1) + ": expected a result of an earlier run, got something else; name"
+                            + " another file or begin again with --overwrite",
+                    e);
+        }
+        return complete;
+    }
+
+    /** Where the last complete line ends. */
+    private static long end(FileChannel channel) throws IOException {
+        ByteBuffer part = ByteBuffer.allocate(1 << 16);
+        for (long to = channel.size(); to > 0; ) {
+            long from = Math.max(0, to - part.capacity());
+            part.clear().limit((int) (to - from));
+            while (part.hasRemaining() && channel.read(part, from + part.position()) >= 0) {}
+            for (int i = part.position() - 1; i >= 0; i--) {
+                if (part.get(i) == '\n') {
+                    return from + i + 1;
+                }
+            }
+            to = from;
+        }
+        return 0;
+    }
+
+    /** Appends whole lines at once. */
+    void append(String lines) throws IOException {
+        ByteBuffer bytes = StandardCharsets.UTF_8.encode(lines);
+        while (bytes.hasRemaining()) {
+            channel.write(bytes);
+        }
+    }
+
+    /** Whether it is the same file as {@code other}. */
+    static boolean same(Path file, @Nullable Path other) throws IOException {
+        return other != null && Files.exists(file) && Files.exists(other) && Files.isSameFile(file, other);
+    }
+
+    @Override
+    public void close() throws IOException {
+        channel.close();
+    }
+
+    @Override
+    public String toString() {
+        return file.toString();
+    }
+}

@@ -1,0 +1,247 @@
+package dev.causal4j.cli;
+
+import dev.causal4j.kernel.Kernels;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.scoring.Ranking;
+import dev.causal4j.scoring.Score;
+import dev.causal4j.scoring.Scorer;
+import dev.causal4j.scoring.ScoringOptions;
+import dev.causal4j.scoring.ScoringRequest;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Tells how likely the model finds a text, many texts, or each of several continuations. */
+@Command(name = "score", description = "Shows how likely the model finds a text, token by token.", sortOptions = false)
+final class ScoreCommand implements Callable<Integer> {
+    /** Tokens from which on a single text has a progress bar. */
+    private static final int LONG = 2048;
+
+    @Parameters(
+            arity = "0..1",
+            paramLabel = "TEXT",
+            description =
+                    "The text to score, or the prompt of --choices; - reads standard input, without its last line end.")
+    private @Nullable String text;
+
+    @Option(names = "--file", paramLabel = "F", description = "A file with the text, all of it.")
+    private @Nullable Path file;
+
+    @Option(names = "--tokens", paramLabel = "IDS", description = "The text as token ids, for instance 1028,363.")
+    private @Nullable String tokens;
+
+    @Option(
+            names = "--choices",
+            paramLabel = "F",
+            description =
+                    "A file with continuations of TEXT, one a line, spaces included, to compare; - reads them from"
+                            + " standard input.")
+    private @Nullable String choices;
+
+    @Option(
+            names = "--prefix",
+            paramLabel = "TEXT",
+            defaultValue = "",
+            description = "Comes before the text and is not scored itself; the text's first token then is.")
+    private String prefix = "";
+
+    @Option(
+            names = "--stride",
+            paramLabel = "N",
+            defaultValue = "0",
+            description = "Tokens that each further window of a long text scores; default: half the context.")
+    private int stride;
+
+    @Option(
+            names = "--top",
+            paramLabel = "K",
+            defaultValue = "0",
+            description = "Show the K likeliest tokens at each place.")
+    private int top;
+
+    @Option(names = "--totals", description = "Show the sums alone, without the tokens.")
+    private boolean totalsOnly;
+
+    @Option(
+            names = "--html",
+            paramLabel = "FILE",
+            description = "Write a page that shows the text shaded by surprisal.")
+    private @Nullable Path html;
+
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
+    private LinesOptions lines;
+
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
+    private ModelOptions model;
+
+    @Spec
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec spec;
+
+    @Override
+    public Integer call() throws IOException {
+        checkUsage();
+        ScoringOptions options = options();
+        int[] ids = tokens == null ? null : TokenIds.parse(spec, "--tokens", tokens);
+        String given = text != null ? TextInput.argument(text) : file != null ? TextInput.file(file) : "";
+        List<String> continuations = continuations();
+        if (html != null) {
+            ScorePage.check(html);
+        }
+        Kernels.name(); // a choice that cannot be had fails here, once and before anything is loaded
+        CausalLM loaded = model.load();
+        int contextLength = loaded.backbone().shape().contextLength();
+        if (stride > contextLength) {
+            throw usage("stride: expected at most the context length " + contextLength + ", got " + stride);
+        }
+        int[] before = prefix.isEmpty() ? new int[0] : loaded.requireTokenizer().encode(prefix);
+        if (before.length > contextLength) {
+            throw usage(
+                    "prefix: expected at most " + contextLength + " tokens, the context length, got " + before.length);
+        }
+        if (lines.in != null) {
+            return scoreLines(loaded, before, options);
+        }
+        int[] encoded = ids != null
+                ? ids
+                : given.isEmpty() ? new int[0] : loaded.requireTokenizer().encode(given);
+        if (choices != null) {
+            rank(loaded, encoded, continuations, options);
+        } else {
+            score(loaded, new ScoringRequest(before, encoded), options);
+        }
+        return 0;
+    }
+
+    private void checkUsage() {
+        int texts =
+                (text == null ? 0 : 1) + (file == null ? 0 : 1) + (tokens == null ? 0 : 1) + (lines.in == null ? 0 : 1);
+        if (texts != 1) {
+            throw usage("text: expected one of TEXT, --file, --tokens and --jsonl, got "
+                    + (texts == 0 ? "none" : "several"));
+        }
+        String complaint = lines.complaint(model.json());
+        if (complaint != null) {
+            throw usage(complaint);
+        }
+        if ("-".equals(choices) && "-".equals(text)) {
+            throw usage("choices: expected another source than TEXT, got standard input for both");
+        }
+        if (choices != null && (lines.in != null || !prefix.isEmpty() || stride != 0)) {
+            throw usage("choices: expected a prompt as TEXT, --file or --tokens, got --jsonl, --prefix or --stride");
+        }
+        if (html != null && (lines.in != null || choices != null)) {
+            throw usage("html: expected one text, got --jsonl or --choices");
+        }
+    }
+
+    private List<String> continuations() throws IOException {
+        if (choices == null) {
+            return List.of();
+        }
+        String all = choices.equals("-") ? TextInput.argument(choices) : TextInput.file(Path.of(choices));
+        return all.lines().toList();
+    }
+
+    private ScoringOptions options() {
+        try {
+            return ScoringOptions.builder().stride(stride).alternatives(top).build();
+        } catch (IllegalArgumentException e) {
+            throw usage(String.valueOf(e.getMessage()).replace("alternatives:", "top:"));
+        }
+    }
+
+    private void score(CausalLM loaded, ScoringRequest request, ScoringOptions options) throws IOException {
+        ScoringOptions asked = options;
+        if (html != null) {
+            if (request.tokens().length > ScorePage.MOST_TOKENS) {
+                throw new IllegalArgumentException("html: expected at most " + ScorePage.MOST_TOKENS
+                        + " tokens in a page, got " + request.tokens().length + "; split the text");
+            }
+            asked = options.toBuilder()
+                    .alternatives(Math.max(top, ScorePage.ALTERNATIVES))
+                    .build();
+        }
+        Score score;
+        try (Progress progress = request.tokens().length < LONG ? null : new Progress("scoring", "tokens", -1)) {
+            score = new Scorer(loaded)
+                    .score(List.of(request), asked, (done, total) -> {
+                        if (progress != null) {
+                            progress.at(done, total);
+                        }
+                        return true;
+                    })
+                    .getFirst();
+        }
+        if (html != null) {
+            ScorePage.write(html, loaded, score);
+        }
+        PrintWriter out = spec.commandLine().getOut();
+        if (model.json()) {
+            ObjectNode document = Json.object();
+            if (request.prefix().length > 0) {
+                document.set("prefix_tokens", Json.array(request.prefix()));
+            }
+            new ScoreDocument(loaded, totalsOnly, top).add(score, document);
+            Json.print(out, document);
+            return;
+        }
+        if (!totalsOnly && html == null) {
+            new ScoreTable(loaded, out).tokens(score, top);
+        }
+        out.println(ScoreTable.totals(score.totals()));
+    }
+
+    private void rank(CausalLM loaded, int[] prompt, List<String> continuations, ScoringOptions options) {
+        if (continuations.isEmpty()) {
+            throw new IllegalArgumentException(choices + ": expected a choice a line, got none");
+        }
+        List<int[]> encoded =
+                continuations.stream().map(loaded.requireTokenizer()::encode).toList();
+        Ranking ranking;
+        try (Progress progress = new Progress("scoring", "tokens", -1)) {
+            ranking = new Scorer(loaded).rank(prompt, encoded, options, (done, total) -> {
+                progress.at(done, total);
+                return true;
+            });
+        }
+        PrintWriter out = spec.commandLine().getOut();
+        if (model.json()) {
+            Json.print(out, new ScoreDocument(loaded, totalsOnly, top).ranking(prompt, continuations, ranking));
+        } else {
+            new ScoreTable(loaded, out).ranking(continuations, ranking);
+        }
+    }
+
+    private int scoreLines(CausalLM loaded, int[] before, ScoringOptions options) throws IOException {
+        loaded.requireTokenizer();
+        PrintWriter out = spec.commandLine().getOut();
+        PrintWriter err = spec.commandLine().getErr();
+        ScoreDocument documents = new ScoreDocument(loaded, totalsOnly, top);
+        ScoreLines scoring = new ScoreLines(loaded, before, options, documents, lines, out, err);
+        scoring.run();
+        if (model.json()) {
+            Json.print(out, scoring.document());
+        } else {
+            err.println(scoring.summary());
+        }
+        return scoring.allScored() ? 0 : 1;
+    }
+
+    private ParameterException usage(String message) {
+        return new ParameterException(spec.commandLine(), message);
+    }
+}

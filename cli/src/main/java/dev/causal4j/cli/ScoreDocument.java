@@ -1,0 +1,127 @@
+package dev.causal4j.cli;
+
+import dev.causal4j.generation.Alternative;
+import dev.causal4j.generation.Prediction;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.scoring.Normalization;
+import dev.causal4j.scoring.Ranking;
+import dev.causal4j.scoring.Score;
+import dev.causal4j.scoring.Totals;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Scores and predictions as JSON. Immutable. */
+final class ScoreDocument {
+    private final Pieces pieces;
+    private final boolean totalsOnly;
+    private final int top;
+
+    /**
+     * @param totalsOnly leaves the tokens out
+     * @param top alternatives that were asked for; 0 leaves them out
+     */
+    ScoreDocument(CausalLM model, boolean totalsOnly, int top) {
+        this.pieces = new Pieces(model);
+        this.totalsOnly = totalsOnly;
+        this.top = top;
+    }
+
+    /** Adds a score to a document. */
+    void add(Score score, ObjectNode document) {
+        if (!totalsOnly) {
+            addTokens(score, document);
+        }
+        add(score.totals(), document);
+    }
+
+    private void addTokens(Score score, ObjectNode document) {
+        document.set("tokens", Json.array(score.tokens()));
+        if (pieces.known()) {
+            ArrayNode texts = document.putArray("pieces");
+            pieces.of(score.tokens()).forEach(texts::add);
+        } else {
+            document.putNull("pieces");
+        }
+        ArrayNode logProbabilities = document.putArray("logprobs");
+        ArrayNode ranks = document.putArray("ranks");
+        for (int i = 0; i < score.tokens().length; i++) {
+            Optional<Prediction> prediction = score.prediction(i);
+            Json.add(
+                    logProbabilities, prediction.map(Prediction::logProbability).orElse(Double.NaN));
+            ranks.add(prediction.map(Prediction::rank).orElse(null));
+        }
+        if (top > 0) {
+            ArrayNode alternatives = document.putArray("top");
+            for (int i = 0; i < score.tokens().length; i++) {
+                score.prediction(i)
+                        .ifPresentOrElse(
+                                prediction -> addAlternatives(prediction, alternatives.addArray()),
+                                alternatives::addNull);
+            }
+        }
+    }
+
+    static void add(Totals totals, ObjectNode document) {
+        Json.put(document, "nll", OptionalDouble.of(totals.nll()));
+        document.put("scored_tokens", totals.scoredTokens()).put("scored_bytes", totals.scoredBytes());
+        Json.put(document, "perplexity", totals.perplexity());
+        Json.put(document, "bits_per_byte", totals.bitsPerByte());
+    }
+
+    /** Choices in the order they were given, and their indexes from the likeliest on. */
+    ObjectNode ranking(int[] prompt, List<String> choices, Ranking ranking) {
+        ObjectNode document = Json.object();
+        document.set("prompt_tokens", Json.array(prompt));
+        ArrayNode array = document.putArray("choices");
+        for (int i = 0; i < choices.size(); i++) {
+            ObjectNode choice = array.addObject().put("text", choices.get(i));
+            if (!totalsOnly) {
+                addTokens(ranking.choices().get(i), choice);
+            }
+            for (Normalization normalization : Normalization.values()) {
+                Json.put(choice, name(normalization), OptionalDouble.of(ranking.logProbability(i, normalization)));
+            }
+        }
+        ObjectNode orders = document.putObject("order");
+        for (Normalization normalization : Normalization.values()) {
+            ArrayNode order = orders.putArray(name(normalization));
+            ranking.order(normalization).forEach(order::add);
+        }
+        return document;
+    }
+
+    static String name(Normalization normalization) {
+        return normalization == Normalization.SUM
+                ? "logprob"
+                : "logprob_" + normalization.name().toLowerCase(Locale.ROOT);
+    }
+
+    /** Predictions of tokens that were generated. */
+    ArrayNode predictions(List<Prediction> predictions) {
+        ArrayNode array = Json.array(new int[0]);
+        for (Prediction prediction : predictions) {
+            ObjectNode object = array.addObject().put("token", prediction.token());
+            Json.put(object, "logprob", OptionalDouble.of(prediction.logProbability()));
+            object.put("rank", prediction.rank());
+            addAlternatives(prediction, object.putArray("top"));
+        }
+        return array;
+    }
+
+    private void addAlternatives(Prediction prediction, ArrayNode array) {
+        List<Alternative> alternatives = prediction.alternatives(); // a page may have asked for more
+        for (Alternative alternative : alternatives.subList(0, Math.min(top, alternatives.size()))) {
+            ObjectNode object = array.addObject().put("token", alternative.token());
+            if (pieces.known()) {
+                object.put("piece", pieces.of(alternative.token()));
+            } else {
+                object.putNull("piece");
+            }
+            Json.put(object, "logprob", OptionalDouble.of(alternative.logProbability()));
+        }
+    }
+}

@@ -1,0 +1,295 @@
+package dev.causal4j.cli;
+
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.scoring.Score;
+import dev.causal4j.scoring.Scorer;
+import dev.causal4j.scoring.ScoringListener;
+import dev.causal4j.scoring.ScoringOptions;
+import dev.causal4j.scoring.ScoringRequest;
+import dev.causal4j.scoring.Totals;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * Scores the texts of a JSON Lines file, several lines in one forward: an object in, an object out, in the same
+ * order. A line that cannot be scored gives an object with an error. Belongs to one command; not thread-safe.
+ */
+final class ScoreLines {
+    /** Tokens that are scored together: some forwards of work, which is what an interruption can lose. */
+    private static final int GROUP_TOKENS = 2048;
+
+    /** Complaints on standard error; the others are in the output alone. */
+    private static final int MOST_COMPLAINTS = 20;
+
+    private static final String TEXT = "text";
+    private static final String NLL = "nll";
+
+    private final CausalLM model;
+    private final Scorer scorer;
+    private final int[] prefix;
+    private final ScoringOptions options;
+    private final ScoreDocument documents;
+    private final LinesOptions files;
+    private final String subject; // what messages call the input
+    private final PrintWriter out;
+    private final PrintWriter err;
+
+    private Totals totals = Totals.ZERO;
+    private long texts;
+    private long failed;
+    private @Nullable ObjectNode lastKept;
+
+    ScoreLines(
+            CausalLM model,
+            int[] prefix,
+            ScoringOptions options,
+            ScoreDocument documents,
+            LinesOptions files,
+            PrintWriter out,
+            PrintWriter err) {
+        this.model = model;
+        this.scorer = new Scorer(model);
+        this.prefix = prefix;
+        this.options = options;
+        this.documents = documents;
+        this.files = files;
+        this.subject = "-".equals(files.in) ? "standard input" : String.valueOf(files.in);
+        this.out = out;
+        this.err = err;
+    }
+
+    /**
+     * A line of the input.
+     *
+     * @param carried the fields that go to the output
+     * @param error why it cannot be scored; exactly one of it and the request is there
+     */
+    private record Line(
+            long number,
+            ObjectNode carried,
+            @Nullable ScoringRequest request,
+            @Nullable String error) {}
+
+    /** Scores all lines. */
+    void run() throws IOException {
+        Path in = Path.of(Objects.requireNonNull(files.in));
+        boolean standardInput = files.in.equals("-");
+        if (!standardInput) {
+            TextInput.requireRegular(in);
+            if (ResultFile.same(in, files.out)) {
+                throw new IOException(in + ": expected another file than OUT, got the same; name another OUT");
+            }
+        }
+        try (InputStream bytes = standardInput ? System.in : Files.newInputStream(in);
+                ResultFile results = files.out == null
+                        ? null
+                        : ResultFile.open(files.out, files.overwrite, files.resume, this::keep);
+                Progress progress = new Progress("scoring", "bytes", standardInput ? -1 : Files.size(in))) {
+            LineReader lines = new LineReader(bytes);
+            skip(lines);
+            score(lines, results, progress);
+        }
+    }
+
+    /** A result of the run that this one goes on with. */
+    private void keep(ObjectNode result) {
+        texts++;
+        lastKept = result;
+        JsonNode nll = result.get(NLL);
+        if (nll == null) {
+            failed++;
+        } else {
+            totals = totals.plus(new Totals(
+                    nll.asDouble(0),
+                    result.path("scored_tokens").asLong(0),
+                    result.path("scored_bytes").asLong(0)));
+        }
+    }
+
+    /** Passes over the lines that have a result. */
+    private void skip(LineReader lines) throws IOException {
+        for (long left = texts; left > 0; ) {
+            Optional<byte[]> bytes = lines.next();
+            if (bytes.isEmpty()) {
+                throw new IOException(files.out + ": expected results of " + subject + ", got " + texts
+                        + " of them, more than it has lines; name another file");
+            }
+            if (!isBlank(bytes.get()) && --left == 0) {
+                requireSame(line(lines.number(), bytes.get()));
+            }
+        }
+    }
+
+    /** The last result must be of this line, as far as fields that were carried over can tell. */
+    private void requireSame(Line line) throws IOException {
+        ObjectNode kept = Objects.requireNonNull(lastKept);
+        for (var field : line.carried.properties()) {
+            if (!isResult(field.getKey()) && !field.getValue().equals(kept.get(field.getKey()))) {
+                throw new IOException(
+                        files.out + ": expected results of " + subject + ", got another \"" + field.getKey()
+                                + "\" in result " + texts + " than line " + line.number + " has; name another file");
+            }
+        }
+    }
+
+    private void score(LineReader lines, @Nullable ResultFile results, Progress progress) throws IOException {
+        List<Line> group = new ArrayList<>();
+        long tokens = 0;
+        Optional<byte[]> next;
+        do {
+            next = lines.next();
+            if (next.isPresent() && !isBlank(next.get())) {
+                Line line = line(lines.number(), next.get());
+                if (line.error != null && files.failFast) {
+                    finish(group, results);
+                    throw new IOException(line.error);
+                }
+                group.add(line);
+                tokens += line.request == null ? 0 : line.request.tokens().length + prefix.length;
+            }
+            if (tokens >= GROUP_TOKENS || group.size() >= GROUP_TOKENS || next.isEmpty()) {
+                finish(group, results);
+                group.clear();
+                tokens = 0;
+                progress.at(lines.consumed(), String.format("%,d texts", texts));
+            }
+        } while (next.isPresent() && !out.checkError());
+    }
+
+    /** Fields of a result that replace those of the input. */
+    private static boolean isResult(String field) {
+        return switch (field) {
+            case "tokens",
+                    "pieces",
+                    "logprobs",
+                    "ranks",
+                    "top",
+                    NLL,
+                    "scored_tokens",
+                    "scored_bytes",
+                    "perplexity",
+                    "bits_per_byte",
+                    "line",
+                    "error" -> true;
+            default -> false;
+        };
+    }
+
+    private static boolean isBlank(byte[] line) {
+        for (byte b : line) {
+            if (b != ' ' && b != '\t' && b != '\r') {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    private Line line(long number, byte[] bytes) {
+        ObjectNode carried = Json.object();
+        try {
+            JsonNode node = Json.parse(TextInput.decode("text", bytes));
+            if (!(node instanceof ObjectNode object)) {
+                return failed(number, carried, "expected a JSON object, got another value");
+            }
+            JsonNode text = object.remove(TEXT);
+            carried = object;
+            if (text == null || !text.isString()) {
+                return failed(
+                        number,
+                        carried,
+                        "expected a string in the field \"text\", got "
+                                + (text == null ? "no such field" : "another value"));
+            }
+            int[] tokens = model.requireTokenizer().encode(text.stringValue());
+            return new Line(number, carried, new ScoringRequest(prefix, tokens), null);
+        } catch (JacksonException e) {
+            return failed(number, carried, "expected a JSON object, got what is none (" + e.getOriginalMessage() + ")");
+        } catch (IOException | IllegalArgumentException e) {
+            return failed(number, carried, String.valueOf(e.getMessage()));
+        }
+    }
+
+    private Line failed(long number, ObjectNode carried, String problem) {
+        String oneLine = problem.replaceAll("\\p{Cntrl}+", " ");
+        return new Line(number, carried, null, subject + " line " + number + ": " + oneLine);
+    }
+
+    /** Scores lines and writes their results. */
+    private void finish(List<Line> lines, @Nullable ResultFile results) throws IOException {
+        List<ScoringRequest> requests =
+                lines.stream().map(Line::request).filter(Objects::nonNull).toList();
+        List<Score> scores;
+        try {
+            scores = scorer.score(requests, options, ScoringListener.NONE);
+        } catch (ArithmeticException e) {
+            if (lines.size() > 1) { // one of them is to blame; the others have a score
+                for (Line line : lines) {
+                    finish(List.of(line), results);
+                }
+                return;
+            }
+            Line line = lines.getFirst();
+            Line failed = failed(line.number, line.carried, String.valueOf(e.getMessage()));
+            if (files.failFast) {
+                throw new IOException(failed.error, e);
+            }
+            finish(List.of(failed), results);
+            return;
+        }
+        StringBuilder written = new StringBuilder();
+        int next = 0;
+        for (Line line : lines) {
+            ObjectNode result = line.request == null ? failure(line) : result(line, scores.get(next++));
+            written.append(Json.write(result)).append('\n');
+            texts++;
+        }
+        if (results == null) {
+            out.print(written);
+            out.flush();
+        } else {
+            results.append(written.toString());
+        }
+    }
+
+    private ObjectNode result(Line line, Score score) {
+        documents.add(score, line.carried);
+        totals = totals.plus(score.totals());
+        return line.carried;
+    }
+
+    private ObjectNode failure(Line line) {
+        if (failed++ < MOST_COMPLAINTS) {
+            err.println(line.error);
+        }
+        line.carried.remove(NLL); // a result without it is a failure
+        return line.carried.put("line", line.number).put("error", line.error);
+    }
+
+    /** Whether every line has a score. */
+    boolean allScored() {
+        return failed == 0;
+    }
+
+    /** Sums of all texts, those of the runs before included. */
+    ObjectNode document() {
+        ObjectNode document = Json.object().put("texts", texts).put("failed", failed);
+        ScoreDocument.add(totals, document);
+        return document;
+    }
+
+    String summary() {
+        return String.format(
+                "%,d text%s, %,d failed; %s", texts, texts == 1 ? "" : "s", failed, ScoreTable.totals(totals));
+    }
+}

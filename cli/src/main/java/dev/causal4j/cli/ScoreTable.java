@@ -1,0 +1,117 @@
+package dev.causal4j.cli;
+
+import dev.causal4j.generation.Alternative;
+import dev.causal4j.generation.Prediction;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.scoring.Normalization;
+import dev.causal4j.scoring.Ranking;
+import dev.causal4j.scoring.Score;
+import dev.causal4j.scoring.Totals;
+import java.io.PrintWriter;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+
+/** Scores for people: tables whose pieces are shaded by probability where the terminal has colours. */
+final class ScoreTable {
+    // Of the 256-colour palette, readable under black: from green for likely tokens to red for unlikely ones.
+    private static final int[] SHADES = {120, 156, 228, 222, 216, 210};
+    private static final double[] LEAST = {0.5, 0.2, 0.05, 0.01, 0.001, 0};
+
+    private final Pieces pieces;
+    private final PrintWriter out;
+    private final boolean colors;
+
+    ScoreTable(CausalLM model, PrintWriter out) {
+        this.pieces = new Pieces(model);
+        this.out = out;
+        this.colors = Boolean.getBoolean("causal4j.colors"); // the launcher knows
+    }
+
+    /** A line for each token, with its {@code top} likeliest alternatives. */
+    void tokens(Score score, int top) {
+        int[] tokens = score.tokens();
+        List<String> texts = pieces.of(tokens);
+        int width = Math.max(5, Integer.toString(tokens.length - 1).length());
+        out.printf("%" + width + "s  %7s  %10s  %7s  %11s  %s%n", "", "token", "log p", "rank", "probability", "piece");
+        for (int i = 0; i < tokens.length; i++) {
+            Optional<Prediction> prediction = score.prediction(i);
+            String piece = pieces.known() ? pieces.shown(tokens[i], texts.get(i)) : "";
+            String start = String.format(Locale.ROOT, "%" + width + "d  %7d", i, tokens[i]);
+            if (prediction.isEmpty()) {
+                out.printf("%s  %10s  %7s  %11s  %s%n", start, "", "", "", piece);
+                continue;
+            }
+            double probability = prediction.get().probability();
+            out.printf(
+                    Locale.ROOT,
+                    "%s  %10.4f  %7d  %11s  %s%s%n",
+                    start,
+                    prediction.get().logProbability(),
+                    prediction.get().rank(),
+                    Pieces.percent(probability),
+                    shaded(piece, probability),
+                    alternatives(prediction.get().alternatives(), top));
+        }
+    }
+
+    private String shaded(String piece, double probability) {
+        if (!colors || piece.isEmpty()) {
+            return piece;
+        }
+        int shade = 0;
+        while (probability < LEAST[shade]) {
+            shade++;
+        }
+        return "\u001b[38;5;16;48;5;" + SHADES[shade] + "m" + piece + "\u001b[0m";
+    }
+
+    private String alternatives(List<Alternative> alternatives, int top) {
+        StringBuilder shown = new StringBuilder();
+        for (Alternative each : alternatives.subList(0, Math.min(top, alternatives.size()))) {
+            shown.append(shown.isEmpty() ? "  [" : ", ")
+                    .append(pieces.shown(each.token()))
+                    .append(' ')
+                    .append(Pieces.percent(StrictMath.exp(each.logProbability())));
+        }
+        return shown.isEmpty() ? "" : shown.append(']').toString();
+    }
+
+    /** One line of sums. */
+    static String totals(Totals totals) {
+        StringBuilder line = new StringBuilder(String.format(
+                Locale.ROOT,
+                "%,d token%s scored, nll %.4f",
+                totals.scoredTokens(),
+                totals.scoredTokens() == 1 ? "" : "s",
+                totals.nll()));
+        totals.perplexity().ifPresent(p -> line.append(String.format(Locale.ROOT, ", perplexity %.4f", p)));
+        totals.bitsPerByte().ifPresent(b -> line.append(String.format(Locale.ROOT, ", %.4f bits per byte", b)));
+        return line.toString();
+    }
+
+    /** A line for each choice; a star marks the likeliest of a column. */
+    void ranking(List<String> choices, Ranking ranking) {
+        Normalization[] columns = Normalization.values();
+        int[] best = new int[columns.length];
+        out.print("      ");
+        for (int c = 0; c < columns.length; c++) {
+            best[c] = ranking.order(columns[c]).getFirst();
+            out.printf("  %12s ", name(columns[c]));
+        }
+        out.println("  choice");
+        for (int i = 0; i < choices.size(); i++) {
+            out.printf("%6d", i + 1);
+            for (int c = 0; c < columns.length; c++) {
+                out.printf(Locale.ROOT, "  %12.4f%s", ranking.logProbability(i, columns[c]), i == best[c] ? "*" : " ");
+            }
+            out.println("  " + Visible.quoted(choices.get(i)));
+        }
+    }
+
+    private static String name(Normalization normalization) {
+        return normalization == Normalization.SUM
+                ? "log p"
+                : normalization.name().toLowerCase(Locale.ROOT).replace('_', ' ');
+    }
+}

@@ -1,0 +1,64 @@
+package dev.causal4j.cli;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+
+/** Reads texts from outside: UTF-8 that is checked, and no more than a bound. */
+final class TextInput {
+    /** A bound before allocation; the longest novel has a fifth of it. */
+    static final int MOST_BYTES = 16 << 20;
+
+    private static final String STANDARD_INPUT = "standard input";
+
+    private TextInput() {}
+
+    /** An argument as it is, or for {@code -} standard input without its last line end. */
+    static String argument(String argument) throws IOException {
+        if (!argument.equals("-")) {
+            return argument;
+        }
+        byte[] bytes;
+        try {
+            bytes = System.in.readNBytes(MOST_BYTES + 1);
+        } catch (IOException e) {
+            throw new IOException(STANDARD_INPUT + ": expected a text, got an error (" + e.getMessage() + ")", e);
+        }
+        String text = decode(STANDARD_INPUT, bytes);
+        return text.endsWith("\n") ? text.substring(0, text.length() - 1) : text; // the one echo adds
+    }
+
+    /** All of a file. */
+    static String file(Path file) throws IOException {
+        try (InputStream in = Files.newInputStream(requireRegular(file))) {
+            return decode(file.toString(), in.readNBytes(MOST_BYTES + 1));
+        }
+    }
+
+    /** A pipe or a device could make us wait for ever. */
+    static Path requireRegular(Path file) throws IOException {
+        if (!Files.isRegularFile(file)) {
+            throw new IOException(file + ": expected a file, got "
+                    + (Files.exists(file) ? "something else" : "no such file") + "; check the path");
+        }
+        return file;
+    }
+
+    static String decode(String subject, byte[] bytes) throws IOException {
+        if (bytes.length > MOST_BYTES) {
+            throw new IOException(subject + ": expected at most " + MOST_BYTES + " bytes, got more; split it");
+        }
+        try {
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(bytes))
+                    .toString();
+        } catch (CharacterCodingException e) {
+            throw new IOException(subject + ": expected text in UTF-8, got bytes that are not", e);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+package dev.causal4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import tools.jackson.databind.JsonNode;
+
+/** The launcher starts this command without the vector module, so it must not need one. */
+class ConvertCommandTest {
+    private static final Program PLAIN = new Program();
+
+    @TempDir
+    Path folder;
+
+    private Path model = Path.of("");
+    private Path out = Path.of("");
+
+    @BeforeEach
+    void model() throws IOException {
+        model = Repository.copyModel(Files.createDirectory(folder.resolve("model")));
+        out = folder.resolve("out");
+    }
+
+    private Program.Run convert(String... more) throws Exception {
+        return PLAIN.run(Stream.concat(
+                        Stream.of("convert", "--model", model.toString(), "--out", out.toString()), Stream.of(more))
+                .toArray(String[]::new));
+    }
+
+    private static JsonNode tokens(Path of, String dtype) throws Exception {
+        return Program.SCALAR
+                .run(
+                        "generate",
+                        "--model",
+                        of.toString(),
+                        "--dtype",
+                        dtype,
+                        "--tokens",
+                        "4,5,6",
+                        "--seed",
+                        "3",
+                        "--json")
+                .json()
+                .get("tokens");
+    }
+
+    private void onlyModelIsLeft() throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            assertThat(files.map(file -> file.getFileName().toString())).containsExactly("model");
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"f32", "bf16", "int8"})
+    void aConvertedModelGeneratesWhatTheOriginalDoes(String dtype) throws Exception {
+        JsonNode document = convert("--dtype", dtype, "--json").json();
+        assertThat(document.get("out").stringValue()).isEqualTo(out.toString());
+        assertThat(document.get("dtype").stringValue()).isEqualTo(dtype);
+        assertThat(document.get("parameters").intValue()).isEqualTo(17592);
+        assertThat(document.get("tied").booleanValue()).isTrue();
+        assertThat(document.get("bytes").longValue()).isEqualTo(Files.size(out.resolve("model.safetensors")));
+        assertThat(tokens(out, dtype)).isEqualTo(tokens(model, dtype));
+        JsonNode facts =
+                PLAIN.run("inspect", "--model", out.toString(), "--json").json();
+        assertThat(facts)
+                .isEqualTo(PLAIN.run("inspect", "--model", model.toString(), "--dtype", dtype, "--json")
+                        .json());
+    }
+
+    @Test
+    void aLineForPeopleSaysWhatWasWritten() throws Exception {
+        Files.writeString(model.resolve("generation_config.json"), "{}");
+        Files.writeString(model.resolve("README.md"), "not part of the model");
+        Program.Run run = convert("--dtype", "int8").done();
+        assertThat(run.out()).startsWith(out + ": 17,592 parameters in int8, ").containsOnlyOnce("\n");
+        try (Stream<Path> files = Files.list(out)) {
+            assertThat(files.map(file -> file.getFileName().toString()))
+                    .containsExactlyInAnyOrder("config.json", "generation_config.json", "model.safetensors");
+        }
+        assertThat(out.resolve("config.json")).hasSameBinaryContentAs(model.resolve("config.json"));
+    }
+
+    @Test
+    void wrongUsage() throws Exception {
+        PLAIN.run("convert", "--out", out.toString()).refused(2, "--model", "see causal4j convert --help");
+        PLAIN.run("convert", "--model", model.toString()).refused(2, "--out", "see causal4j convert --help");
+        convert("--dtype", "int4").refused(2, "expected f32, bf16 or int8, got int4");
+        onlyModelIsLeft();
+    }
+
+    @Test
+    void anotherDtypeThanThatOfTheConversionIsRefused() throws Exception {
+        convert("--dtype", "int8").done();
+        for (String command : List.of("generate", "inspect", "bench")) {
+            Program.SCALAR
+                    .run(command, "--model", out.toString(), "--dtype", "bf16")
+                    .refused(1, "expected dtype int8", "got bf16", "convert the original checkpoint");
+        }
+    }
+
+    @Test
+    void aFolderThatIsNotEmptyIsRefused() throws Exception {
+        Files.writeString(Files.createDirectory(out).resolve("thesis.txt"), "precious");
+        convert().refused(1, "expected a new or empty folder", "\"thesis.txt\"", "--overwrite");
+        convert("--overwrite").refused(1, "expected nothing but a converted model", "\"thesis.txt\"");
+        assertThat(out.resolve("thesis.txt")).hasContent("precious");
+    }
+
+    /** A limit on the size of files fails a write as a full disk does. */
+    @Test
+    void aFullDiskIsOneLineAndLeavesNothing() throws Exception {
+        String limited = "ulimit -f 48; exec \"$@\" " + Program.FILTERED;
+        PLAIN.runInShell(limited, "", "convert", "--model", model.toString(), "--out", out.toString())
+                .refused(1, out.toString(), "expected to be able to write", "free the disk");
+        onlyModelIsLeft();
+    }
+
+    @Test
+    void aModelThatCannotBeQuantisedLeavesNothing() throws Exception {
+        Path weights = model.resolve("model.safetensors");
+        byte[] bytes = Files.readAllBytes(weights);
+        for (int i = bytes.length - 400; i < bytes.length; i++) {
+            bytes[i] = (byte) 0xff; // NaN
+        }
+        Files.write(weights, bytes);
+        convert("--dtype", "int8").refused(1, "int8: expected finite weights, got NaN");
+        onlyModelIsLeft();
+    }
+
+    @Test
+    void aForeignAotCacheIsIgnoredWithoutAWord() throws Exception {
+        Path cache = Files.writeString(folder.resolve("causal4j.aot"), "of another build");
+        new Program("-XX:AOTCache=" + cache, "-Xlog:aot*=off", "-Xlog:cds*=off")
+                .run("inspect", "--json")
+                .json();
+        new Program("-XX:AOTCache=" + folder.resolve("none"), "-Xlog:aot*=off", "-Xlog:cds*=off")
+                .run("inspect", "--json")
+                .json();
+    }
+}

@@ -1,0 +1,66 @@
+package dev.causal4j.format;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import tools.jackson.core.JsonParser;
+import tools.jackson.core.JsonToken;
+
+/**
+ * Strict JSON as plain objects: {@code Map}, {@code List}, {@code String}, {@code Number} (as it was written: Integer, Long,
+ * BigInteger or Double), {@code Boolean}, and {@link #NULL}. Stateless and thread-safe. A start of the program reads three
+ * such files, and a data binding library would take longer to load than to read them.
+ */
+public final class JsonTree {
+    /** The value {@code null}; what is absent is absent from its map. */
+    public static final Object NULL = new Object() {
+        @Override
+        public String toString() {
+            return "null";
+        }
+    };
+
+    private JsonTree() {}
+
+    /**
+     * Reads bytes that must be one JSON object in UTF-8 and nothing after it, with no key twice, at most 64 deep.
+     *
+     * @param subject what messages call them
+     * @return the object in the order of the file; immutable like all in it
+     * @throws FormatException if they are anything else
+     */
+    public static Map<String, Object> parse(String subject, byte[] json) throws FormatException {
+        return UntrustedInput.readObject(subject, json, JsonTree::object);
+    }
+
+    private static Map<String, Object> object(JsonParser json) {
+        Map<String, Object> object = new LinkedHashMap<>();
+        while (json.nextToken() != JsonToken.END_OBJECT) {
+            String key = json.currentName();
+            json.nextToken();
+            object.put(key, value(json));
+        }
+        return Collections.unmodifiableMap(object);
+    }
+
+    private static Object value(JsonParser json) {
+        return switch (json.currentToken()) {
+            case START_OBJECT -> object(json);
+            case START_ARRAY -> {
+                List<Object> list = new ArrayList<>();
+                while (json.nextToken() != JsonToken.END_ARRAY) {
+                    list.add(value(json));
+                }
+                yield Collections.unmodifiableList(list);
+            }
+            case VALUE_STRING -> json.getString();
+            case VALUE_NUMBER_INT, VALUE_NUMBER_FLOAT -> json.getNumberValue();
+            case VALUE_TRUE -> true;
+            case VALUE_FALSE -> false;
+            case VALUE_NULL -> NULL;
+            default -> throw new AssertionError(json.currentToken());
+        };
+    }
+}

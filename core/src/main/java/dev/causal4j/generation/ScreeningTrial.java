@@ -1,0 +1,84 @@
+package dev.causal4j.generation;
+
+import dev.causal4j.head.CausalLMHead;
+import dev.causal4j.head.Screen;
+import dev.causal4j.tensor.DType;
+import java.util.Arrays;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Decides for a generator whether the next step is screened. {@link Screening#AUTO} measures both ways in turn on the steps
+ * themselves, which it may because both give the same tokens: a measurement at load would time kernels that are not compiled
+ * yet, and would delay the first token. Thread-safe.
+ */
+final class ScreeningTrial {
+    /** Steps before anything is built: building costs about as much as screening saves in so many. */
+    private static final int WAIT = 256;
+
+    /** Steps of each way, in turn: of the first half nothing counts, since the kernels are compiled then. */
+    private static final int TURNS = 64;
+
+    /** A smaller projection is read from a cache, where int8 saves nothing (docs/results/2026-11-24-screening.md). */
+    private static final long LEAST_BYTES = 32L << 20;
+
+    private final CausalLMHead head;
+    private final long[] wholeNanos = new long[TURNS / 2];
+    private final long[] screenedNanos = new long[TURNS / 2];
+    private int step;
+    private boolean decided;
+    private @Nullable Screen screen;
+
+    ScreeningTrial(CausalLMHead head, Screening screening) {
+        this.head = head;
+        long bytes = head.projection().parameters() * head.projection().dtype().bytes();
+        decided = screening != Screening.AUTO || head.projection().dtype() == DType.INT8 || bytes < LEAST_BYTES;
+        if (screening == Screening.ON) {
+            screen = Screen.of(head).orElse(null);
+        }
+    }
+
+    /** The screen to use for the next step; empty for the whole product. */
+    synchronized Optional<Screen> next() {
+        if (decided) {
+            return Optional.ofNullable(screen);
+        }
+        if (step == WAIT && screen == null) {
+            screen = build();
+            decided = screen == null;
+        }
+        return step >= WAIT && step % 2 == 0 ? Optional.ofNullable(screen) : Optional.empty();
+    }
+
+    private @Nullable Screen build() {
+        try {
+            return Screen.of(head).orElse(null);
+        } catch (OutOfMemoryError noRoomForACopy) {
+            return null; // nobody asked for it, so a text that is being made goes on without
+        }
+    }
+
+    /** Says how long the step after {@link #next} took. */
+    synchronized void took(boolean screened, long nanos) {
+        if (decided) {
+            return;
+        }
+        int turn = (step - WAIT) / 2 - TURNS / 2;
+        if (turn >= 0) {
+            (screened ? screenedNanos : wholeNanos)[turn] = nanos;
+        }
+        step++;
+        if (step == WAIT + 2 * TURNS) {
+            decided = true;
+            if (median(screenedNanos) >= median(wholeNanos)) {
+                screen = null;
+            }
+        }
+    }
+
+    private static long median(long[] nanos) {
+        long[] sorted = nanos.clone();
+        Arrays.sort(sorted);
+        return sorted[sorted.length / 2];
+    }
+}

@@ -1,0 +1,163 @@
+package dev.causal4j.model;
+
+import dev.causal4j.format.FormatException;
+import dev.causal4j.format.SafeTensors;
+import dev.causal4j.format.TensorStore;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.TensorView;
+import java.io.IOException;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.List;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.stream.Stream;
+
+/**
+ * Writes a model into a folder from which it is loaded by mapping a file: the same bits of logits, at once. The folder looks
+ * like Hugging Face's, but its matrices lie in panels, which other programs cannot read. Stateless and thread-safe.
+ */
+public final class Conversion {
+    /** What is copied as it is, where the model has it. */
+    private static final List<String> COPIED = List.of(
+            Checkpoint.CONFIG,
+            "generation_config.json",
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "vocab.json",
+            "merges.txt",
+            "special_tokens_map.json",
+            "added_tokens.json");
+
+    private Conversion() {}
+
+    /** Hears how far the writing is. What it throws ends the conversion, which then leaves nothing. */
+    @FunctionalInterface
+    public interface Progress {
+        /** So many bytes of the weights are written. */
+        void written(long bytes, long total);
+    }
+
+    /**
+     * Converts a model, whole or not at all: everything is written to a folder beside {@code out}, which then takes its
+     * place.
+     *
+     * @param dtype empty for the stored one
+     * @param out a new or empty folder in one that exists
+     * @param overwrite whether {@code out} may also be what an earlier conversion wrote
+     * @throws FormatException if the model or {@code out} is not what it should be
+     * @throws IOException if reading or writing fails
+     */
+    public static void convert(Path model, Optional<DType> dtype, Path out, boolean overwrite, Progress progress)
+            throws IOException {
+        Path target = out.toAbsolutePath().normalize();
+        checkTarget(out, target, overwrite);
+        if (Files.exists(model) && Files.exists(target) && Files.isSameFile(model, target)) {
+            throw refused(out, "another folder than the model's", "the same", "choose another folder");
+        }
+        CausalLM loaded = Checkpoint.open(model).load(dtype);
+        Path whole = beside(target);
+        try {
+            Files.createDirectory(whole);
+            write(loaded, model, whole, progress);
+            replace(target, whole);
+        } catch (FileSystemException e) {
+            throw e; // names its file
+        } catch (IOException e) {
+            throw new IOException(
+                    out + ": expected to be able to write the model, got \"" + e.getMessage()
+                            + "\"; free the disk or choose another folder",
+                    e);
+        } finally {
+            delete(whole);
+        }
+    }
+
+    private static void checkTarget(Path out, Path target, boolean overwrite) throws IOException {
+        Path parent = target.getParent();
+        if (parent == null || !Files.isDirectory(parent)) {
+            throw refused(out, "a folder in one that exists", "no such folder to write to", "create it first");
+        }
+        if (!Files.exists(target)) {
+            return;
+        }
+        if (!Files.isDirectory(target)) {
+            throw refused(out, "a new or empty folder", "a file", "choose another folder");
+        }
+        try (Stream<Path> files = Files.list(target)) {
+            Optional<Path> file = overwrite
+                    ? files.filter(found -> !Files.isRegularFile(found)
+                                    || !written(found.getFileName().toString()))
+                            .findFirst()
+                    : files.findFirst();
+            if (file.isPresent()) {
+                String name = FormatException.quote(file.get().getFileName().toString());
+                throw overwrite
+                        ? refused(out, "nothing but a converted model", name + " in it", "choose another folder")
+                        : refused(out, "a new or empty folder", name + " in it", "give --overwrite to replace a model");
+            }
+        }
+    }
+
+    private static boolean written(String name) {
+        return COPIED.contains(name) || name.equals(TensorStore.SINGLE);
+    }
+
+    private static FormatException refused(Path out, String expected, String got, String remedy) {
+        return new FormatException(out.toString(), expected, got, remedy);
+    }
+
+    private static void write(CausalLM model, Path source, Path folder, Progress progress) throws IOException {
+        for (String name : COPIED) {
+            Path file = source.resolve(name);
+            if (Files.isRegularFile(file)) {
+                Files.copy(file, folder.resolve(name));
+            }
+        }
+        List<TensorView> tensors = GPT2Checkpoint.panels(model);
+        long total =
+                tensors.stream().mapToLong(tensor -> tensor.data().byteSize()).sum();
+        SafeTensors.writeAligned(
+                folder.resolve(TensorStore.SINGLE),
+                tensors,
+                new PanelLayout(model.dtype()).metadata(),
+                bytes -> progress.written(bytes, total));
+    }
+
+    /** Renaming replaces an empty folder, but not a full one, which has to step aside first. */
+    private static void replace(Path target, Path whole) throws IOException {
+        Path old = beside(target);
+        boolean stepsAside = Files.exists(target);
+        if (stepsAside) {
+            Files.move(target, old, StandardCopyOption.ATOMIC_MOVE);
+        }
+        try {
+            Files.move(whole, target, StandardCopyOption.ATOMIC_MOVE);
+        } catch (Throwable failure) {
+            if (stepsAside) {
+                Files.move(old, target, StandardCopyOption.ATOMIC_MOVE);
+            }
+            throw failure;
+        }
+        delete(old);
+    }
+
+    private static Path beside(Path target) {
+        return target.resolveSibling(".causal4j-" + UUID.randomUUID() + ".tmp");
+    }
+
+    /** A folder of files, if it is there. */
+    private static void delete(Path folder) throws IOException {
+        if (!Files.isDirectory(folder)) {
+            return;
+        }
+        try (Stream<Path> files = Files.list(folder)) {
+            for (Path file : files.toList()) {
+                Files.delete(file);
+            }
+        }
+        Files.delete(folder);
+    }
+}

@@ -1,0 +1,86 @@
+package dev.causal4j.model;
+
+import dev.causal4j.format.FormatException;
+import dev.causal4j.kernel.Panels;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Matrix;
+import dev.causal4j.tensor.TensorView;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
+
+/**
+ * A checkpoint whose matrices are stored as they are used, so that loading it is a memory map. Only this project reads it.
+ *
+ * <p>In the place of {@code NAME.weight} there is {@code NAME.weight.panels} [panels, cols, 64], the bytes of
+ * {@link Panels}: F32, BF16 (two outputs interleaved in a word) or I8 (four), and for int8
+ * {@code NAME.weight.scales} [rows] in F32. Rows are outputs also where Hugging Face stores [in, out]. Vectors keep their
+ * names and are F32. The metadata names the layout with its version, and the dtype of the matrices.
+ *
+ * @param dtype of all matrices but the positions, which are f32 in an int8 model
+ */
+record PanelLayout(DType dtype) {
+    static final String PANELS = ".panels";
+    static final String SCALES = ".scales";
+
+    private static final String LAYOUT = "causal4j.layout";
+    private static final String VERSION = "panels-" + Panels.WIDTH + "/1";
+    private static final String DTYPE = "causal4j.dtype";
+
+    /**
+     * The layout a file says it has; empty for the row-major one of other programs.
+     *
+     * @throws FormatException if it is one we do not know
+     */
+    static Optional<PanelLayout> of(String subject, Map<String, String> metadata) throws FormatException {
+        String layout = metadata.get(LAYOUT);
+        if (layout == null) {
+            return Optional.empty();
+        }
+        if (!layout.equals(VERSION)) {
+            throw wrong(subject, LAYOUT, VERSION, layout, "convert the original checkpoint with this version");
+        }
+        String dtype = metadata.getOrDefault(DTYPE, "");
+        return Optional.of(new PanelLayout(Stream.of(DType.F32, DType.BF16, DType.INT8)
+                .filter(known -> known.label().equals(dtype))
+                .findFirst()
+                .orElseThrow(() ->
+                        wrong(subject, DTYPE, "f32, bf16 or int8", dtype, "convert the original checkpoint again"))));
+    }
+
+    private static FormatException wrong(String subject, String key, String expected, String got, String remedy) {
+        return new FormatException(
+                subject + ", metadata \"" + key + "\"", expected, FormatException.quote(got), remedy);
+    }
+
+    /** Throws unless the model is wanted in the dtype its panels have. */
+    void check(String subject, DType wanted) throws FormatException {
+        if (wanted != dtype) {
+            throw new FormatException(
+                    subject,
+                    "dtype " + dtype.label() + ", to which these weights were converted",
+                    wanted.label(),
+                    "convert the original checkpoint with --dtype " + wanted.label());
+        }
+    }
+
+    Map<String, String> metadata() {
+        return Map.of(LAYOUT, VERSION, DTYPE, dtype.label());
+    }
+
+    /** The tensors that store a matrix. */
+    static Stream<TensorView> tensors(String name, Matrix matrix) {
+        List<Long> shape = List.of((long) Panels.needed(matrix.rows()), (long) matrix.cols(), (long) Panels.WIDTH);
+        TensorView panels = new TensorView(name + PANELS, matrix.dtype(), shape, matrix.panelData());
+        return matrix.dtype() == DType.INT8
+                ? Stream.of(panels, vector(name + SCALES, matrix.scales()))
+                : Stream.of(panels);
+    }
+
+    /** The tensor that stores a vector. */
+    static TensorView vector(String name, float[] numbers) {
+        return new TensorView(name, DType.F32, List.of((long) numbers.length), MemorySegment.ofArray(numbers));
+    }
+}

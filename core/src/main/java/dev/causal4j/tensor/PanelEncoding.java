@@ -1,0 +1,101 @@
+package dev.causal4j.tensor;
+
+import dev.causal4j.kernel.Panels;
+
+/**
+ * How an f32 panel [cols, 64] becomes the words of a bf16 or int8 panel (see {@link Panels}). Stateless and thread-safe.
+ * The inner loops run over neighbouring outputs and hold nothing C2 cannot vectorise.
+ */
+final class PanelEncoding {
+    private static final int WIDTH = Panels.WIDTH;
+
+    /** Outputs of a step that are neighbours in a panel of words; the next 16 lie in higher bits of the same words. */
+    private static final int WORDS = 16;
+
+    /** Adding 1.5 · 2^23 rounds to the nearest integer, ties to even, and leaves it in the low bits. */
+    private static final float ROUND = 0x1.8p23f;
+
+    private PanelEncoding() {}
+
+    /** Rounds to nearest, ties to even; two outputs a word. */
+    static int[] bf16Words(float[] wide) {
+        int[] words = new int[wide.length / 2];
+        for (int i = 0; i < wide.length; i += 2 * WORDS) {
+            for (int w = 0; w < WORDS; w++) {
+                int low = DType.toBFloat16(wide[i + w]) & 0xffff;
+                words[i / 2 + w] = low | DType.toBFloat16(wide[i + w + WORDS]) << 16;
+            }
+        }
+        return words;
+    }
+
+    /**
+     * Symmetric, one scale an output: scale = max |w| / 127, q = w / scale rounded to nearest, ties to even. The error
+     * of a weight is at most half a scale. Four outputs a word.
+     *
+     * @param wide zeros from output {@code width} on; overwritten
+     * @param scales receives those of outputs {@code from} to {@code from + width - 1}
+     * @throws IllegalArgumentException if a number is not finite
+     */
+    static int[] int8Words(float[] wide, int from, int width, float[] scales) {
+        float[] divisors = largest(wide, from);
+        for (int j = 0; j < WIDTH; j++) {
+            float scale = divisors[j] / 127;
+            if (j < width) {
+                scales[from + j] = scale;
+            }
+            if (scale
+                    < Float.MIN_NORMAL) { // it was rounded itself, perhaps to 0: the largest may be more than 127 of it
+                for (int i = j; i < wide.length; i += WIDTH) {
+                    wide[i] = Math.clamp(wide[i], -127 * scale, 127 * scale);
+                }
+            }
+            divisors[j] = scale == 0 ? 1 : scale;
+        }
+        int[] words = new int[wide.length / 4];
+        for (int i = 0; i < wide.length; i += WIDTH) {
+            for (int j = 0; j < WIDTH; j++) {
+                wide[i + j] = wide[i + j] / divisors[j] + ROUND;
+            }
+            for (int w = 0; w < WORDS; w++) {
+                words[i / 4 + w] = lowByte(wide[i + w])
+                        | lowByte(wide[i + w + WORDS]) << 8
+                        | lowByte(wide[i + w + 2 * WORDS]) << 16
+                        | lowByte(wide[i + w + 3 * WORDS]) << 24;
+            }
+        }
+        return words;
+    }
+
+    /** max |w| of each output. */
+    private static float[] largest(float[] wide, int from) {
+        float[] largest = new float[WIDTH];
+        float[] zeros = new float[WIDTH]; // a sum of 0 · w is NaN as soon as one w is not finite
+        for (int i = 0; i < wide.length; i += WIDTH) {
+            for (int j = 0; j < WIDTH; j++) {
+                float magnitude = Math.abs(wide[i + j]);
+                largest[j] = magnitude > largest[j] ? magnitude : largest[j];
+                zeros[j] += 0 * wide[i + j];
+            }
+        }
+        for (int j = 0; j < WIDTH; j++) {
+            if (Float.isNaN(zeros[j])) {
+                throw notFinite(wide, from, j);
+            }
+        }
+        return largest;
+    }
+
+    /** A rounded integer from -127 to 127 in two's complement. */
+    private static int lowByte(float number) {
+        return Float.floatToRawIntBits(number) & 0xff;
+    }
+
+    private static IllegalArgumentException notFinite(float[] wide, int from, int j) {
+        float found = 0;
+        for (int i = j; i < wide.length && Float.isFinite(found); i += WIDTH) {
+            found = wide[i];
+        }
+        return new IllegalArgumentException("int8: expected finite weights, got " + found + " in row " + (from + j));
+    }
+}

@@ -1,0 +1,70 @@
+package dev.causal4j.kernel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** Kernels that go over to their vector twins while they are used, and nobody sees when. */
+@Timeout(60)
+class StartingKernelsTest {
+    private final Random random = new Random(5);
+    private final StartingKernels kernels = new StartingKernels(new VectorKernels());
+    private final KernelSet plain = new ScalarKernels();
+
+    private float[] numbers(int n) {
+        float[] numbers = new float[n];
+        for (int i = 0; i < n; i++) {
+            numbers[i] = (float) random.nextGaussian();
+        }
+        return numbers;
+    }
+
+    @Test
+    void aProductHasTheSameBitsBeforeAndAfterItGoesOver() {
+        int panels = 5;
+        int depth = 301;
+        MemorySegment data = Arena.ofAuto().allocate((long) panels * depth * Panels.WIDTH, 64);
+        for (long i = 0; i < data.byteSize(); i++) {
+            data.set(ValueLayout.JAVA_BYTE, i, (byte) (random.nextInt(255) - 127));
+        }
+        Panels w = new Panels(data, 0, (long) depth * Panels.WIDTH, panels, depth);
+        for (int rows : new int[] {1, 7}) {
+            Rows x = Rows.of(numbers(rows * depth), depth, rows);
+            Rows expected = Rows.of(new float[rows * panels * Panels.WIDTH], panels * Panels.WIDTH, rows);
+            plain.multiplyInt8(w, x, expected);
+            long before = kernels.started();
+            for (int after = 0; after < 10; after += kernels.started() > before ? 1 : 0) {
+                float[] y = new float[expected.data().length];
+                kernels.multiplyInt8(w, x, Rows.of(y, expected.stride(), rows));
+                assertThat(Arrays.equals(y, expected.data())).isTrue();
+            }
+        }
+        assertThat(kernels.started()).isEqualTo(2);
+    }
+
+    @Test
+    void anElementwiseKernelHasTheSameBitsBeforeAndAfterItGoesOver() {
+        float[] x = numbers(3077);
+        float[] expected = x.clone();
+        plain.gelu(expected, 0, x.length);
+        for (int after = 0; after < 10; after += kernels.started() > 0 ? 1 : 0) {
+            float[] y = x.clone();
+            kernels.gelu(y, 0, y.length);
+            assertThat(Arrays.equals(y, expected)).isTrue();
+        }
+    }
+
+    @Test
+    void littleWorkStaysPlain() {
+        float[] x = numbers(64);
+        kernels.gelu(x, 0, x.length);
+        assertThat(kernels.started()).isZero();
+        assertThat(kernels.name()).startsWith("vector");
+    }
+}

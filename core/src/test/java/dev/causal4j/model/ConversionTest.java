@@ -1,0 +1,317 @@
+package dev.causal4j.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
+
+import dev.causal4j.format.FormatException;
+import dev.causal4j.format.SafeTensors;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.TensorView;
+import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import java.util.concurrent.CancellationException;
+import java.util.function.Consumer;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** A model that was converted is the model it was converted from, and one that was damaged is refused. */
+class ConversionTest {
+    private static final int[] TOKENS = {3, 41, 5, 12, 65, 35, 89, 7};
+    private static final Conversion.Progress SILENT = (_, _) -> {};
+
+    @TempDir
+    Path folder;
+
+    private Path convert(Path model, DType dtype) throws IOException {
+        Path out = folder.resolve("out");
+        Conversion.convert(model, Optional.of(dtype), out, true, SILENT);
+        return out;
+    }
+
+    private List<String> files() throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.map(file -> file.getFileName().toString()).sorted().toList();
+        }
+    }
+
+    static Stream<List<Object>> modelsAndDtypes() {
+        return Stream.of("gpt2-tied", "gpt2-untied", "gpt2-odd")
+                .flatMap(model -> Stream.of(DType.F32, DType.BF16, DType.INT8).map(dtype -> List.of(model, dtype)));
+    }
+
+    @ParameterizedTest
+    @MethodSource("modelsAndDtypes")
+    void logitsHaveTheBitsOfTheOriginalLoadedInThatDtype(List<Object> modelAndDtype) throws IOException {
+        Path original = Golden.folder((String) modelAndDtype.getFirst());
+        DType dtype = (DType) modelAndDtype.getLast();
+        CausalLM expected = CausalLM.load(original, dtype);
+        CausalLM actual = CausalLM.load(convert(original, dtype));
+        assertThat(actual.dtype()).isEqualTo(dtype);
+        assertThat(actual.parameters()).isEqualTo(expected.parameters());
+        assertThat(actual.head().tied()).isEqualTo(expected.head().tied());
+        assertThat(actual.bos()).isEqualTo(expected.bos());
+        assertThat(actual.eos()).isEqualTo(expected.eos());
+        assertThat(Logits.of(actual, TOKENS)).isEqualTo(Logits.of(expected, TOKENS));
+        assertThat(files()).containsExactly("out");
+    }
+
+    @ParameterizedTest
+    @MethodSource("modelsAndDtypes")
+    void whatTheModelIsIsToldWithoutLoadingIt(List<Object> modelAndDtype) throws IOException {
+        Path original = Golden.folder((String) modelAndDtype.getFirst());
+        DType dtype = (DType) modelAndDtype.getLast();
+        CausalLM model = CausalLM.load(original, dtype);
+        for (Path path : List.of(original, convert(original, dtype))) {
+            Checkpoint checkpoint = Checkpoint.open(path);
+            assertThat(checkpoint.parameters()).isEqualTo(model.parameters());
+            assertThat(checkpoint.parametersSavedByTying())
+                    .isEqualTo(model.head().parametersSavedByTying());
+            assertThat(checkpoint.tied()).isEqualTo(model.head().tied());
+        }
+    }
+
+    /** In int8 the two may be equal, and still nothing was ever tied. */
+    @Test
+    void headsThatDifferBeforeTheyAreQuantisedStayUntied() throws IOException {
+        Variant variant = Variant.of("gpt2-tied");
+        float[] numbers = variant.tensor(Variant.EMBEDDING).toArray();
+        numbers[0] = Math.nextUp(numbers[0]);
+        List<Long> shape = variant.tensor(Variant.EMBEDDING).shape();
+        variant.with(Variant.HEAD, DType.F32, shape, MemorySegment.ofArray(numbers));
+        Path original = variant.write(Files.createDirectory(folder.resolve("original")));
+        CausalLM expected = CausalLM.load(original, DType.INT8);
+        assertThat(expected.head().tied()).isFalse();
+        CausalLM actual = CausalLM.load(convert(original, DType.INT8));
+        assertThat(actual.head().tied()).isFalse();
+        assertThat(actual.parameters()).isEqualTo(expected.parameters());
+        assertThat(Logits.of(actual, TOKENS)).isEqualTo(Logits.of(expected, TOKENS));
+    }
+
+    @ParameterizedTest
+    @EnumSource(
+            value = DType.class,
+            names = {"F32", "BF16", "INT8"})
+    void panelsAreUsedWhereTheyAreMapped(DType dtype) throws IOException {
+        SafeTensors file =
+                SafeTensors.open(convert(Golden.folder("gpt2-odd"), dtype).resolve("model.safetensors"));
+        int panels = 0;
+        for (String name : file.names()) {
+            if (name.endsWith(PanelLayout.PANELS)) {
+                panels++;
+                assertThat(file.tensor(name).data().address() % 64).as(name).isZero();
+            }
+        }
+        assertThat(panels).isGreaterThan(8);
+        assertThat(file.metadata())
+                .isEqualTo(Map.of("causal4j.layout", "panels-64/1", "causal4j.dtype", dtype.label()));
+    }
+
+    @Test
+    void aTiedMatrixIsOneInt8Table() throws IOException {
+        SafeTensors file =
+                SafeTensors.open(convert(Golden.folder("gpt2-tied"), DType.INT8).resolve("model.safetensors"));
+        assertThat(file.tensor("transformer.wte.weight.panels").shape()).containsExactly(2L, 24L, 64L);
+        assertThat(file.tensor("transformer.wte.weight.scales").shape()).containsExactly(97L);
+        assertThat(file.names()).noneMatch(name -> name.startsWith("lm_head"));
+    }
+
+    @Test
+    void convertedWeightsCannotBeHadInAnotherDtype() throws IOException {
+        Path out = convert(Golden.folder("gpt2-tied"), DType.INT8);
+        assertThatThrownBy(() -> CausalLM.load(out, DType.F32))
+                .isInstanceOf(FormatException.class)
+                .hasMessage(out + ": expected dtype int8, to which these weights were converted, got f32;"
+                        + " convert the original checkpoint with --dtype f32");
+        assertThat(CausalLM.load(out, DType.INT8).dtype()).isEqualTo(DType.INT8);
+    }
+
+    @Test
+    void aConversionCanBeConvertedToItself() throws IOException {
+        Path once = convert(Golden.folder("gpt2-odd"), DType.BF16);
+        Path twice = folder.resolve("twice");
+        Conversion.convert(once, Optional.empty(), twice, false, SILENT);
+        assertThat(twice.resolve("model.safetensors")).hasSameBinaryContentAs(once.resolve("model.safetensors"));
+    }
+
+    // ---- the folder
+
+    @Test
+    void theFolderIsReplacedOnlyIfThatIsAskedForAndNothingElseIsInIt() throws IOException {
+        Path model = Golden.folder("gpt2-tied");
+        Path out = convert(model, DType.F32);
+        assertThatThrownBy(() -> Conversion.convert(model, Optional.empty(), out, false, SILENT))
+                .hasMessageContaining("a new or empty folder")
+                .hasMessageContaining("--overwrite");
+        Conversion.convert(model, Optional.of(DType.INT8), out, true, SILENT);
+        assertThat(CausalLM.load(out).dtype()).isEqualTo(DType.INT8);
+        Files.writeString(out.resolve("thesis.txt"), "precious");
+        assertThatThrownBy(() -> Conversion.convert(model, Optional.empty(), out, true, SILENT))
+                .hasMessage(out + ": expected nothing but a converted model, got \"thesis.txt\" in it;"
+                        + " choose another folder");
+        assertThat(out.resolve("thesis.txt")).hasContent("precious");
+        assertThat(files()).containsExactly("out");
+    }
+
+    @Test
+    void anEmptyFolderIsFilledAndAMissingParentIsNamed() throws IOException {
+        Path model = Golden.folder("gpt2-tied");
+        Path out = Files.createDirectory(folder.resolve("empty"));
+        Conversion.convert(model, Optional.empty(), out, false, SILENT);
+        assertThat(CausalLM.load(out).dtype()).isEqualTo(DType.F32);
+        Path deep = folder.resolve("no/such");
+        assertThatThrownBy(() -> Conversion.convert(model, Optional.empty(), deep, false, SILENT))
+                .hasMessageContaining(deep + ": expected a folder in one that exists");
+        Path file = Files.createFile(folder.resolve("file"));
+        assertThatThrownBy(() -> Conversion.convert(model, Optional.empty(), file, true, SILENT))
+                .hasMessageContaining("got a file");
+        assertThatThrownBy(() -> Conversion.convert(out, Optional.empty(), out, true, SILENT))
+                .hasMessageContaining("another folder than the model's");
+    }
+
+    @Test
+    void whatIsCancelledLeavesNothingAndWhatWasThere() throws IOException {
+        Path model = Golden.folder("gpt2-tied");
+        Path out = convert(model, DType.F32);
+        assertThatThrownBy(() -> Conversion.convert(model, Optional.of(DType.INT8), out, true, (_, _) -> {
+                    throw new CancellationException();
+                }))
+                .isInstanceOf(CancellationException.class);
+        assertThat(CausalLM.load(out).dtype()).isEqualTo(DType.F32);
+        assertThat(files()).containsExactly("out");
+    }
+
+    // ---- damage
+
+    /** The tensors and metadata of a conversion, which a test changes before they are written again. */
+    private void refused(DType dtype, Consumer<Map<String, TensorView>> change, String... told) throws IOException {
+        Path out = convert(Golden.folder("gpt2-untied"), dtype);
+        Path weights = out.resolve("model.safetensors");
+        SafeTensors file = SafeTensors.open(weights);
+        Map<String, TensorView> tensors = tensors(file);
+        change.accept(tensors);
+        SafeTensors.write(weights, tensors.values(), file.metadata());
+        refused(out, told);
+    }
+
+    private static Map<String, TensorView> tensors(SafeTensors file) throws IOException {
+        Map<String, TensorView> tensors = new TreeMap<>();
+        for (String name : file.names()) {
+            tensors.put(name, file.tensor(name));
+        }
+        return tensors;
+    }
+
+    private static void refused(Path model, String... told) {
+        Throwable refusal = catchThrowable(() -> CausalLM.load(model));
+        assertThat(refusal).isExactlyInstanceOf(FormatException.class);
+        assertThat(refusal.getMessage())
+                .startsWith(model.toString())
+                .matches("[^\\p{Cntrl}]+: expected [^\\p{Cntrl}]+, got [^\\p{Cntrl}]+; [^\\p{Cntrl}]+")
+                .satisfies(message -> assertThat(List.of(told)).allMatch(message::contains));
+    }
+
+    private static void put(Map<String, TensorView> tensors, String name, DType dtype, long... shape) {
+        long bytes = dtype.bytes();
+        for (long dimension : shape) {
+            bytes *= dimension;
+        }
+        List<Long> dimensions = Arrays.stream(shape).boxed().toList();
+        byte[] zeros = new byte[Math.toIntExact(bytes)];
+        tensors.put(name, new TensorView(name, dtype, dimensions, MemorySegment.ofArray(zeros)));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "transformer.wte.weight.panels, 1, 24",
+        "transformer.h.0.attn.c_attn.weight.panels, 2, 23",
+        "transformer.h.1.mlp.c_proj.weight.panels, 1, 24"
+    })
+    void panelsOfAnotherShapeAreNamed(String name, long panels, long cols) throws IOException {
+        refused(
+                DType.INT8,
+                tensors -> put(tensors, name, DType.INT8, panels, cols, 64),
+                name,
+                "got [" + panels + ", " + cols + ", 64]");
+    }
+
+    @Test
+    void panelsOfAnotherDtypeAreNamed() throws IOException {
+        String name = "transformer.h.0.mlp.c_fc.weight.panels";
+        refused(DType.INT8, tensors -> put(tensors, name, DType.F32, 2, 24, 64), name, "dtype I8", "got F32");
+        refused(DType.F32, tensors -> put(tensors, name, DType.BF16, 2, 24, 64), name, "dtype F32", "got BF16");
+        String positions = "transformer.wpe.weight.panels";
+        refused(DType.INT8, tensors -> put(tensors, positions, DType.INT8, 1, 24, 64), positions, "dtype F32");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"NaN", "Infinity", "-1"})
+    void scalesThatCannotBeAreNamed(float scale) throws IOException {
+        String name = "transformer.h.1.attn.c_proj.weight.scales";
+        float[] scales = new float[24];
+        scales[7] = scale;
+        refused(
+                DType.INT8,
+                tensors ->
+                        tensors.put(name, new TensorView(name, DType.F32, List.of(24L), MemorySegment.ofArray(scales))),
+                name,
+                "got " + scale + " for row 7");
+    }
+
+    @Test
+    void whatIsMissingOrTooMuchIsNamed() throws IOException {
+        for (String name : List.of(
+                "transformer.wte.weight.panels",
+                "lm_head.weight.scales",
+                "transformer.h.1.mlp.c_fc.weight.scales",
+                "transformer.h.0.ln_1.bias")) {
+            refused(DType.INT8, tensors -> tensors.remove(name), '"' + name + '"');
+        }
+        String extra = "transformer.h.0.mlp.c_fc.weight";
+        refused(DType.F32, tensors -> put(tensors, extra, DType.F32, 24, 96), extra, "blocks 0 to 1");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "causal4j.layout, panels-64/2, panels-64/1",
+        "causal4j.layout, '', panels-64/1",
+        "causal4j.dtype, f16, 'f32, bf16 or int8'",
+        "causal4j.dtype, f32, dtype F32"
+    })
+    void anUnknownLayoutIsRefused(String key, String value, String told) throws IOException {
+        Path out = convert(Golden.folder("gpt2-tied"), DType.BF16);
+        Path weights = out.resolve("model.safetensors");
+        SafeTensors file = SafeTensors.open(weights);
+        Map<String, String> metadata = new HashMap<>(file.metadata());
+        metadata.put(key, value);
+        SafeTensors.write(weights, tensors(file).values(), metadata);
+        refused(out, told);
+    }
+
+    /** Other writers order tensors otherwise: then nothing lies on a line of the cache, and all is copied. */
+    @Test
+    void panelsThatAreNotAlignedAreStillRight() throws IOException {
+        Path original = Golden.folder("gpt2-odd");
+        Path out = convert(original, DType.INT8);
+        Path weights = out.resolve("model.safetensors");
+        SafeTensors file = SafeTensors.open(weights);
+        Map<String, TensorView> tensors = tensors(file);
+        put(tensors, "a", DType.F32, 1);
+        SafeTensors.write(weights, tensors.values(), file.metadata());
+        assertThat(Logits.of(CausalLM.load(out), TOKENS))
+                .isEqualTo(Logits.of(CausalLM.load(original, DType.INT8), TOKENS));
+    }
+}
