@@ -25,7 +25,7 @@ final class GPT2Writing {
     private GPT2Writing() {}
 
     static void write(CausalLM model, Path folder, DType dtype) throws IOException {
-        WholeFile.write(folder.resolve("config.json"), config(model.config(), dtype));
+        WholeFile.write(folder.resolve(Checkpoint.CONFIG), config(model.config(), dtype));
         if (model.tokenizer().isPresent()) {
             model.tokenizer().get().save(folder);
         }
