@@ -26,8 +26,8 @@ public record Linear(Matrix weight, float[] bias, @Nullable LowRank adapter) {
         }
         if (adapter != null
                 && (adapter.up().rows() != weight.rows() || adapter.down().cols() != weight.cols())) {
-            throw new IllegalArgumentException("linear: expected an adapter of [" + weight.rows() + ", "
-                    + weight.cols() + "], got [" + adapter.up().rows() + ", " + adapter.down().cols() + "]");
+            throw new IllegalArgumentException("linear: expected an adapter of [" + weight.rows() + ", " + weight.cols()
+                    + "], got [" + adapter.up().rows() + ", " + adapter.down().cols() + "]");
         }
     }
 

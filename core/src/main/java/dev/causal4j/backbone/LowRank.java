@@ -20,8 +20,8 @@ public record LowRank(Matrix down, Matrix up, float scale) {
     /** @throws IllegalArgumentException if the ranks of the two differ */
     public LowRank {
         if (down.rows() != up.cols()) {
-            throw new IllegalArgumentException("low rank: expected two matrices of one rank, got " + down.rows()
-                    + " and " + up.cols());
+            throw new IllegalArgumentException(
+                    "low rank: expected two matrices of one rank, got " + down.rows() + " and " + up.cols());
         }
     }
 

@@ -240,7 +240,8 @@ final class StartingKernels implements KernelSet {
     }
 
     @Override
-    public void layerNormBackward(float[] x, float[] dy, float[] dx, int offset, float[] gain, float epsilon, float[] moments, int at) {
+    public void layerNormBackward(
+            float[] x, float[] dy, float[] dx, int offset, float[] gain, float epsilon, float[] moments, int at) {
         vector.layerNormBackward(x, dy, dx, offset, gain, epsilon, moments, at);
     }
 

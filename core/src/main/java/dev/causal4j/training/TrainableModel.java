@@ -23,8 +23,8 @@ final class TrainableModel {
         }
         int layers = source.backbone().shape().layers();
         boolean tied = source.head().tied();
-        model = trained.prepare(source, seed).withParameters(
-                parameter -> trained.includes(parameter, layers, tied) ? track(parameter) : parameter);
+        model = trained.prepare(source, seed)
+                .withParameters(parameter -> trained.includes(parameter, layers, tied) ? track(parameter) : parameter);
         if (parameters.isEmpty()) {
             throw new IllegalArgumentException("training: expected parameters to train, got none");
         }

@@ -83,9 +83,17 @@ public final class Trainer {
      * A run that goes on from the last checkpoint in its folder, with the bits it would have had without the interruption if
      * examples and options are the same.
      *
+     * @param model what the run began from, where the options train additions to it ({@link Trained.LowRank}); otherwise
+     *     it is not needed, since the checkpoint has all weights
      * @throws FormatException if there is no checkpoint, it is damaged, or its seed or batch size differ from the options'
+     * @throws IllegalArgumentException if the model is needed and empty
      */
-    public static Trainer resume(Path output, Examples training, Optional<Examples> heldOut, TrainingOptions options)
+    public static Trainer resume(
+            Path output,
+            Optional<CausalLM> model,
+            Examples training,
+            Optional<Examples> heldOut,
+            TrainingOptions options)
             throws IOException {
         TrainingCheckpoints checkpoints = new TrainingCheckpoints(output);
         TrainingCheckpoints.Loaded loaded = checkpoints.load();
@@ -174,7 +182,7 @@ public final class Trainer {
         try {
             loss = computation.addGradients(batch, options.dropout(), options.seed(), number);
         } catch (ArithmeticException e) {
-            throw diverged("logits", e.getMessage());
+            throw diverged("logits", String.valueOf(e.getMessage()));
         }
         double norm = trainable.gradientNorm();
         if (!Double.isFinite(loss) || !Double.isFinite(norm)) {

@@ -33,7 +33,8 @@ class CausalLMHeadTest {
 
     @Test
     void aLargerVocabularyGetsTheMeanOfTheOldRowsAtBothEnds() {
-        CausalLMHead tied = CausalLMHead.tied(matrix(new float[][] {{0, 1}, {2, 2}, {4, 6}})).withVocabularySize(66);
+        CausalLMHead tied = CausalLMHead.tied(matrix(new float[][] {{0, 1}, {2, 2}, {4, 6}}))
+                .withVocabularySize(66);
         assertThat(tied.tied()).isTrue();
         assertThat(tied.vocabularySize()).isEqualTo(66);
         float[] rows = new float[8];

@@ -16,7 +16,8 @@ final class KilledRun {
         Trainer trainer = args[1].equals("start")
                 ? TrainerTest.start(TrainerTest.MANY_CHECKPOINTS, folder)
                 : Trainer.resume(
-                        folder, Optional.empty(),
+                        folder,
+                        Optional.empty(),
                         TrainerTest.TRAINING,
                         Optional.of(TrainerTest.HELD_OUT),
                         TrainerTest.MANY_CHECKPOINTS);

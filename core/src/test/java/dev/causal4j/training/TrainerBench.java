@@ -45,7 +45,9 @@ final class TrainerBench {
         });
         Path status = Path.of("/proc/self/status");
         if (Files.exists(status)) {
-            Files.readAllLines(status).stream().filter(line -> line.startsWith("VmHWM")).forEach(System.out::println);
+            Files.readAllLines(status).stream()
+                    .filter(line -> line.startsWith("VmHWM"))
+                    .forEach(System.out::println);
         }
     }
 }

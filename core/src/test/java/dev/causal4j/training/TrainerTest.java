@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.causal4j.backbone.Activations;
-import dev.causal4j.backbone.Batch;
 import dev.causal4j.backbone.Dropout;
 import dev.causal4j.backbone.GPT2Shape;
 import dev.causal4j.kernel.Threads;
@@ -28,10 +27,10 @@ import java.util.OptionalInt;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.jspecify.annotations.Nullable;
 
 class TrainerTest {
     private static final int VOCABULARY = 41;
@@ -145,7 +144,7 @@ class TrainerTest {
                 for (int line = 0; line < 3 + round; line++) {
                     assertThat(out.readLine()).as("round %d", round).isNotNull();
                 }
-                Thread.sleep(3 * round); // so that it is not always killed at one place
+                Thread.sleep(3L * round); // so that it is not always killed at one place
                 process.destroyForcibly();
             }
             assertThat(process.waitFor()).isNotZero();
@@ -183,7 +182,9 @@ class TrainerTest {
                 options.withSteps(1).withTrained(new Trained.All()),
                 Optional.empty());
         full.run(progress -> {
-            assertThat(progress.loss()).as("begins unchanged").isEqualTo(expected.getFirst().loss());
+            assertThat(progress.loss())
+                    .as("begins unchanged")
+                    .isEqualTo(expected.getFirst().loss());
             return true;
         });
         assertThat(trainer.trainedParameters()).isEqualTo(2L * 2 * ((21 + 63) + (21 + 21) + (21 + 35) + (35 + 21)));
@@ -192,7 +193,9 @@ class TrainerTest {
         Map<String, Parameter> after = new TreeMap<>();
         trainer.model().namedParameters().forEach(parameter -> after.put(parameter.name(), parameter));
         for (Parameter parameter : before) {
-            assertThat(same(parameter, after.get(parameter.name()))).as(parameter.name()).isTrue();
+            assertThat(same(parameter, after.get(parameter.name())))
+                    .as(parameter.name())
+                    .isTrue();
         }
         float[] saved = logits(CausalLM.load(folder.resolve("whole").resolve("checkpoint-9")));
         assertThat(saved).containsExactly(logits(trainer.model()), within(1e-4f));
@@ -295,8 +298,7 @@ class TrainerTest {
     }
 
     private static boolean same(Parameter a, @Nullable Parameter b) {
-        if (a instanceof Parameter.OfMatrix x
-                && b instanceof Parameter.OfMatrix y) {
+        if (a instanceof Parameter.OfMatrix x && b instanceof Parameter.OfMatrix y) {
             float[] one = new float[x.matrix().cols()];
             float[] other = one.clone();
             for (int n = 0; n < x.matrix().rows(); n++) {
@@ -309,8 +311,7 @@ class TrainerTest {
             return true;
         }
         return Arrays.equals(
-                ((Parameter.OfVector) a).numbers(),
-                ((Parameter.OfVector) Objects.requireNonNull(b)).numbers());
+                ((Parameter.OfVector) a).numbers(), ((Parameter.OfVector) Objects.requireNonNull(b)).numbers());
     }
 
     @Test
@@ -376,7 +377,8 @@ class TrainerTest {
         assertThatThrownBy(() -> start(OPTIONS, folder))
                 .hasMessage(folder + ": expected a folder without checkpoints, got a run in it; resume it, or choose"
                         + " another folder");
-        assertThatThrownBy(() -> Trainer.resume(folder, Optional.empty(), TRAINING, Optional.of(HELD_OUT), OPTIONS.withSeed(1)))
+        assertThatThrownBy(() ->
+                        Trainer.resume(folder, Optional.empty(), TRAINING, Optional.of(HELD_OUT), OPTIONS.withSeed(1)))
                 .hasMessage(folder + ": expected a seed of 6, got 1; resume with the options the run began with");
         Path state = folder.resolve("checkpoint-2/training/state.json");
         Files.writeString(state, Files.readString(state).replace("\"step\":\"2\"", "\"step\":\"two\""));
