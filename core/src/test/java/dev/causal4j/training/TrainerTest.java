@@ -261,6 +261,21 @@ class TrainerTest {
         }
     }
 
+    @Test
+    void aModelSavedInBf16IsTheModelRounded() throws IOException {
+        CausalLM model = model(false);
+        model.save(folder, DType.BF16);
+        CausalLM loaded = CausalLM.load(folder);
+        assertThat(loaded.dtype()).isEqualTo(DType.BF16);
+        float[] exact = new float[21];
+        float[] rounded = new float[21];
+        model.backbone().blocks().get(1).up().weight().row(33, exact, 0);
+        loaded.backbone().blocks().get(1).up().weight().row(33, rounded, 0);
+        for (int k = 0; k < 21; k++) {
+            assertThat(rounded[k]).isEqualTo(DType.fromBFloat16(DType.toBFloat16(exact[k])));
+        }
+    }
+
     private static float[] logits(CausalLM model) {
         dev.causal4j.backbone.Batch batch = dev.causal4j.backbone.Batch.of(model.newCache(), 1, 5, 2, 40);
         return model.head().logits(model.forward(batch, new Activations()), 3);
