@@ -51,8 +51,4 @@ public record Linear(Matrix weight, float[] bias) {
     boolean trained(Gradients gradients) {
         return gradients.of(weight) != null || gradients.of(bias) != null;
     }
-
-    long parameters() {
-        return weight.parameters() + bias.length;
-    }
 }
