@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -26,12 +25,14 @@ public final class WholeFile {
     /**
      * Writes {@code target}, replacing what it was.
      *
-     * @throws IOException if its folder does not exist or writing fails; the target is then as before
+     * @throws FormatException if its folder does not exist
+     * @throws IOException if writing fails; the target is then as before
      */
     public static void write(Path target, Content content) throws IOException {
         Path folder = target.toAbsolutePath().getParent();
         if (folder == null || !Files.isDirectory(folder)) {
-            throw new NoSuchFileException(target.toString(), null, "no such folder to write to");
+            throw new FormatException(
+                    target.toString(), "a file in a folder that exists", "no such folder", "create it first");
         }
         // Not Files.createTempFile: that one makes files nobody else can read.
         Path temporary = folder.resolve(".causal4j-" + UUID.randomUUID() + ".tmp");
