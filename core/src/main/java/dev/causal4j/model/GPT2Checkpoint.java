@@ -281,10 +281,16 @@ final class GPT2Checkpoint {
     }
 
     private static Stream<TensorView> panels(Parameter parameter) {
-        String name = parameter.name().equals(HEAD + WEIGHT) ? parameter.name() : PREFIX + parameter.name();
+        String name = tensorName(parameter);
         return switch (parameter) {
             case Parameter.OfMatrix matrix -> PanelLayout.tensors(name, matrix.matrix());
             case Parameter.OfVector vector -> Stream.of(PanelLayout.vector(name, vector.numbers()));
         };
+    }
+
+    /** What a parameter's tensor is called in the files we write. */
+    static String tensorName(Parameter parameter) {
+        String name = parameter.name();
+        return name.equals(HEAD + WEIGHT) ? name : PREFIX + name;
     }
 }
