@@ -120,7 +120,7 @@ class TokenizerTrainCommandTest {
         Files.delete(bad);
 
         Path line = Files.writeString(data.resolve("c.jsonl"), "{\"text\": \"a\"}\n{\"text\": 1}\n");
-        train("--vocabulary-size", 300).refused(1, line + " line 2, key \"text\": expected a string, got \"1\"");
+        train("--vocabulary-size", 300).refused(1, line + " line 2, key \"text\": expected a string, got 1;");
         assertThat(out.getParent()).doesNotExist();
     }
 

@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -26,14 +25,16 @@ public final class WholeFile {
     /**
      * Refuses what cannot be written, for a caller that computes long before it writes.
      *
-     * @throws IOException if the target's folder does not exist, or the target does and is no regular file
+     * @throws FormatException if the target's folder does not exist, or the target does and is no regular file
      */
     public static void check(Path target) throws IOException {
         if (!Files.isDirectory(folder(target))) {
-            throw new NoSuchFileException(target.toString(), null, "no such folder to write to");
+            throw new FormatException(
+                    target.toString(), "a file in a folder that exists", "no such folder", "create it first");
         }
         if (Files.exists(target) && !Files.isRegularFile(target)) {
-            throw new IOException(target + ": expected a file to replace or none, got something else; check the path");
+            throw new FormatException(
+                    target.toString(), "a file to replace, or none", "something else", "check the path");
         }
     }
 
