@@ -152,7 +152,7 @@ class TokenizerTrainCommandTest {
 
     @Test
     void whatIsMissingIsNamed() throws Exception {
-        PLAIN.run("tokenizer").refused(2, "command: expected tokenizer train, got none");
+        PLAIN.run("tokenizer").refused(2, "command: expected tokenizer train, got none; see causal4j tokenizer --help");
         PLAIN.run("tokenizer", "train").refused(2, "--data", "--vocabulary-size", "--out");
         Path file = data.resolve("a.txt");
         PLAIN.run("tokenizer", "train", "--data", file.toString(), "--vocabulary-size", "300", "--out", file.toString())

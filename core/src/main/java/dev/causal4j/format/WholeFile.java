@@ -23,19 +23,39 @@ public final class WholeFile {
     }
 
     /**
+     * Refuses what cannot be written, for a caller that computes long before it writes.
+     *
+     * @throws FormatException if the target's folder does not exist, or the target does and is no regular file
+     */
+    public static void check(Path target) throws FormatException {
+        if (!Files.isDirectory(folder(target))) {
+            throw new FormatException(
+                    target.toString(),
+                    "a file in a folder that exists",
+                    "no such folder to write to",
+                    "create it first");
+        }
+        if (Files.exists(target) && !Files.isRegularFile(target)) {
+            throw new FormatException(
+                    target.toString(), "a file to replace or none", "something else", "check the path");
+        }
+    }
+
+    private static Path folder(Path target) {
+        Path folder = target.toAbsolutePath().getParent();
+        return folder == null ? target : folder; // the root is no file
+    }
+
+    /**
      * Writes {@code target}, replacing what it was.
      *
-     * @throws FormatException if its folder does not exist
+     * @throws FormatException as {@link #check} does
      * @throws IOException if writing fails; the target is then as before
      */
     public static void write(Path target, Content content) throws IOException {
-        Path folder = target.toAbsolutePath().getParent();
-        if (folder == null || !Files.isDirectory(folder)) {
-            throw new FormatException(
-                    target.toString(), "a file in a folder that exists", "no such folder", "create it first");
-        }
+        check(target);
         // Not Files.createTempFile: that one makes files nobody else can read.
-        Path temporary = folder.resolve(".causal4j-" + UUID.randomUUID() + ".tmp");
+        Path temporary = folder(target).resolve(".causal4j-" + UUID.randomUUID() + ".tmp");
         try {
             try (FileChannel channel =
                     FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
