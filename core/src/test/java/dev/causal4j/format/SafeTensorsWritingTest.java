@@ -173,7 +173,8 @@ class SafeTensorsWritingTest {
         Path nowhere = folder.resolve("none/out");
         assertThatThrownBy(() -> SafeTensors.write(nowhere, List.of(), Map.of()))
                 .isInstanceOf(FormatException.class)
-                .hasMessage(nowhere + ": expected a file in a folder that exists, got no such folder; create it first");
+                .hasMessage(nowhere + ": expected a file in a folder that exists, got no such folder to write to;"
+                        + " create it first");
     }
 
     @Test
