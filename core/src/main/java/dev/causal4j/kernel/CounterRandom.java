@@ -34,8 +34,10 @@ public final class CounterRandom {
      * normals, not for both.
      */
     public static double normal(long seed, long position, long stream) {
-        double radius = Math.sqrt(-2 * StrictMath.log(1 - uniform(seed, position & ~1L, stream)));
-        double angle = 2 * Math.PI * uniform(seed, position | 1L, stream);
+        long[] halves = new long[2];
+        philox(position >>> 1, stream, seed, halves);
+        double radius = Math.sqrt(-2 * StrictMath.log(1 - unit(halves[0])));
+        double angle = 2 * Math.PI * unit(halves[1]);
         return radius * ((position & 1) == 0 ? StrictMath.cos(angle) : StrictMath.sin(angle));
     }
 
