@@ -36,6 +36,16 @@ public record Dropout(double embedding, double attention, double residual, long 
         }
     }
 
+    /** Three rates, to be placed in a step by {@link #at}. */
+    public static Dropout rates(double embedding, double attention, double residual) {
+        return new Dropout(embedding, attention, residual, 0, 0, 0);
+    }
+
+    /** The same rates with the random numbers of a step, for a batch that begins with a sequence of it. */
+    public Dropout at(long runSeed, long optimizerStep, int sequence) {
+        return new Dropout(embedding, attention, residual, runSeed, optimizerStep, sequence);
+    }
+
     DropoutMask ofEmbedding() {
         return mask(embedding, 0, 0);
     }

@@ -146,6 +146,23 @@ public final class GPT2Backbone {
         new GPT2Backward(this, batch, activations, gradients).run(dHidden, embedding);
     }
 
+    /**
+     * The lowest layer a backward has to go down to: the layers below it need not be kept. All of them, for a model whose
+     * backbone is frozen.
+     *
+     * @param embedding whether the gradient by the embedded tokens is wanted
+     */
+    public int lowestTrained(boolean embedding, Gradients gradients) {
+        if (embedding || gradients.of(positions) != null) {
+            return 0;
+        }
+        int layer = 0;
+        while (layer < blocks.size() && !blocks.get(layer).trained(gradients)) {
+            layer++;
+        }
+        return layer;
+    }
+
     private void forward(int layer, Batch batch, int rows, Activations a) {
         GPT2Block block = blocks.get(layer);
         float[] activated = a.activated(layer);

@@ -44,7 +44,7 @@ final class GPT2Backward {
                         + chunk.cache().length() + " tokens of which " + chunk.tokens().length + " are in it");
             }
         }
-        int lowest = lowest(embedding);
+        int lowest = backbone.lowestTrained(embedding, gradients);
         if (lowest < shape.layers() && !a.keeps(lowest)) {
             throw new IllegalArgumentException("activations: expected layers from " + lowest
                     + " on to be kept, got fewer; keep from a lower layer");
@@ -68,21 +68,9 @@ final class GPT2Backward {
             feedForward(layer, dStream);
             attention(layer, dStream);
         }
-        if (lowest == 0) {
+        if (embedding || gradients.of(backbone.positions()) != null) {
             positions(dStream);
         }
-    }
-
-    /** The lowest layer the gradient must pass. */
-    private int lowest(boolean embedding) {
-        if (embedding || gradients.of(backbone.positions()) != null) {
-            return 0;
-        }
-        int layer = 0;
-        while (layer < shape.layers() && !backbone.blocks().get(layer).trained(gradients)) {
-            layer++;
-        }
-        return layer;
     }
 
     private void feedForward(int layer, float[] dStream) {

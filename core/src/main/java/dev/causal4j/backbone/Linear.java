@@ -7,12 +7,13 @@ import dev.causal4j.tensor.Matrix;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A linear layer: y = x · Wᵀ + b. Thread-safe as long as nobody writes to the bias.
+ * A linear layer: y = x · Wᵀ + b, to which an adapter may add. Thread-safe as long as nobody writes to the bias.
  *
  * @param weight W [out, in]
  * @param bias b [out]
+ * @param adapter what is added to the layer, or null
  */
-public record Linear(Matrix weight, float[] bias) {
+public record Linear(Matrix weight, float[] bias, @Nullable LowRank adapter) {
     /**
      * Checks the shapes.
      *
@@ -23,10 +24,30 @@ public record Linear(Matrix weight, float[] bias) {
             throw new IllegalArgumentException(
                     "linear: expected a bias of " + weight.rows() + " numbers, got " + bias.length);
         }
+        if (adapter != null
+                && (adapter.up().rows() != weight.rows() || adapter.down().cols() != weight.cols())) {
+            throw new IllegalArgumentException("linear: expected an adapter of [" + weight.rows() + ", " + weight.cols()
+                    + "], got [" + adapter.up().rows() + ", " + adapter.down().cols() + "]");
+        }
+    }
+
+    /** A layer without an adapter. */
+    public Linear(Matrix weight, float[] bias) {
+        this(weight, bias, null);
+    }
+
+    /** The same function without an adapter: the weights, in f32, are the sum of both. */
+    public Linear merged() {
+        return adapter == null ? this : new Linear(adapter.merged(weight), bias);
     }
 
     void forward(float[] x, float[] y, int rows) {
-        weight.multiply(Rows.of(x, weight.cols(), rows), bias, Rows.of(y, weight.rows(), rows));
+        Rows in = Rows.of(x, weight.cols(), rows);
+        Rows out = Rows.of(y, weight.rows(), rows);
+        weight.multiply(in, bias, out);
+        if (adapter != null) {
+            adapter.forward(in, out);
+        }
     }
 
     /**
@@ -37,22 +58,29 @@ public record Linear(Matrix weight, float[] bias) {
      * @param dx [rows, in], or null if it is not wanted
      */
     void backward(float[] x, float[] dy, float @Nullable [] dx, int rows, Gradients gradients) {
+        Rows in = Rows.of(x, weight.cols(), rows);
         Rows dOut = Rows.of(dy, weight.rows(), rows);
+        Rows dIn = dx == null ? null : Rows.of(dx, weight.cols(), rows);
         Gradient dWeight = gradients.of(weight);
         if (dWeight != null) {
-            dWeight.add(dOut, Rows.of(x, weight.cols(), rows));
+            dWeight.add(dOut, in);
         }
         gradients.addBias(bias, dOut);
-        if (dx != null) {
-            weight.multiplyTransposed(dOut, Rows.of(dx, weight.cols(), rows));
+        if (dIn != null) {
+            weight.multiplyTransposed(dOut, dIn);
+        }
+        if (adapter != null) {
+            adapter.backward(in, dOut, dIn, gradients);
         }
     }
 
     boolean trained(Gradients gradients) {
-        return gradients.of(weight) != null || gradients.of(bias) != null;
+        return gradients.of(weight) != null
+                || gradients.of(bias) != null
+                || (adapter != null && adapter.trained(gradients));
     }
 
     long parameters() {
-        return weight.parameters() + bias.length;
+        return weight.parameters() + bias.length + (adapter == null ? 0 : adapter.parameters());
     }
 }

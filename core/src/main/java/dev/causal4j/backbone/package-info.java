@@ -6,6 +6,10 @@
  * decode many sequences, or do both: linear layers see rows, attention sees sequences. Weights are immutable and shared
  * between threads; {@link dev.causal4j.backbone.KVCache} and {@link dev.causal4j.backbone.Activations} belong to one
  * caller.
+ *
+ * <p>Training is the same forward with {@link dev.causal4j.backbone.Activations#forTraining activations that are kept}, and
+ * {@link dev.causal4j.backbone.GPT2Backbone#backward}, its mirror, by hand. {@link dev.causal4j.backbone.Dropout} is by address,
+ * so that the backward asks for a mask again instead of keeping it.
  */
 @NullMarked
 package dev.causal4j.backbone;

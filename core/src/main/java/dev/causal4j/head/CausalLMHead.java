@@ -3,6 +3,7 @@ package dev.causal4j.head;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Rows;
 import dev.causal4j.kernel.Threads;
+import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Matrix;
 import java.util.List;
@@ -67,6 +68,45 @@ public final class CausalLMHead {
     /** The same head over other matrices; given the same object twice it is tied. */
     public CausalLMHead withMatrices(Matrix otherEmbedding, Matrix otherProjection) {
         return new CausalLMHead(otherEmbedding, otherProjection, softCap);
+    }
+
+    /**
+     * The same head for another vocabulary. Tokens below both sizes keep their rows; each new one gets the mean of all old
+     * rows, which makes it no likelier than the others at first (Hewitt 2021). Both ends are resized, and a tied head stays
+     * tied.
+     *
+     * @throws IllegalArgumentException if the size is less than 1, or the weights are int8, whose rounding would change
+     */
+    public CausalLMHead withVocabularySize(int size) {
+        if (size < 1) {
+            throw new IllegalArgumentException("vocabulary size: expected at least 1, got " + size);
+        }
+        Matrix newEmbedding = resized(embedding, size);
+        return withMatrices(newEmbedding, tied() ? newEmbedding : resized(projection, size));
+    }
+
+    private static Matrix resized(Matrix matrix, int size) {
+        if (matrix.dtype() == DType.INT8) {
+            throw new IllegalArgumentException(
+                    "vocabulary to resize: expected weights in f32 or bf16, got int8; load the model in f32");
+        }
+        float[] row = new float[matrix.cols()];
+        double[] sum = new double[matrix.cols()];
+        for (int n = 0; n < matrix.rows() && size > matrix.rows(); n++) {
+            matrix.row(n, row, 0);
+            for (int k = 0; k < row.length; k++) {
+                sum[k] += row[k];
+            }
+        }
+        return Matrix.of(matrix.dtype(), size, matrix.cols(), (n, target) -> {
+            if (n < matrix.rows()) {
+                matrix.row(n, target, 0);
+                return;
+            }
+            for (int k = 0; k < target.length; k++) {
+                target[k] = (float) (sum[k] / matrix.rows());
+            }
+        });
     }
 
     /** Whether embedding and projection are one matrix. */

@@ -4,6 +4,7 @@ import dev.causal4j.backbone.Activations;
 import dev.causal4j.backbone.Batch;
 import dev.causal4j.backbone.GPT2Backbone;
 import dev.causal4j.backbone.KVCache;
+import dev.causal4j.backbone.Linear;
 import dev.causal4j.format.FormatException;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.kernel.Rows;
@@ -15,6 +16,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.function.BiFunction;
 import java.util.function.UnaryOperator;
 
 /**
@@ -107,7 +109,42 @@ public record CausalLM(
      * @param replacement called for each of {@link #namedParameters}, in that order
      */
     public CausalLM withParameters(UnaryOperator<Parameter> replacement) {
-        return new GPT2Parameters(replacement).model(this);
+        return new GPT2Parameters(replacement, (name, layer) -> layer).model(this);
+    }
+
+    /**
+     * The same model with other linear layers of the same shapes, for instance with adapters.
+     *
+     * @param replacement called for each with its name, such as {@code h.0.attn.c_attn}
+     */
+    public CausalLM withLinearLayers(BiFunction<String, Linear, Linear> replacement) {
+        return new GPT2Parameters(UnaryOperator.identity(), replacement).model(this);
+    }
+
+    /**
+     * The same model for another vocabulary; see {@link CausalLMHead#withVocabularySize}.
+     *
+     * @throws IllegalArgumentException if the tokenizer or a special id goes beyond it
+     */
+    public CausalLM withVocabularySize(int size) {
+        return new CausalLM(backbone, head.withVocabularySize(size), tokenizer, bos, eos);
+    }
+
+    /**
+     * Saves the model as a folder in Hugging Face layout, which must exist: config.json, the tokenizer if there is one, and
+     * model.safetensors last. Each file is written whole or not at all; equal models give equal bytes. The head is left out
+     * when it is the embedding, and adapters become part of their layers.
+     *
+     * @param dtype f32, or bf16 to round the weights to it
+     * @throws IOException if writing fails
+     */
+    public void save(Path folder, DType dtype) throws IOException {
+        GPT2Writing.write(withLinearLayers((name, layer) -> layer.merged()), folder, dtype);
+    }
+
+    /** What its config.json says. */
+    public GPT2Config config() {
+        return new GPT2Config(backbone.shape(), head.vocabularySize(), head.tied(), bos, eos);
     }
 
     /** How weights are stored. */

@@ -4,26 +4,36 @@ import dev.causal4j.backbone.GPT2Backbone;
 import dev.causal4j.backbone.GPT2Block;
 import dev.causal4j.backbone.LayerNorm;
 import dev.causal4j.backbone.Linear;
+import dev.causal4j.backbone.LowRank;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.tensor.Matrix;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BiFunction;
 import java.util.function.UnaryOperator;
 
 /** Walks through a GPT-2, names its parameters and puts others in their place. */
 final class GPT2Parameters {
     private final UnaryOperator<Parameter> replacement;
+    private final BiFunction<String, Linear, Linear> layers;
 
-    GPT2Parameters(UnaryOperator<Parameter> replacement) {
+    /**
+     * @param replacement of parameters
+     * @param layers called with the name of a linear layer first; what it gives has the parameters that are replaced
+     */
+    GPT2Parameters(UnaryOperator<Parameter> replacement, BiFunction<String, Linear, Linear> layers) {
         this.replacement = replacement;
+        this.layers = layers;
     }
 
     static List<Parameter> of(CausalLM model) {
         List<Parameter> parameters = new ArrayList<>();
-        new GPT2Parameters(parameter -> {
-                    parameters.add(parameter);
-                    return parameter;
-                })
+        new GPT2Parameters(
+                        parameter -> {
+                            parameters.add(parameter);
+                            return parameter;
+                        },
+                        (name, layer) -> layer)
                 .model(model);
         return List.copyOf(parameters);
     }
@@ -58,10 +68,21 @@ final class GPT2Parameters {
                 linear(prefix + "mlp.c_proj", block.down()));
     }
 
-    private Linear linear(String name, Linear linear) {
+    private Linear linear(String name, Linear given) {
+        Linear linear = layers.apply(name, given);
+        LowRank adapter = linear.adapter();
         return new Linear(
                 matrix(name + ".weight", Parameter.Kind.MATRIX, linear.weight(), true),
-                vector(name + ".bias", Parameter.Kind.BIAS, linear.bias()));
+                vector(name + ".bias", Parameter.Kind.BIAS, linear.bias()),
+                adapter == null ? null : adapter(name, adapter));
+    }
+
+    /** The names of PEFT, Hugging Face's library for adapters. */
+    private LowRank adapter(String name, LowRank adapter) {
+        return new LowRank(
+                matrix(name + ".lora_A.weight", Parameter.Kind.ADAPTER, adapter.down(), false),
+                matrix(name + ".lora_B.weight", Parameter.Kind.ADAPTER, adapter.up(), false),
+                adapter.scale());
     }
 
     private LayerNorm norm(String name, LayerNorm norm) {

@@ -11,6 +11,8 @@ public sealed interface Parameter {
         EMBEDDING,
         /** Weights of a linear layer. */
         MATRIX,
+        /** A low-rank addition to a linear layer; never stored in a model's file, which holds the sum. */
+        ADAPTER,
         /** Gain of a layer norm. */
         GAIN,
         /** Bias of a linear layer or a layer norm. */

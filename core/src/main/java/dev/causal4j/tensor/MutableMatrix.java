@@ -54,6 +54,11 @@ public final class MutableMatrix {
         return new MutableMatrix(Matrix.of(DType.F32, rows, cols, source));
     }
 
+    /** All numbers as they lie in the panels, [rows / 64 rounded up][cols][64], f32; writing to them changes the matrix. */
+    public MemorySegment panels() {
+        return matrix.numbers();
+    }
+
     /** The matrix: what is written here is seen there. */
     public Matrix matrix() {
         return matrix;

@@ -1,6 +1,9 @@
 package dev.causal4j.tensor;
 
+import dev.causal4j.kernel.Panels;
+import dev.causal4j.kernel.Threads;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.List;
@@ -32,6 +35,57 @@ public record TensorView(String name, DType dtype, List<Long> shape, MemorySegme
         if (data.byteSize() != bytes) {
             throw new IllegalArgumentException(
                     name + ": expected " + bytes + " bytes for " + dtype.label() + shape + ", got " + data.byteSize());
+        }
+    }
+
+    /**
+     * The numbers of a matrix, copied in row-major order; those of an int8 matrix are widened.
+     *
+     * @param transposed whether as [cols, rows], as Hugging Face's Conv1D stores them
+     * @param dtype f32 or bf16, which rounds to nearest, ties to even
+     * @param arena what the copy lives in
+     */
+    public static TensorView of(String name, Matrix matrix, boolean transposed, DType dtype, SegmentAllocator arena) {
+        int rows = matrix.rows();
+        int cols = matrix.cols();
+        MemorySegment data = allocate(dtype, matrix.parameters(), arena);
+        Threads.run(Panels.needed(rows), panel -> {
+            int from = panel * Panels.WIDTH;
+            int width = Math.min(Panels.WIDTH, rows - from);
+            float[] step = new float[Panels.WIDTH];
+            for (int k = 0; k < cols; k++) {
+                matrix.step(panel, k, step, 0);
+                for (int j = 0; j < width; j++) {
+                    set(data, dtype, transposed ? (long) k * rows + from + j : (long) (from + j) * cols + k, step[j]);
+                }
+            }
+        });
+        return new TensorView(
+                name, dtype, transposed ? List.of((long) cols, (long) rows) : List.of((long) rows, (long) cols), data);
+    }
+
+    /** The same of a vector. */
+    public static TensorView of(String name, float[] numbers, DType dtype, SegmentAllocator arena) {
+        MemorySegment data = allocate(dtype, numbers.length, arena);
+        for (int i = 0; i < numbers.length; i++) {
+            set(data, dtype, i, numbers[i]);
+        }
+        return new TensorView(name, dtype, List.of((long) numbers.length), data);
+    }
+
+    private static MemorySegment allocate(DType dtype, long count, SegmentAllocator arena) {
+        if (dtype != DType.F32 && dtype != DType.BF16) {
+            throw new IllegalArgumentException(
+                    "dtype of a tensor to write: expected f32 or bf16, got " + dtype.label());
+        }
+        return arena.allocate(count * dtype.bytes(), 64);
+    }
+
+    private static void set(MemorySegment data, DType dtype, long index, float value) {
+        if (dtype == DType.F32) {
+            data.set(FLOAT, index * 4, value);
+        } else {
+            data.set(SHORT, index * 2, DType.toBFloat16(value));
         }
     }
 

@@ -3,6 +3,9 @@
  * as a file stores it) and {@link dev.causal4j.tensor.Matrix} (a weight matrix in panels, as the kernels read it) and {@link
  * dev.causal4j.tensor.Gradient} (the same, while it is summed).
  *
+ * <p>For training there are {@link dev.causal4j.tensor.Gradient}, in the same panels, {@link dev.causal4j.tensor.Gradients},
+ * which finds one by its parameter, and {@link dev.causal4j.tensor.MutableMatrix}, the right to change a matrix.
+ *
  * <p>There is no general tensor class on purpose: activations are {@code float[]} with their shape in a comment,
  * weights are a {@code Matrix}.
  */

@@ -32,6 +32,24 @@ class CausalLMHeadTest {
     }
 
     @Test
+    void aLargerVocabularyGetsTheMeanOfTheOldRowsAtBothEnds() {
+        CausalLMHead tied = CausalLMHead.tied(matrix(new float[][] {{0, 1}, {2, 2}, {4, 6}}))
+                .withVocabularySize(66);
+        assertThat(tied.tied()).isTrue();
+        assertThat(tied.vocabularySize()).isEqualTo(66);
+        float[] rows = new float[8];
+        tied.embed(new int[] {0, 2, 3, 65}, Rows.of(rows, 2, 4));
+        assertThat(rows).containsExactly(0, 1, 4, 6, 2, 3, 2, 3);
+        CausalLMHead untied = CausalLMHead.untied(matrix(KERAS), matrix(new float[][] {{9, 9}, {3, 0}, {0, 0}}));
+        Rows hidden = Rows.of(new float[] {1, 1}, 2, 1);
+        assertThat(untied.withVocabularySize(4).logits(hidden, 0)).containsExactly(18, 3, 0, 7);
+        assertThat(untied.withVocabularySize(4).tied()).isFalse();
+        assertThat(untied.withVocabularySize(2).logits(hidden, 0)).containsExactly(18, 3);
+        assertThatThrownBy(() -> untied.withVocabularySize(0))
+                .hasMessage("vocabulary size: expected at least 1, got 0");
+    }
+
+    @Test
     void capsLogitsAsKerasDoes() {
         Rows hidden = Rows.of(new float[] {1, 1}, 2, 1);
         float[] logits = CausalLMHead.tied(matrix(KERAS)).withSoftCap(5).logits(hidden, 0);

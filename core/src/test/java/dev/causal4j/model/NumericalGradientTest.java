@@ -7,6 +7,8 @@ import dev.causal4j.backbone.Activations;
 import dev.causal4j.backbone.Batch;
 import dev.causal4j.backbone.Dropout;
 import dev.causal4j.backbone.GPT2Shape;
+import dev.causal4j.backbone.Linear;
+import dev.causal4j.backbone.LowRank;
 import dev.causal4j.head.LossOptions;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Matrix;
@@ -16,6 +18,7 @@ import java.util.OptionalInt;
 import java.util.Random;
 import java.util.Set;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -28,11 +31,49 @@ class NumericalGradientTest {
     private static final double STEP = 1e-2;
     private static final Dropout DROPOUT = new Dropout(0.2, 0.3, 0.25, 5, 3, 2);
 
-    /** Odd sizes; scores divided by the layer too; a head wider than a panel; a sequence longer than a block of queries. */
+    /**
+     * Odd sizes; scores divided by the layer too; a head wider than a panel; a sequence longer than a block of queries; layers
+     * with adapters.
+     */
     static Stream<CausalLM> models() {
         return Stream.of(
                 model(new GPT2Shape(80, 15, 2, 3, 22, 1e-5f, true, true), true, 1),
-                model(new GPT2Shape(9, 70, 2, 1, 31, 1e-5f, false, false), false, 0.4));
+                model(new GPT2Shape(9, 70, 2, 1, 31, 1e-5f, false, false), false, 0.4),
+                adapted(model(new GPT2Shape(9, 15, 1, 3, 22, 1e-5f, true, false), true, 1)));
+    }
+
+    private static CausalLM adapted(CausalLM model) {
+        Random random = new Random(8);
+        return model.withLinearLayers((name, layer) -> new Linear(
+                layer.weight(),
+                layer.bias(),
+                new LowRank(
+                        matrix(3, layer.weight().cols(), random),
+                        matrix(layer.weight().rows(), 3, random),
+                        0.7f)));
+    }
+
+    private static Matrix matrix(int rows, int cols, Random random) {
+        float[] numbers = new float[rows * cols];
+        for (int i = 0; i < numbers.length; i++) {
+            numbers[i] = (float) (0.3 * random.nextGaussian());
+        }
+        return Matrix.of(DType.F32, rows, cols, (n, row) -> System.arraycopy(numbers, n * cols, row, 0, cols));
+    }
+
+    @Test
+    void mergedAdaptersAreTheSameFunction() {
+        CausalLM model = adapted(model(new GPT2Shape(9, 15, 2, 3, 22, 1e-5f, true, false), true, 1));
+        CausalLM merged = model.withLinearLayers((name, layer) -> layer.merged());
+        assertThat(merged.namedParameters()).hasSize(model.namedParameters().size() - 16);
+        assertThat(model.parameters() - merged.parameters())
+                .isEqualTo(model.namedParameters().stream()
+                        .filter(p -> p.kind() == Parameter.Kind.ADAPTER)
+                        .mapToLong(Parameter::size)
+                        .sum());
+        assertThat(Logits.of(merged, 1, 2, 3)).containsExactly(Logits.of(model, 1, 2, 3), within(1e-4f));
+        CausalLM bare = model.withLinearLayers((name, layer) -> new Linear(layer.weight(), layer.bias()));
+        assertThat(Logits.of(bare, 1, 2, 3)[0]).isNotCloseTo(Logits.of(model, 1, 2, 3)[0], within(1e-2f));
     }
 
     private static CausalLM model(GPT2Shape shape, boolean tied, double larger) {

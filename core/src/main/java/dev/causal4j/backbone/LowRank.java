@@ -1,0 +1,110 @@
+package dev.causal4j.backbone;
+
+import dev.causal4j.kernel.Rows;
+import dev.causal4j.kernel.Threads;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Gradient;
+import dev.causal4j.tensor.Gradients;
+import dev.causal4j.tensor.Matrix;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A low-rank addition to a linear layer, y += scale · x · downᵀ · upᵀ, that can be trained while the layer is frozen (Hu et
+ * al. 2021, "LoRA"). Immutable and thread-safe.
+ *
+ * @param down A [rank, in]
+ * @param up B [out, rank]
+ * @param scale alpha / rank
+ */
+public record LowRank(Matrix down, Matrix up, float scale) {
+    /** @throws IllegalArgumentException if the ranks of the two differ */
+    public LowRank {
+        if (down.rows() != up.cols()) {
+            throw new IllegalArgumentException(
+                    "low rank: expected two matrices of one rank, got " + down.rows() + " and " + up.cols());
+        }
+    }
+
+    void forward(Rows x, Rows y) {
+        Rows added = rows(up.rows(), x.count());
+        up.multiply(lowered(x), null, added);
+        Threads.each(x.count(), r -> {
+            for (int i = 0; i < up.rows(); i++) {
+                int at = y.start(r) + i;
+                y.data()[at] = Math.fma(scale, added.data()[added.start(r) + i], y.data()[at]);
+            }
+        });
+    }
+
+    /** Adds the gradients by both matrices, and that by the input to {@code dx}, if it is wanted. */
+    void backward(Rows x, Rows dy, @Nullable Rows dx, Gradients gradients) {
+        Rows scaled = rows(up.rows(), dy.count());
+        Threads.each(dy.count(), r -> {
+            for (int i = 0; i < up.rows(); i++) {
+                scaled.data()[scaled.start(r) + i] = scale * dy.data()[dy.start(r) + i];
+            }
+        });
+        Gradient dUp = gradients.of(up);
+        if (dUp != null) {
+            dUp.add(scaled, lowered(x));
+        }
+        Rows dLow = rows(down.rows(), dy.count());
+        up.multiplyTransposed(scaled, dLow);
+        Gradient dDown = gradients.of(down);
+        if (dDown != null) {
+            dDown.add(dLow, x);
+        }
+        if (dx == null) {
+            return;
+        }
+        Rows added = rows(down.cols(), dy.count());
+        down.multiplyTransposed(dLow, added);
+        Threads.each(dy.count(), r -> {
+            for (int i = 0; i < down.cols(); i++) {
+                dx.data()[dx.start(r) + i] += added.data()[added.start(r) + i];
+            }
+        });
+    }
+
+    private Rows lowered(Rows x) {
+        Rows low = rows(down.rows(), x.count());
+        down.multiply(x, null, low);
+        return low;
+    }
+
+    private static Rows rows(int width, int count) {
+        return Rows.of(new float[Math.multiplyExact(width, count)], width, count);
+    }
+
+    boolean trained(Gradients gradients) {
+        return gradients.of(down) != null || gradients.of(up) != null;
+    }
+
+    /** weight + scale · up · down, in f32: what makes the addition part of the layer. */
+    Matrix merged(Matrix weight) {
+        int rank = down.rows();
+        int cols = down.cols();
+        float[] lows = new float[rank * cols];
+        for (int j = 0; j < rank; j++) {
+            down.row(j, lows, j * cols);
+        }
+        return Matrix.of(DType.F32, weight.rows(), cols, (n, row) -> {
+            float[] coefficients = new float[rank];
+            up.row(n, coefficients, 0);
+            float[] sum = new float[cols];
+            for (int j = 0; j < rank; j++) {
+                for (int k = 0; k < cols; k++) {
+                    sum[k] = Math.fma(coefficients[j], lows[j * cols + k], sum[k]);
+                }
+            }
+            weight.row(n, row, 0);
+            for (int k = 0; k < cols; k++) {
+                row[k] = Math.fma(scale, sum[k], row[k]);
+            }
+        });
+    }
+
+    long parameters() {
+        return down.parameters() + up.parameters();
+    }
+}

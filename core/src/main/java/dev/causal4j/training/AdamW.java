@@ -1,0 +1,66 @@
+package dev.causal4j.training;
+
+import dev.causal4j.tensor.MutableMatrix;
+
+/**
+ * Adam with decoupled weight decay (Loshchilov and Hutter 2019), with PyTorch's order of operations. Immutable. For a
+ * gradient g at step t, counted from 1:
+ *
+ * <pre>
+ *   w = w (1 - rate weightDecay)
+ *   m = m + (1 - beta1) (g - m)        v = beta2 v + (1 - beta2) g²
+ *   w = w - rate / (1 - beta1^t) · m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
+ * </pre>
+ *
+ * @param beta1 how slowly the mean of the gradients follows, from 0 to below 1
+ * @param beta2 the same of their squares
+ * @param epsilon added to the root
+ * @param weightDecay of matrices, embeddings among them; gains and biases do not decay
+ */
+public record AdamW(double beta1, double beta2, double epsilon, double weightDecay) {
+    /** What GPT-2's successors are usually trained with (Brown et al. 2020). */
+    public static final AdamW DEFAULT = new AdamW(0.9, 0.95, 1e-8, 0.1);
+
+    /** @throws IllegalArgumentException if a number is out of its range */
+    public AdamW {
+        for (double beta : new double[] {beta1, beta2}) {
+            if (!(beta >= 0 && beta < 1)) {
+                throw new IllegalArgumentException("AdamW: expected betas from 0 to below 1, got " + beta);
+            }
+        }
+        for (double number : new double[] {epsilon, weightDecay}) {
+            if (!(number >= 0) || Double.isInfinite(number)) {
+                throw new IllegalArgumentException(
+                        "AdamW: expected a finite epsilon and weight decay of at least 0, got " + number);
+            }
+        }
+    }
+
+    /**
+     * One step of every number. Elementwise, so its bits depend on nothing else.
+     *
+     * @param step 1 for the first
+     * @param rate the learning rate
+     * @param gradientScale what gradients are multiplied by first
+     * @param decays whether the weights decay
+     */
+    MutableMatrix.Update update(long step, double rate, double gradientScale, boolean decays) {
+        float scale = (float) gradientScale;
+        float kept = (float) (1 - rate * (decays ? weightDecay : 0));
+        float share1 = (float) (1 - beta1);
+        float kept2 = (float) beta2;
+        float share2 = (float) (1 - beta2);
+        float size = (float) (rate / (1 - StrictMath.pow(beta1, (double) step)));
+        float correction = (float) Math.sqrt(1 - StrictMath.pow(beta2, (double) step));
+        float added = (float) epsilon;
+        return (weights, gradient, first, second, n) -> {
+            for (int i = 0; i < n; i++) {
+                float g = gradient[i] * scale;
+                first[i] += share1 * (g - first[i]);
+                second[i] = second[i] * kept2 + share2 * g * g;
+                float divisor = (float) Math.sqrt(second[i]) / correction + added;
+                weights[i] = weights[i] * kept - size * (first[i] / divisor);
+            }
+        };
+    }
+}

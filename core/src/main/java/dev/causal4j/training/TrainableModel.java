@@ -1,0 +1,92 @@
+package dev.causal4j.training;
+
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.Parameter;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Gradients;
+import dev.causal4j.tensor.MutableMatrix;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * A model that belongs to a trainer: what is trained of it is an f32 copy, what is frozen is shared with the model it came
+ * from. Belongs to one caller; not thread-safe.
+ */
+final class TrainableModel {
+    private final CausalLM model;
+    private final Gradients gradients = new Gradients();
+    private final List<TrainedParameter> parameters = new ArrayList<>();
+
+    TrainableModel(CausalLM source, Trained trained, long seed) {
+        if (source.dtype() == DType.INT8) {
+            throw new IllegalArgumentException("training: expected a model in f32 or bf16, got int8; load it in f32");
+        }
+        int layers = source.backbone().shape().layers();
+        boolean tied = source.head().tied();
+        model = trained.prepare(source, seed)
+                .withParameters(parameter -> trained.includes(parameter, layers, tied) ? track(parameter) : parameter);
+        if (parameters.isEmpty()) {
+            throw new IllegalArgumentException("training: expected parameters to train, got none");
+        }
+    }
+
+    private Parameter track(Parameter parameter) {
+        TrainedParameter tracked = switch (parameter) {
+            case Parameter.OfMatrix m -> {
+                MutableMatrix copy = MutableMatrix.copyOf(m.matrix());
+                yield TrainedParameter.OfMatrix.of(m, copy, gradients.track(copy.matrix()));
+            }
+            case Parameter.OfVector v -> {
+                float[] copy = v.numbers().clone();
+                yield TrainedParameter.OfVector.of(v.with(copy), gradients.track(copy));
+            }
+        };
+        parameters.add(tracked);
+        return tracked.parameter();
+    }
+
+    CausalLM model() {
+        return model;
+    }
+
+    Gradients gradients() {
+        return gradients;
+    }
+
+    List<TrainedParameter> parameters() {
+        return parameters;
+    }
+
+    /** Numbers that are trained. */
+    long trainedParameters() {
+        return parameters.stream().mapToLong(p -> p.parameter().size()).sum();
+    }
+
+    /** The norm of all gradients together, a tied matrix once; in double and in a fixed order. */
+    double gradientNorm() {
+        double sum = 0;
+        for (TrainedParameter parameter : parameters) {
+            sum += parameter.squaredGradientNorm();
+        }
+        return Math.sqrt(sum);
+    }
+
+    /**
+     * One step of the optimizer, after which the gradients are 0 again.
+     *
+     * @param step 1 for the first
+     * @param gradientScale what gradients are multiplied by
+     */
+    void update(AdamW adamW, long step, double rate, double gradientScale) {
+        MutableMatrix.Update decaying = adamW.update(step, rate, gradientScale, true);
+        MutableMatrix.Update plain = adamW.update(step, rate, gradientScale, false);
+        for (TrainedParameter parameter : parameters) {
+            parameter.update(
+                    switch (parameter.parameter().kind()) {
+                        case EMBEDDING, MATRIX, ADAPTER -> decaying;
+                        case GAIN, BIAS -> plain;
+                    });
+        }
+        gradients.clear();
+    }
+}

@@ -1,0 +1,111 @@
+package dev.causal4j.training;
+
+import dev.causal4j.kernel.Panels;
+import dev.causal4j.model.Parameter;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Gradient;
+import dev.causal4j.tensor.MutableMatrix;
+import dev.causal4j.tensor.TensorView;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.List;
+
+/** A parameter with its gradient and the two moments AdamW keeps. Belongs to one caller; not thread-safe. */
+sealed interface TrainedParameter {
+    /** The parameter, whose numbers the updates change. */
+    Parameter parameter();
+
+    /** The sum of the squares of the gradient, in double and in a fixed order. */
+    double squaredGradientNorm();
+
+    /** Changes the numbers and the moments. */
+    void update(MutableMatrix.Update update);
+
+    /**
+     * What a checkpoint stores, and restores by writing to it, not copied: the moments, and of an adapter its numbers, which
+     * the model's file has only as part of a sum.
+     */
+    List<TensorView> state();
+
+    private static TensorView tensor(Parameter parameter, String name, List<Long> shape, MemorySegment data) {
+        return new TensorView(parameter.name() + name, DType.F32, shape, data);
+    }
+
+    /** Names of PyTorch. */
+    String FIRST = ".exp_avg";
+
+    /** See {@link #FIRST}. */
+    String SECOND = ".exp_avg_sq";
+
+    /** All lie in panels as the matrix does, so that nothing is transposed. */
+    record OfMatrix(
+            Parameter.OfMatrix parameter,
+            MutableMatrix weights,
+            Gradient gradient,
+            MutableMatrix first,
+            MutableMatrix second)
+            implements TrainedParameter {
+        static OfMatrix of(Parameter.OfMatrix source, MutableMatrix weights, Gradient gradient) {
+            int rows = gradient.rows();
+            int cols = gradient.cols();
+            return new OfMatrix(
+                    source.with(weights.matrix()),
+                    weights,
+                    gradient,
+                    MutableMatrix.zeros(rows, cols),
+                    MutableMatrix.zeros(rows, cols));
+        }
+
+        @Override
+        public double squaredGradientNorm() {
+            return gradient.squaredNorm();
+        }
+
+        @Override
+        public void update(MutableMatrix.Update update) {
+            weights.update(gradient, first, second, update);
+        }
+
+        @Override
+        public List<TensorView> state() {
+            List<Long> shape =
+                    List.of((long) Panels.needed(gradient.rows()), (long) gradient.cols(), (long) Panels.WIDTH);
+            List<TensorView> state = new ArrayList<>();
+            state.add(tensor(parameter, FIRST, shape, first.panels()));
+            state.add(tensor(parameter, SECOND, shape, second.panels()));
+            if (parameter.kind() == Parameter.Kind.ADAPTER) {
+                state.add(tensor(parameter, "", shape, weights.panels()));
+            }
+            return state;
+        }
+    }
+
+    /** A bias or a gain. */
+    record OfVector(Parameter.OfVector parameter, float[] gradient, float[] first, float[] second)
+            implements TrainedParameter {
+        static OfVector of(Parameter.OfVector parameter, float[] gradient) {
+            return new OfVector(parameter, gradient, new float[gradient.length], new float[gradient.length]);
+        }
+
+        @Override
+        public double squaredGradientNorm() {
+            double sum = 0;
+            for (float value : gradient) {
+                sum += (double) value * value;
+            }
+            return sum;
+        }
+
+        @Override
+        public void update(MutableMatrix.Update update) {
+            update.apply(parameter.numbers(), gradient, first, second, gradient.length);
+        }
+
+        @Override
+        public List<TensorView> state() {
+            return List.of(
+                    tensor(parameter, FIRST, parameter.shape(), MemorySegment.ofArray(first)),
+                    tensor(parameter, SECOND, parameter.shape(), MemorySegment.ofArray(second)));
+        }
+    }
+}

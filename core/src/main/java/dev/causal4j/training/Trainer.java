@@ -1,0 +1,235 @@
+package dev.causal4j.training;
+
+import dev.causal4j.format.FormatException;
+import dev.causal4j.model.CausalLM;
+import java.io.IOException;
+import java.nio.channels.ClosedByInterruptException;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Trains a causal language model. Belongs to one caller; not thread-safe, though its arithmetic runs on all threads.
+ *
+ * <p>A run is a function of the model, the examples and the options: equal ones give equal bits, for every number of
+ * threads, and interrupted and resumed as often as may be. The model it was given never changes.
+ */
+public final class Trainer {
+    private final TrainableModel trainable;
+    private final LossComputation computation;
+    private final Examples training;
+    private final @Nullable Examples heldOut;
+    private final TrainingOptions options;
+    private final @Nullable TrainingCheckpoints checkpoints;
+    private TrainingState state;
+    private boolean cancelled;
+
+    private Trainer(
+            TrainableModel trainable,
+            TrainingState state,
+            Examples training,
+            @Nullable Examples heldOut,
+            TrainingOptions options,
+            @Nullable TrainingCheckpoints checkpoints) {
+        if (options.evaluationInterval() > 0 && heldOut == null) {
+            throw new IllegalArgumentException(
+                    "evaluation: expected examples that are held out, got none; hold some out or do not evaluate");
+        }
+        this.trainable = trainable;
+        this.state = state;
+        this.training = training;
+        this.heldOut = heldOut;
+        this.options = options;
+        this.checkpoints = checkpoints;
+        this.computation =
+                new LossComputation(trainable.model(), trainable.gradients(), options.microBatchSize(), options.keep());
+    }
+
+    /**
+     * A run that begins.
+     *
+     * @param model what it begins from, in any dtype; what is trained is copied to f32, the rest shared
+     * @param heldOut what is evaluated, without end but one epoch of it is taken; empty if nothing is
+     * @param output the folder for checkpoints and the result; empty to write none
+     * @throws FormatException if there is a run in that folder already
+     * @throws IllegalArgumentException if the options need examples that are held out and there are none
+     */
+    public static Trainer start(
+            CausalLM model,
+            Examples training,
+            Optional<Examples> heldOut,
+            TrainingOptions options,
+            Optional<Path> output)
+            throws IOException {
+        TrainingCheckpoints checkpoints = output.map(TrainingCheckpoints::new).orElse(null);
+        if (checkpoints != null && checkpoints.any()) {
+            throw new FormatException(
+                    output.get().toString(),
+                    "a folder without checkpoints",
+                    "a run in it",
+                    "resume it, or choose another folder");
+        }
+        return new Trainer(
+                new TrainableModel(model, options.trained(), options.seed()),
+                TrainingState.start(options),
+                training,
+                heldOut.orElse(null),
+                options,
+                checkpoints);
+    }
+
+    /**
+     * A run that goes on from the last checkpoint in its folder, with the bits it would have had without the interruption if
+     * examples and options are the same.
+     *
+     * @param model what the run began from, where the options train additions to it ({@link Trained.LowRank}); otherwise
+     *     it is not needed, since the checkpoint has all weights
+     * @throws FormatException if there is no checkpoint, it is damaged, or its seed or batch size differ from the options'
+     * @throws IllegalArgumentException if the model is needed and empty
+     */
+    public static Trainer resume(
+            Path output,
+            Optional<CausalLM> model,
+            Examples training,
+            Optional<Examples> heldOut,
+            TrainingOptions options)
+            throws IOException {
+        TrainingCheckpoints checkpoints = new TrainingCheckpoints(output);
+        TrainingCheckpoints.Loaded loaded = checkpoints.load();
+        check(output, "a seed of " + loaded.state().seed(), loaded.state().seed() == options.seed(), options.seed());
+        check(
+                output,
+                "a batch size of " + loaded.state().batchSize(),
+                loaded.state().batchSize() == options.batchSize(),
+                options.batchSize());
+        CausalLM source;
+        if (options.trained().addsToModel()) {
+            source = model.orElseThrow(() -> new IllegalArgumentException(
+                    "model: expected the one the run began from, got none; the checkpoint has only its sum with what"
+                            + " is added"));
+        } else {
+            source = loaded.model();
+        }
+        TrainableModel trainable = new TrainableModel(source, options.trained(), options.seed());
+        loaded.restore(trainable);
+        return new Trainer(trainable, loaded.state(), training, heldOut.orElse(null), options, checkpoints);
+    }
+
+    private static void check(Path output, String expected, boolean same, long got) throws FormatException {
+        if (!same) {
+            throw new FormatException(
+                    output.toString(), expected, Long.toString(got), "resume with the options the run began with");
+        }
+    }
+
+    /** The model as it is now. While this trainer runs, its numbers change. */
+    public CausalLM model() {
+        return trainable.model();
+    }
+
+    /** Steps done. */
+    public long step() {
+        return state.step();
+    }
+
+    /** Numbers that are trained. */
+    public long trainedParameters() {
+        return trainable.trainedParameters();
+    }
+
+    /**
+     * Trains until all steps are done, evaluations improve no more, or it is cancelled. In each case the last thing that
+     * is done is a checkpoint, if there is a folder. An interrupt of the thread cancels; it is still interrupted afterwards.
+     *
+     * @throws ArithmeticException if a loss or gradient is not finite, naming the step; its update is not made, and
+     *     the checkpoints stay as they are
+     * @throws IOException if a checkpoint cannot be written
+     */
+    public TrainingResult run(TrainingListener listener) throws IOException {
+        boolean going = true;
+        while (going && state.step() < options.steps() && !exhausted() && !interrupted()) {
+            going = listener.onStep(advance());
+            if (options.checkpointInterval() > 0 && state.step() % options.checkpointInterval() == 0) {
+                save();
+            }
+        }
+        save();
+        TrainingResult.Finish finish = exhausted()
+                ? TrainingResult.Finish.EARLY_STOP
+                : state.step() < options.steps() ? TrainingResult.Finish.CANCELLED : TrainingResult.Finish.STEPS;
+        if (cancelled) {
+            Thread.currentThread().interrupt();
+        }
+        return new TrainingResult(state.step(), finish, state.validationLoss(), state.stepToPublish());
+    }
+
+    private boolean exhausted() {
+        return options.patience() > 0 && state.worseEvaluations() >= options.patience();
+    }
+
+    /** Takes the interrupt away, since an interrupted thread cannot write files. */
+    private boolean interrupted() {
+        cancelled |= Thread.interrupted();
+        return cancelled;
+    }
+
+    private TrainingProgress advance() throws IOException {
+        long begin = System.nanoTime();
+        long number = state.step();
+        TrainingBatch batch = training.batch(number, options.batchSize());
+        double loss;
+        try {
+            loss = computation.addGradients(batch, options.dropout(), options.seed(), number);
+        } catch (ArithmeticException e) {
+            throw diverged("logits", String.valueOf(e.getMessage()));
+        }
+        double norm = trainable.gradientNorm();
+        if (!Double.isFinite(loss) || !Double.isFinite(norm)) {
+            throw diverged(
+                    Double.isFinite(loss) ? "gradient norm" : "loss",
+                    "expected a finite number, got " + (Double.isFinite(loss) ? norm : loss));
+        }
+        double rate = options.learningRate().at(number);
+        // PyTorch's clip_grad_norm_.
+        double scale = options.clipNorm() == 0 ? 1 : Math.min(1, options.clipNorm() / (norm + 1e-6));
+        trainable.update(options.adamW(), number + 1, rate, scale);
+        state = state.nextStep();
+        double seconds = (System.nanoTime() - begin) * 1e-9;
+        return new TrainingProgress(
+                state.step(), loss, evaluate(), rate, norm, (double) batch.sequences() * batch.length() / seconds);
+    }
+
+    private ArithmeticException diverged(String what, String why) {
+        return new ArithmeticException("step " + (state.step() + 1) + ", " + what + ": " + why
+                + "; lower the learning rate; checkpoints of earlier steps are kept");
+    }
+
+    /** Evaluates when it is time, and keeps the checkpoint if it is the best so far. */
+    private OptionalDouble evaluate() throws IOException {
+        boolean due = options.evaluationInterval() > 0
+                && (state.step() % options.evaluationInterval() == 0 || state.step() == options.steps());
+        if (heldOut == null || !due) {
+            return OptionalDouble.empty();
+        }
+        double loss = computation.evaluate(heldOut, heldOut.perEpoch());
+        state = state.evaluated(loss);
+        if (state.bestStep() == state.step()) {
+            save();
+        }
+        return OptionalDouble.of(loss);
+    }
+
+    private void save() throws IOException {
+        if (checkpoints == null) {
+            return;
+        }
+        interrupted();
+        try {
+            checkpoints.write(trainable, state);
+        } catch (ClosedByInterruptException e) {
+            interrupted(); // it came while the files were written: once more
+            checkpoints.write(trainable, state);
+        }
+    }
+}

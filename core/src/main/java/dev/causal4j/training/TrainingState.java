@@ -1,0 +1,109 @@
+package dev.causal4j.training;
+
+import dev.causal4j.format.FormatException;
+import dev.causal4j.format.JsonConfig;
+import java.io.ByteArrayOutputStream;
+import java.util.OptionalDouble;
+import tools.jackson.core.JsonGenerator;
+import tools.jackson.core.ObjectWriteContext;
+import tools.jackson.core.json.JsonFactory;
+
+/**
+ * What a run is besides its weights and moments: all that the next step depends on. Immutable.
+ *
+ * @param step steps done; the next batch is the examples from {@code step * batchSize} on
+ * @param seed of dropout
+ * @param batchSize sequences of a step
+ * @param validationLoss the lowest so far; empty if none was measured
+ * @param bestStep after which step that was
+ * @param worseEvaluations evaluations since then
+ */
+record TrainingState(
+        long step, long seed, int batchSize, OptionalDouble validationLoss, long bestStep, int worseEvaluations) {
+    private static final int VERSION = 1;
+
+    static TrainingState start(TrainingOptions options) {
+        return new TrainingState(0, options.seed(), options.batchSize(), OptionalDouble.empty(), 0, 0);
+    }
+
+    TrainingState nextStep() {
+        return new TrainingState(step + 1, seed, batchSize, validationLoss, bestStep, worseEvaluations);
+    }
+
+    TrainingState evaluated(double loss) {
+        return validationLoss.isEmpty() || loss < validationLoss.getAsDouble()
+                ? new TrainingState(step, seed, batchSize, OptionalDouble.of(loss), step, 0)
+                : new TrainingState(step, seed, batchSize, validationLoss, bestStep, worseEvaluations + 1);
+    }
+
+    /** The step whose checkpoint is the one to publish. */
+    long stepToPublish() {
+        return validationLoss.isPresent() ? bestStep : step;
+    }
+
+    byte[] toJson() {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (JsonGenerator json = new JsonFactory().createGenerator(ObjectWriteContext.empty(), bytes)) {
+            json.writeStartObject();
+            json.writeNumberProperty("version", VERSION);
+            json.writeStringProperty("step", Long.toString(step)); // strings: JSON's numbers end at 2^53
+            json.writeStringProperty("seed", Long.toString(seed));
+            json.writeNumberProperty("batch_size", batchSize);
+            if (validationLoss.isPresent()) {
+                json.writeStringProperty("validation_loss", Double.toString(validationLoss.getAsDouble()));
+            }
+            json.writeStringProperty("best_step", Long.toString(bestStep));
+            json.writeNumberProperty("worse_evaluations", worseEvaluations);
+            json.writeEndObject();
+        }
+        return bytes.toByteArray();
+    }
+
+    static TrainingState from(JsonConfig json, String subject) throws FormatException {
+        json.requireInt("version", VERSION, VERSION);
+        OptionalDouble loss = json.has("validation_loss")
+                ? OptionalDouble.of(finite(json, "validation_loss", subject))
+                : OptionalDouble.empty();
+        TrainingState state = new TrainingState(
+                integer(json, "step", 0, subject),
+                integer(json, "seed", Long.MIN_VALUE, subject),
+                json.requireInt("batch_size", 1, Integer.MAX_VALUE),
+                loss,
+                integer(json, "best_step", 0, subject),
+                json.requireInt("worse_evaluations", 0, Integer.MAX_VALUE));
+        if (state.bestStep > state.step) {
+            throw wrong(subject, "best_step", "at most the step " + state.step, Long.toString(state.bestStep));
+        }
+        return state;
+    }
+
+    private static long integer(JsonConfig json, String key, long least, String subject) throws FormatException {
+        String text = json.requireString(key);
+        try {
+            long value = Long.parseLong(text);
+            if (value >= least) {
+                return value;
+            }
+        } catch (NumberFormatException e) {
+            // said below
+        }
+        throw wrong(subject, key, "an integer of at least " + least, FormatException.quote(text));
+    }
+
+    private static double finite(JsonConfig json, String key, String subject) throws FormatException {
+        String text = json.requireString(key);
+        try {
+            double value = Double.parseDouble(text);
+            if (Double.isFinite(value)) {
+                return value;
+            }
+        } catch (NumberFormatException e) {
+            // said below
+        }
+        throw wrong(subject, key, "a finite number", FormatException.quote(text));
+    }
+
+    private static FormatException wrong(String subject, String key, String expected, String got) {
+        return new FormatException(subject + ", key \"" + key + "\"", expected, got, "resume from another checkpoint");
+    }
+}

@@ -1,0 +1,69 @@
+package dev.causal4j.training;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.causal4j.backbone.Activations;
+import dev.causal4j.backbone.Dropout;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.tensor.DType;
+import java.io.IOException;
+import java.net.URISyntaxException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.ObjectMapper;
+
+/** Ten steps of AdamW, clipped to a norm of 1, against PyTorch in double precision. */
+class OptimizerTest {
+    @ParameterizedTest
+    @CsvSource({"gpt2-tied,3", "gpt2-tied,1", "gpt2-untied,2", "gpt2-odd,3"})
+    void tenLossesAndGradientNormsAreThoseOfDoublePrecision(String name, int partSize) throws Exception {
+        Path folder = folder(name);
+        JsonNode golden = new ObjectMapper().readTree(Files.readAllBytes(folder.resolve("golden.json")));
+        TrainableModel trainable = new TrainableModel(CausalLM.load(folder, DType.F32), new Trained.All(), 0);
+        LossComputation computation =
+                new LossComputation(trainable.model(), trainable.gradients(), partSize, Activations.Keep.BLOCKS);
+        TrainingBatch batch = batch(golden);
+        double[] losses = numbers(golden.get("training").get("losses"));
+        double[] norms = numbers(golden.get("training").get("grad_norms_before_clipping"));
+        for (int step = 0; step < 10; step++) {
+            double loss = computation.addGradients(batch, Dropout.NONE, 0, step);
+            double norm = trainable.gradientNorm();
+            assertThat(loss).as("loss of step %d", step).isCloseTo(losses[step], within(1e-6 * losses[step]));
+            assertThat(norm).as("norm of step %d", step).isCloseTo(norms[step], within(1e-5 * norms[step]));
+            trainable.update(AdamW.DEFAULT, step + 1, 1e-3, Math.min(1, 1 / (norm + 1e-6)));
+        }
+    }
+
+    static Path folder(String name) throws URISyntaxException {
+        return Path.of(Objects.requireNonNull(OptimizerTest.class.getResource("/dev/causal4j/golden/" + name))
+                .toURI());
+    }
+
+    private static TrainingBatch batch(JsonNode golden) throws IOException {
+        List<int[]> rows = new ArrayList<>();
+        golden.get("tokens").forEach(row -> rows.add(integers(row)));
+        int length = rows.getFirst().length;
+        int[] targets = golden.get("targets")
+                .valueStream()
+                .flatMapToInt(row -> Arrays.stream(integers(row)))
+                .toArray();
+        int[] ids = rows.stream().flatMapToInt(Arrays::stream).toArray();
+        return new TrainingBatch(rows.size(), length, ids, targets);
+    }
+
+    private static int[] integers(JsonNode array) {
+        return array.valueStream().mapToInt(JsonNode::intValue).toArray();
+    }
+
+    private static double[] numbers(JsonNode array) {
+        return array.valueStream().mapToDouble(JsonNode::doubleValue).toArray();
+    }
+}

@@ -1,0 +1,415 @@
+package dev.causal4j.training;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.causal4j.backbone.Activations;
+import dev.causal4j.backbone.Dropout;
+import dev.causal4j.backbone.GPT2Shape;
+import dev.causal4j.kernel.Threads;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.GPT2Config;
+import dev.causal4j.model.Parameter;
+import dev.causal4j.tensor.DType;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class TrainerTest {
+    private static final int VOCABULARY = 41;
+    private static final GPT2Shape SHAPE = new GPT2Shape(17, 21, 2, 3, 35, 1e-5f, true, false);
+    private static final TrainingOptions OPTIONS = TrainingOptions.DEFAULT
+            .withSteps(9)
+            .withBatchSize(3)
+            .withMicroBatchSize(2)
+            .withLearningRate(new LearningRate.WarmupCosine(3e-3, 1e-4, 2, 9))
+            .withDropout(Dropout.rates(0.1, 0.1, 0.1))
+            .withSeed(6)
+            .withEvaluationInterval(3)
+            .withCheckpointInterval(2);
+
+    static final TrainingOptions MANY_CHECKPOINTS = OPTIONS.withSteps(24).withCheckpointInterval(1);
+
+    @TempDir
+    Path folder;
+
+    private final int threads = Threads.count();
+
+    @AfterEach
+    void restoreThreads() {
+        Threads.use(threads);
+    }
+
+    private static CausalLM model(boolean tied) {
+        return CausalLM.create(new GPT2Config(SHAPE, VOCABULARY, tied, OptionalInt.of(2), Set.of(3)), 4, DType.F32);
+    }
+
+    /** A text in which each token says what comes next. */
+    private static Tokens tokens(int count) {
+        int[] ids = new int[count];
+        for (int i = 1; i < count; i++) {
+            ids[i] = (3 * ids[i - 1] + 1 + (i % 5 == 0 ? 1 : 0)) % VOCABULARY;
+        }
+        return Tokens.of(VOCABULARY, ids);
+    }
+
+    static final Examples TRAINING = Examples.windows(tokens(700), 11, 8);
+    static final Examples HELD_OUT = Examples.inOrder(tokens(60), 11);
+
+    static Trainer start(TrainingOptions options, Path output) throws IOException {
+        return Trainer.start(model(true), TRAINING, Optional.of(HELD_OUT), options, Optional.of(output));
+    }
+
+    @Test
+    void interruptedAndResumedEndsWithTheBytesOfTheUninterrupted() throws IOException {
+        Threads.use(1);
+        Path whole = folder.resolve("whole");
+        List<TrainingProgress> expected = new ArrayList<>();
+        start(OPTIONS, whole).run(expected::add);
+        assertThat(expected).hasSize(9);
+        for (int stop : new int[] {1, 4, 6}) {
+            Threads.use(1 + stop % 3);
+            Path parts = folder.resolve("parts" + stop);
+            List<TrainingProgress> actual = new ArrayList<>();
+            TrainingResult cancelled = start(OPTIONS, parts).run(progress -> {
+                actual.add(progress);
+                return progress.step() < stop;
+            });
+            assertThat(cancelled.finish()).isEqualTo(TrainingResult.Finish.CANCELLED);
+            Threads.use(1 + (stop + 1) % 3);
+            TrainingResult result = Trainer.resume(parts, Optional.empty(), TRAINING, Optional.of(HELD_OUT), OPTIONS)
+                    .run(actual::add);
+            assertThat(result.finish()).isEqualTo(TrainingResult.Finish.STEPS);
+            assertThat(actual.stream().map(TrainingProgress::loss))
+                    .containsExactlyElementsOf(
+                            expected.stream().map(TrainingProgress::loss).toList());
+            assertThat(files(parts)).isEqualTo(files(whole));
+        }
+    }
+
+    /** Every file by its path, as hexadecimal digits. */
+    private static Map<String, String> files(Path folder) throws IOException {
+        Map<String, String> files = new TreeMap<>();
+        try (Stream<Path> tree = Files.walk(folder)) {
+            for (Path file : tree.filter(Files::isRegularFile).toList()) {
+                files.put(folder.relativize(file).toString(), HexFormat.of().formatHex(Files.readAllBytes(file)));
+            }
+        }
+        return files;
+    }
+
+    @Test
+    void microBatchesThreadsAndRecomputationChangeNoByte() throws IOException {
+        TrainingOptions options = OPTIONS.withSteps(2).withCheckpointInterval(0);
+        Threads.use(1);
+        Path expected = folder.resolve("0");
+        start(options, expected).run(progress -> true);
+        int i = 1;
+        for (int part : new int[] {1, 3}) {
+            for (Activations.Keep keep : Activations.Keep.values()) {
+                Threads.use(i % 3 + 1);
+                Path actual = folder.resolve(Integer.toString(i++));
+                start(options.withMicroBatchSize(part).withKeep(keep), actual).run(progress -> true);
+                assertThat(files(actual)).isEqualTo(files(expected));
+            }
+        }
+    }
+
+    @Test
+    void aProcessThatIsKilledResumesToTheBytesOfOneThatWasNot() throws Exception {
+        Path whole = folder.resolve("whole");
+        start(MANY_CHECKPOINTS, whole).run(progress -> true);
+        Path killed = folder.resolve("killed");
+        String verb = "start";
+        for (int round = 0; round < 3; round++) {
+            Process process = KilledRun.begin(killed, verb);
+            try (BufferedReader out = process.inputReader()) {
+                for (int line = 0; line < 3 + round; line++) {
+                    assertThat(out.readLine()).as("round %d", round).isNotNull();
+                }
+                Thread.sleep(3L * round); // so that it is not always killed at one place
+                process.destroyForcibly();
+            }
+            assertThat(process.waitFor()).isNotZero();
+            verb = "resume";
+        }
+        Trainer resumed = Trainer.resume(killed, Optional.empty(), TRAINING, Optional.of(HELD_OUT), MANY_CHECKPOINTS);
+        assertThat(resumed.step()).isBetween(5L, 23L);
+        resumed.run(progress -> true);
+        assertThat(files(killed)).isEqualTo(files(whole));
+    }
+
+    @Test
+    void theScalarKernelsTrainToTheSameBytes() throws Exception {
+        Path vectors = folder.resolve("vectors");
+        start(MANY_CHECKPOINTS, vectors).run(progress -> true);
+        Path scalars = folder.resolve("scalars");
+        Process process = KilledRun.begin(scalars, "start", "-Dcausal4j.kernels=scalar");
+        process.inputReader().lines().forEach(line -> {});
+        assertThat(process.waitFor()).isZero();
+        assertThat(files(scalars)).isEqualTo(files(vectors));
+    }
+
+    @Test
+    void lowRankAdditionsAreTrainedAloneSavedAsPartOfTheModelAndResumed() throws IOException {
+        TrainingOptions options = OPTIONS.withDropout(Dropout.NONE)
+                .withLearningRate(new LearningRate.Constant(1e-2))
+                .withTrained(new Trained.LowRank(2, 4, true, true));
+        List<TrainingProgress> expected = new ArrayList<>();
+        Trainer trainer = start(options, folder.resolve("whole"));
+        trainer.run(expected::add);
+        Trainer full = Trainer.start(
+                model(true),
+                TRAINING,
+                Optional.of(HELD_OUT),
+                options.withSteps(1).withTrained(new Trained.All()),
+                Optional.empty());
+        full.run(progress -> {
+            assertThat(progress.loss())
+                    .as("begins unchanged")
+                    .isEqualTo(expected.getFirst().loss());
+            return true;
+        });
+        assertThat(trainer.trainedParameters()).isEqualTo(2L * 2 * ((21 + 63) + (21 + 21) + (21 + 35) + (35 + 21)));
+        assertThat(expected.getLast().loss()).isLessThan(expected.getFirst().loss());
+        List<Parameter> before = model(true).namedParameters();
+        Map<String, Parameter> after = new TreeMap<>();
+        trainer.model().namedParameters().forEach(parameter -> after.put(parameter.name(), parameter));
+        for (Parameter parameter : before) {
+            assertThat(same(parameter, after.get(parameter.name())))
+                    .as(parameter.name())
+                    .isTrue();
+        }
+        float[] saved = logits(CausalLM.load(folder.resolve("whole").resolve("checkpoint-9")));
+        assertThat(saved).containsExactly(logits(trainer.model()), within(1e-4f));
+
+        Path parts = folder.resolve("parts");
+        start(options, parts).run(progress -> progress.step() < 4);
+        assertThatThrownBy(() -> Trainer.resume(parts, Optional.empty(), TRAINING, Optional.of(HELD_OUT), options))
+                .hasMessageStartingWith("model: expected the one the run began from, got none");
+        Trainer.resume(parts, Optional.of(model(true)), TRAINING, Optional.of(HELD_OUT), options)
+                .run(progress -> true);
+        assertThat(files(parts)).isEqualTo(files(folder.resolve("whole")));
+    }
+
+    @Test
+    void trainingLearns() throws IOException {
+        Trainer trainer = Trainer.start(
+                model(true),
+                TRAINING,
+                Optional.of(HELD_OUT),
+                OPTIONS.withSteps(60).withEvaluationInterval(20).withLearningRate(new LearningRate.Constant(1e-2)),
+                Optional.empty());
+        List<TrainingProgress> progress = new ArrayList<>();
+        TrainingResult result = trainer.run(progress::add);
+        assertThat(progress.getFirst().loss()).isBetween(3.5, 3.9); // ln 41 = 3.71
+        assertThat(result.validationLoss().orElseThrow()).isLessThan(1.5);
+        assertThat(progress.get(19).validationLoss()).isPresent();
+        assertThat(progress.get(18).validationLoss()).isEmpty();
+    }
+
+    @Test
+    void theGivenModelNeverChanges() throws IOException {
+        CausalLM model = model(false);
+        float[] before = new float[21];
+        model.head().projection().row(5, before, 0);
+        float[] bias = model.backbone().lastNorm().bias().clone();
+        Trainer trainer =
+                Trainer.start(model, TRAINING, Optional.empty(), OPTIONS.withEvaluationInterval(0), Optional.empty());
+        trainer.run(progress -> true);
+        float[] after = new float[21];
+        model.head().projection().row(5, after, 0);
+        assertThat(after).containsExactly(before);
+        assertThat(model.backbone().lastNorm().bias()).containsExactly(bias);
+        trainer.model().head().projection().row(5, after, 0);
+        assertThat(after).isNotEqualTo(before);
+    }
+
+    @Test
+    void aSavedModelHasTheLogitsOfTheTrainedOne() throws IOException {
+        for (boolean tied : new boolean[] {true, false}) {
+            Path output = folder.resolve("tied" + tied);
+            Trainer trainer = Trainer.start(
+                    model(tied),
+                    TRAINING,
+                    Optional.empty(),
+                    OPTIONS.withEvaluationInterval(0).withSteps(3),
+                    Optional.of(output));
+            trainer.run(progress -> true);
+            CausalLM loaded = CausalLM.load(output);
+            assertThat(loaded.head().tied()).isEqualTo(tied);
+            assertThat(loaded.bos()).hasValue(2);
+            assertThat(loaded.eos()).containsExactly(3);
+            assertThat(logits(loaded)).containsExactly(logits(trainer.model()));
+        }
+    }
+
+    @Test
+    void aModelSavedInBf16IsTheModelRounded() throws IOException {
+        CausalLM model = model(false);
+        model.save(folder, DType.BF16);
+        CausalLM loaded = CausalLM.load(folder);
+        assertThat(loaded.dtype()).isEqualTo(DType.BF16);
+        float[] exact = new float[21];
+        float[] rounded = new float[21];
+        model.backbone().blocks().get(1).up().weight().row(33, exact, 0);
+        loaded.backbone().blocks().get(1).up().weight().row(33, rounded, 0);
+        for (int k = 0; k < 21; k++) {
+            assertThat(rounded[k]).isEqualTo(DType.fromBFloat16(DType.toBFloat16(exact[k])));
+        }
+    }
+
+    private static float[] logits(CausalLM model) {
+        dev.causal4j.backbone.Batch batch = dev.causal4j.backbone.Batch.of(model.newCache(), 1, 5, 2, 40);
+        return model.head().logits(model.forward(batch, new Activations()), 3);
+    }
+
+    @Test
+    void onlyWhatIsTrainedChanges() throws IOException {
+        CausalLM model = model(false);
+        Map<Trained, Set<String>> parts = Map.of(
+                new Trained.Head(), Set.of("lm_head.weight"),
+                new Trained.LastLayers(1), Set.of("ln_f.weight", "ln_f.bias"));
+        for (Map.Entry<Trained, Set<String>> part : parts.entrySet()) {
+            Trainer trainer = Trainer.start(
+                    model,
+                    TRAINING,
+                    Optional.empty(),
+                    OPTIONS.withEvaluationInterval(0).withTrained(part.getKey()),
+                    Optional.empty());
+            trainer.run(progress -> true);
+            List<String> changed = new ArrayList<>();
+            for (int i = 0; i < model.namedParameters().size(); i++) {
+                if (!same(
+                        model.namedParameters().get(i),
+                        trainer.model().namedParameters().get(i))) {
+                    changed.add(model.namedParameters().get(i).name());
+                }
+            }
+            if (part.getKey() instanceof Trained.LastLayers) {
+                assertThat(changed).filteredOn(name -> name.startsWith("h.1.")).hasSize(12);
+                assertThat(changed).hasSize(14);
+            }
+            assertThat(changed).containsAll(part.getValue());
+            assertThat(changed).noneMatch(name -> name.startsWith("h.0.") || name.startsWith("w"));
+        }
+    }
+
+    private static boolean same(Parameter a, @Nullable Parameter b) {
+        if (a instanceof Parameter.OfMatrix x && b instanceof Parameter.OfMatrix y) {
+            float[] one = new float[x.matrix().cols()];
+            float[] other = one.clone();
+            for (int n = 0; n < x.matrix().rows(); n++) {
+                x.matrix().row(n, one, 0);
+                y.matrix().row(n, other, 0);
+                if (!Arrays.equals(one, other)) {
+                    return false;
+                }
+            }
+            return true;
+        }
+        return Arrays.equals(
+                ((Parameter.OfVector) a).numbers(), ((Parameter.OfVector) Objects.requireNonNull(b)).numbers());
+    }
+
+    @Test
+    void aRunThatDivergesNamesTheStepAndKeepsTheCheckpoint() throws IOException {
+        TrainingOptions options = OPTIONS.withEvaluationInterval(0)
+                .withCheckpointInterval(1)
+                .withClipNorm(0)
+                .withLearningRate(new LearningRate.WarmupCosine(1e30, 1e30, 0, 9));
+        Trainer trainer = start(options, folder);
+        assertThatThrownBy(() -> trainer.run(progress -> true))
+                .isInstanceOf(ArithmeticException.class)
+                .hasMessageStartingWith("step 2, ")
+                .hasMessageEndingWith("; lower the learning rate; checkpoints of earlier steps are kept");
+        assertThat(folder.resolve("checkpoint-1")).isDirectory();
+    }
+
+    @Test
+    void anInterruptWritesACheckpointAndStaysVisible() throws IOException {
+        TrainingResult result = start(OPTIONS, folder).run(progress -> {
+            if (progress.step() == 5) {
+                Thread.currentThread().interrupt();
+            }
+            return true;
+        });
+        assertThat(Thread.interrupted()).isTrue();
+        assertThat(result.finish()).isEqualTo(TrainingResult.Finish.CANCELLED);
+        assertThat(result.step()).isEqualTo(5);
+        assertThat(folder.resolve("checkpoint-5")).isDirectory();
+    }
+
+    @Test
+    void noImprovementEndsTrainingEarlyWithTheBestModel() throws IOException {
+        TrainingOptions options = OPTIONS.withEvaluationInterval(1)
+                .withPatience(2)
+                .withSteps(500)
+                .withLearningRate(new LearningRate.WarmupCosine(3e-3, 3, 2, 3));
+        TrainingResult result = start(options, folder).run(progress -> true);
+        assertThat(result.finish()).isEqualTo(TrainingResult.Finish.EARLY_STOP);
+        assertThat(result.step()).isEqualTo(result.bestStep() + 2);
+        assertThat(Files.readAllBytes(folder.resolve("model.safetensors")))
+                .isEqualTo(Files.readAllBytes(
+                        folder.resolve("checkpoint-" + result.bestStep()).resolve("model.safetensors")));
+    }
+
+    @Test
+    void leftoversOfAKilledRunAreNoCheckpointAndAreCleanedUp() throws IOException {
+        start(OPTIONS, folder).run(progress -> progress.step() < 3);
+        Path unfinished =
+                Files.createDirectories(folder.resolve(".unfinished-4").resolve("training"));
+        Files.writeString(unfinished.resolve("state.json"), "{");
+        Trainer trainer = Trainer.resume(folder, Optional.empty(), TRAINING, Optional.of(HELD_OUT), OPTIONS);
+        assertThat(trainer.step()).isEqualTo(3);
+        trainer.run(progress -> true);
+        assertThat(folder.resolve(".unfinished-4")).doesNotExist();
+    }
+
+    @Test
+    void whatCannotBeResumedIsRefusedInOneLine() throws IOException {
+        assertThatThrownBy(() -> Trainer.resume(folder, Optional.empty(), TRAINING, Optional.empty(), OPTIONS))
+                .hasMessage(folder + ": expected a checkpoint to resume from, got a folder without one; start without"
+                        + " resuming");
+        start(OPTIONS, folder).run(progress -> progress.step() < 2);
+        assertThatThrownBy(() -> start(OPTIONS, folder))
+                .hasMessage(folder + ": expected a folder without checkpoints, got a run in it; resume it, or choose"
+                        + " another folder");
+        assertThatThrownBy(() ->
+                        Trainer.resume(folder, Optional.empty(), TRAINING, Optional.of(HELD_OUT), OPTIONS.withSeed(1)))
+                .hasMessage(folder + ": expected a seed of 6, got 1; resume with the options the run began with");
+        Path state = folder.resolve("checkpoint-2/training/state.json");
+        Files.writeString(state, Files.readString(state).replace("\"step\":\"2\"", "\"step\":\"two\""));
+        assertThatThrownBy(() -> Trainer.resume(folder, Optional.empty(), TRAINING, Optional.of(HELD_OUT), OPTIONS))
+                .hasMessageContaining("key \"step\": expected an integer of at least 0, got \"two\"");
+    }
+
+    @Test
+    void learningRatesRiseAndFall() {
+        LearningRate rate = new LearningRate.WarmupCosine(1, 0.1, 4, 12);
+        assertThat(rate.at(0)).isEqualTo(0.25);
+        assertThat(rate.at(3)).isEqualTo(1);
+        assertThat(rate.at(4)).isEqualTo(1);
+        assertThat(rate.at(8)).isCloseTo(0.55, within(1e-15));
+        assertThat(rate.at(12)).isEqualTo(0.1);
+        assertThat(rate.at(1000)).isEqualTo(0.1);
+        assertThat(new LearningRate.Constant(3).at(77)).isEqualTo(3);
+    }
+}
