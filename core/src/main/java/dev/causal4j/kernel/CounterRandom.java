@@ -47,7 +47,7 @@ public final class CounterRandom {
      * Not thread-safe.
      */
     public static final class Stream {
-        private static final int BLOCKS = 64;
+        static final int BLOCKS = 64;
         private static final long LOW = 0xffffffffL;
 
         private final long seed;
@@ -58,7 +58,7 @@ public final class CounterRandom {
         private final long[] x2 = new long[BLOCKS];
         private final long[] x3 = new long[BLOCKS];
         private long first;
-        private int filled; // 0 or BLOCKS
+        private int filled; // blocks
         private long missed = Long.MIN_VALUE; // the last position that was not among the 64 blocks
 
         /** The numbers at (seed, any position, stream). */
@@ -77,17 +77,18 @@ public final class CounterRandom {
                 if (!goesOn) {
                     return CounterRandom.uniform(seed, position, stream);
                 }
-                fill(block);
+                fill(block, BLOCKS);
                 i = 0;
             }
             int b = (int) i;
             return unit((position & 1) == 0 ? x0[b] << 32 | x1[b] : x2[b] << 32 | x3[b]);
         }
 
-        private void fill(long block) {
+        /** Computes blocks {@code block} to {@code block + count - 1}, at most {@link #BLOCKS} of them. */
+        void fill(long block, int count) {
             first = block;
-            filled = BLOCKS;
-            for (int i = 0; i < BLOCKS; i++) {
+            filled = count;
+            for (int i = 0; i < count; i++) {
                 x0[i] = (block + i) & LOW;
                 x1[i] = (block + i) >>> 32;
                 x2[i] = stream & LOW;
@@ -96,15 +97,25 @@ public final class CounterRandom {
             int key0 = (int) seed;
             int key1 = (int) (seed >>> 32);
             for (int round = 0; round < ROUNDS; round++) {
-                round(key0 & LOW, key1 & LOW);
+                round(key0 & LOW, key1 & LOW, count);
                 key0 += KEY_STEP_0;
                 key1 += KEY_STEP_1;
             }
         }
 
+        /** Word {@code i} mod 4 of block {@code i / 4} of those computed last, as an unsigned number. */
+        long word(int i) {
+            return switch (i & 3) {
+                case 0 -> x0[i >> 2];
+                case 1 -> x1[i >> 2];
+                case 2 -> x2[i >> 2];
+                default -> x3[i >> 2];
+            };
+        }
+
         /** A round of every block; a method of its own, since the compiler then makes vectors of it. */
-        private void round(long key0, long key1) {
-            for (int i = 0; i < BLOCKS; i++) {
+        private void round(long key0, long key1, int count) {
+            for (int i = 0; i < count; i++) {
                 long product0 = MULTIPLIER_0 * (x0[i] & LOW);
                 long product1 = MULTIPLIER_1 * (x2[i] & LOW);
                 x0[i] = product1 >>> 32 ^ x1[i] ^ key0;
