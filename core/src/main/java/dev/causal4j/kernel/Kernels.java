@@ -189,7 +189,7 @@ public final class Kernels {
     }
 
     /**
-     * The index, from 0 to n - 1, of the largest of n numbers, none of them NaN; of equal ones the lowest.
+     * The index, from 0 to n - 1, of the largest of n numbers; of equal ones the lowest. A NaN is larger than nothing.
      *
      * @param n at least 1
      */
