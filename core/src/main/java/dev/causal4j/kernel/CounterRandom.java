@@ -53,18 +53,27 @@ public final class CounterRandom {
         private final long seed;
         private final long stream;
         // The four words of each block, as unsigned numbers; arrays of long are what the compiler makes vectors of.
-        private final long[] x0 = new long[BLOCKS];
-        private final long[] x1 = new long[BLOCKS];
-        private final long[] x2 = new long[BLOCKS];
-        private final long[] x3 = new long[BLOCKS];
+        private final long[] x0;
+        private final long[] x1;
+        private final long[] x2;
+        private final long[] x3;
         private long first;
         private int filled; // blocks
         private long missed = Long.MIN_VALUE; // the last position that was not among the 64 blocks
 
         /** The numbers at (seed, any position, stream). */
         public Stream(long seed, long stream) {
+            this(seed, stream, BLOCKS);
+        }
+
+        /** For {@link #fill} of no more than so many blocks. */
+        Stream(long seed, long stream, int blocks) {
             this.seed = seed;
             this.stream = stream;
+            x0 = new long[blocks];
+            x1 = new long[blocks];
+            x2 = new long[blocks];
+            x3 = new long[blocks];
         }
 
         /** Uniform in [0, 1), a multiple of 2^-53. */

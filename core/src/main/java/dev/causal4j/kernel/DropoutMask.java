@@ -38,8 +38,9 @@ public record DropoutMask(double rate, long seed, long stream) {
         }
         long threshold = (long) (rate * 0x1p32);
         float scale = (float) (1 / (1 - rate));
-        CounterRandom.Stream blocks = new CounterRandom.Stream(seed, stream);
         int skipped = (int) position & 3; // words of the first block
+        int most = Math.min(CounterRandom.Stream.BLOCKS, Math.ceilDiv(skipped + n, 4));
+        CounterRandom.Stream blocks = new CounterRandom.Stream(seed, stream, most);
         for (int from = -skipped; from < n; from += WORDS) {
             int words = Math.min(WORDS, n - from);
             blocks.fill((position + from) >>> 2, Math.ceilDiv(words, 4));

@@ -9,6 +9,7 @@ import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.GPT2Config;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Matrix;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 class ScreeningTrialTest {
@@ -67,8 +68,11 @@ class ScreeningTrialTest {
                 CausalLM.create(GPT2Config.of(GPT2Shape.of(8, 64, 1, 1), 1 << 17), 5, DType.F32)
                         .backbone(),
                 large);
-        GenerationOptions topP = GenerationOptions.builder().topP(0.5).build();
-        Sequence sequence = new Sequence(model, 0, new int[] {1}, topP);
+        GenerationOptions raises = GenerationOptions.builder()
+                .temperature(0)
+                .logitBias(Map.of(7, 1.0))
+                .build();
+        Sequence sequence = new Sequence(model, 0, new int[] {1}, raises);
         assertThat(sequence.canBeScreened()).isFalse();
         ScreeningTrial trial = new ScreeningTrial(large, Screening.AUTO);
         HeadStep step = new HeadStep(large, trial);
