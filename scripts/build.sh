@@ -15,10 +15,7 @@ build() {
     rm -rf "$target/app.new" "$target/lib"
     mkdir "$target/app.new"
     touch "$target/app.new/built" # sources that change while we build are newer than this
-    # Not -q: that would hide the warnings, and a warning is an error.
-    if ! maven -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -Dmaven.test.skip=true -Dspotless.check.skip=true \
-      -pl cli -am package >"$target/launcher.log" 2>&1; then
-      cat "$target/launcher.log" >&2
+    if ! package cli "$target/launcher.log"; then
       unlock "$target/launcher.building"
       echo "causal4j: the build failed; its output is above" >&2
       exit 1
@@ -28,20 +25,21 @@ build() {
     rm -rf "$target/app"
     rm -f "$target/causal4j.aot"
     mv "$target/app.new" "$target/app"
-    train
+    keep_classes
   fi
   unlock "$target/launcher.building"
 }
 
 # A run of the program whose classes Java keeps, loaded and parsed, for the next (JEP 514). Without it all is as before,
 # only slower, so nothing depends on whether it works.
-train() {
+keep_classes() {
   (
     cd "$target"
     rm -f causal4j.aot.new
-    CAUSAL4J_JAVA_OPTS=-XX:AOTCacheOutput=causal4j.aot.new "$root/causal4j" generate "Emma was" --max-new-tokens 4 \
-      --model "$root/model-austen/src/main/resources/dev/causal4j/austen" >launcher-training.log 2>&1 </dev/null &&
-      mv causal4j.aot.new causal4j.aot
+    CAUSAL4J_BUILDING=1 CAUSAL4J_JAVA_OPTS=-XX:AOTCacheOutput=causal4j.aot.new \
+      "$root/causal4j" generate "Emma was" --max-new-tokens 4 \
+      --model "$root/model-austen/src/main/resources/dev/causal4j/austen" >launcher-classes.log 2>&1 </dev/null &&
+      [ -f causal4j.aot.new ] && mv causal4j.aot.new causal4j.aot
   ) || true
 }
 

@@ -1,4 +1,5 @@
-# Sourced by causal4j and check. find_jdk sets JAVA_HOME to a JDK 25 from 25.0.3 on, and says what to do if there is none.
+# Sourced by causal4j, check and benchmarks/run. find_jdk sets JAVA_HOME to a JDK 25 from 25.0.3 on, and says what to do if
+# there is none.
 # Earlier 25 releases have JDK-8377811: their collector may move pinned objects, which corrupts data.
 
 # Services and containers may run without HOME; Maven cannot.
@@ -80,4 +81,17 @@ install_jdk() {
 maven() {
   (cd "$root" && MAVEN_OPTS="${MAVEN_OPTS:-} --sun-misc-unsafe-memory-access=allow --enable-native-access=ALL-UNNAMED" \
     sh ./mvnw "$@")
+}
+
+# Builds the module $1 and those it needs, without tests and the check of the format. What Maven says goes to the file $2
+# and is shown if it fails; further arguments go to Maven.
+package() {
+  local module=$1 log=$2
+  shift 2
+  # Not -q: that would hide the warnings, and a warning is an error.
+  if ! maven -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -Dmaven.test.skip=true -Dspotless.check.skip=true \
+    -pl "$module" -am package "$@" >"$log" 2>&1; then
+    cat "$log" >&2
+    return 1
+  fi
 }

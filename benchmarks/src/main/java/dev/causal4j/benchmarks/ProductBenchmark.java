@@ -3,7 +3,6 @@ package dev.causal4j.benchmarks;
 import dev.causal4j.kernel.Rows;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Matrix;
-import java.util.Locale;
 import org.openjdk.jmh.annotations.AuxCounters;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Param;
@@ -76,7 +75,7 @@ public class ProductBenchmark extends Protocol {
     }
 
     static DType dtype(String label) {
-        return DType.valueOf(label.toUpperCase(Locale.ROOT));
+        return DType.ofLabel(label).orElseThrow();
     }
 
     @Benchmark

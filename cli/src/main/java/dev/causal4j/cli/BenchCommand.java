@@ -9,7 +9,6 @@ import dev.causal4j.kernel.Threads;
 import dev.causal4j.model.CausalLM;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -21,13 +20,12 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Measures prefill, decode and the head on a synthetic prompt: unmeasured runs until the kernels are compiled, then
+ * Measures prefill, decode and the head on a synthetic prompt: unmeasured runs for at least four seconds, then
  * {@code --repeat} runs, of which the medians count. Decoding is greedy and takes the argmax, but draws and prints nothing.
  */
 @Command(
@@ -35,7 +33,7 @@ import tools.jackson.databind.node.ObjectNode;
         description = "Measures prefill, decode and the head on a synthetic prompt.",
         sortOptions = false)
 final class BenchCommand implements Callable<Integer> {
-    /** Unmeasured time before the first run: C2 has compiled the kernels by then. */
+    /** Unmeasured time before the first run, in which C2 compiles the kernels. */
     private static final long WARM_UP_NANOS = 4_000_000_000L;
 
     /** Rows the head turns into logits at once: 64 rows of GPT-2's vocabulary are 13 MB. */
@@ -60,7 +58,7 @@ final class BenchCommand implements Callable<Integer> {
     @Option(
             names = "--screening",
             description =
-                    "Measures the screened head instead, on --states hidden vectors of --text, with every sampler.")
+                    "With --json: measures the screened head instead, on --states hidden vectors of --text, with every sampler.")
     private boolean screening;
 
     @Option(names = "--text", paramLabel = "FILE", description = "What hidden vectors come from; default: a pattern.")
@@ -82,16 +80,23 @@ final class BenchCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
+        if (screening && !options.json()) {
+            throw Usage.wrong(spec, "screening: expected --json with --screening, got none");
+        }
+        if (states < 1) {
+            throw Usage.wrong(spec, "bench: expected at least 1 state, got " + states);
+        }
+        String read = text == null ? null : TextInput.file(text);
         Kernels.name();
         CausalLM model = options.load();
         if (screening) {
-            Json.print(spec.commandLine().getOut(), ScreeningBench.of(model, tokens(model), states));
+            Json.print(spec.commandLine().getOut(), ScreeningBench.of(model, tokens(model, read), states));
             return 0;
         }
         int room = model.backbone().shape().contextLength();
         if (prompt < 1 || generate < 1 || repeat < 1 || sequences < 1 || (long) prompt + generate > room) {
-            throw new ParameterException(
-                    spec.commandLine(),
+            throw Usage.wrong(
+                    spec,
                     "bench: expected at least 1 of each and prompt + generate of at most the context length " + room
                             + ", got prompt " + prompt + ", generate " + generate + ", repeat " + repeat
                             + ", sequences " + sequences);
@@ -108,11 +113,15 @@ final class BenchCommand implements Callable<Integer> {
         return 0;
     }
 
-    private int[] tokens(CausalLM model) throws IOException {
-        if (states < 1) {
-            throw new ParameterException(spec.commandLine(), "bench: expected at least 1 state, got " + states);
+    private int[] tokens(CausalLM model, @Nullable String read) {
+        if (read == null) {
+            return pattern(model, states);
         }
-        return text == null ? pattern(model, states) : model.requireTokenizer().encode(Files.readString(text));
+        int[] tokens = model.requireTokenizer().encode(read);
+        if (tokens.length == 0) {
+            throw new IllegalArgumentException("text: expected at least one token, got none");
+        }
+        return tokens;
     }
 
     private static int[] pattern(CausalLM model, int count) {

@@ -88,7 +88,7 @@ final class ConvertCommand implements Callable<Integer> {
             throw new CancellationException();
         }
         if (progress == null) {
-            progress = new Progress("convert", "MB", total / MEGABYTE);
+            progress = new Progress("converting", "MB", total / MEGABYTE);
         }
         progress.at(bytes / MEGABYTE, total / MEGABYTE);
     }

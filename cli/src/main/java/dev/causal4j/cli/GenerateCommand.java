@@ -19,14 +19,12 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 import picocli.CommandLine.TypeConversionException;
@@ -155,10 +153,10 @@ final class GenerateCommand implements Callable<Integer> {
         GenerationOptions options = options();
         int[] ids = tokens == null ? null : TokenIds.parse(spec, "--tokens", tokens);
         if (ids != null && prompt != null) {
-            throw usage("prompt: expected PROMPT or --tokens, got both");
+            throw Usage.wrong(spec, "prompt: expected PROMPT or --tokens, got both");
         }
         if (logprobs != null && !model.json()) {
-            throw usage("logprobs: expected --json with --logprobs, got none");
+            throw Usage.wrong(spec, "logprobs: expected --json with --logprobs, got none");
         }
         String text = prompt == null ? "" : TextInput.argument(prompt);
         Kernels.name(); // a choice that cannot be had fails here, once and before anything is loaded
@@ -170,7 +168,7 @@ final class GenerateCommand implements Callable<Integer> {
         CausalLM loaded = checkpoint.load(model.dtype());
         double loadSeconds = (System.nanoTime() - start) / 1e9;
 
-        int[] promptIds = await(encoded);
+        int[] promptIds = encoded.join();
         PrintWriter out = spec.commandLine().getOut();
         TokenListener listener = model.json()
                 ? TokenListener.NONE
@@ -181,8 +179,8 @@ final class GenerateCommand implements Callable<Integer> {
         if (model.json()) {
             ObjectNode document = document(generation, loadSeconds);
             if (logprobs != null) {
-                ScoreDocument scores = new ScoreDocument(loaded, false, logprobs);
-                document.set("logprobs", scores.predictions(generation.predictions()));
+                new ScoreDocument(loaded, false, logprobs)
+                        .predictions(generation.predictions(), document.putArray("logprobs"));
             }
             Json.print(out, document);
         } else {
@@ -197,18 +195,6 @@ final class GenerateCommand implements Callable<Integer> {
 
     private static int[] encode(Checkpoint checkpoint, String text) {
         return text.isEmpty() ? new int[0] : checkpoint.requireTokenizer().encode(text);
-    }
-
-    private static int[] await(CompletableFuture<int[]> encoded) {
-        try {
-            return encoded.join();
-        } catch (CompletionException e) {
-            switch (e.getCause()) {
-                case RuntimeException failure -> throw failure;
-                case Error failure -> throw failure;
-                case null, default -> throw e;
-            }
-        }
     }
 
     private GenerationOptions options() {
@@ -231,11 +217,7 @@ final class GenerateCommand implements Callable<Integer> {
         if (logprobs != null) {
             builder.logProbabilities(logprobs);
         }
-        try {
-            return builder.build();
-        } catch (IllegalArgumentException e) {
-            throw usage(String.valueOf(e.getMessage()));
-        }
+        return Usage.of(spec, builder::build);
     }
 
     /** Prints text as it is made, or token ids for a model without a tokenizer, as long as somebody reads it. */
@@ -294,9 +276,5 @@ final class GenerateCommand implements Callable<Integer> {
             }
             throw new TypeConversionException("expected auto, on or off, got " + value);
         }
-    }
-
-    private ParameterException usage(String message) {
-        return new ParameterException(spec.commandLine(), message);
     }
 }

@@ -33,13 +33,18 @@ final class Json {
         return array;
     }
 
-    /** A number, or null for none and for what JSON has no number for. */
-    static void put(ObjectNode object, String name, OptionalDouble number) {
-        if (number.isPresent() && Double.isFinite(number.getAsDouble())) {
-            object.put(name, number.getAsDouble());
+    /** A number, or null for what JSON has no number for. */
+    static void put(ObjectNode object, String name, double number) {
+        if (Double.isFinite(number)) {
+            object.put(name, number);
         } else {
             object.putNull(name);
         }
+    }
+
+    /** The same, and null for none. */
+    static void put(ObjectNode object, String name, OptionalDouble number) {
+        put(object, name, number.orElse(Double.NaN));
     }
 
     static void add(ArrayNode array, double number) {

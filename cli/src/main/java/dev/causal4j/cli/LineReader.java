@@ -3,10 +3,14 @@ package dev.causal4j.cli;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.Optional;
 
-/** Reads lines of bytes and holds no more of one than a bound. Belongs to one command; not thread-safe. */
+/** Reads lines of bytes, without a byte order mark, and holds no more of one than a bound. Belongs to one command; not thread-safe. */
 final class LineReader {
+    private static final byte[] MARK = "\ufeff".getBytes(StandardCharsets.UTF_8);
+
     private final InputStream in;
     private final byte[] buffer = new byte[1 << 16];
     private int next;
@@ -28,11 +32,20 @@ final class LineReader {
         return number;
     }
 
+    private void skipMark() throws IOException {
+        filled = in.readNBytes(buffer, 0, MARK.length);
+        read = filled;
+        next = Arrays.equals(buffer, 0, filled, MARK, 0, MARK.length) ? filled : 0;
+    }
+
     /**
      * The next line without its end; one longer than {@link TextInput#MOST_BYTES} is cut one byte after that. Empty
      * at the end.
      */
     Optional<byte[]> next() throws IOException {
+        if (read == 0) {
+            skipMark();
+        }
         ByteArrayOutputStream line = new ByteArrayOutputStream();
         boolean any = false;
         while (true) {

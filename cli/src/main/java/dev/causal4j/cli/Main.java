@@ -8,6 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystemException;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CompletionException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -106,9 +107,7 @@ public final class Main implements Callable<Integer> {
             Version.lines().forEach(spec.commandLine().getOut()::println);
             return 0;
         }
-        throw new ParameterException(
-                spec.commandLine(),
-                "command: expected generate, score, inspect, bench, convert or tokenizer, got none");
+        throw Usage.noCommand(spec);
     }
 
     private static int usageError(ParameterException e) {
@@ -132,7 +131,8 @@ public final class Main implements Callable<Integer> {
     /** One line, whatever went wrong. */
     private static String message(Throwable e) {
         Throwable shown = e;
-        while (shown instanceof ExceptionInInitializerError && shown.getCause() != null) {
+        while ((shown instanceof ExceptionInInitializerError || shown instanceof CompletionException)
+                && shown.getCause() != null) {
             shown = shown.getCause();
         }
         if (shown instanceof UncheckedIOException unchecked && unchecked.getCause() != null) {

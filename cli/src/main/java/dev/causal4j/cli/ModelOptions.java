@@ -13,7 +13,6 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 import picocli.CommandLine.TypeConversionException;
 
@@ -63,7 +62,7 @@ final class ModelOptions {
     /** The folder, for a command that needs one. */
     Path requireModel() {
         if (model == null) {
-            throw new ParameterException(spec.commandLine(), "--model: expected the folder of a model, got none");
+            throw Usage.wrong(spec, "--model: expected the folder of a model, got none");
         }
         return model;
     }
@@ -75,23 +74,17 @@ final class ModelOptions {
 
     void useThreads() {
         if (threads != null) {
-            try {
-                Threads.use(threads);
-            } catch (IllegalArgumentException e) {
-                throw new ParameterException(spec.commandLine(), String.valueOf(e.getMessage()));
-            }
+            int wanted = threads;
+            Usage.check(spec, () -> Threads.use(wanted));
         }
     }
 
     static final class DTypeConverter implements ITypeConverter<DType> {
         @Override
         public DType convert(String value) {
-            return switch (value.toLowerCase(Locale.ROOT)) {
-                case "f32" -> DType.F32;
-                case "bf16" -> DType.BF16;
-                case "int8" -> DType.INT8;
-                default -> throw new TypeConversionException("expected f32, bf16 or int8, got " + value);
-            };
+            return DType.ofLabel(value.toLowerCase(Locale.ROOT))
+                    .filter(dtype -> dtype != DType.F16)
+                    .orElseThrow(() -> new TypeConversionException("expected f32, bf16 or int8, got " + value));
         }
     }
 }

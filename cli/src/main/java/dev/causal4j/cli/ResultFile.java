@@ -1,5 +1,6 @@
 package dev.causal4j.cli;
 
+import dev.causal4j.format.WholeFile;
 import java.io.BufferedReader;
 import java.io.EOFException;
 import java.io.IOException;
@@ -23,11 +24,9 @@ import tools.jackson.databind.node.ObjectNode;
  * while it is open, so that no two runs write to one. Belongs to one command; not thread-safe.
  */
 final class ResultFile implements AutoCloseable {
-    private final Path file;
     private final FileChannel channel;
 
-    private ResultFile(Path file, FileChannel channel) {
-        this.file = file;
+    private ResultFile(FileChannel channel) {
         this.channel = channel;
     }
 
@@ -57,7 +56,7 @@ final class ResultFile implements AutoCloseable {
                 channel.truncate(0);
             }
             channel.position(channel.size());
-            return new ResultFile(file, channel);
+            return new ResultFile(channel);
         } catch (IOException | RuntimeException e) {
             channel.close();
             throw e;
@@ -122,10 +121,7 @@ final class ResultFile implements AutoCloseable {
 
     /** Appends whole lines at once. */
     void append(String lines) throws IOException {
-        ByteBuffer bytes = StandardCharsets.UTF_8.encode(lines);
-        while (bytes.hasRemaining()) {
-            channel.write(bytes);
-        }
+        WholeFile.drain(StandardCharsets.UTF_8.encode(lines), channel);
     }
 
     /** Whether it is the same file as {@code other}. */
@@ -136,10 +132,5 @@ final class ResultFile implements AutoCloseable {
     @Override
     public void close() throws IOException {
         channel.close();
-    }
-
-    @Override
-    public String toString() {
-        return file.toString();
     }
 }

@@ -1,10 +1,12 @@
 package dev.causal4j.cli;
 
+import dev.causal4j.format.WholeFile;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Ranking;
 import dev.causal4j.scoring.Score;
 import dev.causal4j.scoring.Scorer;
+import dev.causal4j.scoring.ScoringListener;
 import dev.causal4j.scoring.ScoringOptions;
 import dev.causal4j.scoring.ScoringRequest;
 import java.io.IOException;
@@ -12,12 +14,12 @@ import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 import tools.jackson.databind.node.ObjectNode;
@@ -25,7 +27,7 @@ import tools.jackson.databind.node.ObjectNode;
 /** Tells how likely the model finds a text, many texts, or each of several continuations. */
 @Command(name = "score", description = "Shows how likely the model finds a text, token by token.", sortOptions = false)
 final class ScoreCommand implements Callable<Integer> {
-    /** Tokens from which on a single text has a progress bar. */
+    /** Tokens from which on a text, or choices, have a progress bar. */
     private static final int LONG = 2048;
 
     @Parameters(
@@ -96,20 +98,21 @@ final class ScoreCommand implements Callable<Integer> {
         checkUsage();
         ScoringOptions options = options();
         int[] ids = tokens == null ? null : TokenIds.parse(spec, "--tokens", tokens);
+        if (html != null) {
+            WholeFile.check(html);
+        }
         String given = text != null ? TextInput.argument(text) : file != null ? TextInput.file(file) : "";
         List<String> continuations = continuations();
-        if (html != null) {
-            ScorePage.check(html);
-        }
         Kernels.name(); // a choice that cannot be had fails here, once and before anything is loaded
         CausalLM loaded = model.load();
         int contextLength = loaded.backbone().shape().contextLength();
         if (stride > contextLength) {
-            throw usage("stride: expected at most the context length " + contextLength + ", got " + stride);
+            throw Usage.wrong(spec, "stride: expected at most the context length " + contextLength + ", got " + stride);
         }
         int[] before = prefix.isEmpty() ? new int[0] : loaded.requireTokenizer().encode(prefix);
         if (before.length > contextLength) {
-            throw usage(
+            throw Usage.wrong(
+                    spec,
                     "prefix: expected at most " + contextLength + " tokens, the context length, got " + before.length);
         }
         if (lines.in != null) {
@@ -126,25 +129,31 @@ final class ScoreCommand implements Callable<Integer> {
         return 0;
     }
 
-    private void checkUsage() {
+    private void checkUsage() throws IOException {
         int texts =
                 (text == null ? 0 : 1) + (file == null ? 0 : 1) + (tokens == null ? 0 : 1) + (lines.in == null ? 0 : 1);
         if (texts != 1) {
-            throw usage("text: expected one of TEXT, --file, --tokens and --jsonl, got "
-                    + (texts == 0 ? "none" : "several"));
+            throw Usage.wrong(
+                    spec,
+                    "text: expected one of TEXT, --file, --tokens and --jsonl, got "
+                            + (texts == 0 ? "none" : "several"));
         }
         String complaint = lines.complaint(model.json());
         if (complaint != null) {
-            throw usage(complaint);
+            throw Usage.wrong(spec, complaint);
         }
         if ("-".equals(choices) && "-".equals(text)) {
-            throw usage("choices: expected another source than TEXT, got standard input for both");
+            throw Usage.wrong(spec, "choices: expected another source than TEXT, got standard input for both");
         }
         if (choices != null && (lines.in != null || !prefix.isEmpty() || stride != 0)) {
-            throw usage("choices: expected a prompt as TEXT, --file or --tokens, got --jsonl, --prefix or --stride");
+            throw Usage.wrong(
+                    spec, "choices: expected a prompt as TEXT, --file or --tokens, got --jsonl, --prefix or --stride");
         }
         if (html != null && (lines.in != null || choices != null)) {
-            throw usage("html: expected one text, got --jsonl or --choices");
+            throw Usage.wrong(spec, "html: expected one text, got --jsonl or --choices");
+        }
+        if (file != null && ResultFile.same(file, html)) {
+            throw Usage.wrong(spec, "html: expected another file than --file, got the same");
         }
     }
 
@@ -157,11 +166,7 @@ final class ScoreCommand implements Callable<Integer> {
     }
 
     private ScoringOptions options() {
-        try {
-            return ScoringOptions.builder().stride(stride).alternatives(top).build();
-        } catch (IllegalArgumentException e) {
-            throw usage(String.valueOf(e.getMessage()).replace("alternatives:", "top:"));
-        }
+        return Usage.of(spec, ScoringOptions.builder().stride(stride).alternatives(top)::build);
     }
 
     private void score(CausalLM loaded, ScoringRequest request, ScoringOptions options) throws IOException {
@@ -175,17 +180,11 @@ final class ScoreCommand implements Callable<Integer> {
                     .alternatives(Math.max(top, ScorePage.ALTERNATIVES))
                     .build();
         }
-        Score score;
-        try (Progress progress = request.tokens().length < LONG ? null : new Progress("scoring", "tokens", -1)) {
-            score = new Scorer(loaded)
-                    .score(List.of(request), asked, (done, total) -> {
-                        if (progress != null) {
-                            progress.at(done, total);
-                        }
-                        return true;
-                    })
-                    .getFirst();
-        }
+        ScoringOptions inForce = asked;
+        Score score = watched(
+                        request.tokens().length,
+                        listener -> new Scorer(loaded).score(List.of(request), inForce, listener))
+                .getFirst();
         if (html != null) {
             ScorePage.write(html, loaded, score);
         }
@@ -211,18 +210,27 @@ final class ScoreCommand implements Callable<Integer> {
         }
         List<int[]> encoded =
                 continuations.stream().map(loaded.requireTokenizer()::encode).toList();
-        Ranking ranking;
-        try (Progress progress = new Progress("scoring", "tokens", -1)) {
-            ranking = new Scorer(loaded).rank(prompt, encoded, options, (done, total) -> {
-                progress.at(done, total);
-                return true;
-            });
-        }
+        long tokenCount =
+                prompt.length + encoded.stream().mapToLong(ids -> ids.length).sum();
+        Ranking ranking = watched(tokenCount, listener -> new Scorer(loaded).rank(prompt, encoded, options, listener));
         PrintWriter out = spec.commandLine().getOut();
         if (model.json()) {
             Json.print(out, new ScoreDocument(loaded, totalsOnly, top).ranking(prompt, continuations, ranking));
         } else {
             new ScoreTable(loaded, out).ranking(continuations, ranking);
+        }
+    }
+
+    /** Scores so many tokens under a progress bar, if they are enough for one. */
+    private static <T> T watched(long tokens, Function<ScoringListener, T> scoring) {
+        if (tokens < LONG) {
+            return scoring.apply(ScoringListener.NONE);
+        }
+        try (Progress progress = new Progress("scoring", "tokens", -1)) {
+            return scoring.apply((done, total) -> {
+                progress.at(done, total);
+                return true;
+            });
         }
     }
 
@@ -239,9 +247,5 @@ final class ScoreCommand implements Callable<Integer> {
             err.println(scoring.summary());
         }
         return scoring.allScored() ? 0 : 1;
-    }
-
-    private ParameterException usage(String message) {
-        return new ParameterException(spec.commandLine(), message);
     }
 }

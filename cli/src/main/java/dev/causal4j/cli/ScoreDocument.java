@@ -10,12 +10,25 @@ import dev.causal4j.scoring.Totals;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
-import java.util.OptionalDouble;
+import java.util.Set;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Scores and predictions as JSON. Immutable. */
 final class ScoreDocument {
+    /** All fields that {@link #add(Score, ObjectNode)} may set. */
+    static final Set<String> FIELDS = Set.of(
+            "tokens",
+            "pieces",
+            "logprobs",
+            "ranks",
+            "top",
+            "nll",
+            "scored_tokens",
+            "scored_bytes",
+            "perplexity",
+            "bits_per_byte");
+
     private final Pieces pieces;
     private final boolean totalsOnly;
     private final int top;
@@ -66,7 +79,7 @@ final class ScoreDocument {
     }
 
     static void add(Totals totals, ObjectNode document) {
-        Json.put(document, "nll", OptionalDouble.of(totals.nll()));
+        Json.put(document, "nll", totals.nll());
         document.put("scored_tokens", totals.scoredTokens()).put("scored_bytes", totals.scoredBytes());
         Json.put(document, "perplexity", totals.perplexity());
         Json.put(document, "bits_per_byte", totals.bitsPerByte());
@@ -83,7 +96,7 @@ final class ScoreDocument {
                 addTokens(ranking.choices().get(i), choice);
             }
             for (Normalization normalization : Normalization.values()) {
-                Json.put(choice, name(normalization), OptionalDouble.of(ranking.logProbability(i, normalization)));
+                Json.put(choice, name(normalization), ranking.logProbability(i, normalization));
             }
         }
         ObjectNode orders = document.putObject("order");
@@ -100,28 +113,25 @@ final class ScoreDocument {
                 : "logprob_" + normalization.name().toLowerCase(Locale.ROOT);
     }
 
-    /** Predictions of tokens that were generated. */
-    ArrayNode predictions(List<Prediction> predictions) {
-        ArrayNode array = Json.array(new int[0]);
+    /** Adds predictions of tokens that were generated. */
+    void predictions(List<Prediction> predictions, ArrayNode array) {
         for (Prediction prediction : predictions) {
             ObjectNode object = array.addObject().put("token", prediction.token());
-            Json.put(object, "logprob", OptionalDouble.of(prediction.logProbability()));
+            Json.put(object, "logprob", prediction.logProbability());
             object.put("rank", prediction.rank());
             addAlternatives(prediction, object.putArray("top"));
         }
-        return array;
     }
 
     private void addAlternatives(Prediction prediction, ArrayNode array) {
-        List<Alternative> alternatives = prediction.alternatives(); // a page may have asked for more
-        for (Alternative alternative : alternatives.subList(0, Math.min(top, alternatives.size()))) {
+        for (Alternative alternative : prediction.alternatives(top)) { // a page may have asked for more
             ObjectNode object = array.addObject().put("token", alternative.token());
             if (pieces.known()) {
                 object.put("piece", pieces.of(alternative.token()));
             } else {
                 object.putNull("piece");
             }
-            Json.put(object, "logprob", OptionalDouble.of(alternative.logProbability()));
+            Json.put(object, "logprob", alternative.logProbability());
         }
     }
 }

@@ -34,6 +34,8 @@ final class ScoreLines {
 
     private static final String TEXT = "text";
     private static final String NLL = "nll";
+    private static final String LINE = "line";
+    private static final String ERROR = "error";
 
     private final CausalLM model;
     private final Scorer scorer;
@@ -169,21 +171,7 @@ final class ScoreLines {
 
     /** Fields of a result that replace those of the input. */
     private static boolean isResult(String field) {
-        return switch (field) {
-            case "tokens",
-                    "pieces",
-                    "logprobs",
-                    "ranks",
-                    "top",
-                    NLL,
-                    "scored_tokens",
-                    "scored_bytes",
-                    "perplexity",
-                    "bits_per_byte",
-                    "line",
-                    "error" -> true;
-            default -> false;
-        };
+        return ScoreDocument.FIELDS.contains(field) || field.equals(LINE) || field.equals(ERROR);
     }
 
     private static boolean isBlank(byte[] line) {
@@ -273,7 +261,7 @@ final class ScoreLines {
             err.println(line.error);
         }
         line.carried.remove(NLL); // a result without it is a failure
-        return line.carried.put("line", line.number).put("error", line.error);
+        return line.carried.put(LINE, line.number).put(ERROR, line.error);
     }
 
     /** Whether every line has a score. */

@@ -7,9 +7,7 @@ import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Score;
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
@@ -58,25 +56,8 @@ final class ScorePage {
                 model.dtype().label());
     }
 
-    /**
-     * Refuses what could not be written, before anything is computed.
-     *
-     * @throws IOException if the file is something else than a file
-     */
-    static void check(Path file) throws IOException {
-        if (Files.exists(file)) {
-            TextInput.requireRegular(file);
-        }
-    }
-
     static void write(Path file, CausalLM model, Score score) throws IOException {
-        byte[] page = new ScorePage(model, score).page().getBytes(StandardCharsets.UTF_8);
-        WholeFile.write(file, channel -> {
-            ByteBuffer bytes = ByteBuffer.wrap(page);
-            while (bytes.hasRemaining()) {
-                channel.write(bytes);
-            }
-        });
+        WholeFile.write(file, new ScorePage(model, score).page().getBytes(StandardCharsets.UTF_8));
     }
 
     private String page() throws IOException {
@@ -153,16 +134,16 @@ final class ScorePage {
         fact(String.format(
                 Locale.ROOT, "%.2f bits, log p = %.4f", prediction.surprisal(), prediction.logProbability()));
         out.append("<hr>");
-        List<Alternative> shown = prediction.alternatives();
-        for (Alternative each : shown.subList(0, Math.min(ALTERNATIVES, shown.size()))) {
-            double probability = StrictMath.exp(each.logProbability());
+        for (Alternative each : prediction.alternatives(ALTERNATIVES)) {
             out.append(String.format(
                     Locale.ROOT,
                     "<span class=\"%s\" style=\"--p:%.1f\"><span>",
                     each.token() == prediction.token() ? "row chosen" : "row",
-                    100 * probability));
+                    100 * each.probability()));
             Visible.html(pieces.shown(each.token()), out);
-            out.append("</span><span>").append(Pieces.percent(probability)).append("</span></span>");
+            out.append("</span><span>")
+                    .append(Pieces.percent(each.probability()))
+                    .append("</span></span>");
         }
     }
 

@@ -51,7 +51,7 @@ final class ScoreTable {
                     prediction.get().rank(),
                     Pieces.percent(probability),
                     shaded(piece, probability),
-                    alternatives(prediction.get().alternatives(), top));
+                    alternatives(prediction.get(), top));
         }
     }
 
@@ -66,13 +66,13 @@ final class ScoreTable {
         return "\u001b[38;5;16;48;5;" + SHADES[shade] + "m" + piece + "\u001b[0m";
     }
 
-    private String alternatives(List<Alternative> alternatives, int top) {
+    private String alternatives(Prediction prediction, int top) {
         StringBuilder shown = new StringBuilder();
-        for (Alternative each : alternatives.subList(0, Math.min(top, alternatives.size()))) {
+        for (Alternative each : prediction.alternatives(top)) {
             shown.append(shown.isEmpty() ? "  [" : ", ")
                     .append(pieces.shown(each.token()))
                     .append(' ')
-                    .append(Pieces.percent(StrictMath.exp(each.logProbability())));
+                    .append(Pieces.percent(each.probability()));
         }
         return shown.isEmpty() ? "" : shown.append(']').toString();
     }

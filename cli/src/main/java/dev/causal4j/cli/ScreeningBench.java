@@ -11,8 +11,6 @@ import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Rows;
 import dev.causal4j.kernel.Threads;
 import dev.causal4j.model.CausalLM;
-import dev.causal4j.tensor.DType;
-import dev.causal4j.tensor.Matrix;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -25,7 +23,7 @@ import tools.jackson.databind.node.ObjectNode;
 /**
  * Measures the screened head against the whole one: for each sampler both ways in turn on the same hidden vectors, which
  * must give the same token and the same bits of every logit computed. Also what decides whether screening can pay: how far
- * bounds are from logits, how many logits are that near the largest, and what a mean row or a sketch would save.
+ * bounds are from logits, and how many logits are that near the largest.
  */
 final class ScreeningBench {
     /** A sequence of the longest kind; its tokens play no part, its length chooses the noise. */
@@ -70,7 +68,6 @@ final class ScreeningBench {
                 .put("build_seconds", build)
                 .put("screen_bytes", screen.bytes());
         bench.bounds(document.putObject("bounds"));
-        bench.sketches(document.putObject("share_of_norm_outside_a_sketch"));
         ObjectNode samplers = document.putObject("samplers");
         samplers().forEach((name, options) -> bench.sampler(samplers.putObject(name), options));
         return document;
@@ -197,7 +194,6 @@ final class ScreeningBench {
         quantiles(node.putObject("beta"), beta, 0.05, 0.5, 0.95);
         quantiles(node.putObject("logits_within_beta_of_the_largest"), near, 0.5, 0.95, 0.99);
         quantiles(node.putObject("gap_of_the_two_largest"), gap, 0.05, 0.25, 0.5);
-        residuals(node.putObject("residual_of_int8_relative_to_the_row"));
     }
 
     private static double[] range(float[] x) {
@@ -214,113 +210,6 @@ final class ScreeningBench {
             sum += norm(row);
         }
         return sum / head.vocabularySize();
-    }
-
-    /** ||r|| / ||e|| of the mean row, as rows are and with the mean of all rows taken away first. */
-    private void residuals(ObjectNode node) {
-        Matrix e = head.projection();
-        int depth = e.cols();
-        float[] mean = new float[depth];
-        float[] row = new float[depth];
-        for (int n = 0; n < e.rows(); n++) {
-            e.row(n, row, 0);
-            for (int k = 0; k < depth; k++) {
-                mean[k] += row[k] / e.rows();
-            }
-        }
-        Matrix centred = Matrix.of(DType.F32, e.rows(), depth, (n, target) -> {
-            e.row(n, target, 0);
-            for (int k = 0; k < depth; k++) {
-                target[k] -= mean[k];
-            }
-        });
-        double norm = meanNorm();
-        node.put("plain", residual(e) / norm)
-                .put("mean_taken_away", residual(centred) / norm)
-                .put("norm_of_the_mean", norm(mean) / norm);
-    }
-
-    private static double residual(Matrix e) {
-        Matrix codes = Matrix.of(DType.INT8, e.rows(), e.cols(), (n, target) -> e.row(n, target, 0));
-        float[] row = new float[e.cols()];
-        float[] code = new float[e.cols()];
-        double sum = 0;
-        for (int n = 0; n < e.rows(); n++) {
-            e.row(n, row, 0);
-            codes.row(n, code, 0);
-            for (int k = 0; k < row.length; k++) {
-                row[k] -= code[k];
-            }
-            sum += norm(row);
-        }
-        return sum / e.rows();
-    }
-
-    /** ||h - P Pᵀ h|| / ||h|| with P the first m principal directions of the hidden vectors, by orthogonal iteration. */
-    private void sketches(ObjectNode node) {
-        int depth = head.hiddenSize();
-        double[][] moments = new double[depth][depth];
-        for (float[] h : states) {
-            double scale = 1 / (norm(h) * norm(h));
-            for (int i = 0; i < depth; i++) {
-                double hi = h[i] * scale;
-                for (int j = 0; j < depth; j++) {
-                    moments[i][j] += hi * h[j];
-                }
-            }
-        }
-        for (int m : new int[] {8, 32}) {
-            double[][] p = principal(moments, Math.min(m, depth));
-            double[] shares = states.stream().mapToDouble(h -> outside(h, p)).toArray();
-            quantiles(node.putObject("m" + m), shares, 0.05, 0.5, 0.95);
-        }
-    }
-
-    private static double[][] principal(double[][] moments, int m) {
-        int depth = moments.length;
-        double[][] p = new double[m][depth];
-        for (int i = 0; i < m; i++) {
-            for (int k = 0; k < depth; k++) {
-                p[i][k] = Math.sin(1.0 + i * depth + k); // any start that is not orthogonal to what is looked for
-            }
-        }
-        for (int round = 0; round < 30; round++) {
-            for (int i = 0; i < m; i++) {
-                double[] image = new double[depth];
-                for (int r = 0; r < depth; r++) {
-                    image[r] = dot(moments[r], p[i]);
-                }
-                for (int j = 0; j < i; j++) {
-                    double share = dot(image, p[j]);
-                    for (int k = 0; k < depth; k++) {
-                        image[k] -= share * p[j][k];
-                    }
-                }
-                double norm = Math.sqrt(dot(image, image));
-                for (int k = 0; k < depth; k++) {
-                    p[i][k] = image[k] / norm;
-                }
-            }
-        }
-        return p;
-    }
-
-    private static double outside(float[] h, double[][] p) {
-        double total = norm(h) * norm(h);
-        double inside = 0;
-        for (double[] direction : p) {
-            double share = dot(range(h), direction);
-            inside += share * share;
-        }
-        return Math.sqrt(Math.max(0, 1 - inside / total));
-    }
-
-    private static double dot(double[] x, double[] y) {
-        double sum = 0;
-        for (int k = 0; k < x.length; k++) {
-            sum += x[k] * y[k];
-        }
-        return sum;
     }
 
     private static double norm(float[] x) {

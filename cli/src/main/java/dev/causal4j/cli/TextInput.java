@@ -8,7 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Reads texts from outside: UTF-8 that is checked, and no more than a bound. */
+/** Reads texts from outside: UTF-8 that is checked, without a byte order mark, and no more than a bound. */
 final class TextInput {
     /** A bound before allocation; the longest novel has a fifth of it. */
     static final int MOST_BYTES = 16 << 20;
@@ -28,15 +28,20 @@ final class TextInput {
         } catch (IOException e) {
             throw new IOException(STANDARD_INPUT + ": expected a text, got an error (" + e.getMessage() + ")", e);
         }
-        String text = decode(STANDARD_INPUT, bytes);
+        String text = withoutMark(decode(STANDARD_INPUT, bytes));
         return text.endsWith("\n") ? text.substring(0, text.length() - 1) : text; // the one echo adds
     }
 
     /** All of a file. */
     static String file(Path file) throws IOException {
         try (InputStream in = Files.newInputStream(requireRegular(file))) {
-            return decode(file.toString(), in.readNBytes(MOST_BYTES + 1));
+            return withoutMark(decode(file.toString(), in.readNBytes(MOST_BYTES + 1)));
         }
+    }
+
+    /** Some editors begin a file with a mark, which is no part of the text. */
+    private static String withoutMark(String text) {
+        return text.startsWith("\ufeff") ? text.substring(1) : text;
     }
 
     /** A pipe or a device could make us wait for ever. */

@@ -4,7 +4,6 @@ import java.util.Arrays;
 import java.util.Set;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.ParameterException;
 
 /** Token ids as options give them: numbers with commas or spaces between. */
 final class TokenIds {
@@ -20,8 +19,7 @@ final class TokenIds {
             try {
                 ids[i] = Integer.parseInt(words[i]);
             } catch (NumberFormatException _) {
-                throw new ParameterException(
-                        spec.commandLine(), option + ": expected token ids such as 1,2,3, got \"" + words[i] + "\"");
+                throw Usage.wrong(spec, option + ": expected token ids such as 1,2,3, got \"" + words[i] + "\"");
             }
         }
         return ids;

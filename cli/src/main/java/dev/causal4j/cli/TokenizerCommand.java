@@ -3,7 +3,6 @@ package dev.causal4j.cli;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** What can be done with tokenizers. */
@@ -19,6 +18,6 @@ final class TokenizerCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        throw new ParameterException(spec.commandLine(), "command: expected tokenizer train, got none");
+        throw Usage.noCommand(spec);
     }
 }

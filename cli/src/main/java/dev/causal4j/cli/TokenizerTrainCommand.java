@@ -13,7 +13,6 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -69,12 +68,8 @@ final class TokenizerTrainCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         long start = System.nanoTime();
-        BytePairTrainer trainer;
-        try {
-            trainer = new BytePairTrainer(vocabularySize, specialTokens, minFrequency);
-        } catch (IllegalArgumentException e) {
-            throw new ParameterException(spec.commandLine(), String.valueOf(e.getMessage()));
-        }
+        BytePairTrainer trainer =
+                Usage.of(spec, () -> new BytePairTrainer(vocabularySize, specialTokens, minFrequency));
         OutputFolder folder = new OutputFolder(out, overwrite);
         Documents documents = data.documents();
         long bytes = documents.bytes();

@@ -130,7 +130,7 @@ class BadModelTest {
     @Test
     void aTensorOfAnotherDtype() throws Exception {
         changeText(WEIGHTS, "\"F32\"", "\"I32\"");
-        refused(WEIGHTS, "dtype F32, F16 or BF16", "got I32");
+        refused(WEIGHTS, "dtype F32, F16, BF16 or I8", "got I32");
     }
 
     @Test

@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
@@ -15,7 +16,10 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The search for a JDK that the launcher and the check share, on folders that only look like JDKs. */
+/**
+ * The search for a JDK that the launcher and the check share, on folders that only look like JDKs; and the launcher's build,
+ * in a repository of a few bytes.
+ */
 class LauncherTest {
     @TempDir
     Path folder;
@@ -134,6 +138,35 @@ class LauncherTest {
         String script = "root=.; . scripts/build.sh; lock \"$1\"; (sleep 1; echo first; unlock \"$1\") &"
                 + " (lock \"$1\"; echo second); wait";
         assertThat(bash(Map.of(), script, folder.resolve("lock")).out()).isEqualTo("first\nsecond\n");
+    }
+
+    /** The build runs the program once, and that run finds sources newer than the build it is part of. */
+    @Test
+    void aSourceThatChangesDuringTheBuildDoesNotHoldItUpAndIsBuiltNextTime() throws Exception {
+        Path root = folder.resolve("repository");
+        for (String file : List.of("causal4j", "scripts/jdk.sh", "scripts/build.sh")) {
+            Files.createDirectories(root.resolve(file).getParent());
+            Files.copy(Repository.root().resolve(file), root.resolve(file), StandardCopyOption.COPY_ATTRIBUTES);
+        }
+        Files.createFile(root.resolve("pom.xml"));
+        for (String module : List.of("core", "model-austen", "cli")) {
+            Files.createDirectories(root.resolve(module + "/src/main"));
+            Files.createFile(root.resolve(module + "/pom.xml"));
+        }
+        Files.writeString(root.resolve("mvnw"), """
+                mkdir -p cli/target/lib
+                touch cli/target/causal4j-cli.jar cli/target/lib/library.jar
+                sleep 0.1
+                [ -e changed ] || touch changed core/src/main/Source.java
+                """);
+        Path jdk = jdk("jdk", "25.0.3");
+        Files.writeString(jdk.resolve("bin/java"), "#!/bin/sh\necho run\n"); // it writes no cache of classes either
+        String building = "causal4j: building (the first time this fetches dependencies and takes a minute)\n";
+        String script = "timeout 30 \"$1/causal4j\" inspect";
+        Map<String, String> environment = Map.of("JAVA_HOME", jdk.toString());
+        assertThat(bash(environment, script, root)).isEqualTo(new Result(0, building + "run\n"));
+        assertThat(bash(environment, script, root)).isEqualTo(new Result(0, building + "run\n"));
+        assertThat(bash(environment, script, root)).isEqualTo(new Result(0, "run\n"));
     }
 
     @Test

@@ -241,4 +241,15 @@ class ScoreCommandTest {
         refused(2, "jsonl: expected --jsonl", "Emma was", "--resume");
         Program.SCALAR.run("generate", "Emma", "--logprobs", "2").refused(2, "logprobs: expected --json");
     }
+
+    @Test
+    void aByteOrderMarkIsNoPartOfAText() throws Exception {
+        String plain = Program.SCALAR.run("score", "Emma was").done().out();
+        Path marked = Files.writeString(folder.resolve("marked"), "\ufeffEmma was");
+        assertThat(Program.SCALAR
+                        .run("score", "--file", marked.toString())
+                        .done()
+                        .out())
+                .isEqualTo(plain);
+    }
 }

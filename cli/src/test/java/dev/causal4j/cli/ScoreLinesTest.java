@@ -242,4 +242,15 @@ class ScoreLinesTest {
                 .isEqualTo(1);
         assertThat(results()).hasSize(1);
     }
+
+    @Test
+    void aByteOrderMarkIsNoPartOfTheFirstLine() throws Exception {
+        Files.writeString(in, "\ufeff{\"text\": \"Emma was\"}\n{\"text\": \"Emma was\"}\n");
+        assertThat(score().err()).startsWith("2 texts, 0 failed;");
+        assertThat(results().getFirst().get("tokens"))
+                .isEqualTo(results().getLast().get("tokens"));
+        Files.delete(out);
+        Files.writeString(in, "\ufeff");
+        assertThat(score().err()).startsWith("0 texts, 0 failed;");
+    }
 }

@@ -143,6 +143,26 @@ class ScorePageTest {
     }
 
     @Test
+    void whatCannotBeWrittenIsRefusedBeforeAModelIsLoaded() throws Exception {
+        String nowhere = folder.resolve("no/page.html").toString();
+        Program.SCALAR
+                .run("score", "Emma was", "--html", nowhere, "--model", "missing")
+                .refused(1, nowhere, "no such folder to write to");
+    }
+
+    @Test
+    void theTextThatIsReadIsNotOverwritten() throws Exception {
+        Path file = Files.writeString(folder.resolve("text"), "Emma was");
+        Path link = Files.createSymbolicLink(folder.resolve("link"), file);
+        for (Path page : new Path[] {file, link}) {
+            Program.SCALAR
+                    .run("score", "--file", file.toString(), "--html", page.toString())
+                    .refused(2, "html: expected another file than --file, got the same");
+        }
+        assertThat(file).hasContent("Emma was");
+    }
+
+    @Test
     void aTextThatIsTooLongForAPageIsRefused() throws IOException, InterruptedException {
         Path file = Files.writeString(folder.resolve("text"), "Emma ".repeat(25_000));
         Path page = folder.resolve("page.html");

@@ -120,7 +120,7 @@ class TokenizerTrainCommandTest {
         Files.delete(bad);
 
         Path line = Files.writeString(data.resolve("c.jsonl"), "{\"text\": \"a\"}\n{\"text\": 1}\n");
-        train("--vocabulary-size", 300).refused(1, line + " line 2, key \"text\": expected a string, got \"1\"");
+        train("--vocabulary-size", 300).refused(1, line + " line 2, key \"text\": expected a string, got 1;");
         assertThat(out.getParent()).doesNotExist();
     }
 
@@ -152,7 +152,7 @@ class TokenizerTrainCommandTest {
 
     @Test
     void whatIsMissingIsNamed() throws Exception {
-        PLAIN.run("tokenizer").refused(2, "command: expected tokenizer train, got none");
+        PLAIN.run("tokenizer").refused(2, "command: expected tokenizer train, got none; see causal4j tokenizer --help");
         PLAIN.run("tokenizer", "train").refused(2, "--data", "--vocabulary-size", "--out");
         Path file = data.resolve("a.txt");
         PLAIN.run("tokenizer", "train", "--data", file.toString(), "--vocabulary-size", "300", "--out", file.toString())

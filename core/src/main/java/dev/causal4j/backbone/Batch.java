@@ -89,7 +89,19 @@ public record Batch(List<Chunk> chunks) {
      * @param position position in that chunk's sequence
      * @param value NaN or an infinity
      */
-    public record NotFinite(int chunk, int position, float value) {}
+    public record NotFinite(int chunk, int position, float value) {
+        /**
+         * To be thrown.
+         *
+         * @param position position in what the caller was given
+         * @param of what that is among several; empty where there is one
+         */
+        public ArithmeticException error(int position, String of) {
+            return new ArithmeticException("logits: expected finite numbers, got a hidden vector with " + value
+                    + " at position " + position + (of.isEmpty() ? "" : " of " + of)
+                    + "; the weights are damaged or overflow");
+        }
+    }
 
     /**
      * The first hidden vector of this batch, after its forward, that has a NaN or an infinity; its logits mean nothing.

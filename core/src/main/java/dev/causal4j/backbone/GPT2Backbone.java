@@ -83,15 +83,6 @@ public final class GPT2Backbone {
         return lastNorm;
     }
 
-    /** Parameters of the backbone, positions included, the token embedding not. */
-    public long parameters() {
-        long sum = positions.parameters() + lastNorm.parameters();
-        for (GPT2Block block : blocks) {
-            sum += block.parameters();
-        }
-        return sum;
-    }
-
     /** An empty cache for one sequence. */
     public KVCache newCache() {
         return new KVCache(shape, this);

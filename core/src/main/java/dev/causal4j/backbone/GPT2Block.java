@@ -21,13 +21,4 @@ public record GPT2Block(
                 || up.trained(gradients)
                 || down.trained(gradients);
     }
-
-    long parameters() {
-        return norm1.parameters()
-                + queryKeyValue.parameters()
-                + attentionOut.parameters()
-                + norm2.parameters()
-                + up.parameters()
-                + down.parameters();
-    }
 }

@@ -61,8 +61,4 @@ public record LayerNorm(float[] gain, float[] bias) {
     boolean trained(Gradients gradients) {
         return gradients.of(gain) != null || gradients.of(bias) != null;
     }
-
-    long parameters() {
-        return 2L * gain.length;
-    }
 }

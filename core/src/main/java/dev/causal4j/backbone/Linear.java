@@ -79,8 +79,4 @@ public record Linear(Matrix weight, float[] bias, @Nullable LowRank adapter) {
                 || gradients.of(bias) != null
                 || (adapter != null && adapter.trained(gradients));
     }
-
-    long parameters() {
-        return weight.parameters() + bias.length + (adapter == null ? 0 : adapter.parameters());
-    }
 }

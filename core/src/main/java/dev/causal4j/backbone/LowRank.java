@@ -103,8 +103,4 @@ public record LowRank(Matrix down, Matrix up, float scale) {
             }
         });
     }
-
-    long parameters() {
-        return down.parameters() + up.parameters();
-    }
 }

@@ -32,7 +32,12 @@ public final class FormatException extends IOException {
 
     /** A string from a file as messages show it: in quotes, on one line, at most 80 of its characters. */
     public static String quote(String text) {
-        return '"' + printable(text, QUOTED) + '"';
+        return '"' + unquoted(text) + '"';
+    }
+
+    /** The same without quotes. */
+    static String unquoted(String text) {
+        return printable(text, QUOTED);
     }
 
     /** Escapes what could break the line, move the cursor or turn the direction of writing. */

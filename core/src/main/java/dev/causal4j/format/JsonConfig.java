@@ -10,9 +10,9 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A JSON object of at most 1 MB, such as a {@code config.json}, whose values are checked as they are asked for.
- * Immutable and thread-safe. A JSON null counts as absent. Numbers are taken as they are written: 12.0 is not an
- * integer, "12" is not a number.
+ * A JSON object, such as a {@code config.json}, whose values are checked as they are asked for. Immutable and
+ * thread-safe. What is read here has at most 1 MB. A JSON null counts as absent. Numbers are taken as they are written:
+ * 12.0 is not an integer, "12" is not a number.
  */
 public final class JsonConfig {
     private static final int MAX_BYTES = 1_000_000;
@@ -43,13 +43,18 @@ public final class JsonConfig {
      * @param subject what messages call it
      */
     public static JsonConfig parse(String subject, byte[] json) throws FormatException {
-        return parse(subject, json, MAX_BYTES);
+        UntrustedInput.requireLength(subject, WHAT, json.length, MAX_BYTES);
+        return of(subject, JsonTree.parse(subject, json));
     }
 
-    /** The same with a limit of the caller's, at most 16 MB. */
-    public static JsonConfig parse(String subject, byte[] json, int maxBytes) throws FormatException {
-        UntrustedInput.requireLength(subject, WHAT, json.length, maxBytes);
-        return new JsonConfig(subject, JsonTree.parse(subject, json));
+    /**
+     * Of an object that was read already, and whose size the caller has bounded.
+     *
+     * @param subject what messages call it
+     * @param root as {@link JsonTree#parse} gives it
+     */
+    public static JsonConfig of(String subject, Map<String, Object> root) {
+        return new JsonConfig(subject, root);
     }
 
     /** Whether there is a value other than null. */
@@ -166,9 +171,6 @@ public final class JsonConfig {
 
     private FormatException wrong(String key, String expected, @Nullable Object got) {
         return new FormatException(
-                subject + ", key " + quote(key),
-                expected,
-                got == null ? "nothing" : quote(got instanceof String ? "\"" + got + '"' : got.toString()),
-                "correct the file");
+                subject + ", key " + quote(key), expected, JsonTree.describe(got), "correct the file");
     }
 }

@@ -5,6 +5,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
 
@@ -33,6 +34,22 @@ public final class JsonTree {
      */
     public static Map<String, Object> parse(String subject, byte[] json) throws FormatException {
         return UntrustedInput.readObject(subject, json, JsonTree::object);
+    }
+
+    /**
+     * A value as messages show it: {@code 7}, {@code "tanh"}, {@code a list of 3}, {@code an object of 2}; on one line and
+     * cut like {@link FormatException#quote}.
+     *
+     * @param value of a tree; null for one that is absent
+     */
+    public static String describe(@Nullable Object value) {
+        return switch (value) {
+            case null -> "nothing";
+            case Map<?, ?> object -> "an object of " + object.size();
+            case List<?> list -> "a list of " + list.size();
+            case String text -> FormatException.quote(text);
+            default -> FormatException.unquoted(value.toString());
+        };
     }
 
     private static Map<String, Object> object(JsonParser json) {

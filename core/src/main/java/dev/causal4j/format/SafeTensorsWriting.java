@@ -107,7 +107,7 @@ final class SafeTensorsWriting {
             throws IOException {
         ByteBuffer buffer = ByteBuffer.allocateDirect(CHUNK);
         buffer.order(ByteOrder.LITTLE_ENDIAN).putLong(header.length).flip();
-        drain(buffer, channel);
+        WholeFile.drain(buffer, channel);
         copy(MemorySegment.ofArray(header), buffer, channel, _ -> {});
         long written = 0;
         for (TensorView tensor : tensors) {
@@ -123,14 +123,8 @@ final class SafeTensorsWriting {
             int count = (int) Math.min(CHUNK, data.byteSize() - from);
             buffer.clear().limit(count);
             MemorySegment.copy(data, from, MemorySegment.ofBuffer(buffer), 0, count);
-            drain(buffer, channel);
+            WholeFile.drain(buffer, channel);
             progress.accept(from + count);
-        }
-    }
-
-    private static void drain(ByteBuffer buffer, FileChannel channel) throws IOException {
-        while (buffer.hasRemaining()) {
-            channel.write(buffer);
         }
     }
 

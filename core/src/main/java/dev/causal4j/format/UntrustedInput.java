@@ -20,8 +20,8 @@ import tools.jackson.core.TokenStreamFactory;
 import tools.jackson.core.TokenStreamLocation;
 import tools.jackson.core.json.JsonFactory;
 
-/** How files of strangers are read: bounded, and as strict JSON. Thread-safe. */
-final class UntrustedInput {
+/** How files of strangers are read: bounded, and as strict JSON. Stateless and thread-safe. */
+public final class UntrustedInput {
     // Real files nest 3 to 6 deep.
     private static final int MAX_DEPTH = 64;
 
@@ -41,16 +41,28 @@ final class UntrustedInput {
         T read(JsonParser json) throws FormatException;
     }
 
-    /** @throws FormatException unless this is a file that exists */
-    static void requireFile(Path file, String what) throws FormatException {
+    /**
+     * Refuses what is no file: a pipe or a device could make us wait for ever.
+     *
+     * @param what the file should be, for instance "a JSON file"
+     * @throws FormatException unless this is a file that exists
+     */
+    public static void requireFile(Path file, String what) throws FormatException {
         if (!Files.isRegularFile(file)) {
             String got = Files.isDirectory(file) ? "a folder" : Files.exists(file) ? "a special file" : "no such file";
             throw new FormatException(file.toString(), what, got, "check the path");
         }
     }
 
-    /** All bytes of a file that is to have no more than {@code limit}. */
-    static byte[] readFile(Path file, String what, int limit) throws IOException {
+    /**
+     * All bytes of a file.
+     *
+     * @param what the file should be, for instance "a JSON file"
+     * @param limit how many bytes it may have
+     * @throws FormatException if there is no such file, or it is longer
+     * @throws IOException if reading fails
+     */
+    public static byte[] readFile(Path file, String what, int limit) throws IOException {
         requireFile(file, what);
         try (InputStream in = Files.newInputStream(file)) {
             byte[] bytes = in.readNBytes(limit + 1);

@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
@@ -24,17 +23,35 @@ public final class WholeFile {
     }
 
     /**
+     * Refuses what cannot be written, for a caller that computes long before it writes.
+     *
+     * @throws FormatException if the target's folder does not exist, or the target does and is no regular file
+     */
+    public static void check(Path target) throws IOException {
+        if (!Files.isDirectory(folder(target))) {
+            throw new FormatException(
+                    target.toString(), "a file in a folder that exists", "no such folder", "create it first");
+        }
+        if (Files.exists(target) && !Files.isRegularFile(target)) {
+            throw new FormatException(
+                    target.toString(), "a file to replace, or none", "something else", "check the path");
+        }
+    }
+
+    private static Path folder(Path target) {
+        Path folder = target.toAbsolutePath().getParent();
+        return folder == null ? target : folder; // the root is no file
+    }
+
+    /**
      * Writes {@code target}, replacing what it was.
      *
-     * @throws IOException if its folder does not exist or writing fails; the target is then as before
+     * @throws IOException as {@link #check}, or if writing fails; the target is then as before
      */
     public static void write(Path target, Content content) throws IOException {
-        Path folder = target.toAbsolutePath().getParent();
-        if (folder == null || !Files.isDirectory(folder)) {
-            throw new NoSuchFileException(target.toString(), null, "no such folder to write to");
-        }
+        check(target);
         // Not Files.createTempFile: that one makes files nobody else can read.
-        Path temporary = folder.resolve(".causal4j-" + UUID.randomUUID() + ".tmp");
+        Path temporary = folder(target).resolve(".causal4j-" + UUID.randomUUID() + ".tmp");
         try {
             try (FileChannel channel =
                     FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {

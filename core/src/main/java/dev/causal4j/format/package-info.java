@@ -1,8 +1,10 @@
 /**
  * Files as strangers wrote them. Weights: {@link dev.causal4j.format.TensorStore} opens a folder,
  * {@link dev.causal4j.format.SafeTensors} one file, {@link dev.causal4j.format.ShardedSafeTensors} an index with the
- * files it names. Configuration: {@link dev.causal4j.format.JsonConfig}. What a tensor or a key means to a model is not
- * known here. {@link dev.causal4j.format.WholeFile} writes whatever is written.
+ * files it names. JSON: {@link dev.causal4j.format.JsonTree} reads it as plain objects,
+ * {@link dev.causal4j.format.JsonConfig} checks the values of a configuration. What a tensor or a key means to a model is
+ * not known here. {@link dev.causal4j.format.UntrustedInput} bounds what is read,
+ * {@link dev.causal4j.format.WholeFile} writes whatever is written.
  *
  * <p>Every input is hostile until it is checked: sizes are bounded before anything is allocated, all of a file's claims
  * are checked before its first number is handed out, and whatever is wrong becomes a
@@ -20,6 +22,7 @@
  *   tensors      sorted by offset they cover the data: from 0 to the end of the file, no hole, no overlap
  *   legal        no dimension at all (a scalar), a dimension of 0 (no data)
  *   the writer   orders by descending size of dtype, then name, and pads the header to 8 bytes
+ *   writeAligned for files that are mapped: first all tensors of a multiple of 64 bytes; the header padded to 64
  * </pre>
  *
  * <p>Limits of ours beyond the format: half a million tensors, 64 dimensions, names of 50,000 characters, no unknown

@@ -6,4 +6,9 @@ package dev.causal4j.generation;
  * @param token its id
  * @param logProbability its natural logarithm of probability
  */
-public record Alternative(int token, double logProbability) {}
+public record Alternative(int token, double logProbability) {
+    /** Its probability. */
+    public double probability() {
+        return StrictMath.exp(logProbability);
+    }
+}

@@ -152,8 +152,7 @@ public final class Generator {
             TokenListener listener) {
         Rows hidden = model.forward(batch, activations);
         batch.firstNotFinite(hidden).ifPresent(found -> {
-            throw new ArithmeticException("logits: expected finite numbers, got a hidden vector with " + found.value()
-                    + " at position " + found.position() + "; the weights are damaged or overflow");
+            throw found.error(found.position(), "");
         });
         List<Sequence> choosing = new ArrayList<>();
         List<Integer> rows = new ArrayList<>();

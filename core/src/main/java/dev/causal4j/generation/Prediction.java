@@ -53,9 +53,13 @@ public record Prediction(int token, double logProbability, int rank, List<Altern
         return (0 - logProbability) / StrictMath.log(2);
     }
 
+    /** The first alternatives; fewer than {@code most} where fewer were asked for. */
+    public List<Alternative> alternatives(int most) {
+        return alternatives.subList(0, Math.min(most, alternatives.size()));
+    }
+
     /** The same with the first {@code count} alternatives. */
     Prediction withAlternatives(int count) {
-        return new Prediction(
-                token, logProbability, rank, alternatives.subList(0, Math.min(count, alternatives.size())));
+        return new Prediction(token, logProbability, rank, alternatives(count));
     }
 }

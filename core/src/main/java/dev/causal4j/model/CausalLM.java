@@ -92,7 +92,7 @@ public record CausalLM(
 
     /** Parameters; a tied embedding counts once. */
     public long parameters() {
-        return backbone.parameters() + head.parameters();
+        return namedParameters().stream().mapToLong(Parameter::size).sum();
     }
 
     /**

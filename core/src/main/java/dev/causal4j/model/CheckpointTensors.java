@@ -27,10 +27,6 @@ final class CheckpointTensors {
         this.store = store;
     }
 
-    Set<String> names() {
-        return store.names();
-    }
-
     boolean has(String name) {
         return store.names().contains(name);
     }

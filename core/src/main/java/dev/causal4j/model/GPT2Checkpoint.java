@@ -21,11 +21,12 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /**
- * The one place that knows how a Hugging Face checkpoint names and lays out GPT-2's tensors: with the prefix
- * {@code transformer.} or without, linear weights as Conv1D [in, out], the head under {@code lm_head.weight} or nowhere; or
- * matrices in {@link PanelLayout} under the same names.
+ * Knows what a checkpoint of GPT-2 must hold and how: Hugging Face's tensors with the prefix {@code transformer.} or
+ * without, linear weights as Conv1D [in, out], the head under {@code lm_head.weight} or nowhere; or matrices in
+ * {@link PanelLayout} under the same names. Immutable and thread-safe.
  */
 final class GPT2Checkpoint {
     private static final System.Logger LOG = System.getLogger(GPT2Checkpoint.class.getName());
@@ -276,38 +277,20 @@ final class GPT2Checkpoint {
 
     /** The tensors of a model in {@link PanelLayout}. */
     static List<TensorView> panels(CausalLM model) {
-        List<TensorView> tensors = new ArrayList<>();
-        GPT2Backbone backbone = model.backbone();
-        write(PREFIX + EMBEDDING, model.head().embedding(), tensors);
-        if (!model.head().tied()) {
-            write(HEAD, model.head().projection(), tensors);
-        }
-        write(PREFIX + POSITIONS, backbone.positions(), tensors);
-        for (int layer = 0; layer < backbone.blocks().size(); layer++) {
-            GPT2Block weights = backbone.blocks().get(layer);
-            String block = PREFIX + block(layer);
-            write(block + "ln_1", weights.norm1(), tensors);
-            write(block + "attn.c_attn", weights.queryKeyValue(), tensors);
-            write(block + "attn.c_proj", weights.attentionOut(), tensors);
-            write(block + "ln_2", weights.norm2(), tensors);
-            write(block + "mlp.c_fc", weights.up(), tensors);
-            write(block + "mlp.c_proj", weights.down(), tensors);
-        }
-        write(PREFIX + "ln_f", backbone.lastNorm(), tensors);
-        return tensors;
+        return model.namedParameters().stream().flatMap(GPT2Checkpoint::panels).toList();
     }
 
-    private static void write(String name, Matrix matrix, List<TensorView> tensors) {
-        PanelLayout.tensors(name + WEIGHT, matrix).forEach(tensors::add);
+    private static Stream<TensorView> panels(Parameter parameter) {
+        String name = tensorName(parameter);
+        return switch (parameter) {
+            case Parameter.OfMatrix matrix -> PanelLayout.tensors(name, matrix.matrix());
+            case Parameter.OfVector vector -> Stream.of(PanelLayout.vector(name, vector.numbers()));
+        };
     }
 
-    private static void write(String name, Linear linear, List<TensorView> tensors) {
-        write(name, linear.weight(), tensors);
-        tensors.add(PanelLayout.vector(name + BIAS, linear.bias()));
-    }
-
-    private static void write(String name, LayerNorm norm, List<TensorView> tensors) {
-        tensors.add(PanelLayout.vector(name + WEIGHT, norm.gain()));
-        tensors.add(PanelLayout.vector(name + BIAS, norm.bias()));
+    /** What a parameter's tensor is called in the files we write. */
+    static String tensorName(Parameter parameter) {
+        String name = parameter.name();
+        return name.equals(HEAD + WEIGHT) ? name : PREFIX + name;
     }
 }

@@ -17,11 +17,8 @@ import tools.jackson.core.JsonGenerator;
 import tools.jackson.core.ObjectWriteContext;
 import tools.jackson.core.json.JsonFactory;
 
-/** How a GPT-2 is saved: the files, names and layouts of Hugging Face's GPT2LMHeadModel. */
+/** How a GPT-2 is saved: the files and layouts of Hugging Face's GPT2LMHeadModel. */
 final class GPT2Writing {
-    private static final String PREFIX = "transformer.";
-    private static final String HEAD = "lm_head.weight";
-
     private GPT2Writing() {}
 
     static void write(CausalLM model, Path folder, DType dtype) throws IOException {
@@ -32,7 +29,7 @@ final class GPT2Writing {
         try (Arena arena = Arena.ofShared()) {
             List<TensorView> tensors = new ArrayList<>();
             for (Parameter parameter : model.namedParameters()) {
-                String name = parameter.name().equals(HEAD) ? HEAD : PREFIX + parameter.name();
+                String name = GPT2Checkpoint.tensorName(parameter);
                 tensors.add(
                         switch (parameter) {
                             case Parameter.OfMatrix m -> TensorView.of(name, m.matrix(), m.transposed(), dtype, arena);

@@ -43,9 +43,8 @@ record PanelLayout(DType dtype) {
             throw wrong(subject, LAYOUT, VERSION, layout, "convert the original checkpoint with this version");
         }
         String dtype = metadata.getOrDefault(DTYPE, "");
-        return Optional.of(new PanelLayout(Stream.of(DType.F32, DType.BF16, DType.INT8)
-                .filter(known -> known.label().equals(dtype))
-                .findFirst()
+        return Optional.of(new PanelLayout(DType.ofLabel(dtype)
+                .filter(known -> known != DType.F16)
                 .orElseThrow(() ->
                         wrong(subject, DTYPE, "f32, bf16 or int8", dtype, "convert the original checkpoint again"))));
     }

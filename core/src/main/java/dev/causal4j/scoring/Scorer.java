@@ -169,7 +169,7 @@ public final class Scorer {
             int to = Math.min(length, cache.length() + options.batchRows());
             Batch batch = Batch.of(cache, Arrays.copyOfRange(prompt, cache.length(), to));
             batch.firstNotFinite(model.forward(batch, activations)).ifPresent(found -> {
-                throw ScoringRun.notFinite(found.value(), found.position(), "the prompt");
+                throw found.error(found.position(), "the prompt");
             });
         }
         return cache;

@@ -16,7 +16,7 @@ public record ScoringOptions(int stride, int alternatives, int batchRows) {
 
     public ScoringOptions {
         atLeast(0, "stride", stride);
-        atLeast(0, "alternatives", alternatives);
+        atLeast(0, "top", alternatives);
         atLeast(1, "batch-rows", batchRows);
     }
 

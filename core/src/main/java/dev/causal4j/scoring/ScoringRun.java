@@ -111,12 +111,7 @@ final class ScoringRun {
 
     private static ArithmeticException notFinite(Batch.NotFinite found, Open open) {
         int position = open.window.position(open.cache.length() - found.position());
-        return notFinite(found.value(), position, "text " + (open.window.text + 1));
-    }
-
-    static ArithmeticException notFinite(float value, int position, String where) {
-        return new ArithmeticException("logits: expected finite numbers, got a hidden vector with " + value
-                + " at position " + position + " of " + where + "; the weights are damaged or overflow");
+        return found.error(position, "text " + (open.window.text + 1));
     }
 
     /** The head sees only rows that predict a token that is scored. */

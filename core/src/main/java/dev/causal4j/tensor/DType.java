@@ -1,6 +1,8 @@
 package dev.causal4j.tensor;
 
+import java.util.Arrays;
 import java.util.Locale;
+import java.util.Optional;
 
 /** How a number is stored. Arithmetic is always f32; widening the others to it is exact. */
 public enum DType {
@@ -27,6 +29,13 @@ public enum DType {
     /** The name in flags, JSON and documents: {@code f32}, {@code f16}, {@code bf16}, {@code int8}. */
     public String label() {
         return name().toLowerCase(Locale.ROOT);
+    }
+
+    /** The one with this name; empty if there is none. */
+    public static Optional<DType> ofLabel(String label) {
+        return Arrays.stream(values())
+                .filter(each -> each.label().equals(label))
+                .findFirst();
     }
 
     /** The bf16 nearest to {@code value}, ties to even; NaN stays NaN. */

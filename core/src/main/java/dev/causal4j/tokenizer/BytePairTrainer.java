@@ -1,5 +1,6 @@
 package dev.causal4j.tokenizer;
 
+import dev.causal4j.format.FormatException;
 import dev.causal4j.tokenizer.BytePairVocabulary.AddedToken;
 import java.io.IOException;
 import java.io.Reader;
@@ -57,10 +58,12 @@ public final class BytePairTrainer {
         int most = VocabularyReader.MAX_ID + 1;
         if (vocabularySize < least || vocabularySize > most) {
             throw new IllegalArgumentException("vocabulary-size: expected " + least + " (256 bytes and "
-                    + specialTokens.size() + " special) to " + most + ", got " + vocabularySize);
+                    + specialTokens.size() + " special) to " + most + ", got " + vocabularySize
+                    + "; choose a size in this range");
         }
         if (minFrequency < 1) {
-            throw new IllegalArgumentException("min-frequency: expected at least 1, got " + minFrequency);
+            throw new IllegalArgumentException(
+                    "min-frequency: expected at least 1, got " + minFrequency + "; " + MIN_FREQUENCY + " is usual");
         }
         requireSpecial(specialTokens);
         this.vocabularySize = vocabularySize;
@@ -83,7 +86,8 @@ public final class BytePairTrainer {
             boolean visible = token.length() > 1 && token.chars().allMatch(c -> c > ' ' && c < 0x7f);
             if (!visible || !seen.add(token)) {
                 throw new IllegalArgumentException("special token: expected two or more visible characters of ASCII,"
-                        + " each token once, got " + Messages.quote(token));
+                        + " each token once, got " + FormatException.quote(token) + "; give each once, in a form like "
+                        + Tokenizer.END_OF_TEXT);
             }
         }
     }

@@ -6,11 +6,6 @@ final class Messages {
 
     private Messages() {}
 
-    /** A name out of a file, quoted, on one line and not too long. */
-    static String quote(String name) {
-        return '"' + oneLine(name) + '"';
-    }
-
     /** What went wrong; the kind of exception too where the message alone is only a path. */
     static String oneLine(Throwable cause) {
         String message = cause.getMessage();

@@ -1,9 +1,10 @@
 package dev.causal4j.tokenizer;
 
+import dev.causal4j.format.FormatException;
+import dev.causal4j.format.UntrustedInput;
 import dev.causal4j.format.WholeFile;
 import dev.causal4j.tokenizer.BytePairVocabulary.AddedToken;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.Reader;
 import java.io.StringReader;
 import java.io.UncheckedIOException;
@@ -50,9 +51,10 @@ public final class Tokenizer {
 
     /**
      * The tokenizer of a model folder: its tokenizer.json, else its vocab.json with merges.txt, else empty. Files of
-     * more than 64 MB are refused unread.
+     * more than 64 MB are refused.
      *
-     * @throws IOException if a file cannot be read or is not what it should be; the message is one line
+     * @throws FormatException if a file is not what it should be
+     * @throws IOException if reading fails
      */
     public static Optional<Tokenizer> load(Path folder) throws IOException {
         Path json = folder.resolve(JSON);
@@ -71,9 +73,9 @@ public final class Tokenizer {
      * From the bytes of a tokenizer.json.
      *
      * @param subject what errors call it, usually its path
-     * @throws IOException if it is malformed, or needs what GPT-2's tokenizer has not; the message is one line
+     * @throws FormatException if it is malformed, or needs what GPT-2's tokenizer has not
      */
-    public static Tokenizer fromJson(String subject, byte[] tokenizerJson) throws IOException {
+    public static Tokenizer fromJson(String subject, byte[] tokenizerJson) throws FormatException {
         return new Tokenizer(new VocabularyReader(subject).tokenizerJson(tokenizerJson));
     }
 
@@ -81,9 +83,9 @@ public final class Tokenizer {
      * From the bytes of GPT-2's vocab.json and merges.txt. {@code <|endoftext|>} is special if the vocabulary has it.
      *
      * @param subject what errors call them, usually their folder
-     * @throws IOException if they are malformed or do not belong together; the message is one line
+     * @throws FormatException if they are malformed or do not belong together
      */
-    public static Tokenizer fromVocabulary(String subject, byte[] vocabJson, byte[] mergesTxt) throws IOException {
+    public static Tokenizer fromVocabulary(String subject, byte[] vocabJson, byte[] mergesTxt) throws FormatException {
         return new Tokenizer(new VocabularyReader(subject).vocabAndMerges(vocabJson, mergesTxt));
     }
 
@@ -106,19 +108,7 @@ public final class Tokenizer {
     }
 
     private static byte[] read(Path file) throws IOException {
-        // A pipe or a device could make us wait for ever.
-        if (!Files.isRegularFile(file)) {
-            throw new IOException(file + ": expected a file, got " + (Files.exists(file) ? "something else" : "none")
-                    + "; copy it from where the model came");
-        }
-        try (InputStream in = Files.newInputStream(file)) {
-            byte[] bytes = in.readNBytes(MAX_FILE_BYTES + 1);
-            if (bytes.length > MAX_FILE_BYTES) {
-                throw new IOException(file + ": expected at most " + MAX_FILE_BYTES + " bytes, got "
-                        + Math.max(bytes.length, Files.size(file)) + "; is it the right file?");
-            }
-            return bytes;
-        }
+        return UntrustedInput.readFile(file, "a tokenizer's file", MAX_FILE_BYTES);
     }
 
     /** As {@link #encode(String, SpecialTokens)} with {@link SpecialTokens#PARSE}. */

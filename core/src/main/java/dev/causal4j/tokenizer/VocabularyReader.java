@@ -1,9 +1,12 @@
 package dev.causal4j.tokenizer;
 
+import static dev.causal4j.format.FormatException.quote;
+import static dev.causal4j.format.JsonTree.describe;
+
+import dev.causal4j.format.FormatException;
 import dev.causal4j.format.JsonTree;
 import dev.causal4j.tokenizer.BytePairVocabulary.AddedToken;
 import dev.causal4j.tokenizer.BytePairVocabulary.Merge;
-import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -18,7 +21,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Reads and checks the two layouts of a byte-level byte-pair tokenizer. Whatever is in the files, the outcome is a
- * vocabulary the native library can take or an IOException in one line.
+ * vocabulary the native library can take or a FormatException.
  */
 final class VocabularyReader {
     // 16 million ids; the largest vocabularies in use have 262,144.
@@ -37,7 +40,7 @@ final class VocabularyReader {
     }
 
     /** Reads a tokenizer.json. Truncation, padding and post-processor are ignored: encoding does none of that here. */
-    BytePairVocabulary tokenizerJson(byte[] bytes) throws IOException {
+    BytePairVocabulary tokenizerJson(byte[] bytes) throws FormatException {
         Map<String, Object> root = JsonTree.parse(subject, bytes);
         requireGpt2(root);
         Object model = root.get("model");
@@ -49,8 +52,8 @@ final class VocabularyReader {
     }
 
     /** Reads GPT-2's vocab.json and merges.txt. */
-    BytePairVocabulary vocabAndMerges(byte[] vocabJson, byte[] mergesTxt) throws IOException {
-        Map<String, Integer> ids = ids("vocab.json", JsonTree.parse(subject, vocabJson));
+    BytePairVocabulary vocabAndMerges(byte[] vocabJson, byte[] mergesTxt) throws FormatException {
+        Map<String, Integer> ids = ids("vocab.json", JsonTree.parse(subject + ": vocab.json", vocabJson));
         List<AddedToken> added = new ArrayList<>();
         Integer endOfText = ids.get(Tokenizer.END_OF_TEXT);
         if (endOfText != null) {
@@ -74,7 +77,7 @@ final class VocabularyReader {
     }
 
     /** What the native library would do differently with another file must be as in GPT-2. */
-    private void requireGpt2(Map<String, Object> root) throws IOException {
+    private void requireGpt2(Map<String, Object> root) throws FormatException {
         requireAbsent("normalizer", root.get("normalizer"));
         requireType("pre_tokenizer", root.get("pre_tokenizer"), "ByteLevel");
         requireType("decoder", root.get("decoder"), "ByteLevel");
@@ -91,12 +94,12 @@ final class VocabularyReader {
         }
     }
 
-    private void requireType(String where, @Nullable Object node, String type) throws IOException {
+    private void requireType(String where, @Nullable Object node, String type) throws FormatException {
         Object got = node instanceof Map ? member(node, "type") : node;
         require(type.equals(got) && node instanceof Map, where + ".type", type, describe(got), GPT2_ONLY);
     }
 
-    private void requireAbsent(String where, @Nullable Object node) throws IOException {
+    private void requireAbsent(String where, @Nullable Object node) throws FormatException {
         boolean absent = node == null
                 || node.equals(JsonTree.NULL)
                 || node.equals("")
@@ -105,7 +108,7 @@ final class VocabularyReader {
         require(absent, where, "nothing", describe(node), GPT2_ONLY);
     }
 
-    private Map<String, Integer> ids(String where, @Nullable Object vocab) throws IOException {
+    private Map<String, Integer> ids(String where, @Nullable Object vocab) throws FormatException {
         if (!(vocab instanceof Map<?, ?> tokens) || tokens.isEmpty()) {
             throw failure(where, "tokens with their ids", describe(vocab), COPY_AGAIN);
         }
@@ -113,7 +116,7 @@ final class VocabularyReader {
         for (Map.Entry<?, ?> entry : tokens.entrySet()) {
             String piece = piece(where, (String) entry.getKey());
             if (!(entry.getValue() instanceof Integer id) || !isId(id)) {
-                throw noId(where + " of " + Messages.quote(piece), entry.getValue());
+                throw noId(where + " of " + quote(piece), entry.getValue());
             }
             ids.put(piece, id);
         }
@@ -121,7 +124,7 @@ final class VocabularyReader {
     }
 
     /** Also puts them into {@code ids}: the native library would number those that the model does not have itself. */
-    private List<AddedToken> addedTokens(@Nullable Object node, Map<String, Integer> ids) throws IOException {
+    private List<AddedToken> addedTokens(@Nullable Object node, Map<String, Integer> ids) throws FormatException {
         if (node == null || node.equals(JsonTree.NULL)) {
             return List.of();
         }
@@ -145,7 +148,7 @@ final class VocabularyReader {
             if (!(member(token, "id") instanceof Integer id) || !isId(id)) {
                 throw noId(where + ".id", member(token, "id"));
             }
-            require(contents.add(content), where, "a new token", Messages.quote(content) + " again", COPY_AGAIN);
+            require(contents.add(content), where, "a new token", quote(content) + " again", COPY_AGAIN);
             int known = ids.getOrDefault(content, id);
             require(known == id, where + ".id", known + " as in the vocabulary", id, COPY_AGAIN);
             ids.put(content, id);
@@ -163,7 +166,7 @@ final class VocabularyReader {
 
     // There are tens of thousands of tokens and merges at every start: a place is spelled only for an error.
 
-    private String piece(String where, String piece) throws IOException {
+    private String piece(String where, String piece) throws FormatException {
         if (piece.isEmpty()) {
             throw failure(where, "a token of at least one character", "an empty one", COPY_AGAIN);
         }
@@ -177,11 +180,11 @@ final class VocabularyReader {
         return id >= 0 && id <= MAX_ID;
     }
 
-    private IOException noId(String where, @Nullable Object got) {
+    private FormatException noId(String where, @Nullable Object got) {
         return failure(where, "an id from 0 to " + MAX_ID, describe(got), COPY_AGAIN);
     }
 
-    private boolean flag(String where, @Nullable Object node, String name) throws IOException {
+    private boolean flag(String where, @Nullable Object node, String name) throws FormatException {
         Object flag = member(node, name);
         if (flag != null && !(flag instanceof Boolean)) {
             throw failure(where + "." + name, "true or false", describe(flag), COPY_AGAIN);
@@ -190,7 +193,7 @@ final class VocabularyReader {
     }
 
     /** Each merge is "a b" or, in newer files, ["a", "b"]. */
-    private List<Merge> merges(@Nullable Object node, Map<String, Integer> ids) throws IOException {
+    private List<Merge> merges(@Nullable Object node, Map<String, Integer> ids) throws FormatException {
         if (!(node instanceof List<?> list)) {
             throw failure("model.merges", "a list", describe(node), COPY_AGAIN);
         }
@@ -212,40 +215,40 @@ final class VocabularyReader {
         return merges;
     }
 
-    private Merge merge(IntFunction<String> where, int i, String line, Map<String, Integer> ids) throws IOException {
+    private Merge merge(IntFunction<String> where, int i, String line, Map<String, Integer> ids)
+            throws FormatException {
         int space = line.indexOf(' ');
         boolean two = space > 0 && space < line.length() - 1 && line.indexOf(' ', space + 1) < 0;
         if (!two) {
-            throw failure(where.apply(i), "two tokens with a space between", Messages.quote(line), COPY_AGAIN);
+            throw failure(where.apply(i), "two tokens with a space between", quote(line), COPY_AGAIN);
         }
         return merge(where, i, line.substring(0, space), line.substring(space + 1), ids);
     }
 
     private Merge merge(IntFunction<String> where, int i, String left, String right, Map<String, Integer> ids)
-            throws IOException {
+            throws FormatException {
         Merge merge = new Merge(known(where, i, left, ids), known(where, i, right, ids));
         known(where, i, left + right, ids);
         return merge;
     }
 
-    private int known(IntFunction<String> where, int i, String piece, Map<String, Integer> ids) throws IOException {
+    private int known(IntFunction<String> where, int i, String piece, Map<String, Integer> ids) throws FormatException {
         Integer id = ids.get(piece);
         if (id == null) {
-            throw failure(
-                    where.apply(i), "tokens of the vocabulary", Messages.quote(piece), "use the files of one model");
+            throw failure(where.apply(i), "tokens of the vocabulary", quote(piece), "use the files of one model");
         }
         return id;
     }
 
     private BytePairVocabulary vocabulary(
             Map<String, Integer> ids, List<Merge> merges, List<AddedToken> added, boolean addPrefixSpace)
-            throws IOException {
+            throws FormatException {
         String[] pieces = new String[Collections.max(ids.values()) + 1];
         Arrays.fill(pieces, "");
         for (Map.Entry<String, Integer> entry : ids.entrySet()) {
             int id = entry.getValue();
             if (!pieces[id].isEmpty()) {
-                String both = Messages.quote(pieces[id]) + " and " + Messages.quote(entry.getKey());
+                String both = quote(pieces[id]) + " and " + quote(entry.getKey());
                 throw failure("id " + id, "one token", both, COPY_AGAIN);
             }
             pieces[id] = entry.getKey();
@@ -258,25 +261,15 @@ final class VocabularyReader {
                 addPrefixSpace);
     }
 
-    private static String describe(@Nullable Object node) {
-        return switch (node) {
-            case null -> "nothing";
-            case Map<?, ?> object -> "an object of " + object.size();
-            case List<?> list -> "a list of " + list.size();
-            case String text -> Messages.quote(text);
-            default -> Messages.oneLine(node.toString());
-        };
-    }
-
     // For what is checked a few times: its arguments are made even when all is well.
     private void require(boolean condition, String where, String expected, Object got, String remedy)
-            throws IOException {
+            throws FormatException {
         if (!condition) {
             throw failure(where, expected, got, remedy);
         }
     }
 
-    private IOException failure(String where, String expected, Object got, String remedy) {
-        return new IOException(subject + ": " + where + ": expected " + expected + ", got " + got + "; " + remedy);
+    private FormatException failure(String where, String expected, Object got, String remedy) {
+        return new FormatException(subject + ": " + where, expected, got.toString(), remedy);
     }
 }

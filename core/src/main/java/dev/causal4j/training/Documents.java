@@ -2,6 +2,7 @@ package dev.causal4j.training;
 
 import dev.causal4j.format.FormatException;
 import dev.causal4j.format.JsonConfig;
+import dev.causal4j.format.JsonTree;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.Reader;
@@ -78,7 +79,10 @@ public final class Documents {
                     .sorted(Comparator.comparing(Documents::name))
                     .toList();
         } catch (UncheckedIOException e) {
-            throw new IOException(folder + ": expected a folder that can be read, got " + e.getMessage(), e);
+            throw new IOException(
+                    folder + ": expected a folder that can be read, got " + e.getMessage()
+                            + "; check its links and permissions",
+                    e);
         }
     }
 
@@ -126,6 +130,8 @@ public final class Documents {
      * @throws FormatException if a file is not UTF-8, naming the byte, or a line of JSONL is not what it should be,
      *     naming the line
      * @throws IOException if reading fails, or the visitor does
+     * @throws IllegalArgumentException if the visitor refuses a document; the message begins with the file, and the line
+     *     of JSONL
      */
     public void forEach(Visitor visitor, LongConsumer progress) throws IOException {
         long before = 0;
@@ -136,7 +142,7 @@ public final class Documents {
                 if (isJsonLines(file)) {
                     readLines(file, text, visitor);
                 } else {
-                    visitor.document(text);
+                    visit(visitor, file.toString(), text);
                 }
             }
             before += Files.size(file);
@@ -169,8 +175,17 @@ public final class Documents {
         if (!json.isBlank()) {
             String subject = file + " line " + number;
             byte[] bytes = json.getBytes(StandardCharsets.UTF_8);
-            String text = JsonConfig.parse(subject, bytes, bytes.length).requireString(textField);
-            visitor.document(new StringReader(text));
+            String text = JsonConfig.of(subject, JsonTree.parse(subject, bytes)).requireString(textField);
+            visit(visitor, subject, new StringReader(text));
+        }
+    }
+
+    /** The tokenizer refuses some texts, and does not know which file it reads. */
+    private static void visit(Visitor visitor, String subject, Reader text) throws IOException {
+        try {
+            visitor.document(text);
+        } catch (IllegalArgumentException e) {
+            throw new IllegalArgumentException(subject + ", " + e.getMessage(), e);
         }
     }
 

@@ -1,6 +1,7 @@
 package dev.causal4j.training;
 
 import dev.causal4j.format.FormatException;
+import dev.causal4j.format.UntrustedInput;
 import dev.causal4j.format.WholeFile;
 import dev.causal4j.tokenizer.SpecialTokens;
 import dev.causal4j.tokenizer.Tokenizer;
@@ -47,7 +48,7 @@ public final class TokenFile {
     private static final int HEADER = 64;
     private static final int FINGERPRINT = 32;
     private static final int MAX_VOCABULARY = 1 << 24; // that of the tokenizer
-    private static final String REMEDY = "the file is damaged; delete it, and it is made again from the data";
+    static final String REMEDY = "the file is damaged; delete it, and it is made again from the data";
 
     private final Tokens tokens;
     private final byte[] fingerprint;
@@ -63,7 +64,8 @@ public final class TokenFile {
      * all.
      *
      * @param endOfText the id that ends each document
-     * @param progress hears of the bytes of the documents that are tokenized
+     * @param progress hears how many of the {@link Documents#bytes} are read: to tell, and from the first on again to
+     *     make the file; what it throws ends the work and leaves the file as it was
      * @throws FormatException if there is another kind of file at this place, if a document is not what it should be,
      *     or if there is no text at all
      * @throws IOException if reading or writing fails
@@ -73,9 +75,12 @@ public final class TokenFile {
             Path file, Documents documents, Tokenizer tokenizer, int endOfText, LongConsumer progress)
             throws IOException {
         tokenizer.piece(endOfText); // is there one?
-        byte[] fingerprint = fingerprint(documents, tokenizer, endOfText);
         if (Files.exists(file)) {
-            requireTokenFile(file);
+            requireTokenFile(file); // before hours of reading
+        }
+        byte[] fingerprint = fingerprint(documents, tokenizer, endOfText, progress);
+        if (Files.exists(file)) {
+            requireTokenFile(file); // it may have come meanwhile
             try {
                 TokenFile existing = open(file);
                 if (Arrays.equals(existing.fingerprint, fingerprint)) {
@@ -146,10 +151,7 @@ public final class TokenFile {
 
     /** A file that is no token file of any version is somebody's, and never replaced. */
     private static void requireTokenFile(Path file) throws IOException {
-        if (!Files.isRegularFile(file)) {
-            String got = Files.isDirectory(file) ? "a folder" : Files.exists(file) ? "a special file" : "no such file";
-            throw new FormatException(file.toString(), "a token file", got, "check the path");
-        }
+        UntrustedInput.requireFile(file, "a token file");
         try (InputStream in = Files.newInputStream(file)) {
             if (!Arrays.equals(in.readNBytes(MAGIC.length), MAGIC)) {
                 throw new FormatException(file.toString(), "a token file", "another file", "name another path");
@@ -161,7 +163,8 @@ public final class TokenFile {
         return new FormatException(file.toString(), expected, got, REMEDY);
     }
 
-    private static byte[] fingerprint(Documents documents, Tokenizer tokenizer, int endOfText) throws IOException {
+    private static byte[] fingerprint(Documents documents, Tokenizer tokenizer, int endOfText, LongConsumer progress)
+            throws IOException {
         MessageDigest digest;
         try {
             digest = MessageDigest.getInstance("SHA-256");
@@ -173,6 +176,7 @@ public final class TokenFile {
         digest.update(json);
         digest.update(ByteBuffer.allocate(Integer.BYTES).putInt(endOfText).flip());
         byte[] buffer = new byte[1 << 16];
+        long before = 0;
         for (Path file : documents.files()) {
             String kind = Documents.isJsonLines(file) ? "jsonl " + documents.textField() : "text";
             digest.update((kind + "\0").getBytes(StandardCharsets.UTF_8));
@@ -181,9 +185,11 @@ public final class TokenFile {
                 for (int count = in.read(buffer); count >= 0; count = in.read(buffer)) {
                     digest.update(buffer, 0, count);
                     length += count;
+                    progress.accept(before + length);
                 }
             }
             digest.update(ByteBuffer.allocate(Long.BYTES).putLong(length).flip());
+            before += length;
         }
         return digest.digest();
     }

@@ -69,7 +69,7 @@ public final class Tokens {
                     subject + ", token " + index,
                     "an id from 0 to " + (vocabularySize - 1),
                     String.valueOf(id),
-                    "the file is damaged; delete it, and it is made again from the data"));
+                    TokenFile.REMEDY));
         }
         return id;
     }

@@ -1,5 +1,6 @@
 package dev.causal4j.training;
 
+import dev.causal4j.head.CausalLMHead;
 import java.util.Arrays;
 import java.util.List;
 
@@ -9,12 +10,9 @@ import java.util.List;
  * @param sequences B
  * @param length T
  * @param ids [B, T] token ids
- * @param targets [B, T] the token to predict at each position, or {@link #IGNORED}
+ * @param targets [B, T] the token to predict at each position, or {@link CausalLMHead#IGNORED}
  */
 public record TrainingBatch(int sequences, int length, int[] ids, int[] targets) {
-    /** The target of a position that does not count. */
-    public static final int IGNORED = -100;
-
     /** @throws IllegalArgumentException if the arrays are not [B, T] */
     public TrainingBatch {
         long size = (long) sequences * length;
@@ -44,7 +42,7 @@ public record TrainingBatch(int sequences, int length, int[] ids, int[] targets)
             }
             System.arraycopy(example.x(), 0, ids, row * length, length);
             for (int i = 0; i < length; i++) {
-                targets[row * length + i] = example.weight()[i] == 0 ? IGNORED : example.y()[i];
+                targets[row * length + i] = example.weight()[i] == 0 ? CausalLMHead.IGNORED : example.y()[i];
             }
         }
         return new TrainingBatch(examples.size(), length, ids, targets);
@@ -52,6 +50,8 @@ public record TrainingBatch(int sequences, int length, int[] ids, int[] targets)
 
     /** How many positions count. */
     public int targetCount() {
-        return (int) Arrays.stream(targets).filter(target -> target != IGNORED).count();
+        return (int) Arrays.stream(targets)
+                .filter(target -> target != CausalLMHead.IGNORED)
+                .count();
     }
 }

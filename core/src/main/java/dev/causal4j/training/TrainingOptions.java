@@ -4,7 +4,8 @@ import dev.causal4j.backbone.Activations;
 import dev.causal4j.backbone.Dropout;
 
 /**
- * How a model is trained. Immutable; {@link #DEFAULT} and the methods {@code with...} make what is wanted.
+ * How a model is trained. Immutable; made by {@link #builder()}, whose defaults are 1,000 steps of 8 sequences at a rate of
+ * 1e-4, clipped to 1, without dropout or evaluation, with a checkpoint every 100 steps.
  *
  * @param steps of the optimizer, in all
  * @param batchSize sequences of a step
@@ -34,22 +35,6 @@ public record TrainingOptions(
         int patience,
         Trained trained,
         Activations.Keep keep) {
-    /** 1,000 steps of 8 sequences at a rate of 1e-4, clipped to 1, without dropout or evaluation, a checkpoint every 100. */
-    public static final TrainingOptions DEFAULT = new TrainingOptions(
-            1000,
-            8,
-            8,
-            new LearningRate.Constant(1e-4),
-            AdamW.DEFAULT,
-            1,
-            Dropout.NONE,
-            0,
-            0,
-            100,
-            0,
-            new Trained.All(),
-            Activations.Keep.BLOCKS);
-
     /** @throws IllegalArgumentException if a number is out of its range */
     public TrainingOptions {
         atLeast("training steps", 1, steps);
@@ -70,237 +55,132 @@ public record TrainingOptions(
         }
     }
 
-    /** The same with so many steps. */
-    public TrainingOptions withSteps(long value) {
-        return new TrainingOptions(
-                value,
-                batchSize,
-                microBatchSize,
-                learningRate,
-                adamW,
-                clipNorm,
-                dropout,
-                seed,
-                evaluationInterval,
-                checkpointInterval,
-                patience,
-                trained,
-                keep);
+    public static Builder builder() {
+        return new Builder();
     }
 
-    /** The same with so many sequences a step. */
-    public TrainingOptions withBatchSize(int value) {
-        return new TrainingOptions(
-                steps,
-                value,
-                microBatchSize,
-                learningRate,
-                adamW,
-                clipNorm,
-                dropout,
-                seed,
-                evaluationInterval,
-                checkpointInterval,
-                patience,
-                trained,
-                keep);
+    /** A builder that starts from these options. */
+    public Builder toBuilder() {
+        Builder builder = new Builder();
+        builder.steps = steps;
+        builder.batchSize = batchSize;
+        builder.microBatchSize = microBatchSize;
+        builder.learningRate = learningRate;
+        builder.adamW = adamW;
+        builder.clipNorm = clipNorm;
+        builder.dropout = dropout;
+        builder.seed = seed;
+        builder.evaluationInterval = evaluationInterval;
+        builder.checkpointInterval = checkpointInterval;
+        builder.patience = patience;
+        builder.trained = trained;
+        builder.keep = keep;
+        return builder;
     }
 
-    /** The same with so many sequences at once. */
-    public TrainingOptions withMicroBatchSize(int value) {
-        return new TrainingOptions(
-                steps,
-                batchSize,
-                value,
-                learningRate,
-                adamW,
-                clipNorm,
-                dropout,
-                seed,
-                evaluationInterval,
-                checkpointInterval,
-                patience,
-                trained,
-                keep);
-    }
+    /** Collects options; its methods are named as the components of {@link TrainingOptions}. Not thread-safe. */
+    public static final class Builder {
+        private long steps = 1000;
+        private int batchSize = 8;
+        private int microBatchSize = 8;
+        private LearningRate learningRate = new LearningRate.Constant(1e-4);
+        private AdamW adamW = AdamW.DEFAULT;
+        private double clipNorm = 1;
+        private Dropout dropout = Dropout.NONE;
+        private long seed;
+        private long evaluationInterval;
+        private long checkpointInterval = 100;
+        private int patience;
+        private Trained trained = new Trained.All();
+        private Activations.Keep keep = Activations.Keep.BLOCKS;
 
-    /** The same with another learning rate. */
-    public TrainingOptions withLearningRate(LearningRate value) {
-        return new TrainingOptions(
-                steps,
-                batchSize,
-                microBatchSize,
-                value,
-                adamW,
-                clipNorm,
-                dropout,
-                seed,
-                evaluationInterval,
-                checkpointInterval,
-                patience,
-                trained,
-                keep);
-    }
+        private Builder() {}
 
-    /** The same with another optimizer. */
-    public TrainingOptions withAdamW(AdamW value) {
-        return new TrainingOptions(
-                steps,
-                batchSize,
-                microBatchSize,
-                learningRate,
-                value,
-                clipNorm,
-                dropout,
-                seed,
-                evaluationInterval,
-                checkpointInterval,
-                patience,
-                trained,
-                keep);
-    }
+        public Builder steps(long value) {
+            steps = value;
+            return this;
+        }
 
-    /** The same with another norm to clip to. */
-    public TrainingOptions withClipNorm(double value) {
-        return new TrainingOptions(
-                steps,
-                batchSize,
-                microBatchSize,
-                learningRate,
-                adamW,
-                value,
-                dropout,
-                seed,
-                evaluationInterval,
-                checkpointInterval,
-                patience,
-                trained,
-                keep);
-    }
+        public Builder batchSize(int value) {
+            batchSize = value;
+            return this;
+        }
 
-    /** The same with other rates of dropout. */
-    public TrainingOptions withDropout(Dropout value) {
-        return new TrainingOptions(
-                steps,
-                batchSize,
-                microBatchSize,
-                learningRate,
-                adamW,
-                clipNorm,
-                value,
-                seed,
-                evaluationInterval,
-                checkpointInterval,
-                patience,
-                trained,
-                keep);
-    }
+        public Builder microBatchSize(int value) {
+            microBatchSize = value;
+            return this;
+        }
 
-    /** The same with another seed of dropout. */
-    public TrainingOptions withSeed(long value) {
-        return new TrainingOptions(
-                steps,
-                batchSize,
-                microBatchSize,
-                learningRate,
-                adamW,
-                clipNorm,
-                dropout,
-                value,
-                evaluationInterval,
-                checkpointInterval,
-                patience,
-                trained,
-                keep);
-    }
+        public Builder learningRate(LearningRate value) {
+            learningRate = value;
+            return this;
+        }
 
-    /** The same with another distance between evaluations. */
-    public TrainingOptions withEvaluationInterval(long value) {
-        return new TrainingOptions(
-                steps,
-                batchSize,
-                microBatchSize,
-                learningRate,
-                adamW,
-                clipNorm,
-                dropout,
-                seed,
-                value,
-                checkpointInterval,
-                patience,
-                trained,
-                keep);
-    }
+        public Builder adamW(AdamW value) {
+            adamW = value;
+            return this;
+        }
 
-    /** The same with another distance between checkpoints. */
-    public TrainingOptions withCheckpointInterval(long value) {
-        return new TrainingOptions(
-                steps,
-                batchSize,
-                microBatchSize,
-                learningRate,
-                adamW,
-                clipNorm,
-                dropout,
-                seed,
-                evaluationInterval,
-                value,
-                patience,
-                trained,
-                keep);
-    }
+        public Builder clipNorm(double value) {
+            clipNorm = value;
+            return this;
+        }
 
-    /** The same with another patience. */
-    public TrainingOptions withPatience(int value) {
-        return new TrainingOptions(
-                steps,
-                batchSize,
-                microBatchSize,
-                learningRate,
-                adamW,
-                clipNorm,
-                dropout,
-                seed,
-                evaluationInterval,
-                checkpointInterval,
-                value,
-                trained,
-                keep);
-    }
+        public Builder dropout(Dropout value) {
+            dropout = value;
+            return this;
+        }
 
-    /** The same with another part that is trained. */
-    public TrainingOptions withTrained(Trained value) {
-        return new TrainingOptions(
-                steps,
-                batchSize,
-                microBatchSize,
-                learningRate,
-                adamW,
-                clipNorm,
-                dropout,
-                seed,
-                evaluationInterval,
-                checkpointInterval,
-                patience,
-                value,
-                keep);
-    }
+        public Builder seed(long value) {
+            seed = value;
+            return this;
+        }
 
-    /** The same with another choice of what is kept. */
-    public TrainingOptions withKeep(Activations.Keep value) {
-        return new TrainingOptions(
-                steps,
-                batchSize,
-                microBatchSize,
-                learningRate,
-                adamW,
-                clipNorm,
-                dropout,
-                seed,
-                evaluationInterval,
-                checkpointInterval,
-                patience,
-                trained,
-                value);
+        public Builder evaluationInterval(long value) {
+            evaluationInterval = value;
+            return this;
+        }
+
+        public Builder checkpointInterval(long value) {
+            checkpointInterval = value;
+            return this;
+        }
+
+        public Builder patience(int value) {
+            patience = value;
+            return this;
+        }
+
+        public Builder trained(Trained value) {
+            trained = value;
+            return this;
+        }
+
+        public Builder keep(Activations.Keep value) {
+            keep = value;
+            return this;
+        }
+
+        /**
+         * Checks and returns the options.
+         *
+         * @throws IllegalArgumentException if a number is out of its range
+         */
+        public TrainingOptions build() {
+            return new TrainingOptions(
+                    steps,
+                    batchSize,
+                    microBatchSize,
+                    learningRate,
+                    adamW,
+                    clipNorm,
+                    dropout,
+                    seed,
+                    evaluationInterval,
+                    checkpointInterval,
+                    patience,
+                    trained,
+                    keep);
+        }
     }
 }

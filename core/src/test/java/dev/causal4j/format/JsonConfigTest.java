@@ -67,9 +67,9 @@ class JsonConfigTest {
             })
     void whatIsNoIntegerInRangeIsRefused(String value) throws IOException {
         JsonConfig config = parse("{\"k\":" + value + "}");
-        String got = "got \"" + value;
-        refused(() -> config.requireInt("k", 1, 9), "config, key \"k\": ", "1 to 9", got.replace("1e0", "1.0"));
-        refused(() -> config.integer("k", 5, 1, 9), "config, key \"k\": ", "1 to 9", got.replace("1e0", "1.0"));
+        String got = "got " + shown(value) + ";";
+        refused(() -> config.requireInt("k", 1, 9), "config, key \"k\": ", "1 to 9", got);
+        refused(() -> config.integer("k", 5, 1, 9), "config, key \"k\": ", "1 to 9", got);
     }
 
     @ParameterizedTest
@@ -91,14 +91,14 @@ class JsonConfigTest {
     @ValueSource(strings = {"0", "1", "\"true\"", "[]", "{}"})
     void whatIsNoBooleanIsRefused(String value) throws IOException {
         JsonConfig config = parse("{\"k\":" + value + "}");
-        refused(() -> config.bool("k", true), "config, key \"k\": ", "true or false", "got \"");
+        refused(() -> config.bool("k", true), "config, key \"k\": ", "true or false", "got " + shown(value) + ";");
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"0", "true", "[\"x\"]", "{}"})
     void whatIsNoStringIsRefused(String value) throws IOException {
         JsonConfig config = parse("{\"k\":" + value + "}");
-        refused(() -> config.string("k", "x"), "config, key \"k\": ", "a string", "got \"");
+        refused(() -> config.string("k", "x"), "config, key \"k\": ", "a string", "got " + shown(value) + ";");
     }
 
     @ParameterizedTest
@@ -190,6 +190,17 @@ class JsonConfigTest {
     void hostileStringsStayOnOneLine(String escape) throws IOException {
         JsonConfig config = parse("{\"k\":\"" + escape.repeat(1000) + "\"}");
         refused(() -> config.requireInt("k", 1, 9), "config, key \"k\": ", "...");
+    }
+
+    /** How a message shows a value. */
+    private static String shown(String json) {
+        return switch (json) {
+            case "1e0" -> "1.0";
+            case "[]" -> "a list of 0";
+            case "[5]", "[\"x\"]" -> "a list of 1";
+            case "{}" -> "an object of 0";
+            default -> json;
+        };
     }
 
     private static JsonConfig parse(String json) throws FormatException {

@@ -116,7 +116,7 @@ class SafeTensorsTest {
         if (type.dtype().isPresent()) {
             assertThat(StoredType.of(tensors.tensor("t").dtype())).isEqualTo(type);
         } else {
-            refused(() -> tensors.tensor("t"), "memory, tensor \"t\"", "F32, F16 or BF16", "got " + type);
+            refused(() -> tensors.tensor("t"), "memory, tensor \"t\"", "F32, F16, BF16 or I8", "got " + type);
         }
         refused(header, bytes + 1, (file(header, bytes).length + 1) + " bytes");
     }

@@ -172,8 +172,8 @@ class SafeTensorsWritingTest {
     void targetInNoFolderIsRefused() {
         Path nowhere = folder.resolve("none/out");
         assertThatThrownBy(() -> SafeTensors.write(nowhere, List.of(), Map.of()))
-                .isInstanceOf(IOException.class)
-                .hasMessage(nowhere + ": no such folder to write to");
+                .isInstanceOf(FormatException.class)
+                .hasMessage(nowhere + ": expected a file in a folder that exists, got no such folder; create it first");
     }
 
     @Test

@@ -95,7 +95,6 @@ class GPT2ConfigTest {
         "n_layer, 16777217",
         "n_head, true",
         "n_head, 4294967297",
-        "vocab_size, [50257]",
         "vocab_size, 9223372036854775808",
         "n_inner, 0",
         "n_inner, 16777217"
@@ -103,6 +102,12 @@ class GPT2ConfigTest {
     void aSizeOutOfRangeOrOfAnotherKindIsNamedWithItsKey(String key, String value) {
         json.put(key, value);
         refused(key, "an integer from 1 to ", value);
+    }
+
+    @Test
+    void aListIsNoSize() {
+        json.put("vocab_size", "[50257]");
+        refused("vocab_size", "an integer from 1 to ", "got a list of 1;");
     }
 
     @Test

@@ -280,7 +280,7 @@ class ScorerTest {
                 .hasMessage("stride: expected at most the context length 77, got 78");
         assertThatThrownBy(() -> options().stride(-1).build()).hasMessageContaining("stride: expected");
         assertThatThrownBy(() -> options().batchRows(0).build()).hasMessageContaining("batch-rows: expected");
-        assertThatThrownBy(() -> options().alternatives(-1).build()).hasMessageContaining("alternatives: expected");
+        assertThatThrownBy(() -> options().alternatives(-1).build()).hasMessageContaining("top: expected");
         assertThatThrownBy(() ->
                         score(new ScoringRequest(tokens(1, CONTEXT + 1), tokens(2, 1)), ScoringOptions.DEFAULT))
                 .hasMessage("prefix: expected at most 77 tokens, the context length, got 78; shorten it");

@@ -292,13 +292,14 @@ class BytePairTrainerTest {
     void whatCannotBeTrainedIsRefused() {
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> new BytePairTrainer(256))
-                .withMessage("vocabulary-size: expected 257 (256 bytes and 1 special) to 16777216, got 256");
+                .withMessage("vocabulary-size: expected 257 (256 bytes and 1 special) to 16777216, got 256;"
+                        + " choose a size in this range");
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> new BytePairTrainer(Integer.MAX_VALUE))
                 .withMessageContaining("got 2147483647");
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> new BytePairTrainer(300, List.of(), 0))
-                .withMessage("min-frequency: expected at least 1, got 0");
+                .withMessage("min-frequency: expected at least 1, got 0; 2 is usual");
         for (String token : List.of("", "a", "<a >", "\u0120", "\u00c3\u00a9", "\ud800<")) {
             assertThatIllegalArgumentException()
                     .as(token)
@@ -307,7 +308,8 @@ class BytePairTrainerTest {
         }
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> new BytePairTrainer(300, List.of("<a>", "<a>"), 2))
-                .withMessageStartingWith("special token: expected");
+                .withMessageStartingWith("special token: expected")
+                .withMessageEndingWith("got \"<a>\"; give each once, in a form like <|endoftext|>");
         assertThatIllegalStateException()
                 .isThrownBy(() -> train(300, "", END))
                 .withMessage("training text: expected some, got none; is the data empty?");

@@ -183,6 +183,9 @@ class VocabularyReaderTest {
                 "t: vocab.json of \"a\": expected an id from 0 to 16777215, got null; copy the file again from where it"
                         + " came",
                 () -> Tokenizer.fromVocabulary("t", bytes("{\"a\":null}"), bytes("")));
+        assertThatIOException()
+                .isThrownBy(() -> Tokenizer.fromVocabulary("t", bytes("{\"a\":0"), bytes("")))
+                .withMessageStartingWith("t: vocab.json: expected valid JSON, got ");
     }
 
     @Test
@@ -191,7 +194,7 @@ class VocabularyReaderTest {
 
         Files.write(folder.resolve("vocab.json"), bytes("{\"a\":0}"));
         assertRefused(
-                folder.resolve("merges.txt") + ": expected a file, got none; copy it from where the model came",
+                folder.resolve("merges.txt") + ": expected a tokenizer's file, got no such file; check the path",
                 () -> Tokenizer.load(folder));
 
         Files.write(folder.resolve("merges.txt"), bytes("#version: 0.2\n"));
@@ -209,13 +212,13 @@ class VocabularyReaderTest {
             file.position(64L << 20).write(java.nio.ByteBuffer.wrap(new byte[1]));
         }
         assertRefused(
-                json + ": expected at most 67108864 bytes, got 67108865; is it the right file?",
+                json
+                        + ": expected a tokenizer's file of at most 67108864 bytes, got 67108865 bytes; is this the right file?",
                 () -> Tokenizer.load(folder));
         Files.delete(json);
         Files.createDirectory(json);
         assertRefused(
-                json + ": expected a file, got something else; copy it from where the model came",
-                () -> Tokenizer.load(folder));
+                json + ": expected a tokenizer's file, got a folder; check the path", () -> Tokenizer.load(folder));
     }
 
     @Test

@@ -2,8 +2,11 @@ package dev.causal4j.training;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import dev.causal4j.format.FormatException;
+import dev.causal4j.tokenizer.SpecialTokens;
+import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
@@ -109,7 +112,7 @@ class DocumentsTest {
     @CsvSource(
             delimiter = '|',
             value = {
-                "{\"text\": 7}          | line 3, key \"text\": expected a string, got \"7\"",
+                "{\"text\": 7}          | line 3, key \"text\": expected a string, got 7;",
                 "{\"other\": \"a\"}     | line 3, key \"text\": expected a string, got nothing",
                 "[\"a\"]                | line 3: expected a JSON object, got a list",
                 "{\"text\": \"a\"       | line 3: expected valid JSON",
@@ -150,7 +153,23 @@ class DocumentsTest {
         Files.createSymbolicLink(loop.resolve("again"), loop);
         assertThatExceptionOfType(IOException.class)
                 .isThrownBy(() -> documents(loop))
-                .withMessageStartingWith(loop + ": expected a folder that can be read");
+                .withMessageStartingWith(loop + ": expected a folder that can be read")
+                .withMessageEndingWith("; check its links and permissions");
+    }
+
+    @Test
+    void whatTheTokenizerRefusesIsNamedWithItsFile() throws IOException {
+        Tokenizer lettersOnly =
+                Tokenizer.fromVocabulary("t", "{\"a\":0}".getBytes(StandardCharsets.UTF_8), new byte[0]);
+        Path text = file("a.txt", "ab");
+        Path lines = file("b.jsonl", "{\"text\": \"a\"}\n{\"text\": \"ab\"}\n");
+        for (Path file : List.of(text, lines)) {
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> documents(file)
+                            .forEach(document -> lettersOnly.encode(document, SpecialTokens.PARSE, _ -> {}), _ -> {}))
+                    .withMessageStartingWith(
+                            file + (file.equals(lines) ? " line 2" : "") + ", text: expected bytes the vocabulary has");
+        }
     }
 
     @Test

@@ -3,6 +3,7 @@ package dev.causal4j.training;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
+import dev.causal4j.head.CausalLMHead;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -256,7 +257,7 @@ class ExamplesTest {
         assertThat(batch.sequences()).isEqualTo(2);
         assertThat(batch.length()).isEqualTo(2);
         assertThat(batch.ids()).containsExactly(1, 2, 4, 0);
-        assertThat(batch.targets()).containsExactly(2, 3, 5, TrainingBatch.IGNORED);
+        assertThat(batch.targets()).containsExactly(2, 3, 5, CausalLMHead.IGNORED);
         assertThat(batch.targetCount()).isEqualTo(3);
         Examples shuffled = Examples.shuffled(List.of(one, other), 1);
         assertThat(shuffled.batch(0, 2).ids().clone()).containsExactlyInAnyOrder(1, 2, 4, 0);

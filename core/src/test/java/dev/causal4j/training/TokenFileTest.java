@@ -16,8 +16,10 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.LongConsumer;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -54,12 +56,13 @@ class TokenFileTest {
     }
 
     private TokenFile prepare(Tokenizer with) throws IOException {
+        return prepare(with, _ -> {});
+    }
+
+    private TokenFile prepare(Tokenizer with, LongConsumer progress) throws IOException {
+        Documents documents = Documents.of(List.of(data), Documents.TEXT_FIELD);
         return TokenFile.prepare(
-                file,
-                Documents.of(List.of(data), Documents.TEXT_FIELD),
-                with,
-                with.id(Tokenizer.END_OF_TEXT).orElseThrow(),
-                _ -> {});
+                file, documents, with, with.id(Tokenizer.END_OF_TEXT).orElseThrow(), progress);
     }
 
     private static int[] ids(Tokens tokens) {
@@ -102,6 +105,22 @@ class TokenFileTest {
         try (Stream<Path> left = Files.list(folder)) {
             assertThat(left).containsExactlyInAnyOrder(data, file);
         }
+    }
+
+    @Test
+    void progressHearsOfBothReadings() throws IOException {
+        Files.writeString(data.resolve("e.txt"), TEXT.repeat(2000));
+        long bytes = Documents.of(List.of(data), Documents.TEXT_FIELD).bytes();
+        List<Long> heard = new ArrayList<>();
+
+        prepare(tokenizer, heard::add);
+        int telling = heard.indexOf(bytes) + 1;
+        assertThat(heard.subList(0, telling)).isSorted().hasSizeGreaterThan(5);
+        assertThat(heard.subList(telling, heard.size())).isSorted().endsWith(bytes);
+
+        heard.clear();
+        prepare(tokenizer, heard::add);
+        assertThat(heard).hasSize(telling).isSorted().endsWith(bytes);
     }
 
     private Object fileKey() throws IOException {
@@ -191,6 +210,9 @@ class TokenFileTest {
                 .isThrownBy(() -> prepare(tokenizer))
                 .withMessage(file + ": expected a token file, got another file; name another path");
         assertThat(Files.readString(file)).isEqualTo("my only copy");
+        List<Long> heard = new ArrayList<>();
+        assertThatExceptionOfType(FormatException.class).isThrownBy(() -> prepare(tokenizer, heard::add));
+        assertThat(heard).as("read before the file was looked at").isEmpty();
         assertThatExceptionOfType(FormatException.class).isThrownBy(() -> TokenFile.open(folder));
     }
 

@@ -30,12 +30,13 @@ final class TrainerBench {
                 CausalLM.create(GPT2Config.of(GPT2Shape.of(1024, 768, 12, 12), vocabularySize), 1, DType.F32),
                 Examples.windows(Tokens.of(vocabularySize, ids), length, 1),
                 Optional.empty(),
-                TrainingOptions.DEFAULT
-                        .withSteps(Integer.parseInt(args[2]))
-                        .withBatchSize(sequences)
-                        .withMicroBatchSize(sequences)
-                        .withKeep(keep)
-                        .withDropout(dev.causal4j.backbone.Dropout.rates(rate, rate, rate)),
+                TrainingOptions.builder()
+                        .steps(Integer.parseInt(args[2]))
+                        .batchSize(sequences)
+                        .microBatchSize(sequences)
+                        .keep(keep)
+                        .dropout(dev.causal4j.backbone.Dropout.rates(rate, rate, rate))
+                        .build(),
                 Optional.empty());
         trainer.run(progress -> {
             System.out.printf(

@@ -35,17 +35,19 @@ import org.junit.jupiter.api.io.TempDir;
 class TrainerTest {
     private static final int VOCABULARY = 41;
     private static final GPT2Shape SHAPE = new GPT2Shape(17, 21, 2, 3, 35, 1e-5f, true, false);
-    private static final TrainingOptions OPTIONS = TrainingOptions.DEFAULT
-            .withSteps(9)
-            .withBatchSize(3)
-            .withMicroBatchSize(2)
-            .withLearningRate(new LearningRate.WarmupCosine(3e-3, 1e-4, 2, 9))
-            .withDropout(Dropout.rates(0.1, 0.1, 0.1))
-            .withSeed(6)
-            .withEvaluationInterval(3)
-            .withCheckpointInterval(2);
+    private static final TrainingOptions OPTIONS = TrainingOptions.builder()
+            .steps(9)
+            .batchSize(3)
+            .microBatchSize(2)
+            .learningRate(new LearningRate.WarmupCosine(3e-3, 1e-4, 2, 9))
+            .dropout(Dropout.rates(0.1, 0.1, 0.1))
+            .seed(6)
+            .evaluationInterval(3)
+            .checkpointInterval(2)
+            .build();
 
-    static final TrainingOptions MANY_CHECKPOINTS = OPTIONS.withSteps(24).withCheckpointInterval(1);
+    static final TrainingOptions MANY_CHECKPOINTS =
+            OPTIONS.toBuilder().steps(24).checkpointInterval(1).build();
 
     @TempDir
     Path folder;
@@ -117,7 +119,8 @@ class TrainerTest {
 
     @Test
     void microBatchesThreadsAndRecomputationChangeNoByte() throws IOException {
-        TrainingOptions options = OPTIONS.withSteps(2).withCheckpointInterval(0);
+        TrainingOptions options =
+                OPTIONS.toBuilder().steps(2).checkpointInterval(0).build();
         Threads.use(1);
         Path expected = folder.resolve("0");
         start(options, expected).run(progress -> true);
@@ -126,7 +129,8 @@ class TrainerTest {
             for (Activations.Keep keep : Activations.Keep.values()) {
                 Threads.use(i % 3 + 1);
                 Path actual = folder.resolve(Integer.toString(i++));
-                start(options.withMicroBatchSize(part).withKeep(keep), actual).run(progress -> true);
+                start(options.toBuilder().microBatchSize(part).keep(keep).build(), actual)
+                        .run(progress -> true);
                 assertThat(files(actual)).isEqualTo(files(expected));
             }
         }
@@ -169,9 +173,11 @@ class TrainerTest {
 
     @Test
     void lowRankAdditionsAreTrainedAloneSavedAsPartOfTheModelAndResumed() throws IOException {
-        TrainingOptions options = OPTIONS.withDropout(Dropout.NONE)
-                .withLearningRate(new LearningRate.Constant(1e-2))
-                .withTrained(new Trained.LowRank(2, 4, true, true));
+        TrainingOptions options = OPTIONS.toBuilder()
+                .dropout(Dropout.NONE)
+                .learningRate(new LearningRate.Constant(1e-2))
+                .trained(new Trained.LowRank(2, 4, true, true))
+                .build();
         List<TrainingProgress> expected = new ArrayList<>();
         Trainer trainer = start(options, folder.resolve("whole"));
         trainer.run(expected::add);
@@ -179,7 +185,7 @@ class TrainerTest {
                 model(true),
                 TRAINING,
                 Optional.of(HELD_OUT),
-                options.withSteps(1).withTrained(new Trained.All()),
+                options.toBuilder().steps(1).trained(new Trained.All()).build(),
                 Optional.empty());
         full.run(progress -> {
             assertThat(progress.loss())
@@ -215,7 +221,11 @@ class TrainerTest {
                 model(true),
                 TRAINING,
                 Optional.of(HELD_OUT),
-                OPTIONS.withSteps(60).withEvaluationInterval(20).withLearningRate(new LearningRate.Constant(1e-2)),
+                OPTIONS.toBuilder()
+                        .steps(60)
+                        .evaluationInterval(20)
+                        .learningRate(new LearningRate.Constant(1e-2))
+                        .build(),
                 Optional.empty());
         List<TrainingProgress> progress = new ArrayList<>();
         TrainingResult result = trainer.run(progress::add);
@@ -231,8 +241,12 @@ class TrainerTest {
         float[] before = new float[21];
         model.head().projection().row(5, before, 0);
         float[] bias = model.backbone().lastNorm().bias().clone();
-        Trainer trainer =
-                Trainer.start(model, TRAINING, Optional.empty(), OPTIONS.withEvaluationInterval(0), Optional.empty());
+        Trainer trainer = Trainer.start(
+                model,
+                TRAINING,
+                Optional.empty(),
+                OPTIONS.toBuilder().evaluationInterval(0).build(),
+                Optional.empty());
         trainer.run(progress -> true);
         float[] after = new float[21];
         model.head().projection().row(5, after, 0);
@@ -250,7 +264,7 @@ class TrainerTest {
                     model(tied),
                     TRAINING,
                     Optional.empty(),
-                    OPTIONS.withEvaluationInterval(0).withSteps(3),
+                    OPTIONS.toBuilder().evaluationInterval(0).steps(3).build(),
                     Optional.of(output));
             trainer.run(progress -> true);
             CausalLM loaded = CausalLM.load(output);
@@ -292,7 +306,10 @@ class TrainerTest {
                     model,
                     TRAINING,
                     Optional.empty(),
-                    OPTIONS.withEvaluationInterval(0).withTrained(part.getKey()),
+                    OPTIONS.toBuilder()
+                            .evaluationInterval(0)
+                            .trained(part.getKey())
+                            .build(),
                     Optional.empty());
             trainer.run(progress -> true);
             List<String> changed = new ArrayList<>();
@@ -331,10 +348,12 @@ class TrainerTest {
 
     @Test
     void aRunThatDivergesNamesTheStepAndKeepsTheCheckpoint() throws IOException {
-        TrainingOptions options = OPTIONS.withEvaluationInterval(0)
-                .withCheckpointInterval(1)
-                .withClipNorm(0)
-                .withLearningRate(new LearningRate.WarmupCosine(1e30, 1e30, 0, 9));
+        TrainingOptions options = OPTIONS.toBuilder()
+                .evaluationInterval(0)
+                .checkpointInterval(1)
+                .clipNorm(0)
+                .learningRate(new LearningRate.WarmupCosine(1e30, 1e30, 0, 9))
+                .build();
         Trainer trainer = start(options, folder);
         assertThatThrownBy(() -> trainer.run(progress -> true))
                 .isInstanceOf(ArithmeticException.class)
@@ -359,10 +378,12 @@ class TrainerTest {
 
     @Test
     void noImprovementEndsTrainingEarlyWithTheBestModel() throws IOException {
-        TrainingOptions options = OPTIONS.withEvaluationInterval(1)
-                .withPatience(2)
-                .withSteps(500)
-                .withLearningRate(new LearningRate.WarmupCosine(3e-3, 3, 2, 3));
+        TrainingOptions options = OPTIONS.toBuilder()
+                .evaluationInterval(1)
+                .patience(2)
+                .steps(500)
+                .learningRate(new LearningRate.WarmupCosine(3e-3, 3, 2, 3))
+                .build();
         TrainingResult result = start(options, folder).run(progress -> true);
         assertThat(result.finish()).isEqualTo(TrainingResult.Finish.EARLY_STOP);
         assertThat(result.step()).isEqualTo(result.bestStep() + 2);
@@ -392,8 +413,12 @@ class TrainerTest {
         assertThatThrownBy(() -> start(OPTIONS, folder))
                 .hasMessage(folder + ": expected a folder without checkpoints, got a run in it; resume it, or choose"
                         + " another folder");
-        assertThatThrownBy(() ->
-                        Trainer.resume(folder, Optional.empty(), TRAINING, Optional.of(HELD_OUT), OPTIONS.withSeed(1)))
+        assertThatThrownBy(() -> Trainer.resume(
+                        folder,
+                        Optional.empty(),
+                        TRAINING,
+                        Optional.of(HELD_OUT),
+                        OPTIONS.toBuilder().seed(1).build()))
                 .hasMessage(folder + ": expected a seed of 6, got 1; resume with the options the run began with");
         Path state = folder.resolve("checkpoint-2/training/state.json");
         Files.writeString(state, Files.readString(state).replace("\"step\":\"2\"", "\"step\":\"two\""));
