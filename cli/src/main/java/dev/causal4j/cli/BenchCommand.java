@@ -142,7 +142,7 @@ final class BenchCommand implements Callable<Integer> {
         }
         long start = System.nanoTime();
         Rows hidden = model.forward(Batch.of(caches.getFirst(), tokens), activations);
-        int first = argmax(model.head().logits(hidden, prompt - 1), 0, vocabularySize);
+        int first = Kernels.argmax(model.head().logits(hidden, prompt - 1), 0, vocabularySize);
         double prefillSeconds = (System.nanoTime() - start) / 1e9;
 
         float[] kept = Arrays.copyOf(hidden.data(), prompt * hidden.stride());
@@ -163,7 +163,7 @@ final class BenchCommand implements Callable<Integer> {
             model.head()
                     .logits(model.forward(new Batch(chunks), activations), Rows.of(logits, vocabularySize, sequences));
             for (int i = 0; i < sequences; i++) {
-                next[i] = argmax(logits, i * vocabularySize, vocabularySize);
+                next[i] = Kernels.argmax(logits, i * vocabularySize, vocabularySize);
             }
         }
         double decodeSeconds = (System.nanoTime() - start) / 1e9;
@@ -184,16 +184,6 @@ final class BenchCommand implements Callable<Integer> {
                             Rows.of(logits, vocabularySize, count));
         }
         return (System.nanoTime() - start) / 1e9;
-    }
-
-    private static int argmax(float[] logits, int offset, int n) {
-        int best = 0;
-        for (int i = 1; i < n; i++) {
-            if (logits[offset + i] > logits[offset + best]) {
-                best = i;
-            }
-        }
-        return best;
     }
 
     private void print(CausalLM model, List<Run> runs) {

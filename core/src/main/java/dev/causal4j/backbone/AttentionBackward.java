@@ -65,7 +65,6 @@ final class AttentionBackward {
      * @param out what attention gave [T, headSize]
      * @param dOut its gradient
      * @param dropout what the forward did to the weights
-     * @param drops whether that is anything
      * @param scale what the queries were multiplied by
      * @param dq gradient of the unscaled queries [T, headSize], written; those of keys and values follow it at the same
      *     distances as in q, k and v
@@ -78,7 +77,6 @@ final class AttentionBackward {
             Rows out,
             Rows dOut,
             Kernels.Weighting dropout,
-            boolean drops,
             float scale,
             Rows dq) {
         int length = q.count();
@@ -99,7 +97,7 @@ final class AttentionBackward {
                     slice(dOut, from, count),
                     ds);
             for (int r = 0; r < count; r++) {
-                scores(p, ds, r, from + r, delta(out, dOut, from + r), dropout, drops);
+                scores(p, ds, r, from + r, delta(out, dOut, from + r), dropout);
             }
             Kernels.multiplyF32(
                     new Panels(keys, 0, (long) capacity * WIDTH * Float.BYTES, parts, seen),
@@ -118,19 +116,15 @@ final class AttentionBackward {
     }
 
     /** One query: dropped weights and the gradient of its scores, across for the sums over queries, 0 for what it cannot see. */
-    private void scores(Rows p, Rows ds, int r, int position, float delta, Kernels.Weighting dropout, boolean drops) {
+    private void scores(Rows p, Rows ds, int r, int position, float delta, Kernels.Weighting dropout) {
         int seen = position + 1;
         int at = p.start(r);
         Kernels.softmax(weights, at, seen);
-        if (drops) {
-            dropout.apply(dScores, at, position, seen);
-        }
+        dropout.apply(dScores, at, position, seen);
         for (int i = at; i < at + seen; i++) {
             dScores[i] = weights[i] * (dScores[i] - delta);
         }
-        if (drops) {
-            dropout.apply(weights, at, position, seen);
-        }
+        dropout.apply(weights, at, position, seen);
         Arrays.fill(weights, at + seen, at + p.stride(), 0f);
         Arrays.fill(dScores, at + seen, at + ds.stride(), 0f);
         for (int i = 0; i < p.stride(); i++) {

@@ -68,13 +68,18 @@ public record Batch(List<Chunk> chunks) {
         return tokens;
     }
 
+    /** The row of the first token of each chunk. */
+    int[] firstRows() {
+        int[] firstRows = new int[chunks.size()];
+        for (int c = 1; c < firstRows.length; c++) {
+            firstRows[c] = firstRows[c - 1] + chunks.get(c - 1).tokens.length;
+        }
+        return firstRows;
+    }
+
     /** The row of the last token of a chunk: the one that predicts what comes next. */
     public int lastRow(int chunk) {
-        int row = -1;
-        for (int i = 0; i <= chunk; i++) {
-            row += chunks.get(i).tokens.length;
-        }
-        return row;
+        return firstRows()[chunk] + chunks.get(chunk).tokens.length - 1;
     }
 
     /**

@@ -199,23 +199,14 @@ public final class GPT2Backbone {
     private void addPositions(Batch batch, Activations a) {
         int d = shape.hiddenSize();
         float[] hidden = a.hidden;
-        int first = 0;
-        for (Batch.Chunk chunk : batch.chunks()) {
-            int start = first;
-            int position = chunk.cache().length();
-            Threads.each(chunk.tokens().length, t -> {
-                int row = (start + t) * d;
-                positions.row(position + t, a.normed, row);
-                for (int i = row; i < row + d; i++) {
-                    hidden[i] += a.normed[i];
-                }
-            });
-            first += chunk.tokens().length;
-        }
         DropoutMask mask = a.dropout.ofEmbedding();
         float[] input = a.input(0);
         Threads.each(batch.rows(), row -> {
             int from = row * d;
+            positions.row(position(a, row), a.normed, from);
+            for (int i = from; i < from + d; i++) {
+                hidden[i] += a.normed[i];
+            }
             mask.apply(hidden, from, d, a.addresses[row] * d);
             if (a.keeps(0)) {
                 System.arraycopy(hidden, from, input, from, d);
@@ -261,19 +252,18 @@ public final class GPT2Backbone {
     /** One task for each head of each sequence. */
     private void attention(int layer, Batch batch, Activations a) {
         int heads = shape.heads();
-        int[] firstRow = new int[batch.chunks().size()];
-        int[] firstScore = new int[firstRow.length];
-        for (int c = 1; c < firstRow.length; c++) {
+        int[] firstRows = batch.firstRows();
+        int[] firstScore = new int[firstRows.length];
+        for (int c = 1; c < firstRows.length; c++) {
             Batch.Chunk before = batch.chunks().get(c - 1);
-            firstRow[c] = firstRow[c - 1] + before.tokens().length;
             firstScore[c] = firstScore[c - 1] + heads * scoreRows(before) * scoreWidth(before);
         }
-        Threads.run(firstRow.length * heads, task -> {
+        Threads.run(firstRows.length * heads, task -> {
             int c = task / heads;
             int head = task % heads;
             Batch.Chunk chunk = batch.chunks().get(c);
             int scores = firstScore[c] + head * scoreRows(chunk) * scoreWidth(chunk);
-            attention(layer, head, chunk, firstRow[c], scores, a);
+            attention(layer, head, chunk, firstRows[c], scores, a);
         });
     }
 
@@ -297,6 +287,11 @@ public final class GPT2Backbone {
                     new Rows(b.attention, row * d + head * headSize, d, count),
                     (weights, offset, r, n) -> mask.apply(weights, offset, n, weightAddress(a, row + r, head)));
         }
+    }
+
+    /** A row's position in its sequence. */
+    int position(Activations a, int row) {
+        return (int) (a.addresses[row] % shape.contextLength());
     }
 
     /** Where the mask of a query's weights begins. */

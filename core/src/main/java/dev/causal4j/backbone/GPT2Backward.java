@@ -45,7 +45,8 @@ final class GPT2Backward {
             }
         }
         int lowest = backbone.lowestTrained(embedding, gradients);
-        if (lowest < shape.layers() && !a.keeps(lowest)) {
+        boolean nothing = lowest == shape.layers() && !backbone.lastNorm().trained(gradients);
+        if (!nothing && !a.keeps(lowest)) {
             throw new IllegalArgumentException("activations: expected layers from " + lowest
                     + " on to be kept, got fewer; keep from a lower layer");
         }
@@ -56,7 +57,7 @@ final class GPT2Backward {
         s.reserve(shape, rows);
         System.arraycopy(dStream, 0, s.dOut, 0, rows * d);
         Arrays.fill(dStream, 0, rows * d, 0f);
-        if (lowest == shape.layers() && !backbone.lastNorm().trained(gradients)) {
+        if (nothing) {
             return;
         }
         float[] last = a.input(shape.layers());
@@ -113,19 +114,16 @@ final class GPT2Backward {
     /** One task for each head of each sequence. */
     private void heads(int layer, BlockActivations b) {
         int heads = shape.heads();
-        int[] firstRow = new int[batch.chunks().size()];
-        for (int c = 1; c < firstRow.length; c++) {
-            firstRow[c] = firstRow[c - 1] + batch.chunks().get(c - 1).tokens().length;
-        }
+        int[] firstRows = batch.firstRows();
         DropoutMask mask = a.dropout.ofAttention(layer);
-        Threads.run(firstRow.length * heads, task -> {
+        Threads.run(firstRows.length * heads, task -> {
             int c = task / heads;
             int head = task % heads;
             Batch.Chunk chunk = batch.chunks().get(c);
             int length = chunk.tokens().length;
             AttentionBackward free = s.attention.poll();
             AttentionBackward scratch = free == null ? new AttentionBackward(shape) : free;
-            int start = firstRow[c];
+            int start = firstRows[c];
             scratch.run(
                     chunk.cache().keys(layer, head, length),
                     rowsOf(b.queryKeyValue, 3 * d, start, length, head, 0),
@@ -135,7 +133,6 @@ final class GPT2Backward {
                     rowsOf(s.dAttention, d, start, length, head, 0),
                     (weights, offset, t, n) ->
                             mask.apply(weights, offset, n, backbone.weightAddress(a, start + t, head)),
-                    mask.rate() > 0,
                     shape.queryScale(layer),
                     rowsOf(s.dQueryKeyValue, 3 * d, start, length, head, 0));
             s.attention.add(scratch);
@@ -156,12 +153,7 @@ final class GPT2Backward {
             return;
         }
         int[] numbers = new int[rows];
-        int row = 0;
-        for (Batch.Chunk chunk : batch.chunks()) {
-            for (int t = 0; t < chunk.tokens().length; t++) {
-                numbers[row++] = t;
-            }
-        }
+        Arrays.setAll(numbers, row -> backbone.position(a, row));
         dPositions.addRows(numbers, Rows.of(dStream, d, rows));
     }
 }

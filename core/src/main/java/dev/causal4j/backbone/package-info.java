@@ -8,8 +8,8 @@
  * caller.
  *
  * <p>Training is the same forward with {@link dev.causal4j.backbone.Activations#forTraining activations that are kept}, and
- * {@link dev.causal4j.backbone.GPT2Backbone#backward}, its mirror, by hand. {@link dev.causal4j.backbone.Dropout} is by address,
- * so that the backward asks for a mask again instead of keeping it.
+ * {@link dev.causal4j.backbone.GPT2Backbone#backward}, its mirror, by hand. {@link dev.causal4j.backbone.Dropout} is by
+ * address, so that the backward asks for a mask again instead of keeping it.
  */
 @NullMarked
 package dev.causal4j.backbone;

@@ -163,20 +163,12 @@ public final class Generator {
             }
         }
         if (!choosing.isEmpty()) {
-            Rows last = last(hidden, rows);
+            Rows last = hidden.chosen(
+                    hidden.stride(), rows.stream().mapToInt(Integer::intValue).toArray());
             int[] tokens =
                     alone == null ? choose(choosing, last) : new int[] {alone.choose(choosing.getFirst(), last, 0)};
             accept(choosing, last, tokens, listener);
         }
-    }
-
-    private static Rows last(Rows hidden, List<Integer> rows) {
-        int d = hidden.stride();
-        float[] last = new float[rows.size() * d];
-        for (int i = 0; i < rows.size(); i++) {
-            System.arraycopy(hidden.data(), hidden.start(rows.get(i)), last, i * d, d);
-        }
-        return Rows.of(last, d, rows.size());
     }
 
     /** A token for each sequence from the hidden vector of its last one, [N, D]. */

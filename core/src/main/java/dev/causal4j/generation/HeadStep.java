@@ -32,11 +32,14 @@ final class HeadStep {
     }
 
     int choose(Sequence sequence, Rows hidden, int row) {
+        steps++;
+        if (!sequence.canBeScreened()) {
+            return sequence.choose(head.logits(hidden, row), 0); // and tells the trial nothing
+        }
         long start = System.nanoTime();
         Optional<Screen> screen = trial.next();
-        steps++;
         OptionalInt token = OptionalInt.empty();
-        if (screen.isPresent() && sequence.canBeScreened() && pause-- <= 0) {
+        if (screen.isPresent() && pause-- <= 0) {
             token = screened(screen.get(), sequence, hidden, row);
         }
         int chosen = token.isPresent() ? token.getAsInt() : sequence.choose(head.logits(hidden, row), 0);

@@ -1,6 +1,7 @@
 package dev.causal4j.generation;
 
 import dev.causal4j.head.ScreenedLogits;
+import dev.causal4j.kernel.Kernels;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
@@ -166,7 +167,7 @@ public final class Sampler {
     /** The choice from {@code row}; empty if all its tokens are banned. */
     private OptionalInt choose(int length) {
         if (greedy) {
-            int largest = largest(row);
+            int largest = Kernels.argmax(row, 0, row.length);
             return row[largest] == Float.NEGATIVE_INFINITY ? OptionalInt.empty() : OptionalInt.of(largest);
         }
         candidates.take(row);
@@ -177,17 +178,6 @@ public final class Sampler {
             samplingRules.get(i).apply(candidates);
         }
         return OptionalInt.of(GumbelNoise.draw(candidates, seed, length));
-    }
-
-    /** The lowest id among the largest logits. */
-    private static int largest(float[] row) {
-        int largest = 0;
-        for (int id = 1; id < row.length; id++) {
-            if (row[id] > row[largest]) {
-                largest = id;
-            }
-        }
-        return largest;
     }
 
     private void requireFinite(float[] logits, int offset, int position) {
@@ -204,12 +194,14 @@ public final class Sampler {
     private RuntimeException allBanned(float[] logits, int offset) {
         System.arraycopy(logits, offset, row, 0, row.length);
         String position = " (position " + soFar.length + ")";
-        if (row[largest(row)] == Float.NEGATIVE_INFINITY) {
+        if (row[Kernels.argmax(row, 0, row.length)] == Float.NEGATIVE_INFINITY) {
             return new ArithmeticException(
                     "logits: expected a finite number, got -Infinity for every token" + position);
         }
         String culprit = "";
-        for (int i = 0; i < contextRules.size() && row[largest(row)] != Float.NEGATIVE_INFINITY; i++) {
+        for (int i = 0;
+                i < contextRules.size() && row[Kernels.argmax(row, 0, row.length)] != Float.NEGATIVE_INFINITY;
+                i++) {
             contextRules.get(i).apply(row, soFar);
             culprit = contextRules.get(i).subject();
         }

@@ -23,11 +23,30 @@ final class ScreeningTrial {
     private static final long LEAST_BYTES = 32L << 20;
 
     private final CausalLMHead head;
-    private final long[] wholeNanos = new long[TURNS / 2];
-    private final long[] screenedNanos = new long[TURNS / 2];
-    private int step;
+    private final Turns whole = new Turns();
+    private final Turns screened = new Turns();
+    private int waited;
     private boolean decided;
     private @Nullable Screen screen;
+
+    /** The times of one way. Each counts its own, since several callers may have a step under way. */
+    private static final class Turns {
+        private final long[] nanos = new long[TURNS / 2];
+        private int taken;
+
+        void add(long time) {
+            if (taken >= TURNS / 2 && taken < TURNS) {
+                nanos[taken - TURNS / 2] = time;
+            }
+            taken++;
+        }
+
+        long median() {
+            long[] sorted = nanos.clone();
+            Arrays.sort(sorted);
+            return sorted[sorted.length / 2];
+        }
+    }
 
     ScreeningTrial(CausalLMHead head, Screening screening) {
         this.head = head;
@@ -43,11 +62,14 @@ final class ScreeningTrial {
         if (decided) {
             return Optional.ofNullable(screen);
         }
-        if (step == WAIT && screen == null) {
+        if (waited < WAIT) {
+            return Optional.empty();
+        }
+        if (screen == null) {
             screen = build();
             decided = screen == null;
         }
-        return step >= WAIT && step % 2 == 0 ? Optional.ofNullable(screen) : Optional.empty();
+        return screened.taken <= whole.taken ? Optional.ofNullable(screen) : Optional.empty();
     }
 
     private @Nullable Screen build() {
@@ -59,26 +81,20 @@ final class ScreeningTrial {
     }
 
     /** Says how long the step after {@link #next} took. */
-    synchronized void took(boolean screened, long nanos) {
+    synchronized void took(boolean withScreen, long nanos) {
         if (decided) {
             return;
         }
-        int turn = (step - WAIT) / 2 - TURNS / 2;
-        if (turn >= 0) {
-            (screened ? screenedNanos : wholeNanos)[turn] = nanos;
+        if (waited < WAIT) {
+            waited++;
+            return;
         }
-        step++;
-        if (step == WAIT + 2 * TURNS) {
+        (withScreen ? screened : whole).add(nanos);
+        if (Math.min(screened.taken, whole.taken) >= TURNS) {
             decided = true;
-            if (median(screenedNanos) >= median(wholeNanos)) {
+            if (screened.median() >= whole.median()) {
                 screen = null;
             }
         }
-    }
-
-    private static long median(long[] nanos) {
-        long[] sorted = nanos.clone();
-        Arrays.sort(sorted);
-        return sorted[sorted.length / 2];
     }
 }

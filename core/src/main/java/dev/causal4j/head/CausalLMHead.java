@@ -191,7 +191,7 @@ public final class CausalLMHead {
      */
     public void logits(Rows hidden, Rows logits) {
         projection.multiply(hidden, null, logits);
-        if (softCap > 0) {
+        if (capped()) {
             Threads.run(logits.count(), r -> cap(logits.data(), logits.start(r), vocabularySize()));
         }
     }
@@ -222,19 +222,14 @@ public final class CausalLMHead {
             throw new IllegalArgumentException("logits: expected at most 2^31 numbers, got " + rows.length + " rows of "
                     + vocabularySize() + "; ask for fewer rows at a time");
         }
-        float[] chosen = new float[rows.length * hiddenSize()];
-        for (int i = 0; i < rows.length; i++) {
-            Objects.checkIndex(rows[i], hidden.count());
-            System.arraycopy(hidden.data(), hidden.start(rows[i]), chosen, i * hiddenSize(), hiddenSize());
-        }
         float[] logits = new float[(int) size];
-        logits(Rows.of(chosen, hiddenSize(), rows.length), Rows.of(logits, vocabularySize(), rows.length));
+        logits(hidden.chosen(hiddenSize(), rows), Rows.of(logits, vocabularySize(), rows.length));
         return logits;
     }
 
     /** Caps n logits softly, if the head does. */
     void cap(float[] logits, int offset, int n) {
-        if (softCap == 0) {
+        if (!capped()) {
             return;
         }
         for (int i = offset; i < offset + n; i++) {
@@ -292,15 +287,9 @@ public final class CausalLMHead {
      * @throws IllegalArgumentException also if {@code alternatives} is negative
      */
     public LogProbabilities logProbabilities(Rows hidden, int[] targets, boolean entropy, int alternatives) {
-        checkTargetCount(hidden, targets);
+        checkTargets(hidden, targets, false);
         if (alternatives < 0) {
             throw new IllegalArgumentException("alternatives: expected at least 0, got " + alternatives);
-        }
-        for (int i = 0; i < targets.length; i++) {
-            if (targets[i] < 0 || targets[i] >= vocabularySize()) {
-                throw new IllegalArgumentException("target at position " + i + ": expected a token id from 0 to "
-                        + (vocabularySize() - 1) + ", got " + targets[i]);
-            }
         }
         LogProbabilities scores = new StreamingSoftmax(this, hidden, targets, entropy, alternatives).run();
         checkSoftmax(scores.logNormalizers(), hidden, null);
@@ -318,7 +307,7 @@ public final class CausalLMHead {
      * @throws ArithmeticException if the logits of a row have no softmax, naming the first and the cause
      */
     public Loss loss(Rows hidden, int[] targets, LossOptions options) {
-        checkLossTargets(hidden, targets);
+        checkTargets(hidden, targets, true);
         return new FusedLoss(this, hidden, targets, options).value();
     }
 
@@ -342,7 +331,7 @@ public final class CausalLMHead {
      */
     public Loss lossAndGradients(
             Rows hidden, int[] targets, LossOptions options, Rows dHidden, @Nullable Gradient dProjection) {
-        checkLossTargets(hidden, targets);
+        checkTargets(hidden, targets, true);
         if (dProjection != null) {
             checkShape("dProjection", projection, dProjection);
         }
@@ -373,20 +362,18 @@ public final class CausalLMHead {
         }
     }
 
-    private void checkLossTargets(Rows hidden, int[] targets) {
-        checkTargetCount(hidden, targets);
-        for (int i = 0; i < targets.length; i++) {
-            if (targets[i] != IGNORED && (targets[i] < 0 || targets[i] >= vocabularySize())) {
-                throw new IllegalArgumentException("target at position " + i + ": expected a token id from 0 to "
-                        + (vocabularySize() - 1) + " or " + IGNORED + " to ignore it, got " + targets[i]);
-            }
-        }
-    }
-
-    private static void checkTargetCount(Rows hidden, int[] targets) {
+    private void checkTargets(Rows hidden, int[] targets, boolean mayBeIgnored) {
         if (targets.length != hidden.count()) {
             throw new IllegalArgumentException(
                     "targets: expected one for each of " + hidden.count() + " rows, got " + targets.length);
+        }
+        for (int i = 0; i < targets.length; i++) {
+            boolean token = targets[i] >= 0 && targets[i] < vocabularySize();
+            if (!token && !(mayBeIgnored && targets[i] == IGNORED)) {
+                throw new IllegalArgumentException("target at position " + i + ": expected a token id from 0 to "
+                        + (vocabularySize() - 1) + (mayBeIgnored ? " or " + IGNORED + " to ignore it" : "") + ", got "
+                        + targets[i]);
+            }
         }
     }
 

@@ -52,7 +52,7 @@ final class FusedLoss {
         for (int from = 0; from < rows.length; from += most) {
             int[] chunk = Arrays.copyOfRange(rows, from, Math.min(rows.length, from + most));
             int[] wanted = Arrays.stream(chunk).map(r -> targets[r]).toArray();
-            StreamingSoftmax softmax = new StreamingSoftmax(head, gather(chunk), wanted, false, 0);
+            StreamingSoftmax softmax = new StreamingSoftmax(head, hidden.chosen(hiddenSize, chunk), wanted, false, 0);
             LogProbabilities scores = softmax.run();
             head.checkSoftmax(scores.logNormalizers(), hidden, chunk);
             for (int i = 0; i < chunk.length; i++) {
@@ -74,7 +74,7 @@ final class FusedLoss {
         for (int from = 0; from < rows.length; from += most) {
             int[] chunk = Arrays.copyOfRange(rows, from, Math.min(rows.length, from + most));
             Rows logits = Rows.of(numbers, vocabularySize, chunk.length);
-            Rows x = gather(chunk);
+            Rows x = hidden.chosen(hiddenSize, chunk);
             for (double value : toGradient(chunk, x, logits)) {
                 sum += value;
             }
@@ -93,14 +93,6 @@ final class FusedLoss {
     /** Rows of a chunk as far as their hidden vectors go. */
     private int hiddenRows() {
         return Math.max(StreamingSoftmax.TILE_ROWS, HIDDEN_BYTES / (4 * hiddenSize));
-    }
-
-    private Rows gather(int[] chunk) {
-        Rows x = Rows.of(new float[chunk.length * hiddenSize], hiddenSize, chunk.length);
-        for (int i = 0; i < chunk.length; i++) {
-            System.arraycopy(hidden.data(), hidden.start(chunk[i]), x.data(), x.start(i), hiddenSize);
-        }
-        return x;
     }
 
     /** What one target adds to the sum, with the bits of both ways to get there. */
@@ -141,7 +133,7 @@ final class FusedLoss {
     private void toGradient(Rows rows, int row, int target, TileSums sums, double normalizer) {
         float[] logits = rows.data();
         int start = rows.start(row);
-        float inverseCap = head.softCap() == 0 ? 0 : 1 / head.softCap();
+        float inverseCap = head.capped() ? 1 / head.softCap() : 0;
         float ratio = logits[start + target] * inverseCap;
         double weight = (1 + 2 * options.zLoss() * normalizer) / divisor;
         float shift = (float) (-options.labelSmoothing() / vocabularySize / divisor);

@@ -18,10 +18,6 @@ final class TopCandidates {
         tokens = new int[k];
     }
 
-    int size() {
-        return size;
-    }
-
     void clear() {
         size = 0;
     }
@@ -78,7 +74,7 @@ final class TopCandidates {
         logits[i] = logit;
     }
 
-    /** Copies the candidates, in no order; how many they are is {@link #size}. */
+    /** Copies the candidates, in no order: as many as were offered, but at most k. */
     void copyTo(int[] tokens, float[] logits, int offset) {
         System.arraycopy(this.tokens, 0, tokens, offset, size);
         System.arraycopy(this.logits, 0, logits, offset, size);

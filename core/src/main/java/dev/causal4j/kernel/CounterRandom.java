@@ -34,8 +34,10 @@ public final class CounterRandom {
      * normals, not for both.
      */
     public static double normal(long seed, long position, long stream) {
-        double radius = Math.sqrt(-2 * StrictMath.log(1 - uniform(seed, position & ~1L, stream)));
-        double angle = 2 * Math.PI * uniform(seed, position | 1L, stream);
+        long[] halves = new long[2];
+        philox(position >>> 1, stream, seed, halves);
+        double radius = Math.sqrt(-2 * StrictMath.log(1 - unit(halves[0])));
+        double angle = 2 * Math.PI * unit(halves[1]);
         return radius * ((position & 1) == 0 ? StrictMath.cos(angle) : StrictMath.sin(angle));
     }
 
@@ -45,24 +47,33 @@ public final class CounterRandom {
      * Not thread-safe.
      */
     public static final class Stream {
-        private static final int BLOCKS = 64;
+        static final int BLOCKS = 64;
         private static final long LOW = 0xffffffffL;
 
         private final long seed;
         private final long stream;
         // The four words of each block, as unsigned numbers; arrays of long are what the compiler makes vectors of.
-        private final long[] x0 = new long[BLOCKS];
-        private final long[] x1 = new long[BLOCKS];
-        private final long[] x2 = new long[BLOCKS];
-        private final long[] x3 = new long[BLOCKS];
+        private final long[] x0;
+        private final long[] x1;
+        private final long[] x2;
+        private final long[] x3;
         private long first;
-        private int filled; // 0 or BLOCKS
+        private int filled; // blocks
         private long missed = Long.MIN_VALUE; // the last position that was not among the 64 blocks
 
         /** The numbers at (seed, any position, stream). */
         public Stream(long seed, long stream) {
+            this(seed, stream, BLOCKS);
+        }
+
+        /** For {@link #fill} of no more than so many blocks. */
+        Stream(long seed, long stream, int blocks) {
             this.seed = seed;
             this.stream = stream;
+            x0 = new long[blocks];
+            x1 = new long[blocks];
+            x2 = new long[blocks];
+            x3 = new long[blocks];
         }
 
         /** Uniform in [0, 1), a multiple of 2^-53. */
@@ -75,17 +86,18 @@ public final class CounterRandom {
                 if (!goesOn) {
                     return CounterRandom.uniform(seed, position, stream);
                 }
-                fill(block);
+                fill(block, BLOCKS);
                 i = 0;
             }
             int b = (int) i;
             return unit((position & 1) == 0 ? x0[b] << 32 | x1[b] : x2[b] << 32 | x3[b]);
         }
 
-        private void fill(long block) {
+        /** Computes blocks {@code block} to {@code block + count - 1}, at most {@link #BLOCKS} of them. */
+        void fill(long block, int count) {
             first = block;
-            filled = BLOCKS;
-            for (int i = 0; i < BLOCKS; i++) {
+            filled = count;
+            for (int i = 0; i < count; i++) {
                 x0[i] = (block + i) & LOW;
                 x1[i] = (block + i) >>> 32;
                 x2[i] = stream & LOW;
@@ -94,15 +106,25 @@ public final class CounterRandom {
             int key0 = (int) seed;
             int key1 = (int) (seed >>> 32);
             for (int round = 0; round < ROUNDS; round++) {
-                round(key0 & LOW, key1 & LOW);
+                round(key0 & LOW, key1 & LOW, count);
                 key0 += KEY_STEP_0;
                 key1 += KEY_STEP_1;
             }
         }
 
+        /** Word {@code i} mod 4 of block {@code i / 4} of those computed last, as an unsigned number. */
+        long word(int i) {
+            return switch (i & 3) {
+                case 0 -> x0[i >> 2];
+                case 1 -> x1[i >> 2];
+                case 2 -> x2[i >> 2];
+                default -> x3[i >> 2];
+            };
+        }
+
         /** A round of every block; a method of its own, since the compiler then makes vectors of it. */
-        private void round(long key0, long key1) {
-            for (int i = 0; i < BLOCKS; i++) {
+        private void round(long key0, long key1, int count) {
+            for (int i = 0; i < count; i++) {
                 long product0 = MULTIPLIER_0 * (x0[i] & LOW);
                 long product1 = MULTIPLIER_1 * (x2[i] & LOW);
                 x0[i] = product1 >>> 32 ^ x1[i] ^ key0;

@@ -12,8 +12,19 @@ import java.util.Objects;
  * @param stream what this mask has for itself among all uses of the seed
  */
 public record DropoutMask(double rate, long seed, long stream) {
+    private static final int WORDS = 4 * CounterRandom.Stream.BLOCKS;
+
     /** @throws IllegalArgumentException if the rate is not 0 to below 1 */
     public DropoutMask {
+        checkRate(rate);
+    }
+
+    /**
+     * Checks a rate.
+     *
+     * @throws IllegalArgumentException if it is not 0 to below 1
+     */
+    public static void checkRate(double rate) {
         if (!(rate >= 0 && rate < 1)) {
             throw new IllegalArgumentException("dropout: expected a rate from 0 to below 1, got " + rate);
         }
@@ -27,14 +38,15 @@ public record DropoutMask(double rate, long seed, long stream) {
         }
         long threshold = (long) (rate * 0x1p32);
         float scale = (float) (1 / (1 - rate));
-        long[] halves = new long[2];
-        for (int i = 0; i < n; i++) {
-            int word = (int) (position + i) & 3;
-            if (i == 0 || word == 0) {
-                CounterRandom.philox((position + i) >>> 2, stream, seed, halves);
+        int skipped = (int) position & 3; // words of the first block
+        int most = Math.min(CounterRandom.Stream.BLOCKS, Math.ceilDiv(skipped + n, 4));
+        CounterRandom.Stream blocks = new CounterRandom.Stream(seed, stream, most);
+        for (int from = -skipped; from < n; from += WORDS) {
+            int words = Math.min(WORDS, n - from);
+            blocks.fill((position + from) >>> 2, Math.ceilDiv(words, 4));
+            for (int i = Math.max(0, -from); i < words; i++) {
+                x[offset + from + i] = blocks.word(i) < threshold ? 0f : x[offset + from + i] * scale;
             }
-            long number = halves[word >> 1] >>> (32 - 32 * (word & 1)) & 0xFFFFFFFFL;
-            x[offset + i] = number < threshold ? 0f : x[offset + i] * scale;
         }
     }
 }

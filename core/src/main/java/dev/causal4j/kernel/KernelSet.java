@@ -4,7 +4,8 @@ import java.lang.foreign.MemorySegment;
 
 /**
  * One sentence a kernel. {@link ScalarKernels} is the specification, {@link VectorKernels} its twin with equal bits;
- * {@link Kernels} has checked every argument before it calls. Implementations are stateless and thread-safe.
+ * {@link Kernels} has checked every argument before it calls. Implementations are thread-safe, and no result depends on
+ * the calls before it.
  */
 interface KernelSet {
     /** The name in JSON: {@code scalar}, {@code vector128}, {@code vector256} or {@code vector512}. */

@@ -6,8 +6,9 @@ import java.util.Objects;
 
 /**
  * The only front door to the arithmetic: checks shapes, then calls the kernels chosen when the class loaded.
- * Thread-safe: functions without state on the caller's arrays. None of them starts a thread; see {@link Threads}. What is
- * read and what is written must not overlap, unless a method says otherwise.
+ * Thread-safe: functions of the caller's arrays, whose results depend on nothing else. None of them shares its work among
+ * threads (see {@link Threads}), though a background thread may compile what they call. What is read and what is written
+ * must not overlap, unless a method says otherwise.
  *
  * <p>The property {@value #PROPERTY} forces {@code scalar}, {@code vector128}, {@code vector256} or {@code vector512};
  * a choice this JVM or machine does not have makes every call fail. Results have the same bits under all of them.
@@ -185,6 +186,22 @@ public final class Kernels {
     public static float max(float[] x, int offset, int n) {
         Objects.checkFromIndexSize(offset, n, x.length);
         return SET.max(x, offset, n);
+    }
+
+    /**
+     * The index, from 0 to n - 1, of the largest of n numbers; of equal ones the lowest. A NaN is larger than nothing.
+     *
+     * @param n at least 1
+     */
+    public static int argmax(float[] x, int offset, int n) {
+        Objects.checkFromIndexSize(offset, n, x.length);
+        int largest = 0;
+        for (int i = 1; i < n; i++) {
+            if (x[offset + i] > x[offset + largest]) {
+                largest = i;
+            }
+        }
+        return largest;
     }
 
     /** Sum of exp(x - max) over n numbers, none above {@code max}, taken in 16 lanes and a tree. */

@@ -20,6 +20,15 @@ public record Rows(float[] data, int offset, int stride, int count) {
         return offset + row * stride;
     }
 
+    /** A copy of the first {@code width} numbers of each of the rows named, in that order and without gaps. */
+    public Rows chosen(int width, int... rows) {
+        float[] chosen = new float[Math.multiplyExact(rows.length, width)];
+        for (int i = 0; i < rows.length; i++) {
+            System.arraycopy(data, start(Objects.checkIndex(rows[i], count)), chosen, i * width, width);
+        }
+        return of(chosen, width, rows.length);
+    }
+
     /** Throws unless {@code width} numbers of each row lie inside the array. */
     void check(int width) {
         if (count > 0) {

@@ -6,6 +6,8 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
@@ -22,8 +24,14 @@ final class StartingKernels implements KernelSet {
     /** Numbers of an elementwise kernel cost as much as so many multiply-adds of a product. */
     private static final int ELEMENT = 512;
 
-    /** Rows of a sample: more than the few that have loops of their own. */
-    private static final int SAMPLE_ROWS = 12;
+    /** Rows of the samples of a product: up to eight and more than eight may be different loops (VectorProducts). */
+    private static final int[] SAMPLE_ROWS = {4, 12};
+
+    /** Numbers of an elementwise sample: some whole vectors of any width and some numbers after them. */
+    private static final int SAMPLE = 1000;
+
+    /** Rows of a weighted sum that count and make a sample. */
+    private static final int LEAST_WEIGHTED = 16;
 
     private static final int RUNS = 8;
     private static final long MOST_NANOS = 5_000_000_000L;
@@ -39,14 +47,9 @@ final class StartingKernels implements KernelSet {
 
     private final KernelSet plain = new ScalarKernels();
     private final KernelSet vector;
-
-    // One row and several rows are different loops.
-    private final Start f32Row = new Start();
-    private final Start f32Rows = new Start();
-    private final Start bf16Row = new Start();
-    private final Start bf16Rows = new Start();
-    private final Start int8Row = new Start();
-    private final Start int8Rows = new Start();
+    private final Product f32;
+    private final Product bf16;
+    private final Product int8;
     private final Start addWeightedRows = new Start();
     private final Start layerNorm = new Start();
     private final Start expSum = new Start();
@@ -54,29 +57,50 @@ final class StartingKernels implements KernelSet {
 
     StartingKernels(KernelSet vector) {
         this.vector = vector;
+        this.f32 = new Product(plain::multiplyF32, vector::multiplyF32);
+        this.bf16 = new Product(plain::multiplyBf16, vector::multiplyBf16);
+        this.int8 = new Product(plain::multiplyInt8, vector::multiplyInt8);
     }
+
+    /** The same work for both twins. */
+    private record Sample(Runnable plain, Runnable vector) {}
 
     /** What is known of one kernel. */
     private static final class Start {
+        private final AtomicBoolean asked = new AtomicBoolean();
         private volatile boolean over;
         private long work; // several threads add without care: it is only a measure
 
-        /** Counts work done in plain Java; at some point both twins are run on a sample of it. */
-        void add(long amount, Runnable plain, Runnable vector) {
-            long before = work;
-            work = before + amount;
-            if (before < WORK && before + amount >= WORK) {
-                BACKGROUND.execute(() -> run(plain, vector));
+        /** Counts work done in plain Java, and says once that it is enough for {@link #compare}. */
+        boolean due(long amount) {
+            work += amount;
+            return work >= WORK && !asked.get() && asked.compareAndSet(false, true);
+        }
+
+        /** Runs both twins on each sample in the background, then goes over. */
+        void compare(Sample... samples) {
+            try {
+                BACKGROUND.execute(() -> run(samples));
+            } catch (OutOfMemoryError noRoomForAThread) {
+                over = true; // and is compiled while it is used
             }
         }
 
-        private void run(Runnable plain, Runnable vector) {
-            long end = System.nanoTime() + MOST_NANOS;
-            long most = fastest(plain);
-            while (fastest(vector) > most && System.nanoTime() < end) {
-                most = Math.min(most, fastest(plain));
+        private void run(Sample... samples) {
+            try {
+                long end = System.nanoTime() + MOST_NANOS;
+                for (Sample sample : samples) {
+                    long most = fastest(sample.plain);
+                    while (fastest(sample.vector) > most && System.nanoTime() < end) {
+                        most = Math.min(most, fastest(sample.plain));
+                    }
+                }
+            } catch (RuntimeException | OutOfMemoryError theSampleIsGone) {
+                // Its memory may be freed at any time, since the work it comes from is done. What was compiled so far
+                // counts, and the rest is compiled while it is used.
+            } finally {
+                over = true;
             }
-            over = true;
         }
 
         private static long fastest(Runnable twin) {
@@ -90,16 +114,64 @@ final class StartingKernels implements KernelSet {
         }
     }
 
+    @FunctionalInterface
+    private interface Multiply {
+        void multiply(Panels w, Rows x, Rows y);
+    }
+
+    /** The twins of a product. One row and several rows are different loops, which go over each for itself. */
+    private static final class Product {
+        private final Multiply plain;
+        private final Multiply vector;
+        private final Start row = new Start();
+        private final Start rows = new Start();
+
+        Product(Multiply plain, Multiply vector) {
+            this.plain = plain;
+            this.vector = vector;
+        }
+
+        void multiply(Panels w, Rows x, Rows y) {
+            Start start = y.count() == 1 ? row : rows;
+            if (start.over) {
+                vector.multiply(w, x, y);
+                return;
+            }
+            plain.multiply(w, x, y);
+            if (start.due((long) w.count() * Panels.WIDTH * w.depth() * x.count())) {
+                start.compare(
+                        y.count() == 1
+                                ? new Sample[] {sample(w, x, 1)}
+                                : IntStream.of(SAMPLE_ROWS)
+                                        .mapToObj(count -> sample(w, x, count))
+                                        .toArray(Sample[]::new));
+            }
+        }
+
+        /** A panel and one row, again and again, of what is multiplied anyway: kernels are compiled for the memory they see. */
+        private Sample sample(Panels w, Rows x, int count) {
+            Panels panel = new Panels(w.data(), w.offset(), w.stride(), 1, w.depth());
+            Rows in = new Rows(x.data(), x.offset(), 0, count);
+            Rows out = Rows.of(new float[count * Panels.WIDTH], Panels.WIDTH, count);
+            return new Sample(() -> plain.multiply(panel, in, out), () -> vector.multiply(panel, in, out));
+        }
+    }
+
     /** How many kernels have gone over to their vector twins. */
     long started() {
         return Stream.of(
-                        f32Row, f32Rows, bf16Row, bf16Rows, int8Row, int8Rows, addWeightedRows, layerNorm, expSum, gelu)
+                        f32.row,
+                        f32.rows,
+                        bf16.row,
+                        bf16.rows,
+                        int8.row,
+                        int8.rows,
+                        addWeightedRows,
+                        layerNorm,
+                        expSum,
+                        gelu)
                 .filter(start -> start.over)
                 .count();
-    }
-
-    private interface Product {
-        void multiply(Panels w, Rows x, Rows y);
     }
 
     @Override
@@ -109,46 +181,17 @@ final class StartingKernels implements KernelSet {
 
     @Override
     public void multiplyF32(Panels w, Rows x, Rows y) {
-        Start start = y.count() == 1 ? f32Row : f32Rows;
-        if (start.over) {
-            vector.multiplyF32(w, x, y);
-        } else {
-            plain.multiplyF32(w, x, y);
-            add(start, w, x, plain::multiplyF32, vector::multiplyF32);
-        }
+        f32.multiply(w, x, y);
     }
 
     @Override
     public void multiplyBf16(Panels w, Rows x, Rows y) {
-        Start start = y.count() == 1 ? bf16Row : bf16Rows;
-        if (start.over) {
-            vector.multiplyBf16(w, x, y);
-        } else {
-            plain.multiplyBf16(w, x, y);
-            add(start, w, x, plain::multiplyBf16, vector::multiplyBf16);
-        }
+        bf16.multiply(w, x, y);
     }
 
     @Override
     public void multiplyInt8(Panels w, Rows x, Rows y) {
-        Start start = y.count() == 1 ? int8Row : int8Rows;
-        if (start.over) {
-            vector.multiplyInt8(w, x, y);
-        } else {
-            plain.multiplyInt8(w, x, y);
-            add(start, w, x, plain::multiplyInt8, vector::multiplyInt8);
-        }
-    }
-
-    /** The sample is a panel and some rows of what is multiplied anyway: kernels are compiled for the memory they see. */
-    private static void add(Start start, Panels w, Rows x, Product plain, Product vector) {
-        Panels panels = new Panels(w.data(), w.offset(), w.stride(), 1, w.depth());
-        Rows in = new Rows(x.data(), x.offset(), x.stride(), Math.min(SAMPLE_ROWS, x.count()));
-        int outputs = panels.count() * Panels.WIDTH;
-        start.add(
-                (long) w.count() * Panels.WIDTH * w.depth() * x.count(),
-                () -> plain.multiply(panels, in, Rows.of(new float[in.count() * outputs], outputs, in.count())),
-                () -> vector.multiply(panels, in, Rows.of(new float[in.count() * outputs], outputs, in.count())));
+        int8.multiply(w, x, y);
     }
 
     @Override
@@ -156,12 +199,15 @@ final class StartingKernels implements KernelSet {
             float[] p, int pOffset, int count, MemorySegment v, long vOffset, float[] out, int outOffset, int n) {
         if (addWeightedRows.over) {
             vector.addWeightedRows(p, pOffset, count, v, vOffset, out, outOffset, n);
-        } else {
-            plain.addWeightedRows(p, pOffset, count, v, vOffset, out, outOffset, n);
-            addWeightedRows.add(
-                    (long) count * n * ELEMENT / 16,
-                    () -> plain.addWeightedRows(p, pOffset, count, v, vOffset, new float[n], 0, n),
-                    () -> vector.addWeightedRows(p, pOffset, count, v, vOffset, new float[n], 0, n));
+            return;
+        }
+        plain.addWeightedRows(p, pOffset, count, v, vOffset, out, outOffset, n);
+        if (count >= LEAST_WEIGHTED && addWeightedRows.due((long) count * n * ELEMENT / 16)) {
+            float[] weights = Arrays.copyOfRange(p, pOffset, pOffset + count);
+            float[] sums = new float[n];
+            addWeightedRows.compare(new Sample(
+                    () -> plain.addWeightedRows(weights, 0, count, v, vOffset, sums, 0, n),
+                    () -> vector.addWeightedRows(weights, 0, count, v, vOffset, sums, 0, n)));
         }
     }
 
@@ -169,12 +215,15 @@ final class StartingKernels implements KernelSet {
     public void layerNorm(float[] x, int xOffset, float[] gain, float[] bias, float epsilon, float[] y, int yOffset) {
         if (layerNorm.over) {
             vector.layerNorm(x, xOffset, gain, bias, epsilon, y, yOffset);
-        } else {
-            plain.layerNorm(x, xOffset, gain, bias, epsilon, y, yOffset);
-            layerNorm.add(
-                    (long) gain.length * ELEMENT,
-                    () -> plain.layerNorm(x, xOffset, gain, bias, epsilon, new float[gain.length], 0),
-                    () -> vector.layerNorm(x, xOffset, gain, bias, epsilon, new float[gain.length], 0));
+            return;
+        }
+        plain.layerNorm(x, xOffset, gain, bias, epsilon, y, yOffset);
+        if (layerNorm.due((long) gain.length * ELEMENT)) {
+            float[] sample = Arrays.copyOfRange(x, xOffset, xOffset + gain.length);
+            float[] normed = new float[gain.length];
+            layerNorm.compare(new Sample(
+                    () -> plain.layerNorm(sample, 0, gain, bias, epsilon, normed, 0),
+                    () -> vector.layerNorm(sample, 0, gain, bias, epsilon, normed, 0)));
         }
     }
 
@@ -183,11 +232,11 @@ final class StartingKernels implements KernelSet {
         if (expSum.over) {
             return vector.expSum(x, offset, n);
         }
-        float[] sample = Arrays.copyOfRange(x, offset, offset + n);
-        expSum.add(
-                (long) n * ELEMENT,
-                () -> plain.expSum(sample.clone(), 0, n),
-                () -> vector.expSum(sample.clone(), 0, n));
+        if (expSum.due((long) n * ELEMENT)) {
+            float[] sample = sample(x, offset, n);
+            expSum.compare(new Sample(
+                    () -> plain.expSum(sample.clone(), 0, SAMPLE), () -> vector.expSum(sample.clone(), 0, SAMPLE)));
+        }
         return plain.expSum(x, offset, n);
     }
 
@@ -197,9 +246,17 @@ final class StartingKernels implements KernelSet {
             vector.gelu(x, offset, n);
             return;
         }
-        float[] sample = Arrays.copyOfRange(x, offset, offset + n);
-        gelu.add((long) n * ELEMENT, () -> plain.gelu(sample.clone(), 0, n), () -> vector.gelu(sample.clone(), 0, n));
+        if (gelu.due((long) n * ELEMENT)) {
+            float[] sample = sample(x, offset, n);
+            gelu.compare(new Sample(
+                    () -> plain.gelu(sample.clone(), 0, SAMPLE), () -> vector.gelu(sample.clone(), 0, SAMPLE)));
+        }
         plain.gelu(x, offset, n);
+    }
+
+    /** The numbers at hand, as many as a sample has; 0 for those that are missing. */
+    private static float[] sample(float[] x, int offset, int n) {
+        return Arrays.copyOf(Arrays.copyOfRange(x, offset, offset + Math.min(n, SAMPLE)), SAMPLE);
     }
 
     // What no first token needs is compiled while it is used.

@@ -2,8 +2,9 @@
  * The arithmetic, and the threads that share it.
  *
  * <p>{@link dev.causal4j.kernel.Kernels} is the only front door to it. Behind it stand a scalar specification, written in
- * plain Java, and its twin on the Vector API; a test holds the two to equal bits. Which of the two runs is decided once
- * when the class loads.
+ * plain Java, and its twin on the Vector API; a test holds the two to equal bits. Where the JVM has vectors, each kernel of
+ * a first token begins as plain Java and goes over to its twin once that is compiled and the faster one; with a choice
+ * forced by the property, the kernels chosen run from the first call.
  *
  * <p>The promise of the project (the same bits on every machine) is kept here, by four rules:
  * <ul>

@@ -125,19 +125,20 @@ final class ScoringRun {
         if (predicting == 0) {
             return;
         }
-        int d = hidden.stride();
-        float[] rows = new float[predicting * d]; // [M, D]
+        int[] rows = new int[predicting];
         int[] targets = new int[predicting];
         int filled = 0;
         int row = 0;
         for (int c = 0; c < counts.length; c++) {
             row += chunks.get(c).tokens().length;
-            System.arraycopy(hidden.data(), hidden.start(row - counts[c]), rows, filled * d, counts[c] * d);
+            for (int i = 0; i < counts[c]; i++) {
+                rows[filled + i] = row - counts[c] + i;
+            }
             System.arraycopy(open.get(c).window.targets(counts[c]), 0, targets, filled, counts[c]);
             filled += counts[c];
         }
-        List<Prediction> predictions =
-                Prediction.of(model.head(), Rows.of(rows, d, predicting), targets, options.alternatives());
+        Rows x = hidden.chosen(hidden.stride(), rows); // [M, D]
+        List<Prediction> predictions = Prediction.of(model.head(), x, targets, options.alternatives());
         int taken = 0;
         for (int c = 0; c < counts.length; c++) {
             for (int i = 0; i < counts[c]; i++) {

@@ -2,9 +2,14 @@ package dev.causal4j.generation;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.causal4j.backbone.GPT2Shape;
 import dev.causal4j.head.CausalLMHead;
+import dev.causal4j.kernel.Rows;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.GPT2Config;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Matrix;
+import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 class ScreeningTrialTest {
@@ -41,6 +46,41 @@ class ScreeningTrialTest {
         Outcome slower = run(large, Screening.AUTO, 1000, 1100);
         assertThat(slower.last()).isFalse();
         assertThat(slower.screened()).isEqualTo(64);
+    }
+
+    @Test
+    void twoCallersAtOnceStillTimeBothWays() {
+        for (long screenedNanos : new long[] {900, 1100}) {
+            ScreeningTrial trial = new ScreeningTrial(large, Screening.AUTO);
+            for (int step = 0; step < STEPS; step++) {
+                boolean one = trial.next().isPresent();
+                boolean other = trial.next().isPresent();
+                trial.took(one, one ? screenedNanos : 1000);
+                trial.took(other, other ? screenedNanos : 1000);
+            }
+            assertThat(trial.next().isPresent()).isEqualTo(screenedNanos < 1000);
+        }
+    }
+
+    @Test
+    void aSequenceThatCannotBeScreenedBringsTheTrialNoFurther() {
+        CausalLM model = new CausalLM(
+                CausalLM.create(GPT2Config.of(GPT2Shape.of(8, 64, 1, 1), 1 << 17), 5, DType.F32)
+                        .backbone(),
+                large);
+        GenerationOptions raises = GenerationOptions.builder()
+                .temperature(0)
+                .logitBias(Map.of(7, 1.0))
+                .build();
+        Sequence sequence = new Sequence(model, 0, new int[] {1}, raises);
+        assertThat(sequence.canBeScreened()).isFalse();
+        ScreeningTrial trial = new ScreeningTrial(large, Screening.AUTO);
+        HeadStep step = new HeadStep(large, trial);
+        for (int i = 0; i < 256; i++) {
+            step.choose(sequence, Rows.of(new float[64], 64, 1), 0);
+        }
+        assertThat(trial.next()).isEmpty();
+        assertThat(step.counts().steps()).isEqualTo(256);
     }
 
     @Test

@@ -33,10 +33,10 @@ class DropoutMaskTest {
     @Test
     void aMaskInPiecesIsTheMaskOfTheWhole() {
         DropoutMask mask = new DropoutMask(0.5, 1, 2);
-        float[] whole = ones(103);
-        mask.apply(whole, 0, 103, 1L << 40);
-        float[] pieces = ones(103);
-        int[] cuts = {0, 1, 3, 4, 9, 50, 103};
+        float[] whole = ones(803);
+        mask.apply(whole, 0, 803, 1L << 40);
+        float[] pieces = ones(803);
+        int[] cuts = {0, 1, 3, 4, 9, 50, 103, 358, 361, 803};
         for (int i = 1; i < cuts.length; i++) {
             mask.apply(pieces, cuts[i - 1], cuts[i] - cuts[i - 1], (1L << 40) + cuts[i - 1]);
         }
@@ -45,11 +45,14 @@ class DropoutMaskTest {
 
     @Test
     void eachNumberIsAWordOfPhilox() {
-        float[] x = ones(8);
-        new DropoutMask(0.5, 77, 5).apply(x, 0, 8, 4);
-        for (int i = 0; i < 8; i++) {
-            long half = CounterRandom.philox(1 + i / 4, 5, 77, i % 4 / 2);
-            long word = i % 2 == 0 ? half >>> 32 : half & 0xFFFFFFFFL;
+        int n = 600;
+        long position = (1L << 34) - 299; // the carry into the counter's second word is in the middle
+        float[] x = ones(n);
+        new DropoutMask(0.5, 77, 5).apply(x, 0, n, position);
+        for (int i = 0; i < n; i++) {
+            long p = position + i;
+            long half = CounterRandom.philox(p / 4, 5, 77, (int) (p % 4 / 2));
+            long word = p % 2 == 0 ? half >>> 32 : half & 0xFFFFFFFFL;
             assertThat(x[i]).isEqualTo(word < 1L << 31 ? 0f : 2f);
         }
     }

@@ -37,6 +37,22 @@ class KernelsTest {
         assertThat(x).containsExactly(0.5f, 0, 0.5f);
     }
 
+    @Test
+    void argmaxIsTheFirstOfTheLargest() {
+        float[] x = {9, 1, 5, Float.NaN, 5, Float.NEGATIVE_INFINITY, 9};
+        assertThat(Kernels.argmax(x, 1, 5)).isEqualTo(1);
+        assertThat(Kernels.argmax(x, 5, 1)).isZero();
+    }
+
+    @Test
+    void chosenRowsAreCopiedInTheirOrder() {
+        Rows rows = new Rows(new float[] {0, 1, 2, 3, 4, 5, 6, 7, 8}, 1, 3, 3); // of which two numbers each
+        Rows chosen = rows.chosen(2, 2, 0, 2);
+        assertThat(chosen.data()).containsExactly(7, 8, 1, 2, 7, 8);
+        assertThat(chosen.start(1)).isEqualTo(2);
+        assertThatThrownBy(() -> rows.chosen(2, 3)).isInstanceOf(IndexOutOfBoundsException.class);
+    }
+
     @ParameterizedTest
     @CsvSource({"7, 0, 1", "7, 63, 3", "64, 100, 30", "5, 127, 2"})
     void attentionIsTheWeightedMeanOfTheValuesASeesUpTo(int headSize, int first, int rows) {

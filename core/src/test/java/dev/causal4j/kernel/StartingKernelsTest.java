@@ -61,6 +61,39 @@ class StartingKernelsTest {
     }
 
     @Test
+    void aSumTooShortForAVectorGoesOverToo() {
+        float[] x = numbers(7);
+        float[] expected = x.clone();
+        float sum = plain.expSum(expected, 0, x.length);
+        for (int after = 0; after < 10; after += kernels.started() > 0 ? 1 : 0) {
+            float[] y = x.clone();
+            assertThat(kernels.expSum(y, 0, y.length)).isEqualTo(sum);
+            assertThat(Arrays.equals(y, expected)).isTrue();
+        }
+    }
+
+    @Test
+    void aProductGoesOverAlthoughTheMemoryOfItsSampleIsFreed() throws InterruptedException {
+        int depth = 1 << 20; // a run of the sample takes longer than it takes to free it
+        long bytes = (long) depth * Panels.WIDTH;
+        Rows x = Rows.of(numbers(depth), depth, 1);
+        Rows y = Rows.of(new float[Panels.WIDTH], Panels.WIDTH, 1);
+        try (Arena arena = Arena.ofShared()) {
+            Panels w = new Panels(arena.allocate(bytes, 64), 0, bytes, 1, depth);
+            for (int call = 0; call < 4; call++) {
+                kernels.multiplyInt8(w, x, y);
+            }
+        }
+        while (kernels.started() == 0) {
+            Thread.sleep(1);
+        }
+        try (Arena arena = Arena.ofShared()) {
+            kernels.multiplyInt8(new Panels(arena.allocate(bytes, 64), 0, bytes, 1, depth), x, y);
+        }
+        assertThat(y.data()).containsOnly(0f);
+    }
+
+    @Test
     void littleWorkStaysPlain() {
         float[] x = numbers(64);
         kernels.gelu(x, 0, x.length);

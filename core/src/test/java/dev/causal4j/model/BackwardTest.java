@@ -1,16 +1,23 @@
 package dev.causal4j.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.causal4j.backbone.Activations;
+import dev.causal4j.backbone.Batch;
 import dev.causal4j.backbone.Dropout;
+import dev.causal4j.kernel.Rows;
 import dev.causal4j.kernel.Threads;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Gradients;
 import java.io.IOException;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -67,6 +74,31 @@ class BackwardTest {
                         .containsExactly(expected.gradients().get(name));
             }
         }
+    }
+
+    @Test
+    void theLastNormAloneNeedsWhatTheLastBlockGave() throws IOException {
+        Golden golden = Golden.load("gpt2-odd");
+        CausalLM model = CausalLM.load(golden.folder(), DType.F32);
+        int layers = model.backbone().shape().layers();
+        assertThat(lastNormGradient(model, Activations.forTraining(layers, Activations.Keep.BLOCKS)))
+                .containsExactly(lastNormGradient(model, Activations.forTraining(0, Activations.Keep.BLOCKS)));
+        assertThatThrownBy(() -> lastNormGradient(model, new Activations()))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("activations: expected layers from " + layers
+                        + " on to be kept, got fewer; keep from a lower layer");
+    }
+
+    private static float[] lastNormGradient(CausalLM model, Activations activations) {
+        float[] gain = model.backbone().lastNorm().gain();
+        Gradients gradients = new Gradients();
+        gradients.track(gain);
+        Batch batch = Batch.of(model.newCache(), 1, 2, 3);
+        Rows hidden = model.forward(batch, activations);
+        int d = hidden.stride();
+        float[] dHidden = Arrays.copyOf(hidden.data(), 3 * d);
+        model.backbone().backward(batch, activations, Rows.of(dHidden, d, 3), false, gradients);
+        return Arrays.copyOf(Objects.requireNonNull(gradients.of(gain)), gain.length);
     }
 
     private static Pass pass(CausalLM model, Golden golden, Activations.Keep keep, Dropout dropout) {
