@@ -10,8 +10,6 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -49,7 +47,6 @@ final class ConvertCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init")
     private CommandSpec spec;
 
-    private volatile boolean cancelled;
     private @Nullable Progress progress;
 
     @Override
@@ -57,36 +54,25 @@ final class ConvertCommand implements Callable<Integer> {
         Path model = options.requireModel();
         options.useThreads();
         long start = System.nanoTime();
-        CountDownLatch ended = new CountDownLatch(1);
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> cancelAndAwait(ended)));
-        try {
-            Conversion.convert(model, options.dtype(), out, overwrite, this::written);
+        try (Interruption interruption = new Interruption(MOST_SECONDS_TO_CANCEL)) {
+            Conversion.convert(model, options.dtype(), out, overwrite, (bytes, total) -> {
+                if (interruption.requested()) {
+                    throw new CancellationException(); // else an interrupted program would leave half a model
+                }
+                written(bytes, total);
+            });
         } catch (CancellationException e) {
             return 1; // interrupted, nobody reads a message
         } finally {
             if (progress != null) {
                 progress.close();
             }
-            ended.countDown();
         }
         print(Checkpoint.open(out), (System.nanoTime() - start) / 1e9);
         return 0;
     }
 
-    /** Without this an interrupted program would leave half a model. */
-    private void cancelAndAwait(CountDownLatch ended) {
-        cancelled = true;
-        try {
-            boolean _ = ended.await(MOST_SECONDS_TO_CANCEL, TimeUnit.SECONDS);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        }
-    }
-
     private void written(long bytes, long total) {
-        if (cancelled) {
-            throw new CancellationException();
-        }
         if (progress == null) {
             progress = new Progress("converting", "MB", total / MEGABYTE);
         }

@@ -24,6 +24,11 @@ final class DataOptions {
     private String textField = Documents.TEXT_FIELD;
 
     Documents documents() throws IOException {
-        return Documents.of(data, textField);
+        return documents(data);
+    }
+
+    /** Other texts, read in the same way. */
+    Documents documents(List<Path> paths) throws IOException {
+        return Documents.of(paths, textField);
     }
 }

@@ -21,10 +21,11 @@ import picocli.CommandLine.Spec;
 /** The program {@code causal4j}. Exit status: 0 done, 1 failed, 2 wrong usage. */
 @Command(
         name = "causal4j",
-        description = "Generates and scores text with a causal language model, in pure Java.",
+        description = "Generates, scores and trains with a causal language model, in pure Java.",
         subcommands = {
             GenerateCommand.class,
             ScoreCommand.class,
+            TrainCommand.class,
             InspectCommand.class,
             BenchCommand.class,
             ConvertCommand.class,
@@ -85,6 +86,7 @@ public final class Main implements Callable<Integer> {
                 .setOut(new PrintWriter(out, true, StandardCharsets.UTF_8))
                 .setErr(errors)
                 .setExpandAtFiles(false) // a prompt may begin with @
+                .setCaseInsensitiveEnumValuesAllowed(true)
                 .setParameterExceptionHandler((e, _) -> usageError(e))
                 .setExecutionExceptionHandler((e, _, _) -> failure(e, errors, main.debug));
         try {

@@ -44,6 +44,11 @@ final class ModelOptions {
     @SuppressWarnings("NullAway.Init")
     private CommandSpec spec;
 
+    /** The folder that was named, if one was. */
+    Optional<Path> folder() {
+        return Optional.ofNullable(model);
+    }
+
     boolean json() {
         return json;
     }

@@ -2,6 +2,7 @@ package dev.causal4j.training;
 
 import dev.causal4j.format.FormatException;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.Checkpoint;
 import java.io.IOException;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.file.Path;
@@ -114,6 +115,20 @@ public final class Trainer {
         TrainableModel trainable = new TrainableModel(source, options.trained(), options.seed());
         loaded.restore(trainable);
         return new Trainer(trainable, loaded.state(), training, heldOut.orElse(null), options, checkpoints);
+    }
+
+    /**
+     * What a run would resume from: its configuration and tokenizer, before any weights are loaded.
+     *
+     * @throws FormatException if there is no checkpoint, or it is damaged
+     */
+    public static Checkpoint lastCheckpoint(Path output) throws IOException {
+        return Checkpoint.open(new TrainingCheckpoints(output).load().folder());
+    }
+
+    /** Deletes the checkpoints of a run, so that another can begin in its folder. */
+    public static void discard(Path output) throws IOException {
+        new TrainingCheckpoints(output).deleteAll();
     }
 
     private static void check(Path output, String expected, boolean same, long got) throws FormatException {

@@ -168,6 +168,13 @@ final class TrainingCheckpoints {
         return Long.parseLong(name.substring(PREFIX.length()));
     }
 
+    /** Deletes every checkpoint; the published files stay. */
+    void deleteAll() throws IOException {
+        for (Path checkpoint : checkpoints()) {
+            delete(checkpoint);
+        }
+    }
+
     private void deleteUnfinished() throws IOException {
         List<Path> unfinished;
         try (Stream<Path> list = Files.list(folder)) {

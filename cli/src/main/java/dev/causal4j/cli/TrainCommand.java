@@ -1,0 +1,284 @@
+package dev.causal4j.cli;
+
+import dev.causal4j.backbone.Activations;
+import dev.causal4j.backbone.Dropout;
+import dev.causal4j.format.JsonConfig;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.Checkpoint;
+import dev.causal4j.model.GPT2Config;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tokenizer.Tokenizer;
+import dev.causal4j.training.Trainer;
+import dev.causal4j.training.TrainingOptions;
+import dev.causal4j.training.TrainingProgress;
+import dev.causal4j.training.TrainingResult;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** Trains a model, from scratch or further. */
+@Command(
+        name = "train",
+        description = "Trains a model on files of text: a new one (--config), or further what there is (--model)."
+                + " Weights are f32 while it is trained; --dtype bf16 rounds the result.",
+        sortOptions = false)
+final class TrainCommand implements Callable<Integer> {
+    /** Longer than a step and a checkpoint of any model that one machine trains. */
+    private static final long MOST_SECONDS_TO_END = 600;
+
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
+    private TrainingData data;
+
+    @Option(
+            names = "--out",
+            paramLabel = "DIR",
+            required = true,
+            description = "Folder for the model and the run's checkpoints; made if there is none.")
+    @SuppressWarnings("NullAway.Init")
+    private Path out;
+
+    @Option(names = "--resume", description = "Go on with the run in DIR, from its last checkpoint.")
+    private boolean resume;
+
+    @Option(names = "--overwrite", description = "Begin again in a folder that is not empty.")
+    private boolean overwrite;
+
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
+    private ModelOptions model;
+
+    @Option(
+            names = "--config",
+            paramLabel = "FILE",
+            description = "Make a new model of this config.json (Hugging Face's for GPT-2).")
+    private @Nullable Path config;
+
+    @Option(
+            names = "--tokenizer",
+            paramLabel = "DIR",
+            description = "Folder with the tokenizer of a new model; default: that of --config.")
+    private @Nullable Path tokenizer;
+
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
+    private OptimizerOptions optimizer;
+
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
+    private TrainedOptions trained;
+
+    @Option(
+            names = "--dropout",
+            paramLabel = "P",
+            defaultValue = "0",
+            description = "Of embeddings, attention and residuals; default: ${DEFAULT-VALUE}.")
+    private double dropout;
+
+    @Option(names = "--recompute", description = "Compute activations twice instead of keeping them: less memory.")
+    private boolean recompute;
+
+    @Option(
+            names = "--seed",
+            paramLabel = "S",
+            defaultValue = "0",
+            description = "Of new weights, the order of the data, and dropout; default: ${DEFAULT-VALUE}.")
+    private long seed;
+
+    @Spec
+    @SuppressWarnings("NullAway.Init")
+    private CommandSpec spec;
+
+    @Override
+    public Integer call() throws IOException {
+        checkUsage();
+        TrainingOptions options = Usage.of(spec, this::options);
+        if (!resume) {
+            new OutputFolder(out, overwrite).create();
+        }
+        model.useThreads();
+        try (Interruption interruption = new Interruption(MOST_SECONDS_TO_END)) {
+            Trainer trainer = resume ? resumed(options) : started(options);
+            TrainingResult result;
+            long start = System.nanoTime();
+            try (TrainingLog log = new TrainingLog(out, resume)) {
+                result = run(trainer, log, interruption);
+                plot(log, result.step());
+            }
+            if (model.dtype().isPresent() && model.dtype().get() != DType.F32) {
+                CausalLM.load(out, DType.F32).save(out, model.dtype().get());
+            }
+            print(trainer, result, (System.nanoTime() - start) / 1e9);
+        }
+        return 0;
+    }
+
+    private void checkUsage() {
+        if (resume && overwrite) {
+            throw Usage.wrong(spec, "out: expected --resume or --overwrite, got both");
+        }
+        if (config != null && model.folder().isPresent()) {
+            throw Usage.wrong(spec, "model: expected --model or --config, got both");
+        }
+        if (tokenizer != null && config == null) {
+            throw Usage.wrong(spec, "tokenizer: expected --config with it, got none; a model has its own");
+        }
+        if (model.dtype().isPresent() && model.dtype().get() == DType.INT8) {
+            throw Usage.wrong(spec, "dtype: expected f32 or bf16, got int8; quantise the result when it is loaded");
+        }
+        data.check(spec);
+    }
+
+    private TrainingOptions options() {
+        return optimizer
+                .set(data.evaluates())
+                .trained(trained.trained())
+                .dropout(Dropout.rates(dropout, dropout, dropout))
+                .keep(recompute ? Activations.Keep.INPUTS : Activations.Keep.BLOCKS)
+                .seed(seed)
+                .build();
+    }
+
+    private Trainer started(TrainingOptions options) throws IOException {
+        CausalLM source = source();
+        TrainingData.Parts parts = parts(source.requireTokenizer(), source.config());
+        if (overwrite) {
+            Trainer.discard(out);
+        }
+        return Trainer.start(source, parts.training(), parts.heldOut(), options, Optional.of(out));
+    }
+
+    private Trainer resumed(TrainingOptions options) throws IOException {
+        Checkpoint checkpoint = Trainer.lastCheckpoint(out);
+        Optional<CausalLM> source = options.trained().addsToModel() ? Optional.of(source()) : Optional.empty();
+        requireSame(checkpoint.config());
+        TrainingData.Parts parts = parts(checkpoint.requireTokenizer(), checkpoint.config());
+        return Trainer.resume(out, source, parts.training(), parts.heldOut(), options);
+    }
+
+    /** A run that goes on is of the architecture it began with. */
+    private void requireSame(GPT2Config resumed) throws IOException {
+        GPT2Config named;
+        if (config != null) {
+            named = GPT2Config.from(JsonConfig.read(config), config.toString());
+        } else if (model.folder().isPresent()) {
+            named = model.open().config();
+        } else {
+            return;
+        }
+        if (!named.shape().equals(resumed.shape())
+                || named.vocabularySize() != resumed.vocabularySize()
+                || named.tied() != resumed.tied()) {
+            throw new IOException(out + ": expected a run of the architecture that was named, " + describe(named)
+                    + ", got " + describe(resumed) + "; resume with the options the run began with");
+        }
+    }
+
+    private static String describe(GPT2Config config) {
+        return config.shape().layers() + " layers of " + config.shape().hiddenSize() + ", "
+                + config.shape().contextLength() + " positions, " + config.vocabularySize() + " tokens, "
+                + (config.tied() ? "tied" : "untied");
+    }
+
+    private TrainingData.Parts parts(Tokenizer used, GPT2Config of) throws IOException {
+        return data.parts(out, used, of, seed, resume);
+    }
+
+    private CausalLM source() throws IOException {
+        if (config == null) {
+            return model.open().load(Optional.of(DType.F32));
+        }
+        GPT2Config read = GPT2Config.from(JsonConfig.read(config), config.toString());
+        Path folder = tokenizer != null ? tokenizer : config.resolveSibling("");
+        Tokenizer own = Tokenizer.load(folder)
+                .orElseThrow(() -> new IOException(folder + ": expected tokenizer.json, or vocab.json and merges.txt,"
+                        + " got neither; name a folder with --tokenizer"));
+        CausalLM made = CausalLM.create(TrainingData.withEnd(read, own), seed, DType.F32);
+        return new CausalLM(made.backbone(), made.head(), Optional.of(own), made.bos(), made.eos());
+    }
+
+    private TrainingResult run(Trainer trainer, TrainingLog log, Interruption interruption) throws IOException {
+        PrintWriter to = spec.commandLine().getOut();
+        try (Progress bar = Progress.withTimeLeft("training", optimizer.steps())) {
+            return trainer.run(progress -> {
+                log.add(progress);
+                bar.at(progress.step(), summary(progress));
+                if (model.json()) {
+                    Json.print(to, TrainingLog.line(progress));
+                } else if (progress.validationLoss().isPresent() && !StandardError.isTerminal()) {
+                    to.println("step " + progress.step() + ": " + summary(progress));
+                }
+                return !interruption.requested();
+            });
+        }
+    }
+
+    private static String summary(TrainingProgress progress) {
+        String heldOut = progress.validationLoss().isPresent()
+                ? String.format(
+                        Locale.ROOT,
+                        ", held out %.4f",
+                        progress.validationLoss().getAsDouble())
+                : "";
+        return String.format(
+                Locale.ROOT, "loss %.4f%s, %,.0f tokens/s", progress.loss(), heldOut, progress.tokensPerSecond());
+    }
+
+    /** Draws the losses; a machine that cannot draw has trained all the same. */
+    private void plot(TrainingLog log, long step) {
+        try {
+            LossPlot.write(log.upTo(step), out);
+        } catch (IOException | RuntimeException | LinkageError | InternalError e) {
+            spec.commandLine()
+                    .getErr()
+                    .println(out.resolve(LossPlot.FILE) + ": expected to be able to draw, got " + e
+                            + "; install fonts, or plot " + TrainingLog.FILE);
+        }
+    }
+
+    private void print(Trainer trainer, TrainingResult result, double seconds) {
+        PrintWriter to = spec.commandLine().getOut();
+        String finish = result.finish().name().toLowerCase(Locale.ROOT);
+        if (model.json()) {
+            var document = Json.object()
+                    .put("finish", finish)
+                    .put("step", result.step())
+                    .put("best_step", result.bestStep())
+                    .put("parameters", trainer.model().parameters())
+                    .put("trained_parameters", trainer.trainedParameters());
+            Json.put(document, "validation_loss", result.validationLoss());
+            Json.print(to, document.put("seconds", seconds).put("out", out.toString()));
+            return;
+        }
+        to.printf(
+                Locale.ROOT,
+                "%s after step %,d and %.0f s: %,d parameters, %,d of them trained, written to %s%n",
+                switch (result.finish()) {
+                    case STEPS -> "done";
+                    case EARLY_STOP -> "no better any more";
+                    case CANCELLED -> "interrupted, to go on with --resume,";
+                },
+                result.step(),
+                seconds,
+                trainer.model().parameters(),
+                trainer.trainedParameters(),
+                out);
+        result.validationLoss()
+                .ifPresent(loss -> to.printf(
+                        Locale.ROOT,
+                        "held out: loss %.4f, perplexity %.2f, after step %,d%n",
+                        loss,
+                        StrictMath.exp(loss),
+                        result.bestStep()));
+        to.flush();
+    }
+}

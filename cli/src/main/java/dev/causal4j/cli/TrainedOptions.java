@@ -1,0 +1,58 @@
+package dev.causal4j.cli;
+
+import dev.causal4j.training.Trained;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Option;
+
+/** The options that say which part of a model is trained. */
+final class TrainedOptions {
+    @ArgGroup(exclusive = true)
+    private @Nullable Part part;
+
+    @Option(
+            names = "--lora-alpha",
+            paramLabel = "A",
+            description = "What the low-rank matrices are scaled by, times 1 / R; default: 2 R.")
+    private @Nullable Double loraAlpha;
+
+    /** Without any of them, everything is trained. */
+    private static final class Part {
+        @Option(
+                names = "--head-only",
+                description = "Train the head's projection alone; if tied, the embedding with it.")
+        private boolean headOnly;
+
+        @Option(names = "--last-layers", paramLabel = "N", description = "Train the last N layers and the last norm.")
+        private @Nullable Integer lastLayers;
+
+        @Option(
+                names = "--lora-rank",
+                paramLabel = "R",
+                description = "Train matrices of rank R that are added to those of all layers (LoRA).")
+        private @Nullable Integer loraRank;
+    }
+
+    /**
+     * What is trained.
+     *
+     * @throws IllegalArgumentException if a number is out of its range
+     */
+    Trained trained() {
+        if (loraAlpha != null && (part == null || part.loraRank == null)) {
+            throw new IllegalArgumentException("lora-alpha: expected --lora-rank with it, got none");
+        }
+        if (part == null) {
+            return new Trained.All();
+        }
+        if (part.headOnly) {
+            return new Trained.Head();
+        }
+        if (part.lastLayers != null) {
+            return new Trained.LastLayers(part.lastLayers);
+        }
+        int rank = Objects.requireNonNull(part.loraRank);
+        return new Trained.LowRank(rank, loraAlpha == null ? 2.0 * rank : loraAlpha, true, true);
+    }
+}

@@ -1,0 +1,145 @@
+package dev.causal4j.cli;
+
+import dev.causal4j.model.GPT2Config;
+import dev.causal4j.tokenizer.Tokenizer;
+import dev.causal4j.training.Documents;
+import dev.causal4j.training.Examples;
+import dev.causal4j.training.TokenFile;
+import dev.causal4j.training.Tokens;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+
+/** The options that say what a model learns from, and what it is measured with. */
+final class TrainingData {
+    /** How the training text is cut into examples. */
+    enum Cut {
+        /** Windows at random places of the text as it is. */
+        WINDOWS,
+        /** Documents in random order, one after the other, cut into windows. */
+        DOCUMENTS
+    }
+
+    @Mixin
+    @SuppressWarnings("NullAway.Init")
+    private DataOptions data;
+
+    @Option(
+            names = "--held-out-data",
+            paramLabel = "FILE|DIR",
+            arity = "1..*",
+            description = "Text to measure with, not to learn from.")
+    private List<Path> heldOutData = List.of();
+
+    @Option(
+            names = "--held-out",
+            paramLabel = "FRACTION",
+            description =
+                    "Without --held-out-data: the last part of the data to measure with, 0 for none; default: 0.05.")
+    private @Nullable Double heldOut;
+
+    @Option(
+            names = "--context-length",
+            paramLabel = "T",
+            description = "Tokens of an example; default: as many as the model has positions.")
+    private @Nullable Integer contextLength;
+
+    @Option(
+            names = "--cut",
+            paramLabel = "HOW",
+            defaultValue = "windows",
+            description = "Examples are windows of the text as it is, or of its documents in random order:"
+                    + " windows or documents; default: ${DEFAULT-VALUE}.")
+    private Cut cut = Cut.WINDOWS;
+
+    /** What to learn from, and what to measure with. */
+    record Parts(Examples training, Optional<Examples> heldOut) {}
+
+    void check(CommandSpec spec) {
+        if (heldOut != null && !heldOutData.isEmpty()) {
+            throw Usage.wrong(spec, "held-out: expected --held-out or --held-out-data, got both");
+        }
+        if (heldOut != null && !(heldOut >= 0 && heldOut < 1)) {
+            throw Usage.wrong(spec, "held-out: expected a fraction from 0 to below 1, got " + heldOut);
+        }
+        if (contextLength != null && contextLength < 1) {
+            throw Usage.wrong(spec, "context-length: expected at least 1, got " + contextLength);
+        }
+    }
+
+    /** Whether there is anything to measure with. */
+    boolean evaluates() {
+        return heldOut == null || heldOut > 0;
+    }
+
+    /**
+     * Tokenizes the data, or finds that it was.
+     *
+     * @param out the folder of the run, which has the tokens below it
+     * @param resumed whether the data must be what the run began with
+     */
+    Parts parts(Path out, Tokenizer tokenizer, GPT2Config config, long seed, boolean resumed) throws IOException {
+        int positions = config.shape().contextLength();
+        int length = contextLength == null ? positions : contextLength;
+        if (length > positions) {
+            throw new IllegalArgumentException(
+                    "context-length: expected at most the model's " + positions + " positions, got " + length);
+        }
+        int end = endOfText(config.eos(), tokenizer)
+                .orElseThrow(() -> new IllegalArgumentException("tokenizer: expected a token " + Tokenizer.END_OF_TEXT
+                        + ", or a model with one end-of-sequence id, got neither; documents need an end"));
+        Path folder = Files.createDirectories(out.resolve("data"));
+        Tokens tokens = tokens(folder.resolve("training.tokens"), data.documents(), tokenizer, end, resumed);
+        Optional<Tokens> measured = Optional.empty();
+        if (!heldOutData.isEmpty()) {
+            measured = Optional.of(
+                    tokens(folder.resolve("held-out.tokens"), data.documents(heldOutData), tokenizer, end, resumed));
+        } else if (evaluates()) {
+            Tokens.Split split = tokens.split(heldOut == null ? 0.05 : heldOut);
+            tokens = split.training();
+            measured = Optional.of(split.heldOut());
+        }
+        Examples training = cut == Cut.WINDOWS
+                ? Examples.windows(tokens, length, seed)
+                : Examples.packedDocuments(tokens, end, length, seed);
+        return new Parts(training, measured.map(each -> Examples.inOrder(each, length)));
+    }
+
+    private static Tokens tokens(Path file, Documents documents, Tokenizer tokenizer, int end, boolean resumed)
+            throws IOException {
+        if (resumed && Files.exists(file) && !TokenFile.open(file).isOf(documents, tokenizer, end)) {
+            throw new IOException(file + ": expected the data that the run began with, got other data;"
+                    + " resume with the options the run began with");
+        }
+        try (Progress progress = new Progress("tokenizing", "bytes", documents.bytes())) {
+            return TokenFile.prepare(file, documents, tokenizer, end, progress::at)
+                    .tokens();
+        }
+    }
+
+    /** A configuration with the tokenizer's end of text where it names none. */
+    static GPT2Config withEnd(GPT2Config config, Tokenizer tokenizer) {
+        OptionalInt end = endOfText(config.eos(), tokenizer);
+        if (!config.eos().isEmpty() || end.isEmpty() || end.getAsInt() >= config.vocabularySize()) {
+            return config;
+        }
+        return new GPT2Config(
+                config.shape(),
+                config.vocabularySize(),
+                config.tied(),
+                config.bos().isPresent() ? config.bos() : end,
+                Set.of(end.getAsInt()));
+    }
+
+    private static OptionalInt endOfText(Set<Integer> eos, Tokenizer tokenizer) {
+        return eos.size() == 1 ? OptionalInt.of(eos.iterator().next()) : tokenizer.id(Tokenizer.END_OF_TEXT);
+    }
+}

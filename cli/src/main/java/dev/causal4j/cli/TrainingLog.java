@@ -1,0 +1,69 @@
+package dev.causal4j.cli;
+
+import dev.causal4j.training.TrainingProgress;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.util.OptionalDouble;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/**
+ * The steps of a run as lines of JSON in its folder. A step that was done again after an interruption has another line, and
+ * the last one counts. Belongs to one command; not thread-safe.
+ */
+final class TrainingLog implements AutoCloseable {
+    /** Its name in the folder of a run. */
+    static final String FILE = "loss.jsonl";
+
+    private final ResultFile file;
+    private final SortedMap<Long, Losses> losses = new TreeMap<>();
+
+    /** The losses of a step: of its batch, and of the held-out text where that was measured. */
+    record Losses(double training, OptionalDouble validation) {}
+
+    /** @param resume whether to keep what an earlier part of the run wrote */
+    TrainingLog(Path folder, boolean resume) throws IOException {
+        file = ResultFile.open(folder.resolve(FILE), !resume, resume, this::keep);
+    }
+
+    private void keep(ObjectNode line) {
+        JsonNode validation = line.path("validation_loss");
+        losses.put(
+                line.path("step").asLong(0),
+                new Losses(
+                        line.path("loss").asDouble(Double.NaN),
+                        validation.isNumber() ? OptionalDouble.of(validation.asDouble()) : OptionalDouble.empty()));
+    }
+
+    /** Appends a step. */
+    void add(TrainingProgress progress) {
+        losses.put(progress.step(), new Losses(progress.loss(), progress.validationLoss()));
+        try {
+            file.append(Json.write(line(progress)) + "\n");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** A step as an object, in the log and on standard output. */
+    static ObjectNode line(TrainingProgress progress) {
+        ObjectNode line = Json.object().put("step", progress.step()).put("loss", progress.loss());
+        Json.put(line, "validation_loss", progress.validationLoss());
+        return line.put("learning_rate", progress.learningRate())
+                .put("gradient_norm", progress.gradientNorm())
+                .put("tokens_per_second", progress.tokensPerSecond());
+    }
+
+    /** The losses by step, of all parts of the run up to a step. */
+    SortedMap<Long, Losses> upTo(long step) {
+        return losses.headMap(step + 1);
+    }
+
+    @Override
+    public void close() throws IOException {
+        file.close();
+    }
+}
