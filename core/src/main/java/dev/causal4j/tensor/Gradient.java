@@ -23,7 +23,7 @@ public final class Gradient {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     /** Rows of a batch that are summed at once: their part of a panel's product stays in the second-level cache. */
-    private static final int BLOCK = 256;
+    private static final int BLOCK = 512;
 
     /** Floats that keep the columns of a transposed block from falling into the same cache sets. */
     private static final int SKEW = 16;
@@ -134,15 +134,10 @@ public final class Gradient {
     }
 
     private void transpose(Rows x, Rows columns) {
-        int tasks = Math.ceilDiv(cols, Panels.WIDTH);
-        Threads.run(tasks, task -> {
-            int end = Math.min(cols, (task + 1) * Panels.WIDTH);
-            for (int r = 0; r < x.count(); r++) {
-                int row = x.start(r);
-                for (int k = task * Panels.WIDTH; k < end; k++) {
-                    columns.data()[columns.start(k) + r] = x.data()[row + k];
-                }
-            }
+        Threads.run(Panels.needed(cols), task -> {
+            int first = task * Panels.WIDTH;
+            int width = Math.min(Panels.WIDTH, cols - first);
+            Transposition.transpose(x, first, new Rows(columns.data(), columns.start(first), columns.stride(), width));
         });
     }
 

@@ -283,7 +283,7 @@ public final class Matrix {
             throw new IllegalArgumentException(
                     "rows: expected as many in as out, got " + dy.count() + " and " + dx.count());
         }
-        new TransposedProduct(this).run(dy, dx);
+        new TransposedProduct(this, dy, dx).run();
     }
 
     /** Copies the numbers of step k of a panel, widened; those of its padding may be left out. */

@@ -8,13 +8,14 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.util.concurrent.ConcurrentLinkedQueue;
 
 /**
  * dx = dy · W: the product that contracts over a matrix's outputs. One use by one caller; not thread-safe, though its
  * parts run on {@link Threads}.
  *
- * <p>Lanes must run over results, so dy is transposed into panels of 64 rows, and the weights, which a panel holds as
- * [cols, 64], are what is broadcast: they need only be widened and laid end to end.
+ * <p>Lanes must run over results, which are the matrix's inputs here: 64 of them at a time are transposed into a panel
+ * [512 outputs, 64], and then it is a product like every other.
  */
 final class TransposedProduct {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -22,114 +23,94 @@ final class TransposedProduct {
     /** Outputs in one chain: part of the definition of the sum. */
     static final int GROUP = 512;
 
-    /** Groups between two barriers; no result depends on this or on what follows. */
-    private static final int GROUPS = 4;
-
-    private static final int ROWS = 512;
-    private static final int MOST_COLS = 192;
-    private static final int SKEW = 16; // floats that keep rows of weights out of each other's cache sets
-
-    private static final int LINE = 16; // floats in a cache line: what is transposed at once
+    /** A part has no fewer rows than this, since it transposes for itself. */
+    private static final int LEAST_ROWS = 64;
 
     private final Matrix matrix;
-    private final int blockCols; // columns of a task
+    private final Rows dy;
+    private final Rows dx;
+    private final int parts; // of the rows
+    private final ConcurrentLinkedQueue<Scratch> scratch = new ConcurrentLinkedQueue<>();
 
-    TransposedProduct(Matrix matrix) {
+    TransposedProduct(Matrix matrix, Rows dy, Rows dx) {
         this.matrix = matrix;
-        int share = Math.ceilDiv(matrix.cols(), 4 * Threads.count());
-        this.blockCols = Math.clamp(Math.ceilDiv(share, 6) * 6L, 6, MOST_COLS);
+        this.dy = dy;
+        this.dx = dx;
+        int wanted = Math.ceilDiv(2 * Threads.count(), Panels.needed(matrix.cols())); // two tasks a thread, to be even
+        this.parts = Math.clamp(dy.count() / LEAST_ROWS, 1, wanted);
     }
 
-    void run(Rows dy, Rows dx) {
-        for (int r = 0; r < dy.count(); r += ROWS) {
-            int count = Math.min(ROWS, dy.count() - r);
-            block(
-                    new Rows(dy.data(), dy.start(r), dy.stride(), count),
-                    new Rows(dx.data(), dx.start(r), dx.stride(), count));
-        }
-    }
-
-    private void block(Rows dy, Rows dx) {
-        int rowPanels = Panels.needed(dy.count());
-        int width = rowPanels * Panels.WIDTH;
-        float[] sums = new float[matrix.cols() * width]; // [cols, R]
-        int blocks = Math.ceilDiv(matrix.cols(), blockCols);
+    void run() {
         try (Arena arena = Arena.ofShared()) {
-            MemorySegment panels = arena.allocate((long) GROUPS * rowPanels * panelBytes(), 64);
-            for (int from = 0; from < matrix.rows(); from += GROUPS * GROUP) {
-                int first = from;
-                int groups = Math.min(GROUPS, Math.ceilDiv(matrix.rows() - from, GROUP));
-                Threads.run(groups * rowPanels, task -> transpose(dy, first, rowPanels, task, panels));
-                Threads.run(blocks, task -> {
-                    int col = task * blockCols;
-                    add(col, first, groups, panels, sums, width);
-                    if (first + GROUPS * GROUP >= matrix.rows()) {
-                        write(sums, width, col, Math.min(matrix.cols(), col + blockCols), dx);
-                    }
-                });
-            }
+            Threads.run(parts * Panels.needed(matrix.cols()), task -> {
+                Scratch free = scratch.poll();
+                Scratch mine = free == null ? new Scratch(arena, Math.ceilDiv(dy.count(), parts)) : free;
+                int from = (int) ((long) dy.count() * (task % parts) / parts);
+                int to = (int) ((long) dy.count() * (task % parts + 1) / parts);
+                multiply(task / parts * Panels.WIDTH, rows(dy, from, to), rows(dx, from, to), mine);
+                scratch.add(mine);
+            });
         }
     }
 
-    /** Writes columns {@code from} to {@code to - 1} of dx. */
-    private static void write(float[] sums, int width, int from, int to, Rows dx) {
-        for (int line = from; line < to; line += LINE) {
-            int end = Math.min(to, line + LINE);
-            for (int r = 0; r < dx.count(); r++) {
-                int row = dx.start(r);
-                for (int k = line; k < end; k++) {
-                    dx.data()[row + k] = sums[k * width + r];
-                }
-            }
+    private static Rows rows(Rows all, int from, int to) {
+        return new Rows(all.data(), all.start(from), all.stride(), to - from);
+    }
+
+    /** What a thread works in. */
+    private static final class Scratch {
+        final float[] steps = new float[Panels.WIDTH * Panels.WIDTH]; // [64 inputs, 64 outputs], as the matrix has them
+        final float[] numbers = new float[GROUP * Panels.WIDTH]; // [512 outputs, 64 inputs]
+        final MemorySegment panel; // the same, off heap
+        final float[] product; // [R, 64]
+
+        Scratch(Arena arena, int rows) {
+            panel = arena.allocate((long) numbers.length * Float.BYTES, 64);
+            product = new float[rows * Panels.WIDTH];
         }
     }
 
-    private static long panelBytes() {
-        return (long) GROUP * Panels.WIDTH * Float.BYTES;
-    }
-
-    /** Writes panel {@code task} of [groups, row panels]: [512 outputs, 64 rows] of dy. */
-    private void transpose(Rows dy, int first, int rowPanels, int task, MemorySegment panels) {
-        int from = first + task / rowPanels * GROUP;
-        int outputs = Math.min(GROUP, matrix.rows() - from);
-        int row = task % rowPanels * Panels.WIDTH;
-        int count = Math.min(Panels.WIDTH, dy.count() - row);
-        float[] panel = new float[outputs * Panels.WIDTH];
-        for (int block = 0; block < outputs; block += LINE) {
-            int end = Math.min(outputs, block + LINE);
-            for (int r = 0; r < count; r++) {
-                int start = dy.start(row + r) + from;
-                for (int n = block; n < end; n++) {
-                    panel[n * Panels.WIDTH + r] = dy.data()[start + n];
-                }
-            }
-        }
-        MemorySegment.copy(panel, 0, panels, FLOAT, task * panelBytes(), panel.length);
-    }
-
-    /** Adds what the groups give to the sums of columns {@code col} on. */
-    private void add(int col, int first, int groups, MemorySegment panels, float[] sums, int width) {
-        int cols = Math.min(blockCols, matrix.cols() - col);
-        int rowPanels = width / Panels.WIDTH;
-        Rows weights = Rows.of(new float[cols * (GROUP + SKEW)], GROUP + SKEW, cols);
-        Rows product = Rows.of(new float[cols * width], width, cols);
-        for (int g = 0; g < groups; g++) {
-            int from = first + g * GROUP;
+    /** Makes inputs {@code col} to {@code col + 63} of some rows. */
+    private void multiply(int col, Rows dySome, Rows dxSome, Scratch mine) {
+        int width = Math.min(Panels.WIDTH, matrix.cols() - col);
+        Rows target = new Rows(dxSome.data(), dxSome.offset() + col, dxSome.stride(), dxSome.count());
+        Rows product = Rows.of(mine.product, Panels.WIDTH, dySome.count());
+        for (int from = 0; from < matrix.rows(); from += GROUP) {
             int outputs = Math.min(GROUP, matrix.rows() - from);
-            for (int p = 0; p < Panels.needed(outputs); p++) {
-                for (int k = 0; k < cols; k++) {
-                    matrix.step(from / Panels.WIDTH + p, col + k, weights.data(), weights.start(k) + p * Panels.WIDTH);
-                }
-            }
-            Panels group = new Panels(panels, g * (rowPanels * panelBytes()), panelBytes(), rowPanels, outputs);
-            if (from == 0) { // the first chains are where the sums begin
-                Kernels.multiplyF32(group, weights, new Rows(sums, col * width, width, cols));
+            transpose(from, outputs, col, width, mine);
+            Panels panel = new Panels(mine.panel, 0, 0, 1, outputs);
+            Rows x = new Rows(dySome.data(), dySome.offset() + from, dySome.stride(), dySome.count());
+            if (from == 0 && width == Panels.WIDTH) { // the first chains are where the sums begin
+                Kernels.multiplyF32(panel, x, target);
                 continue;
             }
-            Kernels.multiplyF32(group, weights, product);
-            for (int i = 0, j = col * width; i < product.data().length; i++, j++) {
-                sums[j] += product.data()[i];
+            Kernels.multiplyF32(panel, x, product);
+            for (int r = 0; r < target.count(); r++) {
+                add(product.data(), product.start(r), target.data(), target.start(r), width, from == 0);
             }
         }
+    }
+
+    private static void add(float[] chains, int chain, float[] sums, int sum, int width, boolean first) {
+        if (first) {
+            System.arraycopy(chains, chain, sums, sum, width);
+            return;
+        }
+        for (int i = 0; i < width; i++) {
+            sums[sum + i] += chains[chain + i];
+        }
+    }
+
+    /** Fills the panel with outputs {@code from} on of inputs {@code col} on. */
+    private void transpose(int from, int outputs, int col, int width, Scratch mine) {
+        for (int block = 0; block < outputs; block += Panels.WIDTH) {
+            for (int k = 0; k < width; k++) {
+                matrix.step((from + block) / Panels.WIDTH, col + k, mine.steps, k * Panels.WIDTH);
+            }
+            int end = Math.min(Panels.WIDTH, outputs - block);
+            Rows steps = Rows.of(mine.steps, Panels.WIDTH, width);
+            Transposition.transpose(steps, 0, new Rows(mine.numbers, block * Panels.WIDTH, Panels.WIDTH, end));
+        }
+        MemorySegment.copy(mine.numbers, 0, mine.panel, FLOAT, 0, outputs * Panels.WIDTH);
     }
 }
