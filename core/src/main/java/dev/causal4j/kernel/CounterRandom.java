@@ -10,12 +10,12 @@ package dev.causal4j.kernel;
  * one seed apart: a tensor, a training step, a layer's dropout mask.
  */
 public final class CounterRandom {
-    private static final int ROUNDS = 10;
-    private static final long MULTIPLIER_0 = 0xD2511F53L;
-    private static final long MULTIPLIER_1 = 0xCD9E8D57L;
+    static final int ROUNDS = 10;
+    static final long MULTIPLIER_0 = 0xD2511F53L;
+    static final long MULTIPLIER_1 = 0xCD9E8D57L;
     // The key schedule's Weyl increments: the golden ratio and sqrt(3) - 1, as fractions of 2^32.
-    private static final int KEY_STEP_0 = 0x9E3779B9;
-    private static final int KEY_STEP_1 = 0xBB67AE85;
+    static final int KEY_STEP_0 = 0x9E3779B9;
+    static final int KEY_STEP_1 = 0xBB67AE85;
 
     private CounterRandom() {}
 
@@ -47,33 +47,17 @@ public final class CounterRandom {
      * Not thread-safe.
      */
     public static final class Stream {
-        static final int BLOCKS = 64;
-        private static final long LOW = 0xffffffffL;
-
         private final long seed;
         private final long stream;
-        // The four words of each block, as unsigned numbers; arrays of long are what the compiler makes vectors of.
-        private final long[] x0;
-        private final long[] x1;
-        private final long[] x2;
-        private final long[] x3;
+        private final PhiloxBlocks blocks = new PhiloxBlocks();
         private long first;
         private int filled; // blocks
         private long missed = Long.MIN_VALUE; // the last position that was not among the 64 blocks
 
         /** The numbers at (seed, any position, stream). */
         public Stream(long seed, long stream) {
-            this(seed, stream, BLOCKS);
-        }
-
-        /** For {@link #fill} of no more than so many blocks. */
-        Stream(long seed, long stream, int blocks) {
             this.seed = seed;
             this.stream = stream;
-            x0 = new long[blocks];
-            x1 = new long[blocks];
-            x2 = new long[blocks];
-            x3 = new long[blocks];
         }
 
         /** Uniform in [0, 1), a multiple of 2^-53. */
@@ -86,52 +70,12 @@ public final class CounterRandom {
                 if (!goesOn) {
                     return CounterRandom.uniform(seed, position, stream);
                 }
-                fill(block, BLOCKS);
+                first = block;
+                filled = PhiloxBlocks.MOST;
+                blocks.fill(seed, stream, block, filled);
                 i = 0;
             }
-            int b = (int) i;
-            return unit((position & 1) == 0 ? x0[b] << 32 | x1[b] : x2[b] << 32 | x3[b]);
-        }
-
-        /** Computes blocks {@code block} to {@code block + count - 1}, at most {@link #BLOCKS} of them. */
-        void fill(long block, int count) {
-            first = block;
-            filled = count;
-            for (int i = 0; i < count; i++) {
-                x0[i] = (block + i) & LOW;
-                x1[i] = (block + i) >>> 32;
-                x2[i] = stream & LOW;
-                x3[i] = stream >>> 32;
-            }
-            int key0 = (int) seed;
-            int key1 = (int) (seed >>> 32);
-            for (int round = 0; round < ROUNDS; round++) {
-                round(key0 & LOW, key1 & LOW, count);
-                key0 += KEY_STEP_0;
-                key1 += KEY_STEP_1;
-            }
-        }
-
-        /** Word {@code i} mod 4 of block {@code i / 4} of those computed last, as an unsigned number. */
-        long word(int i) {
-            return switch (i & 3) {
-                case 0 -> x0[i >> 2];
-                case 1 -> x1[i >> 2];
-                case 2 -> x2[i >> 2];
-                default -> x3[i >> 2];
-            };
-        }
-
-        /** A round of every block; a method of its own, since the compiler then makes vectors of it. */
-        private void round(long key0, long key1, int count) {
-            for (int i = 0; i < count; i++) {
-                long product0 = MULTIPLIER_0 * (x0[i] & LOW);
-                long product1 = MULTIPLIER_1 * (x2[i] & LOW);
-                x0[i] = product1 >>> 32 ^ x1[i] ^ key0;
-                x1[i] = product1 & LOW;
-                x2[i] = product0 >>> 32 ^ x3[i] ^ key1;
-                x3[i] = product0 & LOW;
-            }
+            return unit(blocks.half((int) i, (int) position & 1));
         }
     }
 

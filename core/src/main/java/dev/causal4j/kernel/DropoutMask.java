@@ -3,8 +3,8 @@ package dev.causal4j.kernel;
 import java.util.Objects;
 
 /**
- * Dropout by address (Srivastava et al. 2014, scaled in training): number p of a mask is kept, and divided by 1 - rate, or
- * becomes 0, as word p mod 4 of Philox block p / 4 says. Nothing is stored: a backward pass asks again. Immutable and
+ * Dropout by address (Srivastava et al. 2014, scaled in training): what number p of a mask is applied to is multiplied by
+ * 1 / (1 - rate) or by 0, as word p mod 4 of Philox block p / 4 says. Nothing is stored: a backward pass asks again. Immutable and
  * thread-safe.
  *
  * @param rate the share that becomes 0, from 0 to below 1
@@ -12,7 +12,15 @@ import java.util.Objects;
  * @param stream what this mask has for itself among all uses of the seed
  */
 public record DropoutMask(double rate, long seed, long stream) {
-    private static final int WORDS = 4 * CounterRandom.Stream.BLOCKS;
+    private static final int WORDS = 4 * PhiloxBlocks.MOST;
+
+    /** What a thread works in: rows are short and many. */
+    private static final ThreadLocal<Scratch> SCRATCH = ThreadLocal.withInitial(Scratch::new);
+
+    private static final class Scratch {
+        final PhiloxBlocks blocks = new PhiloxBlocks();
+        final float[] factors = new float[WORDS];
+    }
 
     /** @throws IllegalArgumentException if the rate is not 0 to below 1 */
     public DropoutMask {
@@ -39,13 +47,15 @@ public record DropoutMask(double rate, long seed, long stream) {
         long threshold = (long) (rate * 0x1p32);
         float scale = (float) (1 / (1 - rate));
         int skipped = (int) position & 3; // words of the first block
-        int most = Math.min(CounterRandom.Stream.BLOCKS, Math.ceilDiv(skipped + n, 4));
-        CounterRandom.Stream blocks = new CounterRandom.Stream(seed, stream, most);
+        Scratch scratch = SCRATCH.get();
+        float[] factors = scratch.factors;
         for (int from = -skipped; from < n; from += WORDS) {
             int words = Math.min(WORDS, n - from);
-            blocks.fill((position + from) >>> 2, Math.ceilDiv(words, 4));
+            int blocks = Math.ceilDiv(words, 4);
+            scratch.blocks.fill(seed, stream, (position + from) >>> 2, blocks);
+            scratch.blocks.choose(blocks, threshold, scale, factors);
             for (int i = Math.max(0, -from); i < words; i++) {
-                x[offset + from + i] = blocks.word(i) < threshold ? 0f : x[offset + from + i] * scale;
+                x[offset + from + i] *= factors[i];
             }
         }
     }

@@ -54,13 +54,15 @@ public final class Gradients {
         if (sum == null) {
             return;
         }
-        Threads.run(Panels.needed(sum.length), task -> {
-            int from = task * Panels.WIDTH;
-            int to = Math.min(sum.length, from + Panels.WIDTH);
+        int tasks = Math.min(2 * Threads.count(), Panels.needed(sum.length)); // few, for long inner loops
+        float[] data = dy.data();
+        Threads.run(tasks, task -> {
+            int from = (int) ((long) sum.length * task / tasks);
+            int to = (int) ((long) sum.length * (task + 1) / tasks);
             for (int r = 0; r < dy.count(); r++) {
                 int row = dy.start(r);
                 for (int i = from; i < to; i++) {
-                    sum[i] += dy.data()[row + i];
+                    sum[i] += data[row + i];
                 }
             }
         });

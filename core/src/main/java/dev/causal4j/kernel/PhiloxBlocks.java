@@ -1,0 +1,68 @@
+package dev.causal4j.kernel;
+
+import static dev.causal4j.kernel.CounterRandom.KEY_STEP_0;
+import static dev.causal4j.kernel.CounterRandom.KEY_STEP_1;
+import static dev.causal4j.kernel.CounterRandom.MULTIPLIER_0;
+import static dev.causal4j.kernel.CounterRandom.MULTIPLIER_1;
+import static dev.causal4j.kernel.CounterRandom.ROUNDS;
+
+/** Blocks of {@link CounterRandom} computed side by side, each in a third of the time of one alone. Not thread-safe. */
+final class PhiloxBlocks {
+    static final int MOST = 64;
+    private static final long LOW = 0xffffffffL;
+
+    // The four words of each block, as unsigned numbers; arrays of long are what the compiler makes vectors of.
+    private final long[] x0 = new long[MOST];
+    private final long[] x1 = new long[MOST];
+    private final long[] x2 = new long[MOST];
+    private final long[] x3 = new long[MOST];
+
+    /** Computes blocks {@code block} to {@code block + count - 1}, at most {@link #MOST} of them. */
+    void fill(long seed, long stream, long block, int count) {
+        for (int i = 0; i < count; i++) {
+            x0[i] = (block + i) & LOW;
+            x1[i] = (block + i) >>> 32;
+            x2[i] = stream & LOW;
+            x3[i] = stream >>> 32;
+        }
+        int key0 = (int) seed;
+        int key1 = (int) (seed >>> 32);
+        for (int round = 0; round < ROUNDS; round++) {
+            round(key0 & LOW, key1 & LOW, count);
+            key0 += KEY_STEP_0;
+            key1 += KEY_STEP_1;
+        }
+    }
+
+    /** A round of every block; a method of its own, since the compiler then makes vectors of it. */
+    private void round(long key0, long key1, int count) {
+        for (int i = 0; i < count; i++) {
+            long product0 = MULTIPLIER_0 * (x0[i] & LOW);
+            long product1 = MULTIPLIER_1 * (x2[i] & LOW);
+            x0[i] = product1 >>> 32 ^ x1[i] ^ key0;
+            x1[i] = product1 & LOW;
+            x2[i] = product0 >>> 32 ^ x3[i] ^ key1;
+            x3[i] = product0 & LOW;
+        }
+    }
+
+    /** Words 0 and 1 of a block, or 2 and 3, the first of two in the upper 32 bits. */
+    long half(int block, int half) {
+        return half == 0 ? x0[block] << 32 | x1[block] : x2[block] << 32 | x3[block];
+    }
+
+    /**
+     * For each word of the first {@code count} blocks, in order, 0 if it is below the threshold, else the value. Without a
+     * branch, since nobody could foretell it.
+     */
+    void choose(int count, long threshold, float value, float[] chosen) {
+        int bits = Float.floatToRawIntBits(value);
+        long most = threshold - 1; // most - word is negative for words that are not below
+        for (int i = 0; i < count; i++) {
+            chosen[4 * i] = Float.intBitsToFloat(bits & (int) ((most - x0[i]) >> 63));
+            chosen[4 * i + 1] = Float.intBitsToFloat(bits & (int) ((most - x1[i]) >> 63));
+            chosen[4 * i + 2] = Float.intBitsToFloat(bits & (int) ((most - x2[i]) >> 63));
+            chosen[4 * i + 3] = Float.intBitsToFloat(bits & (int) ((most - x3[i]) >> 63));
+        }
+    }
+}
