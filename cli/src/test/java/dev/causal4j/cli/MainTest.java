@@ -46,7 +46,7 @@ class MainTest {
                 .run()
                 .refused(
                         2,
-                        "expected generate, score, inspect, bench, convert or tokenizer, got none",
+                        "expected generate, score, train, inspect, bench, convert or tokenizer, got none",
                         "; see causal4j --help");
         Program.SCALAR.run("translate").refused(2, "translate", "; see causal4j --help");
         Program.SCALAR.run("--json").refused(2, "--json");

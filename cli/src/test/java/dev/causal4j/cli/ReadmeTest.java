@@ -11,6 +11,15 @@ import dev.causal4j.scoring.Normalization;
 import dev.causal4j.scoring.Ranking;
 import dev.causal4j.scoring.Score;
 import dev.causal4j.scoring.Scorer;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.training.Documents;
+import dev.causal4j.training.Examples;
+import dev.causal4j.training.LearningRate;
+import dev.causal4j.training.TokenFile;
+import dev.causal4j.training.Tokens;
+import dev.causal4j.training.Trainer;
+import dev.causal4j.training.TrainingOptions;
+import dev.causal4j.training.TrainingResult;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
@@ -21,6 +30,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -29,7 +39,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * What the documents show is true. The Java examples of README.md are those in this file; a command in a console block of
+ * What the documents show is true. The Java examples of README.md and of the guide to training are those in
+ * this file; a command in a console block of
  * README.md, of the model's card or of a guide prints what the block says, where {@code ...} stands for what differs between runs.
  */
 class ReadmeTest {
@@ -81,6 +92,45 @@ class ReadmeTest {
         // example: end
     }
 
+    private static void training() throws IOException {
+        // example: begin
+        CausalLM model = AustenModel.load(DType.F32);
+        Path folder = Files.createDirectories(Path.of("target/license-model"));
+        Documents documents = Documents.of(List.of(Path.of("../LICENSE")), Documents.TEXT_FIELD);
+        int endOfText = model.eos().iterator().next();
+        Tokens tokens = TokenFile.prepare(
+                        folder.resolve("tokens"), documents, model.requireTokenizer(), endOfText, bytes -> {})
+                .tokens();
+        Tokens.Split split = tokens.split(0.2);
+        TrainingOptions options = TrainingOptions.builder()
+                .steps(4)
+                .batchSize(2)
+                .learningRate(new LearningRate.Constant(1e-3))
+                .evaluationInterval(2)
+                .build();
+        Trainer trainer = Trainer.start(
+                model,
+                Examples.windows(split.training(), 64, 1),
+                Optional.of(Examples.inOrder(split.heldOut(), 64)),
+                options,
+                Optional.empty()); // or the folder for checkpoints and the result
+        TrainingResult result = trainer.run(progress -> true); // false ends the run
+        System.out.println(result.finish() + " " + result.bestStep());
+        // example: end
+    }
+
+    @Test
+    void theThirdExampleTrainsToItsEnd() {
+        assertThat(printed(() -> {
+                    try {
+                        training();
+                    } catch (IOException e) {
+                        throw new UncheckedIOException(e);
+                    }
+                }))
+                .containsExactly("STEPS 4");
+    }
+
     @Test
     void theJavaExamplesAreThoseOfThisFile() throws IOException {
         String source = Files.readString(ROOT.resolve("cli/src/test/java/dev/causal4j/cli/ReadmeTest.java"));
@@ -90,7 +140,9 @@ class ReadmeTest {
                 .results()
                 .map(example -> example.group(1).stripIndent().lines().toList())
                 .toList();
-        assertThat(blocks("README.md", "java")).isEqualTo(examples);
+        List<List<String>> shown = new ArrayList<>(blocks("README.md", "java"));
+        shown.addAll(blocks("docs/guides/training.md", "java"));
+        assertThat(shown).isEqualTo(examples);
     }
 
     @Test

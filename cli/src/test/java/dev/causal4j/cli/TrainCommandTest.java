@@ -1,0 +1,251 @@
+package dev.causal4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import javax.imageio.ImageIO;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+class TrainCommandTest {
+    private static final String TEXT = "It is a truth universally acknowledged, that a single man in possession of a"
+            + " good fortune, must be in want of a wife. However little known the feelings of such a man may be.\n";
+
+    @TempDir
+    Path folder;
+
+    private Path data;
+    private Path config;
+    private Path out;
+
+    @BeforeEach
+    void write() throws Exception {
+        data = Files.writeString(folder.resolve("data.txt"), TEXT.repeat(12));
+        out = folder.resolve("out");
+        Program.SCALAR.run(
+                "tokenizer", "train", "--data", data.toString(), "--vocabulary-size", "300", "--out", folder + "/new");
+        config = Files.writeString(folder.resolve("new/config.json"), config(300, 16));
+    }
+
+    private static String config(int vocabularySize, int hiddenSize) {
+        return "{\"model_type\": \"gpt2\", \"vocab_size\": " + vocabularySize + ", \"n_positions\": 32, \"n_embd\": "
+                + hiddenSize + ", \"n_layer\": 1, \"n_head\": 2}";
+    }
+
+    private String[] arguments(Path into, String... more) {
+        return Stream.concat(
+                        Stream.of("train", "--data", data.toString(), "--out", into.toString(), "--batch-size", "4"),
+                        Stream.of(more))
+                .toArray(String[]::new);
+    }
+
+    private Program.Run scratch(Path into, String... more) throws Exception {
+        List<String> all = new ArrayList<>(List.of("--config", config.toString(), "--learning-rate", "3e-3"));
+        all.addAll(List.of(more));
+        return Program.SCALAR.run(arguments(into, all.toArray(String[]::new)));
+    }
+
+    private static List<JsonNode> lines(String text) {
+        return text.lines().map(JsonMapper.shared()::readTree).toList();
+    }
+
+    @Test
+    void aNewModelLearnsAndIsWrittenWithAllThatBelongsToIt() throws Exception {
+        Program.Run run = scratch(out, "--steps", "40", "--evaluation-interval", "20", "--json")
+                .done();
+
+        List<JsonNode> lines = lines(run.out());
+        assertThat(lines).hasSize(41);
+        assertThat(lines.get(39).get("loss").doubleValue())
+                .isLessThan(0.8 * lines.getFirst().get("loss").doubleValue());
+        assertThat(lines.get(18).get("validation_loss").isNull()).isTrue();
+        double validation = lines.get(39).get("validation_loss").doubleValue();
+        assertThat(validation).isBetween(1.0, 5.5);
+        JsonNode summary = lines.getLast();
+        assertThat(summary.get("finish").stringValue()).isEqualTo("steps");
+        assertThat(summary.get("validation_loss").doubleValue()).isEqualTo(validation);
+        assertThat(lines(Files.readString(out.resolve("loss.jsonl")))).isEqualTo(lines.subList(0, 40));
+        assertThat(ImageIO.read(out.resolve("loss.png").toFile()).getWidth()).isEqualTo(960);
+        Program.SCALAR
+                .run("generate", "It is", "--model", out.toString(), "--max-new-tokens", "3")
+                .done();
+    }
+
+    @Test
+    void aSummaryForPeopleNamesWhatWasTrained() throws Exception {
+        Program.Run run =
+                scratch(out, "--steps", "2", "--evaluation-interval", "1").done();
+        assertThat(run.out())
+                .matches(
+                        "(?s)step 1: loss [\\d.]+, held out [\\d.]+, [\\d,]+ tokens/s\nstep 2: .*\ndone after step 2 and"
+                                + " \\d+ s: 8,624 parameters, 8,624 of them trained, written to .*\nheld out: loss .*\n");
+    }
+
+    @Test
+    void anInterruptedRunEndsWithACheckpointAndResumesToTheSameBytes() throws Exception {
+        String[] options = {"--steps", "400", "--evaluation-interval", "150", "--dropout", "0.1", "--json"};
+        scratch(folder.resolve("whole"), options).done();
+
+        List<String> all = new ArrayList<>(List.of("--config", config.toString(), "--learning-rate", "3e-3"));
+        all.addAll(List.of(options));
+        Process process = Program.SCALAR.start(arguments(out, all.toArray(String[]::new)));
+        JsonNode last = JsonMapper.shared().createObjectNode();
+        try (BufferedReader lines = process.inputReader()) {
+            for (int i = 0; i < 30; i++) {
+                last = JsonMapper.shared().readTree(lines.readLine());
+            }
+            process.toHandle().destroy(); // SIGTERM ends it as Ctrl-C does
+            for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+                last = JsonMapper.shared().readTree(line);
+            }
+        }
+        assertThat(process.waitFor(30, TimeUnit.SECONDS)).isTrue();
+        assertThat(last.get("finish").stringValue()).isEqualTo("cancelled");
+        assertThat(out.resolve("checkpoint-" + last.get("step"))).exists();
+
+        Program.Run resumed =
+                scratch(out, "--steps", "400", "--evaluation-interval", "150", "--dropout", "0.1", "--resume");
+        assertThat(resumed.done().out()).contains("done after step 400");
+        for (String file : List.of("model.safetensors", "checkpoint-400/training/optimizer.safetensors")) {
+            assertThat(out.resolve(file))
+                    .hasSameBinaryContentAs(folder.resolve("whole").resolve(file));
+        }
+    }
+
+    @Test
+    void aResultInBf16TakesHalfTheRoomAndLoads() throws Exception {
+        scratch(out, "--steps", "1", "--held-out", "0").done();
+        long whole = Files.size(out.resolve("model.safetensors"));
+        scratch(out, "--steps", "1", "--held-out", "0", "--dtype", "bf16", "--overwrite")
+                .done();
+        assertThat(Files.size(out.resolve("model.safetensors"))).isLessThan(whole * 6 / 10);
+        assertThat(Program.SCALAR
+                        .run("inspect", "--model", out.toString(), "--json")
+                        .json()
+                        .get("dtype")
+                        .stringValue())
+                .isEqualTo("bf16");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "--head-only, '4,800'", // 300 tokens of 16, tied
+        "--last-layers 1, '3,312'", // all but both embeddings
+        "--lora-rank 2, '512'", // 2 (in + out) for [48, 16], [16, 16], [64, 16] and [16, 64]
+    })
+    void aPartOfAModelIsTrained(String part, String trained) throws Exception {
+        List<String> options = new ArrayList<>(List.of("--steps", "1"));
+        options.addAll(List.of(part.split(" ")));
+        assertThat(scratch(out, options.toArray(String[]::new)).done().out())
+                .contains(" parameters, " + trained + " of them trained");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "--learning-rate 0          | learning-rate: expected a finite number above 0, got 0.0",
+                "--steps 0                  | training steps: expected at least 1, got 0",
+                "--held-out 1               | held-out: expected a fraction from 0 to below 1, got 1.0",
+                "--dropout 1                | dropout: expected a rate from 0 to below 1, got 1.0",
+                "--dtype int8               | dtype: expected f32 or bf16, got int8",
+                "--model x                  | model: expected --model or --config, got both",
+                "--resume --overwrite       | out: expected --resume or --overwrite, got both",
+                "--lora-alpha 2             | lora-alpha: expected --lora-rank with it, got none",
+                "--head-only --lora-rank 2  | mutually exclusive",
+                "--warmup-steps 9           | warm-up: expected 0 to 5 steps",
+                "--context-length 0         | context-length: expected at least 1, got 0",
+            })
+    void whatCannotBeMeantIsWrongUsage(String option, String told) throws Exception {
+        List<String> options = new ArrayList<>(List.of("--config", config.toString()));
+        if (!option.contains("--steps")) {
+            options.addAll(List.of("--steps", "5"));
+        }
+        options.addAll(List.of(option.split(" ")));
+        Program.SCALAR.run(arguments(out, options.toArray(String[]::new))).refused(2, told);
+        assertThat(out).doesNotExist();
+    }
+
+    @Test
+    void whatIsThereIsNotOverwrittenUnasked() throws Exception {
+        Files.createDirectory(out);
+        Files.writeString(out.resolve("mine.txt"), "mine");
+        scratch(out, "--steps", "1").refused(1, out.toString(), "got one with files");
+        scratch(out, "--steps", "1", "--resume").refused(1, out.toString(), "expected a checkpoint to resume from");
+        assertThat(out.resolve("mine.txt")).hasContent("mine");
+    }
+
+    @Test
+    void aRunThatGoesOnIsTheRunThatBegan() throws Exception {
+        scratch(out, "--steps", "2").done();
+        Files.writeString(config, config(300, 32));
+        scratch(out, "--steps", "4", "--resume")
+                .refused(1, "1 layers of 32, 32 positions, 300 tokens, tied, got 1 layers of 16");
+        Files.writeString(config, config(300, 16));
+        scratch(out, "--steps", "4", "--resume", "--seed", "9").refused(1, "expected a seed of 0, got 9");
+        Files.writeString(data, TEXT.repeat(13));
+        scratch(out, "--steps", "4", "--resume")
+                .refused(1, "expected the data that the run began with, got other data");
+    }
+
+    @Test
+    void dataAndTokenizerMustFitTheModel() throws Exception {
+        scratch(out, "--steps", "1", "--context-length", "33").refused(1, "expected at most the model's 32 positions");
+        Files.writeString(data, "It is");
+        scratch(out, "--steps", "1", "--overwrite").refused(1, "training data: expected at least 33 tokens");
+        Files.write(data, new byte[] {'a', (byte) 0xff});
+        scratch(out, "--steps", "1", "--overwrite")
+                .refused(1, "data.txt: expected text in UTF-8, got byte 0xff at offset 1");
+        Files.writeString(config, config(299, 16));
+        scratch(out, "--steps", "1", "--overwrite")
+                .refused(1, "tokenizer: expected at most the head's 299 entries, got 300");
+        scratch(out, "--steps", "1", "--overwrite", "--tokenizer", folder.toString())
+                .refused(1, folder.toString(), "expected tokenizer.json, or vocab.json and merges.txt");
+    }
+
+    @Test
+    void aRunThatDivergesStopsAndKeepsItsLastGoodCheckpoint() throws Exception {
+        Program.Run run = Program.SCALAR.run(arguments(
+                out,
+                "--config",
+                config.toString(),
+                "--steps",
+                "50",
+                "--learning-rate",
+                "1e30",
+                "--clip-norm",
+                "0",
+                "--checkpoint-interval",
+                "1"));
+        assertThat(run.status()).isEqualTo(1);
+        assertThat(run.err())
+                .matches("step \\d+, .*; lower the learning rate; checkpoints of earlier steps are kept\n");
+        try (Stream<Path> files = Files.list(out)) {
+            assertThat(files.map(file -> file.getFileName().toString()))
+                    .anyMatch(name -> name.startsWith("checkpoint-"));
+        }
+    }
+
+    @Test
+    void aFullDiskIsOneLineAndNoHalfModel() throws IOException, InterruptedException {
+        Program.Run run = Program.SCALAR.runInShell(
+                "ulimit -f 40; trap '' XFSZ; exec \"$@\" " + Program.FILTERED,
+                "",
+                arguments(out, "--config", config.toString(), "--steps", "1", "--held-out", "0"));
+        assertThat(run.status()).isEqualTo(1);
+        assertThat(run.err()).containsOnlyOnce("\n").doesNotContain("Exception");
+        assertThat(out.resolve("model.safetensors")).doesNotExist();
+    }
+}
