@@ -53,7 +53,7 @@ class BenchCommandTest {
         assertThat(document.get("dtype").stringValue()).isEqualTo(dtype);
         assertThat(document.get("threads").intValue()).isEqualTo(2);
         assertThat(document.get("kernels").stringValue()).isEqualTo("scalar");
-        assertThat(document.get("parameters").intValue()).isEqualTo(2_222_208);
+        assertThat(document.get("parameters").intValue()).isEqualTo(4_801_280);
         for (String figure :
                 new String[] {"prefill_tokens_per_second", "decode_tokens_per_second", "head_positions_per_second"}) {
             double[] runs = document.get("runs")
@@ -73,7 +73,7 @@ class BenchCommandTest {
                 .run("bench", "--screening", "--states", "30", "--threads", "2", "--json")
                 .json();
         assertThat(document.get("states").intValue()).isEqualTo(30);
-        assertThat(document.get("screen_bytes").intValue()).isEqualTo(2048 * 192 + 8 * 2048);
+        assertThat(document.get("screen_bytes").intValue()).isEqualTo(3072 * 256 + 8 * 3072);
         assertThat(document.at("/bounds/beta/p50").doubleValue()).isPositive();
         assertThat(document.get("samplers").propertyNames())
                 .containsExactly("greedy", "top_k_40", "min_p_0.05", "top_k_40_top_p_0.9", "plain");

@@ -19,10 +19,10 @@ class InspectCommandTest {
     void theDocumentDescribesTheEmbeddedModel() throws Exception {
         assertThat(PLAIN.run("inspect", "--json").json())
                 .isEqualTo(JsonMapper.shared().readTree("""
-                {"architecture": "gpt2", "parameters": 2222208, "tied": true, "parameters_saved_by_tying": 393216,
-                 "vocabulary_size": 2048, "context_length": 256, "hidden_size": 192, "layers": 4, "heads": 6,
-                 "head_size": 32, "inner_size": 768, "dtype": "bf16", "tokenizer": true,
-                 "bos_token_id": 2047, "eos_token_ids": [2047]}"""));
+                {"architecture": "gpt2", "parameters": 4801280, "tied": true, "parameters_saved_by_tying": 786432,
+                 "vocabulary_size": 3072, "context_length": 256, "hidden_size": 256, "layers": 5, "heads": 4,
+                 "head_size": 64, "inner_size": 1024, "dtype": "bf16", "tokenizer": true,
+                 "bos_token_id": 3071, "eos_token_ids": [3071]}"""));
     }
 
     @Test
@@ -61,10 +61,10 @@ class InspectCommandTest {
         assertThat(run.out().lines())
                 .contains(
                         "architecture               gpt2",
-                        "parameters                 2,222,208",
-                        "parameters saved by tying  393,216",
+                        "parameters                 4,801,280",
+                        "parameters saved by tying  786,432",
                         "tied                       true",
-                        "bos token id               2047",
-                        "eos token ids              [2047]");
+                        "bos token id               3071",
+                        "eos token ids              [3071]");
     }
 }

@@ -225,7 +225,7 @@ class ScoreLinesTest {
         JsonNode positions =
                 tensors.has("wpe.weight") ? tensors.get("wpe.weight") : tensors.get("transformer.wpe.weight");
         int start = Long.BYTES + header + positions.at("/data_offsets/0").intValue();
-        file.putShort(start + 20 * 192 * Short.BYTES, (short) 0x7fc0); // NaN in bf16
+        file.putShort(start + 20 * 256 * Short.BYTES, (short) 0x7fc0); // NaN in bf16
         Files.write(model.resolve("model.safetensors"), weights);
 
         String longText = "Emma was not to be so much. ".repeat(4);

@@ -45,16 +45,16 @@ class AustenModelTest {
 
     @Test
     void itIsASmallTiedGpt2() {
-        assertThat(MODEL.parameters()).isEqualTo(2_222_208);
+        assertThat(MODEL.parameters()).isEqualTo(4_801_280);
         assertThat(MODEL.head().tied()).isTrue();
-        assertThat(MODEL.head().parametersSavedByTying()).isEqualTo(2048 * 192);
-        assertThat(MODEL.head().vocabularySize()).isEqualTo(2048);
-        assertThat(TOKENIZER.vocabularySize()).isEqualTo(2048);
+        assertThat(MODEL.head().parametersSavedByTying()).isEqualTo(3072 * 256);
+        assertThat(MODEL.head().vocabularySize()).isEqualTo(3072);
+        assertThat(TOKENIZER.vocabularySize()).isEqualTo(3072);
         assertThat(MODEL.backbone().shape().contextLength()).isEqualTo(256);
         assertThat(MODEL.dtype()).isEqualTo(DType.BF16);
-        assertThat(MODEL.bos()).hasValue(2047);
-        assertThat(MODEL.eos()).containsExactly(2047);
-        assertThat(TOKENIZER.decode(2047)).isEqualTo("<|endoftext|>");
+        assertThat(MODEL.bos()).hasValue(3071);
+        assertThat(MODEL.eos()).containsExactly(3071);
+        assertThat(TOKENIZER.decode(3071)).isEqualTo("<|endoftext|>");
     }
 
     @ParameterizedTest
