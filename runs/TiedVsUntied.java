@@ -1,3 +1,4 @@
+import java.awt.Color;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -8,6 +9,7 @@ import javax.imageio.ImageIO;
 import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
+import org.knowm.xchart.style.Styler;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -25,7 +27,7 @@ final class TiedVsUntied {
                 .xAxisTitle("parameters")
                 .yAxisTitle("perplexity of the held-out text")
                 .build();
-        chart.getStyler().setXAxisLogarithmic(true);
+        chart.getStyler().setLegendPosition(Styler.LegendPosition.InsideNE).setChartBackgroundColor(Color.WHITE);
         StringBuilder table = new StringBuilder("| hidden size | head | parameters | held-out loss | perplexity | best step"
                 + " | seconds |\n|---|---|---|---|---|---|---|\n");
         for (String head : List.of("tied", "untied")) {

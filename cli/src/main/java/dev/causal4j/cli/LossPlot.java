@@ -1,6 +1,7 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.format.WholeFile;
+import java.awt.Color;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -11,6 +12,7 @@ import javax.imageio.ImageIO;
 import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
+import org.knowm.xchart.style.Styler;
 import org.knowm.xchart.style.markers.SeriesMarkers;
 
 /** The losses of a run over its steps, as an image. */
@@ -44,7 +46,7 @@ final class LossPlot {
                 .xAxisTitle("step")
                 .yAxisTitle("nats per token")
                 .build();
-        chart.getStyler().setPlotContentSize(0.97);
+        chart.getStyler().setLegendPosition(Styler.LegendPosition.InsideNE).setChartBackgroundColor(Color.WHITE);
         addTraining(chart, losses);
         List<Double> steps = new ArrayList<>();
         List<Double> validation = new ArrayList<>();
