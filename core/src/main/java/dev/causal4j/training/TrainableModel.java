@@ -3,10 +3,12 @@ package dev.causal4j.training;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Parameter;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Gradients;
 import dev.causal4j.tensor.MutableMatrix;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
 
 /**
  * A model that belongs to a trainer: what is trained of it is an f32 copy, what is frozen is shared with the model it came
@@ -15,7 +17,9 @@ import java.util.List;
 final class TrainableModel {
     private final CausalLM model;
     private final Gradients gradients = new Gradients();
-    private final List<TrainedParameter> parameters = new ArrayList<>();
+    private final List<Supplier<TrainedParameter>> tracked = new ArrayList<>();
+    private final List<TrainedParameter> parameters = new ArrayList<>(); // empty until they are asked for
+    private long trainedParameters;
 
     TrainableModel(CausalLM source, Trained trained, long seed) {
         if (source.dtype() == DType.INT8) {
@@ -25,24 +29,28 @@ final class TrainableModel {
         boolean tied = source.head().tied();
         model = trained.prepare(source, seed)
                 .withParameters(parameter -> trained.includes(parameter, layers, tied) ? track(parameter) : parameter);
-        if (parameters.isEmpty()) {
+        if (tracked.isEmpty()) {
             throw new IllegalArgumentException("training: expected parameters to train, got none");
         }
     }
 
     private Parameter track(Parameter parameter) {
-        TrainedParameter tracked = switch (parameter) {
+        trainedParameters += parameter.size();
+        return switch (parameter) {
             case Parameter.OfMatrix m -> {
                 MutableMatrix copy = MutableMatrix.copyOf(m.matrix());
-                yield TrainedParameter.OfMatrix.of(m, copy, gradients.track(copy.matrix()));
+                Parameter.OfMatrix mine = m.with(copy.matrix());
+                Gradient gradient = gradients.track(copy.matrix());
+                tracked.add(() -> TrainedParameter.OfMatrix.of(mine, copy, gradient));
+                yield mine;
             }
             case Parameter.OfVector v -> {
-                float[] copy = v.numbers().clone();
-                yield TrainedParameter.OfVector.of(v.with(copy), gradients.track(copy));
+                Parameter.OfVector mine = v.with(v.numbers().clone());
+                float[] gradient = gradients.track(mine.numbers());
+                tracked.add(() -> TrainedParameter.OfVector.of(mine, gradient));
+                yield mine;
             }
         };
-        parameters.add(tracked);
-        return tracked.parameter();
     }
 
     CausalLM model() {
@@ -53,19 +61,28 @@ final class TrainableModel {
         return gradients;
     }
 
+    /**
+     * What is trained, with its moments. They are made when they are first asked for, after the memory of the model that was
+     * copied is given back if nobody holds that one any more: it lies outside Java's heap, whose collector sees no need.
+     */
     List<TrainedParameter> parameters() {
+        if (parameters.isEmpty()) {
+            System.gc();
+            tracked.forEach(made -> parameters.add(made.get()));
+            tracked.clear();
+        }
         return parameters;
     }
 
     /** Numbers that are trained. */
     long trainedParameters() {
-        return parameters.stream().mapToLong(p -> p.parameter().size()).sum();
+        return trainedParameters;
     }
 
     /** The norm of all gradients together, a tied matrix once; in double and in a fixed order. */
     double gradientNorm() {
         double sum = 0;
-        for (TrainedParameter parameter : parameters) {
+        for (TrainedParameter parameter : parameters()) {
             sum += parameter.squaredGradientNorm();
         }
         return Math.sqrt(sum);
@@ -80,7 +97,7 @@ final class TrainableModel {
     void update(AdamW adamW, long step, double rate, double gradientScale) {
         MutableMatrix.Update decaying = adamW.update(step, rate, gradientScale, true);
         MutableMatrix.Update plain = adamW.update(step, rate, gradientScale, false);
-        for (TrainedParameter parameter : parameters) {
+        for (TrainedParameter parameter : parameters()) {
             parameter.update(
                     switch (parameter.parameter().kind()) {
                         case EMBEDDING, MATRIX, ADAPTER -> decaying;

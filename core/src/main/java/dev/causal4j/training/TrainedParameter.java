@@ -45,15 +45,11 @@ sealed interface TrainedParameter {
             MutableMatrix first,
             MutableMatrix second)
             implements TrainedParameter {
-        static OfMatrix of(Parameter.OfMatrix source, MutableMatrix weights, Gradient gradient) {
+        static OfMatrix of(Parameter.OfMatrix parameter, MutableMatrix weights, Gradient gradient) {
             int rows = gradient.rows();
             int cols = gradient.cols();
             return new OfMatrix(
-                    source.with(weights.matrix()),
-                    weights,
-                    gradient,
-                    MutableMatrix.zeros(rows, cols),
-                    MutableMatrix.zeros(rows, cols));
+                    parameter, weights, gradient, MutableMatrix.zeros(rows, cols), MutableMatrix.zeros(rows, cols));
         }
 
         @Override
