@@ -30,7 +30,10 @@ public final class WholeFile {
     public static void check(Path target) throws IOException {
         if (!Files.isDirectory(folder(target))) {
             throw new FormatException(
-                    target.toString(), "a file in a folder that exists", "no such folder", "create it first");
+                    target.toString(),
+                    "a file in a folder that exists",
+                    "no such folder to write to",
+                    "create it first");
         }
         if (Files.exists(target) && !Files.isRegularFile(target)) {
             throw new FormatException(
