@@ -3,6 +3,9 @@
 # plot of what they reached. Usage: runs/tied-vs-untied.sh TEXT|FOLDER... (for instance what train-austen.sh left in its
 # folder: training.jsonl). The last twentieth of the text is held out. Interrupted, it goes on when called again.
 set -euo pipefail
+if [ $# = 0 ]; then echo "usage: runs/tied-vs-untied.sh TEXT|FOLDER..." >&2 && exit 2; fi
+data=()
+for each in "$@"; do data+=("$(realpath -- "$each")"); done
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.."
 . scripts/jdk.sh
 find_jdk
@@ -11,7 +14,7 @@ work=${TIED_WORK:-target/tied-vs-untied}
 steps=${TIED_STEPS:-1500}
 mkdir -p "$work"
 if [ ! -f "$work/tokenizer/tokenizer.json" ]; then
-  ./causal4j tokenizer train --data "$@" --vocabulary-size 4096 --out "$work/tokenizer"
+  ./causal4j tokenizer train --data "${data[@]}" --vocabulary-size 4096 --out "$work/tokenizer"
 fi
 
 # hidden size, layers: the vocabulary is most of the first model and a third of the last.
@@ -23,7 +26,7 @@ for size in "64 2" "128 3" "192 4"; do
     mkdir -p "$out"
     echo '{"model_type": "gpt2", "vocab_size": 4096, "n_positions": 128, "n_embd": '"$hidden"', "n_layer": '"$layers"',
       "n_head": '$((hidden / 64))', "tie_word_embeddings": '$tied'}' >"$out.json"
-    ./causal4j train --data "$@" --config "$out.json" --tokenizer "$work/tokenizer" --out "$out" --overwrite --json \
+    ./causal4j train --data "${data[@]}" --config "$out.json" --tokenizer "$work/tokenizer" --out "$out" --overwrite --json \
       --steps "$steps" --batch-size 8 --learning-rate 2e-3 --warmup-steps 100 --evaluation-interval 100 --seed 1 |
       tail -n 1 >"$out.part"
     mv "$out.part" "$out/summary.json"

@@ -3,17 +3,18 @@
 # ten samples. With --install the result replaces the model in model-austen. Interrupted, it goes on when called again.
 # Usage: runs/train-austen.sh [--install] [TEXT]     TEXT: a file with the novels, instead of Debian's r-cran-janeaustenr
 set -euo pipefail
+install=false
+if [ "${1:-}" = --install ]; then install=true && shift; fi
+text=${1:+$(realpath -- "$1")}
 cd "$(dirname -- "${BASH_SOURCE[0]}")/.."
 . scripts/jdk.sh
 find_jdk
 
-install=false
-if [ "${1:-}" = --install ]; then install=true && shift; fi
 work=${AUSTEN_WORK:-target/austen}
 mkdir -p "$work"
-source=${1:-$work/Rdata.rdb}
+source=${text:-$work/Rdata.rdb}
 
-if [ ! -f "$source" ]; then
+if [ -z "$text" ] && [ ! -f "$source" ]; then
   archive=$work/r-cran-janeaustenr_1.0.0-1_all.deb
   [ -f "$archive" ] || (cd "$work" && apt-get download r-cran-janeaustenr=1.0.0-1)
   echo "df6bddf211906d1ff404f8ff662c21b34e6660e7f54a311084e749050c019c95  $archive" | sha256sum --check --quiet
@@ -29,10 +30,10 @@ cat >"$work/config.json" <<'EOF'
 {"model_type": "gpt2", "vocab_size": 3072, "n_positions": 256, "n_embd": 256, "n_layer": 5, "n_head": 4}
 EOF
 
-resume=()
-if ls -d "$work"/model/checkpoint-* >/dev/null 2>&1; then resume=(--resume); fi
+resume=--overwrite # what was begun before there was a checkpoint
+if ls -d "$work"/model/checkpoint-* >/dev/null 2>&1; then resume=--resume; fi
 ./causal4j train --data "$work/training.jsonl" --held-out-data "$work/held-out.jsonl" --cut documents \
-  --config "$work/config.json" --tokenizer "$work/tokenizer" --out "$work/model" ${resume[@]+"${resume[@]}"} \
+  --config "$work/config.json" --tokenizer "$work/tokenizer" --out "$work/model" $resume \
   --steps 4500 --batch-size 8 --learning-rate 1.5e-3 --warmup-steps 200 --beta2 0.99 --dropout 0.1 \
   --evaluation-interval 250 --checkpoint-interval 250 --dtype bf16 --seed 1
 

@@ -23,6 +23,10 @@ final class DataOptions {
             description = "The field of a JSONL line that has the text; default: ${DEFAULT-VALUE}.")
     private String textField = Documents.TEXT_FIELD;
 
+    List<Path> paths() {
+        return data;
+    }
+
     Documents documents() throws IOException {
         return documents(data);
     }

@@ -31,7 +31,8 @@ final class ResultFile implements AutoCloseable {
     }
 
     /**
-     * Opens a file that must be new, unless it is to be overwritten or gone on with.
+     * Opens a file that must be new, unless it is to be overwritten or gone on with. What is to be overwritten stays until
+     * {@link #clear}.
      *
      * @param kept hears of each result that the file goes on from; a last line that was torn is dropped
      */
@@ -52,8 +53,6 @@ final class ResultFile implements AutoCloseable {
             requireAlone(file, channel);
             if (resume) {
                 channel.truncate(keep(file, channel, kept));
-            } else {
-                channel.truncate(0);
             }
             channel.position(channel.size());
             return new ResultFile(channel);
@@ -95,8 +94,8 @@ final class ResultFile implements AutoCloseable {
             }
         } catch (IOException | JacksonException e) {
             throw new IOException(
-                    file + " line " + (number + 1) + ": expected a result of an earlier run, got something else; name"
-                            + " another file or begin again with --overwrite",
+                    file + " line " + (number + 1) + ": expected a result of an earlier run, got something else; move"
+                            + " it away, or begin again with --overwrite",
                     e);
         }
         return complete;
@@ -117,6 +116,11 @@ final class ResultFile implements AutoCloseable {
             to = from;
         }
         return 0;
+    }
+
+    /** Begins again. */
+    void clear() throws IOException {
+        channel.truncate(0);
     }
 
     /** Appends whole lines at once. */

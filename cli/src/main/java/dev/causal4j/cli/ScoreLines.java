@@ -98,6 +98,9 @@ final class ScoreLines {
                         ? null
                         : ResultFile.open(files.out, files.overwrite, files.resume, this::keep);
                 Progress progress = new Progress("scoring", "bytes", standardInput ? -1 : Files.size(in))) {
+            if (results != null && files.overwrite) {
+                results.clear();
+            }
             LineReader lines = new LineReader(bytes);
             skip(lines);
             score(lines, results, progress);

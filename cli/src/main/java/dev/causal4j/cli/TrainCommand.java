@@ -16,8 +16,10 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CancellationException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -106,20 +108,28 @@ final class TrainCommand implements Callable<Integer> {
             new OutputFolder(out, overwrite).create();
         }
         model.useThreads();
-        try (Interruption interruption = new Interruption(MOST_SECONDS_TO_END)) {
-            Trainer trainer = resume ? resumed(options) : started(options);
-            TrainingResult result;
+        try (Interruption interruption = new Interruption(MOST_SECONDS_TO_END);
+                TrainingLog log = openLog()) {
+            Trainer trainer = resume ? resumed(options, interruption) : started(options, log, interruption);
             long start = System.nanoTime();
-            try (TrainingLog log = new TrainingLog(out, resume)) {
-                result = run(trainer, log, interruption);
-                plot(log, result.step());
-            }
+            TrainingResult result = run(trainer, log, interruption);
+            plot(log, result.step());
             if (model.dtype().isPresent() && model.dtype().get() != DType.F32) {
                 CausalLM.load(out, DType.F32).save(out, model.dtype().get());
             }
             print(trainer, result, (System.nanoTime() - start) / 1e9);
+        } catch (CancellationException e) {
+            return 1; // interrupted before the first step, nobody reads a message
         }
         return 0;
+    }
+
+    /** Nobody else works in the folder while this is open. */
+    private TrainingLog openLog() throws IOException {
+        if (resume) {
+            Trainer.lastCheckpoint(out); // without one there is nothing to go on with, nor a folder perhaps
+        }
+        return new TrainingLog(out, resume);
     }
 
     private void checkUsage() {
@@ -148,49 +158,54 @@ final class TrainCommand implements Callable<Integer> {
                 .build();
     }
 
-    private Trainer started(TrainingOptions options) throws IOException {
+    private Trainer started(TrainingOptions options, TrainingLog log, Interruption interruption) throws IOException {
         CausalLM source = source();
-        TrainingData.Parts parts = parts(source.requireTokenizer(), source.config());
-        if (overwrite) {
+        TrainingData.Parts parts = data.parts(out, source.requireTokenizer(), source.config(), seed, interruption);
+        if (overwrite) { // no earlier: until here the run may be refused
             Trainer.discard(out);
         }
-        return Trainer.start(source, parts.training(), parts.heldOut(), options, Optional.of(out));
+        TrainingOptions known = options.toBuilder().data(parts.identity()).build();
+        Trainer trainer = Trainer.start(source, parts.training(), parts.heldOut(), known, Optional.of(out));
+        log.clear();
+        return trainer;
     }
 
-    private Trainer resumed(TrainingOptions options) throws IOException {
+    private Trainer resumed(TrainingOptions options, Interruption interruption) throws IOException {
         Checkpoint checkpoint = Trainer.lastCheckpoint(out);
         Optional<CausalLM> source = options.trained().addsToModel() ? Optional.of(source()) : Optional.empty();
         requireSame(checkpoint.config());
-        TrainingData.Parts parts = parts(checkpoint.requireTokenizer(), checkpoint.config());
-        return Trainer.resume(out, source, parts.training(), parts.heldOut(), options);
+        TrainingData.Parts parts =
+                data.parts(out, checkpoint.requireTokenizer(), checkpoint.config(), seed, interruption);
+        TrainingOptions known = options.toBuilder().data(parts.identity()).build();
+        return Trainer.resume(out, source, parts.training(), parts.heldOut(), known);
     }
 
     /** A run that goes on is of the architecture it began with. */
     private void requireSame(GPT2Config resumed) throws IOException {
         GPT2Config named;
+        boolean tied;
         if (config != null) {
             named = GPT2Config.from(JsonConfig.read(config), config.toString());
+            tied = named.tied();
         } else if (model.folder().isPresent()) {
-            named = model.open().config();
+            Checkpoint checkpoint = model.open();
+            named = checkpoint.config();
+            tied = checkpoint.tied(); // its weights may say otherwise than its configuration
         } else {
             return;
         }
         if (!named.shape().equals(resumed.shape())
                 || named.vocabularySize() != resumed.vocabularySize()
-                || named.tied() != resumed.tied()) {
-            throw new IOException(out + ": expected a run of the architecture that was named, " + describe(named)
-                    + ", got " + describe(resumed) + "; resume with the options the run began with");
+                || tied != resumed.tied()) {
+            throw new IOException(out + ": expected a run of the architecture that was named, " + describe(named, tied)
+                    + ", got " + describe(resumed, resumed.tied()) + "; resume with the options the run began with");
         }
     }
 
-    private static String describe(GPT2Config config) {
+    private static String describe(GPT2Config config, boolean tied) {
         return config.shape().layers() + " layers of " + config.shape().hiddenSize() + ", "
                 + config.shape().contextLength() + " positions, " + config.vocabularySize() + " tokens, "
-                + (config.tied() ? "tied" : "untied");
-    }
-
-    private TrainingData.Parts parts(Tokenizer used, GPT2Config of) throws IOException {
-        return data.parts(out, used, of, seed, resume);
+                + (tied ? "tied" : "untied");
     }
 
     private CausalLM source() throws IOException {
@@ -198,7 +213,9 @@ final class TrainCommand implements Callable<Integer> {
             return model.open().load(Optional.of(DType.F32));
         }
         GPT2Config read = GPT2Config.from(JsonConfig.read(config), config.toString());
-        Path folder = tokenizer != null ? tokenizer : config.resolveSibling("");
+        Path folder = tokenizer != null
+                ? tokenizer
+                : Objects.requireNonNull(config.toAbsolutePath().getParent());
         Tokenizer own = Tokenizer.load(folder)
                 .orElseThrow(() -> new IOException(folder + ": expected tokenizer.json, or vocab.json and merges.txt,"
                         + " got neither; name a folder with --tokenizer"));
@@ -240,7 +257,8 @@ final class TrainCommand implements Callable<Integer> {
         } catch (IOException | RuntimeException | LinkageError | InternalError e) {
             spec.commandLine()
                     .getErr()
-                    .println(out.resolve(LossPlot.FILE) + ": expected to be able to draw, got " + e
+                    .println(out.resolve(LossPlot.FILE) + ": expected to be able to draw, got "
+                            + e.toString().lines().findFirst().orElse("")
                             + "; install fonts, or plot " + TrainingLog.FILE);
         }
     }

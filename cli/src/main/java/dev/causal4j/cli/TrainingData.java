@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.concurrent.CancellationException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -60,8 +61,8 @@ final class TrainingData {
                     + " windows or documents; default: ${DEFAULT-VALUE}.")
     private Cut cut = Cut.WINDOWS;
 
-    /** What to learn from, and what to measure with. */
-    record Parts(Examples training, Optional<Examples> heldOut) {}
+    /** What to learn from, what to measure with, and what says that it is the same data, cut in the same way. */
+    record Parts(Examples training, Optional<Examples> heldOut, String identity) {}
 
     void check(CommandSpec spec) {
         if (heldOut != null && !heldOutData.isEmpty()) {
@@ -84,9 +85,9 @@ final class TrainingData {
      * Tokenizes the data, or finds that it was.
      *
      * @param out the folder of the run, which has the tokens below it
-     * @param resumed whether the data must be what the run began with
      */
-    Parts parts(Path out, Tokenizer tokenizer, GPT2Config config, long seed, boolean resumed) throws IOException {
+    Parts parts(Path out, Tokenizer tokenizer, GPT2Config config, long seed, Interruption interruption)
+            throws IOException {
         int positions = config.shape().contextLength();
         int length = contextLength == null ? positions : contextLength;
         if (length > positions) {
@@ -96,32 +97,51 @@ final class TrainingData {
         int end = endOfText(config.eos(), tokenizer)
                 .orElseThrow(() -> new IllegalArgumentException("tokenizer: expected a token " + Tokenizer.END_OF_TEXT
                         + ", or a model with one end-of-sequence id, got neither; documents need an end"));
+        requireOutside(out, data.paths());
+        requireOutside(out, heldOutData);
         Path folder = Files.createDirectories(out.resolve("data"));
-        Tokens tokens = tokens(folder.resolve("training.tokens"), data.documents(), tokenizer, end, resumed);
+        TokenFile file = tokens(folder.resolve("training.tokens"), data.documents(), tokenizer, end, interruption);
+        Tokens tokens = file.tokens();
+        String identity = cut + " of " + length + " from " + file.fingerprint();
         Optional<Tokens> measured = Optional.empty();
         if (!heldOutData.isEmpty()) {
-            measured = Optional.of(
-                    tokens(folder.resolve("held-out.tokens"), data.documents(heldOutData), tokenizer, end, resumed));
+            Documents texts = data.documents(heldOutData);
+            TokenFile other = tokens(folder.resolve("held-out.tokens"), texts, tokenizer, end, interruption);
+            measured = Optional.of(other.tokens());
+            identity += ", held out " + other.fingerprint();
         } else if (evaluates()) {
-            Tokens.Split split = tokens.split(heldOut == null ? 0.05 : heldOut);
+            double fraction = heldOut == null ? 0.05 : heldOut;
+            Tokens.Split split = tokens.split(fraction);
             tokens = split.training();
             measured = Optional.of(split.heldOut());
+            identity += ", held out " + fraction;
         }
         Examples training = cut == Cut.WINDOWS
                 ? Examples.windows(tokens, length, seed)
                 : Examples.packedDocuments(tokens, end, length, seed);
-        return new Parts(training, measured.map(each -> Examples.inOrder(each, length)));
+        return new Parts(training, measured.map(each -> Examples.inOrder(each, length)), identity);
     }
 
-    private static Tokens tokens(Path file, Documents documents, Tokenizer tokenizer, int end, boolean resumed)
-            throws IOException {
-        if (resumed && Files.exists(file) && !TokenFile.open(file).isOf(documents, tokenizer, end)) {
-            throw new IOException(file + ": expected the data that the run began with, got other data;"
-                    + " resume with the options the run began with");
+    /** Else the files of a run would be read as its data when it resumes. */
+    private static void requireOutside(Path out, List<Path> data) throws IOException {
+        for (Path path : data) {
+            if (Files.isDirectory(path) && out.toRealPath().startsWith(path.toRealPath())) {
+                throw new IOException(
+                        out + ": expected a folder outside the data, got one in " + path + "; name another");
+            }
         }
+    }
+
+    private static TokenFile tokens(
+            Path file, Documents documents, Tokenizer tokenizer, int end, Interruption interruption)
+            throws IOException {
         try (Progress progress = new Progress("tokenizing", "bytes", documents.bytes())) {
-            return TokenFile.prepare(file, documents, tokenizer, end, progress::at)
-                    .tokens();
+            return TokenFile.prepare(file, documents, tokenizer, end, bytes -> {
+                if (interruption.requested()) {
+                    throw new CancellationException();
+                }
+                progress.at(bytes);
+            });
         }
     }
 

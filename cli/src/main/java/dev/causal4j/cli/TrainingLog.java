@@ -38,6 +38,11 @@ final class TrainingLog implements AutoCloseable {
                         validation.isNumber() ? OptionalDouble.of(validation.asDouble()) : OptionalDouble.empty()));
     }
 
+    /** Forgets what an earlier run wrote. */
+    void clear() throws IOException {
+        file.clear();
+    }
+
     /** Appends a step. */
     void add(TrainingProgress progress) {
         losses.put(progress.step(), new Losses(progress.loss(), progress.validationLoss()));

@@ -201,6 +201,63 @@ class TrainCommandTest {
     }
 
     @Test
+    void aRunThatIsRefusedLeavesTheOneThatIsThere() throws Exception {
+        scratch(out, "--steps", "2").done();
+        String log = Files.readString(out.resolve("loss.jsonl"));
+        String text = Files.readString(data);
+        Files.writeString(data, "It is");
+        scratch(out, "--steps", "1", "--overwrite").refused(1, "training data: expected at least 33 tokens");
+        assertThat(out.resolve("loss.jsonl")).hasContent(log);
+        Files.writeString(data, text);
+        scratch(out, "--steps", "2", "--resume").done();
+        scratch(out, "--steps", "2", "--resume", "--held-out", "0.2").refused(1, "got other data");
+        scratch(out, "--steps", "2", "--resume", "--cut", "documents").refused(1, "got other data");
+        scratch(out, "--steps", "2", "--resume", "--head-only").refused(1, "expected to train All[], got Head[]");
+    }
+
+    @Test
+    void theFolderOfARunIsNotInItsData() throws Exception {
+        List<String> options = List.of("--config", config.toString(), "--steps", "1");
+        String[] arguments = Stream.concat(
+                        Stream.of("train", "--data", folder.toString(), "--out", out.toString()), options.stream())
+                .toArray(String[]::new);
+        Program.SCALAR.run(arguments).refused(1, out.toString(), "expected a folder outside the data");
+    }
+
+    @Test
+    void lowRankAdditionsGoOnWithTheModelTheyBeganFrom() throws Exception {
+        String[] options = {"--steps", "2", "--lora-rank", "2", "--held-out", "0"};
+        scratch(folder.resolve("base"), "--steps", "1").done();
+        scratch(folder.resolve("other"), "--steps", "2").done();
+        Program.SCALAR
+                .run(arguments(
+                        out, with(options, "--model", folder.resolve("base").toString())))
+                .done();
+        Program.SCALAR
+                .run(arguments(
+                        out,
+                        with(
+                                options,
+                                "--resume",
+                                "--model",
+                                folder.resolve("other").toString())))
+                .refused(1, "expected the sum of the model the run began from and what was added");
+        Program.SCALAR
+                .run(arguments(
+                        out,
+                        with(
+                                options,
+                                "--resume",
+                                "--model",
+                                folder.resolve("base").toString())))
+                .done();
+    }
+
+    private static String[] with(String[] options, String... more) {
+        return Stream.concat(Stream.of(options), Stream.of(more)).toArray(String[]::new);
+    }
+
+    @Test
     void dataAndTokenizerMustFitTheModel() throws Exception {
         scratch(out, "--steps", "1", "--context-length", "33").refused(1, "expected at most the model's 32 positions");
         Files.writeString(data, "It is");

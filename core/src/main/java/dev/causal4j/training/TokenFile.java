@@ -194,11 +194,6 @@ public final class TokenFile {
         return digest.digest();
     }
 
-    /** Whether it was made from these documents with this tokenizer; reads them to tell. */
-    public boolean isOf(Documents documents, Tokenizer tokenizer, int endOfText) throws IOException {
-        return Arrays.equals(fingerprint, fingerprint(documents, tokenizer, endOfText, bytes -> {}));
-    }
-
     /** All ids in the order of the documents. */
     public Tokens tokens() {
         return tokens;

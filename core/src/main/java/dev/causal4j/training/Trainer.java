@@ -43,8 +43,11 @@ public final class Trainer {
         this.heldOut = heldOut;
         this.options = options;
         this.checkpoints = checkpoints;
-        this.computation =
-                new LossComputation(trainable.model(), trainable.gradients(), options.microBatchSize(), options.keep());
+        this.computation = new LossComputation(
+                trainable.model(),
+                trainable.gradients(),
+                Math.min(options.microBatchSize(), options.batchSize()),
+                options.keep());
     }
 
     /**
@@ -86,7 +89,8 @@ public final class Trainer {
      *
      * @param model what the run began from, where the options train additions to it ({@link Trained.LowRank}); otherwise
      *     it is not needed, since the checkpoint has all weights
-     * @throws FormatException if there is no checkpoint, it is damaged, or its seed or batch size differ from the options'
+     * @throws FormatException if there is no checkpoint, it is damaged, or its seed, batch size, data or what is
+     *     trained differ from the options'
      * @throws IllegalArgumentException if the model is needed and empty
      */
     public static Trainer resume(
@@ -98,12 +102,17 @@ public final class Trainer {
             throws IOException {
         TrainingCheckpoints checkpoints = new TrainingCheckpoints(output);
         TrainingCheckpoints.Loaded loaded = checkpoints.load();
-        check(output, "a seed of " + loaded.state().seed(), loaded.state().seed() == options.seed(), options.seed());
-        check(
-                output,
-                "a batch size of " + loaded.state().batchSize(),
-                loaded.state().batchSize() == options.batchSize(),
-                options.batchSize());
+        TrainingState last = loaded.state();
+        check(output, "a seed of ", last.seed(), options.seed());
+        check(output, "a batch size of ", last.batchSize(), options.batchSize());
+        check(output, "to train ", last.trained(), options.trained().toString());
+        if (!last.data().equals(options.data())) {
+            throw new FormatException(
+                    output.toString(),
+                    "the data that the run began with",
+                    "other data",
+                    "resume with the options the run began with");
+        }
         CausalLM source;
         if (options.trained().addsToModel()) {
             source = model.orElseThrow(() -> new IllegalArgumentException(
@@ -114,6 +123,9 @@ public final class Trainer {
         }
         TrainableModel trainable = new TrainableModel(source, options.trained(), options.seed());
         loaded.restore(trainable);
+        if (options.trained().addsToModel()) {
+            loaded.requireSum(trainable.model());
+        }
         return new Trainer(trainable, loaded.state(), training, heldOut.orElse(null), options, checkpoints);
     }
 
@@ -131,10 +143,10 @@ public final class Trainer {
         new TrainingCheckpoints(output).deleteAll();
     }
 
-    private static void check(Path output, String expected, boolean same, long got) throws FormatException {
-        if (!same) {
+    private static void check(Path output, String what, Object expected, Object got) throws FormatException {
+        if (!got.equals(expected)) {
             throw new FormatException(
-                    output.toString(), expected, Long.toString(got), "resume with the options the run began with");
+                    output.toString(), what + expected, got.toString(), "resume with the options the run began with");
         }
     }
 

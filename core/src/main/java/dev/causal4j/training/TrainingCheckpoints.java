@@ -5,6 +5,7 @@ import dev.causal4j.format.JsonConfig;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.WholeFile;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.Parameter;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
@@ -16,6 +17,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
@@ -110,6 +112,33 @@ final class TrainingCheckpoints {
         /** The model, with adapters as part of their layers. */
         CausalLM model() throws IOException {
             return CausalLM.load(folder, DType.F32);
+        }
+
+        /** Throws unless a model is, adapters included, the one that was saved; a row of each matrix tells. */
+        void requireSum(CausalLM model) throws IOException {
+            List<Parameter> saved = model().namedParameters();
+            List<Parameter> sums =
+                    model.withLinearLayers((name, layer) -> layer.merged()).namedParameters();
+            for (int i = 0; i < saved.size(); i++) {
+                if (!Arrays.equals(firstRow(saved.get(i)), firstRow(sums.get(i)))) {
+                    throw new FormatException(
+                            folder + ", " + saved.get(i).name(),
+                            "the sum of the model the run began from and what was added",
+                            "the sum with another model",
+                            "resume with that model");
+                }
+            }
+        }
+
+        private static float[] firstRow(Parameter parameter) {
+            return switch (parameter) {
+                case Parameter.OfVector v -> v.numbers();
+                case Parameter.OfMatrix m -> {
+                    float[] row = new float[m.matrix().cols()];
+                    m.matrix().row(0, row, 0);
+                    yield row;
+                }
+            };
         }
 
         /** Gives what is trained its moments, and adapters their numbers. */

@@ -20,6 +20,7 @@ import dev.causal4j.backbone.Dropout;
  * @param patience evaluations without improvement after which training ends; 0 for never
  * @param trained what is trained
  * @param keep what a forward keeps for its backward
+ * @param data names the data: a run resumes only with an equal name; empty if nobody keeps account
  */
 public record TrainingOptions(
         long steps,
@@ -34,7 +35,8 @@ public record TrainingOptions(
         long checkpointInterval,
         int patience,
         Trained trained,
-        Activations.Keep keep) {
+        Activations.Keep keep,
+        String data) {
     /** @throws IllegalArgumentException if a number is out of its range */
     public TrainingOptions {
         atLeast("training steps", 1, steps);
@@ -75,6 +77,7 @@ public record TrainingOptions(
         builder.patience = patience;
         builder.trained = trained;
         builder.keep = keep;
+        builder.data = data;
         return builder;
     }
 
@@ -93,6 +96,7 @@ public record TrainingOptions(
         private int patience;
         private Trained trained = new Trained.All();
         private Activations.Keep keep = Activations.Keep.BLOCKS;
+        private String data = "";
 
         private Builder() {}
 
@@ -161,6 +165,11 @@ public record TrainingOptions(
             return this;
         }
 
+        public Builder data(String value) {
+            data = value;
+            return this;
+        }
+
         /**
          * Checks and returns the options.
          *
@@ -180,7 +189,8 @@ public record TrainingOptions(
                     checkpointInterval,
                     patience,
                     trained,
-                    keep);
+                    keep,
+                    data);
         }
     }
 }

@@ -14,26 +14,44 @@ import tools.jackson.core.json.JsonFactory;
  * @param step steps done; the next batch is the examples from {@code step * batchSize} on
  * @param seed of dropout
  * @param batchSize sequences of a step
+ * @param trained what is trained
+ * @param data the name of the data
  * @param validationLoss the lowest so far; empty if none was measured
  * @param bestStep after which step that was
  * @param worseEvaluations evaluations since then
  */
 record TrainingState(
-        long step, long seed, int batchSize, OptionalDouble validationLoss, long bestStep, int worseEvaluations) {
+        long step,
+        long seed,
+        int batchSize,
+        String trained,
+        String data,
+        OptionalDouble validationLoss,
+        long bestStep,
+        int worseEvaluations) {
     private static final int VERSION = 1;
 
     static TrainingState start(TrainingOptions options) {
-        return new TrainingState(0, options.seed(), options.batchSize(), OptionalDouble.empty(), 0, 0);
+        return new TrainingState(
+                0,
+                options.seed(),
+                options.batchSize(),
+                options.trained().toString(),
+                options.data(),
+                OptionalDouble.empty(),
+                0,
+                0);
     }
 
     TrainingState nextStep() {
-        return new TrainingState(step + 1, seed, batchSize, validationLoss, bestStep, worseEvaluations);
+        return new TrainingState(step + 1, seed, batchSize, trained, data, validationLoss, bestStep, worseEvaluations);
     }
 
     TrainingState evaluated(double loss) {
         return validationLoss.isEmpty() || loss < validationLoss.getAsDouble()
-                ? new TrainingState(step, seed, batchSize, OptionalDouble.of(loss), step, 0)
-                : new TrainingState(step, seed, batchSize, validationLoss, bestStep, worseEvaluations + 1);
+                ? new TrainingState(step, seed, batchSize, trained, data, OptionalDouble.of(loss), step, 0)
+                : new TrainingState(
+                        step, seed, batchSize, trained, data, validationLoss, bestStep, worseEvaluations + 1);
     }
 
     /** The step whose checkpoint is the one to publish. */
@@ -49,6 +67,8 @@ record TrainingState(
             json.writeStringProperty("step", Long.toString(step)); // strings: JSON's numbers end at 2^53
             json.writeStringProperty("seed", Long.toString(seed));
             json.writeNumberProperty("batch_size", batchSize);
+            json.writeStringProperty("trained", trained);
+            json.writeStringProperty("data", data);
             if (validationLoss.isPresent()) {
                 json.writeStringProperty("validation_loss", Double.toString(validationLoss.getAsDouble()));
             }
@@ -68,6 +88,8 @@ record TrainingState(
                 integer(json, "step", 0, subject),
                 integer(json, "seed", Long.MIN_VALUE, subject),
                 json.requireInt("batch_size", 1, Integer.MAX_VALUE),
+                json.requireString("trained"),
+                json.requireString("data"),
                 loss,
                 integer(json, "best_step", 0, subject),
                 json.requireInt("worse_evaluations", 0, Integer.MAX_VALUE));
