@@ -107,10 +107,11 @@ final class TrainCommand implements Callable<Integer> {
         if (!resume) {
             new OutputFolder(out, overwrite).create();
         }
+        Checkpoint last = resume ? Trainer.lastCheckpoint(out) : null;
         model.useThreads();
         try (Interruption interruption = new Interruption(MOST_SECONDS_TO_END);
-                TrainingLog log = openLog()) {
-            Trainer trainer = resume ? resumed(options, interruption) : started(options, log, interruption);
+                TrainingLog log = new TrainingLog(out, resume)) { // nobody else works in the folder while this is open
+            Trainer trainer = last != null ? resumed(last, options, interruption) : started(options, log, interruption);
             long start = System.nanoTime();
             TrainingResult result = run(trainer, log, interruption);
             plot(log, result.step());
@@ -122,14 +123,6 @@ final class TrainCommand implements Callable<Integer> {
             return 1; // interrupted before the first step, nobody reads a message
         }
         return 0;
-    }
-
-    /** Nobody else works in the folder while this is open. */
-    private TrainingLog openLog() throws IOException {
-        if (resume) {
-            Trainer.lastCheckpoint(out); // without one there is nothing to go on with, nor a folder perhaps
-        }
-        return new TrainingLog(out, resume);
     }
 
     private void checkUsage() {
@@ -170,8 +163,8 @@ final class TrainCommand implements Callable<Integer> {
         return trainer;
     }
 
-    private Trainer resumed(TrainingOptions options, Interruption interruption) throws IOException {
-        Checkpoint checkpoint = Trainer.lastCheckpoint(out);
+    private Trainer resumed(Checkpoint checkpoint, TrainingOptions options, Interruption interruption)
+            throws IOException {
         Optional<CausalLM> source = options.trained().addsToModel() ? Optional.of(source()) : Optional.empty();
         requireSame(checkpoint.config());
         TrainingData.Parts parts =
