@@ -226,35 +226,19 @@ class TrainCommandTest {
 
     @Test
     void lowRankAdditionsGoOnWithTheModelTheyBeganFrom() throws Exception {
-        String[] options = {"--steps", "2", "--lora-rank", "2", "--held-out", "0"};
         scratch(folder.resolve("base"), "--steps", "1").done();
         scratch(folder.resolve("other"), "--steps", "2").done();
-        Program.SCALAR
-                .run(arguments(
-                        out, with(options, "--model", folder.resolve("base").toString())))
-                .done();
-        Program.SCALAR
-                .run(arguments(
-                        out,
-                        with(
-                                options,
-                                "--resume",
-                                "--model",
-                                folder.resolve("other").toString())))
-                .refused(1, "expected the sum of the model the run began from and what was added");
-        Program.SCALAR
-                .run(arguments(
-                        out,
-                        with(
-                                options,
-                                "--resume",
-                                "--model",
-                                folder.resolve("base").toString())))
-                .done();
+        addTo("base").done();
+        addTo("other", "--resume").refused(1, "expected the sum of the model the run began from and what was added");
+        addTo("base", "--resume").done();
     }
 
-    private static String[] with(String[] options, String... more) {
-        return Stream.concat(Stream.of(options), Stream.of(more)).toArray(String[]::new);
+    private Program.Run addTo(String base, String... more) throws Exception {
+        List<String> options =
+                new ArrayList<>(List.of("--model", folder.resolve(base).toString()));
+        options.addAll(List.of("--steps", "2", "--lora-rank", "2", "--held-out", "0"));
+        options.addAll(List.of(more));
+        return Program.SCALAR.run(arguments(out, options.toArray(String[]::new)));
     }
 
     @Test

@@ -28,8 +28,7 @@ final class GPT2Writing {
         }
         try (Arena arena = Arena.ofShared()) {
             List<TensorView> tensors = new ArrayList<>();
-            // A tied model has no lm_head and so the names of OpenAI's checkpoint, which every converter knows. Beside
-            // an
+            // Tied, it has no lm_head and so the names of OpenAI's checkpoint, which every converter knows. Beside an
             // lm_head Hugging Face's loader takes only names with the prefix.
             boolean tied = model.head().tied();
             for (Parameter parameter : model.namedParameters()) {
