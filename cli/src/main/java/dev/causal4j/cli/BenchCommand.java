@@ -37,7 +37,7 @@ final class BenchCommand implements Callable<Integer> {
     private static final long WARM_UP_NANOS = 4_000_000_000L;
 
     /** Rows the head turns into logits at once: 64 rows of GPT-2's vocabulary are 13 MB. */
-    private static final int HEAD_ROWS = 64;
+    private static final int HEAD_ROWS = 256;
 
     @Option(names = "--prompt", paramLabel = "N", defaultValue = "512", description = "Prompt tokens; default: 512.")
     private int prompt;
@@ -75,6 +75,24 @@ final class BenchCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init")
     private CommandSpec spec;
 
+    /** What all runs work in: a run measures no memory that the system has to find first. */
+    private final class Memory {
+        final Activations activations = new Activations();
+        final List<KVCache> caches = new ArrayList<>();
+        final Rows hidden; // [prompt, D]
+        final float[] logits; // of the head's rows, or of a decode step
+
+        Memory(CausalLM model) {
+            for (int i = 0; i < sequences; i++) {
+                caches.add(model.newCache());
+            }
+            int hiddenSize = model.head().hiddenSize();
+            hidden = Rows.of(new float[prompt * hiddenSize], hiddenSize, prompt);
+            int rows = Math.max(sequences, Math.min(HEAD_ROWS, prompt));
+            logits = new float[Math.multiplyExact(rows, model.head().vocabularySize())];
+        }
+    }
+
     /** Tokens or positions a second. */
     private record Run(double prefill, double decode, double head) {}
 
@@ -101,13 +119,14 @@ final class BenchCommand implements Callable<Integer> {
                             + ", got prompt " + prompt + ", generate " + generate + ", repeat " + repeat
                             + ", sequences " + sequences);
         }
+        Memory memory = new Memory(model);
         long warm = System.nanoTime() + WARM_UP_NANOS;
         do {
-            run(model);
+            run(model, memory);
         } while (System.nanoTime() < warm);
         List<Run> runs = new ArrayList<>();
         for (int i = 0; i < repeat; i++) {
-            runs.add(run(model));
+            runs.add(run(model, memory));
         }
         print(model, runs);
         return 0;
@@ -132,38 +151,35 @@ final class BenchCommand implements Callable<Integer> {
         return tokens;
     }
 
-    private Run run(CausalLM model) {
+    private Run run(CausalLM model, Memory memory) {
         int vocabularySize = model.head().vocabularySize();
-        Activations activations = new Activations();
+        Activations activations = memory.activations;
+        List<KVCache> caches = memory.caches;
         int[] tokens = pattern(model, prompt);
-        List<KVCache> caches = new ArrayList<>();
-        for (int i = 0; i < sequences; i++) {
-            caches.add(model.newCache());
-        }
+        caches.forEach(cache -> cache.truncate(0));
         long start = System.nanoTime();
         Rows hidden = model.forward(Batch.of(caches.getFirst(), tokens), activations);
         int first = Kernels.argmax(model.head().logits(hidden, prompt - 1), 0, vocabularySize);
         double prefillSeconds = (System.nanoTime() - start) / 1e9;
 
-        float[] kept = Arrays.copyOf(hidden.data(), prompt * hidden.stride());
-        double headSeconds = head(model, Rows.of(kept, hidden.stride(), prompt));
+        System.arraycopy(hidden.data(), 0, memory.hidden.data(), 0, memory.hidden.data().length);
+        double headSeconds = head(model, memory);
 
         for (KVCache cache : caches.subList(1, sequences)) {
             model.forward(Batch.of(cache, tokens), activations);
         }
         int[] next = new int[sequences];
         Arrays.fill(next, first);
-        float[] logits = new float[sequences * vocabularySize];
+        Rows logits = Rows.of(memory.logits, vocabularySize, sequences);
         start = System.nanoTime();
         for (int step = 0; step < generate; step++) {
             List<Batch.Chunk> chunks = new ArrayList<>();
             for (int i = 0; i < sequences; i++) {
                 chunks.add(new Batch.Chunk(caches.get(i), new int[] {next[i]}));
             }
-            model.head()
-                    .logits(model.forward(new Batch(chunks), activations), Rows.of(logits, vocabularySize, sequences));
+            model.head().logits(model.forward(new Batch(chunks), activations), logits);
             for (int i = 0; i < sequences; i++) {
-                next[i] = Kernels.argmax(logits, i * vocabularySize, vocabularySize);
+                next[i] = Kernels.argmax(memory.logits, logits.start(i), vocabularySize);
             }
         }
         double decodeSeconds = (System.nanoTime() - start) / 1e9;
@@ -171,17 +187,15 @@ final class BenchCommand implements Callable<Integer> {
     }
 
     /** Seconds to turn all hidden rows into logits. */
-    private static double head(CausalLM model, Rows hidden) {
-        int vocabularySize = model.head().vocabularySize();
-        int most = Math.min(HEAD_ROWS, hidden.count());
-        float[] logits = new float[most * vocabularySize];
+    private static double head(CausalLM model, Memory memory) {
+        Rows hidden = memory.hidden;
         long start = System.nanoTime();
-        for (int row = 0; row < hidden.count(); row += most) {
-            int count = Math.min(most, hidden.count() - row);
+        for (int row = 0; row < hidden.count(); row += HEAD_ROWS) {
+            int count = Math.min(HEAD_ROWS, hidden.count() - row);
             model.head()
                     .logits(
                             new Rows(hidden.data(), hidden.start(row), hidden.stride(), count),
-                            Rows.of(logits, vocabularySize, count));
+                            Rows.of(memory.logits, model.head().vocabularySize(), count));
         }
         return (System.nanoTime() - start) / 1e9;
     }

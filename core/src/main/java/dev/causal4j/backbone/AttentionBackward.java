@@ -2,6 +2,7 @@ package dev.causal4j.backbone;
 
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Panels;
+import dev.causal4j.kernel.RowTiles;
 import dev.causal4j.kernel.Rows;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -41,8 +42,7 @@ final class AttentionBackward {
     private MemorySegment dValues = MemorySegment.NULL; // the same
     private float[] weights = {}; // [64, T]
     private float[] dScores = {}; // [64, T]
-    private float[] weightsAcross = {}; // [T, 64]
-    private float[] dScoresAcross = {}; // [T, 64]
+    private float[] across = {}; // weights or dScores [T, 64], in tiles
     private final float[] dQueries; // [64, parts · 64]
     private final float[] row; // one row of a panel
 
@@ -108,14 +108,14 @@ final class AttentionBackward {
                     dq.data()[dq.start(from + r) + i] = dQueries[r * parts * WIDTH + i] * scale;
                 }
             }
-            addAcross(q, from, count, seen, queries, dScoresAcross, dKeys);
-            addAcross(dOut, from, count, seen, dOuts, weightsAcross, dValues);
+            addAcross(q, from, seen, queries, ds, dKeys);
+            addAcross(dOut, from, seen, dOuts, p, dValues);
         }
         unpack(dKeys, dq, k.offset() - q.offset());
         unpack(dValues, dq, v.offset() - q.offset());
     }
 
-    /** One query: dropped weights and the gradient of its scores, across for the sums over queries, 0 for what it cannot see. */
+    /** One query: dropped weights and the gradient of its scores, 0 for what it cannot see. */
     private void scores(Rows p, Rows ds, int r, int position, float delta, Kernels.Weighting dropout) {
         int seen = position + 1;
         int at = p.start(r);
@@ -127,10 +127,6 @@ final class AttentionBackward {
         dropout.apply(weights, at, position, seen);
         Arrays.fill(weights, at + seen, at + p.stride(), 0f);
         Arrays.fill(dScores, at + seen, at + ds.stride(), 0f);
-        for (int i = 0; i < p.stride(); i++) {
-            weightsAcross[i * BLOCK + r] = weights[at + i];
-            dScoresAcross[i * BLOCK + r] = dScores[at + i];
-        }
     }
 
     /** The sum of dOut · out, one chain. */
@@ -142,14 +138,18 @@ final class AttentionBackward {
         return sum;
     }
 
-    /** sums[s] += across[s][r] · x[from + r] for all positions s that are seen, in the order of r. */
-    private void addAcross(
-            Rows x, int from, int count, int seen, MemorySegment panel, float[] across, MemorySegment sums) {
+    /** sums[s] += numbers[r][s] · x[from + r] for all positions s that are seen, in the order of r. */
+    private void addAcross(Rows x, int from, int seen, MemorySegment panel, Rows numbers, MemorySegment sums) {
+        int count = numbers.count();
         packRows(x, from, count, panel, blockBytes);
+        RowTiles tiles = RowTiles.in(across, seen, count);
+        for (int tile = 0; tile < RowTiles.needed(seen); tile++) {
+            tiles.fillAcross(tile, numbers);
+        }
         for (int part = 0; part < parts; part++) {
             Kernels.addProductF32(
                     new Panels(panel, part * blockBytes, 0, 1, count),
-                    Rows.of(across, BLOCK, seen),
+                    tiles,
                     sums,
                     (long) part * capacity * WIDTH * Float.BYTES);
         }
@@ -176,8 +176,7 @@ final class AttentionBackward {
         dValues = Arena.ofAuto().allocate(bytes, 64);
         weights = new float[BLOCK * capacity];
         dScores = new float[BLOCK * capacity];
-        weightsAcross = new float[capacity * BLOCK];
-        dScoresAcross = new float[capacity * BLOCK];
+        across = new float[RowTiles.size(capacity, BLOCK)];
     }
 
     /** Values in panels of 64 positions; those beyond the last are 0. */

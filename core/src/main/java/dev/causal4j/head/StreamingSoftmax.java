@@ -1,8 +1,10 @@
 package dev.causal4j.head;
 
 import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.RowTiles;
 import dev.causal4j.kernel.Rows;
 import dev.causal4j.kernel.Threads;
+import dev.causal4j.tensor.Operand;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -20,7 +22,7 @@ import org.jspecify.annotations.Nullable;
 final class StreamingSoftmax {
     private static final int TILE = TileSums.TILE;
 
-    /** Rows in a tile, at most: enough to multiply at full speed; no result depends on it. */
+    /** Rows in a tile, at most: enough to multiply at full speed, and whole register tiles; no result depends on it. */
     static final int TILE_ROWS = 240;
 
     /** Bytes for the tiles of logits, all threads together. */
@@ -43,6 +45,7 @@ final class StreamingSoftmax {
     private final double[] meanLogits; // [N]
     private final double @Nullable [] entropies; // [N]
     private final List<List<Candidate>> alternatives;
+    private final Operand.Memory memory = new Operand.Memory();
 
     /** @param k candidates to keep of each row; 0 for none */
     StreamingSoftmax(CausalLMHead head, Rows hidden, int[] targets, boolean entropy, int k) {
@@ -65,7 +68,8 @@ final class StreamingSoftmax {
     /** Scores all rows; one without a softmax has a normaliser that is not finite. */
     LogProbabilities run() {
         long rowBytes = (long) tiles * (20 + 8 * kept);
-        int most = Math.clamp(PARTIAL_BYTES / rowBytes, 1, 1 << 16);
+        int prepared = Operand.most(targets.length, head.hiddenSize());
+        int most = Math.clamp(PARTIAL_BYTES / rowBytes, 1, prepared);
         Partials partials = new Partials(Math.min(most, targets.length));
         for (int from = 0; from < targets.length; from += most) {
             chunk(from, Math.min(targets.length, from + most), partials);
@@ -96,7 +100,11 @@ final class StreamingSoftmax {
 
     private void chunk(int from, int to, Partials partials) {
         int rows = to - from;
-        int tileRows = Math.clamp(TILE_BYTES / (4L * TILE * Threads.count()), 1, TILE_ROWS);
+        int tileRows =
+                Math.clamp(TILE_BYTES / (4L * TILE * Threads.count()) / RowTiles.ROWS, 1, TILE_ROWS / RowTiles.ROWS)
+                        * RowTiles.ROWS;
+        Operand operand = Operand.of(
+                new Rows(hidden.data(), hidden.start(from), hidden.stride(), rows), head.hiddenSize(), memory);
         Threads.run(Math.ceilDiv(rows, tileRows), task -> {
             for (int r = from + task * tileRows; r < Math.min(to, from + (task + 1) * tileRows); r++) {
                 targetLogits[r] = head.logit(targets[r], hidden.data(), hidden.start(r));
@@ -109,7 +117,8 @@ final class StreamingSoftmax {
             float[] free = scratch.poll();
             float[] logits = free == null ? new float[Math.min(rows, tileRows) * TILE] : free;
             int first = from + task % rowTiles * tileRows;
-            tile(task / rowTiles, first, Math.min(to, first + tileRows), from, logits, partials);
+            int last = Math.min(to, first + tileRows);
+            tile(task / rowTiles, first, last, from, operand.slice(first - from, last - first), logits, partials);
             scratch.add(logits);
         });
         Threads.run(Math.ceilDiv(rows, tileRows), task -> {
@@ -120,10 +129,9 @@ final class StreamingSoftmax {
     }
 
     /** One tile of logits for rows {@code first} to {@code last - 1}, and what is kept of it. */
-    private void tile(int tile, int first, int last, int from, float[] logits, Partials partials) {
+    private void tile(int tile, int first, int last, int from, Operand x, float[] logits, Partials partials) {
         int start = tile * TILE;
         int width = TileSums.width(tile, head.vocabularySize());
-        Rows x = new Rows(hidden.data(), hidden.start(first), hidden.stride(), last - first);
         head.projection().multiplyOutputs(start, start + width, x, Rows.of(logits, TILE, last - first));
         TopCandidates best = kept == 0 ? null : new TopCandidates(kept);
         for (int r = first; r < last; r++) {

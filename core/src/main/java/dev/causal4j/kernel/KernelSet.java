@@ -11,9 +11,12 @@ interface KernelSet {
     /** The name in JSON: {@code scalar}, {@code vector128}, {@code vector256} or {@code vector512}. */
     String name();
 
+    /** Products of up to so many rows read them where they lie; those of more rows read tiles. */
+    int fewRows();
+
     /**
      * y[r][64 p + j] = sum over k of x[r][k] · panel[p][k][j], one chain of fused multiply-adds in the order of k that
-     * starts at +0.
+     * starts at +0, for at most {@link #fewRows} rows.
      */
     void multiplyF32(Panels w, Rows x, Rows y);
 
@@ -23,8 +26,17 @@ interface KernelSet {
     /** The same on int8 panels, without the scales of their rows. */
     void multiplyInt8(Panels w, Rows x, Rows y);
 
+    /** The product of f32 panels and any number of rows. */
+    void multiplyF32(Panels w, RowTiles x, Rows y);
+
+    /** The same on bf16 panels. */
+    void multiplyBf16(Panels w, RowTiles x, Rows y);
+
+    /** The same on int8 panels, without the scales of their rows. */
+    void multiplyInt8(Panels w, RowTiles x, Rows y);
+
     /** Continues the chains of one panel's outputs: y[r][j] = fma(x[r][k], w[k][j], y[r][j]) for k = 0, 1, ... */
-    void addProductF32(Panels w, Rows x, MemorySegment y, long offset);
+    void addProductF32(Panels w, RowTiles x, MemorySegment y, long offset);
 
     /**
      * out[i] = fma(p[t], v[t][i], out[i]) for t = 0, 1, ... count - 1, where v is f32 with rows of {@code out}'s length.
@@ -68,6 +80,12 @@ interface KernelSet {
 
     /** dy *= the derivative of {@link #gelu} at x: s + x s (1 - s) 2 u' with s = 1 / (1 + exp(-2 u)). */
     void geluBackward(float[] x, float[] dy, int offset, int n);
+
+    /** y += x. */
+    void add(float[] x, int xOffset, float[] y, int yOffset, int n);
+
+    /** y *= x. */
+    void scale(float[] x, int xOffset, float[] y, int yOffset, int n);
 
     /** Elementwise exponential. */
     void exp(float[] x, int offset, int n);

@@ -22,6 +22,9 @@ public final class Kernels {
 
     private static final KernelSet SET = KernelChoice.choose();
 
+    /** Where a thread puts rows into tiles for a single product. */
+    private static final ThreadLocal<float[]> TILES = ThreadLocal.withInitial(() -> new float[0]);
+
     private Kernels() {}
 
     /** The kernels in use: {@code scalar}, {@code vector128}, {@code vector256} or {@code vector512}. */
@@ -40,7 +43,9 @@ public final class Kernels {
      */
     public static void multiplyF32(Panels w, Rows x, Rows y) {
         checkProduct(w, x, y, 4);
-        if (y.count() > 0) {
+        if (y.count() > SET.fewRows()) {
+            SET.multiplyF32(w, tiles(x, w.depth()), y);
+        } else if (y.count() > 0) {
             SET.multiplyF32(w, x, y);
         }
     }
@@ -48,7 +53,9 @@ public final class Kernels {
     /** The same on bf16 panels. */
     public static void multiplyBf16(Panels w, Rows x, Rows y) {
         checkProduct(w, x, y, 2);
-        if (y.count() > 0) {
+        if (y.count() > SET.fewRows()) {
+            SET.multiplyBf16(w, tiles(x, w.depth()), y);
+        } else if (y.count() > 0) {
             SET.multiplyBf16(w, x, y);
         }
     }
@@ -56,9 +63,46 @@ public final class Kernels {
     /** The same on int8 panels; each output still lacks the factor of its row's scale. */
     public static void multiplyInt8(Panels w, Rows x, Rows y) {
         checkProduct(w, x, y, 1);
-        if (y.count() > 0) {
+        if (y.count() > SET.fewRows()) {
+            SET.multiplyInt8(w, tiles(x, w.depth()), y);
+        } else if (y.count() > 0) {
             SET.multiplyInt8(w, x, y);
         }
+    }
+
+    /** Whether products of so many rows read tiles: whoever multiplies the same rows several times then makes them once. */
+    public static boolean readsTiles(int rows) {
+        return rows > SET.fewRows();
+    }
+
+    private static RowTiles tiles(Rows x, int depth) {
+        int size = RowTiles.size(x.count(), depth);
+        if (TILES.get().length < size) {
+            TILES.set(new float[size]);
+        }
+        RowTiles tiles = RowTiles.in(TILES.get(), x.count(), depth);
+        for (int tile = 0; tile < RowTiles.needed(x.count()); tile++) {
+            tiles.fill(tile, x, depth);
+        }
+        return tiles;
+    }
+
+    /** The product of f32 panels with rows in tiles, of the same bits. */
+    public static void multiplyF32(Panels w, RowTiles x, Rows y) {
+        checkProduct(w, x, y, 4);
+        SET.multiplyF32(w, x, y);
+    }
+
+    /** The same on bf16 panels. */
+    public static void multiplyBf16(Panels w, RowTiles x, Rows y) {
+        checkProduct(w, x, y, 2);
+        SET.multiplyBf16(w, x, y);
+    }
+
+    /** The same on int8 panels; each output still lacks the factor of its row's scale. */
+    public static void multiplyInt8(Panels w, RowTiles x, Rows y) {
+        checkProduct(w, x, y, 1);
+        SET.multiplyInt8(w, x, y);
     }
 
     /**
@@ -66,10 +110,10 @@ public final class Kernels {
      * y[r][j] = fma(x[r][k], w[k][j], y[r][j]) for k = 0, 1, ...
      *
      * @param w one f32 panel [depth][64]
-     * @param x rows of {@code w.depth()} numbers
+     * @param x tiles of {@code w.depth()} steps
      * @param y as many rows of 64 f32 numbers, one after the other, from byte {@code offset} on
      */
-    public static void addProductF32(Panels w, Rows x, MemorySegment y, long offset) {
+    public static void addProductF32(Panels w, RowTiles x, MemorySegment y, long offset) {
         w.check(4);
         x.check(w.depth());
         Objects.checkFromIndexSize(offset, x.count() * 4L * PANEL, y.byteSize());
@@ -82,12 +126,20 @@ public final class Kernels {
     }
 
     private static void checkProduct(Panels w, Rows x, Rows y, int bytes) {
-        w.check(bytes);
         x.check(w.depth());
+        checkProduct(w, x.count(), y, bytes);
+    }
+
+    private static void checkProduct(Panels w, RowTiles x, Rows y, int bytes) {
+        x.check(w.depth());
+        checkProduct(w, x.count(), y, bytes);
+    }
+
+    private static void checkProduct(Panels w, int rows, Rows y, int bytes) {
+        w.check(bytes);
         y.check(Math.multiplyExact(w.count(), PANEL));
-        if (x.count() != y.count()) {
-            throw new IllegalArgumentException(
-                    "rows: expected as many in as out, got " + x.count() + " and " + y.count());
+        if (rows != y.count()) {
+            throw new IllegalArgumentException("rows: expected as many in as out, got " + rows + " and " + y.count());
         }
     }
 
@@ -267,6 +319,23 @@ public final class Kernels {
         Objects.checkFromIndexSize(offset, n, x.length);
         Objects.checkFromIndexSize(offset, n, dy.length);
         SET.geluBackward(x, dy, offset, n);
+    }
+
+    /**
+     * y[i] += x[i] for n numbers. For runs as short as a panel, which C2 does not vectorise by itself; a plain loop does as
+     * well for longer ones.
+     */
+    public static void add(float[] x, int xOffset, float[] y, int yOffset, int n) {
+        Objects.checkFromIndexSize(xOffset, n, x.length);
+        Objects.checkFromIndexSize(yOffset, n, y.length);
+        SET.add(x, xOffset, y, yOffset, n);
+    }
+
+    /** y[i] *= x[i] for n numbers, likewise. */
+    public static void scale(float[] x, int xOffset, float[] y, int yOffset, int n) {
+        Objects.checkFromIndexSize(xOffset, n, x.length);
+        Objects.checkFromIndexSize(yOffset, n, y.length);
+        SET.scale(x, xOffset, y, yOffset, n);
     }
 
     /** Replaces n numbers by their exponential; at most 2 ulp from the true value over the whole range of float. */

@@ -4,6 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.Arrays;
+import java.util.function.IntUnaryOperator;
 
 /**
  * The specification: plain Java, written to be read, with inner loops over outputs that C2 vectorises itself. Every
@@ -50,18 +51,38 @@ final class ScalarKernels implements KernelSet {
     }
 
     @Override
+    public int fewRows() {
+        return Integer.MAX_VALUE;
+    }
+
+    @Override
     public void multiplyF32(Panels w, Rows x, Rows y) {
-        multiply(w, x, y, ScalarKernels::widenF32);
+        multiply(w, x.data(), x::start, 1, y, ScalarKernels::widenF32);
     }
 
     @Override
     public void multiplyBf16(Panels w, Rows x, Rows y) {
-        multiply(w, x, y, ScalarKernels::widenBf16);
+        multiply(w, x.data(), x::start, 1, y, ScalarKernels::widenBf16);
     }
 
     @Override
     public void multiplyInt8(Panels w, Rows x, Rows y) {
-        multiply(w, x, y, ScalarKernels::widenInt8);
+        multiply(w, x.data(), x::start, 1, y, ScalarKernels::widenInt8);
+    }
+
+    @Override
+    public void multiplyF32(Panels w, RowTiles x, Rows y) {
+        multiply(w, x.data(), x::start, RowTiles.STEP, y, ScalarKernels::widenF32);
+    }
+
+    @Override
+    public void multiplyBf16(Panels w, RowTiles x, Rows y) {
+        multiply(w, x.data(), x::start, RowTiles.STEP, y, ScalarKernels::widenBf16);
+    }
+
+    @Override
+    public void multiplyInt8(Panels w, RowTiles x, Rows y) {
+        multiply(w, x.data(), x::start, RowTiles.STEP, y, ScalarKernels::widenInt8);
     }
 
     /** Widens {@code steps} steps of k, starting with step {@code k}, of the panel at {@code panel}. */
@@ -69,7 +90,8 @@ final class ScalarKernels implements KernelSet {
         void widen(MemorySegment data, long panel, int k, int steps, float[] target);
     }
 
-    private static void multiply(Panels w, Rows x, Rows y, Widening widening) {
+    /** Row r of x begins at {@code start(r)} and has its next number {@code step} floats further. */
+    private static void multiply(Panels w, float[] x, IntUnaryOperator start, int step, Rows y, Widening widening) {
         float[] wide = new float[STEPS * Kernels.PANEL];
         for (int p = 0; p < w.count(); p++) {
             long panel = w.start(p);
@@ -81,15 +103,16 @@ final class ScalarKernels implements KernelSet {
                 int steps = Math.min(STEPS, w.depth() - k);
                 widening.widen(w.data(), panel, k, steps, wide);
                 for (int r = 0; r < y.count(); r++) {
-                    chain(x.data(), x.start(r) + k, steps, wide, y.data(), y.start(r) + p * Kernels.PANEL);
+                    int from = start.applyAsInt(r) + k * step;
+                    chain(x, from, step, steps, wide, y.data(), y.start(r) + p * Kernels.PANEL);
                 }
             }
         }
     }
 
-    private static void chain(float[] x, int xOffset, int steps, float[] wide, float[] y, int yOffset) {
+    private static void chain(float[] x, int xOffset, int step, int steps, float[] wide, float[] y, int yOffset) {
         for (int s = 0; s < steps; s++) {
-            float xk = x[xOffset + s];
+            float xk = x[xOffset + s * step];
             int row = s * Kernels.PANEL;
             for (int j = 0; j < Kernels.PANEL; j++) {
                 y[yOffset + j] = Math.fma(xk, wide[row + j], y[yOffset + j]);
@@ -98,14 +121,14 @@ final class ScalarKernels implements KernelSet {
     }
 
     @Override
-    public void addProductF32(Panels w, Rows x, MemorySegment y, long offset) {
+    public void addProductF32(Panels w, RowTiles x, MemorySegment y, long offset) {
         float[] wide = new float[w.depth() * Kernels.PANEL];
         widenF32(w.data(), w.offset(), 0, w.depth(), wide);
         float[] sums = new float[Kernels.PANEL];
         for (int r = 0; r < x.count(); r++) {
             long row = offset + r * 4L * Kernels.PANEL;
             MemorySegment.copy(y, FLOAT, row, sums, 0, Kernels.PANEL);
-            chain(x.data(), x.start(r), w.depth(), wide, sums, 0);
+            chain(x.data(), x.start(r), RowTiles.STEP, w.depth(), wide, sums, 0);
             MemorySegment.copy(sums, 0, y, FLOAT, row, Kernels.PANEL);
         }
     }
@@ -251,6 +274,20 @@ final class ScalarKernels implements KernelSet {
     public void gelu(float[] x, int offset, int n) {
         for (int i = 0; i < n; i++) {
             x[offset + i] = gelu(x[offset + i]);
+        }
+    }
+
+    @Override
+    public void add(float[] x, int xOffset, float[] y, int yOffset, int n) {
+        for (int i = 0; i < n; i++) {
+            y[yOffset + i] += x[xOffset + i];
+        }
+    }
+
+    @Override
+    public void scale(float[] x, int xOffset, float[] y, int yOffset, int n) {
+        for (int i = 0; i < n; i++) {
+            y[yOffset + i] *= x[xOffset + i];
         }
     }
 

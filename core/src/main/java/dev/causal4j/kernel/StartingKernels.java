@@ -7,7 +7,6 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
@@ -24,8 +23,11 @@ final class StartingKernels implements KernelSet {
     /** Numbers of an elementwise kernel cost as much as so many multiply-adds of a product. */
     private static final int ELEMENT = 512;
 
-    /** Rows of the samples of a product: up to eight and more than eight may be different loops (VectorProducts). */
-    private static final int[] SAMPLE_ROWS = {4, 12};
+    /** Rows of the sample of a product of few rows. */
+    private static final int FEW_ROWS = 4;
+
+    /** Rows of the sample of a product of tiles. */
+    private static final int TILED_ROWS = 2 * RowTiles.ROWS;
 
     /** Numbers of an elementwise sample: some whole vectors of any width and some numbers after them. */
     private static final int SAMPLE = 1000;
@@ -57,9 +59,9 @@ final class StartingKernels implements KernelSet {
 
     StartingKernels(KernelSet vector) {
         this.vector = vector;
-        this.f32 = new Product(plain::multiplyF32, vector::multiplyF32);
-        this.bf16 = new Product(plain::multiplyBf16, vector::multiplyBf16);
-        this.int8 = new Product(plain::multiplyInt8, vector::multiplyInt8);
+        this.f32 = new Product(plain::multiplyF32, vector::multiplyF32, plain::multiplyF32, vector::multiplyF32);
+        this.bf16 = new Product(plain::multiplyBf16, vector::multiplyBf16, plain::multiplyBf16, vector::multiplyBf16);
+        this.int8 = new Product(plain::multiplyInt8, vector::multiplyInt8, plain::multiplyInt8, vector::multiplyInt8);
     }
 
     /** The same work for both twins. */
@@ -115,20 +117,29 @@ final class StartingKernels implements KernelSet {
     }
 
     @FunctionalInterface
-    private interface Multiply {
-        void multiply(Panels w, Rows x, Rows y);
+    private interface Multiply<X> {
+        void multiply(Panels w, X x, Rows y);
     }
 
-    /** The twins of a product. One row and several rows are different loops, which go over each for itself. */
+    /** The twins of a product. One row, few rows and tiles are different loops, which go over each for itself. */
     private static final class Product {
-        private final Multiply plain;
-        private final Multiply vector;
+        private final Multiply<Rows> plain;
+        private final Multiply<Rows> vector;
+        private final Multiply<RowTiles> plainTiles;
+        private final Multiply<RowTiles> vectorTiles;
         private final Start row = new Start();
         private final Start rows = new Start();
+        private final Start tiles = new Start();
 
-        Product(Multiply plain, Multiply vector) {
+        Product(
+                Multiply<Rows> plain,
+                Multiply<Rows> vector,
+                Multiply<RowTiles> plainTiles,
+                Multiply<RowTiles> vectorTiles) {
             this.plain = plain;
             this.vector = vector;
+            this.plainTiles = plainTiles;
+            this.vectorTiles = vectorTiles;
         }
 
         void multiply(Panels w, Rows x, Rows y) {
@@ -138,38 +149,45 @@ final class StartingKernels implements KernelSet {
                 return;
             }
             plain.multiply(w, x, y);
-            if (start.due((long) w.count() * Panels.WIDTH * w.depth() * x.count())) {
-                start.compare(
-                        y.count() == 1
-                                ? new Sample[] {sample(w, x, 1)}
-                                : IntStream.of(SAMPLE_ROWS)
-                                        .mapToObj(count -> sample(w, x, count))
-                                        .toArray(Sample[]::new));
+            if (due(start, w, y)) {
+                int count = y.count() == 1 ? 1 : FEW_ROWS;
+                start.compare(sample(plain, vector, w, new Rows(x.data(), x.offset(), 0, count), count));
             }
         }
 
-        /** A panel and one row, again and again, of what is multiplied anyway: kernels are compiled for the memory they see. */
-        private Sample sample(Panels w, Rows x, int count) {
+        void multiply(Panels w, RowTiles x, Rows y) {
+            if (tiles.over) {
+                vectorTiles.multiply(w, x, y);
+                return;
+            }
+            plainTiles.multiply(w, x, y);
+            if (due(tiles, w, y)) {
+                RowTiles tile = new RowTiles(x.data(), x.offset(), 0, TILED_ROWS);
+                tiles.compare(sample(plainTiles, vectorTiles, w, tile, TILED_ROWS));
+            }
+        }
+
+        private static boolean due(Start start, Panels w, Rows y) {
+            return start.due((long) w.count() * Panels.WIDTH * w.depth() * y.count());
+        }
+
+        /** A panel and one row or tile, again and again, of what is multiplied anyway: kernels are compiled for the memory they see. */
+        private static <X> Sample sample(Multiply<X> plain, Multiply<X> vector, Panels w, X x, int rows) {
             Panels panel = new Panels(w.data(), w.offset(), w.stride(), 1, w.depth());
-            Rows in = new Rows(x.data(), x.offset(), 0, count);
-            Rows out = Rows.of(new float[count * Panels.WIDTH], Panels.WIDTH, count);
-            return new Sample(() -> plain.multiply(panel, in, out), () -> vector.multiply(panel, in, out));
+            Rows out = Rows.of(new float[rows * Panels.WIDTH], Panels.WIDTH, rows);
+            return new Sample(() -> plain.multiply(panel, x, out), () -> vector.multiply(panel, x, out));
+        }
+
+        Stream<Start> starts() {
+            return Stream.of(row, rows, tiles);
         }
     }
 
     /** How many kernels have gone over to their vector twins. */
     long started() {
-        return Stream.of(
-                        f32.row,
-                        f32.rows,
-                        bf16.row,
-                        bf16.rows,
-                        int8.row,
-                        int8.rows,
-                        addWeightedRows,
-                        layerNorm,
-                        expSum,
-                        gelu)
+        return Stream.concat(
+                        Stream.of(f32, bf16, int8).flatMap(Product::starts),
+                        Stream.of(addWeightedRows, layerNorm, expSum, gelu))
                 .filter(start -> start.over)
                 .count();
     }
@@ -177,6 +195,11 @@ final class StartingKernels implements KernelSet {
     @Override
     public String name() {
         return vector.name();
+    }
+
+    @Override
+    public int fewRows() {
+        return vector.fewRows();
     }
 
     @Override
@@ -191,6 +214,21 @@ final class StartingKernels implements KernelSet {
 
     @Override
     public void multiplyInt8(Panels w, Rows x, Rows y) {
+        int8.multiply(w, x, y);
+    }
+
+    @Override
+    public void multiplyF32(Panels w, RowTiles x, Rows y) {
+        f32.multiply(w, x, y);
+    }
+
+    @Override
+    public void multiplyBf16(Panels w, RowTiles x, Rows y) {
+        bf16.multiply(w, x, y);
+    }
+
+    @Override
+    public void multiplyInt8(Panels w, RowTiles x, Rows y) {
         int8.multiply(w, x, y);
     }
 
@@ -262,7 +300,7 @@ final class StartingKernels implements KernelSet {
     // What no first token needs is compiled while it is used.
 
     @Override
-    public void addProductF32(Panels w, Rows x, MemorySegment y, long offset) {
+    public void addProductF32(Panels w, RowTiles x, MemorySegment y, long offset) {
         vector.addProductF32(w, x, y, offset);
     }
 
@@ -305,6 +343,16 @@ final class StartingKernels implements KernelSet {
     @Override
     public void geluBackward(float[] x, float[] dy, int offset, int n) {
         vector.geluBackward(x, dy, offset, n);
+    }
+
+    @Override
+    public void add(float[] x, int xOffset, float[] y, int yOffset, int n) {
+        vector.add(x, xOffset, y, yOffset, n);
+    }
+
+    @Override
+    public void scale(float[] x, int xOffset, float[] y, int yOffset, int n) {
+        vector.scale(x, xOffset, y, yOffset, n);
     }
 
     @Override

@@ -42,8 +42,28 @@ final class VectorKernels implements KernelSet {
     }
 
     @Override
-    public void addProductF32(Panels w, Rows x, MemorySegment y, long offset) {
-        VectorTiles.addSixRows(w, x, y, offset);
+    public int fewRows() {
+        return VectorProducts.FEW_ROWS;
+    }
+
+    @Override
+    public void multiplyF32(Panels w, RowTiles x, Rows y) {
+        VectorProducts.multiplyF32(w, x, y);
+    }
+
+    @Override
+    public void multiplyBf16(Panels w, RowTiles x, Rows y) {
+        VectorProducts.multiplyBf16(w, x, y);
+    }
+
+    @Override
+    public void multiplyInt8(Panels w, RowTiles x, Rows y) {
+        VectorProducts.multiplyInt8(w, x, y);
+    }
+
+    @Override
+    public void addProductF32(Panels w, RowTiles x, MemorySegment y, long offset) {
+        VectorTiles.addTiles(w, x, y, offset);
     }
 
     private static FloatVector f32(MemorySegment m, long offset) {
@@ -219,6 +239,32 @@ final class VectorKernels implements KernelSet {
         }
         for (; i < offset + n; i++) {
             x[i] = ScalarKernels.gelu(x[i]);
+        }
+    }
+
+    @Override
+    public void add(float[] x, int xOffset, float[] y, int yOffset, int n) {
+        int i = 0;
+        for (; i + W <= n; i += W) {
+            FloatVector.fromArray(S, y, yOffset + i)
+                    .add(FloatVector.fromArray(S, x, xOffset + i))
+                    .intoArray(y, yOffset + i);
+        }
+        for (; i < n; i++) {
+            y[yOffset + i] += x[xOffset + i];
+        }
+    }
+
+    @Override
+    public void scale(float[] x, int xOffset, float[] y, int yOffset, int n) {
+        int i = 0;
+        for (; i + W <= n; i += W) {
+            FloatVector.fromArray(S, y, yOffset + i)
+                    .mul(FloatVector.fromArray(S, x, xOffset + i))
+                    .intoArray(y, yOffset + i);
+        }
+        for (; i < n; i++) {
+            y[yOffset + i] *= x[xOffset + i];
         }
     }
 

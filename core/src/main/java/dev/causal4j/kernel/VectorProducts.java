@@ -13,8 +13,8 @@ import jdk.incubator.vector.VectorSpecies;
  *
  * <p>One row is limited by how fast weights are read ({@link VectorRow}): each dtype is widened in registers. With 32
  * registers of 16 lanes that also serves two to eight rows, four at a time. More rows, or fewer registers, are limited by
- * multiply-adds: a panel is widened to f32 once, into scratch that the second-level cache holds, and then serves all rows,
- * six at a time ({@link VectorTiles}).
+ * multiply-adds: rows come in tiles of six ({@link RowTiles}), and a panel is widened to f32 once, into scratch that the
+ * second-level cache holds, and then serves all tiles ({@link VectorTiles}).
  */
 final class VectorProducts {
     static final VectorSpecies<Float> S = VectorWidth.floats();
@@ -34,7 +34,7 @@ final class VectorProducts {
     static int one = 1;
 
     /** Up to so many rows are served straight from the weights, if a vector has 16 lanes. */
-    private static final int FEW = W == 16 ? 8 : 1;
+    static final int FEW_ROWS = W == 16 ? 8 : 1;
 
     /** Where a thread widens a panel to. */
     private static final ThreadLocal<MemorySegment> WIDE = ThreadLocal.withInitial(() -> MemorySegment.NULL);
@@ -42,85 +42,91 @@ final class VectorProducts {
     private VectorProducts() {}
 
     static void multiplyF32(Panels w, Rows x, Rows y) {
-        if (y.count() > FEW) {
-            for (int p = 0; p < w.count(); p++) {
-                VectorTiles.sixRows(w.data(), w.start(p), w.depth(), x, y, p * Panels.WIDTH);
-            }
-        } else if (y.count() > 1) {
+        if (y.count() > 1) {
             for (int p = 0; p < w.count(); p++) {
                 for (int r = 0; r < y.count(); r += 4) {
                     VectorTiles.fourRowsF32(w, w.start(p), x, y, r, p * Panels.WIDTH);
                 }
             }
-        } else {
-            int groups = w.count() * (Panels.WIDTH / (4 * W));
-            for (int g = 0; g < groups; g += 2) {
-                // An odd group at the end is paired with itself: the same results are stored twice.
-                int h = Math.min(g + 1, groups - 1);
-                int out = y.offset();
-                VectorRow.rowF32(w, group(w, g), group(w, h), x, y.data(), out + g * 4 * W, out + h * 4 * W);
-            }
+            return;
+        }
+        int groups = w.count() * (Panels.WIDTH / (4 * W));
+        for (int g = 0; g < groups; g += 2) {
+            // An odd group at the end is paired with itself: the same results are stored twice.
+            int h = Math.min(g + 1, groups - 1);
+            int out = y.offset();
+            VectorRow.rowF32(w, group(w, g), group(w, h), x, y.data(), out + g * 4 * W, out + h * 4 * W);
         }
     }
 
     static void multiplyBf16(Panels w, Rows x, Rows y) {
-        if (y.count() > FEW) {
-            MemorySegment wide = wide(w.depth());
-            for (int p = 0; p < w.count(); p++) {
-                widenBf16(w.data(), w.start(p), w.depth(), wide);
-                VectorTiles.sixRows(wide, 0, w.depth(), x, y, p * Panels.WIDTH);
-            }
-        } else if (y.count() > 1) {
+        if (y.count() > 1) {
             for (int p = 0; p < w.count(); p++) {
                 for (int r = 0; r < y.count(); r += 4) {
                     VectorTiles.fourRowsBf16(w, w.start(p), x, y, r, p * Panels.WIDTH);
                 }
             }
-        } else {
-            for (int p = 0; p < w.count(); p += 2) {
-                int q = Math.min(p + 1, w.count() - 1);
-                for (int word = 0; word < Panels.WIDTH / 2; word += 2 * W) {
-                    int output = lowOutput(word);
-                    VectorRow.rowBf16(
-                            w,
-                            w.start(p) + word * 4L,
-                            w.start(q) + word * 4L,
-                            x,
-                            y.data(),
-                            y.offset() + p * Panels.WIDTH + output,
-                            y.offset() + q * Panels.WIDTH + output);
-                }
+            return;
+        }
+        for (int p = 0; p < w.count(); p += 2) {
+            int q = Math.min(p + 1, w.count() - 1);
+            for (int word = 0; word < Panels.WIDTH / 2; word += 2 * W) {
+                int output = lowOutput(word);
+                VectorRow.rowBf16(
+                        w,
+                        w.start(p) + word * 4L,
+                        w.start(q) + word * 4L,
+                        x,
+                        y.data(),
+                        y.offset() + p * Panels.WIDTH + output,
+                        y.offset() + q * Panels.WIDTH + output);
             }
         }
     }
 
     static void multiplyInt8(Panels w, Rows x, Rows y) {
-        if (y.count() > FEW) {
-            MemorySegment wide = wide(w.depth());
-            for (int p = 0; p < w.count(); p++) {
-                widenInt8(w.data(), w.start(p), w.depth(), wide);
-                VectorTiles.sixRows(wide, 0, w.depth(), x, y, p * Panels.WIDTH);
-            }
-        } else if (y.count() > 1) {
+        if (y.count() > 1) {
             for (int p = 0; p < w.count(); p++) {
                 for (int r = 0; r < y.count(); r += 4) {
                     VectorTiles.fourRowsInt8(w, w.start(p), x, y, r, p * Panels.WIDTH);
                 }
             }
-        } else {
-            for (int p = 0; p < w.count(); p += 2) {
-                int q = Math.min(p + 1, w.count() - 1);
-                for (int word = 0; word < 16; word += W) {
-                    VectorRow.rowInt8(
-                            w,
-                            w.start(p) + word * 4L,
-                            w.start(q) + word * 4L,
-                            x,
-                            y.data(),
-                            y.offset() + p * Panels.WIDTH + word,
-                            y.offset() + q * Panels.WIDTH + word);
-                }
+            return;
+        }
+        for (int p = 0; p < w.count(); p += 2) {
+            int q = Math.min(p + 1, w.count() - 1);
+            for (int word = 0; word < 16; word += W) {
+                VectorRow.rowInt8(
+                        w,
+                        w.start(p) + word * 4L,
+                        w.start(q) + word * 4L,
+                        x,
+                        y.data(),
+                        y.offset() + p * Panels.WIDTH + word,
+                        y.offset() + q * Panels.WIDTH + word);
             }
+        }
+    }
+
+    static void multiplyF32(Panels w, RowTiles x, Rows y) {
+        for (int p = 0; p < w.count(); p++) {
+            VectorTiles.tiles(w.data(), w.start(p), w.depth(), x, y, p * Panels.WIDTH);
+        }
+    }
+
+    static void multiplyBf16(Panels w, RowTiles x, Rows y) {
+        MemorySegment wide = wide(w.depth());
+        for (int p = 0; p < w.count(); p++) {
+            widenBf16(w.data(), w.start(p), w.depth(), wide);
+            VectorTiles.tiles(wide, 0, w.depth(), x, y, p * Panels.WIDTH);
+        }
+    }
+
+    static void multiplyInt8(Panels w, RowTiles x, Rows y) {
+        MemorySegment wide = wide(w.depth());
+        for (int p = 0; p < w.count(); p++) {
+            widenInt8(w.data(), w.start(p), w.depth(), wide);
+            VectorTiles.tiles(wide, 0, w.depth(), x, y, p * Panels.WIDTH);
         }
     }
 

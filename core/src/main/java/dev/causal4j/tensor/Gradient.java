@@ -2,6 +2,7 @@ package dev.causal4j.tensor;
 
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Panels;
+import dev.causal4j.kernel.RowTiles;
 import dev.causal4j.kernel.Rows;
 import dev.causal4j.kernel.Threads;
 import java.lang.foreign.Arena;
@@ -25,8 +26,8 @@ public final class Gradient {
     /** Rows of a batch that are summed at once: their part of a panel's product stays in the second-level cache. */
     private static final int BLOCK = 512;
 
-    /** Floats that keep the columns of a transposed block from falling into the same cache sets. */
-    private static final int SKEW = 16;
+    /** Where a thread makes tiles of the columns of a block. */
+    private static final ThreadLocal<Operand.Memory> COLUMNS = ThreadLocal.withInitial(Operand.Memory::new);
 
     private final int rows;
     private final int cols;
@@ -115,13 +116,14 @@ public final class Gradient {
                     "rows: expected as many outputs as inputs, got " + dy.count() + " and " + x.count());
         }
         int most = Math.min(BLOCK, dy.count());
-        Rows columns = new Rows(new float[cols * (most + SKEW)], 0, most + SKEW, cols); // [cols, R], x transposed
         try (Arena arena = Arena.ofShared()) {
             ConcurrentLinkedQueue<Panel> scratch = new ConcurrentLinkedQueue<>();
             for (int r = 0; r < dy.count(); r += BLOCK) {
                 int count = Math.min(BLOCK, dy.count() - r);
                 Rows some = new Rows(dy.data(), dy.start(r), dy.stride(), count);
-                transpose(new Rows(x.data(), x.start(r), x.stride(), count), columns);
+                Rows inputs = new Rows(x.data(), x.start(r), x.stride(), count);
+                RowTiles columns = COLUMNS.get().tiles(cols, count); // [cols, R], x transposed
+                Threads.each(RowTiles.needed(cols), tile -> columns.fillAcross(tile, inputs));
                 Threads.run(Panels.needed(rows), panel -> {
                     Panel free = scratch.poll();
                     Panel mine = free == null ? new Panel(arena, most) : free;
@@ -131,14 +133,6 @@ public final class Gradient {
                 });
             }
         }
-    }
-
-    private void transpose(Rows x, Rows columns) {
-        Threads.run(Panels.needed(cols), task -> {
-            int first = task * Panels.WIDTH;
-            int width = Math.min(Panels.WIDTH, cols - first);
-            Transposition.transpose(x, first, new Rows(columns.data(), columns.start(first), columns.stride(), width));
-        });
     }
 
     /** 64 columns of a block of rows, as a panel. */

@@ -2,6 +2,7 @@ package dev.causal4j.tensor;
 
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Panels;
+import dev.causal4j.kernel.RowTiles;
 import dev.causal4j.kernel.Rows;
 import dev.causal4j.kernel.Threads;
 import java.lang.foreign.Arena;
@@ -28,6 +29,12 @@ public final class Matrix {
 
     /** Tasks for each thread: enough to even out a slow core, few enough that each reads a long run. */
     private static final int TASKS_PER_THREAD = 16;
+
+    /** Register tiles for which a panel is worth reading: 48 rows. */
+    private static final int LEAST_TILES = 8;
+
+    /** Where a thread's products make tiles of their rows. */
+    private static final ThreadLocal<Operand.Memory> OPERANDS = ThreadLocal.withInitial(Operand.Memory::new);
 
     private final DType dtype;
     private final int rows;
@@ -199,12 +206,40 @@ public final class Matrix {
         if (y.stride() < rows && y.count() > 1) {
             throw new IllegalArgumentException("y: expected rows of " + rows + " numbers, got " + y.stride());
         }
+        if (Kernels.readsTiles(x.count())) {
+            int most = Operand.most(x.count(), cols);
+            for (int first = 0; first < x.count(); first += most) {
+                int count = Math.min(most, x.count() - first);
+                multiplyTiles(
+                        Operand.of(new Rows(x.data(), x.start(first), x.stride(), count), cols, OPERANDS.get()),
+                        bias,
+                        new Rows(y.data(), y.start(first), y.stride(), count));
+            }
+            return;
+        }
+        Operand few = new Operand(x, null);
         int pairs = Math.ceilDiv(panels(), 2); // the kernel of one row reads two panels at once
         int tasks = Math.min(pairs, TASKS_PER_THREAD * Threads.count());
         Threads.run(tasks, task -> {
             int from = 2 * (int) ((long) pairs * task / tasks);
             int to = 2 * (int) ((long) pairs * (task + 1) / tasks);
-            multiplyPanels(from, Math.min(to, panels()), x, bias, y);
+            multiplyPanels(from, Math.min(to, panels()), few, bias, y);
+        });
+    }
+
+    /** Many rows: a task is one panel, or where there are few panels a part of the rows of one. */
+    private void multiplyTiles(Operand x, float @Nullable [] bias, Rows y) {
+        int panels = panels();
+        int tiles = RowTiles.needed(y.count());
+        int parts = Math.clamp(TASKS_PER_THREAD * Threads.count() / panels, 1, Math.max(1, tiles / LEAST_TILES));
+        int partRows = RowTiles.ROWS * Math.ceilDiv(tiles, parts);
+        Threads.run(panels * parts, task -> {
+            int first = task % parts * partRows;
+            int count = Math.min(partRows, y.count() - first);
+            if (count > 0) {
+                Rows out = new Rows(y.data(), y.start(first), y.stride(), count);
+                multiplyPanels(task / parts, task / parts + 1, x.slice(first, count), bias, out);
+            }
         });
     }
 
@@ -214,10 +249,10 @@ public final class Matrix {
      *
      * @param from a multiple of {@link Panels#WIDTH}
      * @param to a multiple of it too, or {@code rows()}
-     * @param x rows of {@code cols()} numbers
+     * @param x prepared rows of {@code cols()} numbers
      * @param y as many rows, of {@code to - from} numbers
      */
-    public void multiplyOutputs(int from, int to, Rows x, Rows y) {
+    public void multiplyOutputs(int from, int to, Operand x, Rows y) {
         Objects.checkFromToIndex(from, to, rows);
         if (from % Panels.WIDTH != 0 || (to % Panels.WIDTH != 0 && to != rows)) {
             throw new IllegalArgumentException("outputs: expected whole panels, got " + from + " to " + to);
@@ -226,11 +261,14 @@ public final class Matrix {
         multiplyPanels(from / Panels.WIDTH, Panels.needed(to), x, null, all);
     }
 
-    private void multiplyPanels(int from, int to, Rows x, float @Nullable [] bias, Rows y) {
+    private void multiplyPanels(int from, int to, Operand x, float @Nullable [] bias, Rows y) {
         int whole = Math.min(to, rows / Panels.WIDTH);
-        if (from < whole) {
-            Rows target = new Rows(y.data(), y.offset() + from * Panels.WIDTH, y.stride(), y.count());
-            multiply(from, whole - from, x, target);
+        int step = x.tiles() == null
+                ? Math.max(1, whole - from)
+                : 1; // of many rows, what is finished at once is in the cache
+        for (int p = from; p < whole; p += step) {
+            multiply(p, step, x, new Rows(y.data(), y.offset() + p * Panels.WIDTH, y.stride(), y.count()));
+            finish(y, p * Panels.WIDTH, (p + step) * Panels.WIDTH, bias);
         }
         if (whole < to) { // the last panel is padded: its results go through a scratch row
             int width = rows - whole * Panels.WIDTH;
@@ -239,33 +277,47 @@ public final class Matrix {
             for (int r = 0; r < y.count(); r++) {
                 System.arraycopy(scratch.data(), scratch.start(r), y.data(), y.start(r) + whole * Panels.WIDTH, width);
             }
-        }
-        int end = Math.min(rows, to * Panels.WIDTH);
-        for (int r = 0; r < y.count(); r++) {
-            finish(y.data(), y.start(r), from * Panels.WIDTH, end, bias);
+            finish(y, whole * Panels.WIDTH, rows, bias);
         }
     }
 
     /** Scales the outputs of an int8 matrix, then adds the bias. */
-    private void finish(float[] y, int start, int from, int to, float @Nullable [] bias) {
-        if (scales != null) {
-            for (int n = from; n < to; n++) {
-                y[start + n] *= scales[n];
+    private void finish(Rows y, int from, int to, float @Nullable [] bias) {
+        for (int r = 0; r < y.count(); r++) {
+            if (scales != null) {
+                Kernels.scale(scales, from, y.data(), y.start(r) + from, to - from);
             }
-        }
-        if (bias != null) {
-            for (int n = from; n < to; n++) {
-                y[start + n] += bias[n];
+            if (bias != null) {
+                Kernels.add(bias, from, y.data(), y.start(r) + from, to - from);
             }
         }
     }
 
-    private void multiply(int panel, int count, Rows x, Rows y) {
+    private void multiply(int panel, int count, Operand x, Rows y) {
         Panels run = new Panels(data, panel * panelBytes(), panelBytes(), count, cols);
+        RowTiles tiles = x.tiles();
         switch (dtype) {
-            case F32 -> Kernels.multiplyF32(run, x, y);
-            case BF16 -> Kernels.multiplyBf16(run, x, y);
-            case INT8 -> Kernels.multiplyInt8(run, x, y);
+            case F32 -> {
+                if (tiles == null) {
+                    Kernels.multiplyF32(run, x.rows(), y);
+                } else {
+                    Kernels.multiplyF32(run, tiles, y);
+                }
+            }
+            case BF16 -> {
+                if (tiles == null) {
+                    Kernels.multiplyBf16(run, x.rows(), y);
+                } else {
+                    Kernels.multiplyBf16(run, tiles, y);
+                }
+            }
+            case INT8 -> {
+                if (tiles == null) {
+                    Kernels.multiplyInt8(run, x.rows(), y);
+                } else {
+                    Kernels.multiplyInt8(run, tiles, y);
+                }
+            }
             case F16 -> throw new AssertionError(dtype);
         }
     }

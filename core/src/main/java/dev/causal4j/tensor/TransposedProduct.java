@@ -2,6 +2,7 @@ package dev.causal4j.tensor;
 
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Panels;
+import dev.causal4j.kernel.RowTiles;
 import dev.causal4j.kernel.Rows;
 import dev.causal4j.kernel.Threads;
 import java.lang.foreign.Arena;
@@ -26,9 +27,13 @@ final class TransposedProduct {
     /** A part has no fewer rows than this, since it transposes for itself. */
     private static final int LEAST_ROWS = 64;
 
+    /** Where a thread's products make tiles of a group's gradients. */
+    private static final ThreadLocal<Operand.Memory> TILES = ThreadLocal.withInitial(Operand.Memory::new);
+
     private final Matrix matrix;
     private final Rows dy;
     private final Rows dx;
+    private final int partRows; // whole tiles
     private final int parts; // of the rows
     private final ConcurrentLinkedQueue<Scratch> scratch = new ConcurrentLinkedQueue<>();
 
@@ -37,24 +42,29 @@ final class TransposedProduct {
         this.dy = dy;
         this.dx = dx;
         int wanted = Math.ceilDiv(2 * Threads.count(), Panels.needed(matrix.cols())); // two tasks a thread, to be even
-        this.parts = Math.clamp(dy.count() / LEAST_ROWS, 1, wanted);
+        int most = Math.clamp(dy.count() / LEAST_ROWS, 1, wanted);
+        this.partRows = RowTiles.ROWS * Math.max(1, Math.ceilDiv(RowTiles.needed(dy.count()), most));
+        this.parts = Math.ceilDiv(dy.count(), partRows);
     }
 
     void run() {
+        Operand.Memory memory = TILES.get();
         try (Arena arena = Arena.ofShared()) {
-            Threads.run(parts * Panels.needed(matrix.cols()), task -> {
-                Scratch free = scratch.poll();
-                Scratch mine = free == null ? new Scratch(arena, Math.ceilDiv(dy.count(), parts)) : free;
-                int from = (int) ((long) dy.count() * (task % parts) / parts);
-                int to = (int) ((long) dy.count() * (task % parts + 1) / parts);
-                multiply(task / parts * Panels.WIDTH, rows(dy, from, to), rows(dx, from, to), mine);
-                scratch.add(mine);
-            });
+            for (int from = 0; from < matrix.rows(); from += GROUP) {
+                int first = from;
+                int outputs = Math.min(GROUP, matrix.rows() - from);
+                Rows group = new Rows(dy.data(), dy.offset() + from, dy.stride(), dy.count());
+                RowTiles tiles = Operand.tiles(group, outputs, memory);
+                Threads.run(parts * Panels.needed(matrix.cols()), task -> {
+                    Scratch free = scratch.poll();
+                    Scratch mine = free == null ? new Scratch(arena, partRows) : free;
+                    int row = task % parts * partRows;
+                    int count = Math.min(partRows, dy.count() - row);
+                    multiply(first, outputs, task / parts * Panels.WIDTH, tiles.rows(row, count), row, mine);
+                    scratch.add(mine);
+                });
+            }
         }
-    }
-
-    private static Rows rows(Rows all, int from, int to) {
-        return new Rows(all.data(), all.start(from), all.stride(), to - from);
     }
 
     /** What a thread works in. */
@@ -70,24 +80,20 @@ final class TransposedProduct {
         }
     }
 
-    /** Makes inputs {@code col} to {@code col + 63} of some rows. */
-    private void multiply(int col, Rows dySome, Rows dxSome, Scratch mine) {
+    /** Adds the chains of outputs {@code from} on to inputs {@code col} to {@code col + 63} of rows {@code row} on. */
+    private void multiply(int from, int outputs, int col, RowTiles x, int row, Scratch mine) {
         int width = Math.min(Panels.WIDTH, matrix.cols() - col);
-        Rows target = new Rows(dxSome.data(), dxSome.offset() + col, dxSome.stride(), dxSome.count());
-        Rows product = Rows.of(mine.product, Panels.WIDTH, dySome.count());
-        for (int from = 0; from < matrix.rows(); from += GROUP) {
-            int outputs = Math.min(GROUP, matrix.rows() - from);
-            transpose(from, outputs, col, width, mine);
-            Panels panel = new Panels(mine.panel, 0, 0, 1, outputs);
-            Rows x = new Rows(dySome.data(), dySome.offset() + from, dySome.stride(), dySome.count());
-            if (from == 0 && width == Panels.WIDTH) { // the first chains are where the sums begin
-                Kernels.multiplyF32(panel, x, target);
-                continue;
-            }
-            Kernels.multiplyF32(panel, x, product);
-            for (int r = 0; r < target.count(); r++) {
-                add(product.data(), product.start(r), target.data(), target.start(r), width, from == 0);
-            }
+        Rows target = new Rows(dx.data(), dx.start(row) + col, dx.stride(), x.count());
+        transpose(from, outputs, col, width, mine);
+        Panels panel = new Panels(mine.panel, 0, 0, 1, outputs);
+        if (from == 0 && width == Panels.WIDTH) { // the first chains are where the sums begin
+            Kernels.multiplyF32(panel, x, target);
+            return;
+        }
+        Rows product = Rows.of(mine.product, Panels.WIDTH, x.count());
+        Kernels.multiplyF32(panel, x, product);
+        for (int r = 0; r < target.count(); r++) {
+            add(product.data(), product.start(r), target.data(), target.start(r), width, from == 0);
         }
     }
 

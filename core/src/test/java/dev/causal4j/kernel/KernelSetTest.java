@@ -76,10 +76,51 @@ class KernelSetTest {
     }
 
     private static void multiply(KernelSet set, Panels w, Rows x, Rows y, int bytes) {
+        if (y.count() > set.fewRows()) {
+            RowTiles tiles = tiles(x, w.depth());
+            switch (bytes) {
+                case 4 -> set.multiplyF32(w, tiles, y);
+                case 2 -> set.multiplyBf16(w, tiles, y);
+                default -> set.multiplyInt8(w, tiles, y);
+            }
+            return;
+        }
         switch (bytes) {
             case 4 -> set.multiplyF32(w, x, y);
             case 2 -> set.multiplyBf16(w, x, y);
             default -> set.multiplyInt8(w, x, y);
+        }
+    }
+
+    /** Tiles that do not begin where their array does and lie apart. */
+    private static RowTiles tiles(Rows x, int depth) {
+        int stride = depth * RowTiles.STEP + 3;
+        RowTiles tiles = new RowTiles(new float[2 + RowTiles.needed(x.count()) * stride], 2, stride, x.count());
+        for (int tile = 0; tile < RowTiles.needed(x.count()); tile++) {
+            tiles.fill(tile, x, depth);
+        }
+        return tiles;
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 5, 6, 7, 13})
+    void aProductOfTilesHasTheBitsOfTheProductOfTheirRows(int rows) {
+        int depth = 67;
+        Rows x = new Rows(numbers(5 + rows * (depth + 3)), 5, depth + 3, rows);
+        for (int bytes : new int[] {4, 2, 1}) {
+            Panels w = panels(2, depth, bytes);
+            float[] expected = new float[rows * 128];
+            multiply(scalar, w, x, Rows.of(expected, 128, rows), bytes);
+            for (KernelSet set : new KernelSet[] {scalar, vector}) {
+                float[] actual = new float[rows * 128];
+                RowTiles tiles = tiles(x, depth);
+                switch (bytes) {
+                    case 4 -> set.multiplyF32(w, tiles, Rows.of(actual, 128, rows));
+                    case 2 -> set.multiplyBf16(w, tiles, Rows.of(actual, 128, rows));
+                    default -> set.multiplyInt8(w, tiles, Rows.of(actual, 128, rows));
+                }
+                assertThat(actual).as("bytes %d", bytes).containsExactly(expected);
+            }
         }
     }
 
@@ -88,7 +129,7 @@ class KernelSetTest {
     void continuedChainsHaveTheBitsOfTheSpecification(int rows) {
         for (int depth : DEPTHS) {
             Panels w = panels(1, depth, 4);
-            Rows x = new Rows(numbers(5 + rows * (depth + 3)), 5, depth + 3, rows);
+            RowTiles x = tiles(new Rows(numbers(5 + rows * (depth + 3)), 5, depth + 3, rows), depth);
             MemorySegment expected = memory(rows * 256L + 8);
             MemorySegment actual = Arena.ofAuto().allocate(rows * 256L + 8, 64).copyFrom(expected);
             scalar.addProductF32(w, x, expected, 4);
@@ -137,6 +178,20 @@ class KernelSetTest {
             float[] actual = expected.clone();
             scalar.layerNorm(x, 4, gain, bias, 1e-5f, expected, 2);
             vector.layerNorm(x, 4, gain, bias, 1e-5f, actual, 2);
+            assertThat(actual).as("n %d", n).containsExactly(expected);
+        }
+    }
+
+    @Test
+    void sumsAndProductsOfNumbersHaveTheBitsOfTheSpecification() {
+        for (int n : LENGTHS) {
+            float[] x = numbers(n + 2);
+            float[] expected = numbers(n + 3);
+            float[] actual = expected.clone();
+            scalar.add(x, 2, expected, 3, n);
+            scalar.scale(x, 1, expected, 2, n);
+            vector.add(x, 2, actual, 3, n);
+            vector.scale(x, 1, actual, 2, n);
             assertThat(actual).as("n %d", n).containsExactly(expected);
         }
     }

@@ -1,0 +1,61 @@
+package dev.causal4j.tensor;
+
+import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.RowTiles;
+import dev.causal4j.kernel.Rows;
+import dev.causal4j.kernel.Threads;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The rows that products read: where they lie if they are few, in tiles made once if they are many. Valid until its memory
+ * is used again; the rows must not change meanwhile.
+ *
+ * @param rows [N, cols]
+ * @param tiles the same in tiles, or null
+ */
+public record Operand(Rows rows, @Nullable RowTiles tiles) {
+    /** Bytes of tiles, unless a tile needs more. */
+    static final int MOST_BYTES = 8 << 20;
+
+    /** Where tiles are made, kept for the next operand. Belongs to one caller; not thread-safe. */
+    public static final class Memory {
+        private float[] numbers = {};
+
+        /** Tiles for so many rows, still to be filled. */
+        RowTiles tiles(int rows, int depth) {
+            int size = RowTiles.size(rows, depth);
+            if (numbers.length < size) {
+                numbers = new float[size];
+            }
+            return RowTiles.in(numbers, rows, depth);
+        }
+    }
+
+    /** Prepares rows of {@code cols} numbers, shared among {@link Threads}; many only {@link #most} at a time. */
+    public static Operand of(Rows x, int cols, Memory memory) {
+        return new Operand(x, Kernels.readsTiles(x.count()) ? tiles(x, cols, memory) : null);
+    }
+
+    static RowTiles tiles(Rows x, int cols, Memory memory) {
+        RowTiles tiles = memory.tiles(x.count(), cols);
+        Threads.each(RowTiles.needed(x.count()), tile -> tiles.fill(tile, x, cols));
+        return tiles;
+    }
+
+    /**
+     * How many rows to prepare at once, so that all parts of {@code rows} rows are about equal and their tiles take no more
+     * than 8 MB: a multiple of a tile's rows.
+     */
+    public static int most(int rows, int cols) {
+        int fitting = Math.max(1, MOST_BYTES / (4 * RowTiles.size(1, cols)));
+        int tiles = Math.max(1, RowTiles.needed(rows));
+        return RowTiles.ROWS * Math.ceilDiv(tiles, Math.ceilDiv(tiles, fitting));
+    }
+
+    /** Some neighbouring rows, of which the first is a multiple of a tile's rows. */
+    public Operand slice(int first, int count) {
+        return new Operand(
+                new Rows(rows.data(), rows.start(first), rows.stride(), count),
+                tiles == null ? null : tiles.rows(first, count));
+    }
+}
