@@ -101,7 +101,7 @@ final class StreamingSoftmax {
     private void chunk(int from, int to, Partials partials) {
         int rows = to - from;
         int tileRows =
-                Math.clamp(TILE_BYTES / (4L * TILE * Threads.count()) / RowTiles.ROWS, 1, TILE_ROWS / RowTiles.ROWS)
+                Math.clamp(TILE_BYTES / (4L * TILE * Threads.count()) / RowTiles.ROWS, 2, TILE_ROWS / RowTiles.ROWS)
                         * RowTiles.ROWS;
         Operand operand = Operand.of(
                 new Rows(hidden.data(), hidden.start(from), hidden.stride(), rows), head.hiddenSize(), memory);

@@ -11,12 +11,12 @@ interface KernelSet {
     /** The name in JSON: {@code scalar}, {@code vector128}, {@code vector256} or {@code vector512}. */
     String name();
 
-    /** Products of up to so many rows read them where they lie; those of more rows read tiles. */
-    int fewRows();
+    /** The height of the tiles that products of so many rows read; 0 if they read rows where they lie. */
+    int tileRows(int rows);
 
     /**
      * y[r][64 p + j] = sum over k of x[r][k] · panel[p][k][j], one chain of fused multiply-adds in the order of k that
-     * starts at +0, for at most {@link #fewRows} rows.
+     * starts at +0, for as many rows as are read where they lie.
      */
     void multiplyF32(Panels w, Rows x, Rows y);
 

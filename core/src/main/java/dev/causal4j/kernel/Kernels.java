@@ -43,7 +43,7 @@ public final class Kernels {
      */
     public static void multiplyF32(Panels w, Rows x, Rows y) {
         checkProduct(w, x, y, 4);
-        if (y.count() > SET.fewRows()) {
+        if (tileRows(y.count()) > 0) {
             SET.multiplyF32(w, tiles(x, w.depth()), y);
         } else if (y.count() > 0) {
             SET.multiplyF32(w, x, y);
@@ -53,7 +53,7 @@ public final class Kernels {
     /** The same on bf16 panels. */
     public static void multiplyBf16(Panels w, Rows x, Rows y) {
         checkProduct(w, x, y, 2);
-        if (y.count() > SET.fewRows()) {
+        if (tileRows(y.count()) > 0) {
             SET.multiplyBf16(w, tiles(x, w.depth()), y);
         } else if (y.count() > 0) {
             SET.multiplyBf16(w, x, y);
@@ -63,16 +63,19 @@ public final class Kernels {
     /** The same on int8 panels; each output still lacks the factor of its row's scale. */
     public static void multiplyInt8(Panels w, Rows x, Rows y) {
         checkProduct(w, x, y, 1);
-        if (y.count() > SET.fewRows()) {
+        if (tileRows(y.count()) > 0) {
             SET.multiplyInt8(w, tiles(x, w.depth()), y);
         } else if (y.count() > 0) {
             SET.multiplyInt8(w, x, y);
         }
     }
 
-    /** Whether products of so many rows read tiles: whoever multiplies the same rows several times then makes them once. */
-    public static boolean readsTiles(int rows) {
-        return rows > SET.fewRows();
+    /**
+     * The height of the tiles that products of so many rows read; 0 if they read rows where they lie. Whoever multiplies the
+     * same rows several times makes their tiles once.
+     */
+    public static int tileRows(int rows) {
+        return SET.tileRows(rows);
     }
 
     private static RowTiles tiles(Rows x, int depth) {
@@ -80,8 +83,8 @@ public final class Kernels {
         if (TILES.get().length < size) {
             TILES.set(new float[size]);
         }
-        RowTiles tiles = RowTiles.in(TILES.get(), x.count(), depth);
-        for (int tile = 0; tile < RowTiles.needed(x.count()); tile++) {
+        RowTiles tiles = RowTiles.of(TILES.get(), x.count(), depth);
+        for (int tile = 0; tile < tiles.tiles(); tile++) {
             tiles.fill(tile, x, depth);
         }
         return tiles;

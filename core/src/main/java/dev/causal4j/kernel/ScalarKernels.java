@@ -51,8 +51,8 @@ final class ScalarKernels implements KernelSet {
     }
 
     @Override
-    public int fewRows() {
-        return Integer.MAX_VALUE;
+    public int tileRows(int rows) {
+        return 0;
     }
 
     @Override

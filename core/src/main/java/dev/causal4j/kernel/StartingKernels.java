@@ -7,6 +7,7 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
@@ -23,11 +24,11 @@ final class StartingKernels implements KernelSet {
     /** Numbers of an elementwise kernel cost as much as so many multiply-adds of a product. */
     private static final int ELEMENT = 512;
 
-    /** Rows of the sample of a product of few rows. */
-    private static final int FEW_ROWS = 4;
+    /** Rows of the samples of a product of few rows, for which there may be two loops (VectorFewRows). */
+    private static final int[] FEW_ROWS = {4, 8};
 
-    /** Rows of the sample of a product of tiles. */
-    private static final int TILED_ROWS = 2 * RowTiles.ROWS;
+    /** Rows of the sample of a product of many rows. */
+    private static final int MANY_ROWS = 2 * RowTiles.ROWS;
 
     /** Numbers of an elementwise sample: some whole vectors of any width and some numbers after them. */
     private static final int SAMPLE = 1000;
@@ -121,15 +122,15 @@ final class StartingKernels implements KernelSet {
         void multiply(Panels w, X x, Rows y);
     }
 
-    /** The twins of a product. One row, few rows and tiles are different loops, which go over each for itself. */
+    /** The twins of a product. One row, few rows and many are different loops, which go over each for itself. */
     private static final class Product {
         private final Multiply<Rows> plain;
         private final Multiply<Rows> vector;
         private final Multiply<RowTiles> plainTiles;
         private final Multiply<RowTiles> vectorTiles;
         private final Start row = new Start();
-        private final Start rows = new Start();
-        private final Start tiles = new Start();
+        private final Start few = new Start();
+        private final Start many = new Start();
 
         Product(
                 Multiply<Rows> plain,
@@ -143,27 +144,27 @@ final class StartingKernels implements KernelSet {
         }
 
         void multiply(Panels w, Rows x, Rows y) {
-            Start start = y.count() == 1 ? row : rows;
-            if (start.over) {
+            if (row.over) {
                 vector.multiply(w, x, y);
                 return;
             }
             plain.multiply(w, x, y);
-            if (due(start, w, y)) {
-                int count = y.count() == 1 ? 1 : FEW_ROWS;
-                start.compare(sample(plain, vector, w, new Rows(x.data(), x.offset(), 0, count), count));
+            if (due(row, w, y)) {
+                row.compare(sample(plain, vector, w, new Rows(x.data(), x.offset(), 0, 1), 1));
             }
         }
 
         void multiply(Panels w, RowTiles x, Rows y) {
-            if (tiles.over) {
+            Start start = x.areFew() ? few : many;
+            if (start.over) {
                 vectorTiles.multiply(w, x, y);
                 return;
             }
             plainTiles.multiply(w, x, y);
-            if (due(tiles, w, y)) {
-                RowTiles tile = new RowTiles(x.data(), x.offset(), 0, TILED_ROWS);
-                tiles.compare(sample(plainTiles, vectorTiles, w, tile, TILED_ROWS));
+            if (due(start, w, y)) {
+                IntStream rows = x.areFew() ? IntStream.of(FEW_ROWS) : IntStream.of(MANY_ROWS);
+                start.compare(rows.mapToObj(count -> sample(plainTiles, vectorTiles, w, sample(x, count), count))
+                        .toArray(Sample[]::new));
             }
         }
 
@@ -171,7 +172,12 @@ final class StartingKernels implements KernelSet {
             return start.due((long) w.count() * Panels.WIDTH * w.depth() * y.count());
         }
 
-        /** A panel and one row or tile, again and again, of what is multiplied anyway: kernels are compiled for the memory they see. */
+        /** One tile, again and again. */
+        private static RowTiles sample(RowTiles x, int rows) {
+            return new RowTiles(x.data(), x.offset(), 0, x.height(), rows);
+        }
+
+        /** One panel and rows of what is multiplied anyway: kernels are compiled for the memory they see. */
         private static <X> Sample sample(Multiply<X> plain, Multiply<X> vector, Panels w, X x, int rows) {
             Panels panel = new Panels(w.data(), w.offset(), w.stride(), 1, w.depth());
             Rows out = Rows.of(new float[rows * Panels.WIDTH], Panels.WIDTH, rows);
@@ -179,7 +185,7 @@ final class StartingKernels implements KernelSet {
         }
 
         Stream<Start> starts() {
-            return Stream.of(row, rows, tiles);
+            return Stream.of(row, few, many);
         }
     }
 
@@ -198,8 +204,8 @@ final class StartingKernels implements KernelSet {
     }
 
     @Override
-    public int fewRows() {
-        return vector.fewRows();
+    public int tileRows(int rows) {
+        return vector.tileRows(rows);
     }
 
     @Override

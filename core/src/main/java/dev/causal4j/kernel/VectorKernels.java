@@ -42,8 +42,8 @@ final class VectorKernels implements KernelSet {
     }
 
     @Override
-    public int fewRows() {
-        return VectorProducts.FEW_ROWS;
+    public int tileRows(int rows) {
+        return VectorProducts.tileRows(rows);
     }
 
     @Override

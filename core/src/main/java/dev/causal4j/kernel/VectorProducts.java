@@ -12,8 +12,8 @@ import jdk.incubator.vector.VectorSpecies;
  * Matrix products on panels with W = 4, 8 or 16 lanes over outputs: chooses the loop and loads the numbers.
  *
  * <p>One row is limited by how fast weights are read ({@link VectorRow}): each dtype is widened in registers. With 32
- * registers of 16 lanes that also serves two to eight rows, four at a time. More rows, or fewer registers, are limited by
- * multiply-adds: rows come in tiles of six ({@link RowTiles}), and a panel is widened to f32 once, into scratch that the
+ * registers of 16 lanes that also serves two to eight rows ({@link VectorFewRows}). More rows, or fewer registers, are limited
+ * by multiply-adds: rows come in tiles of six ({@link RowTiles}), and a panel is widened to f32 once, into scratch that the
  * second-level cache holds, and then serves all tiles ({@link VectorTiles}).
  */
 final class VectorProducts {
@@ -33,23 +33,19 @@ final class VectorProducts {
      */
     static int one = 1;
 
-    /** Up to so many rows are served straight from the weights, if a vector has 16 lanes. */
-    static final int FEW_ROWS = W == 16 ? 8 : 1;
+    /** Up to so many rows are served straight from the weights: as many as a tile has, if a vector has 16 lanes. */
+    private static final int FEW_ROWS = W == 16 ? RowTiles.FEW : 1;
 
     /** Where a thread widens a panel to. */
     private static final ThreadLocal<MemorySegment> WIDE = ThreadLocal.withInitial(() -> MemorySegment.NULL);
 
     private VectorProducts() {}
 
+    static int tileRows(int rows) {
+        return rows <= 1 ? 0 : rows <= FEW_ROWS ? RowTiles.FEW : RowTiles.ROWS;
+    }
+
     static void multiplyF32(Panels w, Rows x, Rows y) {
-        if (y.count() > 1) {
-            for (int p = 0; p < w.count(); p++) {
-                for (int r = 0; r < y.count(); r += 4) {
-                    VectorTiles.fourRowsF32(w, w.start(p), x, y, r, p * Panels.WIDTH);
-                }
-            }
-            return;
-        }
         int groups = w.count() * (Panels.WIDTH / (4 * W));
         for (int g = 0; g < groups; g += 2) {
             // An odd group at the end is paired with itself: the same results are stored twice.
@@ -60,14 +56,6 @@ final class VectorProducts {
     }
 
     static void multiplyBf16(Panels w, Rows x, Rows y) {
-        if (y.count() > 1) {
-            for (int p = 0; p < w.count(); p++) {
-                for (int r = 0; r < y.count(); r += 4) {
-                    VectorTiles.fourRowsBf16(w, w.start(p), x, y, r, p * Panels.WIDTH);
-                }
-            }
-            return;
-        }
         for (int p = 0; p < w.count(); p += 2) {
             int q = Math.min(p + 1, w.count() - 1);
             for (int word = 0; word < Panels.WIDTH / 2; word += 2 * W) {
@@ -85,14 +73,6 @@ final class VectorProducts {
     }
 
     static void multiplyInt8(Panels w, Rows x, Rows y) {
-        if (y.count() > 1) {
-            for (int p = 0; p < w.count(); p++) {
-                for (int r = 0; r < y.count(); r += 4) {
-                    VectorTiles.fourRowsInt8(w, w.start(p), x, y, r, p * Panels.WIDTH);
-                }
-            }
-            return;
-        }
         for (int p = 0; p < w.count(); p += 2) {
             int q = Math.min(p + 1, w.count() - 1);
             for (int word = 0; word < 16; word += W) {
@@ -109,12 +89,20 @@ final class VectorProducts {
     }
 
     static void multiplyF32(Panels w, RowTiles x, Rows y) {
+        if (x.areFew()) {
+            VectorFewRows.multiplyF32(w, x, y);
+            return;
+        }
         for (int p = 0; p < w.count(); p++) {
             VectorTiles.tiles(w.data(), w.start(p), w.depth(), x, y, p * Panels.WIDTH);
         }
     }
 
     static void multiplyBf16(Panels w, RowTiles x, Rows y) {
+        if (x.areFew()) {
+            VectorFewRows.multiplyBf16(w, x, y);
+            return;
+        }
         MemorySegment wide = wide(w.depth());
         for (int p = 0; p < w.count(); p++) {
             widenBf16(w.data(), w.start(p), w.depth(), wide);
@@ -123,6 +111,10 @@ final class VectorProducts {
     }
 
     static void multiplyInt8(Panels w, RowTiles x, Rows y) {
+        if (x.areFew()) {
+            VectorFewRows.multiplyInt8(w, x, y);
+            return;
+        }
         MemorySegment wide = wide(w.depth());
         for (int p = 0; p < w.count(); p++) {
             widenInt8(w.data(), w.start(p), w.depth(), wide);

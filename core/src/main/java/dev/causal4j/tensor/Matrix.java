@@ -206,29 +206,33 @@ public final class Matrix {
         if (y.stride() < rows && y.count() > 1) {
             throw new IllegalArgumentException("y: expected rows of " + rows + " numbers, got " + y.stride());
         }
-        if (Kernels.readsTiles(x.count())) {
-            int most = Operand.most(x.count(), cols);
-            for (int first = 0; first < x.count(); first += most) {
-                int count = Math.min(most, x.count() - first);
-                multiplyTiles(
-                        Operand.of(new Rows(x.data(), x.start(first), x.stride(), count), cols, OPERANDS.get()),
-                        bias,
-                        new Rows(y.data(), y.start(first), y.stride(), count));
-            }
+        int most = Operand.most(x.count(), cols);
+        for (int first = 0; first < x.count(); first += most) {
+            int count = Math.min(most, x.count() - first);
+            Rows some = new Rows(x.data(), x.start(first), x.stride(), count);
+            multiply(
+                    Operand.of(some, cols, OPERANDS.get()),
+                    bias,
+                    new Rows(y.data(), y.start(first), y.stride(), count));
+        }
+    }
+
+    private void multiply(Operand x, float @Nullable [] bias, Rows y) {
+        if (x.areMany()) {
+            multiplyMany(x, bias, y);
             return;
         }
-        Operand few = new Operand(x, null);
         int pairs = Math.ceilDiv(panels(), 2); // the kernel of one row reads two panels at once
         int tasks = Math.min(pairs, TASKS_PER_THREAD * Threads.count());
         Threads.run(tasks, task -> {
             int from = 2 * (int) ((long) pairs * task / tasks);
             int to = 2 * (int) ((long) pairs * (task + 1) / tasks);
-            multiplyPanels(from, Math.min(to, panels()), few, bias, y);
+            multiplyPanels(from, Math.min(to, panels()), x, bias, y);
         });
     }
 
     /** Many rows: a task is one panel, or where there are few panels a part of the rows of one. */
-    private void multiplyTiles(Operand x, float @Nullable [] bias, Rows y) {
+    private void multiplyMany(Operand x, float @Nullable [] bias, Rows y) {
         int panels = panels();
         int tiles = RowTiles.needed(y.count());
         int parts = Math.clamp(TASKS_PER_THREAD * Threads.count() / panels, 1, Math.max(1, tiles / LEAST_TILES));

@@ -21,25 +21,34 @@ public record Operand(Rows rows, @Nullable RowTiles tiles) {
     public static final class Memory {
         private float[] numbers = {};
 
-        /** Tiles for so many rows, still to be filled. */
-        RowTiles tiles(int rows, int depth) {
+        /** As many numbers as tiles of so many rows take. */
+        float[] numbers(int rows, int depth) {
             int size = RowTiles.size(rows, depth);
             if (numbers.length < size) {
                 numbers = new float[size];
             }
-            return RowTiles.in(numbers, rows, depth);
+            return numbers;
+        }
+
+        /** Tiles for many rows, still to be filled. */
+        RowTiles tiles(int rows, int depth) {
+            return RowTiles.in(numbers(rows, depth), rows, depth);
         }
     }
 
     /** Prepares rows of {@code cols} numbers, shared among {@link Threads}; many only {@link #most} at a time. */
     public static Operand of(Rows x, int cols, Memory memory) {
-        return new Operand(x, Kernels.readsTiles(x.count()) ? tiles(x, cols, memory) : null);
+        if (Kernels.tileRows(x.count()) == 0) {
+            return new Operand(x, null);
+        }
+        RowTiles tiles = RowTiles.of(memory.numbers(x.count(), cols), x.count(), cols);
+        Threads.each(tiles.tiles(), tile -> tiles.fill(tile, x, cols));
+        return new Operand(x, tiles);
     }
 
-    static RowTiles tiles(Rows x, int cols, Memory memory) {
-        RowTiles tiles = memory.tiles(x.count(), cols);
-        Threads.each(RowTiles.needed(x.count()), tile -> tiles.fill(tile, x, cols));
-        return tiles;
+    /** Whether there are so many rows that each panel is worth reading for itself. */
+    boolean areMany() {
+        return tiles != null && !tiles.areFew();
     }
 
     /**

@@ -54,7 +54,8 @@ final class TransposedProduct {
                 int first = from;
                 int outputs = Math.min(GROUP, matrix.rows() - from);
                 Rows group = new Rows(dy.data(), dy.offset() + from, dy.stride(), dy.count());
-                RowTiles tiles = Operand.tiles(group, outputs, memory);
+                RowTiles tiles = memory.tiles(dy.count(), outputs);
+                Threads.each(tiles.tiles(), tile -> tiles.fill(tile, group, outputs));
                 Threads.run(parts * Panels.needed(matrix.cols()), task -> {
                     Scratch free = scratch.poll();
                     Scratch mine = free == null ? new Scratch(arena, partRows) : free;

@@ -32,6 +32,7 @@ class InliningTest {
                 VectorProducts.class,
                 VectorRow.class,
                 VectorTiles.class,
+                VectorFewRows.class,
                 VectorReductions.class,
                 VectorBackward.class
             })
@@ -54,9 +55,10 @@ class InliningTest {
 
     @Test
     void aTileIsTooLargeToBeInlined() throws IOException {
-        assertThat(methods(VectorTiles.class)
-                        .filter(method -> method.methodName().stringValue().matches("fourRows.*|(t|addT)ileOf.*")))
-                .hasSize(7)
+        assertThat(Stream.concat(methods(VectorTiles.class), methods(VectorFewRows.class))
+                        .filter(method ->
+                                method.methodName().stringValue().matches("(four|eight)Rows.*|touch|(t|addT)ileOf.*")))
+                .hasSize(10)
                 .allSatisfy(method -> assertThat(size(method))
                         .as(method.methodName().stringValue())
                         .isGreaterThan(NEVER));

@@ -55,7 +55,7 @@ class KernelSetTest {
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {1, 2, 3, 5, 6, 7, 12, 13})
+    @ValueSource(ints = {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13})
     void productsHaveTheBitsOfTheSpecification(int rows) {
         for (int depth : DEPTHS) {
             for (int panels = 1; panels <= 3; panels++) {
@@ -76,8 +76,8 @@ class KernelSetTest {
     }
 
     private static void multiply(KernelSet set, Panels w, Rows x, Rows y, int bytes) {
-        if (y.count() > set.fewRows()) {
-            RowTiles tiles = tiles(x, w.depth());
+        if (set.tileRows(y.count()) > 0) {
+            RowTiles tiles = tiles(x, w.depth(), set.tileRows(y.count()));
             switch (bytes) {
                 case 4 -> set.multiplyF32(w, tiles, y);
                 case 2 -> set.multiplyBf16(w, tiles, y);
@@ -93,10 +93,11 @@ class KernelSetTest {
     }
 
     /** Tiles that do not begin where their array does and lie apart. */
-    private static RowTiles tiles(Rows x, int depth) {
+    static RowTiles tiles(Rows x, int depth, int height) {
         int stride = depth * RowTiles.STEP + 3;
-        RowTiles tiles = new RowTiles(new float[2 + RowTiles.needed(x.count()) * stride], 2, stride, x.count());
-        for (int tile = 0; tile < RowTiles.needed(x.count()); tile++) {
+        int count = Math.ceilDiv(x.count(), height);
+        RowTiles tiles = new RowTiles(new float[2 + count * stride], 2, stride, height, x.count());
+        for (int tile = 0; tile < count; tile++) {
             tiles.fill(tile, x, depth);
         }
         return tiles;
@@ -113,7 +114,7 @@ class KernelSetTest {
             multiply(scalar, w, x, Rows.of(expected, 128, rows), bytes);
             for (KernelSet set : new KernelSet[] {scalar, vector}) {
                 float[] actual = new float[rows * 128];
-                RowTiles tiles = tiles(x, depth);
+                RowTiles tiles = tiles(x, depth, RowTiles.ROWS);
                 switch (bytes) {
                     case 4 -> set.multiplyF32(w, tiles, Rows.of(actual, 128, rows));
                     case 2 -> set.multiplyBf16(w, tiles, Rows.of(actual, 128, rows));
@@ -129,7 +130,7 @@ class KernelSetTest {
     void continuedChainsHaveTheBitsOfTheSpecification(int rows) {
         for (int depth : DEPTHS) {
             Panels w = panels(1, depth, 4);
-            RowTiles x = tiles(new Rows(numbers(5 + rows * (depth + 3)), 5, depth + 3, rows), depth);
+            RowTiles x = tiles(new Rows(numbers(5 + rows * (depth + 3)), 5, depth + 3, rows), depth, RowTiles.ROWS);
             MemorySegment expected = memory(rows * 256L + 8);
             MemorySegment actual = Arena.ofAuto().allocate(rows * 256L + 8, 64).copyFrom(expected);
             scalar.addProductF32(w, x, expected, 4);

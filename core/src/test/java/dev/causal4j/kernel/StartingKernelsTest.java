@@ -34,18 +34,25 @@ class StartingKernelsTest {
             data.set(ValueLayout.JAVA_BYTE, i, (byte) (random.nextInt(255) - 127));
         }
         Panels w = new Panels(data, 0, (long) depth * Panels.WIDTH, panels, depth);
-        for (int rows : new int[] {1, 7}) {
+        for (int rows : new int[] {1, 7, 13}) {
             Rows x = Rows.of(numbers(rows * depth), depth, rows);
+            int height = kernels.tileRows(rows);
+            RowTiles tiles = height == 0 ? null : KernelSetTest.tiles(x, depth, height);
             Rows expected = Rows.of(new float[rows * panels * Panels.WIDTH], panels * Panels.WIDTH, rows);
             plain.multiplyInt8(w, x, expected);
             long before = kernels.started();
             for (int after = 0; after < 10; after += kernels.started() > before ? 1 : 0) {
                 float[] y = new float[expected.data().length];
-                kernels.multiplyInt8(w, x, Rows.of(y, expected.stride(), rows));
+                Rows out = Rows.of(y, expected.stride(), rows);
+                if (tiles == null) {
+                    kernels.multiplyInt8(w, x, out);
+                } else {
+                    kernels.multiplyInt8(w, tiles, out);
+                }
                 assertThat(Arrays.equals(y, expected.data())).isTrue();
             }
         }
-        assertThat(kernels.started()).isEqualTo(2);
+        assertThat(kernels.started()).isEqualTo(3);
     }
 
     @Test

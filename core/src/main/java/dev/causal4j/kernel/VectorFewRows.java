@@ -1,0 +1,499 @@
+package dev.causal4j.kernel;
+
+import static dev.causal4j.kernel.VectorProducts.BF16_STEP;
+import static dev.causal4j.kernel.VectorProducts.F32_STEP;
+import static dev.causal4j.kernel.VectorProducts.INT8_STEP;
+import static dev.causal4j.kernel.VectorProducts.S;
+import static dev.causal4j.kernel.VectorProducts.broadcast;
+import static dev.causal4j.kernel.VectorProducts.f32;
+import static dev.causal4j.kernel.VectorProducts.high;
+import static dev.causal4j.kernel.VectorProducts.int8;
+import static dev.causal4j.kernel.VectorProducts.low;
+import static dev.causal4j.kernel.VectorProducts.words;
+
+import java.lang.foreign.MemorySegment;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * Two to eight rows of x, in one tile, against one panel: register tiles of 4 rows by 64 outputs and of 8 rows by 32, for
+ * the 32 registers of 16 lanes: 16 accumulators, the weights and a broadcast. Weights are widened on the way. Rows past the
+ * last repeat the last: what they compute is what they would store there anyway.
+ *
+ * <p>Accumulators are locals of one method each, written out: C2 keeps a vector in a register only if it never leaves.
+ */
+final class VectorFewRows {
+    private static final VectorSpecies<Integer> INTS = S.withLanes(int.class);
+
+    /** Rows of the smaller tile. */
+    private static final int FOUR = 4;
+
+    /** Bytes that memory serves at once. */
+    private static final int LINE = 64;
+
+    /** Keeps the compiler from dropping what is read ahead. */
+    static int touched;
+
+    private VectorFewRows() {}
+
+    static void multiplyF32(Panels w, RowTiles x, Rows y) {
+        for (int p = 0; p < w.count(); p++) {
+            long panel = w.start(p);
+            int out = p * Panels.WIDTH;
+            if (y.count() <= FOUR) {
+                fourRowsF32(w.data(), panel, w.depth(), x.data(), x.offset(), y, out);
+                continue;
+            }
+            touch(w.data(), panel, (long) w.depth() * F32_STEP);
+            for (int half = 0; half < 2; half++) {
+                eightRowsF32(w.data(), panel + half * 128L, w.depth(), x.data(), x.offset(), y, out + half * 32);
+            }
+        }
+    }
+
+    static void multiplyBf16(Panels w, RowTiles x, Rows y) {
+        for (int p = 0; p < w.count(); p++) {
+            long panel = w.start(p);
+            int out = p * Panels.WIDTH;
+            if (y.count() <= FOUR) {
+                fourRowsBf16(w.data(), panel, w.depth(), x.data(), x.offset(), y, out);
+                continue;
+            }
+            touch(w.data(), panel, (long) w.depth() * BF16_STEP);
+            for (int half = 0; half < 2; half++) {
+                eightRowsBf16(w.data(), panel + half * 64L, w.depth(), x.data(), x.offset(), y, out + half * 32);
+            }
+        }
+    }
+
+    static void multiplyInt8(Panels w, RowTiles x, Rows y) {
+        for (int p = 0; p < w.count(); p++) {
+            long panel = w.start(p);
+            int out = p * Panels.WIDTH;
+            if (y.count() <= FOUR) {
+                fourRowsInt8(w.data(), panel, w.depth(), x.data(), x.offset(), y, out);
+                continue;
+            }
+            touch(w.data(), panel, (long) w.depth() * INT8_STEP);
+            for (int half = 0; half < 2; half++) {
+                eightRowsInt8(w.data(), panel, 24 - 16 * half, w.depth(), x.data(), x.offset(), y, out + half * 32);
+            }
+        }
+    }
+
+    /**
+     * Reads a panel, in two runs, into the second-level cache: without arithmetic in between memory serves it faster, and
+     * one thread computes while another reads. What does not fill the loop is left to whoever needs it. Written out to be
+     * too large to be inlined, as all loops over vectors.
+     */
+    private static void touch(MemorySegment m, long panel, long bytes) {
+        long second = panel + bytes / 2;
+        long end = bytes / 2 - 12 * LINE;
+        IntVector a = IntVector.zero(INTS), b = a; // integers: as floats some bytes are subnormal, which are slow
+        for (long o = 0; o <= end; o += 12L * LINE * VectorProducts.one) {
+            a = a.add(words(m, panel + o))
+                    .add(words(m, panel + o + 64))
+                    .add(words(m, panel + o + 128))
+                    .add(words(m, panel + o + 192))
+                    .add(words(m, panel + o + 256))
+                    .add(words(m, panel + o + 320))
+                    .add(words(m, panel + o + 384))
+                    .add(words(m, panel + o + 448))
+                    .add(words(m, panel + o + 512))
+                    .add(words(m, panel + o + 576))
+                    .add(words(m, panel + o + 640))
+                    .add(words(m, panel + o + 704));
+            b = b.add(words(m, second + o))
+                    .add(words(m, second + o + 64))
+                    .add(words(m, second + o + 128))
+                    .add(words(m, second + o + 192))
+                    .add(words(m, second + o + 256))
+                    .add(words(m, second + o + 320))
+                    .add(words(m, second + o + 384))
+                    .add(words(m, second + o + 448))
+                    .add(words(m, second + o + 512))
+                    .add(words(m, second + o + 576))
+                    .add(words(m, second + o + 640))
+                    .add(words(m, second + o + 704));
+        }
+        touched = a.add(b).lane(0);
+    }
+
+    /** Up to four rows by 64 outputs. */
+    private static void fourRowsF32(MemorySegment m, long panel, int depth, float[] xs, int x, Rows y, int out) {
+        FloatVector z = FloatVector.zero(S);
+        FloatVector a0 = z, b0 = z, c0 = z, d0 = z;
+        FloatVector a1 = z, b1 = z, c1 = z, d1 = z;
+        FloatVector a2 = z, b2 = z, c2 = z, d2 = z;
+        FloatVector a3 = z, b3 = z, c3 = z, d3 = z;
+        int end = depth * RowTiles.STEP;
+        for (int i = 0; i < end; i += RowTiles.STEP) {
+            long o = panel + (long) i * (F32_STEP / RowTiles.STEP);
+            FloatVector a = f32(m, o), b = f32(m, o + 64), c = f32(m, o + 128), d = f32(m, o + 192), v;
+            v = broadcast(xs[x + i]);
+            a0 = v.fma(a, a0);
+            b0 = v.fma(b, b0);
+            c0 = v.fma(c, c0);
+            d0 = v.fma(d, d0);
+            v = broadcast(xs[x + i + 1]);
+            a1 = v.fma(a, a1);
+            b1 = v.fma(b, b1);
+            c1 = v.fma(c, c1);
+            d1 = v.fma(d, d1);
+            v = broadcast(xs[x + i + 2]);
+            a2 = v.fma(a, a2);
+            b2 = v.fma(b, b2);
+            c2 = v.fma(c, c2);
+            d2 = v.fma(d, d2);
+            v = broadcast(xs[x + i + 3]);
+            a3 = v.fma(a, a3);
+            b3 = v.fma(b, b3);
+            c3 = v.fma(c, c3);
+            d3 = v.fma(d, d3);
+        }
+        float[] ys = y.data();
+        int last = y.count() - 1;
+        int o = y.start(0) + out;
+        a0.intoArray(ys, o);
+        b0.intoArray(ys, o + 16);
+        c0.intoArray(ys, o + 32);
+        d0.intoArray(ys, o + 48);
+        o = y.start(Math.min(1, last)) + out;
+        a1.intoArray(ys, o);
+        b1.intoArray(ys, o + 16);
+        c1.intoArray(ys, o + 32);
+        d1.intoArray(ys, o + 48);
+        o = y.start(Math.min(2, last)) + out;
+        a2.intoArray(ys, o);
+        b2.intoArray(ys, o + 16);
+        c2.intoArray(ys, o + 32);
+        d2.intoArray(ys, o + 48);
+        o = y.start(Math.min(3, last)) + out;
+        a3.intoArray(ys, o);
+        b3.intoArray(ys, o + 16);
+        c3.intoArray(ys, o + 32);
+        d3.intoArray(ys, o + 48);
+    }
+
+    /** Up to four rows by 64 outputs. */
+    private static void fourRowsBf16(MemorySegment m, long panel, int depth, float[] xs, int x, Rows y, int out) {
+        FloatVector z = FloatVector.zero(S);
+        FloatVector a0 = z, b0 = z, c0 = z, d0 = z;
+        FloatVector a1 = z, b1 = z, c1 = z, d1 = z;
+        FloatVector a2 = z, b2 = z, c2 = z, d2 = z;
+        FloatVector a3 = z, b3 = z, c3 = z, d3 = z;
+        int end = depth * RowTiles.STEP;
+        for (int i = 0; i < end; i += RowTiles.STEP) {
+            long o = panel + (long) i * (BF16_STEP / RowTiles.STEP);
+            IntVector first = words(m, o), second = words(m, o + 64);
+            FloatVector a = low(first), b = high(first), c = low(second), d = high(second), v;
+            v = broadcast(xs[x + i]);
+            a0 = v.fma(a, a0);
+            b0 = v.fma(b, b0);
+            c0 = v.fma(c, c0);
+            d0 = v.fma(d, d0);
+            v = broadcast(xs[x + i + 1]);
+            a1 = v.fma(a, a1);
+            b1 = v.fma(b, b1);
+            c1 = v.fma(c, c1);
+            d1 = v.fma(d, d1);
+            v = broadcast(xs[x + i + 2]);
+            a2 = v.fma(a, a2);
+            b2 = v.fma(b, b2);
+            c2 = v.fma(c, c2);
+            d2 = v.fma(d, d2);
+            v = broadcast(xs[x + i + 3]);
+            a3 = v.fma(a, a3);
+            b3 = v.fma(b, b3);
+            c3 = v.fma(c, c3);
+            d3 = v.fma(d, d3);
+        }
+        float[] ys = y.data();
+        int last = y.count() - 1;
+        int o = y.start(0) + out;
+        a0.intoArray(ys, o);
+        b0.intoArray(ys, o + 16);
+        c0.intoArray(ys, o + 32);
+        d0.intoArray(ys, o + 48);
+        o = y.start(Math.min(1, last)) + out;
+        a1.intoArray(ys, o);
+        b1.intoArray(ys, o + 16);
+        c1.intoArray(ys, o + 32);
+        d1.intoArray(ys, o + 48);
+        o = y.start(Math.min(2, last)) + out;
+        a2.intoArray(ys, o);
+        b2.intoArray(ys, o + 16);
+        c2.intoArray(ys, o + 32);
+        d2.intoArray(ys, o + 48);
+        o = y.start(Math.min(3, last)) + out;
+        a3.intoArray(ys, o);
+        b3.intoArray(ys, o + 16);
+        c3.intoArray(ys, o + 32);
+        d3.intoArray(ys, o + 48);
+    }
+
+    /** Up to four rows by 64 outputs. */
+    private static void fourRowsInt8(MemorySegment m, long panel, int depth, float[] xs, int x, Rows y, int out) {
+        FloatVector z = FloatVector.zero(S);
+        FloatVector a0 = z, b0 = z, c0 = z, d0 = z;
+        FloatVector a1 = z, b1 = z, c1 = z, d1 = z;
+        FloatVector a2 = z, b2 = z, c2 = z, d2 = z;
+        FloatVector a3 = z, b3 = z, c3 = z, d3 = z;
+        int end = depth * RowTiles.STEP;
+        for (int i = 0; i < end; i += RowTiles.STEP) {
+            long o = panel + (long) i * (INT8_STEP / RowTiles.STEP);
+            IntVector word = words(m, o);
+            FloatVector a = int8(word, 24), b = int8(word, 16), c = int8(word, 8), d = int8(word, 0), v;
+            v = broadcast(xs[x + i]);
+            a0 = v.fma(a, a0);
+            b0 = v.fma(b, b0);
+            c0 = v.fma(c, c0);
+            d0 = v.fma(d, d0);
+            v = broadcast(xs[x + i + 1]);
+            a1 = v.fma(a, a1);
+            b1 = v.fma(b, b1);
+            c1 = v.fma(c, c1);
+            d1 = v.fma(d, d1);
+            v = broadcast(xs[x + i + 2]);
+            a2 = v.fma(a, a2);
+            b2 = v.fma(b, b2);
+            c2 = v.fma(c, c2);
+            d2 = v.fma(d, d2);
+            v = broadcast(xs[x + i + 3]);
+            a3 = v.fma(a, a3);
+            b3 = v.fma(b, b3);
+            c3 = v.fma(c, c3);
+            d3 = v.fma(d, d3);
+        }
+        float[] ys = y.data();
+        int last = y.count() - 1;
+        int o = y.start(0) + out;
+        a0.intoArray(ys, o);
+        b0.intoArray(ys, o + 16);
+        c0.intoArray(ys, o + 32);
+        d0.intoArray(ys, o + 48);
+        o = y.start(Math.min(1, last)) + out;
+        a1.intoArray(ys, o);
+        b1.intoArray(ys, o + 16);
+        c1.intoArray(ys, o + 32);
+        d1.intoArray(ys, o + 48);
+        o = y.start(Math.min(2, last)) + out;
+        a2.intoArray(ys, o);
+        b2.intoArray(ys, o + 16);
+        c2.intoArray(ys, o + 32);
+        d2.intoArray(ys, o + 48);
+        o = y.start(Math.min(3, last)) + out;
+        a3.intoArray(ys, o);
+        b3.intoArray(ys, o + 16);
+        c3.intoArray(ys, o + 32);
+        d3.intoArray(ys, o + 48);
+    }
+
+    /** Up to eight rows by 32 outputs. */
+    private static void eightRowsF32(MemorySegment m, long panel, int depth, float[] xs, int x, Rows y, int out) {
+        FloatVector z = FloatVector.zero(S);
+        FloatVector a0 = z, b0 = z;
+        FloatVector a1 = z, b1 = z;
+        FloatVector a2 = z, b2 = z;
+        FloatVector a3 = z, b3 = z;
+        FloatVector a4 = z, b4 = z;
+        FloatVector a5 = z, b5 = z;
+        FloatVector a6 = z, b6 = z;
+        FloatVector a7 = z, b7 = z;
+        int end = depth * RowTiles.STEP;
+        for (int i = 0; i < end; i += RowTiles.STEP) {
+            long o = panel + (long) i * (F32_STEP / RowTiles.STEP);
+            FloatVector a = f32(m, o), b = f32(m, o + 64), v;
+            v = broadcast(xs[x + i]);
+            a0 = v.fma(a, a0);
+            b0 = v.fma(b, b0);
+            v = broadcast(xs[x + i + 1]);
+            a1 = v.fma(a, a1);
+            b1 = v.fma(b, b1);
+            v = broadcast(xs[x + i + 2]);
+            a2 = v.fma(a, a2);
+            b2 = v.fma(b, b2);
+            v = broadcast(xs[x + i + 3]);
+            a3 = v.fma(a, a3);
+            b3 = v.fma(b, b3);
+            v = broadcast(xs[x + i + 4]);
+            a4 = v.fma(a, a4);
+            b4 = v.fma(b, b4);
+            v = broadcast(xs[x + i + 5]);
+            a5 = v.fma(a, a5);
+            b5 = v.fma(b, b5);
+            v = broadcast(xs[x + i + 6]);
+            a6 = v.fma(a, a6);
+            b6 = v.fma(b, b6);
+            v = broadcast(xs[x + i + 7]);
+            a7 = v.fma(a, a7);
+            b7 = v.fma(b, b7);
+        }
+        float[] ys = y.data();
+        int last = y.count() - 1;
+        int o = y.start(0) + out;
+        a0.intoArray(ys, o);
+        b0.intoArray(ys, o + 16);
+        o = y.start(Math.min(1, last)) + out;
+        a1.intoArray(ys, o);
+        b1.intoArray(ys, o + 16);
+        o = y.start(Math.min(2, last)) + out;
+        a2.intoArray(ys, o);
+        b2.intoArray(ys, o + 16);
+        o = y.start(Math.min(3, last)) + out;
+        a3.intoArray(ys, o);
+        b3.intoArray(ys, o + 16);
+        o = y.start(Math.min(4, last)) + out;
+        a4.intoArray(ys, o);
+        b4.intoArray(ys, o + 16);
+        o = y.start(Math.min(5, last)) + out;
+        a5.intoArray(ys, o);
+        b5.intoArray(ys, o + 16);
+        o = y.start(Math.min(6, last)) + out;
+        a6.intoArray(ys, o);
+        b6.intoArray(ys, o + 16);
+        o = y.start(Math.min(7, last)) + out;
+        a7.intoArray(ys, o);
+        b7.intoArray(ys, o + 16);
+    }
+
+    /** Up to eight rows by 32 outputs. */
+    private static void eightRowsBf16(MemorySegment m, long panel, int depth, float[] xs, int x, Rows y, int out) {
+        FloatVector z = FloatVector.zero(S);
+        FloatVector a0 = z, b0 = z;
+        FloatVector a1 = z, b1 = z;
+        FloatVector a2 = z, b2 = z;
+        FloatVector a3 = z, b3 = z;
+        FloatVector a4 = z, b4 = z;
+        FloatVector a5 = z, b5 = z;
+        FloatVector a6 = z, b6 = z;
+        FloatVector a7 = z, b7 = z;
+        int end = depth * RowTiles.STEP;
+        for (int i = 0; i < end; i += RowTiles.STEP) {
+            long o = panel + (long) i * (BF16_STEP / RowTiles.STEP);
+            IntVector both = words(m, o);
+            FloatVector a = low(both), b = high(both), v;
+            v = broadcast(xs[x + i]);
+            a0 = v.fma(a, a0);
+            b0 = v.fma(b, b0);
+            v = broadcast(xs[x + i + 1]);
+            a1 = v.fma(a, a1);
+            b1 = v.fma(b, b1);
+            v = broadcast(xs[x + i + 2]);
+            a2 = v.fma(a, a2);
+            b2 = v.fma(b, b2);
+            v = broadcast(xs[x + i + 3]);
+            a3 = v.fma(a, a3);
+            b3 = v.fma(b, b3);
+            v = broadcast(xs[x + i + 4]);
+            a4 = v.fma(a, a4);
+            b4 = v.fma(b, b4);
+            v = broadcast(xs[x + i + 5]);
+            a5 = v.fma(a, a5);
+            b5 = v.fma(b, b5);
+            v = broadcast(xs[x + i + 6]);
+            a6 = v.fma(a, a6);
+            b6 = v.fma(b, b6);
+            v = broadcast(xs[x + i + 7]);
+            a7 = v.fma(a, a7);
+            b7 = v.fma(b, b7);
+        }
+        float[] ys = y.data();
+        int last = y.count() - 1;
+        int o = y.start(0) + out;
+        a0.intoArray(ys, o);
+        b0.intoArray(ys, o + 16);
+        o = y.start(Math.min(1, last)) + out;
+        a1.intoArray(ys, o);
+        b1.intoArray(ys, o + 16);
+        o = y.start(Math.min(2, last)) + out;
+        a2.intoArray(ys, o);
+        b2.intoArray(ys, o + 16);
+        o = y.start(Math.min(3, last)) + out;
+        a3.intoArray(ys, o);
+        b3.intoArray(ys, o + 16);
+        o = y.start(Math.min(4, last)) + out;
+        a4.intoArray(ys, o);
+        b4.intoArray(ys, o + 16);
+        o = y.start(Math.min(5, last)) + out;
+        a5.intoArray(ys, o);
+        b5.intoArray(ys, o + 16);
+        o = y.start(Math.min(6, last)) + out;
+        a6.intoArray(ys, o);
+        b6.intoArray(ys, o + 16);
+        o = y.start(Math.min(7, last)) + out;
+        a7.intoArray(ys, o);
+        b7.intoArray(ys, o + 16);
+    }
+
+    /** Up to eight rows by 32 outputs, whose bytes begin 24 - shift bits up in each word. */
+    private static void eightRowsInt8(
+            MemorySegment m, long panel, int shift, int depth, float[] xs, int x, Rows y, int out) {
+        FloatVector z = FloatVector.zero(S);
+        FloatVector a0 = z, b0 = z;
+        FloatVector a1 = z, b1 = z;
+        FloatVector a2 = z, b2 = z;
+        FloatVector a3 = z, b3 = z;
+        FloatVector a4 = z, b4 = z;
+        FloatVector a5 = z, b5 = z;
+        FloatVector a6 = z, b6 = z;
+        FloatVector a7 = z, b7 = z;
+        int end = depth * RowTiles.STEP;
+        for (int i = 0; i < end; i += RowTiles.STEP) {
+            long o = panel + (long) i * (INT8_STEP / RowTiles.STEP);
+            IntVector word = words(m, o);
+            FloatVector a = int8(word, shift), b = int8(word, shift - 8), v;
+            v = broadcast(xs[x + i]);
+            a0 = v.fma(a, a0);
+            b0 = v.fma(b, b0);
+            v = broadcast(xs[x + i + 1]);
+            a1 = v.fma(a, a1);
+            b1 = v.fma(b, b1);
+            v = broadcast(xs[x + i + 2]);
+            a2 = v.fma(a, a2);
+            b2 = v.fma(b, b2);
+            v = broadcast(xs[x + i + 3]);
+            a3 = v.fma(a, a3);
+            b3 = v.fma(b, b3);
+            v = broadcast(xs[x + i + 4]);
+            a4 = v.fma(a, a4);
+            b4 = v.fma(b, b4);
+            v = broadcast(xs[x + i + 5]);
+            a5 = v.fma(a, a5);
+            b5 = v.fma(b, b5);
+            v = broadcast(xs[x + i + 6]);
+            a6 = v.fma(a, a6);
+            b6 = v.fma(b, b6);
+            v = broadcast(xs[x + i + 7]);
+            a7 = v.fma(a, a7);
+            b7 = v.fma(b, b7);
+        }
+        float[] ys = y.data();
+        int last = y.count() - 1;
+        int o = y.start(0) + out;
+        a0.intoArray(ys, o);
+        b0.intoArray(ys, o + 16);
+        o = y.start(Math.min(1, last)) + out;
+        a1.intoArray(ys, o);
+        b1.intoArray(ys, o + 16);
+        o = y.start(Math.min(2, last)) + out;
+        a2.intoArray(ys, o);
+        b2.intoArray(ys, o + 16);
+        o = y.start(Math.min(3, last)) + out;
+        a3.intoArray(ys, o);
+        b3.intoArray(ys, o + 16);
+        o = y.start(Math.min(4, last)) + out;
+        a4.intoArray(ys, o);
+        b4.intoArray(ys, o + 16);
+        o = y.start(Math.min(5, last)) + out;
+        a5.intoArray(ys, o);
+        b5.intoArray(ys, o + 16);
+        o = y.start(Math.min(6, last)) + out;
+        a6.intoArray(ys, o);
+        b6.intoArray(ys, o + 16);
+        o = y.start(Math.min(7, last)) + out;
+        a7.intoArray(ys, o);
+        b7.intoArray(ys, o + 16);
+    }
+}
