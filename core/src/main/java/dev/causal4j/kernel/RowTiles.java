@@ -57,11 +57,6 @@ public record RowTiles(float[] data, int offset, int stride, int height, int cou
         return Math.ceilDiv(count, height);
     }
 
-    /** The same rows from step {@code step} on. */
-    public RowTiles from(int step) {
-        return new RowTiles(data, offset + step * STEP, stride, height, count);
-    }
-
     /** Some neighbouring rows, of which the first begins a tile. */
     public RowTiles rows(int first, int count) {
         if (first % height != 0) {
