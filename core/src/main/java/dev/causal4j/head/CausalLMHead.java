@@ -377,13 +377,6 @@ public final class CausalLMHead {
         }
     }
 
-    /** One logit of the hidden vector at {@code offset}, with the bits of {@link #logits}. */
-    float logit(int token, float[] hidden, int offset) {
-        float[] logit = {projection.output(token, hidden, offset)};
-        cap(logit, 0, 1);
-        return logit[0];
-    }
-
     /** Throws for the first row without a softmax; normaliser i is that of row {@code rows[i]}, or of row i. */
     void checkSoftmax(double[] logNormalizers, Rows hidden, int @Nullable [] rows) {
         for (int i = 0; i < logNormalizers.length; i++) {

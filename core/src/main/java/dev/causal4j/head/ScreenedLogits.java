@@ -191,7 +191,7 @@ public final class ScreenedLogits {
     }
 
     private void compute(int from) {
-        screen.projection().outputs(ids, from, count, hidden, offset, logits);
+        screen.projection().outputs(ids, from, count, new Rows(hidden, offset, 0, count), logits); // one row for all
     }
 
     /** Writes a row of all tokens, with -infinity for each logit that is not known. */

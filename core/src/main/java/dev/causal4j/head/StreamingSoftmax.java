@@ -105,11 +105,8 @@ final class StreamingSoftmax {
                         * RowTiles.ROWS;
         Operand operand = Operand.of(
                 new Rows(hidden.data(), hidden.start(from), hidden.stride(), rows), head.hiddenSize(), memory);
-        Threads.run(Math.ceilDiv(rows, tileRows), task -> {
-            for (int r = from + task * tileRows; r < Math.min(to, from + (task + 1) * tileRows); r++) {
-                targetLogits[r] = head.logit(targets[r], hidden.data(), hidden.start(r));
-            }
-        });
+        head.projection().outputs(targets, from, to, hidden, targetLogits);
+        head.cap(targetLogits, from, rows);
         int rowTiles = Math.ceilDiv(rows, tileRows);
         ConcurrentLinkedQueue<float[]> scratch = new ConcurrentLinkedQueue<>();
         // Neighbouring tasks share their weights, so that these are read once a chunk.

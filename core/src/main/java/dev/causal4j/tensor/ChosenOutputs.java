@@ -18,44 +18,46 @@ final class ChosenOutputs {
     private ChosenOutputs() {}
 
     /**
-     * Sums of x[offset + k] · w[k], for eight columns w of f32.
+     * Sums of x[starts[i] + k] · w[k], for eight columns w of f32.
      *
      * @param at bytes to step 0 of each
      * @param step bytes from one step of k to the next
      */
-    static void f32(MemorySegment m, long[] at, int step, float[] x, int offset, int depth, float[] sums) {
+    static void f32(MemorySegment m, long[] at, int step, float[] x, int[] starts, int depth, float[] sums) {
         long p = at[0], q = at[1], r = at[2], s = at[3], t = at[4], u = at[5], v = at[6], w = at[7];
+        int x0 = starts[0], x1 = starts[1], x2 = starts[2], x3 = starts[3];
+        int x4 = starts[4], x5 = starts[5], x6 = starts[6], x7 = starts[7];
         float a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0;
         for (int k = 0; k < depth; k++) {
-            float xk = x[offset + k];
             long o = (long) k * step;
-            a = Math.fma(xk, m.get(FLOAT, p + o), a);
-            b = Math.fma(xk, m.get(FLOAT, q + o), b);
-            c = Math.fma(xk, m.get(FLOAT, r + o), c);
-            d = Math.fma(xk, m.get(FLOAT, s + o), d);
-            e = Math.fma(xk, m.get(FLOAT, t + o), e);
-            f = Math.fma(xk, m.get(FLOAT, u + o), f);
-            g = Math.fma(xk, m.get(FLOAT, v + o), g);
-            h = Math.fma(xk, m.get(FLOAT, w + o), h);
+            a = Math.fma(x[x0 + k], m.get(FLOAT, p + o), a);
+            b = Math.fma(x[x1 + k], m.get(FLOAT, q + o), b);
+            c = Math.fma(x[x2 + k], m.get(FLOAT, r + o), c);
+            d = Math.fma(x[x3 + k], m.get(FLOAT, s + o), d);
+            e = Math.fma(x[x4 + k], m.get(FLOAT, t + o), e);
+            f = Math.fma(x[x5 + k], m.get(FLOAT, u + o), f);
+            g = Math.fma(x[x6 + k], m.get(FLOAT, v + o), g);
+            h = Math.fma(x[x7 + k], m.get(FLOAT, w + o), h);
         }
         store(sums, a, b, c, d, e, f, g, h);
     }
 
     /** The same for columns of bf16. */
-    static void bf16(MemorySegment m, long[] at, int step, float[] x, int offset, int depth, float[] sums) {
+    static void bf16(MemorySegment m, long[] at, int step, float[] x, int[] starts, int depth, float[] sums) {
         long p = at[0], q = at[1], r = at[2], s = at[3], t = at[4], u = at[5], v = at[6], w = at[7];
+        int x0 = starts[0], x1 = starts[1], x2 = starts[2], x3 = starts[3];
+        int x4 = starts[4], x5 = starts[5], x6 = starts[6], x7 = starts[7];
         float a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0;
         for (int k = 0; k < depth; k++) {
-            float xk = x[offset + k];
             long o = (long) k * step;
-            a = Math.fma(xk, DType.fromBFloat16(m.get(SHORT, p + o)), a);
-            b = Math.fma(xk, DType.fromBFloat16(m.get(SHORT, q + o)), b);
-            c = Math.fma(xk, DType.fromBFloat16(m.get(SHORT, r + o)), c);
-            d = Math.fma(xk, DType.fromBFloat16(m.get(SHORT, s + o)), d);
-            e = Math.fma(xk, DType.fromBFloat16(m.get(SHORT, t + o)), e);
-            f = Math.fma(xk, DType.fromBFloat16(m.get(SHORT, u + o)), f);
-            g = Math.fma(xk, DType.fromBFloat16(m.get(SHORT, v + o)), g);
-            h = Math.fma(xk, DType.fromBFloat16(m.get(SHORT, w + o)), h);
+            a = Math.fma(x[x0 + k], DType.fromBFloat16(m.get(SHORT, p + o)), a);
+            b = Math.fma(x[x1 + k], DType.fromBFloat16(m.get(SHORT, q + o)), b);
+            c = Math.fma(x[x2 + k], DType.fromBFloat16(m.get(SHORT, r + o)), c);
+            d = Math.fma(x[x3 + k], DType.fromBFloat16(m.get(SHORT, s + o)), d);
+            e = Math.fma(x[x4 + k], DType.fromBFloat16(m.get(SHORT, t + o)), e);
+            f = Math.fma(x[x5 + k], DType.fromBFloat16(m.get(SHORT, u + o)), f);
+            g = Math.fma(x[x6 + k], DType.fromBFloat16(m.get(SHORT, v + o)), g);
+            h = Math.fma(x[x7 + k], DType.fromBFloat16(m.get(SHORT, w + o)), h);
         }
         store(sums, a, b, c, d, e, f, g, h);
     }
