@@ -15,7 +15,8 @@ import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 
 /**
- * {@code CausalLMHead}: logits of many hidden vectors, as scoring needs them, and the top candidates of one. The naive
+ * {@code CausalLMHead}: logits of many hidden vectors, log-probabilities of their targets, as scoring needs them, and the
+ * top candidates of one. The naive
  * twins hold f32, make logits of {@value Naive#ROWS} rows at most, and sort the whole vocabulary.
  */
 public class HeadBenchmark extends Protocol {
@@ -43,6 +44,7 @@ public class HeadBenchmark extends Protocol {
         CausalLMHead head;
         Rows hidden;
         Rows logits;
+        int[] targets;
 
         @Setup
         public void create() {
@@ -50,6 +52,7 @@ public class HeadBenchmark extends Protocol {
             head = CausalLMHead.tied(Matrix.of(ProductBenchmark.dtype(dtype), vocabularySize, hiddenSize, source));
             hidden = Rows.of(RandomNumbers.array(rows * hiddenSize, 1), hiddenSize, rows);
             logits = Rows.of(new float[rows * vocabularySize], vocabularySize, rows);
+            targets = IntStream.range(0, rows).map(row -> row % vocabularySize).toArray();
         }
     }
 
@@ -87,6 +90,28 @@ public class HeadBenchmark extends Protocol {
         Naive.multiply(head.embedding, head.hidden, head.rows, head.logits);
         work.positions += head.rows;
         return head.logits;
+    }
+
+    @Benchmark
+    public double[] logProbabilities(Head head, Work work) {
+        work.positions += head.rows;
+        return head.head.logProbabilities(head.hidden, head.targets).logProbabilities();
+    }
+
+    @Benchmark
+    public double[] naiveLogProbabilities(NaiveHead head, Work work) {
+        Naive.multiply(head.embedding, head.hidden, head.rows, head.logits);
+        double[] logProbabilities = new double[head.rows];
+        for (int r = 0; r < head.rows; r++) {
+            int row = r * head.vocabularySize;
+            double sum = 0;
+            for (int token = 0; token < head.vocabularySize; token++) {
+                sum += Math.exp(head.logits[row + token]);
+            }
+            logProbabilities[r] = head.logits[row + r] - Math.log(sum); // row r's target is token r
+        }
+        work.positions += head.rows;
+        return logProbabilities;
     }
 
     @Benchmark

@@ -1,6 +1,7 @@
 package dev.causal4j.benchmarks;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.causal4j.head.Candidate;
 import org.assertj.core.data.Offset;
@@ -47,6 +48,8 @@ class NaiveTest {
         HeadBenchmark.Work work = new HeadBenchmark.Work();
         assertThat(benchmark.logits(head, work)).containsExactly(benchmark.naiveLogits(naive, work));
         assertThat(work.positions).isEqualTo(10);
+        assertThat(benchmark.logProbabilities(head, work))
+                .containsExactly(benchmark.naiveLogProbabilities(naive, work), within(1e-5));
         assertThat(benchmark.topK(head))
                 .hasSize(5)
                 .isEqualTo(benchmark.naiveTopK(naive))

@@ -12,9 +12,9 @@ import static dev.causal4j.kernel.VectorProducts.low;
 import static dev.causal4j.kernel.VectorProducts.words;
 
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
-import jdk.incubator.vector.VectorSpecies;
 
 /**
  * Two to eight rows of x, in one tile, against one panel: register tiles of 4 rows by 64 outputs and of 8 rows by 32, for
@@ -24,13 +24,13 @@ import jdk.incubator.vector.VectorSpecies;
  * <p>Accumulators are locals of one method each, written out: C2 keeps a vector in a register only if it never leaves.
  */
 final class VectorFewRows {
-    private static final VectorSpecies<Integer> INTS = S.withLanes(int.class);
+    private static final ValueLayout.OfInt WORD = ValueLayout.JAVA_INT_UNALIGNED;
 
     /** Rows of the smaller tile. */
     private static final int FOUR = 4;
 
     /** Bytes that memory serves at once. */
-    private static final int LINE = 64;
+    private static final long LINE = 64;
 
     /** Keeps the compiler from dropping what is read ahead. */
     static int touched;
@@ -83,33 +83,29 @@ final class VectorFewRows {
     }
 
     /**
-     * Reads a panel, in two runs, into the second-level cache: without arithmetic in between memory serves it faster, and
-     * one thread computes while another reads. Eight lines at a time: with one the loop was boxed in one JVM of ten, with
+     * Reads a word of each line of a panel, in two runs, which brings it into the second-level cache: without arithmetic in
+     * between memory serves it faster, and one thread computes while another reads. Eight lines of a run at a time: with
      * twelve it read a quarter less.
      */
     private static void touch(MemorySegment m, long panel, long bytes) {
         long second = panel + bytes / 2;
         long end = bytes / 2 - 8 * LINE;
-        IntVector a = IntVector.zero(INTS), b = a; // integers: as floats some bytes are subnormal, which are slow
+        int sum = 0;
         for (long o = 0; o <= end; o += 8L * LINE * VectorProducts.one) {
-            a = a.add(words(m, panel + o))
-                    .add(words(m, panel + o + 64))
-                    .add(words(m, panel + o + 128))
-                    .add(words(m, panel + o + 192))
-                    .add(words(m, panel + o + 256))
-                    .add(words(m, panel + o + 320))
-                    .add(words(m, panel + o + 384))
-                    .add(words(m, panel + o + 448));
-            b = b.add(words(m, second + o))
-                    .add(words(m, second + o + 64))
-                    .add(words(m, second + o + 128))
-                    .add(words(m, second + o + 192))
-                    .add(words(m, second + o + 256))
-                    .add(words(m, second + o + 320))
-                    .add(words(m, second + o + 384))
-                    .add(words(m, second + o + 448));
+            sum += eightLines(m, panel + o) + eightLines(m, second + o);
         }
-        touched = a.add(b).lane(0);
+        touched = sum;
+    }
+
+    private static int eightLines(MemorySegment m, long o) {
+        return m.get(WORD, o)
+                + m.get(WORD, o + LINE)
+                + m.get(WORD, o + 2 * LINE)
+                + m.get(WORD, o + 3 * LINE)
+                + m.get(WORD, o + 4 * LINE)
+                + m.get(WORD, o + 5 * LINE)
+                + m.get(WORD, o + 6 * LINE)
+                + m.get(WORD, o + 7 * LINE);
     }
 
     /** Up to four rows by 64 outputs. */
