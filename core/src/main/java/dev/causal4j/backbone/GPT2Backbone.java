@@ -174,7 +174,6 @@ public final class GPT2Backbone {
 
         Threads.each(rows, r -> block.norm1().forward(epsilon, input, a.normed, r * d));
         block.queryKeyValue().forward(a.normed, b.queryKeyValue, rows); // [N, 3 D]
-        scaleAndStore(layer, batch, b.queryKeyValue);
         attention(layer, batch, a); // [N, D]
         block.attentionOut().forward(b.attention, a.normed, rows);
         add(a.normed, input, a.dropout.ofAttentionOut(layer), rows, a, middle);
@@ -226,29 +225,6 @@ public final class GPT2Backbone {
         });
     }
 
-    /** Scales the queries in place and moves keys and values to the caches. */
-    private void scaleAndStore(int layer, Batch batch, float[] queryKeyValue) {
-        int d = shape.hiddenSize();
-        int headSize = shape.headSize();
-        float scale = shape.queryScale(layer);
-        int first = 0;
-        for (Batch.Chunk chunk : batch.chunks()) {
-            int start = first;
-            KVCache cache = chunk.cache();
-            Threads.each(chunk.tokens().length, t -> {
-                int query = (start + t) * 3 * d;
-                for (int i = query; i < query + d; i++) {
-                    queryKeyValue[i] *= scale;
-                }
-                for (int head = 0; head < shape.heads(); head++) {
-                    int key = query + d + head * headSize;
-                    cache.store(layer, head, cache.length() + t, queryKeyValue, key, queryKeyValue, key + d);
-                }
-            });
-            first += chunk.tokens().length;
-        }
-    }
-
     /** One task for each head of each sequence. */
     private void attention(int layer, Batch batch, Activations a) {
         int heads = shape.heads();
@@ -272,6 +248,9 @@ public final class GPT2Backbone {
         int headSize = shape.headSize();
         BlockActivations b = a.block(layer);
         DropoutMask mask = a.dropout.ofAttention(layer);
+        for (int t = 0; t < chunk.tokens().length; t++) {
+            scaleAndStore(layer, head, chunk.cache(), t, b.queryKeyValue, (firstRow + t) * 3 * d + head * headSize);
+        }
         for (int t = 0; t < chunk.tokens().length; t += QUERY_ROWS) {
             int count = Math.min(QUERY_ROWS, chunk.tokens().length - t);
             int position = chunk.cache().length() + t;
@@ -287,6 +266,16 @@ public final class GPT2Backbone {
                     new Rows(b.attention, row * d + head * headSize, d, count),
                     (weights, offset, r, n) -> mask.apply(weights, offset, n, weightAddress(a, row + r, head)));
         }
+    }
+
+    /** Scales a head's query in place and copies its key and value to the cache, as those of its next token but t. */
+    private void scaleAndStore(int layer, int head, KVCache cache, int t, float[] queryKeyValue, int query) {
+        float scale = shape.queryScale(layer);
+        for (int i = query; i < query + shape.headSize(); i++) {
+            queryKeyValue[i] *= scale;
+        }
+        int key = query + shape.hiddenSize();
+        cache.store(layer, head, cache.length() + t, queryKeyValue, key, queryKeyValue, key + shape.hiddenSize());
     }
 
     /** A row's position in its sequence. */

@@ -38,35 +38,42 @@ final class VectorFewRows {
     private VectorFewRows() {}
 
     static void multiplyF32(Panels w, RowTiles x, Rows y) {
+        long half = w.depth() * (F32_STEP / 2L);
+        if (y.count() > FOUR) {
+            touch(w.data(), w.offset(), 2 * half);
+        }
         for (int p = 0; p < w.count(); p++) {
             long panel = w.start(p);
+            long ahead = w.start(Math.min(p + 1, w.count() - 1));
             int out = p * Panels.WIDTH;
             if (y.count() <= FOUR) {
                 fourRowsF32(w.data(), panel, w.depth(), x.data(), x.offset(), y, out);
-                continue;
-            }
-            touch(w.data(), panel, (long) w.depth() * F32_STEP);
-            for (int half = 0; half < 2; half++) {
-                eightRowsF32(w.data(), panel + half * 128L, w.depth(), x.data(), x.offset(), y, out + half * 32);
+            } else {
+                eightRowsF32(w.data(), panel, ahead, w.depth(), x.data(), x.offset(), y, out);
+                eightRowsF32(w.data(), panel + 128, ahead + half, w.depth(), x.data(), x.offset(), y, out + 32);
             }
         }
     }
 
     static void multiplyBf16(Panels w, RowTiles x, Rows y) {
+        long half = w.depth() * (BF16_STEP / 2L);
+        if (y.count() > FOUR) {
+            touch(w.data(), w.offset(), 2 * half);
+        }
         for (int p = 0; p < w.count(); p++) {
             long panel = w.start(p);
+            long ahead = w.start(Math.min(p + 1, w.count() - 1));
             int out = p * Panels.WIDTH;
             if (y.count() <= FOUR) {
                 fourRowsBf16(w.data(), panel, w.depth(), x.data(), x.offset(), y, out);
-                continue;
-            }
-            touch(w.data(), panel, (long) w.depth() * BF16_STEP);
-            for (int half = 0; half < 2; half++) {
-                eightRowsBf16(w.data(), panel + half * 64L, w.depth(), x.data(), x.offset(), y, out + half * 32);
+            } else {
+                eightRowsBf16(w.data(), panel, ahead, w.depth(), x.data(), x.offset(), y, out);
+                eightRowsBf16(w.data(), panel + 64, ahead + half, w.depth(), x.data(), x.offset(), y, out + 32);
             }
         }
     }
 
+    /** A panel of int8 is small and takes more arithmetic: it is read before it is multiplied, which is faster here. */
     static void multiplyInt8(Panels w, RowTiles x, Rows y) {
         for (int p = 0; p < w.count(); p++) {
             long panel = w.start(p);
@@ -83,9 +90,8 @@ final class VectorFewRows {
     }
 
     /**
-     * Reads a word of each line of a panel, in two runs, which brings it into the second-level cache: without arithmetic in
-     * between memory serves it faster, and one thread computes while another reads. Eight lines of a run at a time: with
-     * twelve it read a quarter less.
+     * Reads a word of each line of a first panel, in two runs, which brings it into the second-level cache. Eight lines of a
+     * run at a time: with twelve it read a quarter less.
      */
     private static void touch(MemorySegment m, long panel, long bytes) {
         long second = panel + bytes / 2;
@@ -95,6 +101,17 @@ final class VectorFewRows {
             sum += eightLines(m, panel + o) + eightLines(m, second + o);
         }
         touched = sum;
+    }
+
+    /**
+     * Where a step of one panel reads the next one: eight runs side by side, since the processor fetches only so many lines
+     * of one run by itself, and one core alone does not keep memory busy while it multiplies.
+     *
+     * @param line how many lines were read before, of all eight runs
+     * @param run bytes of a run
+     */
+    private static long line(long ahead, int line, long run) {
+        return ahead + (line & 7) * run + (long) (line >> 3) * LINE;
     }
 
     private static int eightLines(MemorySegment m, long o) {
@@ -278,8 +295,9 @@ final class VectorFewRows {
         d3.intoArray(ys, o + 48);
     }
 
-    /** Up to eight rows by 32 outputs. */
-    private static void eightRowsF32(MemorySegment m, long panel, int depth, float[] xs, int x, Rows y, int out) {
+    /** Up to eight rows by 32 outputs; half of the panel ahead is read meanwhile. */
+    private static void eightRowsF32(
+            MemorySegment m, long panel, long ahead, int depth, float[] xs, int x, Rows y, int out) {
         FloatVector z = FloatVector.zero(S);
         FloatVector a0 = z, b0 = z;
         FloatVector a1 = z, b1 = z;
@@ -289,9 +307,12 @@ final class VectorFewRows {
         FloatVector a5 = z, b5 = z;
         FloatVector a6 = z, b6 = z;
         FloatVector a7 = z, b7 = z;
+        int read = 0;
         int end = depth * RowTiles.STEP;
         for (int i = 0; i < end; i += RowTiles.STEP) {
             long o = panel + (long) i * (F32_STEP / RowTiles.STEP);
+            long line = line(ahead, i >> 3, depth * (F32_STEP / 32L));
+            read += m.get(WORD, line) + m.get(WORD, line + depth * (F32_STEP / 4L));
             FloatVector a = f32(m, o), b = f32(m, o + 64), v;
             v = broadcast(xs[x + i]);
             a0 = v.fma(a, a0);
@@ -318,6 +339,7 @@ final class VectorFewRows {
             a7 = v.fma(a, a7);
             b7 = v.fma(b, b7);
         }
+        touched = read;
         float[] ys = y.data();
         int last = y.count() - 1;
         int o = y.start(0) + out;
@@ -346,8 +368,9 @@ final class VectorFewRows {
         b7.intoArray(ys, o + 16);
     }
 
-    /** Up to eight rows by 32 outputs. */
-    private static void eightRowsBf16(MemorySegment m, long panel, int depth, float[] xs, int x, Rows y, int out) {
+    /** Up to eight rows by 32 outputs; half of the panel ahead is read meanwhile. */
+    private static void eightRowsBf16(
+            MemorySegment m, long panel, long ahead, int depth, float[] xs, int x, Rows y, int out) {
         FloatVector z = FloatVector.zero(S);
         FloatVector a0 = z, b0 = z;
         FloatVector a1 = z, b1 = z;
@@ -357,9 +380,12 @@ final class VectorFewRows {
         FloatVector a5 = z, b5 = z;
         FloatVector a6 = z, b6 = z;
         FloatVector a7 = z, b7 = z;
+        int read = 0;
         int end = depth * RowTiles.STEP;
         for (int i = 0; i < end; i += RowTiles.STEP) {
             long o = panel + (long) i * (BF16_STEP / RowTiles.STEP);
+            long line = line(ahead, i >> 3, depth * (BF16_STEP / 16L));
+            read += m.get(WORD, line);
             IntVector both = words(m, o);
             FloatVector a = low(both), b = high(both), v;
             v = broadcast(xs[x + i]);
@@ -387,6 +413,7 @@ final class VectorFewRows {
             a7 = v.fma(a, a7);
             b7 = v.fma(b, b7);
         }
+        touched = read;
         float[] ys = y.data();
         int last = y.count() - 1;
         int o = y.start(0) + out;

@@ -30,6 +30,7 @@ public final class Matrix {
     /** Tasks for each thread: enough to even out a slow core, few enough that each reads a long run. */
     private static final int TASKS_PER_THREAD = 16;
 
+    static final int FEW_TASKS = Integer.getInteger("few", 2);
     /** Register tiles for which a panel is worth reading: 48 rows. */
     private static final int LEAST_TILES = 8;
 
@@ -222,11 +223,13 @@ public final class Matrix {
             multiplyMany(x, bias, y);
             return;
         }
-        int pairs = Math.ceilDiv(panels(), 2); // the kernel of one row reads two panels at once
-        int tasks = Math.min(pairs, TASKS_PER_THREAD * Threads.count());
+        boolean one = x.tiles() == null;
+        int step = one ? 2 : 1; // the kernel of one row reads two panels at once
+        int units = Math.ceilDiv(panels(), step);
+        int tasks = Math.min(units, (one ? TASKS_PER_THREAD : FEW_TASKS) * Threads.count());
         Threads.run(tasks, task -> {
-            int from = 2 * (int) ((long) pairs * task / tasks);
-            int to = 2 * (int) ((long) pairs * (task + 1) / tasks);
+            int from = step * (int) ((long) units * task / tasks);
+            int to = step * (int) ((long) units * (task + 1) / tasks);
             multiplyPanels(from, Math.min(to, panels()), x, bias, y);
         });
     }
@@ -267,9 +270,8 @@ public final class Matrix {
 
     private void multiplyPanels(int from, int to, Operand x, float @Nullable [] bias, Rows y) {
         int whole = Math.min(to, rows / Panels.WIDTH);
-        int step = x.tiles() == null
-                ? Math.max(1, whole - from)
-                : 1; // of many rows, what is finished at once is in the cache
+        int step =
+                x.areMany() ? 1 : Math.max(1, whole - from); // of many rows, what is finished at once is in the cache
         for (int p = from; p < whole; p += step) {
             multiply(p, step, x, new Rows(y.data(), y.offset() + p * Panels.WIDTH, y.stride(), y.count()));
             finish(y, p * Panels.WIDTH, (p + step) * Panels.WIDTH, bias);
