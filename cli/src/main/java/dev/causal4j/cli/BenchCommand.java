@@ -178,9 +178,7 @@ final class BenchCommand implements Callable<Integer> {
                 chunks.add(new Batch.Chunk(caches.get(i), new int[] {next[i]}));
             }
             model.head().logits(model.forward(new Batch(chunks), activations), logits);
-            for (int i = 0; i < sequences; i++) {
-                next[i] = Kernels.argmax(memory.logits, logits.start(i), vocabularySize);
-            }
+            Threads.each(sequences, i -> next[i] = Kernels.argmax(memory.logits, logits.start(i), vocabularySize));
         }
         double decodeSeconds = (System.nanoTime() - start) / 1e9;
         return new Run(prompt / prefillSeconds, (double) sequences * generate / decodeSeconds, prompt / headSeconds);

@@ -30,7 +30,9 @@ public final class Matrix {
     /** Tasks for each thread: enough to even out a slow core, few enough that each reads a long run. */
     private static final int TASKS_PER_THREAD = 16;
 
-    static final int FEW_TASKS = Integer.getInteger("few", 2);
+    /** Panels of a task for few rows, at least, where there are so many: each reads the next while it is multiplied. */
+    private static final int LEAST_RUN = 6;
+
     /** Register tiles for which a panel is worth reading: 48 rows. */
     private static final int LEAST_TILES = 8;
 
@@ -224,12 +226,13 @@ public final class Matrix {
             return;
         }
         boolean one = x.tiles() == null;
-        int step = one ? 2 : 1; // the kernel of one row reads two panels at once
-        int units = Math.ceilDiv(panels(), step);
-        int tasks = Math.min(units, (one ? TASKS_PER_THREAD : FEW_TASKS) * Threads.count());
+        int unit = one ? 2 : 1; // panels: the kernel of one row reads two at once
+        int units = Math.ceilDiv(panels(), unit);
+        int perThread = Math.clamp(units / ((one ? 1 : LEAST_RUN) * Threads.count()), 1, TASKS_PER_THREAD);
+        int tasks = Math.min(units, perThread * Threads.count());
         Threads.run(tasks, task -> {
-            int from = step * (int) ((long) units * task / tasks);
-            int to = step * (int) ((long) units * (task + 1) / tasks);
+            int from = unit * (int) ((long) units * task / tasks);
+            int to = unit * (int) ((long) units * (task + 1) / tasks);
             multiplyPanels(from, Math.min(to, panels()), x, bias, y);
         });
     }
