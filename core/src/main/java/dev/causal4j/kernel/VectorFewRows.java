@@ -39,15 +39,13 @@ final class VectorFewRows {
 
     static void multiplyF32(Panels w, RowTiles x, Rows y) {
         long half = w.depth() * (F32_STEP / 2L);
-        if (y.count() > FOUR) {
-            touch(w.data(), w.offset(), 2 * half);
-        }
+        touch(w.data(), w.offset(), 2 * half);
         for (int p = 0; p < w.count(); p++) {
             long panel = w.start(p);
             long ahead = w.start(Math.min(p + 1, w.count() - 1));
             int out = p * Panels.WIDTH;
             if (y.count() <= FOUR) {
-                fourRowsF32(w.data(), panel, w.depth(), x.data(), x.offset(), y, out);
+                fourRowsF32(w.data(), panel, ahead, w.depth(), x.data(), x.offset(), y, out);
             } else {
                 eightRowsF32(w.data(), panel, ahead, w.depth(), x.data(), x.offset(), y, out);
                 eightRowsF32(w.data(), panel + 128, ahead + half, w.depth(), x.data(), x.offset(), y, out + 32);
@@ -57,15 +55,13 @@ final class VectorFewRows {
 
     static void multiplyBf16(Panels w, RowTiles x, Rows y) {
         long half = w.depth() * (BF16_STEP / 2L);
-        if (y.count() > FOUR) {
-            touch(w.data(), w.offset(), 2 * half);
-        }
+        touch(w.data(), w.offset(), 2 * half);
         for (int p = 0; p < w.count(); p++) {
             long panel = w.start(p);
             long ahead = w.start(Math.min(p + 1, w.count() - 1));
             int out = p * Panels.WIDTH;
             if (y.count() <= FOUR) {
-                fourRowsBf16(w.data(), panel, w.depth(), x.data(), x.offset(), y, out);
+                fourRowsBf16(w.data(), panel, ahead, w.depth(), x.data(), x.offset(), y, out);
             } else {
                 eightRowsBf16(w.data(), panel, ahead, w.depth(), x.data(), x.offset(), y, out);
                 eightRowsBf16(w.data(), panel + 64, ahead + half, w.depth(), x.data(), x.offset(), y, out + 32);
@@ -125,16 +121,23 @@ final class VectorFewRows {
                 + m.get(WORD, o + 7 * LINE);
     }
 
-    /** Up to four rows by 64 outputs. */
-    private static void fourRowsF32(MemorySegment m, long panel, int depth, float[] xs, int x, Rows y, int out) {
+    /** Up to four rows by 64 outputs; the panel ahead is read meanwhile. */
+    private static void fourRowsF32(
+            MemorySegment m, long panel, long ahead, int depth, float[] xs, int x, Rows y, int out) {
         FloatVector z = FloatVector.zero(S);
         FloatVector a0 = z, b0 = z, c0 = z, d0 = z;
         FloatVector a1 = z, b1 = z, c1 = z, d1 = z;
         FloatVector a2 = z, b2 = z, c2 = z, d2 = z;
         FloatVector a3 = z, b3 = z, c3 = z, d3 = z;
+        int read = 0;
         int end = depth * RowTiles.STEP;
         for (int i = 0; i < end; i += RowTiles.STEP) {
             long o = panel + (long) i * (F32_STEP / RowTiles.STEP);
+            long line = line(ahead, i >> 3, depth * (F32_STEP / 32L));
+            read += m.get(WORD, line)
+                    + m.get(WORD, line + depth * (F32_STEP / 4L))
+                    + m.get(WORD, line + depth * (F32_STEP / 2L))
+                    + m.get(WORD, line + depth * (3 * F32_STEP / 4L));
             FloatVector a = f32(m, o), b = f32(m, o + 64), c = f32(m, o + 128), d = f32(m, o + 192), v;
             v = broadcast(xs[x + i]);
             a0 = v.fma(a, a0);
@@ -157,6 +160,7 @@ final class VectorFewRows {
             c3 = v.fma(c, c3);
             d3 = v.fma(d, d3);
         }
+        touched = read;
         float[] ys = y.data();
         int last = y.count() - 1;
         int o = y.start(0) + out;
@@ -181,16 +185,20 @@ final class VectorFewRows {
         d3.intoArray(ys, o + 48);
     }
 
-    /** Up to four rows by 64 outputs. */
-    private static void fourRowsBf16(MemorySegment m, long panel, int depth, float[] xs, int x, Rows y, int out) {
+    /** Up to four rows by 64 outputs; the panel ahead is read meanwhile. */
+    private static void fourRowsBf16(
+            MemorySegment m, long panel, long ahead, int depth, float[] xs, int x, Rows y, int out) {
         FloatVector z = FloatVector.zero(S);
         FloatVector a0 = z, b0 = z, c0 = z, d0 = z;
         FloatVector a1 = z, b1 = z, c1 = z, d1 = z;
         FloatVector a2 = z, b2 = z, c2 = z, d2 = z;
         FloatVector a3 = z, b3 = z, c3 = z, d3 = z;
+        int read = 0;
         int end = depth * RowTiles.STEP;
         for (int i = 0; i < end; i += RowTiles.STEP) {
             long o = panel + (long) i * (BF16_STEP / RowTiles.STEP);
+            long line = line(ahead, i >> 3, depth * (BF16_STEP / 16L));
+            read += m.get(WORD, line) + m.get(WORD, line + depth * (BF16_STEP / 2L));
             IntVector first = words(m, o), second = words(m, o + 64);
             FloatVector a = low(first), b = high(first), c = low(second), d = high(second), v;
             v = broadcast(xs[x + i]);
@@ -214,6 +222,7 @@ final class VectorFewRows {
             c3 = v.fma(c, c3);
             d3 = v.fma(d, d3);
         }
+        touched = read;
         float[] ys = y.data();
         int last = y.count() - 1;
         int o = y.start(0) + out;
