@@ -33,6 +33,9 @@ public final class Gradient {
     private final int cols;
     private final MemorySegment data;
 
+    /** All numbers are zero, whatever is in {@link #data}: the first product is written there and not added. */
+    private boolean zero = true;
+
     private Gradient(int rows, int cols) {
         this.rows = rows;
         this.cols = cols;
@@ -56,7 +59,7 @@ public final class Gradient {
 
     /** Starts over with zeros. */
     public void clear() {
-        data.fill((byte) 0);
+        zero = true;
     }
 
     /**
@@ -64,6 +67,7 @@ public final class Gradient {
      * the 64 outputs, then the panels.
      */
     public double squaredNorm() {
+        writeZeros();
         double[] sums = new double[Panels.needed(rows)];
         Threads.run(sums.length, panel -> {
             double[] lanes = new double[Panels.WIDTH];
@@ -87,7 +91,16 @@ public final class Gradient {
 
     /** The panels. */
     MemorySegment numbers() {
+        writeZeros();
         return data;
+    }
+
+    /** For what reads the numbers or adds to a few of them. */
+    private void writeZeros() {
+        if (zero) {
+            data.fill((byte) 0);
+            zero = false;
+        }
     }
 
     /**
@@ -98,6 +111,7 @@ public final class Gradient {
     public void row(int n, float[] target, int offset) {
         Objects.checkIndex(n, rows);
         Objects.checkFromIndexSize(offset, cols, target.length);
+        writeZeros();
         for (int k = 0; k < cols; k++) {
             target[offset + k] = data.get(FLOAT, position(n, k));
         }
@@ -124,13 +138,21 @@ public final class Gradient {
                 Rows inputs = new Rows(x.data(), x.start(r), x.stride(), count);
                 RowTiles columns = COLUMNS.get().tiles(cols, count); // [cols, R], x transposed
                 Threads.each(RowTiles.needed(cols), tile -> columns.fillAcross(tile, inputs));
+                boolean first = zero;
                 Threads.run(Panels.needed(rows), panel -> {
                     Panel free = scratch.poll();
                     Panel mine = free == null ? new Panel(arena, most) : free;
                     mine.pack(some, panel * Panels.WIDTH, Math.min(Panels.WIDTH, rows - panel * Panels.WIDTH));
-                    Kernels.addProductF32(mine.panel(count), columns, data, panel * panelBytes());
+                    if (first) {
+                        Rows product = mine.product(cols);
+                        Kernels.multiplyF32(mine.panel(count), columns, product);
+                        MemorySegment.copy(product.data(), 0, data, FLOAT, panel * panelBytes(), cols * Panels.WIDTH);
+                    } else {
+                        Kernels.addProductF32(mine.panel(count), columns, data, panel * panelBytes());
+                    }
                     scratch.add(mine);
                 });
+                zero = false;
             }
         }
     }
@@ -139,6 +161,7 @@ public final class Gradient {
     private static final class Panel {
         private final MemorySegment segment; // [R, 64]
         private final float[] numbers; // the same, to pack it in
+        private float[] product = {}; // [cols, 64]
 
         Panel(Arena arena, int rows) {
             segment = arena.allocate(rows * 4L * Panels.WIDTH, 64);
@@ -152,6 +175,13 @@ public final class Gradient {
                 Arrays.fill(numbers, r * Panels.WIDTH + width, (r + 1) * Panels.WIDTH, 0f);
             }
             MemorySegment.copy(numbers, 0, segment, FLOAT, 0, dy.count() * Panels.WIDTH);
+        }
+
+        Rows product(int cols) {
+            if (product.length == 0) {
+                product = new float[cols * Panels.WIDTH];
+            }
+            return Rows.of(product, Panels.WIDTH, cols);
         }
 
         Panels panel(int rows) {
@@ -174,6 +204,7 @@ public final class Gradient {
         for (int n : numbers) {
             Objects.checkIndex(n, rows);
         }
+        writeZeros();
         int tasks = Math.ceilDiv(cols, Panels.WIDTH);
         Threads.run(tasks, task -> {
             int end = Math.min(cols, (task + 1) * Panels.WIDTH);

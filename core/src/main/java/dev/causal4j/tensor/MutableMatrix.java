@@ -72,6 +72,7 @@ public final class MutableMatrix {
      */
     public void update(Gradient gradient, MutableMatrix first, MutableMatrix second, Update update) {
         MemorySegment weights = matrix.numbers();
+        MemorySegment gradients = gradient.numbers();
         check(gradient.rows(), gradient.cols());
         check(first.matrix.rows(), first.matrix.cols());
         check(second.matrix.rows(), second.matrix.cols());
@@ -87,7 +88,7 @@ public final class MutableMatrix {
                 int n = (int) Math.min(CHUNK, end - from);
                 long offset = from * Float.BYTES;
                 MemorySegment.copy(weights, FLOAT, offset, w, 0, n);
-                MemorySegment.copy(gradient.numbers(), FLOAT, offset, g, 0, n);
+                MemorySegment.copy(gradients, FLOAT, offset, g, 0, n);
                 MemorySegment.copy(first.matrix.numbers(), FLOAT, offset, m, 0, n);
                 MemorySegment.copy(second.matrix.numbers(), FLOAT, offset, v, 0, n);
                 update.apply(w, g, m, v, n);
