@@ -45,8 +45,26 @@ class GradientTest {
             gradient.add(dy, x);
             assertThat(numbers(gradient)).isEqualTo(expected);
             gradient.clear();
+            gradient.add(dy, x);
+            gradient.add(dy, x);
+            assertThat(numbers(gradient)).isEqualTo(expected); // nothing is left of what was there
+            gradient.clear();
+            assertThat(gradient.squaredNorm()).isZero();
             assertThat(numbers(gradient)).containsOnly(0f);
         }
+    }
+
+    @Test
+    void rowsAddedAfterClearingBeginAtZero() {
+        Gradient gradient = Gradient.of(matrix(DType.F32, 70, 3));
+        gradient.add(Rows.of(numbers(2 * 70), 70, 2), Rows.of(numbers(2 * 3), 3, 2));
+        gradient.clear();
+        gradient.addRows(new int[] {5}, Rows.of(new float[] {1, 2, 3}, 3, 1));
+        float[] row = new float[3];
+        gradient.row(5, row, 0);
+        assertThat(row).containsExactly(1, 2, 3);
+        gradient.row(6, row, 0);
+        assertThat(row).containsOnly(0f);
     }
 
     @Test
