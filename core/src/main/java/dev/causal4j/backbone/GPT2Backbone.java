@@ -268,7 +268,7 @@ public final class GPT2Backbone {
         }
     }
 
-    /** Scales a head's query in place and copies its key and value to the cache, as those of its next token but t. */
+    /** Scales a head's query in place and copies its key and value to the cache, t positions behind what it holds. */
     private void scaleAndStore(int layer, int head, KVCache cache, int t, float[] queryKeyValue, int query) {
         float scale = shape.queryScale(layer);
         for (int i = query; i < query + shape.headSize(); i++) {

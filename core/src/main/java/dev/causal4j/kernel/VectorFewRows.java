@@ -69,7 +69,7 @@ final class VectorFewRows {
         }
     }
 
-    /** A panel of int8 is small and takes more arithmetic: it is read before it is multiplied, which is faster here. */
+    /** A panel of int8 is small and takes more arithmetic: for more than four rows it is read and then multiplied. */
     static void multiplyInt8(Panels w, RowTiles x, Rows y) {
         for (int p = 0; p < w.count(); p++) {
             long panel = w.start(p);
@@ -86,7 +86,7 @@ final class VectorFewRows {
     }
 
     /**
-     * Reads a word of each line of a first panel, in two runs, which brings it into the second-level cache. Eight lines of a
+     * Reads a word of nearly each line of a panel, in two runs, which brings it into the second-level cache. Eight lines of a
      * run at a time: with twelve it read a quarter less.
      */
     private static void touch(MemorySegment m, long panel, long bytes) {
@@ -100,14 +100,14 @@ final class VectorFewRows {
     }
 
     /**
-     * Where a step of one panel reads the next one: eight runs side by side, since the processor fetches only so many lines
-     * of one run by itself, and one core alone does not keep memory busy while it multiplies.
+     * Where a step of one panel reads the next one: eight runs side by side, and as many again for each further line that a
+     * step reads, since the processor fetches only so many lines of one run by itself.
      *
-     * @param line how many lines were read before, of all eight runs
+     * @param step counted from 0: it reads line step / 8 of run step % 8
      * @param run bytes of a run
      */
-    private static long line(long ahead, int line, long run) {
-        return ahead + (line & 7) * run + (long) (line >> 3) * LINE;
+    private static long line(long ahead, int step, long run) {
+        return ahead + (step & 7) * run + (long) (step >> 3) * LINE;
     }
 
     private static int eightLines(MemorySegment m, long o) {

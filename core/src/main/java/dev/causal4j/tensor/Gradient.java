@@ -17,7 +17,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
  * The gradient of a matrix [rows, cols] while it is summed: f32, off heap, in the panels of an f32 {@link Matrix} of that
  * shape. Mutable; belongs to one caller, not thread-safe.
  *
- * <p>Everything adds. Each number is one chain in the order in which rows come, so a batch in one piece and in many gives
+ * <p>Everything adds; what is added first after clearing is written. Each number is one chain in the order in which rows come, so a batch in one piece and in many gives
  * the same bits, for every number of threads and every vector width.
  */
 public final class Gradient {

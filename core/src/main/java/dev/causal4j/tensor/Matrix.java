@@ -30,7 +30,7 @@ public final class Matrix {
     /** Tasks for each thread: enough to even out a slow core, few enough that each reads a long run. */
     private static final int TASKS_PER_THREAD = 16;
 
-    /** Panels of a task for few rows, at least, where there are so many: each reads the next while it is multiplied. */
+    /** Panels of a task for few rows, at least, where there are so many: the next may be read while one is multiplied. */
     private static final int LEAST_RUN = 6;
 
     /** Register tiles for which a panel is worth reading: 48 rows. */
@@ -225,10 +225,10 @@ public final class Matrix {
             multiplyMany(x, bias, y);
             return;
         }
-        boolean one = x.tiles() == null;
-        int unit = one ? 2 : 1; // panels: the kernel of one row reads two at once
+        boolean tiled = x.tiles() != null;
+        int unit = tiled ? 1 : 2; // panels: the kernel of one row reads two at once
         int units = Math.ceilDiv(panels(), unit);
-        int perThread = Math.clamp(units / ((one ? 1 : LEAST_RUN) * Threads.count()), 1, TASKS_PER_THREAD);
+        int perThread = Math.clamp(units / ((tiled ? LEAST_RUN : 1) * Threads.count()), 1, TASKS_PER_THREAD);
         int tasks = Math.min(units, perThread * Threads.count());
         Threads.run(tasks, task -> {
             int from = unit * (int) ((long) units * task / tasks);
