@@ -6,7 +6,10 @@ import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystemException;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletionException;
 import org.jspecify.annotations.Nullable;
@@ -22,19 +25,20 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "causal4j",
         description = "Generates, scores and trains with a causal language model, in pure Java.",
-        subcommands = {
+        synopsisSubcommandLabel = "COMMAND",
+        exitCodeOnInvalidInput = 2,
+        exitCodeOnExecutionException = 1)
+public final class Main implements Callable<Integer> {
+    /** In the order of the help. */
+    private static final List<Class<?>> COMMANDS = List.of(
             GenerateCommand.class,
             ScoreCommand.class,
             TrainCommand.class,
             InspectCommand.class,
             BenchCommand.class,
             ConvertCommand.class,
-            TokenizerCommand.class
-        },
-        synopsisSubcommandLabel = "COMMAND",
-        exitCodeOnInvalidInput = 2,
-        exitCodeOnExecutionException = 1)
-public final class Main implements Callable<Integer> {
+            TokenizerCommand.class);
+
     @Option(names = "--debug", scope = ScopeType.INHERIT, description = "Show a stack trace when something fails.")
     private boolean debug;
 
@@ -82,8 +86,9 @@ public final class Main implements Callable<Integer> {
     private static int run(String[] args, PrintStream out, PrintStream err) {
         Main main = new Main();
         PrintWriter errors = new PrintWriter(err, true, StandardCharsets.UTF_8);
-        CommandLine command = new CommandLine(main)
-                .setOut(new PrintWriter(out, true, StandardCharsets.UTF_8))
+        CommandLine command = new CommandLine(main);
+        commands(args).forEach(command::addSubcommand);
+        command.setOut(new PrintWriter(out, true, StandardCharsets.UTF_8))
                 .setErr(errors)
                 .setExpandAtFiles(false) // a prompt may begin with @
                 .setCaseInsensitiveEnumValuesAllowed(true)
@@ -100,6 +105,17 @@ public final class Main implements Callable<Integer> {
         } catch (Error e) { // out of memory, or kernels that cannot be had
             return failure(e, errors, main.debug);
         }
+    }
+
+    /** The one that is called, since reading the options of all takes a tenth of a second; all where none is. */
+    private static List<Class<?>> commands(String[] args) {
+        Optional<String> called =
+                Arrays.stream(args).filter(arg -> !arg.startsWith("-")).findFirst();
+        List<Class<?>> commands = COMMANDS.stream()
+                .filter(command -> called.equals(
+                        Optional.of(command.getAnnotation(Command.class).name())))
+                .toList();
+        return commands.isEmpty() ? COMMANDS : commands;
     }
 
     @Override

@@ -137,12 +137,12 @@ class ConvertCommandTest {
     }
 
     @Test
-    void aForeignAotCacheIsIgnoredWithoutAWord() throws Exception {
-        Path cache = Files.writeString(folder.resolve("causal4j.aot"), "of another build");
-        new Program("-XX:AOTCache=" + cache, "-Xlog:aot*=off", "-Xlog:cds*=off")
+    void aForeignArchiveOfClassesIsIgnoredWithoutAWord() throws Exception {
+        Path archive = Files.writeString(folder.resolve("causal4j.jsa"), "of another build");
+        new Program("-XX:SharedArchiveFile=" + archive, "-Xlog:aot*=off", "-Xlog:cds*=off")
                 .run("inspect", "--json")
                 .json();
-        new Program("-XX:AOTCache=" + folder.resolve("none"), "-Xlog:aot*=off", "-Xlog:cds*=off")
+        new Program("-XX:SharedArchiveFile=" + folder.resolve("none"), "-Xlog:aot*=off", "-Xlog:cds*=off")
                 .run("inspect", "--json")
                 .json();
     }

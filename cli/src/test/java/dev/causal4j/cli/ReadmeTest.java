@@ -54,7 +54,7 @@ class ReadmeTest {
     private static final String LAUNCHER = """
             causal4j() {
               "$JAVA_HOME/bin/java" -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dcausal4j.kernels=scalar \
-                --enable-native-access=ALL-UNNAMED -Dcausal4j.stderr=3 ${CAUSAL4J_JAVA_OPTS:-} \
+                --enable-native-access=ALL-UNNAMED --add-opens=java.base/java.io=ALL-UNNAMED -Dcausal4j.stderr=3 ${CAUSAL4J_JAVA_OPTS:-} \
                 -cp "$CLASS_PATH" dev.causal4j.cli.Main "$@" 3>&2 2>/dev/null
             }
             """;
