@@ -23,23 +23,29 @@ build() {
     cp "$target/causal4j-cli.jar" "$target"/lib/*.jar "$target/app.new"
     # A program that runs keeps its open jars.
     rm -rf "$target/app"
-    rm -f "$target/causal4j.aot"
+    rm -f "$target/causal4j.jsa"
     mv "$target/app.new" "$target/app"
     keep_classes
   fi
   unlock "$target/launcher.building"
 }
 
-# A run of the program whose classes Java keeps, loaded and parsed, for the next (JEP 514). Without it all is as before,
-# only slower, so nothing depends on whether it works.
+# Keeps the classes of a run of the program, loaded and parsed, for the next (class-data sharing). Without them all is as
+# before, only slower, so nothing depends on whether it works. An AOT cache (JEP 514) would hold less: beside an incubating
+# module it links no classes and leaves out lambdas.
 keep_classes() {
   (
     cd "$target"
-    rm -f causal4j.aot.new
-    CAUSAL4J_BUILDING=1 CAUSAL4J_JAVA_OPTS=-XX:AOTCacheOutput=causal4j.aot.new \
-      "$root/causal4j" generate "Emma was" --max-new-tokens 4 \
-      --model "$root/model-austen/src/main/resources/dev/causal4j/austen" >launcher-classes.log 2>&1 </dev/null &&
-      [ -f causal4j.aot.new ] && mv causal4j.aot.new causal4j.aot
+    rm -f causal4j.classes causal4j.jsa.new
+    run() {
+      CAUSAL4J_BUILDING=1 CAUSAL4J_JAVA_OPTS=$1 "$root/causal4j" generate "Emma was" --max-new-tokens 4 \
+        --model "$root/model-austen/src/main/resources/dev/causal4j/austen" </dev/null
+    }
+    {
+      run -XX:DumpLoadedClassList=causal4j.classes &&
+        run "-Xshare:dump -XX:SharedClassListFile=causal4j.classes -XX:SharedArchiveFile=causal4j.jsa.new" &&
+        [ -f causal4j.jsa.new ] && mv causal4j.jsa.new causal4j.jsa
+    } >launcher-classes.log 2>&1
   ) || true
 }
 

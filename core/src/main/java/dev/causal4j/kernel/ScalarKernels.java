@@ -138,15 +138,13 @@ final class ScalarKernels implements KernelSet {
     }
 
     private static void widenBf16(MemorySegment data, long panel, int k, int steps, float[] target) {
-        for (int s = 0; s < steps; s++) {
-            long row = panel + (k + s) * 2L * Kernels.PANEL;
-            for (int half = 0; half < 2; half++) {
-                int out = s * Kernels.PANEL + half * 32;
-                for (int j = 0; j < 16; j++) {
-                    int word = data.get(INT, row + half * 64L + j * 4L);
-                    target[out + j] = Float.intBitsToFloat(word << 16);
-                    target[out + 16 + j] = Float.intBitsToFloat(word & 0xffff0000);
-                }
+        int[] words = new int[steps * Kernels.PANEL / 2];
+        MemorySegment.copy(data, INT, panel + k * 2L * Kernels.PANEL, words, 0, words.length);
+        for (int i = 0; i < words.length; i += 16) {
+            for (int j = 0; j < 16; j++) {
+                int word = words[i + j];
+                target[2 * i + j] = Float.intBitsToFloat(word << 16);
+                target[2 * i + 16 + j] = Float.intBitsToFloat(word & 0xffff0000);
             }
         }
     }

@@ -58,6 +58,9 @@ final class StartingKernels implements KernelSet {
     private final Start expSum = new Start();
     private final Start gelu = new Start();
 
+    /** Whether any kernel has gone over. */
+    private volatile boolean begun;
+
     StartingKernels(KernelSet vector) {
         this.vector = vector;
         this.f32 = new Product(plain::multiplyF32, vector::multiplyF32, plain::multiplyF32, vector::multiplyF32);
@@ -69,7 +72,7 @@ final class StartingKernels implements KernelSet {
     private record Sample(Runnable plain, Runnable vector) {}
 
     /** What is known of one kernel. */
-    private static final class Start {
+    private final class Start {
         private final AtomicBoolean asked = new AtomicBoolean();
         private volatile boolean over;
         private long work; // several threads add without care: it is only a measure
@@ -85,7 +88,7 @@ final class StartingKernels implements KernelSet {
             try {
                 BACKGROUND.execute(() -> run(samples));
             } catch (OutOfMemoryError noRoomForAThread) {
-                over = true; // and is compiled while it is used
+                goOver(); // and is compiled while it is used
             }
         }
 
@@ -102,8 +105,13 @@ final class StartingKernels implements KernelSet {
                 // Its memory may be freed at any time, since the work it comes from is done. What was compiled so far
                 // counts, and the rest is compiled while it is used.
             } finally {
-                over = true;
+                goOver();
             }
+        }
+
+        private void goOver() {
+            over = true;
+            begun = true;
         }
 
         private static long fastest(Runnable twin) {
@@ -123,7 +131,7 @@ final class StartingKernels implements KernelSet {
     }
 
     /** The twins of a product. One row, few rows and many are different loops, which go over each for itself. */
-    private static final class Product {
+    private final class Product {
         private final Multiply<Rows> plain;
         private final Multiply<Rows> vector;
         private final Multiply<RowTiles> plainTiles;
@@ -303,6 +311,18 @@ final class StartingKernels implements KernelSet {
         return Arrays.copyOf(Arrays.copyOfRange(x, offset, offset + Math.min(n, SAMPLE)), SAMPLE);
     }
 
+    // Too short to be measured: they follow the first of the others.
+
+    @Override
+    public void add(float[] x, int xOffset, float[] y, int yOffset, int n) {
+        (begun ? vector : plain).add(x, xOffset, y, yOffset, n);
+    }
+
+    @Override
+    public void scale(float[] x, int xOffset, float[] y, int yOffset, int n) {
+        (begun ? vector : plain).scale(x, xOffset, y, yOffset, n);
+    }
+
     // What no first token needs is compiled while it is used.
 
     @Override
@@ -349,16 +369,6 @@ final class StartingKernels implements KernelSet {
     @Override
     public void geluBackward(float[] x, float[] dy, int offset, int n) {
         vector.geluBackward(x, dy, offset, n);
-    }
-
-    @Override
-    public void add(float[] x, int xOffset, float[] y, int yOffset, int n) {
-        vector.add(x, xOffset, y, yOffset, n);
-    }
-
-    @Override
-    public void scale(float[] x, int xOffset, float[] y, int yOffset, int n) {
-        vector.scale(x, xOffset, y, yOffset, n);
     }
 
     @Override

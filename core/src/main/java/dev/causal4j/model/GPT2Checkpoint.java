@@ -29,7 +29,6 @@ import java.util.stream.Stream;
  * {@link PanelLayout} under the same names. Immutable and thread-safe.
  */
 final class GPT2Checkpoint {
-    private static final System.Logger LOG = System.getLogger(GPT2Checkpoint.class.getName());
 
     private static final String EMBEDDING = "wte";
     private static final String POSITIONS = "wpe";
@@ -149,11 +148,7 @@ final class GPT2Checkpoint {
             }
         }
         if (!unused.isEmpty()) {
-            LOG.log(
-                    System.Logger.Level.WARNING,
-                    "{0}: not used: {1}",
-                    subject,
-                    FormatException.quote(unused.toString()));
+            warn("{0}: not used: {1}", subject, FormatException.quote(unused.toString()));
         }
     }
 
@@ -176,13 +171,15 @@ final class GPT2Checkpoint {
         if (RowMajor.equal(a.numbers(), b.numbers())) {
             return true;
         }
-        LOG.log(
-                System.Logger.Level.WARNING,
+        warn(
                 "{0}: tie_word_embeddings is true, but {1} differs from {2}; the head is not tied",
-                subject,
-                HEAD + WEIGHT,
-                prefix + EMBEDDING + WEIGHT);
+                subject, HEAD + WEIGHT, prefix + EMBEDDING + WEIGHT);
         return false;
+    }
+
+    /** The logger is only made for a warning: that takes longer than to read the configuration. */
+    private static void warn(String message, Object... values) {
+        System.getLogger(GPT2Checkpoint.class.getName()).log(System.Logger.Level.WARNING, message, values);
     }
 
     /** Whether the head's projection is the embedding. */

@@ -26,6 +26,16 @@ final class ByteLevel {
         return IDS[b & 0xff];
     }
 
+    /** A text as its pieces are written: each byte of its UTF-8 as its character. */
+    static String piece(String text) {
+        byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+        char[] chars = new char[bytes.length];
+        for (int i = 0; i < bytes.length; i++) {
+            chars[i] = CHARS[bytes[i] & 0xff];
+        }
+        return new String(chars);
+    }
+
     /**
      * The bytes a piece stands for. A piece with a character outside the alphabet, which only an added token can be,
      * stands for itself in UTF-8: the rule of Hugging Face's decoder.

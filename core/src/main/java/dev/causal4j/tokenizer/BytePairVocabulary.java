@@ -1,5 +1,6 @@
 package dev.causal4j.tokenizer;
 
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
@@ -49,5 +50,32 @@ record BytePairVocabulary(
                 && addedTokens.stream()
                         .noneMatch(token ->
                                 token.stripRight() || token.content().chars().anyMatch(Text::mayBeSpace));
+    }
+
+    /**
+     * What encoding {@code text} can need of this vocabulary: the single bytes, the added tokens and the pieces that stand
+     * in the text, with the same ids and the same order of merges. A merge makes a piece of neighbours, so the text has the
+     * same ids with both.
+     *
+     * @param text in which no space is put: not for a vocabulary with {@code addPrefixSpace}
+     */
+    BytePairVocabulary within(String text) {
+        String bytes = ByteLevel.piece(text);
+        List<String> kept = new ArrayList<>(pieces.size());
+        for (String piece : pieces) {
+            kept.add(piece.length() == 1 || bytes.contains(piece) ? piece : "");
+        }
+        for (AddedToken token : addedTokens) {
+            kept.set(token.id(), token.content());
+        }
+        List<Merge> possible = new ArrayList<>();
+        for (Merge merge : merges) {
+            String left = kept.get(merge.left());
+            String right = kept.get(merge.right());
+            if (!left.isEmpty() && !right.isEmpty() && bytes.contains(left + right)) {
+                possible.add(merge);
+            }
+        }
+        return new BytePairVocabulary(kept, ids, possible, addedTokens, addPrefixSpace);
     }
 }

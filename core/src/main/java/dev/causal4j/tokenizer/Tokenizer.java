@@ -17,6 +17,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 
@@ -40,9 +41,13 @@ public final class Tokenizer {
     // The largest tokenizer.json in use has 33 MB.
     private static final int MAX_FILE_BYTES = 64 << 20;
 
+    // Chars of a text for which it pays to look for each piece in it.
+    private static final int SHORT = 1000;
+
     private final BytePairVocabulary vocabulary;
     private final BitSet special = new BitSet();
     private final Map<SpecialTokens, NativeTokenizer> encoders = new ConcurrentHashMap<>();
+    private final AtomicBoolean encoded = new AtomicBoolean();
 
     Tokenizer(BytePairVocabulary vocabulary) {
         this.vocabulary = vocabulary;
@@ -155,7 +160,7 @@ public final class Tokenizer {
     private void encode(Reader text, SpecialTokens specialTokens, int partLength, IntConsumer ids) throws IOException {
         TextParts parts = new TextParts(text, partLength, vocabulary.splitsAtSpaces());
         for (String part = parts.next(); part != null; part = parts.next()) {
-            for (long id : encoder(specialTokens).encode(part)) {
+            for (long id : encoder(specialTokens, part).encode(part)) {
                 ids.accept(known((int) id));
             }
         }
@@ -169,14 +174,24 @@ public final class Tokenizer {
         return id;
     }
 
-    private NativeTokenizer encoder(SpecialTokens specialTokens) {
-        return encoders.computeIfAbsent(specialTokens, key -> {
-            try {
-                return new NativeTokenizer(new VocabularyWriter(vocabulary).nativeJson(key));
-            } catch (IOException e) {
-                throw new UncheckedIOException(Objects.toString(e.getMessage()), e);
-            }
-        });
+    /**
+     * The native library takes a tenth of a second for all of GPT-2's vocabulary, and the first text is often the only one:
+     * a short one is encoded with what can occur in it.
+     */
+    private NativeTokenizer encoder(SpecialTokens specialTokens, String text) {
+        boolean first = encoded.compareAndSet(false, true);
+        if (first && text.length() <= SHORT && !vocabulary.addPrefixSpace()) {
+            return encoder(specialTokens, vocabulary.within(text));
+        }
+        return encoders.computeIfAbsent(specialTokens, key -> encoder(key, vocabulary));
+    }
+
+    private static NativeTokenizer encoder(SpecialTokens specialTokens, BytePairVocabulary vocabulary) {
+        try {
+            return new NativeTokenizer(new VocabularyWriter(vocabulary).nativeJson(specialTokens));
+        } catch (IOException e) {
+            throw new UncheckedIOException(Objects.toString(e.getMessage()), e);
+        }
     }
 
     /**
