@@ -18,9 +18,12 @@ import jdk.incubator.vector.VectorSpecies;
  */
 final class VectorProducts {
     static final VectorSpecies<Float> S = VectorWidth.floats();
-    private static final VectorSpecies<Integer> I = S.withLanes(int.class);
+    static final VectorSpecies<Integer> I = S.withLanes(int.class);
     static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
     static final int W = S.length();
+
+    /** The bits of a bf16 word that are the output in its high half. */
+    static final int HIGH = 0xffff0000;
 
     // Bytes of one step of k in a panel.
     static final int F32_STEP = 4 * Panels.WIDTH;
@@ -56,7 +59,13 @@ final class VectorProducts {
     }
 
     static void multiplyBf16(Panels w, Rows x, Rows y) {
-        for (int p = 0; p < w.count(); p += 2) {
+        int p = 0;
+        if (W == 16) {
+            for (; p + 4 <= w.count(); p += 4) {
+                VectorRow.fourRunsBf16(w, p, x, y.data(), y.offset() + p * Panels.WIDTH);
+            }
+        }
+        for (; p < w.count(); p += 2) {
             int q = Math.min(p + 1, w.count() - 1);
             for (int word = 0; word < Panels.WIDTH / 2; word += 2 * W) {
                 int output = lowOutput(word);
@@ -160,7 +169,7 @@ final class VectorProducts {
     }
 
     static FloatVector high(IntVector words) {
-        return words.and(0xffff0000).reinterpretAsFloats();
+        return words.and(HIGH).reinterpretAsFloats();
     }
 
     /** Byte {@code 3 - shift / 8} of each word as a signed number. */
