@@ -32,14 +32,24 @@ final class VectorTiles {
         }
     }
 
-    /** The same for sums that go on from what is in {@code y}, as one panel [x.count()][64]. */
+    /**
+     * The same for sums that go on from what is in {@code y}, as one panel [x.count()][64]. An array on the way costs less
+     * than 48 memory segments' checks, which are more than the first compiler takes.
+     */
     static void addTiles(Panels w, RowTiles x, MemorySegment y, long offset) {
+        float[] sums = new float[RowTiles.ROWS * Panels.WIDTH];
         for (int row = 0, tile = x.offset(); row < x.count(); row += RowTiles.ROWS, tile += x.stride()) {
-            int count = Math.min(RowTiles.ROWS, x.count() - row);
+            int count = Math.min(RowTiles.ROWS, x.count() - row) * Panels.WIDTH;
             long out = offset + (long) row * F32_STEP;
-            for (int j = 0; j < Panels.WIDTH; j += 2 * W) {
-                addTileOf2W(w.data(), w.offset() + j * 4L, w.depth(), x.data(), tile, count, y, out + j * 4L);
+            MemorySegment.copy(y, ScalarKernels.FLOAT, out, sums, 0, count);
+            if (W == 16) {
+                addTileOf64(w.data(), w.offset(), w.depth(), x.data(), tile, sums, 0);
+            } else {
+                for (int j = 0; j < Panels.WIDTH; j += 2 * W) {
+                    addTileOf2W(w.data(), w.offset() + j * 4L, w.depth(), x.data(), tile, sums, j);
+                }
             }
+            MemorySegment.copy(sums, 0, y, ScalarKernels.FLOAT, out, count);
         }
     }
 
@@ -176,58 +186,143 @@ final class VectorTiles {
     }
 
     /**
-     * A tile of 2 W outputs whose sums go on from what is there. All is loaded before anything is stored. One of 64 outputs
-     * would be twice as much code, more than C2 inlines (NodeCountInliningCutoff).
+     * A tile of 64 outputs whose sums [6][64] go on from what is there. Written with the methods of the Vector API itself: of
+     * any others C2 inlines only so many (NodeCountInliningCutoff).
      */
-    private static void addTileOf2W(
-            MemorySegment m, long panel, int depth, float[] xs, int x, int count, MemorySegment y, long out) {
-        int last = count - 1;
-        long y0 = out;
-        long y1 = out + Math.min(1, last) * (long) F32_STEP;
-        long y2 = out + Math.min(2, last) * (long) F32_STEP;
-        long y3 = out + Math.min(3, last) * (long) F32_STEP;
-        long y4 = out + Math.min(4, last) * (long) F32_STEP;
-        long y5 = out + Math.min(5, last) * (long) F32_STEP;
-        FloatVector a0 = f32(y, y0), b0 = f32(y, y0 + 4L * W);
-        FloatVector a1 = f32(y, y1), b1 = f32(y, y1 + 4L * W);
-        FloatVector a2 = f32(y, y2), b2 = f32(y, y2 + 4L * W);
-        FloatVector a3 = f32(y, y3), b3 = f32(y, y3 + 4L * W);
-        FloatVector a4 = f32(y, y4), b4 = f32(y, y4 + 4L * W);
-        FloatVector a5 = f32(y, y5), b5 = f32(y, y5 + 4L * W);
+    private static void addTileOf64(MemorySegment m, long panel, int depth, float[] xs, int x, float[] sums, int at) {
+        FloatVector a0 = FloatVector.fromArray(S, sums, at),
+                b0 = FloatVector.fromArray(S, sums, at + W),
+                c0 = FloatVector.fromArray(S, sums, at + 2 * W),
+                d0 = FloatVector.fromArray(S, sums, at + 3 * W);
+        FloatVector a1 = FloatVector.fromArray(S, sums, at + 64),
+                b1 = FloatVector.fromArray(S, sums, at + 64 + W),
+                c1 = FloatVector.fromArray(S, sums, at + 64 + 2 * W),
+                d1 = FloatVector.fromArray(S, sums, at + 64 + 3 * W);
+        FloatVector a2 = FloatVector.fromArray(S, sums, at + 128),
+                b2 = FloatVector.fromArray(S, sums, at + 128 + W),
+                c2 = FloatVector.fromArray(S, sums, at + 128 + 2 * W),
+                d2 = FloatVector.fromArray(S, sums, at + 128 + 3 * W);
+        FloatVector a3 = FloatVector.fromArray(S, sums, at + 192),
+                b3 = FloatVector.fromArray(S, sums, at + 192 + W),
+                c3 = FloatVector.fromArray(S, sums, at + 192 + 2 * W),
+                d3 = FloatVector.fromArray(S, sums, at + 192 + 3 * W);
+        FloatVector a4 = FloatVector.fromArray(S, sums, at + 256),
+                b4 = FloatVector.fromArray(S, sums, at + 256 + W),
+                c4 = FloatVector.fromArray(S, sums, at + 256 + 2 * W),
+                d4 = FloatVector.fromArray(S, sums, at + 256 + 3 * W);
+        FloatVector a5 = FloatVector.fromArray(S, sums, at + 320),
+                b5 = FloatVector.fromArray(S, sums, at + 320 + W),
+                c5 = FloatVector.fromArray(S, sums, at + 320 + 2 * W),
+                d5 = FloatVector.fromArray(S, sums, at + 320 + 3 * W);
         int end = depth * RowTiles.STEP;
         for (int i = 0; i < end; i += RowTiles.STEP) {
             long o = panel + (long) i * (F32_STEP / RowTiles.STEP);
-            FloatVector a = f32(m, o), b = f32(m, o + 4L * W), v;
-            v = broadcast(xs[x + i]);
+            FloatVector a = FloatVector.fromMemorySegment(S, m, o, LE),
+                    b = FloatVector.fromMemorySegment(S, m, o + 4L * W, LE),
+                    c = FloatVector.fromMemorySegment(S, m, o + 8L * W, LE),
+                    d = FloatVector.fromMemorySegment(S, m, o + 12L * W, LE),
+                    v;
+            v = FloatVector.broadcast(S, xs[x + i]);
             a0 = v.fma(a, a0);
             b0 = v.fma(b, b0);
-            v = broadcast(xs[x + i + 1]);
+            c0 = v.fma(c, c0);
+            d0 = v.fma(d, d0);
+            v = FloatVector.broadcast(S, xs[x + i + 1]);
             a1 = v.fma(a, a1);
             b1 = v.fma(b, b1);
-            v = broadcast(xs[x + i + 2]);
+            c1 = v.fma(c, c1);
+            d1 = v.fma(d, d1);
+            v = FloatVector.broadcast(S, xs[x + i + 2]);
             a2 = v.fma(a, a2);
             b2 = v.fma(b, b2);
-            v = broadcast(xs[x + i + 3]);
+            c2 = v.fma(c, c2);
+            d2 = v.fma(d, d2);
+            v = FloatVector.broadcast(S, xs[x + i + 3]);
             a3 = v.fma(a, a3);
             b3 = v.fma(b, b3);
-            v = broadcast(xs[x + i + 4]);
+            c3 = v.fma(c, c3);
+            d3 = v.fma(d, d3);
+            v = FloatVector.broadcast(S, xs[x + i + 4]);
             a4 = v.fma(a, a4);
             b4 = v.fma(b, b4);
-            v = broadcast(xs[x + i + 5]);
+            c4 = v.fma(c, c4);
+            d4 = v.fma(d, d4);
+            v = FloatVector.broadcast(S, xs[x + i + 5]);
+            a5 = v.fma(a, a5);
+            b5 = v.fma(b, b5);
+            c5 = v.fma(c, c5);
+            d5 = v.fma(d, d5);
+        }
+        a0.intoArray(sums, at);
+        b0.intoArray(sums, at + W);
+        c0.intoArray(sums, at + 2 * W);
+        d0.intoArray(sums, at + 3 * W);
+        a1.intoArray(sums, at + 64);
+        b1.intoArray(sums, at + 64 + W);
+        c1.intoArray(sums, at + 64 + 2 * W);
+        d1.intoArray(sums, at + 64 + 3 * W);
+        a2.intoArray(sums, at + 128);
+        b2.intoArray(sums, at + 128 + W);
+        c2.intoArray(sums, at + 128 + 2 * W);
+        d2.intoArray(sums, at + 128 + 3 * W);
+        a3.intoArray(sums, at + 192);
+        b3.intoArray(sums, at + 192 + W);
+        c3.intoArray(sums, at + 192 + 2 * W);
+        d3.intoArray(sums, at + 192 + 3 * W);
+        a4.intoArray(sums, at + 256);
+        b4.intoArray(sums, at + 256 + W);
+        c4.intoArray(sums, at + 256 + 2 * W);
+        d4.intoArray(sums, at + 256 + 3 * W);
+        a5.intoArray(sums, at + 320);
+        b5.intoArray(sums, at + 320 + W);
+        c5.intoArray(sums, at + 320 + 2 * W);
+        d5.intoArray(sums, at + 320 + 3 * W);
+    }
+
+    /** The same of 2 W outputs. */
+    private static void addTileOf2W(MemorySegment m, long panel, int depth, float[] xs, int x, float[] sums, int at) {
+        FloatVector a0 = FloatVector.fromArray(S, sums, at), b0 = FloatVector.fromArray(S, sums, at + W);
+        FloatVector a1 = FloatVector.fromArray(S, sums, at + 64), b1 = FloatVector.fromArray(S, sums, at + 64 + W);
+        FloatVector a2 = FloatVector.fromArray(S, sums, at + 128), b2 = FloatVector.fromArray(S, sums, at + 128 + W);
+        FloatVector a3 = FloatVector.fromArray(S, sums, at + 192), b3 = FloatVector.fromArray(S, sums, at + 192 + W);
+        FloatVector a4 = FloatVector.fromArray(S, sums, at + 256), b4 = FloatVector.fromArray(S, sums, at + 256 + W);
+        FloatVector a5 = FloatVector.fromArray(S, sums, at + 320), b5 = FloatVector.fromArray(S, sums, at + 320 + W);
+        int end = depth * RowTiles.STEP;
+        for (int i = 0; i < end; i += RowTiles.STEP) {
+            long o = panel + (long) i * (F32_STEP / RowTiles.STEP);
+            FloatVector a = FloatVector.fromMemorySegment(S, m, o, LE),
+                    b = FloatVector.fromMemorySegment(S, m, o + 4L * W, LE),
+                    v;
+            v = FloatVector.broadcast(S, xs[x + i]);
+            a0 = v.fma(a, a0);
+            b0 = v.fma(b, b0);
+            v = FloatVector.broadcast(S, xs[x + i + 1]);
+            a1 = v.fma(a, a1);
+            b1 = v.fma(b, b1);
+            v = FloatVector.broadcast(S, xs[x + i + 2]);
+            a2 = v.fma(a, a2);
+            b2 = v.fma(b, b2);
+            v = FloatVector.broadcast(S, xs[x + i + 3]);
+            a3 = v.fma(a, a3);
+            b3 = v.fma(b, b3);
+            v = FloatVector.broadcast(S, xs[x + i + 4]);
+            a4 = v.fma(a, a4);
+            b4 = v.fma(b, b4);
+            v = FloatVector.broadcast(S, xs[x + i + 5]);
             a5 = v.fma(a, a5);
             b5 = v.fma(b, b5);
         }
-        a0.intoMemorySegment(y, y0, LE);
-        b0.intoMemorySegment(y, y0 + 4L * W, LE);
-        a1.intoMemorySegment(y, y1, LE);
-        b1.intoMemorySegment(y, y1 + 4L * W, LE);
-        a2.intoMemorySegment(y, y2, LE);
-        b2.intoMemorySegment(y, y2 + 4L * W, LE);
-        a3.intoMemorySegment(y, y3, LE);
-        b3.intoMemorySegment(y, y3 + 4L * W, LE);
-        a4.intoMemorySegment(y, y4, LE);
-        b4.intoMemorySegment(y, y4 + 4L * W, LE);
-        a5.intoMemorySegment(y, y5, LE);
-        b5.intoMemorySegment(y, y5 + 4L * W, LE);
+        a0.intoArray(sums, at);
+        b0.intoArray(sums, at + W);
+        a1.intoArray(sums, at + 64);
+        b1.intoArray(sums, at + 64 + W);
+        a2.intoArray(sums, at + 128);
+        b2.intoArray(sums, at + 128 + W);
+        a3.intoArray(sums, at + 192);
+        b3.intoArray(sums, at + 192 + W);
+        a4.intoArray(sums, at + 256);
+        b4.intoArray(sums, at + 256 + W);
+        a5.intoArray(sums, at + 320);
+        b5.intoArray(sums, at + 320 + W);
     }
 }

@@ -17,7 +17,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
  * The gradient of a matrix [rows, cols] while it is summed: f32, off heap, in the panels of an f32 {@link Matrix} of that
  * shape. Mutable; belongs to one caller, not thread-safe.
  *
- * <p>Everything adds; what is added first after clearing is written. Each number is one chain in the order in which rows come, so a batch in one piece and in many gives
+ * <p>Everything adds. Each number is one chain in the order in which rows come, so a batch in one piece and in many gives
  * the same bits, for every number of threads and every vector width.
  */
 public final class Gradient {
@@ -33,7 +33,7 @@ public final class Gradient {
     private final int cols;
     private final MemorySegment data;
 
-    /** All numbers are zero, whatever is in {@link #data}: the first product is written there and not added. */
+    /** All numbers are zero, whatever is in {@link #data}: the first product writes zeros where it adds. */
     private boolean zero = true;
 
     private Gradient(int rows, int cols) {
@@ -143,13 +143,10 @@ public final class Gradient {
                     Panel free = scratch.poll();
                     Panel mine = free == null ? new Panel(arena, most) : free;
                     mine.pack(some, panel * Panels.WIDTH, Math.min(Panels.WIDTH, rows - panel * Panels.WIDTH));
-                    if (first) {
-                        Rows product = mine.product(cols);
-                        Kernels.multiplyF32(mine.panel(count), columns, product);
-                        MemorySegment.copy(product.data(), 0, data, FLOAT, panel * panelBytes(), cols * Panels.WIDTH);
-                    } else {
-                        Kernels.addProductF32(mine.panel(count), columns, data, panel * panelBytes());
+                    if (first) { // zeros that stay in the cache until they are added to
+                        data.asSlice(panel * panelBytes(), panelBytes()).fill((byte) 0);
                     }
+                    Kernels.addProductF32(mine.panel(count), columns, data, panel * panelBytes());
                     scratch.add(mine);
                 });
                 zero = false;
@@ -161,7 +158,6 @@ public final class Gradient {
     private static final class Panel {
         private final MemorySegment segment; // [R, 64]
         private final float[] numbers; // the same, to pack it in
-        private float[] product = {}; // [cols, 64]
 
         Panel(Arena arena, int rows) {
             segment = arena.allocate(rows * 4L * Panels.WIDTH, 64);
@@ -175,13 +171,6 @@ public final class Gradient {
                 Arrays.fill(numbers, r * Panels.WIDTH + width, (r + 1) * Panels.WIDTH, 0f);
             }
             MemorySegment.copy(numbers, 0, segment, FLOAT, 0, dy.count() * Panels.WIDTH);
-        }
-
-        Rows product(int cols) {
-            if (product.length == 0) {
-                product = new float[cols * Panels.WIDTH];
-            }
-            return Rows.of(product, Panels.WIDTH, cols);
         }
 
         Panels panel(int rows) {
