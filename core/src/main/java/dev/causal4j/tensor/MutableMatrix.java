@@ -14,8 +14,11 @@ import java.nio.ByteOrder;
 public final class MutableMatrix {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-    /** Numbers that are worked on at once: four arrays of them stay in the first-level cache. */
-    private static final int CHUNK = 2048;
+    /**
+     * Numbers that are worked on at once: four arrays of them stay in the first-level cache, and while they are, the processor
+     * reads ahead. Not far, so twice as many take a sixth longer.
+     */
+    private static final int CHUNK = 1024;
 
     private final Matrix matrix;
 
