@@ -3,11 +3,14 @@ package dev.causal4j.cli;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Comparator;
 import java.util.stream.Stream;
 
 /** Where a command will write, checked before its work begins: nothing of somebody's is replaced by accident. */
 final class OutputFolder {
     private final Path folder;
+    private boolean isNew;
+    private boolean isEmpty;
 
     /**
      * Checks the folder and leaves it as it is.
@@ -19,7 +22,8 @@ final class OutputFolder {
         this.folder = folder;
         if (Files.isDirectory(folder)) {
             try (Stream<Path> inside = Files.list(folder)) {
-                if (!overwrite && inside.findAny().isPresent()) {
+                isEmpty = inside.findAny().isEmpty();
+                if (!overwrite && !isEmpty) {
                     throw new IOException(folder + ": expected a new or an empty folder, got one with files;"
                             + " name another or pass --overwrite");
                 }
@@ -39,6 +43,33 @@ final class OutputFolder {
 
     /** Makes the folder, and those around it, if there is none. */
     Path create() throws IOException {
+        isNew = !Files.exists(folder);
         return Files.createDirectories(folder);
+    }
+
+    /** Deletes what was made in a folder that was new or empty, and the folder if it was new and is empty now. */
+    void remove(String... made) throws IOException {
+        if (!isNew && !isEmpty) {
+            return;
+        }
+        for (String name : made) {
+            Path path = folder.resolve(name);
+            if (!Files.exists(path)) {
+                continue;
+            }
+            try (Stream<Path> tree = Files.walk(path)) {
+                for (Path each : tree.sorted(Comparator.reverseOrder()).toList()) {
+                    Files.delete(each);
+                }
+            }
+        }
+        if (isNew) {
+            try (Stream<Path> inside = Files.list(folder)) {
+                isEmpty = inside.findAny().isEmpty();
+            }
+            if (isEmpty) {
+                Files.delete(folder);
+            }
+        }
     }
 }

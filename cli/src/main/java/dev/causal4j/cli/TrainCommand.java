@@ -2,6 +2,7 @@ package dev.causal4j.cli;
 
 import dev.causal4j.backbone.Activations;
 import dev.causal4j.backbone.Dropout;
+import dev.causal4j.backbone.GPT2Shape;
 import dev.causal4j.format.JsonConfig;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
@@ -104,23 +105,32 @@ final class TrainCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         checkUsage();
         TrainingOptions options = Usage.of(spec, this::options);
-        if (!resume) {
-            new OutputFolder(out, overwrite).create();
+        OutputFolder folder = resume ? null : new OutputFolder(out, overwrite);
+        if (folder != null) {
+            folder.create();
         }
         Checkpoint last = resume ? Trainer.lastCheckpoint(out) : null;
         model.useThreads();
+        boolean begun = false;
         try (Interruption interruption = new Interruption(MOST_SECONDS_TO_END);
                 TrainingLog log = new TrainingLog(out, resume)) { // nobody else works in the folder while this is open
             Trainer trainer = last != null ? resumed(last, options, interruption) : started(options, log, interruption);
+            begun = true;
             long start = System.nanoTime();
             TrainingResult result = run(trainer, log, interruption);
-            plot(log, result.step());
+            if (!interruption.requested()) { // a JVM that ends draws nothing more; the resumed run will
+                plot(log, result.step());
+            }
             if (model.dtype().isPresent() && model.dtype().get() != DType.F32) {
                 CausalLM.load(out, DType.F32).save(out, model.dtype().get());
             }
             print(trainer, result, (System.nanoTime() - start) / 1e9);
         } catch (CancellationException e) {
             return 1; // interrupted before the first step, nobody reads a message
+        } finally {
+            if (folder != null && !begun) {
+                folder.remove(TrainingLog.FILE, TrainingData.FOLDER); // what was refused is in nobody's way
+            }
         }
         return 0;
     }
@@ -196,8 +206,10 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     private static String describe(GPT2Config config, boolean tied) {
-        return config.shape().layers() + " layers of " + config.shape().hiddenSize() + ", "
-                + config.shape().contextLength() + " positions, " + config.vocabularySize() + " tokens, "
+        GPT2Shape shape = config.shape();
+        return shape.layers() + " layers of " + shape.hiddenSize() + " with " + shape.heads() + " heads, "
+                + shape.innerSize() + " inside and epsilon " + shape.layerNormEpsilon() + ", " + shape.contextLength()
+                + " positions, " + config.vocabularySize() + " tokens, "
                 + (tied ? "tied" : "untied");
     }
 

@@ -61,6 +61,9 @@ final class TrainingData {
                     + " windows or documents; default: ${DEFAULT-VALUE}.")
     private Cut cut = Cut.WINDOWS;
 
+    /** Below the folder of a run. */
+    static final String FOLDER = "data";
+
     /** What to learn from, what to measure with, and what says that it is the same data, cut in the same way. */
     record Parts(Examples training, Optional<Examples> heldOut, String identity) {}
 
@@ -99,7 +102,7 @@ final class TrainingData {
                         + ", or a model with one end-of-sequence id, got neither; documents need an end"));
         requireOutside(out, data.paths());
         requireOutside(out, heldOutData);
-        Path folder = Files.createDirectories(out.resolve("data"));
+        Path folder = Files.createDirectories(out.resolve(FOLDER));
         TokenFile file = tokens(folder.resolve("training.tokens"), data.documents(), tokenizer, end, interruption);
         Tokens tokens = file.tokens();
         String identity = cut + " of " + length + " from " + file.fingerprint();

@@ -60,6 +60,8 @@ public final class WholeFile {
                     FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
                 content.writeTo(channel);
                 channel.force(true);
+            } catch (IOException e) {
+                throw e.getClass() == IOException.class ? named(target, e) : e;
             }
             Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
         } catch (Throwable failure) {
@@ -70,6 +72,14 @@ public final class WholeFile {
             }
             throw failure;
         }
+    }
+
+    /** What the system says of a full disk and the like names no file. */
+    private static IOException named(Path target, IOException e) {
+        return new IOException(
+                target + ": expected to be able to write this file, got " + e.getMessage()
+                        + "; make room, or name another folder",
+                e);
     }
 
     /** The same for content that is in memory. */

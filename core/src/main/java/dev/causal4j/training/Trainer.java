@@ -26,6 +26,9 @@ public final class Trainer {
     private TrainingState state;
     private boolean cancelled;
 
+    /** The step after which a loss was finite with the weights as they are. */
+    private long proven = -1;
+
     private Trainer(
             TrainableModel trainable,
             TrainingState state,
@@ -169,8 +172,8 @@ public final class Trainer {
      * Trains until all steps are done, evaluations improve no more, or it is cancelled. In each case the last thing that
      * is done is a checkpoint, if there is a folder. An interrupt of the thread cancels; it is still interrupted afterwards.
      *
-     * @throws ArithmeticException if a loss or gradient is not finite, naming the step; its update is not made, and
-     *     the checkpoints stay as they are
+     * @throws ArithmeticException if a loss or gradient is not finite, naming the step; its update is not made, or not
+     *     kept, and the checkpoints stay as they are
      * @throws IOException if a checkpoint cannot be written
      */
     public TrainingResult run(TrainingListener listener) throws IOException {
@@ -209,11 +212,12 @@ public final class Trainer {
         try {
             loss = computation.addGradients(batch, options.dropout(), options.seed(), number);
         } catch (ArithmeticException e) {
-            throw diverged("logits", String.valueOf(e.getMessage()));
+            throw diverged(number + 1, "logits", String.valueOf(e.getMessage()));
         }
         double norm = trainable.gradientNorm();
         if (!Double.isFinite(loss) || !Double.isFinite(norm)) {
             throw diverged(
+                    number + 1,
                     Double.isFinite(loss) ? "gradient norm" : "loss",
                     "expected a finite number, got " + (Double.isFinite(loss) ? norm : loss));
         }
@@ -227,9 +231,25 @@ public final class Trainer {
                 state.step(), loss, evaluate(), rate, norm, (double) batch.sequences() * batch.length() / seconds);
     }
 
-    private ArithmeticException diverged(String what, String why) {
-        return new ArithmeticException("step " + (state.step() + 1) + ", " + what + ": " + why
-                + "; lower the learning rate; checkpoints of earlier steps are kept");
+    private ArithmeticException diverged(long step, String what, String why) throws IOException {
+        boolean kept = checkpoints != null && checkpoints.any();
+        return new ArithmeticException("step " + step + ", " + what + ": " + why + "; lower the learning rate"
+                + (kept ? "; the last checkpoint is as it was" : ""));
+    }
+
+    /** The mean loss of the first examples, which a model that is fit to be kept has. */
+    private double loss(String what, Examples examples, long count) throws IOException {
+        double loss;
+        try {
+            loss = computation.evaluate(examples, count);
+        } catch (ArithmeticException e) {
+            throw diverged(state.step(), what, String.valueOf(e.getMessage()));
+        }
+        if (!Double.isFinite(loss)) {
+            throw diverged(state.step(), what, "expected a finite number, got " + loss);
+        }
+        proven = state.step();
+        return loss;
     }
 
     /** Evaluates when it is time, and keeps the checkpoint if it is the best so far. */
@@ -239,7 +259,7 @@ public final class Trainer {
         if (heldOut == null || !due) {
             return OptionalDouble.empty();
         }
-        double loss = computation.evaluate(heldOut, heldOut.perEpoch());
+        double loss = loss("held-out loss", heldOut, heldOut.perEpoch());
         state = state.evaluated(loss);
         if (state.bestStep() == state.step()) {
             save();
@@ -250,6 +270,9 @@ public final class Trainer {
     private void save() throws IOException {
         if (checkpoints == null) {
             return;
+        }
+        if (state.step() > 0 && proven != state.step()) { // the last update may have broken what the one before left
+            loss("loss after the update", training, 1);
         }
         interrupted();
         try {

@@ -60,17 +60,16 @@ final class TrainingCheckpoints {
         Path target = folder.resolve(PREFIX + state.step());
         if (!Files.exists(target)) {
             deleteUnfinished();
-            Path unfinished = Files.createDirectory(folder.resolve(UNFINISHED + state.step()));
-            trainable.model().save(unfinished, DType.F32);
-            Path training = Files.createDirectory(unfinished.resolve(TRAINING));
-            List<TensorView> tensors = new ArrayList<>();
-            trainable.parameters().forEach(parameter -> tensors.addAll(parameter.state()));
-            SafeTensors.write(training.resolve(OPTIMIZER), tensors, Map.of());
-            WholeFile.write(training.resolve(STATE), state.toJson());
-            force(training);
-            force(unfinished);
-            Files.move(unfinished, target, StandardCopyOption.ATOMIC_MOVE);
-            force(folder);
+            try {
+                writeNew(trainable, state, target);
+            } catch (IOException e) {
+                try {
+                    deleteUnfinished(); // it may be what fills the disk
+                } catch (IOException stays) {
+                    e.addSuppressed(stays);
+                }
+                throw e;
+            }
         }
         publish(folder.resolve(PREFIX + state.stepToPublish()));
         for (Path checkpoint : checkpoints()) {
@@ -79,6 +78,20 @@ final class TrainingCheckpoints {
                 delete(checkpoint);
             }
         }
+    }
+
+    private void writeNew(TrainableModel trainable, TrainingState state, Path target) throws IOException {
+        Path unfinished = Files.createDirectory(folder.resolve(UNFINISHED + state.step()));
+        trainable.model().save(unfinished, DType.F32);
+        Path training = Files.createDirectory(unfinished.resolve(TRAINING));
+        List<TensorView> tensors = new ArrayList<>();
+        trainable.parameters().forEach(parameter -> tensors.addAll(parameter.state()));
+        SafeTensors.write(training.resolve(OPTIMIZER), tensors, Map.of());
+        WholeFile.write(training.resolve(STATE), state.toJson());
+        force(training);
+        force(unfinished);
+        Files.move(unfinished, target, StandardCopyOption.ATOMIC_MOVE);
+        force(folder);
     }
 
     /** Makes the files of a checkpoint those of the folder: each as a whole, the weights last. */

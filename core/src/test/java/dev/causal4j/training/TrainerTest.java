@@ -354,12 +354,20 @@ class TrainerTest {
                 .clipNorm(0)
                 .learningRate(new LearningRate.WarmupCosine(1e30, 1e30, 0, 9))
                 .build();
-        Trainer trainer = start(options, folder);
-        assertThatThrownBy(() -> trainer.run(progress -> true))
+        Trainer first = start(options, folder);
+        assertThatThrownBy(() -> first.run(progress -> true))
                 .isInstanceOf(ArithmeticException.class)
-                .hasMessageStartingWith("step 2, ")
-                .hasMessageEndingWith("; lower the learning rate; checkpoints of earlier steps are kept");
-        assertThat(folder.resolve("checkpoint-1")).isDirectory();
+                .hasMessageStartingWith("step 1, loss after the update: ")
+                .hasMessageEndingWith("; lower the learning rate");
+        assertThat(folder).isEmptyDirectory();
+
+        start(OPTIONS, folder).run(progress -> progress.step() < 2);
+        Map<String, String> good = files(folder);
+        Trainer further = Trainer.resume(folder, Optional.empty(), TRAINING, Optional.of(HELD_OUT), options);
+        assertThatThrownBy(() -> further.run(progress -> true))
+                .hasMessageStartingWith("step 3, ")
+                .hasMessageEndingWith("; lower the learning rate; the last checkpoint is as it was");
+        assertThat(files(folder)).isEqualTo(good);
     }
 
     @Test
