@@ -6,10 +6,8 @@ import java.io.PrintWriter;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystemException;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
-import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletionException;
 import org.jspecify.annotations.Nullable;
@@ -107,15 +105,16 @@ public final class Main implements Callable<Integer> {
         }
     }
 
-    /** The one that is called, since reading the options of all takes a tenth of a second; all where none is. */
+    /**
+     * The command that is called if the arguments begin with one, since reading the options of all takes a tenth of a second;
+     * else all.
+     */
     private static List<Class<?>> commands(String[] args) {
-        Optional<String> called =
-                Arrays.stream(args).filter(arg -> !arg.startsWith("-")).findFirst();
-        List<Class<?>> commands = COMMANDS.stream()
-                .filter(command -> called.equals(
-                        Optional.of(command.getAnnotation(Command.class).name())))
+        List<Class<?>> called = COMMANDS.stream()
+                .filter(command -> args.length > 0
+                        && command.getAnnotation(Command.class).name().equals(args[0]))
                 .toList();
-        return commands.isEmpty() ? COMMANDS : commands;
+        return called.isEmpty() ? COMMANDS : called;
     }
 
     @Override

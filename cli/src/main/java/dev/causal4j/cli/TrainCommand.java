@@ -111,11 +111,11 @@ final class TrainCommand implements Callable<Integer> {
         }
         Checkpoint last = resume ? Trainer.lastCheckpoint(out) : null;
         model.useThreads();
-        boolean begun = false;
         try (Interruption interruption = new Interruption(MOST_SECONDS_TO_END);
                 TrainingLog log = new TrainingLog(out, resume)) { // nobody else works in the folder while this is open
-            Trainer trainer = last != null ? resumed(last, options, interruption) : started(options, log, interruption);
-            begun = true;
+            Trainer trainer = last != null
+                    ? resumed(last, options, interruption)
+                    : startedIn(Objects.requireNonNull(folder), options, log, interruption);
             long start = System.nanoTime();
             TrainingResult result = run(trainer, log, interruption);
             if (!interruption.requested()) { // a JVM that ends draws nothing more; the resumed run will
@@ -127,10 +127,6 @@ final class TrainCommand implements Callable<Integer> {
             print(trainer, result, (System.nanoTime() - start) / 1e9);
         } catch (CancellationException e) {
             return 1; // interrupted before the first step, nobody reads a message
-        } finally {
-            if (folder != null && !begun) {
-                folder.remove(TrainingLog.FILE, TrainingData.FOLDER); // what was refused is in nobody's way
-            }
         }
         return 0;
     }
@@ -159,6 +155,21 @@ final class TrainCommand implements Callable<Integer> {
                 .keep(recompute ? Activations.Keep.INPUTS : Activations.Keep.BLOCKS)
                 .seed(seed)
                 .build();
+    }
+
+    /** What is refused is in nobody's way afterwards. The log is still open, so that no other run has the folder. */
+    private Trainer startedIn(OutputFolder folder, TrainingOptions options, TrainingLog log, Interruption interruption)
+            throws IOException {
+        try {
+            return started(options, log, interruption);
+        } catch (IOException | RuntimeException | Error refused) {
+            try {
+                folder.remove(TrainingLog.FILE, TrainingData.FOLDER);
+            } catch (IOException stays) {
+                refused.addSuppressed(stays);
+            }
+            throw refused;
+        }
     }
 
     private Trainer started(TrainingOptions options, TrainingLog log, Interruption interruption) throws IOException {

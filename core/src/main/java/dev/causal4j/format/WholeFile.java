@@ -59,9 +59,12 @@ public final class WholeFile {
             try (FileChannel channel =
                     FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
                 content.writeTo(channel);
-                channel.force(true);
-            } catch (IOException e) {
-                throw e.getClass() == IOException.class ? named(target, e) : e;
+                force(channel);
+            } catch (WriteFailure e) {
+                throw new IOException(
+                        target + ": expected to be able to write this file, got " + e.getMessage()
+                                + "; make room, or name another folder",
+                        e);
             }
             Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
         } catch (Throwable failure) {
@@ -74,14 +77,6 @@ public final class WholeFile {
         }
     }
 
-    /** What the system says of a full disk and the like names no file. */
-    private static IOException named(Path target, IOException e) {
-        return new IOException(
-                target + ": expected to be able to write this file, got " + e.getMessage()
-                        + "; make room, or name another folder",
-                e);
-    }
-
     /** The same for content that is in memory. */
     public static void write(Path target, byte[] content) throws IOException {
         write(target, channel -> drain(ByteBuffer.wrap(content), channel));
@@ -89,8 +84,34 @@ public final class WholeFile {
 
     /** Writes all that remains in a buffer. */
     public static void drain(ByteBuffer buffer, FileChannel channel) throws IOException {
-        while (buffer.hasRemaining()) {
-            channel.write(buffer);
+        try {
+            while (buffer.hasRemaining()) {
+                channel.write(buffer);
+            }
+        } catch (IOException e) {
+            throw WriteFailure.of(e);
+        }
+    }
+
+    private static void force(FileChannel channel) throws IOException {
+        try {
+            channel.force(true);
+        } catch (IOException e) {
+            throw WriteFailure.of(e);
+        }
+    }
+
+    /** What the system says of a full disk and the like, which names no file. */
+    private static final class WriteFailure extends IOException {
+        private static final long serialVersionUID = 1;
+
+        private WriteFailure(IOException e) {
+            super(e.getMessage(), e);
+        }
+
+        /** Leaves alone what has a kind of its own, such as the close of a channel by an interrupt. */
+        static IOException of(IOException e) {
+            return e.getClass() == IOException.class ? new WriteFailure(e) : e;
         }
     }
 }

@@ -33,8 +33,8 @@ final class VectorTiles {
     }
 
     /**
-     * The same for sums that go on from what is in {@code y}, as one panel [x.count()][64]. An array on the way costs less
-     * than 48 memory segments' checks, which are more than the first compiler takes.
+     * The same for sums that go on from what is in {@code y}, one panel [x.count()][64], by way of an array: 48 accesses to a
+     * memory segment are more than the first compiler takes. Rows past the last compute what is not copied back.
      */
     static void addTiles(Panels w, RowTiles x, MemorySegment y, long offset) {
         float[] sums = new float[RowTiles.ROWS * Panels.WIDTH];

@@ -29,7 +29,6 @@ import java.util.stream.Stream;
  * {@link PanelLayout} under the same names. Immutable and thread-safe.
  */
 final class GPT2Checkpoint {
-
     private static final String EMBEDDING = "wte";
     private static final String POSITIONS = "wpe";
     private static final String HEAD = "lm_head";
@@ -177,7 +176,7 @@ final class GPT2Checkpoint {
         return false;
     }
 
-    /** The logger is only made for a warning: that takes longer than to read the configuration. */
+    /** Makes the logger only when there is a warning: making it takes longer than reading the configuration. */
     private static void warn(String message, Object... values) {
         System.getLogger(GPT2Checkpoint.class.getName()).log(System.Logger.Level.WARNING, message, values);
     }

@@ -55,7 +55,7 @@ record BytePairVocabulary(
     /**
      * What encoding {@code text} can need of this vocabulary: the single bytes, the added tokens and the pieces that stand
      * in the text, with the same ids and the same order of merges. A merge makes a piece of neighbours, so the text has the
-     * same ids with both.
+     * same ids with both. Not to be written to a file: {@code ids} stay those of the whole.
      *
      * @param text in which no space is put: not for a vocabulary with {@code addPrefixSpace}
      */

@@ -26,7 +26,7 @@ public final class Trainer {
     private TrainingState state;
     private boolean cancelled;
 
-    /** The step after which a loss was finite with the weights as they are. */
+    /** The last step after which the loss with the weights was finite; -1 if none was measured. */
     private long proven = -1;
 
     private Trainer(
@@ -173,7 +173,7 @@ public final class Trainer {
      * is done is a checkpoint, if there is a folder. An interrupt of the thread cancels; it is still interrupted afterwards.
      *
      * @throws ArithmeticException if a loss or gradient is not finite, naming the step; its update is not made, or not
-     *     kept, and the checkpoints stay as they are
+     *     kept, and the checkpoints stay as they are; without a folder the last update is not checked
      * @throws IOException if a checkpoint cannot be written
      */
     public TrainingResult run(TrainingListener listener) throws IOException {
@@ -237,7 +237,7 @@ public final class Trainer {
                 + (kept ? "; the last checkpoint is as it was" : ""));
     }
 
-    /** The mean loss of the first examples, which a model that is fit to be kept has. */
+    /** The mean loss of the first examples; throws if it is not finite, since such weights are not kept. */
     private double loss(String what, Examples examples, long count) throws IOException {
         double loss;
         try {
