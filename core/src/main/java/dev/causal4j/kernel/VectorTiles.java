@@ -43,7 +43,7 @@ final class VectorTiles {
             long out = offset + (long) row * F32_STEP;
             MemorySegment.copy(y, ScalarKernels.FLOAT, out, sums, 0, count);
             if (W == 16) {
-                addTileOf64(w.data(), w.offset(), w.depth(), x.data(), tile, sums, 0);
+                addTileOf64(w.data(), w.offset(), w.depth(), x.data(), tile, sums);
             } else {
                 for (int j = 0; j < Panels.WIDTH; j += 2 * W) {
                     addTileOf2W(w.data(), w.offset() + j * 4L, w.depth(), x.data(), tile, sums, j);
@@ -189,31 +189,31 @@ final class VectorTiles {
      * A tile of 64 outputs whose sums [6][64] go on from what is there. Written with the methods of the Vector API itself: of
      * any others C2 inlines only so many (NodeCountInliningCutoff).
      */
-    private static void addTileOf64(MemorySegment m, long panel, int depth, float[] xs, int x, float[] sums, int at) {
-        FloatVector a0 = FloatVector.fromArray(S, sums, at),
-                b0 = FloatVector.fromArray(S, sums, at + W),
-                c0 = FloatVector.fromArray(S, sums, at + 2 * W),
-                d0 = FloatVector.fromArray(S, sums, at + 3 * W);
-        FloatVector a1 = FloatVector.fromArray(S, sums, at + 64),
-                b1 = FloatVector.fromArray(S, sums, at + 64 + W),
-                c1 = FloatVector.fromArray(S, sums, at + 64 + 2 * W),
-                d1 = FloatVector.fromArray(S, sums, at + 64 + 3 * W);
-        FloatVector a2 = FloatVector.fromArray(S, sums, at + 128),
-                b2 = FloatVector.fromArray(S, sums, at + 128 + W),
-                c2 = FloatVector.fromArray(S, sums, at + 128 + 2 * W),
-                d2 = FloatVector.fromArray(S, sums, at + 128 + 3 * W);
-        FloatVector a3 = FloatVector.fromArray(S, sums, at + 192),
-                b3 = FloatVector.fromArray(S, sums, at + 192 + W),
-                c3 = FloatVector.fromArray(S, sums, at + 192 + 2 * W),
-                d3 = FloatVector.fromArray(S, sums, at + 192 + 3 * W);
-        FloatVector a4 = FloatVector.fromArray(S, sums, at + 256),
-                b4 = FloatVector.fromArray(S, sums, at + 256 + W),
-                c4 = FloatVector.fromArray(S, sums, at + 256 + 2 * W),
-                d4 = FloatVector.fromArray(S, sums, at + 256 + 3 * W);
-        FloatVector a5 = FloatVector.fromArray(S, sums, at + 320),
-                b5 = FloatVector.fromArray(S, sums, at + 320 + W),
-                c5 = FloatVector.fromArray(S, sums, at + 320 + 2 * W),
-                d5 = FloatVector.fromArray(S, sums, at + 320 + 3 * W);
+    private static void addTileOf64(MemorySegment m, long panel, int depth, float[] xs, int x, float[] sums) {
+        FloatVector a0 = FloatVector.fromArray(S, sums, 0),
+                b0 = FloatVector.fromArray(S, sums, W),
+                c0 = FloatVector.fromArray(S, sums, 2 * W),
+                d0 = FloatVector.fromArray(S, sums, 3 * W);
+        FloatVector a1 = FloatVector.fromArray(S, sums, 64),
+                b1 = FloatVector.fromArray(S, sums, 64 + W),
+                c1 = FloatVector.fromArray(S, sums, 64 + 2 * W),
+                d1 = FloatVector.fromArray(S, sums, 64 + 3 * W);
+        FloatVector a2 = FloatVector.fromArray(S, sums, 128),
+                b2 = FloatVector.fromArray(S, sums, 128 + W),
+                c2 = FloatVector.fromArray(S, sums, 128 + 2 * W),
+                d2 = FloatVector.fromArray(S, sums, 128 + 3 * W);
+        FloatVector a3 = FloatVector.fromArray(S, sums, 192),
+                b3 = FloatVector.fromArray(S, sums, 192 + W),
+                c3 = FloatVector.fromArray(S, sums, 192 + 2 * W),
+                d3 = FloatVector.fromArray(S, sums, 192 + 3 * W);
+        FloatVector a4 = FloatVector.fromArray(S, sums, 256),
+                b4 = FloatVector.fromArray(S, sums, 256 + W),
+                c4 = FloatVector.fromArray(S, sums, 256 + 2 * W),
+                d4 = FloatVector.fromArray(S, sums, 256 + 3 * W);
+        FloatVector a5 = FloatVector.fromArray(S, sums, 320),
+                b5 = FloatVector.fromArray(S, sums, 320 + W),
+                c5 = FloatVector.fromArray(S, sums, 320 + 2 * W),
+                d5 = FloatVector.fromArray(S, sums, 320 + 3 * W);
         int end = depth * RowTiles.STEP;
         for (int i = 0; i < end; i += RowTiles.STEP) {
             long o = panel + (long) i * (F32_STEP / RowTiles.STEP);
@@ -253,30 +253,30 @@ final class VectorTiles {
             c5 = v.fma(c, c5);
             d5 = v.fma(d, d5);
         }
-        a0.intoArray(sums, at);
-        b0.intoArray(sums, at + W);
-        c0.intoArray(sums, at + 2 * W);
-        d0.intoArray(sums, at + 3 * W);
-        a1.intoArray(sums, at + 64);
-        b1.intoArray(sums, at + 64 + W);
-        c1.intoArray(sums, at + 64 + 2 * W);
-        d1.intoArray(sums, at + 64 + 3 * W);
-        a2.intoArray(sums, at + 128);
-        b2.intoArray(sums, at + 128 + W);
-        c2.intoArray(sums, at + 128 + 2 * W);
-        d2.intoArray(sums, at + 128 + 3 * W);
-        a3.intoArray(sums, at + 192);
-        b3.intoArray(sums, at + 192 + W);
-        c3.intoArray(sums, at + 192 + 2 * W);
-        d3.intoArray(sums, at + 192 + 3 * W);
-        a4.intoArray(sums, at + 256);
-        b4.intoArray(sums, at + 256 + W);
-        c4.intoArray(sums, at + 256 + 2 * W);
-        d4.intoArray(sums, at + 256 + 3 * W);
-        a5.intoArray(sums, at + 320);
-        b5.intoArray(sums, at + 320 + W);
-        c5.intoArray(sums, at + 320 + 2 * W);
-        d5.intoArray(sums, at + 320 + 3 * W);
+        a0.intoArray(sums, 0);
+        b0.intoArray(sums, W);
+        c0.intoArray(sums, 2 * W);
+        d0.intoArray(sums, 3 * W);
+        a1.intoArray(sums, 64);
+        b1.intoArray(sums, 64 + W);
+        c1.intoArray(sums, 64 + 2 * W);
+        d1.intoArray(sums, 64 + 3 * W);
+        a2.intoArray(sums, 128);
+        b2.intoArray(sums, 128 + W);
+        c2.intoArray(sums, 128 + 2 * W);
+        d2.intoArray(sums, 128 + 3 * W);
+        a3.intoArray(sums, 192);
+        b3.intoArray(sums, 192 + W);
+        c3.intoArray(sums, 192 + 2 * W);
+        d3.intoArray(sums, 192 + 3 * W);
+        a4.intoArray(sums, 256);
+        b4.intoArray(sums, 256 + W);
+        c4.intoArray(sums, 256 + 2 * W);
+        d4.intoArray(sums, 256 + 3 * W);
+        a5.intoArray(sums, 320);
+        b5.intoArray(sums, 320 + W);
+        c5.intoArray(sums, 320 + 2 * W);
+        d5.intoArray(sums, 320 + 3 * W);
     }
 
     /** The same of 2 W outputs. */
