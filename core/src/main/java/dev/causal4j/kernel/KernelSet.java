@@ -38,6 +38,22 @@ interface KernelSet {
     /** Continues the chains of one panel's outputs: y[r][j] = fma(x[r][k], w[k][j], y[r][j]) for k = 0, 1, ... */
     void addProductF32(Panels w, RowTiles x, MemorySegment y, long offset);
 
+    /** to[j][k] = from[k][j] of a block of 64 by 64 numbers. */
+    void transpose(MemorySegment from, long fromOffset, MemorySegment to, long toOffset);
+
+    /** {@link AdamWStep} of {@code count} numbers, a multiple of 16, from byte {@code offset} on of each memory. */
+    void update(
+            AdamWStep step,
+            MemorySegment weights,
+            MemorySegment gradient,
+            MemorySegment first,
+            MemorySegment second,
+            long offset,
+            int count);
+
+    /** sums[j] += w[k][j]², which is exact in double, for k = 0, 1, ... */
+    void addSquares(Panels w, double[] sums);
+
     /**
      * out[i] = fma(p[t], v[t][i], out[i]) for t = 0, 1, ... count - 1, where v is f32 with rows of {@code out}'s length.
      */

@@ -117,14 +117,65 @@ public final class Kernels {
      * @param y as many rows of 64 f32 numbers, one after the other, from byte {@code offset} on
      */
     public static void addProductF32(Panels w, RowTiles x, MemorySegment y, long offset) {
-        w.check(4);
+        checkOnePanel(w);
         x.check(w.depth());
         Objects.checkFromIndexSize(offset, x.count() * 4L * PANEL, y.byteSize());
-        if (w.count() != 1) {
-            throw new IllegalArgumentException("panels: expected 1, got " + w.count());
-        }
         if (x.count() > 0) {
             SET.addProductF32(w, x, y, offset);
+        }
+    }
+
+    /**
+     * Transposes a block of f32 numbers [64, 64]: to[j][k] = from[k][j].
+     *
+     * @param fromOffset the byte its first row begins at; the others follow
+     * @param toOffset the same of the result
+     */
+    public static void transpose(MemorySegment from, long fromOffset, MemorySegment to, long toOffset) {
+        Objects.checkFromIndexSize(fromOffset, 4L * PANEL * PANEL, from.byteSize());
+        Objects.checkFromIndexSize(toOffset, 4L * PANEL * PANEL, to.byteSize());
+        SET.transpose(from, fromOffset, to, toOffset);
+    }
+
+    /**
+     * Adds the squares of a panel's numbers, in double: sums[j] += w[k][j]² for k = 0, 1, ...
+     *
+     * @param w one f32 panel [depth][64]
+     * @param sums 64 numbers
+     */
+    public static void addSquares(Panels w, double[] sums) {
+        checkOnePanel(w);
+        Objects.checkFromIndexSize(0, PANEL, sums.length);
+        SET.addSquares(w, sums);
+    }
+
+    /**
+     * Changes f32 weights and their moments by {@link AdamWStep}.
+     *
+     * @param offset the byte at which they begin, in each of the memories
+     * @param count how many there are, in whole steps of panels
+     */
+    public static void update(
+            AdamWStep step,
+            MemorySegment weights,
+            MemorySegment gradient,
+            MemorySegment first,
+            MemorySegment second,
+            long offset,
+            int count) {
+        if (count % PANEL != 0) {
+            throw new IllegalArgumentException("numbers: expected a multiple of " + PANEL + ", got " + count);
+        }
+        for (MemorySegment memory : new MemorySegment[] {weights, gradient, first, second}) {
+            Objects.checkFromIndexSize(offset, 4L * count, memory.byteSize());
+        }
+        SET.update(step, weights, gradient, first, second, offset, count);
+    }
+
+    private static void checkOnePanel(Panels w) {
+        w.check(4);
+        if (w.count() != 1) {
+            throw new IllegalArgumentException("panels: expected 1, got " + w.count());
         }
     }
 

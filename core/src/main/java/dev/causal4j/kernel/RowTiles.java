@@ -24,6 +24,9 @@ public record RowTiles(float[] data, int offset, int stride, int height, int cou
     /** Steps that are filled at once: 16 KB, which stay in the first-level cache from row to row. */
     private static final int BLOCK = 512;
 
+    /** Tiles that are filled across at once: their ends may all be in one set of the first-level cache, which holds 8. */
+    private static final int GROUP = 8;
+
     /** Floats of a step in a tile. */
     static final int STEP = 8;
 
@@ -87,19 +90,40 @@ public record RowTiles(float[] data, int offset, int stride, int height, int cou
         }
     }
 
-    /** Fills a tile with columns of x: row r of these tiles is column r there, and its rows are the steps. */
-    public void fillAcross(int tile, Rows x) {
-        int first = tile * height;
-        int width = Math.min(height, count - first);
-        int to = offset + tile * stride;
-        for (int k = 0; k < x.count(); k++, to += STEP) {
-            int from = x.start(k) + first;
-            for (int r = 0; r < width; r++) {
-                data[to + r] = x.data()[from + r];
+    /** How many groups of tiles {@link #fillAcross} fills. */
+    public int groups() {
+        return Math.ceilDiv(tiles(), GROUP);
+    }
+
+    /**
+     * Fills a group of tiles with columns of x: row r of these tiles is column r there, and its rows are the steps. The
+     * numbers of the next tile lie beside those of one, often in the same line of the cache.
+     */
+    public void fillAcross(int group, Rows x) {
+        int end = Math.min(tiles(), (group + 1) * GROUP);
+        for (int k = 0; k < x.count(); k++) {
+            for (int tile = group * GROUP; tile < end; tile++) {
+                fillStep(tile, k, x.data(), x.start(k) + tile * height);
             }
-            for (int r = width; r < height; r++) {
-                data[to + r] = data[to + width - 1];
-            }
+        }
+    }
+
+    /** Fills one step of a tile with numbers that lie one after the other. */
+    private void fillStep(int tile, int k, float[] x, int from) {
+        float[] to = data;
+        int at = offset + tile * stride + k * STEP;
+        int width = Math.min(height, count - tile * height);
+        if (width == ROWS) {
+            to[at] = x[from];
+            to[at + 1] = x[from + 1];
+            to[at + 2] = x[from + 2];
+            to[at + 3] = x[from + 3];
+            to[at + 4] = x[from + 4];
+            to[at + 5] = x[from + 5];
+            return;
+        }
+        for (int r = 0; r < height; r++) {
+            to[at + r] = x[from + Math.min(r, width - 1)];
         }
     }
 

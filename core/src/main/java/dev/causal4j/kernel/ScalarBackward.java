@@ -1,8 +1,11 @@
 package dev.causal4j.kernel;
 
+import static dev.causal4j.kernel.ScalarKernels.FLOAT;
 import static dev.causal4j.kernel.ScalarKernels.LANES;
 
-/** The specification of the gradients of what is elementwise or runs over a row. */
+import java.lang.foreign.MemorySegment;
+
+/** The specification of the gradients of what is elementwise or runs over a row, and of what gradients need besides. */
 final class ScalarBackward {
     private ScalarBackward() {}
 
@@ -39,5 +42,48 @@ final class ScalarBackward {
         float s = 1f / (1f + ScalarKernels.exp(-(u + u)));
         float slope = ScalarKernels.GELU_SCALE * Math.fma(3 * ScalarKernels.GELU_CUBE * x, x, 1f); // u'
         return Math.fma(x * s * (1f - s), slope + slope, s);
+    }
+
+    static void transpose(MemorySegment from, long fromOffset, MemorySegment to, long toOffset) {
+        float[] block = new float[Kernels.PANEL * Kernels.PANEL];
+        MemorySegment.copy(from, FLOAT, fromOffset, block, 0, block.length);
+        float[] row = new float[Kernels.PANEL];
+        for (int j = 0; j < Kernels.PANEL; j++) {
+            for (int k = 0; k < Kernels.PANEL; k++) {
+                row[k] = block[k * Kernels.PANEL + j];
+            }
+            MemorySegment.copy(row, 0, to, FLOAT, toOffset + j * 4L * Kernels.PANEL, Kernels.PANEL);
+        }
+    }
+
+    static void update(
+            AdamWStep step,
+            MemorySegment weights,
+            MemorySegment gradient,
+            MemorySegment first,
+            MemorySegment second,
+            long offset,
+            int count) {
+        float[][] numbers = new float[4][count];
+        MemorySegment[] memory = {weights, gradient, first, second};
+        for (int i = 0; i < memory.length; i++) {
+            MemorySegment.copy(memory[i], FLOAT, offset, numbers[i], 0, count);
+        }
+        step.apply(numbers[0], numbers[1], numbers[2], numbers[3], count);
+        for (int i = 0; i < memory.length; i++) {
+            if (i != 1) { // the gradient stays
+                MemorySegment.copy(numbers[i], 0, memory[i], FLOAT, offset, count);
+            }
+        }
+    }
+
+    static void addSquares(Panels w, double[] sums) {
+        float[] step = new float[Kernels.PANEL];
+        for (int k = 0; k < w.depth(); k++) {
+            MemorySegment.copy(w.data(), FLOAT, w.start(0) + k * 4L * Kernels.PANEL, step, 0, Kernels.PANEL);
+            for (int j = 0; j < Kernels.PANEL; j++) {
+                sums[j] += (double) step[j] * step[j];
+            }
+        }
     }
 }

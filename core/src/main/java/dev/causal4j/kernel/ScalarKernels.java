@@ -12,7 +12,7 @@ import java.util.function.IntUnaryOperator;
  */
 final class ScalarKernels implements KernelSet {
     static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     /** Lanes a split sum has, on every machine. */
     static final int LANES = 16;
@@ -161,6 +161,28 @@ final class ScalarKernels implements KernelSet {
                 target[out + 48] = (byte) (word >> 24);
             }
         }
+    }
+
+    @Override
+    public void transpose(MemorySegment from, long fromOffset, MemorySegment to, long toOffset) {
+        ScalarBackward.transpose(from, fromOffset, to, toOffset);
+    }
+
+    @Override
+    public void update(
+            AdamWStep step,
+            MemorySegment weights,
+            MemorySegment gradient,
+            MemorySegment first,
+            MemorySegment second,
+            long offset,
+            int count) {
+        ScalarBackward.update(step, weights, gradient, first, second, offset, count);
+    }
+
+    @Override
+    public void addSquares(Panels w, double[] sums) {
+        ScalarBackward.addSquares(w, sums);
     }
 
     @Override

@@ -331,6 +331,28 @@ final class StartingKernels implements KernelSet {
     }
 
     @Override
+    public void transpose(MemorySegment from, long fromOffset, MemorySegment to, long toOffset) {
+        vector.transpose(from, fromOffset, to, toOffset);
+    }
+
+    @Override
+    public void update(
+            AdamWStep step,
+            MemorySegment weights,
+            MemorySegment gradient,
+            MemorySegment first,
+            MemorySegment second,
+            long offset,
+            int count) {
+        vector.update(step, weights, gradient, first, second, offset, count);
+    }
+
+    @Override
+    public void addSquares(Panels w, double[] sums) {
+        vector.addSquares(w, sums);
+    }
+
+    @Override
     public float max(float[] x, int offset, int n) {
         return vector.max(x, offset, n);
     }

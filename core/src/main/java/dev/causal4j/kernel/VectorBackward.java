@@ -2,13 +2,24 @@ package dev.causal4j.kernel;
 
 import static dev.causal4j.kernel.ScalarKernels.LANES;
 
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
+import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
 /** The twin of {@link ScalarBackward}: the same 16 lanes and tree, W lanes at once. */
 final class VectorBackward {
     private static final VectorSpecies<Float> S = VectorWidth.floats();
     private static final int W = S.length();
+
+    /** As many bits of double, and the floats that fill them. */
+    private static final VectorSpecies<Double> D = S.withLanes(double.class);
+
+    private static final VectorSpecies<Float> HALF =
+            VectorSpecies.of(float.class, VectorShape.forBitSize(S.vectorBitSize() / 2));
 
     private VectorBackward() {}
 
@@ -103,5 +114,33 @@ final class VectorBackward {
                     .intoArray(dy, i);
         }
         ScalarBackward.gelu(x, dy, i, offset + n - i);
+    }
+
+    static void addSquares(Panels w, double[] sums) {
+        int n = D.length();
+        for (int j = 0; j < Kernels.PANEL; j += 4 * n) {
+            DoubleVector a = DoubleVector.fromArray(D, sums, j);
+            DoubleVector b = DoubleVector.fromArray(D, sums, j + n);
+            DoubleVector c = DoubleVector.fromArray(D, sums, j + 2 * n);
+            DoubleVector d = DoubleVector.fromArray(D, sums, j + 3 * n);
+            for (int k = 0; k < w.depth(); k++) {
+                long o = w.start(0) + (k * (long) Kernels.PANEL + j) * 4;
+                a = addSquare(w.data(), o, a);
+                b = addSquare(w.data(), o + 4L * n, b);
+                c = addSquare(w.data(), o + 8L * n, c);
+                d = addSquare(w.data(), o + 12L * n, d);
+            }
+            a.intoArray(sums, j);
+            b.intoArray(sums, j + n);
+            c.intoArray(sums, j + 2 * n);
+            d.intoArray(sums, j + 3 * n);
+        }
+    }
+
+    /** The product is exact, so one rounding is the same as two. */
+    private static DoubleVector addSquare(MemorySegment data, long offset, DoubleVector sums) {
+        DoubleVector x = (DoubleVector) FloatVector.fromMemorySegment(HALF, data, offset, ByteOrder.LITTLE_ENDIAN)
+                .convertShape(VectorOperators.F2D, D, 0);
+        return x.fma(x, sums);
     }
 }

@@ -66,6 +66,32 @@ final class VectorKernels implements KernelSet {
         VectorTiles.addTiles(w, x, y, offset);
     }
 
+    @Override
+    public void transpose(MemorySegment from, long fromOffset, MemorySegment to, long toOffset) {
+        if (W < 8) {
+            ScalarBackward.transpose(from, fromOffset, to, toOffset);
+        } else {
+            VectorTransposition.transpose(from, fromOffset, to, toOffset);
+        }
+    }
+
+    @Override
+    public void update(
+            AdamWStep step,
+            MemorySegment weights,
+            MemorySegment gradient,
+            MemorySegment first,
+            MemorySegment second,
+            long offset,
+            int count) {
+        VectorAdamW.update(step, weights, gradient, first, second, offset, count);
+    }
+
+    @Override
+    public void addSquares(Panels w, double[] sums) {
+        VectorBackward.addSquares(w, sums);
+    }
+
     private static FloatVector f32(MemorySegment m, long offset) {
         return FloatVector.fromMemorySegment(S, m, offset, LE);
     }

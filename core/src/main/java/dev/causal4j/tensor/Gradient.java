@@ -71,13 +71,7 @@ public final class Gradient {
         double[] sums = new double[Panels.needed(rows)];
         Threads.run(sums.length, panel -> {
             double[] lanes = new double[Panels.WIDTH];
-            float[] step = new float[Panels.WIDTH];
-            for (int k = 0; k < cols; k++) {
-                MemorySegment.copy(data, FLOAT, panel * panelBytes() + k * 4L * Panels.WIDTH, step, 0, Panels.WIDTH);
-                for (int j = 0; j < Panels.WIDTH; j++) {
-                    lanes[j] += (double) step[j] * step[j];
-                }
-            }
+            Kernels.addSquares(new Panels(data, panel * panelBytes(), 0, 1, cols), lanes);
             for (double lane : lanes) {
                 sums[panel] += lane;
             }
@@ -137,7 +131,7 @@ public final class Gradient {
                 Rows some = new Rows(dy.data(), dy.start(r), dy.stride(), count);
                 Rows inputs = new Rows(x.data(), x.start(r), x.stride(), count);
                 RowTiles columns = COLUMNS.get().tiles(cols, count); // [cols, R], x transposed
-                Threads.each(RowTiles.needed(cols), tile -> columns.fillAcross(tile, inputs));
+                Threads.each(columns.groups(), group -> columns.fillAcross(group, inputs));
                 boolean first = zero;
                 Threads.run(Panels.needed(rows), panel -> {
                     Panel free = scratch.poll();

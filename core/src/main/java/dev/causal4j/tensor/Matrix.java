@@ -491,7 +491,7 @@ public final class Matrix {
     }
 
     /** Bytes to number j of step k of a panel; the layouts are those of {@link Panels}. */
-    private long position(int panel, int k, int j) {
+    long position(int panel, int k, int j) {
         long step = panel * panelBytes() + (long) k * Panels.WIDTH * dtype.bytes();
         return switch (dtype) {
             case F32 -> step + j * 4L;

@@ -1,9 +1,10 @@
 package dev.causal4j.tensor;
 
+import dev.causal4j.kernel.AdamWStep;
+import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.Panels;
 import dev.causal4j.kernel.Threads;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 
 /**
  * The right to change an f32 matrix while it is trained. Whoever has it is the one caller that may write; others have only
@@ -12,26 +13,7 @@ import java.nio.ByteOrder;
  * <p>It always has memory of its own, so that a matrix somebody loaded can never change.
  */
 public final class MutableMatrix {
-    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN);
-
-    /**
-     * Numbers that are worked on at once: four arrays of them stay in the first-level cache. The processor reads the next ones
-     * meanwhile, but not far ahead: 2,048 take a sixth longer.
-     */
-    private static final int CHUNK = 1024;
-
     private final Matrix matrix;
-
-    /** What becomes of each number, elementwise. Called by several threads at once. */
-    @FunctionalInterface
-    public interface Update {
-        /**
-         * Changes {@code weights} and the two moments.
-         *
-         * @param n how many numbers of each array there are
-         */
-        void apply(float[] weights, float[] gradient, float[] first, float[] second, int n);
-    }
 
     private MutableMatrix(Matrix matrix) {
         this.matrix = matrix;
@@ -73,32 +55,15 @@ public final class MutableMatrix {
      *
      * @throws IllegalArgumentException if the shapes differ
      */
-    public void update(Gradient gradient, MutableMatrix first, MutableMatrix second, Update update) {
-        MemorySegment weights = matrix.numbers();
-        MemorySegment gradients = gradient.numbers();
+    public void update(Gradient gradient, MutableMatrix first, MutableMatrix second, AdamWStep step) {
         check(gradient.rows(), gradient.cols());
         check(first.matrix.rows(), first.matrix.cols());
         check(second.matrix.rows(), second.matrix.cols());
-        long size = weights.byteSize() / Float.BYTES;
-        int tasks = (int) Math.min(Math.ceilDiv(size, CHUNK), 8L * Threads.count());
-        Threads.run(tasks, task -> {
-            float[] w = new float[CHUNK];
-            float[] g = new float[CHUNK];
-            float[] m = new float[CHUNK];
-            float[] v = new float[CHUNK];
-            long end = size * (task + 1) / tasks;
-            for (long from = size * task / tasks; from < end; from += CHUNK) {
-                int n = (int) Math.min(CHUNK, end - from);
-                long offset = from * Float.BYTES;
-                MemorySegment.copy(weights, FLOAT, offset, w, 0, n);
-                MemorySegment.copy(gradients, FLOAT, offset, g, 0, n);
-                MemorySegment.copy(first.matrix.numbers(), FLOAT, offset, m, 0, n);
-                MemorySegment.copy(second.matrix.numbers(), FLOAT, offset, v, 0, n);
-                update.apply(w, g, m, v, n);
-                MemorySegment.copy(w, 0, weights, FLOAT, offset, n);
-                MemorySegment.copy(m, 0, first.matrix.numbers(), FLOAT, offset, n);
-                MemorySegment.copy(v, 0, second.matrix.numbers(), FLOAT, offset, n);
-            }
+        MemorySegment gradients = gradient.numbers();
+        int panel = matrix.cols() * Panels.WIDTH;
+        Threads.each(Panels.needed(matrix.rows()), p -> {
+            long offset = (long) p * panel * Float.BYTES;
+            Kernels.update(step, panels(), gradients, first.panels(), second.panels(), offset, panel);
         });
     }
 

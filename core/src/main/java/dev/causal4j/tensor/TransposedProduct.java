@@ -24,6 +24,8 @@ final class TransposedProduct {
     /** Outputs in one chain: part of the definition of the sum. */
     static final int GROUP = 512;
 
+    private static final long BLOCK_BYTES = 4L * Panels.WIDTH * Panels.WIDTH;
+
     /** A part has no fewer rows than this, since it transposes for itself. */
     private static final int LEAST_ROWS = 64;
 
@@ -70,13 +72,14 @@ final class TransposedProduct {
 
     /** What a thread works in. */
     private static final class Scratch {
-        final float[] steps = new float[Panels.WIDTH * Panels.WIDTH]; // [64 inputs, 64 outputs], as the matrix has them
-        final float[] numbers = new float[GROUP * Panels.WIDTH]; // [512 outputs, 64 inputs]
-        final MemorySegment panel; // the same, off heap
+        final MemorySegment block; // [64 inputs, 64 outputs], as the matrix has them
+        final MemorySegment panel; // [512 outputs, 64 inputs]
+        final float[] step = new float[Panels.WIDTH];
         final float[] product; // [R, 64]
 
         Scratch(Arena arena, int rows) {
-            panel = arena.allocate((long) numbers.length * Float.BYTES, 64);
+            block = arena.allocate(BLOCK_BYTES, 64);
+            panel = arena.allocate(GROUP / Panels.WIDTH * BLOCK_BYTES, 64);
             product = new float[rows * Panels.WIDTH];
         }
     }
@@ -94,30 +97,33 @@ final class TransposedProduct {
         Rows product = Rows.of(mine.product, Panels.WIDTH, x.count());
         Kernels.multiplyF32(panel, x, product);
         for (int r = 0; r < target.count(); r++) {
-            add(product.data(), product.start(r), target.data(), target.start(r), width, from == 0);
+            if (from == 0) {
+                System.arraycopy(product.data(), product.start(r), target.data(), target.start(r), width);
+            } else {
+                Kernels.add(product.data(), product.start(r), target.data(), target.start(r), width);
+            }
         }
     }
 
-    private static void add(float[] chains, int chain, float[] sums, int sum, int width, boolean first) {
-        if (first) {
-            System.arraycopy(chains, chain, sums, sum, width);
-            return;
-        }
-        for (int i = 0; i < width; i++) {
-            sums[sum + i] += chains[chain + i];
-        }
-    }
-
-    /** Fills the panel with outputs {@code from} on of inputs {@code col} on. */
+    /** Fills the panel with outputs {@code from} on of inputs {@code col} on; columns beyond the width mean nothing. */
     private void transpose(int from, int outputs, int col, int width, Scratch mine) {
         for (int block = 0; block < outputs; block += Panels.WIDTH) {
-            for (int k = 0; k < width; k++) {
-                matrix.step((from + block) / Panels.WIDTH, col + k, mine.steps, k * Panels.WIDTH);
-            }
-            int end = Math.min(Panels.WIDTH, outputs - block);
-            Rows steps = Rows.of(mine.steps, Panels.WIDTH, width);
-            Transposition.transpose(steps, 0, new Rows(mine.numbers, block * Panels.WIDTH, Panels.WIDTH, end));
+            copyBlock((from + block) / Panels.WIDTH, col, width, mine);
+            long target = block / Panels.WIDTH * BLOCK_BYTES;
+            Kernels.transpose(mine.block, 0, mine.panel, target);
         }
-        MemorySegment.copy(mine.numbers, 0, mine.panel, FLOAT, 0, outputs * Panels.WIDTH);
+    }
+
+    /** Copies steps {@code col} on of one of the matrix's panels: in one piece, which memory is read in far sooner than in rows. */
+    private void copyBlock(int panel, int col, int width, Scratch mine) {
+        if (matrix.dtype() == DType.F32) {
+            long bytes = width * 4L * Panels.WIDTH;
+            MemorySegment.copy(matrix.numbers(), matrix.position(panel, col, 0), mine.block, 0, bytes);
+            return;
+        }
+        for (int k = 0; k < width; k++) {
+            matrix.step(panel, col + k, mine.step, 0);
+            MemorySegment.copy(mine.step, 0, mine.block, FLOAT, k * 4L * Panels.WIDTH, Panels.WIDTH);
+        }
     }
 }

@@ -1,6 +1,6 @@
 package dev.causal4j.training;
 
-import dev.causal4j.tensor.MutableMatrix;
+import dev.causal4j.kernel.AdamWStep;
 
 /**
  * Adam with decoupled weight decay (Loshchilov and Hutter 2019), with PyTorch's order of operations. Immutable. For a
@@ -44,23 +44,15 @@ public record AdamW(double beta1, double beta2, double epsilon, double weightDec
      * @param gradientScale what gradients are multiplied by first
      * @param decays whether the weights decay
      */
-    MutableMatrix.Update update(long step, double rate, double gradientScale, boolean decays) {
-        float scale = (float) gradientScale;
-        float kept = (float) (1 - rate * (decays ? weightDecay : 0));
-        float share1 = (float) (1 - beta1);
-        float kept2 = (float) beta2;
-        float share2 = (float) (1 - beta2);
-        float size = (float) (rate / (1 - StrictMath.pow(beta1, (double) step)));
-        float correction = (float) Math.sqrt(1 - StrictMath.pow(beta2, (double) step));
-        float added = (float) epsilon;
-        return (weights, gradient, first, second, n) -> {
-            for (int i = 0; i < n; i++) {
-                float g = gradient[i] * scale;
-                first[i] += share1 * (g - first[i]);
-                second[i] = second[i] * kept2 + share2 * g * g;
-                float divisor = (float) Math.sqrt(second[i]) / correction + added;
-                weights[i] = weights[i] * kept - size * (first[i] / divisor);
-            }
-        };
+    AdamWStep step(long step, double rate, double gradientScale, boolean decays) {
+        return new AdamWStep(
+                (float) gradientScale,
+                (float) (1 - rate * (decays ? weightDecay : 0)),
+                (float) (1 - beta1),
+                (float) beta2,
+                (float) (1 - beta2),
+                (float) (rate / (1 - StrictMath.pow(beta1, (double) step))),
+                (float) Math.sqrt(1 - StrictMath.pow(beta2, (double) step)),
+                (float) epsilon);
     }
 }

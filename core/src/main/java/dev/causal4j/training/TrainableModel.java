@@ -1,5 +1,6 @@
 package dev.causal4j.training;
 
+import dev.causal4j.kernel.AdamWStep;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Parameter;
 import dev.causal4j.tensor.DType;
@@ -95,8 +96,8 @@ final class TrainableModel {
      * @param gradientScale what gradients are multiplied by
      */
     void update(AdamW adamW, long step, double rate, double gradientScale) {
-        MutableMatrix.Update decaying = adamW.update(step, rate, gradientScale, true);
-        MutableMatrix.Update plain = adamW.update(step, rate, gradientScale, false);
+        AdamWStep decaying = adamW.step(step, rate, gradientScale, true);
+        AdamWStep plain = adamW.step(step, rate, gradientScale, false);
         for (TrainedParameter parameter : parameters()) {
             parameter.update(
                     switch (parameter.parameter().kind()) {

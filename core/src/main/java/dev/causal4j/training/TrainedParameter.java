@@ -1,5 +1,6 @@
 package dev.causal4j.training;
 
+import dev.causal4j.kernel.AdamWStep;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.model.Parameter;
 import dev.causal4j.tensor.DType;
@@ -19,7 +20,7 @@ sealed interface TrainedParameter {
     double squaredGradientNorm();
 
     /** Changes the numbers and the moments. */
-    void update(MutableMatrix.Update update);
+    void update(AdamWStep step);
 
     /**
      * What a checkpoint stores, and restores by writing to it, not copied: the moments, and of an adapter its numbers, which
@@ -58,8 +59,8 @@ sealed interface TrainedParameter {
         }
 
         @Override
-        public void update(MutableMatrix.Update update) {
-            weights.update(gradient, first, second, update);
+        public void update(AdamWStep step) {
+            weights.update(gradient, first, second, step);
         }
 
         @Override
@@ -93,8 +94,8 @@ sealed interface TrainedParameter {
         }
 
         @Override
-        public void update(MutableMatrix.Update update) {
-            update.apply(parameter.numbers(), gradient, first, second, gradient.length);
+        public void update(AdamWStep step) {
+            step.apply(parameter.numbers(), gradient, first, second, gradient.length);
         }
 
         @Override

@@ -34,7 +34,9 @@ class InliningTest {
                 VectorTiles.class,
                 VectorFewRows.class,
                 VectorReductions.class,
-                VectorBackward.class
+                VectorBackward.class,
+                VectorTransposition.class,
+                VectorAdamW.class
             })
     void whatStoresVectorsIsSmallEnoughToBeInlinedAlways(Class<?> kernels) throws IOException {
         assertThat(methods(kernels).filter(InliningTest::storesVectors))

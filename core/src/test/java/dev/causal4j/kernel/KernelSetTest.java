@@ -6,6 +6,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -136,6 +137,61 @@ class KernelSetTest {
             scalar.addProductF32(w, x, expected, 4);
             vector.addProductF32(w, x, actual, 4);
             assertThat(actual.mismatch(expected)).as("depth %d", depth).isEqualTo(-1);
+        }
+    }
+
+    @Test
+    void aBlockIsTransposedNumberByNumber() {
+        MemorySegment block = memory(64 * 64 * 4 + 12);
+        for (KernelSet set : new KernelSet[] {scalar, vector}) {
+            MemorySegment transposed = memory(64 * 64 * 4 + 8);
+            set.transpose(block, 12, transposed, 8);
+            for (int k = 0; k < 64; k++) {
+                for (int j = 0; j < 64; j++) {
+                    assertThat(transposed.get(ScalarKernels.INT, 8 + (j * 64L + k) * 4))
+                            .as("%s %d %d", set.name(), k, j)
+                            .isEqualTo(block.get(ScalarKernels.INT, 12 + (k * 64L + j) * 4));
+                }
+            }
+        }
+    }
+
+    @Test
+    void aStepOfAdamWHasTheBitsOfTheSpecification() {
+        AdamWStep step = new AdamWStep(0.7f, 0.999f, 0.1f, 0.95f, 0.05f, 3e-4f, 0.3f, 1e-8f);
+        int count = 192;
+        float[][] numbers = {numbers(count), numbers(count), numbers(count), numbers(count)};
+        for (int i = 0; i < count; i++) {
+            numbers[3][i] = i % 7 == 0 ? 0f : Math.abs(numbers[3][i]); // a sum of squares
+        }
+        MemorySegment[] scalars = new MemorySegment[4];
+        MemorySegment[] vectors = new MemorySegment[4];
+        for (int i = 0; i < 4; i++) {
+            scalars[i] = memory(count * 4L + 8);
+            MemorySegment.copy(numbers[i], 0, scalars[i], ScalarKernels.FLOAT, 8, count);
+            vectors[i] = Arena.ofAuto().allocate(count * 4L + 8, 64).copyFrom(scalars[i]);
+        }
+        step.apply(numbers[0], numbers[1], numbers[2], numbers[3], count);
+        scalar.update(step, scalars[0], scalars[1], scalars[2], scalars[3], 8, count);
+        vector.update(step, vectors[0], vectors[1], vectors[2], vectors[3], 8, count);
+        for (int i = 0; i < 4; i++) {
+            assertThat(vectors[i].mismatch(scalars[i])).as("memory %d", i).isEqualTo(-1);
+            float[] stored = new float[count];
+            MemorySegment.copy(scalars[i], ScalarKernels.FLOAT, 8, stored, 0, count);
+            assertThat(stored).as("memory %d", i).containsExactly(numbers[i]);
+        }
+    }
+
+    @Test
+    void sumsOfSquaresHaveTheBitsOfTheSpecification() {
+        for (int depth : DEPTHS) {
+            Panels w = panels(1, depth, 4);
+            double[] expected = new double[64];
+            Arrays.setAll(expected, j -> j / 7.0);
+            double[] actual = expected.clone();
+            scalar.addSquares(w, expected);
+            vector.addSquares(w, actual);
+            assertThat(actual).as("depth %d", depth).containsExactly(expected);
         }
     }
 
