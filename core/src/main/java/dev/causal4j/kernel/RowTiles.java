@@ -21,7 +21,7 @@ public record RowTiles(float[] data, int offset, int stride, int height, int cou
     /** Rows of a tile that holds them all. */
     static final int FEW = 8;
 
-    /** Steps that are filled at once: 16 KB, which stay in the first-level cache from row to row. */
+    /** Steps of a row that are filled at once: 16 KB, which stay in the first-level cache from row to row. */
     private static final int BLOCK = 512;
 
     /** Tiles that are filled across at once: their ends may all be in one set of the first-level cache, which holds 8. */
@@ -76,17 +76,38 @@ public record RowTiles(float[] data, int offset, int stride, int height, int cou
 
     /** Fills a tile with {@code depth} numbers of each of its rows. */
     public void fill(int tile, Rows x, int depth) {
+        if (height == ROWS && (tile + 1) * ROWS <= count) {
+            fillSix(x.data(), x.start(tile * ROWS), x.stride(), depth, data, offset + tile * stride);
+            return;
+        }
         float[] from = x.data();
-        float[] to = data;
-        int start = offset + tile * stride;
         for (int block = 0; block < depth; block += BLOCK) {
             int end = Math.min(depth, block + BLOCK);
             for (int r = 0; r < height; r++) {
                 int row = x.start(Math.min(tile * height + r, count - 1));
+                int at = offset + tile * stride + r;
                 for (int k = block; k < end; k++) {
-                    to[start + k * STEP + r] = from[row + k];
+                    data[at + k * STEP] = from[row + k];
                 }
             }
+        }
+    }
+
+    /** Six rows side by side, whose numbers of a step are then written together. */
+    private static void fillSix(float[] from, int row, int stride, int depth, float[] to, int at) {
+        int row1 = row + stride;
+        int row2 = row1 + stride;
+        int row3 = row2 + stride;
+        int row4 = row3 + stride;
+        int row5 = row4 + stride;
+        for (int k = 0; k < depth; k++) {
+            int step = at + k * STEP;
+            to[step] = from[row + k];
+            to[step + 1] = from[row1 + k];
+            to[step + 2] = from[row2 + k];
+            to[step + 3] = from[row3 + k];
+            to[step + 4] = from[row4 + k];
+            to[step + 5] = from[row5 + k];
         }
     }
 
