@@ -333,7 +333,7 @@ public final class Matrix {
 
     /**
      * dx = dy · W, the gradient of the inputs of y = x · Wᵀ: dx[r][k] = sum over n of dy[r][n] · w[n][k], shared among
-     * {@link Threads}. Each 512 outputs n are one chain of fused multiply-adds in the order of n; the chains are added in
+     * {@link Threads}. Each 1,024 outputs n are one chain of fused multiply-adds in the order of n; the chains are added in
      * that order. w[n][k] is the number {@link #row} gives. Worth its preparations from 64 rows on.
      *
      * @param dy [R, rows()]

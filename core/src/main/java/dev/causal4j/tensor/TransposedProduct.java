@@ -16,13 +16,13 @@ import java.util.concurrent.ConcurrentLinkedQueue;
  * parts run on {@link Threads}.
  *
  * <p>Lanes must run over results, which are the matrix's inputs here: 64 of them at a time are transposed into a panel
- * [512 outputs, 64], and then it is a product like every other.
+ * [1024 outputs, 64], and then it is a product like every other.
  */
 final class TransposedProduct {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     /** Outputs in one chain: part of the definition of the sum. */
-    static final int GROUP = 512;
+    static final int GROUP = 1024;
 
     private static final long BLOCK_BYTES = 4L * Panels.WIDTH * Panels.WIDTH;
 
@@ -73,7 +73,7 @@ final class TransposedProduct {
     /** What a thread works in. */
     private static final class Scratch {
         final MemorySegment block; // [64 inputs, 64 outputs], as the matrix has them
-        final MemorySegment panel; // [512 outputs, 64 inputs]
+        final MemorySegment panel; // [1024 outputs, 64 inputs]
         final float[] step = new float[Panels.WIDTH];
         final float[] product; // [R, 64]
 

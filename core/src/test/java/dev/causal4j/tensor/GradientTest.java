@@ -101,13 +101,14 @@ class GradientTest {
     @CsvSource({
         "F32,1,1,1",
         "F32,2,64,7",
-        "F32,65,513,3",
+        "F32,65,1025,3",
         "F32,300,1100,61",
+        "F32,70,2100,130",
         "F32,3,4200,5",
-        "BF16,67,700,51",
-        "INT8,67,700,51"
+        "BF16,67,1100,70",
+        "INT8,67,1100,70"
     })
-    void theTransposedProductAddsChainsOf512Outputs(DType dtype, int count, int outputs, int inputs) {
+    void theTransposedProductAddsChainsOf1024Outputs(DType dtype, int count, int outputs, int inputs) {
         Matrix matrix = matrix(dtype, outputs, inputs);
         Rows dy = new Rows(numbers(3 + count * (outputs + 2)), 3, outputs + 2, count);
         float[] expected = new float[2 + count * (inputs + 1)];
@@ -119,9 +120,9 @@ class GradientTest {
         for (int r = 0; r < count; r++) {
             for (int k = 0; k < inputs; k++) {
                 float sum = 0;
-                for (int group = 0; group < outputs; group += 512) {
+                for (int group = 0; group < outputs; group += 1024) {
                     float chain = 0;
-                    for (int n = group; n < Math.min(outputs, group + 512); n++) {
+                    for (int n = group; n < Math.min(outputs, group + 1024); n++) {
                         chain = Math.fma(dy.data()[dy.start(r) + n], weights[n * inputs + k], chain);
                     }
                     sum = group == 0 ? chain : sum + chain;
