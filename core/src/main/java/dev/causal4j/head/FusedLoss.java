@@ -16,8 +16,8 @@ import org.jspecify.annotations.Nullable;
  * <p>Rows whose target is ignored are left out at the start and cost nothing.
  */
 final class FusedLoss {
-    /** Bytes of a chunk's logits, unless a single row needs more; no result depends on it. */
-    private static final int CHUNK_BYTES = 48 << 20;
+    /** Bytes of a chunk's logits at most, unless a single row needs more; no result depends on it. */
+    private static final int CHUNK_BYTES = 64 << 20;
 
     /** Bytes of a chunk's hidden vectors, unless a few hundred need more. */
     private static final int HIDDEN_BYTES = 8 << 20;
@@ -69,10 +69,12 @@ final class FusedLoss {
             }
         }
         int most = Math.clamp(CHUNK_BYTES / (4L * vocabularySize), 1, Math.min(hiddenRows(), Math.max(1, rows.length)));
-        float[] numbers = new float[most * vocabularySize];
+        // Of one size: the weights pass through memory for each, also for a few rows that are left over.
+        int chunks = Math.ceilDiv(rows.length, most);
+        float[] numbers = new float[chunks == 0 ? 0 : Math.ceilDiv(rows.length, chunks) * vocabularySize];
         double sum = 0;
-        for (int from = 0; from < rows.length; from += most) {
-            int[] chunk = Arrays.copyOfRange(rows, from, Math.min(rows.length, from + most));
+        for (int c = 0; c < chunks; c++) {
+            int[] chunk = Arrays.copyOfRange(rows, part(c, chunks), part(c + 1, chunks));
             Rows logits = Rows.of(numbers, vocabularySize, chunk.length);
             Rows x = hidden.chosen(hiddenSize, chunk);
             for (double value : toGradient(chunk, x, logits)) {
@@ -88,6 +90,11 @@ final class FusedLoss {
             }
         }
         return new Loss(sum / divisor, sum, rows.length);
+    }
+
+    /** The first row of a chunk. */
+    private int part(int chunk, int chunks) {
+        return (int) ((long) rows.length * chunk / chunks);
     }
 
     /** Rows of a chunk as far as their hidden vectors go. */
