@@ -1,5 +1,8 @@
 package dev.causal4j.kernel;
 
+import java.lang.foreign.MemorySegment;
+import java.util.Objects;
+
 /**
  * One step of AdamW for numbers w with gradients g and moments m and v, elementwise and in float:
  *
@@ -27,6 +30,33 @@ public record AdamWStep(
         float size,
         float correction,
         float epsilon) {
+    /**
+     * Neighbouring f32 numbers where they lie, at the same place of each memory.
+     *
+     * @param offset bytes to the first
+     * @param count how many, in whole steps of {@value Panels#WIDTH}
+     */
+    public record Numbers(
+            MemorySegment weights,
+            MemorySegment gradient,
+            MemorySegment first,
+            MemorySegment second,
+            long offset,
+            int count) {
+        /**
+         * @throws IndexOutOfBoundsException if they are not inside every memory
+         * @throws IllegalArgumentException if they are not whole steps
+         */
+        public Numbers {
+            if (count % Panels.WIDTH != 0) {
+                throw new IllegalArgumentException("numbers: expected whole steps of 64, got " + count);
+            }
+            for (MemorySegment memory : new MemorySegment[] {weights, gradient, first, second}) {
+                Objects.checkFromIndexSize(offset, 4L * count, memory.byteSize());
+            }
+        }
+    }
+
     /** Changes n weights and their moments: the specification of {@link Kernels#update}. */
     public void apply(float[] weights, float[] gradient, float[] first, float[] second, int n) {
         for (int i = 0; i < n; i++) {

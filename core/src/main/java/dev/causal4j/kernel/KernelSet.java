@@ -41,15 +41,8 @@ interface KernelSet {
     /** to[j][k] = from[k][j] of a block of 64 by 64 numbers. */
     void transpose(MemorySegment from, long fromOffset, MemorySegment to, long toOffset);
 
-    /** {@link AdamWStep} of {@code count} numbers, a multiple of 16, from byte {@code offset} on of each memory. */
-    void update(
-            AdamWStep step,
-            MemorySegment weights,
-            MemorySegment gradient,
-            MemorySegment first,
-            MemorySegment second,
-            long offset,
-            int count);
+    /** {@link AdamWStep#apply} where the numbers lie. */
+    void update(AdamWStep step, AdamWStep.Numbers numbers);
 
     /** sums[j] += w[k][j]², which is exact in double, for k = 0, 1, ... */
     void addSquares(Panels w, double[] sums);

@@ -149,27 +149,9 @@ public final class Kernels {
         SET.addSquares(w, sums);
     }
 
-    /**
-     * Changes f32 weights and their moments by {@link AdamWStep}.
-     *
-     * @param offset the byte at which they begin, in each of the memories
-     * @param count how many there are, in whole steps of panels
-     */
-    public static void update(
-            AdamWStep step,
-            MemorySegment weights,
-            MemorySegment gradient,
-            MemorySegment first,
-            MemorySegment second,
-            long offset,
-            int count) {
-        if (count % PANEL != 0) {
-            throw new IllegalArgumentException("numbers: expected a multiple of " + PANEL + ", got " + count);
-        }
-        for (MemorySegment memory : new MemorySegment[] {weights, gradient, first, second}) {
-            Objects.checkFromIndexSize(offset, 4L * count, memory.byteSize());
-        }
-        SET.update(step, weights, gradient, first, second, offset, count);
+    /** Changes weights and their moments by a step of AdamW, see {@link AdamWStep#apply}. */
+    public static void update(AdamWStep step, AdamWStep.Numbers numbers) {
+        SET.update(step, numbers);
     }
 
     private static void checkOnePanel(Panels w) {

@@ -56,25 +56,21 @@ final class ScalarBackward {
         }
     }
 
-    static void update(
-            AdamWStep step,
-            MemorySegment weights,
-            MemorySegment gradient,
-            MemorySegment first,
-            MemorySegment second,
-            long offset,
-            int count) {
-        float[][] numbers = new float[4][count];
-        MemorySegment[] memory = {weights, gradient, first, second};
-        for (int i = 0; i < memory.length; i++) {
-            MemorySegment.copy(memory[i], FLOAT, offset, numbers[i], 0, count);
-        }
-        step.apply(numbers[0], numbers[1], numbers[2], numbers[3], count);
-        for (int i = 0; i < memory.length; i++) {
-            if (i != 1) { // the gradient stays
-                MemorySegment.copy(numbers[i], 0, memory[i], FLOAT, offset, count);
-            }
-        }
+    static void update(AdamWStep step, AdamWStep.Numbers numbers) {
+        int count = numbers.count();
+        float[] weights = read(numbers.weights(), numbers);
+        float[] first = read(numbers.first(), numbers);
+        float[] second = read(numbers.second(), numbers);
+        step.apply(weights, read(numbers.gradient(), numbers), first, second, count);
+        MemorySegment.copy(weights, 0, numbers.weights(), FLOAT, numbers.offset(), count);
+        MemorySegment.copy(first, 0, numbers.first(), FLOAT, numbers.offset(), count);
+        MemorySegment.copy(second, 0, numbers.second(), FLOAT, numbers.offset(), count);
+    }
+
+    private static float[] read(MemorySegment memory, AdamWStep.Numbers numbers) {
+        float[] copy = new float[numbers.count()];
+        MemorySegment.copy(memory, FLOAT, numbers.offset(), copy, 0, copy.length);
+        return copy;
     }
 
     static void addSquares(Panels w, double[] sums) {

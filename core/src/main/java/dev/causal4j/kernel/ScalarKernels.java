@@ -169,15 +169,8 @@ final class ScalarKernels implements KernelSet {
     }
 
     @Override
-    public void update(
-            AdamWStep step,
-            MemorySegment weights,
-            MemorySegment gradient,
-            MemorySegment first,
-            MemorySegment second,
-            long offset,
-            int count) {
-        ScalarBackward.update(step, weights, gradient, first, second, offset, count);
+    public void update(AdamWStep step, AdamWStep.Numbers numbers) {
+        ScalarBackward.update(step, numbers);
     }
 
     @Override

@@ -336,15 +336,8 @@ final class StartingKernels implements KernelSet {
     }
 
     @Override
-    public void update(
-            AdamWStep step,
-            MemorySegment weights,
-            MemorySegment gradient,
-            MemorySegment first,
-            MemorySegment second,
-            long offset,
-            int count) {
-        vector.update(step, weights, gradient, first, second, offset, count);
+    public void update(AdamWStep step, AdamWStep.Numbers numbers) {
+        vector.update(step, numbers);
     }
 
     @Override

@@ -16,14 +16,7 @@ final class VectorAdamW {
 
     private VectorAdamW() {}
 
-    static void update(
-            AdamWStep step,
-            MemorySegment weights,
-            MemorySegment gradient,
-            MemorySegment first,
-            MemorySegment second,
-            long offset,
-            int count) {
+    static void update(AdamWStep step, AdamWStep.Numbers numbers) {
         float gradientScale = step.gradientScale();
         float weightKept = step.weightKept();
         float meanShare = step.meanShare();
@@ -32,8 +25,12 @@ final class VectorAdamW {
         float size = step.size();
         float correction = step.correction();
         float epsilon = step.epsilon();
-        for (int i = 0; i < count; i += W) {
-            long o = offset + i * 4L;
+        MemorySegment weights = numbers.weights();
+        MemorySegment gradient = numbers.gradient();
+        MemorySegment first = numbers.first();
+        MemorySegment second = numbers.second();
+        for (int i = 0; i < numbers.count(); i += W) {
+            long o = numbers.offset() + i * 4L;
             FloatVector g = f32(gradient, o).mul(gradientScale);
             FloatVector m = f32(first, o);
             m = m.add(g.sub(m).mul(meanShare));

@@ -21,6 +21,9 @@ final class VectorKernels implements KernelSet {
     private static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
     private static final int W = S.length();
 
+    /** Where a thread lays mean and inverse deviation down: no token allocates in a kernel. */
+    private static final ThreadLocal<float[]> MOMENTS = ThreadLocal.withInitial(() -> new float[2]);
+
     @Override
     public String name() {
         return "vector" + S.vectorBitSize();
@@ -76,15 +79,8 @@ final class VectorKernels implements KernelSet {
     }
 
     @Override
-    public void update(
-            AdamWStep step,
-            MemorySegment weights,
-            MemorySegment gradient,
-            MemorySegment first,
-            MemorySegment second,
-            long offset,
-            int count) {
-        VectorAdamW.update(step, weights, gradient, first, second, offset, count);
+    public void update(AdamWStep step, AdamWStep.Numbers numbers) {
+        VectorAdamW.update(step, numbers);
     }
 
     @Override
@@ -138,7 +134,7 @@ final class VectorKernels implements KernelSet {
     @Override
     public void layerNorm(float[] x, int xOffset, float[] gain, float[] bias, float epsilon, float[] y, int yOffset) {
         int n = gain.length;
-        float[] moments = new float[2];
+        float[] moments = MOMENTS.get();
         moments(x, xOffset, n, epsilon, moments, 0);
         float mean = moments[0];
         float scale = moments[1];

@@ -63,7 +63,8 @@ public final class MutableMatrix {
         int panel = matrix.cols() * Panels.WIDTH;
         Threads.each(Panels.needed(matrix.rows()), p -> {
             long offset = (long) p * panel * Float.BYTES;
-            Kernels.update(step, panels(), gradients, first.panels(), second.panels(), offset, panel);
+            Kernels.update(
+                    step, new AdamWStep.Numbers(panels(), gradients, first.panels(), second.panels(), offset, panel));
         });
     }
 

@@ -135,5 +135,13 @@ class KernelsTest {
         assertThatThrownBy(() -> Kernels.gelu(new float[3], 1, 3)).isInstanceOf(IndexOutOfBoundsException.class);
         assertThatThrownBy(() -> Kernels.layerNorm(new float[3], 0, new float[3], new float[2], 0, new float[3], 0))
                 .isInstanceOf(IndexOutOfBoundsException.class);
+        MemorySegment block = Arena.ofAuto().allocate(64 * 64 * 4, 64);
+        assertThatThrownBy(() -> Kernels.transpose(block, 4, block, 0)).isInstanceOf(IndexOutOfBoundsException.class);
+        assertThatThrownBy(() -> Kernels.transpose(block, 0, memory, 0)).isInstanceOf(IndexOutOfBoundsException.class);
+        assertThatThrownBy(() -> Kernels.addSquares(w, new double[63])).isInstanceOf(IndexOutOfBoundsException.class);
+        assertThatThrownBy(() -> new AdamWStep.Numbers(block, block, block, memory, 0, 256))
+                .isInstanceOf(IndexOutOfBoundsException.class);
+        assertThatThrownBy(() -> new AdamWStep.Numbers(memory, memory, memory, memory, 0, 65))
+                .hasMessage("numbers: expected whole steps of 64, got 65");
     }
 }
