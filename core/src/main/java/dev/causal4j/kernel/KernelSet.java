@@ -42,7 +42,7 @@ interface KernelSet {
     void transpose(MemorySegment from, long fromOffset, MemorySegment to, long toOffset);
 
     /** {@link AdamWStep#apply} where the numbers lie. */
-    void update(AdamWStep step, AdamWStep.Numbers numbers);
+    void adamW(AdamWStep step, AdamWStep.Numbers numbers);
 
     /** sums[j] += w[k][j]², which is exact in double, for k = 0, 1, ... */
     void addSquares(Panels w, double[] sums);

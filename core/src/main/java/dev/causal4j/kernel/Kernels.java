@@ -150,8 +150,8 @@ public final class Kernels {
     }
 
     /** Changes weights and their moments by a step of AdamW, see {@link AdamWStep#apply}. */
-    public static void update(AdamWStep step, AdamWStep.Numbers numbers) {
-        SET.update(step, numbers);
+    public static void adamW(AdamWStep step, AdamWStep.Numbers numbers) {
+        SET.adamW(step, numbers);
     }
 
     private static void checkOnePanel(Panels w) {

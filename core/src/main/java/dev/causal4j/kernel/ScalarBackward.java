@@ -56,7 +56,7 @@ final class ScalarBackward {
         }
     }
 
-    static void update(AdamWStep step, AdamWStep.Numbers numbers) {
+    static void adamW(AdamWStep step, AdamWStep.Numbers numbers) {
         int count = numbers.count();
         float[] weights = read(numbers.weights(), numbers);
         float[] first = read(numbers.first(), numbers);

@@ -169,8 +169,8 @@ final class ScalarKernels implements KernelSet {
     }
 
     @Override
-    public void update(AdamWStep step, AdamWStep.Numbers numbers) {
-        ScalarBackward.update(step, numbers);
+    public void adamW(AdamWStep step, AdamWStep.Numbers numbers) {
+        ScalarBackward.adamW(step, numbers);
     }
 
     @Override

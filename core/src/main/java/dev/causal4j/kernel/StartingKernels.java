@@ -336,8 +336,8 @@ final class StartingKernels implements KernelSet {
     }
 
     @Override
-    public void update(AdamWStep step, AdamWStep.Numbers numbers) {
-        vector.update(step, numbers);
+    public void adamW(AdamWStep step, AdamWStep.Numbers numbers) {
+        vector.adamW(step, numbers);
     }
 
     @Override

@@ -79,7 +79,7 @@ final class VectorKernels implements KernelSet {
     }
 
     @Override
-    public void update(AdamWStep step, AdamWStep.Numbers numbers) {
+    public void adamW(AdamWStep step, AdamWStep.Numbers numbers) {
         VectorAdamW.update(step, numbers);
     }
 

@@ -60,10 +60,10 @@ public final class MutableMatrix {
         check(first.matrix.rows(), first.matrix.cols());
         check(second.matrix.rows(), second.matrix.cols());
         MemorySegment gradients = gradient.numbers();
-        int panel = matrix.cols() * Panels.WIDTH;
+        int panel = Math.multiplyExact(matrix.cols(), Panels.WIDTH);
         Threads.each(Panels.needed(matrix.rows()), p -> {
             long offset = (long) p * panel * Float.BYTES;
-            Kernels.update(
+            Kernels.adamW(
                     step, new AdamWStep.Numbers(panels(), gradients, first.panels(), second.panels(), offset, panel));
         });
     }

@@ -172,8 +172,8 @@ class KernelSetTest {
             vectors[i] = Arena.ofAuto().allocate(count * 4L + 8, 64).copyFrom(scalars[i]);
         }
         step.apply(numbers[0], numbers[1], numbers[2], numbers[3], count);
-        scalar.update(step, new AdamWStep.Numbers(scalars[0], scalars[1], scalars[2], scalars[3], 8, count));
-        vector.update(step, new AdamWStep.Numbers(vectors[0], vectors[1], vectors[2], vectors[3], 8, count));
+        scalar.adamW(step, new AdamWStep.Numbers(scalars[0], scalars[1], scalars[2], scalars[3], 8, count));
+        vector.adamW(step, new AdamWStep.Numbers(vectors[0], vectors[1], vectors[2], vectors[3], 8, count));
         for (int i = 0; i < 4; i++) {
             assertThat(vectors[i].mismatch(scalars[i])).as("memory %d", i).isEqualTo(-1);
             float[] stored = new float[count];
