@@ -61,8 +61,8 @@ final class VectorProducts {
     static void multiplyBf16(Panels w, Rows x, Rows y) {
         int p = 0;
         if (W == 16) {
-            for (; p + 4 <= w.count(); p += 4) {
-                VectorRow.fourRunsBf16(w, p, x, y.data(), y.offset() + p * Panels.WIDTH);
+            for (; p + 3 <= w.count(); p += 3) {
+                VectorRow.threePanelsBf16(w, p, x, y.data(), y.offset() + p * Panels.WIDTH);
             }
         }
         for (; p < w.count(); p += 2) {
