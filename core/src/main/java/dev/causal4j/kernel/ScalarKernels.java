@@ -4,7 +4,6 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.Arrays;
-import java.util.function.IntUnaryOperator;
 
 /**
  * The specification: plain Java, written to be read, with inner loops over outputs that C2 vectorises itself. Every
@@ -42,9 +41,6 @@ final class ScalarKernels implements KernelSet {
     static final float GELU_SCALE = 0x1.988454p-1f; // sqrt(2 / pi)
     static final float GELU_CUBE = 0.044715f;
 
-    /** Steps of k that are widened into an array at once: 16 x 64 floats stay in the first-level cache. */
-    private static final int STEPS = 16;
-
     @Override
     public String name() {
         return "scalar";
@@ -57,110 +53,37 @@ final class ScalarKernels implements KernelSet {
 
     @Override
     public void multiplyF32(Panels w, Rows x, Rows y) {
-        multiply(w, x.data(), x::start, 1, y, ScalarKernels::widenF32);
+        ScalarProducts.multiplyF32(w, x, y);
     }
 
     @Override
     public void multiplyBf16(Panels w, Rows x, Rows y) {
-        multiply(w, x.data(), x::start, 1, y, ScalarKernels::widenBf16);
+        ScalarProducts.multiplyBf16(w, x, y);
     }
 
     @Override
     public void multiplyInt8(Panels w, Rows x, Rows y) {
-        multiply(w, x.data(), x::start, 1, y, ScalarKernels::widenInt8);
+        ScalarProducts.multiplyInt8(w, x, y);
     }
 
     @Override
     public void multiplyF32(Panels w, RowTiles x, Rows y) {
-        multiply(w, x.data(), x::start, RowTiles.STEP, y, ScalarKernels::widenF32);
+        ScalarProducts.multiplyF32(w, x, y);
     }
 
     @Override
     public void multiplyBf16(Panels w, RowTiles x, Rows y) {
-        multiply(w, x.data(), x::start, RowTiles.STEP, y, ScalarKernels::widenBf16);
+        ScalarProducts.multiplyBf16(w, x, y);
     }
 
     @Override
     public void multiplyInt8(Panels w, RowTiles x, Rows y) {
-        multiply(w, x.data(), x::start, RowTiles.STEP, y, ScalarKernels::widenInt8);
-    }
-
-    /** Widens {@code steps} steps of k, starting with step {@code k}, of the panel at {@code panel}. */
-    private interface Widening {
-        void widen(MemorySegment data, long panel, int k, int steps, float[] target);
-    }
-
-    /** Row r of x begins at {@code start(r)} and has its next number {@code step} floats further. */
-    private static void multiply(Panels w, float[] x, IntUnaryOperator start, int step, Rows y, Widening widening) {
-        float[] wide = new float[STEPS * Kernels.PANEL];
-        for (int p = 0; p < w.count(); p++) {
-            long panel = w.start(p);
-            for (int r = 0; r < y.count(); r++) {
-                int out = y.start(r) + p * Kernels.PANEL;
-                Arrays.fill(y.data(), out, out + Kernels.PANEL, 0f);
-            }
-            for (int k = 0; k < w.depth(); k += STEPS) {
-                int steps = Math.min(STEPS, w.depth() - k);
-                widening.widen(w.data(), panel, k, steps, wide);
-                for (int r = 0; r < y.count(); r++) {
-                    int from = start.applyAsInt(r) + k * step;
-                    chain(x, from, step, steps, wide, y.data(), y.start(r) + p * Kernels.PANEL);
-                }
-            }
-        }
-    }
-
-    private static void chain(float[] x, int xOffset, int step, int steps, float[] wide, float[] y, int yOffset) {
-        for (int s = 0; s < steps; s++) {
-            float xk = x[xOffset + s * step];
-            int row = s * Kernels.PANEL;
-            for (int j = 0; j < Kernels.PANEL; j++) {
-                y[yOffset + j] = Math.fma(xk, wide[row + j], y[yOffset + j]);
-            }
-        }
+        ScalarProducts.multiplyInt8(w, x, y);
     }
 
     @Override
     public void addProductF32(Panels w, RowTiles x, MemorySegment y, long offset) {
-        float[] wide = new float[w.depth() * Kernels.PANEL];
-        widenF32(w.data(), w.offset(), 0, w.depth(), wide);
-        float[] sums = new float[Kernels.PANEL];
-        for (int r = 0; r < x.count(); r++) {
-            long row = offset + r * 4L * Kernels.PANEL;
-            MemorySegment.copy(y, FLOAT, row, sums, 0, Kernels.PANEL);
-            chain(x.data(), x.start(r), RowTiles.STEP, w.depth(), wide, sums, 0);
-            MemorySegment.copy(sums, 0, y, FLOAT, row, Kernels.PANEL);
-        }
-    }
-
-    private static void widenF32(MemorySegment data, long panel, int k, int steps, float[] target) {
-        MemorySegment.copy(data, FLOAT, panel + k * 4L * Kernels.PANEL, target, 0, steps * Kernels.PANEL);
-    }
-
-    private static void widenBf16(MemorySegment data, long panel, int k, int steps, float[] target) {
-        int[] words = new int[steps * Kernels.PANEL / 2];
-        MemorySegment.copy(data, INT, panel + k * 2L * Kernels.PANEL, words, 0, words.length);
-        for (int i = 0; i < words.length; i += 16) {
-            for (int j = 0; j < 16; j++) {
-                int word = words[i + j];
-                target[2 * i + j] = Float.intBitsToFloat(word << 16);
-                target[2 * i + 16 + j] = Float.intBitsToFloat(word & 0xffff0000);
-            }
-        }
-    }
-
-    private static void widenInt8(MemorySegment data, long panel, int k, int steps, float[] target) {
-        for (int s = 0; s < steps; s++) {
-            long row = panel + (k + s) * (long) Kernels.PANEL;
-            for (int j = 0; j < 16; j++) {
-                int word = data.get(INT, row + j * 4L);
-                int out = s * Kernels.PANEL + j;
-                target[out] = (byte) word;
-                target[out + 16] = (byte) (word >> 8);
-                target[out + 32] = (byte) (word >> 16);
-                target[out + 48] = (byte) (word >> 24);
-            }
-        }
+        ScalarProducts.addProductF32(w, x, y, offset);
     }
 
     @Override
