@@ -12,13 +12,13 @@ import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.security.SecureRandom;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
@@ -210,7 +210,7 @@ final class GenerateCommand implements Callable<Integer> {
                 .noRepeatNgramSize(noRepeatNgramSize)
                 .logitBias(logitBias)
                 .stop(stop)
-                .seed(seed == null ? new SecureRandom().nextInt(Integer.MAX_VALUE) : seed);
+                .seed(seed == null ? ThreadLocalRandom.current().nextInt(Integer.MAX_VALUE) : seed);
         if (eos != null) {
             builder.eos(eos.equals("none") ? Set.of() : TokenIds.set(spec, "--eos", eos));
         }

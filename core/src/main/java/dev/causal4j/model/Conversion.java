@@ -5,6 +5,7 @@ import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.TensorView;
+import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
@@ -102,7 +103,7 @@ public final class Conversion {
     }
 
     private static boolean written(String name) {
-        return COPIED.contains(name) || name.equals(TensorStore.SINGLE);
+        return COPIED.contains(name) || name.equals(TensorStore.SINGLE) || name.equals(Tokenizer.PREPARED);
     }
 
     private static FormatException refused(Path out, String expected, String got, String remedy) {
@@ -116,6 +117,7 @@ public final class Conversion {
                 Files.copy(file, folder.resolve(name));
             }
         }
+        Tokenizer.prepare(folder);
         List<TensorView> tensors = GPT2Checkpoint.panels(model);
         long total =
                 tensors.stream().mapToLong(tensor -> tensor.data().byteSize()).sum();
