@@ -331,6 +331,17 @@ public final class CausalLMHead {
      */
     public Loss lossAndGradients(
             Rows hidden, int[] targets, LossOptions options, Rows dHidden, @Nullable Gradient dProjection) {
+        return lossAndGradients(hidden, targets, options, dHidden, dProjection, new LossScratch());
+    }
+
+    /** The same in memory that the caller keeps for the next batch. */
+    public Loss lossAndGradients(
+            Rows hidden,
+            int[] targets,
+            LossOptions options,
+            Rows dHidden,
+            @Nullable Gradient dProjection,
+            LossScratch scratch) {
         checkTargets(hidden, targets, true);
         if (dProjection != null) {
             checkShape("dProjection", projection, dProjection);
@@ -338,7 +349,7 @@ public final class CausalLMHead {
         if (dHidden.count() != hidden.count()) {
             throw new IllegalArgumentException("dHidden: expected " + hidden.count() + " rows, got " + dHidden.count());
         }
-        return new FusedLoss(this, hidden, targets, options).withGradients(dHidden, dProjection);
+        return new FusedLoss(this, hidden, targets, options).withGradients(dHidden, dProjection, scratch);
     }
 
     /**

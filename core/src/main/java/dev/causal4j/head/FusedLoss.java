@@ -62,7 +62,7 @@ final class FusedLoss {
         return new Loss(sum / divisor, sum, rows.length);
     }
 
-    Loss withGradients(Rows dHidden, @Nullable Gradient dProjection) {
+    Loss withGradients(Rows dHidden, @Nullable Gradient dProjection, LossScratch scratch) {
         for (int r = 0; r < targets.length; r++) {
             if (targets[r] == CausalLMHead.IGNORED) {
                 Arrays.fill(dHidden.data(), dHidden.start(r), dHidden.start(r) + hiddenSize, 0f);
@@ -71,7 +71,7 @@ final class FusedLoss {
         int most = Math.clamp(CHUNK_BYTES / (4L * vocabularySize), 1, Math.min(hiddenRows(), Math.max(1, rows.length)));
         // Of one size: the weights pass through memory for each, also for a few rows that are left over.
         int chunks = Math.ceilDiv(rows.length, most);
-        float[] numbers = new float[chunks == 0 ? 0 : Math.ceilDiv(rows.length, chunks) * vocabularySize];
+        float[] numbers = scratch.logits(chunks == 0 ? 0 : Math.ceilDiv(rows.length, chunks) * vocabularySize);
         double sum = 0;
         for (int c = 0; c < chunks; c++) {
             int[] chunk = Arrays.copyOfRange(rows, part(c, chunks), part(c + 1, chunks));

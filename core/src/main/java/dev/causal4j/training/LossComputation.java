@@ -7,6 +7,7 @@ import dev.causal4j.backbone.KVCache;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.head.Loss;
 import dev.causal4j.head.LossOptions;
+import dev.causal4j.head.LossScratch;
 import dev.causal4j.kernel.Rows;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tensor.Gradient;
@@ -27,6 +28,7 @@ final class LossComputation {
     private final Activations kept;
     private final Activations forgotten = new Activations();
     private final LookupGradients lookups;
+    private final LossScratch lossScratch = new LossScratch();
     private final List<KVCache> caches = new ArrayList<>();
     private float[] dHidden = {}; // [N, D]
 
@@ -70,7 +72,8 @@ final class LossComputation {
         Rows hidden = model.forward(part.batch, kept);
         dHidden = dHidden.length >= rows * d ? dHidden : new float[rows * d];
         Rows gradient = Rows.of(dHidden, d, rows);
-        Loss loss = head.lossAndGradients(hidden, part.targets, options, gradient, gradients.of(head.projection()));
+        Loss loss = head.lossAndGradients(
+                hidden, part.targets, options, gradient, gradients.of(head.projection()), lossScratch);
         model.backbone().backward(part.batch, kept, gradient, trainsEmbedding, gradients);
         if (trainsEmbedding) {
             lookups.add(part.batch.tokens(), gradient);

@@ -76,6 +76,22 @@ class LossTest {
         assertClose(actual.dProjection(), exact.dProjection, materialised.dProjection);
     }
 
+    @Test
+    void memoryOfALargerBatchChangesNothing() {
+        CausalLMHead head = Fixture.head(DType.F32, 507, 123, 1);
+        LossScratch scratch = new LossScratch();
+        for (int n : new int[] {60, 7, 60}) {
+            Rows hidden = Fixture.rows(n, 123, n);
+            int[] targets = targets(n, 507, n);
+            Result expected = run(head, hidden, targets, LossOptions.DEFAULT);
+            Rows dHidden = Rows.of(new float[n * 123], 123, n);
+            Gradient gradient = Gradient.of(head.projection());
+            Loss loss = head.lossAndGradients(hidden, targets, LossOptions.DEFAULT, dHidden, gradient, scratch);
+            assertThat(loss).isEqualTo(expected.loss());
+            assertThat(dHidden.data()).isEqualTo(expected.dHidden());
+        }
+    }
+
     private static void assertClose(float[] actual, double[] exact, double[] materialised) {
         double largest = Arrays.stream(exact).map(Math::abs).max().orElseThrow();
         double error = 0;
