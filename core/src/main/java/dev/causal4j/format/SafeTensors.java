@@ -13,6 +13,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Collection;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.LongConsumer;
@@ -130,7 +131,21 @@ public final class SafeTensors implements TensorStore {
      */
     public static void write(Path target, Collection<TensorView> tensors, Map<String, String> metadata)
             throws IOException {
+        writeInTurn(target, sources(tensors), metadata);
+    }
+
+    /**
+     * The same of tensors whose numbers are made one tensor after the other, so that only one of them is in memory.
+     *
+     * @throws IOException if writing fails; the target is then as before
+     */
+    public static void writeInTurn(Path target, Collection<TensorSource> tensors, Map<String, String> metadata)
+            throws IOException {
         SafeTensorsWriting.write(target, tensors, metadata, false, _ -> {});
+    }
+
+    private static List<TensorSource> sources(Collection<TensorView> tensors) {
+        return tensors.stream().map(TensorSource::of).toList();
     }
 
     /**
@@ -142,7 +157,7 @@ public final class SafeTensors implements TensorStore {
     public static void writeAligned(
             Path target, Collection<TensorView> tensors, Map<String, String> metadata, LongConsumer progress)
             throws IOException {
-        SafeTensorsWriting.write(target, tensors, metadata, true, progress);
+        SafeTensorsWriting.write(target, sources(tensors), metadata, true, progress);
     }
 
     static FormatException missing(String subject, String name, Set<String> names) {

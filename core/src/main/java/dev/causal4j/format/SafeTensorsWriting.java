@@ -1,8 +1,8 @@
 package dev.causal4j.format;
 
-import dev.causal4j.tensor.TensorView;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -34,12 +34,12 @@ final class SafeTensorsWriting {
 
     static void write(
             Path target,
-            Collection<TensorView> tensors,
+            Collection<TensorSource> tensors,
             Map<String, String> metadata,
             boolean aligned,
             LongConsumer progress)
             throws IOException {
-        List<TensorView> sorted = sorted(tensors, aligned);
+        List<TensorSource> sorted = sorted(tensors, aligned);
         byte[] header = header(sorted, metadata, aligned);
         WholeFile.write(target, channel -> copy(header, sorted, channel, progress));
     }
@@ -48,20 +48,19 @@ final class SafeTensorsWriting {
      * Descending size of dtype keeps every tensor aligned to its numbers; names compare by their bytes in UTF-8. There may
      * be no holes, so what is not a multiple of a line comes after what is.
      */
-    private static List<TensorView> sorted(Collection<TensorView> tensors, boolean aligned) {
-        List<TensorView> sorted = tensors.stream()
-                .sorted(Comparator.comparing(
-                                (TensorView t) -> aligned && t.data().byteSize() % LINE != 0)
+    private static List<TensorSource> sorted(Collection<TensorSource> tensors, boolean aligned) {
+        List<TensorSource> sorted = tensors.stream()
+                .sorted(Comparator.comparing((TensorSource t) -> aligned && t.bytes() % LINE != 0)
                         .thenComparingInt(t -> -t.dtype().bytes())
                         .thenComparing(t -> t.name().getBytes(StandardCharsets.UTF_8), Arrays::compareUnsigned))
                 .toList();
-        if (sorted.stream().map(TensorView::name).distinct().count() < sorted.size()) {
+        if (sorted.stream().map(TensorSource::name).distinct().count() < sorted.size()) {
             throw new IllegalArgumentException("tensors to write: expected different names, got one twice; rename it");
         }
         return sorted;
     }
 
-    private static byte[] header(List<TensorView> tensors, Map<String, String> metadata, boolean aligned) {
+    private static byte[] header(List<TensorSource> tensors, Map<String, String> metadata, boolean aligned) {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         try (JsonGenerator json = JSON.createGenerator(ObjectWriteContext.empty(), bytes)) {
             json.writeStartObject();
@@ -72,8 +71,8 @@ final class SafeTensorsWriting {
                 json.writeEndObject();
             }
             long begin = 0;
-            for (TensorView tensor : tensors) {
-                long end = Math.addExact(begin, tensor.data().byteSize());
+            for (TensorSource tensor : tensors) {
+                long end = Math.addExact(begin, tensor.bytes());
                 if (tensor.name().equals(Header.METADATA)) {
                     throw new IllegalArgumentException(
                             "tensors to write: expected names of tensors, got " + Header.METADATA + "; rename it");
@@ -103,17 +102,24 @@ final class SafeTensorsWriting {
     }
 
     /** Through one small buffer off heap: the tensors' memory may be of any kind, also an array of floats. */
-    private static void copy(byte[] header, List<TensorView> tensors, FileChannel channel, LongConsumer progress)
+    private static void copy(byte[] header, List<TensorSource> tensors, FileChannel channel, LongConsumer progress)
             throws IOException {
         ByteBuffer buffer = ByteBuffer.allocateDirect(CHUNK);
         buffer.order(ByteOrder.LITTLE_ENDIAN).putLong(header.length).flip();
         WholeFile.drain(buffer, channel);
         copy(MemorySegment.ofArray(header), buffer, channel, _ -> {});
         long written = 0;
-        for (TensorView tensor : tensors) {
+        for (TensorSource tensor : tensors) {
             long before = written;
-            copy(tensor.data(), buffer, channel, bytes -> progress.accept(before + bytes));
-            written += tensor.data().byteSize();
+            try (Arena arena = Arena.ofShared()) {
+                MemorySegment numbers = tensor.numbers().apply(arena).data();
+                if (numbers.byteSize() != tensor.bytes()) {
+                    throw new IllegalArgumentException(tensor.name() + ": expected " + tensor.bytes() + " bytes, got "
+                            + numbers.byteSize() + "; give numbers of the shape");
+                }
+                copy(numbers, buffer, channel, bytes -> progress.accept(before + bytes));
+            }
+            written += tensor.bytes();
         }
     }
 

@@ -2,15 +2,14 @@ package dev.causal4j.model;
 
 import dev.causal4j.backbone.GPT2Shape;
 import dev.causal4j.format.SafeTensors;
+import dev.causal4j.format.TensorSource;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.WholeFile;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.TensorView;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.lang.foreign.Arena;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import tools.jackson.core.JsonGenerator;
@@ -26,21 +25,34 @@ final class GPT2Writing {
         if (model.tokenizer().isPresent()) {
             model.tokenizer().get().save(folder);
         }
-        try (Arena arena = Arena.ofShared()) {
-            List<TensorView> tensors = new ArrayList<>();
-            // Tied, it has no lm_head and so the names of OpenAI's checkpoint, which every converter knows. Beside an
-            // lm_head Hugging Face's loader takes only names with the prefix.
-            boolean tied = model.head().tied();
-            for (Parameter parameter : model.namedParameters()) {
-                String name = tied ? parameter.name() : GPT2Checkpoint.tensorName(parameter);
-                tensors.add(
-                        switch (parameter) {
-                            case Parameter.OfMatrix m -> TensorView.of(name, m.matrix(), m.transposed(), dtype, arena);
-                            case Parameter.OfVector v -> TensorView.of(name, v.numbers(), dtype, arena);
-                        });
+        // Tied, it has no lm_head and so the names of OpenAI's checkpoint, which every converter knows. Beside an
+        // lm_head Hugging Face's loader takes only names with the prefix.
+        boolean tied = model.head().tied();
+        List<TensorSource> tensors = model.namedParameters().stream()
+                .map(parameter ->
+                        source(tied ? parameter.name() : GPT2Checkpoint.tensorName(parameter), parameter, dtype))
+                .toList();
+        SafeTensors.writeInTurn(folder.resolve(TensorStore.SINGLE), tensors, Map.of("format", "pt"));
+    }
+
+    private static TensorSource source(String name, Parameter parameter, DType dtype) {
+        return switch (parameter) {
+            case Parameter.OfMatrix m -> {
+                long rows = m.matrix().rows();
+                long cols = m.matrix().cols();
+                yield new TensorSource(
+                        name,
+                        dtype,
+                        m.transposed() ? List.of(cols, rows) : List.of(rows, cols),
+                        arena -> TensorView.of(name, m.matrix(), m.transposed(), dtype, arena));
             }
-            SafeTensors.write(folder.resolve(TensorStore.SINGLE), tensors, Map.of("format", "pt"));
-        }
+            case Parameter.OfVector v ->
+                new TensorSource(
+                        name,
+                        dtype,
+                        List.of((long) v.numbers().length),
+                        arena -> TensorView.of(name, v.numbers(), dtype, arena));
+        };
     }
 
     private static byte[] config(GPT2Config config, DType dtype) {
