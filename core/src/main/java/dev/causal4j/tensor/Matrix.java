@@ -31,7 +31,7 @@ public final class Matrix {
     private static final int TASKS_PER_THREAD = 16;
 
     /** Panels of a task for few rows, at least, where there are so many: the next may be read while one is multiplied. */
-    private static final int LEAST_RUN = 6;
+    private static final int LEAST_RUN = 12;
 
     /** Register tiles for which a panel is worth reading: 48 rows. */
     private static final int LEAST_TILES = 8;
