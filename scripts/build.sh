@@ -43,7 +43,8 @@ keep_classes() {
     }
     {
       run -XX:DumpLoadedClassList=causal4j.classes &&
-        # Resolved constants and lambdas link a class, and linked ones of old formats, such as picocli's, are left out.
+        # Resolved constants and lambdas link a class and what it implements, and linked ones of old formats, such as
+        # picocli's, are left out. Our converters implement one of its interfaces.
         sed -i.all -e '/^@cp picocli/d' -e '/^@cp .*Converter /d' -e '/^@lambda-proxy .*picocli/d' causal4j.classes &&
         run "-Xshare:dump -XX:SharedClassListFile=causal4j.classes -XX:SharedArchiveFile=causal4j.jsa.new" &&
         [ -f causal4j.jsa.new ] && mv causal4j.jsa.new causal4j.jsa

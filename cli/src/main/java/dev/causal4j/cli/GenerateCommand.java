@@ -210,6 +210,7 @@ final class GenerateCommand implements Callable<Integer> {
                 .noRepeatNgramSize(noRepeatNgramSize)
                 .logitBias(logitBias)
                 .stop(stop)
+                // Not SecureRandom: nobody has to guess a seed, and its start takes as long as loading the model.
                 .seed(seed == null ? ThreadLocalRandom.current().nextInt(Integer.MAX_VALUE) : seed);
         if (eos != null) {
             builder.eos(eos.equals("none") ? Set.of() : TokenIds.set(spec, "--eos", eos));

@@ -137,6 +137,7 @@ public final class SafeTensors implements TensorStore {
     /**
      * The same of tensors whose numbers are made one tensor after the other, so that only one of them is in memory.
      *
+     * @throws IllegalArgumentException as {@link #write}, or if numbers are not of the dtype and shape their source says
      * @throws IOException if writing fails; the target is then as before
      */
     public static void writeInTurn(Path target, Collection<TensorSource> tensors, Map<String, String> metadata)

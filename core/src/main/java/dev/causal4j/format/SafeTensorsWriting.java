@@ -112,12 +112,7 @@ final class SafeTensorsWriting {
         for (TensorSource tensor : tensors) {
             long before = written;
             try (Arena arena = Arena.ofShared()) {
-                MemorySegment numbers = tensor.numbers().apply(arena).data();
-                if (numbers.byteSize() != tensor.bytes()) {
-                    throw new IllegalArgumentException(tensor.name() + ": expected " + tensor.bytes() + " bytes, got "
-                            + numbers.byteSize() + "; give numbers of the shape");
-                }
-                copy(numbers, buffer, channel, bytes -> progress.accept(before + bytes));
+                copy(tensor.data(arena), buffer, channel, bytes -> progress.accept(before + bytes));
             }
             written += tensor.bytes();
         }

@@ -2,8 +2,10 @@ package dev.causal4j.format;
 
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.TensorView;
+import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.util.List;
+import java.util.Objects;
 import java.util.function.Function;
 
 /**
@@ -14,8 +16,17 @@ import java.util.function.Function;
  * @param numbers makes them, of this dtype and shape; what it gives back is used until the next tensor's turn
  */
 public record TensorSource(String name, DType dtype, List<Long> shape, Function<SegmentAllocator, TensorView> numbers) {
+    /**
+     * Checks the shape.
+     *
+     * @throws IllegalArgumentException if a dimension is negative
+     */
     public TensorSource {
+        Objects.requireNonNull(name);
         shape = List.copyOf(shape);
+        if (shape.stream().anyMatch(dimension -> dimension < 0)) {
+            throw new IllegalArgumentException(name + ": expected no negative dimension, got " + shape);
+        }
     }
 
     /** One whose numbers are there already. */
@@ -25,6 +36,20 @@ public record TensorSource(String name, DType dtype, List<Long> shape, Function<
 
     /** Bytes of all its numbers. */
     long bytes() {
-        return shape.stream().reduce((long) dtype.bytes(), Math::multiplyExact);
+        return Math.multiplyExact(shape.stream().reduce(1L, Math::multiplyExact), (long) dtype.bytes());
+    }
+
+    /**
+     * The numbers.
+     *
+     * @throws IllegalArgumentException if what was made is of another dtype or shape
+     */
+    MemorySegment data(SegmentAllocator arena) {
+        TensorView made = numbers.apply(arena);
+        if (made.dtype() != dtype || !made.shape().equals(shape)) {
+            throw new IllegalArgumentException(name + ": expected " + dtype.label() + shape + ", got "
+                    + made.dtype().label() + made.shape());
+        }
+        return made.data();
     }
 }

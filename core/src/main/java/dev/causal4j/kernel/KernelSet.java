@@ -14,6 +14,9 @@ interface KernelSet {
     /** The height of the tiles that products of so many rows read; 0 if they read rows where they lie. */
     int tileRows(int rows);
 
+    /** Panels of a size of number, in bytes, that the product of one row reads side by side. */
+    int rowPanels(int bytes);
+
     /**
      * y[r][64 p + j] = sum over k of x[r][k] · panel[p][k][j], one chain of fused multiply-adds in the order of k that
      * starts at +0, for as many rows as are read where they lie.

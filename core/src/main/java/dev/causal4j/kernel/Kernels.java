@@ -78,6 +78,14 @@ public final class Kernels {
         return SET.tileRows(rows);
     }
 
+    /**
+     * How many panels, of numbers of so many bytes, the product of one row reads side by side: who cuts it into tasks gives each
+     * a multiple of that.
+     */
+    public static int rowPanels(int bytes) {
+        return SET.rowPanels(bytes);
+    }
+
     private static RowTiles tiles(Rows x, int depth) {
         int size = RowTiles.size(x.count(), depth);
         if (TILES.get().length < size) {

@@ -52,6 +52,11 @@ final class ScalarKernels implements KernelSet {
     }
 
     @Override
+    public int rowPanels(int bytes) {
+        return 1;
+    }
+
+    @Override
     public void multiplyF32(Panels w, Rows x, Rows y) {
         ScalarProducts.multiplyF32(w, x, y);
     }

@@ -24,6 +24,9 @@ final class StartingKernels implements KernelSet {
     /** Numbers of an elementwise kernel cost as much as so many multiply-adds of a product. */
     private static final int ELEMENT = 512;
 
+    /** Panels that a product of one row reads side by side, at most: there are loops for two and for three. */
+    private static final int MOST_ROW_PANELS = 3;
+
     /** Rows of the samples of a product of few rows, for which there may be two loops (VectorFewRows). */
     private static final int[] FEW_ROWS = {4, 8};
 
@@ -158,7 +161,8 @@ final class StartingKernels implements KernelSet {
             }
             plain.multiply(w, x, y);
             if (due(row, w, y)) {
-                row.compare(sample(plain, vector, w, new Rows(x.data(), x.offset(), 0, 1), 1));
+                Rows one = new Rows(x.data(), x.offset(), 0, 1);
+                row.compare(sample(plain, vector, w, 1, one, 1), sample(plain, vector, w, MOST_ROW_PANELS, one, 1));
             }
         }
 
@@ -171,7 +175,7 @@ final class StartingKernels implements KernelSet {
             plainTiles.multiply(w, x, y);
             if (due(start, w, y)) {
                 IntStream rows = x.areFew() ? IntStream.of(FEW_ROWS) : IntStream.of(MANY_ROWS);
-                start.compare(rows.mapToObj(count -> sample(plainTiles, vectorTiles, w, sample(x, count), count))
+                start.compare(rows.mapToObj(count -> sample(plainTiles, vectorTiles, w, 1, sample(x, count), count))
                         .toArray(Sample[]::new));
             }
         }
@@ -185,11 +189,12 @@ final class StartingKernels implements KernelSet {
             return new RowTiles(x.data(), x.offset(), 0, x.height(), rows);
         }
 
-        /** One panel and rows of what is multiplied anyway: kernels are compiled for the memory they see. */
-        private static <X> Sample sample(Multiply<X> plain, Multiply<X> vector, Panels w, X x, int rows) {
-            Panels panel = new Panels(w.data(), w.offset(), w.stride(), 1, w.depth());
-            Rows out = Rows.of(new float[rows * Panels.WIDTH], Panels.WIDTH, rows);
-            return new Sample(() -> plain.multiply(panel, x, out), () -> vector.multiply(panel, x, out));
+        /** Some panels and rows of what is multiplied anyway: kernels are compiled for the memory they see. */
+        private static <X> Sample sample(Multiply<X> plain, Multiply<X> vector, Panels w, int panels, X x, int rows) {
+            int count = Math.min(panels, w.count());
+            Panels some = new Panels(w.data(), w.offset(), w.stride(), count, w.depth());
+            Rows out = Rows.of(new float[rows * count * Panels.WIDTH], count * Panels.WIDTH, rows);
+            return new Sample(() -> plain.multiply(some, x, out), () -> vector.multiply(some, x, out));
         }
 
         Stream<Start> starts() {
@@ -214,6 +219,11 @@ final class StartingKernels implements KernelSet {
     @Override
     public int tileRows(int rows) {
         return vector.tileRows(rows);
+    }
+
+    @Override
+    public int rowPanels(int bytes) {
+        return vector.rowPanels(bytes);
     }
 
     @Override

@@ -50,6 +50,11 @@ final class VectorKernels implements KernelSet {
     }
 
     @Override
+    public int rowPanels(int bytes) {
+        return VectorProducts.rowPanels(bytes);
+    }
+
+    @Override
     public void multiplyF32(Panels w, RowTiles x, Rows y) {
         VectorProducts.multiplyF32(w, x, y);
     }

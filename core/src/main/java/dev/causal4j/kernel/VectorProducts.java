@@ -48,6 +48,10 @@ final class VectorProducts {
         return rows <= 1 ? 0 : rows <= FEW_ROWS ? RowTiles.FEW : RowTiles.ROWS;
     }
 
+    static int rowPanels(int bytes) {
+        return bytes == Short.BYTES && W == 16 ? 3 : 2;
+    }
+
     static void multiplyF32(Panels w, Rows x, Rows y) {
         int groups = w.count() * (Panels.WIDTH / (4 * W));
         for (int g = 0; g < groups; g += 2) {

@@ -226,7 +226,7 @@ public final class Matrix {
             return;
         }
         boolean tiled = x.tiles() != null;
-        int unit = tiled ? 1 : dtype == DType.BF16 ? 3 : 2; // panels that a kernel of one row reads at once
+        int unit = tiled ? 1 : Kernels.rowPanels(dtype.bytes());
         int units = Math.ceilDiv(panels(), unit);
         int perThread = Math.clamp(units / ((tiled ? LEAST_RUN : 1) * Threads.count()), 1, TASKS_PER_THREAD);
         int tasks = Math.min(units, perThread * Threads.count());

@@ -132,7 +132,10 @@ public final class Tokenizer {
         if (Files.exists(json)) {
             byte[] bytes = read(json);
             BytePairVocabulary vocabulary = new VocabularyReader(json.toString()).tokenizerJson(bytes);
-            WholeFile.write(folder.resolve(PREPARED), VocabularyFile.write(vocabulary, bytes));
+            byte[] prepared = VocabularyFile.write(vocabulary, bytes);
+            if (prepared.length <= MAX_FILE_BYTES) { // else it would be refused; the tokenizer.json is enough
+                WholeFile.write(folder.resolve(PREPARED), prepared);
+            }
         }
     }
 

@@ -145,7 +145,9 @@ final class VocabularyFile {
             }
             start = end;
         }
-        require(start == text.length && !ids.isEmpty(), "all characters in pieces", start + " of " + text.length);
+        require(start == text.length, "all characters in pieces", start + " of " + text.length);
+        boolean last = pieces.length > 0 && !pieces[pieces.length - 1].isEmpty();
+        require(last, "pieces, and none that is empty at the end", pieces.length + " with another end");
         return pieces;
     }
 

@@ -48,6 +48,34 @@ class SafeTensorsWritingTest {
     }
 
     @Test
+    void tensorsMadeInTurnGiveTheBytesOfThoseThatAreThere() throws IOException {
+        SafeTensors.write(target, List.of(floats("a", 2), floats("b", 1)), Map.of());
+        Path inTurn = folder.resolve("turn.safetensors");
+        SafeTensors.writeInTurn(
+                inTurn,
+                Stream.of(floats("b", 1), floats("a", 2))
+                        .map(view -> new TensorSource(view.name(), view.dtype(), view.shape(), arena -> {
+                            MemorySegment made = arena.allocate(view.data().byteSize());
+                            return new TensorView("made", view.dtype(), view.shape(), made.copyFrom(view.data()));
+                        }))
+                        .toList(),
+                Map.of());
+        assertThat(inTurn).hasSameBinaryContentAs(target);
+    }
+
+    @Test
+    void aSourceThatMakesAnotherShapeLeavesTheFileAsItWas() throws IOException {
+        Files.write(target, new byte[] {1});
+        TensorSource wrong = new TensorSource("w", DType.F32, List.of(1L, 1L), _ -> floats("w", 1));
+        assertThatThrownBy(() -> SafeTensors.writeInTurn(target, List.of(wrong), Map.of()))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("w: expected f32[1, 1], got f32[1]");
+        assertThat(target).hasBinaryContent(new byte[] {1});
+        assertThatThrownBy(() -> new TensorSource("w", DType.F32, List.of(-1L, -1L), _ -> floats("w", 1)))
+                .hasMessage("w: expected no negative dimension, got [-1, -1]");
+    }
+
+    @Test
     void orderIsDescendingSizeThenNameAndTheHeaderIsPadded() throws IOException {
         SafeTensors.write(
                 target,

@@ -89,6 +89,11 @@ class LossTest {
             Loss loss = head.lossAndGradients(hidden, targets, LossOptions.DEFAULT, dHidden, gradient, scratch);
             assertThat(loss).isEqualTo(expected.loss());
             assertThat(dHidden.data()).isEqualTo(expected.dHidden());
+            float[] row = new float[123];
+            for (int v = 0; v < 507; v++) {
+                gradient.row(v, row, 0);
+                assertThat(row).isEqualTo(Arrays.copyOfRange(expected.dProjection(), v * 123, (v + 1) * 123));
+            }
         }
     }
 

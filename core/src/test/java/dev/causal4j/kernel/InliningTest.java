@@ -48,7 +48,7 @@ class InliningTest {
     @Test
     void theLoopOfARowIsTooLargeToBeInlined() throws IOException {
         assertThat(methods(VectorRow.class)
-                        .filter(method -> method.methodName().stringValue().matches("(row|fourRuns).*")))
+                        .filter(method -> method.methodName().stringValue().matches("(row|threePanels).*")))
                 .hasSize(4)
                 .allSatisfy(method -> assertThat(size(method))
                         .as(method.methodName().stringValue())

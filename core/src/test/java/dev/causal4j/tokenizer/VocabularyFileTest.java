@@ -10,7 +10,10 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.function.Consumer;
@@ -129,6 +132,7 @@ class VocabularyFileTest {
             1, 6         | 12         | expected pieces one after the other, got piece 6 to 12
             1, 6         | 10         | expected all characters in pieces, got 10 of 11
             2, 0         | 6357089    | expected each piece once
+            0, 0         | 0          | bytes, as its counts say, got 130 bytes
             2, 0         | 6412288    | expected Unicode text, got half of a surrogate pair
             3, 0         | 7          | expected the id of a piece, got 7
             3, 0         | -1         | expected the id of a piece, got -1
@@ -148,6 +152,21 @@ class VocabularyFileTest {
     }
 
     @Test
+    void aVocabularyThatEndsWithHolesIsRefused() throws IOException {
+        BytePairVocabulary small = parsed(SMALL);
+        List<String> longer = new ArrayList<>(small.pieces());
+        longer.add("");
+        BytePairVocabulary hole =
+                new BytePairVocabulary(longer, small.ids(), small.merges(), small.addedTokens(), false);
+        BytePairVocabulary none = new BytePairVocabulary(List.of(), Map.of(), List.of(), List.of(), false);
+        for (BytePairVocabulary vocabulary : List.of(hole, none)) {
+            byte[] file = VocabularyFile.write(vocabulary, SMALL);
+            assertThatThrownBy(() -> read(file))
+                    .hasMessageContaining("expected pieces, and none that is empty at the end");
+        }
+    }
+
+    @Test
     void whateverIsInAFileItIsAVocabularyOrRefused() throws IOException {
         Random random = new Random(1);
         int taken = 0;
@@ -158,7 +177,10 @@ class VocabularyFileTest {
                 }
             });
             try {
-                taken += read(file).orElseThrow().pieces().size() > 0 ? 1 : 0;
+                BytePairVocabulary vocabulary = read(file).orElseThrow();
+                assertThat(parsed(new VocabularyWriter(vocabulary).tokenizerJson()))
+                        .isEqualTo(vocabulary);
+                taken++;
             } catch (FormatException refused) {
                 assertThat(refused).hasMessageStartingWith("v: expected ");
             }
