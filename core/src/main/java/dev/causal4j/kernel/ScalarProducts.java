@@ -157,10 +157,10 @@ final class ScalarProducts {
         /** Widens the steps at {@code from}. */
         void widen(MemorySegment panel, long from, int steps) {
             int count = steps * words.lanes;
-            MemorySegment.copy(panel, ScalarKernels.INT, from, stored, 0, count);
             switch (words) {
-                case F32 -> put(stored, 0, count);
+                case F32 -> MemorySegment.copy(panel, FLOAT, from, numbers, 0, count);
                 case BF16 -> {
+                    MemorySegment.copy(panel, ScalarKernels.INT, from, stored, 0, count);
                     for (int i = 0; i < count; i++) {
                         bits[i] = stored[i] << 16;
                     }
@@ -171,6 +171,7 @@ final class ScalarProducts {
                     put(bits, 1, count);
                 }
                 case INT8 -> {
+                    MemorySegment.copy(panel, ScalarKernels.INT, from, stored, 0, count);
                     for (int plane = 0; plane < words.planes; plane++) {
                         int to = plane * stored.length;
                         int shift = 24 - 8 * plane;
