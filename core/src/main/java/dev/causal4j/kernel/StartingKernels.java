@@ -24,8 +24,8 @@ final class StartingKernels implements KernelSet {
     /** Numbers of an elementwise kernel cost as much as so many multiply-adds of a product. */
     private static final int ELEMENT = 512;
 
-    /** Panels that a product of one row reads side by side, at most: there are loops for two and for three. */
-    private static final int MOST_ROW_PANELS = 3;
+    /** Panels of the samples of a product of one row: each is a loop of its own (VectorProducts). */
+    private static final int[] ROW_PANELS = {1, 3, 6};
 
     /** Rows of the samples of a product of few rows, for which there may be two loops (VectorFewRows). */
     private static final int[] FEW_ROWS = {4, 8};
@@ -162,7 +162,9 @@ final class StartingKernels implements KernelSet {
             plain.multiply(w, x, y);
             if (due(row, w, y)) {
                 Rows one = new Rows(x.data(), x.offset(), 0, 1);
-                row.compare(sample(plain, vector, w, 1, one, 1), sample(plain, vector, w, MOST_ROW_PANELS, one, 1));
+                row.compare(IntStream.of(ROW_PANELS)
+                        .mapToObj(panels -> sample(plain, vector, w, panels, one, 1))
+                        .toArray(Sample[]::new));
             }
         }
 
@@ -189,11 +191,10 @@ final class StartingKernels implements KernelSet {
             return new RowTiles(x.data(), x.offset(), 0, x.height(), rows);
         }
 
-        /** Some panels and rows of what is multiplied anyway: kernels are compiled for the memory they see. */
+        /** One panel, again and again, and rows of what is multiplied anyway: kernels are compiled for the memory they see. */
         private static <X> Sample sample(Multiply<X> plain, Multiply<X> vector, Panels w, int panels, X x, int rows) {
-            int count = Math.min(panels, w.count());
-            Panels some = new Panels(w.data(), w.offset(), w.stride(), count, w.depth());
-            Rows out = Rows.of(new float[rows * count * Panels.WIDTH], count * Panels.WIDTH, rows);
+            Panels some = new Panels(w.data(), w.offset(), 0, panels, w.depth());
+            Rows out = Rows.of(new float[rows * panels * Panels.WIDTH], panels * Panels.WIDTH, rows);
             return new Sample(() -> plain.multiply(some, x, out), () -> vector.multiply(some, x, out));
         }
 

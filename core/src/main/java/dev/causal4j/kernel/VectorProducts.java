@@ -49,7 +49,7 @@ final class VectorProducts {
     }
 
     static int rowPanels(int bytes) {
-        return bytes == Short.BYTES && W == 16 ? 3 : 2;
+        return W < 16 || bytes == Float.BYTES ? 2 : bytes == Short.BYTES ? 6 : 3;
     }
 
     static void multiplyF32(Panels w, Rows x, Rows y) {
@@ -65,6 +65,9 @@ final class VectorProducts {
     static void multiplyBf16(Panels w, Rows x, Rows y) {
         int p = 0;
         if (W == 16) {
+            for (; p + 6 <= w.count(); p += 6) {
+                VectorRow.sixPanelsBf16(w, p, x, y.data(), y.offset() + p * Panels.WIDTH);
+            }
             for (; p + 3 <= w.count(); p += 3) {
                 VectorRow.threePanelsBf16(w, p, x, y.data(), y.offset() + p * Panels.WIDTH);
             }
@@ -86,7 +89,13 @@ final class VectorProducts {
     }
 
     static void multiplyInt8(Panels w, Rows x, Rows y) {
-        for (int p = 0; p < w.count(); p += 2) {
+        int p = 0;
+        if (W == 16) {
+            for (; p + 3 <= w.count(); p += 3) {
+                VectorRow.threePanelsInt8(w, p, x, y.data(), y.offset() + p * Panels.WIDTH);
+            }
+        }
+        for (; p < w.count(); p += 2) {
             int q = Math.min(p + 1, w.count() - 1);
             for (int word = 0; word < 16; word += W) {
                 VectorRow.rowInt8(

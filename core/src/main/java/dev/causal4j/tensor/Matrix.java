@@ -226,7 +226,7 @@ public final class Matrix {
             return;
         }
         boolean tiled = x.tiles() != null;
-        int unit = tiled ? 1 : Kernels.rowPanels(dtype.bytes());
+        int unit = tiled ? 1 : rowPanels();
         int units = Math.ceilDiv(panels(), unit);
         int perThread = Math.clamp(units / ((tiled ? LEAST_RUN : 1) * Threads.count()), 1, TASKS_PER_THREAD);
         int tasks = Math.min(units, perThread * Threads.count());
@@ -235,6 +235,15 @@ public final class Matrix {
             int to = unit * (int) ((long) units * (task + 1) / tasks);
             multiplyPanels(from, Math.min(to, panels()), x, bias, y);
         });
+    }
+
+    /** Panels that one row reads side by side: as many as are best, or a half or less if threads would go without. */
+    private int rowPanels() {
+        int together = Kernels.rowPanels(dtype.bytes());
+        while (together > 1 && panels() / together < 2 * Threads.count()) {
+            together /= 2;
+        }
+        return together;
     }
 
     /** Many rows: a task is one panel, or where there are few panels a part of the rows of one. */

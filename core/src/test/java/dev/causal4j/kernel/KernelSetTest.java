@@ -59,7 +59,7 @@ class KernelSetTest {
     @ValueSource(ints = {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13})
     void productsHaveTheBitsOfTheSpecification(int rows) {
         for (int depth : DEPTHS) {
-            for (int panels : new int[] {1, 2, 3, 4, 5, 6}) {
+            for (int panels : new int[] {1, 2, 3, 4, 5, 6, 10}) {
                 float[] x = numbers(rows * (depth + 3) + 5);
                 Rows in = new Rows(x, 5, depth + 3, rows);
                 for (int bytes : new int[] {4, 2, 1}) {
