@@ -1,13 +1,7 @@
 package dev.causal4j.kernel;
 
-import java.io.IOException;
-import java.nio.file.DirectoryStream;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
@@ -32,7 +26,7 @@ public final class Threads {
     private static final int RUNS_PER_THREAD = 4;
 
     private static final AtomicBoolean BUSY = new AtomicBoolean();
-    private static volatile int count = physicalCores();
+    private static volatile int count = Processor.physicalCores();
     private static volatile Worker[] workers = {};
 
     // The one job there is at a time, in fields that are used again, since a token is many jobs. Whoever holds BUSY
@@ -227,19 +221,5 @@ public final class Threads {
         private static int latest() {
             return (int) (TICKET.get() >>> 32);
         }
-    }
-
-    /** Physical cores this process may use: hyper-threads share the units that multiply, so they would not help. */
-    private static int physicalCores() {
-        int logical = Runtime.getRuntime().availableProcessors();
-        Set<String> cores = new HashSet<>();
-        try (DirectoryStream<Path> cpus = Files.newDirectoryStream(Path.of("/sys/devices/system/cpu"), "cpu[0-9]*")) {
-            for (Path cpu : cpus) {
-                cores.add(Files.readString(cpu.resolve("topology/thread_siblings_list")));
-            }
-        } catch (IOException e) {
-            return logical; // not Linux, or hidden from us
-        }
-        return cores.isEmpty() ? logical : Math.min(logical, cores.size());
     }
 }

@@ -18,7 +18,9 @@ import jdk.incubator.vector.IntVector;
 
 /**
  * Two to eight rows of x, in one tile, against one panel: register tiles of 4 rows by 64 outputs and of 8 rows by 32, for
- * the 32 registers of 16 lanes: 16 accumulators, the weights and a broadcast. Weights are widened on the way. Rows past the
+ * the 32 registers of 16 lanes: 16 accumulators, the weights and a broadcast. Memory is read fastest in the order of a panel,
+ * which four rows do and again four more from the cache, or by reading the next panel meanwhile, which eight rows by 32 then
+ * read from the cache: that depends on the processor. Weights are widened on the way. Rows past the
  * last repeat the last: what they compute is what they would store there anyway.
  *
  * <p>Accumulators are locals of one method each, written out: C2 keeps a vector in a register only if it never leaves.
@@ -37,52 +39,69 @@ final class VectorFewRows {
 
     private VectorFewRows() {}
 
-    static void multiplyF32(Panels w, RowTiles x, Rows y) {
-        long half = w.depth() * (F32_STEP / 2L);
-        touch(w.data(), w.offset(), 2 * half);
+    /** @param ahead whether to read the next panel meanwhile: see {@link Processor#readsAhead} */
+    static void multiplyF32(Panels w, RowTiles x, Rows y, boolean ahead) {
+        long run = start(w, F32_STEP, ahead);
         for (int p = 0; p < w.count(); p++) {
             long panel = w.start(p);
-            long ahead = w.start(Math.min(p + 1, w.count() - 1));
+            long next = w.start(Math.min(p + 1, w.count() - 1));
             int out = p * Panels.WIDTH;
-            if (y.count() <= FOUR) {
-                fourRowsF32(w.data(), panel, ahead, w.depth(), x.data(), x.offset(), y, out);
-            } else {
-                eightRowsF32(w.data(), panel, ahead, w.depth(), x.data(), x.offset(), y, out);
-                eightRowsF32(w.data(), panel + 128, ahead + half, w.depth(), x.data(), x.offset(), y, out + 32);
-            }
-        }
-    }
-
-    static void multiplyBf16(Panels w, RowTiles x, Rows y) {
-        long half = w.depth() * (BF16_STEP / 2L);
-        touch(w.data(), w.offset(), 2 * half);
-        for (int p = 0; p < w.count(); p++) {
-            long panel = w.start(p);
-            long ahead = w.start(Math.min(p + 1, w.count() - 1));
-            int out = p * Panels.WIDTH;
-            if (y.count() <= FOUR) {
-                fourRowsBf16(w.data(), panel, ahead, w.depth(), x.data(), x.offset(), y, out);
-            } else {
-                eightRowsBf16(w.data(), panel, ahead, w.depth(), x.data(), x.offset(), y, out);
-                eightRowsBf16(w.data(), panel + 64, ahead + half, w.depth(), x.data(), x.offset(), y, out + 32);
-            }
-        }
-    }
-
-    /** A panel of int8 is small and takes more arithmetic: for more than four rows it is read and then multiplied. */
-    static void multiplyInt8(Panels w, RowTiles x, Rows y) {
-        for (int p = 0; p < w.count(); p++) {
-            long panel = w.start(p);
-            int out = p * Panels.WIDTH;
-            if (y.count() <= FOUR) {
-                fourRowsInt8(w.data(), panel, w.depth(), x.data(), x.offset(), y, out);
+            if (ahead && y.count() > FOUR) {
+                eightRowsF32(w.data(), panel, next, w.depth(), x.data(), x.offset(), y, out);
+                eightRowsF32(w.data(), panel + 128, next + 16 * run, w.depth(), x.data(), x.offset(), y, out + 32);
                 continue;
             }
-            touch(w.data(), panel, (long) w.depth() * INT8_STEP);
-            for (int half = 0; half < 2; half++) {
-                eightRowsInt8(w.data(), panel, 24 - 16 * half, w.depth(), x.data(), x.offset(), y, out + half * 32);
+            for (int row = 0; row < y.count(); row += FOUR) {
+                fourRowsF32(w.data(), panel, next, run, w.depth(), x.data(), x.offset() + row, y, row, out);
             }
         }
+    }
+
+    /** The same on bf16 panels. */
+    static void multiplyBf16(Panels w, RowTiles x, Rows y, boolean ahead) {
+        long run = start(w, BF16_STEP, ahead);
+        for (int p = 0; p < w.count(); p++) {
+            long panel = w.start(p);
+            long next = w.start(Math.min(p + 1, w.count() - 1));
+            int out = p * Panels.WIDTH;
+            if (ahead && y.count() > FOUR) {
+                eightRowsBf16(w.data(), panel, next, w.depth(), x.data(), x.offset(), y, out);
+                eightRowsBf16(w.data(), panel + 64, next + 8 * run, w.depth(), x.data(), x.offset(), y, out + 32);
+                continue;
+            }
+            for (int row = 0; row < y.count(); row += FOUR) {
+                fourRowsBf16(w.data(), panel, next, run, w.depth(), x.data(), x.offset() + row, y, row, out);
+            }
+        }
+    }
+
+    /** The same on int8 panels, which are small and take more arithmetic: one is read and then multiplied. */
+    static void multiplyInt8(Panels w, RowTiles x, Rows y, boolean ahead) {
+        for (int p = 0; p < w.count(); p++) {
+            long panel = w.start(p);
+            int out = p * Panels.WIDTH;
+            if (ahead && y.count() > FOUR) {
+                touch(w.data(), panel, (long) w.depth() * INT8_STEP);
+                for (int half = 0; half < 2; half++) {
+                    eightRowsInt8(w.data(), panel, 24 - 16 * half, w.depth(), x.data(), x.offset(), y, out + half * 32);
+                }
+                continue;
+            }
+            for (int row = 0; row < y.count(); row += FOUR) {
+                fourRowsInt8(w.data(), panel, w.depth(), x.data(), x.offset() + row, y, row, out);
+            }
+        }
+    }
+
+    /**
+     * Reads the first panel, if panels are read ahead, and gives the bytes of a run of {@link #line}; 0 if they are not.
+     */
+    private static long start(Panels w, int stepBytes, boolean ahead) {
+        if (!ahead) {
+            return 0;
+        }
+        touch(w.data(), w.offset(), (long) w.depth() * stepBytes);
+        return w.depth() * (LINE / 8);
     }
 
     /**
@@ -121,9 +140,9 @@ final class VectorFewRows {
                 + m.get(WORD, o + 7 * LINE);
     }
 
-    /** Up to four rows by 64 outputs; the panel ahead is read meanwhile. */
+    /** Up to four rows, from row {@code row} of y on, by 64 outputs; unless {@code run} is 0 the panel ahead is read meanwhile. */
     private static void fourRowsF32(
-            MemorySegment m, long panel, long ahead, int depth, float[] xs, int x, Rows y, int out) {
+            MemorySegment m, long panel, long ahead, long run, int depth, float[] xs, int x, Rows y, int row, int out) {
         FloatVector z = FloatVector.zero(S);
         FloatVector a0 = z, b0 = z, c0 = z, d0 = z;
         FloatVector a1 = z, b1 = z, c1 = z, d1 = z;
@@ -133,11 +152,13 @@ final class VectorFewRows {
         int end = depth * RowTiles.STEP;
         for (int i = 0; i < end; i += RowTiles.STEP) {
             long o = panel + (long) i * (F32_STEP / RowTiles.STEP);
-            long line = line(ahead, i >> 3, depth * (F32_STEP / 32L));
-            read += m.get(WORD, line)
-                    + m.get(WORD, line + depth * (F32_STEP / 4L))
-                    + m.get(WORD, line + depth * (F32_STEP / 2L))
-                    + m.get(WORD, line + depth * (3 * F32_STEP / 4L));
+            if (run > 0) {
+                long line = line(ahead, i >> 3, run);
+                read += m.get(WORD, line)
+                        + m.get(WORD, line + 8 * run)
+                        + m.get(WORD, line + 16 * run)
+                        + m.get(WORD, line + 24 * run);
+            }
             FloatVector a = f32(m, o), b = f32(m, o + 64), c = f32(m, o + 128), d = f32(m, o + 192), v;
             v = broadcast(xs[x + i]);
             a0 = v.fma(a, a0);
@@ -163,31 +184,31 @@ final class VectorFewRows {
         touched = read;
         float[] ys = y.data();
         int last = y.count() - 1;
-        int o = y.start(0) + out;
+        int o = y.start(row) + out;
         a0.intoArray(ys, o);
         b0.intoArray(ys, o + 16);
         c0.intoArray(ys, o + 32);
         d0.intoArray(ys, o + 48);
-        o = y.start(Math.min(1, last)) + out;
+        o = y.start(Math.min(row + 1, last)) + out;
         a1.intoArray(ys, o);
         b1.intoArray(ys, o + 16);
         c1.intoArray(ys, o + 32);
         d1.intoArray(ys, o + 48);
-        o = y.start(Math.min(2, last)) + out;
+        o = y.start(Math.min(row + 2, last)) + out;
         a2.intoArray(ys, o);
         b2.intoArray(ys, o + 16);
         c2.intoArray(ys, o + 32);
         d2.intoArray(ys, o + 48);
-        o = y.start(Math.min(3, last)) + out;
+        o = y.start(Math.min(row + 3, last)) + out;
         a3.intoArray(ys, o);
         b3.intoArray(ys, o + 16);
         c3.intoArray(ys, o + 32);
         d3.intoArray(ys, o + 48);
     }
 
-    /** Up to four rows by 64 outputs; the panel ahead is read meanwhile. */
+    /** Up to four rows, from row {@code row} of y on, by 64 outputs; unless {@code run} is 0 the panel ahead is read meanwhile. */
     private static void fourRowsBf16(
-            MemorySegment m, long panel, long ahead, int depth, float[] xs, int x, Rows y, int out) {
+            MemorySegment m, long panel, long ahead, long run, int depth, float[] xs, int x, Rows y, int row, int out) {
         FloatVector z = FloatVector.zero(S);
         FloatVector a0 = z, b0 = z, c0 = z, d0 = z;
         FloatVector a1 = z, b1 = z, c1 = z, d1 = z;
@@ -197,8 +218,10 @@ final class VectorFewRows {
         int end = depth * RowTiles.STEP;
         for (int i = 0; i < end; i += RowTiles.STEP) {
             long o = panel + (long) i * (BF16_STEP / RowTiles.STEP);
-            long line = line(ahead, i >> 3, depth * (BF16_STEP / 16L));
-            read += m.get(WORD, line) + m.get(WORD, line + depth * (BF16_STEP / 2L));
+            if (run > 0) {
+                long line = line(ahead, i >> 3, run);
+                read += m.get(WORD, line) + m.get(WORD, line + 8 * run);
+            }
             IntVector first = words(m, o), second = words(m, o + 64);
             FloatVector a = low(first), b = high(first), c = low(second), d = high(second), v;
             v = broadcast(xs[x + i]);
@@ -225,30 +248,31 @@ final class VectorFewRows {
         touched = read;
         float[] ys = y.data();
         int last = y.count() - 1;
-        int o = y.start(0) + out;
+        int o = y.start(row) + out;
         a0.intoArray(ys, o);
         b0.intoArray(ys, o + 16);
         c0.intoArray(ys, o + 32);
         d0.intoArray(ys, o + 48);
-        o = y.start(Math.min(1, last)) + out;
+        o = y.start(Math.min(row + 1, last)) + out;
         a1.intoArray(ys, o);
         b1.intoArray(ys, o + 16);
         c1.intoArray(ys, o + 32);
         d1.intoArray(ys, o + 48);
-        o = y.start(Math.min(2, last)) + out;
+        o = y.start(Math.min(row + 2, last)) + out;
         a2.intoArray(ys, o);
         b2.intoArray(ys, o + 16);
         c2.intoArray(ys, o + 32);
         d2.intoArray(ys, o + 48);
-        o = y.start(Math.min(3, last)) + out;
+        o = y.start(Math.min(row + 3, last)) + out;
         a3.intoArray(ys, o);
         b3.intoArray(ys, o + 16);
         c3.intoArray(ys, o + 32);
         d3.intoArray(ys, o + 48);
     }
 
-    /** Up to four rows by 64 outputs. */
-    private static void fourRowsInt8(MemorySegment m, long panel, int depth, float[] xs, int x, Rows y, int out) {
+    /** Up to four rows, from row {@code row} of y on, by 64 outputs. */
+    private static void fourRowsInt8(
+            MemorySegment m, long panel, int depth, float[] xs, int x, Rows y, int row, int out) {
         FloatVector z = FloatVector.zero(S);
         FloatVector a0 = z, b0 = z, c0 = z, d0 = z;
         FloatVector a1 = z, b1 = z, c1 = z, d1 = z;
@@ -282,22 +306,22 @@ final class VectorFewRows {
         }
         float[] ys = y.data();
         int last = y.count() - 1;
-        int o = y.start(0) + out;
+        int o = y.start(row) + out;
         a0.intoArray(ys, o);
         b0.intoArray(ys, o + 16);
         c0.intoArray(ys, o + 32);
         d0.intoArray(ys, o + 48);
-        o = y.start(Math.min(1, last)) + out;
+        o = y.start(Math.min(row + 1, last)) + out;
         a1.intoArray(ys, o);
         b1.intoArray(ys, o + 16);
         c1.intoArray(ys, o + 32);
         d1.intoArray(ys, o + 48);
-        o = y.start(Math.min(2, last)) + out;
+        o = y.start(Math.min(row + 2, last)) + out;
         a2.intoArray(ys, o);
         b2.intoArray(ys, o + 16);
         c2.intoArray(ys, o + 32);
         d2.intoArray(ys, o + 48);
-        o = y.start(Math.min(3, last)) + out;
+        o = y.start(Math.min(row + 3, last)) + out;
         a3.intoArray(ys, o);
         b3.intoArray(ys, o + 16);
         c3.intoArray(ys, o + 32);

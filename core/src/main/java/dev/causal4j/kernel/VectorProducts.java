@@ -39,6 +39,9 @@ final class VectorProducts {
     /** Up to so many rows are served straight from the weights: as many as a tile has, if a vector has 16 lanes. */
     private static final int FEW_ROWS = W == 16 ? RowTiles.FEW : 1;
 
+    /** Whether few rows read the next panel while they multiply this one. */
+    private static final boolean READ_AHEAD = !Processor.readsAhead();
+
     /** Where a thread widens a panel to. */
     private static final ThreadLocal<MemorySegment> WIDE = ThreadLocal.withInitial(() -> MemorySegment.NULL);
 
@@ -112,7 +115,7 @@ final class VectorProducts {
 
     static void multiplyF32(Panels w, RowTiles x, Rows y) {
         if (x.areFew()) {
-            VectorFewRows.multiplyF32(w, x, y);
+            VectorFewRows.multiplyF32(w, x, y, READ_AHEAD);
             return;
         }
         for (int p = 0; p < w.count(); p++) {
@@ -122,7 +125,7 @@ final class VectorProducts {
 
     static void multiplyBf16(Panels w, RowTiles x, Rows y) {
         if (x.areFew()) {
-            VectorFewRows.multiplyBf16(w, x, y);
+            VectorFewRows.multiplyBf16(w, x, y, READ_AHEAD);
             return;
         }
         MemorySegment wide = wide(w.depth());
@@ -134,7 +137,7 @@ final class VectorProducts {
 
     static void multiplyInt8(Panels w, RowTiles x, Rows y) {
         if (x.areFew()) {
-            VectorFewRows.multiplyInt8(w, x, y);
+            VectorFewRows.multiplyInt8(w, x, y, READ_AHEAD);
             return;
         }
         MemorySegment wide = wide(w.depth());

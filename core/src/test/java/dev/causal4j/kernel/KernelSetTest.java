@@ -8,6 +8,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.Random;
+import org.assertj.core.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -90,6 +91,36 @@ class KernelSetTest {
             case 4 -> set.multiplyF32(w, x, y);
             case 2 -> set.multiplyBf16(w, x, y);
             default -> set.multiplyInt8(w, x, y);
+        }
+    }
+
+    /** A processor chooses one way; the other must not go untested on it. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void fewRowsHaveTheBitsOfTheSpecificationHoweverPanelsAreRead(boolean ahead) {
+        Assumptions.assumeThat(VectorProducts.W)
+                .as("few rows are served apart only with 16 lanes")
+                .isEqualTo(16);
+        for (int rows = 2; rows <= RowTiles.FEW; rows++) {
+            for (int depth : DEPTHS) {
+                Rows x = new Rows(numbers(5 + rows * (depth + 3)), 5, depth + 3, rows);
+                RowTiles tiles = tiles(x, depth, RowTiles.FEW);
+                for (int bytes : new int[] {4, 2, 1}) {
+                    Panels w = panels(3, depth, bytes);
+                    float[] expected = new float[7 + rows * 193];
+                    float[] actual = expected.clone();
+                    multiply(scalar, w, x, new Rows(expected, 7, 193, rows), bytes);
+                    Rows y = new Rows(actual, 7, 193, rows);
+                    switch (bytes) {
+                        case 4 -> VectorFewRows.multiplyF32(w, tiles, y, ahead);
+                        case 2 -> VectorFewRows.multiplyBf16(w, tiles, y, ahead);
+                        default -> VectorFewRows.multiplyInt8(w, tiles, y, ahead);
+                    }
+                    assertThat(actual)
+                            .as("rows %d, depth %d, bytes %d", rows, depth, bytes)
+                            .containsExactly(expected);
+                }
+            }
         }
     }
 
