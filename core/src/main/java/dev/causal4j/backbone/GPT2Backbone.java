@@ -7,6 +7,7 @@ import dev.causal4j.kernel.Rows;
 import dev.causal4j.kernel.Threads;
 import dev.causal4j.tensor.Gradients;
 import dev.causal4j.tensor.Matrix;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -24,6 +25,7 @@ public final class GPT2Backbone {
     private final Matrix positions;
     private final List<GPT2Block> blocks;
     private final LayerNorm lastNorm;
+    private final float[][] queryScales; // [layers][headSize], each a layer's factor: short plain loops use no vectors
 
     /**
      * Assembles a backbone.
@@ -36,6 +38,10 @@ public final class GPT2Backbone {
         this.positions = positions;
         this.blocks = List.copyOf(blocks);
         this.lastNorm = lastNorm;
+        this.queryScales = new float[shape.layers()][shape.headSize()];
+        for (int layer = 0; layer < shape.layers(); layer++) {
+            Arrays.fill(queryScales[layer], shape.queryScale(layer));
+        }
         int d = shape.hiddenSize();
         expect("layers", shape.layers(), blocks.size());
         expect("position embedding", positions, shape.contextLength(), d);
@@ -219,9 +225,8 @@ public final class GPT2Backbone {
         Threads.each(rows, row -> {
             int from = row * d;
             mask.apply(x, from, d, a.addresses[row] * d);
-            for (int i = from; i < from + d; i++) {
-                target[i] = sum[i] + x[i];
-            }
+            System.arraycopy(sum, from, target, from, d); // often the same array
+            Kernels.add(x, from, target, from, d);
         });
     }
 
@@ -270,10 +275,7 @@ public final class GPT2Backbone {
 
     /** Scales a head's query in place and copies its key and value to the cache, t positions behind what it holds. */
     private void scaleAndStore(int layer, int head, KVCache cache, int t, float[] queryKeyValue, int query) {
-        float scale = shape.queryScale(layer);
-        for (int i = query; i < query + shape.headSize(); i++) {
-            queryKeyValue[i] *= scale;
-        }
+        Kernels.scale(queryScales[layer], 0, queryKeyValue, query, shape.headSize());
         int key = query + shape.hiddenSize();
         cache.store(layer, head, cache.length() + t, queryKeyValue, key, queryKeyValue, key + shape.hiddenSize());
     }

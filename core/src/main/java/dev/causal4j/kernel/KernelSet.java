@@ -56,6 +56,22 @@ interface KernelSet {
     void addWeightedRows(
             float[] p, int pOffset, int count, MemorySegment v, long vOffset, float[] out, int outOffset, int n);
 
+    /**
+     * The same for four rows of weights and sums, {@code pStride} and {@code outStride} numbers apart, that share one reading
+     * of v.
+     */
+    void addFourWeightedRows(
+            float[] p,
+            int pOffset,
+            int pStride,
+            int count,
+            MemorySegment v,
+            long vOffset,
+            float[] out,
+            int outOffset,
+            int outStride,
+            int n);
+
     /** y = (x - mean) · (1 / sqrt(variance + epsilon)) · gain + bias, the last two as one fused multiply-add. */
     void layerNorm(float[] x, int xOffset, float[] gain, float[] bias, float epsilon, float[] y, int yOffset);
 

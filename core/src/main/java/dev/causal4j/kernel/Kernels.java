@@ -225,20 +225,67 @@ public final class Kernels {
         values.check(4);
         out.check(headSize);
         Objects.checkFromToIndex(first, first + queries.count(), keys.count() * PANEL);
-        for (int r = 0; r < queries.count(); r++) {
-            int positions = first + r + 1;
-            int row = scores.start(r);
-            int target = out.start(r);
-            float sum = SET.expSum(scores.data(), row, positions);
-            weighting.apply(scores.data(), row, r, positions);
-            Arrays.fill(out.data(), target, target + headSize, 0f);
-            for (int block = 0; block * PANEL < positions; block++) {
-                int count = Math.min(PANEL, positions - block * PANEL);
-                long offset = values.start(block);
-                SET.addWeightedRows(
-                        scores.data(), row + block * PANEL, count, values.data(), offset, out.data(), target, headSize);
-            }
-            divide(out.data(), target, headSize, sum);
+        int r = 0;
+        for (; r + 4 <= queries.count(); r += 4) {
+            float sum0 = weigh(scores, r, first, weighting);
+            float sum1 = weigh(scores, r + 1, first, weighting);
+            float sum2 = weigh(scores, r + 2, first, weighting);
+            float sum3 = weigh(scores, r + 3, first, weighting);
+            addFourValues(values, scores, r, first + r + 1, out);
+            divide(out.data(), out.start(r), headSize, sum0);
+            addValues(values, scores, r + 1, first + r + 1, first + r + 2, out);
+            divide(out.data(), out.start(r + 1), headSize, sum1);
+            addValues(values, scores, r + 2, first + r + 1, first + r + 3, out);
+            divide(out.data(), out.start(r + 2), headSize, sum2);
+            addValues(values, scores, r + 3, first + r + 1, first + r + 4, out);
+            divide(out.data(), out.start(r + 3), headSize, sum3);
+        }
+        for (; r < queries.count(); r++) {
+            float sum = weigh(scores, r, first, weighting);
+            Arrays.fill(out.data(), out.start(r), out.start(r) + headSize, 0f);
+            addValues(values, scores, r, 0, first + r + 1, out);
+            divide(out.data(), out.start(r), headSize, sum);
+        }
+    }
+
+    /** Turns the scores of a query into weights that are still to be divided by what it returns. */
+    private static float weigh(Rows scores, int row, int first, Weighting weighting) {
+        float sum = SET.expSum(scores.data(), scores.start(row), first + row + 1);
+        weighting.apply(scores.data(), scores.start(row), row, first + row + 1);
+        return sum;
+    }
+
+    /** Adds the weighted values of positions {@code from} to {@code to - 1} to a row. */
+    private static void addValues(Panels values, Rows scores, int row, int from, int to, Rows out) {
+        int n = values.depth();
+        int t = from;
+        while (t < to) {
+            int count = Math.min(to, (t / PANEL + 1) * PANEL) - t;
+            long offset = values.start(t / PANEL) + t % PANEL * 4L * n;
+            SET.addWeightedRows(
+                    scores.data(), scores.start(row) + t, count, values.data(), offset, out.data(), out.start(row), n);
+            t += count;
+        }
+    }
+
+    /** Four rows become the weighted sums of the values of positions 0 to {@code to - 1}, which all four see. */
+    private static void addFourValues(Panels values, Rows scores, int row, int to, Rows out) {
+        int n = values.depth();
+        for (int r = row; r < row + 4; r++) {
+            Arrays.fill(out.data(), out.start(r), out.start(r) + n, 0f);
+        }
+        for (int t = 0; t < to; t += PANEL) {
+            SET.addFourWeightedRows(
+                    scores.data(),
+                    scores.start(row) + t,
+                    scores.stride(),
+                    Math.min(PANEL, to - t),
+                    values.data(),
+                    values.start(t / PANEL),
+                    out.data(),
+                    out.start(row),
+                    out.stride(),
+                    n);
         }
     }
 

@@ -120,6 +120,23 @@ final class ScalarKernels implements KernelSet {
     }
 
     @Override
+    public void addFourWeightedRows(
+            float[] p,
+            int pOffset,
+            int pStride,
+            int count,
+            MemorySegment v,
+            long vOffset,
+            float[] out,
+            int outOffset,
+            int outStride,
+            int n) {
+        for (int row = 0; row < 4; row++) {
+            addWeightedRows(p, pOffset + row * pStride, count, v, vOffset, out, outOffset + row * outStride, n);
+        }
+    }
+
+    @Override
     public void layerNorm(float[] x, int xOffset, float[] gain, float[] bias, float epsilon, float[] y, int yOffset) {
         int n = gain.length;
         float[] moments = new float[2];

@@ -265,12 +265,41 @@ final class StartingKernels implements KernelSet {
             return;
         }
         plain.addWeightedRows(p, pOffset, count, v, vOffset, out, outOffset, n);
+        startWeightedRows(p, pOffset, count, v, vOffset, n);
+    }
+
+    @Override
+    public void addFourWeightedRows(
+            float[] p,
+            int pOffset,
+            int pStride,
+            int count,
+            MemorySegment v,
+            long vOffset,
+            float[] out,
+            int outOffset,
+            int outStride,
+            int n) {
+        if (addWeightedRows.over) {
+            vector.addFourWeightedRows(p, pOffset, pStride, count, v, vOffset, out, outOffset, outStride, n);
+            return;
+        }
+        plain.addFourWeightedRows(p, pOffset, pStride, count, v, vOffset, out, outOffset, outStride, n);
+        startWeightedRows(p, pOffset, count, v, vOffset, n);
+    }
+
+    /** One row and four are a loop each, of which both are compared: decoding comes to the other first than prefill. */
+    private void startWeightedRows(float[] p, int pOffset, int count, MemorySegment v, long vOffset, int n) {
         if (count >= LEAST_WEIGHTED && addWeightedRows.due((long) count * n * ELEMENT / 16)) {
             float[] weights = Arrays.copyOfRange(p, pOffset, pOffset + count);
-            float[] sums = new float[n];
-            addWeightedRows.compare(new Sample(
-                    () -> plain.addWeightedRows(weights, 0, count, v, vOffset, sums, 0, n),
-                    () -> vector.addWeightedRows(weights, 0, count, v, vOffset, sums, 0, n)));
+            float[] sums = new float[4 * n];
+            addWeightedRows.compare(
+                    new Sample(
+                            () -> plain.addWeightedRows(weights, 0, count, v, vOffset, sums, 0, n),
+                            () -> vector.addWeightedRows(weights, 0, count, v, vOffset, sums, 0, n)),
+                    new Sample(
+                            () -> plain.addFourWeightedRows(weights, 0, 0, count, v, vOffset, sums, 0, n, n),
+                            () -> vector.addFourWeightedRows(weights, 0, 0, count, v, vOffset, sums, 0, n, n)));
         }
     }
 

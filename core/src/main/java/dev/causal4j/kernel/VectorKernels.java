@@ -119,6 +119,23 @@ final class VectorKernels implements KernelSet {
             c.intoArray(out, outOffset + i + 2 * W);
             d.intoArray(out, outOffset + i + 3 * W);
         }
+        if (i < n) {
+            addWeightedColumns(p, pOffset, count, v, vOffset, out, outOffset, i, n);
+        }
+    }
+
+    /** Columns {@code from} on: fewer than a loop over several vectors takes. */
+    private static void addWeightedColumns(
+            float[] p,
+            int pOffset,
+            int count,
+            MemorySegment v,
+            long vOffset,
+            float[] out,
+            int outOffset,
+            int from,
+            int n) {
+        int i = from;
         for (; i + W <= n; i += W) {
             FloatVector a = FloatVector.fromArray(S, out, outOffset + i);
             for (int t = 0; t < count; t++) {
@@ -133,6 +150,61 @@ final class VectorKernels implements KernelSet {
                 a = Math.fma(p[pOffset + t], v.get(ScalarKernels.FLOAT, vOffset + 4L * ((long) t * n + i)), a);
             }
             out[outOffset + i] = a;
+        }
+    }
+
+    @Override
+    public void addFourWeightedRows(
+            float[] p,
+            int pOffset,
+            int pStride,
+            int count,
+            MemorySegment v,
+            long vOffset,
+            float[] out,
+            int outOffset,
+            int outStride,
+            int n) {
+        int i = 0;
+        for (; i + 2 * W <= n; i += 2 * W) {
+            int o = outOffset + i;
+            FloatVector a0 = FloatVector.fromArray(S, out, o), b0 = FloatVector.fromArray(S, out, o + W);
+            FloatVector a1 = FloatVector.fromArray(S, out, o + outStride),
+                    b1 = FloatVector.fromArray(S, out, o + outStride + W);
+            FloatVector a2 = FloatVector.fromArray(S, out, o + 2 * outStride),
+                    b2 = FloatVector.fromArray(S, out, o + 2 * outStride + W);
+            FloatVector a3 = FloatVector.fromArray(S, out, o + 3 * outStride),
+                    b3 = FloatVector.fromArray(S, out, o + 3 * outStride + W);
+            for (int t = 0; t < count; t++) {
+                long from = vOffset + 4L * ((long) t * n + i);
+                FloatVector a = f32(v, from), b = f32(v, from + 4L * W), weight;
+                weight = FloatVector.broadcast(S, p[pOffset + t]);
+                a0 = weight.fma(a, a0);
+                b0 = weight.fma(b, b0);
+                weight = FloatVector.broadcast(S, p[pOffset + pStride + t]);
+                a1 = weight.fma(a, a1);
+                b1 = weight.fma(b, b1);
+                weight = FloatVector.broadcast(S, p[pOffset + 2 * pStride + t]);
+                a2 = weight.fma(a, a2);
+                b2 = weight.fma(b, b2);
+                weight = FloatVector.broadcast(S, p[pOffset + 3 * pStride + t]);
+                a3 = weight.fma(a, a3);
+                b3 = weight.fma(b, b3);
+            }
+            a0.intoArray(out, o);
+            b0.intoArray(out, o + W);
+            a1.intoArray(out, o + outStride);
+            b1.intoArray(out, o + outStride + W);
+            a2.intoArray(out, o + 2 * outStride);
+            b2.intoArray(out, o + 2 * outStride + W);
+            a3.intoArray(out, o + 3 * outStride);
+            b3.intoArray(out, o + 3 * outStride + W);
+        }
+        if (i < n) {
+            for (int row = 0; row < 4; row++) {
+                addWeightedColumns(
+                        p, pOffset + row * pStride, count, v, vOffset, out, outOffset + row * outStride, i, n);
+            }
         }
     }
 

@@ -1,5 +1,6 @@
 package dev.causal4j.tensor;
 
+import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.kernel.Rows;
 import dev.causal4j.kernel.Threads;
@@ -60,10 +61,7 @@ public final class Gradients {
             int from = (int) ((long) sum.length * task / tasks);
             int to = (int) ((long) sum.length * (task + 1) / tasks);
             for (int r = 0; r < dy.count(); r++) {
-                int row = dy.start(r);
-                for (int i = from; i < to; i++) {
-                    sum[i] += data[row + i];
-                }
+                Kernels.add(data, dy.start(r) + from, sum, from, to - from);
             }
         });
     }

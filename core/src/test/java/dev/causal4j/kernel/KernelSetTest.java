@@ -257,6 +257,19 @@ class KernelSetTest {
     }
 
     @Test
+    void fourWeightedRowsHaveTheBitsOfTheSpecification() {
+        for (int n : LENGTHS) {
+            MemorySegment v = memory(5L * n * 4 + 12);
+            float[] p = numbers(2 + 4 * 7);
+            float[] expected = numbers(3 + 4 * (n + 1));
+            float[] actual = expected.clone();
+            scalar.addFourWeightedRows(p, 2, 7, 5, v, 12, expected, 3, n + 1, n);
+            vector.addFourWeightedRows(p, 2, 7, 5, v, 12, actual, 3, n + 1, n);
+            assertThat(actual).as("n %d", n).containsExactly(expected);
+        }
+    }
+
+    @Test
     void layerNormHasTheBitsOfTheSpecification() {
         for (int n : LENGTHS) {
             float[] x = numbers(n + 4);
