@@ -20,6 +20,9 @@ public final class Kernels {
     /** Outputs in a panel. */
     static final int PANEL = Panels.WIDTH;
 
+    /** Queries whose values are summed at once. */
+    private static final int FOUR = 4;
+
     private static final KernelSet SET = KernelChoice.choose();
 
     /** Where a thread puts rows into tiles for a single product. */
@@ -226,19 +229,16 @@ public final class Kernels {
         out.check(headSize);
         Objects.checkFromToIndex(first, first + queries.count(), keys.count() * PANEL);
         int r = 0;
-        for (; r + 4 <= queries.count(); r += 4) {
-            float sum0 = weigh(scores, r, first, weighting);
-            float sum1 = weigh(scores, r + 1, first, weighting);
-            float sum2 = weigh(scores, r + 2, first, weighting);
-            float sum3 = weigh(scores, r + 3, first, weighting);
+        float[] sums = new float[queries.count() < FOUR ? 0 : FOUR];
+        for (; r + FOUR <= queries.count(); r += FOUR) {
+            for (int i = 0; i < FOUR; i++) {
+                sums[i] = weigh(scores, r + i, first, weighting);
+            }
             addFourValues(values, scores, r, first + r + 1, out);
-            divide(out.data(), out.start(r), headSize, sum0);
-            addValues(values, scores, r + 1, first + r + 1, first + r + 2, out);
-            divide(out.data(), out.start(r + 1), headSize, sum1);
-            addValues(values, scores, r + 2, first + r + 1, first + r + 3, out);
-            divide(out.data(), out.start(r + 2), headSize, sum2);
-            addValues(values, scores, r + 3, first + r + 1, first + r + 4, out);
-            divide(out.data(), out.start(r + 3), headSize, sum3);
+            for (int i = 0; i < FOUR; i++) {
+                addValues(values, scores, r + i, first + r + 1, first + r + i + 1, out);
+                divide(out.data(), out.start(r + i), headSize, sums[i]);
+            }
         }
         for (; r < queries.count(); r++) {
             float sum = weigh(scores, r, first, weighting);
@@ -271,7 +271,7 @@ public final class Kernels {
     /** Four rows become the weighted sums of the values of positions 0 to {@code to - 1}, which all four see. */
     private static void addFourValues(Panels values, Rows scores, int row, int to, Rows out) {
         int n = values.depth();
-        for (int r = row; r < row + 4; r++) {
+        for (int r = row; r < row + FOUR; r++) {
             Arrays.fill(out.data(), out.start(r), out.start(r) + n, 0f);
         }
         for (int t = 0; t < to; t += PANEL) {

@@ -288,7 +288,7 @@ final class StartingKernels implements KernelSet {
         startWeightedRows(p, pOffset, count, v, vOffset, n);
     }
 
-    /** One row and four are a loop each, of which both are compared: decoding comes to the other first than prefill. */
+    /** One row and four have a loop each; both are compared, whichever comes first. */
     private void startWeightedRows(float[] p, int pOffset, int count, MemorySegment v, long vOffset, int n) {
         if (count >= LEAST_WEIGHTED && addWeightedRows.due((long) count * n * ELEMENT / 16)) {
             float[] weights = Arrays.copyOfRange(p, pOffset, pOffset + count);

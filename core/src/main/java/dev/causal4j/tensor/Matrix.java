@@ -237,11 +237,11 @@ public final class Matrix {
         });
     }
 
-    /** Panels that one row reads side by side: as many as are best, or a half or less if threads would go without. */
+    /** Panels that one row reads side by side: as many as are best, or fewer where threads would wait for each other. */
     private int rowPanels() {
         int together = Kernels.rowPanels(dtype.bytes());
-        while (together > 1 && panels() / together < 2 * Threads.count()) {
-            together /= 2;
+        while (together > 2 && panels() / together < 2 * Threads.count()) {
+            together = (together + 1) / 2; // 6, 3, 2
         }
         return together;
     }
