@@ -209,9 +209,7 @@ public final class GPT2Backbone {
         Threads.each(batch.rows(), row -> {
             int from = row * d;
             positions.row(position(a, row), a.normed, from);
-            for (int i = from; i < from + d; i++) {
-                hidden[i] += a.normed[i];
-            }
+            Kernels.add(a.normed, from, hidden, from, d);
             mask.apply(hidden, from, d, a.addresses[row] * d);
             if (a.keeps(0)) {
                 System.arraycopy(hidden, from, input, from, d);

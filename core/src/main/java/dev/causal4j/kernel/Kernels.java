@@ -82,8 +82,8 @@ public final class Kernels {
     }
 
     /**
-     * How many panels, of numbers of so many bytes, the product of one row reads side by side: who cuts it into tasks gives each
-     * a multiple of that.
+     * How many panels, of numbers of so many bytes, the product of one row reads side by side, at most: tasks of a multiple of
+     * that are fastest.
      */
     public static int rowPanels(int bytes) {
         return SET.rowPanels(bytes);
@@ -228,23 +228,30 @@ public final class Kernels {
         values.check(4);
         out.check(headSize);
         Objects.checkFromToIndex(first, first + queries.count(), keys.count() * PANEL);
-        int r = 0;
-        float[] sums = new float[queries.count() < FOUR ? 0 : FOUR];
-        for (; r + FOUR <= queries.count(); r += FOUR) {
+        int fours = queries.count() / FOUR * FOUR;
+        if (fours > 0) {
+            fourQueries(values, fours, first, scores, out, weighting);
+        }
+        for (int r = fours; r < queries.count(); r++) {
+            float sum = weigh(scores, r, first, weighting);
+            Arrays.fill(out.data(), out.start(r), out.start(r) + headSize, 0f);
+            addValues(values, scores, r, 0, first + r + 1, out);
+            divide(out.data(), out.start(r), headSize, sum);
+        }
+    }
+
+    /** The first {@code rows} queries, four at a time. Apart from what decodes, since it allocates. */
+    private static void fourQueries(Panels values, int rows, int first, Rows scores, Rows out, Weighting weighting) {
+        float[] sums = new float[FOUR];
+        for (int r = 0; r < rows; r += FOUR) {
             for (int i = 0; i < FOUR; i++) {
                 sums[i] = weigh(scores, r + i, first, weighting);
             }
             addFourValues(values, scores, r, first + r + 1, out);
             for (int i = 0; i < FOUR; i++) {
                 addValues(values, scores, r + i, first + r + 1, first + r + i + 1, out);
-                divide(out.data(), out.start(r + i), headSize, sums[i]);
+                divide(out.data(), out.start(r + i), values.depth(), sums[i]);
             }
-        }
-        for (; r < queries.count(); r++) {
-            float sum = weigh(scores, r, first, weighting);
-            Arrays.fill(out.data(), out.start(r), out.start(r) + headSize, 0f);
-            addValues(values, scores, r, 0, first + r + 1, out);
-            divide(out.data(), out.start(r), headSize, sum);
         }
     }
 
@@ -413,8 +420,7 @@ public final class Kernels {
     }
 
     /**
-     * y[i] += x[i] for n numbers. For runs as short as a panel, which C2 does not vectorise by itself; a plain loop does as
-     * well for longer ones.
+     * y[i] += x[i] for n numbers. C2 makes no vectors of such a loop, since the arrays may be one.
      */
     public static void add(float[] x, int xOffset, float[] y, int yOffset, int n) {
         Objects.checkFromIndexSize(xOffset, n, x.length);

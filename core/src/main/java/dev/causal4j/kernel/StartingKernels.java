@@ -24,8 +24,8 @@ final class StartingKernels implements KernelSet {
     /** Numbers of an elementwise kernel cost as much as so many multiply-adds of a product. */
     private static final int ELEMENT = 512;
 
-    /** Panels of the samples of a product of one row: each is a loop of its own (VectorProducts). */
-    private static final int[] ROW_PANELS = {1, 3, 6};
+    /** Panels of the samples of a product of one row, for which there may be two loops (VectorProducts). */
+    private static final int[] ROW_PANELS = {1, 3};
 
     /** Rows of the samples of a product of few rows, for which there may be two loops (VectorFewRows). */
     private static final int[] FEW_ROWS = {4, 8};
@@ -265,7 +265,7 @@ final class StartingKernels implements KernelSet {
             return;
         }
         plain.addWeightedRows(p, pOffset, count, v, vOffset, out, outOffset, n);
-        startWeightedRows(p, pOffset, count, v, vOffset, n);
+        startWeightedRows(1, p, pOffset, count, v, vOffset, n);
     }
 
     @Override
@@ -285,12 +285,12 @@ final class StartingKernels implements KernelSet {
             return;
         }
         plain.addFourWeightedRows(p, pOffset, pStride, count, v, vOffset, out, outOffset, outStride, n);
-        startWeightedRows(p, pOffset, count, v, vOffset, n);
+        startWeightedRows(4, p, pOffset, count, v, vOffset, n);
     }
 
     /** One row and four have a loop each; both are compared, whichever comes first. */
-    private void startWeightedRows(float[] p, int pOffset, int count, MemorySegment v, long vOffset, int n) {
-        if (count >= LEAST_WEIGHTED && addWeightedRows.due((long) count * n * ELEMENT / 16)) {
+    private void startWeightedRows(int rows, float[] p, int pOffset, int count, MemorySegment v, long vOffset, int n) {
+        if (count >= LEAST_WEIGHTED && addWeightedRows.due((long) rows * count * n * ELEMENT / 16)) {
             float[] weights = Arrays.copyOfRange(p, pOffset, pOffset + count);
             float[] sums = new float[4 * n];
             addWeightedRows.compare(
@@ -351,7 +351,7 @@ final class StartingKernels implements KernelSet {
         return Arrays.copyOf(Arrays.copyOfRange(x, offset, offset + Math.min(n, SAMPLE)), SAMPLE);
     }
 
-    // Too short to be measured: they follow the first of the others.
+    // Mostly too short to be measured: they follow the first of the others.
 
     @Override
     public void add(float[] x, int xOffset, float[] y, int yOffset, int n) {

@@ -26,7 +26,7 @@ public final class Threads {
     private static final int RUNS_PER_THREAD = 4;
 
     private static final AtomicBoolean BUSY = new AtomicBoolean();
-    private static volatile int count = Processor.physicalCores();
+    private static volatile int count = Hardware.physicalCores();
     private static volatile Worker[] workers = {};
 
     // The one job there is at a time, in fields that are used again, since a token is many jobs. Whoever holds BUSY

@@ -17,11 +17,13 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 
 /**
- * Two to eight rows of x, in one tile, against one panel: register tiles of 4 rows by 64 outputs and of 8 rows by 32, for
- * the 32 registers of 16 lanes: 16 accumulators, the weights and a broadcast. Memory is read fastest in the order of a panel,
- * which four rows do and again four more from the cache, or by reading the next panel meanwhile, which eight rows by 32 then
- * read from the cache: that depends on the processor. Weights are widened on the way. Rows past the
- * last repeat the last: what they compute is what they would store there anyway.
+ * Two to eight rows of x, in one tile, against one panel, in register tiles for the 32 registers of 16 lanes: 16 accumulators,
+ * the weights, which are widened on the way, and a broadcast. Rows past the last repeat the last: what they compute is what they
+ * would store there anyway.
+ *
+ * <p>A processor that reads ahead ({@link Hardware#readsAhead}) gets tiles of 4 rows by 64 outputs, which read a panel in its
+ * order, and read it again from the second-level cache for rows 5 to 8. For another the next panel is read meanwhile, a word of
+ * each line, and more than four rows are tiles of 8 by 32, which find it in that cache.
  *
  * <p>Accumulators are locals of one method each, written out: C2 keeps a vector in a register only if it never leaves.
  */
@@ -39,7 +41,11 @@ final class VectorFewRows {
 
     private VectorFewRows() {}
 
-    /** @param ahead whether to read the next panel meanwhile: see {@link Processor#readsAhead} */
+    /**
+     * Rows in a tile of eight against f32 panels.
+     *
+     * @param ahead whether to read the next panel meanwhile
+     */
     static void multiplyF32(Panels w, RowTiles x, Rows y, boolean ahead) {
         long run = start(w, F32_STEP, ahead);
         for (int p = 0; p < w.count(); p++) {
@@ -75,7 +81,7 @@ final class VectorFewRows {
         }
     }
 
-    /** The same on int8 panels, which are small and take more arithmetic: one is read and then multiplied. */
+    /** The same on int8 panels, which are small and take more arithmetic: at most a panel is read before it is multiplied. */
     static void multiplyInt8(Panels w, RowTiles x, Rows y, boolean ahead) {
         for (int p = 0; p < w.count(); p++) {
             long panel = w.start(p);

@@ -40,7 +40,7 @@ final class VectorProducts {
     private static final int FEW_ROWS = W == 16 ? RowTiles.FEW : 1;
 
     /** Whether few rows read the next panel while they multiply this one. */
-    private static final boolean READ_AHEAD = !Processor.readsAhead();
+    private static final boolean READ_AHEAD = !Hardware.readsAhead();
 
     /** Where a thread widens a panel to. */
     private static final ThreadLocal<MemorySegment> WIDE = ThreadLocal.withInitial(() -> MemorySegment.NULL);
@@ -52,7 +52,7 @@ final class VectorProducts {
     }
 
     static int rowPanels(int bytes) {
-        return W < 16 || bytes == Float.BYTES ? 2 : bytes == Short.BYTES ? 6 : 3;
+        return W < 16 || bytes == Float.BYTES ? 2 : 3;
     }
 
     static void multiplyF32(Panels w, Rows x, Rows y) {
@@ -65,13 +65,15 @@ final class VectorProducts {
         }
     }
 
+    /** Whether three of the panels that are left go side by side: a last one alone would be paired with itself. */
+    private static boolean threeOf(int panels) {
+        return panels >= 3 && panels != 4;
+    }
+
     static void multiplyBf16(Panels w, Rows x, Rows y) {
         int p = 0;
         if (W == 16) {
-            for (; p + 6 <= w.count(); p += 6) {
-                VectorRow.sixPanelsBf16(w, p, x, y.data(), y.offset() + p * Panels.WIDTH);
-            }
-            for (; p + 3 <= w.count(); p += 3) {
+            for (; threeOf(w.count() - p); p += 3) {
                 VectorRow.threePanelsBf16(w, p, x, y.data(), y.offset() + p * Panels.WIDTH);
             }
         }
@@ -94,7 +96,7 @@ final class VectorProducts {
     static void multiplyInt8(Panels w, Rows x, Rows y) {
         int p = 0;
         if (W == 16) {
-            for (; p + 3 <= w.count(); p += 3) {
+            for (; threeOf(w.count() - p); p += 3) {
                 VectorRow.threePanelsInt8(w, p, x, y.data(), y.offset() + p * Panels.WIDTH);
             }
         }

@@ -237,13 +237,14 @@ public final class Matrix {
         });
     }
 
-    /** Panels that one row reads side by side: as many as are best, or fewer where threads would wait for each other. */
+    /** Panels that one row reads side by side: as many as are best, or two where the thread with the most then has fewer. */
     private int rowPanels() {
-        int together = Kernels.rowPanels(dtype.bytes());
-        while (together > 2 && panels() / together < 2 * Threads.count()) {
-            together = (together + 1) / 2; // 6, 3, 2
-        }
-        return together;
+        int most = Kernels.rowPanels(dtype.bytes());
+        return longestShare(2) < longestShare(most) ? 2 : most;
+    }
+
+    private int longestShare(int unit) {
+        return unit * Math.ceilDiv(Math.ceilDiv(panels(), unit), Threads.count());
     }
 
     /** Many rows: a task is one panel, or where there are few panels a part of the rows of one. */

@@ -54,7 +54,7 @@ class KernelsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"7, 0, 1", "7, 63, 3", "64, 100, 30", "5, 127, 2"})
+    @CsvSource({"7, 0, 1", "7, 63, 3", "64, 100, 30", "5, 127, 2", "7, 61, 7"})
     void attentionIsTheWeightedMeanOfTheValuesASeesUpTo(int headSize, int first, int rows) {
         int positions = first + rows;
         int blocks = Panels.needed(positions);

@@ -56,6 +56,26 @@ class StartingKernelsTest {
     }
 
     @Test
+    void weightedSumsHaveTheSameBitsBeforeAndAfterTheyGoOver() {
+        int n = 77;
+        MemorySegment v = Arena.ofAuto().allocate(64L * n * 4, 64);
+        MemorySegment.copy(numbers(64 * n), 0, v, ScalarKernels.FLOAT, 0, 64 * n);
+        float[] p = numbers(4 * 64);
+        float[] one = new float[n];
+        float[] four = new float[4 * n];
+        plain.addWeightedRows(p, 0, 64, v, 0, one, 0, n);
+        plain.addFourWeightedRows(p, 0, 64, 64, v, 0, four, 0, n, n);
+        for (int after = 0; after < 10; after += kernels.started() > 0 ? 1 : 0) {
+            float[] y = new float[n];
+            kernels.addWeightedRows(p, 0, 64, v, 0, y, 0, n);
+            assertThat(Arrays.equals(y, one)).isTrue();
+            y = new float[4 * n];
+            kernels.addFourWeightedRows(p, 0, 64, 64, v, 0, y, 0, n, n);
+            assertThat(Arrays.equals(y, four)).isTrue();
+        }
+    }
+
+    @Test
     void anElementwiseKernelHasTheSameBitsBeforeAndAfterItGoesOver() {
         float[] x = numbers(3077);
         float[] expected = x.clone();

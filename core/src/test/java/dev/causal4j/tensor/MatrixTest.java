@@ -74,6 +74,30 @@ class MatrixTest {
     }
 
     @ParameterizedTest
+    @EnumSource(
+            value = DType.class,
+            names = {"F32", "BF16", "INT8"})
+    void everyOutputOfOneRowIsThereHoweverPanelsAreCutAmongThreads(DType dtype) {
+        float[] x = bf16Numbers(3);
+        for (int panels = 1; panels <= 40; panels++) {
+            int outputs = panels * 64 - panels % 3 * 21; // the last panel is whole, or padded
+            Matrix matrix = rowMajor(dtype, outputs, 3, bf16Numbers(outputs * 3));
+            float[] expected = new float[outputs + 2];
+            Arrays.fill(expected, Float.NaN);
+            for (int n = 0; n < outputs; n++) {
+                expected[n + 1] = matrix.output(n, x, 0);
+            }
+            for (int count = 1; count <= 9; count++) {
+                Threads.use(count);
+                float[] y = new float[outputs + 2];
+                Arrays.fill(y, Float.NaN);
+                matrix.multiply(Rows.of(x, 3, 1), null, new Rows(y, 1, outputs, 1));
+                assertThat(y).as("%d outputs, %d threads", outputs, count).containsExactly(expected);
+            }
+        }
+    }
+
+    @ParameterizedTest
     @CsvSource({"1, 7, 1", "64, 16, 2", "131, 35, 7", "200, 50, 13", "2500, 3, 6"})
     void aProductIsTheSumInTheOrderOfKPlusTheBias(int outputs, int depth, int rows) {
         float[] w = bf16Numbers(outputs * depth);

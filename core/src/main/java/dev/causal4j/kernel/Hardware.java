@@ -1,19 +1,19 @@
 package dev.causal4j.kernel;
 
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.HashSet;
-import java.util.Objects;
 import java.util.Set;
 import java.util.stream.Stream;
 
-/** What the system tells of the processor, where Java does not. It decides how fast a result comes, never its bits. */
-final class Processor {
+/** What the system tells of the machine, where Java does not. It decides how soon a result comes, never its bits. */
+final class Hardware {
     private static final String AMD = "AuthenticAMD";
 
-    private Processor() {}
+    private Hardware() {}
 
     /** Physical cores this process may use: hyper-threads share the units that multiply, so they would not help. */
     static int physicalCores() {
@@ -30,20 +30,25 @@ final class Processor {
     }
 
     /**
-     * Whether the processor itself reads ahead as much as its memory gives, when a single run is read slowly. AMD's do: words
-     * read ahead for them cost a third of the speed, while Intel's read half as fast again with them (docs/results/2026-11-26.md).
+     * Whether the processor reads ahead well enough by itself. A Zen 5 loses a fifth to a third of its speed to words that are
+     * read ahead for it (docs/results/2026-11-26.md), which is assumed of all of AMD's; Intel's Emerald Rapids gains up to half
+     * (docs/results/2026-11-25.md).
      */
     static boolean readsAhead() {
-        if (Objects.requireNonNullElse(System.getenv("PROCESSOR_IDENTIFIER"), "")
-                .contains(AMD)) { // Windows
+        return readsAhead(System.getenv().getOrDefault("PROCESSOR_IDENTIFIER", ""), Path.of("/proc/cpuinfo"));
+    }
+
+    /**
+     * @param identifier what Windows calls the processor; empty on other systems
+     * @param cpuinfo what Linux tells of it
+     */
+    static boolean readsAhead(String identifier, Path cpuinfo) {
+        if (identifier.contains(AMD)) {
             return true;
         }
-        try (Stream<String> lines = Files.lines(Path.of("/proc/cpuinfo"))) {
-            return lines.filter(line -> line.startsWith("vendor_id"))
-                    .findFirst()
-                    .orElse("")
-                    .endsWith(AMD);
-        } catch (IOException | RuntimeException e) {
+        try (Stream<String> lines = Files.lines(cpuinfo)) {
+            return lines.filter(line -> line.startsWith("vendor_id")).limit(1).anyMatch(line -> line.endsWith(AMD));
+        } catch (IOException | UncheckedIOException e) {
             return false; // not Linux, or hidden from us
         }
     }
