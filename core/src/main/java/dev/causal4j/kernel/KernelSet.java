@@ -57,20 +57,10 @@ interface KernelSet {
             float[] p, int pOffset, int count, MemorySegment v, long vOffset, float[] out, int outOffset, int n);
 
     /**
-     * The same for four rows of weights and sums, {@code pStride} and {@code outStride} numbers apart, that share one reading
-     * of v.
+     * The same for four rows of weights and sums, from {@code row} on, that share one reading of v: the weight of v[t] is
+     * number {@code from + t} of its row.
      */
-    void addFourWeightedRows(
-            float[] p,
-            int pOffset,
-            int pStride,
-            int count,
-            MemorySegment v,
-            long vOffset,
-            float[] out,
-            int outOffset,
-            int outStride,
-            int n);
+    void addFourWeightedRows(Rows p, int row, int from, int count, MemorySegment v, long vOffset, Rows out, int n);
 
     /** y = (x - mean) · (1 / sqrt(variance + epsilon)) · gain + bias, the last two as one fused multiply-add. */
     void layerNorm(float[] x, int xOffset, float[] gain, float[] bias, float epsilon, float[] y, int yOffset);

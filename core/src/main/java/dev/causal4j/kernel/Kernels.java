@@ -282,17 +282,8 @@ public final class Kernels {
             Arrays.fill(out.data(), out.start(r), out.start(r) + n, 0f);
         }
         for (int t = 0; t < to; t += PANEL) {
-            SET.addFourWeightedRows(
-                    scores.data(),
-                    scores.start(row) + t,
-                    scores.stride(),
-                    Math.min(PANEL, to - t),
-                    values.data(),
-                    values.start(t / PANEL),
-                    out.data(),
-                    out.start(row),
-                    out.stride(),
-                    n);
+            int count = Math.min(PANEL, to - t);
+            SET.addFourWeightedRows(scores, row, t, count, values.data(), values.start(t / PANEL), out, n);
         }
     }
 

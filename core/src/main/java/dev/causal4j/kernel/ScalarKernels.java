@@ -121,18 +121,9 @@ final class ScalarKernels implements KernelSet {
 
     @Override
     public void addFourWeightedRows(
-            float[] p,
-            int pOffset,
-            int pStride,
-            int count,
-            MemorySegment v,
-            long vOffset,
-            float[] out,
-            int outOffset,
-            int outStride,
-            int n) {
-        for (int row = 0; row < 4; row++) {
-            addWeightedRows(p, pOffset + row * pStride, count, v, vOffset, out, outOffset + row * outStride, n);
+            Rows p, int row, int from, int count, MemorySegment v, long vOffset, Rows out, int n) {
+        for (int r = row; r < row + 4; r++) {
+            addWeightedRows(p.data(), p.start(r) + from, count, v, vOffset, out.data(), out.start(r), n);
         }
     }
 

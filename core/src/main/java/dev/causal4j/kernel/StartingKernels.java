@@ -270,22 +270,13 @@ final class StartingKernels implements KernelSet {
 
     @Override
     public void addFourWeightedRows(
-            float[] p,
-            int pOffset,
-            int pStride,
-            int count,
-            MemorySegment v,
-            long vOffset,
-            float[] out,
-            int outOffset,
-            int outStride,
-            int n) {
+            Rows p, int row, int from, int count, MemorySegment v, long vOffset, Rows out, int n) {
         if (addWeightedRows.over) {
-            vector.addFourWeightedRows(p, pOffset, pStride, count, v, vOffset, out, outOffset, outStride, n);
+            vector.addFourWeightedRows(p, row, from, count, v, vOffset, out, n);
             return;
         }
-        plain.addFourWeightedRows(p, pOffset, pStride, count, v, vOffset, out, outOffset, outStride, n);
-        startWeightedRows(4, p, pOffset, count, v, vOffset, n);
+        plain.addFourWeightedRows(p, row, from, count, v, vOffset, out, n);
+        startWeightedRows(4, p.data(), p.start(row) + from, count, v, vOffset, n);
     }
 
     /** One row and four have a loop each; both are compared, whichever comes first. */
@@ -293,13 +284,15 @@ final class StartingKernels implements KernelSet {
         if (count >= LEAST_WEIGHTED && addWeightedRows.due((long) rows * count * n * ELEMENT / 16)) {
             float[] weights = Arrays.copyOfRange(p, pOffset, pOffset + count);
             float[] sums = new float[4 * n];
+            Rows fourWeights = new Rows(weights, 0, 0, 4);
+            Rows fourSums = Rows.of(sums, n, 4);
             addWeightedRows.compare(
                     new Sample(
                             () -> plain.addWeightedRows(weights, 0, count, v, vOffset, sums, 0, n),
                             () -> vector.addWeightedRows(weights, 0, count, v, vOffset, sums, 0, n)),
                     new Sample(
-                            () -> plain.addFourWeightedRows(weights, 0, 0, count, v, vOffset, sums, 0, n, n),
-                            () -> vector.addFourWeightedRows(weights, 0, 0, count, v, vOffset, sums, 0, n, n)));
+                            () -> plain.addFourWeightedRows(fourWeights, 0, 0, count, v, vOffset, fourSums, n),
+                            () -> vector.addFourWeightedRows(fourWeights, 0, 0, count, v, vOffset, fourSums, n)));
         }
     }
 

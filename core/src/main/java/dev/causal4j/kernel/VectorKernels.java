@@ -155,55 +155,47 @@ final class VectorKernels implements KernelSet {
 
     @Override
     public void addFourWeightedRows(
-            float[] p,
-            int pOffset,
-            int pStride,
-            int count,
-            MemorySegment v,
-            long vOffset,
-            float[] out,
-            int outOffset,
-            int outStride,
-            int n) {
+            Rows p, int row, int from, int count, MemorySegment v, long vOffset, Rows out, int n) {
+        float[] weights = p.data(), sums = out.data();
+        int p0 = p.start(row) + from,
+                p1 = p.start(row + 1) + from,
+                p2 = p.start(row + 2) + from,
+                p3 = p.start(row + 3) + from;
+        int o0 = out.start(row), o1 = out.start(row + 1), o2 = out.start(row + 2), o3 = out.start(row + 3);
         int i = 0;
         for (; i + 2 * W <= n; i += 2 * W) {
-            int o = outOffset + i;
-            FloatVector a0 = FloatVector.fromArray(S, out, o), b0 = FloatVector.fromArray(S, out, o + W);
-            FloatVector a1 = FloatVector.fromArray(S, out, o + outStride),
-                    b1 = FloatVector.fromArray(S, out, o + outStride + W);
-            FloatVector a2 = FloatVector.fromArray(S, out, o + 2 * outStride),
-                    b2 = FloatVector.fromArray(S, out, o + 2 * outStride + W);
-            FloatVector a3 = FloatVector.fromArray(S, out, o + 3 * outStride),
-                    b3 = FloatVector.fromArray(S, out, o + 3 * outStride + W);
+            FloatVector a0 = FloatVector.fromArray(S, sums, o0 + i), b0 = FloatVector.fromArray(S, sums, o0 + i + W);
+            FloatVector a1 = FloatVector.fromArray(S, sums, o1 + i), b1 = FloatVector.fromArray(S, sums, o1 + i + W);
+            FloatVector a2 = FloatVector.fromArray(S, sums, o2 + i), b2 = FloatVector.fromArray(S, sums, o2 + i + W);
+            FloatVector a3 = FloatVector.fromArray(S, sums, o3 + i), b3 = FloatVector.fromArray(S, sums, o3 + i + W);
             for (int t = 0; t < count; t++) {
-                long from = vOffset + 4L * ((long) t * n + i);
-                FloatVector a = f32(v, from), b = f32(v, from + 4L * W), weight;
-                weight = FloatVector.broadcast(S, p[pOffset + t]);
+                long at = vOffset + 4L * ((long) t * n + i);
+                FloatVector a = f32(v, at), b = f32(v, at + 4L * W), weight;
+                weight = FloatVector.broadcast(S, weights[p0 + t]);
                 a0 = weight.fma(a, a0);
                 b0 = weight.fma(b, b0);
-                weight = FloatVector.broadcast(S, p[pOffset + pStride + t]);
+                weight = FloatVector.broadcast(S, weights[p1 + t]);
                 a1 = weight.fma(a, a1);
                 b1 = weight.fma(b, b1);
-                weight = FloatVector.broadcast(S, p[pOffset + 2 * pStride + t]);
+                weight = FloatVector.broadcast(S, weights[p2 + t]);
                 a2 = weight.fma(a, a2);
                 b2 = weight.fma(b, b2);
-                weight = FloatVector.broadcast(S, p[pOffset + 3 * pStride + t]);
+                weight = FloatVector.broadcast(S, weights[p3 + t]);
                 a3 = weight.fma(a, a3);
                 b3 = weight.fma(b, b3);
             }
-            a0.intoArray(out, o);
-            b0.intoArray(out, o + W);
-            a1.intoArray(out, o + outStride);
-            b1.intoArray(out, o + outStride + W);
-            a2.intoArray(out, o + 2 * outStride);
-            b2.intoArray(out, o + 2 * outStride + W);
-            a3.intoArray(out, o + 3 * outStride);
-            b3.intoArray(out, o + 3 * outStride + W);
+            a0.intoArray(sums, o0 + i);
+            b0.intoArray(sums, o0 + i + W);
+            a1.intoArray(sums, o1 + i);
+            b1.intoArray(sums, o1 + i + W);
+            a2.intoArray(sums, o2 + i);
+            b2.intoArray(sums, o2 + i + W);
+            a3.intoArray(sums, o3 + i);
+            b3.intoArray(sums, o3 + i + W);
         }
         if (i < n) {
-            for (int row = 0; row < 4; row++) {
-                addWeightedColumns(
-                        p, pOffset + row * pStride, count, v, vOffset, out, outOffset + row * outStride, i, n);
+            for (int r = row; r < row + 4; r++) {
+                addWeightedColumns(weights, p.start(r) + from, count, v, vOffset, sums, out.start(r), i, n);
             }
         }
     }

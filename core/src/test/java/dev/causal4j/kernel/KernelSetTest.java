@@ -260,11 +260,12 @@ class KernelSetTest {
     void fourWeightedRowsHaveTheBitsOfTheSpecification() {
         for (int n : LENGTHS) {
             MemorySegment v = memory(5L * n * 4 + 12);
-            float[] p = numbers(2 + 4 * 7);
-            float[] expected = numbers(3 + 4 * (n + 1));
+            float[] p = numbers(1 + 5 * 7);
+            float[] expected = numbers(2 + 5 * (n + 1));
             float[] actual = expected.clone();
-            scalar.addFourWeightedRows(p, 2, 7, 5, v, 12, expected, 3, n + 1, n);
-            vector.addFourWeightedRows(p, 2, 7, 5, v, 12, actual, 3, n + 1, n);
+            Rows weights = new Rows(p, 1, 7, 5);
+            scalar.addFourWeightedRows(weights, 1, 2, 5, v, 12, new Rows(expected, 2, n + 1, 5), n);
+            vector.addFourWeightedRows(weights, 1, 2, 5, v, 12, new Rows(actual, 2, n + 1, 5), n);
             assertThat(actual).as("n %d", n).containsExactly(expected);
         }
     }

@@ -64,13 +64,14 @@ class StartingKernelsTest {
         float[] one = new float[n];
         float[] four = new float[4 * n];
         plain.addWeightedRows(p, 0, 64, v, 0, one, 0, n);
-        plain.addFourWeightedRows(p, 0, 64, 64, v, 0, four, 0, n, n);
+        Rows weights = Rows.of(p, 64, 4);
+        plain.addFourWeightedRows(weights, 0, 0, 64, v, 0, Rows.of(four, n, 4), n);
         for (int after = 0; after < 10; after += kernels.started() > 0 ? 1 : 0) {
             float[] y = new float[n];
             kernels.addWeightedRows(p, 0, 64, v, 0, y, 0, n);
             assertThat(Arrays.equals(y, one)).isTrue();
             y = new float[4 * n];
-            kernels.addFourWeightedRows(p, 0, 64, 64, v, 0, y, 0, n, n);
+            kernels.addFourWeightedRows(weights, 0, 0, 64, v, 0, Rows.of(y, n, 4), n);
             assertThat(Arrays.equals(y, four)).isTrue();
         }
     }
