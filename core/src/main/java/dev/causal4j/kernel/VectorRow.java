@@ -218,7 +218,7 @@ final class VectorRow {
         h.intoArray(ys, outQ + 48);
     }
 
-    /** Three panels of int8 with 16 lanes: what {@link #rowInt8} does with two, 3 to 8 percent faster. */
+    /** Three panels of int8 with 16 lanes: what {@link #rowInt8} does with two, 2 to 8 percent faster. */
     static void threePanelsInt8(Panels w, int panel, Rows x, float[] ys, int out) {
         MemorySegment m = w.data();
         float[] xs = x.data();
