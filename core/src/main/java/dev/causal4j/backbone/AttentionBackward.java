@@ -143,8 +143,8 @@ final class AttentionBackward {
         int count = numbers.count();
         packRows(x, from, count, panel, blockBytes);
         RowTiles tiles = RowTiles.in(across, seen, count);
-        for (int group = 0; group < tiles.groups(); group++) {
-            tiles.fillAcross(group, numbers);
+        for (int run = 0; run < RowTiles.runs(numbers); run++) {
+            tiles.fillAcross(run, numbers);
         }
         for (int part = 0; part < parts; part++) {
             Kernels.addProductF32(

@@ -41,6 +41,18 @@ interface KernelSet {
     /** Continues the chains of one panel's outputs: y[r][j] = fma(x[r][k], w[k][j], y[r][j]) for k = 0, 1, ... */
     void addProductF32(Panels w, RowTiles x, MemorySegment y, long offset);
 
+    /**
+     * Fills a tile with rows: to[at + 8 k + r] = x[row + r][k] for r below {@code height}, 6 or 8; rows past the last repeat
+     * the last. What is beyond the height means nothing.
+     */
+    void fillTile(Rows x, int row, int height, int depth, float[] to, int at);
+
+    /**
+     * Fills tiles of six with columns: to[at + t stride + 8 k + c] = x[k][6 t + c] for c below 6. What is beyond means
+     * nothing.
+     */
+    void fillTilesAcross(Rows x, int tiles, float[] to, int at, int stride);
+
     /** to[j][k] = from[k][j] of a block of 64 by 64 numbers. */
     void transpose(MemorySegment from, long fromOffset, MemorySegment to, long toOffset);
 

@@ -101,6 +101,23 @@ public final class Kernels {
         return tiles;
     }
 
+    /** See {@link KernelSet#fillTile}; called by {@link RowTiles}. */
+    static void fillTile(Rows x, int row, int height, int depth, float[] to, int at) {
+        x.check(depth);
+        Objects.checkIndex(row, x.count());
+        Objects.checkFromIndexSize(at, depth * RowTiles.STEP, to.length);
+        SET.fillTile(x, row, height, depth, to, at);
+    }
+
+    /** See {@link KernelSet#fillTilesAcross}; called by {@link RowTiles}. */
+    static void fillTilesAcross(Rows x, int tiles, float[] to, int at, int stride) {
+        x.check(tiles * RowTiles.ROWS);
+        if (tiles > 0) {
+            Objects.checkFromIndexSize(at, (tiles - 1) * stride + x.count() * RowTiles.STEP, to.length);
+            SET.fillTilesAcross(x, tiles, to, at, stride);
+        }
+    }
+
     /** The product of f32 panels with rows in tiles, of the same bits. */
     public static void multiplyF32(Panels w, RowTiles x, Rows y) {
         checkProduct(w, x, y, 4);

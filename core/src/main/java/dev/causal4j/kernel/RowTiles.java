@@ -21,11 +21,8 @@ public record RowTiles(float[] data, int offset, int stride, int height, int cou
     /** Rows of a tile that holds them all. */
     static final int FEW = 8;
 
-    /** Steps of a row that are filled at once: 16 KB, which stay in the first-level cache from row to row. */
-    private static final int BLOCK = 512;
-
-    /** Tiles that are filled across at once: their ends may all be in one set of the first-level cache, which holds 8. */
-    private static final int GROUP = 8;
+    /** Rows whose columns are filled at once. */
+    private static final int RUN = 8;
 
     /** Floats of a step in a tile. */
     static final int STEP = 8;
@@ -76,75 +73,36 @@ public record RowTiles(float[] data, int offset, int stride, int height, int cou
 
     /** Fills a tile with {@code depth} numbers of each of its rows. */
     public void fill(int tile, Rows x, int depth) {
-        if (height == ROWS && (tile + 1) * ROWS <= count) {
-            fillSix(x.data(), x.start(tile * ROWS), x.stride(), depth, data, offset + tile * stride);
-            return;
-        }
-        float[] from = x.data();
-        for (int block = 0; block < depth; block += BLOCK) {
-            int end = Math.min(depth, block + BLOCK);
-            for (int r = 0; r < height; r++) {
-                int row = x.start(Math.min(tile * height + r, count - 1));
-                int at = offset + tile * stride + r;
-                for (int k = block; k < end; k++) {
-                    data[at + k * STEP] = from[row + k];
-                }
-            }
-        }
+        Kernels.fillTile(x, tile * height, height, depth, data, offset + tile * stride);
     }
 
-    /** Six rows side by side, whose numbers of a step are then written together. */
-    private static void fillSix(float[] from, int row, int stride, int depth, float[] to, int at) {
-        int row1 = row + stride;
-        int row2 = row1 + stride;
-        int row3 = row2 + stride;
-        int row4 = row3 + stride;
-        int row5 = row4 + stride;
-        for (int k = 0; k < depth; k++) {
-            int step = at + k * STEP;
-            to[step] = from[row + k];
-            to[step + 1] = from[row1 + k];
-            to[step + 2] = from[row2 + k];
-            to[step + 3] = from[row3 + k];
-            to[step + 4] = from[row4 + k];
-            to[step + 5] = from[row5 + k];
-        }
-    }
-
-    /** How many groups of tiles {@link #fillAcross} fills. */
-    public int groups() {
-        return Math.ceilDiv(tiles(), GROUP);
+    /** How many runs of rows {@link #fillAcross} fills tiles with, one after the other. */
+    public static int runs(Rows x) {
+        return Math.ceilDiv(x.count(), RUN);
     }
 
     /**
-     * Fills a group of tiles with columns of x: row r of these tiles is column r there, and its rows are the steps. The
-     * numbers of the next tile lie beside those of one, often in the same line of the cache.
+     * Fills steps of all tiles with columns of a run of x's rows: row r of these tiles is column r there, and its rows are
+     * the steps. Rows are read from end to end, and each tile gets whole lines of the cache.
      */
-    public void fillAcross(int group, Rows x) {
-        int end = Math.min(tiles(), (group + 1) * GROUP);
-        for (int k = 0; k < x.count(); k++) {
-            for (int tile = group * GROUP; tile < end; tile++) {
-                fillStep(tile, k, x.data(), x.start(k) + tile * height);
-            }
+    public void fillAcross(int run, Rows x) {
+        int first = run * RUN;
+        Rows rows = new Rows(x.data(), x.start(first), x.stride(), Math.min(RUN, x.count() - first));
+        int whole = count / ROWS;
+        int at = offset + first * STEP;
+        Kernels.fillTilesAcross(rows, whole, data, at, stride);
+        if (whole < tiles()) {
+            fillLastAcross(rows, at + whole * stride);
         }
     }
 
-    /** Fills one step of a tile with numbers that lie one after the other. */
-    private void fillStep(int tile, int k, float[] x, int from) {
-        float[] to = data;
-        int at = offset + tile * stride + k * STEP;
-        int width = Math.min(height, count - tile * height);
-        if (width == ROWS) {
-            to[at] = x[from];
-            to[at + 1] = x[from + 1];
-            to[at + 2] = x[from + 2];
-            to[at + 3] = x[from + 3];
-            to[at + 4] = x[from + 4];
-            to[at + 5] = x[from + 5];
-            return;
-        }
-        for (int r = 0; r < height; r++) {
-            to[at + r] = x[from + Math.min(r, width - 1)];
+    /** A last tile with fewer columns than it has rows repeats the last. */
+    private void fillLastAcross(Rows x, int at) {
+        int first = count / ROWS * ROWS;
+        for (int k = 0; k < x.count(); k++) {
+            for (int r = 0; r < ROWS; r++) {
+                data[at + k * STEP + r] = x.data()[x.start(k) + Math.min(first + r, count - 1)];
+            }
         }
     }
 

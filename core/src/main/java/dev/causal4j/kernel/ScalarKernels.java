@@ -92,6 +92,16 @@ final class ScalarKernels implements KernelSet {
     }
 
     @Override
+    public void fillTile(Rows x, int row, int height, int depth, float[] to, int at) {
+        ScalarRowTiles.fill(x, row, height, 0, depth, to, at);
+    }
+
+    @Override
+    public void fillTilesAcross(Rows x, int tiles, float[] to, int at, int stride) {
+        ScalarRowTiles.fillAcross(x, 0, tiles, to, at, stride);
+    }
+
+    @Override
     public void transpose(MemorySegment from, long fromOffset, MemorySegment to, long toOffset) {
         ScalarBackward.transpose(from, fromOffset, to, toOffset);
     }

@@ -56,6 +56,7 @@ final class StartingKernels implements KernelSet {
     private final Product f32;
     private final Product bf16;
     private final Product int8;
+    private final Start fillTile = new Start();
     private final Start addWeightedRows = new Start();
     private final Start layerNorm = new Start();
     private final Start expSum = new Start();
@@ -207,7 +208,7 @@ final class StartingKernels implements KernelSet {
     long started() {
         return Stream.concat(
                         Stream.of(f32, bf16, int8).flatMap(Product::starts),
-                        Stream.of(addWeightedRows, layerNorm, expSum, gelu))
+                        Stream.of(fillTile, addWeightedRows, layerNorm, expSum, gelu))
                 .filter(start -> start.over)
                 .count();
     }
@@ -255,6 +256,22 @@ final class StartingKernels implements KernelSet {
     @Override
     public void multiplyInt8(Panels w, RowTiles x, Rows y) {
         int8.multiply(w, x, y);
+    }
+
+    @Override
+    public void fillTile(Rows x, int row, int height, int depth, float[] to, int at) {
+        if (fillTile.over) {
+            vector.fillTile(x, row, height, depth, to, at);
+            return;
+        }
+        plain.fillTile(x, row, height, depth, to, at);
+        if (fillTile.due((long) height * depth * ELEMENT)) {
+            Rows rows = new Rows(x.data(), x.start(row), 0, height); // one row, again and again
+            float[] sample = new float[depth * RowTiles.STEP];
+            fillTile.compare(new Sample(
+                    () -> plain.fillTile(rows, 0, height, depth, sample, 0),
+                    () -> vector.fillTile(rows, 0, height, depth, sample, 0)));
+        }
     }
 
     @Override
@@ -361,6 +378,11 @@ final class StartingKernels implements KernelSet {
     @Override
     public void addProductF32(Panels w, RowTiles x, MemorySegment y, long offset) {
         vector.addProductF32(w, x, y, offset);
+    }
+
+    @Override
+    public void fillTilesAcross(Rows x, int tiles, float[] to, int at, int stride) {
+        vector.fillTilesAcross(x, tiles, to, at, stride);
     }
 
     @Override

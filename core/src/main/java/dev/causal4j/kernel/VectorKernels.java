@@ -75,6 +75,24 @@ final class VectorKernels implements KernelSet {
     }
 
     @Override
+    public void fillTile(Rows x, int row, int height, int depth, float[] to, int at) {
+        if (W < 8) {
+            ScalarRowTiles.fill(x, row, height, 0, depth, to, at);
+        } else {
+            VectorRowTiles.fill(x, row, height, depth, to, at);
+        }
+    }
+
+    @Override
+    public void fillTilesAcross(Rows x, int tiles, float[] to, int at, int stride) {
+        if (W < 8) {
+            ScalarRowTiles.fillAcross(x, 0, tiles, to, at, stride);
+        } else {
+            VectorRowTiles.fillAcross(x, tiles, to, at, stride);
+        }
+    }
+
+    @Override
     public void transpose(MemorySegment from, long fromOffset, MemorySegment to, long toOffset) {
         if (W < 8) {
             ScalarBackward.transpose(from, fromOffset, to, toOffset);

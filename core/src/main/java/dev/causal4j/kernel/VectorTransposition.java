@@ -20,12 +20,12 @@ final class VectorTransposition {
     /** Bytes of a row of the block. */
     private static final long ROW = 4L * Kernels.PANEL;
 
-    private static final IntVector LOW_1 = lanes(1, 0);
-    private static final IntVector HIGH_1 = lanes(1, 1);
-    private static final IntVector LOW_2 = lanes(2, 0);
-    private static final IntVector HIGH_2 = lanes(2, 2);
-    private static final IntVector LOW_4 = lanes(4, 0);
-    private static final IntVector HIGH_4 = lanes(4, 4);
+    static final IntVector LOW_1 = lanes(1, 0);
+    static final IntVector HIGH_1 = lanes(1, 1);
+    static final IntVector LOW_2 = lanes(2, 0);
+    static final IntVector HIGH_2 = lanes(2, 2);
+    static final IntVector LOW_4 = lanes(4, 0);
+    static final IntVector HIGH_4 = lanes(4, 4);
 
     private VectorTransposition() {}
 

@@ -131,7 +131,7 @@ public final class Gradient {
                 Rows some = new Rows(dy.data(), dy.start(r), dy.stride(), count);
                 Rows inputs = new Rows(x.data(), x.start(r), x.stride(), count);
                 RowTiles columns = COLUMNS.get().tiles(cols, count); // [cols, R], x transposed
-                Threads.each(columns.groups(), group -> columns.fillAcross(group, inputs));
+                Threads.each(RowTiles.runs(inputs), run -> columns.fillAcross(run, inputs));
                 boolean first = zero;
                 Threads.run(Panels.needed(rows), panel -> {
                     Panel free = scratch.poll();

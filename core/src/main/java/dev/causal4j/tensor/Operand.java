@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  */
 public record Operand(Rows rows, @Nullable RowTiles tiles) {
     /** Bytes of tiles, unless a tile needs more. */
-    static final int MOST_BYTES = 8 << 20;
+    static final int MOST_BYTES = 12 << 20;
 
     /** Where tiles are made, kept for the next operand. Belongs to one caller; not thread-safe. */
     public static final class Memory {
@@ -53,7 +53,7 @@ public record Operand(Rows rows, @Nullable RowTiles tiles) {
 
     /**
      * How many rows to prepare at once, so that all parts of {@code rows} rows are about equal and their tiles take no more
-     * than 8 MB: a multiple of a tile's rows.
+     * than 12 MB: a multiple of a tile's rows.
      */
     public static int most(int rows, int cols) {
         int fitting = Math.max(1, MOST_BYTES / (4 * RowTiles.size(1, cols)));

@@ -36,6 +36,7 @@ class InliningTest {
                 VectorReductions.class,
                 VectorBackward.class,
                 VectorTransposition.class,
+                VectorRowTiles.class,
                 VectorAdamW.class
             })
     void whatStoresVectorsIsSmallEnoughToBeInlinedAlways(Class<?> kernels) throws IOException {

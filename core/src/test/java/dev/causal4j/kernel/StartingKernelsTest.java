@@ -89,6 +89,19 @@ class StartingKernelsTest {
     }
 
     @Test
+    void aTileHoldsTheSameNumbersBeforeAndAfterItGoesOver() {
+        int depth = 771;
+        Rows x = Rows.of(numbers(RowTiles.FEW * depth), depth, RowTiles.FEW);
+        float[] expected = new float[depth * RowTiles.STEP];
+        plain.fillTile(x, 0, RowTiles.FEW, depth, expected, 0);
+        for (int after = 0; after < 10; after += kernels.started() > 0 ? 1 : 0) {
+            float[] tile = new float[expected.length];
+            kernels.fillTile(x, 0, RowTiles.FEW, depth, tile, 0);
+            assertThat(Arrays.equals(tile, expected)).isTrue();
+        }
+    }
+
+    @Test
     void aSumTooShortForAVectorGoesOverToo() {
         float[] x = numbers(7);
         float[] expected = x.clone();
