@@ -23,6 +23,9 @@ public final class Kernels {
     /** Queries whose values are summed at once. */
     private static final int FOUR = 4;
 
+    /** Numbers of which one largest is taken before it is looked for. */
+    private static final int ARGMAX_BLOCK = 512;
+
     private static final KernelSet SET = KernelChoice.choose();
 
     /** Where a thread puts rows into tiles for a single product. */
@@ -353,8 +356,25 @@ public final class Kernels {
      */
     public static int argmax(float[] x, int offset, int n) {
         Objects.checkFromIndexSize(offset, n, x.length);
-        int largest = 0;
-        for (int i = 1; i < n; i++) {
+        int first = 0;
+        float largest = Float.NEGATIVE_INFINITY;
+        for (int block = 0; block < n; block += ARGMAX_BLOCK) {
+            float max = SET.max(x, offset + block, Math.min(ARGMAX_BLOCK, n - block));
+            if (Float.isNaN(max)) {
+                return argmaxOf(x, offset, 0, n);
+            }
+            if (max > largest) {
+                largest = max;
+                first = block;
+            }
+        }
+        return argmaxOf(x, offset, first, Math.min(n, first + ARGMAX_BLOCK));
+    }
+
+    /** The index of the largest of numbers {@code from} to {@code to - 1}, one by one. */
+    private static int argmaxOf(float[] x, int offset, int from, int to) {
+        int largest = from;
+        for (int i = from + 1; i < to; i++) {
             if (x[offset + i] > x[offset + largest]) {
                 largest = i;
             }

@@ -59,6 +59,7 @@ final class StartingKernels implements KernelSet {
     private final Start fillTile = new Start();
     private final Start addWeightedRows = new Start();
     private final Start layerNorm = new Start();
+    private final Start max = new Start();
     private final Start expSum = new Start();
     private final Start gelu = new Start();
 
@@ -208,7 +209,7 @@ final class StartingKernels implements KernelSet {
     long started() {
         return Stream.concat(
                         Stream.of(f32, bf16, int8).flatMap(Product::starts),
-                        Stream.of(fillTile, addWeightedRows, layerNorm, expSum, gelu))
+                        Stream.of(fillTile, addWeightedRows, layerNorm, max, expSum, gelu))
                 .filter(start -> start.over)
                 .count();
     }
@@ -330,6 +331,18 @@ final class StartingKernels implements KernelSet {
     }
 
     @Override
+    public float max(float[] x, int offset, int n) {
+        if (max.over) {
+            return vector.max(x, offset, n);
+        }
+        if (max.due((long) n * ELEMENT)) {
+            float[] sample = sample(x, offset, n);
+            max.compare(new Sample(() -> plain.max(sample, 0, SAMPLE), () -> vector.max(sample, 0, SAMPLE)));
+        }
+        return plain.max(x, offset, n);
+    }
+
+    @Override
     public float expSum(float[] x, int offset, int n) {
         if (expSum.over) {
             return vector.expSum(x, offset, n);
@@ -398,11 +411,6 @@ final class StartingKernels implements KernelSet {
     @Override
     public void addSquares(Panels w, double[] sums) {
         vector.addSquares(w, sums);
-    }
-
-    @Override
-    public float max(float[] x, int offset, int n) {
-        return vector.max(x, offset, n);
     }
 
     @Override

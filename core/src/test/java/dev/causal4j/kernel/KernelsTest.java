@@ -8,9 +8,11 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Random;
+import java.util.SplittableRandom;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The front door: what it computes, and what it does not let in. */
 class KernelsTest {
@@ -42,6 +44,29 @@ class KernelsTest {
         float[] x = {9, 1, 5, Float.NaN, 5, Float.NEGATIVE_INFINITY, 9};
         assertThat(Kernels.argmax(x, 1, 5)).isEqualTo(1);
         assertThat(Kernels.argmax(x, 5, 1)).isZero();
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 511, 512, 513, 1024, 1700})
+    void argmaxOfManyNumbersIsWhatOneByOneGives(int n) {
+        SplittableRandom random = new SplittableRandom(n);
+        for (int trial = 0; trial < 200; trial++) {
+            float[] x = new float[3 + n];
+            for (int i = 0; i < x.length; i++) {
+                x[i] = random.nextInt(-100, 5); // several are the largest
+            }
+            for (float special : new float[] {Float.NaN, Float.NEGATIVE_INFINITY, -0f, 0f}) {
+                x[3 + random.nextInt(n)] = trial % 2 == 0 || !Float.isNaN(special) ? special : 4;
+            }
+            int largest = 0;
+            for (int i = 1; i < n; i++) {
+                largest = x[3 + i] > x[3 + largest] ? i : largest;
+            }
+            assertThat(Kernels.argmax(x, 3, n)).as("trial %d", trial).isEqualTo(largest);
+        }
+        float[] none = new float[n];
+        Arrays.fill(none, Float.NEGATIVE_INFINITY);
+        assertThat(Kernels.argmax(none, 0, n)).isZero();
     }
 
     @Test
