@@ -25,8 +25,8 @@ final class StreamingSoftmax {
     /** Rows in a tile, at most: enough to multiply at full speed, and whole register tiles; no result depends on it. */
     static final int TILE_ROWS = 240;
 
-    /** Bytes for the tiles of logits, all threads together. */
-    private static final int TILE_BYTES = 32 << 20;
+    /** Bytes for the tiles of logits, all threads together: with an operand's 12 MB, all is within 64. */
+    private static final int TILE_BYTES = 28 << 20;
 
     /** Bytes for what tiles are reduced to, unless a single row needs more. */
     private static final int PARTIAL_BYTES = 16 << 20;

@@ -42,8 +42,8 @@ interface KernelSet {
     void addProductF32(Panels w, RowTiles x, MemorySegment y, long offset);
 
     /**
-     * Fills a tile with rows: to[at + 8 k + r] = x[row + r][k] for r below {@code height}, 6 or 8; rows past the last repeat
-     * the last. What is beyond the height means nothing.
+     * Fills a tile with rows: to[at + 8 k + r] = x[row + r][k] for r below {@code height}, 6 or 8; rows past the last
+     * repeat the last. What is beyond the height means nothing.
      */
     void fillTile(Rows x, int row, int height, int depth, float[] to, int at);
 

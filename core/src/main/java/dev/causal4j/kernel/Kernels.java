@@ -23,7 +23,7 @@ public final class Kernels {
     /** Queries whose values are summed at once. */
     private static final int FOUR = 4;
 
-    /** Numbers of which one largest is taken before it is looked for. */
+    /** Numbers whose largest is found at once, before its place is: few enough to look through one by one. */
     private static final int ARGMAX_BLOCK = 512;
 
     private static final KernelSet SET = KernelChoice.choose();

@@ -21,7 +21,7 @@ public record RowTiles(float[] data, int offset, int stride, int height, int cou
     /** Rows of a tile that holds them all. */
     static final int FEW = 8;
 
-    /** Rows whose columns are filled at once. */
+    /** Rows whose columns are filled at once: 256 bytes of each tile. */
     private static final int RUN = 8;
 
     /** Floats of a step in a tile. */
@@ -71,19 +71,20 @@ public record RowTiles(float[] data, int offset, int stride, int height, int cou
         return offset + row / height * stride + row % height;
     }
 
-    /** Fills a tile with {@code depth} numbers of each of its rows. */
+    /** Fills a tile with {@code depth} numbers of each of its rows; x has as many rows as the tiles. */
     public void fill(int tile, Rows x, int depth) {
         Kernels.fillTile(x, tile * height, height, depth, data, offset + tile * stride);
     }
 
-    /** How many runs of rows {@link #fillAcross} fills tiles with, one after the other. */
+    /** How many runs of rows {@link #fillAcross} takes. */
     public static int runs(Rows x) {
         return Math.ceilDiv(x.count(), RUN);
     }
 
     /**
-     * Fills steps of all tiles with columns of a run of x's rows: row r of these tiles is column r there, and its rows are
-     * the steps. Rows are read from end to end, and each tile gets whole lines of the cache.
+     * Fills steps of all tiles, which are tiles of six, with columns of a run of x's rows: row r of the tiles is column r
+     * there, and its rows are the steps. Rows are read from end to end. Each run has steps of its own, so several may be
+     * filled at once.
      */
     public void fillAcross(int run, Rows x) {
         int first = run * RUN;

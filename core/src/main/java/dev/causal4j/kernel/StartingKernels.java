@@ -266,7 +266,7 @@ final class StartingKernels implements KernelSet {
             return;
         }
         plain.fillTile(x, row, height, depth, to, at);
-        if (fillTile.due((long) height * depth * ELEMENT)) {
+        if (fillTile.due((long) height * depth * ELEMENT / 16)) {
             Rows rows = new Rows(x.data(), x.start(row), 0, height); // one row, again and again
             float[] sample = new float[depth * RowTiles.STEP];
             fillTile.compare(new Sample(
@@ -335,9 +335,11 @@ final class StartingKernels implements KernelSet {
         if (max.over) {
             return vector.max(x, offset, n);
         }
-        if (max.due((long) n * ELEMENT)) {
+        if (max.due((long) n * ELEMENT / 16)) {
             float[] sample = sample(x, offset, n);
-            max.compare(new Sample(() -> plain.max(sample, 0, SAMPLE), () -> vector.max(sample, 0, SAMPLE)));
+            float[] largest = new float[1]; // a result that nobody sees need not be computed
+            max.compare(new Sample(
+                    () -> largest[0] = plain.max(sample, 0, SAMPLE), () -> largest[0] = vector.max(sample, 0, SAMPLE)));
         }
         return plain.max(x, offset, n);
     }

@@ -12,8 +12,8 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * The twin of {@link ScalarRowTiles} in vectors of 256 bits, which are a step of a tile: rows come in by transposing eight
- * by eight numbers as {@link VectorTransposition} does, columns lie side by side already.
+ * The twin of {@link ScalarRowTiles} in vectors of 256 bits, which are a step of a tile: rows come in by transposing
+ * eight by eight numbers as {@link VectorTransposition} does, columns lie side by side already.
  */
 final class VectorRowTiles {
     private static final VectorSpecies<Float> S = FloatVector.SPECIES_256;
@@ -82,10 +82,9 @@ final class VectorRowTiles {
 
     static void fillAcross(Rows x, int tiles, float[] to, int at, int stride) {
         float[] from = x.data();
-        int whole = tiles; // whose vectors, two numbers longer than a tile's columns, are in the array
-        while (whole > 0 && x.start(x.count() - 1) + (whole - 1) * RowTiles.ROWS + W > from.length) {
-            whole--;
-        }
+        // A vector is two numbers longer than a tile has columns: those of the last row's last tile may not be there.
+        int end = x.start(x.count() - 1) + (tiles - 1) * RowTiles.ROWS + W;
+        int whole = end > from.length ? tiles - 1 : tiles;
         for (int tile = 0; tile < whole; tile++) {
             int column = x.offset() + tile * RowTiles.ROWS;
             int step = at + tile * stride;

@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param tiles the same in tiles, or null
  */
 public record Operand(Rows rows, @Nullable RowTiles tiles) {
-    /** Bytes of tiles, unless a tile needs more. */
+    /** Bytes of tiles, unless a tile needs more; 512 rows of 3,072 inputs take 8.5 MB. */
     static final int MOST_BYTES = 12 << 20;
 
     /** Where tiles are made, kept for the next operand. Belongs to one caller; not thread-safe. */

@@ -136,67 +136,6 @@ class KernelSetTest {
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {RowTiles.ROWS, RowTiles.FEW})
-    void aTileHoldsItsRowsNumberByNumber(int height) {
-        for (int count = 1; count <= height; count++) {
-            for (int depth : DEPTHS) {
-                Rows x = new Rows(numbers(5 + (2 + count) * (depth + 3)), 5, depth + 3, 2 + count);
-                for (KernelSet set : new KernelSet[] {scalar, vector}) {
-                    float[] tile = new float[3 + depth * RowTiles.STEP];
-                    set.fillTile(x, 2, height, depth, tile, 3);
-                    for (int k = 0; k < depth; k++) {
-                        for (int r = 0; r < height; r++) {
-                            assertThat(tile[3 + k * RowTiles.STEP + r])
-                                    .as("%s, %d rows, step %d of %d, row %d", set.name(), count, k, depth, r)
-                                    .isEqualTo(x.data()[x.start(2 + Math.min(r, count - 1)) + k]);
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    @ParameterizedTest
-    @ValueSource(ints = {1, 7, 8})
-    void tilesFilledAcrossHoldColumnsNumberByNumber(int rows) {
-        for (int tiles : new int[] {1, 2, 9}) {
-            int columns = tiles * RowTiles.ROWS;
-            for (int beyond = 0; beyond < 4; beyond++) { // a vector is two numbers longer than the columns of a tile
-                Rows x = new Rows(numbers(5 + (rows - 1) * (columns + 1) + columns + beyond), 5, columns + 1, rows);
-                int stride = rows * RowTiles.STEP + 3;
-                for (KernelSet set : new KernelSet[] {scalar, vector}) {
-                    float[] actual = new float[2 + tiles * stride];
-                    set.fillTilesAcross(x, tiles, actual, 2, stride);
-                    for (int k = 0; k < rows; k++) {
-                        for (int c = 0; c < columns; c++) {
-                            int tile = c / RowTiles.ROWS;
-                            assertThat(actual[2 + tile * stride + k * RowTiles.STEP + c % RowTiles.ROWS])
-                                    .as("%s, %d tiles, step %d, column %d", set.name(), tiles, k, c)
-                                    .isEqualTo(x.data()[x.start(k) + c]);
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    @Test
-    void aLastTileAcrossRepeatsItsLastColumn() {
-        Rows x = Rows.of(numbers(20 * 8), 8, 20); // one tile of six columns and one of two
-        RowTiles tiles = RowTiles.in(new float[RowTiles.size(8, 20)], 8, 20);
-        for (int run = 0; run < RowTiles.runs(x); run++) {
-            tiles.fillAcross(run, x);
-        }
-        for (int k = 0; k < 20; k++) {
-            for (int r = 0; r < 12; r++) {
-                assertThat(tiles.data()[tiles.start(r) + k * RowTiles.STEP])
-                        .as("step %d, row %d", k, r)
-                        .isEqualTo(x.data()[x.start(k) + Math.min(r, 7)]);
-            }
-        }
-    }
-
-    @ParameterizedTest
     @ValueSource(ints = {1, 2, 5, 6, 7, 13})
     void aProductOfTilesHasTheBitsOfTheProductOfTheirRows(int rows) {
         int depth = 67;

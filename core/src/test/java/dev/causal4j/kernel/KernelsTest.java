@@ -67,6 +67,11 @@ class KernelsTest {
         float[] none = new float[n];
         Arrays.fill(none, Float.NEGATIVE_INFINITY);
         assertThat(Kernels.argmax(none, 0, n)).isZero();
+        none[n - 1] = -1;
+        assertThat(Kernels.argmax(none, 0, n)).isEqualTo(n - 1);
+        none[n / 3] = -0f; // equal to what comes later
+        none[n - 1] = 0f;
+        assertThat(Kernels.argmax(none, 0, n)).isEqualTo(n / 3);
     }
 
     @Test

@@ -102,6 +102,15 @@ class StartingKernelsTest {
     }
 
     @Test
+    void theLargestIsTheSameBeforeAndAfterItGoesOver() {
+        float[] x = numbers(3077);
+        float expected = plain.max(x, 0, x.length);
+        for (int after = 0; after < 10; after += kernels.started() > 0 ? 1 : 0) {
+            assertThat(kernels.max(x, 0, x.length)).isEqualTo(expected);
+        }
+    }
+
+    @Test
     void aSumTooShortForAVectorGoesOverToo() {
         float[] x = numbers(7);
         float[] expected = x.clone();

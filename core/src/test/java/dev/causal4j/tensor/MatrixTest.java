@@ -43,6 +43,32 @@ class MatrixTest {
         }
     }
 
+    @Test
+    void rowsWhoseTilesTakeTooMuchAreMultipliedInPartsWithTheSameBits() {
+        int cols = 100_003;
+        int rows = 20;
+        assertThat(Operand.most(rows, cols)).as("rows of a part").isLessThan(rows);
+        assertThat(Operand.most(512, 3072))
+                .as("a feed-forward layer in one part")
+                .isGreaterThanOrEqualTo(512);
+        Matrix matrix = Matrix.of(DType.F32, 3, cols, (row, target) -> {
+            for (int k = 0; k < cols; k++) {
+                target[k] = (row + 1) * (k % 13 - 6) * 0.01f;
+            }
+        });
+        float[] x = new float[rows * cols];
+        for (int i = 0; i < x.length; i++) {
+            x[i] = (i % 29 - 14) * 0.1f;
+        }
+        float[] y = new float[rows * 3];
+        matrix.multiply(Rows.of(x, cols, rows), null, Rows.of(y, 3, rows));
+        for (int r = 0; r < rows; r++) {
+            float[] alone = new float[3];
+            matrix.multiply(new Rows(x, r * cols, cols, 1), null, Rows.of(alone, 3, 1));
+            assertThat(Arrays.copyOfRange(y, 3 * r, 3 * r + 3)).as("row %d", r).containsExactly(alone);
+        }
+    }
+
     @ParameterizedTest
     @EnumSource(
             value = DType.class,

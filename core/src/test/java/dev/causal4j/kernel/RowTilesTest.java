@@ -1,0 +1,103 @@
+package dev.causal4j.kernel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.Arrays;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class RowTilesTest {
+    private static final int[] DEPTHS = {1, 7, 8, 9, 16, 67, 520};
+
+    /** Where nothing may be written; no number of {@link #numbers}. */
+    private static final float UNTOUCHED = -12345f;
+
+    private final Random random = new Random(3);
+    private final KernelSet[] twins = {new ScalarKernels(), new VectorKernels()};
+
+    @ParameterizedTest
+    @ValueSource(ints = {RowTiles.ROWS, RowTiles.FEW})
+    void aTileHoldsItsRowsBitByBitAndTouchesNothingElse(int height) {
+        for (int count = 1; count <= height; count++) {
+            for (int depth : DEPTHS) {
+                Rows x = new Rows(numbers(5 + (2 + count) * (depth + 3)), 5, depth + 3, 2 + count);
+                for (KernelSet set : twins) {
+                    float[] tile = untouched(3 + depth * RowTiles.STEP + 3);
+                    set.fillTile(x, 2, height, depth, tile, 3);
+                    for (int k = 0; k < depth; k++) {
+                        for (int r = 0; r < height; r++) {
+                            float expected = x.data()[x.start(2 + Math.min(r, count - 1)) + k];
+                            assertThat(bits(tile[3 + k * RowTiles.STEP + r]))
+                                    .as("%s, %d rows, step %d of %d, row %d", set.name(), count, k, depth, r)
+                                    .isEqualTo(bits(expected));
+                        }
+                    }
+                    assertThat(new float[] {tile[2], tile[tile.length - 3]}).containsOnly(UNTOUCHED);
+                }
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 7, 8})
+    void tilesFilledAcrossHoldColumnsBitByBitAndTouchNothingElse(int rows) {
+        for (int tiles : new int[] {1, 2, 9}) {
+            int columns = tiles * RowTiles.ROWS;
+            for (int beyond = 0; beyond < 4; beyond++) { // a vector is two numbers longer than a tile has columns
+                Rows x = new Rows(numbers(5 + (rows - 1) * (columns + 1) + columns + beyond), 5, columns + 1, rows);
+                int stride = rows * RowTiles.STEP + 3;
+                for (KernelSet set : twins) {
+                    float[] actual = untouched(2 + tiles * stride);
+                    set.fillTilesAcross(x, tiles, actual, 2, stride);
+                    for (int c = 0; c < columns; c++) {
+                        int tile = 2 + c / RowTiles.ROWS * stride;
+                        for (int k = 0; k < rows; k++) {
+                            assertThat(bits(actual[tile + k * RowTiles.STEP + c % RowTiles.ROWS]))
+                                    .as("%s, %d tiles, step %d, column %d", set.name(), tiles, k, c)
+                                    .isEqualTo(bits(x.data()[x.start(k) + c]));
+                        }
+                        assertThat(actual[tile - 1]).isEqualTo(UNTOUCHED);
+                        assertThat(actual[tile + stride - 3]).isEqualTo(UNTOUCHED);
+                    }
+                }
+            }
+        }
+    }
+
+    @Test
+    void runsMayBeFilledInAnyOrderAndALastTileRepeatsItsLastColumn() {
+        Rows x = Rows.of(numbers(20 * 8), 8, 20); // one tile of six columns and one of two
+        RowTiles tiles = RowTiles.in(untouched(RowTiles.size(8, 20)), 8, 20);
+        for (int run = RowTiles.runs(x) - 1; run >= 0; run--) {
+            tiles.fillAcross(run, x);
+        }
+        for (int k = 0; k < 20; k++) {
+            for (int r = 0; r < 12; r++) {
+                assertThat(bits(tiles.data()[tiles.start(r) + k * RowTiles.STEP]))
+                        .as("step %d, row %d", k, r)
+                        .isEqualTo(bits(x.data()[x.start(k) + Math.min(r, 7)]));
+            }
+        }
+    }
+
+    private static int bits(float x) {
+        return Float.floatToRawIntBits(x);
+    }
+
+    private static float[] untouched(int n) {
+        float[] x = new float[n];
+        Arrays.fill(x, UNTOUCHED);
+        return x;
+    }
+
+    /** Any bits, NaNs with a payload among them. */
+    private float[] numbers(int n) {
+        float[] x = new float[n];
+        for (int i = 0; i < n; i++) {
+            x[i] = Float.intBitsToFloat(i % 5 == 0 ? 0x7f800001 + random.nextInt(1 << 22) : random.nextInt());
+        }
+        return x;
+    }
+}
