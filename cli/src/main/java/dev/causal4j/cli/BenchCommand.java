@@ -25,7 +25,7 @@ import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Measures prefill, decode and the head on a synthetic prompt: unmeasured runs for at least four seconds, then
+ * Measures prefill, decode and the head on a synthetic prompt: unmeasured runs for at least ten seconds, then
  * {@code --repeat} runs, of which the medians count. Decoding is greedy and takes the argmax, but draws and prints nothing.
  */
 @Command(
@@ -34,7 +34,7 @@ import tools.jackson.databind.node.ObjectNode;
         sortOptions = false)
 final class BenchCommand implements Callable<Integer> {
     /** Unmeasured time before the first run, in which C2 compiles the kernels. */
-    private static final long WARM_UP_NANOS = 4_000_000_000L;
+    private static final long WARM_UP_NANOS = 10_000_000_000L;
 
     /** Rows the head turns into logits at once: 64 rows of GPT-2's vocabulary are 13 MB. */
     private static final int HEAD_ROWS = 256;
