@@ -48,10 +48,10 @@ interface KernelSet {
     void fillTile(Rows x, int row, int height, int depth, float[] to, int at);
 
     /**
-     * Fills tiles of six with columns: to[at + t stride + 8 k + c] = x[k][6 t + c] for c below 6. What is beyond means
-     * nothing.
+     * Fills tiles of six with columns: to[at + t stride + 8 k + c] = x[k][6 t + c] for c below 6; columns past the last
+     * repeat the last. What is beyond means nothing.
      */
-    void fillTilesAcross(Rows x, int tiles, float[] to, int at, int stride);
+    void fillTilesAcross(Rows x, int columns, float[] to, int at, int stride);
 
     /** to[j][k] = from[k][j] of a block of 64 by 64 numbers. */
     void transpose(MemorySegment from, long fromOffset, MemorySegment to, long toOffset);

@@ -113,12 +113,11 @@ public final class Kernels {
     }
 
     /** See {@link KernelSet#fillTilesAcross}; called by {@link RowTiles}. */
-    static void fillTilesAcross(Rows x, int tiles, float[] to, int at, int stride) {
-        x.check(tiles * RowTiles.ROWS);
-        if (tiles > 0) {
-            Objects.checkFromIndexSize(at, (tiles - 1) * stride + x.count() * RowTiles.STEP, to.length);
-            SET.fillTilesAcross(x, tiles, to, at, stride);
-        }
+    static void fillTilesAcross(Rows x, int columns, float[] to, int at, int stride) {
+        x.check(columns);
+        int last = (RowTiles.needed(columns) - 1) * stride;
+        Objects.checkFromIndexSize(at, last + x.count() * RowTiles.STEP, to.length);
+        SET.fillTilesAcross(x, columns, to, at, stride);
     }
 
     /** The product of f32 panels with rows in tiles, of the same bits. */

@@ -89,22 +89,7 @@ public record RowTiles(float[] data, int offset, int stride, int height, int cou
     public void fillAcross(int run, Rows x) {
         int first = run * RUN;
         Rows rows = new Rows(x.data(), x.start(first), x.stride(), Math.min(RUN, x.count() - first));
-        int whole = count / ROWS;
-        int at = offset + first * STEP;
-        Kernels.fillTilesAcross(rows, whole, data, at, stride);
-        if (whole < tiles()) {
-            fillLastAcross(rows, at + whole * stride);
-        }
-    }
-
-    /** A last tile with fewer columns than it has rows repeats the last. */
-    private void fillLastAcross(Rows x, int at) {
-        int first = count / ROWS * ROWS;
-        for (int k = 0; k < x.count(); k++) {
-            for (int r = 0; r < ROWS; r++) {
-                data[at + k * STEP + r] = x.data()[x.start(k) + Math.min(first + r, count - 1)];
-            }
-        }
+        Kernels.fillTilesAcross(rows, count, data, offset + first * STEP, stride);
     }
 
     /** Throws unless {@code depth} steps of each tile lie inside the array. */

@@ -97,8 +97,8 @@ final class ScalarKernels implements KernelSet {
     }
 
     @Override
-    public void fillTilesAcross(Rows x, int tiles, float[] to, int at, int stride) {
-        ScalarRowTiles.fillAcross(x, 0, tiles, to, at, stride);
+    public void fillTilesAcross(Rows x, int columns, float[] to, int at, int stride) {
+        ScalarRowTiles.fillAcross(x, 0, columns, to, at, stride);
     }
 
     @Override

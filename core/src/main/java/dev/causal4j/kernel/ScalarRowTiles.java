@@ -45,19 +45,14 @@ final class ScalarRowTiles {
         }
     }
 
-    /** Tiles {@code begin} to {@code end - 1} of {@link KernelSet#fillTilesAcross}. */
-    static void fillAcross(Rows x, int begin, int end, float[] to, int at, int stride) {
-        float[] from = x.data();
-        for (int tile = begin; tile < end; tile++) {
+    /** Tiles {@code begin} on of {@link KernelSet#fillTilesAcross}. */
+    static void fillAcross(Rows x, int begin, int columns, float[] to, int at, int stride) {
+        for (int tile = begin; tile < RowTiles.needed(columns); tile++) {
             for (int k = 0; k < x.count(); k++) {
-                int column = x.start(k) + tile * RowTiles.ROWS;
-                int step = at + tile * stride + k * STEP;
-                to[step] = from[column];
-                to[step + 1] = from[column + 1];
-                to[step + 2] = from[column + 2];
-                to[step + 3] = from[column + 3];
-                to[step + 4] = from[column + 4];
-                to[step + 5] = from[column + 5];
+                for (int c = 0; c < RowTiles.ROWS; c++) {
+                    int column = Math.min(tile * RowTiles.ROWS + c, columns - 1);
+                    to[at + tile * stride + k * STEP + c] = x.data()[x.start(k) + column];
+                }
             }
         }
     }

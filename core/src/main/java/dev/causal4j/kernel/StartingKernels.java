@@ -396,8 +396,8 @@ final class StartingKernels implements KernelSet {
     }
 
     @Override
-    public void fillTilesAcross(Rows x, int tiles, float[] to, int at, int stride) {
-        vector.fillTilesAcross(x, tiles, to, at, stride);
+    public void fillTilesAcross(Rows x, int columns, float[] to, int at, int stride) {
+        vector.fillTilesAcross(x, columns, to, at, stride);
     }
 
     @Override

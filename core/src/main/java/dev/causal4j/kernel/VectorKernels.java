@@ -84,11 +84,11 @@ final class VectorKernels implements KernelSet {
     }
 
     @Override
-    public void fillTilesAcross(Rows x, int tiles, float[] to, int at, int stride) {
+    public void fillTilesAcross(Rows x, int columns, float[] to, int at, int stride) {
         if (W < 8) {
-            ScalarRowTiles.fillAcross(x, 0, tiles, to, at, stride);
+            ScalarRowTiles.fillAcross(x, 0, columns, to, at, stride);
         } else {
-            VectorRowTiles.fillAcross(x, tiles, to, at, stride);
+            VectorRowTiles.fillAcross(x, columns, to, at, stride);
         }
     }
 

@@ -80,11 +80,11 @@ final class VectorRowTiles {
         numbers.reinterpretAsFloats().intoArray(to, offset);
     }
 
-    static void fillAcross(Rows x, int tiles, float[] to, int at, int stride) {
+    static void fillAcross(Rows x, int columns, float[] to, int at, int stride) {
         float[] from = x.data();
         // A vector is two numbers longer than a tile has columns: those of the last row's last tile may not be there.
-        int end = x.start(x.count() - 1) + (tiles - 1) * RowTiles.ROWS + W;
-        int whole = end > from.length ? tiles - 1 : tiles;
+        int readable = from.length - x.start(x.count() - 1) - (W - RowTiles.ROWS);
+        int whole = Math.min(columns, readable) / RowTiles.ROWS;
         for (int tile = 0; tile < whole; tile++) {
             int column = x.offset() + tile * RowTiles.ROWS;
             int step = at + tile * stride;
@@ -92,6 +92,6 @@ final class VectorRowTiles {
                 FloatVector.fromArray(S, from, column + k * x.stride()).intoArray(to, step + k * W);
             }
         }
-        ScalarRowTiles.fillAcross(x, whole, tiles, to, at, stride);
+        ScalarRowTiles.fillAcross(x, whole, columns, to, at, stride);
     }
 }

@@ -43,20 +43,20 @@ class RowTilesTest {
     @ParameterizedTest
     @ValueSource(ints = {1, 7, 8})
     void tilesFilledAcrossHoldColumnsBitByBitAndTouchNothingElse(int rows) {
-        for (int tiles : new int[] {1, 2, 9}) {
-            int columns = tiles * RowTiles.ROWS;
+        for (int columns : new int[] {1, 5, 6, 7, 12, 17, 54}) {
+            int tiles = RowTiles.needed(columns);
             for (int beyond = 0; beyond < 4; beyond++) { // a vector is two numbers longer than a tile has columns
                 Rows x = new Rows(numbers(5 + (rows - 1) * (columns + 1) + columns + beyond), 5, columns + 1, rows);
                 int stride = rows * RowTiles.STEP + 3;
                 for (KernelSet set : twins) {
                     float[] actual = untouched(2 + tiles * stride);
-                    set.fillTilesAcross(x, tiles, actual, 2, stride);
-                    for (int c = 0; c < columns; c++) {
+                    set.fillTilesAcross(x, columns, actual, 2, stride);
+                    for (int c = 0; c < tiles * RowTiles.ROWS; c++) {
                         int tile = 2 + c / RowTiles.ROWS * stride;
                         for (int k = 0; k < rows; k++) {
                             assertThat(bits(actual[tile + k * RowTiles.STEP + c % RowTiles.ROWS]))
-                                    .as("%s, %d tiles, step %d, column %d", set.name(), tiles, k, c)
-                                    .isEqualTo(bits(x.data()[x.start(k) + c]));
+                                    .as("%s, %d columns, step %d, column %d", set.name(), columns, k, c)
+                                    .isEqualTo(bits(x.data()[x.start(k) + Math.min(c, columns - 1)]));
                         }
                         assertThat(actual[tile - 1]).isEqualTo(UNTOUCHED);
                         assertThat(actual[tile + stride - 3]).isEqualTo(UNTOUCHED);
