@@ -144,7 +144,7 @@ public class ModelBenchmark extends Protocol {
     @Benchmark
     public float[] prefill(Model model, Prompt prompt, Work work) {
         Batch batch = Batch.of(model.model.newCache(), model.prompt(prompt.prompt));
-        Rows hidden = model.model.forward(batch, model.activations);
+        Rows hidden = model.model.forwardLast(batch, model.activations);
         work.tokens += prompt.prompt;
         return model.model.head().logits(hidden, prompt.prompt - 1);
     }

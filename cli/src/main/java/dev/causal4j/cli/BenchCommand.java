@@ -158,7 +158,7 @@ final class BenchCommand implements Callable<Integer> {
         int[] tokens = pattern(model, prompt);
         caches.forEach(cache -> cache.truncate(0));
         long start = System.nanoTime();
-        Rows hidden = model.forward(Batch.of(caches.getFirst(), tokens), activations);
+        Rows hidden = model.forwardLast(Batch.of(caches.getFirst(), tokens), activations);
         int first = Kernels.argmax(model.head().logits(hidden, prompt - 1), 0, vocabularySize);
         double prefillSeconds = (System.nanoTime() - start) / 1e9;
 
@@ -166,7 +166,7 @@ final class BenchCommand implements Callable<Integer> {
         double headSeconds = head(model, memory);
 
         for (KVCache cache : caches.subList(1, sequences)) {
-            model.forward(Batch.of(cache, tokens), activations);
+            model.forwardLast(Batch.of(cache, tokens), activations);
         }
         int[] next = new int[sequences];
         Arrays.fill(next, first);

@@ -3,6 +3,7 @@ package dev.causal4j.backbone;
 import dev.causal4j.kernel.Rows;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The arrays of a forward, grown by need and used again by the next one. Belongs to one caller; not thread-safe.
@@ -34,6 +35,7 @@ public final class Activations {
     private final List<BlockActivations> blocks = new ArrayList<>(); // of the layers from keepFrom on
     private final List<float[]> inputs = new ArrayList<>(); // of the same, then the output of the last; each [N, D]
     private final BackwardScratch backward = new BackwardScratch();
+    private @Nullable Activations lastTokens;
 
     /** For inference: nothing is kept. */
     public Activations() {
@@ -118,8 +120,21 @@ public final class Activations {
         return layer >= keepFrom;
     }
 
+    /** Whether it keeps anything for a backward. */
+    boolean forTraining() {
+        return keepFrom != NOTHING;
+    }
+
     boolean recomputes() {
         return keep == Keep.INPUTS;
+    }
+
+    /** Those of a batch of each chunk's last token. */
+    Activations ofLastTokens() {
+        if (lastTokens == null) {
+            lastTokens = new Activations();
+        }
+        return lastTokens;
     }
 
     BackwardScratch backward() {

@@ -82,6 +82,13 @@ public record Batch(List<Chunk> chunks) {
         return firstRows()[chunk] + chunks.get(chunk).tokens.length - 1;
     }
 
+    /** The last token of each chunk, when all before it are cached. */
+    Batch lastTokens() {
+        return new Batch(chunks.stream()
+                .map(chunk -> new Chunk(chunk.cache, new int[] {chunk.tokens[chunk.tokens.length - 1]}))
+                .toList());
+    }
+
     /**
      * Where a hidden vector is not a number.
      *

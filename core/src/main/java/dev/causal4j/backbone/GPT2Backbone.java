@@ -103,6 +103,71 @@ public final class GPT2Backbone {
      * @return the hidden vectors [N, D], in the same array
      */
     public Rows forward(Batch batch, Activations activations) {
+        Rows hidden = begin(batch, activations);
+        for (int layer = 0; layer < blocks.size(); layer++) {
+            forward(layer, batch, hidden.count(), activations);
+        }
+        normLast(activations, hidden);
+        for (Batch.Chunk chunk : batch.chunks()) {
+            chunk.cache().advance(chunk.tokens().length);
+        }
+        return hidden;
+    }
+
+    /**
+     * The same where only the last token of each chunk is wanted, as after a prompt: the last block, but for its keys and
+     * values, and the last norm leave out the other tokens.
+     *
+     * @param activations not made for training
+     * @return [N, D], whose row {@link Batch#lastRow} of each chunk has the bits {@link #forward} gives it; the others hold
+     *     what enters the last block, which is not finite where a hidden vector is spoilt
+     */
+    public Rows forwardLast(Batch batch, Activations activations) {
+        if (activations.forTraining()) {
+            throw new IllegalArgumentException("activations: expected some that keep nothing, got some for training");
+        }
+        if (batch.rows() == batch.chunks().size()) {
+            return forward(batch, activations);
+        }
+        Rows hidden = begin(batch, activations);
+        int last = blocks.size() - 1;
+        for (int layer = 0; layer < last; layer++) {
+            forward(layer, batch, hidden.count(), activations);
+        }
+        storeKeysAndValues(last, batch, hidden.count(), activations);
+        boolean complete = false;
+        batch.chunks().forEach(chunk -> chunk.cache().advance(chunk.tokens().length - 1));
+        try {
+            finishLast(batch, hidden, activations.ofLastTokens());
+            complete = true;
+        } finally {
+            for (Batch.Chunk chunk : batch.chunks()) {
+                chunk.cache().advance(complete ? 1 : 1 - chunk.tokens().length);
+            }
+        }
+        return hidden;
+    }
+
+    /** The last block and norm of each chunk's last token, the batch's caches being advanced to them. */
+    private void finishLast(Batch batch, Rows hidden, Activations a) {
+        Batch tokens = batch.lastTokens();
+        int rows = tokens.rows();
+        int d = shape.hiddenSize();
+        Rows some = a.hidden(rows, d);
+        for (int r = 0; r < rows; r++) {
+            System.arraycopy(hidden.data(), hidden.start(batch.lastRow(r)), some.data(), some.start(r), d);
+        }
+        a.reserve(shape, rows, scoreSize(tokens));
+        address(tokens, a);
+        forward(blocks.size() - 1, tokens, rows, a);
+        normLast(a, some);
+        for (int r = 0; r < rows; r++) {
+            System.arraycopy(some.data(), some.start(r), hidden.data(), hidden.start(batch.lastRow(r)), d);
+        }
+    }
+
+    /** Makes room for a batch and adds the positions to its embedded tokens. */
+    private Rows begin(Batch batch, Activations activations) {
         int rows = batch.rows();
         Rows hidden = activations.hidden(rows, shape.hiddenSize());
         activations.reserve(shape, rows, scoreSize(batch));
@@ -115,15 +180,13 @@ public final class GPT2Backbone {
         }
         address(batch, activations);
         addPositions(batch, activations);
-        for (int layer = 0; layer < blocks.size(); layer++) {
-            forward(layer, batch, rows, activations);
-        }
-        float[] last = activations.input(blocks.size());
-        Threads.each(rows, r -> lastNorm.forward(shape.layerNormEpsilon(), last, hidden.data(), hidden.start(r)));
-        for (Batch.Chunk chunk : batch.chunks()) {
-            chunk.cache().advance(chunk.tokens().length);
-        }
         return hidden;
+    }
+
+    private void normLast(Activations a, Rows hidden) {
+        float[] last = a.input(blocks.size());
+        Threads.each(
+                hidden.count(), r -> lastNorm.forward(shape.layerNormEpsilon(), last, hidden.data(), hidden.start(r)));
     }
 
     /**
@@ -186,6 +249,26 @@ public final class GPT2Backbone {
 
         Threads.each(rows, r -> block.norm2().forward(epsilon, middle, a.normed, r * d));
         block.up().forward(a.normed, b.inner, rows); // [N, inner]
+    }
+
+    /** The part of a block that later tokens need. */
+    private void storeKeysAndValues(int layer, Batch batch, int rows, Activations a) {
+        GPT2Block block = blocks.get(layer);
+        float[] input = a.input(layer);
+        float[] queryKeyValue = a.block(layer).queryKeyValue;
+        int d = shape.hiddenSize();
+        Threads.each(rows, r -> block.norm1().forward(shape.layerNormEpsilon(), input, a.normed, r * d));
+        block.queryKeyValue().forwardFrom(d, a.normed, queryKeyValue, rows);
+        int[] firstRows = batch.firstRows();
+        int heads = shape.heads();
+        Threads.run(firstRows.length * heads, task -> {
+            Batch.Chunk chunk = batch.chunks().get(task / heads);
+            int head = task % heads;
+            for (int t = 0; t < chunk.tokens().length; t++) {
+                int query = (firstRows[task / heads] + t) * 3 * d + head * shape.headSize();
+                store(layer, head, chunk.cache(), t, queryKeyValue, query);
+            }
+        });
     }
 
     /** GELU of the inner activations. */
@@ -252,7 +335,9 @@ public final class GPT2Backbone {
         BlockActivations b = a.block(layer);
         DropoutMask mask = a.dropout.ofAttention(layer);
         for (int t = 0; t < chunk.tokens().length; t++) {
-            scaleAndStore(layer, head, chunk.cache(), t, b.queryKeyValue, (firstRow + t) * 3 * d + head * headSize);
+            int query = (firstRow + t) * 3 * d + head * headSize;
+            Kernels.scale(queryScales[layer], 0, b.queryKeyValue, query, headSize);
+            store(layer, head, chunk.cache(), t, b.queryKeyValue, query);
         }
         for (int t = 0; t < chunk.tokens().length; t += QUERY_ROWS) {
             int count = Math.min(QUERY_ROWS, chunk.tokens().length - t);
@@ -271,9 +356,8 @@ public final class GPT2Backbone {
         }
     }
 
-    /** Scales a head's query in place and copies its key and value to the cache, t positions behind what it holds. */
-    private void scaleAndStore(int layer, int head, KVCache cache, int t, float[] queryKeyValue, int query) {
-        Kernels.scale(queryScales[layer], 0, queryKeyValue, query, shape.headSize());
+    /** Copies a head's key and value to the cache, t positions behind what it holds. */
+    private void store(int layer, int head, KVCache cache, int t, float[] queryKeyValue, int query) {
         int key = query + shape.hiddenSize();
         cache.store(layer, head, cache.length() + t, queryKeyValue, key, queryKeyValue, key + shape.hiddenSize());
     }

@@ -42,9 +42,14 @@ public record Linear(Matrix weight, float[] bias, @Nullable LowRank adapter) {
     }
 
     void forward(float[] x, float[] y, int rows) {
+        forwardFrom(0, x, y, rows);
+    }
+
+    /** The outputs from {@code from} on; what is before them in y means nothing afterwards. */
+    void forwardFrom(int from, float[] x, float[] y, int rows) {
         Rows in = Rows.of(x, weight.cols(), rows);
         Rows out = Rows.of(y, weight.rows(), rows);
-        weight.multiply(in, bias, out);
+        weight.multiplyFrom(from, in, bias, out);
         if (adapter != null) {
             adapter.forward(in, out);
         }

@@ -150,7 +150,7 @@ public final class Generator {
             Activations activations,
             @Nullable HeadStep alone,
             TokenListener listener) {
-        Rows hidden = model.forward(batch, activations);
+        Rows hidden = model.forwardLast(batch, activations);
         batch.firstNotFinite(hidden).ifPresent(found -> {
             throw found.error(found.position(), "");
         });

@@ -161,9 +161,25 @@ public record CausalLM(
      * @throws IllegalArgumentException if a token is not in the vocabulary or a sequence outgrows the context
      */
     public Rows forward(Batch batch, Activations activations) {
-        Rows hidden = activations.hidden(batch.rows(), head.hiddenSize());
-        head.embed(batch.tokens(), hidden);
+        embed(batch, activations);
         return backbone.forward(batch, activations);
+    }
+
+    /**
+     * The same where only the last token of each chunk is wanted, as after a prompt: of twelve layers that leaves out a
+     * fifteenth of the work.
+     *
+     * @param activations not made for training
+     * @return [N, D]; row {@link Batch#lastRow} of each chunk has the bits {@link #forward} gives it, the others are no hidden
+     *     vectors
+     */
+    public Rows forwardLast(Batch batch, Activations activations) {
+        embed(batch, activations);
+        return backbone.forwardLast(batch, activations);
+    }
+
+    private void embed(Batch batch, Activations activations) {
+        head.embed(batch.tokens(), activations.hidden(batch.rows(), head.hiddenSize()));
     }
 
     /** An empty cache for one sequence. */

@@ -168,7 +168,7 @@ public final class Scorer {
         while (cache.length() < length) {
             int to = Math.min(length, cache.length() + options.batchRows());
             Batch batch = Batch.of(cache, Arrays.copyOfRange(prompt, cache.length(), to));
-            batch.firstNotFinite(model.forward(batch, activations)).ifPresent(found -> {
+            batch.firstNotFinite(model.forwardLast(batch, activations)).ifPresent(found -> {
                 throw found.error(found.position(), "the prompt");
             });
         }

@@ -203,6 +203,17 @@ public final class Matrix {
      * @param y as many rows, of {@code rows()} numbers
      */
     public void multiply(Rows x, float @Nullable [] bias, Rows y) {
+        multiplyFrom(0, x, bias, y);
+    }
+
+    /**
+     * The outputs from {@code from} on of a product, with the bits of {@link #multiply}: y[r][n] for n = from to rows() - 1.
+     * Those of the same panel before it are written too; those of earlier panels stay as they are.
+     *
+     * @throws IndexOutOfBoundsException if there is no output {@code from}
+     */
+    public void multiplyFrom(int from, Rows x, float @Nullable [] bias, Rows y) {
+        int firstPanel = Objects.checkIndex(from, rows) / Panels.WIDTH;
         if (bias != null && bias.length != rows) {
             throw new IllegalArgumentException("bias: expected " + rows + " numbers, got " + bias.length);
         }
@@ -214,25 +225,26 @@ public final class Matrix {
             int count = Math.min(most, x.count() - first);
             Rows some = new Rows(x.data(), x.start(first), x.stride(), count);
             multiply(
+                    firstPanel,
                     Operand.of(some, cols, OPERANDS.get()),
                     bias,
                     new Rows(y.data(), y.start(first), y.stride(), count));
         }
     }
 
-    private void multiply(Operand x, float @Nullable [] bias, Rows y) {
+    private void multiply(int firstPanel, Operand x, float @Nullable [] bias, Rows y) {
         if (x.areMany()) {
-            multiplyMany(x, bias, y);
+            multiplyMany(firstPanel, x, bias, y);
             return;
         }
         boolean tiled = x.tiles() != null;
         int unit = tiled ? 1 : rowPanels();
-        int units = Math.ceilDiv(panels(), unit);
+        int units = Math.ceilDiv(panels() - firstPanel, unit);
         int perThread = Math.clamp(units / ((tiled ? LEAST_RUN : 1) * Threads.count()), 1, TASKS_PER_THREAD);
         int tasks = Math.min(units, perThread * Threads.count());
         Threads.run(tasks, task -> {
-            int from = unit * (int) ((long) units * task / tasks);
-            int to = unit * (int) ((long) units * (task + 1) / tasks);
+            int from = firstPanel + unit * (int) ((long) units * task / tasks);
+            int to = firstPanel + unit * (int) ((long) units * (task + 1) / tasks);
             multiplyPanels(from, Math.min(to, panels()), x, bias, y);
         });
     }
@@ -248,8 +260,8 @@ public final class Matrix {
     }
 
     /** Many rows: a task is one panel, or where there are few panels a part of the rows of one. */
-    private void multiplyMany(Operand x, float @Nullable [] bias, Rows y) {
-        int panels = panels();
+    private void multiplyMany(int firstPanel, Operand x, float @Nullable [] bias, Rows y) {
+        int panels = panels() - firstPanel;
         int tiles = RowTiles.needed(y.count());
         int parts = Math.clamp(TASKS_PER_THREAD * Threads.count() / panels, 1, Math.max(1, tiles / LEAST_TILES));
         int partRows = RowTiles.ROWS * Math.ceilDiv(tiles, parts);
@@ -258,7 +270,8 @@ public final class Matrix {
             int count = Math.min(partRows, y.count() - first);
             if (count > 0) {
                 Rows out = new Rows(y.data(), y.start(first), y.stride(), count);
-                multiplyPanels(task / parts, task / parts + 1, x.slice(first, count), bias, out);
+                int panel = firstPanel + task / parts;
+                multiplyPanels(panel, panel + 1, x.slice(first, count), bias, out);
             }
         });
     }

@@ -144,6 +144,16 @@ class CausalLMTest {
         assertThat(cache.length()).isEqualTo(5);
     }
 
+    @Test
+    void theLastTokensAloneCannotBeTrained() {
+        KVCache cache = parts.newCache();
+        assertThatThrownBy(() -> parts.forwardLast(
+                        Batch.of(cache, 1, 2, 3), Activations.forTraining(2, Activations.Keep.INPUTS)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("activations: expected some that keep nothing, got some for training");
+        assertThat(cache.length()).isZero();
+    }
+
     /** A cache of 1, 2, 3 gives the rest of the context the bits it has without a cache. */
     private void assertContinues(KVCache cache) {
         Rows hidden = parts.forward(Batch.of(cache, 4, 5, 6, 7, 8, 9), new Activations());

@@ -8,10 +8,13 @@ import dev.causal4j.backbone.Activations;
 import dev.causal4j.backbone.Batch;
 import dev.causal4j.backbone.GPT2Shape;
 import dev.causal4j.backbone.KVCache;
+import dev.causal4j.backbone.Linear;
+import dev.causal4j.backbone.LowRank;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Rows;
 import dev.causal4j.kernel.Threads;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Matrix;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -130,6 +133,66 @@ class EqualBitsTest {
         assertSameBits(
                 Arrays.copyOf(together, VOCABULARY), Arrays.copyOfRange(alone, 70 * VOCABULARY, 71 * VOCABULARY));
         assertSameBits(Arrays.copyOfRange(together, VOCABULARY, together.length), logits(model, second));
+    }
+
+    @Test
+    void lastTokensAloneAgreeWithAWholeForward() {
+        lastTokensAgree(model);
+        Random random = new Random(6);
+        lastTokensAgree(model.withLinearLayers((name, layer) -> new Linear(
+                layer.weight(),
+                layer.bias(),
+                new LowRank(
+                        matrix(2, layer.weight().cols(), random),
+                        matrix(layer.weight().rows(), 2, random),
+                        0.7f))));
+    }
+
+    private static Matrix matrix(int rows, int cols, Random random) {
+        long seed = random.nextLong();
+        return Matrix.of(DType.F32, rows, cols, (n, row) -> {
+            Random own = new Random(seed + n);
+            for (int k = 0; k < cols; k++) {
+                row[k] = (float) own.nextGaussian();
+            }
+        });
+    }
+
+    /** A sequence that began earlier, one token alone, and one that begins; then all go on from what was cached. */
+    private static void lastTokensAgree(CausalLM model) {
+        List<int[]> sequences = List.of(tokens(31, 77), tokens(32, 1), tokens(33, 66));
+        Activations whole = new Activations();
+        Activations some = new Activations();
+        List<KVCache> expected = new ArrayList<>();
+        List<KVCache> actual = new ArrayList<>();
+        for (int[] ignored : sequences) {
+            expected.add(model.newCache());
+            actual.add(model.newCache());
+        }
+        model.forward(Batch.of(expected.getFirst(), tokens(34, 9)), whole);
+        model.forwardLast(Batch.of(actual.getFirst(), tokens(34, 9)), some);
+
+        Batch batch = batch(expected, sequences);
+        Rows all = model.forward(batch, whole);
+        Rows last = model.forwardLast(batch(actual, sequences), some);
+        for (int chunk = 0; chunk < sequences.size(); chunk++) {
+            int row = batch.lastRow(chunk);
+            assertSameBits(model.head().logits(last, row), model.head().logits(all, row));
+            assertThat(actual.get(chunk).length()).isEqualTo(expected.get(chunk).length());
+        }
+        List<int[]> next = List.of(tokens(35, 3), tokens(36, 4), tokens(37, 5));
+        Batch rest = batch(expected, next);
+        assertSameBits(
+                allLogits(model, rest, model.forward(batch(actual, next), some)),
+                allLogits(model, rest, model.forward(rest, whole)));
+    }
+
+    private static Batch batch(List<KVCache> caches, List<int[]> tokens) {
+        List<Batch.Chunk> chunks = new ArrayList<>();
+        for (int i = 0; i < caches.size(); i++) {
+            chunks.add(new Batch.Chunk(caches.get(i), tokens.get(i)));
+        }
+        return new Batch(chunks);
     }
 
     /** Each width in a JVM of its own, since it is decided once. */

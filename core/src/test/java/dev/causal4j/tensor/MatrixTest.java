@@ -123,6 +123,40 @@ class MatrixTest {
         }
     }
 
+    /** One row, few, and so many that panels are cut by rows too; from a panel's first output and from one inside. */
+    @ParameterizedTest
+    @EnumSource(
+            value = DType.class,
+            names = {"F32", "BF16", "INT8"})
+    void theOutputsFromOneOnHaveTheBitsOfTheProduct(DType dtype) {
+        int outputs = 331;
+        int depth = 19;
+        Matrix matrix = rowMajor(dtype, outputs, depth, bf16Numbers(outputs * depth));
+        float[] bias = bf16Numbers(outputs);
+        for (int rows : new int[] {1, 5, 13, 200}) {
+            Rows x = Rows.of(bf16Numbers(rows * depth), depth, rows);
+            Rows whole = Rows.of(new float[rows * outputs], outputs, rows);
+            matrix.multiply(x, bias, whole);
+            for (int from : new int[] {0, 63, 64, 200, 330}) {
+                Rows part = Rows.of(new float[rows * outputs], outputs, rows);
+                matrix.multiplyFrom(from, x, bias, part);
+                for (int r = 0; r < rows; r++) {
+                    int start = r * outputs;
+                    assertThat(Arrays.copyOfRange(part.data(), start + from, start + outputs))
+                            .as("%d rows from %d", rows, from)
+                            .isEqualTo(Arrays.copyOfRange(whole.data(), start + from, start + outputs));
+                    assertThat(Arrays.copyOfRange(part.data(), start, start + from / 64 * 64))
+                            .as("earlier panels")
+                            .isEqualTo(new float[from / 64 * 64]);
+                }
+            }
+        }
+        Rows x = Rows.of(new float[depth], depth, 1);
+        Rows y = Rows.of(new float[outputs], outputs, 1);
+        assertThatThrownBy(() -> matrix.multiplyFrom(outputs, x, null, y))
+                .isInstanceOf(IndexOutOfBoundsException.class);
+    }
+
     @ParameterizedTest
     @CsvSource({"1, 7, 1", "64, 16, 2", "131, 35, 7", "200, 50, 13", "2500, 3, 6"})
     void aProductIsTheSumInTheOrderOfKPlusTheBias(int outputs, int depth, int rows) {
