@@ -2,7 +2,6 @@ package dev.causal4j.kernel;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.Arrays;
 import java.util.function.IntUnaryOperator;
 
 /**
@@ -10,16 +9,22 @@ import java.util.function.IntUnaryOperator;
  * that is not compiled ({@link StartingKernels}). Each output is one chain of fused multiply-adds in the order of k.
  *
  * <p>A word of a panel holds one number of f32, two of bf16 or four of int8 ({@link Panels}). Numbers at the same place of
- * their words make a plane, [steps, lanes]: planes are widened and multiplied one by one, in loops without gaps.
+ * their words make a plane, which is widened in one loop without gaps.
+ *
+ * <p>Sums are floats kept as doubles. C2 makes no vectors of a loop that writes to one array of floats and reads another,
+ * which may be the same; with two types it does, and the loop is three times as fast.
  */
 final class ScalarProducts {
     private static final ValueLayout.OfFloat FLOAT = ScalarKernels.FLOAT;
 
-    /** Steps of k that are widened at once: 32 x 64 floats stay in the first-level cache. */
-    private static final int STEPS = 32;
+    /** Panels that are multiplied side by side: of loops over fewer outputs C2's vectors do less. */
+    private static final int SIDE_BY_SIDE = 4;
 
-    /** Steps that go into the sums with one read and one write of each. */
-    private static final int UNROLLED = 8;
+    /** Steps of k that are widened at once: 16 x 256 floats are half a first-level cache. */
+    private static final int STEPS = 16;
+
+    /** Steps that go into the sums with one read and one write of each; of six C2 makes no vectors. */
+    private static final int UNROLLED = 4;
 
     private ScalarProducts() {}
 
@@ -70,134 +75,150 @@ final class ScalarProducts {
     static void addProductF32(Panels w, RowTiles x, MemorySegment y, long offset) {
         float[] weights = new float[w.depth() * Panels.WIDTH];
         MemorySegment.copy(w.data(), FLOAT, w.offset(), weights, 0, weights.length);
-        float[] sums = new float[Panels.WIDTH];
+        double[] sums = new double[Panels.WIDTH];
         for (int r = 0; r < x.count(); r++) {
             long row = offset + r * 4L * Panels.WIDTH;
-            MemorySegment.copy(y, FLOAT, row, sums, 0, Panels.WIDTH);
-            chain(x.data(), x.start(r), RowTiles.STEP, w.depth(), weights, 0, Panels.WIDTH, sums, 0);
-            MemorySegment.copy(sums, 0, y, FLOAT, row, Panels.WIDTH);
+            for (int n = 0; n < sums.length; n++) {
+                sums[n] = y.get(FLOAT, row + n * 4L);
+            }
+            chain(x.data(), x.start(r), RowTiles.STEP, w.depth(), weights, Panels.WIDTH, sums, 0);
+            for (int n = 0; n < sums.length; n++) {
+                y.set(FLOAT, row + n * 4L, (float) sums[n]);
+            }
         }
     }
 
     /** Row r of x begins at {@code start(r)} and has its next number {@code step} floats further. */
     private static void multiply(Words words, Panels w, float[] x, IntUnaryOperator start, int step, Rows y) {
-        Scratch scratch = new Scratch(words);
-        int lanes = words.lanes;
-        for (int p = 0; p < w.count(); p++) {
-            int out = p * Panels.WIDTH;
-            for (int r = 0; r < y.count(); r++) {
-                Arrays.fill(y.data(), y.start(r) + out, y.start(r) + out + Panels.WIDTH, 0f);
-            }
+        for (int p = 0; p < w.count(); p += SIDE_BY_SIDE) {
+            SideBySide some = new SideBySide(words, w, p, Math.min(SIDE_BY_SIDE, w.count() - p));
+            int outputs = some.outputs;
+            double[] sums = new double[y.count() * outputs]; // [rows, outputs]
             for (int k = 0; k < w.depth(); k += STEPS) {
                 int steps = Math.min(STEPS, w.depth() - k);
-                scratch.widen(w.data(), w.start(p) + (long) k * lanes * Integer.BYTES, steps);
+                some.widen(k, steps);
                 for (int r = 0; r < y.count(); r++) {
                     int from = start.applyAsInt(r) + k * step;
-                    for (int plane = 0; plane < words.planes; plane++) {
-                        int sums = y.start(r) + out + plane * lanes;
-                        chain(x, from, step, steps, scratch.numbers, plane * STEPS * lanes, lanes, y.data(), sums);
-                    }
+                    chain(x, from, step, steps, some.numbers, outputs, sums, r * outputs);
                 }
             }
             for (int r = 0; r < y.count(); r++) {
-                scratch.order(y.data(), y.start(r) + out);
+                some.order(sums, r * outputs, y.data(), y.start(r) + p * Panels.WIDTH);
             }
         }
     }
 
-    /** sums[lane] = fma(x[k], weights[k][lane], sums[lane]) for all k in turn. */
-    private static void chain(
-            float[] x, int xOffset, int step, int steps, float[] w, int wOffset, int lanes, float[] sums, int at) {
-        int k = 0;
-        for (; k + UNROLLED <= steps; k += UNROLLED) {
-            unrolled(x, xOffset + k * step, step, w, wOffset + k * lanes, lanes, sums, at);
-        }
-        for (; k < steps; k++) {
-            float xk = x[xOffset + k * step];
-            int row = wOffset + k * lanes;
-            for (int lane = 0; lane < lanes; lane++) {
-                sums[at + lane] = Math.fma(xk, w[row + lane], sums[at + lane]);
+    /** sums[at + n] = fma(x[from + k * step], w[k][n], sums[at + n]) for all k in turn. */
+    private static void chain(float[] x, int from, int step, int steps, float[] w, int outputs, double[] sums, int at) {
+        for (int k = 0; k < steps; k += UNROLLED) {
+            if (steps - k >= UNROLLED) {
+                unrolled(x, from + k * step, step, w, k * outputs, outputs, sums, at);
+            } else {
+                rest(x, from + k * step, step, steps - k, w, k * outputs, outputs, sums, at);
             }
         }
     }
 
-    private static void unrolled(float[] x, int from, int step, float[] w, int row, int lanes, float[] sums, int at) {
+    private static void unrolled(
+            float[] x, int from, int step, float[] w, int row, int outputs, double[] sums, int at) {
         float x0 = x[from], x1 = x[from + step], x2 = x[from + 2 * step], x3 = x[from + 3 * step];
-        float x4 = x[from + 4 * step], x5 = x[from + 5 * step], x6 = x[from + 6 * step], x7 = x[from + 7 * step];
-        for (int lane = 0; lane < lanes; lane++) {
-            int i = row + lane;
-            float sum = sums[at + lane];
-            sum = Math.fma(x0, w[i], sum);
-            sum = Math.fma(x1, w[i + lanes], sum);
-            sum = Math.fma(x2, w[i + 2 * lanes], sum);
-            sum = Math.fma(x3, w[i + 3 * lanes], sum);
-            sum = Math.fma(x4, w[i + 4 * lanes], sum);
-            sum = Math.fma(x5, w[i + 5 * lanes], sum);
-            sum = Math.fma(x6, w[i + 6 * lanes], sum);
-            sum = Math.fma(x7, w[i + 7 * lanes], sum);
-            sums[at + lane] = sum;
+        int row1 = row + outputs, row2 = row1 + outputs, row3 = row2 + outputs;
+        for (int n = 0; n < outputs; n++) {
+            float sum = Math.fma(x0, w[row + n], (float) sums[at + n]);
+            sum = Math.fma(x1, w[row1 + n], sum);
+            sum = Math.fma(x2, w[row2 + n], sum);
+            sums[at + n] = Math.fma(x3, w[row3 + n], sum);
         }
     }
 
-    /** Room for the numbers of some steps. */
-    private static final class Scratch {
-        private final Words words;
-        private final float[] numbers = new float[STEPS * Panels.WIDTH]; // [planes, STEPS, lanes]
-        private final MemorySegment numberBits = MemorySegment.ofArray(numbers);
-        private final int[] stored; // [STEPS, lanes]
-        private final int[] bits; // the same of one plane
-        private final float[] sums = new float[Panels.WIDTH];
+    private static void rest(
+            float[] x, int from, int step, int steps, float[] w, int row, int outputs, double[] sums, int at) {
+        for (int k = 0; k < steps; k++) {
+            float xk = x[from + k * step];
+            for (int n = 0; n < outputs; n++) {
+                sums[at + n] = Math.fma(xk, w[row + k * outputs + n], (float) sums[at + n]);
+            }
+        }
+    }
 
-        Scratch(Words words) {
+    /** Some neighbouring panels whose numbers are widened some steps at a time. */
+    private static final class SideBySide {
+        private final Words words;
+        private final Panels w;
+        private final int first;
+        private final int panels;
+        private final int outputs;
+        private final int lanes; // of a plane, all panels
+        private final float[] numbers; // [STEPS, planes, panels, lanes]
+        private final int[] stored; // [STEPS, panels, lanes]
+        private final int[] bits; // the same of one plane
+        private final float[] plane; // as floats
+        private final MemorySegment planeBits;
+
+        SideBySide(Words words, Panels w, int first, int panels) {
             this.words = words;
-            stored = new int[STEPS * words.lanes];
-            bits = new int[STEPS * words.lanes];
+            this.w = w;
+            this.first = first;
+            this.panels = panels;
+            outputs = panels * Panels.WIDTH;
+            lanes = panels * words.lanes;
+            numbers = new float[STEPS * outputs];
+            stored = new int[STEPS * lanes];
+            bits = new int[STEPS * lanes];
+            plane = new float[STEPS * lanes];
+            planeBits = MemorySegment.ofArray(plane);
         }
 
-        /** Widens the steps at {@code from}. */
-        void widen(MemorySegment panel, long from, int steps) {
-            int count = steps * words.lanes;
-            switch (words) {
-                case F32 -> MemorySegment.copy(panel, FLOAT, from, numbers, 0, count);
-                case BF16 -> {
-                    MemorySegment.copy(panel, ScalarKernels.INT, from, stored, 0, count);
-                    for (int i = 0; i < count; i++) {
-                        bits[i] = stored[i] << 16;
-                    }
-                    put(bits, 0, count);
-                    for (int i = 0; i < count; i++) {
-                        bits[i] = stored[i] & 0xffff0000;
-                    }
-                    put(bits, 1, count);
+        /** Widens steps k to k + steps - 1. */
+        void widen(int k, int steps) {
+            for (int p = 0; p < panels; p++) {
+                long from = w.start(first + p) + (long) k * words.lanes * Integer.BYTES;
+                if (words == Words.F32) {
+                    MemorySegment.copy(w.data(), FLOAT, from, plane, 0, steps * words.lanes);
+                    place(plane, numbers, steps, words.lanes, outputs, p * words.lanes);
+                } else {
+                    MemorySegment.copy(w.data(), ScalarKernels.INT, from, bits, 0, steps * words.lanes);
+                    place(bits, stored, steps, words.lanes, lanes, p * words.lanes);
                 }
-                case INT8 -> {
-                    MemorySegment.copy(panel, ScalarKernels.INT, from, stored, 0, count);
-                    for (int plane = 0; plane < words.planes; plane++) {
-                        int to = plane * stored.length;
-                        int shift = 24 - 8 * plane;
-                        for (int i = 0; i < count; i++) {
-                            numbers[to + i] = stored[i] << shift >> 24;
-                        }
-                    }
-                }
+            }
+            for (int i = 0; i < words.planes && words != Words.F32; i++) {
+                widenPlane(i, steps * lanes);
+                place(plane, numbers, steps, lanes, outputs, i * lanes);
             }
         }
 
-        /** Takes bits as floats; converted one by one they would not be copied as vectors. */
-        private void put(int[] bits, int plane, int count) {
-            long to = (long) plane * stored.length * Float.BYTES;
-            MemorySegment.copy(bits, 0, numberBits, ValueLayout.JAVA_INT, to, count);
+        private void widenPlane(int index, int count) {
+            if (words == Words.INT8) {
+                int shift = 24 - 8 * index;
+                for (int i = 0; i < count; i++) {
+                    plane[i] = stored[i] << shift >> 24;
+                }
+            } else {
+                int shift = 16 - 16 * index;
+                for (int i = 0; i < count; i++) {
+                    bits[i] = stored[i] << shift & 0xffff0000;
+                }
+                // Taken as floats one by one they would not be copied as vectors.
+                MemorySegment.copy(bits, 0, planeBits, ValueLayout.JAVA_INT, 0, count);
+            }
+        }
+
+        /** Copies rows of {@code width} that follow each other to rows of {@code toWidth}, from {@code column} on. */
+        @SuppressWarnings("SuspiciousSystemArraycopy") // of two arrays of one type
+        private static void place(Object from, Object to, int rows, int width, int toWidth, int column) {
+            for (int row = 0; row < rows; row++) {
+                System.arraycopy(from, row * width, to, row * toWidth + column, width);
+            }
         }
 
         /** Brings sums from the order of planes into that of outputs. */
-        void order(float[] y, int offset) {
-            if (words.planes == 1) {
-                return;
-            }
-            System.arraycopy(y, offset, sums, 0, Panels.WIDTH);
+        void order(double[] sums, int from, float[] y, int offset) {
+            int next = from;
             for (int plane = 0; plane < words.planes; plane++) {
-                for (int lane = 0; lane < words.lanes; lane++) {
-                    y[offset + words.output(plane, lane)] = sums[plane * words.lanes + lane];
+                for (int p = 0; p < panels; p++) {
+                    for (int lane = 0; lane < words.lanes; lane++) {
+                        y[offset + p * Panels.WIDTH + words.output(plane, lane)] = (float) sums[next++];
+                    }
                 }
             }
         }

@@ -33,9 +33,6 @@ public final class Matrix {
     /** Panels of a task for few rows, at least, where there are so many: the next may be read while one is multiplied. */
     private static final int LEAST_RUN = 12;
 
-    /** Register tiles for which a panel is worth reading: 48 rows. */
-    private static final int LEAST_TILES = 8;
-
     /** Where a thread's products make tiles of their rows. */
     private static final ThreadLocal<Operand.Memory> OPERANDS = ThreadLocal.withInitial(Operand.Memory::new);
 
@@ -263,7 +260,8 @@ public final class Matrix {
     private void multiplyMany(int firstPanel, Operand x, float @Nullable [] bias, Rows y) {
         int panels = panels() - firstPanel;
         int tiles = RowTiles.needed(y.count());
-        int parts = Math.clamp(TASKS_PER_THREAD * Threads.count() / panels, 1, Math.max(1, tiles / LEAST_TILES));
+        int parts =
+                Math.clamp(TASKS_PER_THREAD * Threads.count() / panels, 1, Math.max(1, tiles / Operand.LEAST_TILES));
         int partRows = RowTiles.ROWS * Math.ceilDiv(tiles, parts);
         Threads.run(panels * parts, task -> {
             int first = task % parts * partRows;

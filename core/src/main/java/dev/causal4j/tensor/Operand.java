@@ -17,6 +17,9 @@ public record Operand(Rows rows, @Nullable RowTiles tiles) {
     /** Bytes of tiles, unless a tile needs more; 512 rows of 3,072 inputs take 8.5 MB. */
     static final int MOST_BYTES = 12 << 20;
 
+    /** Register tiles for which a panel is worth reading: 48 rows. */
+    static final int LEAST_TILES = 8;
+
     /** Where tiles are made, kept for the next operand. Belongs to one caller; not thread-safe. */
     public static final class Memory {
         private float[] numbers = {};
@@ -48,7 +51,7 @@ public record Operand(Rows rows, @Nullable RowTiles tiles) {
 
     /** Whether there are so many rows that each panel is worth reading for itself. */
     boolean areMany() {
-        return tiles != null && !tiles.areFew();
+        return tiles != null && tiles.tiles() >= LEAST_TILES;
     }
 
     /**
