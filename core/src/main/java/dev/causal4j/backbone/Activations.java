@@ -120,8 +120,8 @@ public final class Activations {
         return layer >= keepFrom;
     }
 
-    /** Whether it keeps anything for a backward. */
-    boolean forTraining() {
+    /** Whether anything is kept for a backward. */
+    boolean areForTraining() {
         return keepFrom != NOTHING;
     }
 
@@ -129,11 +129,12 @@ public final class Activations {
         return keep == Keep.INPUTS;
     }
 
-    /** Those of a batch of each chunk's last token. */
+    /** Those of a batch of each chunk's last token, with the same dropout. */
     Activations ofLastTokens() {
         if (lastTokens == null) {
             lastTokens = new Activations();
         }
+        lastTokens.use(dropout);
         return lastTokens;
     }
 

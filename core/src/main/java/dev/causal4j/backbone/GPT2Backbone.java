@@ -116,14 +116,15 @@ public final class GPT2Backbone {
 
     /**
      * The same where only the last token of each chunk is wanted, as after a prompt: the last block, but for its keys and
-     * values, and the last norm leave out the other tokens.
+     * values, and the last norm leave out the other tokens. Where each chunk is one token it is {@link #forward}.
      *
      * @param activations not made for training
      * @return [N, D], whose row {@link Batch#lastRow} of each chunk has the bits {@link #forward} gives it; the others hold
-     *     what enters the last block, which is not finite where a hidden vector is spoilt
+     *     what enters the last block, so that a number that is not finite before it is seen where it comes from
+     * @throws IllegalArgumentException if the activations were made for training
      */
     public Rows forwardLast(Batch batch, Activations activations) {
-        if (activations.forTraining()) {
+        if (activations.areForTraining()) {
             throw new IllegalArgumentException("activations: expected some that keep nothing, got some for training");
         }
         if (batch.rows() == batch.chunks().size()) {
@@ -236,37 +237,38 @@ public final class GPT2Backbone {
     void forwardToInner(int layer, Batch batch, int rows, Activations a) {
         GPT2Block block = blocks.get(layer);
         BlockActivations b = a.block(layer);
-        float[] input = a.input(layer);
         float[] middle = a.middle(layer);
-        float epsilon = shape.layerNormEpsilon();
         int d = shape.hiddenSize();
 
-        Threads.each(rows, r -> block.norm1().forward(epsilon, input, a.normed, r * d));
-        block.queryKeyValue().forward(a.normed, b.queryKeyValue, rows); // [N, 3 D]
+        queryKeyValue(layer, 0, rows, a);
         attention(layer, batch, a); // [N, D]
         block.attentionOut().forward(b.attention, a.normed, rows);
-        add(a.normed, input, a.dropout.ofAttentionOut(layer), rows, a, middle);
+        add(a.normed, a.input(layer), a.dropout.ofAttentionOut(layer), rows, a, middle);
 
-        Threads.each(rows, r -> block.norm2().forward(epsilon, middle, a.normed, r * d));
+        Threads.each(rows, r -> block.norm2().forward(shape.layerNormEpsilon(), middle, a.normed, r * d));
         block.up().forward(a.normed, b.inner, rows); // [N, inner]
+    }
+
+    /** Queries, keys and values [N, 3 D] from {@code from} of the 3 D on. */
+    private void queryKeyValue(int layer, int from, int rows, Activations a) {
+        GPT2Block block = blocks.get(layer);
+        float[] input = a.input(layer);
+        int d = shape.hiddenSize();
+        Threads.each(rows, r -> block.norm1().forward(shape.layerNormEpsilon(), input, a.normed, r * d));
+        block.queryKeyValue().forwardFrom(from, a.normed, a.block(layer).queryKeyValue, rows);
     }
 
     /** The part of a block that later tokens need. */
     private void storeKeysAndValues(int layer, Batch batch, int rows, Activations a) {
-        GPT2Block block = blocks.get(layer);
-        float[] input = a.input(layer);
+        queryKeyValue(layer, shape.hiddenSize(), rows, a);
         float[] queryKeyValue = a.block(layer).queryKeyValue;
-        int d = shape.hiddenSize();
-        Threads.each(rows, r -> block.norm1().forward(shape.layerNormEpsilon(), input, a.normed, r * d));
-        block.queryKeyValue().forwardFrom(d, a.normed, queryKeyValue, rows);
         int[] firstRows = batch.firstRows();
         int heads = shape.heads();
         Threads.run(firstRows.length * heads, task -> {
-            Batch.Chunk chunk = batch.chunks().get(task / heads);
-            int head = task % heads;
+            int c = task / heads;
+            Batch.Chunk chunk = batch.chunks().get(c);
             for (int t = 0; t < chunk.tokens().length; t++) {
-                int query = (firstRows[task / heads] + t) * 3 * d + head * shape.headSize();
-                store(layer, head, chunk.cache(), t, queryKeyValue, query);
+                store(layer, task % heads, chunk.cache(), t, queryKeyValue, query(firstRows[c] + t, task % heads));
             }
         });
     }
@@ -335,7 +337,7 @@ public final class GPT2Backbone {
         BlockActivations b = a.block(layer);
         DropoutMask mask = a.dropout.ofAttention(layer);
         for (int t = 0; t < chunk.tokens().length; t++) {
-            int query = (firstRow + t) * 3 * d + head * headSize;
+            int query = query(firstRow + t, head);
             Kernels.scale(queryScales[layer], 0, b.queryKeyValue, query, headSize);
             store(layer, head, chunk.cache(), t, b.queryKeyValue, query);
         }
@@ -348,12 +350,17 @@ public final class GPT2Backbone {
             Kernels.attention(
                     keys,
                     values,
-                    new Rows(b.queryKeyValue, row * 3 * d + head * headSize, 3 * d, count),
+                    new Rows(b.queryKeyValue, query(row, head), 3 * d, count),
                     position,
                     new Rows(a.scores, scores, scoreWidth(chunk), count),
                     new Rows(b.attention, row * d + head * headSize, d, count),
                     (weights, offset, r, n) -> mask.apply(weights, offset, n, weightAddress(a, row + r, head)));
         }
+    }
+
+    /** Where a row's query of a head begins among queries, keys and values. */
+    private int query(int row, int head) {
+        return row * 3 * shape.hiddenSize() + head * shape.headSize();
     }
 
     /** Copies a head's key and value to the cache, t positions behind what it holds. */

@@ -68,8 +68,9 @@ public final class Generator {
      * @throws IllegalArgumentException if a prompt is empty and the model has no BOS token, a token is not in the
      *     vocabulary, or a prompt is longer than the context
      * @throws IllegalStateException if stop strings are asked of a model without a tokenizer
-     * @throws ArithmeticException if a hidden vector or logit is not a number, naming the first and its position. An
-     *     exception ends all sequences of the call
+     * @throws ArithmeticException if a hidden vector or logit is not a number, naming the first that is seen and its
+     *     position (what the last block makes of a prompt's earlier tokens is not computed). An exception ends all
+     *     sequences of the call
      */
     public List<Generation> generate(List<GenerationRequest> requests, TokenListener listener) {
         List<Sequence> sequences = new ArrayList<>();

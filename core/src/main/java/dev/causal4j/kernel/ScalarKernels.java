@@ -53,7 +53,7 @@ final class ScalarKernels implements KernelSet {
 
     @Override
     public int rowPanels(int bytes) {
-        return 1;
+        return ScalarProducts.SIDE_BY_SIDE;
     }
 
     @Override

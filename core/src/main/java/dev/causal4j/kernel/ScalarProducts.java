@@ -2,6 +2,7 @@ package dev.causal4j.kernel;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.function.IntUnaryOperator;
 
 /**
@@ -18,7 +19,10 @@ final class ScalarProducts {
     private static final ValueLayout.OfFloat FLOAT = ScalarKernels.FLOAT;
 
     /** Panels that are multiplied side by side: of loops over fewer outputs C2's vectors do less. */
-    private static final int SIDE_BY_SIDE = 4;
+    static final int SIDE_BY_SIDE = 4;
+
+    /** Rows for which numbers are widened: their sums, 48 x 256 doubles, stay near. */
+    private static final int ROWS = 48;
 
     /** Steps of k that are widened at once: 16 x 256 floats are half a first-level cache. */
     private static final int STEPS = 16;
@@ -90,21 +94,32 @@ final class ScalarProducts {
 
     /** Row r of x begins at {@code start(r)} and has its next number {@code step} floats further. */
     private static void multiply(Words words, Panels w, float[] x, IntUnaryOperator start, int step, Rows y) {
-        for (int p = 0; p < w.count(); p += SIDE_BY_SIDE) {
-            SideBySide some = new SideBySide(words, w, p, Math.min(SIDE_BY_SIDE, w.count() - p));
-            int outputs = some.outputs;
-            double[] sums = new double[y.count() * outputs]; // [rows, outputs]
-            for (int k = 0; k < w.depth(); k += STEPS) {
-                int steps = Math.min(STEPS, w.depth() - k);
-                some.widen(k, steps);
-                for (int r = 0; r < y.count(); r++) {
-                    int from = start.applyAsInt(r) + k * step;
-                    chain(x, from, step, steps, some.numbers, outputs, sums, r * outputs);
-                }
+        SideBySide some = new SideBySide(words, w);
+        double[] sums = new double[Math.min(y.count(), ROWS) * some.outputs];
+        for (int first = 0; first < y.count(); first += ROWS) {
+            int row = first;
+            Rows out = new Rows(y.data(), y.start(first), y.stride(), Math.min(ROWS, y.count() - first));
+            for (int p = 0; p < w.count(); p += SIDE_BY_SIDE) {
+                some.take(p);
+                multiply(some, x, r -> start.applyAsInt(row + r), step, out, sums);
             }
+        }
+    }
+
+    /** @param sums [rows, outputs] */
+    private static void multiply(SideBySide some, float[] x, IntUnaryOperator start, int step, Rows y, double[] sums) {
+        int outputs = some.outputs;
+        Arrays.fill(sums, 0, y.count() * outputs, 0);
+        for (int k = 0; k < some.w.depth(); k += STEPS) {
+            int steps = Math.min(STEPS, some.w.depth() - k);
+            some.widen(k, steps);
             for (int r = 0; r < y.count(); r++) {
-                some.order(sums, r * outputs, y.data(), y.start(r) + p * Panels.WIDTH);
+                int from = start.applyAsInt(r) + k * step;
+                chain(x, from, step, steps, some.numbers, outputs, sums, r * outputs);
             }
+        }
+        for (int r = 0; r < y.count(); r++) {
+            some.order(sums, r * outputs, y.data(), y.start(r) + some.first * Panels.WIDTH);
         }
     }
 
@@ -145,46 +160,66 @@ final class ScalarProducts {
     private static final class SideBySide {
         private final Words words;
         private final Panels w;
-        private final int first;
-        private final int panels;
-        private final int outputs;
-        private final int lanes; // of a plane, all panels
         private final float[] numbers; // [STEPS, planes, panels, lanes]
         private final int[] stored; // [STEPS, panels, lanes]
-        private final int[] bits; // the same of one plane
-        private final float[] plane; // as floats
+        private final int[] bits; // the words of one panel, or the numbers of one plane
+        private final float[] plane; // likewise as floats
         private final MemorySegment planeBits;
+        private int first;
+        private int panels;
+        private int outputs;
+        private int lanes; // of a plane, all panels
 
-        SideBySide(Words words, Panels w, int first, int panels) {
+        SideBySide(Words words, Panels w) {
             this.words = words;
             this.w = w;
-            this.first = first;
-            this.panels = panels;
-            outputs = panels * Panels.WIDTH;
-            lanes = panels * words.lanes;
+            take(0);
             numbers = new float[STEPS * outputs];
-            stored = new int[STEPS * lanes];
-            bits = new int[STEPS * lanes];
+            stored = new int[words == Words.F32 ? 0 : STEPS * lanes];
+            bits = new int[stored.length];
             plane = new float[STEPS * lanes];
             planeBits = MemorySegment.ofArray(plane);
         }
 
+        /** Goes on to panel {@code first} and those beside it. */
+        void take(int first) {
+            this.first = first;
+            panels = Math.min(SIDE_BY_SIDE, w.count() - first);
+            outputs = panels * Panels.WIDTH;
+            lanes = panels * words.lanes;
+        }
+
         /** Widens steps k to k + steps - 1. */
         void widen(int k, int steps) {
-            for (int p = 0; p < panels; p++) {
-                long from = w.start(first + p) + (long) k * words.lanes * Integer.BYTES;
-                if (words == Words.F32) {
-                    MemorySegment.copy(w.data(), FLOAT, from, plane, 0, steps * words.lanes);
-                    place(plane, numbers, steps, words.lanes, outputs, p * words.lanes);
-                } else {
-                    MemorySegment.copy(w.data(), ScalarKernels.INT, from, bits, 0, steps * words.lanes);
-                    place(bits, stored, steps, words.lanes, lanes, p * words.lanes);
-                }
+            if (words == Words.F32) {
+                widenNothing(k, steps);
+                return;
             }
-            for (int i = 0; i < words.planes && words != Words.F32; i++) {
+            for (int p = 0; p < panels; p++) {
+                MemorySegment.copy(w.data(), ScalarKernels.INT, position(p, k), bits, 0, steps * words.lanes);
+                place(bits, stored, steps, words.lanes, lanes, p * words.lanes);
+            }
+            for (int i = 0; i < words.planes; i++) {
                 widenPlane(i, steps * lanes);
                 place(plane, numbers, steps, lanes, outputs, i * lanes);
             }
+        }
+
+        /** f32 is placed as it is. */
+        private void widenNothing(int k, int steps) {
+            if (panels == 1) {
+                MemorySegment.copy(w.data(), FLOAT, position(0, k), numbers, 0, steps * lanes);
+                return;
+            }
+            for (int p = 0; p < panels; p++) {
+                MemorySegment.copy(w.data(), FLOAT, position(p, k), plane, 0, steps * words.lanes);
+                place(plane, numbers, steps, words.lanes, outputs, p * words.lanes);
+            }
+        }
+
+        /** Bytes to step k of a panel. */
+        private long position(int panel, int k) {
+            return w.start(first + panel) + (long) k * words.lanes * Integer.BYTES;
         }
 
         private void widenPlane(int index, int count) {

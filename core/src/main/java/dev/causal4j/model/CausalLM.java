@@ -167,11 +167,12 @@ public record CausalLM(
 
     /**
      * The same where only the last token of each chunk is wanted, as after a prompt: of twelve layers that leaves out a
-     * fifteenth of the work.
+     * fifteenth of the work. When it throws, no cache has changed its length.
      *
-     * @param activations not made for training
+     * @param activations the caller's scratch, not made for training
      * @return [N, D]; row {@link Batch#lastRow} of each chunk has the bits {@link #forward} gives it, the others are no hidden
-     *     vectors
+     *     vectors (see {@link GPT2Backbone#forwardLast})
+     * @throws IllegalArgumentException as {@link #forward}, or if the activations were made for training
      */
     public Rows forwardLast(Batch batch, Activations activations) {
         embed(batch, activations);

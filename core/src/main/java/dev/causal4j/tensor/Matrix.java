@@ -30,7 +30,7 @@ public final class Matrix {
     /** Tasks for each thread: enough to even out a slow core, few enough that each reads a long run. */
     private static final int TASKS_PER_THREAD = 16;
 
-    /** Panels of a task for few rows, at least, where there are so many: the next may be read while one is multiplied. */
+    /** Panels of a task for rows in few tiles, at least, where there are so many: they are read in one run. */
     private static final int LEAST_RUN = 12;
 
     /** Where a thread's products make tiles of their rows. */

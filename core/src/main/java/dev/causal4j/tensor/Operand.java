@@ -17,7 +17,7 @@ public record Operand(Rows rows, @Nullable RowTiles tiles) {
     /** Bytes of tiles, unless a tile needs more; 512 rows of 3,072 inputs take 8.5 MB. */
     static final int MOST_BYTES = 12 << 20;
 
-    /** Register tiles for which a panel is worth reading: 48 rows. */
+    /** Register tiles of six for which a panel is worth reading: of 43 rows or more. */
     static final int LEAST_TILES = 8;
 
     /** Where tiles are made, kept for the next operand. Belongs to one caller; not thread-safe. */

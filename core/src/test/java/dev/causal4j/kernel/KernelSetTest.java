@@ -77,6 +77,39 @@ class KernelSetTest {
         }
     }
 
+    /** One special number in each row and in each output, so that most sums go on as numbers for a while. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 8, 17})
+    void productsOfSpecialNumbersHaveTheBitsOfTheSpecification(int rows) {
+        int depth = 131;
+        float[] x = numbers(rows * depth);
+        for (int r = 0; r < rows; r++) {
+            x[r * depth + 7 * r % depth] = SPECIAL[(r + rows) % SPECIAL.length];
+        }
+        Panels w = panels(5, depth, 4);
+        for (int n = 0; n < 5 * 64; n++) {
+            long number = w.start(n / 64) + (n % depth * 64L + n % 64) * 4;
+            w.data().set(ScalarKernels.FLOAT, number, SPECIAL[n % SPECIAL.length]);
+        }
+        float[] expected = new float[rows * 320];
+        float[] actual = new float[rows * 320];
+        multiply(scalar, w, Rows.of(x, depth, rows), Rows.of(expected, 320, rows), 4);
+        multiply(vector, w, Rows.of(x, depth, rows), Rows.of(actual, 320, rows), 4);
+        assertThat(actual).containsExactly(expected);
+        for (int r = 0; r < rows; r++) {
+            for (int n = 0; n < 320; n++) {
+                float sum = 0;
+                for (int k = 0; k < depth; k++) {
+                    float weight = w.data().get(ScalarKernels.FLOAT, w.start(n / 64) + (k * 64L + n % 64) * 4);
+                    sum = Math.fma(x[r * depth + k], weight, sum);
+                }
+                assertThat(Float.floatToIntBits(expected[r * 320 + n]))
+                        .as("row %d, output %d", r, n)
+                        .isEqualTo(Float.floatToIntBits(sum));
+            }
+        }
+    }
+
     private static void multiply(KernelSet set, Panels w, Rows x, Rows y, int bytes) {
         if (set.tileRows(y.count()) > 0) {
             RowTiles tiles = tiles(x, w.depth(), set.tileRows(y.count()));
@@ -164,6 +197,9 @@ class KernelSetTest {
             Panels w = panels(1, depth, 4);
             RowTiles x = tiles(new Rows(numbers(5 + rows * (depth + 3)), 5, depth + 3, rows), depth, RowTiles.ROWS);
             MemorySegment expected = memory(rows * 256L + 8);
+            for (int i = 0; i < SPECIAL.length; i++) {
+                expected.set(ScalarKernels.FLOAT, 4 + i * 4L, SPECIAL[i]);
+            }
             MemorySegment actual = Arena.ofAuto().allocate(rows * 256L + 8, 64).copyFrom(expected);
             scalar.addProductF32(w, x, expected, 4);
             vector.addProductF32(w, x, actual, 4);
@@ -430,9 +466,11 @@ class KernelSetTest {
         specification.apply(expected, 1, x.length - 1);
         twin.apply(actual, 1, x.length - 1);
         for (int i = 0; i < x.length; i++) {
-            // floatToIntBits: every NaN counts as one.
-            if (Float.floatToIntBits(actual[i]) != Float.floatToIntBits(expected[i])) {
-                assertThat(actual[i]).as("at %s", x[i]).isEqualTo(expected[i]);
+            int bits = Float.floatToIntBits(actual[i]); // every NaN counts as one
+            if (bits != Float.floatToIntBits(expected[i])) { // as numbers, 0 and -0 would be equal
+                assertThat(bits)
+                        .as("at %s: %s and %s", x[i], actual[i], expected[i])
+                        .isEqualTo(Float.floatToIntBits(expected[i]));
             }
         }
     }

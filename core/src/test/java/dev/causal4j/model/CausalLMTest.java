@@ -8,6 +8,7 @@ import dev.causal4j.backbone.Batch;
 import dev.causal4j.backbone.GPT2Backbone;
 import dev.causal4j.backbone.GPT2Shape;
 import dev.causal4j.backbone.KVCache;
+import dev.causal4j.backbone.Linear;
 import dev.causal4j.generation.FinishReason;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
@@ -15,9 +16,12 @@ import dev.causal4j.generation.Generator;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.kernel.Rows;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Matrix;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.io.InputStream;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -152,6 +156,34 @@ class CausalLMTest {
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("activations: expected some that keep nothing, got some for training");
         assertThat(cache.length()).isZero();
+    }
+
+    /** The last block's last matrix is unmapped, when the cache has been advanced to the last tokens. */
+    @Test
+    void aLastBlockThatThrowsLeavesTheCacheAsItWas() {
+        Activations activations = new Activations();
+        CausalLM model;
+        KVCache cache;
+        try (Arena arena = Arena.ofShared()) {
+            model = parts.withLinearLayers((name, layer) ->
+                    name.equals("h.1.mlp.c_proj") ? new Linear(in(arena, layer.weight()), layer.bias()) : layer);
+            cache = model.newCache();
+            model.forwardLast(Batch.of(cache, 1, 2, 3), activations);
+        }
+        assertThatThrownBy(() -> model.forwardLast(Batch.of(cache, 4, 5), activations))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessage("Already closed");
+        assertThat(cache.length()).isEqualTo(3);
+    }
+
+    private static Matrix in(Arena arena, Matrix matrix) {
+        MemorySegment panels = matrix.panelData();
+        return Matrix.ofPanels(
+                matrix.dtype(),
+                matrix.rows(),
+                matrix.cols(),
+                arena.allocate(panels.byteSize(), 64).copyFrom(panels),
+                matrix.scales());
     }
 
     /** A cache of 1, 2, 3 gives the rest of the context the bits it has without a cache. */

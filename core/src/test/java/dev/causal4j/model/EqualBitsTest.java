@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.causal4j.JavaProcess;
 import dev.causal4j.backbone.Activations;
 import dev.causal4j.backbone.Batch;
+import dev.causal4j.backbone.Dropout;
 import dev.causal4j.backbone.GPT2Shape;
 import dev.causal4j.backbone.KVCache;
 import dev.causal4j.backbone.Linear;
@@ -135,17 +136,45 @@ class EqualBitsTest {
         assertSameBits(Arrays.copyOfRange(together, VOCABULARY, together.length), logits(model, second));
     }
 
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 3})
+    void lastTokensAloneAgreeWithAWholeForward(int count) {
+        Threads.use(count);
+        lastTokensAgree(model, new Activations(), new Activations());
+        GPT2Shape oneLayerOfWholePanels = new GPT2Shape(200, 128, 1, 2, 256, 1e-5f, true, false);
+        lastTokensAgree(
+                CausalLM.create(GPT2Config.of(oneLayerOfWholePanels, VOCABULARY), 20, dtype),
+                new Activations(),
+                new Activations());
+    }
+
     @Test
-    void lastTokensAloneAgreeWithAWholeForward() {
-        lastTokensAgree(model);
+    void lastTokensAloneAgreeWithAdaptersAndDropout() {
         Random random = new Random(6);
-        lastTokensAgree(model.withLinearLayers((name, layer) -> new Linear(
+        CausalLM adapted = model.withLinearLayers((name, layer) -> new Linear(
                 layer.weight(),
                 layer.bias(),
                 new LowRank(
                         matrix(2, layer.weight().cols(), random),
                         matrix(layer.weight().rows(), 2, random),
-                        0.7f))));
+                        0.7f)));
+        Activations whole = new Activations();
+        Activations some = new Activations();
+        Dropout dropout = new Dropout(0.1, 0.2, 0.3, 7, 11, 5);
+        whole.use(dropout);
+        some.use(dropout);
+        lastTokensAgree(adapted, whole, some);
+    }
+
+    @Test
+    void theLastTokenOfAPromptThatFillsTheContextAgrees() {
+        int[] tokens = tokens(38, SHAPE.contextLength());
+        Batch batch = Batch.of(model.newCache(), tokens);
+        Rows last = model.forwardLast(batch, new Activations());
+        float[] all = logits(model, tokens);
+        int row = batch.lastRow(0);
+        assertSameBits(
+                model.head().logits(last, row), Arrays.copyOfRange(all, row * VOCABULARY, (row + 1) * VOCABULARY));
     }
 
     private static Matrix matrix(int rows, int cols, Random random) {
@@ -159,10 +188,8 @@ class EqualBitsTest {
     }
 
     /** A sequence that began earlier, one token alone, and one that begins; then all go on from what was cached. */
-    private static void lastTokensAgree(CausalLM model) {
+    private static void lastTokensAgree(CausalLM model, Activations whole, Activations some) {
         List<int[]> sequences = List.of(tokens(31, 77), tokens(32, 1), tokens(33, 66));
-        Activations whole = new Activations();
-        Activations some = new Activations();
         List<KVCache> expected = new ArrayList<>();
         List<KVCache> actual = new ArrayList<>();
         for (int[] ignored : sequences) {
@@ -241,14 +268,21 @@ class EqualBitsTest {
             CausalLM model = model(DType.valueOf(args[0]));
             CRC32 crc = new CRC32();
             for (int length : new int[] {1, 2, 6, 13, 65, 131}) {
-                for (float logit : logits(model, tokens(length, length))) {
-                    crc.update(HexFormat.of()
-                            .toHexDigits(Float.floatToRawIntBits(logit))
-                            .getBytes(StandardCharsets.US_ASCII));
-                }
+                update(crc, logits(model, tokens(length, length)));
+                Batch batch = Batch.of(model.newCache(), tokens(length, length));
+                Rows last = model.forwardLast(batch, new Activations());
+                update(crc, model.head().logits(last, batch.lastRow(0)));
             }
             System.out.println("kernels " + Kernels.name());
             System.out.println("digest " + crc.getValue());
+        }
+
+        private static void update(CRC32 crc, float[] logits) {
+            for (float logit : logits) {
+                crc.update(HexFormat.of()
+                        .toHexDigits(Float.floatToRawIntBits(logit))
+                        .getBytes(StandardCharsets.US_ASCII));
+            }
         }
     }
 
@@ -270,10 +304,12 @@ class EqualBitsTest {
     private static void assertSameBits(float[] actual, float[] expected) {
         assertThat(actual.length).isEqualTo(expected.length);
         for (int i = 0; i < expected.length; i++) {
-            if (Float.floatToRawIntBits(actual[i]) != Float.floatToRawIntBits(expected[i])) {
-                assertThat(actual[i])
-                        .as("row %d, token %d", i / VOCABULARY, i % VOCABULARY)
-                        .isEqualTo(expected[i]);
+            int bits = Float.floatToRawIntBits(actual[i]);
+            int expectedBits = Float.floatToRawIntBits(expected[i]);
+            if (bits != expectedBits) { // as numbers, 0 and -0 would be equal
+                assertThat(bits)
+                        .as("row %d, token %d: %s and %s", i / VOCABULARY, i % VOCABULARY, actual[i], expected[i])
+                        .isEqualTo(expectedBits);
             }
         }
     }
