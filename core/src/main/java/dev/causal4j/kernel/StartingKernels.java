@@ -266,7 +266,7 @@ final class StartingKernels implements KernelSet {
             return;
         }
         plain.fillTile(x, row, height, depth, to, at);
-        if (fillTile.due((long) height * depth * ELEMENT / 16)) {
+        if (fillTile.due((long) height * depth * ELEMENT / 4)) {
             Rows rows = new Rows(x.data(), x.start(row), 0, height); // one row, again and again
             float[] sample = new float[depth * RowTiles.STEP];
             fillTile.compare(new Sample(

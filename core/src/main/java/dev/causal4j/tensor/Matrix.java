@@ -33,6 +33,9 @@ public final class Matrix {
     /** Panels of a task for rows in few tiles, at least, where there are so many: they are read in one run. */
     private static final int LEAST_RUN = 12;
 
+    /** Register tiles for which a panel is worth reading by itself: 48 rows. */
+    private static final int LEAST_TILES = 8;
+
     /** Where a thread's products make tiles of their rows. */
     private static final ThreadLocal<Operand.Memory> OPERANDS = ThreadLocal.withInitial(Operand.Memory::new);
 
@@ -230,11 +233,13 @@ public final class Matrix {
     }
 
     private void multiply(int firstPanel, Operand x, float @Nullable [] bias, Rows y) {
-        if (x.areMany()) {
+        boolean tiled = x.tiles() != null;
+        // Threads share too few panels unevenly, unless each is cut by its rows.
+        boolean fewPanels = panels() - firstPanel < LEAST_RUN / 2 * Threads.count();
+        if (x.areMany() || (tiled && fewPanels && RowTiles.needed(y.count()) >= LEAST_TILES)) {
             multiplyMany(firstPanel, x, bias, y);
             return;
         }
-        boolean tiled = x.tiles() != null;
         int unit = tiled ? 1 : rowPanels();
         int units = Math.ceilDiv(panels() - firstPanel, unit);
         int perThread = Math.clamp(units / ((tiled ? LEAST_RUN : 1) * Threads.count()), 1, TASKS_PER_THREAD);
@@ -260,8 +265,7 @@ public final class Matrix {
     private void multiplyMany(int firstPanel, Operand x, float @Nullable [] bias, Rows y) {
         int panels = panels() - firstPanel;
         int tiles = RowTiles.needed(y.count());
-        int parts =
-                Math.clamp(TASKS_PER_THREAD * Threads.count() / panels, 1, Math.max(1, tiles / Operand.LEAST_TILES));
+        int parts = Math.clamp(TASKS_PER_THREAD * Threads.count() / panels, 1, Math.max(1, tiles / LEAST_TILES));
         int partRows = RowTiles.ROWS * Math.ceilDiv(tiles, parts);
         Threads.run(panels * parts, task -> {
             int first = task % parts * partRows;

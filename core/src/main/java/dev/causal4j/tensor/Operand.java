@@ -17,8 +17,8 @@ public record Operand(Rows rows, @Nullable RowTiles tiles) {
     /** Bytes of tiles, unless a tile needs more; 512 rows of 3,072 inputs take 8.5 MB. */
     static final int MOST_BYTES = 12 << 20;
 
-    /** Register tiles of six for which a panel is worth reading: of 43 rows or more. */
-    static final int LEAST_TILES = 8;
+    /** Register tiles of six whose results stay in the cache beside those of other panels: of 258 rows. */
+    private static final int MOST_TILES = 43;
 
     /** Where tiles are made, kept for the next operand. Belongs to one caller; not thread-safe. */
     public static final class Memory {
@@ -49,9 +49,9 @@ public record Operand(Rows rows, @Nullable RowTiles tiles) {
         return new Operand(x, tiles);
     }
 
-    /** Whether there are so many rows that each panel is worth reading for itself. */
+    /** Whether there are so many rows that a panel is best finished before the next. */
     boolean areMany() {
-        return tiles != null && tiles.tiles() >= LEAST_TILES;
+        return tiles != null && tiles.tiles() > MOST_TILES;
     }
 
     /**

@@ -133,7 +133,7 @@ class MatrixTest {
         int depth = 19;
         Matrix matrix = rowMajor(dtype, outputs, depth, bf16Numbers(outputs * depth));
         float[] bias = bf16Numbers(outputs);
-        for (int rows : new int[] {1, 5, 13, 42, 43, 200}) {
+        for (int rows : new int[] {1, 5, 13, 42, 43, 258, 259}) {
             Rows x = Rows.of(bf16Numbers(rows * depth), depth, rows);
             Rows whole = Rows.of(new float[rows * outputs], outputs, rows);
             matrix.multiply(x, bias, whole);
