@@ -9,13 +9,10 @@ import dev.causal4j.backbone.Batch;
 import dev.causal4j.backbone.Dropout;
 import dev.causal4j.backbone.GPT2Shape;
 import dev.causal4j.backbone.KVCache;
-import dev.causal4j.backbone.Linear;
-import dev.causal4j.backbone.LowRank;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Rows;
 import dev.causal4j.kernel.Threads;
 import dev.causal4j.tensor.DType;
-import dev.causal4j.tensor.Matrix;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -150,20 +147,12 @@ class EqualBitsTest {
 
     @Test
     void lastTokensAloneAgreeWithAdaptersAndDropout() {
-        Random random = new Random(6);
-        CausalLM adapted = model.withLinearLayers((name, layer) -> new Linear(
-                layer.weight(),
-                layer.bias(),
-                new LowRank(
-                        matrix(2, layer.weight().cols(), random),
-                        matrix(layer.weight().rows(), 2, random),
-                        0.7f)));
         Activations whole = new Activations();
         Activations some = new Activations();
         Dropout dropout = new Dropout(0.1, 0.2, 0.3, 7, 11, 5);
         whole.use(dropout);
         some.use(dropout);
-        lastTokensAgree(adapted, whole, some);
+        lastTokensAgree(NumericalGradientTest.adapted(model), whole, some);
     }
 
     @Test
@@ -175,16 +164,6 @@ class EqualBitsTest {
         int row = batch.lastRow(0);
         assertSameBits(
                 model.head().logits(last, row), Arrays.copyOfRange(all, row * VOCABULARY, (row + 1) * VOCABULARY));
-    }
-
-    private static Matrix matrix(int rows, int cols, Random random) {
-        long seed = random.nextLong();
-        return Matrix.of(DType.F32, rows, cols, (n, row) -> {
-            Random own = new Random(seed + n);
-            for (int k = 0; k < cols; k++) {
-                row[k] = (float) own.nextGaussian();
-            }
-        });
     }
 
     /** A sequence that began earlier, one token alone, and one that begins; then all go on from what was cached. */

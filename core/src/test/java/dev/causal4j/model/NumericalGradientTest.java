@@ -42,7 +42,8 @@ class NumericalGradientTest {
                 adapted(model(new GPT2Shape(9, 15, 1, 3, 22, 1e-5f, true, false), true, 1)));
     }
 
-    private static CausalLM adapted(CausalLM model) {
+    /** The model with an adapter in each linear layer. */
+    static CausalLM adapted(CausalLM model) {
         Random random = new Random(8);
         return model.withLinearLayers((name, layer) -> new Linear(
                 layer.weight(),
