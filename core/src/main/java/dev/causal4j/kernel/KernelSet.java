@@ -14,7 +14,7 @@ interface KernelSet {
     /** The height of the tiles that products of so many rows read; 0 if they read rows where they lie. */
     int tileRows(int rows);
 
-    /** Panels of a size of number, in bytes, that the product of one row reads side by side, at most. */
+    /** Panels of a size of number, in bytes, that the product of rows where they lie reads side by side, at most. */
     int rowPanels(int bytes);
 
     /**

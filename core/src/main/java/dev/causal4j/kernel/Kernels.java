@@ -85,8 +85,8 @@ public final class Kernels {
     }
 
     /**
-     * How many panels, of numbers of so many bytes, the product of one row reads side by side, at most: tasks of a multiple of
-     * that are fastest.
+     * How many panels, of numbers of so many bytes, the product of rows where they lie reads side by side, at most: tasks of
+     * a multiple of that are fastest.
      */
     public static int rowPanels(int bytes) {
         return SET.rowPanels(bytes);

@@ -33,7 +33,7 @@ public final class Matrix {
     /** Panels of a task for rows in few tiles, at least, where there are so many: they are read in one run. */
     private static final int LEAST_RUN = 12;
 
-    /** Register tiles for which a panel is worth reading by itself: 48 rows. */
+    /** Register tiles for which a panel is worth reading by itself: eight, of 43 to 48 rows. */
     private static final int LEAST_TILES = 8;
 
     /** Where a thread's products make tiles of their rows. */

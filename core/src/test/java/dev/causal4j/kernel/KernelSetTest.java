@@ -79,7 +79,7 @@ class KernelSetTest {
 
     /** One special number in each row and in each output, so that most sums go on as numbers for a while. */
     @ParameterizedTest
-    @ValueSource(ints = {1, 2, 8, 17})
+    @ValueSource(ints = {1, 2, 8, 17, 49})
     void productsOfSpecialNumbersHaveTheBitsOfTheSpecification(int rows) {
         int depth = 131;
         float[] x = numbers(rows * depth);
