@@ -24,9 +24,11 @@ import tools.jackson.databind.node.ObjectNode;
  * while it is open, so that no two runs write to one. Belongs to one command; not thread-safe.
  */
 final class ResultFile implements AutoCloseable {
+    private final Path file;
     private final FileChannel channel;
 
-    private ResultFile(FileChannel channel) {
+    private ResultFile(Path file, FileChannel channel) {
+        this.file = file;
         this.channel = channel;
     }
 
@@ -55,7 +57,7 @@ final class ResultFile implements AutoCloseable {
                 channel.truncate(keep(file, channel, kept));
             }
             channel.position(channel.size());
-            return new ResultFile(channel);
+            return new ResultFile(file, channel);
         } catch (IOException | RuntimeException e) {
             channel.close();
             throw e;
@@ -125,7 +127,7 @@ final class ResultFile implements AutoCloseable {
 
     /** Appends whole lines at once. */
     void append(String lines) throws IOException {
-        WholeFile.drain(StandardCharsets.UTF_8.encode(lines), channel);
+        WholeFile.append(file, StandardCharsets.UTF_8.encode(lines), channel);
     }
 
     /** Whether it is the same file as {@code other}. */

@@ -215,6 +215,27 @@ class TrainCommandTest {
         scratch(out, "--steps", "2", "--resume", "--head-only").refused(1, "expected to train All[], got Head[]");
     }
 
+    /** A limit on the size of files fails a write as a full disk does; the log reaches it before there is a checkpoint. */
+    @Test
+    void aFullDiskNamesTheFileThatCouldNotGrow() throws Exception {
+        String limited = "ulimit -f 48; exec \"$@\" " + Program.FILTERED;
+        Program.SCALAR
+                .runInShell(
+                        limited,
+                        "",
+                        arguments(
+                                out,
+                                "--config",
+                                config.toString(),
+                                "--steps",
+                                "2000",
+                                "--held-out",
+                                "0",
+                                "--checkpoint-interval",
+                                "0"))
+                .refused(1, out.resolve("loss.jsonl").toString(), "expected to be able to write", "make room");
+    }
+
     @Test
     void theFolderOfARunIsNotInItsData() throws Exception {
         List<String> options = List.of("--config", config.toString(), "--steps", "1");

@@ -61,10 +61,7 @@ public final class WholeFile {
                 content.writeTo(channel);
                 force(channel);
             } catch (WriteFailure e) {
-                throw new IOException(
-                        target + ": expected to be able to write this file, got " + e.getMessage()
-                                + "; make room, or name another folder",
-                        e);
+                throw e.of(target);
             }
             Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
         } catch (Throwable failure) {
@@ -93,6 +90,15 @@ public final class WholeFile {
         }
     }
 
+    /** The same into a file that stays as it is if that fails, but for a part of these bytes; the error names the file. */
+    public static void append(Path file, ByteBuffer buffer, FileChannel channel) throws IOException {
+        try {
+            drain(buffer, channel);
+        } catch (WriteFailure e) {
+            throw e.of(file);
+        }
+    }
+
     private static void force(FileChannel channel) throws IOException {
         try {
             channel.force(true);
@@ -112,6 +118,14 @@ public final class WholeFile {
         /** Leaves alone what has a kind of its own, such as the close of a channel by an interrupt. */
         static IOException of(IOException e) {
             return e.getClass() == IOException.class ? new WriteFailure(e) : e;
+        }
+
+        /** The failure to write a file. */
+        IOException of(Path file) {
+            return new IOException(
+                    file + ": expected to be able to write this file, got " + getMessage()
+                            + "; make room, or name another folder",
+                    this);
         }
     }
 }
