@@ -215,7 +215,7 @@ class TrainCommandTest {
         scratch(out, "--steps", "2", "--resume", "--head-only").refused(1, "expected to train All[], got Head[]");
     }
 
-    /** A limit on the size of files fails a write as a full disk does; the log reaches it before there is a checkpoint. */
+    /** A limit on the size of files is like a full disk; the log reaches it before there is a checkpoint. */
     @Test
     void aFullDiskNamesTheFileThatCouldNotGrow() throws Exception {
         String limited = "ulimit -f 48; exec \"$@\" " + Program.FILTERED;

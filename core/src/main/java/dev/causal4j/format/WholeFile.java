@@ -11,7 +11,8 @@ import java.util.UUID;
 
 /**
  * Writes a file whole or not at all: to a new file beside the target, which then takes its place. Whoever opens the
- * target finds what was there before or all that is new. Thread-safe.
+ * target finds what was there before or all that is new. {@link #append} alone adds to a file, and may leave a part of what
+ * it adds. Thread-safe.
  */
 public final class WholeFile {
     private WholeFile() {}
@@ -61,7 +62,7 @@ public final class WholeFile {
                 content.writeTo(channel);
                 force(channel);
             } catch (WriteFailure e) {
-                throw e.of(target);
+                throw e.naming(target);
             }
             Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
         } catch (Throwable failure) {
@@ -90,12 +91,12 @@ public final class WholeFile {
         }
     }
 
-    /** The same into a file that stays as it is if that fails, but for a part of these bytes; the error names the file. */
+    /** Writes all that remains to the end of {@code file}, whose channel it is; a failure names it and may leave a part. */
     public static void append(Path file, ByteBuffer buffer, FileChannel channel) throws IOException {
         try {
             drain(buffer, channel);
         } catch (WriteFailure e) {
-            throw e.of(file);
+            throw e.naming(file);
         }
     }
 
@@ -120,8 +121,8 @@ public final class WholeFile {
             return e.getClass() == IOException.class ? new WriteFailure(e) : e;
         }
 
-        /** The failure to write a file. */
-        IOException of(Path file) {
+        /** The same with the file's name and what to do. */
+        IOException naming(Path file) {
             return new IOException(
                     file + ": expected to be able to write this file, got " + getMessage()
                             + "; make room, or name another folder",
