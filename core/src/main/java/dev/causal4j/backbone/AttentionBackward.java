@@ -42,6 +42,7 @@ final class AttentionBackward {
     private MemorySegment dValues = MemorySegment.NULL; // the same
     private float[] weights = {}; // [64, T]
     private float[] dScores = {}; // [64, T]
+    private float[] factors = {}; // [T], what dropout multiplied the weights of a query by
     private float[] across = {}; // weights or dScores [T, 64], in tiles
     private final float[] dQueries; // [64, parts · 64]
     private final float[] row; // one row of a panel
@@ -64,7 +65,7 @@ final class AttentionBackward {
      * @param v values [T, headSize]
      * @param out what attention gave [T, headSize]
      * @param dOut its gradient
-     * @param dropout what the forward did to the weights
+     * @param dropout what the forward did to the weights: multiplied them by factors that do not depend on them
      * @param scale what the queries were multiplied by
      * @param dq gradient of the unscaled queries [T, headSize], written; those of keys and values follow it at the same
      *     distances as in q, k and v
@@ -120,11 +121,13 @@ final class AttentionBackward {
         int seen = position + 1;
         int at = p.start(r);
         Kernels.softmax(weights, at, seen);
-        dropout.apply(dScores, at, position, seen);
+        Arrays.fill(factors, 0, seen, 1f);
+        dropout.apply(factors, 0, position, seen);
+        Kernels.scale(factors, 0, dScores, at, seen);
         for (int i = at; i < at + seen; i++) {
             dScores[i] = weights[i] * (dScores[i] - delta);
         }
-        dropout.apply(weights, at, position, seen);
+        Kernels.scale(factors, 0, weights, at, seen);
         Arrays.fill(weights, at + seen, at + p.stride(), 0f);
         Arrays.fill(dScores, at + seen, at + ds.stride(), 0f);
     }
@@ -176,6 +179,7 @@ final class AttentionBackward {
         dValues = Arena.ofAuto().allocate(bytes, 64);
         weights = new float[BLOCK * capacity];
         dScores = new float[BLOCK * capacity];
+        factors = new float[capacity];
         across = new float[RowTiles.size(capacity, BLOCK)];
     }
 

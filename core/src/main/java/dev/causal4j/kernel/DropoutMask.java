@@ -4,8 +4,8 @@ import java.util.Objects;
 
 /**
  * Dropout by address (Srivastava et al. 2014, scaled in training): what number p of a mask is applied to is multiplied by
- * 1 / (1 - rate) or by 0, as word p mod 4 of Philox block p / 4 says. Nothing is stored: a backward pass asks again. Immutable and
- * thread-safe.
+ * 1 / (1 - rate) or by 0, as word p mod 4 of Philox block p / 4 says. Nothing is stored: a backward pass asks again.
+ * Immutable and thread-safe.
  *
  * @param rate the share that becomes 0, from 0 to below 1
  * @param seed the key
@@ -15,12 +15,7 @@ public record DropoutMask(double rate, long seed, long stream) {
     private static final int WORDS = 4 * PhiloxBlocks.MOST;
 
     /** What a thread works in: rows are short and many. */
-    private static final ThreadLocal<Scratch> SCRATCH = ThreadLocal.withInitial(Scratch::new);
-
-    private static final class Scratch {
-        final PhiloxBlocks blocks = new PhiloxBlocks();
-        final float[] factors = new float[WORDS];
-    }
+    private static final ThreadLocal<float[]> FACTORS = ThreadLocal.withInitial(() -> new float[WORDS]);
 
     /** @throws IllegalArgumentException if the rate is not 0 to below 1 */
     public DropoutMask {
@@ -44,19 +39,23 @@ public record DropoutMask(double rate, long seed, long stream) {
         if (rate == 0) {
             return;
         }
-        long threshold = (long) (rate * 0x1p32);
-        float scale = (float) (1 / (1 - rate));
         int skipped = (int) position & 3; // words of the first block
-        Scratch scratch = SCRATCH.get();
-        float[] factors = scratch.factors;
+        float[] factors = FACTORS.get();
         for (int from = -skipped; from < n; from += WORDS) {
             int words = Math.min(WORDS, n - from);
-            int blocks = Math.ceilDiv(words, 4);
-            scratch.blocks.fill(seed, stream, (position + from) >>> 2, blocks);
-            scratch.blocks.choose(blocks, threshold, scale, factors);
-            for (int i = Math.max(0, -from); i < words; i++) {
-                x[offset + from + i] *= factors[i];
-            }
+            Kernels.dropoutFactors(this, (position + from) >>> 2, Math.ceilDiv(words, 4), factors);
+            int begin = Math.max(0, -from);
+            Kernels.scale(factors, begin, x, offset + from + begin, words - begin);
         }
+    }
+
+    /** Words below it drop what they are for. */
+    long threshold() {
+        return (long) (rate * 0x1p32);
+    }
+
+    /** What the others multiply by. */
+    float kept() {
+        return (float) (1 / (1 - rate));
     }
 }

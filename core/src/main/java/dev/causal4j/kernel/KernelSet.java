@@ -59,6 +59,13 @@ interface KernelSet {
     /** {@link AdamWStep#apply} where the numbers lie. */
     void adamW(AdamWStep step, AdamWStep.Numbers numbers);
 
+    /**
+     * What the words of a mask's Philox blocks, from {@code block} on, multiply by: {@link DropoutMask#kept}, or 0 for
+     * those below {@link DropoutMask#threshold}. At most {@value PhiloxBlocks#MOST} blocks; {@code factors} has room for
+     * the words of so many. What is written behind those of {@code blocks} means nothing.
+     */
+    void dropoutFactors(DropoutMask mask, long block, int blocks, float[] factors);
+
     /** sums[j] += w[k][j]², which is exact in double, for k = 0, 1, ... */
     void addSquares(Panels w, double[] sums);
 

@@ -179,6 +179,13 @@ public final class Kernels {
         SET.addSquares(w, sums);
     }
 
+    /** What the words of {@code blocks} Philox blocks of a mask multiply by, see {@link KernelSet#dropoutFactors}. */
+    static void dropoutFactors(DropoutMask mask, long block, int blocks, float[] factors) {
+        Objects.checkIndex(blocks, PhiloxBlocks.MOST + 1);
+        Objects.checkFromIndexSize(0, 4 * PhiloxBlocks.MOST, factors.length);
+        SET.dropoutFactors(mask, block, blocks, factors);
+    }
+
     /** Changes weights and their moments by a step of AdamW, see {@link AdamWStep#apply}. */
     public static void adamW(AdamWStep step, AdamWStep.Numbers numbers) {
         SET.adamW(step, numbers);

@@ -107,6 +107,11 @@ final class ScalarKernels implements KernelSet {
     }
 
     @Override
+    public void dropoutFactors(DropoutMask mask, long block, int blocks, float[] factors) {
+        PhiloxBlocks.factors(mask, block, blocks, factors);
+    }
+
+    @Override
     public void adamW(AdamWStep step, AdamWStep.Numbers numbers) {
         ScalarBackward.adamW(step, numbers);
     }

@@ -406,6 +406,11 @@ final class StartingKernels implements KernelSet {
     }
 
     @Override
+    public void dropoutFactors(DropoutMask mask, long block, int blocks, float[] factors) {
+        vector.dropoutFactors(mask, block, blocks, factors);
+    }
+
+    @Override
     public void adamW(AdamWStep step, AdamWStep.Numbers numbers) {
         vector.adamW(step, numbers);
     }

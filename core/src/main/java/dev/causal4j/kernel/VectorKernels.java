@@ -102,6 +102,11 @@ final class VectorKernels implements KernelSet {
     }
 
     @Override
+    public void dropoutFactors(DropoutMask mask, long block, int blocks, float[] factors) {
+        VectorDropout.factors(mask, block, blocks, factors);
+    }
+
+    @Override
     public void adamW(AdamWStep step, AdamWStep.Numbers numbers) {
         VectorAdamW.update(step, numbers);
     }

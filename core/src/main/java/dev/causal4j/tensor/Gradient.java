@@ -9,7 +9,6 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
-import java.util.Arrays;
 import java.util.Objects;
 import java.util.concurrent.ConcurrentLinkedQueue;
 
@@ -25,9 +24,6 @@ public final class Gradient {
 
     /** Rows of a batch that are summed at once: their part of a panel's product stays in the second-level cache. */
     private static final int BLOCK = 512;
-
-    /** Where a thread makes tiles of the columns of a block. */
-    private static final ThreadLocal<Operand.Memory> COLUMNS = ThreadLocal.withInitial(Operand.Memory::new);
 
     private final int rows;
     private final int cols;
@@ -130,7 +126,7 @@ public final class Gradient {
                 int count = Math.min(BLOCK, dy.count() - r);
                 Rows some = new Rows(dy.data(), dy.start(r), dy.stride(), count);
                 Rows inputs = new Rows(x.data(), x.start(r), x.stride(), count);
-                RowTiles columns = COLUMNS.get().tiles(cols, count); // [cols, R], x transposed
+                RowTiles columns = Operand.memory().tiles(cols, count); // [cols, R], x transposed
                 Threads.each(RowTiles.runs(inputs), run -> columns.fillAcross(run, inputs));
                 boolean first = zero;
                 Threads.run(Panels.needed(rows), panel -> {
@@ -150,21 +146,22 @@ public final class Gradient {
 
     /** 64 columns of a block of rows, as a panel. */
     private static final class Panel {
+        private static final long STEP = 4L * Panels.WIDTH;
+
         private final MemorySegment segment; // [R, 64]
-        private final float[] numbers; // the same, to pack it in
 
         Panel(Arena arena, int rows) {
-            segment = arena.allocate(rows * 4L * Panels.WIDTH, 64);
-            numbers = new float[rows * Panels.WIDTH];
+            segment = arena.allocate(rows * STEP, 64);
         }
 
         /** Packs columns {@code from} to {@code from + width - 1}; those beyond are 0. */
         void pack(Rows dy, int from, int width) {
-            for (int r = 0; r < dy.count(); r++) {
-                System.arraycopy(dy.data(), dy.start(r) + from, numbers, r * Panels.WIDTH, width);
-                Arrays.fill(numbers, r * Panels.WIDTH + width, (r + 1) * Panels.WIDTH, 0f);
+            if (width < Panels.WIDTH) {
+                segment.fill((byte) 0);
             }
-            MemorySegment.copy(numbers, 0, segment, FLOAT, 0, dy.count() * Panels.WIDTH);
+            for (int r = 0; r < dy.count(); r++) {
+                MemorySegment.copy(dy.data(), dy.start(r) + from, segment, FLOAT, r * STEP, width);
+            }
         }
 
         Panels panel(int rows) {

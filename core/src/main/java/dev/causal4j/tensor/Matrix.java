@@ -36,9 +36,6 @@ public final class Matrix {
     /** Register tiles for which a panel is worth reading by itself: eight, of 43 to 48 rows. */
     private static final int LEAST_TILES = 8;
 
-    /** Where a thread's products make tiles of their rows. */
-    private static final ThreadLocal<Operand.Memory> OPERANDS = ThreadLocal.withInitial(Operand.Memory::new);
-
     private final DType dtype;
     private final int rows;
     private final int cols;
@@ -226,7 +223,7 @@ public final class Matrix {
             Rows some = new Rows(x.data(), x.start(first), x.stride(), count);
             multiply(
                     firstPanel,
-                    Operand.of(some, cols, OPERANDS.get()),
+                    Operand.of(some, cols, Operand.memory()),
                     bias,
                     new Rows(y.data(), y.start(first), y.stride(), count));
         }

@@ -20,6 +20,14 @@ public record Operand(Rows rows, @Nullable RowTiles tiles) {
     /** Register tiles of six whose results stay in the cache beside those of other panels: of 258 rows. */
     private static final int MOST_TILES = 43;
 
+    /** A thread's memory for the product it has begun. All kinds share it: a task of a product begins no other product. */
+    private static final ThreadLocal<Memory> OWN = ThreadLocal.withInitial(Memory::new);
+
+    /** The memory of this thread's products. */
+    static Memory memory() {
+        return OWN.get();
+    }
+
     /** Where tiles are made, kept for the next operand. Belongs to one caller; not thread-safe. */
     public static final class Memory {
         private float[] numbers = {};

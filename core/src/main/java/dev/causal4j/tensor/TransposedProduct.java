@@ -29,9 +29,6 @@ final class TransposedProduct {
     /** A part has no fewer rows than this, since it transposes for itself. */
     private static final int LEAST_ROWS = 64;
 
-    /** Where a thread's products make tiles of a group's gradients. */
-    private static final ThreadLocal<Operand.Memory> TILES = ThreadLocal.withInitial(Operand.Memory::new);
-
     private final Matrix matrix;
     private final Rows dy;
     private final Rows dx;
@@ -50,13 +47,12 @@ final class TransposedProduct {
     }
 
     void run() {
-        Operand.Memory memory = TILES.get();
         try (Arena arena = Arena.ofShared()) {
             for (int from = 0; from < matrix.rows(); from += GROUP) {
                 int first = from;
                 int outputs = Math.min(GROUP, matrix.rows() - from);
                 Rows group = new Rows(dy.data(), dy.offset() + from, dy.stride(), dy.count());
-                RowTiles tiles = memory.tiles(dy.count(), outputs);
+                RowTiles tiles = Operand.memory().tiles(dy.count(), outputs);
                 Threads.each(tiles.tiles(), tile -> tiles.fill(tile, group, outputs));
                 Threads.run(parts * Panels.needed(matrix.cols()), task -> {
                     Scratch free = scratch.poll();

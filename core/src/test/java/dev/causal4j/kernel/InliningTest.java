@@ -37,7 +37,8 @@ class InliningTest {
                 VectorBackward.class,
                 VectorTransposition.class,
                 VectorRowTiles.class,
-                VectorAdamW.class
+                VectorAdamW.class,
+                VectorDropout.class
             })
     void whatStoresVectorsIsSmallEnoughToBeInlinedAlways(Class<?> kernels) throws IOException {
         assertThat(methods(kernels).filter(InliningTest::storesVectors))

@@ -250,6 +250,25 @@ class KernelSetTest {
     }
 
     @Test
+    void factorsOfDropoutHaveTheBitsOfTheSpecification() {
+        long beforeTheCarry = (1L << 32) - 21;
+        for (double rate : new double[] {1e-12, 0.1, 0.5, 0.75, Math.nextDown(1.0)}) {
+            DropoutMask mask = new DropoutMask(rate, 0xfedcba9876543210L, 0x8000000312345679L);
+            for (long block : new long[] {0, beforeTheCarry, -1}) {
+                for (int blocks : new int[] {1, 3, 4, 16, 17, 31, 33, 64}) {
+                    float[] expected = new float[256];
+                    float[] actual = new float[256];
+                    scalar.dropoutFactors(mask, block, blocks, expected);
+                    vector.dropoutFactors(mask, block, blocks, actual);
+                    assertThat(Arrays.copyOf(actual, 4 * blocks))
+                            .as("rate %s, %d blocks from %d on", rate, blocks, block)
+                            .containsExactly(Arrays.copyOf(expected, 4 * blocks));
+                }
+            }
+        }
+    }
+
+    @Test
     void sumsOfSquaresHaveTheBitsOfTheSpecification() {
         for (int depth : DEPTHS) {
             Panels w = panels(1, depth, 4);

@@ -29,7 +29,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The promise: the same logits to the last bit, whatever the machine, the threads, the batch, the chunks, the cache. */
+/** The promise: the same logits to the last bit, whatever the machine, the threads, the batch, the chunks, the cache; and gradients. */
 @ParameterizedClass
 @EnumSource(
         value = DType.class,
@@ -239,7 +239,10 @@ class EqualBitsTest {
         return lines.getLast();
     }
 
-    /** Prints which kernels run and a digest of logits for prompts of several lengths, prefilled and decoded. */
+    /**
+     * Prints which kernels run and a digest of logits for prompts of several lengths, prefilled and decoded, and of a training
+     * step's loss and gradients with dropout.
+     */
     static final class Digest {
         private Digest() {}
 
@@ -252,14 +255,22 @@ class EqualBitsTest {
                 Rows last = model.forwardLast(batch, new Activations());
                 update(crc, model.head().logits(last, batch.lastRow(0)));
             }
+            Pass pass = Pass.of(
+                    model,
+                    List.of(tokens(1, 71), tokens(2, 66)),
+                    tokens(3, 71 + 66),
+                    Activations.forTraining(0, Activations.Keep.BLOCKS),
+                    new Dropout(0.1, 0.2, 0.3, 0xfedcba9876543210L, 11, 5));
+            update(crc, (float) pass.loss());
+            pass.gradients().values().forEach(gradient -> update(crc, gradient));
             System.out.println("kernels " + Kernels.name());
             System.out.println("digest " + crc.getValue());
         }
 
-        private static void update(CRC32 crc, float[] logits) {
-            for (float logit : logits) {
+        private static void update(CRC32 crc, float... numbers) {
+            for (float number : numbers) {
                 crc.update(HexFormat.of()
-                        .toHexDigits(Float.floatToRawIntBits(logit))
+                        .toHexDigits(Float.floatToRawIntBits(number))
                         .getBytes(StandardCharsets.US_ASCII));
             }
         }
