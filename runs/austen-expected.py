@@ -72,9 +72,11 @@ def score(text):
     z = logits(ids)[:-1]
     target = torch.tensor(ids[1:])[:, None]
     lp = z.log_softmax(-1).gather(1, target)[:, 0]
-    ranks = (z > z.gather(1, target)).sum(-1)
+    # Between these in float32 too: among the last of 3,072 tokens some are nearer to each other than it can tell.
+    best, worst = [(z > z.gather(1, target) + near).sum(-1) for near in (1e-5, -1e-5)]
     nll = -float(lp.sum())
-    return dict(text=text, tokens=ids, logprobs=[None, *lp.tolist()], ranks=[None, *ranks.tolist()], nll=nll,
+    return dict(text=text, tokens=ids, logprobs=[None, *lp.tolist()], best_ranks=[None, *best.tolist()],
+                worst_ranks=[None, *(worst - 1).tolist()], nll=nll,
                 perplexity=math.exp(nll / (len(ids) - 1)))
 
 

@@ -160,7 +160,7 @@ class ReadmeTest {
 
     @Test
     void theSecondExamplePrintsAPerplexityAndAnOrder() {
-        assertThat(printed(ReadmeTest::scoring)).containsExactly("15.16865764580928", "[1, 0]");
+        assertThat(printed(ReadmeTest::scoring)).containsExactly("16.568407249368207", "[1, 0]");
     }
 
     private static List<String> printed(Runnable example) {
