@@ -11,8 +11,8 @@ import java.util.UUID;
 
 /**
  * Writes a file whole or not at all: to a new file beside the target, which then takes its place. Whoever opens the
- * target finds what was there before or all that is new. {@link #append} alone adds to a file, and may leave a part of what
- * it adds. Thread-safe.
+ * target finds what was there before or all that is new. {@link #append} alone adds to a file, and may leave a part of
+ * what it adds. Thread-safe.
  */
 public final class WholeFile {
     private WholeFile() {}

@@ -12,7 +12,10 @@ import jdk.incubator.vector.LongVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
-/** The twin of {@link PhiloxBlocks#factors}: W Philox blocks side by side, a register for each of their four words. Stateless. */
+/**
+ * The twin of {@link PhiloxBlocks#factors}: W Philox blocks side by side, a register for each of their four words.
+ * Stateless.
+ */
 final class VectorDropout {
     private static final VectorSpecies<Float> S = VectorWidth.floats();
     private static final VectorSpecies<Integer> I = S.withLanes(int.class);

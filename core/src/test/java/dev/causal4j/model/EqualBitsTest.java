@@ -29,7 +29,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** The promise: the same logits to the last bit, whatever the machine, the threads, the batch, the chunks, the cache; and gradients. */
+/**
+ * The promise: the same logits to the last bit, whatever the machine, the threads, the batch, the chunks, the cache; and the
+ * same gradients for all kernels.
+ */
 @ParameterizedClass
 @EnumSource(
         value = DType.class,
