@@ -1,8 +1,8 @@
 package dev.causal4j.benchmarks;
 
+import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Panels;
-import dev.causal4j.kernel.Rows;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -1,8 +1,8 @@
 package dev.causal4j.benchmarks;
 
+import dev.causal4j.compute.Rows;
 import dev.causal4j.head.Candidate;
 import dev.causal4j.head.CausalLMHead;
-import dev.causal4j.kernel.Rows;
 import dev.causal4j.tensor.Matrix;
 import java.util.Comparator;
 import java.util.List;

@@ -1,6 +1,6 @@
 package dev.causal4j.benchmarks;
 
-import dev.causal4j.kernel.Rows;
+import dev.causal4j.compute.Rows;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Matrix;
 import org.openjdk.jmh.annotations.AuxCounters;

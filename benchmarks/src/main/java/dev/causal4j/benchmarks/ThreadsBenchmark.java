@@ -1,6 +1,6 @@
 package dev.causal4j.benchmarks;
 
-import dev.causal4j.kernel.Threads;
+import dev.causal4j.compute.Compute;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.IntStream;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -26,7 +26,7 @@ public class ThreadsBenchmark extends Protocol {
 
     @Benchmark
     public void run() {
-        Threads.run(tasks, ThreadsBenchmark::work);
+        Compute.shared().run(tasks, ThreadsBenchmark::work);
     }
 
     @Benchmark

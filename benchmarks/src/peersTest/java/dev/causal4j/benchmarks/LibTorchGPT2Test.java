@@ -3,10 +3,10 @@ package dev.causal4j.benchmarks;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import ai.djl.ndarray.NDManager;
-import dev.causal4j.backbone.Activations;
-import dev.causal4j.backbone.Batch;
-import dev.causal4j.backbone.GPT2Shape;
-import dev.causal4j.backbone.KVCache;
+import dev.causal4j.decoder.Activations;
+import dev.causal4j.decoder.Batch;
+import dev.causal4j.decoder.GPT2Shape;
+import dev.causal4j.decoder.KVCache;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tensor.DType;
 import org.assertj.core.data.Offset;

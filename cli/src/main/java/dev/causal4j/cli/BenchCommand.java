@@ -1,11 +1,11 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.backbone.Activations;
-import dev.causal4j.backbone.Batch;
-import dev.causal4j.backbone.KVCache;
+import dev.causal4j.compute.Compute;
+import dev.causal4j.compute.Rows;
+import dev.causal4j.decoder.Activations;
+import dev.causal4j.decoder.Batch;
+import dev.causal4j.decoder.KVCache;
 import dev.causal4j.kernel.Kernels;
-import dev.causal4j.kernel.Rows;
-import dev.causal4j.kernel.Threads;
 import dev.causal4j.model.CausalLM;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -178,7 +178,8 @@ final class BenchCommand implements Callable<Integer> {
                 chunks.add(new Batch.Chunk(caches.get(i), new int[] {next[i]}));
             }
             model.head().logits(model.forward(new Batch(chunks), activations), logits);
-            Threads.each(sequences, i -> next[i] = Kernels.argmax(memory.logits, logits.start(i), vocabularySize));
+            Compute.shared()
+                    .each(sequences, i -> next[i] = Kernels.argmax(memory.logits, logits.start(i), vocabularySize));
         }
         double decodeSeconds = (System.nanoTime() - start) / 1e9;
         return new Run(prompt / prefillSeconds, (double) sequences * generate / decodeSeconds, prompt / headSeconds);
@@ -207,7 +208,7 @@ final class BenchCommand implements Callable<Integer> {
                 .put("new_tokens", generate)
                 .put("sequences", sequences)
                 .put("parameters", model.parameters())
-                .put("threads", Threads.count())
+                .put("threads", Compute.shared().threads())
                 .put("dtype", model.dtype().label())
                 .put("kernels", Kernels.name());
         ArrayNode all = document.putArray("runs");
@@ -228,7 +229,7 @@ final class BenchCommand implements Callable<Integer> {
         line(out, "head, positions/s", runs, Run::head);
         out.printf(
                 "%s, %s, %d threads, %d runs; prompt of %d, %d new tokens, %d at once%n",
-                model.dtype().label(), Kernels.name(), Threads.count(), repeat, prompt, generate, sequences);
+                model.dtype().label(), Kernels.name(), Compute.shared().threads(), repeat, prompt, generate, sequences);
     }
 
     private static void line(PrintWriter out, String name, List<Run> runs, ToDoubleFunction<Run> figure) {

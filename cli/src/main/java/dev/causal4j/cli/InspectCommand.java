@@ -1,6 +1,6 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.backbone.GPT2Shape;
+import dev.causal4j.decoder.GPT2Shape;
 import dev.causal4j.model.Checkpoint;
 import dev.causal4j.model.GPT2Config;
 import dev.causal4j.tensor.DType;

@@ -1,7 +1,7 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.austen.AustenModel;
-import dev.causal4j.kernel.Threads;
+import dev.causal4j.compute.Compute;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
 import dev.causal4j.tensor.DType;
@@ -80,7 +80,7 @@ final class ModelOptions {
     void useThreads() {
         if (threads != null) {
             int wanted = threads;
-            Usage.check(spec, () -> Threads.use(wanted));
+            Usage.check(spec, () -> Compute.shared().use(wanted));
         }
     }
 

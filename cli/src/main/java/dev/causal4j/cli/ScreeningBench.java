@@ -1,15 +1,15 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.backbone.Activations;
-import dev.causal4j.backbone.Batch;
+import dev.causal4j.compute.Compute;
+import dev.causal4j.compute.Rows;
+import dev.causal4j.decoder.Activations;
+import dev.causal4j.decoder.Batch;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.Sampler;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.head.Screen;
 import dev.causal4j.head.ScreenedLogits;
 import dev.causal4j.kernel.Kernels;
-import dev.causal4j.kernel.Rows;
-import dev.causal4j.kernel.Threads;
 import dev.causal4j.model.CausalLM;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -61,7 +61,7 @@ final class ScreeningBench {
         ObjectNode document = Json.object()
                 .put("dtype", model.dtype().label())
                 .put("kernels", Kernels.name())
-                .put("threads", Threads.count())
+                .put("threads", Compute.shared().threads())
                 .put("vocabulary_size", head.vocabularySize())
                 .put("hidden_size", head.hiddenSize())
                 .put("states", bench.states.size())

@@ -1,8 +1,8 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.backbone.Activations;
-import dev.causal4j.backbone.Dropout;
-import dev.causal4j.backbone.GPT2Shape;
+import dev.causal4j.decoder.Activations;
+import dev.causal4j.decoder.Dropout;
+import dev.causal4j.decoder.GPT2Shape;
 import dev.causal4j.format.JsonConfig;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;

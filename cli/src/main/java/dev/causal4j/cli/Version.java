@@ -1,7 +1,7 @@
 package dev.causal4j.cli;
 
+import dev.causal4j.compute.Compute;
 import dev.causal4j.kernel.Kernels;
-import dev.causal4j.kernel.Threads;
 import java.util.List;
 import java.util.Objects;
 
@@ -14,6 +14,6 @@ final class Version {
         return List.of(
                 "causal4j " + Objects.requireNonNullElse(version, "(not packaged)"),
                 "JDK " + Runtime.version(),
-                "kernels " + Kernels.name() + ", " + Threads.count() + " threads");
+                "kernels " + Kernels.name() + ", " + Compute.shared().threads() + " threads");
     }
 }

@@ -1,10 +1,10 @@
 package dev.causal4j.generation;
 
-import dev.causal4j.backbone.Activations;
-import dev.causal4j.backbone.Batch;
+import dev.causal4j.compute.Rows;
+import dev.causal4j.decoder.Activations;
+import dev.causal4j.decoder.Batch;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.kernel.Kernels;
-import dev.causal4j.kernel.Rows;
 import dev.causal4j.model.CausalLM;
 import java.util.ArrayList;
 import java.util.List;

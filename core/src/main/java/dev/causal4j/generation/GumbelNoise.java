@@ -1,7 +1,7 @@
 package dev.causal4j.generation;
 
+import dev.causal4j.compute.Compute;
 import dev.causal4j.kernel.CounterRandom;
-import dev.causal4j.kernel.Threads;
 
 /**
  * The draw: the token with the largest x + g, where g = -ln(-ln u) is Gumbel noise, one independent number for each
@@ -41,7 +41,7 @@ final class GumbelNoise {
         int tasks = Math.ceilDiv(candidates.count, CHUNK);
         int[] winners = new int[tasks];
         double[] sums = new double[tasks];
-        Threads.run(tasks, task -> {
+        Compute.shared().run(tasks, task -> {
             CounterRandom.Stream uniforms = uniforms(seed, position);
             double largest = Double.NEGATIVE_INFINITY;
             for (int i = task * CHUNK; i < Math.min(candidates.count, (task + 1) * CHUNK); i++) {

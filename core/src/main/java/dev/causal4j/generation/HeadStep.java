@@ -1,9 +1,9 @@
 package dev.causal4j.generation;
 
+import dev.causal4j.compute.Rows;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.head.Screen;
 import dev.causal4j.head.ScreenedLogits;
-import dev.causal4j.kernel.Rows;
 import java.util.Optional;
 import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;

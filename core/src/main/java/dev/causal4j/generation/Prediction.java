@@ -1,9 +1,9 @@
 package dev.causal4j.generation;
 
+import dev.causal4j.compute.Rows;
 import dev.causal4j.head.Candidate;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.head.LogProbabilities;
-import dev.causal4j.kernel.Rows;
 import java.util.ArrayList;
 import java.util.List;
 

@@ -1,8 +1,8 @@
 package dev.causal4j.generation;
 
+import dev.causal4j.compute.Compute;
 import dev.causal4j.head.ScreenedLogits;
 import dev.causal4j.kernel.CounterRandom;
-import dev.causal4j.kernel.Threads;
 
 /**
  * Finds the logits that a draw from the whole vocabulary needs: with K the largest known sum of scaled logit and noise,
@@ -31,7 +31,7 @@ final class ScreenedDraw {
         }
         int tasks = Math.ceilDiv(bounds.length, GumbelNoise.CHUNK);
         double[] sums = new double[tasks];
-        Threads.run(tasks, task -> {
+        Compute.shared().run(tasks, task -> {
             CounterRandom.Stream uniforms = GumbelNoise.uniforms(seed, position);
             double largest = Double.NEGATIVE_INFINITY;
             int from = task * GumbelNoise.CHUNK;

@@ -1,6 +1,6 @@
 package dev.causal4j.generation;
 
-import dev.causal4j.backbone.KVCache;
+import dev.causal4j.decoder.KVCache;
 import dev.causal4j.head.ScreenedLogits;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.StreamingDecoder;

@@ -1,8 +1,8 @@
 package dev.causal4j.head;
 
+import dev.causal4j.compute.Compute;
+import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.Kernels;
-import dev.causal4j.kernel.Rows;
-import dev.causal4j.kernel.Threads;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Matrix;
@@ -166,7 +166,7 @@ public final class CausalLMHead {
             throw new IllegalArgumentException(
                     "rows: expected one for each of " + tokens.length + " tokens, got " + target.count());
         }
-        Threads.each(tokens.length, i -> embedding.row(tokens[i], target.data(), target.start(i)));
+        Compute.shared().each(tokens.length, i -> embedding.row(tokens[i], target.data(), target.start(i)));
     }
 
     /**
@@ -192,7 +192,7 @@ public final class CausalLMHead {
     public void logits(Rows hidden, Rows logits) {
         projection.multiply(hidden, null, logits);
         if (capped()) {
-            Threads.run(logits.count(), r -> cap(logits.data(), logits.start(r), vocabularySize()));
+            Compute.shared().run(logits.count(), r -> cap(logits.data(), logits.start(r), vocabularySize()));
         }
     }
 

@@ -1,8 +1,8 @@
 package dev.causal4j.head;
 
+import dev.causal4j.compute.Compute;
+import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.Kernels;
-import dev.causal4j.kernel.Rows;
-import dev.causal4j.kernel.Threads;
 import dev.causal4j.tensor.Gradient;
 import java.util.Arrays;
 import java.util.stream.IntStream;
@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The loss of a batch, and its gradients in the same pass: a chunk of logits is computed, turned into its gradient in
  * place, multiplied back into both factors and forgotten (docs/decisions/0014). One use by one caller; not thread-safe,
- * though its parts run on {@link Threads}.
+ * though its parts run on {@link Compute}.
  *
  * <p>Rows whose target is ignored are left out at the start and cost nothing.
  */
@@ -118,7 +118,7 @@ final class FusedLoss {
         double[] values = new double[chunk.length];
         double[] logNormalizers = new double[chunk.length];
         TileSums sums = new TileSums(chunk.length, vocabularySize, false);
-        Threads.run(chunk.length, i -> {
+        Compute.shared().run(chunk.length, i -> {
             int start = logits.start(i);
             for (int tile = 0; tile < TileSums.tiles(vocabularySize); tile++) {
                 sums.take(i, tile, logits.data(), start + tile * TILE);

@@ -1,6 +1,6 @@
 package dev.causal4j.head;
 
-import dev.causal4j.kernel.Threads;
+import dev.causal4j.compute.Compute;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Matrix;
 import java.util.Optional;
@@ -68,7 +68,7 @@ public final class Screen {
         int depth = projection.cols();
         double ofHead = gamma(depth);
         double ofCodes = gamma(depth + 6);
-        Threads.run(Math.ceilDiv(bounds.length, 64), task -> {
+        Compute.shared().run(Math.ceilDiv(bounds.length, 64), task -> {
             float[] row = new float[depth];
             float[] code = new float[depth];
             for (int n = 64 * task; n < Math.min(bounds.length, 64 * task + 64); n++) {

@@ -1,6 +1,6 @@
 package dev.causal4j.head;
 
-import dev.causal4j.kernel.Rows;
+import dev.causal4j.compute.Rows;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.Objects;

@@ -1,9 +1,9 @@
 package dev.causal4j.head;
 
+import dev.causal4j.compute.Compute;
+import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.RowTiles;
-import dev.causal4j.kernel.Rows;
-import dev.causal4j.kernel.Threads;
 import dev.causal4j.tensor.Operand;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The softmax of rows whose logits are never held at once: a tile of logits is computed, reduced to a few numbers a row
  * and forgotten (the online normaliser of Milakov and Gimelshein 2018, arXiv 1805.02867). One use by one caller; not
- * thread-safe, though its tiles run on {@link Threads}.
+ * thread-safe, though its tiles run on {@link Compute}.
  *
  * <p>One task makes the sums of one tile of a row whole ({@link TileSums}), so the result has the same bits for every
  * number of threads and of rows.
@@ -100,9 +100,11 @@ final class StreamingSoftmax {
 
     private void chunk(int from, int to, Partials partials) {
         int rows = to - from;
-        int tileRows =
-                Math.clamp(TILE_BYTES / (4L * TILE * Threads.count()) / RowTiles.ROWS, 2, TILE_ROWS / RowTiles.ROWS)
-                        * RowTiles.ROWS;
+        int tileRows = Math.clamp(
+                        TILE_BYTES / (4L * TILE * Compute.shared().threads()) / RowTiles.ROWS,
+                        2,
+                        TILE_ROWS / RowTiles.ROWS)
+                * RowTiles.ROWS;
         Operand operand = Operand.of(
                 new Rows(hidden.data(), hidden.start(from), hidden.stride(), rows), head.hiddenSize(), memory);
         head.projection().outputs(targets, from, to, hidden, targetLogits);
@@ -110,7 +112,7 @@ final class StreamingSoftmax {
         int rowTiles = Math.ceilDiv(rows, tileRows);
         ConcurrentLinkedQueue<float[]> scratch = new ConcurrentLinkedQueue<>();
         // Neighbouring tasks share their weights, so that these are read once a chunk.
-        Threads.run(tiles * rowTiles, task -> {
+        Compute.shared().run(tiles * rowTiles, task -> {
             float[] free = scratch.poll();
             float[] logits = free == null ? new float[Math.min(rows, tileRows) * TILE] : free;
             int first = from + task % rowTiles * tileRows;
@@ -118,7 +120,7 @@ final class StreamingSoftmax {
             tile(task / rowTiles, first, last, from, operand.slice(first - from, last - first), logits, partials);
             scratch.add(logits);
         });
-        Threads.run(Math.ceilDiv(rows, tileRows), task -> {
+        Compute.shared().run(Math.ceilDiv(rows, tileRows), task -> {
             for (int r = from + task * tileRows; r < Math.min(to, from + (task + 1) * tileRows); r++) {
                 merge(r, r - from, partials);
             }

@@ -2,11 +2,8 @@ package dev.causal4j.kernel;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.HashSet;
-import java.util.Set;
 import java.util.stream.Stream;
 
 /** What the system tells of the machine, where Java does not. It decides how soon a result comes, never its bits. */
@@ -14,20 +11,6 @@ final class Hardware {
     private static final String AMD = "AuthenticAMD";
 
     private Hardware() {}
-
-    /** Physical cores this process may use: hyper-threads share the units that multiply, so they would not help. */
-    static int physicalCores() {
-        int logical = Runtime.getRuntime().availableProcessors();
-        Set<String> cores = new HashSet<>();
-        try (DirectoryStream<Path> cpus = Files.newDirectoryStream(Path.of("/sys/devices/system/cpu"), "cpu[0-9]*")) {
-            for (Path cpu : cpus) {
-                cores.add(Files.readString(cpu.resolve("topology/thread_siblings_list")));
-            }
-        } catch (IOException e) {
-            return logical; // not Linux, or hidden from us
-        }
-        return cores.isEmpty() ? logical : Math.min(logical, cores.size());
-    }
 
     /**
      * Whether the processor reads ahead well enough by itself. A Zen 5 loses a fifth to a third of its speed to words that are

@@ -1,5 +1,6 @@
 package dev.causal4j.kernel;
 
+import dev.causal4j.compute.Rows;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Objects;
@@ -7,7 +8,7 @@ import java.util.Objects;
 /**
  * The only front door to the arithmetic: checks shapes, then calls the kernels chosen when the class loaded.
  * Thread-safe: functions of the caller's arrays, whose results depend on nothing else. None of them shares its work among
- * threads (see {@link Threads}), though a background thread may compile what they call. What is read and what is written
+ * threads (see {@link Compute}), though a background thread may compile what they call. What is read and what is written
  * must not overlap, unless a method says otherwise.
  *
  * <p>The property {@value #PROPERTY} forces {@code scalar}, {@code vector128}, {@code vector256} or {@code vector512};

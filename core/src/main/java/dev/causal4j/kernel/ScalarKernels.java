@@ -1,5 +1,6 @@
 package dev.causal4j.kernel;
 
+import dev.causal4j.compute.Rows;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;

@@ -1,5 +1,7 @@
 package dev.causal4j.kernel;
 
+import dev.causal4j.compute.Rows;
+
 /** Fills {@link RowTiles}: the specification of {@link VectorRowTiles}. Numbers are moved, never computed with. */
 final class ScalarRowTiles {
     /** Steps of a row that are filled at once: 16 KB, which stay in the first-level cache from row to row. */

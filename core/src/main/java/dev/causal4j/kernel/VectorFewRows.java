@@ -11,6 +11,7 @@ import static dev.causal4j.kernel.VectorProducts.int8;
 import static dev.causal4j.kernel.VectorProducts.low;
 import static dev.causal4j.kernel.VectorProducts.words;
 
+import dev.causal4j.compute.Rows;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import jdk.incubator.vector.FloatVector;

@@ -2,6 +2,7 @@ package dev.causal4j.kernel;
 
 import static dev.causal4j.kernel.ScalarKernels.LANES;
 
+import dev.causal4j.compute.Rows;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;

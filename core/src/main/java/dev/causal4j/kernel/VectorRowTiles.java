@@ -7,6 +7,7 @@ import static dev.causal4j.kernel.VectorTransposition.LOW_1;
 import static dev.causal4j.kernel.VectorTransposition.LOW_2;
 import static dev.causal4j.kernel.VectorTransposition.LOW_4;
 
+import dev.causal4j.compute.Rows;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorSpecies;

@@ -7,6 +7,7 @@ import static dev.causal4j.kernel.VectorProducts.W;
 import static dev.causal4j.kernel.VectorProducts.broadcast;
 import static dev.causal4j.kernel.VectorProducts.f32;
 
+import dev.causal4j.compute.Rows;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 

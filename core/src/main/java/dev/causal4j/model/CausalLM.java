@@ -1,13 +1,13 @@
 package dev.causal4j.model;
 
-import dev.causal4j.backbone.Activations;
-import dev.causal4j.backbone.Batch;
-import dev.causal4j.backbone.GPT2Backbone;
-import dev.causal4j.backbone.KVCache;
-import dev.causal4j.backbone.Linear;
+import dev.causal4j.compute.Rows;
+import dev.causal4j.decoder.Activations;
+import dev.causal4j.decoder.Batch;
+import dev.causal4j.decoder.GPT2Backbone;
+import dev.causal4j.decoder.KVCache;
+import dev.causal4j.decoder.Linear;
 import dev.causal4j.format.FormatException;
 import dev.causal4j.head.CausalLMHead;
-import dev.causal4j.kernel.Rows;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;

@@ -1,6 +1,6 @@
 package dev.causal4j.model;
 
-import dev.causal4j.backbone.GPT2Shape;
+import dev.causal4j.decoder.GPT2Shape;
 import dev.causal4j.format.FormatException;
 import dev.causal4j.format.JsonConfig;
 import java.util.LinkedHashSet;

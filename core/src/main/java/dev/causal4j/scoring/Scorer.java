@@ -1,8 +1,8 @@
 package dev.causal4j.scoring;
 
-import dev.causal4j.backbone.Activations;
-import dev.causal4j.backbone.Batch;
-import dev.causal4j.backbone.KVCache;
+import dev.causal4j.decoder.Activations;
+import dev.causal4j.decoder.Batch;
+import dev.causal4j.decoder.KVCache;
 import dev.causal4j.generation.Prediction;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;

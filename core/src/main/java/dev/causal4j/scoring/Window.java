@@ -1,7 +1,7 @@
 package dev.causal4j.scoring;
 
-import dev.causal4j.backbone.Batch;
-import dev.causal4j.backbone.KVCache;
+import dev.causal4j.decoder.Batch;
+import dev.causal4j.decoder.KVCache;
 import dev.causal4j.generation.Prediction;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;

@@ -1,10 +1,10 @@
 package dev.causal4j.tensor;
 
+import dev.causal4j.compute.Compute;
+import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.kernel.RowTiles;
-import dev.causal4j.kernel.Rows;
-import dev.causal4j.kernel.Threads;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -65,7 +65,7 @@ public final class Gradient {
     public double squaredNorm() {
         writeZeros();
         double[] sums = new double[Panels.needed(rows)];
-        Threads.run(sums.length, panel -> {
+        Compute.shared().run(sums.length, panel -> {
             double[] lanes = new double[Panels.WIDTH];
             Kernels.addSquares(new Panels(data, panel * panelBytes(), 0, 1, cols), lanes);
             for (double lane : lanes) {
@@ -109,7 +109,7 @@ public final class Gradient {
 
     /**
      * Adds the gradient of y = x · Wᵀ: g[n][k] = fma(dy[r][n], x[r][k], g[n][k]) for r = 0, 1, ..., shared among
-     * {@link Threads}.
+     * {@link Compute}.
      *
      * @param dy [R, rows()] the gradient of the outputs
      * @param x [R, cols()] the inputs
@@ -127,9 +127,9 @@ public final class Gradient {
                 Rows some = new Rows(dy.data(), dy.start(r), dy.stride(), count);
                 Rows inputs = new Rows(x.data(), x.start(r), x.stride(), count);
                 RowTiles columns = Operand.memory().tiles(cols, count); // [cols, R], x transposed
-                Threads.each(RowTiles.runs(inputs), run -> columns.fillAcross(run, inputs));
+                Compute.shared().each(RowTiles.runs(inputs), run -> columns.fillAcross(run, inputs));
                 boolean first = zero;
-                Threads.run(Panels.needed(rows), panel -> {
+                Compute.shared().run(Panels.needed(rows), panel -> {
                     Panel free = scratch.poll();
                     Panel mine = free == null ? new Panel(arena, most) : free;
                     mine.pack(some, panel * Panels.WIDTH, Math.min(Panels.WIDTH, rows - panel * Panels.WIDTH));
@@ -186,7 +186,7 @@ public final class Gradient {
         }
         writeZeros();
         int tasks = Math.ceilDiv(cols, Panels.WIDTH);
-        Threads.run(tasks, task -> {
+        Compute.shared().run(tasks, task -> {
             int end = Math.min(cols, (task + 1) * Panels.WIDTH);
             for (int i = 0; i < numbers.length; i++) {
                 for (int k = task * Panels.WIDTH; k < end; k++) {

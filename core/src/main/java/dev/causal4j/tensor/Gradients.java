@@ -1,9 +1,9 @@
 package dev.causal4j.tensor;
 
+import dev.causal4j.compute.Compute;
+import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Panels;
-import dev.causal4j.kernel.Rows;
-import dev.causal4j.kernel.Threads;
 import java.util.Arrays;
 import java.util.IdentityHashMap;
 import org.jspecify.annotations.Nullable;
@@ -55,9 +55,9 @@ public final class Gradients {
         if (sum == null) {
             return;
         }
-        int tasks = Math.min(2 * Threads.count(), Panels.needed(sum.length)); // few, for long inner loops
+        int tasks = Math.min(2 * Compute.shared().threads(), Panels.needed(sum.length)); // few, for long inner loops
         float[] data = dy.data();
-        Threads.run(tasks, task -> {
+        Compute.shared().run(tasks, task -> {
             int from = (int) ((long) sum.length * task / tasks);
             int to = (int) ((long) sum.length * (task + 1) / tasks);
             for (int r = 0; r < dy.count(); r++) {

@@ -1,10 +1,10 @@
 package dev.causal4j.tensor;
 
+import dev.causal4j.compute.Compute;
+import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.kernel.RowTiles;
-import dev.causal4j.kernel.Rows;
-import dev.causal4j.kernel.Threads;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -117,7 +117,7 @@ public final class Matrix {
      */
     public static Matrix of(DType dtype, int rows, int cols, Source source) {
         Matrix matrix = zeros(dtype, rows, cols);
-        Threads.run(matrix.panels(), panel -> {
+        Compute.shared().run(matrix.panels(), panel -> {
             float[] row = new float[cols];
             float[] wide = new float[cols * Panels.WIDTH]; // [cols, 64]
             int from = panel * Panels.WIDTH;
@@ -151,7 +151,7 @@ public final class Matrix {
         int cols = dimension(tensor, 0);
         int rows = dimension(tensor, 1);
         Matrix matrix = zeros(dtype, rows, cols);
-        Threads.run(matrix.panels(), panel -> {
+        Compute.shared().run(matrix.panels(), panel -> {
             int from = panel * Panels.WIDTH;
             int width = Math.min(Panels.WIDTH, rows - from);
             float[] wide = new float[cols * Panels.WIDTH]; // [cols, 64]
@@ -191,7 +191,7 @@ public final class Matrix {
     }
 
     /**
-     * y[r][n] = sum over k of x[r][k] · w[n][k] (+ bias[n]), shared among {@link Threads}. The sum is one chain of fused
+     * y[r][n] = sum over k of x[r][k] · w[n][k] (+ bias[n]), shared among {@link Compute}. The sum is one chain of fused
      * multiply-adds in the order of k, then an int8 row's scale is applied, then the bias is added, whatever the number of
      * rows and threads.
      *
@@ -232,16 +232,18 @@ public final class Matrix {
     private void multiply(int firstPanel, Operand x, float @Nullable [] bias, Rows y) {
         boolean tiled = x.tiles() != null;
         // Threads share too few panels unevenly, unless each is cut by its rows.
-        boolean fewPanels = panels() - firstPanel < LEAST_RUN / 2 * Threads.count();
+        boolean fewPanels =
+                panels() - firstPanel < LEAST_RUN / 2 * Compute.shared().threads();
         if (x.areMany() || (tiled && fewPanels && RowTiles.needed(y.count()) >= LEAST_TILES)) {
             multiplyMany(firstPanel, x, bias, y);
             return;
         }
         int unit = tiled ? 1 : rowPanels();
         int units = Math.ceilDiv(panels() - firstPanel, unit);
-        int perThread = Math.clamp(units / ((tiled ? LEAST_RUN : 1) * Threads.count()), 1, TASKS_PER_THREAD);
-        int tasks = Math.min(units, perThread * Threads.count());
-        Threads.run(tasks, task -> {
+        int perThread =
+                Math.clamp(units / ((tiled ? LEAST_RUN : 1) * Compute.shared().threads()), 1, TASKS_PER_THREAD);
+        int tasks = Math.min(units, perThread * Compute.shared().threads());
+        Compute.shared().run(tasks, task -> {
             int from = firstPanel + unit * (int) ((long) units * task / tasks);
             int to = firstPanel + unit * (int) ((long) units * (task + 1) / tasks);
             multiplyPanels(from, Math.min(to, panels()), x, bias, y);
@@ -255,16 +257,18 @@ public final class Matrix {
     }
 
     private int longestShare(int unit) {
-        return unit * Math.ceilDiv(Math.ceilDiv(panels(), unit), Threads.count());
+        return unit
+                * Math.ceilDiv(Math.ceilDiv(panels(), unit), Compute.shared().threads());
     }
 
     /** Many rows: a task is one panel, or where there are few panels a part of the rows of one. */
     private void multiplyMany(int firstPanel, Operand x, float @Nullable [] bias, Rows y) {
         int panels = panels() - firstPanel;
         int tiles = RowTiles.needed(y.count());
-        int parts = Math.clamp(TASKS_PER_THREAD * Threads.count() / panels, 1, Math.max(1, tiles / LEAST_TILES));
+        int parts =
+                Math.clamp(TASKS_PER_THREAD * Compute.shared().threads() / panels, 1, Math.max(1, tiles / LEAST_TILES));
         int partRows = RowTiles.ROWS * Math.ceilDiv(tiles, parts);
-        Threads.run(panels * parts, task -> {
+        Compute.shared().run(panels * parts, task -> {
             int first = task % parts * partRows;
             int count = Math.min(partRows, y.count() - first);
             if (count > 0) {
@@ -355,7 +359,7 @@ public final class Matrix {
 
     /**
      * dx = dy · W, the gradient of the inputs of y = x · Wᵀ: dx[r][k] = sum over n of dy[r][n] · w[n][k], shared among
-     * {@link Threads}. Each 1,024 outputs n are one chain of fused multiply-adds in the order of n; the chains are added in
+     * {@link Compute}. Each 1,024 outputs n are one chain of fused multiply-adds in the order of n; the chains are added in
      * that order. w[n][k] is the number {@link #row} gives. Worth its preparations from 64 rows on.
      *
      * @param dy [R, rows()]
@@ -458,7 +462,7 @@ public final class Matrix {
     }
 
     /**
-     * Chosen outputs of a product without a bias, each with the bits of {@link #output}, shared among {@link Threads}: y[i]
+     * Chosen outputs of a product without a bias, each with the bits of {@link #output}, shared among {@link Compute}: y[i]
      * is output {@code chosen[i]} of row i of x. A row whose stride is 0 serves them all.
      *
      * @param chosen row numbers; those from {@code from} to {@code to} are computed
@@ -472,7 +476,7 @@ public final class Matrix {
             Objects.checkIndex(chosen[i], rows);
             Objects.checkFromIndexSize(x.start(i), cols, x.data().length);
         }
-        Threads.run(Math.ceilDiv(to - from, ChosenOutputs.SIDE_BY_SIDE), task -> {
+        Compute.shared().run(Math.ceilDiv(to - from, ChosenOutputs.SIDE_BY_SIDE), task -> {
             int start = from + task * ChosenOutputs.SIDE_BY_SIDE;
             int count = Math.min(ChosenOutputs.SIDE_BY_SIDE, to - start);
             if (dtype == DType.INT8 || count <= 2) { // int8 has its scales, and one or two are done sooner alone

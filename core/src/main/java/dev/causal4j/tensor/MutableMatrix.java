@@ -1,9 +1,9 @@
 package dev.causal4j.tensor;
 
+import dev.causal4j.compute.Compute;
 import dev.causal4j.kernel.AdamWStep;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Panels;
-import dev.causal4j.kernel.Threads;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -50,7 +50,7 @@ public final class MutableMatrix {
     }
 
     /**
-     * Updates each number by its gradient and its moments, shared among {@link Threads}. Padding is updated too; it is 0
+     * Updates each number by its gradient and its moments, shared among {@link Compute}. Padding is updated too; it is 0
      * everywhere, and must stay so.
      *
      * @throws IllegalArgumentException if the shapes differ
@@ -61,7 +61,7 @@ public final class MutableMatrix {
         check(second.matrix.rows(), second.matrix.cols());
         MemorySegment gradients = gradient.numbers();
         int panel = Math.multiplyExact(matrix.cols(), Panels.WIDTH);
-        Threads.each(Panels.needed(matrix.rows()), p -> {
+        Compute.shared().each(Panels.needed(matrix.rows()), p -> {
             long offset = (long) p * panel * Float.BYTES;
             Kernels.adamW(
                     step, new AdamWStep.Numbers(panels(), gradients, first.panels(), second.panels(), offset, panel));

@@ -1,9 +1,9 @@
 package dev.causal4j.tensor;
 
+import dev.causal4j.compute.Compute;
+import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.RowTiles;
-import dev.causal4j.kernel.Rows;
-import dev.causal4j.kernel.Threads;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -47,13 +47,13 @@ public record Operand(Rows rows, @Nullable RowTiles tiles) {
         }
     }
 
-    /** Prepares rows of {@code cols} numbers, shared among {@link Threads}; many only {@link #most} at a time. */
+    /** Prepares rows of {@code cols} numbers, shared among {@link Compute}; many only {@link #most} at a time. */
     public static Operand of(Rows x, int cols, Memory memory) {
         if (Kernels.tileRows(x.count()) == 0) {
             return new Operand(x, null);
         }
         RowTiles tiles = RowTiles.of(memory.numbers(x.count(), cols), x.count(), cols);
-        Threads.each(tiles.tiles(), tile -> tiles.fill(tile, x, cols));
+        Compute.shared().each(tiles.tiles(), tile -> tiles.fill(tile, x, cols));
         return new Operand(x, tiles);
     }
 

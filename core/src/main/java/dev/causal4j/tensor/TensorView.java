@@ -1,7 +1,7 @@
 package dev.causal4j.tensor;
 
+import dev.causal4j.compute.Compute;
 import dev.causal4j.kernel.Panels;
-import dev.causal4j.kernel.Threads;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;
@@ -49,7 +49,7 @@ public record TensorView(String name, DType dtype, List<Long> shape, MemorySegme
         int rows = matrix.rows();
         int cols = matrix.cols();
         MemorySegment data = allocate(dtype, matrix.parameters(), arena);
-        Threads.run(Panels.needed(rows), panel -> {
+        Compute.shared().run(Panels.needed(rows), panel -> {
             int from = panel * Panels.WIDTH;
             int width = Math.min(Panels.WIDTH, rows - from);
             float[] step = new float[Panels.WIDTH];

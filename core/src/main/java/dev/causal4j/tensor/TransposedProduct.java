@@ -1,10 +1,10 @@
 package dev.causal4j.tensor;
 
+import dev.causal4j.compute.Compute;
+import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.kernel.RowTiles;
-import dev.causal4j.kernel.Rows;
-import dev.causal4j.kernel.Threads;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -13,7 +13,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 
 /**
  * dx = dy · W: the product that contracts over a matrix's outputs. One use by one caller; not thread-safe, though its
- * parts run on {@link Threads}.
+ * parts run on {@link Compute}.
  *
  * <p>Lanes must run over results, which are the matrix's inputs here: 64 of them at a time are transposed into a panel
  * [1024 outputs, 64], and then it is a product like every other.
@@ -40,7 +40,8 @@ final class TransposedProduct {
         this.matrix = matrix;
         this.dy = dy;
         this.dx = dx;
-        int wanted = Math.ceilDiv(2 * Threads.count(), Panels.needed(matrix.cols())); // two tasks a thread, to be even
+        int wanted = Math.ceilDiv(
+                2 * Compute.shared().threads(), Panels.needed(matrix.cols())); // two tasks a thread, to be even
         int most = Math.clamp(dy.count() / LEAST_ROWS, 1, wanted);
         this.partRows = RowTiles.ROWS * Math.max(1, Math.ceilDiv(RowTiles.needed(dy.count()), most));
         this.parts = Math.ceilDiv(dy.count(), partRows);
@@ -53,8 +54,8 @@ final class TransposedProduct {
                 int outputs = Math.min(GROUP, matrix.rows() - from);
                 Rows group = new Rows(dy.data(), dy.offset() + from, dy.stride(), dy.count());
                 RowTiles tiles = Operand.memory().tiles(dy.count(), outputs);
-                Threads.each(tiles.tiles(), tile -> tiles.fill(tile, group, outputs));
-                Threads.run(parts * Panels.needed(matrix.cols()), task -> {
+                Compute.shared().each(tiles.tiles(), tile -> tiles.fill(tile, group, outputs));
+                Compute.shared().run(parts * Panels.needed(matrix.cols()), task -> {
                     Scratch free = scratch.poll();
                     Scratch mine = free == null ? new Scratch(arena, partRows) : free;
                     int row = task % parts * partRows;

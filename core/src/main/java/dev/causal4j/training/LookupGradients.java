@@ -1,7 +1,7 @@
 package dev.causal4j.training;
 
+import dev.causal4j.compute.Rows;
 import dev.causal4j.head.CausalLMHead;
-import dev.causal4j.kernel.Rows;
 import dev.causal4j.tensor.Gradient;
 import java.util.Arrays;
 import java.util.HashMap;

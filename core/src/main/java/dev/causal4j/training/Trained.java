@@ -1,6 +1,6 @@
 package dev.causal4j.training;
 
-import dev.causal4j.backbone.Linear;
+import dev.causal4j.decoder.Linear;
 import dev.causal4j.kernel.CounterRandom;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Parameter;
@@ -113,7 +113,7 @@ public sealed interface Trained {
             });
         }
 
-        private dev.causal4j.backbone.LowRank begin(Matrix weight, long seed, long stream) {
+        private dev.causal4j.decoder.LowRank begin(Matrix weight, long seed, long stream) {
             int cols = weight.cols();
             double bound = 1 / Math.sqrt(cols);
             Matrix down = Matrix.of(DType.F32, rank, cols, (n, row) -> {
@@ -122,7 +122,7 @@ public sealed interface Trained {
                 }
             });
             Matrix up = Matrix.of(DType.F32, weight.rows(), rank, (n, row) -> {});
-            return new dev.causal4j.backbone.LowRank(down, up, (float) (alpha / rank));
+            return new dev.causal4j.decoder.LowRank(down, up, (float) (alpha / rank));
         }
 
         @Override

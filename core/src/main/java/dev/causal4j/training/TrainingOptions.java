@@ -1,7 +1,7 @@
 package dev.causal4j.training;
 
-import dev.causal4j.backbone.Activations;
-import dev.causal4j.backbone.Dropout;
+import dev.causal4j.decoder.Activations;
+import dev.causal4j.decoder.Dropout;
 
 /**
  * How a model is trained. Immutable; made by {@link #builder()}, whose defaults are 1,000 steps of 8 sequences at a rate of

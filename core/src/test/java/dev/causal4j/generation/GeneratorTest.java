@@ -3,12 +3,12 @@ package dev.causal4j.generation;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.causal4j.backbone.Activations;
-import dev.causal4j.backbone.Batch;
-import dev.causal4j.backbone.GPT2Shape;
+import dev.causal4j.compute.Compute;
+import dev.causal4j.compute.Rows;
+import dev.causal4j.decoder.Activations;
+import dev.causal4j.decoder.Batch;
+import dev.causal4j.decoder.GPT2Shape;
 import dev.causal4j.head.CausalLMHead;
-import dev.causal4j.kernel.Rows;
-import dev.causal4j.kernel.Threads;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.GPT2Config;
 import dev.causal4j.tensor.DType;
@@ -39,7 +39,7 @@ class GeneratorTest {
 
     private final CausalLM model = model(Optional.empty(), OptionalInt.of(VOCABULARY - 1), Set.of());
     private final Generator generator = new Generator(model);
-    private final int threads = Threads.count();
+    private final int threads = Compute.shared().threads();
 
     @BeforeEach
     void nobodyInterruptsUs() {
@@ -48,7 +48,7 @@ class GeneratorTest {
 
     @AfterEach
     void restore() {
-        Threads.use(threads);
+        Compute.shared().use(threads);
         Thread.interrupted();
     }
 
@@ -151,7 +151,7 @@ class GeneratorTest {
         GenerationOptions options = sampled(30, 9).topP(0.9).temperature(0.9).build();
         int[] expected = generator.generate(prompt(20), options).tokens();
         for (int count = 1; count <= 3; count++) {
-            Threads.use(count);
+            Compute.shared().use(count);
             assertThat(generator.generate(prompt(20), options).tokens()).containsExactly(expected);
         }
         assertThat(generator

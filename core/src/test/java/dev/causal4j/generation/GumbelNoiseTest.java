@@ -3,8 +3,8 @@ package dev.causal4j.generation;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.causal4j.compute.Compute;
 import dev.causal4j.kernel.CounterRandom;
-import dev.causal4j.kernel.Threads;
 import org.junit.jupiter.api.Test;
 
 class GumbelNoiseTest {
@@ -43,7 +43,7 @@ class GumbelNoiseTest {
         float[] logits = SamplerTest.normals(n);
         logits[77] = Float.NEGATIVE_INFINITY;
         Candidates candidates = new Candidates(n);
-        int threads = Threads.count();
+        int threads = Compute.shared().threads();
         try {
             for (int position = 0; position < 200; position++) {
                 candidates.take(logits);
@@ -57,11 +57,11 @@ class GumbelNoiseTest {
                         best = id;
                     }
                 }
-                Threads.use(1 + position % 2);
+                Compute.shared().use(1 + position % 2);
                 assertThat(GumbelNoise.draw(candidates, 5, position)).isEqualTo(best);
             }
         } finally {
-            Threads.use(threads);
+            Compute.shared().use(threads);
         }
     }
 

@@ -2,11 +2,11 @@ package dev.causal4j.generation;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.causal4j.compute.Rows;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.head.Screen;
 import dev.causal4j.head.ScreenedLogits;
 import dev.causal4j.kernel.CounterRandom;
-import dev.causal4j.kernel.Rows;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Matrix;
 import java.util.LinkedHashMap;

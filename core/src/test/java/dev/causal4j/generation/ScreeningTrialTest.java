@@ -2,9 +2,9 @@ package dev.causal4j.generation;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.causal4j.backbone.GPT2Shape;
+import dev.causal4j.compute.Rows;
+import dev.causal4j.decoder.GPT2Shape;
 import dev.causal4j.head.CausalLMHead;
-import dev.causal4j.kernel.Rows;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.GPT2Config;
 import dev.causal4j.tensor.DType;

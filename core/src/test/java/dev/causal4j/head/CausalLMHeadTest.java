@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.causal4j.kernel.Rows;
+import dev.causal4j.compute.Rows;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Matrix;
 import java.util.Arrays;

@@ -3,8 +3,8 @@ package dev.causal4j.head;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.JavaProcess;
+import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.Kernels;
-import dev.causal4j.kernel.Rows;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Gradient;
 import java.io.IOException;

@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.causal4j.kernel.Rows;
-import dev.causal4j.kernel.Threads;
+import dev.causal4j.compute.Compute;
+import dev.causal4j.compute.Rows;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Matrix;
 import java.util.Arrays;
@@ -18,11 +18,11 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 class LogProbabilitiesTest {
-    private final int threads = Threads.count();
+    private final int threads = Compute.shared().threads();
 
     @AfterEach
     void restoreThreads() {
-        Threads.use(threads);
+        Compute.shared().use(threads);
     }
 
     @ParameterizedTest
@@ -90,10 +90,10 @@ class LogProbabilitiesTest {
         CausalLMHead head = Fixture.head(DType.F32, 1300, 37, 4).withSoftCap(5);
         Rows hidden = Fixture.rows(n, 37, 7);
         int[] targets = Fixture.tokens(n, 1300, 8);
-        Threads.use(1);
+        Compute.shared().use(1);
         LogProbabilities expected = head.logProbabilities(hidden, targets, true, 3);
         for (int count = 2; count <= 3; count++) {
-            Threads.use(count);
+            Compute.shared().use(count);
             assertSameBits(head.logProbabilities(hidden, targets, true, 3), expected, 0, n);
         }
         for (int[] part : new int[][] {{0, 1}, {499, 500}, {3, 10}, {230, 260}}) {

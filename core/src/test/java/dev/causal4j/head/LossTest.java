@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.causal4j.kernel.Rows;
-import dev.causal4j.kernel.Threads;
+import dev.causal4j.compute.Compute;
+import dev.causal4j.compute.Rows;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Matrix;
@@ -20,11 +20,11 @@ import org.junit.jupiter.params.provider.EnumSource;
 class LossTest {
     private static final int IGNORED = CausalLMHead.IGNORED;
 
-    private final int threads = Threads.count();
+    private final int threads = Compute.shared().threads();
 
     @AfterEach
     void restoreThreads() {
-        Threads.use(threads);
+        Compute.shared().use(threads);
     }
 
     /** A loss, the gradient [N, D] by hidden and that [V, D] by the projection. */
@@ -189,10 +189,10 @@ class LossTest {
         Rows hidden = Fixture.rows(300, 71, 2);
         int[] targets = targets(300, 1100, 3);
         LossOptions options = LossOptions.DEFAULT.withLabelSmoothing(0.1).withZLoss(1e-3);
-        Threads.use(1);
+        Compute.shared().use(1);
         Result one = run(head, hidden, targets, options);
         for (int count = 2; count <= 3; count++) {
-            Threads.use(count);
+            Compute.shared().use(count);
             assertSame(run(head, hidden, targets, options), one);
         }
     }

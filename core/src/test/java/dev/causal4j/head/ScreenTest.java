@@ -2,8 +2,8 @@ package dev.causal4j.head;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.CounterRandom;
-import dev.causal4j.kernel.Rows;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Matrix;
 import java.util.stream.Stream;

@@ -2,6 +2,7 @@ package dev.causal4j.kernel;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.causal4j.compute.Rows;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -4,11 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.causal4j.backbone.Activations;
-import dev.causal4j.backbone.Batch;
-import dev.causal4j.backbone.Dropout;
-import dev.causal4j.kernel.Rows;
-import dev.causal4j.kernel.Threads;
+import dev.causal4j.compute.Compute;
+import dev.causal4j.compute.Rows;
+import dev.causal4j.decoder.Activations;
+import dev.causal4j.decoder.Batch;
+import dev.causal4j.decoder.Dropout;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Gradients;
 import java.io.IOException;
@@ -24,11 +24,11 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** The gradients of the whole model. */
 class BackwardTest {
-    private final int threads = Threads.count();
+    private final int threads = Compute.shared().threads();
 
     @AfterEach
     void restoreThreads() {
-        Threads.use(threads);
+        Compute.shared().use(threads);
     }
 
     @ParameterizedTest
@@ -62,10 +62,10 @@ class BackwardTest {
         Golden golden = Golden.load("gpt2-odd");
         CausalLM model = CausalLM.load(golden.folder(), DType.F32);
         Dropout dropout = new Dropout(0.1, 0.2, 0.3, 7, 11, 5);
-        Threads.use(1);
+        Compute.shared().use(1);
         Pass expected = pass(model, golden, Activations.Keep.BLOCKS, dropout);
         for (int count = 1; count <= 3; count++) {
-            Threads.use(count);
+            Compute.shared().use(count);
             Pass actual = pass(model, golden, keep, dropout);
             assertThat(actual.loss()).isEqualTo(expected.loss());
             for (String name : expected.gradients().keySet()) {

@@ -4,14 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.causal4j.JavaProcess;
-import dev.causal4j.backbone.Activations;
-import dev.causal4j.backbone.Batch;
-import dev.causal4j.backbone.Dropout;
-import dev.causal4j.backbone.GPT2Shape;
-import dev.causal4j.backbone.KVCache;
+import dev.causal4j.compute.Compute;
+import dev.causal4j.compute.Rows;
+import dev.causal4j.decoder.Activations;
+import dev.causal4j.decoder.Batch;
+import dev.causal4j.decoder.Dropout;
+import dev.causal4j.decoder.GPT2Shape;
+import dev.causal4j.decoder.KVCache;
 import dev.causal4j.kernel.Kernels;
-import dev.causal4j.kernel.Rows;
-import dev.causal4j.kernel.Threads;
 import dev.causal4j.tensor.DType;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -45,7 +45,7 @@ class EqualBitsTest {
 
     private final DType dtype;
     private final CausalLM model;
-    private final int threads = Threads.count();
+    private final int threads = Compute.shared().threads();
 
     EqualBitsTest(DType dtype) {
         this.dtype = dtype;
@@ -58,16 +58,16 @@ class EqualBitsTest {
 
     @AfterEach
     void restoreThreads() {
-        Threads.use(threads);
+        Compute.shared().use(threads);
     }
 
     @Test
     void oneTwoAndThreeThreadsAgree() {
         int[] tokens = tokens(1, 133);
-        Threads.use(1);
+        Compute.shared().use(1);
         float[] expected = logits(model, tokens);
         for (int count = 2; count <= 3; count++) {
-            Threads.use(count);
+            Compute.shared().use(count);
             assertSameBits(logits(model, tokens), expected);
         }
     }
@@ -139,7 +139,7 @@ class EqualBitsTest {
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 3})
     void lastTokensAloneAgreeWithAWholeForward(int count) {
-        Threads.use(count);
+        Compute.shared().use(count);
         lastTokensAgree(model, new Activations(), new Activations());
         GPT2Shape oneLayerOfWholePanels = new GPT2Shape(200, 128, 1, 2, 256, 1e-5f, true, false);
         lastTokensAgree(

@@ -3,11 +3,11 @@ package dev.causal4j.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.causal4j.backbone.GPT2Block;
-import dev.causal4j.backbone.GPT2Shape;
-import dev.causal4j.backbone.LayerNorm;
-import dev.causal4j.backbone.Linear;
-import dev.causal4j.kernel.Threads;
+import dev.causal4j.compute.Compute;
+import dev.causal4j.decoder.GPT2Block;
+import dev.causal4j.decoder.GPT2Shape;
+import dev.causal4j.decoder.LayerNorm;
+import dev.causal4j.decoder.Linear;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Matrix;
 import java.util.OptionalInt;
@@ -22,11 +22,11 @@ class GPT2InitializerTest {
     private static final GPT2Config UNTIED =
             new GPT2Config(CONFIG.shape(), VOCABULARY, false, OptionalInt.of(7), Set.of(8));
 
-    private final int threads = Threads.count();
+    private final int threads = Compute.shared().threads();
 
     @AfterEach
     void restoreThreads() {
-        Threads.use(threads);
+        Compute.shared().use(threads);
     }
 
     @Test
@@ -94,9 +94,9 @@ class GPT2InitializerTest {
 
     @Test
     void equalSeedsGiveEqualBitsWhateverTheThreads() {
-        Threads.use(1);
+        Compute.shared().use(1);
         CausalLM one = CausalLM.create(UNTIED, -3, DType.F32);
-        Threads.use(3);
+        Compute.shared().use(3);
         CausalLM three = CausalLM.create(UNTIED, -3, DType.F32);
         assertThat(numbers(three.head().embedding()))
                 .isEqualTo(numbers(one.head().embedding()));

@@ -3,14 +3,14 @@ package dev.causal4j.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.causal4j.backbone.Activations;
-import dev.causal4j.backbone.Batch;
-import dev.causal4j.backbone.KVCache;
+import dev.causal4j.compute.Rows;
+import dev.causal4j.decoder.Activations;
+import dev.causal4j.decoder.Batch;
+import dev.causal4j.decoder.KVCache;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.head.LogProbabilities;
 import dev.causal4j.head.Loss;
 import dev.causal4j.head.LossOptions;
-import dev.causal4j.kernel.Rows;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.TensorView;
 import java.io.IOException;

@@ -1,8 +1,8 @@
 package dev.causal4j.model;
 
-import dev.causal4j.backbone.Activations;
-import dev.causal4j.backbone.Batch;
-import dev.causal4j.kernel.Rows;
+import dev.causal4j.compute.Rows;
+import dev.causal4j.decoder.Activations;
+import dev.causal4j.decoder.Batch;
 
 /** Logits of a whole sequence, which tests compare bit for bit. */
 final class Logits {

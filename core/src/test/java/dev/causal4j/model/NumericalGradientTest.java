@@ -3,12 +3,12 @@ package dev.causal4j.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.causal4j.backbone.Activations;
-import dev.causal4j.backbone.Batch;
-import dev.causal4j.backbone.Dropout;
-import dev.causal4j.backbone.GPT2Shape;
-import dev.causal4j.backbone.Linear;
-import dev.causal4j.backbone.LowRank;
+import dev.causal4j.decoder.Activations;
+import dev.causal4j.decoder.Batch;
+import dev.causal4j.decoder.Dropout;
+import dev.causal4j.decoder.GPT2Shape;
+import dev.causal4j.decoder.Linear;
+import dev.causal4j.decoder.LowRank;
 import dev.causal4j.head.LossOptions;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Matrix;

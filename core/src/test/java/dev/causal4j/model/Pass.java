@@ -1,10 +1,10 @@
 package dev.causal4j.model;
 
-import dev.causal4j.backbone.Activations;
-import dev.causal4j.backbone.Batch;
-import dev.causal4j.backbone.Dropout;
+import dev.causal4j.compute.Rows;
+import dev.causal4j.decoder.Activations;
+import dev.causal4j.decoder.Batch;
+import dev.causal4j.decoder.Dropout;
 import dev.causal4j.head.LossOptions;
-import dev.causal4j.kernel.Rows;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Gradients;
 import java.util.ArrayList;

@@ -4,12 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.causal4j.backbone.GPT2Shape;
+import dev.causal4j.compute.Compute;
+import dev.causal4j.decoder.GPT2Shape;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.generation.Alternative;
 import dev.causal4j.generation.Prediction;
 import dev.causal4j.head.CausalLMHead;
-import dev.causal4j.kernel.Threads;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.GPT2Config;
 import dev.causal4j.tensor.DType;
@@ -40,7 +40,7 @@ class ScorerTest {
     private final CausalLM model =
             CausalLM.create(GPT2Config.of(GPT2Shape.of(CONTEXT, 40, 2, 4), VOCABULARY), 5, DType.F32);
     private final Scorer scorer = new Scorer(model);
-    private final int threads = Threads.count();
+    private final int threads = Compute.shared().threads();
 
     @BeforeEach
     void nobodyInterruptsUs() {
@@ -49,7 +49,7 @@ class ScorerTest {
 
     @AfterEach
     void restore() {
-        Threads.use(threads);
+        Compute.shared().use(threads);
         Thread.interrupted();
     }
 
@@ -149,7 +149,7 @@ class ScorerTest {
                 .map(each -> score(each, ScoringOptions.DEFAULT))
                 .toList();
         for (int batchRows : new int[] {1, 7, 64, 100, 512}) {
-            Threads.use(1 + batchRows % 3);
+            Compute.shared().use(1 + batchRows % 3);
             List<Score> together = scorer.score(
                     requests, options().batchRows(batchRows).alternatives(2).build(), (_, _) -> true);
             for (int i = 0; i < requests.size(); i++) {

@@ -3,8 +3,8 @@ package dev.causal4j.tensor;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.causal4j.kernel.Rows;
-import dev.causal4j.kernel.Threads;
+import dev.causal4j.compute.Compute;
+import dev.causal4j.compute.Rows;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -13,12 +13,12 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** The two products of a backward pass against the loops that define them, bit for bit. */
 class GradientTest {
-    private final int threads = Threads.count();
+    private final int threads = Compute.shared().threads();
     private final Random random = new Random(1);
 
     @AfterEach
     void restoreThreads() {
-        Threads.use(threads);
+        Compute.shared().use(threads);
     }
 
     @ParameterizedTest
@@ -39,7 +39,7 @@ class GradientTest {
         }
         Matrix matrix = matrix(DType.F32, outputs, inputs);
         for (int share = 1; share <= 3; share++) {
-            Threads.use(share);
+            Compute.shared().use(share);
             Gradient gradient = Gradient.of(matrix);
             gradient.add(dy, x);
             gradient.add(dy, x);
@@ -131,7 +131,7 @@ class GradientTest {
             }
         }
         for (int share = 1; share <= 3; share++) {
-            Threads.use(share);
+            Compute.shared().use(share);
             float[] actual = new float[expected.length];
             matrix.multiplyTransposed(dy, new Rows(actual, 2, inputs + 1, count));
             assertThat(actual).isEqualTo(expected);

@@ -3,8 +3,8 @@ package dev.causal4j.tensor;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.causal4j.kernel.Rows;
-import dev.causal4j.kernel.Threads;
+import dev.causal4j.compute.Compute;
+import dev.causal4j.compute.Rows;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -20,11 +20,11 @@ import org.junit.jupiter.params.provider.EnumSource;
 
 class MatrixTest {
     private final Random random = new Random(7);
-    private final int threads = Threads.count();
+    private final int threads = Compute.shared().threads();
 
     @AfterEach
     void restoreThreads() {
-        Threads.use(threads);
+        Compute.shared().use(threads);
     }
 
     @ParameterizedTest
@@ -114,7 +114,7 @@ class MatrixTest {
                 expected[n + 1] = matrix.output(n, x, 0);
             }
             for (int count = 1; count <= 9; count++) {
-                Threads.use(count);
+                Compute.shared().use(count);
                 float[] y = new float[outputs + 2];
                 Arrays.fill(y, Float.NaN);
                 matrix.multiply(Rows.of(x, 3, 1), null, new Rows(y, 1, outputs, 1));
@@ -166,7 +166,7 @@ class MatrixTest {
         for (DType dtype : List.of(DType.F32, DType.BF16)) {
             Matrix matrix = rowMajor(dtype, outputs, depth, w);
             for (int count = 1; count <= 3; count++) {
-                Threads.use(count);
+                Compute.shared().use(count);
                 float[] y = new float[rows * (outputs + 2)];
                 Arrays.fill(y, 99f);
                 matrix.multiply(Rows.of(x, depth, rows), bias, new Rows(y, 1, outputs + 2, rows));

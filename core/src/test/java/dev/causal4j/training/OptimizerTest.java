@@ -3,8 +3,8 @@ package dev.causal4j.training;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.causal4j.backbone.Activations;
-import dev.causal4j.backbone.Dropout;
+import dev.causal4j.decoder.Activations;
+import dev.causal4j.decoder.Dropout;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tensor.DType;
 import java.io.IOException;

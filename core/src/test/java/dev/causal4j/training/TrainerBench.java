@@ -1,7 +1,7 @@
 package dev.causal4j.training;
 
-import dev.causal4j.backbone.Activations;
-import dev.causal4j.backbone.GPT2Shape;
+import dev.causal4j.decoder.Activations;
+import dev.causal4j.decoder.GPT2Shape;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.GPT2Config;
 import dev.causal4j.tensor.DType;
@@ -35,7 +35,7 @@ final class TrainerBench {
                         .batchSize(sequences)
                         .microBatchSize(sequences)
                         .keep(keep)
-                        .dropout(dev.causal4j.backbone.Dropout.rates(rate, rate, rate))
+                        .dropout(dev.causal4j.decoder.Dropout.rates(rate, rate, rate))
                         .build(),
                 Optional.empty());
         trainer.run(progress -> {

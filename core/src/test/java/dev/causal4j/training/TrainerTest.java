@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import dev.causal4j.backbone.Activations;
-import dev.causal4j.backbone.Dropout;
-import dev.causal4j.backbone.GPT2Shape;
-import dev.causal4j.kernel.Threads;
+import dev.causal4j.compute.Compute;
+import dev.causal4j.decoder.Activations;
+import dev.causal4j.decoder.Dropout;
+import dev.causal4j.decoder.GPT2Shape;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.GPT2Config;
 import dev.causal4j.model.Parameter;
@@ -52,11 +52,11 @@ class TrainerTest {
     @TempDir
     Path folder;
 
-    private final int threads = Threads.count();
+    private final int threads = Compute.shared().threads();
 
     @AfterEach
     void restoreThreads() {
-        Threads.use(threads);
+        Compute.shared().use(threads);
     }
 
     private static CausalLM model(boolean tied) {
@@ -81,13 +81,13 @@ class TrainerTest {
 
     @Test
     void interruptedAndResumedEndsWithTheBytesOfTheUninterrupted() throws IOException {
-        Threads.use(1);
+        Compute.shared().use(1);
         Path whole = folder.resolve("whole");
         List<TrainingProgress> expected = new ArrayList<>();
         start(OPTIONS, whole).run(expected::add);
         assertThat(expected).hasSize(9);
         for (int stop : new int[] {1, 4, 6}) {
-            Threads.use(1 + stop % 3);
+            Compute.shared().use(1 + stop % 3);
             Path parts = folder.resolve("parts" + stop);
             List<TrainingProgress> actual = new ArrayList<>();
             TrainingResult cancelled = start(OPTIONS, parts).run(progress -> {
@@ -95,7 +95,7 @@ class TrainerTest {
                 return progress.step() < stop;
             });
             assertThat(cancelled.finish()).isEqualTo(TrainingResult.Finish.CANCELLED);
-            Threads.use(1 + (stop + 1) % 3);
+            Compute.shared().use(1 + (stop + 1) % 3);
             TrainingResult result = Trainer.resume(parts, Optional.empty(), TRAINING, Optional.of(HELD_OUT), OPTIONS)
                     .run(actual::add);
             assertThat(result.finish()).isEqualTo(TrainingResult.Finish.STEPS);
@@ -121,13 +121,13 @@ class TrainerTest {
     void microBatchesThreadsAndRecomputationChangeNoByte() throws IOException {
         TrainingOptions options =
                 OPTIONS.toBuilder().steps(2).checkpointInterval(0).build();
-        Threads.use(1);
+        Compute.shared().use(1);
         Path expected = folder.resolve("0");
         start(options, expected).run(progress -> true);
         int i = 1;
         for (int part : new int[] {1, 3}) {
             for (Activations.Keep keep : Activations.Keep.values()) {
-                Threads.use(i % 3 + 1);
+                Compute.shared().use(i % 3 + 1);
                 Path actual = folder.resolve(Integer.toString(i++));
                 start(options.toBuilder().microBatchSize(part).keep(keep).build(), actual)
                         .run(progress -> true);
@@ -291,7 +291,7 @@ class TrainerTest {
     }
 
     private static float[] logits(CausalLM model) {
-        dev.causal4j.backbone.Batch batch = dev.causal4j.backbone.Batch.of(model.newCache(), 1, 5, 2, 40);
+        dev.causal4j.decoder.Batch batch = dev.causal4j.decoder.Batch.of(model.newCache(), 1, 5, 2, 40);
         return model.head().logits(model.forward(batch, new Activations()), 3);
     }
 

@@ -2,13 +2,13 @@ package dev.causal4j.austen;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.causal4j.backbone.Activations;
-import dev.causal4j.backbone.Batch;
+import dev.causal4j.compute.Rows;
+import dev.causal4j.decoder.Activations;
+import dev.causal4j.decoder.Batch;
 import dev.causal4j.generation.FinishReason;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.Generator;
-import dev.causal4j.kernel.Rows;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tokenizer.Tokenizer;

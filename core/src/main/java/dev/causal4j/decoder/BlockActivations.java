@@ -1,4 +1,4 @@
-package dev.causal4j.backbone;
+package dev.causal4j.decoder;
 
 /** What a block computes and its backward needs, but for what costs little to compute again. */
 final class BlockActivations {

@@ -1,16 +1,16 @@
-package dev.causal4j.backbone;
+package dev.causal4j.decoder;
 
+import dev.causal4j.compute.Compute;
+import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.DropoutMask;
 import dev.causal4j.kernel.Kernels;
-import dev.causal4j.kernel.Rows;
-import dev.causal4j.kernel.Threads;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Gradients;
 import java.util.Arrays;
 
 /**
  * The mirror of {@link GPT2Backbone#forward}: the same lines from the last to the first, each with its gradient. One use by
- * one caller; not thread-safe, though its parts run on {@link Threads}.
+ * one caller; not thread-safe, though its parts run on {@link Compute}.
  */
 final class GPT2Backward {
     private final GPT2Backbone backbone;
@@ -83,8 +83,8 @@ final class GPT2Backward {
         dropped(a.dropout.ofFeedForward(layer), dStream); // [N, D]
         backbone.activate(layer, rows, a);
         block.down().backward(a.activated(layer), s.dOut, s.dInner, rows, gradients); // [N, inner]
-        Threads.each(rows, r -> Kernels.geluBackward(b.inner, s.dInner, r * inner, inner));
-        Threads.each(rows, r -> block.norm2().forward(epsilon, b.middle, a.normed, r * d));
+        Compute.shared().each(rows, r -> Kernels.geluBackward(b.inner, s.dInner, r * inner, inner));
+        Compute.shared().each(rows, r -> block.norm2().forward(epsilon, b.middle, a.normed, r * d));
         block.up().backward(a.normed, s.dInner, s.dNormed, rows, gradients);
         block.norm2().backward(epsilon, b.middle, s.dNormed, dStream, rows, s.moments, gradients);
     }
@@ -98,14 +98,14 @@ final class GPT2Backward {
         dropped(a.dropout.ofAttentionOut(layer), dStream); // [N, D]
         block.attentionOut().backward(b.attention, s.dOut, s.dAttention, rows, gradients);
         heads(layer, b); // [N, 3 D]
-        Threads.each(rows, r -> block.norm1().forward(epsilon, input, a.normed, r * d));
+        Compute.shared().each(rows, r -> block.norm1().forward(epsilon, input, a.normed, r * d));
         block.queryKeyValue().backward(a.normed, s.dQueryKeyValue, s.dNormed, rows, gradients);
         block.norm1().backward(epsilon, input, s.dNormed, dStream, rows, s.moments, gradients);
     }
 
     /** dOut = the gradient by what a half of a block adds, before its dropout. */
     private void dropped(DropoutMask mask, float[] dStream) {
-        Threads.each(rows, r -> {
+        Compute.shared().each(rows, r -> {
             System.arraycopy(dStream, r * d, s.dOut, r * d, d);
             mask.apply(s.dOut, r * d, d, a.addresses[r] * d);
         });
@@ -116,7 +116,7 @@ final class GPT2Backward {
         int heads = shape.heads();
         int[] firstRows = batch.firstRows();
         DropoutMask mask = a.dropout.ofAttention(layer);
-        Threads.run(firstRows.length * heads, task -> {
+        Compute.shared().run(firstRows.length * heads, task -> {
             int c = task / heads;
             int head = task % heads;
             Batch.Chunk chunk = batch.chunks().get(c);
@@ -147,7 +147,7 @@ final class GPT2Backward {
     /** dStream becomes the gradient by the embedded tokens; the positions get theirs. */
     private void positions(float[] dStream) {
         DropoutMask mask = a.dropout.ofEmbedding();
-        Threads.each(rows, r -> mask.apply(dStream, r * d, d, a.addresses[r] * d));
+        Compute.shared().each(rows, r -> mask.apply(dStream, r * d, d, a.addresses[r] * d));
         Gradient dPositions = gradients.of(backbone.positions());
         if (dPositions == null) {
             return;

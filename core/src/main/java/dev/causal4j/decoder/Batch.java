@@ -1,6 +1,6 @@
-package dev.causal4j.backbone;
+package dev.causal4j.decoder;
 
-import dev.causal4j.kernel.Rows;
+import dev.causal4j.compute.Rows;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.List;

@@ -1,4 +1,4 @@
-package dev.causal4j.backbone;
+package dev.causal4j.decoder;
 
 import dev.causal4j.kernel.DropoutMask;
 

@@ -1,9 +1,9 @@
-package dev.causal4j.backbone;
+package dev.causal4j.decoder;
 
+import dev.causal4j.compute.Compute;
+import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Panels;
-import dev.causal4j.kernel.Rows;
-import dev.causal4j.kernel.Threads;
 import dev.causal4j.tensor.Gradients;
 
 /**
@@ -39,13 +39,13 @@ public record LayerNorm(float[] gain, float[] bias) {
      */
     void backward(float epsilon, float[] x, float[] dy, float[] dx, int rows, float[] moments, Gradients gradients) {
         int d = gain.length;
-        Threads.each(rows, r -> Kernels.layerNormBackward(x, dy, dx, r * d, gain, epsilon, moments, 2 * r));
+        Compute.shared().each(rows, r -> Kernels.layerNormBackward(x, dy, dx, r * d, gain, epsilon, moments, 2 * r));
         gradients.addBias(bias, Rows.of(dy, d, rows));
         float[] dGain = gradients.of(gain);
         if (dGain == null) {
             return;
         }
-        Threads.run(Panels.needed(d), task -> {
+        Compute.shared().run(Panels.needed(d), task -> {
             int from = task * Panels.WIDTH;
             int to = Math.min(d, from + Panels.WIDTH);
             for (int r = 0; r < rows; r++) {

@@ -1,6 +1,6 @@
-package dev.causal4j.backbone;
+package dev.causal4j.decoder;
 
-import dev.causal4j.kernel.Rows;
+import dev.causal4j.compute.Rows;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Gradients;
 import dev.causal4j.tensor.Matrix;

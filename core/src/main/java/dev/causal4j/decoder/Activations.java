@@ -1,6 +1,6 @@
-package dev.causal4j.backbone;
+package dev.causal4j.decoder;
 
-import dev.causal4j.kernel.Rows;
+import dev.causal4j.compute.Rows;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;

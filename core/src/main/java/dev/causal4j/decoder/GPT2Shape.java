@@ -1,4 +1,4 @@
-package dev.causal4j.backbone;
+package dev.causal4j.decoder;
 
 /**
  * The sizes of a GPT-2 backbone and the choices that change its arithmetic (Radford et al. 2019).

@@ -1,10 +1,10 @@
-package dev.causal4j.backbone;
+package dev.causal4j.decoder;
 
+import dev.causal4j.compute.Compute;
+import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.DropoutMask;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Panels;
-import dev.causal4j.kernel.Rows;
-import dev.causal4j.kernel.Threads;
 import dev.causal4j.tensor.Gradients;
 import dev.causal4j.tensor.Matrix;
 import java.util.Arrays;
@@ -186,8 +186,10 @@ public final class GPT2Backbone {
 
     private void normLast(Activations a, Rows hidden) {
         float[] last = a.input(blocks.size());
-        Threads.each(
-                hidden.count(), r -> lastNorm.forward(shape.layerNormEpsilon(), last, hidden.data(), hidden.start(r)));
+        Compute.shared()
+                .each(
+                        hidden.count(),
+                        r -> lastNorm.forward(shape.layerNormEpsilon(), last, hidden.data(), hidden.start(r)));
     }
 
     /**
@@ -245,7 +247,7 @@ public final class GPT2Backbone {
         block.attentionOut().forward(b.attention, a.normed, rows);
         add(a.normed, a.input(layer), a.dropout.ofAttentionOut(layer), rows, a, middle);
 
-        Threads.each(rows, r -> block.norm2().forward(shape.layerNormEpsilon(), middle, a.normed, r * d));
+        Compute.shared().each(rows, r -> block.norm2().forward(shape.layerNormEpsilon(), middle, a.normed, r * d));
         block.up().forward(a.normed, b.inner, rows); // [N, inner]
     }
 
@@ -254,7 +256,7 @@ public final class GPT2Backbone {
         GPT2Block block = blocks.get(layer);
         float[] input = a.input(layer);
         int d = shape.hiddenSize();
-        Threads.each(rows, r -> block.norm1().forward(shape.layerNormEpsilon(), input, a.normed, r * d));
+        Compute.shared().each(rows, r -> block.norm1().forward(shape.layerNormEpsilon(), input, a.normed, r * d));
         block.queryKeyValue().forwardFrom(from, a.normed, a.block(layer).queryKeyValue, rows);
     }
 
@@ -264,7 +266,7 @@ public final class GPT2Backbone {
         float[] queryKeyValue = a.block(layer).queryKeyValue;
         int[] firstRows = batch.firstRows();
         int heads = shape.heads();
-        Threads.run(firstRows.length * heads, task -> {
+        Compute.shared().run(firstRows.length * heads, task -> {
             int c = task / heads;
             Batch.Chunk chunk = batch.chunks().get(c);
             for (int t = 0; t < chunk.tokens().length; t++) {
@@ -278,7 +280,7 @@ public final class GPT2Backbone {
         float[] inner = a.block(layer).inner;
         float[] activated = a.activated(layer);
         int width = shape.innerSize();
-        Threads.each(rows, r -> {
+        Compute.shared().each(rows, r -> {
             if (a.keeps(layer)) {
                 System.arraycopy(inner, r * width, activated, r * width, width);
             }
@@ -291,7 +293,7 @@ public final class GPT2Backbone {
         float[] hidden = a.hidden;
         DropoutMask mask = a.dropout.ofEmbedding();
         float[] input = a.input(0);
-        Threads.each(batch.rows(), row -> {
+        Compute.shared().each(batch.rows(), row -> {
             int from = row * d;
             positions.row(position(a, row), a.normed, from);
             Kernels.add(a.normed, from, hidden, from, d);
@@ -305,7 +307,7 @@ public final class GPT2Backbone {
     /** target = sum + dropout(x), each [N, D]; x is overwritten. */
     private void add(float[] x, float[] sum, DropoutMask mask, int rows, Activations a, float[] target) {
         int d = shape.hiddenSize();
-        Threads.each(rows, row -> {
+        Compute.shared().each(rows, row -> {
             int from = row * d;
             mask.apply(x, from, d, a.addresses[row] * d);
             System.arraycopy(sum, from, target, from, d); // often the same array
@@ -322,7 +324,7 @@ public final class GPT2Backbone {
             Batch.Chunk before = batch.chunks().get(c - 1);
             firstScore[c] = firstScore[c - 1] + heads * scoreRows(before) * scoreWidth(before);
         }
-        Threads.run(firstRows.length * heads, task -> {
+        Compute.shared().run(firstRows.length * heads, task -> {
             int c = task / heads;
             int head = task % heads;
             Batch.Chunk chunk = batch.chunks().get(c);

@@ -1,9 +1,9 @@
-package dev.causal4j.backbone;
+package dev.causal4j.decoder;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.causal4j.backbone.Batch.Chunk;
+import dev.causal4j.decoder.Batch.Chunk;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 

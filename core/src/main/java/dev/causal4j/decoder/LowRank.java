@@ -1,7 +1,7 @@
-package dev.causal4j.backbone;
+package dev.causal4j.decoder;
 
-import dev.causal4j.kernel.Rows;
-import dev.causal4j.kernel.Threads;
+import dev.causal4j.compute.Compute;
+import dev.causal4j.compute.Rows;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Gradients;
@@ -28,7 +28,7 @@ public record LowRank(Matrix down, Matrix up, float scale) {
     void forward(Rows x, Rows y) {
         Rows added = rows(up.rows(), x.count());
         up.multiply(lowered(x), null, added);
-        Threads.each(x.count(), r -> {
+        Compute.shared().each(x.count(), r -> {
             for (int i = 0; i < up.rows(); i++) {
                 int at = y.start(r) + i;
                 y.data()[at] = Math.fma(scale, added.data()[added.start(r) + i], y.data()[at]);
@@ -39,7 +39,7 @@ public record LowRank(Matrix down, Matrix up, float scale) {
     /** Adds the gradients by both matrices, and that by the input to {@code dx}, if it is wanted. */
     void backward(Rows x, Rows dy, @Nullable Rows dx, Gradients gradients) {
         Rows scaled = rows(up.rows(), dy.count());
-        Threads.each(dy.count(), r -> {
+        Compute.shared().each(dy.count(), r -> {
             for (int i = 0; i < up.rows(); i++) {
                 scaled.data()[scaled.start(r) + i] = scale * dy.data()[dy.start(r) + i];
             }
@@ -59,7 +59,7 @@ public record LowRank(Matrix down, Matrix up, float scale) {
         }
         Rows added = rows(down.cols(), dy.count());
         down.multiplyTransposed(dLow, added);
-        Threads.each(dy.count(), r -> {
+        Compute.shared().each(dy.count(), r -> {
             for (int i = 0; i < down.cols(); i++) {
                 dx.data()[dx.start(r) + i] += added.data()[added.start(r) + i];
             }

@@ -1,4 +1,4 @@
-package dev.causal4j.backbone;
+package dev.causal4j.decoder;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;

@@ -1,4 +1,4 @@
-package dev.causal4j.kernel;
+package dev.causal4j.compute;
 
 import java.util.Objects;
 
@@ -30,7 +30,7 @@ public record Rows(float[] data, int offset, int stride, int count) {
     }
 
     /** Throws unless {@code width} numbers of each row lie inside the array. */
-    void check(int width) {
+    public void check(int width) {
         if (count > 0) {
             long last = offset + (long) stride * (count - 1);
             Objects.checkFromIndexSize(offset, width, data.length);

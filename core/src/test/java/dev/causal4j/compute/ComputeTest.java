@@ -1,4 +1,4 @@
-package dev.causal4j.kernel;
+package dev.causal4j.compute;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -12,21 +12,21 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-class ThreadsTest {
-    private final int before = Threads.count();
+class ComputeTest {
+    private final Compute compute = Compute.of(2);
 
     @AfterEach
-    void restore() {
-        Threads.use(before);
+    void close() {
+        compute.close();
     }
 
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 3, 8})
     void everyTaskRunsExactlyOnce(int threads) {
-        Threads.use(threads);
+        compute.use(threads);
         for (int tasks = 0; tasks < 300; tasks++) {
             AtomicIntegerArray runs = new AtomicIntegerArray(tasks + 1);
-            Threads.run(tasks, runs::incrementAndGet);
+            compute.run(tasks, runs::incrementAndGet);
             for (int i = 0; i < tasks; i++) {
                 assertThat(runs.get(i)).isEqualTo(1);
             }
@@ -36,11 +36,11 @@ class ThreadsTest {
     /** Jobs of one task more than the last one and so short that workers come late: what is claimed must be the job's own. */
     @Test
     void aLateWorkerTakesNoTaskOfTheNextJobEarly() {
-        Threads.use(3);
+        compute.use(3);
         AtomicIntegerArray runs = new AtomicIntegerArray(8);
         for (int job = 1; job <= 100_000; job++) {
             int tasks = 2 + job % 7;
-            Threads.run(tasks, runs::incrementAndGet);
+            compute.run(tasks, runs::incrementAndGet);
             for (int i = 0; i < tasks; i++) {
                 if (runs.getAndSet(i, 0) != 1) {
                     throw new AssertionError("job " + job + ", task " + i);
@@ -51,38 +51,43 @@ class ThreadsTest {
 
     @Test
     void aFailingTaskFailsTheCallerAndLeavesThePoolUsable() {
-        Threads.use(3);
-        assertThatThrownBy(() -> Threads.run(50, i -> {
+        compute.use(3);
+        assertThatThrownBy(() -> compute.run(50, i -> {
                     if (i == 17) {
                         throw new IllegalStateException("task 17");
                     }
                 }))
                 .hasMessage("task 17");
         AtomicInteger runs = new AtomicInteger();
-        Threads.run(50, i -> runs.incrementAndGet());
+        compute.run(50, i -> runs.incrementAndGet());
         assertThat(runs).hasValue(50);
     }
 
     @Test
     void severalCallersAndNestedCallsGetAllTheirWorkDone() {
-        Threads.use(2);
+        compute.use(2);
         AtomicInteger runs = new AtomicInteger();
         IntStream.range(0, 8)
                 .parallel()
-                .forEach(caller -> Threads.run(10, i -> Threads.run(10, j -> runs.incrementAndGet())));
+                .forEach(caller -> compute.run(10, i -> compute.run(10, j -> runs.incrementAndGet())));
         assertThat(runs).hasValue(800);
     }
 
     @Test
+    void thereIsAPhysicalCoreAndNoMoreThanJavaCounts() {
+        assertThat(Compute.physicalCores()).isBetween(1, Runtime.getRuntime().availableProcessors());
+    }
+
+    @Test
     void aCountOutOfRangeIsRefused() {
-        assertThatThrownBy(() -> Threads.use(0)).hasMessage("threads: expected 1 to 1024, got 0");
-        assertThatThrownBy(() -> Threads.use(1025)).hasMessage("threads: expected 1 to 1024, got 1025");
+        assertThatThrownBy(() -> compute.use(0)).hasMessage("threads: expected 1 to 1024, got 0");
+        assertThatThrownBy(() -> compute.use(1025)).hasMessage("threads: expected 1 to 1024, got 1025");
     }
 
     @Test
     void aCheckedExceptionThrownUncheckedIsNotLost() {
-        Threads.use(2);
-        assertThatThrownBy(() -> Threads.run(8, i -> ThreadsTest.<RuntimeException>sneak(new Exception("task"))))
+        compute.use(2);
+        assertThatThrownBy(() -> compute.run(8, i -> ComputeTest.<RuntimeException>sneak(new Exception("task"))))
                 .hasRootCauseMessage("task");
     }
 
@@ -93,7 +98,7 @@ class ThreadsTest {
 
     @Test
     void idleWorkersKeepNothingAlive() throws InterruptedException {
-        Threads.use(2);
+        compute.use(2);
         WeakReference<float[]> captured = runWithAnArray();
         for (int i = 0; i < 50 && captured.get() != null; i++) {
             System.gc();
@@ -102,9 +107,9 @@ class ThreadsTest {
         assertThat(captured.get()).isNull();
     }
 
-    private static WeakReference<float[]> runWithAnArray() {
+    private WeakReference<float[]> runWithAnArray() {
         float[] array = new float[1_000_000];
-        Threads.run(100, i -> array[i] = i);
+        compute.run(100, i -> array[i] = i);
         return new WeakReference<>(array);
     }
 }

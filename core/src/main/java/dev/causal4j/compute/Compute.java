@@ -1,0 +1,332 @@
+package dev.causal4j.compute;
+
+import java.io.IOException;
+import java.nio.file.DirectoryStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.atomic.AtomicReferenceArray;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.BooleanSupplier;
+import java.util.function.IntConsumer;
+import java.util.function.ObjIntConsumer;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Threads that share the arithmetic of a model. Thread-safe.
+ *
+ * <p>A caller posts a job of tasks, works on it itself, and workers help. Several callers may post at once: then as many
+ * workers step back as there are further callers, so that no more threads compute than {@link #threads}, and nobody waits
+ * for another's job. A task owns whole outputs, so no result depends on which thread ran it.
+ *
+ * <p>A decode step is about fifty short jobs, so workers spin briefly for the next one before they sleep.
+ */
+public final class Compute implements AutoCloseable {
+    /** About 20 microseconds, longer than the gap between two products of a decode step. */
+    private static final int SPINS = 2_000;
+
+    private static final int MOST_THREADS = 1024;
+
+    /** Jobs that workers can see at once; further callers compute alone. */
+    private static final int SLOTS = 16;
+
+    /** Runs of small items for each thread: enough to even out a slow core. */
+    private static final int RUNS_PER_THREAD = 4;
+
+    private static final Compute SHARED = new Compute(physicalCores());
+
+    private final AtomicReferenceArray<@Nullable Job<?>> jobs = new AtomicReferenceArray<>(SLOTS);
+    private final AtomicInteger posts = new AtomicInteger();
+    private final AtomicInteger callers = new AtomicInteger();
+    private volatile int threads;
+    private volatile Worker[] workers = {};
+    private volatile boolean closed;
+
+    private Compute(int threads) {
+        this.threads = threads;
+    }
+
+    /** The default of the process: as many threads as physical cores. It is never closed. */
+    public static Compute shared() {
+        return SHARED;
+    }
+
+    /**
+     * Threads of its own, to be closed.
+     *
+     * @throws IllegalArgumentException if there are not 1 to 1024
+     */
+    public static Compute of(int threads) {
+        return new Compute(checked(threads));
+    }
+
+    private static int checked(int threads) {
+        if (threads < 1 || threads > MOST_THREADS) {
+            throw new IllegalArgumentException("threads: expected 1 to " + MOST_THREADS + ", got " + threads);
+        }
+        return threads;
+    }
+
+    /** How many threads compute at once, callers included. */
+    public int threads() {
+        return threads;
+    }
+
+    /**
+     * Sets how many threads compute at once from now on.
+     *
+     * @throws IllegalArgumentException if there are not 1 to 1024
+     */
+    public void use(int count) {
+        threads = checked(count);
+    }
+
+    /**
+     * Runs {@code work} for 0 to {@code tasks - 1} and returns when all are done. The caller takes part. Inside a task the
+     * caller does all of it alone.
+     *
+     * @throws RuntimeException what the first failing task threw; the others may or may not have run
+     */
+    public void run(int tasks, IntConsumer work) {
+        run(new Job<>(tasks, Scratch.NONE, (_, task) -> work.accept(task)));
+    }
+
+    /** The same, where each thread takes one piece of scratch for all its tasks. */
+    public <S> void run(int tasks, Scratch<S> scratch, ObjIntConsumer<S> work) {
+        run(new Job<>(tasks, scratch, work));
+    }
+
+    private void run(Job<?> job) {
+        int helpers = Math.min(threads, job.tasks) - 1;
+        int slot = helpers <= 0 || closed || Thread.currentThread() instanceof Worker ? -1 : post(job);
+        if (slot < 0) {
+            job.takePart(() -> true);
+            job.rethrow();
+            return;
+        }
+        int others = callers.getAndIncrement();
+        try {
+            wake(Math.min(helpers, threads - 1 - others));
+            job.takePart(() -> true);
+            job.await();
+        } finally {
+            callers.decrementAndGet();
+            jobs.set(slot, null);
+        }
+        job.rethrow();
+    }
+
+    /**
+     * Runs {@code work} for 0 to {@code items - 1} in a few tasks of neighbours: for items too small to be tasks. One item
+     * is not worth a hand-over.
+     */
+    public void each(int items, IntConsumer work) {
+        int tasks = Math.min(items, RUNS_PER_THREAD * threads);
+        run(tasks, task -> {
+            int to = (int) ((long) items * (task + 1) / tasks);
+            for (int i = (int) ((long) items * task / tasks); i < to; i++) {
+                work.accept(i);
+            }
+        });
+    }
+
+    /** Ends the threads; later jobs run on their callers alone. No job may be under way. */
+    @Override
+    public void close() {
+        if (this == SHARED) {
+            throw new IllegalStateException("compute: expected one that was made by of(threads), got the shared one");
+        }
+        closed = true;
+        for (Worker worker : workers) {
+            LockSupport.unpark(worker);
+        }
+    }
+
+    private int post(Job<?> job) {
+        for (int slot = 0; slot < SLOTS; slot++) {
+            if (jobs.get(slot) == null && jobs.compareAndSet(slot, null, job)) {
+                posts.incrementAndGet();
+                return slot;
+            }
+        }
+        return -1;
+    }
+
+    private void wake(int helpers) {
+        Worker[] crew = workers.length < helpers ? grow(helpers) : workers;
+        for (int i = 0; i < crew.length && i < helpers; i++) {
+            if (crew[i].asleep) {
+                LockSupport.unpark(crew[i]);
+            }
+        }
+    }
+
+    private synchronized Worker[] grow(int helpers) {
+        List<Worker> larger = new ArrayList<>(List.of(workers));
+        try {
+            while (larger.size() < helpers) {
+                Worker worker = new Worker(larger.size());
+                worker.start();
+                larger.add(worker);
+            }
+        } catch (OutOfMemoryError e) {
+            threads = larger.size() + 1; // the system gives no more threads: go on with those there are
+        }
+        workers = larger.toArray(Worker[]::new);
+        return workers;
+    }
+
+    /** Physical cores this process may use: hyper-threads share the units that multiply, so they would not help. */
+    static int physicalCores() {
+        int logical = Runtime.getRuntime().availableProcessors();
+        Set<String> cores = new HashSet<>();
+        try (DirectoryStream<Path> cpus = Files.newDirectoryStream(Path.of("/sys/devices/system/cpu"), "cpu[0-9]*")) {
+            for (Path cpu : cpus) {
+                cores.add(Files.readString(cpu.resolve("topology/thread_siblings_list")));
+            }
+        } catch (IOException e) {
+            return logical; // not Linux, or hidden from us
+        }
+        return cores.isEmpty() ? logical : Math.min(logical, cores.size());
+    }
+
+    /** Pieces of scratch that threads take for a job and give back: as many as ever compute at once. Thread-safe. */
+    public static final class Scratch<S> {
+        private static final Scratch<Object> NONE = new Scratch<>(Object::new);
+
+        private final Supplier<S> make;
+        private final ConcurrentLinkedQueue<S> free = new ConcurrentLinkedQueue<>();
+
+        /** @param make called when all pieces are taken */
+        public Scratch(Supplier<S> make) {
+            this.make = make;
+        }
+
+        S take() {
+            S piece = free.poll();
+            return piece == null ? make.get() : piece;
+        }
+
+        void give(S piece) {
+            free.offer(piece);
+        }
+    }
+
+    /** One call of run: its tasks are claimed one by one. */
+    private static final class Job<S> {
+        private final int tasks;
+        private final Scratch<S> scratch;
+        private final ObjIntConsumer<S> work;
+        private final AtomicInteger next = new AtomicInteger();
+        private final AtomicInteger done = new AtomicInteger();
+        private final AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
+
+        Job(int tasks, Scratch<S> scratch, ObjIntConsumer<S> work) {
+            this.tasks = tasks;
+            this.scratch = scratch;
+            this.work = work;
+        }
+
+        boolean hasTasks() {
+            return next.get() < tasks;
+        }
+
+        /** Claims tasks and runs them until none is left or the thread is to stop. */
+        void takePart(BooleanSupplier goesOn) {
+            @Nullable S own = null;
+            while (hasTasks() && goesOn.getAsBoolean()) {
+                int task = next.getAndIncrement();
+                if (task >= tasks) {
+                    break;
+                }
+                try {
+                    if (own == null) {
+                        own = scratch.take();
+                    }
+                    if (failure.get() == null) {
+                        work.accept(own, task);
+                    }
+                } catch (Throwable t) {
+                    failure.compareAndSet(null, t);
+                } finally {
+                    done.incrementAndGet();
+                }
+            }
+            if (own != null) {
+                scratch.give(own);
+            }
+        }
+
+        void await() {
+            for (int spin = 0; done.get() < tasks; spin++) {
+                if (spin < 10 * SPINS) {
+                    Thread.onSpinWait();
+                } else {
+                    LockSupport.parkNanos(this, 20_000);
+                }
+            }
+        }
+
+        void rethrow() {
+            switch (failure.get()) {
+                case null -> {}
+                case Error error -> throw error;
+                case RuntimeException exception -> throw exception;
+                case Throwable thrown -> throw new IllegalStateException(thrown); // checked, thrown unchecked
+            }
+        }
+    }
+
+    /** Helps with every job while there are few enough callers. */
+    private final class Worker extends Thread {
+        private final int index;
+        private volatile boolean asleep;
+
+        Worker(int index) {
+            super("causal4j-worker-" + (index + 1));
+            this.index = index;
+            setDaemon(true);
+        }
+
+        /** Callers and workers together are at most {@link #threads}. */
+        private boolean hasSeat() {
+            return index < threads - callers.get();
+        }
+
+        @Override
+        public void run() {
+            int seen = 0;
+            while (!closed) {
+                for (int spin = 0; posts.get() == seen && spin < SPINS; spin++) {
+                    Thread.onSpinWait();
+                }
+                if (posts.get() == seen) {
+                    asleep = true;
+                    if (posts.get() == seen && !closed) { // a job posted since then finds the flag
+                        LockSupport.park(Compute.this);
+                    }
+                    asleep = false;
+                    continue;
+                }
+                seen = posts.get();
+                help();
+            }
+        }
+
+        private void help() {
+            for (int i = 0; i < SLOTS && hasSeat(); i++) {
+                Job<?> job = jobs.get((index + i) % SLOTS); // workers begin at different jobs
+                if (job != null && job.hasTasks()) {
+                    job.takePart(this::hasSeat);
+                }
+            }
+        }
+    }
+}
