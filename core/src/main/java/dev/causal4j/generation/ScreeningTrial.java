@@ -19,7 +19,7 @@ final class ScreeningTrial {
     /** Steps of each way, in turn: of the first half nothing counts, since the kernels are compiled then. */
     private static final int TURNS = 64;
 
-    /** A smaller projection is read from a cache, where int8 saves nothing (docs/results/2026-11-24-screening.md). */
+    /** A smaller projection is read from a cache, where int8 saves nothing (docs/results/screening.md). */
     private static final long LEAST_BYTES = 32L << 20;
 
     private final CausalLMHead head;

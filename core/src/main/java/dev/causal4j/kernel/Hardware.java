@@ -14,8 +14,8 @@ final class Hardware {
 
     /**
      * Whether the processor reads ahead well enough by itself. A Zen 5 loses a fifth to a third of its speed to words that are
-     * read ahead for it (docs/results/2026-11-26.md), which is assumed of all of AMD's; Intel's Emerald Rapids gains up to half
-     * (docs/results/2026-11-25.md).
+     * read ahead for it (docs/results/zen5.md), which is assumed of all of AMD's; Intel's Emerald Rapids gains up to half
+     * (docs/results/emerald-rapids.md).
      */
     static boolean readsAhead() {
         return readsAhead(System.getenv().getOrDefault("PROCESSOR_IDENTIFIER", ""), Path.of("/proc/cpuinfo"));
