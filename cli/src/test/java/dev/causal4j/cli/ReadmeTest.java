@@ -194,7 +194,8 @@ class ReadmeTest {
 
     static List<Shown> shown() throws IOException {
         List<Shown> shown = new ArrayList<>();
-        for (String document : List.of("README.md", "model-austen/README.md", "docs/guides/scoring.md")) {
+        for (String document : List.of(
+                "README.md", "model-austen/README.md", "docs/guides/command-line.md", "docs/guides/scoring.md")) {
             for (List<String> block : blocks(document, "console")) {
                 for (int i = 0; i < block.size(); ) {
                     assertThat(block.get(i)).as(document).startsWith("$ ");
