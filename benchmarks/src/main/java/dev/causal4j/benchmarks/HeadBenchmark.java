@@ -3,6 +3,7 @@ package dev.causal4j.benchmarks;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.head.Candidate;
 import dev.causal4j.head.CausalLMHead;
+import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
 import java.util.Comparator;
 import java.util.List;
@@ -49,7 +50,8 @@ public class HeadBenchmark extends Protocol {
         @Setup
         public void create() {
             Matrix.Source source = RandomNumbers.rows(hiddenSize, 0, 1);
-            head = CausalLMHead.tied(Matrix.of(ProductBenchmark.dtype(dtype), vocabularySize, hiddenSize, source));
+            head = CausalLMHead.tied(
+                    Matrix.of(Device.shared(), ProductBenchmark.dtype(dtype), vocabularySize, hiddenSize, source));
             hidden = Rows.of(RandomNumbers.array(rows * hiddenSize, 1), hiddenSize, rows);
             logits = Rows.of(new float[rows * vocabularySize], vocabularySize, rows);
             targets = IntStream.range(0, rows).map(row -> row % vocabularySize).toArray();

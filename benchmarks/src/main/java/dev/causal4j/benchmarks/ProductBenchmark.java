@@ -2,6 +2,7 @@ package dev.causal4j.benchmarks;
 
 import dev.causal4j.compute.Rows;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
 import org.openjdk.jmh.annotations.AuxCounters;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -39,7 +40,7 @@ public class ProductBenchmark extends Protocol {
 
         @Setup
         public void create() {
-            matrix = Matrix.of(dtype(dtype), outputs, inputs, RandomNumbers.rows(inputs, 0, 1));
+            matrix = Matrix.of(Device.shared(), dtype(dtype), outputs, inputs, RandomNumbers.rows(inputs, 0, 1));
             x = Rows.of(RandomNumbers.array(rows * inputs, 1), inputs, rows);
             y = Rows.of(new float[rows * outputs], outputs, rows);
         }

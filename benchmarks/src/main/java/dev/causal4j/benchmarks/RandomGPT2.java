@@ -8,6 +8,7 @@ import dev.causal4j.decoder.Linear;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -54,7 +55,8 @@ record RandomGPT2(GPT2Shape shape, int vocabularySize) {
     }
 
     CausalLM model(DType dtype) {
-        Weights<Matrix> weights = weights((rows, cols, source) -> Matrix.of(dtype, rows, cols, source));
+        Weights<Matrix> weights =
+                weights((rows, cols, source) -> Matrix.of(Device.shared(), dtype, rows, cols, source));
         List<GPT2Block> blocks = new ArrayList<>();
         for (Block<Matrix> block : weights.blocks) {
             blocks.add(new GPT2Block(

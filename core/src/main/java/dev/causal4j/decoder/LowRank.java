@@ -88,7 +88,7 @@ public record LowRank(Matrix down, Matrix up, float scale) {
         for (int j = 0; j < rank; j++) {
             down.row(j, lows, j * cols);
         }
-        return Matrix.of(DType.F32, weight.rows(), cols, (n, row) -> {
+        return Matrix.of(weight.device(), DType.F32, weight.rows(), cols, (n, row) -> {
             float[] coefficients = new float[rank];
             up.row(n, coefficients, 0);
             float[] sum = new float[cols];

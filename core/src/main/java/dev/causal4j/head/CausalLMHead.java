@@ -98,7 +98,7 @@ public final class CausalLMHead {
                 sum[k] += row[k];
             }
         }
-        return Matrix.of(matrix.dtype(), size, matrix.cols(), (n, target) -> {
+        return Matrix.of(matrix.device(), matrix.dtype(), size, matrix.cols(), (n, target) -> {
             if (n < matrix.rows()) {
                 matrix.row(n, target, 0);
                 return;

@@ -55,7 +55,12 @@ public final class Screen {
         double[] norms = new double[projection.rows()]; // of e_i and w_i, the larger
         Matrix codes;
         try {
-            codes = Matrix.of(DType.INT8, projection.rows(), projection.cols(), (n, row) -> projection.row(n, row, 0));
+            codes = Matrix.of(
+                    projection.device(),
+                    DType.INT8,
+                    projection.rows(),
+                    projection.cols(),
+                    (n, row) -> projection.row(n, row, 0));
         } catch (IllegalArgumentException weightsAreNotFinite) {
             return Optional.empty();
         }

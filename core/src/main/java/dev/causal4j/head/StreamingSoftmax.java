@@ -106,7 +106,10 @@ final class StreamingSoftmax {
                         TILE_ROWS / RowTiles.ROWS)
                 * RowTiles.ROWS;
         Operand operand = Operand.of(
-                new Rows(hidden.data(), hidden.start(from), hidden.stride(), rows), head.hiddenSize(), memory);
+                head.projection().device(),
+                new Rows(hidden.data(), hidden.start(from), hidden.stride(), rows),
+                head.hiddenSize(),
+                memory);
         head.projection().outputs(targets, from, to, hidden, targetLogits);
         head.cap(targetLogits, from, rows);
         int rowTiles = Math.ceilDiv(rows, tileRows);

@@ -11,6 +11,7 @@ import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.model.StoredMatrix.InPanels;
 import dev.causal4j.model.StoredMatrix.RowMajor;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
 import dev.causal4j.tensor.TensorView;
 import java.util.ArrayList;
@@ -40,6 +41,7 @@ final class GPT2Checkpoint {
     private static final Pattern BUFFER = Pattern.compile("h\\.\\d+\\.attn\\.(bias|masked_bias)");
 
     private final String subject;
+    private final Device device = Device.shared();
     private final GPT2Config config;
     private final CheckpointTensors tensors;
     private final Optional<PanelLayout> layout;
@@ -218,10 +220,10 @@ final class GPT2Checkpoint {
     }
 
     CausalLMHead head(DType dtype) throws FormatException {
-        Matrix embedding = stored(EMBEDDING).load(dtype);
+        Matrix embedding = stored(EMBEDDING).load(device, dtype);
         return tied
                 ? CausalLMHead.tied(embedding)
-                : CausalLMHead.untied(embedding, stored(HEAD).load(dtype));
+                : CausalLMHead.untied(embedding, stored(HEAD).load(device, dtype));
     }
 
     /** The backbone, its matrices read from the file into panels or mapped. */
@@ -237,7 +239,7 @@ final class GPT2Checkpoint {
                     linear(dtype, block + "mlp.c_fc"),
                     linear(dtype, block + "mlp.c_proj")));
         }
-        Matrix positions = stored(POSITIONS).load(positions(dtype));
+        Matrix positions = stored(POSITIONS).load(device, positions(dtype));
         return new GPT2Backbone(shape(), positions, blocks, norm("ln_f"));
     }
 
@@ -251,7 +253,7 @@ final class GPT2Checkpoint {
     }
 
     private Linear linear(DType dtype, String name) throws FormatException {
-        return new Linear(stored(name).load(dtype), vector(name + BIAS).toArray());
+        return new Linear(stored(name).load(device, dtype), vector(name + BIAS).toArray());
     }
 
     private LayerNorm norm(String name) {

@@ -8,6 +8,7 @@ import dev.causal4j.decoder.Linear;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.kernel.CounterRandom;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -21,6 +22,7 @@ final class GPT2Initializer {
     private final GPT2Config config;
     private final long seed;
     private final DType dtype;
+    private final Device device = Device.shared();
     private int matrices = 1; // random streams, of which a sampler has 0
 
     GPT2Initializer(GPT2Config config, long seed, DType dtype) {
@@ -65,7 +67,7 @@ final class GPT2Initializer {
 
     private Matrix normal(int rows, int cols, double deviation) {
         int matrix = matrices++;
-        return Matrix.of(dtype, rows, cols, (n, row) -> {
+        return Matrix.of(device, dtype, rows, cols, (n, row) -> {
             for (int k = 0; k < cols; k++) {
                 row[k] = (float) (deviation * CounterRandom.normal(seed, (long) n * cols + k, matrix));
             }

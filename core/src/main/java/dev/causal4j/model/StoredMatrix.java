@@ -3,6 +3,7 @@ package dev.causal4j.model;
 import dev.causal4j.format.FormatException;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
 import dev.causal4j.tensor.TensorView;
 import java.util.Arrays;
@@ -22,7 +23,7 @@ sealed interface StoredMatrix {
     long elements();
 
     /** Brings it into panels of a dtype; panels in a file are used where they are mapped. */
-    Matrix load(DType dtype) throws FormatException;
+    Matrix load(Device device, DType dtype) throws FormatException;
 
     /** One tensor as other programs write it: [rows, cols], or [cols, rows] if {@code transposed}. */
     record RowMajor(TensorView numbers, boolean transposed) implements StoredMatrix {
@@ -43,8 +44,8 @@ sealed interface StoredMatrix {
         }
 
         @Override
-        public Matrix load(DType dtype) {
-            return transposed ? Matrix.ofTransposed(dtype, numbers) : Matrix.of(dtype, numbers);
+        public Matrix load(Device device, DType dtype) {
+            return transposed ? Matrix.ofTransposed(device, dtype, numbers) : Matrix.of(device, dtype, numbers);
         }
 
         /** Whether two of one shape hold the same numbers, perhaps in different dtypes. */
@@ -94,7 +95,7 @@ sealed interface StoredMatrix {
         }
 
         @Override
-        public Matrix load(DType dtype) throws FormatException {
+        public Matrix load(Device device, DType dtype) throws FormatException {
             if (dtype != panels.dtype()) {
                 throw new AssertionError(dtype); // PanelLayout.check was asked before
             }
@@ -108,7 +109,8 @@ sealed interface StoredMatrix {
                             "convert the original checkpoint again");
                 }
             }
-            return Matrix.ofPanels(dtype, rows, Math.toIntExact(panels.shape().get(1)), panels.data(), factors);
+            return Matrix.ofPanels(
+                    device, dtype, rows, Math.toIntExact(panels.shape().get(1)), panels.data(), factors);
         }
     }
 }

@@ -25,6 +25,7 @@ public final class Gradient {
     /** Rows of a batch that are summed at once: their part of a panel's product stays in the second-level cache. */
     private static final int BLOCK = 512;
 
+    private final Device device;
     private final int rows;
     private final int cols;
     private final MemorySegment data;
@@ -32,15 +33,16 @@ public final class Gradient {
     /** All numbers are zero, whatever is in {@link #data}: the first product writes zeros where it adds. */
     private boolean zero = true;
 
-    private Gradient(int rows, int cols) {
+    private Gradient(Device device, int rows, int cols) {
+        this.device = device;
         this.rows = rows;
         this.cols = cols;
-        this.data = Arena.ofAuto().allocate(Panels.needed(rows) * panelBytes(), 64);
+        this.data = device.arena().allocate(Panels.needed(rows) * panelBytes(), 64);
     }
 
     /** A gradient of zeros for a matrix. */
-    public static Gradient of(Matrix matrix) {
-        return new Gradient(matrix.rows(), matrix.cols());
+    public static Gradient of(Device device, Matrix matrix) {
+        return new Gradient(device, matrix.rows(), matrix.cols());
     }
 
     /** Outputs of the matrix. */
@@ -65,7 +67,7 @@ public final class Gradient {
     public double squaredNorm() {
         writeZeros();
         double[] sums = new double[Panels.needed(rows)];
-        Compute.shared().run(sums.length, panel -> {
+        device.compute().run(sums.length, panel -> {
             double[] lanes = new double[Panels.WIDTH];
             Kernels.addSquares(new Panels(data, panel * panelBytes(), 0, 1, cols), lanes);
             for (double lane : lanes) {
@@ -127,9 +129,9 @@ public final class Gradient {
                 Rows some = new Rows(dy.data(), dy.start(r), dy.stride(), count);
                 Rows inputs = new Rows(x.data(), x.start(r), x.stride(), count);
                 RowTiles columns = Operand.memory().tiles(cols, count); // [cols, R], x transposed
-                Compute.shared().each(RowTiles.runs(inputs), run -> columns.fillAcross(run, inputs));
+                device.compute().each(RowTiles.runs(inputs), run -> columns.fillAcross(run, inputs));
                 boolean first = zero;
-                Compute.shared().run(Panels.needed(rows), panel -> {
+                device.compute().run(Panels.needed(rows), panel -> {
                     Panel free = scratch.poll();
                     Panel mine = free == null ? new Panel(arena, most) : free;
                     mine.pack(some, panel * Panels.WIDTH, Math.min(Panels.WIDTH, rows - panel * Panels.WIDTH));
@@ -186,7 +188,7 @@ public final class Gradient {
         }
         writeZeros();
         int tasks = Math.ceilDiv(cols, Panels.WIDTH);
-        Compute.shared().run(tasks, task -> {
+        device.compute().run(tasks, task -> {
             int end = Math.min(cols, (task + 1) * Panels.WIDTH);
             for (int i = 0; i < numbers.length; i++) {
                 for (int k = task * Panels.WIDTH; k < end; k++) {

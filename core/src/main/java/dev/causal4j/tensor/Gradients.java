@@ -1,6 +1,5 @@
 package dev.causal4j.tensor;
 
-import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Panels;
@@ -16,12 +15,18 @@ import org.jspecify.annotations.Nullable;
  * is not listed is frozen and costs neither memory nor time.
  */
 public final class Gradients {
+    private final Device device;
     private final IdentityHashMap<Matrix, Gradient> matrices = new IdentityHashMap<>();
     private final IdentityHashMap<float[], float[]> vectors = new IdentityHashMap<>();
 
+    /** None yet; those to come live on {@code device}. */
+    public Gradients(Device device) {
+        this.device = device;
+    }
+
     /** Lists a matrix; one that is listed already keeps its gradient. */
     public Gradient track(Matrix matrix) {
-        return matrices.computeIfAbsent(matrix, Gradient::of);
+        return matrices.computeIfAbsent(matrix, m -> Gradient.of(device, m));
     }
 
     /** Lists a vector: a bias or a gain. */
@@ -55,9 +60,9 @@ public final class Gradients {
         if (sum == null) {
             return;
         }
-        int tasks = Math.min(2 * Compute.shared().threads(), Panels.needed(sum.length)); // few, for long inner loops
+        int tasks = Math.min(2 * device.compute().threads(), Panels.needed(sum.length)); // few, for long inner loops
         float[] data = dy.data();
-        Compute.shared().run(tasks, task -> {
+        device.compute().run(tasks, task -> {
             int from = (int) ((long) sum.length * task / tasks);
             int to = (int) ((long) sum.length * (task + 1) / tasks);
             for (int r = 0; r < dy.count(); r++) {

@@ -5,7 +5,6 @@ import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.kernel.RowTiles;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -14,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A weight matrix [rows, cols] in panels of 64 rows (see {@link Panels}), off heap, in f32, bf16 or int8: row n holds
- * the weights of output n. Immutable and thread-safe. Memory of its own is freed when the matrix is garbage.
+ * the weights of output n. Immutable and thread-safe. Its memory and its threads are those of its {@link Device}.
  *
  * <p>The rows are padded to a multiple of 64 with zeros; padding never reaches a result. Java counts the memory against
  * {@code -XX:MaxDirectMemorySize}, which is a quarter of the machine's unless it is set.
@@ -36,13 +35,15 @@ public final class Matrix {
     /** Register tiles for which a panel is worth reading by itself: eight, of 43 to 48 rows. */
     private static final int LEAST_TILES = 8;
 
+    private final Device device;
     private final DType dtype;
     private final int rows;
     private final int cols;
     private final MemorySegment data;
     private final float @Nullable [] scales; // [rows] of an int8 matrix
 
-    private Matrix(DType dtype, int rows, int cols, MemorySegment data, float @Nullable [] scales) {
+    private Matrix(Device device, DType dtype, int rows, int cols, MemorySegment data, float @Nullable [] scales) {
+        this.device = device;
         this.dtype = dtype;
         this.rows = rows;
         this.cols = cols;
@@ -51,9 +52,9 @@ public final class Matrix {
     }
 
     /** A matrix of zeros, to be filled. */
-    private static Matrix zeros(DType dtype, int rows, int cols) {
-        MemorySegment data = Arena.ofAuto().allocate(bytes(dtype, rows, cols), ALIGNMENT);
-        return new Matrix(dtype, rows, cols, data, dtype == DType.INT8 ? new float[rows] : null);
+    private static Matrix zeros(Device device, DType dtype, int rows, int cols) {
+        MemorySegment data = device.arena().allocate(bytes(dtype, rows, cols), ALIGNMENT);
+        return new Matrix(device, dtype, rows, cols, data, dtype == DType.INT8 ? new float[rows] : null);
     }
 
     /** Bytes of all panels of a matrix, padding included. */
@@ -69,13 +70,14 @@ public final class Matrix {
 
     /**
      * A matrix of panels that exist already, as {@link #panelData} and {@link #scales} gave them, for instance in a mapped
-     * file. They are used where they lie if that is off heap and on a multiple of 64 bytes, and copied otherwise. The
-     * matrix keeps their arena alive; nobody may write to them.
+     * file. They are used where they lie if that is off heap and on a multiple of 64 bytes, and copied otherwise. Nobody
+     * may write to them.
      *
      * @param scales finite, at least 0, one for each row of an int8 matrix, not copied; empty for another
      * @throws IllegalArgumentException if the sizes are not those of the shape
      */
-    public static Matrix ofPanels(DType dtype, int rows, int cols, MemorySegment panels, float[] scales) {
+    public static Matrix ofPanels(
+            Device device, DType dtype, int rows, int cols, MemorySegment panels, float[] scales) {
         long bytes = bytes(dtype, rows, cols);
         if (panels.byteSize() != bytes) {
             throw new IllegalArgumentException("panels: expected " + bytes + " bytes, got " + panels.byteSize());
@@ -86,9 +88,9 @@ public final class Matrix {
         }
         MemorySegment data = panels;
         if (!panels.isNative() || panels.address() % ALIGNMENT != 0) {
-            data = Arena.ofAuto().allocate(bytes, ALIGNMENT).copyFrom(panels);
+            data = device.arena().allocate(bytes, ALIGNMENT).copyFrom(panels);
         }
-        return new Matrix(dtype, rows, cols, data, dtype == DType.INT8 ? scales : null);
+        return new Matrix(device, dtype, rows, cols, data, dtype == DType.INT8 ? scales : null);
     }
 
     /** All panels as they are stored, [rows / 64 rounded up][cols][64]; not copied and read-only. */
@@ -115,9 +117,9 @@ public final class Matrix {
      *
      * @throws IllegalArgumentException if the shape is empty, the dtype is f16, or a number to quantise is not finite
      */
-    public static Matrix of(DType dtype, int rows, int cols, Source source) {
-        Matrix matrix = zeros(dtype, rows, cols);
-        Compute.shared().run(matrix.panels(), panel -> {
+    public static Matrix of(Device device, DType dtype, int rows, int cols, Source source) {
+        Matrix matrix = zeros(device, dtype, rows, cols);
+        device.compute().run(matrix.panels(), panel -> {
             float[] row = new float[cols];
             float[] wide = new float[cols * Panels.WIDTH]; // [cols, 64]
             int from = panel * Panels.WIDTH;
@@ -137,21 +139,21 @@ public final class Matrix {
      *
      * @throws IllegalArgumentException if the tensor does not have two dimensions of 1 to 2^31 - 1
      */
-    public static Matrix of(DType dtype, TensorView tensor) {
+    public static Matrix of(Device device, DType dtype, TensorView tensor) {
         int rows = dimension(tensor, 0);
         int cols = dimension(tensor, 1);
-        return of(dtype, rows, cols, (row, target) -> tensor.copyTo((long) row * cols, target, 0, cols));
+        return of(device, dtype, rows, cols, (row, target) -> tensor.copyTo((long) row * cols, target, 0, cols));
     }
 
     /**
      * Builds a matrix from a tensor [cols, rows]: the layout of Hugging Face's Conv1D, whose weights are [in, out]. A
      * step of k is then a run of the tensor, so nothing is transposed in between.
      */
-    public static Matrix ofTransposed(DType dtype, TensorView tensor) {
+    public static Matrix ofTransposed(Device device, DType dtype, TensorView tensor) {
         int cols = dimension(tensor, 0);
         int rows = dimension(tensor, 1);
-        Matrix matrix = zeros(dtype, rows, cols);
-        Compute.shared().run(matrix.panels(), panel -> {
+        Matrix matrix = zeros(device, dtype, rows, cols);
+        device.compute().run(matrix.panels(), panel -> {
             int from = panel * Panels.WIDTH;
             int width = Math.min(Panels.WIDTH, rows - from);
             float[] wide = new float[cols * Panels.WIDTH]; // [cols, 64]
@@ -168,6 +170,11 @@ public final class Matrix {
             throw new IllegalArgumentException(tensor.name() + ": expected 2 dimensions, got " + tensor.shape());
         }
         return Math.toIntExact(tensor.shape().get(index));
+    }
+
+    /** Where it lives and which threads compute with it. */
+    public Device device() {
+        return device;
     }
 
     /** Outputs. */
@@ -223,7 +230,7 @@ public final class Matrix {
             Rows some = new Rows(x.data(), x.start(first), x.stride(), count);
             multiply(
                     firstPanel,
-                    Operand.of(some, cols, Operand.memory()),
+                    Operand.of(device, some, cols, Operand.memory()),
                     bias,
                     new Rows(y.data(), y.start(first), y.stride(), count));
         }
@@ -233,7 +240,7 @@ public final class Matrix {
         boolean tiled = x.tiles() != null;
         // Threads share too few panels unevenly, unless each is cut by its rows.
         boolean fewPanels =
-                panels() - firstPanel < LEAST_RUN / 2 * Compute.shared().threads();
+                panels() - firstPanel < LEAST_RUN / 2 * device.compute().threads();
         if (x.areMany() || (tiled && fewPanels && RowTiles.needed(y.count()) >= LEAST_TILES)) {
             multiplyMany(firstPanel, x, bias, y);
             return;
@@ -241,9 +248,9 @@ public final class Matrix {
         int unit = tiled ? 1 : rowPanels();
         int units = Math.ceilDiv(panels() - firstPanel, unit);
         int perThread =
-                Math.clamp(units / ((tiled ? LEAST_RUN : 1) * Compute.shared().threads()), 1, TASKS_PER_THREAD);
-        int tasks = Math.min(units, perThread * Compute.shared().threads());
-        Compute.shared().run(tasks, task -> {
+                Math.clamp(units / ((tiled ? LEAST_RUN : 1) * device.compute().threads()), 1, TASKS_PER_THREAD);
+        int tasks = Math.min(units, perThread * device.compute().threads());
+        device.compute().run(tasks, task -> {
             int from = firstPanel + unit * (int) ((long) units * task / tasks);
             int to = firstPanel + unit * (int) ((long) units * (task + 1) / tasks);
             multiplyPanels(from, Math.min(to, panels()), x, bias, y);
@@ -258,7 +265,7 @@ public final class Matrix {
 
     private int longestShare(int unit) {
         return unit
-                * Math.ceilDiv(Math.ceilDiv(panels(), unit), Compute.shared().threads());
+                * Math.ceilDiv(Math.ceilDiv(panels(), unit), device.compute().threads());
     }
 
     /** Many rows: a task is one panel, or where there are few panels a part of the rows of one. */
@@ -266,9 +273,9 @@ public final class Matrix {
         int panels = panels() - firstPanel;
         int tiles = RowTiles.needed(y.count());
         int parts =
-                Math.clamp(TASKS_PER_THREAD * Compute.shared().threads() / panels, 1, Math.max(1, tiles / LEAST_TILES));
+                Math.clamp(TASKS_PER_THREAD * device.compute().threads() / panels, 1, Math.max(1, tiles / LEAST_TILES));
         int partRows = RowTiles.ROWS * Math.ceilDiv(tiles, parts);
-        Compute.shared().run(panels * parts, task -> {
+        device.compute().run(panels * parts, task -> {
             int first = task % parts * partRows;
             int count = Math.min(partRows, y.count() - first);
             if (count > 0) {
@@ -476,7 +483,7 @@ public final class Matrix {
             Objects.checkIndex(chosen[i], rows);
             Objects.checkFromIndexSize(x.start(i), cols, x.data().length);
         }
-        Compute.shared().run(Math.ceilDiv(to - from, ChosenOutputs.SIDE_BY_SIDE), task -> {
+        device.compute().run(Math.ceilDiv(to - from, ChosenOutputs.SIDE_BY_SIDE), task -> {
             int start = from + task * ChosenOutputs.SIDE_BY_SIDE;
             int count = Math.min(ChosenOutputs.SIDE_BY_SIDE, to - start);
             if (dtype == DType.INT8 || count <= 2) { // int8 has its scales, and one or two are done sooner alone

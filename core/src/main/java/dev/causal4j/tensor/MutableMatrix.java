@@ -20,23 +20,23 @@ public final class MutableMatrix {
     }
 
     /** A copy of a matrix, widened to f32. */
-    public static MutableMatrix copyOf(Matrix source) {
+    public static MutableMatrix copyOf(Device device, Matrix source) {
         if (source.dtype() == DType.F32) {
-            MutableMatrix copy = zeros(source.rows(), source.cols());
+            MutableMatrix copy = zeros(device, source.rows(), source.cols());
             copy.matrix.numbers().copyFrom(source.numbers());
             return copy;
         }
-        return of(source.rows(), source.cols(), (n, row) -> source.row(n, row, 0));
+        return of(device, source.rows(), source.cols(), (n, row) -> source.row(n, row, 0));
     }
 
     /** A matrix of zeros. */
-    public static MutableMatrix zeros(int rows, int cols) {
-        return of(rows, cols, (n, row) -> {});
+    public static MutableMatrix zeros(Device device, int rows, int cols) {
+        return of(device, rows, cols, (n, row) -> {});
     }
 
     /** A matrix of numbers in row-major order; see {@link Matrix#of}. */
-    public static MutableMatrix of(int rows, int cols, Matrix.Source source) {
-        return new MutableMatrix(Matrix.of(DType.F32, rows, cols, source));
+    public static MutableMatrix of(Device device, int rows, int cols, Matrix.Source source) {
+        return new MutableMatrix(Matrix.of(device, DType.F32, rows, cols, source));
     }
 
     /** All numbers as they lie in the panels, [rows / 64 rounded up][cols][64], f32; writing to them changes the matrix. */
@@ -61,7 +61,7 @@ public final class MutableMatrix {
         check(second.matrix.rows(), second.matrix.cols());
         MemorySegment gradients = gradient.numbers();
         int panel = Math.multiplyExact(matrix.cols(), Panels.WIDTH);
-        Compute.shared().each(Panels.needed(matrix.rows()), p -> {
+        matrix.device().compute().each(Panels.needed(matrix.rows()), p -> {
             long offset = (long) p * panel * Float.BYTES;
             Kernels.adamW(
                     step, new AdamWStep.Numbers(panels(), gradients, first.panels(), second.panels(), offset, panel));

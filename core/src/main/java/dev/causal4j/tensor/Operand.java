@@ -48,12 +48,12 @@ public record Operand(Rows rows, @Nullable RowTiles tiles) {
     }
 
     /** Prepares rows of {@code cols} numbers, shared among {@link Compute}; many only {@link #most} at a time. */
-    public static Operand of(Rows x, int cols, Memory memory) {
+    public static Operand of(Device device, Rows x, int cols, Memory memory) {
         if (Kernels.tileRows(x.count()) == 0) {
             return new Operand(x, null);
         }
         RowTiles tiles = RowTiles.of(memory.numbers(x.count(), cols), x.count(), cols);
-        Compute.shared().each(tiles.tiles(), tile -> tiles.fill(tile, x, cols));
+        device.compute().each(tiles.tiles(), tile -> tiles.fill(tile, x, cols));
         return new Operand(x, tiles);
     }
 

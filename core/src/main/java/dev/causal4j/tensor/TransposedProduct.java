@@ -41,7 +41,8 @@ final class TransposedProduct {
         this.dy = dy;
         this.dx = dx;
         int wanted = Math.ceilDiv(
-                2 * Compute.shared().threads(), Panels.needed(matrix.cols())); // two tasks a thread, to be even
+                2 * matrix.device().compute().threads(),
+                Panels.needed(matrix.cols())); // two tasks a thread, to be even
         int most = Math.clamp(dy.count() / LEAST_ROWS, 1, wanted);
         this.partRows = RowTiles.ROWS * Math.max(1, Math.ceilDiv(RowTiles.needed(dy.count()), most));
         this.parts = Math.ceilDiv(dy.count(), partRows);
@@ -54,8 +55,8 @@ final class TransposedProduct {
                 int outputs = Math.min(GROUP, matrix.rows() - from);
                 Rows group = new Rows(dy.data(), dy.offset() + from, dy.stride(), dy.count());
                 RowTiles tiles = Operand.memory().tiles(dy.count(), outputs);
-                Compute.shared().each(tiles.tiles(), tile -> tiles.fill(tile, group, outputs));
-                Compute.shared().run(parts * Panels.needed(matrix.cols()), task -> {
+                matrix.device().compute().each(tiles.tiles(), tile -> tiles.fill(tile, group, outputs));
+                matrix.device().compute().run(parts * Panels.needed(matrix.cols()), task -> {
                     Scratch free = scratch.poll();
                     Scratch mine = free == null ? new Scratch(arena, partRows) : free;
                     int row = task % parts * partRows;

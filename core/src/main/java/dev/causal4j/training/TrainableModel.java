@@ -4,6 +4,7 @@ import dev.causal4j.kernel.AdamWStep;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Parameter;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Gradients;
 import dev.causal4j.tensor.MutableMatrix;
@@ -17,7 +18,8 @@ import java.util.function.Supplier;
  */
 final class TrainableModel {
     private final CausalLM model;
-    private final Gradients gradients = new Gradients();
+    private final Device device = Device.shared();
+    private final Gradients gradients = new Gradients(device);
     private final List<Supplier<TrainedParameter>> tracked = new ArrayList<>();
     private final List<TrainedParameter> parameters = new ArrayList<>(); // empty until they are asked for
     private long trainedParameters;
@@ -39,10 +41,10 @@ final class TrainableModel {
         trainedParameters += parameter.size();
         return switch (parameter) {
             case Parameter.OfMatrix m -> {
-                MutableMatrix copy = MutableMatrix.copyOf(m.matrix());
+                MutableMatrix copy = MutableMatrix.copyOf(device, m.matrix());
                 Parameter.OfMatrix mine = m.with(copy.matrix());
                 Gradient gradient = gradients.track(copy.matrix());
-                tracked.add(() -> TrainedParameter.OfMatrix.of(mine, copy, gradient));
+                tracked.add(() -> TrainedParameter.OfMatrix.of(device, mine, copy, gradient));
                 yield mine;
             }
             case Parameter.OfVector v -> {

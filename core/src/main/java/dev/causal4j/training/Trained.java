@@ -116,12 +116,12 @@ public sealed interface Trained {
         private dev.causal4j.decoder.LowRank begin(Matrix weight, long seed, long stream) {
             int cols = weight.cols();
             double bound = 1 / Math.sqrt(cols);
-            Matrix down = Matrix.of(DType.F32, rank, cols, (n, row) -> {
+            Matrix down = Matrix.of(weight.device(), DType.F32, rank, cols, (n, row) -> {
                 for (int k = 0; k < cols; k++) {
                     row[k] = (float) (bound * (2 * CounterRandom.uniform(seed, (long) n * cols + k, stream) - 1));
                 }
             });
-            Matrix up = Matrix.of(DType.F32, weight.rows(), rank, (n, row) -> {});
+            Matrix up = Matrix.of(weight.device(), DType.F32, weight.rows(), rank, (n, row) -> {});
             return new dev.causal4j.decoder.LowRank(down, up, (float) (alpha / rank));
         }
 

@@ -4,6 +4,7 @@ import dev.causal4j.kernel.AdamWStep;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.model.Parameter;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.MutableMatrix;
 import dev.causal4j.tensor.TensorView;
@@ -46,11 +47,15 @@ sealed interface TrainedParameter {
             MutableMatrix first,
             MutableMatrix second)
             implements TrainedParameter {
-        static OfMatrix of(Parameter.OfMatrix parameter, MutableMatrix weights, Gradient gradient) {
+        static OfMatrix of(Device device, Parameter.OfMatrix parameter, MutableMatrix weights, Gradient gradient) {
             int rows = gradient.rows();
             int cols = gradient.cols();
             return new OfMatrix(
-                    parameter, weights, gradient, MutableMatrix.zeros(rows, cols), MutableMatrix.zeros(rows, cols));
+                    parameter,
+                    weights,
+                    gradient,
+                    MutableMatrix.zeros(device, rows, cols),
+                    MutableMatrix.zeros(device, rows, cols));
         }
 
         @Override

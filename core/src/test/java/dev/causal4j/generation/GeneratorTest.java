@@ -12,6 +12,7 @@ import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.GPT2Config;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
@@ -384,7 +385,7 @@ class GeneratorTest {
     /** A model whose embedding of one token is NaN. */
     private CausalLM damaged(int token) {
         Matrix good = model.head().embedding();
-        Matrix bad = Matrix.of(DType.F32, good.rows(), good.cols(), (n, row) -> {
+        Matrix bad = Matrix.of(Device.shared(), DType.F32, good.rows(), good.cols(), (n, row) -> {
             good.row(n, row, 0);
             if (n == token) {
                 row[5] = Float.NaN;

@@ -8,6 +8,7 @@ import dev.causal4j.head.Screen;
 import dev.causal4j.head.ScreenedLogits;
 import dev.causal4j.kernel.CounterRandom;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -105,7 +106,7 @@ class ScreenedSamplerTest {
     }
 
     private static Matrix matrix(Weights weights, DType dtype, int rows, int cols, int seed) {
-        return Matrix.of(dtype, rows, cols, (n, row) -> {
+        return Matrix.of(Device.shared(), dtype, rows, cols, (n, row) -> {
             for (int k = 0; k < cols; k++) {
                 row[k] = (float) weights.weight(n, k, seed);
             }

@@ -8,6 +8,7 @@ import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.GPT2Config;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -20,7 +21,7 @@ class ScreeningTrialTest {
     private final CausalLMHead large = head(DType.F32, 1 << 17);
 
     private static CausalLMHead head(DType dtype, int rows) {
-        return CausalLMHead.tied(Matrix.of(dtype, rows, 64, (n, row) -> row[n % 64] = 1 + n % 7));
+        return CausalLMHead.tied(Matrix.of(Device.shared(), dtype, rows, 64, (n, row) -> row[n % 64] = 1 + n % 7));
     }
 
     /** How many of the steps were screened, and whether the last was. */

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.causal4j.compute.Rows;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -64,8 +65,8 @@ class CausalLMHeadTest {
         Random random = new Random(6);
         Matrix exact = random(random, vocabularySize, hiddenSize);
         CausalLMHead f32 = CausalLMHead.tied(exact);
-        CausalLMHead int8 =
-                CausalLMHead.tied(Matrix.of(DType.INT8, vocabularySize, hiddenSize, (n, row) -> exact.row(n, row, 0)));
+        CausalLMHead int8 = CausalLMHead.tied(
+                Matrix.of(Device.shared(), DType.INT8, vocabularySize, hiddenSize, (n, row) -> exact.row(n, row, 0)));
         int[] all = IntStream.range(0, vocabularySize).toArray();
         Rows a = Rows.of(new float[vocabularySize * hiddenSize], hiddenSize, vocabularySize);
         Rows b = Rows.of(new float[vocabularySize * hiddenSize], hiddenSize, vocabularySize);
@@ -152,7 +153,8 @@ class CausalLMHeadTest {
         for (int i = 0; i < few.length; i++) {
             few[i] = random.nextInt(5); // many ties
         }
-        CausalLMHead head = CausalLMHead.tied(Matrix.of(DType.F32, 500, 1, (n, row) -> row[0] = few[n]));
+        CausalLMHead head =
+                CausalLMHead.tied(Matrix.of(Device.shared(), DType.F32, 500, 1, (n, row) -> row[0] = few[n]));
         Rows hidden = Rows.of(new float[] {1}, 1, 1);
         List<Candidate> sorted = IntStream.range(0, 500)
                 .mapToObj(token -> new Candidate(token, few[token]))
@@ -206,7 +208,11 @@ class CausalLMHeadTest {
 
     private static Matrix matrix(float[][] rows) {
         return Matrix.of(
-                DType.F32, rows.length, rows[0].length, (n, row) -> System.arraycopy(rows[n], 0, row, 0, row.length));
+                Device.shared(),
+                DType.F32,
+                rows.length,
+                rows[0].length,
+                (n, row) -> System.arraycopy(rows[n], 0, row, 0, row.length));
     }
 
     private static Matrix random(Random random, int rows, int cols) {
@@ -214,6 +220,7 @@ class CausalLMHeadTest {
         for (int i = 0; i < numbers.length; i++) {
             numbers[i] = (float) random.nextGaussian();
         }
-        return Matrix.of(DType.F32, rows, cols, (n, row) -> System.arraycopy(numbers, n * cols, row, 0, cols));
+        return Matrix.of(
+                Device.shared(), DType.F32, rows, cols, (n, row) -> System.arraycopy(numbers, n * cols, row, 0, cols));
     }
 }

@@ -2,6 +2,7 @@ package dev.causal4j.head;
 
 import dev.causal4j.compute.Rows;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
 import java.util.Random;
 
@@ -12,6 +13,7 @@ final class Fixture {
     static CausalLMHead head(DType dtype, int vocabularySize, int hiddenSize, long seed) {
         float[] numbers = numbers(vocabularySize * hiddenSize, seed);
         return CausalLMHead.tied(Matrix.of(
+                Device.shared(),
                 dtype,
                 vocabularySize,
                 hiddenSize,

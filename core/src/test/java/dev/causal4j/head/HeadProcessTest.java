@@ -6,6 +6,7 @@ import dev.causal4j.JavaProcess;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradient;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -45,7 +46,7 @@ class HeadProcessTest {
                 int[] targets = Fixture.tokens(139, 1100, 3);
                 LogProbabilities scores = head.logProbabilities(hidden, targets, true, 3);
                 Rows dHidden = Fixture.rows(139, 71, 4);
-                Gradient gradient = Gradient.of(head.projection());
+                Gradient gradient = Gradient.of(Device.shared(), head.projection());
                 LossOptions options =
                         LossOptions.DEFAULT.withLabelSmoothing(0.1).withZLoss(1e-3);
                 Loss loss = head.lossAndGradients(hidden, targets, options, dHidden, gradient);
@@ -88,7 +89,7 @@ class HeadProcessTest {
             int[] targets = Fixture.tokens(1024, 50_257, 3);
             LogProbabilities scores = head.logProbabilities(hidden, targets, true, 5);
             Rows dHidden = Rows.of(new float[1024 * 2], 2, 1024);
-            Gradient gradient = Gradient.of(head.projection());
+            Gradient gradient = Gradient.of(Device.shared(), head.projection());
             Loss loss = head.lossAndGradients(hidden, targets, LossOptions.DEFAULT, dHidden, gradient);
             System.out.println("scored " + scores.ranks().length + ", trained " + loss.targets());
         }

@@ -8,6 +8,7 @@ import static org.assertj.core.api.Assertions.within;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
 import java.util.Arrays;
 import java.util.List;
@@ -71,8 +72,8 @@ class LogProbabilitiesTest {
     @Test
     void ofEqualLogitsTheLowerIdIsTheBetterOne() {
         int vocabularySize = 1030; // three tiles
-        CausalLMHead head =
-                CausalLMHead.tied(Matrix.of(DType.F32, vocabularySize, 1, (n, row) -> row[0] = n % 2 == 0 ? 0f : -0f));
+        CausalLMHead head = CausalLMHead.tied(
+                Matrix.of(Device.shared(), DType.F32, vocabularySize, 1, (n, row) -> row[0] = n % 2 == 0 ? 0f : -0f));
         int[] targets = {0, 1, 511, 512, 513, 1029};
         LogProbabilities actual =
                 head.logProbabilities(Rows.of(new float[] {1, 1, 1, 1, 1, 1}, 1, 6), targets, true, 3);
@@ -123,7 +124,8 @@ class LogProbabilitiesTest {
     void aBannedTokenIsImpossibleAndDisturbsNothing() {
         float[] weights = new float[1100];
         Arrays.fill(weights, 0, 600, Float.NEGATIVE_INFINITY); // the whole first tile
-        CausalLMHead head = CausalLMHead.tied(Matrix.of(DType.F32, 1100, 1, (n, row) -> row[0] = weights[n]));
+        CausalLMHead head =
+                CausalLMHead.tied(Matrix.of(Device.shared(), DType.F32, 1100, 1, (n, row) -> row[0] = weights[n]));
         LogProbabilities actual = head.logProbabilities(Rows.of(new float[] {1, 1}, 1, 2), new int[] {5, 600}, true, 2);
         assertThat(actual.logProbabilities()[0]).isEqualTo(Double.NEGATIVE_INFINITY);
         assertThat(actual.ranks()).containsExactly(505, 0);
@@ -142,13 +144,14 @@ class LogProbabilitiesTest {
                 .hasMessage("hidden row 270: expected finite numbers, got NaN at index 2");
         Rows one = Rows.of(new float[] {1}, 1, 1);
         for (float bad : new float[] {Float.NaN, Float.POSITIVE_INFINITY}) {
-            CausalLMHead broken =
-                    CausalLMHead.tied(Matrix.of(DType.F32, 700, 1, (n, row) -> row[0] = n == 650 ? bad : 1));
+            CausalLMHead broken = CausalLMHead.tied(
+                    Matrix.of(Device.shared(), DType.F32, 700, 1, (n, row) -> row[0] = n == 650 ? bad : 1));
             assertThatThrownBy(() -> broken.logProbabilities(one, new int[] {0}, true, 3))
                     .isInstanceOf(ArithmeticException.class)
                     .hasMessage("logits of row 0: expected numbers, got " + bad + " at token id 650");
         }
-        CausalLMHead none = CausalLMHead.tied(Matrix.of(DType.F32, 3, 1, (n, row) -> row[0] = Float.NEGATIVE_INFINITY));
+        CausalLMHead none = CausalLMHead.tied(
+                Matrix.of(Device.shared(), DType.F32, 3, 1, (n, row) -> row[0] = Float.NEGATIVE_INFINITY));
         assertThatThrownBy(() -> none.logProbabilities(one, new int[] {0}))
                 .isInstanceOf(ArithmeticException.class)
                 .hasMessage("logits of row 0: expected numbers, got -Infinity everywhere");

@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.within;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Matrix;
 import java.util.Arrays;
@@ -31,7 +32,7 @@ class LossTest {
     private record Result(Loss loss, float[] dHidden, float[] dProjection) {}
 
     private static Result run(CausalLMHead head, Rows hidden, int[] targets, LossOptions options) {
-        return run(head, hidden, targets, options, Gradient.of(head.projection()));
+        return run(head, hidden, targets, options, Gradient.of(Device.shared(), head.projection()));
     }
 
     private static Result run(CausalLMHead head, Rows hidden, int[] targets, LossOptions options, Gradient gradient) {
@@ -85,7 +86,7 @@ class LossTest {
             int[] targets = targets(n, 507, n);
             Result expected = run(head, hidden, targets, LossOptions.DEFAULT);
             Rows dHidden = Rows.of(new float[n * 123], 123, n);
-            Gradient gradient = Gradient.of(head.projection());
+            Gradient gradient = Gradient.of(Device.shared(), head.projection());
             Loss loss = head.lossAndGradients(hidden, targets, LossOptions.DEFAULT, dHidden, gradient, scratch);
             assertThat(loss).isEqualTo(expected.loss());
             assertThat(dHidden.data()).isEqualTo(expected.dHidden());
@@ -213,7 +214,7 @@ class LossTest {
         int count = (int) Arrays.stream(targets).filter(t -> t != IGNORED).count();
         Result whole = run(head, hidden, targets, LossOptions.DEFAULT);
         LossOptions options = LossOptions.DEFAULT.withDenominator(new LossOptions.Denominator.Count(count));
-        Gradient gradient = Gradient.of(head.projection());
+        Gradient gradient = Gradient.of(Device.shared(), head.projection());
         double loss = 0;
         for (int[] part : new int[][] {{0, 40}, {40, 41}, {41, 100}}) {
             Rows some = new Rows(hidden.data(), hidden.start(part[0]), 3, part[1] - part[0]);
@@ -274,7 +275,7 @@ class LossTest {
         for (int r = 0; r < logits.length; r++) {
             System.arraycopy(logits[r], 0, hidden.data(), hidden.start(r), v);
         }
-        Matrix identity = Matrix.of(DType.F32, v, v, (n, row) -> {
+        Matrix identity = Matrix.of(Device.shared(), DType.F32, v, v, (n, row) -> {
             Arrays.fill(row, 0);
             row[n] = 1;
         });
@@ -312,7 +313,7 @@ class LossTest {
         Result projection = run(head, hidden, targets(9, 70, 3), LossOptions.DEFAULT);
         int[] tokens = {69, 0, 69, 3, 69};
         Rows dRows = Fixture.rows(5, 5, 4);
-        Gradient gradient = Gradient.of(head.embedding());
+        Gradient gradient = Gradient.of(Device.shared(), head.embedding());
         run(head, hidden, targets(9, 70, 3), LossOptions.DEFAULT, gradient);
         head.embedBackward(tokens, dRows, gradient);
         float[] expected = projection.dProjection();
@@ -353,12 +354,13 @@ class LossTest {
         CausalLMHead head = Fixture.head(DType.F32, 50, 4, 1);
         Rows hidden = Fixture.rows(2, 4, 2);
         Rows dHidden = Rows.of(new float[] {7, 7, 7, 7, 7, 7, 7, 7}, 4, 2);
-        Gradient gradient = Gradient.of(head.projection());
+        Gradient gradient = Gradient.of(Device.shared(), head.projection());
         assertThatThrownBy(() ->
                         head.lossAndGradients(hidden, new int[] {IGNORED, 50}, LossOptions.DEFAULT, dHidden, gradient))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("target at position 1: expected a token id from 0 to 49 or -100 to ignore it, got 50");
-        Gradient other = Gradient.of(Fixture.head(DType.F32, 51, 4, 1).projection());
+        Gradient other =
+                Gradient.of(Device.shared(), Fixture.head(DType.F32, 51, 4, 1).projection());
         assertThatThrownBy(() -> head.lossAndGradients(hidden, new int[] {0, 1}, LossOptions.DEFAULT, dHidden, other))
                 .hasMessage("dProjection: expected the matrix's shape [50, 4], got [51, 4]");
         Rows one = Rows.of(new float[4], 4, 1);

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.CounterRandom;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -17,7 +18,7 @@ class ScreenTest {
 
     record Weights(DType dtype, int depth, double scale) {
         Matrix matrix() {
-            return Matrix.of(dtype, V, depth, (n, row) -> {
+            return Matrix.of(Device.shared(), dtype, V, depth, (n, row) -> {
                 for (int k = 0; k < depth; k++) {
                     // One weight in 50 is eight times as large, as trained rows have outliers.
                     double outlier = CounterRandom.uniform(9, k, n) < 0.02 ? 8 : 1;
@@ -183,20 +184,23 @@ class ScreenTest {
     void headsThatCannotBeScreenedHaveNoScreen() {
         Matrix matrix = new Weights(DType.F32, 33, 1).matrix();
         assertThat(Screen.of(CausalLMHead.tied(matrix).withSoftCap(30))).isEmpty();
-        assertThat(Screen.of(CausalLMHead.tied(Matrix.of(DType.INT8, V, 33, (n, row) -> matrix.row(n, row, 0)))))
+        assertThat(Screen.of(CausalLMHead.tied(
+                        Matrix.of(Device.shared(), DType.INT8, V, 33, (n, row) -> matrix.row(n, row, 0)))))
                 .isEmpty();
-        assertThat(Screen.of(CausalLMHead.tied(Matrix.of(DType.F32, V, 33, (n, row) -> row[n % 33] = Float.NaN))))
+        assertThat(Screen.of(CausalLMHead.tied(
+                        Matrix.of(Device.shared(), DType.F32, V, 33, (n, row) -> row[n % 33] = Float.NaN))))
                 .isEmpty();
-        assertThat(Screen.of(CausalLMHead.tied(Matrix.of(DType.F32, V, 33, (n, row) -> {}))))
+        assertThat(Screen.of(CausalLMHead.tied(Matrix.of(Device.shared(), DType.F32, V, 33, (n, row) -> {}))))
                 .isEmpty();
-        assertThat(Screen.of(CausalLMHead.tied(Matrix.of(DType.F32, V, 33, (n, row) -> row[0] = 1e-38f))))
+        assertThat(Screen.of(
+                        CausalLMHead.tied(Matrix.of(Device.shared(), DType.F32, V, 33, (n, row) -> row[0] = 1e-38f))))
                 .isEmpty();
     }
 
     @Test
     void anUntiedHeadIsScreenedByItsProjection() {
         Matrix projection = new Weights(DType.F32, 33, 1).matrix();
-        Matrix embedding = Matrix.of(DType.INT8, V, 33, (n, row) -> row[0] = 1);
+        Matrix embedding = Matrix.of(Device.shared(), DType.INT8, V, 33, (n, row) -> row[0] = 1);
         Screen screen = Screen.of(CausalLMHead.untied(embedding, projection)).orElseThrow();
         assertThat(screen.projection()).isSameAs(projection);
         assertThat(screen.vocabularySize()).isEqualTo(V);

@@ -10,6 +10,7 @@ import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.Dropout;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradients;
 import java.io.IOException;
 import java.util.Arrays;
@@ -91,7 +92,7 @@ class BackwardTest {
 
     private static float[] lastNormGradient(CausalLM model, Activations activations) {
         float[] gain = model.backbone().lastNorm().gain();
-        Gradients gradients = new Gradients();
+        Gradients gradients = new Gradients(Device.shared());
         gradients.track(gain);
         Batch batch = Batch.of(model.newCache(), 1, 2, 3);
         Rows hidden = model.forward(batch, activations);

@@ -16,6 +16,7 @@ import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.Generator;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
@@ -179,6 +180,7 @@ class CausalLMTest {
     private static Matrix in(Arena arena, Matrix matrix) {
         MemorySegment panels = matrix.panelData();
         return Matrix.ofPanels(
+                Device.shared(),
                 matrix.dtype(),
                 matrix.rows(),
                 matrix.cols(),

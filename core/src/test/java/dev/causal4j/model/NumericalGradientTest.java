@@ -11,6 +11,7 @@ import dev.causal4j.decoder.Linear;
 import dev.causal4j.decoder.LowRank;
 import dev.causal4j.head.LossOptions;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
 import java.util.ArrayList;
 import java.util.List;
@@ -59,7 +60,8 @@ class NumericalGradientTest {
         for (int i = 0; i < numbers.length; i++) {
             numbers[i] = (float) (0.3 * random.nextGaussian());
         }
-        return Matrix.of(DType.F32, rows, cols, (n, row) -> System.arraycopy(numbers, n * cols, row, 0, cols));
+        return Matrix.of(
+                Device.shared(), DType.F32, rows, cols, (n, row) -> System.arraycopy(numbers, n * cols, row, 0, cols));
     }
 
     @Test
@@ -157,7 +159,7 @@ class NumericalGradientTest {
             case Parameter.OfMatrix m -> {
                 int rows = m.matrix().rows();
                 int cols = m.matrix().cols();
-                yield m.with(Matrix.of(DType.F32, rows, cols, (n, row) -> {
+                yield m.with(Matrix.of(Device.shared(), DType.F32, rows, cols, (n, row) -> {
                     m.matrix().row(n, row, 0);
                     for (int k = 0; k < cols; k++) {
                         row[k] += (float) (step * direction[m.transposed() ? k * rows + n : n * cols + k]);

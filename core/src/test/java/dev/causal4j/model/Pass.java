@@ -5,6 +5,7 @@ import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.Dropout;
 import dev.causal4j.head.LossOptions;
+import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Gradients;
 import java.util.ArrayList;
@@ -25,7 +26,7 @@ record Pass(double loss, Map<String, float[]> gradients) {
     }
 
     static Pass of(CausalLM model, List<int[]> tokens, int[] targets, Activations activations, Dropout dropout) {
-        Gradients gradients = new Gradients();
+        Gradients gradients = new Gradients(Device.shared());
         for (Parameter parameter : model.namedParameters()) {
             switch (parameter) {
                 case Parameter.OfMatrix m -> gradients.track(m.matrix());

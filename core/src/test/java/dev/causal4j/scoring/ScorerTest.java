@@ -13,6 +13,7 @@ import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.GPT2Config;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
 import dev.causal4j.tensor.TensorView;
 import java.nio.file.Files;
@@ -315,7 +316,7 @@ class ScorerTest {
     @Test
     void weightsThatAreNotNumbersAreNamedWithTextAndPosition() {
         Matrix good = model.head().embedding();
-        Matrix bad = Matrix.of(DType.F32, good.rows(), good.cols(), (n, row) -> {
+        Matrix bad = Matrix.of(Device.shared(), DType.F32, good.rows(), good.cols(), (n, row) -> {
             good.row(n, row, 0);
             if (n == 7) {
                 row[5] = Float.NaN;

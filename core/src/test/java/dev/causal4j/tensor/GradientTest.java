@@ -40,7 +40,7 @@ class GradientTest {
         Matrix matrix = matrix(DType.F32, outputs, inputs);
         for (int share = 1; share <= 3; share++) {
             Compute.shared().use(share);
-            Gradient gradient = Gradient.of(matrix);
+            Gradient gradient = Gradient.of(Device.shared(), matrix);
             gradient.add(dy, x);
             gradient.add(dy, x);
             assertThat(numbers(gradient)).isEqualTo(expected);
@@ -56,7 +56,7 @@ class GradientTest {
 
     @Test
     void rowsAddedAfterClearingBeginAtZero() {
-        Gradient gradient = Gradient.of(matrix(DType.F32, 70, 3));
+        Gradient gradient = Gradient.of(Device.shared(), matrix(DType.F32, 70, 3));
         gradient.add(Rows.of(numbers(2 * 70), 70, 2), Rows.of(numbers(2 * 3), 3, 2));
         gradient.clear();
         gradient.addRows(new int[] {5}, Rows.of(new float[] {1, 2, 3}, 3, 1));
@@ -72,9 +72,9 @@ class GradientTest {
         Matrix matrix = matrix(DType.F32, 130, 11);
         Rows dy = Rows.of(numbers(700 * 130), 130, 700);
         Rows x = Rows.of(numbers(700 * 11), 11, 700);
-        Gradient whole = Gradient.of(matrix);
+        Gradient whole = Gradient.of(Device.shared(), matrix);
         whole.add(dy, x);
-        Gradient pieces = Gradient.of(matrix);
+        Gradient pieces = Gradient.of(Device.shared(), matrix);
         for (int r = 0; r < 700; r += 70) {
             pieces.add(new Rows(dy.data(), dy.start(r), 130, 70), new Rows(x.data(), x.start(r), 11, 70));
         }
@@ -83,7 +83,7 @@ class GradientTest {
 
     @Test
     void rowsAreAddedByNumberAndRepeatedOnesAccumulate() {
-        Gradient gradient = Gradient.of(matrix(DType.F32, 70, 3));
+        Gradient gradient = Gradient.of(Device.shared(), matrix(DType.F32, 70, 3));
         gradient.addRows(new int[] {69, 0, 69}, Rows.of(new float[] {1, 2, 3, 4, 5, 6, 10, 20, 30}, 3, 3));
         float[] row = new float[4];
         gradient.row(69, row, 1);
@@ -143,17 +143,18 @@ class GradientTest {
         Matrix matrix = matrix(DType.F32, 5, 3);
         Rows two = Rows.of(new float[10], 5, 2);
         Rows one = Rows.of(new float[5], 5, 1);
-        assertThatThrownBy(() -> Gradient.of(matrix).add(two, one))
+        assertThatThrownBy(() -> Gradient.of(Device.shared(), matrix).add(two, one))
                 .hasMessage("rows: expected as many outputs as inputs, got 2 and 1");
         assertThatThrownBy(() -> matrix.multiplyTransposed(two, one))
                 .hasMessage("rows: expected as many in as out, got 2 and 1");
-        assertThatThrownBy(() -> Gradient.of(matrix).addRows(new int[] {1}, two))
+        assertThatThrownBy(() -> Gradient.of(Device.shared(), matrix).addRows(new int[] {1}, two))
                 .hasMessage("rows: expected one for each of 1 numbers, got 2");
     }
 
     private Matrix matrix(DType dtype, int rows, int cols) {
         float[] numbers = numbers(rows * cols);
-        return Matrix.of(dtype, rows, cols, (n, row) -> System.arraycopy(numbers, n * cols, row, 0, cols));
+        return Matrix.of(
+                Device.shared(), dtype, rows, cols, (n, row) -> System.arraycopy(numbers, n * cols, row, 0, cols));
     }
 
     private static float[] numbers(Gradient gradient) {

@@ -51,7 +51,7 @@ class MatrixTest {
         assertThat(Operand.most(512, 3072))
                 .as("a feed-forward layer in one part")
                 .isGreaterThanOrEqualTo(512);
-        Matrix matrix = Matrix.of(DType.F32, 3, cols, (row, target) -> {
+        Matrix matrix = Matrix.of(Device.shared(), DType.F32, 3, cols, (row, target) -> {
             for (int k = 0; k < cols; k++) {
                 target[k] = (row + 1) * (k % 13 - 6) * 0.01f;
             }
@@ -86,8 +86,8 @@ class MatrixTest {
             }
         }
         for (DType dtype : List.of(DType.F32, DType.BF16)) {
-            Matrix direct = Matrix.of(dtype, view(stored, rows, cols, numbers));
-            Matrix turned = Matrix.ofTransposed(dtype, view(stored, cols, rows, transposed));
+            Matrix direct = Matrix.of(Device.shared(), dtype, view(stored, rows, cols, numbers));
+            Matrix turned = Matrix.ofTransposed(Device.shared(), dtype, view(stored, cols, rows, transposed));
             float[] a = new float[cols];
             float[] b = new float[cols];
             for (int n = 0; n < rows; n++) {
@@ -274,9 +274,9 @@ class MatrixTest {
     void panelsThatExistMakeTheSameMatrix(DType dtype) {
         Matrix matrix = rowMajor(dtype, 131, 35, bf16Numbers(131 * 35));
         MemorySegment panels = matrix.panelData();
-        Matrix same = Matrix.ofPanels(dtype, 131, 35, panels, matrix.scales());
+        Matrix same = Matrix.ofPanels(Device.shared(), dtype, 131, 35, panels, matrix.scales());
         MemorySegment moved = MemorySegment.ofArray(panels.toArray(ValueLayout.JAVA_BYTE));
-        Matrix copied = Matrix.ofPanels(dtype, 131, 35, moved, matrix.scales());
+        Matrix copied = Matrix.ofPanels(Device.shared(), dtype, 131, 35, moved, matrix.scales());
         assertThat(same.panelData().address()).isEqualTo(panels.address());
         assertThat(copied.panelData().address() % 64).isZero();
         float[] x = bf16Numbers(35);
@@ -285,9 +285,9 @@ class MatrixTest {
             assertThat(copied.output(n, x, 0)).isEqualTo(matrix.output(n, x, 0));
         }
         assertThat(panels.isReadOnly()).isTrue();
-        assertThatThrownBy(() -> Matrix.ofPanels(dtype, 131, 36, panels, matrix.scales()))
+        assertThatThrownBy(() -> Matrix.ofPanels(Device.shared(), dtype, 131, 36, panels, matrix.scales()))
                 .hasMessageContaining("panels: expected ");
-        assertThatThrownBy(() -> Matrix.ofPanels(dtype, 131, 35, panels, new float[130]))
+        assertThatThrownBy(() -> Matrix.ofPanels(Device.shared(), dtype, 131, 35, panels, new float[130]))
                 .hasMessageContaining("scales: expected one for each row");
     }
 
@@ -323,16 +323,17 @@ class MatrixTest {
 
     @Test
     void aShapeThatCannotBeIsRefused() {
-        assertThatThrownBy(() -> Matrix.of(DType.F16, 2, 2, (n, row) -> {}))
+        assertThatThrownBy(() -> Matrix.of(Device.shared(), DType.F16, 2, 2, (n, row) -> {}))
                 .hasMessage("matrix dtype: expected f32, bf16 or int8, got f16");
-        assertThatThrownBy(() -> Matrix.of(DType.F32, 0, 2, (n, row) -> {}))
+        assertThatThrownBy(() -> Matrix.of(Device.shared(), DType.F32, 0, 2, (n, row) -> {}))
                 .hasMessage("matrix: expected at least [1, 1], got [0, 2]");
         Matrix matrix = rowMajor(DType.F32, 2, 2, new float[4]);
         assertThatThrownBy(() -> matrix.row(2, new float[2], 0)).isInstanceOf(IndexOutOfBoundsException.class);
     }
 
     private static Matrix rowMajor(DType dtype, int rows, int cols, float[] numbers) {
-        return Matrix.of(dtype, rows, cols, (n, row) -> System.arraycopy(numbers, n * cols, row, 0, cols));
+        return Matrix.of(
+                Device.shared(), dtype, rows, cols, (n, row) -> System.arraycopy(numbers, n * cols, row, 0, cols));
     }
 
     private float[] bf16Numbers(int n) {
