@@ -56,6 +56,13 @@ class ArchitectureTest {
             }
         }
         slices().matching("dev.causal4j.(*)..").should().beFreeOfCycles().check(CLASSES);
+        noClasses()
+                .that()
+                .resideInAPackage("dev.causal4j")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("dev.causal4j.*..")
+                .check(CLASSES);
     }
 
     @Test

@@ -1,9 +1,9 @@
 package dev.causal4j.cli;
 
+import dev.causal4j.format.WholeFolder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Comparator;
 import java.util.stream.Stream;
 
 /** Where a command will write, checked before its work begins: nothing of somebody's is replaced by accident. */
@@ -53,15 +53,7 @@ final class OutputFolder {
             return;
         }
         for (String name : made) {
-            Path path = folder.resolve(name);
-            if (!Files.exists(path)) {
-                continue;
-            }
-            try (Stream<Path> tree = Files.walk(path)) {
-                for (Path each : tree.sorted(Comparator.reverseOrder()).toList()) {
-                    Files.delete(each);
-                }
-            }
+            WholeFolder.delete(folder.resolve(name));
         }
         if (isNew) {
             try (Stream<Path> inside = Files.list(folder)) {

@@ -1,5 +1,6 @@
 package dev.causal4j.format;
 
+import dev.causal4j.FormatException;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -48,7 +49,7 @@ public final class JsonTree {
             case Map<?, ?> object -> "an object of " + object.size();
             case List<?> list -> "a list of " + list.size();
             case String text -> FormatException.quote(text);
-            default -> FormatException.unquoted(value.toString());
+            default -> FormatException.quote(value.toString()).replace("\"", "");
         };
     }
 

@@ -1,7 +1,8 @@
 package dev.causal4j.format;
 
-import static dev.causal4j.format.FormatException.quote;
+import static dev.causal4j.FormatException.quote;
 
+import dev.causal4j.FormatException;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.TensorView;
 import java.io.IOException;

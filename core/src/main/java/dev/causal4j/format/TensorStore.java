@@ -1,5 +1,6 @@
 package dev.causal4j.format;
 
+import dev.causal4j.FormatException;
 import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
 import java.nio.file.Files;

@@ -1,5 +1,6 @@
 package dev.causal4j.format;
 
+import dev.causal4j.FormatException;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStream;

@@ -1,8 +1,10 @@
 package dev.causal4j.format;
 
+import dev.causal4j.FormatException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -10,11 +12,14 @@ import java.nio.file.StandardOpenOption;
 import java.util.UUID;
 
 /**
- * Writes a file whole or not at all: to a new file beside the target, which then takes its place. Whoever opens the
- * target finds what was there before or all that is new. {@link #append} alone adds to a file, and may leave a part of
- * what it adds. Thread-safe.
+ * Writes a file whole or not at all: to a new file beside the target, which then replaces it. A reader finds the old
+ * content or all of the new. Only {@link #append} adds to a file; a failure may leave a part of what it adds.
+ * Thread-safe.
  */
 public final class WholeFile {
+    private static final String PREFIX = ".causal4j-";
+    private static final String SUFFIX = ".tmp";
+
     private WholeFile() {}
 
     /** Writes what the file is to hold. */
@@ -24,7 +29,7 @@ public final class WholeFile {
     }
 
     /**
-     * Refuses what cannot be written, for a caller that computes long before it writes.
+     * Refuses a target that cannot be written; for a caller that computes long before it writes.
      *
      * @throws FormatException if the target's folder does not exist, or the target does and is no regular file
      */
@@ -42,9 +47,20 @@ public final class WholeFile {
         }
     }
 
-    private static Path folder(Path target) {
+    static Path folder(Path target) {
         Path folder = target.toAbsolutePath().getParent();
         return folder == null ? target : folder; // the root is no file
+    }
+
+    /** A new name in the folder of {@code target}. */
+    static Path beside(Path target) {
+        return folder(target).resolve(PREFIX + UUID.randomUUID() + SUFFIX);
+    }
+
+    /** Whether a file has a name as {@link #beside} makes them. */
+    static boolean isTemporary(Path file) {
+        String name = file.getFileName().toString();
+        return name.startsWith(PREFIX) && name.endsWith(SUFFIX);
     }
 
     /**
@@ -54,9 +70,8 @@ public final class WholeFile {
      */
     public static void write(Path target, Content content) throws IOException {
         check(target);
-        // Not Files.createTempFile: that one makes files nobody else can read.
-        Path temporary = folder(target).resolve(".causal4j-" + UUID.randomUUID() + ".tmp");
-        try {
+        replace(target, temporary -> {
+            // Not Files.createTempFile: only its owner can read what that makes.
             try (FileChannel channel =
                     FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
                 content.writeTo(channel);
@@ -64,15 +79,35 @@ public final class WholeFile {
             } catch (WriteFailure e) {
                 throw e.naming(target);
             }
+        });
+    }
+
+    /**
+     * Makes {@code target} a second name of {@code file} if the file system can do that, else a copy, replacing what it
+     * was. Neither may be written to afterwards, only replaced.
+     *
+     * @throws IOException if that fails; the target is then as before
+     */
+    public static void link(Path file, Path target) throws IOException {
+        replace(target, temporary -> {
+            try {
+                Files.createLink(temporary, file);
+            } catch (UnsupportedOperationException | FileSystemException e) {
+                Files.copy(file, temporary);
+            }
+        });
+    }
+
+    private static void replace(Path target, WholeFolder.Content content) throws IOException {
+        Path temporary = beside(target);
+        try {
+            content.writeTo(temporary);
             Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
         } catch (Throwable failure) {
-            try {
-                Files.deleteIfExists(temporary);
-            } catch (IOException e) {
-                failure.addSuppressed(e);
-            }
+            WholeFolder.delete(temporary, failure);
             throw failure;
         }
+        Files.deleteIfExists(temporary); // a rename between two names of one file does nothing
     }
 
     /** The same for content that is in memory. */

@@ -8,7 +8,7 @@
  *
  * <p>Every input is hostile until it is checked: sizes are bounded before anything is allocated, all of a file's claims
  * are checked before its first number is handed out, and whatever is wrong becomes a
- * {@link dev.causal4j.format.FormatException} with a message of one line. A real failure to read or write stays the
+ * {@link dev.causal4j.FormatException} with a message of one line. A real failure to read or write stays the
  * {@link java.io.IOException} it is.
  *
  * <p>The safetensors format (github.com/huggingface/safetensors), whose rules the reader enforces:

@@ -1,12 +1,12 @@
 package dev.causal4j.model;
 
+import dev.causal4j.FormatException;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.GPT2Backbone;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.decoder.Linear;
-import dev.causal4j.format.FormatException;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tokenizer.Tokenizer;

@@ -1,6 +1,6 @@
 package dev.causal4j.model;
 
-import dev.causal4j.format.FormatException;
+import dev.causal4j.FormatException;
 import dev.causal4j.format.JsonConfig;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.tensor.DType;

@@ -1,8 +1,9 @@
 package dev.causal4j.model;
 
-import dev.causal4j.format.FormatException;
+import dev.causal4j.FormatException;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.TensorStore;
+import dev.causal4j.format.WholeFolder;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.TensorView;
 import dev.causal4j.tokenizer.Tokenizer;
@@ -10,10 +11,8 @@ import java.io.IOException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.List;
 import java.util.Optional;
-import java.util.UUID;
 import java.util.stream.Stream;
 
 /**
@@ -42,8 +41,7 @@ public final class Conversion {
     }
 
     /**
-     * Converts a model, whole or not at all: everything is written to a folder beside {@code out}, which then takes its
-     * place.
+     * Converts a model, whole or not at all.
      *
      * @param dtype empty for the stored one
      * @param out a new or empty folder in one that exists
@@ -59,11 +57,8 @@ public final class Conversion {
             throw refused(out, "another folder than the model's", "the same", "choose another folder");
         }
         CausalLM loaded = Checkpoint.open(model).load(dtype);
-        Path whole = beside(target);
         try {
-            Files.createDirectory(whole);
-            write(loaded, model, whole, progress);
-            replace(target, whole);
+            WholeFolder.write(target, folder -> write(loaded, model, folder, progress));
         } catch (FileSystemException e) {
             throw e; // names its file
         } catch (IOException e) {
@@ -71,8 +66,6 @@ public final class Conversion {
                     out + ": expected to be able to write the model, got \"" + e.getMessage()
                             + "\"; free the disk or choose another folder",
                     e);
-        } finally {
-            delete(whole);
         }
     }
 
@@ -126,40 +119,5 @@ public final class Conversion {
                 tensors,
                 new PanelLayout(model.dtype()).metadata(),
                 bytes -> progress.written(bytes, total));
-    }
-
-    /** Renaming replaces an empty folder, but not a full one, which has to step aside first. */
-    private static void replace(Path target, Path whole) throws IOException {
-        Path old = beside(target);
-        boolean stepsAside = Files.exists(target);
-        if (stepsAside) {
-            Files.move(target, old, StandardCopyOption.ATOMIC_MOVE);
-        }
-        try {
-            Files.move(whole, target, StandardCopyOption.ATOMIC_MOVE);
-        } catch (Throwable failure) {
-            if (stepsAside) {
-                Files.move(old, target, StandardCopyOption.ATOMIC_MOVE);
-            }
-            throw failure;
-        }
-        delete(old);
-    }
-
-    private static Path beside(Path target) {
-        return target.resolveSibling(".causal4j-" + UUID.randomUUID() + ".tmp");
-    }
-
-    /** A folder of files, if it is there. */
-    private static void delete(Path folder) throws IOException {
-        if (!Files.isDirectory(folder)) {
-            return;
-        }
-        try (Stream<Path> files = Files.list(folder)) {
-            for (Path file : files.toList()) {
-                Files.delete(file);
-            }
-        }
-        Files.delete(folder);
     }
 }

@@ -1,11 +1,11 @@
 package dev.causal4j.model;
 
+import dev.causal4j.FormatException;
 import dev.causal4j.decoder.GPT2Backbone;
 import dev.causal4j.decoder.GPT2Block;
 import dev.causal4j.decoder.GPT2Shape;
 import dev.causal4j.decoder.LayerNorm;
 import dev.causal4j.decoder.Linear;
-import dev.causal4j.format.FormatException;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.model.StoredMatrix.InPanels;

@@ -1,6 +1,6 @@
 package dev.causal4j.model;
 
-import dev.causal4j.format.FormatException;
+import dev.causal4j.FormatException;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;

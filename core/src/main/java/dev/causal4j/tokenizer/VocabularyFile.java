@@ -1,6 +1,6 @@
 package dev.causal4j.tokenizer;
 
-import dev.causal4j.format.FormatException;
+import dev.causal4j.FormatException;
 import dev.causal4j.tokenizer.BytePairVocabulary.AddedToken;
 import dev.causal4j.tokenizer.BytePairVocabulary.Merge;
 import java.nio.ByteBuffer;

@@ -1,9 +1,9 @@
 package dev.causal4j.tokenizer;
 
-import static dev.causal4j.format.FormatException.quote;
+import static dev.causal4j.FormatException.quote;
 import static dev.causal4j.format.JsonTree.describe;
 
-import dev.causal4j.format.FormatException;
+import dev.causal4j.FormatException;
 import dev.causal4j.format.JsonTree;
 import dev.causal4j.tokenizer.BytePairVocabulary.AddedToken;
 import dev.causal4j.tokenizer.BytePairVocabulary.Merge;

@@ -1,6 +1,6 @@
 package dev.causal4j.training;
 
-import dev.causal4j.format.FormatException;
+import dev.causal4j.FormatException;
 import dev.causal4j.format.UntrustedInput;
 import dev.causal4j.format.WholeFile;
 import dev.causal4j.tokenizer.SpecialTokens;

@@ -1,6 +1,6 @@
 package dev.causal4j.training;
 
-import dev.causal4j.format.FormatException;
+import dev.causal4j.FormatException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

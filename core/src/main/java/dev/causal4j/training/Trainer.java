@@ -1,6 +1,6 @@
 package dev.causal4j.training;
 
-import dev.causal4j.format.FormatException;
+import dev.causal4j.FormatException;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
 import java.io.IOException;

@@ -1,21 +1,17 @@
 package dev.causal4j.training;
 
-import dev.causal4j.format.FormatException;
+import dev.causal4j.FormatException;
 import dev.causal4j.format.JsonConfig;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.WholeFile;
+import dev.causal4j.format.WholeFolder;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Parameter;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.channels.FileChannel;
-import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
@@ -33,12 +29,11 @@ import java.util.stream.Stream;
  *   OUT/checkpoint-200/training/optimizer.safetensors, state.json
  * </pre>
  *
- * <p>A checkpoint is written to a folder of another name, forced to the disk, and renamed: whenever the process is killed,
- * each checkpoint is there whole or not at all. Only then are older ones deleted, except the best.
+ * <p>A checkpoint is a {@link WholeFolder}: whenever the process is killed, it is there whole or not at all. Only then are
+ * older ones deleted, except the best.
  */
 final class TrainingCheckpoints {
     private static final String PREFIX = "checkpoint-";
-    private static final String UNFINISHED = ".unfinished-";
     private static final String TRAINING = "training";
     private static final String STATE = "state.json";
     private static final String OPTIMIZER = "optimizer.safetensors";
@@ -58,43 +53,29 @@ final class TrainingCheckpoints {
     void write(TrainableModel trainable, TrainingState state) throws IOException {
         Files.createDirectories(folder);
         Path target = folder.resolve(PREFIX + state.step());
+        WholeFolder.deleteUnfinished(folder);
         if (!Files.exists(target)) {
-            deleteUnfinished();
-            try {
-                writeNew(trainable, state, target);
-            } catch (IOException e) {
-                try {
-                    deleteUnfinished(); // it may be what fills the disk
-                } catch (IOException stays) {
-                    e.addSuppressed(stays);
-                }
-                throw e;
-            }
+            WholeFolder.write(target, unfinished -> write(trainable, state, unfinished));
         }
         publish(folder.resolve(PREFIX + state.stepToPublish()));
         for (Path checkpoint : checkpoints()) {
             long step = step(checkpoint);
             if (step != state.step() && step != state.stepToPublish()) {
-                delete(checkpoint);
+                WholeFolder.delete(checkpoint);
             }
         }
     }
 
-    private void writeNew(TrainableModel trainable, TrainingState state, Path target) throws IOException {
-        Path unfinished = Files.createDirectory(folder.resolve(UNFINISHED + state.step()));
-        trainable.model().save(unfinished, DType.F32);
-        Path training = Files.createDirectory(unfinished.resolve(TRAINING));
+    private static void write(TrainableModel trainable, TrainingState state, Path checkpoint) throws IOException {
+        trainable.model().save(checkpoint, DType.F32);
+        Path training = Files.createDirectory(checkpoint.resolve(TRAINING));
         List<TensorView> tensors = new ArrayList<>();
         trainable.parameters().forEach(parameter -> tensors.addAll(parameter.state()));
         SafeTensors.write(training.resolve(OPTIMIZER), tensors, Map.of());
         WholeFile.write(training.resolve(STATE), state.toJson());
-        force(training);
-        force(unfinished);
-        Files.move(unfinished, target, StandardCopyOption.ATOMIC_MOVE);
-        force(folder);
     }
 
-    /** Makes the files of a checkpoint those of the folder: each as a whole, the weights last. */
+    /** Replaces the files of the folder by those of a checkpoint, the weights last. */
     private void publish(Path checkpoint) throws IOException {
         List<Path> files;
         try (Stream<Path> list = Files.list(checkpoint)) {
@@ -103,21 +84,9 @@ final class TrainingCheckpoints {
                     .toList();
         }
         for (Path file : files) {
-            Path beside = folder.resolve(UNFINISHED + file.getFileName());
-            Files.deleteIfExists(beside);
-            try {
-                Files.createLink(beside, file); // no second copy: nobody writes into a file that has its name
-            } catch (UnsupportedOperationException | FileSystemException e) {
-                Files.copy(file, beside);
-            }
-            Files.move(
-                    beside,
-                    folder.resolve(file.getFileName()),
-                    StandardCopyOption.ATOMIC_MOVE,
-                    StandardCopyOption.REPLACE_EXISTING);
-            Files.deleteIfExists(beside); // a rename between two names of one file does nothing
+            WholeFile.link(file, folder.resolve(file.getFileName()));
         }
-        force(folder);
+        WholeFolder.force(folder);
     }
 
     /** A checkpoint as it was read. */
@@ -213,47 +182,7 @@ final class TrainingCheckpoints {
     /** Deletes every checkpoint; the published files stay. */
     void deleteAll() throws IOException {
         for (Path checkpoint : checkpoints()) {
-            delete(checkpoint);
-        }
-    }
-
-    private void deleteUnfinished() throws IOException {
-        List<Path> unfinished;
-        try (Stream<Path> list = Files.list(folder)) {
-            unfinished = list.filter(path -> path.getFileName().toString().startsWith(UNFINISHED))
-                    .toList();
-        }
-        for (Path path : unfinished) {
-            delete(path);
-        }
-    }
-
-    /** A checkpoint loses its name first, so that half of one is never taken for one. */
-    private void delete(Path path) throws IOException {
-        Path doomed = path;
-        if (step(path) >= 0) {
-            doomed = folder.resolve(UNFINISHED + path.getFileName());
-            Files.move(path, doomed, StandardCopyOption.ATOMIC_MOVE);
-        }
-        try (Stream<Path> tree = Files.walk(doomed)) {
-            tree.sorted(Comparator.reverseOrder()).forEach(file -> {
-                try {
-                    Files.delete(file);
-                } catch (IOException e) {
-                    throw new UncheckedIOException(e);
-                }
-            });
-        } catch (UncheckedIOException e) {
-            throw e.getCause();
-        }
-    }
-
-    /** Forces the names in a folder to the disk, where the system can do that. */
-    private static void force(Path directory) throws IOException {
-        try (FileChannel channel = FileChannel.open(directory, StandardOpenOption.READ)) {
-            channel.force(true);
-        } catch (FileSystemException e) {
-            // Windows opens no folders; there a rename is as lasting as it gets.
+            WholeFolder.delete(checkpoint);
         }
     }
 }

@@ -1,6 +1,6 @@
 package dev.causal4j.training;
 
-import dev.causal4j.format.FormatException;
+import dev.causal4j.FormatException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.Reader;

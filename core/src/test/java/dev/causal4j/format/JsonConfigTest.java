@@ -3,6 +3,7 @@ package dev.causal4j.format;
 import static dev.causal4j.format.Attack.refused;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.causal4j.FormatException;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.nio.charset.StandardCharsets;

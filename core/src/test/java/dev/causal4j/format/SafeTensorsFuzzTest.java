@@ -3,6 +3,7 @@ package dev.causal4j.format;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.code_intelligence.jazzer.junit.FuzzTest;
+import dev.causal4j.FormatException;
 import dev.causal4j.tensor.TensorView;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

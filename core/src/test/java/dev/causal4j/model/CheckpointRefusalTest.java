@@ -3,7 +3,7 @@ package dev.causal4j.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
-import dev.causal4j.format.FormatException;
+import dev.causal4j.FormatException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

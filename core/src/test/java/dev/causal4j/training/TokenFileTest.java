@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.causal4j.format.FormatException;
+import dev.causal4j.FormatException;
 import dev.causal4j.tokenizer.BytePairTrainer;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;

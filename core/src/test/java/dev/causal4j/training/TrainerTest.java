@@ -404,12 +404,12 @@ class TrainerTest {
     void leftoversOfAKilledRunAreNoCheckpointAndAreCleanedUp() throws IOException {
         start(OPTIONS, folder).run(progress -> progress.step() < 3);
         Path unfinished =
-                Files.createDirectories(folder.resolve(".unfinished-4").resolve("training"));
+                Files.createDirectories(folder.resolve(".causal4j-4.tmp").resolve("training"));
         Files.writeString(unfinished.resolve("state.json"), "{");
         Trainer trainer = Trainer.resume(folder, Optional.empty(), TRAINING, Optional.of(HELD_OUT), OPTIONS);
         assertThat(trainer.step()).isEqualTo(3);
         trainer.run(progress -> true);
-        assertThat(folder.resolve(".unfinished-4")).doesNotExist();
+        assertThat(folder.resolve(".causal4j-4.tmp")).doesNotExist();
     }
 
     @Test

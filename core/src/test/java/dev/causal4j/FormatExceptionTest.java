@@ -1,4 +1,4 @@
-package dev.causal4j.format;
+package dev.causal4j;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

@@ -1,4 +1,4 @@
-package dev.causal4j.format;
+package dev.causal4j;
 
 import java.io.IOException;
 
@@ -6,11 +6,12 @@ import java.io.IOException;
  * A file is not what it should be. The message is one line, <em>subject: expected E, got G; remedy</em>, whatever the
  * file holds: control characters are escaped and long parts are cut.
  */
-public final class FormatException extends IOException {
-    // Enough for a name of eight words; a message should fit a terminal.
+public sealed class FormatException extends IOException permits UnsupportedModelException {
+    private static final long serialVersionUID = 1;
+
     private static final int QUOTED = 80;
 
-    // A path may be long and must stay whole; nothing else comes near.
+    // The longest path of Linux.
     private static final int PART = 4096;
 
     /**
@@ -24,20 +25,15 @@ public final class FormatException extends IOException {
                 + "; " + printable(remedy, PART));
     }
 
-    /** Keeps the exception that revealed the fault. */
-    FormatException(String subject, String expected, String got, String remedy, Throwable cause) {
+    /** The same with a cause. */
+    public FormatException(String subject, String expected, String got, String remedy, Throwable cause) {
         this(subject, expected, got, remedy);
         initCause(cause);
     }
 
-    /** A string from a file as messages show it: in quotes, on one line, at most 80 of its characters. */
+    /** A string from a file as messages show it: in quotes, on one line, cut after 80 characters. */
     public static String quote(String text) {
-        return '"' + unquoted(text) + '"';
-    }
-
-    /** The same without quotes. */
-    static String unquoted(String text) {
-        return printable(text, QUOTED);
+        return '"' + printable(text, QUOTED) + '"';
     }
 
     /** Escapes what could break the line, move the cursor or turn the direction of writing. */

@@ -1,0 +1,18 @@
+package dev.causal4j;
+
+/** A model is valid, but this version cannot run it: its family, a part of its arithmetic or its tokenizer is not supported. */
+public final class UnsupportedModelException extends FormatException {
+    private static final long serialVersionUID = 1;
+
+    /**
+     * As {@link FormatException#FormatException(String, String, String, String)}.
+     *
+     * @param subject the file and the place in it
+     * @param expected what is supported
+     * @param got what the model asks for
+     * @param remedy what to do about it
+     */
+    public UnsupportedModelException(String subject, String expected, String got, String remedy) {
+        super(subject, expected, got, remedy);
+    }
+}

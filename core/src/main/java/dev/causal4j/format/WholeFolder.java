@@ -1,0 +1,124 @@
+package dev.causal4j.format;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.FileSystemException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.Stream;
+
+/**
+ * Writes and deletes a folder whole or not at all: whenever the process ends, the folder is there complete or is not
+ * there. What an ended process left under a temporary name, {@link #deleteUnfinished} removes. Thread-safe.
+ */
+public final class WholeFolder {
+    private WholeFolder() {}
+
+    /** Writes what the folder is to hold. */
+    @FunctionalInterface
+    public interface Content {
+        void writeTo(Path folder) throws IOException;
+    }
+
+    /**
+     * Writes a folder beside {@code target}, forces it to the disk and renames it. What was at {@code target} is
+     * deleted.
+     *
+     * @throws IOException if writing fails; {@code target} is then as before
+     */
+    public static void write(Path target, Content content) throws IOException {
+        Path whole = WholeFile.beside(target);
+        try {
+            Files.createDirectory(whole);
+            content.writeTo(whole);
+            try (Stream<Path> inside = Files.walk(whole)) {
+                for (Path folder : inside.filter(Files::isDirectory).toList()) {
+                    force(folder);
+                }
+            }
+            replace(target, whole);
+            force(WholeFile.folder(target));
+        } catch (Throwable failure) {
+            delete(whole, failure);
+            throw failure;
+        }
+    }
+
+    /** Deletes what a failure left. */
+    static void delete(Path unfinished, Throwable failure) {
+        try {
+            deleteTree(unfinished);
+        } catch (IOException e) {
+            failure.addSuppressed(e);
+        }
+    }
+
+    /** A rename replaces no folder with files in it, so the old one is renamed first. */
+    private static void replace(Path target, Path whole) throws IOException {
+        Path old = WholeFile.beside(target);
+        boolean exists = Files.exists(target);
+        if (exists) {
+            rename(target, old);
+        }
+        try {
+            rename(whole, target);
+        } catch (Throwable failure) {
+            if (exists) {
+                rename(old, target);
+            }
+            throw failure;
+        }
+        deleteTree(old);
+    }
+
+    /** Deletes a file, or a folder with all that is in it, if it is there. */
+    public static void delete(Path path) throws IOException {
+        if (Files.exists(path)) {
+            Path doomed = WholeFile.beside(path);
+            rename(path, doomed);
+            deleteTree(doomed);
+        }
+    }
+
+    /** Deletes what a process that ended left in {@code folder} of files and folders it wrote or deleted. */
+    public static void deleteUnfinished(Path folder) throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            for (Path file : files.filter(WholeFile::isTemporary).toList()) {
+                deleteTree(file);
+            }
+        }
+    }
+
+    private static void rename(Path from, Path to) throws IOException {
+        Files.move(from, to, StandardCopyOption.ATOMIC_MOVE);
+    }
+
+    private static void deleteTree(Path root) throws IOException {
+        if (!Files.exists(root)) {
+            return;
+        }
+        List<Path> tree;
+        try (Stream<Path> all = Files.walk(root)) {
+            tree = all.sorted(Comparator.reverseOrder()).toList();
+        } catch (UncheckedIOException e) {
+            throw e.getCause();
+        }
+        for (Path each : tree) {
+            Files.delete(each);
+        }
+    }
+
+    /** Forces the names in a folder to the disk. */
+    public static void force(Path folder) throws IOException {
+        try (FileChannel channel = FileChannel.open(folder, StandardOpenOption.READ)) {
+            channel.force(true);
+        } catch (FileSystemException e) {
+            // Windows opens no folders; there a rename is as lasting as it gets.
+        }
+    }
+}
