@@ -7,10 +7,15 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 
 /** A JVM of its own, for what is decided once in a process: kernels, the size of the heap. */
 public final class JavaProcess {
     public static final String VECTORS = "--add-modules=jdk.incubator.vector";
+
+    /** A process that takes longer is killed, which fails its test by the exit status. */
+    private static final int MOST_SECONDS = 150;
 
     private JavaProcess() {}
 
@@ -23,6 +28,7 @@ public final class JavaProcess {
         command.addAll(List.of("-cp", System.getProperty("java.class.path"), main.getName()));
         command.addAll(List.of(args));
         Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        CompletableFuture.delayedExecutor(MOST_SECONDS, TimeUnit.SECONDS).execute(process::destroyForcibly);
         List<String> lines = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8)
                 .lines()
                 .toList();

@@ -74,7 +74,10 @@ class GenerateRefusalTest {
     void kernelsThatAreNone(String kernels) throws Exception {
         new Program("--add-modules=jdk.incubator.vector", "-Dcausal4j.kernels=" + kernels)
                 .run("generate", "It is a truth universally acknowledged, that a")
-                .refused(1, "-Dcausal4j.kernels: expected scalar, vector128, vector256 or vector512, got " + kernels);
+                .refused(
+                        1,
+                        "-Dcausal4j.kernels: expected scalar, vector, vector128, vector256 or vector512, got "
+                                + kernels);
     }
 
     @Test

@@ -4,7 +4,7 @@ import java.util.Set;
 
 /** Decides which twin runs: the vector one where its module is there, unless the property asks for another. */
 final class KernelChoice {
-    private static final Set<String> NAMES = Set.of("scalar", "vector128", "vector256", "vector512");
+    private static final Set<String> NAMES = Set.of("scalar", "vector", "vector128", "vector256", "vector512");
     private static final String FLAG = "--add-modules jdk.incubator.vector";
 
     private KernelChoice() {}
@@ -17,8 +17,8 @@ final class KernelChoice {
     static KernelSet choose() {
         String choice = System.getProperty(Kernels.PROPERTY);
         if (choice != null && !NAMES.contains(choice)) {
-            throw new IllegalStateException(
-                    "-D" + Kernels.PROPERTY + ": expected scalar, vector128, vector256 or vector512, got " + choice);
+            throw new IllegalStateException("-D" + Kernels.PROPERTY
+                    + ": expected scalar, vector, vector128, vector256 or vector512, got " + choice);
         }
         boolean vectors = ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
         if ("scalar".equals(choice)) {

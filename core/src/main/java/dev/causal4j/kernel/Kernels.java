@@ -11,8 +11,9 @@ import java.util.Objects;
  * threads (see {@link Compute}), though a background thread may compile what they call. What is read and what is written
  * must not overlap, unless a method says otherwise.
  *
- * <p>The property {@value #PROPERTY} forces {@code scalar}, {@code vector128}, {@code vector256} or {@code vector512};
- * a choice this JVM or machine does not have makes every call fail. Results have the same bits under all of them.
+ * <p>The property {@value #PROPERTY} forces {@code scalar}, {@code vector128}, {@code vector256}, {@code vector512}, or
+ * {@code vector} for the widest vectors of the machine, from the first call on. A choice this JVM or machine does not have
+ * makes every call fail. Results have the same bits under all of them.
  */
 public final class Kernels {
     /** The system property that forces a choice of kernels. */
@@ -37,6 +38,11 @@ public final class Kernels {
     /** The kernels in use: {@code scalar}, {@code vector128}, {@code vector256} or {@code vector512}. */
     public static String name() {
         return SET.name();
+    }
+
+    /** The kernels that run now: {@link #name}, or {@code starting} while plain Java runs until vectors are compiled. */
+    public static String running() {
+        return SET instanceof StartingKernels ? "starting" : SET.name();
     }
 
     /**

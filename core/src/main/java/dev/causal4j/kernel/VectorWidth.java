@@ -21,7 +21,9 @@ final class VectorWidth {
     static VectorSpecies<Float> floats() {
         int available = available();
         String choice = System.getProperty(Kernels.PROPERTY);
-        int bits = choice == null ? available : Integer.parseInt(choice.substring("vector".length()));
+        int bits = choice == null || choice.equals("vector")
+                ? available
+                : Integer.parseInt(choice.substring("vector".length()));
         if (bits > available) {
             throw new IllegalStateException(String.format(
                     Locale.ROOT,

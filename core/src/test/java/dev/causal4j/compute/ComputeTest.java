@@ -3,7 +3,6 @@ package dev.causal4j.compute;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import java.lang.ref.WeakReference;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.stream.IntStream;
@@ -94,22 +93,5 @@ class ComputeTest {
     @SuppressWarnings("unchecked")
     private static <E extends Exception> void sneak(Exception e) throws E {
         throw (E) e;
-    }
-
-    @Test
-    void idleWorkersKeepNothingAlive() throws InterruptedException {
-        compute.use(2);
-        WeakReference<float[]> captured = runWithAnArray();
-        for (int i = 0; i < 50 && captured.get() != null; i++) {
-            System.gc();
-            Thread.sleep(20);
-        }
-        assertThat(captured.get()).isNull();
-    }
-
-    private WeakReference<float[]> runWithAnArray() {
-        float[] array = new float[1_000_000];
-        compute.run(100, i -> array[i] = i);
-        return new WeakReference<>(array);
     }
 }

@@ -43,6 +43,13 @@ class KernelChoiceTest {
     }
 
     @Test
+    void theWidestVectorsRunFromTheFirstCallOn() throws IOException, InterruptedException {
+        assertThat(run(0, JavaProcess.VECTORS, "-XX:MaxVectorSize=16", "-Dcausal4j.kernels=vector"))
+                .last()
+                .isEqualTo("kernels vector128");
+    }
+
+    @Test
     void vectorsForcedWithoutTheModuleFailLoudly() throws IOException, InterruptedException {
         assertThat(run(1, "-Dcausal4j.kernels=vector128"))
                 .anyMatch(line ->
@@ -52,8 +59,9 @@ class KernelChoiceTest {
     @Test
     void aChoiceThatDoesNotExistFailsLoudly() throws IOException, InterruptedException {
         assertThat(run(1, JavaProcess.VECTORS, "-Dcausal4j.kernels=vector1024"))
-                .anyMatch(line -> line.contains(
-                        "-Dcausal4j.kernels: expected scalar, vector128, vector256 or vector512, got vector1024"));
+                .anyMatch(
+                        line -> line.contains(
+                                "-Dcausal4j.kernels: expected scalar, vector, vector128, vector256 or vector512, got vector1024"));
     }
 
     private static List<String> run(int status, String... flags) throws IOException, InterruptedException {
@@ -64,7 +72,7 @@ class KernelChoiceTest {
         private Show() {}
 
         public static void main(String[] args) {
-            System.out.println("kernels " + Kernels.name());
+            System.out.println("kernels " + Kernels.running());
         }
     }
 }

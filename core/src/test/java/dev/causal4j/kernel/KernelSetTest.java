@@ -51,12 +51,6 @@ class KernelSetTest {
     private final KernelSet vector = new VectorKernels();
     private final Random random = new Random(1);
 
-    @Test
-    void thisRunReallyUsesVectors() {
-        assertThat(vector.name()).matches("vector(128|256|512)");
-        assertThat(Kernels.name()).isEqualTo(vector.name());
-    }
-
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13})
     void productsHaveTheBitsOfTheSpecification(int rows) {

@@ -20,6 +20,12 @@ class KernelsTest {
     private final Random random = new Random(11);
 
     @Test
+    void theTestsRunOnTheKernelsTheyAsk() {
+        String asked = System.getProperty(Kernels.PROPERTY);
+        assertThat(Kernels.running()).isEqualTo("vector".equals(asked) ? "vector" + VectorWidth.available() : asked);
+    }
+
+    @Test
     void softmaxSumsToOneAndBansMinusInfinity() {
         float[] x = {9, 1, 2, Float.NEGATIVE_INFINITY, 3, 9};
         Kernels.softmax(x, 1, 4);

@@ -1,9 +1,7 @@
 package dev.causal4j.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import dev.causal4j.JavaProcess;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
@@ -11,17 +9,11 @@ import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.Dropout;
 import dev.causal4j.decoder.GPT2Shape;
 import dev.causal4j.decoder.KVCache;
-import dev.causal4j.kernel.Kernels;
 import dev.causal4j.tensor.DType;
-import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Random;
-import java.util.zip.CRC32;
-import jdk.incubator.vector.FloatVector;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
@@ -30,8 +22,8 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * The promise: the same logits to the last bit, whatever the machine, the threads, the batch, the chunks, the cache; and the
- * same gradients for all kernels.
+ * The promise: the same logits to the last bit, whatever the threads, the batch, the chunks, the cache.
+ * {@link EqualKernelsTest} holds what it promises of machines.
  */
 @ParameterizedClass
 @EnumSource(
@@ -52,7 +44,7 @@ class EqualBitsTest {
         this.model = model(dtype);
     }
 
-    private static CausalLM model(DType dtype) {
+    static CausalLM model(DType dtype) {
         return CausalLM.create(GPT2Config.of(SHAPE, VOCABULARY), 20, dtype);
     }
 
@@ -204,82 +196,7 @@ class EqualBitsTest {
         return new Batch(chunks);
     }
 
-    /** Each width in a JVM of its own, since it is decided once. */
-    @Test
-    void scalarAndEveryVectorWidthAgree() throws IOException, InterruptedException {
-        String expected = runDigest("scalar", JavaProcess.VECTORS, "-Dcausal4j.kernels=scalar");
-        int widest = FloatVector.SPECIES_PREFERRED.vectorBitSize();
-        assertThat(widest).as("a machine with vectors").isGreaterThanOrEqualTo(128);
-        for (int bits = 128; bits <= Math.min(widest, 512); bits *= 2) {
-            String kernels = "vector" + bits;
-            String digest = runDigest(kernels, JavaProcess.VECTORS, "-Dcausal4j.kernels=" + kernels);
-            assertThat(digest).as(kernels).isEqualTo(expected);
-        }
-    }
-
-    @Test
-    void aMachineWithAvx2OnlyAgrees() throws IOException, InterruptedException {
-        assumeTrue(
-                System.getProperty("os.arch").equals("amd64") && FloatVector.SPECIES_PREFERRED.vectorBitSize() >= 256);
-        String expected = runDigest("scalar", JavaProcess.VECTORS, "-Dcausal4j.kernels=scalar");
-        assertThat(runDigest("vector256", JavaProcess.VECTORS, "-XX:UseAVX=2")).isEqualTo(expected);
-    }
-
-    @Test
-    void aJvmWithoutTheVectorModuleAgrees() throws IOException, InterruptedException {
-        String expected = runDigest("scalar", JavaProcess.VECTORS, "-Dcausal4j.kernels=scalar");
-        assertThat(runDigest("scalar")).isEqualTo(expected);
-    }
-
-    private String runDigest(String kernels, String... flags) throws IOException, InterruptedException {
-        List<String> all = new ArrayList<>(List.of(flags));
-        all.add("-Xmx1g");
-        List<String> lines = JavaProcess.run(0, all, Digest.class, dtype.name()).stream()
-                .filter(line -> line.startsWith("kernels ") || line.startsWith("digest "))
-                .toList();
-        assertThat(lines).hasSize(2);
-        assertThat(lines.getFirst()).isEqualTo("kernels " + kernels);
-        return lines.getLast();
-    }
-
-    /**
-     * Prints which kernels run and a digest of logits for prompts of several lengths, prefilled and decoded, and of a training
-     * step's loss and gradients with dropout.
-     */
-    static final class Digest {
-        private Digest() {}
-
-        public static void main(String[] args) {
-            CausalLM model = model(DType.valueOf(args[0]));
-            CRC32 crc = new CRC32();
-            for (int length : new int[] {1, 2, 6, 13, 65, 131}) {
-                update(crc, logits(model, tokens(length, length)));
-                Batch batch = Batch.of(model.newCache(), tokens(length, length));
-                Rows last = model.forwardLast(batch, new Activations());
-                update(crc, model.head().logits(last, batch.lastRow(0)));
-            }
-            Pass pass = Pass.of(
-                    model,
-                    List.of(tokens(1, 71), tokens(2, 66)),
-                    tokens(3, 71 + 66),
-                    Activations.forTraining(0, Activations.Keep.BLOCKS),
-                    new Dropout(0.1, 0.2, 0.3, 0xfedcba9876543210L, 11, 5));
-            update(crc, (float) pass.loss());
-            pass.gradients().values().forEach(gradient -> update(crc, gradient));
-            System.out.println("kernels " + Kernels.name());
-            System.out.println("digest " + crc.getValue());
-        }
-
-        private static void update(CRC32 crc, float... numbers) {
-            for (float number : numbers) {
-                crc.update(HexFormat.of()
-                        .toHexDigits(Float.floatToRawIntBits(number))
-                        .getBytes(StandardCharsets.US_ASCII));
-            }
-        }
-    }
-
-    private static float[] logits(CausalLM model, int[] tokens) {
+    static float[] logits(CausalLM model, int[] tokens) {
         Batch batch = Batch.of(model.newCache(), tokens);
         return allLogits(model, batch, model.forward(batch, new Activations()));
     }
@@ -290,7 +207,7 @@ class EqualBitsTest {
         return logits;
     }
 
-    private static int[] tokens(long seed, int count) {
+    static int[] tokens(long seed, int count) {
         return new Random(seed).ints(count, 0, VOCABULARY).toArray();
     }
 

@@ -1,0 +1,93 @@
+package dev.causal4j.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.causal4j.JavaProcess;
+import dev.causal4j.decoder.Activations;
+import dev.causal4j.decoder.Batch;
+import dev.causal4j.decoder.Dropout;
+import dev.causal4j.kernel.Kernels;
+import dev.causal4j.tensor.DType;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.zip.CRC32;
+import jdk.incubator.vector.FloatVector;
+import org.junit.jupiter.api.Test;
+
+/** The same bits from every machine's kernels: this JVM's own, and others in a JVM each, since they are chosen once. */
+class EqualKernelsTest {
+    private static final int WIDEST = FloatVector.SPECIES_PREFERRED.vectorBitSize();
+    private static final List<String> OWN = Digest.lines();
+
+    @Test
+    void aJvmWithoutTheVectorModuleAgrees() throws IOException, InterruptedException {
+        assertAgrees("scalar", "-Dcausal4j.kernels=scalar");
+    }
+
+    @Test
+    void vectorsOf128BitsAgree() throws IOException, InterruptedException {
+        assertAgrees("vector128", JavaProcess.VECTORS, "-Dcausal4j.kernels=vector128");
+    }
+
+    @Test
+    void aMachineWithAvx2OnlyAgrees() throws IOException, InterruptedException {
+        assumeTrue(System.getProperty("os.arch").equals("amd64") && WIDEST >= 256);
+        assertAgrees("vector256", JavaProcess.VECTORS, "-XX:UseAVX=2", "-Dcausal4j.kernels=vector256");
+    }
+
+    private static void assertAgrees(String kernels, String... flags) throws IOException, InterruptedException {
+        assertThat(Kernels.running()).isEqualTo("vector" + Math.min(WIDEST, 512));
+        List<String> lines = JavaProcess.run(0, List.of(flags), Digest.class);
+        assertThat(lines).contains("ran on " + kernels).containsAll(OWN);
+    }
+
+    /**
+     * Prints digests of logits for prompts of several lengths, prefilled and decoded, and of a training step's loss and
+     * gradients with dropout; then the kernels that ran.
+     */
+    static final class Digest {
+        private Digest() {}
+
+        public static void main(String[] args) {
+            lines().forEach(System.out::println);
+            System.out.println("ran on " + Kernels.running());
+        }
+
+        static List<String> lines() {
+            List<String> lines = new ArrayList<>();
+            for (DType dtype : new DType[] {DType.F32, DType.BF16, DType.INT8}) {
+                CausalLM model = EqualBitsTest.model(dtype);
+                for (int length : new int[] {1, 2, 6, 13, 65, 131}) {
+                    int[] tokens = EqualBitsTest.tokens(length, length);
+                    lines.add(dtype + " all of " + length + " " + crc(EqualBitsTest.logits(model, tokens)));
+                    Batch batch = Batch.of(model.newCache(), tokens);
+                    float[] last = model.head().logits(model.forwardLast(batch, new Activations()), batch.lastRow(0));
+                    lines.add(dtype + " last of " + length + " " + crc(last));
+                }
+                Pass pass = Pass.of(
+                        model,
+                        List.of(EqualBitsTest.tokens(1, 71), EqualBitsTest.tokens(2, 66)),
+                        EqualBitsTest.tokens(3, 71 + 66),
+                        Activations.forTraining(0, Activations.Keep.BLOCKS),
+                        new Dropout(0.1, 0.2, 0.3, 0xfedcba9876543210L, 11, 5));
+                lines.add(dtype + " loss " + pass.loss());
+                pass.gradients().forEach((name, gradient) -> lines.add(dtype + " " + name + " " + crc(gradient)));
+            }
+            return lines;
+        }
+
+        private static long crc(float... numbers) {
+            CRC32 crc = new CRC32();
+            for (float number : numbers) {
+                crc.update(HexFormat.of()
+                        .toHexDigits(Float.floatToRawIntBits(number))
+                        .getBytes(StandardCharsets.US_ASCII));
+            }
+            return crc.getValue();
+        }
+    }
+}
