@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  * are one matrix, which saves V · D parameters.
  */
 public final class CausalLMHead {
-    /** The target of a row that takes no part in a loss: -100, as PyTorch and Hugging Face have it. */
+    /** The target of a row that a loss ignores: -100, as in PyTorch and Hugging Face. */
     public static final int IGNORED = -100;
 
     private final Matrix embedding;
@@ -54,7 +54,7 @@ public final class CausalLMHead {
     }
 
     /**
-     * The same head with logits capped softly: {@code cap · tanh(logits / cap)} (Gemma 2; Bello et al. 2016).
+     * The same head with soft-capped logits: {@code cap · tanh(logits / cap)} (Gemma 2; Bello et al. 2016).
      *
      * @throws IllegalArgumentException if {@code cap} is not a positive finite number
      */
@@ -65,15 +65,14 @@ public final class CausalLMHead {
         return new CausalLMHead(embedding, projection, cap);
     }
 
-    /** The same head over other matrices; given the same object twice it is tied. */
+    /** The same head over other matrices; tied if both are the same object. */
     public CausalLMHead withMatrices(Matrix otherEmbedding, Matrix otherProjection) {
         return new CausalLMHead(otherEmbedding, otherProjection, softCap);
     }
 
     /**
-     * The same head for another vocabulary. Tokens below both sizes keep their rows; each new one gets the mean of all old
-     * rows, which makes it no likelier than the others at first (Hewitt 2021). Both ends are resized, and a tied head stays
-     * tied.
+     * The same head for another vocabulary. Old tokens keep their rows; each new one gets the mean of all old rows
+     * (Hewitt 2021). Embedding and projection are both resized, and a tied head stays tied.
      *
      * @throws IllegalArgumentException if the size is less than 1, or the weights are int8, whose rounding would change
      */
@@ -144,12 +143,12 @@ public final class CausalLMHead {
         return softCap;
     }
 
-    /** Parameters of the head; a tied matrix counts once. */
+    /** Number of parameters; a tied matrix counts once. */
     public long parameters() {
         return tied() ? embedding.parameters() : embedding.parameters() + projection.parameters();
     }
 
-    /** Parameters that tying saves, which is what untying would cost; 0 for an untied head. */
+    /** Number of parameters that tying saves; 0 for an untied head. */
     public long parametersSavedByTying() {
         return tied() ? projection.parameters() : 0;
     }
@@ -197,7 +196,7 @@ public final class CausalLMHead {
     }
 
     /**
-     * Logits of one row, for instance the last: what decoding needs of a prompt.
+     * Logits of one row, for instance the last of a prompt.
      *
      * @param hidden [N, D]
      * @return a new array [V]
@@ -214,7 +213,7 @@ public final class CausalLMHead {
      *
      * @param hidden [N, D]
      * @return a new array [rows.length, V]
-     * @throws IllegalArgumentException if that is more than an array can hold
+     * @throws IllegalArgumentException if they do not fit in an array
      */
     public float[] logits(Rows hidden, int[] rows) {
         long size = (long) rows.length * vocabularySize();
@@ -227,7 +226,7 @@ public final class CausalLMHead {
         return logits;
     }
 
-    /** Caps n logits softly, if the head does. */
+    /** Applies the soft cap to n logits, if there is one. */
     void cap(float[] logits, int offset, int n) {
         if (!capped()) {
             return;
@@ -264,9 +263,9 @@ public final class CausalLMHead {
     }
 
     /**
-     * How likely each row's target is: ln p = logit - ln sum exp(logits), and its rank. The logits of all rows are never
-     * held at once: besides the result this takes at most 64 MB whatever N and V are. A row's result has the same bits
-     * alone and among others, for every number of threads and every vector width.
+     * Log-probability and rank of each row's target: ln p = logit - ln sum exp(logits). Takes at most 64 MB besides the
+     * result, whatever N and V are. A row's result has the same bits in every batch, for every number of threads and
+     * every vector width.
      *
      * @param hidden [N, D]
      * @param targets [N] the token that row i should predict
@@ -279,11 +278,11 @@ public final class CausalLMHead {
     }
 
     /**
-     * The same with what else the pass over the logits can tell.
+     * The same with entropies and best candidates.
      *
      * @param entropy whether to compute the entropy of each row's distribution
-     * @param alternatives how many of each row's best candidates to return; what is kept of them meanwhile may take more
-     *     than 64 MB only when those of a single row do
+     * @param alternatives best candidates to return for each row; they may exceed the 64 MB only if those of a single
+     *     row do
      * @throws IllegalArgumentException also if {@code alternatives} is negative
      */
     public LogProbabilities logProbabilities(Rows hidden, int[] targets, boolean entropy, int alternatives) {
@@ -297,8 +296,8 @@ public final class CausalLMHead {
     }
 
     /**
-     * The cross-entropy of the targets, without gradients: {@link LossOptions} has the formula. No more than 64 MB are
-     * taken whatever N and V are, and the bits are those of {@link #lossAndGradients}.
+     * The cross-entropy of the targets, without gradients: {@link LossOptions} has the formula. Takes at most 64 MB
+     * whatever N and V are; same bits as {@link #lossAndGradients}.
      *
      * @param hidden [N, D]
      * @param targets [N] the token that row i should predict, or {@link #IGNORED}
@@ -326,15 +325,15 @@ public final class CausalLMHead {
      * @return a loss of 0 if no target is left
      * @throws IllegalArgumentException if shapes differ, or a target is neither a token id nor ignored; nothing is written
      *     then
-     * @throws ArithmeticException if the logits of a row have no softmax, naming the first and the cause; what was added for
-     *     the chunks before it stays
+     * @throws ArithmeticException if the logits of a row have no softmax, naming the first and the cause; gradients of
+     *     earlier chunks stay added
      */
     public Loss lossAndGradients(
             Rows hidden, int[] targets, LossOptions options, Rows dHidden, @Nullable Gradient dProjection) {
         return lossAndGradients(hidden, targets, options, dHidden, dProjection, new LossScratch());
     }
 
-    /** The same in memory that the caller keeps for the next batch. */
+    /** The same with scratch that the caller reuses. */
     public Loss lossAndGradients(
             Rows hidden,
             int[] targets,
@@ -353,8 +352,8 @@ public final class CausalLMHead {
     }
 
     /**
-     * The other half of a tied gradient, that of {@link #embed}: adds row i of {@code dRows} to row {@code tokens[i]}, in the
-     * order of i. A token may come several times.
+     * Backward of {@link #embed}, the other half of a tied gradient: adds row i of {@code dRows} to row {@code
+     * tokens[i]}, in the order of i. Tokens may repeat.
      *
      * @param dRows [tokens.length, D] the gradient of the loss by the embedded rows
      * @param dEmbedding of the embedding [V, D]; of a tied head the same object as its dProjection

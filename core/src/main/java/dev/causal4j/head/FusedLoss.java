@@ -10,13 +10,13 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The loss of a batch, and its gradients in the same pass: a chunk of logits is computed, turned into its gradient in
- * place, multiplied back into both factors and forgotten (docs/decisions/0014). One use by one caller; not thread-safe,
- * though its parts run on {@link Compute}.
+ * place, multiplied back into both factors and dropped (docs/decisions/0014). Single use; not thread-safe, though its
+ * parts run on {@link Compute}.
  *
- * <p>Rows whose target is ignored are left out at the start and cost nothing.
+ * <p>Rows with an ignored target are skipped.
  */
 final class FusedLoss {
-    /** Bytes of a chunk's logits at most, unless a single row needs more; no result depends on it. */
+    /** Most bytes of a chunk's logits, unless a single row needs more; results do not depend on it. */
     private static final int CHUNK_BYTES = 64 << 20;
 
     /** Bytes of a chunk's hidden vectors, unless a few hundred need more. */
@@ -69,7 +69,7 @@ final class FusedLoss {
             }
         }
         int most = Math.clamp(CHUNK_BYTES / (4L * vocabularySize), 1, Math.min(hiddenRows(), Math.max(1, rows.length)));
-        // Of one size: the weights pass through memory for each, also for a few rows that are left over.
+        // Chunks of equal size: each reads all weights, so a short last chunk would be wasteful.
         int chunks = Math.ceilDiv(rows.length, most);
         float[] numbers = scratch.logits(chunks == 0 ? 0 : Math.ceilDiv(rows.length, chunks) * vocabularySize);
         double sum = 0;
@@ -102,7 +102,7 @@ final class FusedLoss {
         return Math.max(StreamingSoftmax.TILE_ROWS, HIDDEN_BYTES / (4 * hiddenSize));
     }
 
-    /** What one target adds to the sum, with the bits of both ways to get there. */
+    /** One target's contribution; forward and backward give the same bits. */
     private double value(double logProbability, double logNormalizer, double meanLogit) {
         double smoothing = options.labelSmoothing();
         double value = -(1 - smoothing) * logProbability;

@@ -4,15 +4,13 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How likely a head finds the target of each of N rows. Natural logarithms. Thread-safe as long as nobody writes to the
- * arrays.
+ * Log-probability of each row's target, in natural logarithms. Thread-safe while the arrays are not modified.
  *
  * @param logProbabilities [N] ln p of each target, which is its logit minus the row's normaliser; -infinity if the logit is
- * @param ranks [N] how many tokens come before the target when they are sorted by logit, the lower id first among equal
- *     ones; 0 is the argmax
+ * @param ranks [N] number of tokens with a larger logit, or an equal logit and a lower id; 0 is the argmax
  * @param logNormalizers [N] ln of the sum of exp(logit) over the vocabulary
- * @param entropies [N] of each row's distribution, in nats; null unless asked for
- * @param alternatives for each row its k best candidates, best first; empty lists for k = 0
+ * @param entropies [N] entropy of each row's distribution, in nats; null unless requested
+ * @param alternatives the k best candidates of each row, best first; empty lists for k = 0
  */
 public record LogProbabilities(
         double[] logProbabilities,

@@ -1,13 +1,13 @@
 package dev.causal4j.head;
 
 /**
- * What a loss is made of. Immutable. For one target with logits z, with Z = ln sum exp(z) and smoothing e, it is
+ * Options of the loss. Immutable. For one target with logits z, Z = ln sum exp(z) and smoothing e, the loss is
  *
  * <pre>{@code Z - (1 - e) z[target] - e mean(z) + zLoss Z²}</pre>
  *
  * @param labelSmoothing e, from 0 to below 1: the share of the target that is spread over all V tokens, the target among
  *     them (Szegedy et al. 2016; PyTorch and Keras define it so)
- * @param zLoss at least 0: what keeps the normaliser near 1 (Chowdhery et al. 2022, "PaLM", who take 1e-4)
+ * @param zLoss at least 0: keeps the normaliser near 1 (Chowdhery et al. 2022, "PaLM", use 1e-4)
  * @param denominator what the sum over the targets is divided by
  */
 public record LossOptions(double labelSmoothing, double zLoss, Denominator denominator) {
@@ -23,8 +23,8 @@ public record LossOptions(double labelSmoothing, double zLoss, Denominator denom
         record Sum() implements Denominator {}
 
         /**
-         * A given number. When a batch comes in parts, the number of targets in all of them: the parts' losses and
-         * gradients then add up to those of the whole.
+         * A given number. For a batch in parts, the number of targets in all parts: their losses and gradients then add
+         * up to those of the whole.
          *
          * @param targets at least 1
          */
@@ -64,7 +64,7 @@ public record LossOptions(double labelSmoothing, double zLoss, Denominator denom
         return new LossOptions(labelSmoothing, zLoss, other);
     }
 
-    /** What the sum over so many targets is divided by. */
+    /** The divisor for this many targets. */
     double divisor(int targets) {
         return switch (denominator) {
             case Denominator.Mean() -> Math.max(1, targets);

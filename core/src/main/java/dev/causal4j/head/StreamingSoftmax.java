@@ -12,12 +12,12 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The softmax of rows whose logits are never held at once: a tile of logits is computed, reduced to a few numbers a row
- * and forgotten (the online normaliser of Milakov and Gimelshein 2018, arXiv 1805.02867). One use by one caller; not
- * thread-safe, though its tiles run on {@link Compute}.
+ * The softmax of rows without holding all their logits: a tile of logits is computed, reduced to a few numbers a row
+ * and dropped (the online normaliser of Milakov and Gimelshein 2018, arXiv 1805.02867). Single use; not thread-safe,
+ * though its tiles run on {@link Compute}.
  *
- * <p>One task makes the sums of one tile of a row whole ({@link TileSums}), so the result has the same bits for every
- * number of threads and of rows.
+ * <p>One task computes all sums of a row's tile ({@link TileSums}), so results have the same bits for every number of
+ * threads and rows.
  */
 final class StreamingSoftmax {
     private static final int TILE = TileSums.TILE;
@@ -28,7 +28,7 @@ final class StreamingSoftmax {
     /** Bytes for the tiles of logits, all threads together: with an operand's 12 MB, all is within 64. */
     private static final int TILE_BYTES = 28 << 20;
 
-    /** Bytes for what tiles are reduced to, unless a single row needs more. */
+    /** Bytes of the reduced tiles, unless a single row needs more. */
     private static final int PARTIAL_BYTES = 16 << 20;
 
     private final CausalLMHead head;
@@ -47,7 +47,7 @@ final class StreamingSoftmax {
     private final List<List<Candidate>> alternatives;
     private final Operand.Memory memory = new Operand.Memory();
 
-    /** @param k candidates to keep of each row; 0 for none */
+    /** @param k candidates to keep for each row; 0 for none */
     StreamingSoftmax(CausalLMHead head, Rows hidden, int[] targets, boolean entropy, int k) {
         this.head = head;
         this.hidden = hidden;
@@ -65,7 +65,7 @@ final class StreamingSoftmax {
         this.alternatives = new ArrayList<>(Collections.nCopies(n, List.of()));
     }
 
-    /** Scores all rows; one without a softmax has a normaliser that is not finite. */
+    /** Scores all rows; a row without a softmax gets a normaliser that is not finite. */
     LogProbabilities run() {
         long rowBytes = (long) tiles * (20 + 8 * kept);
         int prepared = Operand.most(targets.length, head.hiddenSize());
@@ -83,7 +83,7 @@ final class StreamingSoftmax {
         return meanLogits[row];
     }
 
-    /** What is kept of the tiles of a chunk of C rows: number {@code row * tiles + tile} of each array. */
+    /** Reduced tiles of a chunk of C rows, at index {@code row * tiles + tile}. */
     private final class Partials {
         final TileSums sums;
         final int[] better; // [C, tiles]
@@ -114,7 +114,7 @@ final class StreamingSoftmax {
         head.cap(targetLogits, from, rows);
         int rowTiles = Math.ceilDiv(rows, tileRows);
         ConcurrentLinkedQueue<float[]> scratch = new ConcurrentLinkedQueue<>();
-        // Neighbouring tasks share their weights, so that these are read once a chunk.
+        // Neighbouring tasks share weights, which are so read once a chunk.
         Compute.shared().run(tiles * rowTiles, task -> {
             float[] free = scratch.poll();
             float[] logits = free == null ? new float[Math.min(rows, tileRows) * TILE] : free;
@@ -130,7 +130,7 @@ final class StreamingSoftmax {
         });
     }
 
-    /** One tile of logits for rows {@code first} to {@code last - 1}, and what is kept of it. */
+    /** Computes and reduces one tile of logits for rows {@code first} to {@code last - 1}. */
     private void tile(int tile, int first, int last, int from, Operand x, float[] logits, Partials partials) {
         int start = tile * TILE;
         int width = TileSums.width(tile, head.vocabularySize());
@@ -150,7 +150,7 @@ final class StreamingSoftmax {
         }
     }
 
-    /** Logits above the target's, and those equal to it with lower ids; the target is number {@code at} of the tile. */
+    /** Counts logits above the target's, or equal with a lower id; the target is number {@code at} of the tile. */
     private static int better(float[] logits, int row, int width, float target, int at) {
         int before = Math.clamp(at, 0, width);
         return Kernels.countAtLeast(logits, row, before, target)

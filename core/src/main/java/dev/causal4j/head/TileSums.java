@@ -4,9 +4,9 @@ import dev.causal4j.kernel.Kernels;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a softmax needs to know of rows of logits once these are gone. A row's tile of {@value #TILE} outputs leaves its
- * maximum m and the float sums of exp(logit - m) and of the logits, each in 16 lanes and a tree; tiles are added in
- * double, in the order of the vocabulary. Threads may take different tiles at once.
+ * Sums that a softmax needs of each tile of logits. A row's tile of {@value #TILE} outputs is reduced to its maximum m
+ * and the float sums of exp(logit - m) and of the logits, each in 16 lanes and a tree; tiles are added in double, in
+ * the order of the vocabulary. Threads may add different tiles at once.
  */
 final class TileSums {
     /** Outputs in a tile: part of the definition of the sums. A multiple of a panel. */
@@ -37,14 +37,14 @@ final class TileSums {
         return Math.min(TILE, vocabularySize - tile * TILE);
     }
 
-    /** Takes the logits of a row's tile, which start at {@code offset}. */
+    /** Adds the logits of a row's tile, which start at {@code offset}. */
     void take(int row, int tile, float[] numbers, int offset) {
         int width = width(tile, vocabularySize);
         int i = row * tiles + tile;
         max[i] = Kernels.max(numbers, offset, width);
         logits[i] = Kernels.sum(numbers, offset, width);
         if (max[i] == Float.NEGATIVE_INFINITY) {
-            return; // all of them: they add nothing, and the maximum cannot be subtracted
+            return; // all -infinity: they add nothing, and m cannot be subtracted
         }
         sum[i] = Kernels.expSum(numbers, offset, width, max[i]);
         if (moment != null) {

@@ -4,8 +4,8 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * The k best candidates of those offered: higher logits first, of equal logits the lower id. A heap with the worst on
- * top, in plain arrays, since almost all that is offered is refused. Not thread-safe.
+ * The k best of the offered candidates: higher logits first, ties by lower id. A heap with the worst on top, in plain
+ * arrays. Not thread-safe.
  */
 final class TopCandidates {
     private final float[] logits; // [k]
@@ -25,7 +25,7 @@ final class TopCandidates {
     /** Offers the n logits from {@code offset} on, of the tokens from {@code first} on; none may be NaN. */
     void offerAll(float[] row, int offset, int n, int first) {
         for (int i = 0; i < n; i++) {
-            // Equal ones need a closer look only if their ids may be lower than those here.
+            // Equal logits matter only if their ids may be lower than those here.
             if (size < logits.length || row[offset + i] >= logits[0]) {
                 offer(first + i, row[offset + i]);
             }
@@ -45,7 +45,7 @@ final class TopCandidates {
         }
     }
 
-    /** Puts a candidate in the place of the worst. */
+    /** Replaces the worst candidate. */
     private void sink(int token, float logit) {
         int i = 0;
         for (int child = 1; child < size; child = 2 * i + 1) {
@@ -74,13 +74,13 @@ final class TopCandidates {
         logits[i] = logit;
     }
 
-    /** Copies the candidates, in no order: as many as were offered, but at most k. */
+    /** Copies the candidates, at most k, in no order. */
     void copyTo(int[] tokens, float[] logits, int offset) {
         System.arraycopy(this.tokens, 0, tokens, offset, size);
         System.arraycopy(this.logits, 0, logits, offset, size);
     }
 
-    /** All of them, best first; none is left. */
+    /** Removes and returns all candidates, best first. */
     List<Candidate> takeSorted() {
         Candidate[] sorted = new Candidate[size];
         while (size > 0) {

@@ -1,11 +1,11 @@
 package dev.causal4j.scoring;
 
-/** By what the log-probability of a choice is divided, so that long choices can be compared with short ones. */
+/** The divisor of a choice's log-probability, so that long and short choices can be compared. */
 public enum Normalization {
-    /** By nothing: the log-probability of the whole choice. Every further token makes a choice less likely. */
+    /** None: the log-probability of the whole choice. It favours short choices. */
     SUM,
-    /** By its tokens: the mean log-probability. */
+    /** Tokens: the mean log-probability. */
     PER_TOKEN,
-    /** By its bytes of UTF-8, which does not depend on how the tokenizer cuts it. Needs a tokenizer. */
+    /** Bytes of UTF-8, independent of how the tokenizer splits it. Needs a tokenizer. */
     PER_BYTE
 }

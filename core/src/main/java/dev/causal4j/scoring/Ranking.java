@@ -5,9 +5,9 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * How likely each of several continuations of one prompt is. Immutable.
+ * The scores of several continuations of one prompt. Immutable.
  *
- * @param choices a score for each, in the order they were given; all their tokens are scored
+ * @param choices a score for each continuation, in the given order; all their tokens are scored
  */
 public record Ranking(List<Score> choices) {
     public Ranking {
@@ -15,7 +15,7 @@ public record Ranking(List<Score> choices) {
     }
 
     /**
-     * The log-probability of a choice, divided as asked.
+     * The log-probability of a choice after normalization.
      *
      * @throws IllegalStateException if its bytes are asked for and the model has no tokenizer
      */
@@ -34,7 +34,7 @@ public record Ranking(List<Score> choices) {
         };
     }
 
-    /** Indexes of the choices, the likeliest first; equal ones in the order they were given. */
+    /** Indexes of the choices, the likeliest first; ties in the given order. */
     public List<Integer> order(Normalization normalization) {
         return IntStream.range(0, choices.size())
                 .boxed()

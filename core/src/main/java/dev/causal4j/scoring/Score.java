@@ -6,7 +6,7 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 
 /**
- * How likely a model finds one text. Thread-safe as long as nobody writes to the array.
+ * The score of one text. Thread-safe while its array is not modified.
  *
  * @param tokens the text, without its prefix
  * @param predictions of the scored tokens, in their order: all tokens, or all but the first if nothing precedes it

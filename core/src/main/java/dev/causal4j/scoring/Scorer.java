@@ -16,17 +16,16 @@ import java.util.concurrent.CancellationException;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Tells how likely a model finds texts. Immutable and thread-safe: what changes belongs to a call.
+ * Scores texts token by token. Immutable and thread-safe.
  *
  * <p>A text's score has the same bits alone and among others, for every number of threads and every {@link
- * ScoringOptions#batchRows}. Nothing is put before a text, neither BOS nor anything else: a first token without a
- * prefix is context only. Prefix, prompt, text and choice are each encoded on their own, so one that continues
- * another begins with the space that separates them.
+ * ScoringOptions#batchRows}. No BOS token is added: without a prefix the first token is context only. Prefix, prompt,
+ * text and choice are encoded separately, so a continuation begins with the space that separates it.
  */
 public final class Scorer {
     private final CausalLM model;
 
-    /** A scorer for a model; any number may share it. */
+    /** A scorer for a model. Scorers may share a model. */
     public Scorer(CausalLM model) {
         this.model = model;
         Kernels.name(); // a choice of kernels that cannot be had fails here, not in the middle
@@ -48,7 +47,7 @@ public final class Scorer {
     }
 
     /**
-     * Encodes a text and a prefix that is context only; empty for none.
+     * Encodes a text and a prefix, which is context only; an empty prefix means none.
      *
      * @throws IllegalStateException if the model has no tokenizer
      * @throws IllegalArgumentException if there is nothing to score
@@ -59,16 +58,16 @@ public final class Scorer {
     }
 
     /**
-     * Scores texts, as many in one forward as fit. A text that is longer than the context is scored in windows, each
-     * token once: the first window scores what it can, each later one {@link ScoringOptions#stride} tokens, the last
-     * what is left, all with as much context as the model has room for.
+     * Scores texts, packing several into one forward. A text longer than the context is scored in full windows, each
+     * token once: the first window scores all its tokens but the first, each later one {@link ScoringOptions#stride}
+     * tokens, the last what remains.
      *
      * @return one result for each request, in their order
      * @throws IllegalArgumentException if a token is not in the vocabulary, a prefix is longer than the context, or the
      *     stride is
      * @throws ArithmeticException if a hidden vector or logit is not a number, naming the text, from 1, and the
      *     position
-     * @throws CancellationException if this thread is interrupted, which stays so, or the listener wants no more
+     * @throws CancellationException if this thread is interrupted (the flag stays set) or the listener returns false
      */
     public List<Score> score(List<ScoringRequest> requests, ScoringOptions options, ScoringListener listener) {
         List<Window> windows = new ArrayList<>();
@@ -97,7 +96,7 @@ public final class Scorer {
         model.head().checkTokens(sequence);
         int scored = Math.max(1, prefix.length);
         @Nullable Prediction[] predictions = new Prediction[sequence.length - scored];
-        // A full context predicts one token more, which is not fed.
+        // A full context predicts one more token, which is not fed.
         int end = Math.min(sequence.length, contextLength + 1);
         windows.add(new Window(text, sequence, 0, scored, end, scored, predictions));
         while (end < sequence.length) {
@@ -194,7 +193,7 @@ public final class Scorer {
         return new Score(tokens.clone(), predictions, new Totals(nll, predicted.length, bytes));
     }
 
-    /** Ids beyond the tokenizer, where a vocabulary is padded, stand for nothing. */
+    /** Ids beyond the tokenizer belong to a padded vocabulary and have no bytes. */
     private int byteCount(int token) {
         Optional<Tokenizer> tokenizer = model.tokenizer();
         return tokenizer.isPresent() && token < tokenizer.get().vocabularySize()

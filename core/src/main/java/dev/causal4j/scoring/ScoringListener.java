@@ -1,9 +1,9 @@
 package dev.causal4j.scoring;
 
-/** Hears how far scoring is, in the thread that scores. */
+/** Receives the progress of scoring, on the thread that scores. */
 @FunctionalInterface
 public interface ScoringListener {
-    /** A listener that only waits for the end. */
+    /** A listener that ignores progress. */
     ScoringListener NONE = (_, _) -> true;
 
     /**
@@ -11,7 +11,7 @@ public interface ScoringListener {
      *
      * @param done tokens computed so far
      * @param total tokens to compute; with windows a token may be computed more than once
-     * @return whether to go on
+     * @return whether to continue
      */
     boolean accept(long done, long total);
 }

@@ -1,14 +1,12 @@
 package dev.causal4j.scoring;
 
 /**
- * How to score. Immutable; made by {@link #builder()}. Settings out of their range are an IllegalArgumentException of
- * one line.
+ * Options of scoring. Immutable; made by {@link #builder()}.
  *
- * @param stride how many tokens each window after the first scores of a text that is longer than the context, 1 to
- *     the context length C: so each of them has at least C + 1 - stride tokens of context. 0, the default: half the
- *     context. Smaller is closer to full context for every token, and costs more
- * @param alternatives how many of the likeliest tokens each prediction names
- * @param batchRows tokens in one forward; it changes time and memory, never a score
+ * @param stride tokens that each window after the first scores, 1 to the context length C; each has at least C + 1 -
+ *     stride tokens of context. 0, the default, means half the context. Smaller strides give more context and cost more
+ * @param alternatives best candidates to return with each prediction
+ * @param batchRows tokens in one forward; changes time and memory, never a score
  */
 public record ScoringOptions(int stride, int alternatives, int batchRows) {
     /** The defaults. */
@@ -35,7 +33,7 @@ public record ScoringOptions(int stride, int alternatives, int batchRows) {
         return builder().stride(stride).alternatives(alternatives).batchRows(batchRows);
     }
 
-    /** The stride in force for a context length. */
+    /** The effective stride for a context length. */
     int strideFor(int contextLength) {
         if (stride > contextLength) {
             throw new IllegalArgumentException(

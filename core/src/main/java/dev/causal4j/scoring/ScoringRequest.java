@@ -3,12 +3,12 @@ package dev.causal4j.scoring;
 /**
  * One text to score.
  *
- * @param prefix token ids that come before it and are context only; with one, the first token is scored too
+ * @param prefix token ids before the text, context only; with a prefix the first token is scored too
  * @param tokens the text
  */
 public record ScoringRequest(int[] prefix, int[] tokens) {
     /**
-     * Checks that there is something to score.
+     * Checks that at least one token can be scored.
      *
      * @throws IllegalArgumentException if there is no token, or only one and no prefix
      */
@@ -22,7 +22,7 @@ public record ScoringRequest(int[] prefix, int[] tokens) {
         }
     }
 
-    /** A text with nothing before it. */
+    /** A text without a prefix. */
     public static ScoringRequest of(int... tokens) {
         return new ScoringRequest(new int[0], tokens);
     }

@@ -14,11 +14,11 @@ import java.util.List;
 import java.util.concurrent.CancellationException;
 
 /**
- * Computes windows: cuts them into chunks, packs these into forwards, and asks the head about the rows that predict.
- * Belongs to one call of a {@link Scorer}; not thread-safe.
+ * Computes windows: cuts them into chunks, packs these into forwards, and scores the rows that predict. Not
+ * thread-safe.
  */
 final class ScoringRun {
-    /** Bytes of caches in one forward, so that many short texts do not take one each; a single window may need more. */
+    /** Bytes of caches in one forward; a single window may need more. */
     private static final long CACHE_BYTES = 256L << 20;
 
     private record Open(Window window, KVCache cache) {}
@@ -35,8 +35,8 @@ final class ScoringRun {
     private long done;
 
     /**
-     * @param start what is cached before the first token of every window; each gets a copy
-     * @param listener hears of the windows' tokens
+     * @param start the cache before the first token of every window, copied for each
+     * @param listener receives progress in tokens
      */
     ScoringRun(
             CausalLM model,
@@ -147,7 +147,7 @@ final class ScoringRun {
         }
     }
 
-    /** Caches of windows that are done serve the next ones, unless they are large enough to weigh. */
+    /** Caches of finished windows are reused, unless they are large. */
     private void close() {
         long kept = free.stream().mapToLong(KVCache::bytes).sum();
         for (Open each : open) {

@@ -3,18 +3,18 @@ package dev.causal4j.scoring;
 import java.util.OptionalDouble;
 
 /**
- * Sums over scored tokens, of one text or of many. Immutable. The perplexity of many texts is that of their sums, in
- * which every token weighs the same; it is not a mean of perplexities.
+ * Sums over scored tokens of one or many texts. Immutable. The perplexity of many texts is computed from their summed
+ * totals, so every token weighs the same; it is not a mean of perplexities.
  *
  * @param nll minus the sum of the natural logarithms of the scored tokens' probabilities
  * @param scoredTokens how many
  * @param scoredBytes bytes of UTF-8 that they stand for; 0 for a model without a tokenizer
  */
 public record Totals(double nll, long scoredTokens, long scoredBytes) {
-    /** Of nothing. */
+    /** The empty sum. */
     public static final Totals ZERO = new Totals(0, 0, 0);
 
-    /** Of both together. */
+    /** The sum of both. */
     public Totals plus(Totals other) {
         return new Totals(nll + other.nll, scoredTokens + other.scoredTokens, scoredBytes + other.scoredBytes);
     }

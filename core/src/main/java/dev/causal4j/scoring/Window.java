@@ -7,8 +7,8 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A stretch of a sequence that is computed in one cache: tokens {@code from} to {@code end - 2} are fed, and predict
- * tokens {@code target} to {@code end - 1}. Belongs to one {@link ScoringRun}; not thread-safe.
+ * A window of a sequence, computed in one cache: tokens {@code from} to {@code end - 2} are fed and predict tokens
+ * {@code target} to {@code end - 1}. Not thread-safe.
  */
 final class Window {
     final int text;
@@ -23,7 +23,7 @@ final class Window {
      * @param text index of the text, for messages
      * @param sequence prefix and text
      * @param scored the first token of the sequence that any window scores
-     * @param predictions takes the predictions of tokens {@code scored} and after
+     * @param predictions receives the predictions of tokens {@code scored} and after
      */
     Window(int text, int[] sequence, int from, int target, int end, int scored, @Nullable Prediction[] predictions) {
         this.text = text;
@@ -62,7 +62,7 @@ final class Window {
         predictions[next + 1 - count + i - scored] = prediction;
     }
 
-    /** Where in the sequence the token lies that was fed so many tokens before the next one. */
+    /** Position in the sequence of the token fed so many tokens before the next one. */
     int position(int before) {
         return next - before;
     }
