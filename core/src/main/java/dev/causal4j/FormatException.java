@@ -3,8 +3,8 @@ package dev.causal4j;
 import java.io.IOException;
 
 /**
- * A file is not what it should be. The message is one line, <em>subject: expected E, got G; remedy</em>, whatever the
- * file holds: control characters are escaped and long parts are cut.
+ * A file is damaged or not what it should be. The message is one line, <em>subject: expected E, got G; remedy</em>;
+ * text from the file is escaped and cut.
  */
 public sealed class FormatException extends IOException permits UnsupportedModelException {
     private static final long serialVersionUID = 1;
@@ -31,12 +31,12 @@ public sealed class FormatException extends IOException permits UnsupportedModel
         initCause(cause);
     }
 
-    /** A string from a file as messages show it: in quotes, on one line, cut after 80 characters. */
+    /** A string from a file for messages: in quotes, on one line, cut after 80 characters. */
     public static String quote(String text) {
         return '"' + printable(text, QUOTED) + '"';
     }
 
-    /** Escapes what could break the line, move the cursor or turn the direction of writing. */
+    /** Escapes characters that break the line, move the cursor or change the writing direction. */
     private static String printable(String text, int limit) {
         StringBuilder line = new StringBuilder();
         text.codePoints().limit(limit).forEach(c -> {

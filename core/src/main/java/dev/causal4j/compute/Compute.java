@@ -22,9 +22,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * Threads that share the arithmetic of a model. Thread-safe.
  *
- * <p>A caller posts a job of tasks, works on it itself, and workers help. Several callers may post at once: then as many
- * workers step back as there are further callers, so that no more threads compute than {@link #threads}, and nobody waits
- * for another's job. A task owns whole outputs, so no result depends on which thread ran it.
+ * <p>A caller posts a job of tasks, works on it itself, and workers help. With several callers at once, as many workers
+ * pause as there are further callers: at most {@link #threads} threads compute, and no caller waits for another's job.
+ * A task owns whole outputs, so results do not depend on which thread ran it.
  *
  * <p>A decode step is about fifty short jobs, so workers spin briefly for the next one before they sleep.
  */
@@ -98,7 +98,7 @@ public final class Compute implements AutoCloseable {
         run(new Job<>(tasks, Scratch.NONE, (_, task) -> work.accept(task)));
     }
 
-    /** The same, where each thread takes one piece of scratch for all its tasks. */
+    /** The same with scratch: each thread uses one piece for all its tasks. */
     public <S> void run(int tasks, Scratch<S> scratch, ObjIntConsumer<S> work) {
         run(new Job<>(tasks, scratch, work));
     }
@@ -124,8 +124,8 @@ public final class Compute implements AutoCloseable {
     }
 
     /**
-     * Runs {@code work} for 0 to {@code items - 1} in a few tasks of neighbours: for items too small to be tasks. One item
-     * is not worth a hand-over.
+     * Runs {@code work} for 0 to {@code items - 1} in a few tasks of neighbours: for items too small to be tasks of
+     * their own.
      */
     public void each(int items, IntConsumer work) {
         int tasks = Math.min(items, RUNS_PER_THREAD * threads);
@@ -177,7 +177,7 @@ public final class Compute implements AutoCloseable {
                 larger.add(worker);
             }
         } catch (OutOfMemoryError e) {
-            threads = larger.size() + 1; // the system gives no more threads: go on with those there are
+            threads = larger.size() + 1; // the system gives no more threads
         }
         workers = larger.toArray(Worker[]::new);
         return workers;
@@ -197,7 +197,7 @@ public final class Compute implements AutoCloseable {
         return cores.isEmpty() ? logical : Math.min(logical, cores.size());
     }
 
-    /** Pieces of scratch that threads take for a job and give back: as many as ever compute at once. Thread-safe. */
+    /** Pieces of scratch that threads borrow for a job; as many exist as ever computed at once. Thread-safe. */
     public static final class Scratch<S> {
         private static final Scratch<Object> NONE = new Scratch<>(Object::new);
 

@@ -1,6 +1,6 @@
 /**
- * What a caller of the arithmetic holds: {@link dev.causal4j.compute.Compute threads} and
- * {@link dev.causal4j.compute.Rows rows of activations}.
+ * Arguments shared by all arithmetic: {@link dev.causal4j.compute.Compute threads} and {@link dev.causal4j.compute.Rows
+ * rows of activations}.
  */
 @NullMarked
 package dev.causal4j.compute;

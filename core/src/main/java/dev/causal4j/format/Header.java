@@ -14,17 +14,17 @@ import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
 
 /**
- * What the header of a safetensors file says, checked as far as it can be without the file's size.
+ * The header of a safetensors file, checked as far as possible without the file's size.
  *
  * @param tensors by name, in the order of their data, which they cover from 0 without hole or overlap
  */
 record Header(Map<String, Entry> tensors, Map<String, String> metadata) {
     static final String METADATA = "__metadata__";
 
-    // The limit of PyTorch and NumPy; a list of a hundred million ones would be valid otherwise.
+    // The limit of PyTorch and NumPy; otherwise a list of a hundred million ones would be valid.
     private static final int MAX_DIMENSIONS = 64;
 
-    // Five times what the largest checkpoints have; a header could hold so many that they fill the memory.
+    // Five times the largest checkpoints; without a limit a header could fill the memory.
     static final int MAX_ENTRIES = 500_000;
 
     /** Where a tensor lies: bytes {@code [begin, end)} of the data. */

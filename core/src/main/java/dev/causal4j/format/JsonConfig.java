@@ -11,9 +11,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A JSON object, such as a {@code config.json}, whose values are checked as they are asked for. Immutable and
- * thread-safe. What is read here has at most 1 MB. A JSON null counts as absent. Numbers are taken as they are written:
- * 12.0 is not an integer, "12" is not a number.
+ * A JSON object, such as a {@code config.json}, with checked access to its values. Immutable and thread-safe. Files
+ * have at most 1 MB. A JSON null counts as absent. Numbers are strict: 12.0 is not an integer, "12" is not a number.
  */
 public final class JsonConfig {
     private static final int MAX_BYTES = 1_000_000;
@@ -41,7 +40,7 @@ public final class JsonConfig {
     /**
      * The same from memory.
      *
-     * @param subject what messages call it
+     * @param subject its name in messages
      */
     public static JsonConfig parse(String subject, byte[] json) throws FormatException {
         UntrustedInput.requireLength(subject, WHAT, json.length, MAX_BYTES);
@@ -49,7 +48,7 @@ public final class JsonConfig {
     }
 
     /**
-     * Of an object that was read already, and whose size the caller has bounded.
+     * From an object that is read already, of a size that the caller has bounded.
      *
      * @param subject what messages call it
      * @param root as {@link JsonTree#parse} gives it

@@ -11,12 +11,12 @@ import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
 
 /**
- * Strict JSON as plain objects: {@code Map}, {@code List}, {@code String}, {@code Number} (as it was written: Integer, Long,
- * BigInteger or Double), {@code Boolean}, and {@link #NULL}. Stateless and thread-safe. A start of the program reads three
- * such files, and a data binding library would take longer to load than to read them.
+ * Strict JSON as plain objects: {@code Map}, {@code List}, {@code String}, {@code Number} (as it was written: Integer,
+ * Long, BigInteger or Double), {@code Boolean}, and {@link #NULL}. Stateless and thread-safe. A data binding library
+ * would take longer to load than these files to read.
  */
 public final class JsonTree {
-    /** The value {@code null}; what is absent is absent from its map. */
+    /** The value {@code null}; absent keys are not in their map. */
     public static final Object NULL = new Object() {
         @Override
         public String toString() {
@@ -29,7 +29,7 @@ public final class JsonTree {
     /**
      * Reads bytes that must be one JSON object in UTF-8 and nothing after it, with no key twice, at most 64 deep.
      *
-     * @param subject what messages call them
+     * @param subject their name in messages
      * @return the object in the order of the file; immutable like all in it
      * @throws FormatException if they are anything else
      */

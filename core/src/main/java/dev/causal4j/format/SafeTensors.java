@@ -21,8 +21,7 @@ import java.util.function.LongConsumer;
 import java.util.stream.Collectors;
 
 /**
- * One safetensors file, checked whole before anything of it is used. Immutable and thread-safe. The rules are in the
- * documentation of the package.
+ * One safetensors file, checked whole before use. Immutable and thread-safe. The package documentation has the rules.
  */
 public final class SafeTensors implements TensorStore {
     /** The limit of the format, in bytes. */
@@ -42,7 +41,8 @@ public final class SafeTensors implements TensorStore {
 
     /**
      * Maps a file into memory; the mapping lasts as long as anything refers to it. Files of more than 2 GB are fine.
-     * Nobody may shorten or change the file meanwhile; replacing it by renaming, as {@link #write} does, is harmless.
+     * The file must not be shortened or changed meanwhile; replacing it by renaming, as {@link #write} does, is
+     * harmless.
      *
      * @throws FormatException if there is no such file, or it breaks a rule of the format
      * @throws IOException if reading fails
@@ -55,7 +55,7 @@ public final class SafeTensors implements TensorStore {
     }
 
     /**
-     * The same from memory, which is not copied: nobody may write to it afterwards.
+     * The same from memory, which is not copied and must not change afterwards.
      *
      * @param subject what messages call it
      * @throws FormatException if it breaks a rule of the format
@@ -83,7 +83,7 @@ public final class SafeTensors implements TensorStore {
         }
         Header header = Header.parse(subject, json);
         long expected = Long.BYTES + length + header.dataBytes();
-        // A sum that overflows is negative, which is the size of no file.
+        // A sum that overflows is negative and so differs from any file's size.
         if (expected != size) {
             throw damaged(
                     subject,
@@ -124,8 +124,8 @@ public final class SafeTensors implements TensorStore {
 
     /**
      * Writes a file whole or not at all: under another name beside the target, forced to the disk, then renamed. On
-     * failure a file of the target's name is as it was. Equal input gives equal bytes, whatever the order of the
-     * tensors and of the metadata. The tensors may be views of the file that is replaced.
+     * failure an existing target is unchanged. Equal input gives equal bytes, whatever the order of tensors and
+     * metadata. The tensors may be views of the file that is replaced.
      *
      * @throws IllegalArgumentException if a name is twice, reserved or not Unicode text, or the header too long
      * @throws IOException if writing fails
@@ -136,7 +136,7 @@ public final class SafeTensors implements TensorStore {
     }
 
     /**
-     * The same of tensors whose numbers are made one tensor after the other, so that only one of them is in memory.
+     * The same for tensors that are made one after the other, so that only one is in memory.
      *
      * @throws IllegalArgumentException as {@link #write}, or if numbers are not of the dtype and shape their source says
      * @throws IOException if writing fails; the target is then as before
@@ -151,10 +151,10 @@ public final class SafeTensors implements TensorStore {
     }
 
     /**
-     * The same for a file whose tensors are used where they are mapped: those whose size is a multiple of 64 bytes come
-     * first and lie on multiples of 64 bytes.
+     * The same for a file that is used memory-mapped: tensors whose size is a multiple of 64 bytes come first, at
+     * multiples of 64 bytes.
      *
-     * @param progress hears how many bytes of data are written; what it throws ends the writing like a failure
+     * @param progress receives the bytes of data written so far; an exception from it ends the writing like a failure
      */
     public static void writeAligned(
             Path target, Collection<TensorView> tensors, Map<String, String> metadata, LongConsumer progress)

@@ -22,13 +22,13 @@ import tools.jackson.core.JsonGenerator;
 import tools.jackson.core.ObjectWriteContext;
 import tools.jackson.core.json.JsonFactory;
 
-/** How {@link SafeTensors} are written. */
+/** Writes {@link SafeTensors}. */
 final class SafeTensorsWriting {
     private static final JsonFactory JSON = new JsonFactory();
 
     private static final int CHUNK = 1 << 20;
 
-    /** Bytes of a line of the cache. */
+    /** Bytes of a cache line. */
     private static final int LINE = 64;
 
     private SafeTensorsWriting() {}
@@ -46,8 +46,8 @@ final class SafeTensorsWriting {
     }
 
     /**
-     * Descending size of dtype keeps every tensor aligned to its numbers; names compare by their bytes in UTF-8. There may
-     * be no holes, so what is not a multiple of a line comes after what is.
+     * Descending dtype size keeps every tensor aligned; names compare by their UTF-8 bytes. Holes are not allowed, so
+     * tensors of a multiple of a line come first.
      */
     private static List<TensorSource> sorted(Collection<TensorSource> tensors, boolean aligned) {
         List<TensorSource> sorted = tensors.stream()
@@ -102,7 +102,7 @@ final class SafeTensorsWriting {
         return bytes.toByteArray();
     }
 
-    /** Through one small buffer off heap: the tensors' memory may be of any kind, also an array of floats. */
+    /** Through a small buffer off heap, since a tensor's memory may also be an array. */
     private static void copy(byte[] header, List<TensorSource> tensors, FileChannel channel, LongConsumer progress)
             throws IOException {
         ByteBuffer buffer = ByteBuffer.allocateDirect(CHUNK);

@@ -16,8 +16,8 @@ import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
 
 /**
- * A checkpoint in several safetensors files beside an index, {@code {"weight_map": {tensor: file}}}. Immutable and
- * thread-safe. Tensors the index does not name are not seen.
+ * A checkpoint in several safetensors files with an index, {@code {"weight_map": {tensor: file}}}. Immutable and
+ * thread-safe. Tensors that the index does not name are ignored.
  */
 public final class ShardedSafeTensors implements TensorStore {
     // Real indices have up to 100,000 tensors in 10 MB.
@@ -26,7 +26,7 @@ public final class ShardedSafeTensors implements TensorStore {
     // Real checkpoints have up to 200.
     private static final int MAX_SHARDS = 10_000;
 
-    // No separator of any system, no drive, nothing hidden; ".." is refused besides.
+    // No separator of any system, no drive, no hidden file; ".." is refused separately.
     private static final Pattern FILE_NAME = Pattern.compile("[A-Za-z0-9_][A-Za-z0-9._ -]{0,200}\\.safetensors");
 
     private final String subject;

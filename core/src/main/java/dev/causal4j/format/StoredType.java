@@ -54,7 +54,7 @@ enum StoredType {
         };
     }
 
-    /** The type as this project computes with it, if it does. */
+    /** The dtype of this library, if it supports the type. */
     Optional<DType> dtype() {
         return switch (this) {
             case F32 -> Optional.of(DType.F32);
@@ -66,9 +66,9 @@ enum StoredType {
     }
 
     /**
-     * Bytes that so many numbers take.
+     * Bytes of this many numbers.
      *
-     * @throws ArithmeticException if that is no whole number, or more than a long holds
+     * @throws ArithmeticException if the result is not an integer or overflows
      */
     long bytes(long numbers) {
         if (bits >= 8) {

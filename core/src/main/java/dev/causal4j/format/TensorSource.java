@@ -9,11 +9,11 @@ import java.util.Objects;
 import java.util.function.Function;
 
 /**
- * A tensor that is to be written: what the header of a file says of it, and how to make its numbers when their turn comes.
- * Immutable, and as thread-safe as {@code numbers}.
+ * A tensor to write: its entry in the header, and a supplier of its numbers. Immutable, and as thread-safe as {@code
+ * numbers}.
  *
  * @param shape the dimensions, outermost first
- * @param numbers makes them, of this dtype and shape; what it gives back is used until the next tensor's turn
+ * @param numbers supplies them, with this dtype and shape; its result is used until the next tensor is written
  */
 public record TensorSource(String name, DType dtype, List<Long> shape, Function<SegmentAllocator, TensorView> numbers) {
     /**
@@ -29,7 +29,7 @@ public record TensorSource(String name, DType dtype, List<Long> shape, Function<
         }
     }
 
-    /** One whose numbers are there already. */
+    /** A source of existing numbers. */
     static TensorSource of(TensorView tensor) {
         return new TensorSource(tensor.name(), tensor.dtype(), tensor.shape(), _ -> tensor);
     }
@@ -42,7 +42,7 @@ public record TensorSource(String name, DType dtype, List<Long> shape, Function<
     /**
      * The numbers.
      *
-     * @throws IllegalArgumentException if what was made is of another dtype or shape
+     * @throws IllegalArgumentException if they have another dtype or shape
      */
     MemorySegment data(SegmentAllocator arena) {
         TensorView made = numbers.apply(arena);

@@ -10,24 +10,23 @@ import java.util.Set;
 
 /** The tensors of a checkpoint by name, in one file or several. Immutable and thread-safe. */
 public sealed interface TensorStore permits SafeTensors, ShardedSafeTensors {
-    /** The name of a checkpoint in one file. */
+    /** The file of a checkpoint in one file. */
     String SINGLE = "model.safetensors";
 
-    /** The name of the index of a checkpoint in several files. */
+    /** The index of a checkpoint in several files. */
     String INDEX = "model.safetensors.index.json";
 
-    /** The names of all tensors, also of those whose dtype is not supported. */
+    /** The names of all tensors, including those of unsupported dtypes. */
     Set<String> names();
 
     /**
-     * A tensor as it is stored. Nothing is read or copied: its shape and dtype cost nothing, its numbers are read from
-     * the file when they are used.
+     * A view of a stored tensor. Nothing is copied; numbers are read from the file on use.
      *
      * @throws FormatException if there is none of this name, or its dtype is not F32, F16, BF16 or I8
      */
     TensorView tensor(String name) throws FormatException;
 
-    /** What a single file says of itself, see {@link SafeTensors#metadata}; empty for several files. */
+    /** The metadata of a single file, see {@link SafeTensors#metadata}; empty for several files. */
     Map<String, String> metadata();
 
     /**

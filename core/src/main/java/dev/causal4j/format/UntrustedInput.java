@@ -21,14 +21,14 @@ import tools.jackson.core.TokenStreamFactory;
 import tools.jackson.core.TokenStreamLocation;
 import tools.jackson.core.json.JsonFactory;
 
-/** How files of strangers are read: bounded, and as strict JSON. Stateless and thread-safe. */
+/** Reads untrusted files: bounded in size, as strict JSON. Stateless and thread-safe. */
 public final class UntrustedInput {
     // Real files nest 3 to 6 deep.
     private static final int MAX_DEPTH = 64;
 
     private static final JsonFactory JSON = JsonFactory.builder()
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-            // Keys are names of tensors or tokens, all different: a table of them is only a target for collisions.
+            // Keys are names of tensors or tokens, all different: interning them would only invite hash collisions.
             .disable(TokenStreamFactory.Feature.CANONICALIZE_PROPERTY_NAMES)
             .disable(TokenStreamFactory.Feature.INTERN_PROPERTY_NAMES)
             .streamReadConstraints(
@@ -37,15 +37,15 @@ public final class UntrustedInput {
 
     private UntrustedInput() {}
 
-    /** What to make of a JSON object; the parser stands on its opening brace. */
+    /** Reads a JSON object; the parser stands on its opening brace. */
     interface Content<T> {
         T read(JsonParser json) throws FormatException;
     }
 
     /**
-     * Refuses what is no file: a pipe or a device could make us wait for ever.
+     * Refuses pipes and devices, on which reading could block for ever.
      *
-     * @param what the file should be, for instance "a JSON file"
+     * @param the expected kind, for instance "a JSON file"
      * @throws FormatException unless this is a file that exists
      */
     public static void requireFile(Path file, String what) throws FormatException {
@@ -59,7 +59,7 @@ public final class UntrustedInput {
      * All bytes of a file.
      *
      * @param what the file should be, for instance "a JSON file"
-     * @param limit how many bytes it may have
+     * @param limit the most bytes it may have
      * @throws FormatException if there is no such file, or it is longer
      * @throws IOException if reading fails
      */
@@ -119,7 +119,7 @@ public final class UntrustedInput {
         };
     }
 
-    /** Limits that were exceeded have no place. */
+    /** Exceeded limits have no position. */
     private static String place(JacksonException e) {
         TokenStreamLocation location = e.getLocation();
         return location == null ? "" : " at line " + location.getLineNr() + ", column " + location.getColumnNr();

@@ -22,14 +22,14 @@ public final class WholeFile {
 
     private WholeFile() {}
 
-    /** Writes what the file is to hold. */
+    /** Writes the content. */
     @FunctionalInterface
     public interface Content {
         void writeTo(FileChannel channel) throws IOException;
     }
 
     /**
-     * Refuses a target that cannot be written; for a caller that computes long before it writes.
+     * Refuses a target that cannot be written, for callers that compute for long before they write.
      *
      * @throws FormatException if the target's folder does not exist, or the target does and is no regular file
      */
@@ -57,21 +57,21 @@ public final class WholeFile {
         return folder(target).resolve(PREFIX + UUID.randomUUID() + SUFFIX);
     }
 
-    /** Whether a file has a name as {@link #beside} makes them. */
+    /** Whether {@link #beside} made this file's name. */
     static boolean isTemporary(Path file) {
         String name = file.getFileName().toString();
         return name.startsWith(PREFIX) && name.endsWith(SUFFIX);
     }
 
     /**
-     * Writes {@code target}, replacing what it was.
+     * Writes or replaces {@code target}.
      *
      * @throws IOException as {@link #check}, or if writing fails; the target is then as before
      */
     public static void write(Path target, Content content) throws IOException {
         check(target);
         replace(target, temporary -> {
-            // Not Files.createTempFile: only its owner can read what that makes.
+            // Not Files.createTempFile, whose files only the owner can read.
             try (FileChannel channel =
                     FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
                 content.writeTo(channel);
@@ -83,8 +83,8 @@ public final class WholeFile {
     }
 
     /**
-     * Makes {@code target} a second name of {@code file} if the file system can do that, else a copy, replacing what it
-     * was. Neither may be written to afterwards, only replaced.
+     * Makes {@code target} a hard link to {@code file} where the file system has them, else a copy. Neither may be
+     * written to afterwards, only replaced.
      *
      * @throws IOException if that fails; the target is then as before
      */
@@ -126,7 +126,10 @@ public final class WholeFile {
         }
     }
 
-    /** Writes all that remains to the end of {@code file}, whose channel it is; a failure names it and may leave a part. */
+    /**
+     * Appends the rest of the buffer to {@code file} through its channel; a failure names the file and may leave a
+     * part.
+     */
     public static void append(Path file, ByteBuffer buffer, FileChannel channel) throws IOException {
         try {
             drain(buffer, channel);
@@ -143,7 +146,7 @@ public final class WholeFile {
         }
     }
 
-    /** What the system says of a full disk and the like, which names no file. */
+    /** The system's error, for instance of a full disk, which names no file. */
     private static final class WriteFailure extends IOException {
         private static final long serialVersionUID = 1;
 
@@ -151,12 +154,12 @@ public final class WholeFile {
             super(e.getMessage(), e);
         }
 
-        /** Leaves alone what has a kind of its own, such as the close of a channel by an interrupt. */
+        /** Keeps exceptions of a more specific type, such as a channel closed by an interrupt. */
         static IOException of(IOException e) {
             return e.getClass() == IOException.class ? new WriteFailure(e) : e;
         }
 
-        /** The same with the file's name and what to do. */
+        /** The same error with the file's name and a remedy. */
         IOException naming(Path file) {
             return new IOException(
                     file + ": expected to be able to write this file, got " + getMessage()

@@ -13,20 +13,20 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /**
- * Writes and deletes a folder whole or not at all: whenever the process ends, the folder is there complete or is not
- * there. What an ended process left under a temporary name, {@link #deleteUnfinished} removes. Thread-safe.
+ * Writes and deletes folders atomically: whenever the process ends, the folder is complete or absent. {@link
+ * #deleteUnfinished} removes temporary remains. Thread-safe.
  */
 public final class WholeFolder {
     private WholeFolder() {}
 
-    /** Writes what the folder is to hold. */
+    /** Writes the content. */
     @FunctionalInterface
     public interface Content {
         void writeTo(Path folder) throws IOException;
     }
 
     /**
-     * Writes a folder beside {@code target}, forces it to the disk and renames it. What was at {@code target} is
+     * Writes a folder beside {@code target}, forces it to the disk and renames it. An existing {@code target} is
      * deleted.
      *
      * @throws IOException if writing fails; {@code target} is then as before
@@ -49,7 +49,7 @@ public final class WholeFolder {
         }
     }
 
-    /** Deletes what a failure left. */
+    /** Deletes the remains of a failure. */
     static void delete(Path unfinished, Throwable failure) {
         try {
             deleteTree(unfinished);
@@ -76,7 +76,7 @@ public final class WholeFolder {
         deleteTree(old);
     }
 
-    /** Deletes a file, or a folder with all that is in it, if it is there. */
+    /** Deletes a file, or a folder with its content, if it exists. */
     public static void delete(Path path) throws IOException {
         if (Files.exists(path)) {
             Path doomed = WholeFile.beside(path);
@@ -85,7 +85,7 @@ public final class WholeFolder {
         }
     }
 
-    /** Deletes what a process that ended left in {@code folder} of files and folders it wrote or deleted. */
+    /** Deletes temporary files and folders that an ended process left in {@code folder}. */
     public static void deleteUnfinished(Path folder) throws IOException {
         try (Stream<Path> files = Files.list(folder)) {
             for (Path file : files.filter(WholeFile::isTemporary).toList()) {
@@ -113,12 +113,12 @@ public final class WholeFolder {
         }
     }
 
-    /** Forces the names in a folder to the disk. */
+    /** Forces a folder's entries to disk. */
     public static void force(Path folder) throws IOException {
         try (FileChannel channel = FileChannel.open(folder, StandardOpenOption.READ)) {
             channel.force(true);
         } catch (FileSystemException e) {
-            // Windows opens no folders; there a rename is as lasting as it gets.
+            // Windows cannot open folders; there a rename has to do.
         }
     }
 }

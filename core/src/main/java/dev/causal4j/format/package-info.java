@@ -1,15 +1,14 @@
 /**
- * Files as strangers wrote them. Weights: {@link dev.causal4j.format.TensorStore} opens a folder,
- * {@link dev.causal4j.format.SafeTensors} one file, {@link dev.causal4j.format.ShardedSafeTensors} an index with the
- * files it names. JSON: {@link dev.causal4j.format.JsonTree} reads it as plain objects,
- * {@link dev.causal4j.format.JsonConfig} checks the values of a configuration. What a tensor or a key means to a model is
- * not known here. {@link dev.causal4j.format.UntrustedInput} bounds what is read,
- * {@link dev.causal4j.format.WholeFile} writes whatever is written.
+ * Untrusted files. Weights: {@link dev.causal4j.format.TensorStore} opens a folder, {@link
+ * dev.causal4j.format.SafeTensors} one file, {@link dev.causal4j.format.ShardedSafeTensors} an index with the files it
+ * names. JSON: {@link dev.causal4j.format.JsonTree} reads it as plain objects, {@link dev.causal4j.format.JsonConfig}
+ * checks the values of a configuration. This package does not know what a tensor or key means to a model. {@link
+ * dev.causal4j.format.UntrustedInput} reads with bounds, {@link dev.causal4j.format.WholeFile} and {@link
+ * dev.causal4j.format.WholeFolder} write atomically.
  *
- * <p>Every input is hostile until it is checked: sizes are bounded before anything is allocated, all of a file's claims
- * are checked before its first number is handed out, and whatever is wrong becomes a
- * {@link dev.causal4j.FormatException} with a message of one line. A real failure to read or write stays the
- * {@link java.io.IOException} it is.
+ * <p>Input is untrusted until checked: sizes are bounded before anything is allocated, a file is checked whole before
+ * its first number is handed out, and every fault becomes a {@link dev.causal4j.FormatException} with a message of one
+ * line. Failures to read or write stay {@link java.io.IOException}s.
  *
  * <p>The safetensors format (github.com/huggingface/safetensors), whose rules the reader enforces:
  * <pre>

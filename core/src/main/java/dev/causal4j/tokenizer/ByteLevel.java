@@ -5,7 +5,7 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * GPT-2's alphabet: each of the 256 bytes is a visible character, so that pieces are strings. Printable Latin-1
+ * GPT-2's alphabet: a visible character for each of the 256 bytes, so that pieces are strings. Printable Latin-1
  * characters stand for themselves, the other bytes, in order, for U+0100 onwards: a space is {@code Ġ}.
  */
 final class ByteLevel {
@@ -26,7 +26,7 @@ final class ByteLevel {
         return IDS[b & 0xff];
     }
 
-    /** A text as its pieces are written: each byte of its UTF-8 as its character. */
+    /** A text in this alphabet: a character for each byte of its UTF-8. */
     static String piece(String text) {
         byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
         char[] chars = new char[bytes.length];
@@ -37,8 +37,8 @@ final class ByteLevel {
     }
 
     /**
-     * The bytes a piece stands for. A piece with a character outside the alphabet, which only an added token can be,
-     * stands for itself in UTF-8: the rule of Hugging Face's decoder.
+     * The bytes a piece stands for. A piece with a character outside the alphabet (only an added token) stands for
+     * itself in UTF-8, as in Hugging Face's decoder.
      */
     static byte[] bytes(String piece) {
         byte[] bytes = new byte[piece.length()];

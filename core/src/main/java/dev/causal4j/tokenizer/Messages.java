@@ -1,12 +1,12 @@
 package dev.causal4j.tokenizer;
 
-/** Foreign text inside our one-line messages. */
+/** Untrusted text inside messages of one line. */
 final class Messages {
     private static final int LONGEST = 200;
 
     private Messages() {}
 
-    /** What went wrong; the kind of exception too where the message alone is only a path. */
+    /** An exception's message, with its type where the message is only a path. */
     static String oneLine(Throwable cause) {
         String message = cause.getMessage();
         String kind = cause.getClass().getSimpleName();

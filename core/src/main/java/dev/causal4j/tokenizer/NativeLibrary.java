@@ -18,9 +18,9 @@ import java.util.Properties;
  * Unpacks the native library from DJL's jar and loads it, once for the process. Thread-safe.
  *
  * <p>The folder is the one DJL itself uses: {@code tokenizers/VERSION-cpu-PLATFORM} under {@code ENGINE_CACHE_DIR},
- * else {@code DJL_CACHE_DIR} (environment or system property), else {@code .djl.ai} in the home folder. If that does
- * not work, it is a new temporary folder, which only this user can write and which goes away after loading. (DJL would
- * take a fixed folder under /tmp, where another user could have put a library first.)
+ * else {@code DJL_CACHE_DIR} (environment or system property), else {@code .djl.ai} in the home folder. If that fails,
+ * it is a new temporary folder that only this user can write, deleted after loading. (DJL would use a fixed folder
+ * under /tmp, where another user could plant a library.)
  */
 final class NativeLibrary {
     private static final String RESOURCES = "/native/lib/";
@@ -61,7 +61,7 @@ final class NativeLibrary {
         try {
             load(unpack(files, folder), files);
         } finally {
-            // Unix keeps a loaded library without its file. Windows does not let go of it: it stays.
+            // Unix keeps a loaded library without its file; Windows locks the file.
             try {
                 for (URL file : files) {
                     Files.deleteIfExists(folder.resolve(name(file)));
@@ -124,7 +124,7 @@ final class NativeLibrary {
                 return Path.of(folder).toAbsolutePath();
             }
         }
-        // For a user without an entry in the password file the JDK says "?".
+        // The JDK says "?" for a user without an entry in the password file.
         Path home = Path.of(System.getProperty("user.home"));
         if (!Files.isDirectory(home)) {
             throw new FileNotFoundException(home + ": no such home folder");
@@ -133,8 +133,8 @@ final class NativeLibrary {
     }
 
     /**
-     * Copies what is not in {@code folder} yet. Processes may do it at the same time: each writes a file of its own and
-     * renames it, so that a library with the right name is always whole.
+     * Copies missing files to {@code folder}. Processes may do it at the same time: each writes a temporary file and
+     * renames it, so a library under its own name is always complete.
      *
      * @return {@code folder}
      */

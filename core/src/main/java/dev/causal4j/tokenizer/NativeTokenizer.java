@@ -18,8 +18,8 @@ final class NativeTokenizer {
     /**
      * Loads the native library if this is the first one.
      *
-     * @param json only ever written by {@link VocabularyWriter#nativeJson}: what the library does not expect, it
-     *     answers with the end of the process
+     * @param json written by {@link VocabularyWriter#nativeJson} only: unexpected input makes the library end the
+     *     process
      * @throws IOException if the library cannot be unpacked or loaded, or refuses the tokenizer
      */
     NativeTokenizer(String json) throws IOException {
@@ -47,7 +47,7 @@ final class NativeTokenizer {
                 LIBRARY.deleteEncoding(encoding);
             }
         } finally {
-            // The library sees a number only: without this the cleaner could free it during the call.
+            // The library gets only a number: without this the cleaner could free it during the call.
             Reference.reachabilityFence(this);
         }
     }

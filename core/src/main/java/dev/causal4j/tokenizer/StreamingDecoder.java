@@ -1,18 +1,17 @@
 package dev.causal4j.tokenizer;
 
 /**
- * Turns token ids into text one at a time; not thread-safe, one for each text.
+ * Decodes one text token by token. Not thread-safe.
  *
- * <p>A byte-level token may end inside a UTF-8 character. Such bytes wait for the rest, so that no part of a character
- * is ever returned, and all returned strings together equal {@link Tokenizer#decode} of all ids. A token costs time in
- * proportion to its own length only.
+ * <p>A byte-level token may end inside a UTF-8 character. Such bytes wait for the rest: no part of a character is ever
+ * returned, and all returned strings together equal {@link Tokenizer#decode} of all ids.
  */
 public final class StreamingDecoder {
     private static final char REPLACEMENT = '\ufffd';
 
     private final Tokenizer tokenizer;
 
-    // The character that has begun: its bits so far, how many bytes are still to come, and what the next may be.
+    // The unfinished character: its bits, the number of bytes to come, and the range of the next.
     private int codePoint;
     private int missing;
     private int lowest;
@@ -23,10 +22,10 @@ public final class StreamingDecoder {
     }
 
     /**
-     * The text that {@code id} completes; empty if it ends inside a character. Special tokens are text here too: a
-     * caller that does not want to show them asks {@link Tokenizer#isSpecial} first.
+     * The text that {@code id} completes; empty if it ends inside a character. Special tokens are decoded too; use
+     * {@link Tokenizer#isSpecial} to skip them.
      *
-     * @throws IllegalArgumentException if the vocabulary has no such id; the decoder is then as it was before
+     * @throws IllegalArgumentException if the vocabulary has no such id; the decoder is then unchanged
      */
     public String accept(int id) {
         StringBuilder text = new StringBuilder();
@@ -40,7 +39,7 @@ public final class StreamingDecoder {
         }
     }
 
-    /** Ends the text: bytes of a character that was begun become one U+FFFD. The decoder is then as new. */
+    /** Ends the text: an unfinished character becomes one U+FFFD. The decoder can then be reused. */
     public String finish() {
         boolean incomplete = missing > 0;
         missing = 0;

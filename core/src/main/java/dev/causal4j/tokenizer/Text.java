@@ -1,10 +1,10 @@
 package dev.causal4j.tokenizer;
 
-/** What has to be known of a text before it goes to the native tokenizer. */
+/** Checks of a text before native encoding. */
 final class Text {
     private Text() {}
 
-    /** The text with each unpaired surrogate, which has no UTF-8 form, as U+FFFD. */
+    /** The text with U+FFFD for each unpaired surrogate, which has no UTF-8 form. */
     static String wellFormed(String text) {
         if (isWellFormed(text)) {
             return text;
@@ -14,7 +14,7 @@ final class Text {
         return valid.toString();
     }
 
-    /** Whether every surrogate is one of a pair. */
+    /** Whether every surrogate is paired. */
     static boolean isWellFormed(String text) {
         for (int i = 0; i < text.length(); ) {
             int c = text.codePointAt(i);

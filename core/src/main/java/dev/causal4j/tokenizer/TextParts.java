@@ -5,11 +5,11 @@ import java.io.Reader;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads a text of any length in parts that can be encoded one by one with the ids of the whole. Not thread-safe. Half
- * of a surrogate pair becomes U+FFFD.
+ * Reads a text of any length in parts that can be encoded separately with the same ids. Not thread-safe. An unpaired
+ * surrogate becomes U+FFFD.
  */
 final class TextParts {
-    /** Encoding takes about 140 bytes of memory for a character of a part. */
+    /** Encoding takes about 140 bytes a character. */
     static final int USUAL = 1 << 16;
 
     private static final int LONGEST = 1 << 24;

@@ -29,8 +29,8 @@ final class VocabularyWriter {
     }
 
     /**
-     * The same for the native tokenizer, which is told of an unknown token and, with {@link SpecialTokens#AS_TEXT}, of
-     * no special one.
+     * The same for the native tokenizer: with an unknown token and, for {@link SpecialTokens#AS_TEXT}, without special
+     * tokens.
      */
     String nativeJson(SpecialTokens specialTokens) {
         List<AddedToken> added = vocabulary.addedTokens().stream()
@@ -101,7 +101,7 @@ final class VocabularyWriter {
     }
 
     private void writeModel(boolean withUnknown, JsonGenerator to) {
-        // No merge leads to a piece with a space in it, so text cannot become this one.
+        // No merge makes a piece with a space, so no text becomes this one.
         String unknown = "a byte without a piece";
         while (vocabulary.ids().containsKey(unknown)) {
             unknown += "?";

@@ -3,8 +3,8 @@ package dev.causal4j.tokenizer;
 import java.util.function.Consumer;
 
 /**
- * Cuts a text into the words no merge crosses, as GPT-2 does (Radford et al. 2019) and Hugging Face's ByteLevel after
- * it, with the matches of the pattern
+ * Splits a text into words that no merge crosses, as GPT-2 (Radford et al. 2019) and Hugging Face's ByteLevel do: the
+ * matches of
  *
  * <pre>'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+</pre>
  *
@@ -78,7 +78,7 @@ final class WordSplit {
         };
     }
 
-    /** White_Space. Java's own notions differ: neither isWhitespace nor isSpaceChar has all of it and nothing else. */
+    /** White_Space. Java's isWhitespace and isSpaceChar both differ from it. */
     private static boolean isSpace(int c) {
         return c == ' '
                 || (c >= 0x09 && c <= 0x0d)
