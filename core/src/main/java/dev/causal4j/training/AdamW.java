@@ -12,13 +12,13 @@ import dev.causal4j.kernel.AdamWStep;
  *   w = w - rate / (1 - beta1^t) · m / (sqrt(v) / sqrt(1 - beta2^t) + epsilon)
  * </pre>
  *
- * @param beta1 how slowly the mean of the gradients follows, from 0 to below 1
- * @param beta2 the same of their squares
+ * @param beta1 decay of the mean of the gradients, from 0 to below 1
+ * @param beta2 decay of the mean of their squares
  * @param epsilon added to the root
  * @param weightDecay of matrices, embeddings among them; gains and biases do not decay
  */
 public record AdamW(double beta1, double beta2, double epsilon, double weightDecay) {
-    /** What GPT-2's successors are usually trained with (Brown et al. 2020). */
+    /** The usual values for GPT models (Brown et al. 2020). */
     public static final AdamW DEFAULT = new AdamW(0.9, 0.95, 1e-8, 0.1);
 
     /** @throws IllegalArgumentException if a number is out of its range */
@@ -37,11 +37,11 @@ public record AdamW(double beta1, double beta2, double epsilon, double weightDec
     }
 
     /**
-     * One step of every number. Elementwise, so its bits depend on nothing else.
+     * One step of a parameter, elementwise.
      *
      * @param step 1 for the first
      * @param rate the learning rate
-     * @param gradientScale what gradients are multiplied by first
+     * @param gradientScale factor of the gradients, applied first
      * @param decays whether the weights decay
      */
     AdamWStep step(long step, double rate, double gradientScale, boolean decays) {

@@ -25,7 +25,7 @@ import java.util.stream.Stream;
  * JSONL may have 16 million characters.
  */
 public final class Documents {
-    /** The field of a JSONL line that has the text, unless the caller says otherwise. */
+    /** The default text field of a JSONL line. */
     public static final String TEXT_FIELD = "text";
 
     private static final int MAX_LINE = 16_000_000;
@@ -33,7 +33,7 @@ public final class Documents {
     private final List<Path> files;
     private final String textField;
 
-    /** What is done with each document. */
+    /** Receives documents. */
     public interface Visitor {
         /** Reads a document; {@code text} is valid until this returns. */
         void document(Reader text) throws IOException;
@@ -45,11 +45,11 @@ public final class Documents {
     }
 
     /**
-     * Finds the files. Those of a folder, and of the folders in it, come in the order of their paths; hidden ones,
-     * whose name or whose folder's name begins with a dot, are left out. Nothing is read yet.
+     * Finds the files without reading them. Folders are read recursively in the order of paths; names that begin with a
+     * dot are skipped.
      *
      * @param paths text files, JSONL files and folders
-     * @param textField the field of a JSONL line that has the text
+     * @param textField the text field of a JSONL line
      * @throws FormatException if a path is neither a file nor a folder, or a folder has no file
      * @throws IOException if a folder cannot be read
      */
@@ -95,12 +95,12 @@ public final class Documents {
         return false;
     }
 
-    /** The same on every system. */
+    /** Independent of the system's separator. */
     private static String name(Path file) {
         return file.toString().replace('\\', '/');
     }
 
-    /** The files in the order they are read. */
+    /** The files in reading order. */
     public List<Path> files() {
         return files;
     }
@@ -114,7 +114,7 @@ public final class Documents {
         return bytes;
     }
 
-    /** Whether a line of a file is a document, and not the whole. */
+    /** Whether each line of a file is a document. */
     static boolean isJsonLines(Path file) {
         return name(file).toLowerCase(Locale.ROOT).endsWith(".jsonl");
     }
@@ -124,9 +124,9 @@ public final class Documents {
     }
 
     /**
-     * Reads all documents in turn. A byte order mark is left out, and so are blank lines of JSONL.
+     * Reads all documents in order. Byte order marks and blank lines of JSONL are skipped.
      *
-     * @param progress hears of the bytes read so far
+     * @param progress receives the bytes read so far
      * @throws FormatException if a file is not UTF-8, naming the byte, or a line of JSONL is not what it should be,
      *     naming the line
      * @throws IOException if reading fails, or the visitor does
@@ -180,7 +180,7 @@ public final class Documents {
         }
     }
 
-    /** The tokenizer refuses some texts, and does not know which file it reads. */
+    /** Adds the place to the tokenizer's refusal of a text. */
     private static void visit(Visitor visitor, String subject, Reader text) throws IOException {
         try {
             visitor.document(text);

@@ -1,7 +1,7 @@
 package dev.causal4j.training;
 
 /**
- * A row to learn from. Immutable as long as nobody writes to its arrays.
+ * A training row. Immutable while its arrays are not modified.
  *
  * @param x [T] token ids
  * @param y [T] targets: the token that follows each of x
@@ -24,7 +24,7 @@ public record Example(int[] x, int[] y, float[] weight) {
     /**
      * The example of T + 1 tokens: the first T are x, the last T are y.
      *
-     * @param real how many of the tokens, from the first on, are not padding: the others are no targets
+     * @param real tokens before the padding, which is no target
      */
     static Example of(int[] tokens, int real) {
         int length = tokens.length - 1;

@@ -4,11 +4,11 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Examples without end. Example i is a pure function of the data, the seed and i, so a run that stops at a step goes on
- * with exactly the examples it would have had. Implementations are thread-safe.
+ * An endless sequence of examples. Example i is a pure function of data, seed and i, so a resumed run continues with
+ * the same examples. Implementations are thread-safe.
  */
 public interface Examples {
-    /** How many examples there are before the data begins again, in another order if it is shuffled. */
+    /** Examples in an epoch; shuffled data have another order in each. */
     long perEpoch();
 
     /**
@@ -29,9 +29,8 @@ public interface Examples {
     }
 
     /**
-     * Windows of contextLength + 1 tokens that meet but do not overlap in their targets, shuffled, with other borders
-     * in each epoch: an epoch begins at a random place in the first windows and leaves out what is before and after,
-     * less than two windows of tokens together.
+     * Shuffled windows of contextLength + 1 tokens whose targets do not overlap. Each epoch has other borders: it
+     * begins at a random offset and skips the tokens before and after, less than two windows together.
      *
      * @throws IllegalArgumentException if there are fewer tokens than one window
      */
@@ -40,8 +39,8 @@ public interface Examples {
     }
 
     /**
-     * Documents in random order, one after the other, cut into windows of contextLength + 1 tokens, which are shuffled
-     * too. All in another order in each epoch; up to contextLength tokens at the end are left out.
+     * Documents in random order, concatenated and cut into windows of contextLength + 1 tokens, which are shuffled too.
+     * Each epoch has another order; up to contextLength tokens at the end are skipped.
      *
      * @param endOfText the id that ends a document
      * @throws IllegalArgumentException if there are fewer tokens than one window, or more than 2^31 documents
@@ -51,8 +50,8 @@ public interface Examples {
     }
 
     /**
-     * Windows in the order of the data, the last one filled with positions that do not count: every token but the first
-     * is a target once in an epoch. For measuring on what is held out.
+     * Windows in the order of the data, the last one padded: every token but the first is a target once in an epoch.
+     * For evaluation.
      *
      * @throws IllegalArgumentException if there are fewer than two tokens
      */

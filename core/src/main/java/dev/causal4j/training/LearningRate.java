@@ -1,6 +1,6 @@
 package dev.causal4j.training;
 
-/** How large the optimizer's steps are over a run. Immutable. */
+/** The schedule of the learning rate. Immutable. */
 public sealed interface LearningRate {
     /**
      * The rate of a step.
@@ -23,7 +23,7 @@ public sealed interface LearningRate {
     }
 
     /**
-     * A straight rise, then half a cosine down: peak (step + 1) / warmupSteps, and after that minimum + (peak - minimum)
+     * Linear warm-up, then half a cosine down: peak (step + 1) / warmupSteps, and after that minimum + (peak - minimum)
      * (1 + cos(pi p)) / 2, where p goes from 0 at the end of the warm-up to 1 at {@code totalSteps} and stays there
      * (Loshchilov and Hutter 2017).
      */

@@ -8,9 +8,8 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * The gradients of the looked-up tokens of a step, one sum for each token in the order of the rows. They reach the embedding
- * when all parts of a batch are done, so that a tied matrix gets the head's part first however the batch was cut. Belongs to
- * one caller; not thread-safe.
+ * Gradients of a step's looked-up tokens, summed for each token in the order of rows. They are added to the embedding
+ * after all parts of a batch, so a tied matrix gets the head's part first however the batch is cut. Not thread-safe.
  */
 final class LookupGradients {
     private final int hiddenSize;
@@ -43,7 +42,7 @@ final class LookupGradients {
         }
     }
 
-    /** Adds the sums to the embedding's gradient and forgets them. */
+    /** Adds the sums to the embedding's gradient and clears them. */
     void addTo(CausalLMHead head, Gradient dEmbedding) {
         int[] ids = Arrays.copyOf(tokens, places.size());
         head.embedBackward(ids, Rows.of(sums, hiddenSize, ids.length), dEmbedding);

@@ -9,10 +9,10 @@ final class PackedDocuments implements Examples {
     private final long seed;
     private final long[] starts; // of the documents, and the end of the last
 
-    // Made again when another epoch is asked for; a race only makes it twice.
+    // Rebuilt for another epoch; a race only builds it twice.
     private volatile Layout layout;
 
-    /** @param ends where each document of the epoch, in its order, ends when they are laid one after the other */
+    /** @param ends the end of each document when all are concatenated in the epoch's order */
     private record Layout(Epoch epoch, int[] order, long[] ends) {}
 
     PackedDocuments(Tokens tokens, int endOfText, int contextLength, long seed) {

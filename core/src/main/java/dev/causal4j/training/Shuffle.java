@@ -3,8 +3,8 @@ package dev.causal4j.training;
 import dev.causal4j.kernel.CounterRandom;
 
 /**
- * A permutation of 0 to {@code size - 1} by address: any of its values can be had alone, in any order, and needs no
- * memory. Immutable and thread-safe.
+ * A permutation of 0 to {@code size - 1} whose values are computed one by one, without memory. Immutable and
+ * thread-safe.
  *
  * <p>The swap-or-not shuffle (Hoang, Morris and Rogaway 2012): each round pairs the numbers that add up to a random
  * key, modulo the size, and swaps a pair or not by a random bit that belongs to it. It takes any size, 5 as well as
@@ -13,10 +13,10 @@ import dev.causal4j.kernel.CounterRandom;
  * @param stream the first of {@link #STREAMS} streams of {@link CounterRandom}
  */
 record Shuffle(long size, long seed, long stream) {
-    /** Far more than it takes until chance is all there is; an example costs some microseconds. */
+    /** Well above what swap-or-not needs for a uniform permutation; an example costs some microseconds. */
     private static final int ROUNDS = 64;
 
-    /** One for the bits of each round, and one for the keys. */
+    /** A stream for the bits of each round, and one for the keys. */
     static final int STREAMS = ROUNDS + 1;
 
     long at(long index) {

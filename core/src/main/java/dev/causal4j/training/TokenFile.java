@@ -24,8 +24,8 @@ import java.util.HexFormat;
 import java.util.function.LongConsumer;
 
 /**
- * A corpus as token ids in a file, which is mapped into memory and may be larger than it. Immutable and thread-safe;
- * the mapping lasts as long as anything refers to it.
+ * A corpus of token ids in a memory-mapped file. Immutable and thread-safe; the mapping lasts as long as it is
+ * referenced.
  *
  * <p>Little-endian:
  * <pre>
@@ -39,8 +39,8 @@ import java.util.function.LongConsumer;
  *   the rest   the ids
  * </pre>
  *
- * <p>Each document ends with the id of the end of text. Special tokens that stand in a text are parsed, so a text file
- * can separate documents itself.
+ * <p>Each document ends with the end-of-text id. Special tokens in a text are parsed, so a text file can separate
+ * documents itself.
  */
 public final class TokenFile {
     private static final byte[] MAGIC = "C4JTOKEN".getBytes(StandardCharsets.US_ASCII);
@@ -59,13 +59,12 @@ public final class TokenFile {
     }
 
     /**
-     * Opens the file if it was made from these documents with this tokenizer; else makes it, in place of one that is
-     * stale or damaged. The documents are read once to tell, and once more to make it. It is written whole or not at
-     * all.
+     * Opens the file if it matches these documents and this tokenizer; otherwise makes it, replacing a stale or damaged
+     * one. Documents are read once to compare and once more to make it. It is written whole or not at all.
      *
      * @param endOfText the id that ends each document
-     * @param progress hears how many of the {@link Documents#bytes} are read: to tell, and from the first on again to
-     *     make the file; what it throws ends the work and leaves the file as it was
+     * @param progress receives how many of the {@link Documents#bytes} are read, in both passes; an exception from it
+     *     ends the work and leaves the file unchanged
      * @throws FormatException if there is another kind of file at this place, if a document is not what it should be,
      *     or if there is no text at all
      * @throws IOException if reading or writing fails
@@ -80,7 +79,7 @@ public final class TokenFile {
         }
         byte[] fingerprint = fingerprint(documents, tokenizer, endOfText, progress);
         if (Files.exists(file)) {
-            requireTokenFile(file); // it may have come meanwhile
+            requireTokenFile(file); // it may have appeared meanwhile
             try {
                 TokenFile existing = open(file);
                 if (Arrays.equals(existing.fingerprint, fingerprint)) {
@@ -149,7 +148,7 @@ public final class TokenFile {
         }
     }
 
-    /** A file that is no token file of any version is somebody's, and never replaced. */
+    /** A file of another kind is never replaced. */
     private static void requireTokenFile(Path file) throws IOException {
         UntrustedInput.requireFile(file, "a token file");
         try (InputStream in = Files.newInputStream(file)) {
@@ -199,12 +198,12 @@ public final class TokenFile {
         return tokens;
     }
 
-    /** 64 hexadecimal digits that change with the tokenizer and every byte of the data, not with the names of files. */
+    /** 64 hexadecimal digits of tokenizer and data; file names play no part. */
     public String fingerprint() {
         return HexFormat.of().formatHex(fingerprint);
     }
 
-    /** Writes the ids as they come and the header at last. Not thread-safe. */
+    /** Writes ids, and the header last. Not thread-safe. */
     private static final class TokenWriter {
         private final FileChannel channel;
         private final int vocabularySize;
@@ -235,7 +234,7 @@ public final class TokenFile {
             count++;
         }
 
-        /** Not twice, where the text has the token itself, and not for a text of nothing. */
+        /** Adds the end of text, unless it is the last id or there is no id yet. */
         void endDocument() {
             if (count > 0 && last != endOfText) {
                 add(endOfText);

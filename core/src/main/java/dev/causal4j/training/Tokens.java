@@ -17,7 +17,7 @@ public final class Tokens {
     private final int width; // bytes of an id: 2, unsigned, or 4
     private final int vocabularySize;
 
-    /** What to train on and what to measure with. */
+    /** Training and held-out tokens. */
     public record Split(Tokens training, Tokens heldOut) {}
 
     Tokens(String subject, MemorySegment data, int width, int vocabularySize) {
@@ -28,7 +28,7 @@ public final class Tokens {
     }
 
     /**
-     * Ids in memory, which are copied.
+     * A copy of ids in memory.
      *
      * @throws IllegalArgumentException if an id is not in {@code [0, vocabularySize)}
      */
@@ -44,12 +44,12 @@ public final class Tokens {
         return new Tokens("tokens", data, Integer.BYTES, vocabularySize);
     }
 
-    /** How many there are. */
+    /** Number of ids. */
     public long count() {
         return data.byteSize() / width;
     }
 
-    /** Every id is below it. */
+    /** The vocabulary size; every id is below it. */
     public int vocabularySize() {
         return vocabularySize;
     }
@@ -82,7 +82,7 @@ public final class Tokens {
     }
 
     /**
-     * The ids at {@code [from, to)}, which are not copied.
+     * A view of the ids at {@code [from, to)}.
      *
      * @throws IndexOutOfBoundsException if the range is not inside
      */
@@ -91,9 +91,9 @@ public final class Tokens {
     }
 
     /**
-     * Holds out a part at the end. No example of one part has a token of the other.
+     * Splits off a part at the end. No example crosses the border.
      *
-     * @param fraction of the tokens, between 0 and 1
+     * @param fraction share of the tokens, between 0 and 1
      * @throws IllegalArgumentException if it is not
      */
     public Split split(double fraction) {

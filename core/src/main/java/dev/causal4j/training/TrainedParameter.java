@@ -12,20 +12,20 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 
-/** A parameter with its gradient and the two moments AdamW keeps. Belongs to one caller; not thread-safe. */
+/** A parameter with its gradient and AdamW's two moments. Not thread-safe. */
 sealed interface TrainedParameter {
-    /** The parameter, whose numbers the updates change. */
+    /** The parameter, changed by updates. */
     Parameter parameter();
 
     /** The sum of the squares of the gradient, in double and in a fixed order. */
     double squaredGradientNorm();
 
-    /** Changes the numbers and the moments. */
+    /** Updates the parameter and the moments. */
     void update(AdamWStep step);
 
     /**
-     * What a checkpoint stores, and restores by writing to it, not copied: the moments, and of an adapter its numbers, which
-     * the model's file has only as part of a sum.
+     * Views that a checkpoint stores and restores: the moments, and an adapter's numbers, which the model's file has
+     * only merged.
      */
     List<TensorView> state();
 
@@ -39,7 +39,7 @@ sealed interface TrainedParameter {
     /** See {@link #FIRST}. */
     String SECOND = ".exp_avg_sq";
 
-    /** All lie in panels as the matrix does, so that nothing is transposed. */
+    /** All in panels like the matrix, so nothing is transposed. */
     record OfMatrix(
             Parameter.OfMatrix parameter,
             MutableMatrix weights,

@@ -13,8 +13,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Trains a causal language model. Belongs to one caller; not thread-safe, though its arithmetic runs on all threads.
  *
- * <p>A run is a function of the model, the examples and the options: equal ones give equal bits, for every number of
- * threads, and interrupted and resumed as often as may be. The model it was given never changes.
+ * <p>A run is a function of model, examples and options: equal ones give equal bits for every number of threads, also
+ * when interrupted and resumed. The given model never changes.
  */
 public final class Trainer {
     private final TrainableModel trainable;
@@ -26,7 +26,7 @@ public final class Trainer {
     private TrainingState state;
     private boolean cancelled;
 
-    /** The last step after which the loss with the weights was finite; -1 if none was measured. */
+    /** The last step whose weights gave a finite loss; -1 if none was measured. */
     private long proven = -1;
 
     private Trainer(
@@ -54,9 +54,9 @@ public final class Trainer {
     }
 
     /**
-     * A run that begins.
+     * Starts a run.
      *
-     * @param model what it begins from, in any dtype; what is trained is copied to f32, the rest shared
+     * @param model the initial model, in any dtype; trained parameters are copied to f32, the rest shared
      * @param heldOut what is evaluated, without end but one epoch of it is taken; empty if nothing is
      * @param output the folder for checkpoints and the result; empty to write none
      * @throws FormatException if there is a run in that folder already
@@ -87,8 +87,8 @@ public final class Trainer {
     }
 
     /**
-     * A run that goes on from the last checkpoint in its folder, with the bits it would have had without the interruption if
-     * examples and options are the same.
+     * Resumes a run from the last checkpoint in its folder. With the same examples and options it gives the bits of an
+     * uninterrupted run.
      *
      * @param model what the run began from, where the options train additions to it ({@link Trained.LowRank}); otherwise
      *     it is not needed, since the checkpoint has all weights
@@ -133,7 +133,7 @@ public final class Trainer {
     }
 
     /**
-     * What a run would resume from: its configuration and tokenizer, before any weights are loaded.
+     * The checkpoint that a run would resume from, without loading weights.
      *
      * @throws FormatException if there is no checkpoint, or it is damaged
      */
@@ -141,7 +141,7 @@ public final class Trainer {
         return Checkpoint.open(new TrainingCheckpoints(output).load().folder());
     }
 
-    /** Deletes the checkpoints of a run, so that another can begin in its folder. */
+    /** Deletes the checkpoints of a run, so that another can start in its folder. */
     public static void discard(Path output) throws IOException {
         new TrainingCheckpoints(output).deleteAll();
     }
@@ -153,24 +153,24 @@ public final class Trainer {
         }
     }
 
-    /** The model as it is now. While this trainer runs, its numbers change. */
+    /** The current model. Its numbers change while this trainer runs. */
     public CausalLM model() {
         return trainable.model();
     }
 
-    /** Steps done. */
+    /** Completed steps. */
     public long step() {
         return state.step();
     }
 
-    /** Numbers that are trained. */
+    /** Number of trained parameters. */
     public long trainedParameters() {
         return trainable.trainedParameters();
     }
 
     /**
-     * Trains until all steps are done, evaluations improve no more, or it is cancelled. In each case the last thing that
-     * is done is a checkpoint, if there is a folder. An interrupt of the thread cancels; it is still interrupted afterwards.
+     * Trains until all steps are done, evaluations stop improving, or it is cancelled, then writes a checkpoint if
+     * there is a folder. An interrupt of the thread cancels; its flag stays set.
      *
      * @throws ArithmeticException if a loss or gradient is not finite, naming the step; its update is not made, or not
      *     kept, and the checkpoints stay as they are; without a folder the last update is not checked
@@ -198,7 +198,7 @@ public final class Trainer {
         return options.patience() > 0 && state.worseEvaluations() >= options.patience();
     }
 
-    /** Takes the interrupt away, since an interrupted thread cannot write files. */
+    /** Clears and remembers the interrupt, since an interrupted thread cannot write files. */
     private boolean interrupted() {
         cancelled |= Thread.interrupted();
         return cancelled;
@@ -237,7 +237,7 @@ public final class Trainer {
                 + (kept ? "; the last checkpoint is as it was" : ""));
     }
 
-    /** The mean loss of the first examples; throws if it is not finite, since such weights are not kept. */
+    /** The mean loss of the first examples; throws if it is not finite. */
     private double loss(String what, Examples examples, long count) throws IOException {
         double loss;
         try {
@@ -252,7 +252,7 @@ public final class Trainer {
         return loss;
     }
 
-    /** Evaluates when it is time, and keeps the checkpoint if it is the best so far. */
+    /** Evaluates when due, and keeps the best checkpoint. */
     private OptionalDouble evaluate() throws IOException {
         boolean due = options.evaluationInterval() > 0
                 && (state.step() % options.evaluationInterval() == 0 || state.step() == options.steps());

@@ -5,7 +5,7 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * The rows of a training step. Immutable as long as nobody writes to its arrays.
+ * The rows of a training step. Immutable while its arrays are not modified.
  *
  * @param sequences B
  * @param length T
@@ -48,7 +48,7 @@ public record TrainingBatch(int sequences, int length, int[] ids, int[] targets)
         return new TrainingBatch(examples.size(), length, ids, targets);
     }
 
-    /** How many positions count. */
+    /** Number of targets that are not ignored. */
     public int targetCount() {
         return (int) Arrays.stream(targets)
                 .filter(target -> target != CausalLMHead.IGNORED)

@@ -1,12 +1,12 @@
 package dev.causal4j.training;
 
-/** Hears of every step, on the thread that trains. */
+/** Receives every step, on the training thread. */
 @FunctionalInterface
 public interface TrainingListener {
     /**
      * Called after each step.
      *
-     * @return whether training is to go on; false ends it with a checkpoint, as an interrupt of the thread does
+     * @return whether to continue; false ends training with a checkpoint, like an interrupt
      */
     boolean onStep(TrainingProgress progress);
 }

@@ -4,23 +4,23 @@ import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Dropout;
 
 /**
- * How a model is trained. Immutable; made by {@link #builder()}, whose defaults are 1,000 steps of 8 sequences at a rate of
- * 1e-4, clipped to 1, without dropout or evaluation, with a checkpoint every 100 steps.
+ * Options of training. Immutable; made by {@link #builder()}, whose defaults are 1,000 steps of 8 sequences at a rate
+ * of 1e-4, clipped to 1, without dropout or evaluation, with a checkpoint every 100 steps.
  *
- * @param steps of the optimizer, in all
+ * @param steps optimizer steps in all
  * @param batchSize sequences of a step
- * @param microBatchSize sequences that are worked on at once, which bounds the memory and changes no bit of the weights
+ * @param microBatchSize sequences computed at once; bounds memory and changes no bit
  * @param learningRate over the steps
  * @param adamW the optimizer
- * @param clipNorm what the norm of all gradients together is cut to; 0 for no clipping
+ * @param clipNorm largest norm of all gradients together; 0 for no clipping
  * @param dropout the three rates
- * @param seed of dropout; the order of the data has the seed of its {@link Examples}
- * @param evaluationInterval steps from one evaluation to the next; 0 for none
- * @param checkpointInterval steps from one checkpoint to the next; 0 for one at the end alone
- * @param patience evaluations without improvement after which training ends; 0 for never
- * @param trained what is trained
- * @param keep what a forward keeps for its backward
- * @param data names the data: a run resumes only with an equal name; empty if nobody keeps account
+ * @param seed seed of dropout; {@link Examples} have their own
+ * @param evaluationInterval steps between evaluations; 0 for none
+ * @param checkpointInterval steps between checkpoints; 0 for one at the end only
+ * @param patience evaluations without improvement before training stops; 0 for never
+ * @param trained which parameters are trained
+ * @param keep which activations a forward keeps for its backward
+ * @param data name of the data: a run resumes only with an equal name; empty for no check
  */
 public record TrainingOptions(
         long steps,

@@ -3,14 +3,14 @@ package dev.causal4j.training;
 import java.util.OptionalDouble;
 
 /**
- * What is known after a step.
+ * The state after a step.
  *
- * @param step steps done, this one among them
- * @param loss of the step's batch, with dropout, before its update
- * @param validationLoss of what is held out, after the update; empty if it was not measured after this step
+ * @param step completed steps, including this one
+ * @param loss loss learning rate of the step's batch, with dropout, before its update
+ * @param validationLoss held-out loss after the update; empty if not measured
  * @param learningRate of the step
- * @param gradientNorm before clipping
- * @param tokensPerSecond positions of the batch by the time of the step, without evaluation and checkpoint
+ * @param gradientNorm norm of all gradients before clipping
+ * @param tokensPerSecond positions of the batch a second, without evaluation and checkpoint
  */
 public record TrainingProgress(
         long step,

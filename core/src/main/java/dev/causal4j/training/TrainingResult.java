@@ -5,19 +5,19 @@ import java.util.OptionalDouble;
 /**
  * How a run ended.
  *
- * @param step steps done, those before a resumption among them
+ * @param step completed steps, including those before a resumption
  * @param finish why it ended
- * @param validationLoss the lowest that was measured; empty if none was
- * @param bestStep after which step it was measured; {@code step} if none was
+ * @param validationLoss the lowest held-out loss; empty if not measured
+ * @param bestStep the step of the lowest loss; {@code step} if not measured
  */
 public record TrainingResult(long step, Finish finish, OptionalDouble validationLoss, long bestStep) {
     /** Why a run ended. */
     public enum Finish {
         /** All steps are done. */
         STEPS,
-        /** Too many evaluations in a row were no better. */
+        /** Evaluations stopped improving. */
         EARLY_STOP,
-        /** The listener or an interrupt said so. */
+        /** The listener or an interrupt ended it. */
         CANCELLED
     }
 }

@@ -9,15 +9,15 @@ import tools.jackson.core.ObjectWriteContext;
 import tools.jackson.core.json.JsonFactory;
 
 /**
- * What a run is besides its weights and moments: all that the next step depends on. Immutable.
+ * The state of a run besides weights and moments. Immutable.
  *
- * @param step steps done; the next batch is the examples from {@code step * batchSize} on
+ * @param step completed steps; the next batch begins at example {@code step * batchSize}
  * @param seed of dropout
  * @param batchSize sequences of a step
  * @param trained what is trained
  * @param data the name of the data
- * @param validationLoss the lowest so far; empty if none was measured
- * @param bestStep after which step that was
+ * @param validationLoss the lowest held-out loss so far; empty if not measured
+ * @param bestStep the step of the lowest loss
  * @param worseEvaluations evaluations since then
  */
 record TrainingState(

@@ -12,9 +12,7 @@ import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 import java.util.function.LongConsumer;
 
-/**
- * Strict UTF-8 that says where it is broken. A byte order mark at the start is not part of the text. Not thread-safe.
- */
+/** Reads strict UTF-8; errors name the place. A byte order mark at the start is dropped. Not thread-safe. */
 final class Utf8Reader extends Reader {
     private static final char BYTE_ORDER_MARK = '\ufeff';
 
@@ -32,8 +30,8 @@ final class Utf8Reader extends Reader {
     private boolean begun;
 
     /**
-     * @param subject what errors call the file
-     * @param progress hears of the bytes read so far
+     * @param subject the file's name in errors
+     * @param progress receives the bytes read so far
      */
     Utf8Reader(String subject, InputStream in, LongConsumer progress) {
         this.subject = subject;
@@ -41,7 +39,7 @@ final class Utf8Reader extends Reader {
         this.progress = progress;
     }
 
-    /** @throws FormatException if the bytes are no UTF-8; it names the first one that is wrong */
+    /** @throws FormatException if the bytes are not UTF-8, naming the first wrong one */
     @Override
     public int read(char[] to, int from, int length) throws IOException {
         while (!chars.hasRemaining()) {

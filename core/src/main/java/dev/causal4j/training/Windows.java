@@ -18,7 +18,7 @@ record Windows(Tokens tokens, int contextLength, long seed) implements Examples 
 
     @Override
     public long perEpoch() {
-        return Math.max(1, tokens.count() / contextLength - 1); // a window less: room for the offset
+        return Math.max(1, tokens.count() / contextLength - 1); // one window less, for the offset
     }
 
     @Override

@@ -1,5 +1,5 @@
 /**
- * Training, and what a model learns from. Text becomes token ids once and examples many times:
+ * Training and its data. Text becomes token ids once and examples many times:
  * <pre>
  *   Documents      text files, folders, JSONL; read strictly, as a stream
  *     -> TokenFile     their ids in a file that is mapped into memory; made again when data or tokenizer change
@@ -8,9 +8,9 @@
  *           -> TrainingBatch [B, T] ids and targets
  * </pre>
  *
- * <p>A {@link dev.causal4j.training.Trainer} takes batches from there: forward, loss and both gradients of the head, backward,
- * clipping, a step of {@link dev.causal4j.training.AdamW}, now and then an evaluation and a checkpoint. A run is a function of
- * model, examples and options.
+ * <p>A {@link dev.causal4j.training.Trainer} takes batches: forward, loss and both gradients of the head, backward,
+ * clipping, a step of {@link dev.causal4j.training.AdamW}, and at intervals an evaluation and a checkpoint. A run is a
+ * function of model, examples and options.
  *
  * <p>{@link dev.causal4j.training.ExamplePacker} makes examples of single texts instead, one a row, as KerasHub's
  * preprocessor does.
