@@ -16,9 +16,9 @@ import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 
 /**
- * {@code CausalLMHead}: logits of many hidden vectors, log-probabilities of their targets, as scoring needs them, and the
- * top candidates of one. The naive
- * twins hold f32, make logits of {@value Naive#ROWS} rows at most, and sort the whole vocabulary.
+ * {@code CausalLMHead}: logits of many hidden vectors, log-probabilities of their targets, as scoring needs them, and
+ * the top candidates of one. Naive twins hold f32, compute at most {@value Naive#ROWS} rows, and sort the whole
+ * vocabulary.
  */
 public class HeadBenchmark extends Protocol {
     /** Sizes of a head and of what it is given. */

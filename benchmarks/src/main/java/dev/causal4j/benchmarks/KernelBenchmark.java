@@ -8,8 +8,8 @@ import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 
 /**
- * Kernels of one row, at the sizes a model calls them with, by one thread. What is replaced in place is first copied from
- * the same numbers, in the naive twins too.
+ * Kernels of one row, at the sizes a model calls them with, by one thread. In-place kernels first copy their input, in
+ * the naive twins too.
  */
 public class KernelBenchmark extends Protocol {
     private static final float EPSILON = 1e-5f;

@@ -3,12 +3,11 @@ package dev.causal4j.benchmarks;
 import java.util.Arrays;
 
 /**
- * The textbook's loops on arrays, by one thread: what one would write first, and what the kernels are compared with.
- * Thread-safe: stateless. Not part of the promise of equal bits: it takes {@code Math.exp} and {@code Math.tanh}, which
- * are the fast ones.
+ * Textbook loops on arrays, by one thread. Stateless and thread-safe. Not bit-exact: it uses {@code Math.exp} and
+ * {@code Math.tanh}.
  */
 final class Naive {
-    /** Rows it is given at most: its rate does not depend on them, and many would take it long. */
+    /** Most rows of a naive twin; its rate does not depend on them. */
     static final int ROWS = 16;
 
     private Naive() {}

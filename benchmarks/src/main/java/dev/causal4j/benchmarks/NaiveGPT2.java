@@ -30,12 +30,12 @@ final class NaiveGPT2 {
         return length;
     }
 
-    /** Forgets what is cached. */
+    /** Clears the cache. */
     void clear() {
         length = 0;
     }
 
-    /** Carries the next token to its hidden vector [D]. */
+    /** The hidden vector [D] of the next token. */
     float[] forward(int token) {
         int d = shape.hiddenSize();
         float[] hidden = weights.embedding()[token].clone();

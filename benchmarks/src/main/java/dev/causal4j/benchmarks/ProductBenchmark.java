@@ -61,7 +61,7 @@ public class ProductBenchmark extends Protocol {
         }
     }
 
-    /** Work done, which JMH turns into rates: 10⁹ floating-point operations, 10⁹ bytes of weights. */
+    /** Work counted for JMH's rates: 10⁹ floating-point operations, 10⁹ bytes of weights. */
     @State(Scope.Thread)
     @AuxCounters(AuxCounters.Type.OPERATIONS)
     public static class Work {

@@ -9,8 +9,8 @@ import org.openjdk.jmh.annotations.OutputTimeUnit;
 import org.openjdk.jmh.annotations.Warmup;
 
 /**
- * How every benchmark is measured: invocations a second, in three JVMs one after the other, since what C2 makes of a
- * kernel can differ from one JVM to the next. One thread calls; the library shares the work among its own.
+ * Settings of all benchmarks: invocations a second in three JVMs, since C2 may compile a kernel differently in each.
+ * One thread calls; the library uses its own threads.
  */
 @BenchmarkMode(Mode.Throughput)
 @OutputTimeUnit(TimeUnit.SECONDS)

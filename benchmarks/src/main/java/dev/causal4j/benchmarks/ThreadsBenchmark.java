@@ -9,8 +9,8 @@ import org.openjdk.jmh.annotations.Scope;
 import org.openjdk.jmh.annotations.State;
 
 /**
- * What it costs to hand work over: {@code Threads.run} with tasks that do next to nothing, beside Java's parallel streams.
- * A token of GPT-2 small is about a hundred such jobs.
+ * The cost of handing work over: {@code Threads.run} with tasks that do next to nothing, beside Java's parallel
+ * streams. A token of GPT-2 small is about a hundred such jobs.
  */
 @State(Scope.Benchmark)
 public class ThreadsBenchmark extends Protocol {

@@ -1,11 +1,9 @@
 /**
- * JMH benchmarks of what the library computes, from one kernel to a whole decode step, each beside {@code naive} twins in
- * plain Java. Not published.
+ * JMH benchmarks, from one kernel to a whole decode step, each beside {@code naive} twins in plain Java. Not published.
  *
- * <p>{@link dev.causal4j.benchmarks.Protocol} says how all are measured. Sizes are parameters whose defaults are those of
- * GPT-2 small; with tiny ones everything runs in a moment, which is what the test does. Weights are
- * {@link dev.causal4j.benchmarks.RandomNumbers}: speed does not depend on their values. The README of the module says how to
- * run the benchmarks and how to read them.
+ * <p>{@link dev.causal4j.benchmarks.Protocol} has the settings. Sizes are parameters; their defaults are those of GPT-2
+ * small, and the test uses tiny ones. Weights are {@link dev.causal4j.benchmarks.RandomNumbers}. The module's README
+ * explains how to run and read the benchmarks.
  */
 @NullMarked
 package dev.causal4j.benchmarks;

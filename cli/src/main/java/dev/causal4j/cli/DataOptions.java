@@ -6,7 +6,7 @@ import java.nio.file.Path;
 import java.util.List;
 import picocli.CommandLine.Option;
 
-/** The options of every command that reads texts to learn from. */
+/** Options of commands that read training texts. */
 final class DataOptions {
     @Option(
             names = "--data",
@@ -31,7 +31,7 @@ final class DataOptions {
         return documents(data);
     }
 
-    /** Other texts, read in the same way. */
+    /** Reads other paths in the same way. */
     Documents documents(List<Path> paths) throws IOException {
         return Documents.of(paths, textField);
     }

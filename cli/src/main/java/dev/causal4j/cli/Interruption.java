@@ -4,8 +4,8 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Lets long work end in its own way when the program is interrupted (Ctrl-C, SIGTERM): the program waits until the work has
- * seen it and has closed this, though not for ever. Thread-safe.
+ * Lets long work finish cleanly on Ctrl-C or SIGTERM: the program waits, for a bounded time, until the work has closed
+ * this object. Thread-safe.
  */
 final class Interruption implements AutoCloseable {
     private final CountDownLatch ended = new CountDownLatch(1);
@@ -23,12 +23,12 @@ final class Interruption implements AutoCloseable {
         }));
     }
 
-    /** Whether the work is to end. */
+    /** Whether the work should end. */
     boolean requested() {
         return requested;
     }
 
-    /** Says that the work has ended. */
+    /** Signals that the work has ended. */
     @Override
     public void close() {
         ended.countDown();

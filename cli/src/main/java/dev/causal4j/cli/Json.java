@@ -10,9 +10,9 @@ import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Reads and writes JSON, of which a command prints one document. */
+/** Reads and writes the JSON document of a command. */
 final class Json {
-    /** Numbers keep every digit, so that what is carried over comes out as it came in. */
+    /** Numbers keep every digit, so that copied fields are unchanged. */
     private static final JsonMapper MAPPER = JsonMapper.builder()
             .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS, DeserializationFeature.USE_BIG_DECIMAL_FOR_FLOATS)
@@ -33,7 +33,7 @@ final class Json {
         return array;
     }
 
-    /** A number, or null for what JSON has no number for. */
+    /** A number, or null if JSON cannot express it. */
     static void put(ObjectNode object, String name, double number) {
         if (Double.isFinite(number)) {
             object.put(name, number);
@@ -42,7 +42,7 @@ final class Json {
         }
     }
 
-    /** The same, and null for none. */
+    /** The same; null if empty. */
     static void put(ObjectNode object, String name, OptionalDouble number) {
         put(object, name, number.orElse(Double.NaN));
     }

@@ -7,7 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Optional;
 
-/** Reads lines of bytes, without a byte order mark, and holds no more of one than a bound. Belongs to one command; not thread-safe. */
+/** Reads lines of bounded length, without a byte order mark. Not thread-safe. */
 final class LineReader {
     private static final byte[] MARK = "\ufeff".getBytes(StandardCharsets.UTF_8);
 
@@ -22,7 +22,7 @@ final class LineReader {
         this.in = in;
     }
 
-    /** Bytes of the lines so far. */
+    /** Bytes read so far. */
     long consumed() {
         return read - (filled - next);
     }
@@ -38,10 +38,7 @@ final class LineReader {
         next = Arrays.equals(buffer, 0, filled, MARK, 0, MARK.length) ? filled : 0;
     }
 
-    /**
-     * The next line without its end; one longer than {@link TextInput#MOST_BYTES} is cut one byte after that. Empty
-     * at the end.
-     */
+    /** The next line without its end, cut one byte after {@link TextInput#MOST_BYTES}; empty at the end of input. */
     Optional<byte[]> next() throws IOException {
         if (read == 0) {
             skipMark();

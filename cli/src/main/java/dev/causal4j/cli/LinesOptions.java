@@ -4,7 +4,7 @@ import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** The options of scoring many texts. */
+/** Options of scoring many texts. */
 final class LinesOptions {
     @Option(
             names = "--jsonl",
@@ -29,7 +29,7 @@ final class LinesOptions {
     @Option(names = "--fail-fast", description = "Stop at the first line that cannot be scored.")
     boolean failFast;
 
-    /** What is wrong with them together; null if nothing. */
+    /** An error of their combination, or null. */
     @Nullable
     String complaint(boolean json) {
         if (in == null) {

@@ -6,7 +6,7 @@ import dev.causal4j.training.TrainingOptions;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** The options of a training run's steps: how many there are, how large, and how often it is looked at what they did. */
+/** Options of a training run's steps, learning rate and evaluations. */
 final class OptimizerOptions {
     @Option(names = "--steps", paramLabel = "N", required = true, description = "Steps of the optimizer, in all.")
     private long steps;
@@ -102,9 +102,9 @@ final class OptimizerOptions {
     }
 
     /**
-     * What they set, on top of the defaults.
+     * The training options with these settings.
      *
-     * @param evaluates whether there is held-out text to look at
+     * @param evaluates whether there is held-out text
      * @throws IllegalArgumentException if one is out of its range
      */
     TrainingOptions.Builder set(boolean evaluates) {

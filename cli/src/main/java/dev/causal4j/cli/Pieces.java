@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 
-/** The texts of tokens. */
+/** The text of tokens. */
 final class Pieces {
     private static final HexFormat HEX = HexFormat.ofDelimiter(" ").withUpperCase();
 
@@ -28,7 +28,7 @@ final class Pieces {
     }
 
     /**
-     * The text that each token of a sequence completes: all together are the text of the sequence. Empty for a token that
+     * The text that each token of a sequence completes; together they are the sequence's text. Empty for a token that
      * ends inside a character.
      */
     List<String> of(int[] tokens) {
@@ -49,12 +49,12 @@ final class Pieces {
         return known(token) ? tokenizer.orElseThrow().decode(token) : "";
     }
 
-    /** What to show for a token whose piece is empty: its bytes, or its id. */
+    /** A token with an empty piece: its bytes, or its id. */
     String bytes(int token) {
         return known(token) ? HEX.formatHex(tokenizer.orElseThrow().bytes(token)) : "#" + token;
     }
 
-    /** A token among others, on one line: its piece in quotes, or its bytes. */
+    /** A token in context, on one line: its piece in quotes, or its bytes. */
     String shown(int token, String piece) {
         return piece.isEmpty() ? "<" + bytes(token) + ">" : Visible.quoted(piece);
     }

@@ -20,8 +20,8 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * A file of results, one JSON object a line, that an interrupted run leaves complete but for its last line. Locked
- * while it is open, so that no two runs write to one. Belongs to one command; not thread-safe.
+ * A file of results, one JSON object a line; after an interruption only its last line may be incomplete. Locked while
+ * open, so that only one run writes to it. Not thread-safe.
  */
 final class ResultFile implements AutoCloseable {
     private final Path file;
@@ -33,10 +33,9 @@ final class ResultFile implements AutoCloseable {
     }
 
     /**
-     * Opens a file that must be new, unless it is to be overwritten or gone on with. What is to be overwritten stays until
-     * {@link #clear}.
+     * Opens a new file, or an existing one to resume or overwrite. To overwrite, call {@link #clear}.
      *
-     * @param kept hears of each result that the file goes on from; a last line that was torn is dropped
+     * @param kept receives each existing result when resuming; an incomplete last line is dropped
      */
     static ResultFile open(Path file, boolean overwrite, boolean resume, Consumer<ObjectNode> kept) throws IOException {
         boolean exists = Files.exists(file, LinkOption.NOFOLLOW_LINKS);
@@ -76,7 +75,7 @@ final class ResultFile implements AutoCloseable {
         }
     }
 
-    /** Bytes of the lines that are complete. */
+    /** Bytes of the complete lines. */
     private static long keep(Path file, FileChannel channel, Consumer<ObjectNode> kept) throws IOException {
         long complete = end(channel);
         BufferedReader lines = new BufferedReader(Channels.newReader(channel.position(0), StandardCharsets.UTF_8));
@@ -103,7 +102,7 @@ final class ResultFile implements AutoCloseable {
         return complete;
     }
 
-    /** Where the last complete line ends. */
+    /** The end of the last complete line. */
     private static long end(FileChannel channel) throws IOException {
         ByteBuffer part = ByteBuffer.allocate(1 << 16);
         for (long to = channel.size(); to > 0; ) {
@@ -120,7 +119,7 @@ final class ResultFile implements AutoCloseable {
         return 0;
     }
 
-    /** Begins again. */
+    /** Empties the file. */
     void clear() throws IOException {
         channel.truncate(0);
     }

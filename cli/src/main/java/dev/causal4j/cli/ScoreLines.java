@@ -22,14 +22,14 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Scores the texts of a JSON Lines file, several lines in one forward: an object in, an object out, in the same
- * order. A line that cannot be scored gives an object with an error. Belongs to one command; not thread-safe.
+ * Scores the texts of a JSON Lines file, several lines in one forward: an object in, an object out, in the same order.
+ * A line that cannot be scored gives an object with an error. Not thread-safe.
  */
 final class ScoreLines {
-    /** Tokens that are scored together: some forwards of work, which is what an interruption can lose. */
+    /** Tokens scored together, a few forwards; an interruption can lose this much. */
     private static final int GROUP_TOKENS = 2048;
 
-    /** Complaints on standard error; the others are in the output alone. */
+    /** Most errors reported on standard error; all are in the output. */
     private static final int MOST_COMPLAINTS = 20;
 
     private static final String TEXT = "text";
@@ -74,8 +74,8 @@ final class ScoreLines {
     /**
      * A line of the input.
      *
-     * @param carried the fields that go to the output
-     * @param error why it cannot be scored; exactly one of it and the request is there
+     * @param carried fields copied to the output
+     * @param error why it cannot be scored; null if there is a request
      */
     private record Line(
             long number,
@@ -107,7 +107,7 @@ final class ScoreLines {
         }
     }
 
-    /** A result of the run that this one goes on with. */
+    /** A result of the run that is resumed. */
     private void keep(ObjectNode result) {
         texts++;
         lastKept = result;
@@ -122,7 +122,7 @@ final class ScoreLines {
         }
     }
 
-    /** Passes over the lines that have a result. */
+    /** Skips the lines that have a result. */
     private void skip(LineReader lines) throws IOException {
         for (long left = texts; left > 0; ) {
             Optional<byte[]> bytes = lines.next();
@@ -136,7 +136,7 @@ final class ScoreLines {
         }
     }
 
-    /** The last result must be of this line, as far as fields that were carried over can tell. */
+    /** Checks by the copied fields that the last result belongs to this line. */
     private void requireSame(Line line) throws IOException {
         ObjectNode kept = Objects.requireNonNull(lastKept);
         for (var field : line.carried.properties()) {
@@ -224,7 +224,7 @@ final class ScoreLines {
         try {
             scores = scorer.score(requests, options, ScoringListener.NONE);
         } catch (ArithmeticException e) {
-            if (lines.size() > 1) { // one of them is to blame; the others have a score
+            if (lines.size() > 1) { // one of them fails; the others have a score
                 for (Line line : lines) {
                     finish(List.of(line), results);
                 }
@@ -272,7 +272,7 @@ final class ScoreLines {
         return failed == 0;
     }
 
-    /** Sums of all texts, those of the runs before included. */
+    /** Sums of all texts, including resumed results. */
     ObjectNode document() {
         ObjectNode document = Json.object().put("texts", texts).put("failed", failed);
         ScoreDocument.add(totals, document);

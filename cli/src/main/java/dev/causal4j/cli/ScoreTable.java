@@ -12,7 +12,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 
-/** Scores for people: tables whose pieces are shaded by probability where the terminal has colours. */
+/** Prints scores as tables; on a colour terminal pieces are shaded by probability. */
 final class ScoreTable {
     // Of the 256-colour palette, readable under black: from green for likely tokens to red for unlikely ones.
     private static final int[] SHADES = {120, 156, 228, 222, 216, 210};

@@ -8,7 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-/** Reads texts from outside: UTF-8 that is checked, without a byte order mark, and no more than a bound. */
+/** Reads bounded texts in strict UTF-8, without a byte order mark. */
 final class TextInput {
     /** A bound before allocation; the longest novel has a fifth of it. */
     static final int MOST_BYTES = 16 << 20;
@@ -17,7 +17,7 @@ final class TextInput {
 
     private TextInput() {}
 
-    /** An argument as it is, or for {@code -} standard input without its last line end. */
+    /** The argument, or for {@code -} standard input without its last line end. */
     static String argument(String argument) throws IOException {
         if (!argument.equals("-")) {
             return argument;
@@ -39,12 +39,12 @@ final class TextInput {
         }
     }
 
-    /** Some editors begin a file with a mark, which is no part of the text. */
+    /** Drops the byte order mark that some editors write. */
     private static String withoutMark(String text) {
         return text.startsWith("\ufeff") ? text.substring(1) : text;
     }
 
-    /** A pipe or a device could make us wait for ever. */
+    /** Refuses pipes and devices, on which reading could block for ever. */
     static Path requireRegular(Path file) throws IOException {
         if (!Files.isRegularFile(file)) {
             throw new IOException(file + ": expected a file, got "

@@ -5,7 +5,7 @@ import java.util.Set;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Model.CommandSpec;
 
-/** Token ids as options give them: numbers with commas or spaces between. */
+/** Parses token ids: numbers separated by commas or spaces. */
 final class TokenIds {
     private TokenIds() {}
 

@@ -6,7 +6,7 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Option;
 
-/** The options that say which part of a model is trained. */
+/** Options that choose which part of a model is trained. */
 final class TrainedOptions {
     @ArgGroup(exclusive = true)
     private @Nullable Part part;
@@ -35,7 +35,7 @@ final class TrainedOptions {
     }
 
     /**
-     * What is trained.
+     * The chosen part.
      *
      * @throws IllegalArgumentException if a number is out of its range
      */

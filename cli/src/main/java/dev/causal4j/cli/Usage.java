@@ -6,16 +6,16 @@ import java.util.function.Supplier;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 
-/** Complaints about how a command was used: exit status 2, and a hint at its help. */
+/** Errors of wrong usage: exit status 2, and a hint at the help. */
 final class Usage {
     private Usage() {}
 
-    /** To be thrown. */
+    /** An error to throw. */
     static ParameterException wrong(CommandSpec spec, String message) {
         return new ParameterException(spec.commandLine(), message);
     }
 
-    /** What is made of options; its IllegalArgumentException is a complaint about them. */
+    /** Makes something of options; its IllegalArgumentException becomes a usage error. */
     static <T> T of(CommandSpec spec, Supplier<T> made) {
         try {
             return made.get();
@@ -24,7 +24,7 @@ final class Usage {
         }
     }
 
-    /** The same for what makes nothing. */
+    /** The same without a result. */
     static void check(CommandSpec spec, Runnable checked) {
         boolean _ = of(spec, () -> {
             checked.run();
@@ -32,7 +32,7 @@ final class Usage {
         });
     }
 
-    /** To be thrown where one of a command's commands should have been named. */
+    /** An error to throw where a subcommand is missing. */
     static ParameterException noCommand(CommandSpec spec) {
         String before = spec.parent() == null ? "" : spec.name() + " ";
         List<String> names = new ArrayList<>();

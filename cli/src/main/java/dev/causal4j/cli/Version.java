@@ -5,7 +5,7 @@ import dev.causal4j.kernel.Kernels;
 import java.util.List;
 import java.util.Objects;
 
-/** What {@code --version} prints. */
+/** Prints {@code --version}. */
 final class Version {
     private Version() {}
 

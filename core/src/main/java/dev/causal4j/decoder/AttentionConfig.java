@@ -8,9 +8,9 @@ import org.jspecify.annotations.Nullable;
  * @param heads H
  * @param kvHeads G; consecutive groups of H / G queries share a key head
  * @param headSize n
- * @param scale what q · k is multiplied by
+ * @param scale factor of q · k
  * @param softCap c of c · tanh(score / c), before the mask; 0 for none
- * @param window positions a token sees, itself included; 0 for all before it
+ * @param window positions a token sees, itself included; 0 for all
  * @param rope rotation of queries and keys; null for none
  * @param sinks whether each head has a learned logit that joins the softmax with value zero
  */

@@ -3,8 +3,8 @@ package dev.causal4j.decoder;
 /**
  * One block: attention and a feed-forward layer, each with norms, added to the residual stream.
  *
- * @param norms where it norms; each place has the same kind of norm
- * @param residualScale what both outputs are multiplied by before they are added
+ * @param norms places of the norms, all of the same kind
+ * @param residualScale factor of both outputs before they are added
  */
 public record BlockConfig(
         AttentionConfig attention,
@@ -13,17 +13,17 @@ public record BlockConfig(
         NormPlaces norms,
         Residual residual,
         float residualScale) {
-    /** Where a block norms. */
+    /** Places of a block's norms. */
     public enum NormPlaces {
-        /** What enters attention and the feed-forward layer (GPT-2, Llama). */
+        /** Inputs of attention and feed-forward layer (GPT-2, Llama). */
         BEFORE,
-        /** What they give (OLMo 2). */
+        /** Outputs (OLMo 2). */
         AFTER,
         /** Both (Gemma 2 and 3). */
         BEFORE_AND_AFTER
     }
 
-    /** What the feed-forward layer reads. */
+    /** Input of the feed-forward layer. */
     public enum Residual {
         /** The stream with attention's output. */
         SEQUENTIAL,

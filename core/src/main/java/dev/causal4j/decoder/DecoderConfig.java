@@ -8,12 +8,11 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The shape of a decoder, resolved for each block at load: families differ in these values alone, and the forward knows
- * none. Immutable.
+ * The shape of a decoder, resolved for each block at load. Families differ only in these values. Immutable.
  *
  * @param hiddenSize D
  * @param contextLength positions at most
- * @param embeddingScale what embedded tokens are multiplied by
+ * @param embeddingScale factor of embedded tokens
  * @param learnedPositions whether a table of positions is added to them
  * @param lastNorm the norm after the last block
  */

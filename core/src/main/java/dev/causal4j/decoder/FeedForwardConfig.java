@@ -1,8 +1,8 @@
 package dev.causal4j.decoder;
 
-/** The layer that reads each token by itself. */
+/** The layer after attention, applied to each token. */
 public sealed interface FeedForwardConfig {
-    /** What is applied between the two linear layers. */
+    /** The function between the two linear layers. */
     enum Activation {
         /** 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x³))). */
         GELU_TANH,
@@ -19,14 +19,14 @@ public sealed interface FeedForwardConfig {
     }
 
     /**
-     * One for every token: down(act(up x)), or gated: down(act(gate x) · up x).
+     * One layer for all tokens: down(act(up x)), or gated: down(act(gate x) · up x).
      *
      * @param bias whether its linear layers have biases
      */
     record Dense(int innerSize, Activation activation, boolean gated, boolean bias) implements FeedForwardConfig {}
 
     /**
-     * Several, of which a router chooses some for each token.
+     * Several layers; a router chooses some for each token.
      *
      * @param count experts
      * @param chosen experts a token goes to
@@ -34,7 +34,7 @@ public sealed interface FeedForwardConfig {
     record Experts(int count, int chosen, Dense each, Routing routing, boolean routerBias)
             implements FeedForwardConfig {}
 
-    /** What weights the chosen experts. */
+    /** The weights of the chosen experts. */
     enum Routing {
         /** The softmax over the chosen logits. */
         SOFTMAX_OF_CHOSEN,

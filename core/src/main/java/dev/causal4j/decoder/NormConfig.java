@@ -7,7 +7,7 @@ package dev.causal4j.decoder;
  * @param bias whether it has one
  */
 public record NormConfig(Kind kind, float epsilon, boolean bias) {
-    /** What is subtracted and divided by. */
+    /** The kind of norm. */
     public enum Kind {
         /** (x - mean) / sqrt(variance + epsilon), Ba et al. 2016. */
         LAYER,

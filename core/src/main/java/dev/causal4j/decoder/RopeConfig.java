@@ -9,7 +9,7 @@ import java.util.List;
  *
  * @param width coordinates of a head that are rotated; the others pass
  * @param frequencies radians a position, width / 2 of them, after any scaling
- * @param gain what cosine and sine are multiplied by
+ * @param gain factor of cosine and sine
  */
 public record RopeConfig(int width, List<Double> frequencies, float gain) {
     public RopeConfig {

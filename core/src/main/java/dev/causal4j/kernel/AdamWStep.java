@@ -12,8 +12,8 @@ import java.util.Objects;
  *   w = w · weightKept - size · m / (sqrt(v) / correction + epsilon)
  * </pre>
  *
- * @param gradientScale what gradients are multiplied by first
- * @param weightKept what remains of a weight that decays; 1 if it does not
+ * @param gradientScale factor of the gradients, applied first
+ * @param weightKept factor of the weights after decay; 1 for no decay
  * @param meanShare 1 - beta1
  * @param squareKept beta2
  * @param squareShare 1 - beta2
@@ -31,10 +31,10 @@ public record AdamWStep(
         float correction,
         float epsilon) {
     /**
-     * Neighbouring f32 numbers where they lie, at the same place of each memory.
+     * Neighbouring f32 numbers, at the same offset of each memory.
      *
      * @param offset bytes to the first
-     * @param count how many, in whole steps of {@value Panels#WIDTH}
+     * @param count how many, a multiple of {@value Panels#WIDTH}
      */
     public record Numbers(
             MemorySegment weights,

@@ -6,24 +6,23 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.stream.Stream;
 
-/** What the system tells of the machine, where Java does not. It decides how soon a result comes, never its bits. */
+/** Facts about the machine that Java does not have. They change speed, never bits. */
 final class Hardware {
     private static final String AMD = "AuthenticAMD";
 
     private Hardware() {}
 
     /**
-     * Whether the processor reads ahead well enough by itself. A Zen 5 loses a fifth to a third of its speed to words that are
-     * read ahead for it (docs/results/zen5.md), which is assumed of all of AMD's; Intel's Emerald Rapids gains up to half
-     * (docs/results/emerald-rapids.md).
+     * Whether the processor's own prefetching suffices. Touching the next panel slows a Zen 5 (docs/results/zen5.md)
+     * and, we assume, all AMD processors; it speeds up an Emerald Rapids (docs/results/emerald-rapids.md).
      */
     static boolean readsAhead() {
         return readsAhead(System.getenv().getOrDefault("PROCESSOR_IDENTIFIER", ""), Path.of("/proc/cpuinfo"));
     }
 
     /**
-     * @param identifier what Windows calls the processor; empty on other systems
-     * @param cpuinfo what Linux tells of it
+     * @param identifier the processor's name on Windows; empty on other systems
+     * @param cpuinfo the content of Linux's /proc/cpuinfo
      */
     static boolean readsAhead(String identifier, Path cpuinfo) {
         if (identifier.contains(AMD)) {

@@ -4,11 +4,11 @@ import java.util.Locale;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
 
-/** How wide the vectors are: the machine's own width, at most 512 bits, or what the property asks for. */
+/** The vector width: the machine's own, at most 512 bits, or the one that the property sets. */
 final class VectorWidth {
     private VectorWidth() {}
 
-    /** Bits of the widest vector this machine has and we use; less than 128 where it has none. */
+    /** Bits of the widest usable vector; less than 128 if there is none. */
     static int available() {
         return Math.min(FloatVector.SPECIES_PREFERRED.vectorBitSize(), 512);
     }
@@ -16,7 +16,7 @@ final class VectorWidth {
     /**
      * The species of all float vectors, decided once.
      *
-     * @throws IllegalStateException if the width asked for is more than the machine has
+     * @throws IllegalStateException if the requested width exceeds the machine's
      */
     static VectorSpecies<Float> floats() {
         int available = available();

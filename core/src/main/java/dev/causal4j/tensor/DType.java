@@ -4,7 +4,7 @@ import java.util.Arrays;
 import java.util.Locale;
 import java.util.Optional;
 
-/** How a number is stored. Arithmetic is always f32; widening the others to it is exact. */
+/** The storage of numbers. Arithmetic is always f32; widening to it is exact. */
 public enum DType {
     /** IEEE binary32. */
     F32(4),
@@ -21,7 +21,7 @@ public enum DType {
         this.bytes = bytes;
     }
 
-    /** Bytes a number takes. */
+    /** Bytes of a number. */
     public int bytes() {
         return bytes;
     }

@@ -4,8 +4,8 @@ import dev.causal4j.compute.Compute;
 import java.lang.foreign.Arena;
 
 /**
- * Where matrices live and which threads compute with them. Thread-safe. Whoever made the arena closes it, after the last use
- * of its matrices.
+ * Where matrices live and which threads compute with them. Thread-safe. The owner of the arena closes it after the last
+ * use of its matrices.
  *
  * @param arena memory of weights, gradients and moments; several threads use it, so it is not confined
  */

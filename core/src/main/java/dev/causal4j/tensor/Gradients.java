@@ -8,28 +8,27 @@ import java.util.IdentityHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The gradients of the parameters that are trained, found by the parameters themselves. Mutable; belongs to one caller, not
- * thread-safe.
+ * The gradients of trained parameters, keyed by the parameter object. Mutable; not thread-safe.
  *
- * <p>Identity is what counts: a matrix that serves twice, as a tied embedding does, has one gradient, and a parameter that
- * is not listed is frozen and costs neither memory nor time.
+ * <p>Keys are compared by identity: a tied embedding has one gradient. A parameter that is not listed is frozen and
+ * costs neither memory nor time.
  */
 public final class Gradients {
     private final Device device;
     private final IdentityHashMap<Matrix, Gradient> matrices = new IdentityHashMap<>();
     private final IdentityHashMap<float[], float[]> vectors = new IdentityHashMap<>();
 
-    /** None yet; those to come live on {@code device}. */
+    /** Empty; gradients will live on {@code device}. */
     public Gradients(Device device) {
         this.device = device;
     }
 
-    /** Lists a matrix; one that is listed already keeps its gradient. */
+    /** Adds a matrix, if it is not listed yet. */
     public Gradient track(Matrix matrix) {
         return matrices.computeIfAbsent(matrix, m -> Gradient.of(device, m));
     }
 
-    /** Lists a vector: a bias or a gain. */
+    /** Adds a vector: a bias or a gain. */
     public float[] track(float[] vector) {
         return vectors.computeIfAbsent(vector, v -> new float[v.length]);
     }
@@ -44,7 +43,7 @@ public final class Gradients {
         return vectors.get(vector);
     }
 
-    /** Starts over with zeros. */
+    /** Sets all gradients to zero. */
     public void clear() {
         matrices.values().forEach(Gradient::clear);
         vectors.values().forEach(vector -> Arrays.fill(vector, 0f));

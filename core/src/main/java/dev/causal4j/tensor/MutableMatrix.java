@@ -7,10 +7,9 @@ import dev.causal4j.kernel.Panels;
 import java.lang.foreign.MemorySegment;
 
 /**
- * The right to change an f32 matrix while it is trained. Whoever has it is the one caller that may write; others have only
- * {@link #matrix()}, which they may read between the writes. Not thread-safe.
+ * A writable f32 matrix, owned by the trainer; readers see it as {@link #matrix()}, between writes. Not thread-safe.
  *
- * <p>It always has memory of its own, so that a matrix somebody loaded can never change.
+ * <p>It always has memory of its own, so a loaded matrix never changes.
  */
 public final class MutableMatrix {
     private final Matrix matrix;
@@ -44,7 +43,7 @@ public final class MutableMatrix {
         return matrix.numbers();
     }
 
-    /** The matrix: what is written here is seen there. */
+    /** A read view of the same memory. */
     public Matrix matrix() {
         return matrix;
     }

@@ -3,7 +3,7 @@ package dev.causal4j.tensor;
 import dev.causal4j.kernel.Panels;
 
 /**
- * How an f32 panel [cols, 64] becomes the words of a bf16 or int8 panel (see {@link Panels}). Stateless and thread-safe.
+ * Encodes an f32 panel [cols, 64] as the words of a bf16 or int8 panel (see {@link Panels}). Stateless and thread-safe.
  * The inner loops run over neighbouring outputs and hold nothing C2 cannot vectorise.
  */
 final class PanelEncoding {

@@ -10,10 +10,10 @@ import java.util.List;
 import java.util.Objects;
 
 /**
- * A dense tensor as a file stores it: row-major, little-endian, not copied. Immutable as long as nobody writes to the
- * memory behind it, and then thread-safe.
+ * A dense tensor as a file stores it: row-major, little-endian, not copied. Immutable and thread-safe while its memory
+ * is not modified.
  *
- * @param name the name errors speak of
+ * @param name its name in errors
  * @param shape the dimensions, outermost first; empty for a scalar
  * @param data exactly product(shape) numbers
  */
@@ -39,11 +39,11 @@ public record TensorView(String name, DType dtype, List<Long> shape, MemorySegme
     }
 
     /**
-     * The numbers of a matrix, copied in row-major order; those of an int8 matrix are widened.
+     * A copy of a matrix in row-major order; int8 is widened.
      *
      * @param transposed whether as [cols, rows], as Hugging Face's Conv1D stores them
      * @param dtype f32 or bf16, which rounds to nearest, ties to even
-     * @param arena what the copy lives in
+     * @param arena memory of the copy
      */
     public static TensorView of(String name, Matrix matrix, boolean transposed, DType dtype, SegmentAllocator arena) {
         int rows = matrix.rows();
@@ -89,7 +89,7 @@ public record TensorView(String name, DType dtype, List<Long> shape, MemorySegme
         }
     }
 
-    /** How many numbers there are. */
+    /** Number of elements. */
     public long elements() {
         return elements(name, shape);
     }
