@@ -20,7 +20,7 @@ final class DataOptions {
             names = "--text-field",
             paramLabel = "NAME",
             defaultValue = Documents.TEXT_FIELD,
-            description = "The field of a JSONL line that has the text; default: ${DEFAULT-VALUE}.")
+            description = "Text field of a JSONL line; default: ${DEFAULT-VALUE}.")
     private String textField = Documents.TEXT_FIELD;
 
     List<Path> paths() {

@@ -16,14 +16,14 @@ final class LinesOptions {
     @Option(
             names = "--out",
             paramLabel = "OUT",
-            description = "Where --jsonl writes its results, an object a line. Without it, standard output.")
+            description = "File for the results of --jsonl, an object a line; default: standard output.")
     @Nullable
     Path out;
 
-    @Option(names = "--resume", description = "Keep what OUT has and go on after it.")
+    @Option(names = "--resume", description = "Continue the interrupted run that wrote OUT.")
     boolean resume;
 
-    @Option(names = "--overwrite", description = "Begin OUT again.")
+    @Option(names = "--overwrite", description = "Replace OUT.")
     boolean overwrite;
 
     @Option(names = "--fail-fast", description = "Stop at the first line that cannot be scored.")

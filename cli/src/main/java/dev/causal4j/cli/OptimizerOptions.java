@@ -8,7 +8,7 @@ import picocli.CommandLine.Option;
 
 /** Options of a training run's steps, learning rate and evaluations. */
 final class OptimizerOptions {
-    @Option(names = "--steps", paramLabel = "N", required = true, description = "Steps of the optimizer, in all.")
+    @Option(names = "--steps", paramLabel = "N", required = true, description = "Optimizer steps in all.")
     private long steps;
 
     @Option(
@@ -21,23 +21,22 @@ final class OptimizerOptions {
     @Option(
             names = "--micro-batch-size",
             paramLabel = "N",
-            description =
-                    "Sequences that are worked on at once, which bounds the memory and changes no bit of the result;"
-                            + " default: all of a step.")
+            description = "Sequences computed at once; bounds memory and changes no bit of the result;"
+                    + " default: all of a step.")
     private @Nullable Integer microBatchSize;
 
     @Option(
             names = "--learning-rate",
             paramLabel = "R",
             defaultValue = "1e-4",
-            description = "The highest; default: ${DEFAULT-VALUE}.")
+            description = "Highest learning rate; default: ${DEFAULT-VALUE}.")
     private double learningRate;
 
     @Option(
             names = "--minimum-learning-rate",
             paramLabel = "R",
-            description = "Where half a cosine leads down to after the warm-up; default: a tenth of the highest."
-                    + " The same as --learning-rate: no descent.")
+            description = "End of the half cosine after the warm-up; default: a tenth of the highest."
+                    + " Equal to --learning-rate: constant.")
     private @Nullable Double minimumLearningRate;
 
     @Option(
@@ -51,50 +50,49 @@ final class OptimizerOptions {
             names = "--weight-decay",
             paramLabel = "W",
             defaultValue = "0.1",
-            description = "Of matrices, not of gains and biases; default: ${DEFAULT-VALUE}.")
+            description = "Decay of matrices, not of gains and biases; default: ${DEFAULT-VALUE}.")
     private double weightDecay;
 
     @Option(
             names = "--beta1",
             paramLabel = "B",
             defaultValue = "0.9",
-            description = "AdamW's mean of gradients; default: ${DEFAULT-VALUE}.")
+            description = "AdamW's decay of the mean gradient; default: ${DEFAULT-VALUE}.")
     private double beta1;
 
     @Option(
             names = "--beta2",
             paramLabel = "B",
             defaultValue = "0.95",
-            description = "AdamW's mean of squares; default: ${DEFAULT-VALUE}.")
+            description = "AdamW's decay of the mean square; default: ${DEFAULT-VALUE}.")
     private double beta2;
 
     @Option(
             names = "--clip-norm",
             paramLabel = "C",
             defaultValue = "1",
-            description = "What the norm of all gradients is cut to, 0 for no clipping; default: ${DEFAULT-VALUE}.")
+            description = "Largest norm of all gradients, 0 for no clipping; default: ${DEFAULT-VALUE}.")
     private double clipNorm;
 
     @Option(
             names = "--evaluation-interval",
             paramLabel = "N",
             defaultValue = "100",
-            description = "Steps from one look at the held-out text to the next; default: ${DEFAULT-VALUE}.")
+            description = "Steps between evaluations on held-out text; default: ${DEFAULT-VALUE}.")
     private long evaluationInterval;
 
     @Option(
             names = "--checkpoint-interval",
             paramLabel = "N",
             defaultValue = "100",
-            description =
-                    "Steps from one checkpoint to the next, 0 for one at the end alone; default: ${DEFAULT-VALUE}.")
+            description = "Steps between checkpoints, 0 for one at the end only; default: ${DEFAULT-VALUE}.")
     private long checkpointInterval;
 
     @Option(
             names = "--patience",
             paramLabel = "N",
             defaultValue = "0",
-            description = "Looks at the held-out text without improvement after which training ends; default: never.")
+            description = "Evaluations without improvement before training stops; default: never.")
     private int patience;
 
     long steps() {

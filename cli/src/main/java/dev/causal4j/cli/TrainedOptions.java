@@ -14,14 +14,12 @@ final class TrainedOptions {
     @Option(
             names = "--lora-alpha",
             paramLabel = "A",
-            description = "What the low-rank matrices are scaled by, times 1 / R; default: 2 R.")
+            description = "Low-rank matrices are scaled by A / R; default: 2 R.")
     private @Nullable Double loraAlpha;
 
     /** Without any of them, everything is trained. */
     private static final class Part {
-        @Option(
-                names = "--head-only",
-                description = "Train the head's projection alone; if tied, the embedding with it.")
+        @Option(names = "--head-only", description = "Train only the head's projection, and a tied embedding with it.")
         private boolean headOnly;
 
         @Option(names = "--last-layers", paramLabel = "N", description = "Train the last N layers and the last norm.")
@@ -30,7 +28,7 @@ final class TrainedOptions {
         @Option(
                 names = "--lora-rank",
                 paramLabel = "R",
-                description = "Train matrices of rank R that are added to those of all layers (LoRA).")
+                description = "Train matrices of rank R added to those of all layers (LoRA).")
         private @Nullable Integer loraRank;
     }
 
