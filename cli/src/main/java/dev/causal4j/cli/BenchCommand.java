@@ -9,13 +9,11 @@ import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.function.ToDoubleFunction;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -55,18 +53,6 @@ final class BenchCommand implements Callable<Integer> {
             description = "Sequences that decode at once; default: 1.")
     private int sequences;
 
-    @Option(
-            names = "--screening",
-            description =
-                    "With --json: measures the screened head instead, on --states hidden vectors of --text, with every sampler.")
-    private boolean screening;
-
-    @Option(names = "--text", paramLabel = "FILE", description = "What hidden vectors come from; default: a pattern.")
-    private @Nullable Path text;
-
-    @Option(names = "--states", paramLabel = "N", defaultValue = "1000", description = "Hidden vectors; default: 1000.")
-    private int states;
-
     @Mixin
     @SuppressWarnings("NullAway.Init")
     private ModelOptions options;
@@ -98,19 +84,8 @@ final class BenchCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        if (screening && !options.json()) {
-            throw Usage.wrong(spec, "screening: expected --json with --screening, got none");
-        }
-        if (states < 1) {
-            throw Usage.wrong(spec, "bench: expected at least 1 state, got " + states);
-        }
-        String read = text == null ? null : TextInput.file(text);
         Kernels.name();
         CausalLM model = options.load();
-        if (screening) {
-            Json.print(spec.commandLine().getOut(), ScreeningBench.of(model, tokens(model, read), states));
-            return 0;
-        }
         int room = model.backbone().shape().contextLength();
         if (prompt < 1 || generate < 1 || repeat < 1 || sequences < 1 || (long) prompt + generate > room) {
             throw Usage.wrong(
@@ -130,17 +105,6 @@ final class BenchCommand implements Callable<Integer> {
         }
         print(model, runs);
         return 0;
-    }
-
-    private int[] tokens(CausalLM model, @Nullable String read) {
-        if (read == null) {
-            return pattern(model, states);
-        }
-        int[] tokens = model.requireTokenizer().encode(read);
-        if (tokens.length == 0) {
-            throw new IllegalArgumentException("text: expected at least one token, got none");
-        }
-        return tokens;
     }
 
     private static int[] pattern(CausalLM model, int count) {

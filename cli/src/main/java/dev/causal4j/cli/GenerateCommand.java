@@ -5,7 +5,6 @@ import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationRequest;
 import dev.causal4j.generation.Generator;
-import dev.causal4j.generation.Screening;
 import dev.causal4j.generation.TokenListener;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
@@ -21,13 +20,11 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
-import picocli.CommandLine.TypeConversionException;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Continues a prompt. */
@@ -131,15 +128,6 @@ final class GenerateCommand implements Callable<Integer> {
                     + " model's own distribution before temperature, filters and penalties.")
     private @Nullable Integer logprobs;
 
-    @Option(
-            names = "--screening",
-            paramLabel = "auto|on|off",
-            defaultValue = "auto",
-            converter = ScreeningConverter.class,
-            description =
-                    "Whether an int8 copy of the head says which logits are needed; the text is the same. auto: after some hundred tokens, if it is faster.")
-    private Screening screening = Screening.AUTO;
-
     @Mixin
     @SuppressWarnings("NullAway.Init")
     private ModelOptions model;
@@ -173,7 +161,7 @@ final class GenerateCommand implements Callable<Integer> {
         TokenListener listener = model.json()
                 ? TokenListener.NONE
                 : printer(out, loaded.tokenizer().isPresent());
-        Generation generation = new Generator(loaded, screening)
+        Generation generation = new Generator(loaded)
                 .generate(List.of(new GenerationRequest(promptIds, options)), listener)
                 .getFirst();
         if (model.json()) {
@@ -256,26 +244,6 @@ final class GenerateCommand implements Callable<Integer> {
                 .put("decode_seconds", timing.decodeSeconds())
                 .put("prefill_tokens_per_second", timing.prefillTokensPerSecond())
                 .put("decode_tokens_per_second", timing.decodeTokensPerSecond());
-        Screening.Counts counts = generation.screening();
-        if (counts.screened() + counts.refused() > 0) {
-            document.putObject("screening")
-                    .put("steps", counts.steps())
-                    .put("screened", counts.screened())
-                    .put("rows", counts.rows())
-                    .put("refused", counts.refused());
-        }
         return document;
-    }
-
-    static final class ScreeningConverter implements ITypeConverter<Screening> {
-        @Override
-        public Screening convert(String value) {
-            for (Screening screening : Screening.values()) {
-                if (screening.label().equals(value)) {
-                    return screening;
-                }
-            }
-            throw new TypeConversionException("expected auto, on or off, got " + value);
-        }
     }
 }

@@ -92,26 +92,6 @@ class GenerateCommandTest {
     }
 
     @Test
-    void screeningIsCountedAndChangesNoToken() throws Exception {
-        String[] options = {"Emma", "--max-new-tokens", "6", "--seed", "5", "--top-k", "5", "--screening"};
-        JsonNode on = generate(with(options, "on"));
-        JsonNode off = generate(with(options, "off"));
-        assertThat(on.get("tokens")).isEqualTo(off.get("tokens"));
-        assertThat(off.has("screening")).isFalse();
-        JsonNode counts = on.get("screening");
-        assertThat(counts.propertyNames()).containsExactly("steps", "screened", "rows", "refused");
-        assertThat(counts.get("steps").intValue()).isEqualTo(6);
-        assertThat(counts.get("screened").intValue()).isPositive();
-        assertThat(counts.get("rows").intValue()).isGreaterThan(5);
-    }
-
-    private static String[] with(String[] options, String last) {
-        String[] all = Arrays.copyOf(options, options.length + 1);
-        all[options.length] = last;
-        return all;
-    }
-
-    @Test
     void textGoesToStandardOutputAndNothingElse() throws Exception {
         JsonNode expected = Repository.austen().at("/generate/2");
         String[] arguments = {

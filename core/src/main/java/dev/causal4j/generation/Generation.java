@@ -14,7 +14,6 @@ import java.util.List;
  * @param finishReason why it ended
  * @param seed the seed it was drawn with
  * @param timing of all sequences that were generated together
- * @param screening of all steps of the call that screening could apply to
  */
 public record Generation(
         int[] promptTokens,
@@ -23,8 +22,7 @@ public record Generation(
         List<Prediction> predictions,
         FinishReason finishReason,
         long seed,
-        Timing timing,
-        Screening.Counts screening) {
+        Timing timing) {
 
     public Generation {
         predictions = List.copyOf(predictions);

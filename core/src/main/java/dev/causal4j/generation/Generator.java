@@ -9,7 +9,6 @@ import dev.causal4j.model.CausalLM;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The loop from prompts to texts: prefill, then one token of every sequence at a time. Thread-safe: what changes belongs
@@ -22,18 +21,11 @@ public final class Generator {
     private static final int CHUNK = 256;
 
     private final CausalLM model;
-    private final ScreeningTrial trial;
 
-    /** A generator for a model, with {@link Screening#AUTO}; any number may share the model. */
+    /** A generator for a model; any number may share the model. */
     public Generator(CausalLM model) {
-        this(model, Screening.AUTO);
-    }
-
-    /** A generator that screens the head or not, which changes its speed and memory alone. */
-    public Generator(CausalLM model, Screening screening) {
         this.model = model;
         Kernels.name(); // a choice of kernels that cannot be had fails here, not in the middle
-        trial = new ScreeningTrial(model.head(), screening);
     }
 
     /**
@@ -79,21 +71,18 @@ public final class Generator {
         }
         long start = System.nanoTime();
         Activations activations = new Activations();
-        HeadStep headStep = new HeadStep(model.head(), trial);
-        prefill(sequences, activations, headStep, listener);
+        prefill(sequences, activations, listener);
         long middle = System.nanoTime();
         int decoded = 0;
         for (List<Sequence> running = running(sequences); !running.isEmpty(); running = running(sequences)) {
             decoded += running.size();
-            decode(running, activations, headStep, listener);
+            decode(running, activations, listener);
         }
         long end = System.nanoTime();
         int prompts = sequences.stream().mapToInt(Sequence::cachedPrompt).sum();
         Generation.Timing timing =
                 new Generation.Timing(prompts, (middle - start) / 1e9, decoded, (end - middle) / 1e9);
-        return sequences.stream()
-                .map(sequence -> sequence.result(timing, headStep.counts()))
-                .toList();
+        return sequences.stream().map(sequence -> sequence.result(timing)).toList();
     }
 
     private int[] prompt(int[] given) {
@@ -115,7 +104,7 @@ public final class Generator {
     }
 
     /** Feeds the prompts, several in one forward, in chunks; chooses each sequence's first token after its last chunk. */
-    private void prefill(List<Sequence> sequences, Activations activations, HeadStep headStep, TokenListener listener) {
+    private void prefill(List<Sequence> sequences, Activations activations, TokenListener listener) {
         for (List<Sequence> waiting = waiting(sequences); !waiting.isEmpty(); waiting = waiting(sequences)) {
             List<Batch.Chunk> chunks = new ArrayList<>();
             for (Sequence sequence : waiting) {
@@ -127,30 +116,20 @@ public final class Generator {
                     chunks.add(new Batch.Chunk(sequence.cache(), sequence.nextPromptTokens(room)));
                 }
             }
-            HeadStep step = sequences.size() == 1 ? headStep : null;
-            forward(waiting.subList(0, chunks.size()), new Batch(chunks), activations, step, listener);
+            forward(waiting.subList(0, chunks.size()), new Batch(chunks), activations, listener);
         }
     }
 
-    private void decode(List<Sequence> running, Activations activations, HeadStep headStep, TokenListener listener) {
+    private void decode(List<Sequence> running, Activations activations, TokenListener listener) {
         List<Batch.Chunk> chunks = new ArrayList<>();
         for (Sequence sequence : running) {
             chunks.add(new Batch.Chunk(sequence.cache(), new int[] {sequence.lastToken()}));
         }
-        forward(running, new Batch(chunks), activations, running.size() == 1 ? headStep : null, listener);
+        forward(running, new Batch(chunks), activations, listener);
     }
 
-    /**
-     * One forward of a chunk for each sequence, and the next token of those whose prompt is cached.
-     *
-     * @param alone what chooses for a sequence that runs alone
-     */
-    private void forward(
-            List<Sequence> sequences,
-            Batch batch,
-            Activations activations,
-            @Nullable HeadStep alone,
-            TokenListener listener) {
+    /** One forward of a chunk for each sequence, and the next token of those whose prompt is cached. */
+    private void forward(List<Sequence> sequences, Batch batch, Activations activations, TokenListener listener) {
         Rows hidden = model.forwardLast(batch, activations);
         batch.firstNotFinite(hidden).ifPresent(found -> {
             throw found.error(found.position(), "");
@@ -166,9 +145,7 @@ public final class Generator {
         if (!choosing.isEmpty()) {
             Rows last = hidden.chosen(
                     hidden.stride(), rows.stream().mapToInt(Integer::intValue).toArray());
-            int[] tokens =
-                    alone == null ? choose(choosing, last) : new int[] {alone.choose(choosing.getFirst(), last, 0)};
-            accept(choosing, last, tokens, listener);
+            accept(choosing, last, choose(choosing, last), listener);
         }
     }
 

@@ -1,11 +1,9 @@
 package dev.causal4j.generation;
 
-import dev.causal4j.head.ScreenedLogits;
 import dev.causal4j.kernel.Kernels;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 
@@ -25,8 +23,6 @@ public final class Sampler {
     private final TokensSoFar soFar;
     private final float[] row; // [V]
     private final Candidates candidates;
-    private final Optional<Certificate> certificate;
-    private final ScreenedDraw screenedDraw;
 
     /**
      * A sampler for one sequence.
@@ -61,15 +57,7 @@ public final class Sampler {
                 .toArray();
         soFar = new TokensSoFar(promptLength, promptLength + options.maxNewTokens(), eos);
         row = new float[vocabularySize];
-        certificate = Certificate.of(greedy, contextRules, samplingRules);
-        // Greedy choice needs candidates of a screened row alone.
-        candidates = new Candidates(greedy ? ScreenedLogits.mostKnown(vocabularySize) : vocabularySize);
-        screenedDraw = new ScreenedDraw(seed);
-    }
-
-    /** Whether the rules can do without some of the logits. */
-    boolean canBeScreened() {
-        return certificate.isPresent();
+        candidates = new Candidates(greedy ? 0 : vocabularySize);
     }
 
     /** How many tokens this sampler chooses from: those with ids below. */
@@ -98,62 +86,6 @@ public final class Sampler {
             throw allBanned(logits, offset);
         }
         return choice.getAsInt();
-    }
-
-    /**
-     * Chooses the same token as {@link #next(float[], int, int[], int)} from a screened row, of which it makes those logits
-     * known that can matter: by greedy choice, top-k, top-h and min-p, before other rules or not, and by a draw from the
-     * whole vocabulary; with context rules that lower logits only.
-     *
-     * @param logits a row of as many tokens as this sampler chooses from
-     * @return empty if these rules or this row take the whole product, with which the other method is to be called
-     */
-    public OptionalInt next(ScreenedLogits logits, int[] tokens, int length) {
-        Objects.checkFromIndexSize(0, length, tokens.length);
-        if (logits.tokens() != row.length) {
-            throw Expectation.failed("screened logits", row.length + " tokens", logits.tokens());
-        }
-        if (certificate.isEmpty() || !know(logits, certificate.get(), tokens, length)) {
-            return OptionalInt.empty();
-        }
-        take(logits, tokens, length);
-        return choose(length);
-    }
-
-    /** Makes all logits known that the choice needs; false if there are too many. */
-    private boolean know(ScreenedLogits logits, Certificate needs, int[] tokens, int length) {
-        float threshold = Float.NEGATIVE_INFINITY;
-        for (int count = needs.largest(); threshold == Float.NEGATIVE_INFINITY; count *= 2) {
-            if (!logits.knowLargest(count)) {
-                return false;
-            }
-            take(logits, tokens, length);
-            candidates.take(row);
-            threshold = needs.threshold(candidates); // none while too many of the largest are banned
-        }
-        if (!logits.knowAtLeast(threshold)) {
-            return false;
-        }
-        if (!needs.drawsFromAll()) {
-            return true;
-        }
-        take(logits, tokens, length);
-        candidates.take(row);
-        float max = candidates.maxLogit();
-        ScreenedDraw.Scale scale = logit -> needs.scaled(logit, max);
-        if (!screenedDraw.knowMostPromising(logits, scale, length)) {
-            return false;
-        }
-        take(logits, tokens, length);
-        candidates.take(row);
-        samplingRules.forEach(rule -> rule.apply(candidates));
-        return screenedDraw.knowAllThatMayWin(logits, candidates, scale, length);
-    }
-
-    /** The known logits, with those unknown as if they were banned, after the context rules. */
-    private void take(ScreenedLogits logits, int[] tokens, int length) {
-        logits.copyTo(row);
-        applyContextRules(tokens, length);
     }
 
     private void applyContextRules(int[] tokens, int length) {

@@ -1,7 +1,6 @@
 package dev.causal4j.generation;
 
 import dev.causal4j.decoder.KVCache;
-import dev.causal4j.head.ScreenedLogits;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.StreamingDecoder;
 import dev.causal4j.tokenizer.Tokenizer;
@@ -9,7 +8,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalInt;
 import org.jspecify.annotations.Nullable;
 
 /** One sequence while it is generated; not thread-safe. */
@@ -90,24 +88,9 @@ final class Sequence {
         }
     }
 
-    /** How many tokens there are to choose from. */
-    int choosableTokens() {
-        return sampler.vocabularySize();
-    }
-
-    /** Whether its rules let it choose from a screened row at all. */
-    boolean canBeScreened() {
-        return sampler.canBeScreened();
-    }
-
     /** The next token, from a row of logits. */
     int choose(float[] logits, int offset) {
         return sampler.next(logits, offset, tokens, length);
-    }
-
-    /** The next token, from a screened row; empty if that takes the whole row. */
-    OptionalInt choose(ScreenedLogits logits) {
-        return sampler.next(logits, tokens, length);
     }
 
     /** How many alternatives its predictions are to have; -1 if it wants no predictions. */
@@ -152,7 +135,7 @@ final class Sequence {
         return stop.stopped() ? last : last + stop.finish();
     }
 
-    Generation result(Generation.Timing timing, Screening.Counts screening) {
+    Generation result(Generation.Timing timing) {
         return new Generation(
                 Arrays.copyOf(tokens, promptLength),
                 Arrays.copyOfRange(tokens, promptLength, length),
@@ -160,7 +143,6 @@ final class Sequence {
                 predictions,
                 finish == null ? FinishReason.CANCELLED : finish,
                 options.seed(),
-                timing,
-                screening);
+                timing);
     }
 }

@@ -19,9 +19,6 @@
  *       (seed, position, token) alone.
  * </ol>
  *
- * <p>Of a sequence that runs alone not all logits need be known for that. A {@link dev.causal4j.head.Screen} bounds them,
- * and a sampler's certificate says which can matter; {@link dev.causal4j.generation.Screening} turns it on or off.
- *
  * <p>All of it is strict arithmetic and our own exp, so that a seed gives the same text on every machine.
  */
 @NullMarked

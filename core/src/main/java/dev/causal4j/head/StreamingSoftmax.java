@@ -110,7 +110,11 @@ final class StreamingSoftmax {
                 new Rows(hidden.data(), hidden.start(from), hidden.stride(), rows),
                 head.hiddenSize(),
                 memory);
-        head.projection().outputs(targets, from, to, hidden, targetLogits);
+        Compute.shared()
+                .each(
+                        rows,
+                        i -> targetLogits[from + i] =
+                                head.projection().output(targets[from + i], hidden.data(), hidden.start(from + i)));
         head.cap(targetLogits, from, rows);
         int rowTiles = Math.ceilDiv(rows, tileRows);
         ConcurrentLinkedQueue<float[]> scratch = new ConcurrentLinkedQueue<>();

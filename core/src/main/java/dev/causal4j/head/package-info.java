@@ -1,7 +1,6 @@
 /**
- * The head: {@link dev.causal4j.head.CausalLMHead} turns tokens into vectors and hidden vectors into next-token
- * predictions, with one matrix when both are tied. A {@link dev.causal4j.head.Screen} beside it bounds logits, so that
- * a choice can leave most of them uncomputed.
+ * The heart of the project: {@link dev.causal4j.head.CausalLMHead} turns tokens into vectors and hidden vectors into
+ * next-token predictions, with one matrix when the two are tied.
  *
  * <p>Position i of the logits predicts token i + 1. Tying is identity, not a flag: the head is tied when its embedding
  * and its projection are the same object (Press and Wolf 2017, "Using the output embedding to improve language models").

@@ -468,48 +468,6 @@ public final class Matrix {
         return scales == null ? sum : sum * scales[n];
     }
 
-    /**
-     * Chosen outputs of a product without a bias, each with the bits of {@link #output}, shared among {@link Compute}: y[i]
-     * is output {@code chosen[i]} of row i of x. A row whose stride is 0 serves them all.
-     *
-     * @param chosen row numbers; those from {@code from} to {@code to} are computed
-     * @param x [{@code to} or more, cols()]
-     * @param y written at the same places as {@code chosen} is read
-     * @throws IndexOutOfBoundsException if there is no such row, or an array is too short
-     */
-    public void outputs(int[] chosen, int from, int to, Rows x, float[] y) {
-        Objects.checkFromToIndex(from, to, Math.min(x.count(), Math.min(chosen.length, y.length)));
-        for (int i = from; i < to; i++) {
-            Objects.checkIndex(chosen[i], rows);
-            Objects.checkFromIndexSize(x.start(i), cols, x.data().length);
-        }
-        device.compute().run(Math.ceilDiv(to - from, ChosenOutputs.SIDE_BY_SIDE), task -> {
-            int start = from + task * ChosenOutputs.SIDE_BY_SIDE;
-            int count = Math.min(ChosenOutputs.SIDE_BY_SIDE, to - start);
-            if (dtype == DType.INT8 || count <= 2) { // int8 has its scales, and one or two are done sooner alone
-                for (int i = start; i < start + count; i++) {
-                    y[i] = output(chosen[i], x.data(), x.start(i));
-                }
-                return;
-            }
-            long[] at = new long[ChosenOutputs.SIDE_BY_SIDE];
-            int[] starts = new int[at.length];
-            for (int i = 0; i < at.length; i++) {
-                int last = start + Math.min(i, count - 1); // the last one repeats where there are fewer
-                at[i] = position(chosen[last] / Panels.WIDTH, 0, chosen[last] % Panels.WIDTH);
-                starts[i] = x.start(last);
-            }
-            float[] sums = new float[at.length];
-            int step = Panels.WIDTH * dtype.bytes();
-            if (dtype == DType.F32) {
-                ChosenOutputs.f32(data, at, step, x.data(), starts, cols, sums);
-            } else {
-                ChosenOutputs.bf16(data, at, step, x.data(), starts, cols, sums);
-            }
-            System.arraycopy(sums, 0, y, start, count);
-        });
-    }
-
     /** The panels, for those of this package that made the matrix and may still write to it. */
     MemorySegment numbers() {
         return data;

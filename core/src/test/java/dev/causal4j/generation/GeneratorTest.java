@@ -101,53 +101,6 @@ class GeneratorTest {
     }
 
     @Test
-    void screeningChangesNoTokenAndIsCounted() {
-        Generator screening = new Generator(model, Screening.ON);
-        List<GenerationOptions> samplers = List.of(
-                sampled(40, 3).temperature(0).build(),
-                sampled(40, 3).temperature(0.2).topK(3).build(),
-                sampled(40, 3).temperature(0.1).build());
-        for (GenerationOptions options : samplers) {
-            Generation whole = generator.generate(prompt(20), options);
-            Generation screened = screening.generate(prompt(20), options);
-            assertThat(screened.tokens()).containsExactly(whole.tokens());
-            assertThat(whole.screening()).isEqualTo(new Screening.Counts(40, 0, 0, 0));
-            Screening.Counts counts = screened.screening();
-            assertThat(counts.steps()).isEqualTo(40);
-            assertThat(counts.screened()).isPositive();
-            assertThat(counts.screened() + counts.refused()).isLessThanOrEqualTo(40);
-            assertThat(counts.rows()).isGreaterThanOrEqualTo(counts.screened());
-        }
-    }
-
-    @Test
-    void screeningAppliesToASequenceThatRunsAloneAndToRulesThatAllowIt() {
-        Generator screening = new Generator(model, Screening.ON);
-        GenerationOptions greedy = sampled(10, 3).temperature(0).build();
-        GenerationOptions longer = greedy.toBuilder().maxNewTokens(25).build();
-        List<Generation> two = screening.generate(
-                List.of(new GenerationRequest(prompt(5), greedy), new GenerationRequest(prompt(6), longer)),
-                TokenListener.NONE);
-        assertThat(two.getLast().screening().steps()).isEqualTo(15);
-        assertThat(two.getLast().tokens())
-                .containsExactly(generator.generate(prompt(6), longer).tokens());
-        assertThat(screening
-                        .generate(prompt(5), sampled(10, 3).topP(0.9).build())
-                        .screening())
-                .isEqualTo(new Screening.Counts(10, 0, 0, 0));
-    }
-
-    @Test
-    void refusalsAreTriedEverMoreRarely() {
-        // Of 300 tokens at most 15 can be known, and nearly all are within this share.
-        GenerationOptions flat = sampled(70, 3).minP(1e-6).build();
-        Generation screened = new Generator(model, Screening.ON).generate(prompt(20), flat);
-        assertThat(screened.tokens())
-                .containsExactly(generator.generate(prompt(20), flat).tokens());
-        assertThat(screened.screening()).isEqualTo(new Screening.Counts(70, 0, 0, 7));
-    }
-
-    @Test
     void aSeedGivesTheSameTokensForEveryNumberOfThreadsAndAnotherSeedOthers() {
         GenerationOptions options = sampled(30, 9).topP(0.9).temperature(0.9).build();
         int[] expected = generator.generate(prompt(20), options).tokens();

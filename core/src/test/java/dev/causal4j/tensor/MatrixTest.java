@@ -240,37 +240,6 @@ class MatrixTest {
     @EnumSource(
             value = DType.class,
             names = {"F32", "BF16", "INT8"})
-    void chosenOutputsHaveTheBitsOfTheProduct(DType dtype) {
-        int outputs = 131;
-        int depth = 35;
-        Matrix matrix = rowMajor(dtype, outputs, depth, bf16Numbers(outputs * depth));
-        int[] chosen = {130, 0, 64, 63, 5, 5, 77, 129, 1, 2, 3, 100, 17};
-        Rows rows = new Rows(bf16Numbers(2 + chosen.length * 36), 2, 36, chosen.length);
-        for (Rows x : List.of(rows, new Rows(rows.data(), 2, 0, chosen.length))) { // a row each, and one for all
-            float[] product = new float[chosen.length * outputs];
-            matrix.multiply(x, null, Rows.of(product, outputs, chosen.length));
-            for (int to = 1; to <= chosen.length; to++) {
-                float[] some = new float[chosen.length];
-                matrix.outputs(chosen, 1, to, x, some);
-                for (int i = 0; i < chosen.length; i++) {
-                    assertThat(some[i]).isEqualTo(i >= 1 && i < to ? product[i * outputs + chosen[i]] : 0);
-                }
-            }
-        }
-        assertThatThrownBy(() -> matrix.outputs(new int[] {outputs}, 0, 1, rows, new float[1]))
-                .isInstanceOf(IndexOutOfBoundsException.class);
-        assertThatThrownBy(() -> matrix.outputs(chosen, 0, 2, rows, new float[1]))
-                .isInstanceOf(IndexOutOfBoundsException.class);
-        assertThatThrownBy(() -> matrix.outputs(chosen, 0, 2, new Rows(rows.data(), 2, depth, 1), new float[2]))
-                .isInstanceOf(IndexOutOfBoundsException.class);
-        assertThatThrownBy(() -> matrix.outputs(chosen, 0, 2, new Rows(new float[70], 1, depth, 2), new float[2]))
-                .isInstanceOf(IndexOutOfBoundsException.class);
-    }
-
-    @ParameterizedTest
-    @EnumSource(
-            value = DType.class,
-            names = {"F32", "BF16", "INT8"})
     void panelsThatExistMakeTheSameMatrix(DType dtype) {
         Matrix matrix = rowMajor(dtype, 131, 35, bf16Numbers(131 * 35));
         MemorySegment panels = matrix.panelData();
