@@ -49,7 +49,7 @@ public final class CounterRandom {
     public static final class Stream {
         private final long seed;
         private final long stream;
-        private final PhiloxBlocks blocks = new PhiloxBlocks();
+        private final PhiloxBlocks blocks = new PhiloxBlocks(PhiloxBlocks.MOST);
         private long first;
         private int filled; // blocks
         private long missed = Long.MIN_VALUE; // the last position that was not among the 64 blocks

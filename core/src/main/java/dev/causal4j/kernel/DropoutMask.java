@@ -14,9 +14,6 @@ import java.util.Objects;
 public record DropoutMask(double rate, long seed, long stream) {
     private static final int WORDS = 4 * PhiloxBlocks.MOST;
 
-    /** What a thread works in: rows are short and many. */
-    private static final ThreadLocal<float[]> FACTORS = ThreadLocal.withInitial(() -> new float[WORDS]);
-
     /** @throws IllegalArgumentException if the rate is not 0 to below 1 */
     public DropoutMask {
         checkRate(rate);
@@ -40,10 +37,12 @@ public record DropoutMask(double rate, long seed, long stream) {
             return;
         }
         int skipped = (int) position & 3; // words of the first block
-        float[] factors = FACTORS.get();
+        PhiloxBlocks blocks = new PhiloxBlocks(Math.min(PhiloxBlocks.MOST, Math.ceilDiv(skipped + n, 4)));
+        float[] factors = new float[4 * blocks.size()];
         for (int from = -skipped; from < n; from += WORDS) {
             int words = Math.min(WORDS, n - from);
-            Kernels.dropoutFactors(this, (position + from) >>> 2, Math.ceilDiv(words, 4), factors);
+            blocks.fill(seed, stream, (position + from) >>> 2, Math.ceilDiv(words, 4));
+            blocks.choose(Math.ceilDiv(words, 4), threshold(), kept(), factors);
             int begin = Math.max(0, -from);
             Kernels.scale(factors, begin, x, offset + from + begin, words - begin);
         }

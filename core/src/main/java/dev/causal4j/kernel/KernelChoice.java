@@ -1,13 +1,18 @@
 package dev.causal4j.kernel;
 
-import java.util.Set;
+import java.util.List;
 
-/** Decides which twin runs: the vector one where its module is there, unless the property asks for another. */
+/** Decides which twins run: vectors where their module is there, unless the property asks for something else. */
 final class KernelChoice {
-    private static final Set<String> NAMES = Set.of("scalar", "vector", "vector128", "vector256", "vector512");
+    private static final List<String> NAMES = List.of("scalar", "vector", "vector128", "vector256", "vector512");
     private static final String FLAG = "--add-modules jdk.incubator.vector";
 
     private KernelChoice() {}
+
+    /** Whether the property asks for kernels, which then run from the first call on. */
+    static boolean isForced() {
+        return System.getProperty(Kernels.PROPERTY) != null;
+    }
 
     /**
      * The kernels of this process.
@@ -22,11 +27,10 @@ final class KernelChoice {
         }
         boolean vectors = ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
         if ("scalar".equals(choice)) {
-            return new ScalarKernels();
+            return KernelSet.scalar();
         }
         if (vectors && (choice != null || VectorWidth.available() >= 128)) {
-            KernelSet vector = new VectorKernels();
-            return choice == null ? new StartingKernels(vector) : vector;
+            return KernelSet.vector();
         }
         if (choice != null) {
             throw new IllegalStateException("-D" + Kernels.PROPERTY + ": expected the vector module for " + choice
@@ -37,6 +41,6 @@ final class KernelChoice {
                 : "The vector module is missing, so kernels run as plain Java with the same results, only slower;"
                         + " start java with " + FLAG;
         System.getLogger("dev.causal4j").log(System.Logger.Level.WARNING, reason);
-        return new ScalarKernels();
+        return KernelSet.scalar();
     }
 }

@@ -4,6 +4,7 @@ import dev.causal4j.compute.Rows;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Objects;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * The only front door to the arithmetic: checks shapes, then calls the kernels chosen when the class loaded.
@@ -28,21 +29,47 @@ public final class Kernels {
     /** Numbers whose largest is found at once, before its place is: few enough to look through one by one. */
     private static final int ARGMAX_BLOCK = 512;
 
-    private static final KernelSet SET = KernelChoice.choose();
+    /** Multiply-adds after which vectors are worth compiling: two first tokens of GPT-2 small, which need not wait for it. */
+    private static final long WORK = 256 << 20;
 
-    /** Where a thread puts rows into tiles for a single product. */
-    private static final ThreadLocal<float[]> TILES = ThreadLocal.withInitial(() -> new float[0]);
+    private static final KernelSet CHOSEN = KernelChoice.choose();
+
+    private static final KernelSet PLAIN = KernelSet.scalar();
+
+    /** Whether the chosen kernels run. Plain Java does until vectors are compiled: bits are equal, so any moment will do. */
+    private static volatile boolean warm =
+            KernelChoice.isForced() || CHOSEN.name().equals(PLAIN.name());
+
+    /** Multiply-adds before vectors run; several threads add without care. */
+    private static long work;
+
+    private static final AtomicBoolean WARMING = new AtomicBoolean();
 
     private Kernels() {}
 
     /** The kernels in use: {@code scalar}, {@code vector128}, {@code vector256} or {@code vector512}. */
     public static String name() {
-        return SET.name();
+        return CHOSEN.name();
     }
 
-    /** The kernels that run now: {@link #name}, or {@code starting} while plain Java runs until vectors are compiled. */
-    public static String running() {
-        return SET instanceof StartingKernels ? "starting" : SET.name();
+    /** The kernels that run now: {@link #name}, or {@code scalar} until vectors are compiled. */
+    public static String state() {
+        return running().name();
+    }
+
+    private static KernelSet running() {
+        return warm ? CHOSEN : PLAIN;
+    }
+
+    /** The products to call. Counts their work, and begins to compile vectors when there was enough. */
+    private static Products products(Panels w, int rows) {
+        if (!warm) {
+            work += (long) w.count() * PANEL * w.depth() * rows;
+            if (work >= WORK && WARMING.compareAndSet(false, true)) {
+                WarmUp.start(PLAIN, CHOSEN, () -> warm = true);
+            }
+        }
+        return running().products();
     }
 
     /**
@@ -57,9 +84,9 @@ public final class Kernels {
     public static void multiplyF32(Panels w, Rows x, Rows y) {
         checkProduct(w, x, y, 4);
         if (tileRows(y.count()) > 0) {
-            SET.multiplyF32(w, tiles(x, w.depth()), y);
+            products(w, y.count()).multiplyF32(w, tiles(x, w.depth()), y);
         } else if (y.count() > 0) {
-            SET.multiplyF32(w, x, y);
+            products(w, y.count()).multiplyF32(w, x, y);
         }
     }
 
@@ -67,9 +94,9 @@ public final class Kernels {
     public static void multiplyBf16(Panels w, Rows x, Rows y) {
         checkProduct(w, x, y, 2);
         if (tileRows(y.count()) > 0) {
-            SET.multiplyBf16(w, tiles(x, w.depth()), y);
+            products(w, y.count()).multiplyBf16(w, tiles(x, w.depth()), y);
         } else if (y.count() > 0) {
-            SET.multiplyBf16(w, x, y);
+            products(w, y.count()).multiplyBf16(w, x, y);
         }
     }
 
@@ -77,9 +104,9 @@ public final class Kernels {
     public static void multiplyInt8(Panels w, Rows x, Rows y) {
         checkProduct(w, x, y, 1);
         if (tileRows(y.count()) > 0) {
-            SET.multiplyInt8(w, tiles(x, w.depth()), y);
+            products(w, y.count()).multiplyInt8(w, tiles(x, w.depth()), y);
         } else if (y.count() > 0) {
-            SET.multiplyInt8(w, x, y);
+            products(w, y.count()).multiplyInt8(w, x, y);
         }
     }
 
@@ -88,7 +115,7 @@ public final class Kernels {
      * same rows several times makes their tiles once.
      */
     public static int tileRows(int rows) {
-        return SET.tileRows(rows);
+        return CHOSEN.products().tileRows(rows);
     }
 
     /**
@@ -96,53 +123,49 @@ public final class Kernels {
      * a multiple of that are fastest.
      */
     public static int rowPanels(int bytes) {
-        return SET.rowPanels(bytes);
+        return CHOSEN.products().rowPanels(bytes);
     }
 
     private static RowTiles tiles(Rows x, int depth) {
-        int size = RowTiles.size(x.count(), depth);
-        if (TILES.get().length < size) {
-            TILES.set(new float[size]);
-        }
-        RowTiles tiles = RowTiles.of(TILES.get(), x.count(), depth);
+        RowTiles tiles = RowTiles.of(new float[RowTiles.size(x.count(), depth)], x.count(), depth);
         for (int tile = 0; tile < tiles.tiles(); tile++) {
             tiles.fill(tile, x, depth);
         }
         return tiles;
     }
 
-    /** See {@link KernelSet#fillTile}; called by {@link RowTiles}. */
+    /** See {@link Products#fillTile}; called by {@link RowTiles}. */
     static void fillTile(Rows x, int row, int height, int depth, float[] to, int at) {
         x.check(depth);
         Objects.checkIndex(row, x.count());
         Objects.checkFromIndexSize(at, depth * RowTiles.STEP, to.length);
-        SET.fillTile(x, row, height, depth, to, at);
+        running().products().fillTile(x, row, height, depth, to, at);
     }
 
-    /** See {@link KernelSet#fillTilesAcross}; called by {@link RowTiles}. */
+    /** See {@link Products#fillTilesAcross}; called by {@link RowTiles}. */
     static void fillTilesAcross(Rows x, int columns, float[] to, int at, int stride) {
         x.check(columns);
         int last = (RowTiles.needed(columns) - 1) * stride;
         Objects.checkFromIndexSize(at, last + x.count() * RowTiles.STEP, to.length);
-        SET.fillTilesAcross(x, columns, to, at, stride);
+        running().products().fillTilesAcross(x, columns, to, at, stride);
     }
 
     /** The product of f32 panels with rows in tiles, of the same bits. */
     public static void multiplyF32(Panels w, RowTiles x, Rows y) {
         checkProduct(w, x, y, 4);
-        SET.multiplyF32(w, x, y);
+        products(w, y.count()).multiplyF32(w, x, y);
     }
 
     /** The same on bf16 panels. */
     public static void multiplyBf16(Panels w, RowTiles x, Rows y) {
         checkProduct(w, x, y, 2);
-        SET.multiplyBf16(w, x, y);
+        products(w, y.count()).multiplyBf16(w, x, y);
     }
 
     /** The same on int8 panels; each output still lacks the factor of its row's scale. */
     public static void multiplyInt8(Panels w, RowTiles x, Rows y) {
         checkProduct(w, x, y, 1);
-        SET.multiplyInt8(w, x, y);
+        products(w, y.count()).multiplyInt8(w, x, y);
     }
 
     /**
@@ -158,7 +181,7 @@ public final class Kernels {
         x.check(w.depth());
         Objects.checkFromIndexSize(offset, x.count() * 4L * PANEL, y.byteSize());
         if (x.count() > 0) {
-            SET.addProductF32(w, x, y, offset);
+            products(w, x.count()).addProductF32(w, x, y, offset);
         }
     }
 
@@ -171,7 +194,7 @@ public final class Kernels {
     public static void transpose(MemorySegment from, long fromOffset, MemorySegment to, long toOffset) {
         Objects.checkFromIndexSize(fromOffset, 4L * PANEL * PANEL, from.byteSize());
         Objects.checkFromIndexSize(toOffset, 4L * PANEL * PANEL, to.byteSize());
-        SET.transpose(from, fromOffset, to, toOffset);
+        running().products().transpose(from, fromOffset, to, toOffset);
     }
 
     /**
@@ -183,19 +206,12 @@ public final class Kernels {
     public static void addSquares(Panels w, double[] sums) {
         checkOnePanel(w);
         Objects.checkFromIndexSize(0, PANEL, sums.length);
-        SET.addSquares(w, sums);
-    }
-
-    /** What the words of {@code blocks} Philox blocks of a mask multiply by, see {@link KernelSet#dropoutFactors}. */
-    static void dropoutFactors(DropoutMask mask, long block, int blocks, float[] factors) {
-        Objects.checkIndex(blocks, PhiloxBlocks.MOST + 1);
-        Objects.checkFromIndexSize(0, 4 * PhiloxBlocks.MOST, factors.length);
-        SET.dropoutFactors(mask, block, blocks, factors);
+        running().reductions().addSquares(w, sums);
     }
 
     /** Changes weights and their moments by a step of AdamW, see {@link AdamWStep#apply}. */
     public static void adamW(AdamWStep step, AdamWStep.Numbers numbers) {
-        SET.adamW(step, numbers);
+        running().elementwise().adamW(step, numbers);
     }
 
     private static void checkOnePanel(Panels w) {
@@ -290,7 +306,7 @@ public final class Kernels {
 
     /** Turns the scores of a query into weights that are still to be divided by what it returns. */
     private static float weigh(Rows scores, int row, int first, Weighting weighting) {
-        float sum = SET.expSum(scores.data(), scores.start(row), first + row + 1);
+        float sum = exponentials(scores.data(), scores.start(row), first + row + 1);
         weighting.apply(scores.data(), scores.start(row), row, first + row + 1);
         return sum;
     }
@@ -302,8 +318,17 @@ public final class Kernels {
         while (t < to) {
             int count = Math.min(to, (t / PANEL + 1) * PANEL) - t;
             long offset = values.start(t / PANEL) + t % PANEL * 4L * n;
-            SET.addWeightedRows(
-                    scores.data(), scores.start(row) + t, count, values.data(), offset, out.data(), out.start(row), n);
+            running()
+                    .reductions()
+                    .addWeightedRows(
+                            scores.data(),
+                            scores.start(row) + t,
+                            count,
+                            values.data(),
+                            offset,
+                            out.data(),
+                            out.start(row),
+                            n);
             t += count;
         }
     }
@@ -316,7 +341,9 @@ public final class Kernels {
         }
         for (int t = 0; t < to; t += PANEL) {
             int count = Math.min(PANEL, to - t);
-            SET.addFourWeightedRows(scores, row, t, count, values.data(), values.start(t / PANEL), out, n);
+            running()
+                    .reductions()
+                    .addFourWeightedRows(scores, row, t, count, values.data(), values.start(t / PANEL), out, n);
         }
     }
 
@@ -329,7 +356,7 @@ public final class Kernels {
         Objects.checkFromIndexSize(xOffset, gain.length, x.length);
         Objects.checkFromIndexSize(yOffset, gain.length, y.length);
         Objects.checkFromIndexSize(0, gain.length, bias.length);
-        SET.layerNorm(x, xOffset, gain, bias, epsilon, y, yOffset);
+        running().reductions().layerNorm(x, xOffset, gain, bias, epsilon, y, yOffset);
     }
 
     /**
@@ -344,7 +371,7 @@ public final class Kernels {
         Objects.checkFromIndexSize(offset, gain.length, dy.length);
         Objects.checkFromIndexSize(offset, gain.length, dx.length);
         Objects.checkFromIndexSize(at, 2, moments.length);
-        SET.layerNormBackward(x, dy, dx, offset, gain, epsilon, moments, at);
+        running().reductions().layerNormBackward(x, dy, dx, offset, gain, epsilon, moments, at);
     }
 
     /**
@@ -353,13 +380,20 @@ public final class Kernels {
      */
     public static void softmax(float[] x, int offset, int n) {
         Objects.checkFromIndexSize(offset, n, x.length);
-        divide(x, offset, n, SET.expSum(x, offset, n));
+        divide(x, offset, n, exponentials(x, offset, n));
+    }
+
+    /** Replaces x by exp(x - max x) and returns the sum. */
+    private static float exponentials(float[] x, int offset, int n) {
+        KernelSet set = running();
+        set.elementwise().exp(x, offset, n, set.reductions().max(x, offset, n));
+        return set.reductions().sum(x, offset, n);
     }
 
     /** The largest of n numbers; NaN if one is, -infinity of none. */
     public static float max(float[] x, int offset, int n) {
         Objects.checkFromIndexSize(offset, n, x.length);
-        return SET.max(x, offset, n);
+        return running().reductions().max(x, offset, n);
     }
 
     /**
@@ -372,7 +406,7 @@ public final class Kernels {
         int first = 0;
         float largest = Float.NEGATIVE_INFINITY;
         for (int block = 0; block < n; block += ARGMAX_BLOCK) {
-            float max = SET.max(x, offset + block, Math.min(ARGMAX_BLOCK, n - block));
+            float max = running().reductions().max(x, offset + block, Math.min(ARGMAX_BLOCK, n - block));
             if (Float.isNaN(max)) {
                 return argmaxOf(x, offset, 0, n);
             }
@@ -398,7 +432,7 @@ public final class Kernels {
     /** Sum of exp(x - max) over n numbers, none above {@code max}, taken in 16 lanes and a tree. */
     public static float expSum(float[] x, int offset, int n, float max) {
         Objects.checkFromIndexSize(offset, n, x.length);
-        return SET.expSum(x, offset, n, max);
+        return running().reductions().expSum(x, offset, n, max);
     }
 
     /**
@@ -407,19 +441,19 @@ public final class Kernels {
      */
     public static float expMoment(float[] x, int offset, int n, float max) {
         Objects.checkFromIndexSize(offset, n, x.length);
-        return SET.expMoment(x, offset, n, max);
+        return running().reductions().expMoment(x, offset, n, max);
     }
 
     /** How many of n numbers are {@code threshold} or more; NaN never is. */
     public static int countAtLeast(float[] x, int offset, int n, float threshold) {
         Objects.checkFromIndexSize(offset, n, x.length);
-        return SET.countAtLeast(x, offset, n, threshold);
+        return running().reductions().countAtLeast(x, offset, n, threshold);
     }
 
     /** The sum of n numbers, taken in 16 lanes and a tree. */
     public static float sum(float[] x, int offset, int n) {
         Objects.checkFromIndexSize(offset, n, x.length);
-        return SET.sum(x, offset, n);
+        return running().reductions().sum(x, offset, n);
     }
 
     /**
@@ -434,7 +468,7 @@ public final class Kernels {
     public static void softmaxBackward(
             float[] x, int offset, int n, float max, float scale, float shift, float inverseCap) {
         Objects.checkFromIndexSize(offset, n, x.length);
-        SET.softmaxBackward(x, offset, n, max, scale, shift, inverseCap);
+        running().elementwise().softmaxBackward(x, offset, n, max, scale, shift, inverseCap);
     }
 
     private static void divide(float[] x, int offset, int n, float divisor) {
@@ -450,14 +484,14 @@ public final class Kernels {
      */
     public static void gelu(float[] x, int offset, int n) {
         Objects.checkFromIndexSize(offset, n, x.length);
-        SET.gelu(x, offset, n);
+        running().elementwise().gelu(x, offset, n);
     }
 
     /** Multiplies dy by the derivative of {@link #gelu} at x, for the n numbers from {@code offset} on. */
     public static void geluBackward(float[] x, float[] dy, int offset, int n) {
         Objects.checkFromIndexSize(offset, n, x.length);
         Objects.checkFromIndexSize(offset, n, dy.length);
-        SET.geluBackward(x, dy, offset, n);
+        running().elementwise().geluBackward(x, dy, offset, n);
     }
 
     /**
@@ -466,25 +500,19 @@ public final class Kernels {
     public static void add(float[] x, int xOffset, float[] y, int yOffset, int n) {
         Objects.checkFromIndexSize(xOffset, n, x.length);
         Objects.checkFromIndexSize(yOffset, n, y.length);
-        SET.add(x, xOffset, y, yOffset, n);
+        running().elementwise().add(x, xOffset, y, yOffset, n);
     }
 
     /** y[i] *= x[i] for n numbers, likewise. */
     public static void scale(float[] x, int xOffset, float[] y, int yOffset, int n) {
         Objects.checkFromIndexSize(xOffset, n, x.length);
         Objects.checkFromIndexSize(yOffset, n, y.length);
-        SET.scale(x, xOffset, y, yOffset, n);
-    }
-
-    /** Replaces n numbers by their exponential; at most 2 ulp from the true value over the whole range of float. */
-    public static void exp(float[] x, int offset, int n) {
-        Objects.checkFromIndexSize(offset, n, x.length);
-        SET.exp(x, offset, n);
+        running().elementwise().scale(x, xOffset, y, yOffset, n);
     }
 
     /** Replaces n numbers by their hyperbolic tangent; at most 2 ulp from the true value over the whole range. */
     public static void tanh(float[] x, int offset, int n) {
         Objects.checkFromIndexSize(offset, n, x.length);
-        SET.tanh(x, offset, n);
+        running().elementwise().tanh(x, offset, n);
     }
 }

@@ -1,6 +1,8 @@
 package dev.causal4j.kernel;
 
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
 import java.util.Objects;
 
 /**
@@ -20,6 +22,9 @@ import java.util.Objects;
 public record Panels(MemorySegment data, long offset, long stride, int count, int depth) {
     /** Outputs in a panel. */
     public static final int WIDTH = 64;
+
+    static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     /** How many panels hold {@code outputs} outputs. */
     public static int needed(int outputs) {

@@ -7,23 +7,31 @@ import static dev.causal4j.kernel.CounterRandom.MULTIPLIER_1;
 import static dev.causal4j.kernel.CounterRandom.ROUNDS;
 
 /**
- * Blocks of {@link CounterRandom} computed side by side, each in a third of the time of one alone. An object is not
- * thread-safe, {@link #factors} is.
+ * Blocks of {@link CounterRandom} computed side by side, each in a third of the time of one alone. Not
+ * thread-safe.
  */
 final class PhiloxBlocks {
     static final int MOST = 64;
     private static final long LOW = 0xffffffffL;
 
-    /** What a thread computes factors in: rows are short and many. */
-    private static final ThreadLocal<PhiloxBlocks> OWN = ThreadLocal.withInitial(PhiloxBlocks::new);
-
     // The four words of each block, as unsigned numbers; arrays of long are what the compiler makes vectors of.
-    private final long[] x0 = new long[MOST];
-    private final long[] x1 = new long[MOST];
-    private final long[] x2 = new long[MOST];
-    private final long[] x3 = new long[MOST];
+    private final long[] x0;
+    private final long[] x1;
+    private final long[] x2;
+    private final long[] x3;
 
-    /** Computes blocks {@code block} to {@code block + count - 1}, at most {@link #MOST} of them. */
+    PhiloxBlocks(int size) {
+        x0 = new long[size];
+        x1 = new long[size];
+        x2 = new long[size];
+        x3 = new long[size];
+    }
+
+    int size() {
+        return x0.length;
+    }
+
+    /** Computes blocks {@code block} to {@code block + count - 1}, at most {@link #size} of them. */
     void fill(long seed, long stream, long block, int count) {
         for (int i = 0; i < count; i++) {
             x0[i] = (block + i) & LOW;
@@ -57,18 +65,11 @@ final class PhiloxBlocks {
         return half == 0 ? x0[block] << 32 | x1[block] : x2[block] << 32 | x3[block];
     }
 
-    /** The specification of {@link KernelSet#dropoutFactors}. */
-    static void factors(DropoutMask mask, long block, int count, float[] factors) {
-        PhiloxBlocks blocks = OWN.get();
-        blocks.fill(mask.seed(), mask.stream(), block, count);
-        blocks.choose(count, mask.threshold(), mask.kept(), factors);
-    }
-
     /**
-     * For each word of the first {@code count} blocks, in order, 0 if it is below the threshold, else the value. Without a
-     * branch, since nobody could foretell it.
+     * For each word of the first {@code count} blocks, in order, 0 if it is below the threshold, else the value.
+     * Branch-free: a random branch would be mispredicted.
      */
-    private void choose(int count, long threshold, float value, float[] chosen) {
+    void choose(int count, long threshold, float value, float[] chosen) {
         int bits = Float.floatToRawIntBits(value);
         long most = threshold - 1; // most - word is negative for words that are not below
         for (int i = 0; i < count; i++) {

@@ -8,7 +8,7 @@ import java.util.function.IntUnaryOperator;
 
 /**
  * Matrix products in plain Java: the specification of {@link VectorProducts}, and what a first token is computed with while
- * that is not compiled ({@link StartingKernels}). Each output is one chain of fused multiply-adds in the order of k.
+ * that is not compiled ({@link WarmUp}). Each output is one chain of fused multiply-adds in the order of k.
  *
  * <p>A word of a panel holds one number of f32, two of bf16 or four of int8 ({@link Panels}). Numbers at the same place of
  * their words make a plane, which is widened in one loop without gaps.
@@ -16,8 +16,8 @@ import java.util.function.IntUnaryOperator;
  * <p>Sums are floats kept as doubles. C2 makes no vectors of a loop that writes to one array of floats and reads another,
  * which may be the same; with two types it does, and the loop is three times as fast.
  */
-final class ScalarProducts {
-    private static final ValueLayout.OfFloat FLOAT = ScalarKernels.FLOAT;
+final class ScalarProducts implements Products {
+    private static final ValueLayout.OfFloat FLOAT = Panels.FLOAT;
 
     /** Panels that are multiplied side by side: of loops over fewer outputs C2's vectors do less. */
     static final int SIDE_BY_SIDE = 4;
@@ -30,8 +30,6 @@ final class ScalarProducts {
 
     /** Steps that go into the sums with one read and one write of each; of six C2 makes no vectors. */
     private static final int UNROLLED = 4;
-
-    private ScalarProducts() {}
 
     /** How words become numbers. */
     private enum Words {
@@ -53,31 +51,38 @@ final class ScalarProducts {
         }
     }
 
-    static void multiplyF32(Panels w, Rows x, Rows y) {
+    @Override
+    public void multiplyF32(Panels w, Rows x, Rows y) {
         multiply(Words.F32, w, x.data(), x::start, 1, y);
     }
 
-    static void multiplyBf16(Panels w, Rows x, Rows y) {
+    @Override
+    public void multiplyBf16(Panels w, Rows x, Rows y) {
         multiply(Words.BF16, w, x.data(), x::start, 1, y);
     }
 
-    static void multiplyInt8(Panels w, Rows x, Rows y) {
+    @Override
+    public void multiplyInt8(Panels w, Rows x, Rows y) {
         multiply(Words.INT8, w, x.data(), x::start, 1, y);
     }
 
-    static void multiplyF32(Panels w, RowTiles x, Rows y) {
+    @Override
+    public void multiplyF32(Panels w, RowTiles x, Rows y) {
         multiply(Words.F32, w, x.data(), x::start, RowTiles.STEP, y);
     }
 
-    static void multiplyBf16(Panels w, RowTiles x, Rows y) {
+    @Override
+    public void multiplyBf16(Panels w, RowTiles x, Rows y) {
         multiply(Words.BF16, w, x.data(), x::start, RowTiles.STEP, y);
     }
 
-    static void multiplyInt8(Panels w, RowTiles x, Rows y) {
+    @Override
+    public void multiplyInt8(Panels w, RowTiles x, Rows y) {
         multiply(Words.INT8, w, x.data(), x::start, RowTiles.STEP, y);
     }
 
-    static void addProductF32(Panels w, RowTiles x, MemorySegment y, long offset) {
+    @Override
+    public void addProductF32(Panels w, RowTiles x, MemorySegment y, long offset) {
         float[] weights = new float[w.depth() * Panels.WIDTH];
         MemorySegment.copy(w.data(), FLOAT, w.offset(), weights, 0, weights.length);
         double[] sums = new double[Panels.WIDTH];
@@ -90,6 +95,39 @@ final class ScalarProducts {
             for (int n = 0; n < sums.length; n++) {
                 y.set(FLOAT, row + n * 4L, (float) sums[n]);
             }
+        }
+    }
+
+    @Override
+    public int tileRows(int rows) {
+        return 0;
+    }
+
+    @Override
+    public int rowPanels(int bytes) {
+        return SIDE_BY_SIDE;
+    }
+
+    @Override
+    public void fillTile(Rows x, int row, int height, int depth, float[] to, int at) {
+        ScalarRowTiles.fill(x, row, height, 0, depth, to, at);
+    }
+
+    @Override
+    public void fillTilesAcross(Rows x, int columns, float[] to, int at, int stride) {
+        ScalarRowTiles.fillAcross(x, 0, columns, to, at, stride);
+    }
+
+    @Override
+    public void transpose(MemorySegment from, long fromOffset, MemorySegment to, long toOffset) {
+        float[] block = new float[Panels.WIDTH * Panels.WIDTH];
+        MemorySegment.copy(from, FLOAT, fromOffset, block, 0, block.length);
+        float[] row = new float[Panels.WIDTH];
+        for (int j = 0; j < Panels.WIDTH; j++) {
+            for (int k = 0; k < Panels.WIDTH; k++) {
+                row[k] = block[k * Panels.WIDTH + j];
+            }
+            MemorySegment.copy(row, 0, to, FLOAT, toOffset + j * 4L * Panels.WIDTH, Panels.WIDTH);
         }
     }
 
@@ -197,7 +235,7 @@ final class ScalarProducts {
                 return;
             }
             for (int p = 0; p < panels; p++) {
-                MemorySegment.copy(w.data(), ScalarKernels.INT, position(p, k), bits, 0, steps * words.lanes);
+                MemorySegment.copy(w.data(), Panels.INT, position(p, k), bits, 0, steps * words.lanes);
                 place(bits, stored, steps, words.lanes, lanes, p * words.lanes);
             }
             for (int i = 0; i < words.planes; i++) {

@@ -1,12 +1,15 @@
 package dev.causal4j.kernel;
 
-import static dev.causal4j.kernel.ScalarKernels.LANES;
+import static dev.causal4j.kernel.Elementary.LANES;
+import static dev.causal4j.kernel.Panels.FLOAT;
 
-/** The specification of what is read off a row of logits, and of the gradient that takes its place. */
-final class ScalarReductions {
-    private ScalarReductions() {}
+import dev.causal4j.compute.Rows;
+import java.lang.foreign.MemorySegment;
 
-    static float max(float[] x, int offset, int n) {
+/** The specification of {@link Reductions}. */
+final class ScalarReductions implements Reductions {
+    @Override
+    public float max(float[] x, int offset, int n) {
         float max = Float.NEGATIVE_INFINITY;
         for (int i = offset; i < offset + n; i++) {
             max = Math.max(max, x[i]);
@@ -14,24 +17,36 @@ final class ScalarReductions {
         return max;
     }
 
-    static float expSum(float[] x, int offset, int n, float max) {
+    @Override
+    public float sum(float[] x, int offset, int n) {
         float[] lanes = new float[LANES];
         for (int i = 0; i < n; i++) {
-            lanes[i % LANES] += ScalarKernels.exp(x[offset + i] - max);
+            lanes[i % LANES] += x[offset + i];
         }
-        return ScalarKernels.tree(lanes);
+        return Elementary.tree(lanes);
     }
 
-    static float expMoment(float[] x, int offset, int n, float max) {
+    @Override
+    public float expSum(float[] x, int offset, int n, float max) {
         float[] lanes = new float[LANES];
         for (int i = 0; i < n; i++) {
-            float d = Math.max(x[offset + i] - max, ScalarKernels.EXP_MIN);
-            lanes[i % LANES] = Math.fma(d, ScalarKernels.exp(d), lanes[i % LANES]);
+            lanes[i % LANES] += Elementary.exp(x[offset + i] - max);
         }
-        return ScalarKernels.tree(lanes);
+        return Elementary.tree(lanes);
     }
 
-    static int countAtLeast(float[] x, int offset, int n, float threshold) {
+    @Override
+    public float expMoment(float[] x, int offset, int n, float max) {
+        float[] lanes = new float[LANES];
+        for (int i = 0; i < n; i++) {
+            float d = Math.max(x[offset + i] - max, Elementary.EXP_MIN);
+            lanes[i % LANES] = Math.fma(d, Elementary.exp(d), lanes[i % LANES]);
+        }
+        return Elementary.tree(lanes);
+    }
+
+    @Override
+    public int countAtLeast(float[] x, int offset, int n, float threshold) {
         int count = 0;
         for (int i = offset; i < offset + n; i++) {
             count += x[i] >= threshold ? 1 : 0;
@@ -39,18 +54,79 @@ final class ScalarReductions {
         return count;
     }
 
-    static float sum(float[] x, int offset, int n) {
-        float[] lanes = new float[LANES];
-        for (int i = 0; i < n; i++) {
-            lanes[i % LANES] += x[offset + i];
+    @Override
+    public void addSquares(Panels w, double[] sums) {
+        float[] step = new float[Panels.WIDTH];
+        for (int k = 0; k < w.depth(); k++) {
+            MemorySegment.copy(w.data(), FLOAT, w.start(0) + k * 4L * Panels.WIDTH, step, 0, Panels.WIDTH);
+            for (int j = 0; j < Panels.WIDTH; j++) {
+                sums[j] += (double) step[j] * step[j];
+            }
         }
-        return ScalarKernels.tree(lanes);
     }
 
-    static void softmaxBackward(float[] x, int offset, int n, float max, float scale, float shift, float inverseCap) {
-        for (int i = offset; i < offset + n; i++) {
-            float ratio = x[i] * inverseCap;
-            x[i] = Math.fma(ScalarKernels.exp(x[i] - max), scale, shift) * Math.fma(-ratio, ratio, 1f);
+    @Override
+    public void layerNorm(float[] x, int xOffset, float[] gain, float[] bias, float epsilon, float[] y, int yOffset) {
+        int n = gain.length;
+        float mean = sum(x, xOffset, n) / n;
+        float scale = scale(x, xOffset, n, mean, epsilon);
+        for (int i = 0; i < n; i++) {
+            y[yOffset + i] = Math.fma((x[xOffset + i] - mean) * scale, gain[i], bias[i]);
+        }
+    }
+
+    /** 1 / sqrt(variance + epsilon). */
+    private static float scale(float[] x, int offset, int n, float mean, float epsilon) {
+        float[] lanes = new float[LANES];
+        for (int i = 0; i < n; i++) {
+            float d = x[offset + i] - mean;
+            lanes[i % LANES] = Math.fma(d, d, lanes[i % LANES]);
+        }
+        return Elementary.inverseDeviation(Elementary.tree(lanes), n, epsilon);
+    }
+
+    @Override
+    public void layerNormBackward(
+            float[] x, float[] dy, float[] dx, int offset, float[] gain, float epsilon, float[] moments, int at) {
+        int n = gain.length;
+        float mean = sum(x, offset, n) / n;
+        float scale = scale(x, offset, n, mean, epsilon);
+        moments[at] = mean;
+        moments[at + 1] = scale;
+        float[] gradients = new float[LANES];
+        float[] products = new float[LANES];
+        for (int i = 0; i < n; i++) {
+            float g = dy[offset + i] * gain[i];
+            gradients[i % LANES] += g;
+            products[i % LANES] = Math.fma(g, (x[offset + i] - mean) * scale, products[i % LANES]);
+        }
+        float meanGradient = Elementary.tree(gradients) / n;
+        float meanProduct = Elementary.tree(products) / n;
+        for (int i = 0; i < n; i++) {
+            float g = dy[offset + i] * gain[i] - meanGradient;
+            float h = (x[offset + i] - mean) * scale;
+            dx[offset + i] = Math.fma(Math.fma(-h, meanProduct, g), scale, dx[offset + i]);
+        }
+    }
+
+    @Override
+    public void addWeightedRows(
+            float[] p, int pOffset, int count, MemorySegment v, long vOffset, float[] out, int outOffset, int n) {
+        float[] row = new float[n];
+        for (int t = 0; t < count; t++) {
+            float weight = p[pOffset + t];
+            MemorySegment.copy(v, FLOAT, vOffset + t * 4L * n, row, 0, n);
+            for (int i = 0; i < n; i++) {
+                out[outOffset + i] = Math.fma(weight, row[i], out[outOffset + i]);
+            }
+        }
+    }
+
+    @Override
+    public void addFourWeightedRows(
+            Rows p, int row, int from, int count, MemorySegment v, long vOffset, Rows out, int n) {
+        for (int r = row; r < row + 4; r++) {
+            addWeightedRows(p.data(), p.start(r) + from, count, v, vOffset, out.data(), out.start(r), n);
         }
     }
 }

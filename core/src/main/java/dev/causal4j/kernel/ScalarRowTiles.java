@@ -11,7 +11,7 @@ final class ScalarRowTiles {
 
     private ScalarRowTiles() {}
 
-    /** Steps {@code begin} to {@code depth - 1} of {@link KernelSet#fillTile}. */
+    /** Steps {@code begin} to {@code depth - 1} of {@link Products#fillTile}. */
     static void fill(Rows x, int row, int height, int begin, int depth, float[] to, int at) {
         if (height == RowTiles.ROWS && row + height <= x.count()) {
             fillSix(x.data(), x.start(row), x.stride(), begin, depth, to, at);
@@ -47,7 +47,7 @@ final class ScalarRowTiles {
         }
     }
 
-    /** Tiles {@code begin} on of {@link KernelSet#fillTilesAcross}. */
+    /** Tiles {@code begin} on of {@link Products#fillTilesAcross}. */
     static void fillAcross(Rows x, int begin, int columns, float[] to, int at, int stride) {
         for (int tile = begin; tile < RowTiles.needed(columns); tile++) {
             for (int k = 0; k < x.count(); k++) {

@@ -17,7 +17,7 @@ import jdk.incubator.vector.VectorSpecies;
  * by multiply-adds: rows come in tiles of six ({@link RowTiles}), and a panel is widened to f32 once, into scratch that the
  * second-level cache holds, and then serves all tiles ({@link VectorTiles}).
  */
-final class VectorProducts {
+final class VectorProducts implements Products {
     static final VectorSpecies<Float> S = VectorWidth.floats();
     static final VectorSpecies<Integer> I = S.withLanes(int.class);
     static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
@@ -46,17 +46,20 @@ final class VectorProducts {
     /** Where a thread widens a panel to. */
     private static final ThreadLocal<MemorySegment> WIDE = ThreadLocal.withInitial(() -> MemorySegment.NULL);
 
-    private VectorProducts() {}
+    private static final ScalarProducts PLAIN = new ScalarProducts();
 
-    static int tileRows(int rows) {
+    @Override
+    public int tileRows(int rows) {
         return rows <= 1 ? 0 : rows <= FEW_ROWS ? RowTiles.FEW : RowTiles.ROWS;
     }
 
-    static int rowPanels(int bytes) {
+    @Override
+    public int rowPanels(int bytes) {
         return W < 16 || bytes == Float.BYTES ? 2 : 3;
     }
 
-    static void multiplyF32(Panels w, Rows x, Rows y) {
+    @Override
+    public void multiplyF32(Panels w, Rows x, Rows y) {
         int groups = w.count() * (Panels.WIDTH / (4 * W));
         for (int g = 0; g < groups; g += 2) {
             // An odd group at the end is paired with itself: the same results are stored twice.
@@ -71,7 +74,8 @@ final class VectorProducts {
         return panels >= 3 && panels != 4;
     }
 
-    static void multiplyBf16(Panels w, Rows x, Rows y) {
+    @Override
+    public void multiplyBf16(Panels w, Rows x, Rows y) {
         int p = 0;
         if (W == 16) {
             for (; threeOf(w.count() - p); p += 3) {
@@ -94,7 +98,8 @@ final class VectorProducts {
         }
     }
 
-    static void multiplyInt8(Panels w, Rows x, Rows y) {
+    @Override
+    public void multiplyInt8(Panels w, Rows x, Rows y) {
         int p = 0;
         if (W == 16) {
             for (; threeOf(w.count() - p); p += 3) {
@@ -116,7 +121,8 @@ final class VectorProducts {
         }
     }
 
-    static void multiplyF32(Panels w, RowTiles x, Rows y) {
+    @Override
+    public void multiplyF32(Panels w, RowTiles x, Rows y) {
         if (x.areFew()) {
             VectorFewRows.multiplyF32(w, x, y, READ_AHEAD);
             return;
@@ -126,7 +132,8 @@ final class VectorProducts {
         }
     }
 
-    static void multiplyBf16(Panels w, RowTiles x, Rows y) {
+    @Override
+    public void multiplyBf16(Panels w, RowTiles x, Rows y) {
         if (x.areFew()) {
             VectorFewRows.multiplyBf16(w, x, y, READ_AHEAD);
             return;
@@ -138,7 +145,8 @@ final class VectorProducts {
         }
     }
 
-    static void multiplyInt8(Panels w, RowTiles x, Rows y) {
+    @Override
+    public void multiplyInt8(Panels w, RowTiles x, Rows y) {
         if (x.areFew()) {
             VectorFewRows.multiplyInt8(w, x, y, READ_AHEAD);
             return;
@@ -147,6 +155,38 @@ final class VectorProducts {
         for (int p = 0; p < w.count(); p++) {
             widenInt8(w.data(), w.start(p), w.depth(), wide);
             VectorTiles.tiles(wide, 0, w.depth(), x, y, p * Panels.WIDTH);
+        }
+    }
+
+    @Override
+    public void addProductF32(Panels w, RowTiles x, MemorySegment y, long offset) {
+        VectorTiles.addTiles(w, x, y, offset);
+    }
+
+    @Override
+    public void fillTile(Rows x, int row, int height, int depth, float[] to, int at) {
+        if (W < 8) {
+            PLAIN.fillTile(x, row, height, depth, to, at);
+        } else {
+            VectorRowTiles.fill(x, row, height, depth, to, at);
+        }
+    }
+
+    @Override
+    public void fillTilesAcross(Rows x, int columns, float[] to, int at, int stride) {
+        if (W < 8) {
+            PLAIN.fillTilesAcross(x, columns, to, at, stride);
+        } else {
+            VectorRowTiles.fillAcross(x, columns, to, at, stride);
+        }
+    }
+
+    @Override
+    public void transpose(MemorySegment from, long fromOffset, MemorySegment to, long toOffset) {
+        if (W < 8) {
+            PLAIN.transpose(from, fromOffset, to, toOffset);
+        } else {
+            VectorTransposition.transpose(from, fromOffset, to, toOffset);
         }
     }
 

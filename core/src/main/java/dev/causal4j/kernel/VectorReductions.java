@@ -1,154 +1,328 @@
 package dev.causal4j.kernel;
 
-import static dev.causal4j.kernel.ScalarKernels.LANES;
+import static dev.causal4j.kernel.Elementary.LANES;
 
+import dev.causal4j.compute.Rows;
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
+import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
-/** The twin of {@link ScalarReductions}: the same 16 lanes and tree, W lanes at once. */
-final class VectorReductions {
+/**
+ * The twin of {@link ScalarReductions}. A sum takes its 16 lanes W at a time, in 16 / W passes over a row that is near, and
+ * then the numbers after the last whole 16.
+ */
+final class VectorReductions implements Reductions {
     private static final VectorSpecies<Float> S = VectorWidth.floats();
+    private static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
     private static final int W = S.length();
 
-    /** Where a thread lays the 16 lanes of a sum down. */
-    private static final ThreadLocal<float[]> LANES_OF_SUM = ThreadLocal.withInitial(() -> new float[LANES]);
+    /** As many bits of double, and the floats that fill them. */
+    private static final VectorSpecies<Double> D = S.withLanes(double.class);
 
-    private VectorReductions() {}
+    private static final VectorSpecies<Float> HALF =
+            VectorSpecies.of(float.class, VectorShape.forBitSize(S.vectorBitSize() / 2));
 
-    /**
-     * The lanes of a sum, of which {@code a} has the first W, until this thread asks again. In two methods of at most 35
-     * bytes of code: what takes a vector must be inlined, or C2 boxes the vector in every turn of the loop it comes from.
-     */
-    static float[] lanes(FloatVector a, FloatVector b, FloatVector c, FloatVector d) {
-        float[] lanes = scratch();
-        a.intoArray(lanes, 0);
-        if (W < 16) {
-            storeRest(lanes, b, c, d);
-        }
-        return lanes;
+    private static final ScalarReductions REST = new ScalarReductions();
+
+    private static FloatVector at(float[] x, int i) {
+        return FloatVector.fromArray(S, x, i);
     }
 
-    private static float[] scratch() {
-        return LANES_OF_SUM.get();
+    private static int whole(int n) {
+        return n / LANES * LANES;
     }
 
-    private static void storeRest(float[] lanes, FloatVector b, FloatVector c, FloatVector d) {
-        b.intoArray(lanes, W);
-        if (W < 8) {
-            c.intoArray(lanes, 8);
-            d.intoArray(lanes, 12);
-        }
-    }
-
-    static float max(float[] x, int offset, int n) {
+    @Override
+    public float max(float[] x, int offset, int n) {
         FloatVector a = FloatVector.broadcast(S, Float.NEGATIVE_INFINITY), b = a;
         int i = offset;
         for (; i + 2 * W <= offset + n; i += 2 * W) {
-            a = a.max(FloatVector.fromArray(S, x, i));
-            b = b.max(FloatVector.fromArray(S, x, i + W));
+            a = a.max(at(x, i));
+            b = b.max(at(x, i + W));
         }
-        float max = a.max(b).reduceLanes(VectorOperators.MAX);
-        return Math.max(max, ScalarReductions.max(x, i, offset + n - i));
+        return Math.max(a.max(b).reduceLanes(VectorOperators.MAX), REST.max(x, i, offset + n - i));
     }
 
-    static float expSum(float[] x, int offset, int n, float max) {
-        int whole = n / LANES * LANES;
-        FloatVector m = FloatVector.broadcast(S, max);
-        FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
-        for (int i = offset; i < offset + whole; i += LANES) {
-            a = a.add(expOf(x, i, m));
-            if (W < 16) {
-                b = b.add(expOf(x, i + W, m));
+    @Override
+    public float sum(float[] x, int offset, int n) {
+        float[] lanes = new float[LANES];
+        int end = offset + whole(n);
+        for (int j = 0; j < LANES; j += W) {
+            FloatVector a = FloatVector.zero(S);
+            for (int i = offset + j; i < end; i += LANES) {
+                a = a.add(at(x, i));
             }
-            if (W < 8) {
-                c = c.add(expOf(x, i + 2 * W, m));
-                d = d.add(expOf(x, i + 3 * W, m));
+            a.intoArray(lanes, j);
+        }
+        for (int i = whole(n); i < n; i++) {
+            lanes[i % LANES] += x[offset + i];
+        }
+        return Elementary.tree(lanes);
+    }
+
+    @Override
+    public float expSum(float[] x, int offset, int n, float max) {
+        float[] lanes = new float[LANES];
+        int end = offset + whole(n);
+        for (int j = 0; j < LANES; j += W) {
+            FloatVector a = FloatVector.zero(S);
+            for (int i = offset + j; i < end; i += LANES) {
+                a = a.add(VectorElementwise.exp(at(x, i).sub(max)));
             }
+            a.intoArray(lanes, j);
         }
-        float[] lanes = lanes(a, b, c, d);
-        for (int i = whole; i < n; i++) {
-            lanes[i % LANES] += ScalarKernels.exp(x[offset + i] - max);
+        for (int i = whole(n); i < n; i++) {
+            lanes[i % LANES] += Elementary.exp(x[offset + i] - max);
         }
-        return ScalarKernels.tree(lanes);
+        return Elementary.tree(lanes);
     }
 
-    private static FloatVector expOf(float[] x, int i, FloatVector max) {
-        return VectorKernels.exp(FloatVector.fromArray(S, x, i).sub(max));
-    }
-
-    static float expMoment(float[] x, int offset, int n, float max) {
-        int whole = n / LANES * LANES;
-        FloatVector m = FloatVector.broadcast(S, max);
-        FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
-        for (int i = offset; i < offset + whole; i += LANES) {
-            a = addMoment(x, i, m, a);
-            if (W < 16) {
-                b = addMoment(x, i + W, m, b);
+    @Override
+    public float expMoment(float[] x, int offset, int n, float max) {
+        float[] lanes = new float[LANES];
+        int end = offset + whole(n);
+        for (int j = 0; j < LANES; j += W) {
+            FloatVector a = FloatVector.zero(S);
+            for (int i = offset + j; i < end; i += LANES) {
+                FloatVector d = at(x, i).sub(max).max(Elementary.EXP_MIN);
+                a = d.fma(VectorElementwise.exp(d), a);
             }
-            if (W < 8) {
-                c = addMoment(x, i + 2 * W, m, c);
-                d = addMoment(x, i + 3 * W, m, d);
-            }
+            a.intoArray(lanes, j);
         }
-        float[] lanes = lanes(a, b, c, d);
-        for (int i = whole; i < n; i++) {
-            float e = Math.max(x[offset + i] - max, ScalarKernels.EXP_MIN);
-            lanes[i % LANES] = Math.fma(e, ScalarKernels.exp(e), lanes[i % LANES]);
+        for (int i = whole(n); i < n; i++) {
+            float d = Math.max(x[offset + i] - max, Elementary.EXP_MIN);
+            lanes[i % LANES] = Math.fma(d, Elementary.exp(d), lanes[i % LANES]);
         }
-        return ScalarKernels.tree(lanes);
+        return Elementary.tree(lanes);
     }
 
-    private static FloatVector addMoment(float[] x, int i, FloatVector max, FloatVector sum) {
-        FloatVector d = FloatVector.fromArray(S, x, i).sub(max).max(ScalarKernels.EXP_MIN);
-        return d.fma(VectorKernels.exp(d), sum);
-    }
-
-    static int countAtLeast(float[] x, int offset, int n, float threshold) {
+    @Override
+    public int countAtLeast(float[] x, int offset, int n, float threshold) {
         FloatVector t = FloatVector.broadcast(S, threshold);
         int count = 0;
         int i = offset;
         for (; i + W <= offset + n; i += W) {
-            count += FloatVector.fromArray(S, x, i)
-                    .compare(VectorOperators.GE, t)
-                    .trueCount();
+            count += at(x, i).compare(VectorOperators.GE, t).trueCount();
         }
-        return count + ScalarReductions.countAtLeast(x, i, offset + n - i, threshold);
+        return count + REST.countAtLeast(x, i, offset + n - i, threshold);
     }
 
-    static float sum(float[] x, int offset, int n) {
-        int whole = n / LANES * LANES;
-        FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
-        for (int i = offset; i < offset + whole; i += LANES) {
-            a = a.add(FloatVector.fromArray(S, x, i));
-            if (W < 16) {
-                b = b.add(FloatVector.fromArray(S, x, i + W));
+    @Override
+    public void addSquares(Panels w, double[] sums) {
+        int n = D.length();
+        for (int j = 0; j < Panels.WIDTH; j += 4 * n) {
+            DoubleVector a = DoubleVector.fromArray(D, sums, j);
+            DoubleVector b = DoubleVector.fromArray(D, sums, j + n);
+            DoubleVector c = DoubleVector.fromArray(D, sums, j + 2 * n);
+            DoubleVector d = DoubleVector.fromArray(D, sums, j + 3 * n);
+            for (int k = 0; k < w.depth(); k++) {
+                long o = w.start(0) + (k * (long) Panels.WIDTH + j) * 4;
+                a = addSquare(w.data(), o, a);
+                b = addSquare(w.data(), o + 4L * n, b);
+                c = addSquare(w.data(), o + 8L * n, c);
+                d = addSquare(w.data(), o + 12L * n, d);
             }
-            if (W < 8) {
-                c = c.add(FloatVector.fromArray(S, x, i + 2 * W));
-                d = d.add(FloatVector.fromArray(S, x, i + 3 * W));
-            }
+            a.intoArray(sums, j);
+            b.intoArray(sums, j + n);
+            c.intoArray(sums, j + 2 * n);
+            d.intoArray(sums, j + 3 * n);
         }
-        float[] lanes = lanes(a, b, c, d);
-        for (int i = whole; i < n; i++) {
-            lanes[i % LANES] += x[offset + i];
-        }
-        return ScalarKernels.tree(lanes);
     }
 
-    static void softmaxBackward(float[] x, int offset, int n, float max, float scale, float shift, float inverseCap) {
-        FloatVector one = FloatVector.broadcast(S, 1f);
+    /** The product is exact, so one rounding is the same as two. */
+    private static DoubleVector addSquare(MemorySegment data, long offset, DoubleVector sums) {
+        DoubleVector x = (DoubleVector)
+                FloatVector.fromMemorySegment(HALF, data, offset, LE).convertShape(VectorOperators.F2D, D, 0);
+        return x.fma(x, sums);
+    }
+
+    @Override
+    public void layerNorm(float[] x, int xOffset, float[] gain, float[] bias, float epsilon, float[] y, int yOffset) {
+        int n = gain.length;
+        float mean = sum(x, xOffset, n) / n;
+        float scale = scale(x, xOffset, n, mean, epsilon);
+        int i = 0;
+        for (; i + W <= n; i += W) {
+            normal(x, xOffset + i, mean, scale).fma(at(gain, i), at(bias, i)).intoArray(y, yOffset + i);
+        }
+        for (; i < n; i++) {
+            y[yOffset + i] = Math.fma((x[xOffset + i] - mean) * scale, gain[i], bias[i]);
+        }
+    }
+
+    private static FloatVector normal(float[] x, int i, float mean, float scale) {
+        return at(x, i).sub(mean).mul(scale);
+    }
+
+    /** 1 / sqrt(variance + epsilon). */
+    private static float scale(float[] x, int offset, int n, float mean, float epsilon) {
+        float[] lanes = new float[LANES];
+        int end = offset + whole(n);
+        for (int j = 0; j < LANES; j += W) {
+            FloatVector a = FloatVector.zero(S);
+            for (int i = offset + j; i < end; i += LANES) {
+                FloatVector d = at(x, i).sub(mean);
+                a = d.fma(d, a);
+            }
+            a.intoArray(lanes, j);
+        }
+        for (int i = whole(n); i < n; i++) {
+            float d = x[offset + i] - mean;
+            lanes[i % LANES] = Math.fma(d, d, lanes[i % LANES]);
+        }
+        return Elementary.inverseDeviation(Elementary.tree(lanes), n, epsilon);
+    }
+
+    @Override
+    public void layerNormBackward(
+            float[] x, float[] dy, float[] dx, int offset, float[] gain, float epsilon, float[] moments, int at) {
+        int n = gain.length;
+        float mean = sum(x, offset, n) / n;
+        float scale = scale(x, offset, n, mean, epsilon);
+        moments[at] = mean;
+        moments[at + 1] = scale;
+        float[] gradients = new float[LANES];
+        float[] products = new float[LANES];
+        for (int j = 0; j < LANES; j += W) {
+            FloatVector a = FloatVector.zero(S), b = a;
+            for (int i = j; i < whole(n); i += LANES) {
+                FloatVector g = at(dy, offset + i).mul(at(gain, i));
+                a = a.add(g);
+                b = g.fma(normal(x, offset + i, mean, scale), b);
+            }
+            a.intoArray(gradients, j);
+            b.intoArray(products, j);
+        }
+        for (int i = whole(n); i < n; i++) {
+            float g = dy[offset + i] * gain[i];
+            gradients[i % LANES] += g;
+            products[i % LANES] = Math.fma(g, (x[offset + i] - mean) * scale, products[i % LANES]);
+        }
+        float meanGradient = Elementary.tree(gradients) / n;
+        float meanProduct = Elementary.tree(products) / n;
+        FloatVector product = FloatVector.broadcast(S, meanProduct);
         FloatVector scales = FloatVector.broadcast(S, scale);
-        FloatVector shifts = FloatVector.broadcast(S, shift);
-        int i = offset;
-        for (; i + W <= offset + n; i += W) {
-            FloatVector v = FloatVector.fromArray(S, x, i);
-            FloatVector ratio = v.mul(inverseCap);
-            VectorKernels.exp(v.sub(max))
-                    .fma(scales, shifts)
-                    .mul(ratio.neg().fma(ratio, one))
-                    .intoArray(x, i);
+        int i = 0;
+        for (; i + W <= n; i += W) {
+            FloatVector g = at(dy, offset + i).mul(at(gain, i)).sub(meanGradient);
+            FloatVector h = normal(x, offset + i, mean, scale);
+            h.neg().fma(product, g).fma(scales, at(dx, offset + i)).intoArray(dx, offset + i);
         }
-        ScalarReductions.softmaxBackward(x, i, offset + n - i, max, scale, shift, inverseCap);
+        for (; i < n; i++) {
+            float g = dy[offset + i] * gain[i] - meanGradient;
+            float h = (x[offset + i] - mean) * scale;
+            dx[offset + i] = Math.fma(Math.fma(-h, meanProduct, g), scale, dx[offset + i]);
+        }
+    }
+
+    private static FloatVector f32(MemorySegment m, long offset) {
+        return FloatVector.fromMemorySegment(S, m, offset, LE);
+    }
+
+    @Override
+    public void addWeightedRows(
+            float[] p, int pOffset, int count, MemorySegment v, long vOffset, float[] out, int outOffset, int n) {
+        int i = 0;
+        for (; i + 4 * W <= n; i += 4 * W) {
+            FloatVector a = FloatVector.fromArray(S, out, outOffset + i);
+            FloatVector b = FloatVector.fromArray(S, out, outOffset + i + W);
+            FloatVector c = FloatVector.fromArray(S, out, outOffset + i + 2 * W);
+            FloatVector d = FloatVector.fromArray(S, out, outOffset + i + 3 * W);
+            for (int t = 0; t < count; t++) {
+                long o = vOffset + 4L * ((long) t * n + i);
+                FloatVector weight = FloatVector.broadcast(S, p[pOffset + t]);
+                a = weight.fma(f32(v, o), a);
+                b = weight.fma(f32(v, o + 4L * W), b);
+                c = weight.fma(f32(v, o + 8L * W), c);
+                d = weight.fma(f32(v, o + 12L * W), d);
+            }
+            a.intoArray(out, outOffset + i);
+            b.intoArray(out, outOffset + i + W);
+            c.intoArray(out, outOffset + i + 2 * W);
+            d.intoArray(out, outOffset + i + 3 * W);
+        }
+        if (i < n) {
+            addWeightedColumns(p, pOffset, count, v, vOffset, out, outOffset, i, n);
+        }
+    }
+
+    /** Columns {@code from} on: fewer than a loop over several vectors takes. */
+    private static void addWeightedColumns(
+            float[] p,
+            int pOffset,
+            int count,
+            MemorySegment v,
+            long vOffset,
+            float[] out,
+            int outOffset,
+            int from,
+            int n) {
+        int i = from;
+        for (; i + W <= n; i += W) {
+            FloatVector a = FloatVector.fromArray(S, out, outOffset + i);
+            for (int t = 0; t < count; t++) {
+                FloatVector weight = FloatVector.broadcast(S, p[pOffset + t]);
+                a = weight.fma(f32(v, vOffset + 4L * ((long) t * n + i)), a);
+            }
+            a.intoArray(out, outOffset + i);
+        }
+        for (; i < n; i++) {
+            float a = out[outOffset + i];
+            for (int t = 0; t < count; t++) {
+                a = Math.fma(p[pOffset + t], v.get(Panels.FLOAT, vOffset + 4L * ((long) t * n + i)), a);
+            }
+            out[outOffset + i] = a;
+        }
+    }
+
+    @Override
+    public void addFourWeightedRows(
+            Rows p, int row, int from, int count, MemorySegment v, long vOffset, Rows out, int n) {
+        float[] weights = p.data(), sums = out.data();
+        int p0 = p.start(row) + from,
+                p1 = p.start(row + 1) + from,
+                p2 = p.start(row + 2) + from,
+                p3 = p.start(row + 3) + from;
+        int o0 = out.start(row), o1 = out.start(row + 1), o2 = out.start(row + 2), o3 = out.start(row + 3);
+        int i = 0;
+        for (; i + 2 * W <= n; i += 2 * W) {
+            FloatVector a0 = FloatVector.fromArray(S, sums, o0 + i), b0 = FloatVector.fromArray(S, sums, o0 + i + W);
+            FloatVector a1 = FloatVector.fromArray(S, sums, o1 + i), b1 = FloatVector.fromArray(S, sums, o1 + i + W);
+            FloatVector a2 = FloatVector.fromArray(S, sums, o2 + i), b2 = FloatVector.fromArray(S, sums, o2 + i + W);
+            FloatVector a3 = FloatVector.fromArray(S, sums, o3 + i), b3 = FloatVector.fromArray(S, sums, o3 + i + W);
+            for (int t = 0; t < count; t++) {
+                long at = vOffset + 4L * ((long) t * n + i);
+                FloatVector a = f32(v, at), b = f32(v, at + 4L * W), weight;
+                weight = FloatVector.broadcast(S, weights[p0 + t]);
+                a0 = weight.fma(a, a0);
+                b0 = weight.fma(b, b0);
+                weight = FloatVector.broadcast(S, weights[p1 + t]);
+                a1 = weight.fma(a, a1);
+                b1 = weight.fma(b, b1);
+                weight = FloatVector.broadcast(S, weights[p2 + t]);
+                a2 = weight.fma(a, a2);
+                b2 = weight.fma(b, b2);
+                weight = FloatVector.broadcast(S, weights[p3 + t]);
+                a3 = weight.fma(a, a3);
+                b3 = weight.fma(b, b3);
+            }
+            a0.intoArray(sums, o0 + i);
+            b0.intoArray(sums, o0 + i + W);
+            a1.intoArray(sums, o1 + i);
+            b1.intoArray(sums, o1 + i + W);
+            a2.intoArray(sums, o2 + i);
+            b2.intoArray(sums, o2 + i + W);
+            a3.intoArray(sums, o3 + i);
+            b3.intoArray(sums, o3 + i + W);
+        }
+        if (i < n) {
+            for (int r = row; r < row + 4; r++) {
+                addWeightedColumns(weights, p.start(r) + from, count, v, vOffset, sums, out.start(r), i, n);
+            }
+        }
     }
 }

@@ -42,7 +42,7 @@ final class VectorTiles {
         for (int row = 0, tile = x.offset(); row < x.count(); row += RowTiles.ROWS, tile += x.stride()) {
             int count = Math.min(RowTiles.ROWS, x.count() - row) * Panels.WIDTH;
             long out = offset + (long) row * F32_STEP;
-            MemorySegment.copy(y, ScalarKernels.FLOAT, out, sums, 0, count);
+            MemorySegment.copy(y, Panels.FLOAT, out, sums, 0, count);
             if (W == 16) {
                 addTileOf64(w.data(), w.offset(), w.depth(), x.data(), tile, sums);
             } else {
@@ -50,7 +50,7 @@ final class VectorTiles {
                     addTileOf2W(w.data(), w.offset() + j * 4L, w.depth(), x.data(), tile, sums, j);
                 }
             }
-            MemorySegment.copy(sums, 0, y, ScalarKernels.FLOAT, out, count);
+            MemorySegment.copy(sums, 0, y, Panels.FLOAT, out, count);
         }
     }
 

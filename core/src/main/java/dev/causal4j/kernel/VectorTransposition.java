@@ -6,7 +6,7 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * The twin of {@link ScalarBackward#transpose}: eight by eight numbers at once, in vectors of 256 bits whatever the machine
+ * The twin of {@link ScalarProducts#transpose}: eight by eight numbers at once, in vectors of 256 bits whatever the machine
  * has. Numbers are moved as ints, so nothing can become of a NaN.
  *
  * <p>Rows that lie 1, then 2, then 4 apart are a pair: the lower gets the columns with that bit off from both, the upper
@@ -18,7 +18,7 @@ final class VectorTransposition {
     private static final int W = S.length();
 
     /** Bytes of a row of the block. */
-    private static final long ROW = 4L * Kernels.PANEL;
+    private static final long ROW = 4L * Panels.WIDTH;
 
     static final IntVector LOW_1 = lanes(1, 0);
     static final IntVector HIGH_1 = lanes(1, 1);
@@ -39,8 +39,8 @@ final class VectorTransposition {
     }
 
     static void transpose(MemorySegment from, long fromOffset, MemorySegment to, long toOffset) {
-        for (int k = 0; k < Kernels.PANEL; k += W) {
-            for (int j = 0; j < Kernels.PANEL; j += W) {
+        for (int k = 0; k < Panels.WIDTH; k += W) {
+            for (int j = 0; j < Panels.WIDTH; j += W) {
                 eight(from, fromOffset + k * ROW + j * 4L, to, toOffset + j * ROW + k * 4L);
             }
         }

@@ -22,7 +22,7 @@ class HeadProcessTest {
         String expected = Digest.ofAll();
         assertThat(digest("scalar")).isEqualTo(expected);
         int widest = Math.min(FloatVector.SPECIES_PREFERRED.vectorBitSize(), 512);
-        assertThat(Kernels.running()).isEqualTo("vector" + widest);
+        assertThat(Kernels.state()).isEqualTo("vector" + widest);
         for (int bits = 128; bits < widest; bits *= 2) {
             assertThat(digest("vector" + bits)).as("%d bits", bits).isEqualTo(expected);
         }
@@ -41,7 +41,7 @@ class HeadProcessTest {
 
         public static void main(String[] args) {
             String digest = ofAll();
-            System.out.println("kernels " + Kernels.running());
+            System.out.println("kernels " + Kernels.state());
             System.out.println(digest);
         }
 

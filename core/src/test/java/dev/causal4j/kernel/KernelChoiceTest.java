@@ -72,7 +72,7 @@ class KernelChoiceTest {
         private Show() {}
 
         public static void main(String[] args) {
-            System.out.println("kernels " + Kernels.running());
+            System.out.println("kernels " + Kernels.state());
         }
     }
 }

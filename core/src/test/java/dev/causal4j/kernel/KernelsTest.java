@@ -22,7 +22,7 @@ class KernelsTest {
     @Test
     void theTestsRunOnTheKernelsTheyAsk() {
         String asked = System.getProperty(Kernels.PROPERTY);
-        assertThat(Kernels.running()).isEqualTo("vector".equals(asked) ? "vector" + VectorWidth.available() : asked);
+        assertThat(Kernels.state()).isEqualTo("vector".equals(asked) ? "vector" + VectorWidth.available() : asked);
     }
 
     @Test
@@ -101,16 +101,16 @@ class KernelsTest {
         float[][] v = new float[positions][headSize];
         // What lies behind the last position must not matter.
         for (long i = 0; i < keys.byteSize(); i += 4) {
-            keys.set(ScalarKernels.FLOAT, i, Float.NaN);
-            values.set(ScalarKernels.FLOAT, i, Float.NaN);
+            keys.set(Panels.FLOAT, i, Float.NaN);
+            values.set(Panels.FLOAT, i, Float.NaN);
         }
         for (int t = 0; t < positions; t++) {
             for (int i = 0; i < headSize; i++) {
                 k[t][i] = (float) random.nextGaussian();
                 v[t][i] = (float) random.nextGaussian();
                 long block = t / 64 * 64L * headSize;
-                keys.set(ScalarKernels.FLOAT, (block + i * 64L + t % 64) * 4, k[t][i]);
-                values.set(ScalarKernels.FLOAT, (block + t % 64L * headSize + i) * 4, v[t][i]);
+                keys.set(Panels.FLOAT, (block + i * 64L + t % 64) * 4, k[t][i]);
+                values.set(Panels.FLOAT, (block + t % 64L * headSize + i) * 4, v[t][i]);
             }
         }
         float[] q = new float[rows * headSize];

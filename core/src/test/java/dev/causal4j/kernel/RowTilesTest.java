@@ -16,7 +16,7 @@ class RowTilesTest {
     private static final float UNTOUCHED = -12345f;
 
     private final Random random = new Random(3);
-    private final KernelSet[] twins = {new ScalarKernels(), new VectorKernels()};
+    private final KernelSet[] twins = {KernelSet.scalar(), KernelSet.vector()};
 
     @ParameterizedTest
     @ValueSource(ints = {RowTiles.ROWS, RowTiles.FEW})
@@ -26,7 +26,7 @@ class RowTilesTest {
                 Rows x = new Rows(numbers(5 + (2 + count) * (depth + 3)), 5, depth + 3, 2 + count);
                 for (KernelSet set : twins) {
                     float[] tile = untouched(3 + depth * RowTiles.STEP + 3);
-                    set.fillTile(x, 2, height, depth, tile, 3);
+                    set.products().fillTile(x, 2, height, depth, tile, 3);
                     for (int k = 0; k < depth; k++) {
                         for (int r = 0; r < height; r++) {
                             float expected = x.data()[x.start(2 + Math.min(r, count - 1)) + k];
@@ -51,7 +51,7 @@ class RowTilesTest {
                 int stride = rows * RowTiles.STEP + 3;
                 for (KernelSet set : twins) {
                     float[] actual = untouched(2 + tiles * stride);
-                    set.fillTilesAcross(x, columns, actual, 2, stride);
+                    set.products().fillTilesAcross(x, columns, actual, 2, stride);
                     for (int c = 0; c < tiles * RowTiles.ROWS; c++) {
                         int tile = 2 + c / RowTiles.ROWS * stride;
                         for (int k = 0; k < rows; k++) {

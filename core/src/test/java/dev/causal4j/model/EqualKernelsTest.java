@@ -40,7 +40,7 @@ class EqualKernelsTest {
     }
 
     private static void assertAgrees(String kernels, String... flags) throws IOException, InterruptedException {
-        assertThat(Kernels.running()).isEqualTo("vector" + Math.min(WIDEST, 512));
+        assertThat(Kernels.state()).isEqualTo("vector" + Math.min(WIDEST, 512));
         List<String> lines = JavaProcess.run(0, List.of(flags), Digest.class);
         assertThat(lines).contains("ran on " + kernels).containsAll(OWN);
     }
@@ -54,7 +54,7 @@ class EqualKernelsTest {
 
         public static void main(String[] args) {
             lines().forEach(System.out::println);
-            System.out.println("ran on " + Kernels.running());
+            System.out.println("ran on " + Kernels.state());
         }
 
         static List<String> lines() {

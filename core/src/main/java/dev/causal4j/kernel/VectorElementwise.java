@@ -1,0 +1,167 @@
+package dev.causal4j.kernel;
+
+import java.lang.foreign.MemorySegment;
+import java.nio.ByteOrder;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * The twin of {@link ScalarElementwise} on the Vector API: W numbers at once, W being 4, 8 or 16, and the specification for
+ * those after them. Vectors live in locals only: in a field, an array or a lambda C2 would box them.
+ */
+final class VectorElementwise implements Elementwise {
+    private static final VectorSpecies<Float> S = VectorWidth.floats();
+    private static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
+    private static final int W = S.length();
+    private static final ScalarElementwise REST = new ScalarElementwise();
+
+    @Override
+    public void exp(float[] x, int offset, int n, float max) {
+        int i = offset;
+        for (; i + W <= offset + n; i += W) {
+            exp(FloatVector.fromArray(S, x, i).sub(max)).intoArray(x, i);
+        }
+        REST.exp(x, i, offset + n - i, max);
+    }
+
+    @Override
+    public void tanh(float[] x, int offset, int n) {
+        int i = offset;
+        for (; i + W <= offset + n; i += W) {
+            tanh(FloatVector.fromArray(S, x, i)).intoArray(x, i);
+        }
+        REST.tanh(x, i, offset + n - i);
+    }
+
+    @Override
+    public void gelu(float[] x, int offset, int n) {
+        int i = offset;
+        for (; i + W <= offset + n; i += W) {
+            FloatVector v = FloatVector.fromArray(S, x, i);
+            FloatVector u = v.mul(Elementary.GELU_CUBE).mul(v).fma(v, v).mul(Elementary.GELU_SCALE);
+            v.div(exp(u.add(u).neg()).add(1f)).intoArray(x, i);
+        }
+        REST.gelu(x, i, offset + n - i);
+    }
+
+    @Override
+    public void geluBackward(float[] x, float[] dy, int offset, int n) {
+        FloatVector one = FloatVector.broadcast(S, 1f);
+        int i = offset;
+        for (; i + W <= offset + n; i += W) {
+            FloatVector v = FloatVector.fromArray(S, x, i);
+            FloatVector u = v.mul(Elementary.GELU_CUBE).mul(v).fma(v, v).mul(Elementary.GELU_SCALE);
+            FloatVector s = one.div(exp(u.add(u).neg()).add(one));
+            FloatVector slope = v.mul(3 * Elementary.GELU_CUBE).fma(v, one).mul(Elementary.GELU_SCALE);
+            v.mul(s)
+                    .mul(one.sub(s))
+                    .fma(slope.add(slope), s)
+                    .mul(FloatVector.fromArray(S, dy, i))
+                    .intoArray(dy, i);
+        }
+        REST.geluBackward(x, dy, i, offset + n - i);
+    }
+
+    @Override
+    public void softmaxBackward(float[] x, int offset, int n, float max, float scale, float shift, float inverseCap) {
+        FloatVector one = FloatVector.broadcast(S, 1f);
+        FloatVector scales = FloatVector.broadcast(S, scale);
+        FloatVector shifts = FloatVector.broadcast(S, shift);
+        int i = offset;
+        for (; i + W <= offset + n; i += W) {
+            FloatVector v = FloatVector.fromArray(S, x, i);
+            FloatVector ratio = v.mul(inverseCap);
+            exp(v.sub(max)).fma(scales, shifts).mul(ratio.neg().fma(ratio, one)).intoArray(x, i);
+        }
+        REST.softmaxBackward(x, i, offset + n - i, max, scale, shift, inverseCap);
+    }
+
+    @Override
+    public void add(float[] x, int xOffset, float[] y, int yOffset, int n) {
+        int i = 0;
+        for (; i + W <= n; i += W) {
+            FloatVector sum = FloatVector.fromArray(S, y, yOffset + i).add(FloatVector.fromArray(S, x, xOffset + i));
+            sum.intoArray(y, yOffset + i);
+        }
+        REST.add(x, xOffset + i, y, yOffset + i, n - i);
+    }
+
+    @Override
+    public void scale(float[] x, int xOffset, float[] y, int yOffset, int n) {
+        int i = 0;
+        for (; i + W <= n; i += W) {
+            FloatVector product =
+                    FloatVector.fromArray(S, y, yOffset + i).mul(FloatVector.fromArray(S, x, xOffset + i));
+            product.intoArray(y, yOffset + i);
+        }
+        REST.scale(x, xOffset + i, y, yOffset + i, n - i);
+    }
+
+    @Override
+    public void adamW(AdamWStep step, AdamWStep.Numbers numbers) {
+        for (int i = 0; i < numbers.count(); i += W) {
+            long o = numbers.offset() + i * 4L;
+            FloatVector g = f32(numbers.gradient(), o).mul(step.gradientScale());
+            FloatVector m = f32(numbers.first(), o);
+            m = m.add(g.sub(m).mul(step.meanShare()));
+            FloatVector v = f32(numbers.second(), o)
+                    .mul(step.squareKept())
+                    .add(g.mul(step.squareShare()).mul(g));
+            FloatVector divisor = v.sqrt().div(step.correction()).add(step.epsilon());
+            m.intoMemorySegment(numbers.first(), o, LE);
+            v.intoMemorySegment(numbers.second(), o, LE);
+            f32(numbers.weights(), o)
+                    .mul(step.weightKept())
+                    .sub(m.div(divisor).mul(step.size()))
+                    .intoMemorySegment(numbers.weights(), o, LE);
+        }
+    }
+
+    private static FloatVector f32(MemorySegment m, long offset) {
+        return FloatVector.fromMemorySegment(S, m, offset, LE);
+    }
+
+    static FloatVector exp(FloatVector x) {
+        FloatVector low = FloatVector.broadcast(S, Elementary.EXP_MIN);
+        FloatVector high = FloatVector.broadcast(S, Elementary.EXP_MAX);
+        FloatVector bounded = x.blend(low, x.compare(VectorOperators.LT, low));
+        bounded = bounded.blend(high, bounded.compare(VectorOperators.GT, high));
+        FloatVector shifted =
+                bounded.fma(FloatVector.broadcast(S, Elementary.LOG2_E), FloatVector.broadcast(S, Elementary.ROUND));
+        FloatVector n = shifted.sub(Elementary.ROUND);
+        FloatVector r = n.fma(FloatVector.broadcast(S, -Elementary.LN2_HIGH), bounded);
+        r = n.fma(FloatVector.broadcast(S, -Elementary.LN2_LOW), r);
+        FloatVector q = FloatVector.broadcast(S, Elementary.EXP_6).fma(r, FloatVector.broadcast(S, Elementary.EXP_5));
+        q = q.fma(r, FloatVector.broadcast(S, Elementary.EXP_4));
+        q = q.fma(r, FloatVector.broadcast(S, Elementary.EXP_3));
+        q = q.fma(r, FloatVector.broadcast(S, Elementary.EXP_2));
+        FloatVector one = FloatVector.broadcast(S, 1f);
+        FloatVector p = q.fma(r, one).fma(r, one);
+        IntVector power = shifted.reinterpretAsInts().sub(Float.floatToRawIntBits(Elementary.ROUND));
+        IntVector half = power.lanewise(VectorOperators.ASHR, 1);
+        return p.mul(powerOfTwo(half)).mul(powerOfTwo(power.sub(half)));
+    }
+
+    private static FloatVector powerOfTwo(IntVector n) {
+        return n.add(127).lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
+    }
+
+    private static FloatVector tanh(FloatVector x) {
+        FloatVector a = x.abs();
+        FloatVector z = a.mul(a);
+        FloatVector p = FloatVector.broadcast(S, Elementary.TANH_5).fma(z, FloatVector.broadcast(S, Elementary.TANH_4));
+        p = p.fma(z, FloatVector.broadcast(S, Elementary.TANH_3));
+        p = p.fma(z, FloatVector.broadcast(S, Elementary.TANH_2));
+        p = p.fma(z, FloatVector.broadcast(S, Elementary.TANH_1));
+        FloatVector small = a.mul(z).fma(p, a);
+        FloatVector one = FloatVector.broadcast(S, 1f);
+        FloatVector large =
+                one.sub(FloatVector.broadcast(S, 2f).div(exp(a.add(a)).add(one)));
+        VectorMask<Float> isSmall = a.compare(VectorOperators.LT, Elementary.TANH_SMALL);
+        IntVector sign = x.reinterpretAsInts().and(0x80000000);
+        return large.blend(small, isSmall).reinterpretAsInts().or(sign).reinterpretAsFloats();
+    }
+}
