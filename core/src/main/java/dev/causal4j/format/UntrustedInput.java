@@ -45,7 +45,7 @@ public final class UntrustedInput {
     /**
      * Refuses pipes and devices, on which reading could block for ever.
      *
-     * @param the expected kind, for instance "a JSON file"
+     * @param what the expected kind, for instance "a JSON file"
      * @throws FormatException unless this is a file that exists
      */
     public static void requireFile(Path file, String what) throws FormatException {
