@@ -1,13 +1,13 @@
 package dev.causal4j.kernel;
 
 /**
- * Random numbers by address: the value at (seed, position, stream) is a pure function of the three, so that any thread
- * can ask for any of them in any order and always gets the same one. Thread-safe: stateless.
+ * Random numbers by address: the value at (seed, position, stream) is a pure function of the three, the same for any
+ * thread in any order. Stateless and thread-safe.
  *
  * <p>Philox4x32-10 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011) encrypts a
- * 128-bit counter with a 64-bit key. The key is the seed; the counter is {@code position / 2} in its low and the
- * stream in its high 64 bits; a block of four words serves positions 2k and 2k + 1. A stream is what keeps two uses of
- * one seed apart: a tensor, a training step, a layer's dropout mask.
+ * 128-bit counter with a 64-bit key. The key is the seed; the counter is {@code position / 2} in its low and the stream
+ * in its high 64 bits; a block of four words serves positions 2k and 2k + 1. Streams separate the uses of one seed: a
+ * tensor, a training step, a layer's dropout mask.
  */
 public final class CounterRandom {
     static final int ROUNDS = 10;
@@ -42,9 +42,8 @@ public final class CounterRandom {
     }
 
     /**
-     * The uniforms of one stream, for a reader that mostly goes on in steps of one or two: such a reader gets its numbers
-     * from 64 blocks computed side by side, in a third of the time. The numbers are those of {@link CounterRandom#uniform}.
-     * Not thread-safe.
+     * The uniforms of one stream, equal to {@link CounterRandom#uniform}, computed 64 blocks at a time for readers that
+     * mostly proceed in order. Not thread-safe.
      */
     public static final class Stream {
         private final long seed;
@@ -52,7 +51,7 @@ public final class CounterRandom {
         private final PhiloxBlocks blocks = new PhiloxBlocks(PhiloxBlocks.MOST);
         private long first;
         private int filled; // blocks
-        private long missed = Long.MIN_VALUE; // the last position that was not among the 64 blocks
+        private long missed = Long.MIN_VALUE; // the last position outside the 64 blocks
 
         /** The numbers at (seed, any position, stream). */
         public Stream(long seed, long stream) {

@@ -3,13 +3,13 @@ package dev.causal4j.kernel;
 import java.util.Objects;
 
 /**
- * Dropout by address (Srivastava et al. 2014, scaled in training): what number p of a mask is applied to is multiplied by
- * 1 / (1 - rate) or by 0, as word p mod 4 of Philox block p / 4 says. Nothing is stored: a backward pass asks again.
- * Immutable and thread-safe.
+ * Dropout by address (Srivastava et al. 2014, scaled in training): number p is multiplied by 1 / (1 - rate) or by 0,
+ * decided by word p mod 4 of Philox block p / 4. Masks are not stored; a backward pass computes them again. Immutable
+ * and thread-safe.
  *
- * @param rate the share that becomes 0, from 0 to below 1
+ * @param rate the share that is dropped, from 0 to below 1
  * @param seed the key
- * @param stream what this mask has for itself among all uses of the seed
+ * @param stream the random stream reserved for this mask
  */
 public record DropoutMask(double rate, long seed, long stream) {
     private static final int WORDS = 4 * PhiloxBlocks.MOST;
@@ -48,12 +48,12 @@ public record DropoutMask(double rate, long seed, long stream) {
         }
     }
 
-    /** Words below it drop what they are for. */
+    /** Words below it drop their number. */
     long threshold() {
         return (long) (rate * 0x1p32);
     }
 
-    /** What the others multiply by. */
+    /** Factor of the kept numbers. */
     float kept() {
         return (float) (1 / (1 - rate));
     }

@@ -1,11 +1,11 @@
 package dev.causal4j.kernel;
 
 /**
- * Our own elementary functions and the order of sums: {@code Math.exp} and its like differ between JVMs, these do not. At
- * most 2 ulp from the true value.
+ * Elementary functions and the order of sums. {@code Math.exp} and its like differ between JVMs, these do not. At most
+ * 2 ulp from the true value.
  */
 final class Elementary {
-    /** Lanes a split sum has, on every machine. */
+    /** Lanes of a split sum, on every machine. */
     static final int LANES = 16;
 
     // exp(x) = 2^n exp(r), n = round(x / ln 2), r = x - n ln 2; exp(r) = 1 + r + r² q(r), minimax, relative error

@@ -2,14 +2,14 @@ package dev.causal4j.kernel;
 
 import java.util.List;
 
-/** Decides which twins run: vectors where their module is there, unless the property asks for something else. */
+/** Chooses the kernels: vectors if their module is present, unless the property sets another choice. */
 final class KernelChoice {
     private static final List<String> NAMES = List.of("scalar", "vector", "vector128", "vector256", "vector512");
     private static final String FLAG = "--add-modules jdk.incubator.vector";
 
     private KernelChoice() {}
 
-    /** Whether the property asks for kernels, which then run from the first call on. */
+    /** Whether the property sets the kernels, which then run from the first call. */
     static boolean isForced() {
         return System.getProperty(Kernels.PROPERTY) != null;
     }
@@ -17,7 +17,7 @@ final class KernelChoice {
     /**
      * The kernels of this process.
      *
-     * @throws IllegalStateException if the property asks for what this JVM or machine does not have
+     * @throws IllegalStateException if this JVM or machine does not have the kernels that the property sets
      */
     static KernelSet choose() {
         String choice = System.getProperty(Kernels.PROPERTY);

@@ -1,7 +1,7 @@
 package dev.causal4j.kernel;
 
 /**
- * The twins of one kind.
+ * The kernels of one kind.
  *
  * @param name {@code scalar}, {@code vector128}, {@code vector256} or {@code vector512}
  */

@@ -6,15 +6,12 @@ import static dev.causal4j.kernel.CounterRandom.MULTIPLIER_0;
 import static dev.causal4j.kernel.CounterRandom.MULTIPLIER_1;
 import static dev.causal4j.kernel.CounterRandom.ROUNDS;
 
-/**
- * Blocks of {@link CounterRandom} computed side by side, each in a third of the time of one alone. Not
- * thread-safe.
- */
+/** Blocks of {@link CounterRandom}, many at a time, in loops that C2 vectorises. Not thread-safe. */
 final class PhiloxBlocks {
     static final int MOST = 64;
     private static final long LOW = 0xffffffffL;
 
-    // The four words of each block, as unsigned numbers; arrays of long are what the compiler makes vectors of.
+    // The four words of each block, unsigned in longs, which C2 vectorises.
     private final long[] x0;
     private final long[] x1;
     private final long[] x2;
@@ -48,7 +45,7 @@ final class PhiloxBlocks {
         }
     }
 
-    /** A round of every block; a method of its own, since the compiler then makes vectors of it. */
+    /** A round of every block, in a method of its own so that C2 vectorises it. */
     private void round(long key0, long key1, int count) {
         for (int i = 0; i < count; i++) {
             long product0 = MULTIPLIER_0 * (x0[i] & LOW);

@@ -4,12 +4,12 @@ import dev.causal4j.compute.Rows;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Sums over a row and what is made of them. Element i of a sum belongs to lane i mod 16, and the lanes are added as a fixed
- * tree, see {@link Elementary#tree}. {@link ScalarReductions} is the specification, {@link VectorReductions} its twin with
- * equal bits; {@link Kernels} has checked every argument. Thread-safe.
+ * Sums over a row, and functions of them. Element i of a sum belongs to lane i mod 16, and the lanes are added as a
+ * fixed tree, see {@link Elementary#tree}. {@link ScalarReductions} is the specification, {@link VectorReductions} its
+ * twin with equal bits; {@link Kernels} has checked every argument. Thread-safe.
  */
 interface Reductions {
-    /** The largest number; NaN if one is, -infinity of none. */
+    /** The largest number; NaN if one is NaN, -infinity if there is none. */
     float max(float[] x, int offset, int n);
 
     /** The sum in 16 lanes and a tree. */
@@ -21,7 +21,7 @@ interface Reductions {
     /** Sum of d · exp(d) with d = x - max, not below -104, in 16 lanes and a tree. */
     float expMoment(float[] x, int offset, int n, float max);
 
-    /** How many are the threshold or more. */
+    /** Number of values that are the threshold or more. */
     int countAtLeast(float[] x, int offset, int n, float threshold);
 
     /** sums[j] += w[k][j]², which is exact in double, for k = 0, 1, ... */
@@ -32,7 +32,7 @@ interface Reductions {
 
     /**
      * Adds the gradient of the input: dx += (g - mean g - h · mean(g · h)) · s with g = dy · gain, h = (x - m) · s, and
-     * leaves m and s, the mean and the inverse deviation of x, at {@code moments[at]} and after.
+     * writes m and s, mean and inverse deviation of x, to {@code moments[at]} and after.
      */
     void layerNormBackward(
             float[] x, float[] dy, float[] dx, int offset, float[] gain, float epsilon, float[] moments, int at);
@@ -44,8 +44,8 @@ interface Reductions {
             float[] p, int pOffset, int count, MemorySegment v, long vOffset, float[] out, int outOffset, int n);
 
     /**
-     * The same for four rows of weights and sums, from {@code row} on, that share one reading of v: the weight of v[t] is
-     * number {@code from + t} of its row.
+     * The same for four rows, from {@code row} on, with one pass over v: the weight of v[t] is number {@code from + t}
+     * of its row.
      */
     void addFourWeightedRows(Rows p, int row, int from, int count, MemorySegment v, long vOffset, Rows out, int n);
 }

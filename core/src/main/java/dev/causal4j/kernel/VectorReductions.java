@@ -12,7 +12,7 @@ import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * The twin of {@link ScalarReductions}. A sum takes its 16 lanes W at a time, in 16 / W passes over a row that is near, and
+ * The twin of {@link ScalarReductions}. A sum takes its 16 lanes W at a time, in 16 / W passes over the cached row,
  * then the numbers after the last whole 16.
  */
 final class VectorReductions implements Reductions {
@@ -20,7 +20,7 @@ final class VectorReductions implements Reductions {
     private static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
     private static final int W = S.length();
 
-    /** As many bits of double, and the floats that fill them. */
+    /** Doubles of the same width, and the floats that fill them. */
     private static final VectorSpecies<Double> D = S.withLanes(double.class);
 
     private static final VectorSpecies<Float> HALF =
@@ -250,7 +250,7 @@ final class VectorReductions implements Reductions {
         }
     }
 
-    /** Columns {@code from} on: fewer than a loop over several vectors takes. */
+    /** The remaining columns from {@code from} on. */
     private static void addWeightedColumns(
             float[] p,
             int pOffset,
