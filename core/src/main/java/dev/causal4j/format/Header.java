@@ -3,7 +3,6 @@ package dev.causal4j.format;
 import static dev.causal4j.FormatException.quote;
 
 import dev.causal4j.FormatException;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
@@ -162,7 +161,7 @@ record Header(Map<String, Entry> tensors, Map<String, String> metadata) {
 
         /** JSON can spell half of a surrogate pair, UTF-8 cannot: such a name could not be written back. */
         private String encodable(String text) throws FormatException {
-            if (!StandardCharsets.UTF_8.newEncoder().canEncode(text)) {
+            if (!UntrustedInput.isUnicode(text)) {
                 throw wrong("string " + quote(text), "Unicode text", "half of a surrogate pair");
             }
             return text;

@@ -1,14 +1,18 @@
 package dev.causal4j.format;
 
 import dev.causal4j.FormatException;
+import java.io.ByteArrayOutputStream;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JsonGenerator;
 import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
+import tools.jackson.core.ObjectWriteContext;
+import tools.jackson.core.json.JsonFactory;
 
 /**
  * Strict JSON as plain objects: {@code Map}, {@code List}, {@code String}, {@code Number} (as it was written: Integer,
@@ -23,6 +27,8 @@ public final class JsonTree {
             return "null";
         }
     };
+
+    private static final JsonFactory WRITER = new JsonFactory();
 
     private JsonTree() {}
 
@@ -51,6 +57,49 @@ public final class JsonTree {
             case String text -> FormatException.quote(text);
             default -> FormatException.quote(value.toString()).replace("\"", "");
         };
+    }
+
+    /** An object of names and values in turn, in this order. */
+    public static Map<String, Object> object(Object... namesAndValues) {
+        Map<String, Object> object = new LinkedHashMap<>();
+        for (int i = 0; i < namesAndValues.length; i += 2) {
+            object.put((String) namesAndValues[i], namesAndValues[i + 1]);
+        }
+        return object;
+    }
+
+    /** The object as JSON in UTF-8, without white space. Numbers may also be Float. */
+    public static byte[] write(Map<String, ?> object) {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (JsonGenerator json = WRITER.createGenerator(ObjectWriteContext.empty(), bytes)) {
+            write(object, json);
+        }
+        return bytes.toByteArray();
+    }
+
+    private static void write(Object value, JsonGenerator json) {
+        switch (value) {
+            case Map<?, ?> object -> {
+                json.writeStartObject();
+                object.forEach((name, inner) -> {
+                    json.writeName((String) name);
+                    write(inner, json);
+                });
+                json.writeEndObject();
+            }
+            case List<?> list -> {
+                json.writeStartArray();
+                list.forEach(inner -> write(inner, json));
+                json.writeEndArray();
+            }
+            case String text -> json.writeString(text);
+            case Integer number -> json.writeNumber(number);
+            case Long number -> json.writeNumber(number);
+            case Float number -> json.writeNumber(number);
+            case Double number -> json.writeNumber(number);
+            case Boolean flag -> json.writeBoolean(flag);
+            default -> json.writeNull();
+        }
     }
 
     private static Map<String, Object> object(JsonParser json) {

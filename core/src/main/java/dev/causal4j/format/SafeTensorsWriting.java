@@ -1,31 +1,25 @@
 package dev.causal4j.format;
 
 import dev.causal4j.FormatException;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
-import java.nio.charset.CharsetEncoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.LongConsumer;
-import tools.jackson.core.JsonGenerator;
-import tools.jackson.core.ObjectWriteContext;
-import tools.jackson.core.json.JsonFactory;
 
 /** Writes {@link SafeTensors}. */
 final class SafeTensorsWriting {
-    private static final JsonFactory JSON = new JsonFactory();
-
     private static final int CHUNK = 1 << 20;
 
     /** Bytes of a cache line. */
@@ -62,44 +56,35 @@ final class SafeTensorsWriting {
     }
 
     private static byte[] header(List<TensorSource> tensors, Map<String, String> metadata, boolean aligned) {
-        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-        try (JsonGenerator json = JSON.createGenerator(ObjectWriteContext.empty(), bytes)) {
-            json.writeStartObject();
-            if (!metadata.isEmpty()) {
-                json.writeObjectPropertyStart(Header.METADATA);
-                new TreeMap<>(metadata)
-                        .forEach((key, value) -> json.writeStringProperty(encodable(key), encodable(value)));
-                json.writeEndObject();
-            }
-            long begin = 0;
-            for (TensorSource tensor : tensors) {
-                long end = Math.addExact(begin, tensor.bytes());
-                if (tensor.name().equals(Header.METADATA)) {
-                    throw new IllegalArgumentException(
-                            "tensors to write: expected names of tensors, got " + Header.METADATA + "; rename it");
-                }
-                json.writeObjectPropertyStart(encodable(tensor.name()));
-                json.writeStringProperty("dtype", StoredType.of(tensor.dtype()).name());
-                json.writeArrayPropertyStart("shape");
-                tensor.shape().forEach(json::writeNumber);
-                json.writeEndArray();
-                json.writeArrayPropertyStart("data_offsets");
-                json.writeNumber(begin);
-                json.writeNumber(end);
-                json.writeEndArray();
-                json.writeEndObject();
-                begin = end;
-            }
-            json.writeEndObject();
+        Map<String, Object> header = new LinkedHashMap<>();
+        if (!metadata.isEmpty()) {
+            Map<String, String> sorted = new TreeMap<>();
+            metadata.forEach((key, value) -> sorted.put(encodable(key), encodable(value)));
+            header.put(Header.METADATA, sorted);
         }
-        while ((Long.BYTES + bytes.size()) % (aligned ? LINE : Long.BYTES) != 0) {
-            bytes.write(' ');
+        long begin = 0;
+        for (TensorSource tensor : tensors) {
+            long end = Math.addExact(begin, tensor.bytes());
+            if (tensor.name().equals(Header.METADATA)) {
+                throw new IllegalArgumentException(
+                        "tensors to write: expected names of tensors, got " + Header.METADATA + "; rename it");
+            }
+            String dtype = StoredType.of(tensor.dtype()).name();
+            header.put(
+                    encodable(tensor.name()),
+                    JsonTree.object("dtype", dtype, "shape", tensor.shape(), "data_offsets", List.of(begin, end)));
+            begin = end;
         }
-        if (bytes.size() > SafeTensors.MAX_HEADER) {
+        byte[] json = JsonTree.write(header);
+        int line = aligned ? LINE : Long.BYTES;
+        int length = Math.ceilDiv(Long.BYTES + json.length, line) * line - Long.BYTES;
+        if (length > SafeTensors.MAX_HEADER) {
             throw new IllegalArgumentException("tensors to write: expected a header of at most "
-                    + SafeTensors.MAX_HEADER + " bytes, got " + bytes.size() + "; write several files");
+                    + SafeTensors.MAX_HEADER + " bytes, got " + length + "; write several files");
         }
-        return bytes.toByteArray();
+        byte[] padded = Arrays.copyOf(json, length);
+        Arrays.fill(padded, json.length, length, (byte) ' ');
+        return padded;
     }
 
     /** Through a small buffer off heap, since a tensor's memory may also be an array. */
@@ -131,8 +116,7 @@ final class SafeTensorsWriting {
     }
 
     private static String encodable(String text) {
-        CharsetEncoder utf8 = StandardCharsets.UTF_8.newEncoder();
-        if (!utf8.canEncode(text)) {
+        if (!UntrustedInput.isUnicode(text)) {
             throw new IllegalArgumentException(
                     "strings to write: expected Unicode text, got half of a surrogate pair in "
                             + FormatException.quote(text) + "; correct it");

@@ -72,6 +72,11 @@ public final class UntrustedInput {
         }
     }
 
+    /** Whether a text has a form in UTF-8: every surrogate is one of a pair. */
+    public static boolean isUnicode(String text) {
+        return text.equals(new String(text.getBytes(StandardCharsets.UTF_8), StandardCharsets.UTF_8));
+    }
+
     static void requireLength(String subject, String what, long length, int limit) throws FormatException {
         if (length > limit) {
             throw new FormatException(

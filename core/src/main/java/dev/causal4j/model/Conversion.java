@@ -6,7 +6,6 @@ import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.WholeFolder;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.TensorView;
-import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
@@ -96,7 +95,7 @@ public final class Conversion {
     }
 
     private static boolean written(String name) {
-        return COPIED.contains(name) || name.equals(TensorStore.SINGLE) || name.equals(Tokenizer.PREPARED);
+        return COPIED.contains(name) || name.equals(TensorStore.SINGLE) || name.equals("vocabulary.bin") /* of 0.1 */;
     }
 
     private static FormatException refused(Path out, String expected, String got, String remedy) {
@@ -110,7 +109,6 @@ public final class Conversion {
                 Files.copy(file, folder.resolve(name));
             }
         }
-        Tokenizer.prepare(folder);
         List<TensorView> tensors = GPT2Checkpoint.panels(model);
         long total =
                 tensors.stream().mapToLong(tensor -> tensor.data().byteSize()).sum();

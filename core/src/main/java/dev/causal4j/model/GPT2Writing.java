@@ -1,20 +1,17 @@
 package dev.causal4j.model;
 
 import dev.causal4j.decoder.GPT2Shape;
+import dev.causal4j.format.JsonTree;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.TensorSource;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.WholeFile;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.TensorView;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import tools.jackson.core.JsonGenerator;
-import tools.jackson.core.ObjectWriteContext;
-import tools.jackson.core.json.JsonFactory;
 
 /** How a GPT-2 is saved: the files and layouts of Hugging Face's GPT2LMHeadModel. */
 final class GPT2Writing {
@@ -57,39 +54,27 @@ final class GPT2Writing {
 
     private static byte[] config(GPT2Config config, DType dtype) {
         GPT2Shape shape = config.shape();
-        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-        try (JsonGenerator json = new JsonFactory().createGenerator(ObjectWriteContext.empty(), bytes)) {
-            json.writeStartObject();
-            json.writeArrayPropertyStart("architectures");
-            json.writeString("GPT2LMHeadModel");
-            json.writeEndArray();
-            json.writeStringProperty("model_type", "gpt2");
-            json.writeStringProperty("activation_function", "gelu_new");
-            json.writeNumberProperty("vocab_size", config.vocabularySize());
-            json.writeNumberProperty("n_positions", shape.contextLength());
-            json.writeNumberProperty("n_ctx", shape.contextLength());
-            json.writeNumberProperty("n_embd", shape.hiddenSize());
-            json.writeNumberProperty("n_layer", shape.layers());
-            json.writeNumberProperty("n_head", shape.heads());
-            json.writeNumberProperty("n_inner", shape.innerSize());
-            json.writeNumberProperty("layer_norm_epsilon", shape.layerNormEpsilon());
-            json.writeBooleanProperty("scale_attn_weights", shape.scaleAttention());
-            json.writeBooleanProperty("scale_attn_by_inverse_layer_idx", shape.scaleAttentionByLayer());
-            json.writeBooleanProperty("tie_word_embeddings", config.tied());
-            if (config.bos().isPresent()) {
-                json.writeNumberProperty("bos_token_id", config.bos().getAsInt());
-            }
-            List<Integer> eos = config.eos().stream().sorted().toList();
-            if (eos.size() == 1) {
-                json.writeNumberProperty("eos_token_id", eos.getFirst());
-            } else if (!eos.isEmpty()) {
-                json.writeArrayPropertyStart("eos_token_id");
-                eos.forEach(json::writeNumber);
-                json.writeEndArray();
-            }
-            json.writeStringProperty("torch_dtype", dtype == DType.BF16 ? "bfloat16" : "float32");
-            json.writeEndObject();
+        Map<String, Object> json = JsonTree.object(
+                "architectures", List.of("GPT2LMHeadModel"),
+                "model_type", "gpt2",
+                "activation_function", "gelu_new",
+                "vocab_size", config.vocabularySize(),
+                "n_positions", shape.contextLength(),
+                "n_ctx", shape.contextLength(),
+                "n_embd", shape.hiddenSize(),
+                "n_layer", shape.layers(),
+                "n_head", shape.heads(),
+                "n_inner", shape.innerSize(),
+                "layer_norm_epsilon", shape.layerNormEpsilon(),
+                "scale_attn_weights", shape.scaleAttention(),
+                "scale_attn_by_inverse_layer_idx", shape.scaleAttentionByLayer(),
+                "tie_word_embeddings", config.tied());
+        config.bos().ifPresent(bos -> json.put("bos_token_id", bos));
+        List<Integer> eos = config.eos().stream().sorted().toList();
+        if (!eos.isEmpty()) {
+            json.put("eos_token_id", eos.size() == 1 ? eos.getFirst() : eos);
         }
-        return bytes.toByteArray();
+        json.put("torch_dtype", dtype == DType.BF16 ? "bfloat16" : "float32");
+        return JsonTree.write(json);
     }
 }

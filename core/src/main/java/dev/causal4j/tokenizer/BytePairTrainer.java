@@ -121,7 +121,7 @@ public final class BytePairTrainer {
         counts.computeIfAbsent(word, _ -> new long[1])[0]++;
     }
 
-    /** As {@link #train(IntConsumer)}, with nobody to hear of its progress. */
+    /** As {@link #train(IntConsumer)}, without reports of progress. */
     public Tokenizer train() {
         return train(_ -> {});
     }
@@ -130,7 +130,7 @@ public final class BytePairTrainer {
      * Learns the tokens. If no pair is left that occurs often enough, the tokenizer is smaller than was asked for; see
      * its {@link Tokenizer#vocabularySize}.
      *
-     * @param progress hears of the number of tokens after each merge; what it throws ends the training
+     * @param progress gets the number of tokens after each merge; what it throws ends the training
      * @throws IllegalStateException if no text was added
      * @throws IllegalArgumentException if the different words have more than 2^31 bytes together
      */
@@ -144,7 +144,7 @@ public final class BytePairTrainer {
         List<String> pieces = new ArrayList<>(learning.pieces());
         List<AddedToken> added = new ArrayList<>();
         for (String token : specialTokens) {
-            added.add(new AddedToken(pieces.size(), token, true, false, false, false, false));
+            added.add(AddedToken.special(pieces.size(), token));
             pieces.add(token);
         }
         Map<String, Integer> ids = LinkedHashMap.newLinkedHashMap(pieces.size());

@@ -1,6 +1,5 @@
 package dev.causal4j.tokenizer;
 
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
@@ -31,11 +30,15 @@ record BytePairVocabulary(
             boolean singleWord,
             boolean stripLeft,
             boolean stripRight,
-            boolean normalized) {}
+            boolean normalized) {
+        static AddedToken special(int id, String content) {
+            return new AddedToken(id, content, true, false, false, false, false);
+        }
+    }
 
     /**
-     * The id which the native tokenizer is told to give to a byte that has no piece; it would drop the byte silently
-     * otherwise. It lies outside the vocabulary.
+     * The id the native tokenizer gives to a byte that has no piece; without one it would drop the byte silently. It
+     * lies outside the vocabulary.
      */
     int unknownId() {
         return pieces.size();
@@ -50,32 +53,5 @@ record BytePairVocabulary(
                 && addedTokens.stream()
                         .noneMatch(token ->
                                 token.stripRight() || token.content().chars().anyMatch(Text::mayBeSpace));
-    }
-
-    /**
-     * What encoding {@code text} can need of this vocabulary: the single bytes, the added tokens and the pieces that stand
-     * in the text, with the same ids and the same order of merges. A merge makes a piece of neighbours, so the text has the
-     * same ids with both. Not to be written to a file: {@code ids} stay those of the whole.
-     *
-     * @param text in which no space is put: not for a vocabulary with {@code addPrefixSpace}
-     */
-    BytePairVocabulary within(String text) {
-        String bytes = ByteLevel.piece(text);
-        List<String> kept = new ArrayList<>(pieces.size());
-        for (String piece : pieces) {
-            kept.add(piece.length() == 1 || bytes.contains(piece) ? piece : "");
-        }
-        for (AddedToken token : addedTokens) {
-            kept.set(token.id(), token.content());
-        }
-        List<Merge> possible = new ArrayList<>();
-        for (Merge merge : merges) {
-            String left = kept.get(merge.left());
-            String right = kept.get(merge.right());
-            if (!left.isEmpty() && !right.isEmpty() && bytes.contains(left + right)) {
-                possible.add(merge);
-            }
-        }
-        return new BytePairVocabulary(kept, ids, possible, addedTokens, addPrefixSpace);
     }
 }

@@ -111,7 +111,7 @@ final class MergeLearning {
     /**
      * Merges until there are {@code size} tokens, or no pair occurs {@code minFrequency} times any more.
      *
-     * @param progress hears of the number of tokens after each merge
+     * @param progress gets the number of tokens after each merge
      */
     void learn(int size, long minFrequency, IntConsumer progress) {
         while (pieces.size() < size) {

@@ -4,26 +4,24 @@ import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.net.JarURLConnection;
 import java.net.URL;
-import java.net.URLConnection;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Properties;
+import java.util.zip.CRC32;
 
 /**
  * Unpacks the native library from DJL's jar and loads it, once for the process. Thread-safe.
  *
- * <p>The folder is the one DJL itself uses: {@code tokenizers/VERSION-cpu-PLATFORM} under {@code ENGINE_CACHE_DIR},
- * else {@code DJL_CACHE_DIR} (environment or system property), else {@code .djl.ai} in the home folder. If that fails,
- * it is a new temporary folder that only this user can write, deleted after loading. (DJL would use a fixed folder
- * under /tmp, where another user could plant a library.)
+ * <p>It is kept in {@code causal4j/PLATFORM} under {@code DJL_CACHE_DIR} (environment or system property), else under
+ * {@code .djl.ai} in the home folder. If that does not work, a new temporary folder is used, which only this user can
+ * write and which is deleted after loading.
  */
 final class NativeLibrary {
-    private static final String RESOURCES = "/native/lib/";
     private static boolean loaded;
 
     private NativeLibrary() {}
@@ -40,7 +38,7 @@ final class NativeLibrary {
         String platform = platform(System.getProperty("os.name"), System.getProperty("os.arch"));
         List<URL> files = files(platform);
         try {
-            load(unpack(files, cacheFolder(platform)), files);
+            load(files, cacheRoot().resolve("causal4j", platform));
         } catch (IOException | InvalidPathException cacheFailure) {
             try {
                 loadFromTemporaryFolder(files);
@@ -48,7 +46,7 @@ final class NativeLibrary {
                 temporaryFailure.addSuppressed(cacheFailure);
                 throw new IOException(
                         "tokenizer library: expected a folder to unpack it in and load it from, got "
-                                + Messages.oneLine(cacheFailure) + " and " + Messages.oneLine(temporaryFailure)
+                                + Text.oneLine(cacheFailure) + " and " + Text.oneLine(temporaryFailure)
                                 + "; set DJL_CACHE_DIR to a folder that may be written and hold programs",
                         temporaryFailure);
             }
@@ -59,9 +57,9 @@ final class NativeLibrary {
     private static void loadFromTemporaryFolder(List<URL> files) throws IOException {
         Path folder = Files.createTempDirectory("causal4j-tokenizers-");
         try {
-            load(unpack(files, folder), files);
+            load(files, folder);
         } finally {
-            // Unix keeps a loaded library without its file; Windows locks the file.
+            // Unix keeps a loaded library without its file; Windows refuses to delete it.
             try {
                 for (URL file : files) {
                     Files.deleteIfExists(folder.resolve(name(file)));
@@ -73,10 +71,10 @@ final class NativeLibrary {
         }
     }
 
-    private static void load(Path folder, List<URL> files) throws IOException {
+    private static void load(List<URL> files, Path folder) throws IOException {
         for (URL file : files) {
             try {
-                System.load(folder.resolve(name(file)).toString());
+                System.load(unpack(file, folder).toString());
             } catch (UnsatisfiedLinkError e) {
                 throw new IOException(e.getMessage(), e);
             }
@@ -96,35 +94,23 @@ final class NativeLibrary {
                 : List.of(platform.startsWith("osx-") ? "libtokenizers.dylib" : "libtokenizers.so");
         List<URL> files = new ArrayList<>();
         for (String name : names) {
-            URL file = TokenizersLibrary.class.getResource(RESOURCES + platform + "/cpu/" + name);
+            URL file = TokenizersLibrary.class.getResource("/native/lib/" + platform + "/cpu/" + name);
             if (file == null) {
                 throw new FileNotFoundException("tokenizer library: expected linux-x86_64, linux-aarch64, osx-aarch64"
-                        + " or win-x86_64, got " + Messages.oneLine(platform) + "; give token ids instead of text");
+                        + " or win-x86_64, got " + Text.oneLine(platform) + "; give token ids instead of text");
             }
             files.add(file);
         }
         return files;
     }
 
-    private static Path cacheFolder(String platform) throws IOException {
-        Properties properties = new Properties();
-        try (InputStream in = TokenizersLibrary.class.getResourceAsStream(RESOURCES + "tokenizers.properties")) {
-            if (in == null) {
-                throw new FileNotFoundException("no tokenizers.properties in the jar of the tokenizers");
-            }
-            properties.load(in);
-        }
-        return cacheRoot().resolve("tokenizers", properties.getProperty("version") + "-cpu-" + platform);
-    }
-
     private static Path cacheRoot() throws IOException {
-        for (String name : List.of("ENGINE_CACHE_DIR", "DJL_CACHE_DIR")) {
-            String folder = System.getenv(name) != null ? System.getenv(name) : System.getProperty(name);
-            if (folder != null && !folder.isEmpty()) {
-                return Path.of(folder).toAbsolutePath();
-            }
+        String folder = System.getenv("DJL_CACHE_DIR");
+        folder = folder != null ? folder : System.getProperty("DJL_CACHE_DIR", "");
+        if (!folder.isEmpty()) {
+            return Path.of(folder).toAbsolutePath();
         }
-        // The JDK says "?" for a user without an entry in the password file.
+        // For a user without an entry in the password file the JDK says "?".
         Path home = Path.of(System.getProperty("user.home"));
         if (!Files.isDirectory(home)) {
             throw new FileNotFoundException(home + ": no such home folder");
@@ -133,31 +119,37 @@ final class NativeLibrary {
     }
 
     /**
-     * Copies missing files to {@code folder}. Processes may do it at the same time: each writes a temporary file and
-     * renames it, so a library under its own name is always complete.
+     * Copies a library into {@code folder} unless it is there. Processes may do it at the same time: each writes a file
+     * of its own and renames it, so that a library with the right name is always whole.
      *
-     * @return {@code folder}
+     * @return the copy
      */
-    static Path unpack(List<URL> files, Path folder) throws IOException {
-        for (URL file : files) {
-            URLConnection connection = file.openConnection();
-            connection.setUseCaches(false);
-            Path target = folder.resolve(name(file));
-            try (InputStream in = connection.getInputStream()) {
-                if (Files.isReadable(target) && Files.size(target) == connection.getContentLengthLong()) {
-                    continue;
-                }
-                Files.createDirectories(folder);
-                Path whole = Files.createTempFile(folder, name(file), ".part");
-                try {
-                    Files.copy(in, whole, StandardCopyOption.REPLACE_EXISTING);
-                    Files.move(whole, target, StandardCopyOption.ATOMIC_MOVE);
-                } finally {
-                    Files.deleteIfExists(whole);
-                }
+    static Path unpack(URL file, Path folder) throws IOException {
+        JarURLConnection connection = (JarURLConnection) file.openConnection();
+        connection.setUseCaches(false);
+        Path target = folder.resolve(name(file));
+        try (InputStream in = connection.getInputStream()) {
+            if (Files.isReadable(target)
+                    && checksum(target) == connection.getJarEntry().getCrc()) {
+                return target;
             }
+            Files.createDirectories(folder);
+            Path whole = Files.createTempFile(folder, name(file), ".part");
+            try {
+                Files.copy(in, whole, StandardCopyOption.REPLACE_EXISTING);
+                Files.move(whole, target, StandardCopyOption.ATOMIC_MOVE);
+            } finally {
+                Files.deleteIfExists(whole);
+            }
+            return target;
         }
-        return folder;
+    }
+
+    /** Finds damage. No digest guards against those who can write to the folder: they can also do it after the check. */
+    private static long checksum(Path file) throws IOException {
+        CRC32 checksum = new CRC32();
+        checksum.update(Files.readAllBytes(file));
+        return checksum.getValue();
     }
 
     private static String name(URL file) {

@@ -1,29 +1,21 @@
 package dev.causal4j.tokenizer;
 
-/** Checks of a text before native encoding. */
+import dev.causal4j.format.UntrustedInput;
+
+/** Checks of a text before native encoding, and untrusted text inside messages. */
 final class Text {
+    private static final int LONGEST_MESSAGE = 200;
+
     private Text() {}
 
     /** The text with U+FFFD for each unpaired surrogate, which has no UTF-8 form. */
     static String wellFormed(String text) {
-        if (isWellFormed(text)) {
+        if (UntrustedInput.isUnicode(text)) {
             return text;
         }
         StringBuilder valid = new StringBuilder(text.length());
         text.codePoints().forEach(c -> valid.appendCodePoint(isSurrogate(c) ? 0xfffd : c));
         return valid.toString();
-    }
-
-    /** Whether every surrogate is paired. */
-    static boolean isWellFormed(String text) {
-        for (int i = 0; i < text.length(); ) {
-            int c = text.codePointAt(i);
-            if (isSurrogate(c)) {
-                return false;
-            }
-            i += Character.charCount(c);
-        }
-        return true;
     }
 
     private static boolean isSurrogate(int codePoint) {
@@ -49,5 +41,18 @@ final class Text {
     static boolean mayBeSpace(int c) {
         boolean visibleAscii = c > ' ' && c < 0x7f;
         return !visibleAscii && !Character.isLetterOrDigit(c) && Character.getType(c) != Character.OTHER_PUNCTUATION;
+    }
+
+    /** An exception's message, with its type where the message is only a path. */
+    static String oneLine(Throwable cause) {
+        String message = cause.getMessage();
+        String kind = cause.getClass().getSimpleName();
+        return message == null ? kind : oneLine(message) + " (" + kind + ")";
+    }
+
+    /** Untrusted text on one line, cut. */
+    static String oneLine(String text) {
+        String start = text.length() > LONGEST_MESSAGE ? text.substring(0, LONGEST_MESSAGE) + "..." : text;
+        return start.replaceAll("[\\p{Cntrl}\\p{Zl}\\p{Zp}\\p{Cs}]+", " ").strip();
     }
 }

@@ -1,6 +1,7 @@
 package dev.causal4j.tokenizer;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.UnsupportedModelException;
 import dev.causal4j.format.UntrustedInput;
 import dev.causal4j.format.WholeFile;
 import dev.causal4j.tokenizer.BytePairVocabulary.AddedToken;
@@ -17,7 +18,6 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 
@@ -34,9 +34,6 @@ public final class Tokenizer {
     /** GPT-2's only special token: it ends a document. */
     public static final String END_OF_TEXT = "<|endoftext|>";
 
-    /** The file that {@link #prepare} writes. */
-    public static final String PREPARED = VocabularyFile.NAME;
-
     private static final String JSON = "tokenizer.json";
     private static final String VOCAB = "vocab.json";
     private static final String MERGES = "merges.txt";
@@ -44,13 +41,9 @@ public final class Tokenizer {
     // The largest tokenizer.json in use has 33 MB.
     private static final int MAX_FILE_BYTES = 64 << 20;
 
-    // Chars of a text for which it pays to look for each piece in it.
-    private static final int SHORT = 1000;
-
     private final BytePairVocabulary vocabulary;
     private final BitSet special = new BitSet();
     private final Map<SpecialTokens, NativeTokenizer> encoders = new ConcurrentHashMap<>();
-    private final AtomicBoolean encoded = new AtomicBoolean();
 
     Tokenizer(BytePairVocabulary vocabulary) {
         this.vocabulary = vocabulary;
@@ -61,13 +54,13 @@ public final class Tokenizer {
      * The tokenizer of a model folder: its tokenizer.json, else its vocab.json with merges.txt, else empty. Files of
      * more than 64 MB are refused.
      *
-     * @throws FormatException if a file is not what it should be
+     * @throws FormatException if a file is malformed or not supported
      * @throws IOException if reading fails
      */
     public static Optional<Tokenizer> load(Path folder) throws IOException {
         Path json = folder.resolve(JSON);
         if (Files.exists(json)) {
-            return Optional.of(fromJson(json, folder.resolve(PREPARED)));
+            return Optional.of(fromJson(json.toString(), read(json)));
         }
         Path vocab = folder.resolve(VOCAB);
         Path merges = folder.resolve(MERGES);
@@ -77,22 +70,12 @@ public final class Tokenizer {
         return Optional.empty();
     }
 
-    private static Tokenizer fromJson(Path json, Path prepared) throws IOException {
-        byte[] bytes = read(json);
-        if (Files.exists(prepared)) {
-            Optional<BytePairVocabulary> vocabulary = VocabularyFile.read(prepared.toString(), read(prepared), bytes);
-            if (vocabulary.isPresent()) {
-                return new Tokenizer(vocabulary.get());
-            }
-        }
-        return fromJson(json.toString(), bytes);
-    }
-
     /**
      * From the bytes of a tokenizer.json.
      *
      * @param subject what errors call it, usually its path
-     * @throws FormatException if it is malformed, or needs what GPT-2's tokenizer has not
+     * @throws FormatException if it is malformed
+     * @throws UnsupportedModelException if it is not a byte-level byte-pair tokenizer with GPT-2's pattern
      */
     public static Tokenizer fromJson(String subject, byte[] tokenizerJson) throws FormatException {
         return new Tokenizer(new VocabularyReader(subject).tokenizerJson(tokenizerJson));
@@ -121,25 +104,7 @@ public final class Tokenizer {
         WholeFile.write(folder.resolve(JSON), toJson()); // last: the one that is read where all three are
     }
 
-    /**
-     * Writes {@value #PREPARED} beside the tokenizer.json of a folder, if it has one: {@link #load} then takes the
-     * vocabulary from there in a fraction of the time, as long as the tokenizer.json stays the same.
-     *
-     * @throws IOException if reading or writing fails
-     */
-    public static void prepare(Path folder) throws IOException {
-        Path json = folder.resolve(JSON);
-        if (Files.exists(json)) {
-            byte[] bytes = read(json);
-            BytePairVocabulary vocabulary = new VocabularyReader(json.toString()).tokenizerJson(bytes);
-            byte[] prepared = VocabularyFile.write(vocabulary, bytes);
-            if (prepared.length <= MAX_FILE_BYTES) { // else it would be refused; the tokenizer.json is enough
-                WholeFile.write(folder.resolve(PREPARED), prepared);
-            }
-        }
-    }
-
-    /** The bytes of this tokenizer's {@code tokenizer.json}: all there is to know of it. */
+    /** The bytes of this tokenizer's {@code tokenizer.json}. Equal tokenizers give equal bytes. */
     public byte[] toJson() {
         return new VocabularyWriter(vocabulary).tokenizerJson();
     }
@@ -170,7 +135,7 @@ public final class Tokenizer {
      * Encodes a text of any length, in parts of about 64 K characters, with the ids of {@link #encode(String,
      * SpecialTokens)}.
      *
-     * @param ids hears of each id in turn
+     * @param ids gets each id in turn
      * @throws IOException if the reader fails
      * @throws IllegalArgumentException as {@link #encode(String, SpecialTokens)} does; the tokenizer of a model that
      *     puts a space before each text takes at most 16 million characters
@@ -192,7 +157,8 @@ public final class Tokenizer {
     private void encode(Reader text, SpecialTokens specialTokens, int partLength, IntConsumer ids) throws IOException {
         TextParts parts = new TextParts(text, partLength, vocabulary.splitsAtSpaces());
         for (String part = parts.next(); part != null; part = parts.next()) {
-            for (long id : encoder(specialTokens, part).encode(part)) {
+            for (long id :
+                    encoders.computeIfAbsent(specialTokens, this::encoder).encode(part)) {
                 ids.accept(known((int) id));
             }
         }
@@ -206,19 +172,7 @@ public final class Tokenizer {
         return id;
     }
 
-    /**
-     * The native library takes a tenth of a second for all of GPT-2's vocabulary, and the first text is often the only one:
-     * a short one is encoded with what can occur in it.
-     */
-    private NativeTokenizer encoder(SpecialTokens specialTokens, String text) {
-        boolean first = encoded.compareAndSet(false, true);
-        if (first && text.length() <= SHORT && !vocabulary.addPrefixSpace()) {
-            return encoder(specialTokens, vocabulary.within(text));
-        }
-        return encoders.computeIfAbsent(specialTokens, key -> encoder(key, vocabulary));
-    }
-
-    private static NativeTokenizer encoder(SpecialTokens specialTokens, BytePairVocabulary vocabulary) {
+    private NativeTokenizer encoder(SpecialTokens specialTokens) {
         try {
             return new NativeTokenizer(new VocabularyWriter(vocabulary).nativeJson(specialTokens));
         } catch (IOException e) {

@@ -1,22 +1,18 @@
 package dev.causal4j.tokenizer;
 
+import static dev.causal4j.format.JsonTree.NULL;
+import static dev.causal4j.format.JsonTree.object;
+
+import dev.causal4j.format.JsonTree;
 import dev.causal4j.tokenizer.BytePairVocabulary.AddedToken;
 import dev.causal4j.tokenizer.BytePairVocabulary.Merge;
-import java.io.ByteArrayOutputStream;
-import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
+import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.stream.Collectors;
-import java.util.stream.IntStream;
-import java.util.stream.Stream;
-import tools.jackson.core.JsonGenerator;
-import tools.jackson.core.ObjectWriteContext;
-import tools.jackson.core.json.JsonFactory;
+import java.util.Map;
 
 /** Writes a vocabulary in Hugging Face's and in GPT-2's layout, and for the native tokenizer. Thread-safe. */
 final class VocabularyWriter {
-    private static final JsonFactory JSON = new JsonFactory();
-
     private final BytePairVocabulary vocabulary;
 
     VocabularyWriter(BytePairVocabulary vocabulary) {
@@ -25,122 +21,108 @@ final class VocabularyWriter {
 
     /** Hugging Face's tokenizer.json. */
     byte[] tokenizerJson() {
-        return json(vocabulary.addedTokens(), false);
+        return json(vocabulary.addedTokens(), NULL, ids());
     }
 
     /**
-     * The same for the native tokenizer: with an unknown token and, for {@link SpecialTokens#AS_TEXT}, without special
-     * tokens.
+     * The same for the native tokenizer, with an unknown token and, for {@link SpecialTokens#AS_TEXT}, without the
+     * special ones.
      */
     String nativeJson(SpecialTokens specialTokens) {
         List<AddedToken> added = vocabulary.addedTokens().stream()
                 .filter(token -> !token.special() || specialTokens == SpecialTokens.PARSE)
                 .toList();
-        return new String(json(added, true), StandardCharsets.UTF_8);
-    }
-
-    byte[] vocabJson() {
-        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-        try (JsonGenerator to = generator(bytes)) {
-            to.writeStartObject();
-            writeIds(to);
-            to.writeEndObject();
-        }
-        return bytes.toByteArray();
-    }
-
-    byte[] mergesTxt() {
-        return mergeLines()
-                .collect(Collectors.joining("\n", "#version: 0.2\n", "\n"))
-                .getBytes(StandardCharsets.UTF_8);
-    }
-
-    private static JsonGenerator generator(OutputStream to) {
-        return JSON.createGenerator(ObjectWriteContext.empty(), to);
-    }
-
-    private byte[] json(List<AddedToken> added, boolean withUnknown) {
-        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-        try (JsonGenerator to = generator(bytes)) {
-            to.writeStartObject();
-            to.writeStringProperty("version", "1.0");
-            to.writeNullProperty("truncation");
-            to.writeNullProperty("padding");
-            to.writeArrayPropertyStart("added_tokens");
-            added.forEach(token -> write(token, to));
-            to.writeEndArray();
-            to.writeNullProperty("normalizer");
-            writeByteLevel("pre_tokenizer", vocabulary.addPrefixSpace(), true, to);
-            writeByteLevel("post_processor", true, false, to);
-            writeByteLevel("decoder", true, true, to);
-            writeModel(withUnknown, to);
-            to.writeEndObject();
-        }
-        return bytes.toByteArray();
-    }
-
-    private static void write(AddedToken token, JsonGenerator to) {
-        to.writeStartObject();
-        to.writeNumberProperty("id", token.id());
-        to.writeStringProperty("content", token.content());
-        to.writeBooleanProperty("single_word", token.singleWord());
-        to.writeBooleanProperty("lstrip", token.stripLeft());
-        to.writeBooleanProperty("rstrip", token.stripRight());
-        to.writeBooleanProperty("normalized", token.normalized());
-        to.writeBooleanProperty("special", token.special());
-        to.writeEndObject();
-    }
-
-    private static void writeByteLevel(String name, boolean addPrefixSpace, boolean trimOffsets, JsonGenerator to) {
-        to.writeObjectPropertyStart(name);
-        to.writeStringProperty("type", "ByteLevel");
-        to.writeBooleanProperty("add_prefix_space", addPrefixSpace);
-        to.writeBooleanProperty("trim_offsets", trimOffsets);
-        to.writeBooleanProperty("use_regex", true);
-        to.writeEndObject();
-    }
-
-    private void writeModel(boolean withUnknown, JsonGenerator to) {
-        // No merge makes a piece with a space, so no text becomes this one.
+        // No merge leads to a piece with a space in it, so text cannot become this one.
         String unknown = "a byte without a piece";
         while (vocabulary.ids().containsKey(unknown)) {
             unknown += "?";
         }
-        to.writeObjectPropertyStart("model");
-        to.writeStringProperty("type", "BPE");
-        to.writeNullProperty("dropout");
-        if (withUnknown) {
-            to.writeStringProperty("unk_token", unknown);
-        } else {
-            to.writeNullProperty("unk_token");
-        }
-        to.writeStringProperty("continuing_subword_prefix", "");
-        to.writeStringProperty("end_of_word_suffix", "");
-        to.writeBooleanProperty("fuse_unk", false);
-        to.writeBooleanProperty("byte_fallback", false);
-        to.writeBooleanProperty("ignore_merges", false);
-        to.writeObjectPropertyStart("vocab");
-        writeIds(to);
-        if (withUnknown) {
-            to.writeNumberProperty(unknown, vocabulary.unknownId());
-        }
-        to.writeEndObject();
-        to.writeArrayPropertyStart("merges");
-        mergeLines().forEach(to::writeString);
-        to.writeEndArray();
-        to.writeEndObject();
+        Map<String, Object> ids = ids();
+        ids.put(unknown, vocabulary.unknownId());
+        return new String(json(added, unknown, ids), StandardCharsets.UTF_8);
     }
 
-    private void writeIds(JsonGenerator to) {
-        List<String> pieces = vocabulary.pieces();
-        IntStream.range(0, pieces.size())
-                .filter(id -> !pieces.get(id).isEmpty())
-                .forEach(id -> to.writeNumberProperty(pieces.get(id), id));
+    byte[] vocabJson() {
+        return JsonTree.write(ids());
+    }
+
+    byte[] mergesTxt() {
+        return ("#version: 0.2\n" + String.join("\n", merges()) + "\n").getBytes(StandardCharsets.UTF_8);
+    }
+
+    private byte[] json(List<AddedToken> added, Object unknown, Map<String, Object> ids) {
+        return JsonTree.write(object(
+                "version", "1.0",
+                "truncation", NULL,
+                "padding", NULL,
+                "added_tokens", added.stream().map(VocabularyWriter::json).toList(),
+                "normalizer", NULL,
+                "pre_tokenizer", byteLevel(vocabulary.addPrefixSpace(), true),
+                "post_processor", byteLevel(true, false),
+                "decoder", byteLevel(true, true),
+                "model",
+                        object(
+                                "type",
+                                "BPE",
+                                "dropout",
+                                NULL,
+                                "unk_token",
+                                unknown,
+                                "continuing_subword_prefix",
+                                "",
+                                "end_of_word_suffix",
+                                "",
+                                "fuse_unk",
+                                false,
+                                "byte_fallback",
+                                false,
+                                "ignore_merges",
+                                false,
+                                "vocab",
+                                ids,
+                                "merges",
+                                merges())));
+    }
+
+    private static Map<String, Object> json(AddedToken token) {
+        return object(
+                "id", token.id(),
+                "content", token.content(),
+                "single_word", token.singleWord(),
+                "lstrip", token.stripLeft(),
+                "rstrip", token.stripRight(),
+                "normalized", token.normalized(),
+                "special", token.special());
+    }
+
+    private static Map<String, Object> byteLevel(boolean addPrefixSpace, boolean trimOffsets) {
+        return object(
+                "type",
+                "ByteLevel",
+                "add_prefix_space",
+                addPrefixSpace,
+                "trim_offsets",
+                trimOffsets,
+                "use_regex",
+                true);
+    }
+
+    private Map<String, Object> ids() {
+        Map<String, Object> ids = new LinkedHashMap<>();
+        for (String piece : vocabulary.pieces()) {
+            if (!piece.isEmpty()) {
+                ids.put(piece, vocabulary.ids().get(piece));
+            }
+        }
+        return ids;
     }
 
     /** Text in GPT-2's alphabet has no space, so a merge of a piece with one never applies and is left out. */
-    private Stream<String> mergeLines() {
-        return vocabulary.merges().stream().map(this::line).filter(line -> line.indexOf(' ') == line.lastIndexOf(' '));
+    private List<String> merges() {
+        return vocabulary.merges().stream()
+                .map(this::line)
+                .filter(line -> line.indexOf(' ') == line.lastIndexOf(' '))
+                .toList();
     }
 
     private String line(Merge merge) {

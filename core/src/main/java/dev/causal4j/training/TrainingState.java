@@ -2,11 +2,9 @@ package dev.causal4j.training;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.format.JsonConfig;
-import java.io.ByteArrayOutputStream;
+import dev.causal4j.format.JsonTree;
+import java.util.Map;
 import java.util.OptionalDouble;
-import tools.jackson.core.JsonGenerator;
-import tools.jackson.core.ObjectWriteContext;
-import tools.jackson.core.json.JsonFactory;
 
 /**
  * The state of a run besides weights and moments. Immutable.
@@ -60,23 +58,17 @@ record TrainingState(
     }
 
     byte[] toJson() {
-        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-        try (JsonGenerator json = new JsonFactory().createGenerator(ObjectWriteContext.empty(), bytes)) {
-            json.writeStartObject();
-            json.writeNumberProperty("version", VERSION);
-            json.writeStringProperty("step", Long.toString(step)); // strings: JSON's numbers end at 2^53
-            json.writeStringProperty("seed", Long.toString(seed));
-            json.writeNumberProperty("batch_size", batchSize);
-            json.writeStringProperty("trained", trained);
-            json.writeStringProperty("data", data);
-            if (validationLoss.isPresent()) {
-                json.writeStringProperty("validation_loss", Double.toString(validationLoss.getAsDouble()));
-            }
-            json.writeStringProperty("best_step", Long.toString(bestStep));
-            json.writeNumberProperty("worse_evaluations", worseEvaluations);
-            json.writeEndObject();
-        }
-        return bytes.toByteArray();
+        Map<String, Object> json = JsonTree.object(
+                "version", VERSION,
+                "step", Long.toString(step), // strings: JSON's numbers end at 2^53
+                "seed", Long.toString(seed),
+                "batch_size", batchSize,
+                "trained", trained,
+                "data", data);
+        validationLoss.ifPresent(loss -> json.put("validation_loss", Double.toString(loss)));
+        json.put("best_step", Long.toString(bestStep));
+        json.put("worse_evaluations", worseEvaluations);
+        return JsonTree.write(json);
     }
 
     static TrainingState from(JsonConfig json, String subject) throws FormatException {

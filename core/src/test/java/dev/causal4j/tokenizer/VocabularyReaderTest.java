@@ -74,8 +74,8 @@ class VocabularyReaderTest {
             ["a b"]                         | null                              | model.merges: expected a list, got null; copy the file again from where it came
             ["a b"]                         | [1]                               | model.merges[0]: expected two tokens, got 1; copy the file again from where it came
             ["a b"]                         | [["a","b","c"]]                   | model.merges[0]: expected two tokens, got a list of 3; copy the file again from where it came
-            ["a b"]                         | ["a b", "ab"]                     | model.merges[1]: expected two tokens with a space between, got "ab"; copy the file again from where it came
-            ["a b"]                         | ["a b c"]                         | model.merges[0]: expected two tokens with a space between, got "a b c"; copy the file again from where it came
+            ["a b"]                         | ["a b", "ab"]                     | model.merges[1]: expected two tokens, got "ab"; copy the file again from where it came
+            ["a b"]                         | ["a b c"]                         | model.merges[0]: expected two tokens, got "a b c"; copy the file again from where it came
             ["a b"]                         | ["a c"]                           | model.merges[0]: expected tokens of the vocabulary, got "c"; use the files of one model
             ["a b"]                         | ["b a"]                           | model.merges[0]: expected tokens of the vocabulary, got "ba"; use the files of one model
             [{"id":3,"content":"<s>","special":true}] | 7                       | added_tokens: expected a list, got 7; copy the file again from where it came
@@ -176,8 +176,7 @@ class VocabularyReaderTest {
                 "t: merges.txt line 2: expected tokens of the vocabulary, got \"c\"; use the files of one model",
                 () -> Tokenizer.fromVocabulary("t", vocab, bytes("a b\na c")));
         assertRefused(
-                "t: merges.txt line 1: expected two tokens with a space between, got \"ab\"; copy the file again from"
-                        + " where it came",
+                "t: merges.txt line 1: expected two tokens, got \"ab\"; copy the file again from" + " where it came",
                 () -> Tokenizer.fromVocabulary("t", vocab, bytes("ab")));
         assertRefused(
                 "t: vocab.json of \"a\": expected an id from 0 to 16777215, got null; copy the file again from where it"
