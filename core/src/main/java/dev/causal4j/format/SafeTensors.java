@@ -40,17 +40,18 @@ public final class SafeTensors implements TensorStore {
     }
 
     /**
-     * Maps a file into memory; the mapping lasts as long as anything refers to it. Files of more than 2 GB are fine.
+     * Maps a file into memory. Files of more than 2 GB are fine.
      * The file must not be shortened or changed meanwhile; replacing it by renaming, as {@link #write} does, is
      * harmless.
      *
+     * @param arena holds the mapping, and with it every tensor
      * @throws FormatException if there is no such file, or it breaks a rule of the format
      * @throws IOException if reading fails
      */
-    public static SafeTensors open(Path file) throws IOException {
+    public static SafeTensors open(Path file, Arena arena) throws IOException {
         UntrustedInput.requireFile(file, "a safetensors file");
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-            return of(file.toString(), channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), Arena.ofAuto()));
+            return of(file.toString(), channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena));
         }
     }
 

@@ -36,7 +36,7 @@ final class SafeTensorsWriting {
             throws IOException {
         List<TensorSource> sorted = sorted(tensors, aligned);
         byte[] header = header(sorted, metadata, aligned);
-        WholeFile.write(target, channel -> copy(header, sorted, channel, progress));
+        WholeFile.write(target, channel -> new Output(target, channel, progress).write(header, sorted));
     }
 
     /**
@@ -87,31 +87,32 @@ final class SafeTensorsWriting {
         return padded;
     }
 
-    /** Through a small buffer off heap, since a tensor's memory may also be an array. */
-    private static void copy(byte[] header, List<TensorSource> tensors, FileChannel channel, LongConsumer progress)
-            throws IOException {
-        ByteBuffer buffer = ByteBuffer.allocateDirect(CHUNK);
-        buffer.order(ByteOrder.LITTLE_ENDIAN).putLong(header.length).flip();
-        WholeFile.drain(buffer, channel);
-        copy(MemorySegment.ofArray(header), buffer, channel, _ -> {});
-        long written = 0;
-        for (TensorSource tensor : tensors) {
-            long before = written;
-            try (Arena arena = Arena.ofShared()) {
-                copy(tensor.data(arena), buffer, channel, bytes -> progress.accept(before + bytes));
-            }
-            written += tensor.bytes();
+    /** Writes through one small buffer off heap: a tensor's memory may be of any kind, also an array of floats. */
+    private record Output(Path target, FileChannel channel, LongConsumer progress, ByteBuffer buffer) {
+        Output(Path target, FileChannel channel, LongConsumer progress) {
+            this(target, channel, progress, ByteBuffer.allocateDirect(CHUNK).order(ByteOrder.LITTLE_ENDIAN));
         }
-    }
 
-    private static void copy(MemorySegment data, ByteBuffer buffer, FileChannel channel, LongConsumer progress)
-            throws IOException {
-        for (long from = 0; from < data.byteSize(); from += CHUNK) {
-            int count = (int) Math.min(CHUNK, data.byteSize() - from);
-            buffer.clear().limit(count);
-            MemorySegment.copy(data, from, MemorySegment.ofBuffer(buffer), 0, count);
-            WholeFile.drain(buffer, channel);
-            progress.accept(from + count);
+        void write(byte[] header, List<TensorSource> tensors) throws IOException {
+            WholeFile.append(target, buffer.putLong(header.length).flip(), channel);
+            WholeFile.append(target, ByteBuffer.wrap(header), channel);
+            long written = 0;
+            for (TensorSource tensor : tensors) {
+                try (Arena arena = Arena.ofShared()) {
+                    write(tensor.data(arena), written);
+                }
+                written += tensor.bytes();
+            }
+        }
+
+        private void write(MemorySegment data, long before) throws IOException {
+            for (long from = 0; from < data.byteSize(); from += CHUNK) {
+                int count = (int) Math.min(CHUNK, data.byteSize() - from);
+                buffer.clear().limit(count);
+                MemorySegment.copy(data, from, MemorySegment.ofBuffer(buffer), 0, count);
+                WholeFile.append(target, buffer, channel);
+                progress.accept(before + from + count);
+            }
         }
     }
 

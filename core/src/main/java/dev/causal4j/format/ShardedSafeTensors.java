@@ -5,6 +5,7 @@ import static dev.causal4j.FormatException.quote;
 import dev.causal4j.FormatException;
 import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.HashMap;
@@ -12,8 +13,6 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 import java.util.regex.Pattern;
-import tools.jackson.core.JsonParser;
-import tools.jackson.core.JsonToken;
 
 /**
  * A checkpoint in several safetensors files with an index, {@code {"weight_map": {tensor: file}}}. Immutable and
@@ -40,71 +39,44 @@ public final class ShardedSafeTensors implements TensorStore {
     /**
      * Opens an index and all shards it names, which must lie beside it, each once.
      *
+     * @param arena holds the mappings
      * @throws FormatException if the index or a shard is missing or not valid, or a tensor is not in its shard
      * @throws IOException if reading fails
      */
-    public static ShardedSafeTensors open(Path index) throws IOException {
+    public static ShardedSafeTensors open(Path index, Arena arena) throws IOException {
         String subject = index.toString();
         byte[] json = UntrustedInput.readFile(index, "an index of safetensors files", MAX_INDEX);
-        Map<String, String> fileOf = UntrustedInput.readObject(subject, json, parser -> weightMap(subject, parser));
+        Object weightMap = JsonTree.parse(subject, json).get("weight_map");
+        if (!(weightMap instanceof Map<?, ?> fileOf)) {
+            throw wrong(subject, "an object \"weight_map\"", JsonTree.describe(weightMap));
+        }
         Map<String, SafeTensors> shards = new HashMap<>();
         Map<String, SafeTensors> shardOf = LinkedHashMap.newLinkedHashMap(fileOf.size());
-        for (Map.Entry<String, String> entry : fileOf.entrySet()) {
-            String file = entry.getValue();
+        for (Map.Entry<?, ?> entry : fileOf.entrySet()) {
+            String tensor = (String) entry.getKey();
+            if (!(entry.getValue() instanceof String file)
+                    || file.contains("..")
+                    || !FILE_NAME.matcher(file).matches()) {
+                String got = JsonTree.describe(entry.getValue());
+                throw wrong(subject + ", tensor " + quote(tensor), "the plain name of a .safetensors file", got);
+            }
             SafeTensors shard = shards.get(file);
             if (shard == null) {
                 if (shards.size() == MAX_SHARDS) {
                     throw wrong(subject, "at most " + MAX_SHARDS + " files", "more");
                 }
-                shard = SafeTensors.open(index.resolveSibling(file));
+                shard = SafeTensors.open(index.resolveSibling(file), arena);
                 shards.put(file, shard);
             }
-            if (!shard.names().contains(entry.getKey())) {
+            if (!shard.names().contains(tensor)) {
                 throw wrong(
                         subject,
-                        "tensor " + quote(entry.getKey()) + " in " + quote(file),
+                        "tensor " + quote(tensor) + " in " + quote(file),
                         "a file of " + shard.names().size() + " tensors without it");
             }
-            shardOf.put(entry.getKey(), shard);
+            shardOf.put(tensor, shard);
         }
         return new ShardedSafeTensors(subject, shardOf);
-    }
-
-    private static Map<String, String> weightMap(String subject, JsonParser json) throws FormatException {
-        Map<String, String> fileOf = null;
-        while (json.nextToken() != JsonToken.END_OBJECT) {
-            boolean map = json.currentName().equals("weight_map");
-            JsonToken value = json.nextToken();
-            if (!map) {
-                json.skipChildren();
-            } else if (value == JsonToken.START_OBJECT) {
-                fileOf = files(subject, json);
-            } else {
-                throw wrong(subject, "\"weight_map\" to be an object", quote(json.getString()));
-            }
-        }
-        if (fileOf == null) {
-            throw wrong(subject, "an object \"weight_map\"", "none");
-        }
-        return fileOf;
-    }
-
-    private static Map<String, String> files(String subject, JsonParser json) throws FormatException {
-        Map<String, String> fileOf = new LinkedHashMap<>();
-        while (json.nextToken() != JsonToken.END_OBJECT) {
-            String tensor = json.currentName();
-            boolean string = json.nextToken() == JsonToken.VALUE_STRING;
-            String file = json.getString();
-            if (!string || file.contains("..") || !FILE_NAME.matcher(file).matches()) {
-                throw wrong(
-                        subject + ", tensor " + quote(tensor), "the plain name of a .safetensors file", quote(file));
-            }
-            if (fileOf.size() == Header.MAX_ENTRIES) {
-                throw wrong(subject, "at most " + Header.MAX_ENTRIES + " tensors", "more");
-            }
-            fileOf.put(tensor, file);
-        }
-        return fileOf;
     }
 
     /** {@inheritDoc} In the order of the index. */

@@ -6,6 +6,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /** The dtypes of the safetensors format (0.8), by their names in the header. */
 enum StoredType {
@@ -14,7 +15,7 @@ enum StoredType {
     F6_E2M3(6),
     F6_E3M2(6),
     U8(8),
-    I8(8),
+    I8(8, DType.INT8),
     F8_E5M2(8),
     F8_E4M3(8),
     F8_E8M0(8),
@@ -22,11 +23,11 @@ enum StoredType {
     F8_E5M2FNUZ(8),
     I16(16),
     U16(16),
-    F16(16),
-    BF16(16),
+    F16(16, DType.F16),
+    BF16(16, DType.BF16),
     I32(32),
     U32(32),
-    F32(32),
+    F32(32, DType.F32),
     C64(64),
     F64(64),
     I64(64),
@@ -36,9 +37,15 @@ enum StoredType {
             Arrays.stream(values()).collect(Collectors.toUnmodifiableMap(StoredType::name, Function.identity()));
 
     private final int bits;
+    private final @Nullable DType dtype;
 
     StoredType(int bits) {
+        this(bits, null);
+    }
+
+    StoredType(int bits, @Nullable DType dtype) {
         this.bits = bits;
+        this.dtype = dtype;
     }
 
     static Optional<StoredType> named(String name) {
@@ -46,23 +53,15 @@ enum StoredType {
     }
 
     static StoredType of(DType dtype) {
-        return switch (dtype) {
-            case F32 -> F32;
-            case F16 -> F16;
-            case INT8 -> I8;
-            case BF16 -> BF16;
-        };
+        return Arrays.stream(values())
+                .filter(type -> type.dtype == dtype)
+                .findFirst()
+                .orElseThrow();
     }
 
     /** The dtype of this library, if it supports the type. */
     Optional<DType> dtype() {
-        return switch (this) {
-            case F32 -> Optional.of(DType.F32);
-            case I8 -> Optional.of(DType.INT8);
-            case F16 -> Optional.of(DType.F16);
-            case BF16 -> Optional.of(DType.BF16);
-            default -> Optional.empty();
-        };
+        return Optional.ofNullable(dtype);
     }
 
     /**

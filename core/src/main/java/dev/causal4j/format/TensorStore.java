@@ -3,6 +3,7 @@ package dev.causal4j.format;
 import dev.causal4j.FormatException;
 import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
@@ -32,10 +33,11 @@ public sealed interface TensorStore permits SafeTensors, ShardedSafeTensors {
     /**
      * Opens the checkpoint in a folder: {@link #SINGLE}, or else {@link #INDEX}.
      *
+     * @param arena holds the mappings, and with them every tensor
      * @throws FormatException if there is neither, or it is not valid
      * @throws IOException if reading fails
      */
-    static TensorStore open(Path folder) throws IOException {
+    static TensorStore open(Path folder, Arena arena) throws IOException {
         if (!Files.isDirectory(folder)) {
             throw new FormatException(
                     folder.toString(),
@@ -45,11 +47,11 @@ public sealed interface TensorStore permits SafeTensors, ShardedSafeTensors {
         }
         Path single = folder.resolve(SINGLE);
         if (Files.exists(single)) {
-            return SafeTensors.open(single);
+            return SafeTensors.open(single, arena);
         }
         Path index = folder.resolve(INDEX);
         if (Files.exists(index)) {
-            return ShardedSafeTensors.open(index);
+            return ShardedSafeTensors.open(index, arena);
         }
         throw new FormatException(
                 folder.toString(),

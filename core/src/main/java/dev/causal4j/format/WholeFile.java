@@ -75,9 +75,11 @@ public final class WholeFile {
             try (FileChannel channel =
                     FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
                 content.writeTo(channel);
-                force(channel);
-            } catch (WriteFailure e) {
-                throw e.naming(target);
+                try {
+                    channel.force(true);
+                } catch (IOException e) {
+                    throw naming(target, e);
+                }
             }
         });
     }
@@ -112,59 +114,31 @@ public final class WholeFile {
 
     /** The same for content that is in memory. */
     public static void write(Path target, byte[] content) throws IOException {
-        write(target, channel -> drain(ByteBuffer.wrap(content), channel));
+        write(target, channel -> append(target, ByteBuffer.wrap(content), channel));
     }
 
-    /** Writes all that remains in a buffer. */
-    public static void drain(ByteBuffer buffer, FileChannel channel) throws IOException {
+    /**
+     * Writes the rest of the buffer to the channel.
+     *
+     * @param file what a failure names, which may leave a part
+     */
+    public static void append(Path file, ByteBuffer buffer, FileChannel channel) throws IOException {
         try {
             while (buffer.hasRemaining()) {
                 channel.write(buffer);
             }
         } catch (IOException e) {
-            throw WriteFailure.of(e);
+            throw naming(file, e);
         }
     }
 
-    /**
-     * Appends the rest of the buffer to {@code file} through its channel; a failure names the file and may leave a
-     * part.
-     */
-    public static void append(Path file, ByteBuffer buffer, FileChannel channel) throws IOException {
-        try {
-            drain(buffer, channel);
-        } catch (WriteFailure e) {
-            throw e.naming(file);
-        }
-    }
-
-    private static void force(FileChannel channel) throws IOException {
-        try {
-            channel.force(true);
-        } catch (IOException e) {
-            throw WriteFailure.of(e);
-        }
-    }
-
-    /** The system's error, for instance of a full disk, which names no file. */
-    private static final class WriteFailure extends IOException {
-        private static final long serialVersionUID = 1;
-
-        private WriteFailure(IOException e) {
-            super(e.getMessage(), e);
-        }
-
-        /** Keeps exceptions of a more specific type, such as a channel closed by an interrupt. */
-        static IOException of(IOException e) {
-            return e.getClass() == IOException.class ? new WriteFailure(e) : e;
-        }
-
-        /** The same error with the file's name and a remedy. */
-        IOException naming(Path file) {
-            return new IOException(
-                    file + ": expected to be able to write this file, got " + getMessage()
-                            + "; make room, or name another folder",
-                    this);
-        }
+    /** The system's error, for instance of a full disk, names no file; more specific ones are kept. */
+    private static IOException naming(Path file, IOException e) {
+        return e.getClass() != IOException.class
+                ? e
+                : new IOException(
+                        file + ": expected to be able to write this file, got " + e.getMessage()
+                                + "; make room, or name another folder",
+                        e);
     }
 }

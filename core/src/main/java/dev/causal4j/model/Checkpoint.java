@@ -7,6 +7,7 @@ import dev.causal4j.tensor.DType;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.io.InterruptedIOException;
+import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -49,7 +50,8 @@ public final class Checkpoint {
         FutureTask<Optional<Tokenizer>> tokenizer = new FutureTask<>(() -> Tokenizer.load(folder));
         Thread.ofPlatform().name("causal4j-tokenizer").daemon().start(tokenizer);
         GPT2Config config = config(folder.toString(), JsonConfig.read(folder.resolve(CONFIG)));
-        GPT2Checkpoint weights = new GPT2Checkpoint(folder.toString(), TensorStore.open(folder), config);
+        GPT2Checkpoint weights =
+                new GPT2Checkpoint(folder.toString(), TensorStore.open(folder, Arena.ofAuto()), config);
         return of(folder.toString(), config, weights, await(tokenizer));
     }
 

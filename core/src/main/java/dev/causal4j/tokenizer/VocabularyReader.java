@@ -72,7 +72,7 @@ final class VocabularyReader {
     /** The value at a path such as {@code model.vocab}; null if there is none. */
     private static @Nullable Object at(@Nullable Object root, String path) {
         Object node = root;
-        for (String name : path.split("\\.")) {
+        for (String name : path.split("\\.", -1)) {
             node = node instanceof Map<?, ?> object ? object.get(name) : null;
         }
         return node;
@@ -198,16 +198,21 @@ final class VocabularyReader {
         if (two.size() != 2 || !(two.get(0) instanceof String left) || !(two.get(1) instanceof String right)) {
             throw failure(place.formatted(number), "two tokens", describe(pair));
         }
-        for (String piece : new String[] {left, right, left + right}) {
-            if (!ids.containsKey(piece)) {
-                throw new FormatException(
-                        subject + ": " + place.formatted(number),
-                        "tokens of the vocabulary",
-                        quote(piece),
-                        "use the files of one model");
-            }
+        Merge merge = new Merge(known(place, number, left, ids), known(place, number, right, ids));
+        known(place, number, left + right, ids);
+        return merge;
+    }
+
+    private int known(String place, int number, String piece, Map<String, Integer> ids) throws FormatException {
+        Integer id = ids.get(piece);
+        if (id == null) {
+            throw new FormatException(
+                    subject + ": " + place.formatted(number),
+                    "tokens of the vocabulary",
+                    quote(piece),
+                    "use the files of one model");
         }
-        return new Merge(ids.get(left), ids.get(right));
+        return id;
     }
 
     private BytePairVocabulary vocabulary(

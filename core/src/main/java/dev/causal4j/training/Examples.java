@@ -73,28 +73,4 @@ public interface Examples {
             }
         };
     }
-
-    /**
-     * Examples of one length, such as those of {@link ExamplePacker}, shuffled in each epoch.
-     *
-     * @throws IllegalArgumentException if there is none
-     */
-    static Examples shuffled(List<Example> examples, long seed) {
-        List<Example> all = List.copyOf(examples);
-        if (all.isEmpty()) {
-            throw new IllegalArgumentException("training data: expected at least one example, got none");
-        }
-        return new Examples() {
-            @Override
-            public long perEpoch() {
-                return all.size();
-            }
-
-            @Override
-            public Example example(long index) {
-                Epoch epoch = new Epoch(seed, index / all.size());
-                return all.get((int) epoch.examples(all.size()).at(index % all.size()));
-            }
-        };
-    }
 }

@@ -24,8 +24,8 @@ import java.util.HexFormat;
 import java.util.function.LongConsumer;
 
 /**
- * A corpus of token ids in a memory-mapped file. Immutable and thread-safe; the mapping lasts as long as it is
- * referenced.
+ * A corpus of token ids in a memory-mapped file. Immutable and thread-safe. Close it when its
+ * tokens are no longer used.
  *
  * <p>Little-endian:
  * <pre>
@@ -42,7 +42,7 @@ import java.util.function.LongConsumer;
  * <p>Each document ends with the end-of-text id. Special tokens in a text are parsed, so a text file can separate
  * documents itself.
  */
-public final class TokenFile {
+public final class TokenFile implements AutoCloseable {
     private static final byte[] MAGIC = "C4JTOKEN".getBytes(StandardCharsets.US_ASCII);
     private static final int VERSION = 1;
     private static final int HEADER = 64;
@@ -50,10 +50,12 @@ public final class TokenFile {
     private static final int MAX_VOCABULARY = 1 << 24; // that of the tokenizer
     static final String REMEDY = "the file is damaged; delete it, and it is made again from the data";
 
+    private final Arena arena;
     private final Tokens tokens;
     private final byte[] fingerprint;
 
-    private TokenFile(Tokens tokens, byte[] fingerprint) {
+    private TokenFile(Arena arena, Tokens tokens, byte[] fingerprint) {
+        this.arena = arena;
         this.tokens = tokens;
         this.fingerprint = fingerprint;
     }
@@ -85,12 +87,13 @@ public final class TokenFile {
                 if (Arrays.equals(existing.fingerprint, fingerprint)) {
                     return existing;
                 }
+                existing.close();
             } catch (FormatException damaged) {
                 // made again
             }
         }
         WholeFile.write(file, channel -> {
-            TokenWriter writer = new TokenWriter(channel, tokenizer.vocabularySize(), endOfText);
+            TokenWriter writer = new TokenWriter(file, channel, tokenizer.vocabularySize(), endOfText);
             try {
                 documents.forEach(
                         text -> {
@@ -112,14 +115,25 @@ public final class TokenFile {
      * @throws FormatException if there is no such file, or it breaks a rule of the format
      * @throws IOException if reading fails
      */
+    @SuppressWarnings("MustBeClosedChecker") // close() does
     public static TokenFile open(Path file) throws IOException {
         requireTokenFile(file);
+        Arena arena = Arena.ofShared();
+        try {
+            return open(file, arena);
+        } catch (Throwable e) {
+            arena.close();
+            throw e;
+        }
+    }
+
+    private static TokenFile open(Path file, Arena arena) throws IOException {
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
             long size = channel.size();
             if (size < HEADER) {
                 throw damaged(file, "a header of " + HEADER + " bytes", size + " bytes");
             }
-            MemorySegment all = channel.map(FileChannel.MapMode.READ_ONLY, 0, size, Arena.ofAuto());
+            MemorySegment all = channel.map(FileChannel.MapMode.READ_ONLY, 0, size, arena);
             ByteBuffer header = all.asSlice(MAGIC.length, HEADER - MAGIC.length)
                     .asByteBuffer()
                     .order(ByteOrder.LITTLE_ENDIAN);
@@ -144,7 +158,7 @@ public final class TokenFile {
                 throw damaged(file, count + " ids of " + width + " bytes", (size - HEADER) + " bytes of them");
             }
             Tokens tokens = new Tokens(file.toString(), all.asSlice(HEADER), width, vocabularySize);
-            return new TokenFile(tokens, fingerprint);
+            return new TokenFile(arena, tokens, fingerprint);
         }
     }
 
@@ -193,6 +207,12 @@ public final class TokenFile {
         return digest.digest();
     }
 
+    /** Ends the mapping: using the tokens afterwards is an {@link IllegalStateException}. */
+    @Override
+    public void close() {
+        arena.close();
+    }
+
     /** All ids in the order of the documents. */
     public Tokens tokens() {
         return tokens;
@@ -205,6 +225,7 @@ public final class TokenFile {
 
     /** Writes ids, and the header last. Not thread-safe. */
     private static final class TokenWriter {
+        private final Path file;
         private final FileChannel channel;
         private final int vocabularySize;
         private final int endOfText;
@@ -213,7 +234,8 @@ public final class TokenFile {
         private long count;
         private int last;
 
-        TokenWriter(FileChannel channel, int vocabularySize, int endOfText) throws IOException {
+        TokenWriter(Path file, FileChannel channel, int vocabularySize, int endOfText) throws IOException {
+            this.file = file;
             this.channel = channel;
             this.vocabularySize = vocabularySize;
             this.endOfText = endOfText;
@@ -258,7 +280,7 @@ public final class TokenFile {
 
         private void flush() {
             try {
-                WholeFile.drain(buffer.flip(), channel);
+                WholeFile.append(file, buffer.flip(), channel);
             } catch (IOException e) {
                 throw new UncheckedIOException(e);
             }

@@ -10,6 +10,7 @@ import dev.causal4j.model.Parameter;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -125,20 +126,26 @@ final class TrainingCheckpoints {
 
         /** Gives what is trained its moments, and adapters their numbers. */
         void restore(TrainableModel trainable) throws IOException {
-            SafeTensors stored = SafeTensors.open(folder.resolve(TRAINING).resolve(OPTIMIZER));
-            for (TrainedParameter parameter : trainable.parameters()) {
-                for (TensorView target : parameter.state()) {
-                    TensorView view = stored.tensor(target.name());
-                    if (view.dtype() != DType.F32 || !view.shape().equals(target.shape())) {
-                        throw new FormatException(
-                                folder + ", tensor " + target.name(),
-                                "f32 " + target.shape(),
-                                view.dtype().label() + " " + view.shape(),
-                                "resume with the options the run began with");
+            Path file = folder.resolve(TRAINING).resolve(OPTIMIZER);
+            try (Arena arena = Arena.ofConfined()) {
+                SafeTensors stored = SafeTensors.open(file, arena);
+                for (TrainedParameter parameter : trainable.parameters()) {
+                    for (TensorView target : parameter.state()) {
+                        copy(stored.tensor(target.name()), target);
                     }
-                    target.data().copyFrom(view.data());
                 }
             }
+        }
+
+        private void copy(TensorView stored, TensorView target) throws FormatException {
+            if (stored.dtype() != DType.F32 || !stored.shape().equals(target.shape())) {
+                throw new FormatException(
+                        folder + ", tensor " + target.name(),
+                        "f32 " + target.shape(),
+                        stored.dtype().label() + " " + stored.shape(),
+                        "resume with the options the run began with");
+            }
+            target.data().copyFrom(stored.data());
         }
     }
 

@@ -12,9 +12,6 @@
  * clipping, a step of {@link dev.causal4j.training.AdamW}, and at intervals an evaluation and a checkpoint. A run is a
  * function of model, examples and options.
  *
- * <p>{@link dev.causal4j.training.ExamplePacker} makes examples of single texts instead, one a row, as KerasHub's
- * preprocessor does.
- *
  * <p>The order of data is drawn by {@link dev.causal4j.kernel.CounterRandom} from the streams that begin at {@code
  * 0x64617461_00000000} ("data"): 256 for each epoch, of which 0 to 64 shuffle the examples, 128 the documents, and 255
  * gives the offset of the windows.

@@ -11,6 +11,7 @@ import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.RandomAccessFile;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
@@ -43,7 +44,7 @@ class SafeTensorsTest {
     @Test
     void realCheckpointIsReadFromFileAndMemory() throws IOException {
         byte[] bytes = reference();
-        SafeTensors file = SafeTensors.open(Files.write(folder.resolve("model.safetensors"), bytes));
+        SafeTensors file = SafeTensors.open(Files.write(folder.resolve("model.safetensors"), bytes), Arena.ofAuto());
         SafeTensors memory = open(bytes);
 
         assertThat(file.metadata()).containsExactly(Map.entry("format", "pt"));
@@ -71,7 +72,8 @@ class SafeTensorsTest {
             sparse.seek(sparse.length() + big);
             sparse.writeInt(Integer.reverseBytes(Float.floatToRawIntBits(1.5f)));
         }
-        assertThat(SafeTensors.open(path).tensor("last").toArray()).containsExactly(1.5f);
+        assertThat(SafeTensors.open(path, Arena.ofAuto()).tensor("last").toArray())
+                .containsExactly(1.5f);
     }
 
     @Test
@@ -145,15 +147,19 @@ class SafeTensorsTest {
 
     @Test
     void missingFileAndFolderAreToldApart() {
-        refused(() -> SafeTensors.open(folder.resolve("none")), folder + "/none", "a safetensors file", "no such file");
-        refused(() -> SafeTensors.open(folder), folder.toString(), "a safetensors file", "a folder");
+        refused(
+                () -> SafeTensors.open(folder.resolve("none"), Arena.ofAuto()),
+                folder + "/none",
+                "a safetensors file",
+                "no such file");
+        refused(() -> SafeTensors.open(folder, Arena.ofAuto()), folder.toString(), "a safetensors file", "a folder");
     }
 
     @ParameterizedTest
     @ValueSource(ints = {0, 1, 7})
     void fileTooShortForALengthIsRefused(int size) throws IOException {
         Path path = Files.write(folder.resolve("short"), new byte[size]);
-        refused(() -> SafeTensors.open(path), path.toString(), "8 bytes", "got " + size + " bytes");
+        refused(() -> SafeTensors.open(path, Arena.ofAuto()), path.toString(), "8 bytes", "got " + size + " bytes");
     }
 
     @Test
@@ -176,7 +182,7 @@ class SafeTensorsTest {
     void fileCutShortIsRefused() throws IOException {
         byte[] whole = reference();
         Path path = Files.write(folder.resolve("cut"), Arrays.copyOf(whole, whole.length - 1));
-        refused(() -> SafeTensors.open(path), path.toString(), whole.length + " bytes", "cut short");
+        refused(() -> SafeTensors.open(path, Arena.ofAuto()), path.toString(), whole.length + " bytes", "cut short");
     }
 
     @Test

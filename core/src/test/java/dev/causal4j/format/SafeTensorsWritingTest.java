@@ -106,7 +106,7 @@ class SafeTensorsWritingTest {
                 List.of(floats("a", 1), floats("b", new float[16]), bytes, floats("c", new float[33])),
                 Map.of(),
                 heard::add);
-        SafeTensors back = SafeTensors.open(target);
+        SafeTensors back = SafeTensors.open(target, Arena.ofAuto());
         assertThat(back.names()).containsExactly("b", "z", "a", "c");
         assertThat(back.tensor("b").data().address() % 64).isZero();
         assertThat(back.tensor("z").data().address() % 64).isZero();
@@ -128,7 +128,7 @@ class SafeTensorsWritingTest {
         }
         SafeTensors.write(target, tensors, metadata);
 
-        SafeTensors back = SafeTensors.open(target);
+        SafeTensors back = SafeTensors.open(target, Arena.ofAuto());
         assertThat(back.metadata()).isEqualTo(metadata);
         assertThat(back.names()).hasSameSizeAs(tensors);
         for (TensorView tensor : tensors) {
@@ -155,16 +155,18 @@ class SafeTensorsWritingTest {
                 target,
                 List.of(new TensorView("x", DType.F32, List.of(700_001L), MemorySegment.ofArray(numbers))),
                 Map.of());
-        assertThat(SafeTensors.open(target).tensor("x").toArray()).isEqualTo(numbers);
+        assertThat(SafeTensors.open(target, Arena.ofAuto()).tensor("x").toArray())
+                .isEqualTo(numbers);
     }
 
     @Test
     void fileMayBeReplacedByItsOwnTensors() throws IOException {
         Files.write(target, SafeTensorsTest.reference());
-        SafeTensors tensors = SafeTensors.open(target);
+        SafeTensors tensors = SafeTensors.open(target, Arena.ofAuto());
         float[] before = tensors.tensor("wte.weight").toArray();
         SafeTensors.write(target, List.of(tensors.tensor("wte.weight")), Map.of());
-        assertThat(SafeTensors.open(target).tensor("wte.weight").toArray()).isEqualTo(before);
+        assertThat(SafeTensors.open(target, Arena.ofAuto()).tensor("wte.weight").toArray())
+                .isEqualTo(before);
         assertThat(tensors.tensor("wte.weight").toArray()).isEqualTo(before);
     }
 

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -127,16 +128,20 @@ class ShardedSafeTensorsTest {
         try (RandomAccessFile sparse = new RandomAccessFile(index.toFile(), "rw")) {
             sparse.setLength(10_000_000_000L);
         }
-        Attack.refused(() -> ShardedSafeTensors.open(index), index.toString(), "64000000", "10000000000 bytes");
+        Attack.refused(
+                () -> ShardedSafeTensors.open(index, Arena.ofAuto()),
+                index.toString(),
+                "64000000",
+                "10000000000 bytes");
     }
 
     private void indexRefused(String json, String... told) throws IOException {
         Path index = index(json);
-        Attack.refused(() -> ShardedSafeTensors.open(index), folder.toString(), told);
+        Attack.refused(() -> ShardedSafeTensors.open(index, Arena.ofAuto()), folder.toString(), told);
     }
 
     private ShardedSafeTensors open(String json) throws IOException {
-        return ShardedSafeTensors.open(index(json));
+        return ShardedSafeTensors.open(index(json), Arena.ofAuto());
     }
 
     private Path index(String json) throws IOException {

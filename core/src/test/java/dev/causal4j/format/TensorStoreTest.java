@@ -4,6 +4,7 @@ import static dev.causal4j.format.Attack.refused;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -20,19 +21,19 @@ class TensorStoreTest {
         Files.writeString(folder.resolve("model.safetensors.index.json"), "not even JSON");
         SafeTensors.write(
                 folder.resolve("model.safetensors"), List.of(SafeTensorsWritingTest.floats("a", 1)), Map.of());
-        assertThat(TensorStore.open(folder)).isInstanceOf(SafeTensors.class);
+        assertThat(TensorStore.open(folder, Arena.ofAuto())).isInstanceOf(SafeTensors.class);
     }
 
     @Test
     void indexIsTakenWithoutASingleFile() throws IOException {
         Files.writeString(folder.resolve("model.safetensors.index.json"), "{\"weight_map\":{}}");
-        assertThat(TensorStore.open(folder)).isInstanceOf(ShardedSafeTensors.class);
+        assertThat(TensorStore.open(folder, Arena.ofAuto())).isInstanceOf(ShardedSafeTensors.class);
     }
 
     @Test
     void missingFolderIsNamed() {
         refused(
-                () -> TensorStore.open(folder.resolve("none")),
+                () -> TensorStore.open(folder.resolve("none"), Arena.ofAuto()),
                 folder + "/none: ",
                 "model.safetensors",
                 "got no such folder");
@@ -41,13 +42,13 @@ class TensorStoreTest {
     @Test
     void fileInPlaceOfTheFolderIsNamed() throws IOException {
         Path file = Files.createFile(folder.resolve("file"));
-        refused(() -> TensorStore.open(file), file + ": ", "a folder", "got not a folder");
+        refused(() -> TensorStore.open(file, Arena.ofAuto()), file + ": ", "a folder", "got not a folder");
     }
 
     @Test
     void folderWithoutWeightsIsNamedWithBothFiles() {
         refused(
-                () -> TensorStore.open(folder),
+                () -> TensorStore.open(folder, Arena.ofAuto()),
                 folder + ": ",
                 "model.safetensors or model.safetensors.index.json",
                 "a folder with neither");

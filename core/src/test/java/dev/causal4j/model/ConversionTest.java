@@ -9,6 +9,7 @@ import dev.causal4j.format.SafeTensors;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -119,8 +120,8 @@ class ConversionTest {
             value = DType.class,
             names = {"F32", "BF16", "INT8"})
     void panelsAreUsedWhereTheyAreMapped(DType dtype) throws IOException {
-        SafeTensors file =
-                SafeTensors.open(convert(Golden.folder("gpt2-odd"), dtype).resolve("model.safetensors"));
+        SafeTensors file = SafeTensors.open(
+                convert(Golden.folder("gpt2-odd"), dtype).resolve("model.safetensors"), Arena.ofAuto());
         int panels = 0;
         for (String name : file.names()) {
             if (name.endsWith(PanelLayout.PANELS)) {
@@ -135,8 +136,8 @@ class ConversionTest {
 
     @Test
     void aTiedMatrixIsOneInt8Table() throws IOException {
-        SafeTensors file =
-                SafeTensors.open(convert(Golden.folder("gpt2-tied"), DType.INT8).resolve("model.safetensors"));
+        SafeTensors file = SafeTensors.open(
+                convert(Golden.folder("gpt2-tied"), DType.INT8).resolve("model.safetensors"), Arena.ofAuto());
         assertThat(file.tensor("transformer.wte.weight.panels").shape()).containsExactly(2L, 24L, 64L);
         assertThat(file.tensor("transformer.wte.weight.scales").shape()).containsExactly(97L);
         assertThat(file.names()).noneMatch(name -> name.startsWith("lm_head"));
@@ -213,7 +214,7 @@ class ConversionTest {
     private void refused(DType dtype, Consumer<Map<String, TensorView>> change, String... told) throws IOException {
         Path out = convert(Golden.folder("gpt2-untied"), dtype);
         Path weights = out.resolve("model.safetensors");
-        SafeTensors file = SafeTensors.open(weights);
+        SafeTensors file = SafeTensors.open(weights, Arena.ofAuto());
         Map<String, TensorView> tensors = tensors(file);
         change.accept(tensors);
         SafeTensors.write(weights, tensors.values(), file.metadata());
@@ -307,7 +308,7 @@ class ConversionTest {
     void anUnknownLayoutIsRefused(String key, String value, String told) throws IOException {
         Path out = convert(Golden.folder("gpt2-tied"), DType.BF16);
         Path weights = out.resolve("model.safetensors");
-        SafeTensors file = SafeTensors.open(weights);
+        SafeTensors file = SafeTensors.open(weights, Arena.ofAuto());
         Map<String, String> metadata = new HashMap<>(file.metadata());
         metadata.put(key, value);
         SafeTensors.write(weights, tensors(file).values(), metadata);
@@ -320,7 +321,7 @@ class ConversionTest {
         Path original = Golden.folder("gpt2-odd");
         Path out = convert(original, DType.INT8);
         Path weights = out.resolve("model.safetensors");
-        SafeTensors file = SafeTensors.open(weights);
+        SafeTensors file = SafeTensors.open(weights, Arena.ofAuto());
         Map<String, TensorView> tensors = tensors(file);
         put(tensors, "a", DType.F32, 1);
         SafeTensors.write(weights, tensors.values(), file.metadata());

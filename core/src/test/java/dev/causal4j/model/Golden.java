@@ -3,6 +3,7 @@ package dev.causal4j.model;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -39,7 +40,7 @@ record Golden(
     static Golden load(String name) throws IOException {
         Path folder = folder(name);
         JsonNode json = new ObjectMapper().readTree(Files.readAllBytes(folder.resolve("golden.json")));
-        SafeTensors expected = SafeTensors.open(folder.resolve("golden.safetensors"));
+        SafeTensors expected = SafeTensors.open(folder.resolve("golden.safetensors"), Arena.ofAuto());
         List<int[]> tokens =
                 json.get("tokens").valueStream().map(Golden::integers).toList();
         return new Golden(

@@ -5,6 +5,7 @@ import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.TensorView;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
@@ -34,7 +35,7 @@ record Variant(ObjectNode config, Map<String, TensorView> tensors) {
 
     static Variant of(String fixture) throws IOException {
         Path folder = Golden.folder(fixture);
-        SafeTensors file = SafeTensors.open(folder.resolve("model.safetensors"));
+        SafeTensors file = SafeTensors.open(folder.resolve("model.safetensors"), Arena.ofAuto());
         Map<String, TensorView> tensors = new TreeMap<>();
         for (String name : file.names()) {
             tensors.put(name, file.tensor(name));

@@ -16,6 +16,7 @@ import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
 import dev.causal4j.tensor.TensorView;
+import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -79,8 +80,8 @@ class ScorerTest {
         Path folder = Path.of(Objects.requireNonNull(getClass().getResource("/dev/causal4j/golden/" + name))
                 .toURI());
         CausalLM golden = CausalLM.load(folder);
-        TensorView logits =
-                SafeTensors.open(folder.resolve("golden.safetensors")).tensor("logits");
+        TensorView logits = SafeTensors.open(folder.resolve("golden.safetensors"), Arena.ofAuto())
+                .tensor("logits");
         JsonNode texts = JsonMapper.shared()
                 .readTree(Files.readAllBytes(folder.resolve("golden.json")))
                 .get("tokens");

@@ -259,8 +259,6 @@ class ExamplesTest {
         assertThat(batch.ids()).containsExactly(1, 2, 4, 0);
         assertThat(batch.targets()).containsExactly(2, 3, 5, CausalLMHead.IGNORED);
         assertThat(batch.targetCount()).isEqualTo(3);
-        Examples shuffled = Examples.shuffled(List.of(one, other), 1);
-        assertThat(shuffled.batch(0, 2).ids().clone()).containsExactlyInAnyOrder(1, 2, 4, 0);
         assertThatIllegalArgumentException().isThrownBy(() -> TrainingBatch.of(List.of()));
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> new Example(new int[1], new int[1], new float[] {0.5f}))

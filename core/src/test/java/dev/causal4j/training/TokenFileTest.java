@@ -203,6 +203,13 @@ class TokenFileTest {
     }
 
     @Test
+    void aClosedFileGivesNoTokens() throws IOException {
+        TokenFile closed = prepare(tokenizer);
+        closed.close();
+        assertThatThrownBy(() -> closed.tokens().id(0)).isInstanceOf(IllegalStateException.class);
+    }
+
+    @Test
     void anotherFileIsNeverReplaced() throws IOException {
         Files.writeString(file, "my only copy");
 
