@@ -1,0 +1,18 @@
+/** Causal language models in pure Java: generate, score, train, inspect. The arithmetic and file formats are internal. */
+module dev.causal4j {
+    requires static jdk.incubator.vector; // without it kernels are plain Java
+    requires static transitive org.jspecify;
+    requires ai.djl.tokenizers;
+    requires tools.jackson.core;
+
+    exports dev.causal4j;
+    exports dev.causal4j.compute;
+    exports dev.causal4j.tensor;
+    exports dev.causal4j.tokenizer;
+    exports dev.causal4j.head;
+    exports dev.causal4j.decoder;
+    exports dev.causal4j.model;
+    exports dev.causal4j.generation;
+    exports dev.causal4j.scoring;
+    exports dev.causal4j.training;
+}
