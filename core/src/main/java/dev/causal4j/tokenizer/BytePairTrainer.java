@@ -23,13 +23,12 @@ import java.util.stream.Collectors;
  * size. Not thread-safe, for one use: {@link #add} the texts, then {@link #train}.
  *
  * <p>Ids: the 256 bytes in the order of GPT-2's alphabet, the learned tokens in the order they were learned, the
- * special tokens. A merge is the most frequent pair of neighbours inside words; of equally frequent ones it is the pair
- * with the lower left id, then the lower right id, which is the rule of Hugging Face's trainer. So equal texts give
- * equal tokenizers, in whatever order they are added. Memory grows with the number of different words, not with the
- * texts.
+ * special tokens. A merge is the most frequent pair of neighbours inside words; ties go to the lower left id, then the
+ * lower right id, as in Hugging Face's trainer. Equal texts give equal tokenizers, in any order. Memory grows with the
+ * number of different words.
  */
 public final class BytePairTrainer {
-    /** A pair that occurs once teaches nothing; the default of Hugging Face's byte-level tokenizer too. */
+    /** The default of Hugging Face's byte-level tokenizer. */
     public static final int MIN_FREQUENCY = 2;
 
     private static final int BYTES = 256;
@@ -46,9 +45,9 @@ public final class BytePairTrainer {
     }
 
     /**
-     * @param vocabularySize how many ids there are to be, the 256 bytes and the special tokens included
-     * @param specialTokens get the last ids; where they stand in the texts nothing is learned
-     * @param minFrequency how often a pair must occur to become a token
+     * @param vocabularySize number of ids, including the 256 bytes and the special tokens
+     * @param specialTokens tokens with the last ids; in texts they are skipped
+     * @param minFrequency fewest occurrences of a pair that becomes a token
      * @throws IllegalArgumentException if the vocabulary has no room for bytes and special tokens or more than
      *     16,777,216 entries, a special token is there twice or not two or more visible characters of ASCII, or
      *     minFrequency is below 1
@@ -82,7 +81,7 @@ public final class BytePairTrainer {
         }
         Set<String> seen = new HashSet<>();
         for (String token : tokens) {
-            // Other characters may be bytes of GPT-2's alphabet, and would be decoded to another text.
+            // Other characters may be bytes of GPT-2's alphabet and would decode to another text.
             boolean visible = token.length() > 1 && token.chars().allMatch(c -> c > ' ' && c < 0x7f);
             if (!visible || !seen.add(token)) {
                 throw new IllegalArgumentException("special token: expected two or more visible characters of ASCII,"
@@ -102,9 +101,9 @@ public final class BytePairTrainer {
     }
 
     /**
-     * The same for a text that need not fit into memory.
+     * The same for a text of any size.
      *
-     * @throws IOException if the reader fails; what was read before is counted
+     * @throws IOException if the reader fails; the part read before is counted
      * @throws IllegalArgumentException if the text runs for more than 16 million characters without a space
      */
     public void add(Reader text) throws IOException {
@@ -127,10 +126,10 @@ public final class BytePairTrainer {
     }
 
     /**
-     * Learns the tokens. If no pair is left that occurs often enough, the tokenizer is smaller than was asked for; see
-     * its {@link Tokenizer#vocabularySize}.
+     * Learns the tokens. If too few pairs occur often enough, the {@link Tokenizer#vocabularySize} is smaller than
+     * requested.
      *
-     * @param progress gets the number of tokens after each merge; what it throws ends the training
+     * @param progress receives the number of tokens after each merge; an exception from it ends the training
      * @throws IllegalStateException if no text was added
      * @throws IllegalArgumentException if the different words have more than 2^31 bytes together
      */

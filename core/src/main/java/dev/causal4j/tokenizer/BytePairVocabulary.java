@@ -10,7 +10,7 @@ import java.util.Map;
  * @param ids the inverse of {@code pieces}
  * @param merges in the order of their rank
  * @param addedTokens matched in the text before it is split; their ids are in {@code pieces} too
- * @param addPrefixSpace whether a space is put before a text that has none
+ * @param addPrefixSpace whether a space is added before a text that has none
  */
 record BytePairVocabulary(
         List<String> pieces,
@@ -19,10 +19,10 @@ record BytePairVocabulary(
         List<AddedToken> addedTokens,
         boolean addPrefixSpace) {
 
-    /** Two ids whose pieces, next to each other, become one. */
+    /** Two ids whose neighbouring pieces become one. */
     record Merge(int left, int right) {}
 
-    /** A token that is found in the text as it stands; the flags are those of Hugging Face. */
+    /** A token that is matched in the text; the flags are Hugging Face's. */
     record AddedToken(
             int id,
             String content,
@@ -45,8 +45,8 @@ record BytePairVocabulary(
     }
 
     /**
-     * Whether a text may be cut before any white space that follows something visible and its parts encoded one by one,
-     * with the same ids. GPT-2's pattern never matches across such a place; an added token might.
+     * Whether a text may be cut before white space that follows a visible character, with the same ids for its parts.
+     * GPT-2's pattern never matches across such a place; an added token might.
      */
     boolean splitsAtSpaces() {
         return !addPrefixSpace

@@ -12,22 +12,20 @@ import java.util.PriorityQueue;
 import java.util.function.IntConsumer;
 
 /**
- * Learns merges from counted words: again and again the most frequent pair of neighbours becomes one token (Sennrich,
- * Haddow and Birch 2016), the pair of the lower ids, left before right, where counts are equal. Not thread-safe, for
- * one use.
+ * Learns merges from counted words: the most frequent pair of neighbours becomes one token, again and again (Sennrich,
+ * Haddow and Birch 2016); ties go to the lower ids, left before right. Single use; not thread-safe.
  *
- * <p>All words lie in one list of symbols with links to their neighbours. A pair knows its count and where it occurs,
- * so a merge costs time in proportion to its occurrences. A pair whose count has changed since it was put into the
- * queue is put back when its turn comes.
+ * <p>All words lie in one list of symbols with links to their neighbours. A pair has its count and occurrences, so a
+ * merge takes time in proportion to its occurrences. A pair whose count has changed since it was queued is queued again
+ * when its turn comes.
  *
- * <p>Each merge makes a new token. Within a stretch of text that no merge crosses, what is merged depends on that
- * stretch alone, so it becomes one token in one way only. Hence a pair, once learned, does not come back either, and
- * the words stand at each step as the encoder would leave them.
+ * <p>Merges inside a stretch of text that no merge crosses depend on that stretch alone, so it becomes a token in one
+ * way only. Hence a learned pair does not come back, and at each step words are as the encoder would leave them.
  */
 final class MergeLearning {
     private static final int NONE = -1;
 
-    // By position: the token, the neighbours in the word, and how often the word occurs.
+    // By position: the token, its neighbours in the word, and the word's count.
     private final int[] symbol;
     private final int[] previous;
     private final int[] next;
@@ -36,7 +34,7 @@ final class MergeLearning {
     private final Map<Long, Pair> pairs = new HashMap<>();
     private final PriorityQueue<Candidate> queue = new PriorityQueue<>(
             Comparator.comparingLong((Candidate c) -> -c.count).thenComparingLong(c -> c.pair.key));
-    // Pairs that the current merge made.
+    // Pairs made by the current merge.
     private final List<Pair> grown = new ArrayList<>();
 
     private final List<String> pieces = new ArrayList<>(ByteLevel.alphabet());
@@ -49,7 +47,7 @@ final class MergeLearning {
         final long key;
         long count;
         boolean growing;
-        int[] positions = {}; // of left; also of occurrences that are gone
+        int[] positions = {}; // of left; includes stale occurrences
         int size;
 
         Pair(long key) {
@@ -109,9 +107,9 @@ final class MergeLearning {
     }
 
     /**
-     * Merges until there are {@code size} tokens, or no pair occurs {@code minFrequency} times any more.
+     * Merges until there are {@code size} tokens, or no pair occurs {@code minFrequency} times.
      *
-     * @param progress gets the number of tokens after each merge
+     * @param progress receives the number of tokens after each merge
      */
     void learn(int size, long minFrequency, IntConsumer progress) {
         while (pieces.size() < size) {
@@ -132,7 +130,7 @@ final class MergeLearning {
         }
     }
 
-    /** The tokens in the order of their ids: the 256 bytes, then what was learned. */
+    /** The tokens in the order of their ids: the 256 bytes, then the learned ones. */
     List<String> pieces() {
         return pieces;
     }
@@ -142,7 +140,7 @@ final class MergeLearning {
     }
 
     private void apply(Pair pair, int merged) {
-        // They ascend, as they were found: merges go from left to right, as in the encoder.
+        // Ascending, since merges go from left to right, as in the encoder.
         for (int i = 0; i < pair.size; i++) {
             int at = pair.positions[i];
             int right = symbol[at] == pair.left ? next[at] : NONE;

@@ -18,8 +18,8 @@ import java.util.zip.CRC32;
  * Unpacks the native library from DJL's jar and loads it, once for the process. Thread-safe.
  *
  * <p>It is kept in {@code causal4j/PLATFORM} under {@code DJL_CACHE_DIR} (environment or system property), else under
- * {@code .djl.ai} in the home folder. If that does not work, a new temporary folder is used, which only this user can
- * write and which is deleted after loading.
+ * {@code .djl.ai} in the home folder. If that fails, it is a new temporary folder that only this user can write,
+ * deleted after loading.
  */
 final class NativeLibrary {
     private static boolean loaded;
@@ -110,7 +110,7 @@ final class NativeLibrary {
         if (!folder.isEmpty()) {
             return Path.of(folder).toAbsolutePath();
         }
-        // For a user without an entry in the password file the JDK says "?".
+        // The JDK says "?" for a user without an entry in the password file.
         Path home = Path.of(System.getProperty("user.home"));
         if (!Files.isDirectory(home)) {
             throw new FileNotFoundException(home + ": no such home folder");
@@ -119,8 +119,8 @@ final class NativeLibrary {
     }
 
     /**
-     * Copies a library into {@code folder} unless it is there. Processes may do it at the same time: each writes a file
-     * of its own and renames it, so that a library with the right name is always whole.
+     * Copies a library into {@code folder} unless it is there. Processes may do it at the same time: each writes a
+     * temporary file and renames it, so a library under its own name is always complete.
      *
      * @return the copy
      */
@@ -145,7 +145,10 @@ final class NativeLibrary {
         }
     }
 
-    /** Finds damage. No digest guards against those who can write to the folder: they can also do it after the check. */
+    /**
+     * Detects damage. It cannot protect against others who may write to the folder, since they could also write after
+     * the check.
+     */
     private static long checksum(Path file) throws IOException {
         CRC32 checksum = new CRC32();
         checksum.update(Files.readAllBytes(file));

@@ -22,11 +22,11 @@ import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 
 /**
- * Text to token ids and back, for models with GPT-2's byte-level byte-pair encoding. Immutable and thread-safe; there
- * is nothing to close.
+ * Text to token ids and back, for models with GPT-2's byte-level byte-pair encoding. Immutable and thread-safe; needs
+ * no closing.
  *
- * <p>Every text of valid Unicode comes back: {@code decode(encode(text))} equals {@code text}. Two things in a model's
- * own files can break that: {@code add_prefix_space}, and special tokens that swallow the spaces beside them.
+ * <p>For valid Unicode {@code decode(encode(text))} equals {@code text}, unless the model's files set {@code
+ * add_prefix_space} or have special tokens that strip the spaces beside them.
  *
  * <p>The first {@code encode} of a process loads the native library; loading a tokenizer and decoding do not need it.
  */
@@ -73,7 +73,7 @@ public final class Tokenizer {
     /**
      * From the bytes of a tokenizer.json.
      *
-     * @param subject what errors call it, usually its path
+     * @param subject its name in errors, usually the path
      * @throws FormatException if it is malformed
      * @throws UnsupportedModelException if it is not a byte-level byte-pair tokenizer with GPT-2's pattern
      */
@@ -84,7 +84,7 @@ public final class Tokenizer {
     /**
      * From the bytes of GPT-2's vocab.json and merges.txt. {@code <|endoftext|>} is special if the vocabulary has it.
      *
-     * @param subject what errors call them, usually their folder
+     * @param subject their name in errors, usually the folder
      * @throws FormatException if they are malformed or do not belong together
      */
     public static Tokenizer fromVocabulary(String subject, byte[] vocabJson, byte[] mergesTxt) throws FormatException {
@@ -101,7 +101,7 @@ public final class Tokenizer {
         VocabularyWriter writer = new VocabularyWriter(vocabulary);
         WholeFile.write(folder.resolve(VOCAB), writer.vocabJson());
         WholeFile.write(folder.resolve(MERGES), writer.mergesTxt());
-        WholeFile.write(folder.resolve(JSON), toJson()); // last: the one that is read where all three are
+        WholeFile.write(folder.resolve(JSON), toJson()); // last, since it is read first
     }
 
     /** The bytes of this tokenizer's {@code tokenizer.json}. Equal tokenizers give equal bytes. */
@@ -119,11 +119,10 @@ public final class Tokenizer {
     }
 
     /**
-     * The ids of {@code text}: all of it, whatever its length, and nothing added to it. Half of a surrogate pair is
-     * taken as U+FFFD.
+     * The ids of {@code text}, without truncation or added tokens. An unpaired surrogate becomes U+FFFD.
      *
-     * @throws IllegalArgumentException if the vocabulary lacks some bytes and the text has one of them (GPT-2's has
-     *     all), or if the text runs for more than 16 million characters without a space
+     * @throws IllegalArgumentException if the text has a byte that the vocabulary lacks (GPT-2's lacks none), or more
+     *     than 16 million characters without a space
      * @throws UncheckedIOException if the native library cannot be unpacked or loaded; the message of its cause is one
      *     line
      */
@@ -135,7 +134,7 @@ public final class Tokenizer {
      * Encodes a text of any length, in parts of about 64 K characters, with the ids of {@link #encode(String,
      * SpecialTokens)}.
      *
-     * @param ids gets each id in turn
+     * @param ids receives each id in order
      * @throws IOException if the reader fails
      * @throws IllegalArgumentException as {@link #encode(String, SpecialTokens)} does; the tokenizer of a model that
      *     puts a space before each text takes at most 16 million characters
@@ -181,8 +180,8 @@ public final class Tokenizer {
     }
 
     /**
-     * The text of {@code ids}, special tokens included. Bytes that are no valid UTF-8 become U+FFFD, an incomplete
-     * character at the end too.
+     * The text of {@code ids}, special tokens included. Invalid UTF-8 becomes U+FFFD, also an incomplete character at
+     * the end.
      *
      * @throws IllegalArgumentException if the vocabulary has no such id
      */
@@ -195,18 +194,18 @@ public final class Tokenizer {
         return text.append(decoder.finish()).toString();
     }
 
-    /** As {@link #decode}, but leaves the special tokens out. */
+    /** As {@link #decode}, without the special tokens. */
     public String decodeWithoutSpecial(int... ids) {
         return decode(Arrays.stream(ids).filter(id -> !isSpecial(id)).toArray());
     }
 
-    /** A new decoder for text that is shown while it is made; it belongs to the caller. */
+    /** A new decoder for streamed text. */
     public StreamingDecoder decoder() {
         return new StreamingDecoder(this);
     }
 
     /**
-     * The bytes of UTF-8 that an id stands for, which may be part of a character only.
+     * The UTF-8 bytes of an id, which may be part of a character.
      *
      * @throws IllegalArgumentException if the vocabulary has no such id
      */
@@ -214,7 +213,7 @@ public final class Tokenizer {
         return ByteLevel.bytes(piece(id));
     }
 
-    /** How many ids there are: one more than the largest. A model's logits may be padded beyond it. */
+    /** Number of ids: one more than the largest. A model's logits may be padded beyond it. */
     public int vocabularySize() {
         return vocabulary.pieces().size();
     }
@@ -227,7 +226,7 @@ public final class Tokenizer {
 
     /**
      * The raw token of an id, its bytes written in GPT-2's alphabet ({@code Ġ} is a space); {@link #decode} gives it as
-     * text. Empty if the files leave this id out.
+     * text. Empty for an id that the files skip.
      *
      * @throws IllegalArgumentException if the vocabulary has no such id
      */
@@ -236,7 +235,7 @@ public final class Tokenizer {
     }
 
     /**
-     * Whether the token is one the model's files call special, such as {@code <|endoftext|>}: not text, but about it.
+     * Whether the model's files mark the token as special, such as {@code <|endoftext|>}.
      *
      * @throws IllegalArgumentException if the vocabulary has no such id
      */

@@ -28,14 +28,14 @@ import org.jspecify.annotations.Nullable;
 final class VocabularyReader {
     // The largest vocabularies in use have 262,144 ids.
     static final int MAX_ID = (1 << 24) - 1;
-    // The native library compares each with every other. The most in use are about 6,400.
+    // The native library compares all pairs of them. Real files have up to 6,400.
     static final int MAX_ADDED_TOKENS = 10_000;
 
     private static final String COPY_AGAIN = "copy the file again from where it came";
 
     private final String subject;
 
-    /** @param subject what the errors begin with, usually a path */
+    /** @param subject the name in errors, usually a path */
     VocabularyReader(String subject) {
         this.subject = subject;
     }
@@ -78,7 +78,7 @@ final class VocabularyReader {
         return node;
     }
 
-    /** Refuses what the native library would do otherwise than for GPT-2. */
+    /** Refuses settings that make the native library behave differently from GPT-2. */
     private void requireGpt2(Map<String, Object> root) throws FormatException {
         requireOneOf(root, "pre_tokenizer.type", "ByteLevel");
         requireOneOf(root, "pre_tokenizer.use_regex", true, null);
@@ -189,7 +189,7 @@ final class VocabularyReader {
     /**
      * A merge is "a b" or, in newer files, ["a", "b"].
      *
-     * @param place where it stands, with a place for its number: it is spelled for an error only
+     * @param place its place, with a placeholder for the number, formatted only for an error
      */
     private Merge merge(String place, int number, Object pair, Map<String, Integer> ids) throws FormatException {
         List<?> two = pair instanceof String line

@@ -32,7 +32,7 @@ final class VocabularyWriter {
         List<AddedToken> added = vocabulary.addedTokens().stream()
                 .filter(token -> !token.special() || specialTokens == SpecialTokens.PARSE)
                 .toList();
-        // No merge leads to a piece with a space in it, so text cannot become this one.
+        // No merge makes a piece with a space, so no text becomes this one.
         String unknown = "a byte without a piece";
         while (vocabulary.ids().containsKey(unknown)) {
             unknown += "?";

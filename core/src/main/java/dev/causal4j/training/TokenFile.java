@@ -24,8 +24,7 @@ import java.util.HexFormat;
 import java.util.function.LongConsumer;
 
 /**
- * A corpus of token ids in a memory-mapped file. Immutable and thread-safe. Close it when its
- * tokens are no longer used.
+ * A corpus of token ids in a memory-mapped file. Immutable and thread-safe. Close it after the last use of its tokens.
  *
  * <p>Little-endian:
  * <pre>
