@@ -2,10 +2,12 @@ package dev.causal4j.benchmarks;
 
 import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.Pages;
 import dev.causal4j.kernel.Panels;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Scope;
@@ -33,8 +35,7 @@ public class AttentionBenchmark extends Protocol {
         float[] out; // [queries, headSize]
 
         // For the kernel.
-        Panels keys;
-        Panels values;
+        Pages pages;
         Rows queryRows;
         Rows scores;
         Rows outRows;
@@ -56,19 +57,18 @@ public class AttentionBenchmark extends Protocol {
             naiveOut = new float[headSize];
 
             int blocks = Panels.needed(positions);
-            long blockBytes = 4L * Panels.WIDTH * headSize;
-            MemorySegment keyData = Arena.ofAuto().allocate(blocks * blockBytes, 64); // [blocks][headSize][64]
-            MemorySegment valueData = Arena.ofAuto().allocate(blocks * blockBytes, 64); // [blocks][64][headSize]
+            MemorySegment[] memory = new MemorySegment[blocks];
+            int half = Panels.WIDTH * headSize; // keys [headSize][64], then values [64][headSize]
+            Arrays.setAll(memory, page -> Arena.ofAuto().allocate(8L * half, 64));
             for (int t = 0; t < positions; t++) {
+                MemorySegment page = memory[t / Panels.WIDTH];
+                int slot = t % Panels.WIDTH;
                 for (int i = 0; i < headSize; i++) {
-                    long step = (long) t / Panels.WIDTH * headSize + i;
-                    long key = step * Panels.WIDTH + t % Panels.WIDTH;
-                    keyData.setAtIndex(ValueLayout.JAVA_FLOAT, key, naiveKeys[t][i]);
-                    valueData.setAtIndex(ValueLayout.JAVA_FLOAT, (long) t * headSize + i, naiveValues[t][i]);
+                    page.setAtIndex(ValueLayout.JAVA_FLOAT, (long) i * Panels.WIDTH + slot, naiveKeys[t][i]);
+                    page.setAtIndex(ValueLayout.JAVA_FLOAT, half + (long) slot * headSize + i, naiveValues[t][i]);
                 }
             }
-            keys = new Panels(keyData, 0, blockBytes, blocks, headSize);
-            values = new Panels(valueData, 0, blockBytes, blocks, headSize);
+            pages = new Pages(memory, 0, 4L * half, headSize);
             queryRows = Rows.of(query, headSize, queries);
             scores = Rows.of(new float[queries * blocks * Panels.WIDTH], blocks * Panels.WIDTH, queries);
             outRows = Rows.of(out, headSize, queries);
@@ -77,7 +77,8 @@ public class AttentionBenchmark extends Protocol {
 
     @Benchmark
     public float[] attention(Head head) {
-        Kernels.attention(head.keys, head.values, head.queryRows, head.position, head.scores, head.outRows);
+        Kernels.attention(
+                head.pages, head.queryRows, head.position, head.scores, head.outRows, (weights, offset, row, n) -> {});
         return head.out;
     }
 

@@ -3,9 +3,9 @@ package dev.causal4j.benchmarks;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
-import dev.causal4j.decoder.GPT2Shape;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.GPT2Shape;
 import java.util.ArrayList;
 import java.util.List;
 import org.openjdk.jmh.annotations.AuxCounters;
@@ -115,6 +115,7 @@ public class ModelBenchmark extends Protocol {
             if (!caches.isEmpty() && caches.getFirst().length() < span.position + span.steps) {
                 return;
             }
+            caches.forEach(KVCache::close);
             caches = new ArrayList<>();
             for (int i = 0; i < sequences; i++) {
                 KVCache cache = model.model.newCache();
@@ -143,10 +144,11 @@ public class ModelBenchmark extends Protocol {
 
     @Benchmark
     public float[] prefill(Model model, Prompt prompt, Work work) {
-        Batch batch = Batch.of(model.model.newCache(), model.prompt(prompt.prompt));
-        Rows hidden = model.model.forwardLast(batch, model.activations);
         work.tokens += prompt.prompt;
-        return model.model.head().logits(hidden, prompt.prompt - 1);
+        try (KVCache cache = model.model.newCache()) {
+            Batch batch = Batch.last(cache, model.prompt(prompt.prompt));
+            return model.model.head().logits(model.model.forward(batch, model.activations), 0);
+        }
     }
 
     @Benchmark

@@ -1,6 +1,6 @@
 package dev.causal4j.benchmarks;
 
-import dev.causal4j.decoder.GPT2Shape;
+import dev.causal4j.model.GPT2Shape;
 import java.util.Arrays;
 
 /**

@@ -1,12 +1,12 @@
 package dev.causal4j.benchmarks;
 
-import dev.causal4j.decoder.GPT2Backbone;
-import dev.causal4j.decoder.GPT2Block;
-import dev.causal4j.decoder.GPT2Shape;
-import dev.causal4j.decoder.LayerNorm;
-import dev.causal4j.decoder.Linear;
+import dev.causal4j.decoder.Decoder;
+import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.decoder.Parameters;
+import dev.causal4j.decoder.Role;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.GPT2Shape;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
@@ -57,31 +57,32 @@ record RandomGPT2(GPT2Shape shape, int vocabularySize) {
     CausalLM model(DType dtype) {
         Weights<Matrix> weights =
                 weights((rows, cols, source) -> Matrix.of(Device.shared(), dtype, rows, cols, source));
-        List<GPT2Block> blocks = new ArrayList<>();
-        for (Block<Matrix> block : weights.blocks) {
-            blocks.add(new GPT2Block(
-                    norm(),
-                    linear(block.queryKeyValue),
-                    linear(block.attentionOut),
-                    norm(),
-                    linear(block.up),
-                    linear(block.down)));
-        }
-        return new CausalLM(
-                new GPT2Backbone(shape, weights.positions, blocks, norm()), CausalLMHead.tied(weights.embedding));
+        Decoder decoder = Decoder.of(shape.decoder(), new Parameters() {
+            @Override
+            public Matrix matrix(ParameterSpec spec) {
+                if (spec.role() == Role.POSITIONS) {
+                    return weights.positions;
+                }
+                Block<Matrix> block = weights.blocks.get(spec.layer());
+                return switch (spec.role()) {
+                    case QUERY_KEY_VALUE -> block.queryKeyValue;
+                    case ATTENTION_OUT -> block.attentionOut;
+                    case UP -> block.up;
+                    default -> block.down;
+                };
+            }
+
+            @Override
+            public float[] vector(ParameterSpec spec) {
+                float[] vector = new float[spec.rows()];
+                Arrays.fill(vector, spec.role() == Role.GAIN ? 1f : 0f);
+                return vector;
+            }
+        });
+        return new CausalLM(decoder, CausalLMHead.tied(weights.embedding));
     }
 
     NaiveGPT2 naive() {
         return new NaiveGPT2(shape, weights(RandomNumbers::rowMajor));
-    }
-
-    private static Linear linear(Matrix weight) {
-        return new Linear(weight, new float[weight.rows()]);
-    }
-
-    private LayerNorm norm() {
-        float[] gain = new float[shape.hiddenSize()];
-        Arrays.fill(gain, 1f);
-        return new LayerNorm(gain, new float[gain.length]);
     }
 }

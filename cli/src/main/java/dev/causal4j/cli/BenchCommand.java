@@ -86,7 +86,7 @@ final class BenchCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         Kernels.name();
         CausalLM model = options.load();
-        int room = model.backbone().shape().contextLength();
+        int room = model.decoder().config().contextLength();
         if (prompt < 1 || generate < 1 || repeat < 1 || sequences < 1 || (long) prompt + generate > room) {
             throw Usage.wrong(
                     spec,
@@ -122,15 +122,15 @@ final class BenchCommand implements Callable<Integer> {
         int[] tokens = pattern(model, prompt);
         caches.forEach(cache -> cache.truncate(0));
         long start = System.nanoTime();
-        Rows hidden = model.forwardLast(Batch.of(caches.getFirst(), tokens), activations);
-        int first = Kernels.argmax(model.head().logits(hidden, prompt - 1), 0, vocabularySize);
+        Rows hidden = model.forward(Batch.last(caches.getFirst(), tokens), activations);
+        int first = Kernels.argmax(model.head().logits(hidden, 0), 0, vocabularySize);
         double prefillSeconds = (System.nanoTime() - start) / 1e9;
 
         System.arraycopy(hidden.data(), 0, memory.hidden.data(), 0, memory.hidden.data().length);
         double headSeconds = head(model, memory);
 
         for (KVCache cache : caches.subList(1, sequences)) {
-            model.forwardLast(Batch.of(cache, tokens), activations);
+            model.forward(Batch.last(cache, tokens), activations);
         }
         int[] next = new int[sequences];
         Arrays.fill(next, first);

@@ -1,8 +1,8 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.decoder.GPT2Shape;
 import dev.causal4j.model.Checkpoint;
 import dev.causal4j.model.GPT2Config;
+import dev.causal4j.model.GPT2Shape;
 import dev.causal4j.tensor.DType;
 import java.io.IOException;
 import java.io.PrintWriter;

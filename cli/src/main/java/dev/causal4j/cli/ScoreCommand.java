@@ -105,7 +105,7 @@ final class ScoreCommand implements Callable<Integer> {
         List<String> continuations = continuations();
         Kernels.name(); // a choice that cannot be had fails here, once and before anything is loaded
         CausalLM loaded = model.load();
-        int contextLength = loaded.backbone().shape().contextLength();
+        int contextLength = loaded.decoder().config().contextLength();
         if (stride > contextLength) {
             throw Usage.wrong(spec, "stride: expected at most the context length " + contextLength + ", got " + stride);
         }

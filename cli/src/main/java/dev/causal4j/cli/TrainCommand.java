@@ -2,11 +2,11 @@ package dev.causal4j.cli;
 
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Dropout;
-import dev.causal4j.decoder.GPT2Shape;
 import dev.causal4j.format.JsonConfig;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
 import dev.causal4j.model.GPT2Config;
+import dev.causal4j.model.GPT2Shape;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tokenizer.Tokenizer;
 import dev.causal4j.training.Trainer;
@@ -236,7 +236,7 @@ final class TrainCommand implements Callable<Integer> {
                 .orElseThrow(() -> new IOException(folder + ": expected tokenizer.json, or vocab.json and merges.txt,"
                         + " got neither; name a folder with --tokenizer"));
         CausalLM made = CausalLM.create(TrainingData.withEnd(read, own), seed, DType.F32);
-        return new CausalLM(made.backbone(), made.head(), Optional.of(own), made.bos(), made.eos());
+        return new CausalLM(made.decoder(), made.head(), Optional.of(own), made.bos(), made.eos());
     }
 
     private TrainingResult run(Trainer trainer, TrainingLog log, Interruption interruption) throws IOException {

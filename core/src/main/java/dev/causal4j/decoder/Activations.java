@@ -1,41 +1,51 @@
 package dev.causal4j.decoder;
 
+import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The arrays of a forward, grown by need and used again by the next one. Belongs to one caller; not thread-safe.
+ * The memory of forwards and backwards, which grows by need and is used again. Belongs to one caller; not thread-safe.
  *
- * <p>For inference all blocks share the same arrays. For training each block from {@code keepFrom} on has its own, which the
- * backward reads; or it has its input alone and is computed again.
+ * <p>For inference all blocks share the same arrays. For training each block from {@code keepFrom} on has its own, or it
+ * keeps its input alone and is computed again.
  */
 public final class Activations {
     /** What is kept for a backward. */
     public enum Keep {
-        /** All that a block's backward needs: about 10 D numbers a row and block. */
+        /** All that a block's backward reads: about 10 D numbers a row and block. */
         BLOCKS,
         /** The input of each block, D numbers a row; the backward computes the rest again, which costs a forward. */
         INPUTS
     }
 
-    private static final int NOTHING = Integer.MAX_VALUE;
+    /** The numbers of a row, in the widest block. */
+    record Widths(int hidden, int queryKeyValue, int heads, int inner) {}
 
-    float[] hidden = {}; // [N, D]
-    float[] normed = {}; // [N, D]
-    float[] activated = {}; // [N, inner], after GELU
-    float[] scores = {}; // [chunks · heads, rows of a tile, positions]
-    long[] addresses = {}; // [N], what dropout addresses the rows by
-    Dropout dropout = Dropout.NONE;
+    static final int NOTHING = Integer.MAX_VALUE;
+
+    float[] hidden = {}; // [N, D], the residual stream
+    float[] normed = {}; // [N, D], what enters a layer and what leaves it
+    float[] queries = {}; // [N, 3 D], of the wanted rows alone
+    final Compute.Scratch<Attention.Scores> scores = new Compute.Scratch<>(Attention.Scores::new);
+
+    float[] dOut = {}; // [N, D], the gradient by what half a block adds to the stream
+    float[] dNormed = {}; // [N, D]
+    float[] dInner = {}; // [N, inner]
+    float[] dAttention = {}; // [N, D]
+    float[] dQueryKeyValue = {}; // [N, 3 D]
+    float[] moments = {}; // [N, 2], of a norm
 
     private final int keepFrom;
     private final Keep keep;
-    private final BlockActivations shared = new BlockActivations();
-    private final List<BlockActivations> blocks = new ArrayList<>(); // of the layers from keepFrom on
+    private final Tape shared;
+    private final List<Tape> tapes = new ArrayList<>(); // of the layers from keepFrom on
     private final List<float[]> inputs = new ArrayList<>(); // of the same, then the output of the last; each [N, D]
-    private final BackwardScratch backward = new BackwardScratch();
-    private @Nullable Activations lastTokens;
+    private float[] activated = {}; // [N, inner], where the activation must not overwrite what it reads
+    private Dropout dropout = Dropout.NONE;
+    private @Nullable Step step;
 
     /** For inference: nothing is kept. */
     public Activations() {
@@ -45,6 +55,7 @@ public final class Activations {
     private Activations(int keepFrom, Keep keep) {
         this.keepFrom = keepFrom;
         this.keep = keep;
+        this.shared = new Tape(keep == Keep.INPUTS && keepFrom != NOTHING);
     }
 
     /**
@@ -70,79 +81,83 @@ public final class Activations {
      * @return [rows, D]
      */
     public Rows hidden(int rows, int hiddenSize) {
-        hidden = atLeast(hidden, (long) rows * hiddenSize);
+        hidden = atLeast(hidden, rows, hiddenSize);
         return Rows.of(hidden, hiddenSize, rows);
     }
 
-    void reserve(GPT2Shape shape, int rows, long scoreSize) {
-        long hiddenSize = shape.hiddenSize();
-        normed = atLeast(normed, rows * hiddenSize);
-        scores = atLeast(scores, scoreSize);
-        addresses = addresses.length >= rows ? addresses : new long[rows];
-        boolean keepsAny = keepFrom <= shape.layers();
-        activated = atLeast(activated, keepsAny ? (long) rows * shape.innerSize() : 0);
-        if (keepFrom > 0 || keep == Keep.INPUTS) {
-            shared.reserve(shape, rows, keepsAny);
+    /** Makes room for a forward and remembers it for its backward. */
+    Step begin(Batch batch, int contextLength, Widths widths, int layers, Compute compute) {
+        int rows = batch.rows();
+        int wanted = batch.wanted();
+        boolean training = keepFrom != NOTHING;
+        if (training && wanted < rows) {
+            throw new IllegalArgumentException("batch: expected all rows to be wanted for training, got some");
         }
-        for (int layer = keepFrom; layer <= shape.layers(); layer++) {
+        hidden(rows, widths.hidden());
+        normed = atLeast(normed, rows, widths.hidden());
+        queries = atLeast(queries, wanted < rows ? wanted : 0, widths.queryKeyValue());
+        activated = atLeast(activated, training ? rows : 0, widths.inner());
+        shared.reserve(widths, rows);
+        for (int layer = keepFrom; layer <= layers; layer++) {
             int i = layer - keepFrom;
             if (inputs.size() <= i) {
                 inputs.add(new float[0]);
-                blocks.add(new BlockActivations());
+                tapes.add(new Tape(true));
             }
-            inputs.set(i, atLeast(inputs.get(i), rows * hiddenSize));
-            if (keep == Keep.BLOCKS && layer < shape.layers()) {
-                blocks.get(i).reserve(shape, rows, true);
+            inputs.set(i, atLeast(inputs.get(i), rows, widths.hidden()));
+            if (keep == Keep.BLOCKS && layer < layers) {
+                tapes.get(i).reserve(widths, rows);
             }
         }
+        step = new Step(batch, contextLength, dropout, compute);
+        return step;
     }
 
-    /** The residual stream before a layer, [N, D]; after the last one when {@code layer} is the number of layers. */
+    /** Makes room for the backward of the last forward. */
+    Step beginBackward(Batch batch, Widths widths) {
+        if (step == null || !step.batch().equals(batch)) {
+            throw new IllegalArgumentException("batch: expected that of the forward just made, got another");
+        }
+        int rows = step.rows();
+        dOut = atLeast(dOut, rows, widths.hidden());
+        dNormed = atLeast(dNormed, rows, widths.hidden());
+        dInner = atLeast(dInner, rows, widths.inner());
+        dAttention = atLeast(dAttention, rows, widths.heads());
+        dQueryKeyValue = atLeast(dQueryKeyValue, rows, widths.queryKeyValue());
+        moments = atLeast(moments, rows, 2);
+        return step;
+    }
+
+    Tape tape(int layer) {
+        return layer < keepFrom || keep == Keep.INPUTS ? shared : tapes.get(layer - keepFrom);
+    }
+
+    /** Where the activation's results go: in inference they overwrite what it is applied to. */
+    float[] activated(Tape tape) {
+        return tape.keeps() ? activated : tape.inner;
+    }
+
+    /** The stream before a layer that is kept, [N, D]; after the last one when {@code layer} is the number of layers. */
     float[] input(int layer) {
-        return layer < keepFrom ? hidden : inputs.get(layer - keepFrom);
+        return inputs.get(layer - keepFrom);
     }
 
-    BlockActivations block(int layer) {
-        return layer < keepFrom || keep == Keep.INPUTS ? shared : blocks.get(layer - keepFrom);
-    }
-
-    /** The residual stream between the halves of a block: in inference it overwrites the block's input. */
-    float[] middle(int layer) {
-        return layer < keepFrom ? hidden : block(layer).middle;
-    }
-
-    /** Where GELU's results go: in inference they overwrite what it is applied to. */
-    float[] activated(int layer) {
-        return layer < keepFrom ? shared.inner : activated;
+    void keepInput(int layer, int count) {
+        if (keeps(layer)) {
+            System.arraycopy(hidden, 0, input(layer), 0, count);
+        }
     }
 
     boolean keeps(int layer) {
         return layer >= keepFrom;
     }
 
-    /** Whether anything is kept for a backward. */
-    boolean areForTraining() {
-        return keepFrom != NOTHING;
-    }
-
     boolean recomputes() {
         return keep == Keep.INPUTS;
     }
 
-    /** Those of a batch of each chunk's last token, with the same dropout. */
-    Activations ofLastTokens() {
-        if (lastTokens == null) {
-            lastTokens = new Activations();
-        }
-        lastTokens.use(dropout);
-        return lastTokens;
-    }
-
-    BackwardScratch backward() {
-        return backward;
-    }
-
-    static float[] atLeast(float[] array, long size) {
+    static float[] atLeast(float[] array, int rows, int width) {
+        long size = (long) rows * width;
         if (size > Integer.MAX_VALUE - 8) {
             throw new IllegalArgumentException(
                     "activations: expected at most 2^31 numbers, got " + size + "; use smaller chunks of tokens");

@@ -2,6 +2,7 @@ package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.Pages;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.kernel.RowTiles;
 import java.lang.foreign.Arena;
@@ -31,6 +32,7 @@ final class AttentionBackward {
     private static final int BLOCK = 64;
 
     private final int headSize;
+    private final Arena arena;
     private final int parts; // panels that hold the numbers of a head
     private final long blockBytes = (long) BLOCK * WIDTH * Float.BYTES;
     private final MemorySegment queries; // [parts][64 queries][64]
@@ -47,11 +49,13 @@ final class AttentionBackward {
     private final float[] dQueries; // [64, parts · 64]
     private final float[] row; // one row of a panel
 
-    AttentionBackward(GPT2Shape shape) {
-        this.headSize = shape.headSize();
+    /** @param arena takes the memory that kernels read */
+    AttentionBackward(int headSize, Arena arena) {
+        this.headSize = headSize;
+        this.arena = arena;
         this.parts = Panels.needed(headSize);
-        this.queries = Arena.ofAuto().allocate(parts * blockBytes, 64);
-        this.dOuts = Arena.ofAuto().allocate(parts * blockBytes, 64);
+        this.queries = arena.allocate(parts * blockBytes, 64);
+        this.dOuts = arena.allocate(parts * blockBytes, 64);
         this.dQueries = new float[BLOCK * parts * WIDTH];
         this.row = new float[WIDTH];
     }
@@ -59,7 +63,7 @@ final class AttentionBackward {
     /**
      * Computes the gradients of one head of one sequence of T positions.
      *
-     * @param keyPanels what the forward multiplied the queries with
+     * @param pages the forward's keys and values
      * @param q queries [T, headSize], scaled
      * @param k keys [T, headSize]
      * @param v values [T, headSize]
@@ -71,15 +75,7 @@ final class AttentionBackward {
      *     distances as in q, k and v
      */
     void run(
-            Panels keyPanels,
-            Rows q,
-            Rows k,
-            Rows v,
-            Rows out,
-            Rows dOut,
-            Kernels.Weighting dropout,
-            float scale,
-            Rows dq) {
+            Pages pages, Rows q, Rows k, Rows v, Rows out, Rows dOut, Kernels.Weighting dropout, float scale, Rows dq) {
         int length = q.count();
         reserve(length);
         packAcross(v);
@@ -92,7 +88,7 @@ final class AttentionBackward {
             int stride = Panels.needed(seen) * WIDTH;
             Rows p = Rows.of(weights, stride, count);
             Rows ds = Rows.of(dScores, stride, count);
-            Kernels.multiplyF32(panels(keyPanels, seen), slice(q, from, count), p);
+            Kernels.scores(pages, slice(q, from, count), seen, p);
             Kernels.multiplyF32(
                     new Panels(values, 0, (long) headSize * WIDTH * Float.BYTES, Panels.needed(seen), headSize),
                     slice(dOut, from, count),
@@ -158,10 +154,6 @@ final class AttentionBackward {
         }
     }
 
-    private static Panels panels(Panels all, int positions) {
-        return new Panels(all.data(), all.offset(), all.stride(), Panels.needed(positions), all.depth());
-    }
-
     private static Rows slice(Rows rows, int from, int count) {
         return new Rows(rows.data(), rows.start(from), rows.stride(), count);
     }
@@ -170,13 +162,14 @@ final class AttentionBackward {
         if (length <= capacity) {
             return;
         }
-        int panels = Panels.needed(length);
+        int panels =
+                Panels.needed(Math.max(length, 2 * capacity)); // doubles, for the arena frees nothing before its end
         capacity = panels * WIDTH;
         long bytes = (long) parts * capacity * WIDTH * Float.BYTES;
-        values = Arena.ofAuto().allocate((long) panels * headSize * WIDTH * Float.BYTES, 64);
-        keys = Arena.ofAuto().allocate(bytes, 64);
-        dKeys = Arena.ofAuto().allocate(bytes, 64);
-        dValues = Arena.ofAuto().allocate(bytes, 64);
+        values = arena.allocate((long) panels * headSize * WIDTH * Float.BYTES, 64);
+        keys = arena.allocate(bytes, 64);
+        dKeys = arena.allocate(bytes, 64);
+        dValues = arena.allocate(bytes, 64);
         weights = new float[BLOCK * capacity];
         dScores = new float[BLOCK * capacity];
         factors = new float[capacity];

@@ -8,8 +8,8 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * What one forward works on: for each sequence its cache and the tokens that follow what is cached. Rows of activations
- * are the tokens of the first chunk, then of the second, and so on, without padding.
+ * What one forward works on: for each sequence its cache, the tokens that follow what is cached, and how many hidden
+ * vectors are wanted. Rows are the tokens of the first chunk, then of the second, and so on, without padding.
  */
 public record Batch(List<Chunk> chunks) {
     /**
@@ -17,8 +17,22 @@ public record Batch(List<Chunk> chunks) {
      *
      * @param cache what came before; the forward appends to it
      * @param tokens at least one id; the array is read, not copied
+     * @param wanted of how many of the last tokens the hidden vectors are wanted: 0 where a prompt goes on, 1 to continue
+     *     it, all of them for training. The last block and the head skip the others
      */
-    public record Chunk(KVCache cache, int[] tokens) {}
+    public record Chunk(KVCache cache, int[] tokens, int wanted) {
+        /** @throws IllegalArgumentException if more are wanted than there are */
+        public Chunk {
+            if (wanted < 0 || wanted > tokens.length) {
+                throw new IllegalArgumentException("wanted rows: expected 0 to " + tokens.length + ", got " + wanted);
+            }
+        }
+
+        /** All are wanted. */
+        public Chunk(KVCache cache, int[] tokens) {
+            this(cache, tokens, tokens.length);
+        }
+    }
 
     /**
      * Checks the chunks.
@@ -43,9 +57,14 @@ public record Batch(List<Chunk> chunks) {
         }
     }
 
-    /** A batch of one sequence. */
+    /** A batch of one sequence, of which all rows are wanted. */
     public static Batch of(KVCache cache, int... tokens) {
         return new Batch(List.of(new Chunk(cache, tokens)));
+    }
+
+    /** A batch of one sequence, of which the last row is wanted. */
+    public static Batch last(KVCache cache, int... tokens) {
+        return new Batch(List.of(new Chunk(cache, tokens, 1)));
     }
 
     /** Rows of activations: all tokens together. */
@@ -57,6 +76,11 @@ public record Batch(List<Chunk> chunks) {
         return rows;
     }
 
+    /** How many rows are wanted. */
+    public int wanted() {
+        return chunks.stream().mapToInt(Chunk::wanted).sum();
+    }
+
     /** All tokens, in the order of the rows. */
     public int[] tokens() {
         int[] tokens = new int[rows()];
@@ -66,27 +90,6 @@ public record Batch(List<Chunk> chunks) {
             row += chunk.tokens.length;
         }
         return tokens;
-    }
-
-    /** The row of the first token of each chunk. */
-    int[] firstRows() {
-        int[] firstRows = new int[chunks.size()];
-        for (int c = 1; c < firstRows.length; c++) {
-            firstRows[c] = firstRows[c - 1] + chunks.get(c - 1).tokens.length;
-        }
-        return firstRows;
-    }
-
-    /** The row of the last token of a chunk: the one that predicts what comes next. */
-    public int lastRow(int chunk) {
-        return firstRows()[chunk] + chunks.get(chunk).tokens.length - 1;
-    }
-
-    /** The last token of each chunk, when all before it are cached. */
-    Batch lastTokens() {
-        return new Batch(chunks.stream()
-                .map(chunk -> new Chunk(chunk.cache, new int[] {chunk.tokens[chunk.tokens.length - 1]}))
-                .toList());
     }
 
     /**
@@ -111,20 +114,19 @@ public record Batch(List<Chunk> chunks) {
     }
 
     /**
-     * The first hidden vector of this batch, after its forward, that has a NaN or an infinity; its logits mean nothing.
+     * The first wanted hidden vector, after the forward, that has a NaN or an infinity; its logits mean nothing.
      *
-     * @param hidden what the forward returned, [N, D]
+     * @param hidden what the forward returned
      */
     public Optional<NotFinite> firstNotFinite(Rows hidden) {
         int row = 0;
         for (int c = 0; c < chunks.size(); c++) {
-            int count = chunks.get(c).tokens.length;
-            int first = chunks.get(c).cache.length() - count;
-            for (int t = 0; t < count; t++, row++) {
+            Chunk chunk = chunks.get(c);
+            for (int left = chunk.wanted; left > 0; left--, row++) {
                 int start = hidden.start(row);
                 for (int i = start; i < start + hidden.stride(); i++) {
                     if (!Float.isFinite(hidden.data()[i])) {
-                        return Optional.of(new NotFinite(c, first + t, hidden.data()[i]));
+                        return Optional.of(new NotFinite(c, chunk.cache.length() - left, hidden.data()[i]));
                     }
                 }
             }

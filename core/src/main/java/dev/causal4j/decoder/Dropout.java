@@ -20,6 +20,24 @@ public record Dropout(double embedding, double attention, double residual, long 
     /** No dropout, as in inference. */
     public static final Dropout NONE = new Dropout(0, 0, 0, 0, 0, 0);
 
+    /** What is dropped. */
+    enum Place {
+        /** Numbers of the sum of token and position embedding. */
+        EMBEDDING(0),
+        /** Weights of attention. */
+        ATTENTION(1),
+        /** Numbers that attention adds to the residual stream. */
+        ATTENTION_OUT(2),
+        /** Numbers that the feed-forward layer adds to it. */
+        FEED_FORWARD(3);
+
+        private final int number; // part of the random numbers' addresses
+
+        Place(int number) {
+            this.number = number;
+        }
+    }
+
     private static final int LAYER_SHIFT = 2;
     private static final int STEP_SHIFT = 26;
 
@@ -44,24 +62,13 @@ public record Dropout(double embedding, double attention, double residual, long 
         return new Dropout(embedding, attention, residual, runSeed, optimizerStep, sequence);
     }
 
-    DropoutMask ofEmbedding() {
-        return mask(embedding, 0, 0);
-    }
-
-    DropoutMask ofAttention(int layer) {
-        return mask(attention, layer, 1);
-    }
-
-    DropoutMask ofAttentionOut(int layer) {
-        return mask(residual, layer, 2);
-    }
-
-    DropoutMask ofFeedForward(int layer) {
-        return mask(residual, layer, 3);
-    }
-
-    private DropoutMask mask(double rate, int layer, int place) {
-        long stream = Long.MIN_VALUE | step << STEP_SHIFT | (long) layer << LAYER_SHIFT | place;
+    DropoutMask mask(Place place, int layer) {
+        double rate = switch (place) {
+            case EMBEDDING -> embedding;
+            case ATTENTION -> attention;
+            case ATTENTION_OUT, FEED_FORWARD -> residual;
+        };
+        long stream = Long.MIN_VALUE | step << STEP_SHIFT | (long) layer << LAYER_SHIFT | place.number;
         return new DropoutMask(rate, seed, stream);
     }
 }

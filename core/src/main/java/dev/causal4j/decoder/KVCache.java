@@ -1,38 +1,32 @@
 package dev.causal4j.decoder;
 
-import dev.causal4j.kernel.Panels;
-import java.lang.foreign.Arena;
+import dev.causal4j.kernel.Pages;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 
 /**
  * Keys and values of one sequence, so that a position is computed once. Belongs to one caller; not thread-safe, except
  * that a forward writes different positions or heads from several threads.
  *
- * <p>Positions come in blocks of 64. Keys of a head lie as panels [headSize][64], so that attention scores are the same
- * product as a linear layer with lanes over positions; values lie as [64][headSize]. It starts empty and doubles by need,
- * up to the context length. The memory is freed when the cache is garbage.
+ * <p>It takes pages from a {@link PagePool} as it grows and gives them back when it is cut or closed. Copies share pages
+ * until one of them writes.
  */
-public final class KVCache {
+public final class KVCache implements AutoCloseable {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final int BLOCK = Panels.WIDTH;
+    private static final int POSITIONS = PagePool.POSITIONS;
 
-    private final Object owner;
-    private final GPT2Shape shape;
-    private final int headSize;
-    private final MemorySegment[] keys; // each [blocks][heads][headSize][64]
-    private final MemorySegment[] values; // each [blocks][heads][64][headSize]
-    private int blocks;
+    private final PagePool pool;
+    private PagePool.Page[] pages = {};
+    private MemorySegment[] memory = {}; // of the pages
+    private int count; // pages held
+    private int promised;
     private int length;
+    private boolean closed;
 
-    /** @param owner the backbone whose keys and values it holds: those of another mean nothing to it */
-    KVCache(GPT2Shape shape, Object owner) {
-        this.owner = owner;
-        this.shape = shape;
-        this.headSize = shape.headSize();
-        this.keys = new MemorySegment[shape.layers()];
-        this.values = new MemorySegment[shape.layers()];
+    KVCache(PagePool pool) {
+        this.pool = pool;
     }
 
     /** Positions cached so far. */
@@ -42,33 +36,47 @@ public final class KVCache {
 
     /** Positions there can be. */
     public int contextLength() {
-        return shape.contextLength();
+        return pool.decoder().config().contextLength();
     }
 
-    /** Bytes allocated now. */
-    public long bytes() {
-        return 2L * keys.length * blocks * blockBytes();
+    /** Pages it holds, shared ones included. */
+    public int pages() {
+        return count;
     }
 
-    /** Bytes that so many positions take. */
-    public long bytes(int positions) {
-        return 2L * keys.length * Math.ceilDiv(positions, BLOCK) * blockBytes();
+    /**
+     * Has pages promised, so that the cache can grow to {@code positions} whatever other caches take meanwhile. Pages that
+     * are not needed after all go back when it is closed.
+     *
+     * @return false if there are too few free pages; then nothing changes
+     */
+    public boolean reserve(int positions) {
+        int more = PagePool.needed(positions) - count + (writesToShared() ? 1 : 0) - promised;
+        if (more <= 0) {
+            return true;
+        }
+        if (!pool.promise(more)) {
+            return false;
+        }
+        promised += more;
+        return true;
     }
 
     /** A cache of its own with what this one holds: several continuations of one prompt go on from copies. */
     public KVCache copy() {
-        KVCache copy = new KVCache(shape, owner);
-        copy.reserve(length);
-        for (int layer = 0; layer < keys.length && copy.blocks > 0; layer++) {
-            copy.keys[layer].copyFrom(keys[layer].asSlice(0, copy.blocks * blockBytes()));
-            copy.values[layer].copyFrom(values[layer].asSlice(0, copy.blocks * blockBytes()));
+        KVCache copy = new KVCache(pool);
+        copy.pages = Arrays.copyOf(pages, count);
+        copy.memory = Arrays.copyOf(memory, count);
+        for (int page = 0; page < count; page++) {
+            pool.share(pages[page]);
         }
+        copy.count = count;
         copy.length = length;
         return copy;
     }
 
     /**
-     * Forgets the positions from {@code length} on and keeps the memory, so that the next tokens continue from there.
+     * Forgets the positions from {@code length} on, so that the next tokens continue from there.
      *
      * @throws IllegalArgumentException if so many are not cached
      */
@@ -78,11 +86,23 @@ public final class KVCache {
                     "cache: expected to keep 0 to " + this.length + " positions, got " + length);
         }
         this.length = length;
+        while (count > PagePool.needed(length)) {
+            pool.give(pages[--count]);
+        }
+    }
+
+    /** Gives all pages back. The cache cannot be used afterwards; closing it again does nothing. */
+    @Override
+    public void close() {
+        truncate(0);
+        pool.withdraw(promised);
+        promised = 0;
+        closed = true;
     }
 
     @SuppressWarnings("ReferenceEquality") // identity is the question
-    boolean belongsTo(Object backbone) {
-        return owner == backbone;
+    boolean belongsTo(Decoder decoder) {
+        return pool.decoder() == decoder;
     }
 
     /** Throws unless {@code tokens} more positions fit the context. */
@@ -94,62 +114,65 @@ public final class KVCache {
         }
     }
 
-    /** Makes room for positions up to {@code positions}, keeping what is cached. */
-    void reserve(int positions) {
-        int needed = Math.ceilDiv(positions, BLOCK);
-        if (needed <= blocks) {
-            return;
+    /** Makes room for {@code tokens} more positions in pages of its own. */
+    void prepare(int tokens) {
+        if (closed) {
+            throw new IllegalStateException("cache: expected an open one, got one that was closed");
         }
-        int larger = Math.min(Math.max(needed, 2 * blocks), Math.ceilDiv(contextLength(), BLOCK));
-        for (int layer = 0; layer < keys.length; layer++) {
-            keys[layer] = grow(keys[layer], larger);
-            values[layer] = grow(values[layer], larger);
+        if (writesToShared()) {
+            int last = length / POSITIONS;
+            PagePool.Page shared = pages[last];
+            put(last, take());
+            memory[last].copyFrom(shared.memory);
+            pool.give(shared);
         }
-        blocks = larger;
+        int needed = PagePool.needed(length + tokens);
+        if (needed > pages.length) {
+            int larger = Math.max(needed, 2 * pages.length);
+            pages = Arrays.copyOf(pages, larger);
+            memory = Arrays.copyOf(memory, larger);
+        }
+        for (; count < needed; count++) {
+            put(count, take());
+        }
     }
 
-    private MemorySegment grow(MemorySegment old, int larger) {
-        MemorySegment grown = Arena.ofAuto().allocate(larger * blockBytes(), 64);
-        if (blocks > 0) {
-            MemorySegment.copy(old, 0, grown, 0, blocks * blockBytes());
-        }
-        return grown;
+    /** Whether the page that the next position goes to belongs to another cache, too. */
+    private boolean writesToShared() {
+        int page = length / POSITIONS;
+        return page < count && pool.isShared(pages[page]);
     }
 
-    /** Stores key and value of one head at a position that {@link #reserve} has made room for. */
-    void store(int layer, int head, int position, float[] key, int keyOffset, float[] value, int valueOffset) {
-        long block = position / BLOCK * blockBytes() + head * headBytes();
-        int slot = position % BLOCK;
+    private PagePool.Page take() {
+        PagePool.Page page = pool.take(promised > 0);
+        promised -= promised > 0 ? 1 : 0;
+        return page;
+    }
+
+    private void put(int index, PagePool.Page page) {
+        pages[index] = page;
+        memory[index] = page.memory;
+    }
+
+    /** Stores key and value of one head at a position that {@link #prepare} has made room for. */
+    void store(int layer, int head, int headSize, int position, float[] from, int key, int value) {
+        MemorySegment page = memory[position / POSITIONS];
+        int slot = position % POSITIONS;
+        long keys = pool.keys(layer, head, headSize);
         for (int i = 0; i < headSize; i++) {
-            keys[layer].set(FLOAT, block + ((long) i * BLOCK + slot) * 4, key[keyOffset + i]);
+            page.set(FLOAT, keys + ((long) i * POSITIONS + slot) * 4, from[key + i]);
         }
-        MemorySegment.copy(value, valueOffset, values[layer], FLOAT, block + (long) slot * headSize * 4, headSize);
+        long values = pool.values(layer, head, headSize) + (long) slot * headSize * 4;
+        MemorySegment.copy(from, value, page, FLOAT, values, headSize);
     }
 
-    /** Keys of one head for positions 0 to {@code positions - 1}. */
-    Panels keys(int layer, int head, int positions) {
-        return panels(keys[layer], head, positions);
-    }
-
-    /** Values of one head, in the same blocks. */
-    Panels values(int layer, int head, int positions) {
-        return panels(values[layer], head, positions);
-    }
-
-    private Panels panels(MemorySegment data, int head, int positions) {
-        return new Panels(data, head * headBytes(), blockBytes(), Math.ceilDiv(positions, BLOCK), headSize);
+    /** Keys and values of one head. */
+    Pages pages(int layer, int head, int headSize) {
+        return new Pages(memory, pool.keys(layer, head, headSize), pool.values(layer, head, headSize), headSize);
     }
 
     /** Counts positions as cached once every layer has stored them. */
     void advance(int positions) {
         length += positions;
-    }
-
-    private long headBytes() {
-        return (long) headSize * BLOCK * 4;
-    }
-
-    private long blockBytes() {
-        return shape.heads() * headBytes();
     }
 }

@@ -1,12 +1,10 @@
 package dev.causal4j.decoder;
 
-import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Gradients;
 import dev.causal4j.tensor.Matrix;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A low-rank addition to a linear layer, y += scale · x · downᵀ · upᵀ, that can be trained while the layer is frozen (Hu et
@@ -28,7 +26,7 @@ public record LowRank(Matrix down, Matrix up, float scale) {
     void forward(Rows x, Rows y) {
         Rows added = rows(up.rows(), x.count());
         up.multiply(lowered(x), null, added);
-        Compute.shared().each(x.count(), r -> {
+        up.device().compute().each(x.count(), r -> {
             for (int i = 0; i < up.rows(); i++) {
                 int at = y.start(r) + i;
                 y.data()[at] = Math.fma(scale, added.data()[added.start(r) + i], y.data()[at]);
@@ -36,10 +34,10 @@ public record LowRank(Matrix down, Matrix up, float scale) {
         });
     }
 
-    /** Adds the gradients by both matrices, and that by the input to {@code dx}, if it is wanted. */
-    void backward(Rows x, Rows dy, @Nullable Rows dx, Gradients gradients) {
+    /** Adds the gradients by both matrices, and that by the input to {@code dx}. */
+    void backward(Rows x, Rows dy, Rows dx, Gradients gradients) {
         Rows scaled = rows(up.rows(), dy.count());
-        Compute.shared().each(dy.count(), r -> {
+        up.device().compute().each(dy.count(), r -> {
             for (int i = 0; i < up.rows(); i++) {
                 scaled.data()[scaled.start(r) + i] = scale * dy.data()[dy.start(r) + i];
             }
@@ -54,12 +52,9 @@ public record LowRank(Matrix down, Matrix up, float scale) {
         if (dDown != null) {
             dDown.add(dLow, x);
         }
-        if (dx == null) {
-            return;
-        }
         Rows added = rows(down.cols(), dy.count());
         down.multiplyTransposed(dLow, added);
-        Compute.shared().each(dy.count(), r -> {
+        up.device().compute().each(dy.count(), r -> {
             for (int i = 0; i < down.cols(); i++) {
                 dx.data()[dx.start(r) + i] += added.data()[added.start(r) + i];
             }
@@ -76,12 +71,8 @@ public record LowRank(Matrix down, Matrix up, float scale) {
         return Rows.of(new float[Math.multiplyExact(width, count)], width, count);
     }
 
-    boolean trained(Gradients gradients) {
-        return gradients.of(down) != null || gradients.of(up) != null;
-    }
-
     /** weight + scale · up · down, in f32: what makes the addition part of the layer. */
-    Matrix merged(Matrix weight) {
+    public Matrix merged(Matrix weight) {
         int rank = down.rows();
         int cols = down.cols();
         float[] lows = new float[rank * cols];

@@ -69,6 +69,14 @@ public final class Generator {
         for (GenerationRequest request : requests) {
             sequences.add(new Sequence(model, sequences.size(), prompt(request.prompt()), request.options()));
         }
+        try {
+            return run(sequences, listener);
+        } finally {
+            sequences.forEach(sequence -> sequence.cache().close());
+        }
+    }
+
+    private List<Generation> run(List<Sequence> sequences, TokenListener listener) {
         long start = System.nanoTime();
         Activations activations = new Activations();
         prefill(sequences, activations, listener);
@@ -95,7 +103,7 @@ public final class Generator {
             };
         }
         model.head().checkTokens(prompt);
-        int contextLength = model.backbone().shape().contextLength();
+        int contextLength = model.decoder().config().contextLength();
         if (prompt.length > contextLength) {
             throw new IllegalArgumentException("prompt: expected at most " + contextLength
                     + " tokens, the context length, got " + prompt.length + "; shorten it");
@@ -113,7 +121,7 @@ public final class Generator {
                                 .mapToInt(chunk -> chunk.tokens().length)
                                 .sum();
                 if (room > 0) {
-                    chunks.add(new Batch.Chunk(sequence.cache(), sequence.nextPromptTokens(room)));
+                    chunks.add(sequence.nextPromptTokens(room));
                 }
             }
             forward(waiting.subList(0, chunks.size()), new Batch(chunks), activations, listener);
@@ -130,22 +138,14 @@ public final class Generator {
 
     /** One forward of a chunk for each sequence, and the next token of those whose prompt is cached. */
     private void forward(List<Sequence> sequences, Batch batch, Activations activations, TokenListener listener) {
-        Rows hidden = model.forwardLast(batch, activations);
+        Rows hidden = model.forward(batch, activations);
         batch.firstNotFinite(hidden).ifPresent(found -> {
             throw found.error(found.position(), "");
         });
-        List<Sequence> choosing = new ArrayList<>();
-        List<Integer> rows = new ArrayList<>();
-        for (int i = 0; i < sequences.size(); i++) {
-            if (sequences.get(i).promptIsCached()) {
-                choosing.add(sequences.get(i));
-                rows.add(batch.lastRow(i));
-            }
-        }
+        List<Sequence> choosing =
+                sequences.stream().filter(Sequence::promptIsCached).toList();
         if (!choosing.isEmpty()) {
-            Rows last = hidden.chosen(
-                    hidden.stride(), rows.stream().mapToInt(Integer::intValue).toArray());
-            accept(choosing, last, choose(choosing, last), listener);
+            accept(choosing, hidden, choose(choosing, hidden), listener);
         }
     }
 

@@ -1,5 +1,6 @@
 package dev.causal4j.generation;
 
+import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.StreamingDecoder;
@@ -33,7 +34,7 @@ final class Sequence {
         this.tokens = prompt;
         this.length = prompt.length;
         // The last token of a full context can still be predicted; it is not fed back.
-        int room = model.backbone().shape().contextLength() - prompt.length + 1;
+        int room = model.decoder().config().contextLength() - prompt.length + 1;
         this.stopRule = new StopRule(options.eosOr(model.eos()), Math.min(options.maxNewTokens(), room));
         this.cache = model.newCache();
         this.sampler = new Sampler(options, model.eos(), prompt.length, knownTokens(model));
@@ -58,10 +59,11 @@ final class Sequence {
         return finish == null;
     }
 
-    /** Prompt tokens that are not cached yet, at most {@code room} of them. */
-    int[] nextPromptTokens(int room) {
+    /** Prompt tokens that are not cached yet, at most {@code room} of them; the prompt's last predicts the next token. */
+    Batch.Chunk nextPromptTokens(int room) {
         int from = cache.length();
-        return Arrays.copyOfRange(tokens, from, Math.min(promptLength, from + room));
+        int to = Math.min(promptLength, from + room);
+        return new Batch.Chunk(cache, Arrays.copyOfRange(tokens, from, to), to == promptLength ? 1 : 0);
     }
 
     /** Prompt tokens that are cached. */

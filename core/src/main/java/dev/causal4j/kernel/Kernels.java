@@ -240,18 +240,30 @@ public final class Kernels {
     }
 
     /**
-     * Causal attention of one head: query row r, at position {@code first + r}, sees positions 0 to {@code first + r}.
-     * The weighted sum is one chain over positions, so it does not depend on how a prompt was cut into chunks.
+     * The products of queries with the keys of the first pages: scores[r][t] = queries[r] · key t, for all positions of
+     * the pages that hold {@code positions} of them.
      *
-     * @param queries rows of {@code keys.depth()} numbers, already scaled
-     * @param keys f32 panels [headSize][64 positions]
-     * @param values as many blocks [64 positions][headSize], f32
-     * @param first position of the first query
-     * @param scores scratch: as many rows, of {@code 64 * keys.count()} numbers
-     * @param out as many rows, of {@code keys.depth()} numbers
+     * @param queries rows of {@code pages.headSize()} numbers
+     * @param scores as many rows, of {@code positions} numbers rounded up to a multiple of 64
      */
-    public static void attention(Panels keys, Panels values, Rows queries, int first, Rows scores, Rows out) {
-        attention(keys, values, queries, first, scores, out, (weights, offset, row, positions) -> {});
+    public static void scores(Pages pages, Rows queries, int positions, Rows scores) {
+        int count = Panels.needed(positions);
+        pages.check(positions);
+        queries.check(pages.headSize());
+        scores.check(Math.multiplyExact(count, PANEL));
+        if (queries.count() != scores.count()) {
+            throw new IllegalArgumentException("scores: expected " + queries.count() + " rows, got " + scores.count());
+        }
+        boolean tiled = tileRows(queries.count()) > 0;
+        RowTiles tiles = tiled ? tiles(queries, pages.headSize()) : RowTiles.NONE;
+        for (int page = 0; page < count && queries.count() > 0; page++) {
+            Rows some = new Rows(scores.data(), scores.offset() + page * PANEL, scores.stride(), scores.count());
+            if (tiled) {
+                products(pages.keys(page), queries.count()).multiplyF32(pages.keys(page), tiles, some);
+            } else {
+                products(pages.keys(page), queries.count()).multiplyF32(pages.keys(page), queries, some);
+            }
+        }
     }
 
     /** What becomes of the weights of an attention's query before the values are summed. */
@@ -262,44 +274,44 @@ public final class Kernels {
     }
 
     /**
-     * The same with weights that are changed between softmax and sum, as dropout does.
+     * Causal attention of one head: query row r, at position {@code first + r}, sees positions 0 to {@code first + r}.
+     * The weighted sum is one chain over positions, so it does not depend on how a prompt was cut into chunks.
      *
-     * @param weighting sees the weights before they are divided by their total, which stays that of the softmax
+     * @param queries rows of {@code pages.headSize()} numbers, already scaled
+     * @param first position of the first query
+     * @param scores scratch: as many rows, of {@code first + queries.count()} numbers rounded up to a multiple of 64
+     * @param out as many rows, of {@code pages.headSize()} numbers
+     * @param weighting changes the weights before they are divided by their total, as dropout does; the total stays that
+     *     of the softmax
      */
-    public static void attention(
-            Panels keys, Panels values, Rows queries, int first, Rows scores, Rows out, Weighting weighting) {
-        int headSize = keys.depth();
-        if (values.depth() != headSize || values.count() < keys.count()) {
-            throw new IllegalArgumentException("values: expected " + keys.count() + " blocks of " + headSize + ", got "
-                    + values.count() + " of " + values.depth());
-        }
-        multiplyF32(keys, queries, scores);
-        values.check(4);
+    public static void attention(Pages pages, Rows queries, int first, Rows scores, Rows out, Weighting weighting) {
+        int headSize = pages.headSize();
+        Objects.checkIndex(first, Integer.MAX_VALUE - queries.count());
+        scores(pages, queries, first + queries.count(), scores);
         out.check(headSize);
-        Objects.checkFromToIndex(first, first + queries.count(), keys.count() * PANEL);
         int fours = queries.count() / FOUR * FOUR;
         if (fours > 0) {
-            fourQueries(values, fours, first, scores, out, weighting);
+            fourQueries(pages, fours, first, scores, out, weighting);
         }
         for (int r = fours; r < queries.count(); r++) {
             float sum = weigh(scores, r, first, weighting);
             Arrays.fill(out.data(), out.start(r), out.start(r) + headSize, 0f);
-            addValues(values, scores, r, 0, first + r + 1, out);
+            addValues(pages, scores, r, 0, first + r + 1, out);
             divide(out.data(), out.start(r), headSize, sum);
         }
     }
 
     /** The first {@code rows} queries, four at a time. Apart from what decodes, since it allocates. */
-    private static void fourQueries(Panels values, int rows, int first, Rows scores, Rows out, Weighting weighting) {
+    private static void fourQueries(Pages pages, int rows, int first, Rows scores, Rows out, Weighting weighting) {
         float[] sums = new float[FOUR];
         for (int r = 0; r < rows; r += FOUR) {
             for (int i = 0; i < FOUR; i++) {
                 sums[i] = weigh(scores, r + i, first, weighting);
             }
-            addFourValues(values, scores, r, first + r + 1, out);
+            addFourValues(pages, scores, r, first + r + 1, out);
             for (int i = 0; i < FOUR; i++) {
-                addValues(values, scores, r + i, first + r + 1, first + r + i + 1, out);
-                divide(out.data(), out.start(r + i), values.depth(), sums[i]);
+                addValues(pages, scores, r + i, first + r + 1, first + r + i + 1, out);
+                divide(out.data(), out.start(r + i), pages.headSize(), sums[i]);
             }
         }
     }
@@ -312,20 +324,19 @@ public final class Kernels {
     }
 
     /** Adds the weighted values of positions {@code from} to {@code to - 1} to a row. */
-    private static void addValues(Panels values, Rows scores, int row, int from, int to, Rows out) {
-        int n = values.depth();
+    private static void addValues(Pages pages, Rows scores, int row, int from, int to, Rows out) {
+        int n = pages.headSize();
         int t = from;
         while (t < to) {
             int count = Math.min(to, (t / PANEL + 1) * PANEL) - t;
-            long offset = values.start(t / PANEL) + t % PANEL * 4L * n;
             running()
                     .reductions()
                     .addWeightedRows(
                             scores.data(),
                             scores.start(row) + t,
                             count,
-                            values.data(),
-                            offset,
+                            pages.memory()[t / PANEL],
+                            pages.values() + t % PANEL * 4L * n,
                             out.data(),
                             out.start(row),
                             n);
@@ -334,8 +345,8 @@ public final class Kernels {
     }
 
     /** Four rows become the weighted sums of the values of positions 0 to {@code to - 1}, which all four see. */
-    private static void addFourValues(Panels values, Rows scores, int row, int to, Rows out) {
-        int n = values.depth();
+    private static void addFourValues(Pages pages, Rows scores, int row, int to, Rows out) {
+        int n = pages.headSize();
         for (int r = row; r < row + FOUR; r++) {
             Arrays.fill(out.data(), out.start(r), out.start(r) + n, 0f);
         }
@@ -343,7 +354,7 @@ public final class Kernels {
             int count = Math.min(PANEL, to - t);
             running()
                     .reductions()
-                    .addFourWeightedRows(scores, row, t, count, values.data(), values.start(t / PANEL), out, n);
+                    .addFourWeightedRows(scores, row, t, count, pages.memory()[t / PANEL], pages.values(), out, n);
         }
     }
 

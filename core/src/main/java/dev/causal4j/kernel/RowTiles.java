@@ -28,6 +28,9 @@ public record RowTiles(float[] data, int offset, int stride, int height, int cou
     /** Floats of a step in a tile. */
     static final int STEP = 8;
 
+    /** No tiles. */
+    static final RowTiles NONE = new RowTiles(new float[0], 0, 0, ROWS, 0);
+
     /** Floats that tiles of so many rows take, whatever their height. */
     public static int size(int rows, int depth) {
         return Math.multiplyExact(needed(rows), Math.multiplyExact(depth, STEP));

@@ -4,9 +4,11 @@ import dev.causal4j.FormatException;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
-import dev.causal4j.decoder.GPT2Backbone;
+import dev.causal4j.decoder.Decoder;
 import dev.causal4j.decoder.KVCache;
-import dev.causal4j.decoder.Linear;
+import dev.causal4j.decoder.LowRank;
+import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.decoder.Parameters;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tokenizer.Tokenizer;
@@ -16,33 +18,34 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
-import java.util.function.BiFunction;
+import java.util.function.Function;
 import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
 
 /**
- * A causal language model: backbone, head and, where there is one, a tokenizer. Immutable and thread-safe; many callers
+ * A causal language model: decoder, head and, where there is one, a tokenizer. Immutable and thread-safe; many callers
  * share one.
  *
- * @param backbone hidden vectors to hidden vectors
+ * @param decoder hidden vectors to hidden vectors
  * @param head tokens to vectors, and hidden vectors to predictions
  * @param tokenizer empty for a model that takes token ids alone
  * @param bos the id an empty prompt starts from, if there is one
  * @param eos the ids that end a text
  */
 public record CausalLM(
-        GPT2Backbone backbone, CausalLMHead head, Optional<Tokenizer> tokenizer, OptionalInt bos, Set<Integer> eos) {
+        Decoder decoder, CausalLMHead head, Optional<Tokenizer> tokenizer, OptionalInt bos, Set<Integer> eos) {
     /**
      * Assembles a model from its parts.
      *
-     * @throws IllegalArgumentException if head and backbone differ in hidden size, or the tokenizer or a special id goes
+     * @throws IllegalArgumentException if head and decoder differ in hidden size, or the tokenizer or a special id goes
      *     beyond the head's vocabulary
      */
     public CausalLM {
         eos = Set.copyOf(eos);
-        int hiddenSize = backbone.shape().hiddenSize();
+        int hiddenSize = decoder.config().hiddenSize();
         if (head.hiddenSize() != hiddenSize) {
             throw new IllegalArgumentException(
-                    "head: expected the backbone's hidden size " + hiddenSize + ", got " + head.hiddenSize());
+                    "head: expected the decoder's hidden size " + hiddenSize + ", got " + head.hiddenSize());
         }
         if (tokenizer.isPresent() && tokenizer.get().vocabularySize() > head.vocabularySize()) {
             throw new IllegalArgumentException("tokenizer: expected at most the head's " + head.vocabularySize()
@@ -55,8 +58,8 @@ public record CausalLM(
     }
 
     /** A model that takes token ids alone and has no special ones. */
-    public CausalLM(GPT2Backbone backbone, CausalLMHead head) {
-        this(backbone, head, Optional.empty(), OptionalInt.empty(), Set.of());
+    public CausalLM(Decoder decoder, CausalLMHead head) {
+        this(decoder, head, Optional.empty(), OptionalInt.empty(), Set.of());
     }
 
     /**
@@ -109,16 +112,25 @@ public record CausalLM(
      * @param replacement called for each of {@link #namedParameters}, in that order
      */
     public CausalLM withParameters(UnaryOperator<Parameter> replacement) {
-        return new GPT2Parameters(replacement, (name, layer) -> layer).model(this);
+        return new GPT2Parameters(replacement).model(this);
     }
 
     /**
-     * The same model with other linear layers of the same shapes, for instance with adapters.
+     * The same model with other adapters.
      *
-     * @param replacement called for each with its name, such as {@code h.0.attn.c_attn}
+     * @param adapters called with the weight of each linear layer; null for no adapter
      */
-    public CausalLM withLinearLayers(BiFunction<String, Linear, Linear> replacement) {
-        return new GPT2Parameters(UnaryOperator.identity(), replacement).model(this);
+    public CausalLM withAdapters(Function<ParameterSpec, @Nullable LowRank> adapters) {
+        return with(GPT2Parameters.adapted(decoder, adapters));
+    }
+
+    /** The same function without adapters: the weights of their layers, in f32, are the sums. */
+    public CausalLM merged() {
+        return with(GPT2Parameters.merged(decoder));
+    }
+
+    private CausalLM with(Parameters parameters) {
+        return new CausalLM(Decoder.of(decoder.config(), parameters), head, tokenizer, bos, eos);
     }
 
     /**
@@ -127,7 +139,7 @@ public record CausalLM(
      * @throws IllegalArgumentException if the tokenizer or a special id goes beyond it
      */
     public CausalLM withVocabularySize(int size) {
-        return new CausalLM(backbone, head.withVocabularySize(size), tokenizer, bos, eos);
+        return new CausalLM(decoder, head.withVocabularySize(size), tokenizer, bos, eos);
     }
 
     /**
@@ -139,12 +151,12 @@ public record CausalLM(
      * @throws IOException if writing fails
      */
     public void save(Path folder, DType dtype) throws IOException {
-        GPT2Writing.write(withLinearLayers((name, layer) -> layer.merged()), folder, dtype);
+        GPT2Writing.write(merged(), folder, dtype);
     }
 
     /** What its config.json says. */
     public GPT2Config config() {
-        return new GPT2Config(backbone.shape(), head.vocabularySize(), head.tied(), bos, eos);
+        return new GPT2Config(GPT2Shape.of(decoder.config()), head.vocabularySize(), head.tied(), bos, eos);
     }
 
     /** How weights are stored. */
@@ -157,35 +169,17 @@ public record CausalLM(
      * it throws, none has changed its length.
      *
      * @param activations the caller's scratch; the result lies in it until the next forward
-     * @return the last hidden vectors [N, D], in the order of the batch
+     * @return the last hidden vectors of the rows that are wanted, in the order of the batch
      * @throws IllegalArgumentException if a token is not in the vocabulary or a sequence outgrows the context
      */
     public Rows forward(Batch batch, Activations activations) {
-        embed(batch, activations);
-        return backbone.forward(batch, activations);
-    }
-
-    /**
-     * The same where only the last token of each chunk is wanted, as after a prompt: of twelve layers that leaves out a
-     * fifteenth of the work. When it throws, no cache has changed its length.
-     *
-     * @param activations the caller's scratch, not made for training
-     * @return [N, D]; row {@link Batch#lastRow} of each chunk has the bits {@link #forward} gives it, the others are no hidden
-     *     vectors (see {@link GPT2Backbone#forwardLast})
-     * @throws IllegalArgumentException as {@link #forward}, or if the activations were made for training
-     */
-    public Rows forwardLast(Batch batch, Activations activations) {
-        embed(batch, activations);
-        return backbone.forwardLast(batch, activations);
-    }
-
-    private void embed(Batch batch, Activations activations) {
         head.embed(batch.tokens(), activations.hidden(batch.rows(), head.hiddenSize()));
+        return decoder.forward(batch, activations);
     }
 
-    /** An empty cache for one sequence. */
+    /** An empty cache for one sequence, to be closed. */
     public KVCache newCache() {
-        return backbone.newCache();
+        return decoder.newCache();
     }
 
     /**

@@ -108,7 +108,7 @@ public final class Checkpoint {
      */
     public CausalLM load(Optional<DType> dtype) throws FormatException {
         DType chosen = dtype(dtype);
-        return new CausalLM(weights.backbone(chosen), weights.head(chosen), tokenizer, config.bos(), config.eos());
+        return new CausalLM(weights.decoder(chosen), weights.head(chosen), tokenizer, config.bos(), config.eos());
     }
 
     /**

@@ -1,11 +1,10 @@
 package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.decoder.GPT2Backbone;
-import dev.causal4j.decoder.GPT2Block;
-import dev.causal4j.decoder.GPT2Shape;
-import dev.causal4j.decoder.LayerNorm;
-import dev.causal4j.decoder.Linear;
+import dev.causal4j.decoder.Decoder;
+import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.decoder.Parameters;
+import dev.causal4j.decoder.Role;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.model.StoredMatrix.InPanels;
@@ -14,7 +13,7 @@ import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
 import dev.causal4j.tensor.TensorView;
-import java.util.ArrayList;
+import java.io.UncheckedIOException;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -226,21 +225,34 @@ final class GPT2Checkpoint {
                 : CausalLMHead.untied(embedding, stored(HEAD).load(device, dtype));
     }
 
-    /** The backbone, its matrices read from the file into panels or mapped. */
-    GPT2Backbone backbone(DType dtype) throws FormatException {
-        List<GPT2Block> blocks = new ArrayList<>();
-        for (int layer = 0; layer < shape().layers(); layer++) {
-            String block = block(layer);
-            blocks.add(new GPT2Block(
-                    norm(block + "ln_1"),
-                    linear(dtype, block + "attn.c_attn"),
-                    linear(dtype, block + "attn.c_proj"),
-                    norm(block + "ln_2"),
-                    linear(dtype, block + "mlp.c_fc"),
-                    linear(dtype, block + "mlp.c_proj")));
+    /** The decoder, its matrices read from the file into panels or mapped. */
+    Decoder decoder(DType dtype) throws FormatException {
+        try {
+            return Decoder.of(shape().decoder(), new Parameters() {
+                @Override
+                public Matrix matrix(ParameterSpec spec) {
+                    try {
+                        return stored(GPT2Parameters.layerName(spec))
+                                .load(device, spec.role() == Role.POSITIONS ? positions(dtype) : dtype);
+                    } catch (FormatException e) {
+                        throw new UncheckedIOException(e);
+                    }
+                }
+
+                @Override
+                public float[] vector(ParameterSpec spec) {
+                    return GPT2Checkpoint.this
+                            .vector(GPT2Parameters.layerName(spec)
+                                    + (spec.name().endsWith(BIAS) ? BIAS : WEIGHT))
+                            .toArray();
+                }
+            });
+        } catch (UncheckedIOException e) {
+            if (e.getCause() instanceof FormatException damaged) {
+                throw damaged;
+            }
+            throw e;
         }
-        Matrix positions = stored(POSITIONS).load(device, positions(dtype));
-        return new GPT2Backbone(shape(), positions, blocks, norm("ln_f"));
     }
 
     /** Positions are only looked up: quantising them would save little and cost precision. */
@@ -250,15 +262,6 @@ final class GPT2Checkpoint {
 
     private static String block(int layer) {
         return "h." + layer + ".";
-    }
-
-    private Linear linear(DType dtype, String name) throws FormatException {
-        return new Linear(stored(name).load(device, dtype), vector(name + BIAS).toArray());
-    }
-
-    private LayerNorm norm(String name) {
-        return new LayerNorm(
-                vector(name + WEIGHT).toArray(), vector(name + BIAS).toArray());
     }
 
     private StoredMatrix stored(String name) {

@@ -1,7 +1,6 @@
 package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.decoder.GPT2Shape;
 import dev.causal4j.format.JsonConfig;
 import java.util.LinkedHashSet;
 import java.util.List;

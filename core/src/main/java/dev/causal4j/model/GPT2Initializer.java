@@ -1,22 +1,19 @@
 package dev.causal4j.model;
 
-import dev.causal4j.decoder.GPT2Backbone;
-import dev.causal4j.decoder.GPT2Block;
-import dev.causal4j.decoder.GPT2Shape;
-import dev.causal4j.decoder.LayerNorm;
-import dev.causal4j.decoder.Linear;
+import dev.causal4j.decoder.Decoder;
+import dev.causal4j.decoder.Initialization;
+import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.decoder.Parameters;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.kernel.CounterRandom;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 import java.util.Optional;
 
 /** Seeded initial weights: each number depends on (seed, matrix, place) alone, so threads do not matter. */
-final class GPT2Initializer {
+final class GPT2Initializer implements Parameters {
     private static final double DEVIATION = 0.02;
 
     private final GPT2Config config;
@@ -32,37 +29,25 @@ final class GPT2Initializer {
     }
 
     CausalLM model() {
-        GPT2Shape shape = config.shape();
-        int d = shape.hiddenSize();
+        int d = config.shape().hiddenSize();
         Matrix embedding = normal(config.vocabularySize(), d, DEVIATION);
-        Matrix positions = normal(shape.contextLength(), d, DEVIATION);
-        List<GPT2Block> blocks = new ArrayList<>();
-        for (int layer = 0; layer < shape.layers(); layer++) {
-            blocks.add(block());
-        }
-        GPT2Backbone backbone = new GPT2Backbone(shape, positions, blocks, norm(d));
+        Decoder decoder = Decoder.of(config.shape().decoder(), this);
         CausalLMHead head = config.tied()
                 ? CausalLMHead.tied(embedding)
                 : CausalLMHead.untied(embedding, normal(config.vocabularySize(), d, DEVIATION));
-        return new CausalLM(backbone, head, Optional.empty(), config.bos(), config.eos());
+        return new CausalLM(decoder, head, Optional.empty(), config.bos(), config.eos());
     }
 
-    /** Another block, with weights of its own. */
-    GPT2Block block() {
-        GPT2Shape shape = config.shape();
-        int d = shape.hiddenSize();
-        double residual = DEVIATION / Math.sqrt(2.0 * shape.layers());
-        return new GPT2Block(
-                norm(d),
-                linear(3 * d, d, DEVIATION),
-                linear(d, d, residual),
-                norm(d),
-                linear(shape.innerSize(), d, DEVIATION),
-                linear(d, shape.innerSize(), residual));
+    @Override
+    public Matrix matrix(ParameterSpec spec) {
+        return normal(spec.rows(), spec.cols(), ((Initialization.Normal) spec.init()).deviation());
     }
 
-    private Linear linear(int out, int in, double deviation) {
-        return new Linear(normal(out, in, deviation), new float[out]);
+    @Override
+    public float[] vector(ParameterSpec spec) {
+        float[] vector = new float[spec.rows()];
+        Arrays.fill(vector, ((Initialization.Constant) spec.init()).value());
+        return vector;
     }
 
     private Matrix normal(int rows, int cols, double deviation) {
@@ -72,11 +57,5 @@ final class GPT2Initializer {
                 row[k] = (float) (deviation * CounterRandom.normal(seed, (long) n * cols + k, matrix));
             }
         });
-    }
-
-    private static LayerNorm norm(int size) {
-        float[] gain = new float[size];
-        Arrays.fill(gain, 1f);
-        return new LayerNorm(gain, new float[size]);
     }
 }

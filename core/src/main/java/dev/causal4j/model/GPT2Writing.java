@@ -1,6 +1,5 @@
 package dev.causal4j.model;
 
-import dev.causal4j.decoder.GPT2Shape;
 import dev.causal4j.format.JsonTree;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.TensorSource;

@@ -85,7 +85,7 @@ public final class Scorer {
 
     private @Nullable Prediction[] addWindows(
             int text, ScoringRequest request, ScoringOptions options, List<Window> windows) {
-        int contextLength = model.backbone().shape().contextLength();
+        int contextLength = model.decoder().config().contextLength();
         int stride = options.strideFor(contextLength);
         int[] prefix = request.prefix();
         if (prefix.length > contextLength) {
@@ -128,7 +128,7 @@ public final class Scorer {
      * @throws CancellationException as there
      */
     public Ranking rank(int[] prompt, List<int[]> choices, ScoringOptions options, ScoringListener listener) {
-        int most = model.backbone().shape().contextLength() + 1;
+        int most = model.decoder().config().contextLength() + 1;
         if (prompt.length == 0) {
             throw new IllegalArgumentException("prompt: expected at least one token, got none");
         }
@@ -152,8 +152,10 @@ public final class Scorer {
             windows.add(new Window(number - 1, sequence, from, prompt.length, sequence.length, prompt.length, own));
             predictions.add(own);
         }
-        KVCache start = windows.isEmpty() ? model.newCache() : prefill(prompt, prompt.length - 1, options);
-        new ScoringRun(model, options, start, windows, listener).run();
+        try (KVCache start = model.newCache()) {
+            prefill(prompt, windows.isEmpty() ? 0 : prompt.length - 1, options, start);
+            new ScoringRun(model, options, start, windows, listener).run();
+        }
         List<Score> scores = new ArrayList<>();
         for (int i = 0; i < predictions.size(); i++) {
             scores.add(score(choices.get(i), predictions.get(i)));
@@ -161,17 +163,15 @@ public final class Scorer {
         return new Ranking(scores);
     }
 
-    private KVCache prefill(int[] prompt, int length, ScoringOptions options) {
-        KVCache cache = model.newCache();
+    private void prefill(int[] prompt, int length, ScoringOptions options, KVCache cache) {
         Activations activations = new Activations();
         while (cache.length() < length) {
             int to = Math.min(length, cache.length() + options.batchRows());
-            Batch batch = Batch.of(cache, Arrays.copyOfRange(prompt, cache.length(), to));
-            batch.firstNotFinite(model.forwardLast(batch, activations)).ifPresent(found -> {
+            Batch batch = Batch.last(cache, Arrays.copyOfRange(prompt, cache.length(), to));
+            batch.firstNotFinite(model.forward(batch, activations)).ifPresent(found -> {
                 throw found.error(found.position(), "the prompt");
             });
         }
-        return cache;
     }
 
     private static int[] joined(int[] first, int[] second) {

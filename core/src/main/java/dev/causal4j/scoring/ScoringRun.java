@@ -4,6 +4,7 @@ import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.KVCache;
+import dev.causal4j.decoder.PagePool;
 import dev.causal4j.generation.Prediction;
 import dev.causal4j.model.CausalLM;
 import java.util.ArrayDeque;
@@ -30,7 +31,6 @@ final class ScoringRun {
     private final Activations activations = new Activations();
     private final Deque<Window> waiting;
     private final List<Open> open = new ArrayList<>();
-    private final Deque<KVCache> free = new ArrayDeque<>();
     private final long total;
     private long done;
 
@@ -58,14 +58,18 @@ final class ScoringRun {
      * @throws CancellationException if this thread is interrupted or the listener wants no more
      */
     void run() {
-        while (!open.isEmpty() || !waiting.isEmpty()) {
-            if (Thread.currentThread().isInterrupted()) {
-                throw cancelled();
+        try {
+            while (!open.isEmpty() || !waiting.isEmpty()) {
+                if (Thread.currentThread().isInterrupted()) {
+                    throw cancelled();
+                }
+                step();
+                if (!listener.accept(done, total)) {
+                    throw cancelled();
+                }
             }
-            step();
-            if (!listener.accept(done, total)) {
-                throw cancelled();
-            }
+        } finally {
+            open.forEach(each -> each.cache.close());
         }
     }
 
@@ -85,7 +89,12 @@ final class ScoringRun {
             if (bytes > CACHE_BYTES && !open.isEmpty()) {
                 break;
             }
-            open.add(new Open(waiting.remove(), free.isEmpty() ? start.copy() : free.pop()));
+            KVCache cache = start.copy();
+            if (!cache.reserve(start.length() + waiting.element().left()) && !open.isEmpty()) {
+                cache.close();
+                break;
+            }
+            open.add(new Open(waiting.remove(), cache));
             room -= add(open.getLast(), room, chunks);
         }
         Batch batch = new Batch(chunks);
@@ -105,8 +114,9 @@ final class ScoringRun {
     }
 
     /** Bytes of a cache once the window is done. */
-    private static long bytes(Window window, KVCache cache) {
-        return cache.bytes(cache.length() + window.left());
+    private long bytes(Window window, KVCache cache) {
+        return PagePool.needed(cache.length() + window.left())
+                * model.decoder().pool().pageBytes();
     }
 
     private static ArithmeticException notFinite(Batch.NotFinite found, Open open) {
@@ -114,47 +124,32 @@ final class ScoringRun {
         return found.error(position, "text " + (open.window.text + 1));
     }
 
-    /** The head sees only rows that predict a token that is scored. */
+    /** The wanted rows predict the tokens that are scored. */
     private void predict(List<Batch.Chunk> chunks, Rows hidden) {
-        int[] counts = new int[chunks.size()];
-        int predicting = 0;
-        for (int c = 0; c < counts.length; c++) {
-            counts[c] = open.get(c).window.predicting(chunks.get(c).tokens().length);
-            predicting += counts[c];
-        }
-        if (predicting == 0) {
+        if (hidden.count() == 0) {
             return;
         }
-        int[] rows = new int[predicting];
-        int[] targets = new int[predicting];
+        int[] targets = new int[hidden.count()];
         int filled = 0;
-        int row = 0;
-        for (int c = 0; c < counts.length; c++) {
-            row += chunks.get(c).tokens().length;
-            for (int i = 0; i < counts[c]; i++) {
-                rows[filled + i] = row - counts[c] + i;
-            }
-            System.arraycopy(open.get(c).window.targets(counts[c]), 0, targets, filled, counts[c]);
-            filled += counts[c];
+        for (int c = 0; c < chunks.size(); c++) {
+            int count = chunks.get(c).wanted();
+            System.arraycopy(open.get(c).window.targets(count), 0, targets, filled, count);
+            filled += count;
         }
-        Rows x = hidden.chosen(hidden.stride(), rows); // [M, D]
-        List<Prediction> predictions = Prediction.of(model.head(), x, targets, options.alternatives());
+        List<Prediction> predictions = Prediction.of(model.head(), hidden, targets, options.alternatives());
         int taken = 0;
-        for (int c = 0; c < counts.length; c++) {
-            for (int i = 0; i < counts[c]; i++) {
-                open.get(c).window.accept(i, counts[c], predictions.get(taken++));
+        for (int c = 0; c < chunks.size(); c++) {
+            int count = chunks.get(c).wanted();
+            for (int i = 0; i < count; i++) {
+                open.get(c).window.accept(i, count, predictions.get(taken++));
             }
         }
     }
 
-    /** Caches of finished windows are reused, unless they are large. */
     private void close() {
-        long kept = free.stream().mapToLong(KVCache::bytes).sum();
         for (Open each : open) {
-            if (each.window.left() == 0 && kept + each.cache.bytes() <= CACHE_BYTES) {
-                each.cache.truncate(start.length());
-                free.push(each.cache);
-                kept += each.cache.bytes();
+            if (each.window.left() == 0) {
+                each.cache.close();
             }
         }
         open.removeIf(each -> each.window.left() == 0);

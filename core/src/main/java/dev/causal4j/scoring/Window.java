@@ -44,7 +44,7 @@ final class Window {
     Batch.Chunk chunk(KVCache cache, int count) {
         int from = next;
         next += count;
-        return new Batch.Chunk(cache, Arrays.copyOfRange(sequence, from, next));
+        return new Batch.Chunk(cache, Arrays.copyOfRange(sequence, from, next), predicting(count));
     }
 
     /** How many of the last {@code fed} tokens predict one that this window scores. */

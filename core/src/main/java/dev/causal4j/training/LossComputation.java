@@ -38,7 +38,7 @@ final class LossComputation {
         this.gradients = gradients;
         this.partSize = partSize;
         this.trainsEmbedding = gradients.of(model.head().embedding()) != null;
-        this.kept = Activations.forTraining(model.backbone().lowestTrained(trainsEmbedding, gradients), keep);
+        this.kept = Activations.forTraining(model.decoder().lowestTrained(trainsEmbedding, gradients), keep);
         this.lookups = new LookupGradients(model.head().hiddenSize());
     }
 
@@ -74,7 +74,7 @@ final class LossComputation {
         Rows gradient = Rows.of(dHidden, d, rows);
         Loss loss = head.lossAndGradients(
                 hidden, part.targets, options, gradient, gradients.of(head.projection()), lossScratch);
-        model.backbone().backward(part.batch, kept, gradient, trainsEmbedding, gradients);
+        model.decoder().backward(part.batch, kept, gradient, trainsEmbedding, gradients);
         if (trainsEmbedding) {
             lookups.add(part.batch.tokens(), gradient);
         }

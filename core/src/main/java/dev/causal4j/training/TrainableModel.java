@@ -28,7 +28,7 @@ final class TrainableModel {
         if (source.dtype() == DType.INT8) {
             throw new IllegalArgumentException("training: expected a model in f32 or bf16, got int8; load it in f32");
         }
-        int layers = source.backbone().shape().layers();
+        int layers = source.decoder().config().blocks().size();
         boolean tied = source.head().tied();
         model = trained.prepare(source, seed)
                 .withParameters(parameter -> trained.includes(parameter, layers, tied) ? track(parameter) : parameter);

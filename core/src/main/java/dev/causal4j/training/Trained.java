@@ -1,6 +1,6 @@
 package dev.causal4j.training;
 
-import dev.causal4j.decoder.Linear;
+import dev.causal4j.decoder.Role;
 import dev.causal4j.kernel.CounterRandom;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Parameter;
@@ -105,11 +105,12 @@ public sealed interface Trained {
         @Override
         public CausalLM prepare(CausalLM model, long seed) {
             AtomicInteger layer = new AtomicInteger();
-            return model.withLinearLayers((name, linear) -> {
+            return model.withAdapters(weight -> {
                 long stream = FIRST_STREAM + layer.getAndIncrement();
-                return (name.contains(".attn.") ? attention : feedForward)
-                        ? new Linear(linear.weight(), linear.bias(), begin(linear.weight(), seed, stream))
-                        : linear;
+                boolean inAttention = weight.role() == Role.QUERY_KEY_VALUE || weight.role() == Role.ATTENTION_OUT;
+                return (inAttention ? attention : feedForward)
+                        ? begin(model.decoder().matrix(weight), seed, stream)
+                        : null;
             });
         }
 

@@ -100,8 +100,7 @@ final class TrainingCheckpoints {
         /** Throws unless a model is, adapters included, the one that was saved; a row of each matrix tells. */
         void requireSum(CausalLM model) throws IOException {
             List<Parameter> saved = model().namedParameters();
-            List<Parameter> sums =
-                    model.withLinearLayers((name, layer) -> layer.merged()).namedParameters();
+            List<Parameter> sums = model.merged().namedParameters();
             for (int i = 0; i < saved.size(); i++) {
                 if (!Arrays.equals(firstRow(saved.get(i)), firstRow(sums.get(i)))) {
                     throw new FormatException(

@@ -4,38 +4,43 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.decoder.Batch.Chunk;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.GPT2Config;
+import dev.causal4j.model.GPT2Shape;
+import dev.causal4j.tensor.DType;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class BatchTest {
-    private static final GPT2Shape SHAPE = GPT2Shape.of(100, 12, 2, 3);
+    private final Decoder decoder = CausalLM.create(GPT2Config.of(GPT2Shape.of(100, 12, 2, 3), 31), 1, DType.F32)
+            .decoder();
 
     @Test
     void rowsAreTheTokensOfAllChunksInOrder() {
         Batch batch = new Batch(List.of(
-                new Chunk(new KVCache(SHAPE, this), new int[] {1, 2, 3}),
-                new Chunk(new KVCache(SHAPE, this), new int[] {4}),
-                new Chunk(new KVCache(SHAPE, this), new int[] {5, 6})));
+                new Chunk(decoder.newCache(), new int[] {1, 2, 3}, 2),
+                new Chunk(decoder.newCache(), new int[] {4}, 0),
+                new Chunk(decoder.newCache(), new int[] {5, 6})));
         assertThat(batch.rows()).isEqualTo(6);
         assertThat(batch.tokens()).containsExactly(1, 2, 3, 4, 5, 6);
-        assertThat(batch.lastRow(0)).isEqualTo(2);
-        assertThat(batch.lastRow(1)).isEqualTo(3);
-        assertThat(batch.lastRow(2)).isEqualTo(5);
+        assertThat(batch.wanted()).isEqualTo(4);
     }
 
     @Test
     void aBatchThatMakesNoSenseIsRefused() {
-        KVCache cache = new KVCache(SHAPE, this);
+        KVCache cache = decoder.newCache();
         assertThatThrownBy(() -> new Batch(List.of())).hasMessage("batch: expected at least one sequence, got none");
         assertThatThrownBy(() -> Batch.of(cache))
                 .hasMessage("batch: expected at least one token for each sequence, got none");
         assertThatThrownBy(() -> new Batch(List.of(new Chunk(cache, new int[] {1}), new Chunk(cache, new int[] {2}))))
                 .hasMessage("batch: expected a cache for each sequence, got one cache twice");
+        assertThatThrownBy(() -> new Chunk(cache, new int[] {1, 2}, 3))
+                .hasMessage("wanted rows: expected 0 to 2, got 3");
     }
 
     @Test
     void outgrowingTheContextIsRefusedWithBothNumbers() {
-        KVCache cache = new KVCache(SHAPE, this);
+        KVCache cache = decoder.newCache();
         assertThatThrownBy(() -> Batch.of(cache, new int[101]))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage(

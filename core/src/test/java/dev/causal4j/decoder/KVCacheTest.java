@@ -3,63 +3,116 @@ package dev.causal4j.decoder;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.causal4j.kernel.Panels;
+import dev.causal4j.kernel.Pages;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.GPT2Config;
+import dev.causal4j.model.GPT2Shape;
+import dev.causal4j.tensor.DType;
+import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.Arrays;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class KVCacheTest {
-    /** A head of 7 numbers, a context of 300: nothing is a multiple of a block of 64. */
+    /** A head of 7 numbers, a context of 300: nothing is a multiple of a page of 64 positions. */
     private static final GPT2Shape SHAPE = GPT2Shape.of(300, 21, 2, 3);
 
-    private static final long BLOCK = 3 * 7 * 64 * 4;
+    private static final long PAGE = 2 * 2 * 3 * 7 * 64 * 4;
+
+    private final Decoder decoder =
+            CausalLM.create(GPT2Config.of(SHAPE, 31), 1, DType.F32).decoder();
+    private final PagePool pool = new PagePool(decoder, Arena.ofAuto(), 7 * PAGE);
 
     @Test
-    void itGrowsByNeedUpToTheContextLength() {
-        KVCache cache = new KVCache(SHAPE, this);
-        assertThat(cache.bytes()).isZero();
-        assertThat(cache.length()).isZero();
+    void itTakesPagesByNeedAndGivesThemBack() {
+        assertThat(pool.pageBytes()).isEqualTo(PAGE);
+        assertThat(pool.capacity()).isEqualTo(7);
+        KVCache cache = pool.newCache();
         assertThat(cache.contextLength()).isEqualTo(300);
-        cache.reserve(1);
-        assertThat(cache.bytes()).isEqualTo(2 * 2 * BLOCK);
-        cache.reserve(64);
-        assertThat(cache.bytes()).isEqualTo(2 * 2 * BLOCK);
-        cache.reserve(65);
-        assertThat(cache.bytes()).isEqualTo(2 * 2 * 2 * BLOCK);
-        cache.reserve(200);
-        assertThat(cache.bytes()).isEqualTo(4 * 2 * 2 * BLOCK);
-        cache.reserve(300);
-        assertThat(cache.bytes()).as("never more than the context needs").isEqualTo(5 * 2 * 2 * BLOCK);
+        assertThat(cache.pages()).isZero();
+        append(cache, 1);
+        assertThat(cache.pages()).isEqualTo(1);
+        append(cache, 63);
+        assertThat(cache.pages()).isEqualTo(1);
+        append(cache, 1);
+        assertThat(cache.pages()).isEqualTo(2);
+        append(cache, 235);
+        assertThat(cache.pages()).isEqualTo(5);
+        assertThat(pool.freePages()).isEqualTo(2);
+        cache.truncate(64);
+        assertThat(pool.freePages()).isEqualTo(6);
+        cache.close();
+        cache.close();
+        assertThat(pool.freePages()).isEqualTo(7);
+        assertThatThrownBy(() -> cache.prepare(1)).hasMessage("cache: expected an open one, got one that was closed");
+    }
+
+    @Test
+    void aPoolHasRoomForOneFullContextWhateverItsBound() {
+        assertThat(new PagePool(decoder, Arena.ofAuto(), 1).capacity()).isEqualTo(5);
+    }
+
+    @Test
+    void aPoolWithoutFreePagesSaysSo() {
+        KVCache first = pool.newCache();
+        append(first, 300);
+        KVCache second = pool.newCache();
+        append(second, 128);
+        assertThatThrownBy(() -> second.prepare(1))
+                .isInstanceOf(IllegalStateException.class)
+                .hasMessage("key/value pages: expected a free one, got none of 7 (0 MB); close caches or run fewer"
+                        + " sequences at once");
+        first.close();
+        append(second, 1);
+    }
+
+    @Test
+    void promisedPagesAreKeptForTheirCache() {
+        KVCache first = pool.newCache();
+        append(first, 10);
+        assertThat(first.reserve(300)).isTrue();
+        assertThat(first.reserve(300)).as("nothing more to promise").isTrue();
+        assertThat(pool.freePages()).isEqualTo(2);
+        KVCache second = pool.newCache();
+        assertThat(second.reserve(129)).isFalse();
+        assertThat(second.reserve(128)).isTrue();
+        assertThatThrownBy(() -> pool.newCache().prepare(1)).isInstanceOf(IllegalStateException.class);
+        append(first, 290);
+        append(second, 128);
+        assertThat(pool.freePages()).isZero();
+        second.close();
+        first.close();
+        assertThat(pool.freePages()).isEqualTo(7);
+        try (KVCache third = pool.newCache()) {
+            assertThat(third.reserve(200)).isTrue();
+        }
+        assertThat(pool.freePages()).as("a promise ends with its cache").isEqualTo(7);
     }
 
     @Test
     void growingKeepsEveryKeyAndValue() {
-        KVCache cache = new KVCache(SHAPE, this);
+        KVCache cache = pool.newCache();
         for (int position = 0; position < 300; position++) {
-            cache.reserve(position + 1);
+            cache.prepare(1);
             for (int layer = 0; layer < 2; layer++) {
                 for (int head = 0; head < 3; head++) {
                     float[] numbers = new float[14];
                     for (int i = 0; i < 14; i++) {
                         numbers[i] = number(layer, head, position, i);
                     }
-                    cache.store(layer, head, position, numbers, 0, numbers, 7);
+                    cache.store(layer, head, 7, position, numbers, 0, 7);
                 }
             }
             cache.advance(1);
         }
         for (int layer = 0; layer < 2; layer++) {
             for (int head = 0; head < 3; head++) {
-                Panels keys = cache.keys(layer, head, 300);
-                Panels values = cache.values(layer, head, 300);
-                assertThat(keys.count()).isEqualTo(5);
-                assertThat(keys.depth()).isEqualTo(7);
                 for (int position = 0; position < 300; position++) {
                     for (int i = 0; i < 7; i++) {
-                        assertThat(read(keys, position / 64, i * 64 + position % 64))
-                                .isEqualTo(number(layer, head, position, i));
-                        assertThat(read(values, position / 64, position % 64 * 7 + i))
+                        assertThat(key(cache, layer, head, position, i)).isEqualTo(number(layer, head, position, i));
+                        assertThat(value(cache, layer, head, position, i))
                                 .isEqualTo(number(layer, head, position, i + 7));
                     }
                 }
@@ -71,47 +124,75 @@ class KVCacheTest {
         return ((layer * 3 + head) * 300 + position) * 14 + i;
     }
 
-    private static float read(Panels panels, int block, int index) {
-        return panels.data()
-                .get(
-                        ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN),
-                        panels.offset() + block * panels.stride() + index * 4L);
+    private static float key(KVCache cache, int layer, int head, int position, int i) {
+        Pages pages = cache.pages(layer, head, 7);
+        return read(pages, position, pages.keys() + (i * 64L + position % 64) * 4);
+    }
+
+    private static float value(KVCache cache, int layer, int head, int position, int i) {
+        Pages pages = cache.pages(layer, head, 7);
+        return read(pages, position, pages.values() + (position % 64 * 7L + i) * 4);
+    }
+
+    private static float read(Pages pages, int position, long offset) {
+        return pages.memory()[position / 64].get(ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN), offset);
+    }
+
+    /** Appends positions whose numbers are all the position. */
+    private static void append(KVCache cache, int count) {
+        cache.prepare(count);
+        float[] numbers = new float[14];
+        for (int t = 0; t < count; t++) {
+            Arrays.fill(numbers, cache.length() + t);
+            cache.store(1, 2, 7, cache.length() + t, numbers, 0, 7);
+        }
+        cache.advance(count);
     }
 
     @Test
-    void aCopyHoldsTheSameAndGoesItsOwnWay() {
-        KVCache cache = new KVCache(SHAPE, this);
-        cache.reserve(200);
-        float[] numbers = new float[14];
-        for (int position = 0; position < 70; position++) {
-            Arrays.fill(numbers, position);
-            cache.store(1, 2, position, numbers, 0, numbers, 7);
-        }
-        cache.advance(70);
+    void copiesSharePagesUntilOneWrites() {
+        KVCache cache = pool.newCache();
+        append(cache, 150);
         KVCache copy = cache.copy();
-        assertThat(copy.length()).isEqualTo(70);
-        assertThat(copy.bytes())
-                .as("no larger than it needs")
-                .isEqualTo(cache.bytes(70))
-                .isLessThan(cache.bytes());
-        Arrays.fill(numbers, -1);
-        copy.truncate(50);
-        copy.reserve(51);
-        copy.store(1, 2, 50, numbers, 0, numbers, 7);
+        assertThat(copy.length()).isEqualTo(150);
+        assertThat(copy.pages()).isEqualTo(3);
+        assertThat(pool.freePages()).as("all are shared").isEqualTo(4);
+        append(copy, 1);
+        assertThat(pool.freePages()).as("the last page is its own").isEqualTo(3);
+        copy.truncate(70);
+        copy.prepare(1);
+        copy.store(1, 2, 7, 70, new float[14], 0, 7);
         copy.advance(1);
-        assertThat(copy.length()).isEqualTo(51);
-        assertThat(read(copy.values(1, 2, 51), 0, 49 * 7)).isEqualTo(49);
-        assertThat(read(copy.values(1, 2, 51), 0, 50 * 7)).isEqualTo(-1);
-        assertThat(read(cache.values(1, 2, 70), 0, 50 * 7)).isEqualTo(50);
-        assertThat(read(cache.keys(1, 2, 70), 1, 5)).isEqualTo(69);
-        assertThat(new KVCache(SHAPE, this).copy().bytes()).isZero();
+        assertThat(pool.freePages()).as("the second page is its own").isEqualTo(3);
+        for (KVCache each : List.of(cache, copy)) {
+            assertThat(value(each, 1, 2, 69, 6)).isEqualTo(69);
+            assertThat(key(each, 1, 2, 63, 6)).isEqualTo(63);
+        }
+        assertThat(value(copy, 1, 2, 70, 0)).isZero();
+        assertThat(value(cache, 1, 2, 70, 0)).isEqualTo(70);
+        assertThat(key(cache, 1, 2, 149, 0)).isEqualTo(149);
+        cache.close();
+        assertThat(pool.freePages()).as("the first page lives on").isEqualTo(5);
+        assertThat(value(copy, 1, 2, 1, 0)).isEqualTo(1);
+        copy.close();
+        assertThat(pool.freePages()).isEqualTo(7);
+    }
+
+    @Test
+    void aCopyCanHaveItsOwnPagesPromised() {
+        KVCache cache = pool.newCache();
+        append(cache, 100);
+        KVCache copy = cache.copy();
+        assertThat(copy.reserve(101)).isTrue();
+        assertThat(pool.freePages()).as("the last page will be copied").isEqualTo(4);
+        append(copy, 1);
+        assertThat(pool.freePages()).isEqualTo(4);
     }
 
     @Test
     void onlyWhatIsCachedCanBeKept() {
-        KVCache cache = new KVCache(SHAPE, this);
-        cache.reserve(3);
-        cache.advance(3);
+        KVCache cache = pool.newCache();
+        append(cache, 3);
         assertThatThrownBy(() -> cache.truncate(4)).hasMessage("cache: expected to keep 0 to 3 positions, got 4");
         assertThatThrownBy(() -> cache.truncate(-1)).isInstanceOf(IllegalArgumentException.class);
         cache.truncate(0);

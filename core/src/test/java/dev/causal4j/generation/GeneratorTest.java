@@ -7,10 +7,10 @@ import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
-import dev.causal4j.decoder.GPT2Shape;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.GPT2Config;
+import dev.causal4j.model.GPT2Shape;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
@@ -55,7 +55,7 @@ class GeneratorTest {
 
     private static CausalLM model(Optional<Tokenizer> tokenizer, OptionalInt bos, Set<Integer> eos) {
         CausalLM random = CausalLM.create(GPT2Config.of(GPT2Shape.of(CONTEXT, 40, 2, 4), VOCABULARY), 5, DType.F32);
-        return new CausalLM(random.backbone(), random.head(), tokenizer, bos, eos);
+        return new CausalLM(random.decoder(), random.head(), tokenizer, bos, eos);
     }
 
     private static GenerationOptions.Builder sampled(int maxNewTokens, long seed) {
@@ -138,7 +138,7 @@ class GeneratorTest {
     void anEmptyPromptStartsFromBosOrIsRefused() {
         Generation generation = generator.generate(new int[0], sampled(3, 1).build());
         assertThat(generation.promptTokens()).containsExactly(VOCABULARY - 1);
-        Generator without = new Generator(new CausalLM(model.backbone(), model.head()));
+        Generator without = new Generator(new CausalLM(model.decoder(), model.head()));
         assertThatThrownBy(() -> without.generate(new int[0], sampled(3, 1).build()))
                 .hasMessageStartingWith("prompt: expected at least one token, got none");
     }
@@ -326,13 +326,13 @@ class GeneratorTest {
     }
 
     @Test
-    void weightsThatAreNotNumbersAreNamedWithTheFirstPosition() {
+    void weightsThatAreNotNumbersAreNamedWithThePositionThatSeesThem() {
         CausalLM damaged = damaged(3);
         int[] prompt = {1, 2, 3, 4, 5, 6};
         assertThatThrownBy(() ->
                         new Generator(damaged).generate(prompt, sampled(2, 1).build()))
                 .isInstanceOf(ArithmeticException.class)
-                .hasMessageStartingWith("logits: expected finite numbers, got a hidden vector with NaN at position 2;");
+                .hasMessageStartingWith("logits: expected finite numbers, got a hidden vector with NaN at position 5;");
     }
 
     /** A model whose embedding of one token is NaN. */
@@ -344,7 +344,7 @@ class GeneratorTest {
                 row[5] = Float.NaN;
             }
         });
-        return new CausalLM(model.backbone(), CausalLMHead.untied(bad, good));
+        return new CausalLM(model.decoder(), CausalLMHead.untied(bad, good));
     }
 
     @Test

@@ -95,22 +95,23 @@ class KernelsTest {
     void attentionIsTheWeightedMeanOfTheValuesASeesUpTo(int headSize, int first, int rows) {
         int positions = first + rows;
         int blocks = Panels.needed(positions);
-        MemorySegment keys = Arena.ofAuto().allocate(blocks * 64L * headSize * 4, 64);
-        MemorySegment values = Arena.ofAuto().allocate(blocks * 64L * headSize * 4, 64);
+        long half = 64L * headSize * 4;
+        MemorySegment[] pages = new MemorySegment[blocks];
+        Arrays.setAll(pages, page -> Arena.ofAuto().allocate(2 * half, 64));
         float[][] k = new float[positions][headSize];
         float[][] v = new float[positions][headSize];
         // What lies behind the last position must not matter.
-        for (long i = 0; i < keys.byteSize(); i += 4) {
-            keys.set(Panels.FLOAT, i, Float.NaN);
-            values.set(Panels.FLOAT, i, Float.NaN);
+        for (MemorySegment page : pages) {
+            for (long i = 0; i < page.byteSize(); i += 4) {
+                page.set(Panels.FLOAT, i, Float.NaN);
+            }
         }
         for (int t = 0; t < positions; t++) {
             for (int i = 0; i < headSize; i++) {
                 k[t][i] = (float) random.nextGaussian();
                 v[t][i] = (float) random.nextGaussian();
-                long block = t / 64 * 64L * headSize;
-                keys.set(Panels.FLOAT, (block + i * 64L + t % 64) * 4, k[t][i]);
-                values.set(Panels.FLOAT, (block + t % 64L * headSize + i) * 4, v[t][i]);
+                pages[t / 64].set(Panels.FLOAT, (i * 64L + t % 64) * 4, k[t][i]);
+                pages[t / 64].set(Panels.FLOAT, half + (t % 64L * headSize + i) * 4, v[t][i]);
             }
         }
         float[] q = new float[rows * headSize];
@@ -119,14 +120,13 @@ class KernelsTest {
         }
         float[] out = new float[rows * headSize];
         Arrays.fill(out, Float.NaN);
-        long stride = 64L * headSize * 4;
         Kernels.attention(
-                new Panels(keys, 0, stride, blocks, headSize),
-                new Panels(values, 0, stride, blocks, headSize),
+                new Pages(pages, 0, half, headSize),
                 Rows.of(q, headSize, rows),
                 first,
                 Rows.of(new float[rows * blocks * 64], blocks * 64, rows),
-                Rows.of(out, headSize, rows));
+                Rows.of(out, headSize, rows),
+                (weights, offset, row, seen) -> {});
         for (int r = 0; r < rows; r++) {
             double[] weights = new double[first + r + 1];
             double sum = 0;

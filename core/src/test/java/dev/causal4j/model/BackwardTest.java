@@ -81,7 +81,7 @@ class BackwardTest {
     void theLastNormAloneNeedsWhatTheLastBlockGave() throws IOException {
         Golden golden = Golden.load("gpt2-odd");
         CausalLM model = CausalLM.load(golden.folder(), DType.F32);
-        int layers = model.backbone().shape().layers();
+        int layers = model.decoder().config().blocks().size();
         assertThat(lastNormGradient(model, Activations.forTraining(layers, Activations.Keep.BLOCKS)))
                 .containsExactly(lastNormGradient(model, Activations.forTraining(0, Activations.Keep.BLOCKS)));
         assertThatThrownBy(() -> lastNormGradient(model, new Activations()))
@@ -91,14 +91,14 @@ class BackwardTest {
     }
 
     private static float[] lastNormGradient(CausalLM model, Activations activations) {
-        float[] gain = model.backbone().lastNorm().gain();
+        float[] gain = model.decoder().vector("norm.weight");
         Gradients gradients = new Gradients(Device.shared());
         gradients.track(gain);
         Batch batch = Batch.of(model.newCache(), 1, 2, 3);
         Rows hidden = model.forward(batch, activations);
         int d = hidden.stride();
         float[] dHidden = Arrays.copyOf(hidden.data(), 3 * d);
-        model.backbone().backward(batch, activations, Rows.of(dHidden, d, 3), false, gradients);
+        model.decoder().backward(batch, activations, Rows.of(dHidden, d, 3), false, gradients);
         return Arrays.copyOf(Objects.requireNonNull(gradients.of(gain)), gain.length);
     }
 

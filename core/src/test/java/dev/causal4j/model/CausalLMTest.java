@@ -6,10 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
-import dev.causal4j.decoder.GPT2Backbone;
-import dev.causal4j.decoder.GPT2Shape;
+import dev.causal4j.decoder.Decoder;
 import dev.causal4j.decoder.KVCache;
-import dev.causal4j.decoder.Linear;
 import dev.causal4j.generation.FinishReason;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
@@ -33,12 +31,12 @@ class CausalLMTest {
     private static final GPT2Shape SHAPE = GPT2Shape.of(9, 12, 2, 3);
 
     private final CausalLM parts = CausalLM.create(GPT2Config.of(SHAPE, 31), 1, DType.F32);
-    private final GPT2Backbone backbone = parts.backbone();
+    private final Decoder decoder = parts.decoder();
     private final CausalLMHead head = parts.head();
 
     @Test
     void aModelOfPartsTakesTokenIds() {
-        CausalLM model = new CausalLM(backbone, head);
+        CausalLM model = new CausalLM(decoder, head);
         assertThat(Logits.of(model, 30, 0, 7)).isEqualTo(Logits.of(parts, 30, 0, 7));
         GenerationOptions options =
                 GenerationOptions.builder().temperature(0).maxNewTokens(4).build();
@@ -50,7 +48,7 @@ class CausalLMTest {
 
     @Test
     void textAskedOfAModelWithoutTokenizerIsAnErrorThatSaysWhatToDo() {
-        CausalLM model = new CausalLM(backbone, head);
+        CausalLM model = new CausalLM(decoder, head);
         Generator generator = new Generator(model);
         GenerationOptions options = GenerationOptions.builder().build();
         assertThatThrownBy(model::requireTokenizer)
@@ -68,10 +66,10 @@ class CausalLMTest {
     @Test
     void anEmptyPromptStartsFromBosOrIsAnError() {
         GenerationOptions options = GenerationOptions.builder().maxNewTokens(1).build();
-        CausalLM withBos = new CausalLM(backbone, head, Optional.empty(), OptionalInt.of(30), Set.of());
+        CausalLM withBos = new CausalLM(decoder, head, Optional.empty(), OptionalInt.of(30), Set.of());
         assertThat(new Generator(withBos).generate(new int[0], options).promptTokens())
                 .containsExactly(30);
-        Generator without = new Generator(new CausalLM(backbone, head));
+        Generator without = new Generator(new CausalLM(decoder, head));
         assertThatThrownBy(() -> without.generate(new int[0], options))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("no BOS token");
@@ -81,17 +79,17 @@ class CausalLMTest {
     void partsThatDoNotFitAreRefused() throws IOException {
         CausalLMHead wider = CausalLM.create(GPT2Config.of(GPT2Shape.of(9, 15, 1, 3), 31), 1, DType.F32)
                 .head();
-        assertThatThrownBy(() -> new CausalLM(backbone, wider))
+        assertThatThrownBy(() -> new CausalLM(decoder, wider))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessage("head: expected the backbone's hidden size 12, got 15");
-        assertThatThrownBy(() -> new CausalLM(backbone, head, Optional.empty(), OptionalInt.of(31), Set.of()))
+                .hasMessage("head: expected the decoder's hidden size 12, got 15");
+        assertThatThrownBy(() -> new CausalLM(decoder, head, Optional.empty(), OptionalInt.of(31), Set.of()))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContainingAll("0 to 30", "31");
-        assertThatThrownBy(() -> new CausalLM(backbone, head, Optional.empty(), OptionalInt.empty(), Set.of(-1)))
+        assertThatThrownBy(() -> new CausalLM(decoder, head, Optional.empty(), OptionalInt.empty(), Set.of(-1)))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContainingAll("0 to 30", "-1");
         Optional<Tokenizer> larger = Optional.of(tokenizer());
-        assertThatThrownBy(() -> new CausalLM(backbone, head, larger, OptionalInt.empty(), Set.of()))
+        assertThatThrownBy(() -> new CausalLM(decoder, head, larger, OptionalInt.empty(), Set.of()))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("tokenizer: expected at most the head's 31 entries, got 2048");
     }
@@ -150,28 +148,30 @@ class CausalLMTest {
     }
 
     @Test
-    void theLastTokensAloneCannotBeTrained() {
+    void someRowsAloneCannotBeTrained() {
         KVCache cache = parts.newCache();
-        assertThatThrownBy(() -> parts.forwardLast(
-                        Batch.of(cache, 1, 2, 3), Activations.forTraining(2, Activations.Keep.INPUTS)))
+        assertThatThrownBy(() ->
+                        parts.forward(Batch.last(cache, 1, 2, 3), Activations.forTraining(2, Activations.Keep.INPUTS)))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessage("activations: expected some that keep nothing, got some for training");
+                .hasMessage("batch: expected all rows to be wanted for training, got some");
         assertThat(cache.length()).isZero();
     }
 
-    /** The last block's last matrix is unmapped, when the cache has been advanced to the last tokens. */
+    /** The last block's last matrix is unmapped. */
     @Test
     void aLastBlockThatThrowsLeavesTheCacheAsItWas() {
         Activations activations = new Activations();
         CausalLM model;
         KVCache cache;
         try (Arena arena = Arena.ofShared()) {
-            model = parts.withLinearLayers((name, layer) ->
-                    name.equals("h.1.mlp.c_proj") ? new Linear(in(arena, layer.weight()), layer.bias()) : layer);
+            model = parts.withParameters(parameter -> parameter instanceof Parameter.OfMatrix m
+                            && parameter.name().equals("h.1.mlp.c_proj.weight")
+                    ? m.with(in(arena, m.matrix()))
+                    : parameter);
             cache = model.newCache();
-            model.forwardLast(Batch.of(cache, 1, 2, 3), activations);
+            model.forward(Batch.last(cache, 1, 2, 3), activations);
         }
-        assertThatThrownBy(() -> model.forwardLast(Batch.of(cache, 4, 5), activations))
+        assertThatThrownBy(() -> model.forward(Batch.last(cache, 4, 5), activations))
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessage("Already closed");
         assertThat(cache.length()).isEqualTo(3);

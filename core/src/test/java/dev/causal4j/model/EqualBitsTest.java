@@ -7,7 +7,6 @@ import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.Dropout;
-import dev.causal4j.decoder.GPT2Shape;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.tensor.DType;
 import java.util.ArrayList;
@@ -130,40 +129,38 @@ class EqualBitsTest {
 
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 3})
-    void lastTokensAloneAgreeWithAWholeForward(int count) {
+    void wantedRowsAloneAgreeWithAWholeForward(int count) {
         Compute.shared().use(count);
-        lastTokensAgree(model, new Activations(), new Activations());
+        wantedRowsAgree(model, new Activations(), new Activations());
         GPT2Shape oneLayerOfWholePanels = new GPT2Shape(200, 128, 1, 2, 256, 1e-5f, true, false);
-        lastTokensAgree(
+        wantedRowsAgree(
                 CausalLM.create(GPT2Config.of(oneLayerOfWholePanels, VOCABULARY), 20, dtype),
                 new Activations(),
                 new Activations());
     }
 
     @Test
-    void lastTokensAloneAgreeWithAdaptersAndDropout() {
+    void wantedRowsAloneAgreeWithAdaptersAndDropout() {
         Activations whole = new Activations();
         Activations some = new Activations();
         Dropout dropout = new Dropout(0.1, 0.2, 0.3, 7, 11, 5);
         whole.use(dropout);
         some.use(dropout);
-        lastTokensAgree(NumericalGradientTest.adapted(model), whole, some);
+        wantedRowsAgree(NumericalGradientTest.adapted(model), whole, some);
     }
 
     @Test
     void theLastTokenOfAPromptThatFillsTheContextAgrees() {
         int[] tokens = tokens(38, SHAPE.contextLength());
-        Batch batch = Batch.of(model.newCache(), tokens);
-        Rows last = model.forwardLast(batch, new Activations());
+        Rows last = model.forward(Batch.last(model.newCache(), tokens), new Activations());
         float[] all = logits(model, tokens);
-        int row = batch.lastRow(0);
-        assertSameBits(
-                model.head().logits(last, row), Arrays.copyOfRange(all, row * VOCABULARY, (row + 1) * VOCABULARY));
+        int row = tokens.length - 1;
+        assertSameBits(model.head().logits(last, 0), Arrays.copyOfRange(all, row * VOCABULARY, (row + 1) * VOCABULARY));
     }
 
-    /** A sequence that began earlier, one token alone, and one that begins; then all go on from what was cached. */
-    private static void lastTokensAgree(CausalLM model, Activations whole, Activations some) {
-        List<int[]> sequences = List.of(tokens(31, 77), tokens(32, 1), tokens(33, 66));
+    /** A sequence that began earlier, one token alone, and two that begin; then all go on from what was cached. */
+    private static void wantedRowsAgree(CausalLM model, Activations whole, Activations some) {
+        List<int[]> sequences = List.of(tokens(31, 77), tokens(32, 1), tokens(33, 66), tokens(39, 12));
         List<KVCache> expected = new ArrayList<>();
         List<KVCache> actual = new ArrayList<>();
         for (int[] ignored : sequences) {
@@ -171,17 +168,26 @@ class EqualBitsTest {
             actual.add(model.newCache());
         }
         model.forward(Batch.of(expected.getFirst(), tokens(34, 9)), whole);
-        model.forwardLast(Batch.of(actual.getFirst(), tokens(34, 9)), some);
+        model.forward(new Batch(List.of(new Batch.Chunk(actual.getFirst(), tokens(34, 9), 0))), some);
 
-        Batch batch = batch(expected, sequences);
-        Rows all = model.forward(batch, whole);
-        Rows last = model.forwardLast(batch(actual, sequences), some);
-        for (int chunk = 0; chunk < sequences.size(); chunk++) {
-            int row = batch.lastRow(chunk);
-            assertSameBits(model.head().logits(last, row), model.head().logits(all, row));
+        int[] wanted = {70, 1, 0, 1};
+        Rows all = model.forward(batch(expected, sequences), whole);
+        List<Batch.Chunk> chunks = new ArrayList<>();
+        for (int chunk = 0; chunk < wanted.length; chunk++) {
+            chunks.add(new Batch.Chunk(actual.get(chunk), sequences.get(chunk), wanted[chunk]));
+        }
+        Rows chosen = model.forward(new Batch(chunks), some);
+        assertThat(chosen.count()).isEqualTo(72);
+        int row = 0;
+        int end = 0;
+        for (int chunk = 0; chunk < wanted.length; chunk++) {
+            end += sequences.get(chunk).length;
+            for (int r = end - wanted[chunk]; r < end; r++, row++) {
+                assertSameBits(model.head().logits(chosen, row), model.head().logits(all, r));
+            }
             assertThat(actual.get(chunk).length()).isEqualTo(expected.get(chunk).length());
         }
-        List<int[]> next = List.of(tokens(35, 3), tokens(36, 4), tokens(37, 5));
+        List<int[]> next = List.of(tokens(35, 3), tokens(36, 4), tokens(37, 5), tokens(40, 1));
         Batch rest = batch(expected, next);
         assertSameBits(
                 allLogits(model, rest, model.forward(batch(actual, next), some)),

@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.decoder.GPT2Shape;
 import dev.causal4j.format.JsonConfig;
 import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;

@@ -4,10 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.causal4j.compute.Compute;
-import dev.causal4j.decoder.GPT2Block;
-import dev.causal4j.decoder.GPT2Shape;
-import dev.causal4j.decoder.LayerNorm;
-import dev.causal4j.decoder.Linear;
+import dev.causal4j.decoder.Decoder;
+import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.decoder.Role;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Matrix;
 import java.util.OptionalInt;
@@ -31,12 +30,12 @@ class GPT2InitializerTest {
 
     @Test
     void weightsAreNormalWithGpt2sDeviations() {
-        GPT2Block block = new GPT2Initializer(CONFIG, 5, DType.F32).block();
-        assertNormal(block.queryKeyValue().weight(), 0.02);
-        assertNormal(block.up().weight(), 0.02);
+        Decoder decoder = CausalLM.create(CONFIG, 5, DType.F32).decoder();
+        assertNormal(decoder.matrix("layers.0.qkv.weight"), 0.02);
+        assertNormal(decoder.matrix("layers.0.up.weight"), 0.02);
         double residual = 0.02 / Math.sqrt(16);
-        assertNormal(block.attentionOut().weight(), residual);
-        assertNormal(block.down().weight(), residual);
+        assertNormal(decoder.matrix("layers.0.attention_out.weight"), residual);
+        assertNormal(decoder.matrix("layers.0.down.weight"), residual);
         assertNormal(CausalLM.create(CONFIG, 5, DType.F32).head().embedding(), 0.02);
         assertNormal(CausalLM.create(UNTIED, 5, DType.F32).head().projection(), 0.02);
     }
@@ -68,25 +67,21 @@ class GPT2InitializerTest {
 
     @Test
     void biasesAreZeroAndGainsOne() {
-        GPT2Block block = new GPT2Initializer(CONFIG, 5, DType.F32).block();
-        for (LayerNorm norm : new LayerNorm[] {block.norm1(), block.norm2()}) {
-            assertThat(norm.gain()).containsOnly(1f);
-            assertThat(norm.bias()).containsOnly(0f);
-        }
-        for (Linear linear : new Linear[] {block.queryKeyValue(), block.attentionOut(), block.up(), block.down()}) {
-            assertThat(linear.bias()).containsOnly(0f);
+        Decoder decoder = CausalLM.create(CONFIG, 5, DType.F32).decoder();
+        for (ParameterSpec spec : decoder.specs()) {
+            if (spec.role().isVector()) {
+                assertThat(decoder.vector(spec)).containsOnly(spec.role() == Role.GAIN ? 1f : 0f);
+            }
         }
     }
 
     @Test
     void noTwoMatricesShareTheirNumbers() {
-        GPT2Initializer initializer = new GPT2Initializer(CONFIG, 5, DType.F32);
-        GPT2Block first = initializer.block();
-        GPT2Block second = initializer.block();
-        assertThat(numbers(first.up().weight()))
-                .isNotEqualTo(numbers(second.up().weight()));
-        assertThat(numbers(first.attentionOut().weight()))
-                .isNotEqualTo(numbers(second.attentionOut().weight()));
+        Decoder decoder = CausalLM.create(CONFIG, 5, DType.F32).decoder();
+        assertThat(numbers(decoder.matrix("layers.0.up.weight")))
+                .isNotEqualTo(numbers(decoder.matrix("layers.1.up.weight")));
+        assertThat(numbers(decoder.matrix("layers.0.attention_out.weight")))
+                .isNotEqualTo(numbers(decoder.matrix("layers.1.attention_out.weight")));
         CausalLM untied = CausalLM.create(UNTIED, 5, DType.F32);
         assertThat(numbers(untied.head().embedding()))
                 .isNotEqualTo(numbers(untied.head().projection()));
@@ -128,7 +123,7 @@ class GPT2InitializerTest {
     void theConfigurationIsFollowed() {
         CausalLM tied = CausalLM.create(CONFIG, 1, DType.F32);
         assertThat(tied.head().tied()).isTrue();
-        assertThat(tied.backbone().shape()).isEqualTo(CONFIG.shape());
+        assertThat(tied.config()).isEqualTo(CONFIG);
         assertThat(tied.tokenizer()).isEmpty();
         CausalLM untied = CausalLM.create(UNTIED, 1, DType.F32);
         assertThat(untied.head().tied()).isFalse();

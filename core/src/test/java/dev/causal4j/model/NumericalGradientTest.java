@@ -6,8 +6,6 @@ import static org.assertj.core.api.Assertions.within;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.Dropout;
-import dev.causal4j.decoder.GPT2Shape;
-import dev.causal4j.decoder.Linear;
 import dev.causal4j.decoder.LowRank;
 import dev.causal4j.head.LossOptions;
 import dev.causal4j.tensor.DType;
@@ -46,13 +44,8 @@ class NumericalGradientTest {
     /** The model with an adapter in each linear layer. */
     static CausalLM adapted(CausalLM model) {
         Random random = new Random(8);
-        return model.withLinearLayers((name, layer) -> new Linear(
-                layer.weight(),
-                layer.bias(),
-                new LowRank(
-                        matrix(3, layer.weight().cols(), random),
-                        matrix(layer.weight().rows(), 3, random),
-                        0.7f)));
+        return model.withAdapters(
+                weight -> new LowRank(matrix(3, weight.cols(), random), matrix(weight.rows(), 3, random), 0.7f));
     }
 
     private static Matrix matrix(int rows, int cols, Random random) {
@@ -67,13 +60,13 @@ class NumericalGradientTest {
     @Test
     void mergedAdaptersAreTheSameFunction() {
         CausalLM model = adapted(model(new GPT2Shape(9, 15, 2, 3, 22, 1e-5f, true, false), true, 1));
-        CausalLM merged = model.withLinearLayers((name, layer) -> layer.merged());
+        CausalLM merged = model.merged();
         assertThat(merged.namedParameters()).hasSize(model.namedParameters().size() - 16);
         assertThat(model.parameters() - merged.parameters())
                 .as("2 layers, rank 3, in + out of each linear layer")
                 .isEqualTo(2 * 3 * ((15 + 45) + (15 + 15) + (15 + 22) + (22 + 15)));
         assertThat(Logits.of(merged, 1, 2, 3)).containsExactly(Logits.of(model, 1, 2, 3), within(1e-4f));
-        CausalLM bare = model.withLinearLayers((name, layer) -> new Linear(layer.weight(), layer.bias()));
+        CausalLM bare = model.withAdapters(weight -> null);
         assertThat(Logits.of(bare, 1, 2, 3)[0]).isNotCloseTo(Logits.of(model, 1, 2, 3)[0], within(1e-2f));
     }
 
@@ -97,7 +90,7 @@ class NumericalGradientTest {
     @MethodSource("models")
     void gradientsAreTheSlopesOfTheLoss(CausalLM model) {
         Random random = new Random(3);
-        int length = Math.min(70, model.backbone().shape().contextLength());
+        int length = Math.min(70, model.decoder().config().contextLength());
         List<int[]> tokens = List.of(
                 random.ints(length, 0, VOCABULARY).toArray(),
                 random.ints(5, 0, VOCABULARY).toArray());

@@ -62,7 +62,7 @@ record Pass(double loss, Map<String, float[]> gradients) {
         double loss = model.head()
                 .lossAndGradients(hidden, targets, options, dHidden, dProjection)
                 .loss();
-        model.backbone().backward(batch, activations, dHidden, true, gradients);
+        model.decoder().backward(batch, activations, dHidden, true, gradients);
         Gradient dEmbedding = Objects.requireNonNull(gradients.of(model.head().embedding()));
         model.head().embedBackward(batch.tokens(), dHidden, dEmbedding);
         return loss;

@@ -5,13 +5,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.causal4j.compute.Compute;
-import dev.causal4j.decoder.GPT2Shape;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.generation.Alternative;
 import dev.causal4j.generation.Prediction;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.GPT2Config;
+import dev.causal4j.model.GPT2Shape;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
@@ -323,7 +323,7 @@ class ScorerTest {
                 row[5] = Float.NaN;
             }
         });
-        Scorer damaged = new Scorer(new CausalLM(model.backbone(), CausalLMHead.untied(bad, good)));
+        Scorer damaged = new Scorer(new CausalLM(model.decoder(), CausalLMHead.untied(bad, good)));
         int[] text = new int[200];
         Arrays.fill(text, 3);
         text[150] = 7;

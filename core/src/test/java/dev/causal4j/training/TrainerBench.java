@@ -1,9 +1,9 @@
 package dev.causal4j.training;
 
 import dev.causal4j.decoder.Activations;
-import dev.causal4j.decoder.GPT2Shape;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.GPT2Config;
+import dev.causal4j.model.GPT2Shape;
 import dev.causal4j.tensor.DType;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -7,9 +7,9 @@ import static org.assertj.core.api.Assertions.within;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Dropout;
-import dev.causal4j.decoder.GPT2Shape;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.GPT2Config;
+import dev.causal4j.model.GPT2Shape;
 import dev.causal4j.model.Parameter;
 import dev.causal4j.tensor.DType;
 import java.io.BufferedReader;
@@ -240,7 +240,7 @@ class TrainerTest {
         CausalLM model = model(false);
         float[] before = new float[21];
         model.head().projection().row(5, before, 0);
-        float[] bias = model.backbone().lastNorm().bias().clone();
+        float[] bias = model.decoder().vector("norm.bias").clone();
         Trainer trainer = Trainer.start(
                 model,
                 TRAINING,
@@ -251,7 +251,7 @@ class TrainerTest {
         float[] after = new float[21];
         model.head().projection().row(5, after, 0);
         assertThat(after).containsExactly(before);
-        assertThat(model.backbone().lastNorm().bias()).containsExactly(bias);
+        assertThat(model.decoder().vector("norm.bias")).containsExactly(bias);
         trainer.model().head().projection().row(5, after, 0);
         assertThat(after).isNotEqualTo(before);
     }
@@ -283,8 +283,8 @@ class TrainerTest {
         assertThat(loaded.dtype()).isEqualTo(DType.BF16);
         float[] exact = new float[21];
         float[] rounded = new float[21];
-        model.backbone().blocks().get(1).up().weight().row(33, exact, 0);
-        loaded.backbone().blocks().get(1).up().weight().row(33, rounded, 0);
+        model.decoder().matrix("layers.1.up.weight").row(33, exact, 0);
+        loaded.decoder().matrix("layers.1.up.weight").row(33, rounded, 0);
         for (int k = 0; k < 21; k++) {
             assertThat(rounded[k]).isEqualTo(DType.fromBFloat16(DType.toBFloat16(exact[k])));
         }

@@ -1,4 +1,11 @@
-package dev.causal4j.decoder;
+package dev.causal4j.model;
+
+import dev.causal4j.decoder.AttentionConfig;
+import dev.causal4j.decoder.BlockConfig;
+import dev.causal4j.decoder.DecoderConfig;
+import dev.causal4j.decoder.FeedForwardConfig;
+import dev.causal4j.decoder.NormConfig;
+import java.util.stream.IntStream;
 
 /**
  * The sizes of a GPT-2 backbone and the choices that change its arithmetic (Radford et al. 2019).
@@ -52,8 +59,60 @@ public record GPT2Shape(
         return hiddenSize / heads;
     }
 
-    /** What queries of a layer are multiplied by. */
-    float queryScale(int layer) {
+    /** The decoder these sizes and choices make. */
+    public DecoderConfig decoder() {
+        NormConfig norm = new NormConfig(NormConfig.Kind.LAYER, layerNormEpsilon, true);
+        FeedForwardConfig feedForward =
+                new FeedForwardConfig.Dense(innerSize, FeedForwardConfig.Activation.GELU_TANH, false, true);
+        return new DecoderConfig(
+                hiddenSize,
+                contextLength,
+                1,
+                true,
+                norm,
+                IntStream.range(0, layers)
+                        .mapToObj(layer -> new BlockConfig(
+                                attention(layer),
+                                feedForward,
+                                norm,
+                                BlockConfig.NormPlaces.BEFORE,
+                                BlockConfig.Residual.SEQUENTIAL,
+                                1))
+                        .toList());
+    }
+
+    private AttentionConfig attention(int layer) {
+        return new AttentionConfig(
+                heads,
+                heads,
+                headSize(),
+                queryScale(layer),
+                0,
+                0,
+                null,
+                AttentionConfig.QueryKeyNorm.NONE,
+                true,
+                true,
+                false);
+    }
+
+    /** What made a decoder. */
+    static GPT2Shape of(DecoderConfig config) {
+        BlockConfig first = config.blocks().getFirst();
+        AttentionConfig attention = first.attention();
+        FeedForwardConfig.Dense feedForward = (FeedForwardConfig.Dense) first.feedForward();
+        return new GPT2Shape(
+                config.contextLength(),
+                config.hiddenSize(),
+                config.blocks().size(),
+                attention.heads(),
+                feedForward.innerSize(),
+                first.norm().epsilon(),
+                attention.scale() != 1,
+                config.blocks().getLast().attention().scale() != attention.scale());
+    }
+
+    private float queryScale(int layer) {
         double scale = scaleAttention ? 1 / Math.sqrt(headSize()) : 1;
         return (float) (scaleAttentionByLayer ? scale / (layer + 1) : scale);
     }

@@ -1,0 +1,323 @@
+package dev.causal4j.decoder;
+
+import dev.causal4j.UnsupportedModelException;
+import dev.causal4j.compute.Compute;
+import dev.causal4j.compute.Rows;
+import dev.causal4j.decoder.Dropout.Place;
+import dev.causal4j.kernel.DropoutMask;
+import dev.causal4j.kernel.Kernels;
+import dev.causal4j.tensor.Device;
+import dev.causal4j.tensor.Gradient;
+import dev.causal4j.tensor.Gradients;
+import dev.causal4j.tensor.Matrix;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A decoder between embedding and head: positions, blocks, a last norm. Immutable and thread-safe; {@link KVCache} and
+ * {@link Activations} belong to the caller.
+ *
+ * <p>A hidden vector has the same bits whatever else is in the batch, however a prompt was cut into chunks, whether earlier
+ * positions were cached, and for every number of threads: nothing sums over rows, chunks or threads.
+ *
+ * <p>It gives the parameters it was made from, so that another decoder can be made from some of them.
+ */
+public final class Decoder implements Parameters {
+    private final DecoderConfig config;
+    private final List<ParameterSpec> specs;
+    private final Map<String, Matrix> matrices = new HashMap<>();
+    private final Map<String, float[]> vectors = new HashMap<>();
+    private final Map<String, LowRank> adapters = new HashMap<>();
+    private final Device device;
+    private final Activations.Widths widths;
+    private final PagePool pool;
+    private final Matrix positions;
+    private final List<Block> blocks = new ArrayList<>();
+    private final Norm lastNorm;
+
+    /**
+     * Assembles a decoder; each parameter is asked for once, in the order of {@link DecoderConfig#specs}.
+     *
+     * @throws IllegalArgumentException if the configuration is not {@linkplain #check supported}, or a parameter does not
+     *     have its spec's shape
+     */
+    public static Decoder of(DecoderConfig config, Parameters parameters) {
+        try {
+            check("decoder", config);
+        } catch (UnsupportedModelException e) {
+            throw new IllegalArgumentException(e.getMessage(), e);
+        }
+        return new Decoder(config, parameters);
+    }
+
+    /**
+     * Refuses what the layers do not compute, by name.
+     *
+     * @param subject what the message calls the model
+     */
+    public static void check(String subject, DecoderConfig config) throws UnsupportedModelException {
+        Implemented.check(subject, config);
+    }
+
+    private Decoder(DecoderConfig config, Parameters parameters) {
+        this.config = config;
+        this.specs = List.copyOf(config.specs());
+        specs.forEach(spec -> take(spec, parameters));
+        this.positions = matrix("positions.weight");
+        this.device = positions.device();
+        this.pool = new PagePool(this, device.arena(), Runtime.getRuntime().maxMemory() / 4);
+        Map<Integer, Compute.Scratch<AttentionBackward>> scratch = new HashMap<>(); // by the size of a head
+        int queryKeyValue = 0;
+        int heads = 0;
+        int inner = 0;
+        for (int layer = 0; layer < config.blocks().size(); layer++) {
+            BlockConfig block = config.blocks().get(layer);
+            String name = "layers." + layer + ".";
+            Attention attention = new Attention(
+                    layer,
+                    block.attention(),
+                    linear(name + "qkv"),
+                    linear(name + "attention_out"),
+                    scratch.computeIfAbsent(
+                            block.attention().headSize(),
+                            size -> new Compute.Scratch<>(() -> new AttentionBackward(size, device.arena()))));
+            FeedForward feedForward = new FeedForward(linear(name + "up"), linear(name + "down"));
+            blocks.add(new Block(
+                    config.hiddenSize(),
+                    layer,
+                    norm(name + "attention_norm", block.norm()),
+                    attention,
+                    norm(name + "feed_forward_norm", block.norm()),
+                    feedForward));
+            queryKeyValue = Math.max(queryKeyValue, matrix(name + "qkv.weight").rows());
+            heads = Math.max(heads, matrix(name + "attention_out.weight").cols());
+            inner = Math.max(inner, matrix(name + "up.weight").rows());
+        }
+        this.widths = new Activations.Widths(config.hiddenSize(), queryKeyValue, heads, inner);
+        this.lastNorm = norm("norm", config.lastNorm());
+    }
+
+    private void take(ParameterSpec spec, Parameters parameters) {
+        if (spec.role().isVector()) {
+            float[] vector = parameters.vector(spec);
+            check(spec, vector.length, 1);
+            vectors.put(spec.name(), vector);
+            return;
+        }
+        Matrix matrix = parameters.matrix(spec);
+        check(spec, matrix.rows(), matrix.cols());
+        matrices.put(spec.name(), matrix);
+        LowRank adapter = spec.role().isLinear() ? parameters.adapter(spec) : null;
+        if (adapter != null) {
+            check(spec, adapter.up().rows(), adapter.down().cols());
+            adapters.put(spec.name(), adapter);
+        }
+    }
+
+    private static void check(ParameterSpec spec, int rows, int cols) {
+        if (rows != spec.rows() || cols != spec.cols()) {
+            throw new IllegalArgumentException(spec.name() + ": expected [" + spec.rows() + ", " + spec.cols()
+                    + "], got [" + rows + ", " + cols + "]");
+        }
+    }
+
+    private Linear linear(String name) {
+        return new Linear(matrix(name + ".weight"), vector(name + ".bias"), adapters.get(name + ".weight"));
+    }
+
+    private Norm norm(String name, NormConfig norm) {
+        return new Norm(vector(name + ".weight"), vector(name + ".bias"), norm.epsilon());
+    }
+
+    /** Its shape. */
+    public DecoderConfig config() {
+        return config;
+    }
+
+    /** Its parameters, in the order of the forward. */
+    public List<ParameterSpec> specs() {
+        return specs;
+    }
+
+    /** A matrix by its name, such as {@code layers.0.up.weight}. */
+    public Matrix matrix(String name) {
+        return found(name, matrices);
+    }
+
+    /** A vector by its name, such as {@code norm.bias}. */
+    public float[] vector(String name) {
+        return found(name, vectors);
+    }
+
+    private static <T> T found(String name, Map<String, T> all) {
+        T one = all.get(name);
+        if (one == null) {
+            throw new IllegalArgumentException("parameter: expected one of the decoder's, got " + name);
+        }
+        return one;
+    }
+
+    @Override
+    public Matrix matrix(ParameterSpec spec) {
+        return matrix(spec.name());
+    }
+
+    @Override
+    public float[] vector(ParameterSpec spec) {
+        return vector(spec.name());
+    }
+
+    @Override
+    public @Nullable LowRank adapter(ParameterSpec weight) {
+        return adapters.get(weight.name());
+    }
+
+    /** The pages its caches come from. */
+    public PagePool pool() {
+        return pool;
+    }
+
+    /** An empty cache for one sequence, to be closed. */
+    public KVCache newCache() {
+        return pool.newCache();
+    }
+
+    /**
+     * Carries the tokens of a batch from their embeddings to their last hidden vectors, after the last norm, and appends
+     * them to the caches. When it throws, no cache has changed its length.
+     *
+     * @param a holds the embedded tokens in {@link Activations#hidden}, in the order of the batch
+     * @return the wanted hidden vectors, in the order of the batch, in the same array
+     * @throws IllegalStateException if there are too few free pages
+     */
+    public Rows forward(Batch batch, Activations a) {
+        for (Batch.Chunk chunk : batch.chunks()) {
+            prepare(chunk);
+        }
+        Step step = a.begin(batch, config.contextLength(), widths, blocks.size(), device.compute());
+        Step wanted = step.wanted();
+        addPositions(step, a);
+        for (Block block : blocks) {
+            block.forward(step, block.layer() == blocks.size() - 1 ? wanted : step, a);
+        }
+        a.keepInput(blocks.size(), wanted.rows() * config.hiddenSize());
+        lastNorm.forward(wanted, a.hidden, a.hidden);
+        batch.chunks().forEach(chunk -> chunk.cache().advance(chunk.tokens().length));
+        return Rows.of(a.hidden, config.hiddenSize(), wanted.rows());
+    }
+
+    private void prepare(Batch.Chunk chunk) {
+        if (!chunk.cache().belongsTo(this)) {
+            throw new IllegalArgumentException("cache: expected one of this decoder, got another's");
+        }
+        chunk.cache().checkRoom(chunk.tokens().length);
+        chunk.cache().prepare(chunk.tokens().length);
+    }
+
+    private void addPositions(Step step, Activations a) {
+        int d = config.hiddenSize();
+        DropoutMask mask = step.mask(Place.EMBEDDING, 0);
+        step.compute().each(step.rows(), row -> {
+            int from = row * d;
+            positions.row(step.position(row), a.normed, from);
+            Kernels.add(a.normed, from, a.hidden, from, d);
+            mask.apply(a.hidden, from, d, step.address(row) * d);
+        });
+    }
+
+    /**
+     * The backward of {@link #forward}, from the last layer to the lowest that is trained. The batch's tokens are taken
+     * back from the caches. Equal bits for every number of threads and vector width; a parameter's gradient is one chain
+     * over the rows.
+     *
+     * @param batch that of the forward just made; every sequence began in it
+     * @param a those of that forward, made for training
+     * @param dHidden [N, D] the gradient of the loss by what the forward returned; overwritten by the gradient by the
+     *     embedded tokens, if that is wanted, otherwise undefined
+     * @param embedding whether the gradient by the embedded tokens is wanted
+     * @param gradients what is trained; the gradients are added
+     * @throws IllegalArgumentException if a sequence did not begin in the batch, or a layer that is trained was not kept
+     */
+    public void backward(Batch batch, Activations a, Rows dHidden, boolean embedding, Gradients gradients) {
+        int lowest = lowestTrained(embedding, gradients);
+        boolean trainsLastNorm = gradients.of(lastNorm.gain()) != null || gradients.of(lastNorm.bias()) != null;
+        boolean nothing = lowest == blocks.size() && !trainsLastNorm;
+        checkBackward(batch, a, dHidden, nothing ? Activations.NOTHING : lowest);
+        if (!nothing) {
+            Step step = a.beginBackward(batch, widths);
+            float[] dx = dHidden.data();
+            System.arraycopy(dx, 0, a.dOut, 0, step.rows() * config.hiddenSize());
+            Arrays.fill(dx, 0, step.rows() * config.hiddenSize(), 0f);
+            lastNorm.backward(step, a.input(blocks.size()), a.dOut, dx, a.moments, gradients);
+            for (Block block : blocks.subList(lowest, blocks.size()).reversed()) {
+                block.backward(step, dx, a, gradients);
+            }
+            if (embedding || gradients.of(positions) != null) {
+                addPositionsBackward(step, dx, gradients);
+            }
+        }
+        batch.chunks().forEach(chunk -> chunk.cache().truncate(0));
+    }
+
+    private void checkBackward(Batch batch, Activations a, Rows dHidden, int lowest) {
+        int rows = batch.rows();
+        int d = config.hiddenSize();
+        if (dHidden.count() != rows || dHidden.offset() != 0 || dHidden.stride() != d) {
+            throw new IllegalArgumentException("dHidden: expected [" + rows + ", " + d + "] without gaps, got "
+                    + dHidden.count() + " rows of " + dHidden.stride());
+        }
+        for (Batch.Chunk chunk : batch.chunks()) {
+            if (chunk.cache().length() != chunk.tokens().length) {
+                throw new IllegalArgumentException("backward: expected sequences that begin in the batch, got one of "
+                        + chunk.cache().length() + " tokens of which " + chunk.tokens().length + " are in it");
+            }
+        }
+        if (!a.keeps(lowest)) {
+            throw new IllegalArgumentException("activations: expected layers from " + lowest
+                    + " on to be kept, got fewer; keep from a lower layer");
+        }
+    }
+
+    /** dx becomes the gradient by the embedded tokens; the positions get theirs. */
+    private void addPositionsBackward(Step step, float[] dx, Gradients gradients) {
+        int d = config.hiddenSize();
+        DropoutMask mask = step.mask(Place.EMBEDDING, 0);
+        step.compute().each(step.rows(), r -> mask.apply(dx, r * d, d, step.address(r) * d));
+        Gradient dPositions = gradients.of(positions);
+        if (dPositions != null) {
+            int[] numbers = new int[step.rows()];
+            Arrays.setAll(numbers, step::position);
+            dPositions.addRows(numbers, Rows.of(dx, d, step.rows()));
+        }
+    }
+
+    /**
+     * The lowest layer a backward has to go down to: the layers below it need not be kept. All of them, for a model whose
+     * decoder is frozen.
+     *
+     * @param embedding whether the gradient by the embedded tokens is wanted
+     */
+    public int lowestTrained(boolean embedding, Gradients gradients) {
+        if (embedding || gradients.of(positions) != null) {
+            return 0;
+        }
+        return specs.stream()
+                .filter(spec -> spec.layer() != ParameterSpec.NO_LAYER && isTrained(spec, gradients))
+                .mapToInt(ParameterSpec::layer)
+                .min()
+                .orElse(blocks.size());
+    }
+
+    private boolean isTrained(ParameterSpec spec, Gradients gradients) {
+        if (spec.role().isVector()) {
+            return gradients.of(vector(spec)) != null;
+        }
+        LowRank adapter = adapter(spec);
+        return gradients.of(matrix(spec)) != null
+                || (adapter != null && (gradients.of(adapter.down()) != null || gradients.of(adapter.up()) != null));
+    }
+}

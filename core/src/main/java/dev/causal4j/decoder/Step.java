@@ -1,0 +1,108 @@
+package dev.causal4j.decoder;
+
+import dev.causal4j.compute.Compute;
+import dev.causal4j.decoder.Dropout.Place;
+import dev.causal4j.kernel.DropoutMask;
+import java.util.ArrayList;
+import java.util.List;
+
+/** One pass over a batch: which rows there are and where they stand in their sequences. Immutable. */
+final class Step {
+    /**
+     * The rows of one chunk.
+     *
+     * @param first the first of them
+     * @param count how many
+     * @param position of the first in its sequence
+     */
+    record Part(KVCache cache, int first, int count, int position) {}
+
+    private final Batch batch;
+    private final Compute compute;
+    private final Dropout dropout;
+    private final int contextLength;
+    private final List<Part> parts = new ArrayList<>();
+    private final long[] addresses; // [N]
+    private final int[] sources; // [N], the rows among all of the batch
+    private final Step wanted;
+
+    /** A pass over all rows of a batch, which follow what its caches hold now. */
+    Step(Batch batch, int contextLength, Dropout dropout, Compute compute) {
+        this(batch, contextLength, dropout, compute, false);
+    }
+
+    private Step(Batch batch, int contextLength, Dropout dropout, Compute compute, boolean wantedAlone) {
+        this.batch = batch;
+        this.compute = compute;
+        this.dropout = dropout;
+        this.contextLength = contextLength;
+        this.addresses = new long[wantedAlone ? batch.wanted() : batch.rows()];
+        this.sources = new int[addresses.length];
+        int all = 0;
+        int row = 0;
+        for (Batch.Chunk chunk : batch.chunks()) {
+            int tokens = chunk.tokens().length;
+            int count = wantedAlone ? chunk.wanted() : tokens;
+            int position = chunk.cache().length() + tokens - count;
+            long sequence = (long) dropout.firstSequence() + parts.size();
+            parts.add(new Part(chunk.cache(), row, count, position));
+            all += tokens;
+            for (int t = 0; t < count; t++, row++) {
+                addresses[row] = sequence * contextLength + position + t;
+                sources[row] = all - count + t;
+            }
+        }
+        boolean some = !wantedAlone && batch.wanted() < row;
+        this.wanted = some ? new Step(batch, contextLength, dropout, compute, true) : this;
+    }
+
+    Batch batch() {
+        return batch;
+    }
+
+    Compute compute() {
+        return compute;
+    }
+
+    /** How many rows. */
+    int rows() {
+        return addresses.length;
+    }
+
+    List<Part> parts() {
+        return parts;
+    }
+
+    /** The rows that are wanted: this step, where all are. */
+    Step wanted() {
+        return wanted;
+    }
+
+    /** Moves these rows to the front of an array [all rows, width] of the batch's. */
+    void choose(float[] x, int width) {
+        for (int row = 0; row < sources.length; row++) {
+            if (sources[row] != row) {
+                System.arraycopy(x, sources[row] * width, x, row * width, width);
+            }
+        }
+    }
+
+    /** A row's position in its sequence. */
+    int position(int row) {
+        return (int) (addresses[row] % contextLength);
+    }
+
+    /** A row's number among all sequences of an optimizer's step, each of contextLength: what dropout is addressed by. */
+    long address(int row) {
+        return addresses[row];
+    }
+
+    DropoutMask mask(Place place, int layer) {
+        return dropout.mask(place, layer);
+    }
+
+    /** Where the mask of the weights of a query begins. */
+    long weightAddress(int row, int heads, int head) {
+        return (addresses[row] * heads + head) * contextLength;
+    }
+}

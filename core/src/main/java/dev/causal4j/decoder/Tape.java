@@ -1,0 +1,33 @@
+package dev.causal4j.decoder;
+
+/** What a block computes. Its backward reads it; inference lets all blocks use one. */
+final class Tape {
+    float[] queryKeyValue = {}; // [N, 3 D], the queries scaled
+    float[] attention = {}; // [N, D]
+    float[] middle = {}; // [N, D], the stream between attention and feed-forward layer
+    float[] inner = {}; // [N, inner], before the activation
+
+    private final boolean keeps;
+
+    /** @param keeps whether a backward will read it */
+    Tape(boolean keeps) {
+        this.keeps = keeps;
+    }
+
+    boolean keeps() {
+        return keeps;
+    }
+
+    void keepMiddle(float[] stream, int count) {
+        if (keeps) {
+            System.arraycopy(stream, 0, middle, 0, count);
+        }
+    }
+
+    void reserve(Activations.Widths widths, int rows) {
+        queryKeyValue = Activations.atLeast(queryKeyValue, rows, widths.queryKeyValue());
+        attention = Activations.atLeast(attention, rows, widths.heads());
+        middle = Activations.atLeast(middle, keeps ? rows : 0, widths.hidden());
+        inner = Activations.atLeast(inner, rows, widths.inner());
+    }
+}
