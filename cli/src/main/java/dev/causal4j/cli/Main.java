@@ -62,7 +62,6 @@ public final class Main implements Callable<Integer> {
     /** Runs a command and ends the JVM with its exit status. */
     public static void main(String[] args) {
         StandardError.restore();
-        requireJdk();
         Locale.setDefault(Locale.ROOT); // messages and numbers are the same everywhere
         // The library warns through System.Logger; on a terminal one line is enough.
         System.setProperty("java.util.logging.SimpleFormatter.format", "%4$s: %5$s%n");
@@ -70,15 +69,6 @@ public final class Main implements Callable<Integer> {
         int status = run(args, out, System.err);
         out.flush();
         System.exit(status);
-    }
-
-    /** Earlier releases of JDK 25 have a collector that may move pinned objects (JDK-8377811): corrupted data. */
-    private static void requireJdk() {
-        Runtime.Version version = Runtime.version();
-        if (version.feature() == 25 && version.interim() == 0 && version.update() < 3) {
-            System.err.println("JDK: expected 25.0.3 or later, got " + version + "; earlier ones may corrupt data");
-            System.exit(1);
-        }
     }
 
     private static int run(String[] args, PrintStream out, PrintStream err) {

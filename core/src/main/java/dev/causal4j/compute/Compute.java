@@ -104,21 +104,23 @@ public final class Compute implements AutoCloseable {
     }
 
     private void run(Job<?> job) {
-        int helpers = Math.min(threads, job.tasks) - 1;
-        int slot = helpers <= 0 || closed || Thread.currentThread() instanceof Worker ? -1 : post(job);
-        if (slot < 0) {
+        if (isInTask()) {
             job.takePart(() -> true);
-            job.rethrow();
-            return;
-        }
-        int others = callers.getAndIncrement();
-        try {
-            wake(Math.min(helpers, threads - 1 - others));
-            job.takePart(() -> true);
-            job.await();
-        } finally {
-            callers.decrementAndGet();
-            jobs.set(slot, null);
+        } else {
+            int seats = threads - callers.incrementAndGet();
+            int slot = Math.min(threads, job.tasks) > 1 && !closed ? post(job) : -1;
+            try {
+                if (slot >= 0) {
+                    wake(Math.min(seats, job.tasks - 1));
+                }
+                job.takePart(() -> true);
+                job.await();
+            } finally {
+                callers.decrementAndGet();
+                if (slot >= 0) {
+                    jobs.set(slot, null);
+                }
+            }
         }
         job.rethrow();
     }
@@ -147,6 +149,17 @@ public final class Compute implements AutoCloseable {
         for (Worker worker : workers) {
             LockSupport.unpark(worker);
         }
+    }
+
+    private boolean isInTask() {
+        Thread thread = Thread.currentThread();
+        for (int slot = 0; slot < SLOTS; slot++) {
+            Job<?> job = jobs.get(slot);
+            if (job != null && job.caller == thread) {
+                return true;
+            }
+        }
+        return thread instanceof Worker;
     }
 
     private int post(Job<?> job) {
@@ -221,6 +234,7 @@ public final class Compute implements AutoCloseable {
 
     /** One call of run: its tasks are claimed one by one. */
     private static final class Job<S> {
+        private final Thread caller = Thread.currentThread();
         private final int tasks;
         private final Scratch<S> scratch;
         private final ObjIntConsumer<S> work;
@@ -302,28 +316,26 @@ public final class Compute implements AutoCloseable {
 
         @Override
         public void run() {
-            int seen = 0;
             while (!closed) {
-                for (int spin = 0; posts.get() == seen && spin < SPINS; spin++) {
+                int seen = posts.get();
+                help();
+                for (int spin = 0; posts.get() == seen && hasSeat() && spin < SPINS; spin++) {
                     Thread.onSpinWait();
                 }
-                if (posts.get() == seen) {
-                    asleep = true;
-                    if (posts.get() == seen && !closed) { // a job posted since then finds the flag
-                        LockSupport.park(Compute.this);
-                    }
-                    asleep = false;
-                    continue;
+                asleep = true; // a job posted from here on wakes it
+                if (!closed && (posts.get() == seen || !hasSeat())) {
+                    LockSupport.park(Compute.this);
                 }
-                seen = posts.get();
-                help();
+                asleep = false;
             }
         }
 
+        /** Passes over some jobs first, another number for each worker, so that every caller gets help. */
         private void help() {
-            for (int i = 0; i < SLOTS && hasSeat(); i++) {
-                Job<?> job = jobs.get((index + i) % SLOTS); // workers begin at different jobs
-                if (job != null && job.hasTasks()) {
+            int pass = index % Math.max(1, callers.get());
+            for (int i = 0; i < 2 * SLOTS && hasSeat(); i++) {
+                Job<?> job = jobs.get(i % SLOTS);
+                if (job != null && job.hasTasks() && pass-- <= 0) {
                     job.takePart(this::hasSeat);
                 }
             }

@@ -7,6 +7,9 @@ final class KernelChoice {
     private static final List<String> NAMES = List.of("scalar", "vector", "vector128", "vector256", "vector512");
     private static final String FLAG = "--add-modules jdk.incubator.vector";
 
+    private static final int FMAS = 64;
+    private static final long MOST_NANOS = 500;
+
     private KernelChoice() {}
 
     /** Whether the property sets the kernels, which then run from the first call. */
@@ -17,9 +20,15 @@ final class KernelChoice {
     /**
      * The kernels of this process.
      *
-     * @throws IllegalStateException if this JVM or machine does not have the kernels that the property sets
+     * @throws IllegalStateException if this JVM or machine does not have the kernels that the property sets, or the JDK is
+     *     too old
      */
     static KernelSet choose() {
+        requireJdk(Runtime.version());
+        if (!multipliesAndAddsInHardware()) {
+            warn(
+                    "This JVM has no fused multiply-add in hardware, so kernels are a hundred times slower, with the same results");
+        }
         String choice = System.getProperty(Kernels.PROPERTY);
         if (choice != null && !NAMES.contains(choice)) {
             throw new IllegalStateException("-D" + Kernels.PROPERTY
@@ -40,7 +49,33 @@ final class KernelChoice {
                 ? "This JVM has no vectors of 128 bits, so kernels run as plain Java with the same results, only slower"
                 : "The vector module is missing, so kernels run as plain Java with the same results, only slower;"
                         + " start java with " + FLAG;
-        System.getLogger("dev.causal4j").log(System.Logger.Level.WARNING, reason);
+        warn(reason);
         return KernelSet.scalar();
+    }
+
+    /** Earlier releases of JDK 25 have a collector that may move pinned objects (JDK-8377811): corrupted data. */
+    static void requireJdk(Runtime.Version version) {
+        if (version.feature() == 25 && version.interim() == 0 && version.update() < 3) {
+            throw new IllegalStateException(
+                    "JDK: expected 25.0.3 or later, got " + version + ", which may corrupt data");
+        }
+    }
+
+    /** Without an instruction Math.fma takes microseconds (BigDecimal), with it nanoseconds, compiled or not. */
+    private static boolean multipliesAndAddsInHardware() {
+        long fastest = Long.MAX_VALUE;
+        float sum = 0;
+        for (int run = 0; run < 5; run++) {
+            long start = System.nanoTime();
+            for (int i = 0; i < FMAS; i++) {
+                sum = Math.fma(0.3f, sum, 0.7f);
+            }
+            fastest = Math.min(fastest, System.nanoTime() - start);
+        }
+        return sum != 0 && fastest < FMAS * MOST_NANOS;
+    }
+
+    private static void warn(String message) {
+        System.getLogger("dev.causal4j").log(System.Logger.Level.WARNING, message);
     }
 }

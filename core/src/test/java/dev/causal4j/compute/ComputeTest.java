@@ -3,8 +3,10 @@ package dev.causal4j.compute;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicIntegerArray;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -70,6 +72,96 @@ class ComputeTest {
                 .parallel()
                 .forEach(caller -> compute.run(10, i -> compute.run(10, j -> runs.incrementAndGet())));
         assertThat(runs).hasValue(800);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 3})
+    void noMoreThreadsComputeThanAreInUse(int threads) {
+        compute.use(4);
+        compute.run(100, i -> Thread.onSpinWait()); // four threads have been at work
+        compute.use(threads);
+        AtomicInteger running = new AtomicInteger();
+        AtomicInteger most = new AtomicInteger();
+        for (int job = 0; job < 20; job++) {
+            compute.run(50, i -> {
+                most.accumulateAndGet(running.incrementAndGet(), Math::max);
+                LockSupport.parkNanos(20_000);
+                running.decrementAndGet();
+            });
+        }
+        assertThat(most.get()).isBetween(1, threads);
+    }
+
+    /** Two callers use both threads, so that a worker ends the task it is at and takes no other. */
+    @Test
+    void workersStepBackForFurtherCallers() throws Exception {
+        compute.use(2);
+        CountDownLatch inside = new CountDownLatch(2);
+        AtomicInteger left = new AtomicInteger(200);
+        AtomicInteger byWorkers = new AtomicInteger();
+        Runnable caller = () -> {
+            Thread self = Thread.currentThread();
+            compute.run(400, i -> {
+                if (Thread.currentThread() == self) {
+                    inside.countDown();
+                }
+                if (inside.getCount() == 0 && left.getAndDecrement() > 0) {
+                    byWorkers.addAndGet(Thread.currentThread().getName().startsWith("causal4j") ? 1 : 0);
+                    LockSupport.parkNanos(20_000);
+                } else if (left.get() > 0) {
+                    await(inside);
+                }
+            });
+        };
+        Thread other = Thread.ofPlatform().start(caller);
+        caller.run();
+        other.join();
+        assertThat(left.get()).isNotPositive();
+        assertThat(byWorkers.get()).isLessThanOrEqualTo(1);
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    @Test
+    void afterCloseCallersComputeAlone() {
+        compute.use(2);
+        compute.run(100, i -> Thread.onSpinWait());
+        compute.close();
+        Thread self = Thread.currentThread();
+        compute.run(100, i -> assertThat(Thread.currentThread()).isSameAs(self));
+    }
+
+    @Test
+    void aTaskThatRunsTasksRunsThemItself() {
+        compute.use(2);
+        compute.run(20, i -> {
+            Thread self = Thread.currentThread();
+            compute.run(20, j -> assertThat(Thread.currentThread()).isSameAs(self));
+        });
+    }
+
+    @Test
+    void scratchIsOneThreadsAtATimeAndUsedAgain() {
+        compute.use(3);
+        AtomicInteger made = new AtomicInteger();
+        Compute.Scratch<AtomicInteger> scratch = new Compute.Scratch<>(() -> {
+            made.incrementAndGet();
+            return new AtomicInteger();
+        });
+        for (int job = 0; job < 50; job++) {
+            compute.run(40, scratch, (own, task) -> {
+                assertThat(own.incrementAndGet()).isEqualTo(1);
+                Thread.onSpinWait();
+                own.decrementAndGet();
+            });
+        }
+        assertThat(made.get()).isBetween(1, 3);
     }
 
     @Test

@@ -1,6 +1,7 @@
 package dev.causal4j.kernel;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.JavaProcess;
 import java.io.IOException;
@@ -62,6 +63,22 @@ class KernelChoiceTest {
                 .anyMatch(
                         line -> line.contains(
                                 "-Dcausal4j.kernels: expected scalar, vector, vector128, vector256 or vector512, got vector1024"));
+    }
+
+    @Test
+    void aJvmWithoutFusedMultiplyAddWarns() throws IOException, InterruptedException {
+        assertThat(run(0, JavaProcess.VECTORS, "-XX:-UseFMA", "-Dcausal4j.kernels=vector"))
+                .filteredOn(line -> line.contains("no fused multiply-add in hardware"))
+                .hasSize(1);
+    }
+
+    @Test
+    void aJdkThatMayCorruptDataIsRefused() {
+        KernelChoice.requireJdk(Runtime.Version.parse("25.0.3"));
+        KernelChoice.requireJdk(Runtime.Version.parse("25.1"));
+        KernelChoice.requireJdk(Runtime.Version.parse("26-ea"));
+        assertThatThrownBy(() -> KernelChoice.requireJdk(Runtime.Version.parse("25.0.2+7")))
+                .hasMessage("JDK: expected 25.0.3 or later, got 25.0.2+7, which may corrupt data");
     }
 
     private static List<String> run(int status, String... flags) throws IOException, InterruptedException {
