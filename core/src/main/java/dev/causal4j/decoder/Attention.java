@@ -54,20 +54,22 @@ final class Attention {
 
     /** Reads {@code a.normed} of all rows and leaves there what attention gives the wanted ones. */
     void forward(Step step, Step wanted, Tape tape, Activations a) {
-        float[] q = tape.queryKeyValue; // [N, 3 width]
-        if (wanted == step) {
-            queryKeyValue.forward(a.normed, tape.queryKeyValue, step.rows());
-        } else {
+        boolean few = 3L * wanted.rows() <= step.rows(); // then queries of the others cost more than the wanted keys again
+        if (few) {
             queryKeyValue.forwardFrom(width, a.normed, tape.queryKeyValue, step.rows());
             wanted.choose(a.normed, queryKeyValue.weight().cols());
             queryKeyValue.forward(a.normed, a.queries, wanted.rows());
-            q = a.queries;
+        } else {
+            queryKeyValue.forward(a.normed, tape.queryKeyValue, step.rows()); // [N, 3 width]
         }
-        float[] queries = q;
         step.compute().run(step.parts().size() * heads, a.scores, (scores, task) -> {
             int head = task % heads;
-            store(step.parts().get(task / heads), head, tape.queryKeyValue);
-            attend(wanted.parts().get(task / heads), head, queries, wanted, scores, tape.attention);
+            Step.Part all = step.parts().get(task / heads);
+            Step.Part part = wanted.parts().get(task / heads);
+            store(all, head, tape.queryKeyValue);
+            float[] queries = few ? a.queries : tape.queryKeyValue;
+            int first = few ? part.first() : all.first() + all.count() - part.count();
+            attend(part, head, queries, first, wanted, scores, tape.attention);
         });
         out.forward(tape.attention, a.normed, wanted.rows()); // [N, D]
     }
@@ -80,19 +82,22 @@ final class Attention {
         }
     }
 
-    private void attend(Step.Part part, int head, float[] queries, Step step, Scores scores, float[] results) {
+    /** @param first the row of the part's first query */
+    private void attend(
+            Step.Part part, int head, float[] queries, int first, Step step, Scores scores, float[] results) {
         Pages pages = part.cache().pages(layer, head, headSize);
         DropoutMask mask = step.mask(Place.ATTENTION, layer);
         for (int t = 0; t < part.count(); t += QUERY_ROWS) {
             int count = Math.min(QUERY_ROWS, part.count() - t);
             int row = part.first() + t;
             int position = part.position() + t;
-            for (int r = row; r < row + count; r++) {
+            int query = first + t;
+            for (int r = query; r < query + count; r++) {
                 Kernels.scale(scales, 0, queries, start(r, head, 0), headSize);
             }
             Kernels.attention(
                     pages,
-                    rowsOf(queries, row, count, head, 0),
+                    rowsOf(queries, query, count, head, 0),
                     position,
                     scores.rows(count, position + count),
                     new Rows(results, row * width + head * headSize, width, count),

@@ -69,7 +69,7 @@ public final class Decoder implements Parameters {
         specs.forEach(spec -> take(spec, parameters));
         this.positions = matrix("positions.weight");
         this.device = positions.device();
-        this.pool = new PagePool(this, device.arena(), Runtime.getRuntime().maxMemory() / 4);
+        this.pool = PagePool.ofBytes(this, device.arena(), Runtime.getRuntime().maxMemory() / 4);
         Map<Integer, Compute.Scratch<AttentionBackward>> scratch = new HashMap<>(); // by the size of a head
         int queryKeyValue = 0;
         int heads = 0;
@@ -176,9 +176,14 @@ public final class Decoder implements Parameters {
         return adapters.get(weight.name());
     }
 
-    /** The pages its caches come from. */
+    /** The pages of its caches: a quarter of the memory Java may use for its heap. */
     public PagePool pool() {
         return pool;
+    }
+
+    /** Other pages for its caches, for a caller that knows how many it needs. */
+    public PagePool newPool(int pages) {
+        return new PagePool(this, device.arena(), pages);
     }
 
     /** An empty cache for one sequence, to be closed. */

@@ -32,22 +32,27 @@ public final class PagePool {
     private int used;
     private int promised;
 
-    /** @param bytes most bytes of all pages; there is room for one sequence of the full context in any case */
-    PagePool(Decoder decoder, Arena arena, long bytes) {
+    /** @param pages how many there can be; enough for one full context in any case */
+    PagePool(Decoder decoder, Arena arena, int pages) {
         DecoderConfig config = decoder.config();
         this.decoder = decoder;
         this.arena = arena;
-        this.layers = new long[config.blocks().size() + 1];
-        for (int layer = 0; layer < config.blocks().size(); layer++) {
-            layers[layer + 1] =
-                    layers[layer] + 2 * layerBytes(config.blocks().get(layer).attention());
-        }
-        this.capacity =
-                Math.max(needed(config.contextLength()), (int) Math.min(Integer.MAX_VALUE, bytes / pageBytes()));
+        this.layers = layers(config);
+        this.capacity = Math.max(needed(config.contextLength()), pages);
     }
 
-    private static long layerBytes(AttentionConfig attention) {
-        return 4L * POSITIONS * attention.kvHeads() * attention.headSize();
+    static PagePool ofBytes(Decoder decoder, Arena arena, long bytes) {
+        long[] layers = layers(decoder.config());
+        return new PagePool(decoder, arena, (int) Math.min(Integer.MAX_VALUE, bytes / layers[layers.length - 1]));
+    }
+
+    private static long[] layers(DecoderConfig config) {
+        long[] layers = new long[config.blocks().size() + 1];
+        for (int layer = 0; layer < config.blocks().size(); layer++) {
+            AttentionConfig attention = config.blocks().get(layer).attention();
+            layers[layer + 1] = layers[layer] + 8L * POSITIONS * attention.kvHeads() * attention.headSize();
+        }
+        return layers;
     }
 
     /** How many pages hold so many positions. */

@@ -5,6 +5,7 @@ import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.Dropout;
 import dev.causal4j.decoder.KVCache;
+import dev.causal4j.decoder.PagePool;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.head.Loss;
 import dev.causal4j.head.LossOptions;
@@ -29,6 +30,7 @@ final class LossComputation {
     private final Activations forgotten = new Activations();
     private final LookupGradients lookups;
     private final LossScratch lossScratch = new LossScratch();
+    private final PagePool pool;
     private final List<KVCache> caches = new ArrayList<>();
     private float[] dHidden = {}; // [N, D]
 
@@ -39,6 +41,8 @@ final class LossComputation {
         this.partSize = partSize;
         this.trainsEmbedding = gradients.of(model.head().embedding()) != null;
         this.kept = Activations.forTraining(model.decoder().lowestTrained(trainsEmbedding, gradients), keep);
+        int pages = PagePool.needed(model.decoder().config().contextLength());
+        this.pool = model.decoder().newPool(Math.multiplyExact(partSize, pages));
         this.lookups = new LookupGradients(model.head().hiddenSize());
     }
 
@@ -111,7 +115,7 @@ final class LossComputation {
         List<Batch.Chunk> chunks = new ArrayList<>();
         for (int sequence = from; sequence < to; sequence++) {
             if (caches.size() == chunks.size()) {
-                caches.add(model.newCache());
+                caches.add(pool.newCache());
             }
             KVCache cache = caches.get(chunks.size());
             cache.truncate(0);

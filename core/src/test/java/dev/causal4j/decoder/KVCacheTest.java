@@ -23,7 +23,7 @@ class KVCacheTest {
 
     private final Decoder decoder =
             CausalLM.create(GPT2Config.of(SHAPE, 31), 1, DType.F32).decoder();
-    private final PagePool pool = new PagePool(decoder, Arena.ofAuto(), 7 * PAGE);
+    private final PagePool pool = PagePool.ofBytes(decoder, Arena.ofAuto(), 8 * PAGE - 1);
 
     @Test
     void itTakesPagesByNeedAndGivesThemBack() {

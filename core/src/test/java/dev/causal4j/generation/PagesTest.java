@@ -1,0 +1,65 @@
+package dev.causal4j.generation;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.causal4j.decoder.PagePool;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.GPT2Config;
+import dev.causal4j.model.GPT2Shape;
+import dev.causal4j.scoring.Scorer;
+import dev.causal4j.scoring.ScoringOptions;
+import dev.causal4j.scoring.ScoringRequest;
+import dev.causal4j.tensor.DType;
+import java.util.List;
+import java.util.concurrent.CancellationException;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** However a call ends, the pages of its caches come back. */
+class PagesTest {
+    private static final int[] PROMPT = {1, 2, 3, 4};
+
+    private final CausalLM model = CausalLM.create(GPT2Config.of(GPT2Shape.of(80, 40, 2, 4), 50), 5, DType.F32);
+    private final PagePool pool = model.decoder().pool();
+
+    @AfterEach
+    void allPagesAreFree() {
+        assertThat(pool.freePages()).isEqualTo(pool.capacity());
+    }
+
+    @Test
+    void afterGeneration() {
+        new Generator(model).generate(List.of(request(), request(), request()), token -> {
+            assertThat(pool.freePages()).isLessThan(pool.capacity());
+            return true;
+        });
+    }
+
+    @Test
+    void afterAListenerCancelled() {
+        new Generator(model).generate(List.of(request()), token -> false);
+    }
+
+    @Test
+    void afterAListenerThrew() {
+        assertThatThrownBy(() -> new Generator(model).generate(List.of(request()), token -> {
+                    throw new UnsupportedOperationException("a listener's");
+                }))
+                .hasMessage("a listener's");
+    }
+
+    private static GenerationRequest request() {
+        return new GenerationRequest(
+                PROMPT, GenerationOptions.builder().maxNewTokens(70).build());
+    }
+
+    @Test
+    void afterScoringEndedOrWasCancelled() {
+        List<ScoringRequest> requests = List.of(ScoringRequest.of(PROMPT), ScoringRequest.of(PROMPT));
+        new Scorer(model).score(requests, ScoringOptions.DEFAULT, (done, total) -> true);
+        assertThatThrownBy(() -> new Scorer(model).score(requests, ScoringOptions.DEFAULT, (done, total) -> false))
+                .isInstanceOf(CancellationException.class);
+        new Scorer(model).rank(PROMPT, List.of(PROMPT, PROMPT), ScoringOptions.DEFAULT, (done, total) -> true);
+    }
+}
