@@ -68,11 +68,11 @@ public final class JsonTree {
         return object;
     }
 
-    /** The object as JSON in UTF-8, without white space. Numbers may also be Float. */
-    public static byte[] write(Map<String, ?> object) {
+    /** The value as JSON in UTF-8, without white space. Numbers may also be Float. */
+    public static byte[] write(Object value) {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         try (JsonGenerator json = WRITER.createGenerator(ObjectWriteContext.empty(), bytes)) {
-            write(object, json);
+            write(value, json);
         }
         return bytes.toByteArray();
     }

@@ -48,7 +48,7 @@ final class VocabularyReader {
         List<AddedToken> added = addedTokens(root.getOrDefault("added_tokens", List.of()), ids);
         List<Merge> merges = new ArrayList<>();
         for (Object pair : list("model.merges", at(root, "model.merges"))) {
-            merges.add(merge("model.merges[%d]", merges.size(), pair, ids));
+            merges.add(merge("model.merges[%s]", merges.size(), pair, ids));
         }
         return vocabulary(ids, merges, added, flag("", root, "pre_tokenizer.add_prefix_space"));
     }
@@ -63,7 +63,7 @@ final class VocabularyReader {
         for (String line : new String(mergesTxt, StandardCharsets.UTF_8).split("\r?\n", -1)) {
             number++;
             if (!line.isEmpty() && !(number == 1 && line.startsWith("#version"))) {
-                merges.add(merge("merges.txt line %d", number, line, ids));
+                merges.add(merge("merges.txt line %s", number, line, ids));
             }
         }
         return vocabulary(ids, merges, added, false);

@@ -1,8 +1,5 @@
 package dev.causal4j.tokenizer;
 
-import static dev.causal4j.format.JsonTree.NULL;
-import static dev.causal4j.format.JsonTree.object;
-
 import dev.causal4j.format.JsonTree;
 import dev.causal4j.tokenizer.BytePairVocabulary.AddedToken;
 import dev.causal4j.tokenizer.BytePairVocabulary.Merge;
@@ -10,9 +7,20 @@ import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 
 /** Writes a vocabulary in Hugging Face's and in GPT-2's layout, and for the native tokenizer. Thread-safe. */
 final class VocabularyWriter {
+    private static final String TOKENIZER = """
+            {"version":"1.0","truncation":null,"padding":null,"added_tokens":[%s],"normalizer":null,\
+            "pre_tokenizer":{"type":"ByteLevel","add_prefix_space":%b,"trim_offsets":true,"use_regex":true},\
+            "post_processor":{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":false,"use_regex":true},\
+            "decoder":{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true},\
+            "model":{"type":"BPE","dropout":null,"unk_token":%s,"continuing_subword_prefix":"","end_of_word_suffix":"",\
+            "fuse_unk":false,"byte_fallback":false,"ignore_merges":false,"vocab":%s,"merges":%s}}""";
+    private static final String ADDED_TOKEN = """
+            {"id":%s,"content":%s,"single_word":%b,"lstrip":%b,"rstrip":%b,"normalized":%b,"special":%b}""";
+
     private final BytePairVocabulary vocabulary;
 
     VocabularyWriter(BytePairVocabulary vocabulary) {
@@ -21,12 +29,12 @@ final class VocabularyWriter {
 
     /** Hugging Face's tokenizer.json. */
     byte[] tokenizerJson() {
-        return json(vocabulary.addedTokens(), NULL, ids());
+        return json(vocabulary.addedTokens(), JsonTree.NULL, ids()).getBytes(StandardCharsets.UTF_8);
     }
 
     /**
-     * The same for the native tokenizer, with an unknown token and, for {@link SpecialTokens#AS_TEXT}, without the
-     * special ones.
+     * The same for the native tokenizer: with an unknown token and, for {@link SpecialTokens#AS_TEXT}, without special
+     * tokens.
      */
     String nativeJson(SpecialTokens specialTokens) {
         List<AddedToken> added = vocabulary.addedTokens().stream()
@@ -37,9 +45,9 @@ final class VocabularyWriter {
         while (vocabulary.ids().containsKey(unknown)) {
             unknown += "?";
         }
-        Map<String, Object> ids = ids();
+        Map<String, Integer> ids = ids();
         ids.put(unknown, vocabulary.unknownId());
-        return new String(json(added, unknown, ids), StandardCharsets.UTF_8);
+        return json(added, unknown, ids);
     }
 
     byte[] vocabJson() {
@@ -50,68 +58,32 @@ final class VocabularyWriter {
         return ("#version: 0.2\n" + String.join("\n", merges()) + "\n").getBytes(StandardCharsets.UTF_8);
     }
 
-    private byte[] json(List<AddedToken> added, Object unknown, Map<String, Object> ids) {
-        return JsonTree.write(object(
-                "version", "1.0",
-                "truncation", NULL,
-                "padding", NULL,
-                "added_tokens", added.stream().map(VocabularyWriter::json).toList(),
-                "normalizer", NULL,
-                "pre_tokenizer", byteLevel(vocabulary.addPrefixSpace(), true),
-                "post_processor", byteLevel(true, false),
-                "decoder", byteLevel(true, true),
-                "model",
-                        object(
-                                "type",
-                                "BPE",
-                                "dropout",
-                                NULL,
-                                "unk_token",
-                                unknown,
-                                "continuing_subword_prefix",
-                                "",
-                                "end_of_word_suffix",
-                                "",
-                                "fuse_unk",
-                                false,
-                                "byte_fallback",
-                                false,
-                                "ignore_merges",
-                                false,
-                                "vocab",
-                                ids,
-                                "merges",
-                                merges())));
+    private String json(List<AddedToken> added, Object unknown, Map<String, Integer> ids) {
+        String tokens = added.stream().map(VocabularyWriter::json).collect(Collectors.joining(","));
+        return TOKENIZER.formatted(tokens, vocabulary.addPrefixSpace(), json(unknown), json(ids), json(merges()));
     }
 
-    private static Map<String, Object> json(AddedToken token) {
-        return object(
-                "id", token.id(),
-                "content", token.content(),
-                "single_word", token.singleWord(),
-                "lstrip", token.stripLeft(),
-                "rstrip", token.stripRight(),
-                "normalized", token.normalized(),
-                "special", token.special());
+    private static String json(AddedToken token) {
+        return ADDED_TOKEN.formatted(
+                token.id(),
+                json(token.content()),
+                token.singleWord(),
+                token.stripLeft(),
+                token.stripRight(),
+                token.normalized(),
+                token.special());
     }
 
-    private static Map<String, Object> byteLevel(boolean addPrefixSpace, boolean trimOffsets) {
-        return object(
-                "type",
-                "ByteLevel",
-                "add_prefix_space",
-                addPrefixSpace,
-                "trim_offsets",
-                trimOffsets,
-                "use_regex",
-                true);
+    private static String json(Object value) {
+        return new String(JsonTree.write(value), StandardCharsets.UTF_8);
     }
 
-    private Map<String, Object> ids() {
-        Map<String, Object> ids = new LinkedHashMap<>();
-        for (String piece : vocabulary.pieces()) {
-            if (!piece.isEmpty()) {
-                ids.put(piece, vocabulary.ids().get(piece));
+    private Map<String, Integer> ids() {
+        Map<String, Integer> ids = new LinkedHashMap<>();
+        List<String> pieces = vocabulary.pieces();
+        for (int id = 0; id < pieces.size(); id++) {
+            if (!pieces.get(id).isEmpty()) {
+                ids.put(pieces.get(id), id);
             }
         }
         return ids;
