@@ -1,24 +1,95 @@
 package dev.causal4j.tokenizer;
 
 import java.util.function.Consumer;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 
 /**
- * Cuts a text into the words no merge crosses, by the pattern of GPT-2 (Radford et al. 2019) and of Hugging Face's
- * ByteLevel after it. Every part of a text is in a word. Letters and numbers are those of the JDK's version of Unicode; a
- * character newer than a library's own version is punctuation to it.
+ * Splits a text into words that no merge crosses, as GPT-2 (Radford et al. 2019) and Hugging Face's ByteLevel do: the
+ * matches of
+ *
+ * <pre>'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+</pre>
+ *
+ * <p>where {@code \s} is Unicode's White_Space. All parts of a text are in some word. Letters and numbers are those of
+ * the JDK's version of Unicode; a character newer than a library's own version is punctuation to it.
  */
 final class WordSplit {
-    private static final Pattern WORD = Pattern.compile(
-            "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+",
-            Pattern.UNICODE_CHARACTER_CLASS); // \s is White_Space
+    private static final String[] CONTRACTIONS = {"s", "t", "re", "ve", "m", "ll", "d"};
+
+    private enum Kind {
+        LETTER,
+        NUMBER,
+        SPACE,
+        OTHER
+    }
 
     private WordSplit() {}
 
     static void split(String text, Consumer<String> words) {
-        for (Matcher word = WORD.matcher(text); word.find(); ) {
-            words.accept(word.group());
+        for (int from = 0; from < text.length(); ) {
+            int to = end(text, from);
+            words.accept(text.substring(from, to));
+            from = to;
         }
+    }
+
+    /** The alternatives of the pattern, in its order. */
+    private static int end(String text, int from) {
+        char first = text.charAt(from);
+        if (first == '\'') {
+            for (String letters : CONTRACTIONS) {
+                if (text.startsWith(letters, from + 1)) {
+                    return from + 1 + letters.length();
+                }
+            }
+        }
+        int visible = first == ' ' && from + 1 < text.length() ? from + 1 : from;
+        Kind kind = kind(text.codePointAt(visible));
+        if (kind != Kind.SPACE) {
+            return runEnd(text, visible, kind);
+        }
+        int end = runEnd(text, from, Kind.SPACE);
+        // The last space of a run stays with what follows. Each is one char long.
+        return end < text.length() && end - from > 1 ? end - 1 : end;
+    }
+
+    private static int runEnd(String text, int from, Kind kind) {
+        int at = from;
+        while (at < text.length()) {
+            int c = text.codePointAt(at);
+            if (kind(c) != kind) {
+                break;
+            }
+            at += Character.charCount(c);
+        }
+        return at;
+    }
+
+    private static Kind kind(int c) {
+        if (isSpace(c)) {
+            return Kind.SPACE;
+        }
+        return switch (Character.getType(c)) {
+            case Character.UPPERCASE_LETTER,
+                    Character.LOWERCASE_LETTER,
+                    Character.TITLECASE_LETTER,
+                    Character.MODIFIER_LETTER,
+                    Character.OTHER_LETTER -> Kind.LETTER;
+            case Character.DECIMAL_DIGIT_NUMBER, Character.LETTER_NUMBER, Character.OTHER_NUMBER -> Kind.NUMBER;
+            default -> Kind.OTHER;
+        };
+    }
+
+    /** White_Space. Java's isWhitespace and isSpaceChar both differ from it. */
+    private static boolean isSpace(int c) {
+        return c == ' '
+                || (c >= 0x09 && c <= 0x0d)
+                || c == 0x85
+                || c == 0xa0
+                || c == 0x1680
+                || (c >= 0x2000 && c <= 0x200a)
+                || c == 0x2028
+                || c == 0x2029
+                || c == 0x202f
+                || c == 0x205f
+                || c == 0x3000;
     }
 }
