@@ -125,7 +125,7 @@ public class HeadBenchmark extends Protocol {
     public List<Candidate> naiveTopK(NaiveHead head) {
         Naive.multiply(head.embedding, head.hidden, 1, head.logits);
         return IntStream.range(0, head.vocabularySize)
-                .mapToObj(token -> new Candidate(token, head.logits[token]))
+                .mapToObj(token -> new Candidate(token, head.logits[token], 0))
                 .sorted(Comparator.comparingDouble(Candidate::logit).reversed())
                 .limit(head.k)
                 .toList();

@@ -1,7 +1,7 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.generation.Alternative;
-import dev.causal4j.generation.Prediction;
+import dev.causal4j.head.Candidate;
+import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Normalization;
 import dev.causal4j.scoring.Ranking;
@@ -124,7 +124,7 @@ final class ScoreDocument {
     }
 
     private void addAlternatives(Prediction prediction, ArrayNode array) {
-        for (Alternative alternative : prediction.alternatives(top)) { // a page may have asked for more
+        for (Candidate alternative : prediction.alternatives(top)) { // a page may have asked for more
             ObjectNode object = array.addObject().put("token", alternative.token());
             if (pieces.known()) {
                 object.put("piece", pieces.of(alternative.token()));

@@ -1,8 +1,8 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.format.WholeFile;
-import dev.causal4j.generation.Alternative;
-import dev.causal4j.generation.Prediction;
+import dev.causal4j.head.Candidate;
+import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Score;
 import java.io.IOException;
@@ -134,7 +134,7 @@ final class ScorePage {
         fact(String.format(
                 Locale.ROOT, "%.2f bits, log p = %.4f", prediction.surprisal(), prediction.logProbability()));
         out.append("<hr>");
-        for (Alternative each : prediction.alternatives(ALTERNATIVES)) {
+        for (Candidate each : prediction.alternatives(ALTERNATIVES)) {
             out.append(String.format(
                     Locale.ROOT,
                     "<span class=\"%s\" style=\"--p:%.1f\"><span>",

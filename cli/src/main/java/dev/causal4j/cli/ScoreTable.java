@@ -1,7 +1,7 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.generation.Alternative;
-import dev.causal4j.generation.Prediction;
+import dev.causal4j.head.Candidate;
+import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Normalization;
 import dev.causal4j.scoring.Ranking;
@@ -68,7 +68,7 @@ final class ScoreTable {
 
     private String alternatives(Prediction prediction, int top) {
         StringBuilder shown = new StringBuilder();
-        for (Alternative each : prediction.alternatives(top)) {
+        for (Candidate each : prediction.alternatives(top)) {
             shown.append(shown.isEmpty() ? "  [" : ", ")
                     .append(pieces.shown(each.token()))
                     .append(' ')

@@ -1,6 +1,6 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.generation.Prediction;
+import dev.causal4j.head.Prediction;
 import dev.causal4j.scoring.Score;
 import java.util.List;
 import java.util.Locale;

@@ -1,5 +1,6 @@
 package dev.causal4j.decoder;
 
+import dev.causal4j.NonFiniteException;
 import dev.causal4j.compute.Rows;
 import java.util.Collections;
 import java.util.IdentityHashMap;
@@ -106,8 +107,8 @@ public record Batch(List<Chunk> chunks) {
          * @param position position in what the caller was given
          * @param of what that is among several; empty where there is one
          */
-        public ArithmeticException error(int position, String of) {
-            return new ArithmeticException("logits: expected finite numbers, got a hidden vector with " + value
+        public NonFiniteException error(int position, String of) {
+            return new NonFiniteException("logits: expected finite numbers, got a hidden vector with " + value
                     + " at position " + position + (of.isEmpty() ? "" : " of " + of)
                     + "; the weights are damaged or overflow");
         }

@@ -1,24 +1,20 @@
 package dev.causal4j.generation;
 
+import java.util.Locale;
+
 /** Why a sequence ended. */
 public enum FinishReason {
     /** It has as many new tokens as were asked for, or fills the context. */
-    LENGTH("length"),
+    LENGTH,
     /** Its text reached a stop string. */
-    STOP("stop"),
+    STOP,
     /** The model ended it with an end-of-sequence token. */
-    EOS("eos"),
-    /** The caller wanted no more of it. */
-    CANCELLED("cancelled");
-
-    private final String label;
-
-    FinishReason(String label) {
-        this.label = label;
-    }
+    EOS,
+    /** The listener wanted no more of it. */
+    CANCELLED;
 
     /** The word for it in JSON. */
     public String label() {
-        return label;
+        return name().toLowerCase(Locale.ROOT);
     }
 }

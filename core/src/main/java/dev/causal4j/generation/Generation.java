@@ -1,16 +1,19 @@
 package dev.causal4j.generation;
 
+import dev.causal4j.head.Prediction;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 
 /**
- * What was generated for one request.
+ * What was generated for one request. Two are equal if they hold the same tokens and texts, whatever time they took.
  *
  * @param promptTokens the prompt, with the BOS token if it was empty
  * @param tokens the new tokens, the one that ended the sequence among them
- * @param text their text without an end-of-sequence token and up to a stop string; empty for a model without a
- *     tokenizer
- * @param predictions what the model thought of each new token, if {@link GenerationOptions#logProbabilities} asks for
- *     it; else empty
+ * @param pieces the text of each new token: whole characters, without an end-of-sequence token and up to a stop string;
+ *     empty strings for a model without a tokenizer
+ * @param predictions log-probability and rank of each new token, if {@link GenerationOptions.Builder#logProbabilities}
+ *     asks for it; else empty
  * @param finishReason why it ended
  * @param seed the seed it was drawn with
  * @param timing of all sequences that were generated together
@@ -18,23 +21,51 @@ import java.util.List;
 public record Generation(
         int[] promptTokens,
         int[] tokens,
-        String text,
+        List<String> pieces,
         List<Prediction> predictions,
         FinishReason finishReason,
         long seed,
         Timing timing) {
 
     public Generation {
+        pieces = List.copyOf(pieces);
         predictions = List.copyOf(predictions);
+    }
+
+    /** All pieces together. */
+    public String text() {
+        return String.join("", pieces);
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof Generation that
+                && Arrays.equals(promptTokens, that.promptTokens)
+                && Arrays.equals(tokens, that.tokens)
+                && pieces.equals(that.pieces)
+                && predictions.equals(that.predictions)
+                && finishReason == that.finishReason
+                && seed == that.seed;
+    }
+
+    @Override
+    public int hashCode() {
+        return Objects.hash(Arrays.hashCode(promptTokens), Arrays.hashCode(tokens), finishReason, seed);
+    }
+
+    @Override
+    public String toString() {
+        return "Generation[" + promptTokens.length + " prompt tokens, " + tokens.length + " tokens, " + finishReason
+                + ", seed " + seed + ": " + text() + "]";
     }
 
     /**
      * How long all sequences of one call took together.
      *
      * @param prefillTokens prompt tokens
-     * @param prefillSeconds from the start to the first token of each
-     * @param decodedTokens tokens after the first of each
-     * @param decodeSeconds from there to the end
+     * @param prefillSeconds of the steps that computed prompt tokens, each sequence's first new token included
+     * @param decodedTokens tokens of the other steps
+     * @param decodeSeconds of the other steps
      */
     public record Timing(int prefillTokens, double prefillSeconds, int decodedTokens, double decodeSeconds) {
         /** Prompt tokens a second; 0 if there was nothing to do. */

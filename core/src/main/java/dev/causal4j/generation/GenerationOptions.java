@@ -1,273 +1,243 @@
 package dev.causal4j.generation;
 
+import dev.causal4j.tokenizer.SpecialTokens;
 import java.util.ArrayList;
-import java.util.Comparator;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
-import java.util.OptionalInt;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What to generate and when to stop. Immutable; made by {@link #builder()}, whose defaults sample from the model's own
- * distribution. Settings out of their range are an IllegalArgumentException of one line.
- *
- * @param maxNewTokens how many tokens at most, not counting the prompt
- * @param minNewTokens how many tokens before the end-of-sequence tokens are allowed; stop strings ignore it
- * @param temperature 0 chooses the most likely token (greedy) and passes over all sampling rules
- * @param topK 0 is off; see {@link SamplingRule.TopK}
- * @param topP 1 is off; see {@link SamplingRule.TopP}
- * @param minP 0 is off; see {@link SamplingRule.MinP}
- * @param typicalP 1 is off; see {@link SamplingRule.TypicalP}
- * @param repetitionPenalty 1 is off; see {@link ContextRule.RepetitionPenalty}
- * @param noRepeatNgramSize 0 is off; see {@link ContextRule.NoRepeatNgram}
- * @param logitBias by token id, -infinity bans; see {@link ContextRule.LogitBias}
- * @param stop strings that end the text, which keeps what comes before them
- * @param eos token ids that end the sequence; empty optional: the model's own; empty set: none
- * @param seed the same seed gives the same tokens, on every machine and in every batch
- * @param logProbabilities empty: off. Otherwise each token comes with a {@link Prediction} that has so many
- *     alternatives, which costs the head's product once more
- * @param rules further rules, at most one of each kind, those made from the settings above included
+ * distribution.
  */
-public record GenerationOptions(
-        int maxNewTokens,
-        int minNewTokens,
-        double temperature,
-        int topK,
-        double topP,
-        double minP,
-        double typicalP,
-        double repetitionPenalty,
-        int noRepeatNgramSize,
-        Map<Integer, Double> logitBias,
-        List<String> stop,
-        Optional<Set<Integer>> eos,
-        long seed,
-        OptionalInt logProbabilities,
-        List<LogitRule> rules) {
+public final class GenerationOptions {
+    /** The defaults. */
+    public static final GenerationOptions DEFAULT = builder().build();
 
-    public GenerationOptions {
-        Expectation.atLeast(0, "max-new-tokens", maxNewTokens);
-        Expectation.atLeast(0, "min-new-tokens", minNewTokens);
-        if (minNewTokens > maxNewTokens) {
-            throw Expectation.failed("min-new-tokens", "at most max-new-tokens (" + maxNewTokens + ")", minNewTokens);
-        }
-        if (!(temperature >= 0 && temperature < Double.POSITIVE_INFINITY)) {
-            throw Expectation.failed("temperature", "a finite number >= 0", temperature);
-        }
-        Expectation.atLeast(0, "top-k", topK);
-        Expectation.atLeast(0, "no-repeat-ngram-size", noRepeatNgramSize);
-        logitBias = Map.copyOf(logitBias);
-        stop = List.copyOf(stop);
-        new StopStrings(stop);
-        eos = eos.map(Set::copyOf);
-        eos.ifPresent(ids -> Expectation.tokens("eos", ids));
-        logProbabilities.ifPresent(alternatives -> Expectation.atLeast(0, "logprobs", alternatives));
-        rules = List.copyOf(rules);
-        // These know their ranges themselves.
-        new SamplingRule.TopP(topP);
-        new SamplingRule.MinP(minP);
-        new SamplingRule.TypicalP(typicalP);
-        new ContextRule.RepetitionPenalty(repetitionPenalty);
-        new ContextRule.LogitBias(logitBias);
+    final Builder settings; // changed by nobody
+
+    private GenerationOptions(Builder settings) {
+        this.settings = settings;
     }
 
+    /** A builder with the defaults. */
     public static Builder builder() {
         return new Builder();
     }
 
     /** A builder that starts from these options. */
     public Builder toBuilder() {
-        Builder builder = new Builder();
-        builder.maxNewTokens = maxNewTokens;
-        builder.minNewTokens = minNewTokens;
-        builder.temperature = temperature;
-        builder.topK = topK;
-        builder.topP = topP;
-        builder.minP = minP;
-        builder.typicalP = typicalP;
-        builder.repetitionPenalty = repetitionPenalty;
-        builder.noRepeatNgramSize = noRepeatNgramSize;
-        builder.logitBias = logitBias;
-        builder.stop = stop;
-        builder.eos = eos;
-        builder.seed = seed;
-        builder.logProbabilities = logProbabilities;
-        builder.rules = rules;
-        return builder;
+        return settings.copy();
     }
 
-    /** The end-of-sequence ids in force for a model whose own are {@code modelEos}. */
-    public Set<Integer> eosOr(Set<Integer> modelEos) {
-        return eos.orElse(modelEos);
+    /** How many new tokens at most. */
+    public int maxNewTokens() {
+        return settings.maxNewTokens;
     }
 
-    /** When tokens of a model whose own end-of-sequence ids are {@code modelEos} end a sequence. */
-    public StopRule stopRule(Set<Integer> modelEos) {
-        return new StopRule(eosOr(modelEos), maxNewTokens);
+    /** What the draws depend on. */
+    public long seed() {
+        return settings.seed;
     }
 
-    /** All rules in force, in their canonical order. */
-    List<LogitRule> logitRules() {
-        List<LogitRule> all = new ArrayList<>();
-        if (!logitBias.isEmpty()) {
-            all.add(new ContextRule.LogitBias(logitBias));
-        }
-        if (repetitionPenalty != 1) {
-            all.add(new ContextRule.RepetitionPenalty(repetitionPenalty));
-        }
-        if (noRepeatNgramSize > 0) {
-            all.add(new ContextRule.NoRepeatNgram(noRepeatNgramSize));
-        }
-        if (minNewTokens > 0) {
-            all.add(new ContextRule.MinNewTokens(minNewTokens));
-        }
-        if (temperature != 0 && temperature != 1) {
-            all.add(new SamplingRule.Temperature(temperature));
-        }
-        if (topK > 0) {
-            all.add(new SamplingRule.TopK(topK));
-        }
-        if (topP < 1) {
-            all.add(new SamplingRule.TopP(topP));
-        }
-        if (minP > 0) {
-            all.add(new SamplingRule.MinP(minP));
-        }
-        if (typicalP < 1) {
-            all.add(new SamplingRule.TypicalP(typicalP));
-        }
-        all.addAll(rules);
-        Set<String> subjects = new HashSet<>();
-        for (LogitRule rule : all) {
-            if (!subjects.add(rule.subject())) {
-                throw Expectation.failed("rules", "at most one of each kind", "a second " + rule.subject());
-            }
-        }
-        all.sort(Comparator.comparingInt(LogitRule::position));
-        return List.copyOf(all);
+    static IllegalArgumentException failed(String subject, String expected, Object got) {
+        return new IllegalArgumentException(subject + ": expected " + expected + ", got " + got);
     }
 
     /** Collects the settings of a {@link GenerationOptions}; not thread-safe. Each setter replaces the earlier value. */
-    public static final class Builder {
-        private int maxNewTokens = 128;
-        private int minNewTokens = 0;
-        private double temperature = 1;
-        private int topK = 0;
-        private double topP = 1;
-        private double minP = 0;
-        private double typicalP = 1;
-        private double repetitionPenalty = 1;
-        private int noRepeatNgramSize = 0;
-        private Map<Integer, Double> logitBias = Map.of();
-        private List<String> stop = List.of();
-        private Optional<Set<Integer>> eos = Optional.empty();
-        private long seed = 0;
-        private OptionalInt logProbabilities = OptionalInt.empty();
-        private List<LogitRule> rules = List.of();
+    public static final class Builder implements Cloneable {
+        int maxNewTokens = 128;
+        int minNewTokens = 0;
+        double temperature = 1;
+        int topK = 0;
+        double topP = 1;
+        double minP = 0;
+        double typicalP = 1;
+        double repetitionPenalty = 1;
+        int noRepeatNgramSize = 0;
+        Map<Integer, Double> logitBias = Map.of();
+        List<LogitRule> rules = List.of();
+        List<String> stop = List.of();
+
+        @Nullable
+        Set<Integer> eos;
+
+        long seed = 0;
+
+        @Nullable
+        Integer logProbabilities;
+
+        boolean truncatePrompt;
+        SpecialTokens specialTokens = SpecialTokens.PARSE;
 
         private Builder() {}
 
-        public Builder maxNewTokens(int maxNewTokens) {
-            this.maxNewTokens = maxNewTokens;
+        /** How many tokens at most, not counting the prompt. */
+        public Builder maxNewTokens(int count) {
+            maxNewTokens = count;
             return this;
         }
 
-        public Builder minNewTokens(int minNewTokens) {
-            this.minNewTokens = minNewTokens;
+        /** How many tokens before the end-of-sequence tokens are allowed; stop strings ignore it. */
+        public Builder minNewTokens(int count) {
+            minNewTokens = count;
             return this;
         }
 
-        public Builder temperature(double temperature) {
-            this.temperature = temperature;
+        /** Divides the logits. 0 chooses the most likely token (greedy) and passes over top-k, top-p, min-p and typical-p. */
+        public Builder temperature(double value) {
+            temperature = value;
             return this;
         }
 
-        public Builder topK(int topK) {
-            this.topK = topK;
+        /** Keeps the k largest logits and all that equal the k-th (Fan et al. 2018); 0 is off. */
+        public Builder topK(int k) {
+            topK = k;
             return this;
         }
 
-        public Builder topP(double topP) {
-            this.topP = topP;
+        /** Keeps the fewest most likely tokens that have this probability together (Holtzman et al. 2019); 1 is off. */
+        public Builder topP(double mass) {
+            topP = mass;
             return this;
         }
 
-        public Builder minP(double minP) {
-            this.minP = minP;
+        /** Keeps tokens at least this share as likely as the likeliest (Nguyen et al. 2024); 0 is off. */
+        public Builder minP(double share) {
+            minP = share;
             return this;
         }
 
-        public Builder typicalP(double typicalP) {
-            this.typicalP = typicalP;
+        /** Keeps the tokens of most typical information with this probability together (Meister et al. 2022); 1 is off. */
+        public Builder typicalP(double mass) {
+            typicalP = mass;
             return this;
         }
 
-        public Builder repetitionPenalty(double repetitionPenalty) {
-            this.repetitionPenalty = repetitionPenalty;
+        /** Above 1, tokens that occurred, also in the prompt, become less likely (Keskar et al. 2019); 1 is off. */
+        public Builder repetitionPenalty(double penalty) {
+            repetitionPenalty = penalty;
             return this;
         }
 
-        public Builder noRepeatNgramSize(int noRepeatNgramSize) {
-            this.noRepeatNgramSize = noRepeatNgramSize;
+        /** No run of n tokens occurs twice (Paulus et al. 2017); 0 is off. */
+        public Builder noRepeatNgramSize(int n) {
+            noRepeatNgramSize = n;
             return this;
         }
 
-        public Builder logitBias(Map<Integer, Double> logitBias) {
-            this.logitBias = logitBias;
+        /** Added to the logits, by token id; -infinity bans a token. */
+        public Builder logitBias(Map<Integer, Double> biases) {
+            logitBias = Map.copyOf(biases);
             return this;
         }
 
-        public Builder stop(List<String> stop) {
-            this.stop = stop;
+        /** Adds a rule of your own. */
+        public Builder rule(LogitRule rule) {
+            List<LogitRule> all = new ArrayList<>(rules);
+            all.add(rule);
+            rules = List.copyOf(all);
             return this;
         }
 
-        public Builder eos(Set<Integer> eos) {
-            this.eos = Optional.of(eos);
+        /** Strings that end the text, which keeps what comes before them. */
+        public Builder stop(List<String> strings) {
+            stop = List.copyOf(strings);
             return this;
         }
 
-        public Builder seed(long seed) {
-            this.seed = seed;
+        /** Token ids that end the sequence in place of the model's own; none is allowed. */
+        public Builder eos(Set<Integer> ids) {
+            eos = Set.copyOf(ids);
             return this;
         }
 
+        /** The same seed gives the same tokens, on every machine and in every batch. */
+        public Builder seed(long value) {
+            seed = value;
+            return this;
+        }
+
+        /** Gives each token a {@link dev.causal4j.head.Prediction} with so many alternatives. */
         public Builder logProbabilities(int alternatives) {
-            this.logProbabilities = OptionalInt.of(alternatives);
+            logProbabilities = alternatives;
             return this;
         }
 
-        public Builder rules(LogitRule... rules) {
-            this.rules = List.of(rules);
+        /**
+         * Whether a prompt longer than the context loses tokens from its left instead of being refused. What is kept leaves
+         * room for the new tokens, but is at least half the context.
+         */
+        public Builder truncatePrompt(boolean yes) {
+            truncatePrompt = yes;
+            return this;
+        }
+
+        /** What becomes of special tokens spelled out in a prompt; {@link SpecialTokens#AS_TEXT} for text of strangers. */
+        public Builder specialTokens(SpecialTokens how) {
+            specialTokens = how;
             return this;
         }
 
         /**
          * Checks and returns the options.
          *
-         * @throws IllegalArgumentException if a setting is out of its range or two rules are of one kind
+         * @throws IllegalArgumentException if a setting is out of its range, naming it
          */
         public GenerationOptions build() {
-            GenerationOptions options = new GenerationOptions(
-                    maxNewTokens,
-                    minNewTokens,
-                    temperature,
-                    topK,
-                    topP,
-                    minP,
-                    typicalP,
-                    repetitionPenalty,
-                    noRepeatNgramSize,
-                    logitBias,
-                    stop,
-                    eos,
-                    seed,
-                    logProbabilities,
-                    rules);
-            options.logitRules();
-            return options;
+            atLeast(0, "max-new-tokens", maxNewTokens);
+            atLeast(0, "min-new-tokens", minNewTokens);
+            require(
+                    minNewTokens <= maxNewTokens,
+                    "min-new-tokens",
+                    "at most max-new-tokens (" + maxNewTokens + ")",
+                    minNewTokens);
+            require(
+                    temperature >= 0 && temperature < Double.POSITIVE_INFINITY,
+                    "temperature",
+                    "a finite number >= 0",
+                    temperature);
+            atLeast(0, "top-k", topK);
+            require(topP > 0 && topP <= 1, "top-p", "a number in (0, 1]", topP);
+            require(minP >= 0 && minP <= 1, "min-p", "a number in [0, 1]", minP);
+            require(typicalP > 0 && typicalP <= 1, "typical-p", "a number in (0, 1]", typicalP);
+            require(
+                    repetitionPenalty > 0 && repetitionPenalty < Double.POSITIVE_INFINITY,
+                    "repetition-penalty",
+                    "a finite number > 0",
+                    repetitionPenalty);
+            atLeast(0, "no-repeat-ngram-size", noRepeatNgramSize);
+            logitBias.forEach((token, bias) -> {
+                require(token >= 0, "logit-bias", "token ids >= 0", token);
+                require(bias < Double.POSITIVE_INFINITY, "logit-bias", "finite numbers, or -Infinity to ban", bias);
+            });
+            stop.forEach(each -> require(!each.isEmpty(), "stop", "a non-empty string", "\"\""));
+            if (logProbabilities != null) {
+                atLeast(0, "logprobs", logProbabilities);
+            }
+            if (eos != null) {
+                eos.forEach(id -> require(id >= 0, "eos", "token ids >= 0", id));
+            }
+            return new GenerationOptions(copy());
+        }
+
+        private static void atLeast(int least, String subject, int got) {
+            require(got >= least, subject, "a whole number >= " + least, got);
+        }
+
+        private static void require(boolean holds, String subject, String expected, Object got) {
+            if (!holds) {
+                throw failed(subject, expected, got);
+            }
+        }
+
+        private Builder copy() {
+            try {
+                return (Builder) clone(); // all its collections are immutable
+            } catch (CloneNotSupportedException e) {
+                throw new AssertionError(e);
+            }
         }
     }
 }

@@ -1,19 +1,18 @@
 package dev.causal4j.generation;
 
-import dev.causal4j.compute.Compute;
 import dev.causal4j.kernel.CounterRandom;
 
 /**
  * The draw: the token with the largest x + g, where g = -ln(-ln u) is Gumbel noise, one independent number for each
  * (seed, position, token). Its distribution is the softmax of x (Gumbel 1954; Maddison et al. 2014, "A* sampling"), and no
- * normaliser is needed, so that a draw can be made without all of the logits. Thread-safe: functions without state.
+ * normaliser is needed. Thread-safe: functions without state.
  *
  * <p>u is the uniform of {@link CounterRandom} at the token's id, in stream 2^32 + position; 0 counts as 2^-54. The sum is
  * taken in double and the logarithms are {@code StrictMath}'s; of equal sums the lowest id wins.
  */
 final class GumbelNoise {
     /** Tokens in a task of a thread: some 20 microseconds of work. */
-    static final int CHUNK = 2048;
+    private static final int CHUNK = 2048;
 
     private static final long STREAMS = 1L << 32;
 
@@ -21,11 +20,6 @@ final class GumbelNoise {
     private static final double LN_2_UP = 0.69314718056;
 
     private GumbelNoise() {}
-
-    /** The u of every token at a position; reading it in the order of ids is quick. */
-    static CounterRandom.Stream uniforms(long seed, long position) {
-        return new CounterRandom.Stream(seed, STREAMS + position);
-    }
 
     static double noise(double u) {
         return -StrictMath.log(-StrictMath.log(Math.max(u, 0x1p-54)));
@@ -41,8 +35,8 @@ final class GumbelNoise {
         int tasks = Math.ceilDiv(candidates.count, CHUNK);
         int[] winners = new int[tasks];
         double[] sums = new double[tasks];
-        Compute.shared().run(tasks, task -> {
-            CounterRandom.Stream uniforms = uniforms(seed, position);
+        candidates.compute.run(tasks, task -> {
+            CounterRandom.Stream uniforms = new CounterRandom.Stream(seed, STREAMS + position);
             double largest = Double.NEGATIVE_INFINITY;
             for (int i = task * CHUNK; i < Math.min(candidates.count, (task + 1) * CHUNK); i++) {
                 double x = candidates.logits[i];
@@ -54,17 +48,10 @@ final class GumbelNoise {
             }
             sums[task] = largest;
         });
-        return winners[largest(sums)];
-    }
-
-    /** The index of the largest, of equal ones the first. */
-    static int largest(double[] sums) {
         int largest = 0;
-        for (int i = 1; i < sums.length; i++) {
-            if (sums[i] > sums[largest]) {
-                largest = i;
-            }
+        for (int i = 1; i < tasks; i++) {
+            largest = sums[i] > sums[largest] ? i : largest;
         }
-        return largest;
+        return winners[largest];
     }
 }

@@ -2,92 +2,71 @@ package dev.causal4j.generation;
 
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.KVCache;
+import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.StreamingDecoder;
-import dev.causal4j.tokenizer.Tokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** One sequence while it is generated; not thread-safe. */
 final class Sequence {
     private final int index;
-    private final GenerationOptions options;
+    private final GenerationOptions.Builder options;
     private final int promptLength;
-    private final StopRule stopRule;
-    private final KVCache cache;
+    private final Set<Integer> eos;
+    private final int mostNewTokens;
     private final Sampler sampler;
     private final @Nullable StreamingDecoder decoder;
     private final StopStrings stop;
-    private final StringBuilder text = new StringBuilder();
+    private final List<String> pieces = new ArrayList<>();
     private final List<Prediction> predictions = new ArrayList<>();
     private int[] tokens;
     private int length;
     private @Nullable FinishReason finish;
 
-    Sequence(CausalLM model, int index, int[] prompt, GenerationOptions options) {
+    Sequence(CausalLM model, int index, int[] prompt, GenerationOptions options, Candidates candidates) {
         this.index = index;
-        this.options = options;
+        this.options = options.settings;
         this.promptLength = prompt.length;
         this.tokens = prompt;
         this.length = prompt.length;
+        this.eos = this.options.eos == null ? model.eos() : this.options.eos;
         // The last token of a full context can still be predicted; it is not fed back.
         int room = model.decoder().config().contextLength() - prompt.length + 1;
-        this.stopRule = new StopRule(options.eosOr(model.eos()), Math.min(options.maxNewTokens(), room));
-        this.cache = model.newCache();
-        this.sampler = new Sampler(options, model.eos(), prompt.length, knownTokens(model));
-        if (!options.stop().isEmpty()) {
+        this.mostNewTokens = Math.min(options.maxNewTokens(), room);
+        this.sampler = new Sampler(options, model.eos(), prompt.length, candidates);
+        if (!this.options.stop.isEmpty()) {
             model.requireTokenizer();
         }
         this.decoder = model.tokenizer().isPresent() ? model.tokenizer().get().decoder() : null;
-        this.stop = new StopStrings(options.stop());
-        if (options.maxNewTokens() == 0) {
+        this.stop = new StopStrings(this.options.stop);
+        if (mostNewTokens == 0) {
             finish = FinishReason.LENGTH;
         }
-    }
-
-    /** A vocabulary padded beyond its tokenizer has ids that mean nothing; they are never chosen. */
-    private static int knownTokens(CausalLM model) {
-        return model.tokenizer()
-                .map(Tokenizer::vocabularySize)
-                .orElse(model.head().vocabularySize());
     }
 
     boolean running() {
         return finish == null;
     }
 
-    /** Prompt tokens that are not cached yet, at most {@code room} of them; the prompt's last predicts the next token. */
-    Batch.Chunk nextPromptTokens(int room) {
+    /** Tokens that its cache will hold in the end, at most. */
+    int mostTokens() {
+        return promptLength + mostNewTokens - 1;
+    }
+
+    /** What is fed next: prompt tokens that are not cached yet, at most {@code room} of them, or its last token. */
+    Batch.Chunk next(KVCache cache, int room) {
         int from = cache.length();
-        int to = Math.min(promptLength, from + room);
-        return new Batch.Chunk(cache, Arrays.copyOfRange(tokens, from, to), to == promptLength ? 1 : 0);
+        int to = from < promptLength ? Math.min(promptLength, from + room) : length;
+        return new Batch.Chunk(cache, Arrays.copyOfRange(tokens, from, to), to < promptLength ? 0 : 1);
     }
 
-    /** Prompt tokens that are cached. */
-    int cachedPrompt() {
-        return Math.min(cache.length(), promptLength);
-    }
-
-    boolean promptIsCached() {
-        return cachedPrompt() == promptLength;
-    }
-
-    KVCache cache() {
-        return cache;
-    }
-
-    int lastToken() {
-        return tokens[length - 1];
-    }
-
-    void cancel() {
-        if (finish == null) {
-            finish = FinishReason.CANCELLED;
-            text.append(rest());
-        }
+    int promptLength() {
+        return promptLength;
     }
 
     /** The next token, from a row of logits. */
@@ -95,42 +74,44 @@ final class Sequence {
         return sampler.next(logits, offset, tokens, length);
     }
 
-    /** How many alternatives its predictions are to have; -1 if it wants no predictions. */
-    int alternatives() {
-        return options.logProbabilities().orElse(-1);
+    /** How many alternatives its predictions are to have; null if it wants no predictions. */
+    @Nullable
+    Integer alternatives() {
+        return options.logProbabilities;
     }
 
     /** Takes the chosen token, tells the listener, and ends the sequence where it is to end. */
     void accept(int token, Optional<Prediction> prediction, TokenListener listener) {
         prediction.ifPresent(predictions::add);
         if (length == tokens.length) {
-            tokens = Arrays.copyOf(
-                    tokens, promptLength + Math.min(stopRule.maxNewTokens(), 2 * (length - promptLength) + 16));
+            tokens = Arrays.copyOf(tokens, promptLength + Math.min(mostNewTokens, 2 * (length - promptLength) + 16));
         }
         tokens[length++] = token;
-        finish = stopRule.after(token, length - promptLength).orElse(null);
+        if (eos.contains(token)) {
+            finish = FinishReason.EOS;
+        } else if (length - promptLength >= mostNewTokens) {
+            finish = FinishReason.LENGTH;
+        }
         String piece = "";
         if (decoder != null && finish != FinishReason.EOS) {
             piece = stop.accept(decoder.accept(token));
-            if (stop.stopped()) {
-                finish = FinishReason.STOP;
-            }
         }
-        if (finish != null) {
+        if (finish != null && !stop.stopped()) {
             piece += rest();
-            if (stop.stopped()) { // by what was held back until now
-                finish = FinishReason.STOP;
-            }
         }
-        text.append(piece);
-        if (!listener.accept(new GeneratedToken(index, token, piece, prediction))) {
-            cancel();
+        if (stop.stopped()) {
+            finish = FinishReason.STOP;
+        }
+        pieces.add(piece);
+        if (!listener.accept(new GeneratedToken(index, token, piece, prediction)) && finish == null) {
+            finish = FinishReason.CANCELLED;
+            pieces.add(pieces.removeLast() + rest());
         }
     }
 
     /** Text that was held back and now will not change any more. */
     private String rest() {
-        if (decoder == null || stop.stopped()) {
+        if (decoder == null) {
             return "";
         }
         String last = stop.accept(decoder.finish());
@@ -141,10 +122,10 @@ final class Sequence {
         return new Generation(
                 Arrays.copyOf(tokens, promptLength),
                 Arrays.copyOfRange(tokens, promptLength, length),
-                text.toString(),
+                pieces,
                 predictions,
                 finish == null ? FinishReason.CANCELLED : finish,
-                options.seed(),
+                options.seed,
                 timing);
     }
 }

@@ -12,7 +12,7 @@ import java.util.List;
  *
  * <p>Each stop string runs the automaton of Knuth, Morris and Pratt, so the time is linear in the text.
  */
-public final class StopStrings {
+final class StopStrings {
     private final List<Automaton> automata;
     private final StringBuilder held = new StringBuilder();
     private int released; // how much of held was emitted already
@@ -23,12 +23,12 @@ public final class StopStrings {
      *
      * @throws IllegalArgumentException if a stop string is empty
      */
-    public StopStrings(List<String> stops) {
+    StopStrings(List<String> stops) {
         automata = stops.stream().map(Automaton::new).toList();
     }
 
     /** Takes the next piece and returns the text that can be emitted now; nothing once {@link #stopped()}. */
-    public String accept(String piece) {
+    String accept(String piece) {
         for (int i = 0; i < piece.length() && !stopped; i++) {
             held.append(piece.charAt(i));
             int complete = 0;
@@ -44,12 +44,12 @@ public final class StopStrings {
     }
 
     /** Whether a stop string was found. */
-    public boolean stopped() {
+    boolean stopped() {
         return stopped;
     }
 
     /** The text ends here: returns what was held back in case a stop string would follow. */
-    public String finish() {
+    String finish() {
         automata.forEach(Automaton::reset);
         return release(0);
     }
@@ -81,7 +81,7 @@ public final class StopStrings {
 
         Automaton(String stop) {
             if (stop.isEmpty()) {
-                throw Expectation.failed("stop", "a non-empty string", "\"\"");
+                throw GenerationOptions.failed("stop", "a non-empty string", "\"\"");
             }
             this.stop = stop;
             border = new int[stop.length() + 1];

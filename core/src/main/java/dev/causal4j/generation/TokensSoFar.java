@@ -1,36 +1,42 @@
 package dev.causal4j.generation;
 
-import java.util.BitSet;
-import java.util.List;
+import java.util.Set;
 
-/** What context rules look at: one sequence before its next token. Owned by its sampler; not thread-safe. */
-final class TokensSoFar {
-    final int promptLength;
-    final int maxLength;
-    final int[] eos;
-    /** Empty between two uses; spares the repetition penalty an allocation per token. */
-    final BitSet seen = new BitSet();
+/** The tokens of one sequence before its next one, as a {@link LogitRule} sees them. Valid during a call of the rule. */
+public final class TokensSoFar {
+    private final int promptLength;
+    private final Set<Integer> eos;
+    private int[] tokens = {};
+    private int length;
 
-    int[] tokens = {};
-    int length;
-
-    TokensSoFar(int promptLength, int maxLength, int[] eos) {
+    TokensSoFar(int promptLength, Set<Integer> eos) {
         this.promptLength = promptLength;
-        this.maxLength = maxLength;
-        this.eos = eos;
+        this.eos = Set.copyOf(eos);
     }
 
-    /** Whether one token more, the last of {@code sequence}, would end the tokens with the whole sequence. */
-    boolean isOneTokenShortOf(List<Integer> sequence) {
-        int prefix = sequence.size() - 1;
-        if (prefix > length) {
-            return false;
-        }
-        for (int i = 0; i < prefix; i++) {
-            if (tokens[length - prefix + i] != sequence.get(i)) {
-                return false;
-            }
-        }
-        return true;
+    TokensSoFar are(int[] tokens, int length) {
+        this.tokens = tokens;
+        this.length = length;
+        return this;
+    }
+
+    /** How many there are, the prompt included. */
+    public int length() {
+        return length;
+    }
+
+    /** How many of them are the prompt. */
+    public int promptLength() {
+        return promptLength;
+    }
+
+    /** Token {@code i}, from 0. */
+    public int token(int i) {
+        return tokens[i];
+    }
+
+    /** The ids that end the sequence. */
+    public Set<Integer> eos() {
+        return eos;
     }
 }

@@ -1,5 +1,7 @@
 package dev.causal4j.head;
 
+import dev.causal4j.InputException;
+import dev.causal4j.NonFiniteException;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.Kernels;
@@ -113,6 +115,11 @@ public final class CausalLMHead {
         return embedding == projection;
     }
 
+    /** The threads that compute with its matrices. */
+    Compute compute() {
+        return projection.device().compute();
+    }
+
     /** Whether logits are capped softly. */
     boolean capped() {
         return softCap > 0;
@@ -165,7 +172,7 @@ public final class CausalLMHead {
             throw new IllegalArgumentException(
                     "rows: expected one for each of " + tokens.length + " tokens, got " + target.count());
         }
-        Compute.shared().each(tokens.length, i -> embedding.row(tokens[i], target.data(), target.start(i)));
+        compute().each(tokens.length, i -> embedding.row(tokens[i], target.data(), target.start(i)));
     }
 
     /**
@@ -176,8 +183,8 @@ public final class CausalLMHead {
     public void checkTokens(int[] tokens) {
         for (int i = 0; i < tokens.length; i++) {
             if (tokens[i] < 0 || tokens[i] >= vocabularySize()) {
-                throw new IllegalArgumentException("token id at position " + i + ": expected 0 to "
-                        + (vocabularySize() - 1) + ", got " + tokens[i]);
+                throw new InputException("token id at position " + i + ": expected 0 to " + (vocabularySize() - 1)
+                        + ", got " + tokens[i]);
             }
         }
     }
@@ -189,9 +196,13 @@ public final class CausalLMHead {
      * @param logits [N, V], written
      */
     public void logits(Rows hidden, Rows logits) {
+        if (logits.count() != hidden.count()) {
+            throw new IllegalArgumentException(
+                    "logits: expected " + hidden.count() + " rows, as hidden has, got " + logits.count());
+        }
         projection.multiply(hidden, null, logits);
         if (capped()) {
-            Compute.shared().run(logits.count(), r -> cap(logits.data(), logits.start(r), vocabularySize()));
+            compute().run(logits.count(), r -> cap(logits.data(), logits.start(r), vocabularySize()));
         }
     }
 
@@ -205,24 +216,6 @@ public final class CausalLMHead {
         Objects.checkIndex(row, hidden.count());
         float[] logits = new float[vocabularySize()];
         logits(new Rows(hidden.data(), hidden.start(row), hidden.stride(), 1), Rows.of(logits, vocabularySize(), 1));
-        return logits;
-    }
-
-    /**
-     * Logits of chosen rows, in the order of {@code rows}.
-     *
-     * @param hidden [N, D]
-     * @return a new array [rows.length, V]
-     * @throws IllegalArgumentException if they do not fit in an array
-     */
-    public float[] logits(Rows hidden, int[] rows) {
-        long size = (long) rows.length * vocabularySize();
-        if (size > Integer.MAX_VALUE - 8) {
-            throw new IllegalArgumentException("logits: expected at most 2^31 numbers, got " + rows.length + " rows of "
-                    + vocabularySize() + "; ask for fewer rows at a time");
-        }
-        float[] logits = new float[(int) size];
-        logits(hidden.chosen(hiddenSize(), rows), Rows.of(logits, vocabularySize(), rows.length));
         return logits;
     }
 
@@ -245,21 +238,15 @@ public final class CausalLMHead {
      *
      * @param hidden [N, D]
      * @param k at least 1; more than V gives all V
-     * @throws ArithmeticException if a logit is NaN, naming the first
+     * @throws NonFiniteException if a logit is NaN, naming the first
      */
     public List<Candidate> topK(Rows hidden, int row, int k) {
         if (k < 1) {
             throw new IllegalArgumentException("k: expected at least 1, got " + k);
         }
-        float[] logits = logits(hidden, row);
-        TopCandidates best = new TopCandidates(Math.min(k, logits.length));
-        for (int token = 0; token < logits.length; token++) {
-            if (Float.isNaN(logits[token])) {
-                throw new ArithmeticException("logits: expected numbers, got NaN at token id " + token);
-            }
-        }
-        best.offerAll(logits, 0, logits.length, 0);
-        return best.takeSorted();
+        Objects.checkIndex(row, hidden.count());
+        Rows one = new Rows(hidden.data(), hidden.start(row), hidden.stride(), 1);
+        return logProbabilities(one, new int[1], false, k).alternatives().getFirst();
     }
 
     /**
@@ -270,7 +257,7 @@ public final class CausalLMHead {
      * @param hidden [N, D]
      * @param targets [N] the token that row i should predict
      * @throws IllegalArgumentException if there are not as many targets as rows, or one is not 0 to V - 1, naming the first
-     * @throws ArithmeticException if the logits of a row have no softmax, naming the first and the cause: a NaN or +infinity,
+     * @throws NonFiniteException if the logits of a row have no softmax, naming the first and the cause: a NaN or +infinity,
      *     or -infinity everywhere
      */
     public LogProbabilities logProbabilities(Rows hidden, int[] targets) {
@@ -290,8 +277,24 @@ public final class CausalLMHead {
         if (alternatives < 0) {
             throw new IllegalArgumentException("alternatives: expected at least 0, got " + alternatives);
         }
-        LogProbabilities scores = new StreamingSoftmax(this, hidden, targets, entropy, alternatives).run();
+        LogProbabilities scores = new StreamingSoftmax(this, targets, entropy, alternatives).run(hidden);
         checkSoftmax(scores.logNormalizers(), hidden, null);
+        return scores;
+    }
+
+    /**
+     * The same from logits that {@link #logits(Rows, Rows)} has computed, with the same bits.
+     *
+     * @param logits [N, V]
+     */
+    public LogProbabilities logProbabilitiesOf(Rows logits, int[] targets, int alternatives) {
+        checkTargets(logits, targets, false);
+        LogProbabilities scores = new StreamingSoftmax(this, targets, false, alternatives).runOn(logits);
+        for (int r = 0; r < targets.length; r++) {
+            if (!Double.isFinite(scores.logNormalizers()[r])) {
+                throw withoutSoftmax(logits.data(), logits.start(r), r);
+            }
+        }
         return scores;
     }
 
@@ -303,7 +306,7 @@ public final class CausalLMHead {
      * @param targets [N] the token that row i should predict, or {@link #IGNORED}
      * @return a loss of 0 if no target is left
      * @throws IllegalArgumentException if there are not as many targets as rows, or one is neither a token id nor ignored
-     * @throws ArithmeticException if the logits of a row have no softmax, naming the first and the cause
+     * @throws NonFiniteException if the logits of a row have no softmax, naming the first and the cause
      */
     public Loss loss(Rows hidden, int[] targets, LossOptions options) {
         checkTargets(hidden, targets, true);
@@ -325,15 +328,9 @@ public final class CausalLMHead {
      * @return a loss of 0 if no target is left
      * @throws IllegalArgumentException if shapes differ, or a target is neither a token id nor ignored; nothing is written
      *     then
-     * @throws ArithmeticException if the logits of a row have no softmax, naming the first and the cause; gradients of
+     * @throws NonFiniteException if the logits of a row have no softmax, naming the first and the cause; gradients of
      *     earlier chunks stay added
      */
-    public Loss lossAndGradients(
-            Rows hidden, int[] targets, LossOptions options, Rows dHidden, @Nullable Gradient dProjection) {
-        return lossAndGradients(hidden, targets, options, dHidden, dProjection, new LossScratch());
-    }
-
-    /** The same with scratch that the caller reuses. */
     public Loss lossAndGradients(
             Rows hidden,
             int[] targets,
@@ -397,21 +394,25 @@ public final class CausalLMHead {
     }
 
     /** Why row r has no softmax. */
-    private ArithmeticException withoutSoftmax(Rows hidden, int r) {
+    private NonFiniteException withoutSoftmax(Rows hidden, int r) {
         for (int i = 0; i < hiddenSize(); i++) {
             if (!Float.isFinite(hidden.data()[hidden.start(r) + i])) {
-                return new ArithmeticException("hidden row " + r + ": expected finite numbers, got "
+                return new NonFiniteException("hidden row " + r + ": expected finite numbers, got "
                         + hidden.data()[hidden.start(r) + i] + " at index " + i);
             }
         }
-        float[] logits = logits(hidden, r);
-        for (int token = 0; token < logits.length; token++) {
-            if (Float.isNaN(logits[token]) || logits[token] == Float.POSITIVE_INFINITY) {
-                return new ArithmeticException(
-                        "logits of row " + r + ": expected numbers, got " + logits[token] + " at token id " + token);
+        return withoutSoftmax(logits(hidden, r), 0, r);
+    }
+
+    private NonFiniteException withoutSoftmax(float[] logits, int offset, int r) {
+        for (int token = 0; token < vocabularySize(); token++) {
+            float logit = logits[offset + token];
+            if (Float.isNaN(logit) || logit == Float.POSITIVE_INFINITY) {
+                return new NonFiniteException(
+                        "logits of row " + r + ": expected numbers, got " + logit + " at token id " + token);
             }
         }
-        return new ArithmeticException("logits of row " + r + ": expected numbers, got -Infinity everywhere");
+        return new NonFiniteException("logits of row " + r + ": expected numbers, got -Infinity everywhere");
     }
 
     private static String shape(Matrix matrix) {

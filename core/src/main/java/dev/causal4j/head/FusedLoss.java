@@ -52,8 +52,8 @@ final class FusedLoss {
         for (int from = 0; from < rows.length; from += most) {
             int[] chunk = Arrays.copyOfRange(rows, from, Math.min(rows.length, from + most));
             int[] wanted = Arrays.stream(chunk).map(r -> targets[r]).toArray();
-            StreamingSoftmax softmax = new StreamingSoftmax(head, hidden.chosen(hiddenSize, chunk), wanted, false, 0);
-            LogProbabilities scores = softmax.run();
+            StreamingSoftmax softmax = new StreamingSoftmax(head, wanted, false, 0);
+            LogProbabilities scores = softmax.run(hidden.chosen(hiddenSize, chunk));
             head.checkSoftmax(scores.logNormalizers(), hidden, chunk);
             for (int i = 0; i < chunk.length; i++) {
                 sum += value(scores.logProbabilities()[i], scores.logNormalizers()[i], softmax.meanLogit(i));
@@ -117,8 +117,8 @@ final class FusedLoss {
         head.logits(x, logits);
         double[] values = new double[chunk.length];
         double[] logNormalizers = new double[chunk.length];
-        TileSums sums = new TileSums(chunk.length, vocabularySize, false);
-        Compute.shared().run(chunk.length, i -> {
+        TileSums sums = new TileSums(chunk.length, vocabularySize, false, 0);
+        head.compute().run(chunk.length, i -> {
             int start = logits.start(i);
             for (int tile = 0; tile < TileSums.tiles(vocabularySize); tile++) {
                 sums.take(i, tile, logits.data(), start + tile * TILE);

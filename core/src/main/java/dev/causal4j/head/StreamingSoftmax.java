@@ -2,13 +2,11 @@ package dev.causal4j.head;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
-import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.RowTiles;
 import dev.causal4j.tensor.Operand;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
-import java.util.concurrent.ConcurrentLinkedQueue;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -17,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * though its tiles run on {@link Compute}.
  *
  * <p>One task computes all sums of a row's tile ({@link TileSums}), so results have the same bits for every number of
- * threads and rows.
+ * threads and rows, and for logits that are given.
  */
 final class StreamingSoftmax {
     private static final int TILE = TileSums.TILE;
@@ -28,11 +26,10 @@ final class StreamingSoftmax {
     /** Bytes for the tiles of logits, all threads together: with an operand's 12 MB, all is within 64. */
     private static final int TILE_BYTES = 28 << 20;
 
-    /** Bytes of the reduced tiles, unless a single row needs more. */
+    /** Bytes for what tiles are reduced to, unless a single row needs more. */
     private static final int PARTIAL_BYTES = 16 << 20;
 
     private final CausalLMHead head;
-    private final Rows hidden;
     private final int[] targets;
     private final int tiles;
     private final int kept; // candidates kept of each tile
@@ -45,12 +42,10 @@ final class StreamingSoftmax {
     private final double[] meanLogits; // [N]
     private final double @Nullable [] entropies; // [N]
     private final List<List<Candidate>> alternatives;
-    private final Operand.Memory memory = new Operand.Memory();
 
-    /** @param k candidates to keep for each row; 0 for none */
-    StreamingSoftmax(CausalLMHead head, Rows hidden, int[] targets, boolean entropy, int k) {
+    /** @param k candidates to keep of each row; 0 for none */
+    StreamingSoftmax(CausalLMHead head, int[] targets, boolean entropy, int k) {
         this.head = head;
-        this.hidden = hidden;
         this.targets = targets;
         this.tiles = TileSums.tiles(head.vocabularySize());
         this.k = Math.min(k, head.vocabularySize());
@@ -65,17 +60,45 @@ final class StreamingSoftmax {
         this.alternatives = new ArrayList<>(Collections.nCopies(n, List.of()));
     }
 
-    /** Scores all rows; a row without a softmax gets a normaliser that is not finite. */
-    LogProbabilities run() {
+    /** Scores all rows from their hidden vectors; one without a softmax has a normaliser that is not finite. */
+    LogProbabilities run(Rows hidden) {
         long rowBytes = (long) tiles * (20 + 8 * kept);
         int prepared = Operand.most(targets.length, head.hiddenSize());
         int most = Math.clamp(PARTIAL_BYTES / rowBytes, 1, prepared);
-        Partials partials = new Partials(Math.min(most, targets.length));
+        TileSums sums = sums(Math.min(most, targets.length));
+        Operand.Memory memory = new Operand.Memory();
         for (int from = 0; from < targets.length; from += most) {
-            chunk(from, Math.min(targets.length, from + most), partials);
+            chunk(from, Math.min(targets.length, from + most), hidden, sums, memory);
         }
+        return result();
+    }
+
+    /** The same from the logits themselves, [N, V]. */
+    LogProbabilities runOn(Rows logits) {
+        TileSums sums = sums(targets.length);
+        head.compute().run(targets.length, r -> {
+            targetLogits[r] = logits.data()[logits.start(r) + targets[r]];
+            TopCandidates best = candidates(kept);
+            for (int tile = 0; tile < tiles; tile++) {
+                sums.take(r, tile, logits.data(), logits.start(r) + tile * TILE, targets[r], targetLogits[r], best);
+            }
+            merge(r, r, sums);
+        });
+        return result();
+    }
+
+    private TileSums sums(int rows) {
+        return new TileSums(rows, head.vocabularySize(), entropies != null, kept);
+    }
+
+    private LogProbabilities result() {
         return new LogProbabilities(
-                logProbabilities, ranks, logNormalizers, entropies, Collections.unmodifiableList(alternatives));
+                targets,
+                logProbabilities,
+                ranks,
+                logNormalizers,
+                entropies,
+                Collections.unmodifiableList(alternatives));
     }
 
     /** The mean logit of a row, once all are scored. */
@@ -83,108 +106,58 @@ final class StreamingSoftmax {
         return meanLogits[row];
     }
 
-    /** Reduced tiles of a chunk of C rows, at index {@code row * tiles + tile}. */
-    private final class Partials {
-        final TileSums sums;
-        final int[] better; // [C, tiles]
-        final float[] logits; // [C, tiles, kept]
-        final int[] tokens; // [C, tiles, kept]
-
-        Partials(int rows) {
-            sums = new TileSums(rows, head.vocabularySize(), entropies != null);
-            better = new int[rows * tiles];
-            logits = new float[rows * tiles * kept];
-            tokens = new int[rows * tiles * kept];
-        }
-    }
-
-    private void chunk(int from, int to, Partials partials) {
+    private void chunk(int from, int to, Rows hidden, TileSums sums, Operand.Memory memory) {
+        Compute compute = head.compute();
         int rows = to - from;
-        int tileRows = Math.clamp(
-                        TILE_BYTES / (4L * TILE * Compute.shared().threads()) / RowTiles.ROWS,
-                        2,
-                        TILE_ROWS / RowTiles.ROWS)
-                * RowTiles.ROWS;
-        Operand operand = Operand.of(
-                head.projection().device(),
-                new Rows(hidden.data(), hidden.start(from), hidden.stride(), rows),
-                head.hiddenSize(),
-                memory);
-        Compute.shared()
-                .each(
-                        rows,
-                        i -> targetLogits[from + i] =
-                                head.projection().output(targets[from + i], hidden.data(), hidden.start(from + i)));
+        long tilesOfRows = TILE_BYTES / (4L * TILE * compute.threads()) / RowTiles.ROWS;
+        int tileRows = Math.clamp(tilesOfRows, 2, TILE_ROWS / RowTiles.ROWS) * RowTiles.ROWS;
+        Rows x = new Rows(hidden.data(), hidden.start(from), hidden.stride(), rows);
+        Operand operand = Operand.of(head.projection().device(), x, head.hiddenSize(), memory);
+        compute.each(
+                rows, i -> targetLogits[from + i] = head.projection().output(targets[from + i], x.data(), x.start(i)));
         head.cap(targetLogits, from, rows);
         int rowTiles = Math.ceilDiv(rows, tileRows);
-        ConcurrentLinkedQueue<float[]> scratch = new ConcurrentLinkedQueue<>();
-        // Neighbouring tasks share weights, which are so read once a chunk.
-        Compute.shared().run(tiles * rowTiles, task -> {
-            float[] free = scratch.poll();
-            float[] logits = free == null ? new float[Math.min(rows, tileRows) * TILE] : free;
-            int first = from + task % rowTiles * tileRows;
-            int last = Math.min(to, first + tileRows);
-            tile(task / rowTiles, first, last, from, operand.slice(first - from, last - first), logits, partials);
-            scratch.add(logits);
+        // Neighbouring tasks share their weights, so that these are read once a chunk.
+        Compute.Scratch<float[]> scratch = new Compute.Scratch<>(() -> new float[Math.min(rows, tileRows) * TILE]);
+        compute.run(tiles * rowTiles, scratch, (logits, task) -> {
+            int first = task % rowTiles * tileRows;
+            int last = Math.min(rows, first + tileRows);
+            tile(task / rowTiles, first, from, operand.slice(first, last - first), logits, sums);
         });
-        Compute.shared().run(Math.ceilDiv(rows, tileRows), task -> {
-            for (int r = from + task * tileRows; r < Math.min(to, from + (task + 1) * tileRows); r++) {
-                merge(r, r - from, partials);
-            }
-        });
+        compute.each(rows, i -> merge(from + i, i, sums));
     }
 
-    /** Computes and reduces one tile of logits for rows {@code first} to {@code last - 1}. */
-    private void tile(int tile, int first, int last, int from, Operand x, float[] logits, Partials partials) {
+    /** One tile of logits for rows {@code first} and on of the chunk that begins at {@code from}. */
+    private void tile(int tile, int first, int from, Operand x, float[] logits, TileSums sums) {
         int start = tile * TILE;
         int width = TileSums.width(tile, head.vocabularySize());
-        head.projection().multiplyOutputs(start, start + width, x, Rows.of(logits, TILE, last - first));
-        TopCandidates best = kept == 0 ? null : new TopCandidates(kept);
-        for (int r = first; r < last; r++) {
-            int row = (r - first) * TILE;
-            int i = (r - from) * tiles + tile;
-            head.cap(logits, row, width);
-            partials.sums.take(r - from, tile, logits, row);
-            partials.better[i] = better(logits, row, width, targetLogits[r], targets[r] - start);
-            if (best != null && !Float.isNaN(partials.sums.max(r - from, tile))) {
-                best.clear();
-                best.offerAll(logits, row, width, start);
-                best.copyTo(partials.tokens, partials.logits, i * kept);
-            }
+        int count = x.rows().count();
+        head.projection().multiplyOutputs(start, start + width, x, Rows.of(logits, TILE, count));
+        TopCandidates best = candidates(kept);
+        for (int i = 0; i < count; i++) {
+            int r = from + first + i;
+            head.cap(logits, i * TILE, width);
+            sums.take(first + i, tile, logits, i * TILE, targets[r], targetLogits[r], best);
         }
-    }
-
-    /** Counts logits above the target's, or equal with a lower id; the target is number {@code at} of the tile. */
-    private static int better(float[] logits, int row, int width, float target, int at) {
-        int before = Math.clamp(at, 0, width);
-        return Kernels.countAtLeast(logits, row, before, target)
-                + Kernels.countAtLeast(logits, row + before, width - before, Math.nextUp(target));
     }
 
     /** Adds the tiles of a row, which is number {@code i} of its chunk. */
-    private void merge(int row, int i, Partials partials) {
-        logNormalizers[row] = partials.sums.logNormalizer(i);
+    private void merge(int row, int i, TileSums sums) {
+        logNormalizers[row] = sums.logNormalizer(i);
         logProbabilities[row] = targetLogits[row] - logNormalizers[row];
-        meanLogits[row] = partials.sums.meanLogit(i);
+        meanLogits[row] = sums.meanLogit(i);
+        ranks[row] = sums.rank(i);
         if (entropies != null) {
-            entropies[row] = partials.sums.entropy(i, logNormalizers[row]);
+            entropies[row] = sums.entropy(i, logNormalizers[row]);
         }
-        for (int tile = i * tiles; tile < (i + 1) * tiles; tile++) {
-            ranks[row] += partials.better[tile];
-        }
-        if (k > 0 && Double.isFinite(logNormalizers[row])) {
-            alternatives.set(row, best(i * tiles, partials));
+        TopCandidates best = candidates(k);
+        if (best != null && Double.isFinite(logNormalizers[row])) {
+            sums.offerKept(i, best);
+            alternatives.set(row, best.takeSorted(logNormalizers[row]));
         }
     }
 
-    private List<Candidate> best(int start, Partials partials) {
-        TopCandidates best = new TopCandidates(k);
-        for (int tile = 0; tile < tiles; tile++) {
-            int count = Math.min(kept, head.vocabularySize() - tile * TILE);
-            for (int i = (start + tile) * kept; i < (start + tile) * kept + count; i++) {
-                best.offer(partials.tokens[i], partials.logits[i]);
-            }
-        }
-        return best.takeSorted();
+    private static @Nullable TopCandidates candidates(int count) {
+        return count == 0 ? null : new TopCandidates(count);
     }
 }

@@ -4,7 +4,7 @@ import dev.causal4j.kernel.Kernels;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Sums that a softmax needs of each tile of logits. A row's tile of {@value #TILE} outputs is reduced to its maximum m
+ * What a softmax and a ranking need of each tile of logits. A row's tile of {@value #TILE} outputs is reduced to its maximum m
  * and the float sums of exp(logit - m) and of the logits, each in 16 lanes and a tree; tiles are added in double, in
  * the order of the vocabulary. Threads may add different tiles at once.
  */
@@ -18,14 +18,23 @@ final class TileSums {
     private final float[] sum; // [C, tiles]
     private final float[] logits; // [C, tiles], the sums of the logits themselves
     private final float @Nullable [] moment; // [C, tiles], sums of (logit - m) exp(logit - m)
+    private final int[] better; // [C, tiles], tokens before the target
+    private final int kept;
+    private final float[] keptLogits; // [C, tiles, kept]
+    private final int[] keptTokens; // [C, tiles, kept]
 
-    TileSums(int rows, int vocabularySize, boolean moments) {
+    /** @param kept candidates to keep of each tile */
+    TileSums(int rows, int vocabularySize, boolean moments, int kept) {
         this.vocabularySize = vocabularySize;
         this.tiles = tiles(vocabularySize);
         this.max = new float[rows * tiles];
         this.sum = new float[rows * tiles];
         this.logits = new float[rows * tiles];
         this.moment = moments ? new float[rows * tiles] : null;
+        this.better = new int[rows * tiles];
+        this.kept = kept;
+        this.keptLogits = new float[rows * tiles * kept];
+        this.keptTokens = new int[rows * tiles * kept];
     }
 
     static int tiles(int vocabularySize) {
@@ -49,6 +58,47 @@ final class TileSums {
         sum[i] = Kernels.expSum(numbers, offset, width, max[i]);
         if (moment != null) {
             moment[i] = Kernels.expMoment(numbers, offset, width, max[i]);
+        }
+    }
+
+    /** The same, and counts the tokens before the target and keeps the tile's best candidates. */
+    void take(
+            int row,
+            int tile,
+            float[] numbers,
+            int offset,
+            int target,
+            float targetLogit,
+            @Nullable TopCandidates best) {
+        take(row, tile, numbers, offset);
+        int width = width(tile, vocabularySize);
+        int i = row * tiles + tile;
+        int before = Math.clamp(target - tile * TILE, 0, width); // of equal logits the lower id comes first
+        better[i] = Kernels.countAtLeast(numbers, offset, before, targetLogit)
+                + Kernels.countAtLeast(numbers, offset + before, width - before, Math.nextUp(targetLogit));
+        if (best != null && !Float.isNaN(max[i])) {
+            best.clear();
+            best.offerAll(numbers, offset, width, tile * TILE);
+            best.copyTo(keptTokens, keptLogits, i * kept);
+        }
+    }
+
+    /** Tokens that come before the row's target. */
+    int rank(int row) {
+        int rank = 0;
+        for (int i = row * tiles; i < (row + 1) * tiles; i++) {
+            rank += better[i];
+        }
+        return rank;
+    }
+
+    /** Offers the candidates that were kept of the row's tiles. */
+    void offerKept(int row, TopCandidates best) {
+        for (int tile = 0; tile < tiles; tile++) {
+            int from = (row * tiles + tile) * kept;
+            for (int i = from; i < from + Math.min(kept, width(tile, vocabularySize)); i++) {
+                best.offer(keptTokens[i], keptLogits[i]);
+            }
         }
     }
 

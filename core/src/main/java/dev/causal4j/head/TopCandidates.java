@@ -81,10 +81,10 @@ final class TopCandidates {
     }
 
     /** Removes and returns all candidates, best first. */
-    List<Candidate> takeSorted() {
+    List<Candidate> takeSorted(double logNormalizer) {
         Candidate[] sorted = new Candidate[size];
         while (size > 0) {
-            sorted[size - 1] = new Candidate(tokens[0], logits[0]);
+            sorted[size - 1] = new Candidate(tokens[0], logits[0], logits[0] - logNormalizer);
             size--;
             sink(tokens[size], logits[size]);
         }

@@ -1,19 +1,22 @@
 package dev.causal4j.scoring;
 
-import dev.causal4j.generation.Prediction;
+import dev.causal4j.head.Prediction;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
 
 /**
- * The score of one text. Thread-safe while its array is not modified.
+ * The score of one text. Thread-safe while its array is not modified. Two are equal if they hold equal values.
  *
  * @param tokens the text, without its prefix
+ * @param pieces the text of each token: whole characters; empty strings for a model without a tokenizer
  * @param predictions of the scored tokens, in their order: all tokens, or all but the first if nothing precedes it
  * @param totals sums over the scored tokens
  */
-public record Score(int[] tokens, List<Prediction> predictions, Totals totals) {
+public record Score(int[] tokens, List<String> pieces, List<Prediction> predictions, Totals totals) {
     public Score {
+        pieces = List.copyOf(pieces);
         predictions = List.copyOf(predictions);
     }
 
@@ -21,6 +24,24 @@ public record Score(int[] tokens, List<Prediction> predictions, Totals totals) {
     public Optional<Prediction> prediction(int i) {
         int unscored = tokens.length - predictions.size();
         return i < unscored ? Optional.empty() : Optional.of(predictions.get(i - unscored));
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof Score that
+                && Arrays.equals(tokens, that.tokens)
+                && predictions.equals(that.predictions)
+                && totals.equals(that.totals);
+    }
+
+    @Override
+    public int hashCode() {
+        return Arrays.hashCode(tokens) * 31 + totals.hashCode();
+    }
+
+    @Override
+    public String toString() {
+        return "Score[" + tokens.length + " tokens, " + totals + "]";
     }
 
     /** Minus the natural logarithm of the scored tokens' probability. */

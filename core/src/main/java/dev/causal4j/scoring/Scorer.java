@@ -1,11 +1,14 @@
 package dev.causal4j.scoring;
 
+import dev.causal4j.InputException;
+import dev.causal4j.NonFiniteException;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.KVCache;
-import dev.causal4j.generation.Prediction;
+import dev.causal4j.head.Prediction;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.tokenizer.StreamingDecoder;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -13,6 +16,8 @@ import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
+import java.util.function.Supplier;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -35,7 +40,7 @@ public final class Scorer {
      * Scores one text.
      *
      * @throws IllegalStateException if the model has no tokenizer
-     * @throws IllegalArgumentException as {@link #score(List, ScoringOptions, ScoringListener)}
+     * @throws InputException as {@link #score(List, ScoringOptions, ScoringListener)}
      */
     public Score score(String text) {
         return score(text, ScoringOptions.DEFAULT);
@@ -43,18 +48,38 @@ public final class Scorer {
 
     /** The same with options. */
     public Score score(String text, ScoringOptions options) {
-        return score(List.of(request("", text)), options, ScoringListener.NONE).getFirst();
+        return score(List.of(text), options).getFirst();
+    }
+
+    /** Scores several texts; an {@link InputException} has the index of the text that cannot be scored. */
+    public List<Score> score(List<String> texts, ScoringOptions options) {
+        List<ScoringRequest> requests = new ArrayList<>(texts.size());
+        for (String text : texts) {
+            requests.add(named(texts.size(), requests.size(), () -> request("", text, options)));
+        }
+        return score(requests, options, ScoringListener.NONE);
     }
 
     /**
      * Encodes a text and a prefix, which is context only; an empty prefix means none.
      *
      * @throws IllegalStateException if the model has no tokenizer
-     * @throws IllegalArgumentException if there is nothing to score
+     * @throws InputException if there is nothing to score; {@link ScoringRequest#scorable} tells beforehand
      */
-    public ScoringRequest request(String prefix, String text) {
-        Tokenizer tokenizer = model.requireTokenizer();
-        return new ScoringRequest(tokenizer.encode(prefix), tokenizer.encode(text));
+    public ScoringRequest request(String prefix, String text, ScoringOptions options) {
+        return new ScoringRequest(encode(prefix, options), encode(text, options));
+    }
+
+    private int[] encode(String text, ScoringOptions options) {
+        return model.requireTokenizer().encode(text, options.specialTokens);
+    }
+
+    private static <T> T named(int inputs, int index, Supplier<T> work) {
+        try {
+            return work.get();
+        } catch (InputException e) {
+            throw inputs == 1 ? e : e.at(index);
+        }
     }
 
     /**
@@ -63,9 +88,10 @@ public final class Scorer {
      * tokens, the last what remains.
      *
      * @return one result for each request, in their order
-     * @throws IllegalArgumentException if a token is not in the vocabulary, a prefix is longer than the context, or the
-     *     stride is
-     * @throws ArithmeticException if a hidden vector or logit is not a number, naming the text, from 1, and the
+     * @throws InputException if a token is not in the vocabulary or a prefix is longer than the context; its index is that of
+     *     the request
+     * @throws IllegalArgumentException if the stride is longer than the context
+     * @throws NonFiniteException if a hidden vector or logit is not a number, naming the text, from 1, and the
      *     position
      * @throws CancellationException if this thread is interrupted (the flag stays set) or the listener returns false
      */
@@ -73,14 +99,11 @@ public final class Scorer {
         List<Window> windows = new ArrayList<>();
         List<@Nullable Prediction[]> predictions = new ArrayList<>();
         for (ScoringRequest request : requests) {
-            predictions.add(addWindows(predictions.size(), request, options, windows));
+            int text = predictions.size();
+            predictions.add(named(requests.size(), text, () -> addWindows(text, request, options, windows)));
         }
         new ScoringRun(model, options, model.newCache(), windows, listener).run();
-        List<Score> scores = new ArrayList<>(requests.size());
-        for (int i = 0; i < predictions.size(); i++) {
-            scores.add(score(requests.get(i).tokens(), predictions.get(i)));
-        }
-        return scores;
+        return scores(requests.stream().map(ScoringRequest::tokens).toList(), predictions);
     }
 
     private @Nullable Prediction[] addWindows(
@@ -89,8 +112,8 @@ public final class Scorer {
         int stride = options.strideFor(contextLength);
         int[] prefix = request.prefix();
         if (prefix.length > contextLength) {
-            throw new IllegalArgumentException("prefix: expected at most " + contextLength
-                    + " tokens, the context length, got " + prefix.length + "; shorten it");
+            throw new InputException("prefix: expected at most " + contextLength + " tokens, the context length, got "
+                    + prefix.length + "; shorten it");
         }
         int[] sequence = joined(prefix, request.tokens());
         model.head().checkTokens(sequence);
@@ -109,12 +132,14 @@ public final class Scorer {
 
     /** Ranks texts as continuations of a prompt; as {@link #rank(int[], List, ScoringOptions, ScoringListener)}. */
     public Ranking rank(String prompt, List<String> choices) {
-        Tokenizer tokenizer = model.requireTokenizer();
-        return rank(
-                tokenizer.encode(prompt),
-                choices.stream().map(tokenizer::encode).toList(),
-                ScoringOptions.DEFAULT,
-                ScoringListener.NONE);
+        return rank(prompt, choices, ScoringOptions.DEFAULT);
+    }
+
+    /** The same with options. */
+    public Ranking rank(String prompt, List<String> choices, ScoringOptions options) {
+        List<int[]> encoded =
+                choices.stream().map(choice -> encode(choice, options)).toList();
+        return rank(encode(prompt, options), encoded, options, ScoringListener.NONE);
     }
 
     /**
@@ -122,15 +147,15 @@ public final class Scorer {
      *
      * @param prompt at least one token; together with a choice at most one more than the context length
      * @param choices each at least one token
-     * @throws IllegalArgumentException if prompt or a choice is empty or too long, naming the choice, from 1, or a
-     *     token is not in the vocabulary
-     * @throws ArithmeticException as {@link #score(List, ScoringOptions, ScoringListener)}
+     * @throws InputException if prompt or a choice is empty or too long, naming the choice, from 1, or a token is not in the
+     *     vocabulary
+     * @throws NonFiniteException as {@link #score(List, ScoringOptions, ScoringListener)}
      * @throws CancellationException as there
      */
     public Ranking rank(int[] prompt, List<int[]> choices, ScoringOptions options, ScoringListener listener) {
         int most = model.decoder().config().contextLength() + 1;
         if (prompt.length == 0) {
-            throw new IllegalArgumentException("prompt: expected at least one token, got none");
+            throw new InputException("prompt: expected at least one token, got none");
         }
         model.head().checkTokens(prompt);
         List<Window> windows = new ArrayList<>();
@@ -138,12 +163,14 @@ public final class Scorer {
         for (int[] choice : choices) {
             int number = predictions.size() + 1;
             if (choice.length == 0) {
-                throw new IllegalArgumentException("choice " + number + ": expected at least one token, got none");
+                throw new InputException("choice " + number + ": expected at least one token, got none", number - 1);
             }
             int[] sequence = joined(prompt, choice);
             if (sequence.length > most) {
-                throw new IllegalArgumentException("choice " + number + ": expected at most " + most
-                        + " tokens with its prompt, got " + sequence.length + "; shorten one of them");
+                throw new InputException(
+                        "choice " + number + ": expected at most " + most + " tokens with its prompt, got "
+                                + sequence.length + "; shorten one of them",
+                        number - 1);
             }
             model.head().checkTokens(choice);
             @Nullable Prediction[] own = new Prediction[choice.length];
@@ -156,17 +183,13 @@ public final class Scorer {
             prefill(prompt, windows.isEmpty() ? 0 : prompt.length - 1, options, start);
             new ScoringRun(model, options, start, windows, listener).run();
         }
-        List<Score> scores = new ArrayList<>();
-        for (int i = 0; i < predictions.size(); i++) {
-            scores.add(score(choices.get(i), predictions.get(i)));
-        }
-        return new Ranking(scores);
+        return new Ranking(scores(choices, predictions));
     }
 
     private void prefill(int[] prompt, int length, ScoringOptions options, KVCache cache) {
         Activations activations = new Activations();
         while (cache.length() < length) {
-            int to = Math.min(length, cache.length() + options.batchRows());
+            int to = Math.min(length, cache.length() + options.batchRows);
             Batch batch = Batch.last(cache, Arrays.copyOfRange(prompt, cache.length(), to));
             batch.firstNotFinite(model.forward(batch, activations)).ifPresent(found -> {
                 throw found.error(found.position(), "the prompt");
@@ -180,6 +203,12 @@ public final class Scorer {
         return both;
     }
 
+    private List<Score> scores(List<int[]> texts, List<@Nullable Prediction[]> predictions) {
+        return IntStream.range(0, texts.size())
+                .mapToObj(i -> score(texts.get(i), predictions.get(i)))
+                .toList();
+    }
+
     private Score score(int[] tokens, @Nullable Prediction[] predicted) {
         List<Prediction> predictions = new ArrayList<>(predicted.length);
         double nll = 0;
@@ -188,16 +217,26 @@ public final class Scorer {
             Prediction prediction = Objects.requireNonNull(each);
             predictions.add(prediction);
             nll -= prediction.logProbability();
-            bytes += byteCount(prediction.token());
+            bytes += known(prediction.token())
+                    .map(t -> t.bytes(prediction.token()).length)
+                    .orElse(0);
         }
-        return new Score(tokens.clone(), predictions, new Totals(nll, predicted.length, bytes));
+        return new Score(tokens.clone(), pieces(tokens), predictions, new Totals(nll, predicted.length, bytes));
     }
 
-    /** Ids beyond the tokenizer belong to a padded vocabulary and have no bytes. */
-    private int byteCount(int token) {
-        Optional<Tokenizer> tokenizer = model.tokenizer();
-        return tokenizer.isPresent() && token < tokenizer.get().vocabularySize()
-                ? tokenizer.get().bytes(token).length
-                : 0;
+    private List<String> pieces(int[] tokens) {
+        Optional<StreamingDecoder> decoder = model.tokenizer().map(Tokenizer::decoder);
+        List<String> pieces = new ArrayList<>(tokens.length);
+        for (int token : tokens) {
+            pieces.add(
+                    known(token).flatMap(_ -> decoder).map(d -> d.accept(token)).orElse(""));
+        }
+        decoder.ifPresent(d -> pieces.add(pieces.removeLast() + d.finish()));
+        return pieces;
+    }
+
+    /** The tokenizer, if it has this token: ids beyond it belong to a padded vocabulary and have no bytes. */
+    private Optional<Tokenizer> known(int token) {
+        return model.tokenizer().filter(tokenizer -> token < tokenizer.vocabularySize());
     }
 }

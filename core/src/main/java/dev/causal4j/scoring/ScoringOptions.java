@@ -1,36 +1,43 @@
 package dev.causal4j.scoring;
 
-/**
- * Options of scoring. Immutable; made by {@link #builder()}.
- *
- * @param stride tokens that each window after the first scores, 1 to the context length C; each has at least C + 1 -
- *     stride tokens of context. 0, the default, means half the context. Smaller strides give more context and cost more
- * @param alternatives best candidates to return with each prediction
- * @param batchRows tokens in one forward; changes time and memory, never a score
- */
-public record ScoringOptions(int stride, int alternatives, int batchRows) {
+import dev.causal4j.tokenizer.SpecialTokens;
+
+/** Options of scoring. Immutable; made by {@link #builder()}. */
+public final class ScoringOptions {
     /** The defaults. */
     public static final ScoringOptions DEFAULT = builder().build();
 
-    public ScoringOptions {
-        atLeast(0, "stride", stride);
-        atLeast(0, "top", alternatives);
-        atLeast(1, "batch-rows", batchRows);
+    final int stride;
+    final int alternatives;
+    final int batchRows;
+    final SpecialTokens specialTokens;
+
+    private ScoringOptions(Builder builder) {
+        stride = atLeast(0, "stride", builder.stride);
+        alternatives = atLeast(0, "top", builder.alternatives);
+        batchRows = atLeast(1, "batch-rows", builder.batchRows);
+        specialTokens = builder.specialTokens;
     }
 
-    private static void atLeast(int least, String subject, int got) {
+    private static int atLeast(int least, String subject, int got) {
         if (got < least) {
             throw new IllegalArgumentException(subject + ": expected a whole number >= " + least + ", got " + got);
         }
+        return got;
     }
 
+    /** A builder with the defaults. */
     public static Builder builder() {
         return new Builder();
     }
 
     /** A builder that starts from these options. */
     public Builder toBuilder() {
-        return builder().stride(stride).alternatives(alternatives).batchRows(batchRows);
+        return builder()
+                .stride(stride)
+                .alternatives(alternatives)
+                .batchRows(batchRows)
+                .specialTokens(specialTokens);
     }
 
     /** The effective stride for a context length. */
@@ -47,21 +54,34 @@ public record ScoringOptions(int stride, int alternatives, int batchRows) {
         private int stride = 0;
         private int alternatives = 0;
         private int batchRows = 512;
+        private SpecialTokens specialTokens = SpecialTokens.PARSE;
 
         private Builder() {}
 
-        public Builder stride(int stride) {
-            this.stride = stride;
+        /**
+         * Tokens that each window after the first scores, 1 to the context length C; each has at least C + 1 - stride tokens
+         * of context. 0, the default, means half the context. Smaller strides give more context and cost more.
+         */
+        public Builder stride(int tokens) {
+            stride = tokens;
             return this;
         }
 
-        public Builder alternatives(int alternatives) {
-            this.alternatives = alternatives;
+        /** Best candidates to return with each prediction. */
+        public Builder alternatives(int count) {
+            alternatives = count;
             return this;
         }
 
-        public Builder batchRows(int batchRows) {
-            this.batchRows = batchRows;
+        /** Tokens in one forward; changes time and memory, never a score. */
+        public Builder batchRows(int rows) {
+            batchRows = rows;
+            return this;
+        }
+
+        /** What becomes of special tokens spelled out in a text; {@link SpecialTokens#AS_TEXT} for text of strangers. */
+        public Builder specialTokens(SpecialTokens how) {
+            specialTokens = how;
             return this;
         }
 
@@ -71,7 +91,7 @@ public record ScoringOptions(int stride, int alternatives, int batchRows) {
          * @throws IllegalArgumentException if a setting is out of its range
          */
         public ScoringOptions build() {
-            return new ScoringOptions(stride, alternatives, batchRows);
+            return new ScoringOptions(this);
         }
     }
 }

@@ -1,5 +1,7 @@
 package dev.causal4j.scoring;
 
+import dev.causal4j.InputException;
+
 /**
  * One text to score.
  *
@@ -10,16 +12,21 @@ public record ScoringRequest(int[] prefix, int[] tokens) {
     /**
      * Checks that at least one token can be scored.
      *
-     * @throws IllegalArgumentException if there is no token, or only one and no prefix
+     * @throws InputException if there is no token, or only one and no prefix
      */
     public ScoringRequest {
-        int least = prefix.length > 0 ? 1 : 2;
-        if (tokens.length < least) {
-            throw new IllegalArgumentException("text: expected at least "
+        if (!scorable(prefix, tokens)) {
+            int least = prefix.length > 0 ? 1 : 2;
+            throw new InputException("text: expected at least "
                     + (least == 2 ? "two tokens (the first has no prediction), got " : "one token, got ")
                     + (tokens.length == 0 ? "none" : "one")
                     + (least == 2 ? "; give a longer text or a prefix" : ""));
         }
+    }
+
+    /** Whether there is anything to score: a token, or two without a prefix. */
+    public static boolean scorable(int[] prefix, int[] tokens) {
+        return tokens.length >= (prefix.length > 0 ? 1 : 2);
     }
 
     /** A text without a prefix. */

@@ -1,18 +1,22 @@
 package dev.causal4j.scoring;
 
+import dev.causal4j.NonFiniteException;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.decoder.PagePool;
-import dev.causal4j.generation.Prediction;
+import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.Deque;
+import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.CancellationException;
+import java.util.stream.IntStream;
 
 /**
  * Computes windows: cuts them into chunks, packs these into forwards, and scores the rows that predict. Not
@@ -79,7 +83,7 @@ final class ScoringRun {
 
     private void step() {
         List<Batch.Chunk> chunks = new ArrayList<>();
-        int room = options.batchRows();
+        int room = options.batchRows;
         for (int i = 0; i < open.size() && room > 0; i++) {
             room -= add(open.get(i), room, chunks);
         }
@@ -119,7 +123,7 @@ final class ScoringRun {
                 * model.decoder().pool().pageBytes();
     }
 
-    private static ArithmeticException notFinite(Batch.NotFinite found, Open open) {
+    private static NonFiniteException notFinite(Batch.NotFinite found, Open open) {
         int position = open.window.position(open.cache.length() - found.position());
         return found.error(position, "text " + (open.window.text + 1));
     }
@@ -129,20 +133,16 @@ final class ScoringRun {
         if (hidden.count() == 0) {
             return;
         }
-        int[] targets = new int[hidden.count()];
-        int filled = 0;
+        IntStream.Builder targets = IntStream.builder();
         for (int c = 0; c < chunks.size(); c++) {
-            int count = chunks.get(c).wanted();
-            System.arraycopy(open.get(c).window.targets(count), 0, targets, filled, count);
-            filled += count;
+            Arrays.stream(open.get(c).window.targets(chunks.get(c).wanted())).forEach(targets);
         }
-        List<Prediction> predictions = Prediction.of(model.head(), hidden, targets, options.alternatives());
-        int taken = 0;
+        Iterator<Prediction> predictions = model.head()
+                .logProbabilities(hidden, targets.build().toArray(), false, options.alternatives)
+                .predictions()
+                .iterator();
         for (int c = 0; c < chunks.size(); c++) {
-            int count = chunks.get(c).wanted();
-            for (int i = 0; i < count; i++) {
-                open.get(c).window.accept(i, count, predictions.get(taken++));
-            }
+            open.get(c).window.accept(chunks.get(c).wanted(), predictions);
         }
     }
 

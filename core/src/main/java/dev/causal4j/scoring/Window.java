@@ -2,8 +2,9 @@ package dev.causal4j.scoring;
 
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.KVCache;
-import dev.causal4j.generation.Prediction;
+import dev.causal4j.head.Prediction;
 import java.util.Arrays;
+import java.util.Iterator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -48,7 +49,7 @@ final class Window {
     }
 
     /** How many of the last {@code fed} tokens predict one that this window scores. */
-    int predicting(int fed) {
+    private int predicting(int fed) {
         return Math.clamp(next + 1 - target, 0, fed);
     }
 
@@ -57,9 +58,11 @@ final class Window {
         return Arrays.copyOfRange(sequence, next + 1 - count, next + 1);
     }
 
-    /** Takes the i-th prediction of the last {@code count} fed tokens. */
-    void accept(int i, int count, Prediction prediction) {
-        predictions[next + 1 - count + i - scored] = prediction;
+    /** Takes the predictions of {@link #targets}. */
+    void accept(int count, Iterator<Prediction> made) {
+        for (int i = next + 1 - count; i < next + 1; i++) {
+            predictions[i - scored] = made.next();
+        }
     }
 
     /** Position in the sequence of the token fed so many tokens before the next one. */

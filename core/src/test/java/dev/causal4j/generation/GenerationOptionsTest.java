@@ -17,71 +17,21 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 class GenerationOptionsTest {
     @Test
-    void byDefaultTheModelsOwnDistributionIsSampled() {
-        GenerationOptions options = GenerationOptions.builder().build();
-        assertThat(options.maxNewTokens()).isEqualTo(128);
-        assertThat(options.temperature()).isEqualTo(1);
-        assertThat(options.logitRules()).isEmpty();
-        assertThat(options.stop()).isEmpty();
-        assertThat(options.seed()).isZero();
-    }
-
-    @Test
-    void eosIsTheModelsUnlessNamed() {
-        Set<Integer> modelEos = Set.of(7);
-        GenerationOptions.Builder builder = GenerationOptions.builder().maxNewTokens(9);
-        assertThat(builder.build().eosOr(modelEos)).containsExactly(7);
-        assertThat(builder.eos(Set.of(1, 2)).build().eosOr(modelEos)).containsExactlyInAnyOrder(1, 2);
-        assertThat(builder.eos(Set.of()).build().eosOr(modelEos)).isEmpty();
-        assertThat(builder.eos(Set.of(5)).build().stopRule(modelEos)).isEqualTo(new StopRule(Set.of(5), 9));
-    }
-
-    @Test
-    void rulesRunInTheOrderOfHuggingFaceHoweverTheyWereAdded() {
-        GenerationOptions options = everything().build();
-        assertThat(options.logitRules())
-                .extracting(LogitRule::subject)
-                .containsExactly(
-                        "logit-bias",
-                        "sequence-bias",
-                        "repetition-penalty",
-                        "no-repeat-ngram",
-                        "bad-words",
-                        "min-length",
-                        "min-new-tokens",
-                        "forced-bos",
-                        "forced-eos",
-                        "replace-non-finite",
-                        "temperature",
-                        "top-h",
-                        "top-k",
-                        "top-p",
-                        "min-p",
-                        "typical-p",
-                        "epsilon-cutoff",
-                        "eta-cutoff");
-    }
-
-    @Test
-    void aBuilderMadeFromOptionsMakesTheSameOptions() {
-        GenerationOptions options = everything().build();
-        assertThat(options.toBuilder().build()).isEqualTo(options);
-        assertThat(options.toBuilder().seed(6).build().seed()).isEqualTo(6);
-    }
-
-    @Test
-    void laterChangesToTheCallersCollectionsHaveNoEffect() {
+    void optionsAreCopiedWithAndWithoutChanges() {
         List<String> stop = new ArrayList<>(List.of("a"));
-        GenerationOptions options = GenerationOptions.builder().stop(stop).build();
+        GenerationOptions.Builder builder =
+                GenerationOptions.builder().stop(stop).seed(5);
+        GenerationOptions options = builder.build();
         stop.add("b");
-        assertThat(options.stop()).containsExactly("a");
-    }
-
-    @Test
-    void twoRulesOfOneKindAreRefused() {
-        assertRefused(
-                builder -> builder.topK(5).rules(new SamplingRule.TopK(1, 3)),
-                "rules: expected at most one of each kind, got a second top-k");
+        builder.seed(7).rule((_, _) -> {});
+        GenerationOptions other = options.toBuilder().seed(6).maxNewTokens(3).build();
+        assertThat(options.settings.stop).containsExactly("a");
+        assertThat(options.settings.rules).isEmpty();
+        assertThat(options.seed()).isEqualTo(5);
+        assertThat(options.maxNewTokens()).isEqualTo(128);
+        assertThat(other.settings.stop).containsExactly("a");
+        assertThat(other.seed()).isEqualTo(6);
+        assertThat(other.maxNewTokens()).isEqualTo(3);
     }
 
     @ParameterizedTest
@@ -137,34 +87,5 @@ class GenerationOptionsTest {
         assertThatThrownBy(builder::build)
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage(message);
-    }
-
-    /** All settings in force, and the remaining rules in the reverse of their order. */
-    private static GenerationOptions.Builder everything() {
-        return GenerationOptions.builder()
-                .maxNewTokens(20)
-                .minNewTokens(2)
-                .temperature(0.7)
-                .topK(50)
-                .topP(0.9)
-                .minP(0.05)
-                .typicalP(0.95)
-                .repetitionPenalty(1.2)
-                .noRepeatNgramSize(3)
-                .logitBias(Map.of(1, -1.0))
-                .stop(List.of("end"))
-                .eos(Set.of(0))
-                .logProbabilities(2)
-                .seed(5)
-                .rules(
-                        new SamplingRule.EtaCutoff(0.1),
-                        new SamplingRule.EpsilonCutoff(0.1),
-                        new SamplingRule.TopH(0.4),
-                        new ContextRule.ReplaceNonFinite(),
-                        new ContextRule.ForcedEos(0),
-                        new ContextRule.ForcedBos(0),
-                        new ContextRule.MinLength(4),
-                        new ContextRule.BadWords(List.of(List.of(2))),
-                        new ContextRule.SequenceBias(List.of(new ContextRule.BiasedSequence(List.of(1, 2), 3))));
     }
 }

@@ -3,11 +3,14 @@ package dev.causal4j.generation;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.causal4j.InputException;
+import dev.causal4j.NonFiniteException;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.head.CausalLMHead;
+import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.GPT2Config;
 import dev.causal4j.model.GPT2Shape;
@@ -25,7 +28,9 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Random;
 import java.util.Set;
+import java.util.concurrent.CancellationException;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -210,22 +215,21 @@ class GeneratorTest {
     }
 
     @Test
-    void anInterruptCancelsAllThatStillRuns() {
+    void anInterruptCancelsTheCall() {
         List<GenerationRequest> requests = List.of(
                 new GenerationRequest(prompt(3), sampled(1, 1).build()),
                 new GenerationRequest(prompt(4), sampled(50, 2).build()));
-        List<Generation> generations = generator.generate(requests, token -> {
-            if (token.sequence() == 1) {
-                Thread.currentThread().interrupt();
-            }
-            return true;
-        });
+        List<GeneratedToken> heard = new ArrayList<>();
+        assertThatThrownBy(() -> generator.generate(requests, token -> {
+                    Thread.currentThread().interrupt();
+                    return heard.add(token);
+                }))
+                .isInstanceOf(CancellationException.class)
+                .hasMessage("generation: cancelled with 1 of 2 sequences unfinished");
         assertThat(Thread.interrupted())
                 .as("the interrupt is left for the caller")
                 .isTrue();
-        assertThat(generations.get(0).finishReason()).isEqualTo(FinishReason.LENGTH);
-        assertThat(generations.get(1).finishReason()).isEqualTo(FinishReason.CANCELLED);
-        assertThat(generations.get(1).tokens()).hasSize(1);
+        assertThat(heard).hasSize(2);
     }
 
     @Test
@@ -306,7 +310,9 @@ class GeneratorTest {
             int last = generation.promptTokens().length - 1;
             Rows predicting = new Rows(hidden.data(), hidden.start(last), hidden.stride(), 12);
             assertThat(generation.predictions())
-                    .isEqualTo(Prediction.of(model.head(), predicting, generation.tokens(), i == 0 ? 4 : 0));
+                    .isEqualTo(model.head()
+                            .logProbabilities(predicting, generation.tokens(), false, i == 0 ? 4 : 0)
+                            .predictions());
         }
         assertThat(generations.get(0).tokens())
                 .as("asking changes nothing")
@@ -331,7 +337,7 @@ class GeneratorTest {
         int[] prompt = {1, 2, 3, 4, 5, 6};
         assertThatThrownBy(() ->
                         new Generator(damaged).generate(prompt, sampled(2, 1).build()))
-                .isInstanceOf(ArithmeticException.class)
+                .isInstanceOf(NonFiniteException.class)
                 .hasMessageStartingWith("logits: expected finite numbers, got a hidden vector with NaN at position 5;");
     }
 
@@ -358,19 +364,77 @@ class GeneratorTest {
                         .mapToObj(c -> Character.toString(c) + "\0never")
                         .toList())
                 .build();
-        for (boolean byInterrupt : new boolean[] {false, true}) {
-            int[] heard = {0};
-            Generation cancelled = texts.generate("abc", options, token -> {
-                boolean last = ++heard[0] == 10;
-                if (last && byInterrupt) {
-                    Thread.currentThread().interrupt();
-                }
-                return !last || byInterrupt;
-            });
-            assertThat(Thread.interrupted()).isEqualTo(byInterrupt);
-            assertThat(cancelled.finishReason()).isEqualTo(FinishReason.CANCELLED);
-            assertThat(cancelled.text()).isEqualTo(bytes().decode(cancelled.tokens()));
+        int[] heard = {0};
+        Generation cancelled = texts.generate("abc", options, _ -> ++heard[0] < 10);
+        assertThat(cancelled.finishReason()).isEqualTo(FinishReason.CANCELLED);
+        assertThat(cancelled.text()).isEqualTo(bytes().decode(cancelled.tokens()));
+        assertThat(cancelled.pieces()).hasSize(10);
+    }
+
+    @Test
+    void aStreamMakesTokensAsTheyAreTakenAndEndsWhenItIsClosed() throws IOException {
+        Generator texts = new Generator(model(Optional.of(bytes()), OptionalInt.empty(), Set.of()));
+        GenerationOptions options = sampled(20, 4).build();
+        Generation whole = texts.generate("abc", options);
+        try (Stream<GeneratedToken> stream = texts.stream("abc", options)) {
+            assertThat(stream.map(GeneratedToken::text).toList()).isEqualTo(whole.pieces());
         }
+        try (Stream<GeneratedToken> stream = texts.stream("abc", options)) {
+            assertThat(stream.limit(3).mapToInt(GeneratedToken::token).toArray())
+                    .containsExactly(Arrays.copyOf(whole.tokens(), 3));
+        }
+    }
+
+    @Test
+    void severalTextsAreGeneratedAtOnceAndABadOneIsNamed() throws IOException {
+        Generator texts = new Generator(model(Optional.of(bytes()), OptionalInt.empty(), Set.of()));
+        GenerationOptions options = sampled(5, 4).build();
+        List<Generation> both = texts.generate(List.of("abc", "de"), options);
+        assertThat(both).containsExactly(texts.generate("abc", options), texts.generate("de", options));
+        assertThat(both.getFirst())
+                .hasSameHashCodeAs(texts.generate("abc", options))
+                .isNotEqualTo(both.getLast());
+        assertThat(both.getFirst().toString())
+                .contains("5 tokens", both.getFirst().text());
+        assertThatThrownBy(() -> texts.generate(List.of("abc", "x".repeat(CONTEXT + 1)), options))
+                .isInstanceOfSatisfying(
+                        InputException.class, e -> assertThat(e.index()).isEqualTo(1))
+                .hasMessageStartingWith("input 2: prompt: expected at most 96 tokens");
+    }
+
+    @Test
+    void aPromptThatIsTooLongLosesItsLeftEndIfThatIsAsked() {
+        GenerationOptions options = sampled(6, 1).truncatePrompt(true).build();
+        int[] longer = prompt(CONTEXT + 20);
+        Generation generation = generator.generate(longer, options);
+        assertThat(generation.promptTokens())
+                .containsExactly(Arrays.copyOfRange(longer, 26, longer.length))
+                .hasSize(CONTEXT - 6);
+        assertThat(generation.tokens()).hasSize(6);
+        Generation most = generator.generate(
+                longer, options.toBuilder().maxNewTokens(Integer.MAX_VALUE).build());
+        assertThat(most.promptTokens()).hasSize(CONTEXT / 2);
+        assertThat(most.tokens()).hasSize(CONTEXT / 2 + 1);
+        assertThat(generator.generate(prompt(CONTEXT), options).promptTokens()).hasSize(CONTEXT);
+    }
+
+    @Test
+    void moreSequencesThanCachesHaveRoomForWaitInTheirOrder() {
+        GPT2Shape shape = GPT2Shape.of(4096, 256, 3, 4); // 24 MB of keys and values in a full context
+        CausalLM wide = CausalLM.create(GPT2Config.of(shape, VOCABULARY), 5, DType.F32);
+        GenerationOptions options = sampled(4095, 1).build();
+        List<GenerationRequest> requests = IntStream.range(0, 25)
+                .mapToObj(i -> new GenerationRequest(prompt(1 + i), options))
+                .toList();
+        List<Integer> first = new ArrayList<>();
+        new Generator(wide).generate(requests, token -> {
+            if (!first.contains(token.sequence())) {
+                first.add(token.sequence());
+            }
+            return false;
+        });
+        assertThat(first)
+                .containsExactlyElementsOf(IntStream.range(0, 25).boxed().toList());
     }
 
     /** A vocabulary of the 256 bytes alone. */

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.kernel.CounterRandom;
+import java.util.Arrays;
 import org.junit.jupiter.api.Test;
 
 class GumbelNoiseTest {
@@ -42,11 +43,12 @@ class GumbelNoiseTest {
         int n = 5000; // several tasks
         float[] logits = SamplerTest.normals(n);
         logits[77] = Float.NEGATIVE_INFINITY;
-        Candidates candidates = new Candidates(n);
+        Candidates candidates = new Candidates(n, Compute.shared());
         int threads = Compute.shared().threads();
         try {
             for (int position = 0; position < 200; position++) {
-                candidates.take(logits);
+                System.arraycopy(logits, 0, candidates.row, 0, n);
+                candidates.start();
                 int best = 0;
                 double largest = Double.NEGATIVE_INFINITY;
                 for (int id = 0; id < n; id++) {
@@ -67,8 +69,10 @@ class GumbelNoiseTest {
 
     @Test
     void oneCandidateOfHugeSizeIsDrawn() {
-        Candidates candidates = new Candidates(3);
-        candidates.take(new float[] {-Float.MAX_VALUE, Float.NEGATIVE_INFINITY, Float.NEGATIVE_INFINITY});
+        Candidates candidates = new Candidates(3, Compute.shared());
+        Arrays.fill(candidates.row, Float.NEGATIVE_INFINITY);
+        candidates.row[0] = -Float.MAX_VALUE;
+        candidates.start();
         assertThat(GumbelNoise.draw(candidates, 1, 1)).isZero();
     }
 }

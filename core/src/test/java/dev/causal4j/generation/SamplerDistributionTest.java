@@ -66,7 +66,9 @@ class SamplerDistributionTest {
         int[] counts = new int[LOGITS.length];
         GenerationOptions.Builder options = GenerationOptions.builder();
         for (int seed = 0; seed < 50_000; seed++) {
-            counts[new Sampler(options.seed(seed).build(), Set.of(), 0, LOGITS.length).next(LOGITS, 0, TOKENS, 30)]++;
+            counts[
+                    SamplerTest.sampler(options.seed(seed).build(), Set.of(), 0, LOGITS.length)
+                            .next(LOGITS, 0, TOKENS, 30)]++;
         }
         assertThat(chiSquared(counts, exact)).isLessThan(critical(6));
     }
@@ -101,7 +103,7 @@ class SamplerDistributionTest {
     }
 
     private static double chiSquared(GenerationOptions.Builder options, float[] logits, double[] exact) {
-        Sampler sampler = new Sampler(options.seed(2026).build(), Set.of(), 0, logits.length);
+        Sampler sampler = SamplerTest.sampler(options.seed(2026).build(), Set.of(), 0, logits.length);
         int[] counts = new int[logits.length];
         for (int position = 0; position < DRAWS; position++) {
             counts[sampler.next(logits, 0, TOKENS, position)]++;

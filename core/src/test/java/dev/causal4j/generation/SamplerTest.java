@@ -3,8 +3,9 @@ package dev.causal4j.generation;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.causal4j.NonFiniteException;
+import dev.causal4j.compute.Compute;
 import dev.causal4j.kernel.CounterRandom;
-import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
@@ -80,17 +81,17 @@ class SamplerTest {
         GenerationOptions options =
                 options().seed(11).temperature(0.8).topP(0.95).build();
         float[] logits = normals(100);
-        Sampler busy = new Sampler(options, Set.of(), 5, 100);
+        Sampler busy = sampler(options, Set.of(), 5, 100);
         int[] inOrder = new int[200];
         for (int position = 0; position < 200; position++) {
             inOrder[position] = busy.next(logits, 0, NO_TOKENS, position);
         }
         // Backwards, with a fresh sampler, another prompt length and other rows in between.
-        Sampler other = new Sampler(options, Set.of(1), 0, 100);
+        Sampler other = sampler(options, Set.of(1), 0, 100);
         for (int position = 199; position >= 0; position--) {
             other.next(new float[100], 0, NO_TOKENS, 7);
             assertThat(other.next(logits, 0, NO_TOKENS, position)).isEqualTo(inOrder[position]);
-            assertThat(new Sampler(options, Set.of(), position, 100).next(logits, 0, NO_TOKENS, position))
+            assertThat(sampler(options, Set.of(), position, 100).next(logits, 0, NO_TOKENS, position))
                     .isEqualTo(inOrder[position]);
         }
     }
@@ -100,8 +101,8 @@ class SamplerTest {
         float[] logits = normals(100);
         int sameSeed = 0;
         int samePosition = 0;
-        Sampler first = new Sampler(options().seed(1).build(), Set.of(), 0, 100);
-        Sampler second = new Sampler(options().seed(2).build(), Set.of(), 0, 100);
+        Sampler first = sampler(options().seed(1).build(), Set.of(), 0, 100);
+        Sampler second = sampler(options().seed(2).build(), Set.of(), 0, 100);
         for (int position = 0; position < 500; position++) {
             int choice = first.next(logits, 0, NO_TOKENS, position);
             sameSeed += choice == first.next(logits, 0, NO_TOKENS, position + 1) ? 1 : 0;
@@ -114,7 +115,7 @@ class SamplerTest {
 
     @Test
     void seededChoicesStayTheSameForever() {
-        Sampler sampler = new Sampler(options().seed(42).build(), Set.of(), 0, 26);
+        Sampler sampler = sampler(options().seed(42).build(), Set.of(), 0, 26);
         float[] flat = new float[26];
         StringBuilder text = new StringBuilder();
         for (int position = 0; position < 26; position++) {
@@ -133,7 +134,7 @@ class SamplerTest {
 
     @Test
     void theRowAtTheOffsetIsRead() {
-        Sampler sampler = new Sampler(options().temperature(0).build(), Set.of(), 0, 3);
+        Sampler sampler = sampler(options().temperature(0).build(), Set.of(), 0, 3);
         float[] rows = {9, 0, 0, 0, 0, 1, 0, 1, 0, 9};
         assertThat(sampler.next(rows, 0, NO_TOKENS, 0)).isZero();
         assertThat(sampler.next(rows, 3, NO_TOKENS, 0)).isEqualTo(2);
@@ -142,45 +143,11 @@ class SamplerTest {
     }
 
     @Test
-    void noRuleChangesTheCallersLogitsOrTokens() {
-        List<LogitRule> rules = List.of(
-                new ContextRule.LogitBias(Map.of(1, 3.0)),
-                new ContextRule.SequenceBias(List.of(new ContextRule.BiasedSequence(List.of(1, 0), 3))),
-                new ContextRule.RepetitionPenalty(2),
-                new ContextRule.NoRepeatNgram(1),
-                new ContextRule.BadWords(List.of(List.of(1))),
-                new ContextRule.MinLength(10),
-                new ContextRule.MinNewTokens(10),
-                new ContextRule.ForcedBos(1),
-                new ContextRule.ForcedEos(1),
-                new ContextRule.ReplaceNonFinite(),
-                new SamplingRule.Temperature(0.5),
-                new SamplingRule.TopH(0.3),
-                new SamplingRule.TopK(1),
-                new SamplingRule.TopP(0.5),
-                new SamplingRule.MinP(0.5),
-                new SamplingRule.TypicalP(0.5),
-                new SamplingRule.EpsilonCutoff(0.3),
-                new SamplingRule.EtaCutoff(0.3));
-        for (LogitRule rule : rules) {
-            for (int length : new int[] {1, 3}) {
-                float[] logits = {0.5f, 2, 1, BANNED};
-                int[] tokens = {1, 2, 1};
-                GenerationOptions options =
-                        options().maxNewTokens(3).rules(rule).build();
-                new Sampler(options, Set.of(2), 1, 4).next(logits, 0, tokens, length);
-                assertThat(logits).as("after %s", rule).containsExactly(0.5f, 2, 1, BANNED);
-                assertThat(tokens).as("after %s", rule).containsExactly(1, 2, 1);
-            }
-        }
-    }
-
-    @Test
     void biasComesBeforeRepetitionPenalty() {
         // (1 - 2) * 2 = -2 loses against -1.7; penalty first would give 1 / 2 - 2 = -1.5.
         GenerationOptions.Builder options =
                 options().temperature(0).repetitionPenalty(2).logitBias(Map.of(0, -2.0));
-        Sampler sampler = new Sampler(options.build(), Set.of(), 1, 2);
+        Sampler sampler = sampler(options.build(), Set.of(), 1, 2);
         assertThat(sampler.next(new float[] {1, -1.7f}, 0, new int[] {0}, 1)).isEqualTo(1);
     }
 
@@ -202,31 +169,26 @@ class SamplerTest {
         GenerationOptions.Builder options =
                 options().temperature(0).minNewTokens(2).maxNewTokens(9);
         float[] logits = {3, 2, 1};
-        Sampler modelEos = new Sampler(options.build(), Set.of(0), 5, 3);
+        Sampler modelEos = sampler(options.build(), Set.of(0), 5, 3);
         assertThat(modelEos.next(logits, 0, NO_TOKENS, 6)).isEqualTo(1);
         assertThat(modelEos.next(logits, 0, NO_TOKENS, 7)).isZero();
-        Sampler ownEos = new Sampler(options.eos(Set.of(1)).build(), Set.of(0), 5, 3);
+        Sampler ownEos = sampler(options.eos(Set.of(1)).build(), Set.of(0), 5, 3);
         assertThat(ownEos.next(logits, 0, NO_TOKENS, 5)).isZero();
     }
 
     @Test
     void anEosOutsideTheVocabularyIsNoMatter() {
         GenerationOptions options = options().minNewTokens(2).build();
-        assertThat(new Sampler(options, Set.of(50256), 0, 3).next(new float[3], 0, NO_TOKENS, 0))
+        assertThat(sampler(options, Set.of(50256), 0, 3).next(new float[3], 0, NO_TOKENS, 0))
                 .isBetween(0, 2);
     }
 
     @Test
     void aRuleThatNamesATokenOutsideTheVocabularyIsRefused() {
         GenerationOptions options = options().logitBias(Map.of(5, 1.0)).build();
-        assertThatThrownBy(() -> new Sampler(options, Set.of(), 0, 5))
+        assertThatThrownBy(() -> sampler(options, Set.of(), 0, 5))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("logit-bias: expected token ids below the vocabulary size (5), got 5");
-        GenerationOptions badWords = options()
-                .rules(new ContextRule.BadWords(List.of(List.of(1), List.of(2, 8))))
-                .build();
-        assertThatThrownBy(() -> new Sampler(badWords, Set.of(), 0, 5))
-                .hasMessage("bad-words: expected token ids below the vocabulary size (5), got 8");
     }
 
     @Test
@@ -235,21 +197,14 @@ class SamplerTest {
         logits[17] = Float.NaN;
         logits[18] = Float.POSITIVE_INFINITY;
         for (double temperature : new double[] {0, 1}) {
-            Sampler sampler = new Sampler(options().temperature(temperature).build(), Set.of(), 0, 20);
+            Sampler sampler = sampler(options().temperature(temperature).build(), Set.of(), 0, 20);
             assertThatThrownBy(() -> sampler.next(logits, 0, NO_TOKENS, 4))
-                    .isInstanceOf(ArithmeticException.class)
+                    .isInstanceOf(NonFiniteException.class)
                     .hasMessage("logits: expected finite numbers, got NaN at token id 17 (position 4)");
         }
-        Sampler sampler = new Sampler(options().build(), Set.of(), 0, 2);
+        Sampler sampler = sampler(options().build(), Set.of(), 0, 2);
         assertThatThrownBy(() -> sampler.next(logits, 18, NO_TOKENS, 4))
                 .hasMessage("logits: expected finite numbers, got Infinity at token id 0 (position 4)");
-    }
-
-    @Test
-    void nonFiniteLogitsAreReplacedOnRequest() {
-        GenerationOptions.Builder options = options().rules(new ContextRule.ReplaceNonFinite());
-        assertThat(choices(options, Float.NaN, BANNED, 0)).containsExactlyInAnyOrder(0, 2);
-        assertThat(choices(options, Float.NaN, Float.POSITIVE_INFINITY, 0)).containsOnly(1);
     }
 
     @Test
@@ -259,17 +214,40 @@ class SamplerTest {
                     .temperature(temperature)
                     .logitBias(Map.of(0, Double.NEGATIVE_INFINITY))
                     .noRepeatNgramSize(1)
-                    .rules(new ContextRule.MinLength(50))
+                    .rule((logits, _) -> logits[2] = BANNED)
                     .build();
-            Sampler sampler = new Sampler(options, Set.of(), 0, 3);
+            Sampler sampler = sampler(options, Set.of(), 0, 3);
             assertThatThrownBy(() -> sampler.next(new float[3], 0, new int[] {1, 2}, 2))
                     .isInstanceOf(IllegalStateException.class)
                     .hasMessage(
                             "no-repeat-ngram: expected to leave a token to choose, got all of them banned (position 2)");
             assertThatThrownBy(() -> sampler.next(new float[] {BANNED, BANNED, BANNED}, 0, new int[] {1, 2}, 2))
-                    .isInstanceOf(ArithmeticException.class)
+                    .isInstanceOf(NonFiniteException.class)
                     .hasMessage("logits: expected a finite number, got -Infinity for every token (position 2)");
         }
+    }
+
+    @Test
+    void aRuleOfAUserRunsAfterTheOthersAndBeforeGreedyAndSampledChoice() {
+        for (double temperature : new double[] {0, 1}) {
+            GenerationOptions.Builder options = options()
+                    .temperature(temperature)
+                    .logitBias(Map.of(0, 100.0))
+                    .rule((logits, soFar) -> {
+                        assertThat(logits[0]).isEqualTo(100);
+                        logits[soFar.token(soFar.length() - 1)] = BANNED;
+                    })
+                    .rule((logits, _) -> logits[2] += logits[0] == BANNED ? 50 : 0);
+            float[] logits = {0, 5, 2};
+            Sampler sampler = sampler(options.build(), Set.of(), 1, 3);
+            assertThat(sampler.next(logits, 0, new int[] {0}, 1)).isEqualTo(2);
+            assertThat(sampler.next(logits, 0, new int[] {2}, 1)).isZero();
+            assertThat(logits).as("are left unchanged").containsExactly(0, 5, 2);
+        }
+    }
+
+    static Sampler sampler(GenerationOptions options, Set<Integer> eos, int promptLength, int vocabularySize) {
+        return new Sampler(options, eos, promptLength, new Candidates(vocabularySize, Compute.shared()));
     }
 
     static GenerationOptions.Builder options() {
@@ -294,7 +272,7 @@ class SamplerTest {
 
     /** The distinct choices at 1000 positions. */
     private static Set<Integer> choices(GenerationOptions.Builder options, float... logits) {
-        Sampler sampler = new Sampler(options.build(), Set.of(), 0, logits.length);
+        Sampler sampler = sampler(options.build(), Set.of(), 0, logits.length);
         Set<Integer> choices = new TreeSet<>();
         for (int position = 0; position < NO_TOKENS.length; position++) {
             choices.add(sampler.next(logits, 0, NO_TOKENS, position));

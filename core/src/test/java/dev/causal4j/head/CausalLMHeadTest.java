@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.causal4j.NonFiniteException;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
@@ -73,9 +74,7 @@ class CausalLMHeadTest {
         f32.embed(all, a);
         int8.embed(all, b);
         assertThat(meanSquare(a.data(), b.data())).isPositive().isLessThan(1e-3);
-        assertThat(meanSquare(f32.logits(a, all), int8.logits(a, all)))
-                .isPositive()
-                .isLessThan(1e-2);
+        assertThat(meanSquare(logits(f32, a), logits(int8, a))).isPositive().isLessThan(1e-2);
     }
 
     private static double meanSquare(float[] a, float[] b) {
@@ -122,12 +121,12 @@ class CausalLMHeadTest {
         assertThat(head.logits(hidden, 0)).hasSize(67).doesNotContain(0f);
         List<Candidate> all = head.topK(hidden, 0, 1000);
         assertThat(all).hasSize(67);
-        assertThat(all.getFirst()).isEqualTo(new Candidate(0, -1));
-        assertThat(all.getLast()).isEqualTo(new Candidate(66, -67));
+        assertThat(all.getFirst()).matches(each -> each.token() == 0 && each.logit() == -1);
+        assertThat(all.getLast()).matches(each -> each.token() == 66 && each.logit() == -67);
     }
 
     @Test
-    void logitsOfLastChosenAndAllRowsAgree() {
+    void logitsOfOneAndAllRowsAgree() {
         Random random = new Random(3);
         CausalLMHead head = CausalLMHead.tied(random(random, 131, 35));
         float[] hidden = new float[7 * 35];
@@ -135,14 +134,7 @@ class CausalLMHeadTest {
             hidden[i] = (float) random.nextGaussian();
         }
         Rows rows = Rows.of(hidden, 35, 7);
-        float[] all = new float[7 * 131];
-        head.logits(rows, Rows.of(all, 131, 7));
-        int[] from = {6, 0, 3, 3};
-        float[] chosen = head.logits(rows, from);
-        for (int i = 0; i < from.length; i++) {
-            assertThat(Arrays.copyOfRange(chosen, i * 131, (i + 1) * 131))
-                    .containsExactly(Arrays.copyOfRange(all, from[i] * 131, (from[i] + 1) * 131));
-        }
+        float[] all = logits(head, rows);
         assertThat(head.logits(rows, 6)).containsExactly(Arrays.copyOfRange(all, 6 * 131, 7 * 131));
     }
 
@@ -156,12 +148,20 @@ class CausalLMHeadTest {
         CausalLMHead head =
                 CausalLMHead.tied(Matrix.of(Device.shared(), DType.F32, 500, 1, (n, row) -> row[0] = few[n]));
         Rows hidden = Rows.of(new float[] {1}, 1, 1);
+        double z = Math.log(
+                IntStream.range(0, 500).mapToDouble(i -> Math.exp(few[i])).sum());
         List<Candidate> sorted = IntStream.range(0, 500)
-                .mapToObj(token -> new Candidate(token, few[token]))
+                .mapToObj(token -> new Candidate(token, few[token], few[token] - z))
                 .sorted(Comparator.comparingDouble(Candidate::logit).reversed().thenComparingInt(Candidate::token))
                 .toList();
         for (int k : new int[] {1, 2, 99, 100, 101, 499, 500}) {
-            assertThat(head.topK(hidden, 0, k)).isEqualTo(sorted.subList(0, k));
+            List<Candidate> top = head.topK(hidden, 0, k);
+            assertThat(top)
+                    .usingElementComparator(
+                            Comparator.comparingInt(Candidate::token).thenComparingDouble(Candidate::logit))
+                    .isEqualTo(sorted.subList(0, k));
+            assertThat(top.getLast().logProbability())
+                    .isCloseTo(sorted.get(k - 1).logProbability(), within(1e-6));
         }
     }
 
@@ -177,8 +177,8 @@ class CausalLMHeadTest {
     void topKNamesALogitThatIsNotANumber() {
         CausalLMHead head = CausalLMHead.tied(matrix(new float[][] {{1}, {Float.NaN}, {2}}));
         assertThatThrownBy(() -> head.topK(Rows.of(new float[] {1}, 1, 1), 0, 2))
-                .isInstanceOf(ArithmeticException.class)
-                .hasMessage("logits: expected numbers, got NaN at token id 1");
+                .isInstanceOf(NonFiniteException.class)
+                .hasMessage("logits of row 0: expected numbers, got NaN at token id 1");
     }
 
     @Test
@@ -203,7 +203,17 @@ class CausalLMHeadTest {
         assertThatThrownBy(() -> head.withSoftCap(Float.NaN)).isInstanceOf(IllegalArgumentException.class);
         Rows one = Rows.of(new float[2], 2, 1);
         assertThatThrownBy(() -> head.topK(one, 0, 0)).hasMessage("k: expected at least 1, got 0");
+        assertThatThrownBy(() -> head.logits(one, Rows.of(new float[6], 3, 2)))
+                .hasMessage("logits: expected 1 rows, as hidden has, got 2");
+        assertThatThrownBy(() -> head.logits(Rows.of(new float[4], 2, 2), new Rows(new float[6], 0, 3, 1)))
+                .hasMessage("logits: expected 2 rows, as hidden has, got 1");
         assertThatThrownBy(() -> head.logits(one, 1)).isInstanceOf(IndexOutOfBoundsException.class);
+    }
+
+    private static float[] logits(CausalLMHead head, Rows hidden) {
+        float[] logits = new float[hidden.count() * head.vocabularySize()];
+        head.logits(hidden, Rows.of(logits, head.vocabularySize(), hidden.count()));
+        return logits;
     }
 
     private static Matrix matrix(float[][] rows) {

@@ -56,7 +56,7 @@ class HeadProcessTest {
                 Gradient gradient = Gradient.of(Device.shared(), head.projection());
                 LossOptions options =
                         LossOptions.DEFAULT.withLabelSmoothing(0.1).withZLoss(1e-3);
-                Loss loss = head.lossAndGradients(hidden, targets, options, dHidden, gradient);
+                Loss loss = head.lossAndGradients(hidden, targets, options, dHidden, gradient, new LossScratch());
                 StringBuilder all = new StringBuilder().append(loss).append(scores.alternatives());
                 for (int r = 0; r < 139; r++) {
                     all.append(scores.logProbabilities()[r]).append(scores.ranks()[r]);
@@ -100,7 +100,8 @@ class HeadProcessTest {
             LogProbabilities scores = head.logProbabilities(hidden, targets, true, 5);
             Rows dHidden = Rows.of(new float[1024 * 2], 2, 1024);
             Gradient gradient = Gradient.of(Device.shared(), head.projection());
-            Loss loss = head.lossAndGradients(hidden, targets, LossOptions.DEFAULT, dHidden, gradient);
+            Loss loss =
+                    head.lossAndGradients(hidden, targets, LossOptions.DEFAULT, dHidden, gradient, new LossScratch());
             System.out.println("scored " + scores.ranks().length + ", trained " + loss.targets());
         }
     }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.causal4j.NonFiniteException;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.tensor.DType;
@@ -113,6 +114,23 @@ class LogProbabilitiesTest {
     }
 
     @Test
+    void logitsInHandGiveTheSameBits() {
+        CausalLMHead head = Fixture.head(DType.BF16, 1300, 37, 4).withSoftCap(5);
+        Rows hidden = Fixture.rows(11, 37, 7);
+        int[] targets = Fixture.tokens(11, 1300, 8);
+        Rows logits = Rows.of(new float[11 * 1300], 1300, 11);
+        head.logits(hidden, logits);
+        for (int k : new int[] {0, 3, 700}) {
+            assertThat(head.logProbabilitiesOf(logits, targets, k).predictions())
+                    .isEqualTo(head.logProbabilities(hidden, targets, false, k).predictions());
+        }
+        logits.data()[2 * 1300 + 600] = Float.NaN;
+        assertThatThrownBy(() -> head.logProbabilitiesOf(logits, targets, 3))
+                .isInstanceOf(NonFiniteException.class)
+                .hasMessage("logits of row 2: expected numbers, got NaN at token id 600");
+    }
+
+    @Test
     void noRowsGiveNothing() {
         LogProbabilities none =
                 Fixture.head(DType.F32, 5, 3, 1).logProbabilities(Rows.of(new float[0], 3, 0), new int[0]);
@@ -140,20 +158,20 @@ class LogProbabilitiesTest {
         hidden.data()[270 * 4 + 2] = Float.NaN;
         hidden.data()[280 * 4] = Float.POSITIVE_INFINITY;
         assertThatThrownBy(() -> head.logProbabilities(hidden, new int[300]))
-                .isInstanceOf(ArithmeticException.class)
+                .isInstanceOf(NonFiniteException.class)
                 .hasMessage("hidden row 270: expected finite numbers, got NaN at index 2");
         Rows one = Rows.of(new float[] {1}, 1, 1);
         for (float bad : new float[] {Float.NaN, Float.POSITIVE_INFINITY}) {
             CausalLMHead broken = CausalLMHead.tied(
                     Matrix.of(Device.shared(), DType.F32, 700, 1, (n, row) -> row[0] = n == 650 ? bad : 1));
             assertThatThrownBy(() -> broken.logProbabilities(one, new int[] {0}, true, 3))
-                    .isInstanceOf(ArithmeticException.class)
+                    .isInstanceOf(NonFiniteException.class)
                     .hasMessage("logits of row 0: expected numbers, got " + bad + " at token id 650");
         }
         CausalLMHead none = CausalLMHead.tied(
                 Matrix.of(Device.shared(), DType.F32, 3, 1, (n, row) -> row[0] = Float.NEGATIVE_INFINITY));
         assertThatThrownBy(() -> none.logProbabilities(one, new int[] {0}))
-                .isInstanceOf(ArithmeticException.class)
+                .isInstanceOf(NonFiniteException.class)
                 .hasMessage("logits of row 0: expected numbers, got -Infinity everywhere");
     }
 

@@ -4,11 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.causal4j.InputException;
+import dev.causal4j.NonFiniteException;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.format.SafeTensors;
-import dev.causal4j.generation.Alternative;
-import dev.causal4j.generation.Prediction;
+import dev.causal4j.head.Candidate;
 import dev.causal4j.head.CausalLMHead;
+import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.GPT2Config;
 import dev.causal4j.model.GPT2Shape;
@@ -111,7 +113,7 @@ class ScorerTest {
                         .count());
                 assertThat(prediction.alternatives()).hasSize(3);
                 for (int k = 0; k < 3; k++) {
-                    Alternative alternative = prediction.alternatives().get(k);
+                    Candidate alternative = prediction.alternatives().get(k);
                     assertThat(alternative.token()).isEqualTo(order[k]);
                     assertThat(alternative.logProbability())
                             .isCloseTo(expected[order[k]] - logNormalizer, within(2e-5));
@@ -265,8 +267,11 @@ class ScorerTest {
 
     @Test
     void nothingToScoreIsSaid() {
+        assertThat(ScoringRequest.scorable(new int[0], new int[1])).isFalse();
+        assertThat(ScoringRequest.scorable(new int[0], new int[2])).isTrue();
+        assertThat(ScoringRequest.scorable(new int[1], new int[1])).isTrue();
         assertThatThrownBy(ScoringRequest::of)
-                .isInstanceOf(IllegalArgumentException.class)
+                .isInstanceOf(InputException.class)
                 .hasMessage("text: expected at least two tokens (the first has no prediction), got none;"
                         + " give a longer text or a prefix");
         assertThatThrownBy(() -> ScoringRequest.of(3)).hasMessageContaining("got one;");
@@ -333,7 +338,7 @@ class ScorerTest {
                             List.of(ScoringRequest.of(3, 4, 5), ScoringRequest.of(text)),
                             options,
                             ScoringListener.NONE))
-                    .isInstanceOf(ArithmeticException.class)
+                    .isInstanceOf(NonFiniteException.class)
                     .hasMessageStartingWith("logits: expected finite numbers, got a hidden vector with NaN at position"
                             + " 150 of text 2;");
             assertThatThrownBy(() ->

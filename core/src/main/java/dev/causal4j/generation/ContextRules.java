@@ -1,0 +1,105 @@
+package dev.causal4j.generation;
+
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+
+/** The rules of {@link GenerationOptions} that look at the tokens so far, in the order of Hugging Face transformers. */
+final class ContextRules {
+    private ContextRules() {}
+
+    /**
+     * The rules in force, the user's last.
+     *
+     * @throws IllegalArgumentException if a bias is for a token outside the vocabulary
+     */
+    static List<LogitRule> of(GenerationOptions.Builder options, int vocabularySize) {
+        List<LogitRule> rules = new ArrayList<>();
+        if (!options.logitBias.isEmpty()) {
+            int largest = Collections.max(options.logitBias.keySet());
+            if (largest >= vocabularySize) {
+                throw GenerationOptions.failed(
+                        "logit-bias", "token ids below the vocabulary size (" + vocabularySize + ")", largest);
+            }
+            rules.add(new LogitBias(options.logitBias));
+        }
+        if (options.repetitionPenalty != 1) {
+            rules.add(new RepetitionPenalty(options.repetitionPenalty, new BitSet()));
+        }
+        if (options.noRepeatNgramSize > 0) {
+            rules.add(new NoRepeatNgram(options.noRepeatNgramSize));
+        }
+        if (options.minNewTokens > 0) {
+            rules.add(new MinNewTokens(options.minNewTokens));
+        }
+        rules.addAll(options.rules);
+        return rules;
+    }
+
+    /** x[i] += bias(i); -infinity bans a token. */
+    record LogitBias(Map<Integer, Double> biases) implements LogitRule {
+        @Override
+        public void apply(float[] logits, TokensSoFar soFar) {
+            biases.forEach((token, bias) -> logits[token] = saturated(logits[token] + bias));
+        }
+    }
+
+    /**
+     * x[i] *= penalty where x[i] is negative, x[i] /= penalty elsewhere, once for each distinct token i so far, the prompt
+     * included (Keskar et al. 2019, "CTRL").
+     *
+     * @param seen scratch, empty between two calls
+     */
+    record RepetitionPenalty(double penalty, BitSet seen) implements LogitRule {
+        @Override
+        public void apply(float[] logits, TokensSoFar soFar) {
+            for (int i = 0; i < soFar.length(); i++) {
+                seen.set(soFar.token(i));
+            }
+            // A prompt may hold ids beyond those that can be chosen.
+            for (int i = seen.nextSetBit(0); i >= 0 && i < logits.length; i = seen.nextSetBit(i + 1)) {
+                double x = logits[i];
+                logits[i] = saturated(x < 0 ? x * penalty : x / penalty);
+            }
+            seen.clear();
+        }
+    }
+
+    /** Bans each token that would repeat an n-gram of the tokens so far (Paulus et al. 2017); 1 bans every token seen. */
+    record NoRepeatNgram(int size) implements LogitRule {
+        @Override
+        public void apply(float[] logits, TokensSoFar soFar) {
+            int prefix = size - 1;
+            int suffix = soFar.length() - prefix; // where the last n - 1 tokens begin
+            for (int i = 0; i < suffix; i++) {
+                int equal = 0;
+                while (equal < prefix && soFar.token(i + equal) == soFar.token(suffix + equal)) {
+                    equal++;
+                }
+                int token = soFar.token(i + prefix);
+                if (equal == prefix && token < logits.length) {
+                    logits[token] = Float.NEGATIVE_INFINITY;
+                }
+            }
+        }
+    }
+
+    /** Bans the end-of-sequence tokens until there are so many new tokens. */
+    record MinNewTokens(int count) implements LogitRule {
+        @Override
+        public void apply(float[] logits, TokensSoFar soFar) {
+            if (soFar.length() - soFar.promptLength() < count) {
+                soFar.eos().forEach(token -> logits[token] = Float.NEGATIVE_INFINITY);
+            }
+        }
+    }
+
+    /** As a float, with overflow held at the largest one: an infinite logit would turn the softmax to NaN. */
+    private static float saturated(double x) {
+        return x == Double.NEGATIVE_INFINITY
+                ? Float.NEGATIVE_INFINITY
+                : (float) Math.clamp(x, -Float.MAX_VALUE, Float.MAX_VALUE);
+    }
+}

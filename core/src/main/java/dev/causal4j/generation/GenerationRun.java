@@ -1,0 +1,169 @@
+package dev.causal4j.generation;
+
+import dev.causal4j.compute.Rows;
+import dev.causal4j.decoder.Activations;
+import dev.causal4j.decoder.Batch;
+import dev.causal4j.decoder.KVCache;
+import dev.causal4j.head.CausalLMHead;
+import dev.causal4j.head.Prediction;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.tokenizer.Tokenizer;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CancellationException;
+
+/**
+ * The sequences of one call: as many run as there are key/value pages for, the others wait in order. A step feeds every
+ * decoding sequence its last token and some prompt tokens of the others. Belongs to one caller; not thread-safe.
+ */
+final class GenerationRun implements AutoCloseable {
+    /** Prompt tokens in one step: enough to use the tiles, few enough that activations stay small. */
+    private static final int PROMPT_ROWS = 256;
+
+    /** Bytes of logits that are held at once, unless a single row needs more. */
+    private static final int LOGITS_BYTES = 32 << 20;
+
+    private record Running(Sequence sequence, KVCache cache) {
+        boolean prefilled() {
+            return cache.length() >= sequence.promptLength();
+        }
+    }
+
+    private final CausalLM model;
+    private final TokenListener listener;
+    private final List<Sequence> sequences = new ArrayList<>();
+    private final Deque<Sequence> waiting = new ArrayDeque<>();
+    private final List<Running> running = new ArrayList<>();
+    private final Activations activations = new Activations();
+    private float[] logits = {}; // of some rows [n, V]
+    private int prefillTokens;
+    private int decodedTokens;
+    private long prefillNanos;
+    private long decodeNanos;
+
+    /** @param requests with prompts that are not empty and fit the context */
+    GenerationRun(CausalLM model, List<GenerationRequest> requests, TokenListener listener) {
+        this.model = model;
+        this.listener = listener;
+        // A vocabulary padded beyond its tokenizer has ids that mean nothing; they are never chosen.
+        int choosable = model.tokenizer()
+                .map(Tokenizer::vocabularySize)
+                .orElse(model.head().vocabularySize());
+        Candidates candidates =
+                new Candidates(choosable, model.head().projection().device().compute());
+        for (GenerationRequest request : requests) {
+            sequences.add(new Sequence(model, sequences.size(), request.prompt(), request.options(), candidates));
+        }
+        sequences.stream().filter(Sequence::running).forEach(waiting::add);
+    }
+
+    /**
+     * Chooses a token for each running sequence whose prompt is computed.
+     *
+     * @return whether there was anything to do
+     * @throws CancellationException if this thread is interrupted, which it stays
+     */
+    boolean step() {
+        admit();
+        if (running.isEmpty()) {
+            return false;
+        }
+        if (Thread.currentThread().isInterrupted()) {
+            throw new CancellationException("generation: cancelled with " + (running.size() + waiting.size()) + " of "
+                    + sequences.size() + " sequences unfinished");
+        }
+        long start = System.nanoTime();
+        int room = PROMPT_ROWS;
+        List<Running> fed = new ArrayList<>();
+        List<Batch.Chunk> chunks = new ArrayList<>();
+        for (Running each : running) {
+            boolean prefilled = each.prefilled();
+            if (prefilled || room > 0) {
+                chunks.add(each.sequence.next(each.cache, room));
+                room -= prefilled ? 0 : chunks.getLast().tokens().length;
+                fed.add(each);
+            }
+        }
+        int chosen = forward(fed, new Batch(chunks));
+        running.stream().filter(each -> !each.sequence.running()).forEach(each -> each.cache.close());
+        running.removeIf(each -> !each.sequence.running());
+        long nanos = System.nanoTime() - start;
+        if (room < PROMPT_ROWS) {
+            prefillTokens += PROMPT_ROWS - room;
+            prefillNanos += nanos;
+        } else {
+            decodedTokens += chosen;
+            decodeNanos += nanos;
+        }
+        return true;
+    }
+
+    /** Starts as many of the waiting sequences as there are pages for, in their order. */
+    private void admit() {
+        while (!waiting.isEmpty()) {
+            KVCache cache = model.newCache();
+            if (!cache.reserve(waiting.element().mostTokens()) && !running.isEmpty()) {
+                cache.close();
+                return;
+            }
+            running.add(new Running(waiting.remove(), cache));
+        }
+    }
+
+    /** One forward, and a token for each sequence whose prompt is computed; returns how many. */
+    private int forward(List<Running> fed, Batch batch) {
+        Rows hidden = model.forward(batch, activations); // the last row of each
+        batch.firstNotFinite(hidden).ifPresent(found -> {
+            throw found.error(found.position(), "");
+        });
+        List<Sequence> choosing =
+                fed.stream().filter(Running::prefilled).map(Running::sequence).toList();
+        int most = Math.max(1, LOGITS_BYTES / (4 * model.head().vocabularySize()));
+        for (int from = 0; from < choosing.size(); from += most) {
+            int to = Math.min(choosing.size(), from + most);
+            Rows some = new Rows(hidden.data(), hidden.start(from), hidden.stride(), to - from);
+            choose(choosing.subList(from, to), some);
+        }
+        return choosing.size();
+    }
+
+    /** A token for each sequence from the hidden vector of its last one, [n, D]. */
+    private void choose(List<Sequence> choosing, Rows hidden) {
+        CausalLMHead head = model.head();
+        int v = head.vocabularySize();
+        int n = choosing.size();
+        logits = logits.length < n * v ? new float[n * v] : logits;
+        head.logits(hidden, Rows.of(logits, v, n));
+        for (int i = 0; i < n; i++) {
+            Sequence sequence = choosing.get(i);
+            int token = sequence.choose(logits, i * v);
+            Optional<Prediction> prediction = Optional.empty();
+            Integer alternatives = sequence.alternatives();
+            if (alternatives != null) {
+                Rows row = new Rows(logits, i * v, v, 1);
+                prediction = Optional.of(head.logProbabilitiesOf(row, new int[] {token}, alternatives)
+                        .predictions()
+                        .getFirst());
+            }
+            sequence.accept(token, prediction, listener);
+        }
+    }
+
+    /** What there is of each sequence, in the order of the requests. */
+    List<Generation> results() {
+        Generation.Timing timing =
+                new Generation.Timing(prefillTokens, prefillNanos / 1e9, decodedTokens, decodeNanos / 1e9);
+        return sequences.stream().map(sequence -> sequence.result(timing)).toList();
+    }
+
+    /** Ends all sequences and gives their caches back. */
+    @Override
+    public void close() {
+        waiting.clear();
+        running.forEach(each -> each.cache.close());
+        running.clear();
+    }
+}
