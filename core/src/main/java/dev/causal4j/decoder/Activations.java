@@ -7,21 +7,21 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The memory of forwards and backwards, which grows by need and is used again. Belongs to one caller; not thread-safe.
+ * Reusable memory of forward and backward passes; grows on demand. Not thread-safe.
  *
- * <p>For inference all blocks share the same arrays. For training each block from {@code keepFrom} on has its own, or it
- * keeps its input alone and is computed again.
+ * <p>For inference all blocks share arrays. For training each block from {@code keepFrom} on has its own, or keeps only
+ * its input and is recomputed.
  */
 public final class Activations {
-    /** What is kept for a backward. */
+    /** What a forward keeps for its backward. */
     public enum Keep {
-        /** All that a block's backward reads: about 10 D numbers a row and block. */
+        /** All inputs of a block's backward: about 10 D numbers a row and block. */
         BLOCKS,
-        /** The input of each block, D numbers a row; the backward computes the rest again, which costs a forward. */
+        /** The input of each block, D numbers a row; the backward recomputes the rest. */
         INPUTS
     }
 
-    /** The numbers of a row, in the widest block. */
+    /** Widths of a row in the widest block. */
     record Widths(int hidden, int queryKeyValue, int heads, int inner) {}
 
     static final int NOTHING = Integer.MAX_VALUE;
@@ -47,7 +47,7 @@ public final class Activations {
     private Dropout dropout = Dropout.NONE;
     private @Nullable Step step;
 
-    /** For inference: nothing is kept. */
+    /** For inference; keeps nothing. */
     public Activations() {
         this(NOTHING, Keep.INPUTS);
     }
@@ -70,13 +70,13 @@ public final class Activations {
         return new Activations(keepFrom, keep);
     }
 
-    /** What the next forward drops, and its backward with it. */
+    /** The dropout of the next forward and its backward. */
     public void use(Dropout next) {
         dropout = next;
     }
 
     /**
-     * The hidden vectors: a forward reads the embedded tokens from here and leaves the last hidden vectors here.
+     * The hidden vectors: a forward reads embedded tokens here and writes the last hidden vectors here.
      *
      * @return [rows, D]
      */
@@ -85,7 +85,7 @@ public final class Activations {
         return Rows.of(hidden, hiddenSize, rows);
     }
 
-    /** Makes room for a forward and remembers it for its backward. */
+    /** Makes room for a forward and records it for its backward. */
     Step begin(Batch batch, int contextLength, Widths widths, int layers, Compute compute) {
         int rows = batch.rows();
         int wanted = batch.wanted();
@@ -132,12 +132,12 @@ public final class Activations {
         return layer < keepFrom || keep == Keep.INPUTS ? shared : tapes.get(layer - keepFrom);
     }
 
-    /** Where the activation's results go: in inference they overwrite what it is applied to. */
+    /** The output of the activation; in inference it overwrites its input. */
     float[] activated(Tape tape) {
         return tape.keeps() ? activated : tape.inner;
     }
 
-    /** The stream before a layer that is kept, [N, D]; after the last one when {@code layer} is the number of layers. */
+    /** The kept stream before a layer, [N, D]; after the last layer if {@code layer} is the number of layers. */
     float[] input(int layer) {
         return inputs.get(layer - keepFrom);
     }

@@ -12,7 +12,7 @@ import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /**
- * The backward of the attention of one head in one sequence, and its scratch memory. Belongs to one thread at a time.
+ * Backward of attention for one head in one sequence, with its scratch. Used by one thread at a time.
  *
  * <p>With weights P = softmax(Q · Kᵀ), dropped weights M P and out = M P · V:
  *
@@ -21,14 +21,14 @@ import java.util.Arrays;
  *   dQ = dS · K               dK = dSᵀ · Q
  * </pre>
  *
- * <p>The weights are computed again, for 64 queries at a time, with the bits of the forward. Each number of dK and dV is one
+ * <p>The weights are recomputed for 64 queries at a time, with the bits of the forward. Each number of dK and dV is one
  * chain over the queries, each of dQ one over the keys.
  */
 final class AttentionBackward {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final int WIDTH = Panels.WIDTH;
 
-    /** Queries that are worked on at once; no result depends on it. */
+    /** Queries computed at once; results do not depend on it. */
     private static final int BLOCK = 64;
 
     private final int headSize;
@@ -49,7 +49,7 @@ final class AttentionBackward {
     private final float[] dQueries; // [64, parts · 64]
     private final float[] row; // one row of a panel
 
-    /** @param arena takes the memory that kernels read */
+    /** @param arena memory of the panels */
     AttentionBackward(int headSize, Arena arena) {
         this.headSize = headSize;
         this.arena = arena;
@@ -67,10 +67,10 @@ final class AttentionBackward {
      * @param q queries [T, headSize], scaled
      * @param k keys [T, headSize]
      * @param v values [T, headSize]
-     * @param out what attention gave [T, headSize]
+     * @param out output of attention [T, headSize]
      * @param dOut its gradient
-     * @param dropout what the forward did to the weights: multiplied them by factors that do not depend on them
-     * @param scale what the queries were multiplied by
+     * @param dropout the forward's factors of the weights
+     * @param scale the forward's factor of the queries
      * @param dq gradient of the unscaled queries [T, headSize], written; those of keys and values follow it at the same
      *     distances as in q, k and v
      */
@@ -112,7 +112,7 @@ final class AttentionBackward {
         unpack(dValues, dq, v.offset() - q.offset());
     }
 
-    /** One query: dropped weights and the gradient of its scores, 0 for what it cannot see. */
+    /** One query: dropped weights and the gradient of its scores, 0 for masked positions. */
     private void scores(Rows p, Rows ds, int r, int position, float delta, Kernels.Weighting dropout) {
         int seen = position + 1;
         int at = p.start(r);

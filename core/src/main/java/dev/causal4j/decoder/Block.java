@@ -14,9 +14,9 @@ record Block(
         Norm feedForwardNorm,
         FeedForward feedForward) {
     /**
-     * Carries the stream {@code a.hidden} [N, D] through the block. Afterwards it holds the wanted rows alone.
+     * Computes the stream {@code a.hidden} [N, D] in place. Afterwards it holds only the wanted rows.
      *
-     * @param wanted all rows, or in the last block those of them that are wanted
+     * @param wanted all rows; in the last block the wanted ones
      */
     void forward(Step step, Step wanted, Activations a) {
         Tape tape = a.tape(layer);
@@ -26,7 +26,7 @@ record Block(
         add(wanted, Place.FEED_FORWARD, a);
     }
 
-    /** The part whose results the backward reads. */
+    /** The part that the backward may recompute. */
     private void forwardToUp(Step step, Step wanted, Tape tape, Activations a) {
         attentionNorm.forward(step, a.hidden, a.normed);
         attention.forward(step, wanted, tape, a);

@@ -24,7 +24,7 @@ import org.jspecify.annotations.Nullable;
  * <p>A hidden vector has the same bits whatever else is in the batch, however a prompt was cut into chunks, whether earlier
  * positions were cached, and for every number of threads: nothing sums over rows, chunks or threads.
  *
- * <p>It gives the parameters it was made from, so that another decoder can be made from some of them.
+ * <p>As {@link Parameters} it returns its own, so another decoder can reuse them.
  */
 public final class Decoder implements Parameters {
     private final DecoderConfig config;
@@ -55,9 +55,9 @@ public final class Decoder implements Parameters {
     }
 
     /**
-     * Refuses what the layers do not compute, by name.
+     * Refuses, by name, configurations that the layers do not implement.
      *
-     * @param subject what the message calls the model
+     * @param subject the model's name in the message
      */
     public static void check(String subject, DecoderConfig config) throws UnsupportedModelException {
         Implemented.check(subject, config);
@@ -176,7 +176,7 @@ public final class Decoder implements Parameters {
         return adapters.get(weight.name());
     }
 
-    /** The pages of its caches: a quarter of the memory Java may use for its heap. */
+    /** The page pool of its caches: a quarter of the largest heap. */
     public PagePool pool() {
         return pool;
     }
@@ -192,8 +192,8 @@ public final class Decoder implements Parameters {
     }
 
     /**
-     * Carries the tokens of a batch from their embeddings to their last hidden vectors, after the last norm, and appends
-     * them to the caches. When it throws, no cache has changed its length.
+     * Computes the wanted hidden vectors of a batch, after the last norm, and appends the tokens to the caches. If it
+     * throws, no cache changes its length.
      *
      * @param a holds the embedded tokens in {@link Activations#hidden}, in the order of the batch
      * @return the wanted hidden vectors, in the order of the batch, in the same array
@@ -235,16 +235,16 @@ public final class Decoder implements Parameters {
     }
 
     /**
-     * The backward of {@link #forward}, from the last layer to the lowest that is trained. The batch's tokens are taken
-     * back from the caches. Equal bits for every number of threads and vector width; a parameter's gradient is one chain
-     * over the rows.
+     * Backward of {@link #forward}, from the last layer to the lowest trained one. Removes the batch's tokens from the
+     * caches. Equal bits for every number of threads and vector width; a parameter's gradient is one chain over the
+     * rows.
      *
-     * @param batch that of the forward just made; every sequence began in it
-     * @param a those of that forward, made for training
-     * @param dHidden [N, D] the gradient of the loss by what the forward returned; overwritten by the gradient by the
-     *     embedded tokens, if that is wanted, otherwise undefined
+     * @param batch the batch of the preceding forward; every sequence began in it
+     * @param a the activations of that forward, made for training
+     * @param dHidden [N, D] the gradient by the forward's result; becomes the gradient by the embedded tokens if
+     *     wanted, otherwise undefined
      * @param embedding whether the gradient by the embedded tokens is wanted
-     * @param gradients what is trained; the gradients are added
+     * @param gradients trained parameters; gradients are added
      * @throws IllegalArgumentException if a sequence did not begin in the batch, or a layer that is trained was not kept
      */
     public void backward(Batch batch, Activations a, Rows dHidden, boolean embedding, Gradients gradients) {
@@ -301,8 +301,8 @@ public final class Decoder implements Parameters {
     }
 
     /**
-     * The lowest layer a backward has to go down to: the layers below it need not be kept. All of them, for a model whose
-     * decoder is frozen.
+     * The lowest layer that a backward reaches; layers below it need not be kept. The number of layers if the decoder
+     * is frozen.
      *
      * @param embedding whether the gradient by the embedded tokens is wanted
      */

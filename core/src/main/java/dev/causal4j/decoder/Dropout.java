@@ -3,15 +3,15 @@ package dev.causal4j.decoder;
 import dev.causal4j.kernel.DropoutMask;
 
 /**
- * The dropout of one training step: GPT-2's three rates, and where its random numbers are. Immutable and thread-safe.
+ * Dropout of one training step: GPT-2's three rates and the address of the random numbers. Immutable and thread-safe.
  *
  * <p>A mask is addressed by seed, step, layer and place (the stream) and by sequence and index (the position), so it is the
  * same for every number of threads, for a batch in one piece and in several, and when a block is computed again. Streams of
  * dropout are the negative ones: bit 63 set, the step in bits 26 to 62, the layer in bits 2 to 25, the place in bits 0 and 1.
  *
- * @param embedding of the sum of token and position embedding
- * @param attention of the weights of attention
- * @param residual of what attention and feed-forward layer add to the residual stream
+ * @param embedding rate for the sum of token and position embedding
+ * @param attention rate for attention weights
+ * @param residual rate for the outputs of attention and feed-forward layer
  * @param seed the run's
  * @param step the optimizer's, 0 or more
  * @param firstSequence how many sequences of the step came before this batch
@@ -20,7 +20,7 @@ public record Dropout(double embedding, double attention, double residual, long 
     /** No dropout, as in inference. */
     public static final Dropout NONE = new Dropout(0, 0, 0, 0, 0, 0);
 
-    /** What is dropped. */
+    /** Places of dropout. */
     enum Place {
         /** Numbers of the sum of token and position embedding. */
         EMBEDDING(0),

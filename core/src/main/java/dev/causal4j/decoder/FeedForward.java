@@ -4,13 +4,13 @@ import dev.causal4j.kernel.Kernels;
 import dev.causal4j.tensor.Gradients;
 
 /**
- * The layer that reads each token by itself: down(gelu(up x)).
+ * The layer after attention, applied to each token: down(gelu(up x)).
  *
  * @param up [inner, D]
  * @param down [D, inner]
  */
 record FeedForward(Linear up, Linear down) {
-    /** The part whose result the backward reads: up of {@code a.normed}. */
+    /** The part that the backward may recompute: up of {@code a.normed}. */
     void forwardUp(Step step, Tape tape, Activations a) {
         up.forward(a.normed, tape.inner, step.rows()); // [N, inner]
     }

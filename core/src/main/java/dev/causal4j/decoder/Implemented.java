@@ -2,7 +2,7 @@ package dev.causal4j.decoder;
 
 import dev.causal4j.UnsupportedModelException;
 
-/** The one place that knows which values of a configuration the layers implement: today those of GPT-2. */
+/** The configuration values that the layers implement: those of GPT-2. */
 final class Implemented {
     private final String subject;
 

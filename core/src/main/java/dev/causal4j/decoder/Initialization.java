@@ -1,6 +1,6 @@
 package dev.causal4j.decoder;
 
-/** How a parameter of a new model begins. */
+/** Initial values of a parameter. */
 public sealed interface Initialization {
     /** Every number the same: 0 for biases, 1 for gains. */
     record Constant(float value) implements Initialization {}

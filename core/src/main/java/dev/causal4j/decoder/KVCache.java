@@ -7,8 +7,8 @@ import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /**
- * Keys and values of one sequence, so that a position is computed once. Belongs to one caller; not thread-safe, except
- * that a forward writes different positions or heads from several threads.
+ * Keys and values of one sequence. Not thread-safe, except that a forward writes different positions or heads from
+ * several threads.
  *
  * <p>It takes pages from a {@link PagePool} as it grows and gives them back when it is cut or closed. Copies share pages
  * until one of them writes.
@@ -45,8 +45,8 @@ public final class KVCache implements AutoCloseable {
     }
 
     /**
-     * Has pages promised, so that the cache can grow to {@code positions} whatever other caches take meanwhile. Pages that
-     * are not needed after all go back when it is closed.
+     * Reserves pages, so that the cache can grow to {@code positions} whatever other caches take meanwhile. Closing it
+     * returns unused ones.
      *
      * @return false if there are too few free pages; then nothing changes
      */
@@ -62,7 +62,7 @@ public final class KVCache implements AutoCloseable {
         return true;
     }
 
-    /** A cache of its own with what this one holds: several continuations of one prompt go on from copies. */
+    /** A copy that shares pages until one of both writes, for several continuations of one prompt. */
     public KVCache copy() {
         KVCache copy = new KVCache(pool);
         copy.pages = Arrays.copyOf(pages, count);

@@ -7,14 +7,14 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 
 /**
- * A bounded number of pages for keys and values: a page holds {@value #POSITIONS} positions of all layers. Memory is taken
- * from the arena when a page is first needed, and pages that come back are used again. Thread-safe.
+ * A bounded pool of pages for keys and values; a page holds {@value #POSITIONS} positions of all layers. Memory is
+ * allocated from the arena on first use of a page, and returned pages are reused. Thread-safe.
  */
 public final class PagePool {
     /** Positions of a page. */
     public static final int POSITIONS = Panels.WIDTH;
 
-    /** A page, which several caches may share as long as nobody writes to it. */
+    /** A page; caches may share it read-only. */
     static final class Page {
         final MemorySegment memory;
         private int users;
@@ -55,7 +55,7 @@ public final class PagePool {
         return layers;
     }
 
-    /** How many pages hold so many positions. */
+    /** Pages needed for this many positions. */
     public static int needed(int positions) {
         return Math.ceilDiv(positions, POSITIONS);
     }
@@ -65,12 +65,12 @@ public final class PagePool {
         return layers[layers.length - 1];
     }
 
-    /** How many pages there can be. */
+    /** Most pages of this pool. */
     public int capacity() {
         return capacity;
     }
 
-    /** Pages that no cache holds and none is promised. */
+    /** Pages neither held nor reserved. */
     public synchronized int freePages() {
         return capacity - used - promised;
     }

@@ -1,6 +1,6 @@
 package dev.causal4j.decoder;
 
-/** What a parameter is for: adapters, freezing and weight decay choose by it. */
+/** The role of a parameter, by which adapters, freezing and weight decay select. */
 public enum Role {
     /** Token embedding [V, D]; of a tied model also the head's projection. */
     EMBEDDING,

@@ -6,7 +6,7 @@ import dev.causal4j.kernel.DropoutMask;
 import java.util.ArrayList;
 import java.util.List;
 
-/** One pass over a batch: which rows there are and where they stand in their sequences. Immutable. */
+/** One pass over a batch: its rows and their positions. Immutable. */
 final class Step {
     /**
      * The rows of one chunk.
@@ -92,7 +92,7 @@ final class Step {
         return (int) (addresses[row] % contextLength);
     }
 
-    /** A row's number among all sequences of an optimizer's step, each of contextLength: what dropout is addressed by. */
+    /** A row's number among all sequences of an optimizer step, each of contextLength: the address of its dropout. */
     long address(int row) {
         return addresses[row];
     }

@@ -1,6 +1,6 @@
 package dev.causal4j.decoder;
 
-/** What a block computes. Its backward reads it; inference lets all blocks use one. */
+/** Intermediate results of a block, read by its backward. In inference all blocks share one. */
 final class Tape {
     float[] queryKeyValue = {}; // [N, 3 D], the queries scaled
     float[] attention = {}; // [N, D]
