@@ -5,11 +5,22 @@ import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
 import static com.tngtech.archunit.library.dependencies.SlicesRuleDefinition.slices;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.tngtech.archunit.core.domain.JavaClass;
 import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.domain.JavaModifier;
 import com.tngtech.archunit.core.domain.JavaPackage;
 import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
+import java.io.IOException;
+import java.io.InputStream;
+import java.lang.module.ModuleDescriptor;
+import java.net.URISyntaxException;
+import java.net.URL;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 
 /** Holds the order of the packages: each may import only those above it in the list. */
@@ -26,6 +37,8 @@ class ArchitectureTest {
             "generation",
             "scoring",
             "training");
+
+    private static final int MOST_PUBLIC_TYPES = 82;
 
     private static final JavaClasses CLASSES = new ClassFileImporter()
             .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
@@ -85,6 +98,26 @@ class ArchitectureTest {
                 .dependOnClassesThat()
                 .resideInAPackage("jdk.incubator..")
                 .check(CLASSES);
+    }
+
+    /** A type that must become public makes another package-private or nested. */
+    @Test
+    void usersHaveFewTypesToLearn() throws IOException, URISyntaxException {
+        URL classes = FormatException.class.getProtectionDomain().getCodeSource().getLocation();
+        ModuleDescriptor module;
+        try (InputStream in = Files.newInputStream(Path.of(classes.toURI()).resolve("module-info.class"))) {
+            module = ModuleDescriptor.read(in);
+        }
+        Set<String> exported =
+                module.exports().stream().map(ModuleDescriptor.Exports::source).collect(Collectors.toSet());
+        assertThat(exported).doesNotContain("dev.causal4j.kernel", "dev.causal4j.format");
+        assertThat(CLASSES.stream()
+                        .filter(type -> type.isTopLevelClass()
+                                && type.getModifiers().contains(JavaModifier.PUBLIC)
+                                && exported.contains(type.getPackageName()))
+                        .map(JavaClass::getName)
+                        .sorted())
+                .hasSizeLessThanOrEqualTo(MOST_PUBLIC_TYPES);
     }
 
     @Test
