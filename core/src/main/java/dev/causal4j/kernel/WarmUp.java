@@ -32,7 +32,7 @@ final class WarmUp {
     private static void run(KernelSet plain, KernelSet vector) {
         try (Arena arena = Arena.ofShared()) {
             long end = System.nanoTime() + MOST_NANOS;
-            for (Consumer<KernelSet> sample : samples(arena.allocate(3L * DEPTH * Panels.WIDTH * 4, 64))) {
+            for (Consumer<KernelSet> sample : samples(arena)) {
                 long most = fastest(sample, plain);
                 while (fastest(sample, vector) > most && System.nanoTime() < end) {
                     most = Math.min(most, fastest(sample, plain));
@@ -52,7 +52,9 @@ final class WarmUp {
     }
 
     /** What a token takes. One, few and many rows have a loop each, and so have one and several panels. */
-    private static List<Consumer<KernelSet>> samples(MemorySegment data) {
+    static List<Consumer<KernelSet>> samples(Arena arena) {
+        MemorySegment data = arena.allocate(3L * DEPTH * Panels.WIDTH * 4, 64);
+        float[] gain = new float[1000];
         float[] x = new float[12 * DEPTH * RowTiles.STEP];
         float[] y = new float[12 * DEPTH];
         Rows in = Rows.of(x, DEPTH, 4);
@@ -63,7 +65,7 @@ final class WarmUp {
                 set -> set.products().fillTile(in, 0, RowTiles.FEW, DEPTH, y, 0),
                 set -> set.reductions().addWeightedRows(x, 0, Panels.WIDTH, data, 0, y, 0, Panels.WIDTH),
                 set -> set.reductions().addFourWeightedRows(in, 0, 0, Panels.WIDTH, data, 0, out, Panels.WIDTH),
-                set -> set.reductions().layerNorm(x, 0, new float[1000], y, 1e-5f, y, 0),
+                set -> set.reductions().layerNorm(x, 0, gain, y, 1e-5f, y, 0),
                 set -> y[0] = set.reductions().max(x, 0, 1000),
                 set -> y[0] = set.reductions().sum(x, 0, 1000),
                 set -> set.elementwise().exp(y, 0, 1000, 0),

@@ -1,0 +1,82 @@
+package dev.causal4j.kernel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.sun.management.ThreadMXBean;
+import dev.causal4j.JavaProcess;
+import dev.causal4j.compute.Rows;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.management.ManagementFactory;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.Test;
+
+/** Vectors begin in the background, and then stay in registers. */
+class WarmUpTest {
+    /** A vector that C2 boxes takes 80 bytes, and every sample has a hundred of them or more. */
+    private static final long MOST_BYTES = 4096;
+
+    private static final long MOST_NANOS = 60_000_000_000L;
+
+    @Test
+    void vectorsTakeOverFromPlainJavaWithTheSameBits() throws IOException, InterruptedException {
+        assertThat(JavaProcess.run(0, List.of(JavaProcess.VECTORS), Begin.class))
+                .containsSubsequence("scalar", "vector" + VectorWidth.available(), "same bits: true");
+    }
+
+    static final class Begin {
+        private Begin() {}
+
+        public static void main(String[] args) {
+            System.out.println(Kernels.state());
+            Random random = new Random(3);
+            float[] x = new float[768];
+            MemorySegment data = Arena.global().allocate(768 * 64 * 4, 64);
+            for (int i = 0; i < x.length; i++) {
+                x[i] = random.nextFloat();
+            }
+            for (int i = 0; i < 768 * 64; i++) {
+                data.set(Panels.FLOAT, i * 4L, random.nextFloat());
+            }
+            Panels w = new Panels(data, 0, 0, 1, 768);
+            float[] first = new float[64];
+            Kernels.multiplyF32(w, Rows.of(x, 768, 1), Rows.of(first, 64, 1));
+            boolean same = true;
+            long end = System.nanoTime() + MOST_NANOS;
+            for (int after = 0;
+                    after < 100 && System.nanoTime() < end;
+                    after += Kernels.state().equals("scalar") ? 0 : 1) {
+                float[] y = new float[64];
+                Kernels.multiplyF32(w, Rows.of(x, 768, 1), Rows.of(y, 64, 1));
+                same &= Arrays.equals(y, first);
+            }
+            System.out.println(Kernels.state());
+            System.out.println("same bits: " + same);
+        }
+    }
+
+    @Test
+    void compiledKernelsKeepTheirVectorsInRegisters() {
+        ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+        KernelSet vector = KernelSet.vector();
+        long end = System.nanoTime() + MOST_NANOS;
+        try (Arena arena = Arena.ofShared()) {
+            int number = 0;
+            for (Consumer<KernelSet> sample : WarmUp.samples(arena)) {
+                long least = Long.MAX_VALUE;
+                while (least > MOST_BYTES && System.nanoTime() < end) {
+                    long before = threads.getCurrentThreadAllocatedBytes();
+                    for (int i = 0; i < 100; i++) {
+                        sample.accept(vector);
+                    }
+                    least = Math.min(least, (threads.getCurrentThreadAllocatedBytes() - before) / 100);
+                }
+                assertThat(least).as("bytes of sample %d", number++).isLessThanOrEqualTo(MOST_BYTES);
+            }
+        }
+    }
+}
