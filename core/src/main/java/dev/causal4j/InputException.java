@@ -1,8 +1,8 @@
 package dev.causal4j;
 
 /**
- * A text or its tokens cannot be processed, for instance because it is too long or empty. It is the data that is wrong and
- * not the program: a caller that works on many texts can report this one and go on.
+ * A text or its tokens cannot be processed, for instance because they are too long or empty. The data are wrong, not
+ * the program: a caller with many texts can report this one and continue.
  */
 public final class InputException extends IllegalArgumentException {
     private static final long serialVersionUID = 1;
@@ -14,18 +14,18 @@ public final class InputException extends IllegalArgumentException {
         this(message, 0);
     }
 
-    /** @param index which of the call's inputs it is about, from 0 */
+    /** @param index the index of the call's input, from 0 */
     public InputException(String message, int index) {
         super(message);
         this.index = index;
     }
 
-    /** Which of the call's inputs the message is about, from 0. */
+    /** The index of the call's input, from 0. */
     public int index() {
         return index;
     }
 
-    /** The same about input {@code index} of several, which the message then names, from 1. */
+    /** The same for input {@code index} of several; the message names it, from 1. */
     public InputException at(int index) {
         InputException other = new InputException("input " + (index + 1) + ": " + getMessage(), index);
         other.initCause(this);

@@ -1,6 +1,6 @@
 package dev.causal4j;
 
-/** A model is valid, but this version cannot run it: its family, a part of its arithmetic or its tokenizer is not supported. */
+/** A valid model that this version cannot run: its family, arithmetic or tokenizer is not supported. */
 public final class UnsupportedModelException extends FormatException {
     private static final long serialVersionUID = 1;
 

@@ -5,15 +5,15 @@ import dev.causal4j.kernel.Kernels;
 import java.util.function.IntPredicate;
 
 /**
- * The tokens that can still be drawn, in the order of their ids, with their logits. Filters take tokens away; those left
- * move together, so that after a top-k of 50 everything costs 50 and not the vocabulary, and a banned token's
- * -infinity never reaches a softmax. Every filter leaves at least one. Scratch that samplers share; not thread-safe.
+ * The tokens that can still be drawn, in the order of their ids, with their logits. Filters remove tokens and compact
+ * the rest, so that after a top-k of 50 further steps cost 50 and not V. Every filter leaves at least one token.
+ * Scratch that samplers share; not thread-safe.
  *
- * <p>Probabilities p are the softmax of what the filters before left. They are floats, so a sum within 2^-20 of a bound
- * (relative) counts as equal to it: what is equal on paper then is equal here.
+ * <p>Probabilities p are the softmax of the tokens that earlier filters left. They are floats, so a sum within 2^-20 of
+ * a bound (relative) counts as equal to it.
  */
 final class Candidates {
-    /** Relative error that sums of float probabilities are allowed against their bounds. */
+    /** Relative tolerance of sums of float probabilities. */
     private static final double SLACK = 0x1p-20;
 
     final Compute compute;
@@ -34,7 +34,7 @@ final class Candidates {
         scores = new float[vocabularySize];
     }
 
-    /** Starts over with the tokens of the row that are not banned. */
+    /** Starts with the tokens of the row that are not banned. */
     void start() {
         count = 0;
         for (int id = 0; id < row.length; id++) {
@@ -50,8 +50,8 @@ final class Candidates {
     }
 
     /**
-     * x = (x - max x) / temperature. Subtracting the maximum changes no probability and keeps every temperature, however
-     * small, from overflowing.
+     * x = (x - max x) / temperature. Subtracting the maximum changes no probability and avoids overflow at any
+     * temperature.
      */
     void divide(double temperature) {
         double max = max(logits);
@@ -67,8 +67,8 @@ final class Candidates {
     }
 
     /**
-     * Removes tokens, the least likely first, while all removed together have at most 1 - mass: what is left is the fewest
-     * most likely tokens that have at least {@code mass}. Of equally likely tokens the lowest ids stay.
+     * Removes the least likely tokens while their sum is at most 1 - mass, so the fewest most likely tokens with at
+     * least {@code mass} stay. Ties keep the lowest ids.
      */
     void keepTopP(double mass) {
         double total = softmax();
@@ -90,10 +90,7 @@ final class Candidates {
         });
     }
 
-    /**
-     * Keeps p >= share * max p, as {@code x >= max x + ln share}: the same tokens without a normaliser, so that no token's
-     * logit decides about another.
-     */
+    /** Keeps p >= share * max p, as {@code x >= max x + ln share}: the same tokens, without a normaliser. */
     void keepMinP(double share) {
         double distance = StrictMath.log(share) - SLACK;
         double largest = max(logits);

@@ -11,7 +11,7 @@ final class ContextRules {
     private ContextRules() {}
 
     /**
-     * The rules in force, the user's last.
+     * The active rules, the user's last.
      *
      * @throws IllegalArgumentException if a bias is for a token outside the vocabulary
      */
@@ -58,7 +58,7 @@ final class ContextRules {
             for (int i = 0; i < soFar.length(); i++) {
                 seen.set(soFar.token(i));
             }
-            // A prompt may hold ids beyond those that can be chosen.
+            // A prompt may have ids that cannot be chosen.
             for (int i = seen.nextSetBit(0); i >= 0 && i < logits.length; i = seen.nextSetBit(i + 1)) {
                 double x = logits[i];
                 logits[i] = saturated(x < 0 ? x * penalty : x / penalty);
@@ -86,7 +86,7 @@ final class ContextRules {
         }
     }
 
-    /** Bans the end-of-sequence tokens until there are so many new tokens. */
+    /** Bans the end-of-sequence tokens until there are this many new tokens. */
     record MinNewTokens(int count) implements LogitRule {
         @Override
         public void apply(float[] logits, TokensSoFar soFar) {

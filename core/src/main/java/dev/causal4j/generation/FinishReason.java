@@ -4,16 +4,16 @@ import java.util.Locale;
 
 /** Why a sequence ended. */
 public enum FinishReason {
-    /** It has as many new tokens as were asked for, or fills the context. */
+    /** It reached the most new tokens, or the context is full. */
     LENGTH,
     /** Its text reached a stop string. */
     STOP,
     /** The model ended it with an end-of-sequence token. */
     EOS,
-    /** The listener wanted no more of it. */
+    /** The listener cancelled it. */
     CANCELLED;
 
-    /** The word for it in JSON. */
+    /** Its name in JSON. */
     public String label() {
         return name().toLowerCase(Locale.ROOT);
     }

@@ -6,17 +6,17 @@ import java.util.List;
 import java.util.Objects;
 
 /**
- * What was generated for one request. Two are equal if they hold the same tokens and texts, whatever time they took.
+ * The result of one request. Results are equal if their tokens and texts are, whatever time they took.
  *
  * @param promptTokens the prompt, with the BOS token if it was empty
- * @param tokens the new tokens, the one that ended the sequence among them
+ * @param tokens the new tokens, including the one that ended the sequence
  * @param pieces the text of each new token: whole characters, without an end-of-sequence token and up to a stop string;
  *     empty strings for a model without a tokenizer
  * @param predictions log-probability and rank of each new token, if {@link GenerationOptions.Builder#logProbabilities}
- *     asks for it; else empty
+ *     is set; else empty
  * @param finishReason why it ended
  * @param seed the seed it was drawn with
- * @param timing of all sequences that were generated together
+ * @param timing timing of all sequences of the call
  */
 public record Generation(
         int[] promptTokens,
@@ -60,20 +60,20 @@ public record Generation(
     }
 
     /**
-     * How long all sequences of one call took together.
+     * Times of all sequences of one call.
      *
      * @param prefillTokens prompt tokens
-     * @param prefillSeconds of the steps that computed prompt tokens, each sequence's first new token included
+     * @param prefillSeconds time of the steps that computed prompt tokens, including each sequence's first new token
      * @param decodedTokens tokens of the other steps
      * @param decodeSeconds of the other steps
      */
     public record Timing(int prefillTokens, double prefillSeconds, int decodedTokens, double decodeSeconds) {
-        /** Prompt tokens a second; 0 if there was nothing to do. */
+        /** Prompt tokens a second; 0 for none. */
         public double prefillTokensPerSecond() {
             return rate(prefillTokens, prefillSeconds);
         }
 
-        /** Tokens after the first of each sequence, a second; 0 if there was none. */
+        /** Tokens after each sequence's first, a second; 0 for none. */
         public double decodeTokensPerSecond() {
             return rate(decodedTokens, decodeSeconds);
         }

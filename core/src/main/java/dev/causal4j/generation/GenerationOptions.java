@@ -8,14 +8,14 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What to generate and when to stop. Immutable; made by {@link #builder()}, whose defaults sample from the model's own
+ * Options of generating. Immutable; made by {@link #builder()}, whose defaults sample from the model's own
  * distribution.
  */
 public final class GenerationOptions {
     /** The defaults. */
     public static final GenerationOptions DEFAULT = builder().build();
 
-    final Builder settings; // changed by nobody
+    final Builder settings; // never modified
 
     private GenerationOptions(Builder settings) {
         this.settings = settings;
@@ -31,12 +31,12 @@ public final class GenerationOptions {
         return settings.copy();
     }
 
-    /** How many new tokens at most. */
+    /** Most new tokens. */
     public int maxNewTokens() {
         return settings.maxNewTokens;
     }
 
-    /** What the draws depend on. */
+    /** The seed of the draws. */
     public long seed() {
         return settings.seed;
     }
@@ -73,19 +73,21 @@ public final class GenerationOptions {
 
         private Builder() {}
 
-        /** How many tokens at most, not counting the prompt. */
+        /** Most new tokens. */
         public Builder maxNewTokens(int count) {
             maxNewTokens = count;
             return this;
         }
 
-        /** How many tokens before the end-of-sequence tokens are allowed; stop strings ignore it. */
+        /** Fewest new tokens before an end-of-sequence token; stop strings ignore it. */
         public Builder minNewTokens(int count) {
             minNewTokens = count;
             return this;
         }
 
-        /** Divides the logits. 0 chooses the most likely token (greedy) and passes over top-k, top-p, min-p and typical-p. */
+        /**
+         * Divides the logits. 0 chooses the most likely token (greedy) and ignores top-k, top-p, min-p and typical-p.
+         */
         public Builder temperature(double value) {
             temperature = value;
             return this;
@@ -97,7 +99,7 @@ public final class GenerationOptions {
             return this;
         }
 
-        /** Keeps the fewest most likely tokens that have this probability together (Holtzman et al. 2019); 1 is off. */
+        /** Keeps the fewest most likely tokens with this probability together (Holtzman et al. 2019); 1 is off. */
         public Builder topP(double mass) {
             topP = mass;
             return this;
@@ -109,7 +111,7 @@ public final class GenerationOptions {
             return this;
         }
 
-        /** Keeps the tokens of most typical information with this probability together (Meister et al. 2022); 1 is off. */
+        /** Keeps the most typical tokens with this probability together (Meister et al. 2022); 1 is off. */
         public Builder typicalP(double mass) {
             typicalP = mass;
             return this;
@@ -147,7 +149,7 @@ public final class GenerationOptions {
             return this;
         }
 
-        /** Token ids that end the sequence in place of the model's own; none is allowed. */
+        /** Token ids that end the sequence, instead of the model's own; may be empty. */
         public Builder eos(Set<Integer> ids) {
             eos = Set.copyOf(ids);
             return this;
@@ -159,22 +161,22 @@ public final class GenerationOptions {
             return this;
         }
 
-        /** Gives each token a {@link dev.causal4j.head.Prediction} with so many alternatives. */
+        /** Requests a {@link dev.causal4j.head.Prediction} for each token, with this many alternatives. */
         public Builder logProbabilities(int alternatives) {
             logProbabilities = alternatives;
             return this;
         }
 
         /**
-         * Whether a prompt longer than the context loses tokens from its left instead of being refused. What is kept leaves
-         * room for the new tokens, but is at least half the context.
+         * Whether a prompt longer than the context is cut from its left instead of refused. The rest leaves room for
+         * the new tokens, but is at least half the context.
          */
         public Builder truncatePrompt(boolean yes) {
             truncatePrompt = yes;
             return this;
         }
 
-        /** What becomes of special tokens spelled out in a prompt; {@link SpecialTokens#AS_TEXT} for text of strangers. */
+        /** How special tokens in a prompt are treated; use {@link SpecialTokens#AS_TEXT} for untrusted text. */
         public Builder specialTokens(SpecialTokens how) {
             specialTokens = how;
             return this;

@@ -16,14 +16,14 @@ import java.util.Optional;
 import java.util.concurrent.CancellationException;
 
 /**
- * The sequences of one call: as many run as there are key/value pages for, the others wait in order. A step feeds every
- * decoding sequence its last token and some prompt tokens of the others. Belongs to one caller; not thread-safe.
+ * The sequences of one call: as many run as there are key/value pages for, the others wait in order. A step feeds the
+ * last token of every decoding sequence and some prompt tokens of the others. Not thread-safe.
  */
 final class GenerationRun implements AutoCloseable {
     /** Prompt tokens in one step: enough to use the tiles, few enough that activations stay small. */
     private static final int PROMPT_ROWS = 256;
 
-    /** Bytes of logits that are held at once, unless a single row needs more. */
+    /** Most bytes of logits at once, unless a single row needs more. */
     private static final int LOGITS_BYTES = 32 << 20;
 
     private record Running(Sequence sequence, KVCache cache) {
@@ -44,11 +44,11 @@ final class GenerationRun implements AutoCloseable {
     private long prefillNanos;
     private long decodeNanos;
 
-    /** @param requests with prompts that are not empty and fit the context */
+    /** @param requests requests with non-empty prompts that fit the context */
     GenerationRun(CausalLM model, List<GenerationRequest> requests, TokenListener listener) {
         this.model = model;
         this.listener = listener;
-        // A vocabulary padded beyond its tokenizer has ids that mean nothing; they are never chosen.
+        // Ids beyond the tokenizer belong to a padded vocabulary and are never chosen.
         int choosable = model.tokenizer()
                 .map(Tokenizer::vocabularySize)
                 .orElse(model.head().vocabularySize());
@@ -64,7 +64,7 @@ final class GenerationRun implements AutoCloseable {
      * Chooses a token for each running sequence whose prompt is computed.
      *
      * @return whether there was anything to do
-     * @throws CancellationException if this thread is interrupted, which it stays
+     * @throws CancellationException if this thread is interrupted (the flag stays set)
      */
     boolean step() {
         admit();
@@ -152,7 +152,7 @@ final class GenerationRun implements AutoCloseable {
         }
     }
 
-    /** What there is of each sequence, in the order of the requests. */
+    /** The results, in the order of the requests. */
     List<Generation> results() {
         Generation.Timing timing =
                 new Generation.Timing(prefillTokens, prefillNanos / 1e9, decodedTokens, decodeNanos / 1e9);

@@ -19,17 +19,17 @@ import java.util.stream.StreamSupport;
 /**
  * Generates text from prompts. Immutable and thread-safe.
  *
- * <p>A sequence's tokens depend on its prompt, its options and its seed alone, not on what else is generated with it. It
- * ends with its last token, an end-of-sequence token, a stop string, a full context (as {@link FinishReason#LENGTH}), or
- * when the listener cancels it.
+ * <p>A sequence's tokens depend on its prompt, options and seed alone, not on other sequences. It ends at the most new
+ * tokens, an end-of-sequence token, a stop string, a full context (as {@link FinishReason#LENGTH}), or when the
+ * listener cancels it.
  */
 public final class Generator {
     private final CausalLM model;
 
-    /** A generator for a model; any number may share the model. */
+    /** A generator for a model. Generators may share a model. */
     public Generator(CausalLM model) {
         this.model = model;
-        Kernels.name(); // a choice of kernels that cannot be had fails here, not in the middle
+        Kernels.name(); // fails here if the kernels that the property sets are missing
     }
 
     /**
@@ -42,7 +42,7 @@ public final class Generator {
         return generate(prompt, options, TokenListener.NONE);
     }
 
-    /** The same, telling a listener of each token. */
+    /** The same with a listener. */
     public Generation generate(String prompt, GenerationOptions options, TokenListener listener) {
         return generate(List.of(request(prompt, options)), listener).getFirst();
     }
@@ -53,23 +53,23 @@ public final class Generator {
                 .getFirst();
     }
 
-    /** Generates from several texts at once, each with the same options and so with the same seed. */
+    /** Generates from several texts at once, with the same options and seed. */
     public List<Generation> generate(List<String> prompts, GenerationOptions options) {
         return generate(prompts.stream().map(prompt -> request(prompt, options)).toList(), TokenListener.NONE);
     }
 
     /**
-     * Generates several sequences at once: one forward a step for all that run. As many run as there are key/value pages
-     * for, the others wait in order.
+     * Generates several sequences at once, with one forward a step. As many run as there are key/value pages for; the
+     * others wait in order.
      *
      * @return one result for each request, in their order
      * @throws InputException if a prompt is empty and the model has no BOS token, a token is not in the vocabulary, or a
      *     prompt is longer than the context and {@link GenerationOptions.Builder#truncatePrompt} is off; its index is that
      *     of the request
-     * @throws IllegalStateException if stop strings are asked of a model without a tokenizer, or rules ban all tokens
+     * @throws IllegalStateException if stop strings are set for a model without a tokenizer, or rules ban all tokens
      * @throws NonFiniteException if a hidden vector or logit is not a number, naming the first that is seen and its
      *     position. An exception ends all sequences of the call
-     * @throws CancellationException if this thread is interrupted, which it stays
+     * @throws CancellationException if this thread is interrupted (the flag stays set)
      */
     public List<Generation> generate(List<GenerationRequest> requests, TokenListener listener) {
         try (GenerationRun run = run(requests, listener)) {
@@ -84,8 +84,8 @@ public final class Generator {
     }
 
     /**
-     * The tokens of one sequence as they are made, each when it is asked for and in the thread that asks. The stream is to
-     * be closed, which also ends a sequence that has not ended.
+     * The tokens of one sequence as a lazy stream, computed on the consuming thread. Close the stream, which also ends
+     * an unfinished sequence.
      *
      * @throws InputException as {@link #generate(List, TokenListener)}; the stream throws what else it names
      */

@@ -4,8 +4,8 @@ import dev.causal4j.kernel.CounterRandom;
 
 /**
  * The draw: the token with the largest x + g, where g = -ln(-ln u) is Gumbel noise, one independent number for each
- * (seed, position, token). Its distribution is the softmax of x (Gumbel 1954; Maddison et al. 2014, "A* sampling"), and no
- * normaliser is needed. Thread-safe: functions without state.
+ * (seed, position, token). Its distribution is the softmax of x (Gumbel 1954; Maddison et al. 2014, "A* sampling"),
+ * without a normaliser. Stateless and thread-safe.
  *
  * <p>u is the uniform of {@link CounterRandom} at the token's id, in stream 2^32 + position; 0 counts as 2^-54. The sum is
  * taken in double and the logarithms are {@code StrictMath}'s; of equal sums the lowest id wins.
@@ -16,7 +16,7 @@ final class GumbelNoise {
 
     private static final long STREAMS = 1L << 32;
 
-    /** More than ln 2 by more than the rounding of two logarithms. */
+    /** Exceeds ln 2 by more than the rounding of two logarithms. */
     private static final double LN_2_UP = 0.69314718056;
 
     private GumbelNoise() {}
@@ -25,12 +25,12 @@ final class GumbelNoise {
         return -StrictMath.log(-StrictMath.log(Math.max(u, 0x1p-54)));
     }
 
-    /** What noise(u) does not exceed, without a logarithm: from -ln u >= 1 - u >= 2^e follows g <= -e ln 2. */
+    /** An upper bound of noise(u) without a logarithm: from -ln u >= 1 - u >= 2^e follows g <= -e ln 2. */
     static double atMost(double u) {
         return -Math.getExponent(1 - u) * LN_2_UP;
     }
 
-    /** The token drawn from the softmax of the candidates, of which there is one at least. */
+    /** The token drawn from the softmax of the candidates, at least one. */
     static int draw(Candidates candidates, long seed, long position) {
         int tasks = Math.ceilDiv(candidates.count, CHUNK);
         int[] winners = new int[tasks];

@@ -11,8 +11,8 @@ import java.util.stream.Collectors;
  * Chooses the next token of one sequence from a row of logits: the rules of {@link GenerationOptions} in the order of
  * Hugging Face transformers, then the largest logit or a draw. Belongs to one sequence; not thread-safe.
  *
- * <p>The draw for a position depends on the seed and the position alone, position being the chosen token's index in the
- * sequence, prompt included. So a choice depends on neither the draws before it nor the other sequences of a batch.
+ * <p>The draw depends on the seed and the position alone: the chosen token's index in the sequence, prompt included. So
+ * it depends neither on earlier draws nor on other sequences of a batch.
  */
 final class Sampler {
     private final GenerationOptions.Builder options;
@@ -22,9 +22,9 @@ final class Sampler {
     private final float[] row;
 
     /**
-     * @param modelEos the model's end-of-sequence ids, in force unless the options name others
-     * @param promptLength how many of the sequence's tokens are prompt
-     * @param candidates scratch, of as many tokens as there are to choose from
+     * @param modelEos the model's end-of-sequence ids, used unless the options name others
+     * @param promptLength number of prompt tokens
+     * @param candidates scratch for the tokens that may be chosen
      * @throws IllegalArgumentException if the options name a token outside the vocabulary
      */
     Sampler(GenerationOptions options, Set<Integer> modelEos, int promptLength, Candidates candidates) {
@@ -37,7 +37,7 @@ final class Sampler {
                 throw GenerationOptions.failed("eos", "token ids below the vocabulary size (" + row.length + ")", id);
             });
         }
-        // A model's own end-of-sequence id may lie outside a cut vocabulary; it then never occurs.
+        // A model's end-of-sequence id outside a cut vocabulary never occurs.
         Set<Integer> eos = (given == null ? modelEos : given)
                 .stream().filter(id -> id < row.length).collect(Collectors.toUnmodifiableSet());
         soFar = new TokensSoFar(promptLength, eos);
@@ -47,8 +47,8 @@ final class Sampler {
     /**
      * Chooses the token at position {@code length}.
      *
-     * @param logits holds the row [V] at {@code offset}; it is left unchanged. -infinity bans a token
-     * @param tokens the sequence, whose first {@code length} are given: the prompt and what was chosen so far
+     * @param logits the row [V] at {@code offset}, not modified; -infinity bans a token
+     * @param tokens the sequence; its first {@code length} tokens are the prompt and those chosen so far
      * @throws NonFiniteException if a logit is NaN or +infinity, or all are -infinity
      * @throws IllegalStateException if the rules ban all tokens
      */

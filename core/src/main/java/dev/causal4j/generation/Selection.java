@@ -4,9 +4,9 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Finds where the largest keys, taken together, reach a weight: the k-th largest if each weighs 1, the boundary of a
- * nucleus if each weighs its probability. A radix selection: three passes over the keys whatever they are, where sorting
- * a flat distribution over 50,000 tokens takes milliseconds. Scratch of one caller; not thread-safe.
+ * Finds where the sum of the largest keys' weights reaches a bound: the k-th largest for weights of 1, the boundary of
+ * a nucleus for probabilities. A radix selection in three passes; sorting a flat distribution over 50,000 tokens takes
+ * milliseconds. Scratch; not thread-safe.
  */
 final class Selection {
     // A key's 32 bits as digits of 11, 11 and 10 bits, most significant first.
@@ -57,7 +57,7 @@ final class Selection {
         return key(prefix);
     }
 
-    /** Bits that compare as unsigned numbers like the float does. */
+    /** Bits that compare, unsigned, like the float. */
     private static int ordered(float key) {
         int bits = Float.floatToRawIntBits(key + 0f);
         return bits ^ (bits >> 31 | Integer.MIN_VALUE);

@@ -12,7 +12,7 @@ import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** One sequence while it is generated; not thread-safe. */
+/** A sequence in progress. Not thread-safe. */
 final class Sequence {
     private final int index;
     private final GenerationOptions.Builder options;
@@ -53,12 +53,12 @@ final class Sequence {
         return finish == null;
     }
 
-    /** Tokens that its cache will hold in the end, at most. */
+    /** Most tokens that its cache will hold. */
     int mostTokens() {
         return promptLength + mostNewTokens - 1;
     }
 
-    /** What is fed next: prompt tokens that are not cached yet, at most {@code room} of them, or its last token. */
+    /** The next chunk: at most {@code room} prompt tokens that are not cached yet, or the last token. */
     Batch.Chunk next(KVCache cache, int room) {
         int from = cache.length();
         int to = from < promptLength ? Math.min(promptLength, from + room) : length;
@@ -74,13 +74,13 @@ final class Sequence {
         return sampler.next(logits, offset, tokens, length);
     }
 
-    /** How many alternatives its predictions are to have; null if it wants no predictions. */
+    /** Alternatives of its predictions; null for no predictions. */
     @Nullable
     Integer alternatives() {
         return options.logProbabilities;
     }
 
-    /** Takes the chosen token, tells the listener, and ends the sequence where it is to end. */
+    /** Adds the chosen token, calls the listener, and ends the sequence if it is finished. */
     void accept(int token, Optional<Prediction> prediction, TokenListener listener) {
         prediction.ifPresent(predictions::add);
         if (length == tokens.length) {
@@ -109,7 +109,7 @@ final class Sequence {
         }
     }
 
-    /** Text that was held back and now will not change any more. */
+    /** Releases the held-back text. */
     private String rest() {
         if (decoder == null) {
             return "";

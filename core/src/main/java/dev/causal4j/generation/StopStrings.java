@@ -3,19 +3,17 @@ package dev.causal4j.generation;
 import java.util.List;
 
 /**
- * Finds stop strings in a text that arrives in pieces, and says which text is safe to show. Belongs to one sequence;
- * not thread-safe.
+ * Finds stop strings in streamed text, and releases text that cannot become part of one. Not thread-safe.
  *
- * <p>The text ends where a stop string is first complete; of several that are complete at the same character, the
- * longest counts. What comes before it is emitted, it and what follows is not. How the text is cut into pieces changes
- * nothing but the moment of emission: held back is only what may still become a stop string.
+ * <p>The text ends before the first complete stop string; of several complete at the same character, the longest
+ * counts. Pieces change only the moment of emission: only text that may still become a stop string is held back.
  *
  * <p>Each stop string runs the automaton of Knuth, Morris and Pratt, so the time is linear in the text.
  */
 final class StopStrings {
     private final List<Automaton> automata;
     private final StringBuilder held = new StringBuilder();
-    private int released; // how much of held was emitted already
+    private int released; // characters of held already emitted
     private boolean stopped;
 
     /**
@@ -27,7 +25,7 @@ final class StopStrings {
         automata = stops.stream().map(Automaton::new).toList();
     }
 
-    /** Takes the next piece and returns the text that can be emitted now; nothing once {@link #stopped()}. */
+    /** Adds the next piece and returns the text that can be emitted; nothing once {@link #stopped()}. */
     String accept(String piece) {
         for (int i = 0; i < piece.length() && !stopped; i++) {
             held.append(piece.charAt(i));
@@ -48,7 +46,7 @@ final class StopStrings {
         return stopped;
     }
 
-    /** The text ends here: returns what was held back in case a stop string would follow. */
+    /** Ends the text and returns the held-back part. */
     String finish() {
         automata.forEach(Automaton::reset);
         return release(0);
@@ -66,7 +64,7 @@ final class StopStrings {
         int end = held.length() - keep;
         String text = held.substring(released, end);
         released = end;
-        // Not at every call: shifting a long held-back tail for each small piece would not be linear.
+        // Not at every call: shifting a long tail for each small piece would be quadratic.
         if (released > keep) {
             held.delete(0, released);
             released = 0;

@@ -1,15 +1,15 @@
 package dev.causal4j.generation;
 
-/** Hears of each token as it is made, in the thread that generates. */
+/** Receives each token, on the generating thread. */
 @FunctionalInterface
 public interface TokenListener {
-    /** A listener that only waits for the end. */
+    /** A listener that ignores tokens. */
     TokenListener NONE = token -> true;
 
     /**
      * Called once for each token.
      *
-     * @return whether this sequence is to go on; false cancels it, and it keeps what it has
+     * @return whether to continue this sequence; false cancels it and keeps its tokens
      */
     boolean accept(GeneratedToken token);
 }

@@ -2,7 +2,7 @@ package dev.causal4j.generation;
 
 import java.util.Set;
 
-/** The tokens of one sequence before its next one, as a {@link LogitRule} sees them. Valid during a call of the rule. */
+/** The tokens of a sequence so far, for a {@link LogitRule}. Valid during a call of the rule. */
 public final class TokensSoFar {
     private final int promptLength;
     private final Set<Integer> eos;
@@ -20,12 +20,12 @@ public final class TokensSoFar {
         return this;
     }
 
-    /** How many there are, the prompt included. */
+    /** Number of tokens, including the prompt. */
     public int length() {
         return length;
     }
 
-    /** How many of them are the prompt. */
+    /** Number of prompt tokens. */
     public int promptLength() {
         return promptLength;
     }

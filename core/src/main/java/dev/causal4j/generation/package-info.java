@@ -6,14 +6,14 @@
  * <ol>
  *   <li>for greedy and sampled choice alike: logit bias, repetition penalty, no-repeat n-gram, minimum of new tokens, then
  *       the rules of users ({@link dev.causal4j.generation.LogitRule});
- *   <li>greedy ({@code temperature 0}) takes the largest logit, of equal ones the lowest id;
- *   <li>otherwise the tokens that are not banned pass temperature, top-k, top-p, min-p and typical-p, each of which sees
- *       the softmax of what the one before left;
+ *   <li>greedy ({@code temperature 0}) takes the largest logit, ties going to the lowest id;
+ *   <li>otherwise temperature, top-k, top-p, min-p and typical-p filter the tokens that are not banned; each sees the
+ *       softmax of what the previous one left;
  *   <li>the draw from the softmax of what is left is the largest sum of logit and Gumbel noise, a number that depends on
  *       (seed, position, token) alone.
  * </ol>
  *
- * <p>All of it is strict arithmetic and our own exp, so that a seed gives the same text on every machine.
+ * <p>The arithmetic is strict, so a seed gives the same text on every machine.
  */
 @NullMarked
 package dev.causal4j.generation;

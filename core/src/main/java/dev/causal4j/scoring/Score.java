@@ -7,7 +7,7 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 
 /**
- * The score of one text. Thread-safe while its array is not modified. Two are equal if they hold equal values.
+ * The score of one text. Thread-safe while its array is not modified. Scores are equal if their values are.
  *
  * @param tokens the text, without its prefix
  * @param pieces the text of each token: whole characters; empty strings for a model without a tokenizer

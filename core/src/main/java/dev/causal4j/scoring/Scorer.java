@@ -33,7 +33,7 @@ public final class Scorer {
     /** A scorer for a model. Scorers may share a model. */
     public Scorer(CausalLM model) {
         this.model = model;
-        Kernels.name(); // a choice of kernels that cannot be had fails here, not in the middle
+        Kernels.name(); // fails here if the kernels that the property sets are missing
     }
 
     /**
@@ -51,7 +51,7 @@ public final class Scorer {
         return score(List.of(text), options).getFirst();
     }
 
-    /** Scores several texts; an {@link InputException} has the index of the text that cannot be scored. */
+    /** Scores several texts; an {@link InputException} has the index of its text. */
     public List<Score> score(List<String> texts, ScoringOptions options) {
         List<ScoringRequest> requests = new ArrayList<>(texts.size());
         for (String text : texts) {

@@ -79,7 +79,7 @@ public final class ScoringOptions {
             return this;
         }
 
-        /** What becomes of special tokens spelled out in a text; {@link SpecialTokens#AS_TEXT} for text of strangers. */
+        /** How special tokens in a text are treated; use {@link SpecialTokens#AS_TEXT} for untrusted text. */
         public Builder specialTokens(SpecialTokens how) {
             specialTokens = how;
             return this;
