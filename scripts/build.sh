@@ -1,55 +1,41 @@
-# Sourced by causal4j. Builds the jars it runs into cli/target/app when there are none or sources are newer.
+# Sourced by causal4j, after jdk.sh. Builds the jars it runs into cli/target/app when there are none or sources are newer.
 
-built=$root/cli/target/app/built
+app=$root/cli/target/app
 
 is_stale() {
-  [ ! -f "$built" ] || [ -n "$(find "$root/pom.xml" "$root"/{core,model-austen,cli}/{pom.xml,src/main} -newer "$built" -print 2>/dev/null | head -n 1)" ]
+  [ ! -f "$app/built" ] ||
+    [ -n "$(find "$root/pom.xml" "$root"/{core,model-austen,cli}/{pom.xml,src/main} -newer "$app/built" -print 2>/dev/null | head -n 1)" ]
 }
 
-build() {
+build_if_stale() {
   local target=$root/cli/target
+  if ! is_stale; then return; fi
   mkdir -p "$target"
   lock "$target/launcher.building" # two first uses at once must not build at once
   if is_stale; then
     echo "causal4j: building (the first time this fetches dependencies and takes a minute)" >&2
-    rm -rf "$target/app.new" "$target/lib"
-    mkdir "$target/app.new"
-    touch "$target/app.new/built" # sources that change while we build are newer than this
+    rm -rf "$app.new" "$target/lib"
+    mkdir "$app.new"
+    touch "$app.new/built" # sources that change while we build are newer than this
     if ! package cli "$target/launcher.log"; then
       unlock "$target/launcher.building"
       echo "causal4j: the build failed; its output is above" >&2
       exit 1
     fi
-    cp "$target/causal4j-cli.jar" "$target"/lib/*.jar "$target/app.new"
-    # A program that runs keeps its open jars.
-    rm -rf "$target/app"
-    rm -f "$target/causal4j.jsa"
-    mv "$target/app.new" "$target/app"
+    cp "$target/causal4j-cli.jar" "$target"/lib/*.jar "$app.new"
+    rm -rf "$app" # a program that runs keeps its open jars
+    mv "$app.new" "$app"
     keep_classes
   fi
   unlock "$target/launcher.building"
 }
 
-# Keeps the classes of a run of the program, loaded and parsed, for the next (class-data sharing). Without them all is as
-# before, only slower, so nothing depends on whether it works. An AOT cache (JEP 514) would hold less: beside an incubating
-# module it links no classes and leaves out lambdas.
+# Keeps the classes of a run, loaded and parsed, for the next ones (class-data sharing). Nothing depends on it but the time
+# of a start. Not -XX:+AutoCreateSharedArchive: on a full disk or in a folder of somebody else it fails the command.
 keep_classes() {
-  (
-    cd "$target"
-    rm -f causal4j.classes causal4j.jsa.new
-    run() {
-      CAUSAL4J_BUILDING=1 CAUSAL4J_JAVA_OPTS=$1 "$root/causal4j" generate "Emma was" --max-new-tokens 4 \
-        --model "$root/model-austen/src/main/resources/dev/causal4j/austen" </dev/null
-    }
-    {
-      run -XX:DumpLoadedClassList=causal4j.classes &&
-        # Resolved constants and lambdas link a class and what it implements, and linked ones of old formats, such as
-        # picocli's, are left out. Our converters implement one of its interfaces.
-        sed -i.all -e '/^@cp picocli/d' -e '/^@cp .*Converter /d' -e '/^@lambda-proxy .*picocli/d' causal4j.classes &&
-        run "-Xshare:dump -XX:SharedClassListFile=causal4j.classes -XX:SharedArchiveFile=causal4j.jsa.new" &&
-        [ -f causal4j.jsa.new ] && mv causal4j.jsa.new causal4j.jsa
-    } >launcher-classes.log 2>&1
-  ) || true
+  "$JAVA_HOME/bin/java" -XX:ArchiveClassesAtExit="$app/classes.new" -XX:+UseSerialGC --add-modules=jdk.incubator.vector \
+    -cp "$app/*" dev.causal4j.cli.Main generate "Emma was" --max-new-tokens 4 >"$app/classes.log" 2>&1 &&
+    mv "$app/classes.new" "$app/classes.jsa" || true
 }
 
 # A folder is a lock on every system; one whose process is gone, or that never had one, is taken over.

@@ -1,20 +1,19 @@
-# Sourced by causal4j, check and benchmarks/run. find_jdk sets JAVA_HOME to a JDK 25 from 25.0.3 on, and says what to do if
-# there is none.
-# Earlier 25 releases have JDK-8377811: their collector may move pinned objects, which corrupts data.
+# Sourced by causal4j, check, .ci/run and benchmarks/run. find_jdk sets JAVA_HOME to a JDK from 25.0.3 on, or says what to
+# install. Earlier 25 releases have JDK-8377811: their collector may move pinned objects, which corrupts data.
 
 # Services and containers may run without HOME; Maven cannot.
 export HOME="${HOME:-$(cd ~ && pwd)}"
 
-# Whether $1 is the folder of a JDK 25.0.3+. Reads its release file: asking java itself would cost a process each.
-is_jdk_25() {
+# Whether $1 is the folder of such a JDK. Reads its release file: asking java itself would cost a process each.
+is_jdk() {
   local line version= major minor patch
   [ -x "$1/bin/javac" ] && [ -r "$1/release" ] || return 1
   while IFS= read -r line || [ -n "$line" ]; do
     case $line in JAVA_VERSION=*) version=${line#JAVA_VERSION=}; version=${version//\"/} ;; esac
   done <"$1/release"
   IFS=.-+ read -r major minor patch _ <<<"$version..."
-  [ "$major" = 25 ] && { [ "${minor:-0}" -gt 0 ] || [ "${patch:-0}" -ge 3 ]; } 2>/dev/null
-}
+  [ "${major:-0}" -gt 25 ] || { [ "$major" = 25 ] && { [ "${minor:-0}" -gt 0 ] || [ "${patch:-0}" -ge 3 ]; }; }
+} 2>/dev/null
 
 # The JDK a java command belongs to: its path without bin/java, links followed.
 home_of() {
@@ -26,7 +25,8 @@ home_of() {
   printf '%s\n' "${path%/bin/java}"
 }
 
-find_jdk() {
+# Sets JAVA_HOME; fails silently if there is no such JDK.
+look_for_jdk() {
   local candidate java
   java=$(command -v java || true)
   for candidate in \
@@ -35,46 +35,19 @@ find_jdk() {
     /usr/lib/jvm/* \
     "${SDKMAN_DIR:-$HOME/.sdkman}"/candidates/java/* \
     /Library/Java/JavaVirtualMachines/*/Contents/Home; do
-    if [ -n "$candidate" ] && is_jdk_25 "$candidate"; then
+    if [ -n "$candidate" ] && is_jdk "$candidate"; then
       export JAVA_HOME=$candidate
       return
     fi
   done
-  if [ -x /usr/libexec/java_home ] && candidate=$(/usr/libexec/java_home -v 25 2>/dev/null) && is_jdk_25 "$candidate"; then
-    export JAVA_HOME=$candidate
-    return
-  fi
-  install_jdk
+  return 1
 }
 
-# Installs a Debian package if we are root on Debian; shows what apt-get said only if that failed.
-install_package() {
-  local log
-  [ "$(id -u)" = 0 ] && [ -e /etc/debian_version ] && command -v apt-get >/dev/null || return 1
-  echo "causal4j: installing $1" >&2
-  log=$(mktemp)
-  if { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "$1"; } >"$log" 2>&1; then
-    rm -f "$log"
-  else
-    cat "$log" >&2
-    rm -f "$log"
-    return 1
+find_jdk() {
+  if ! look_for_jdk; then
+    echo "JDK: expected 25.0.3 or later in JAVA_HOME, PATH, /usr/lib/jvm or SDKMAN, got none; install one (Debian: apt-get install openjdk-25-jdk-headless)" >&2
+    exit 1
   fi
-}
-
-# As root on Debian a JDK can be had; elsewhere the user decides where one comes from.
-install_jdk() {
-  local candidate
-  if install_package openjdk-25-jdk-headless; then
-    for candidate in /usr/lib/jvm/*; do
-      if is_jdk_25 "$candidate"; then
-        export JAVA_HOME=$candidate
-        return
-      fi
-    done
-  fi
-  echo "causal4j: expected a JDK 25 (25.0.3 or later) in JAVA_HOME, PATH, /usr/lib/jvm, SDKMAN or java_home, got none; install one (Debian: apt-get install openjdk-25-jdk-headless)" >&2
-  exit 1
 }
 
 # Runs Maven from $root, quiet about its own use of deprecated methods.

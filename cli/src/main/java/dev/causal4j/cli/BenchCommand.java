@@ -54,11 +54,9 @@ final class BenchCommand implements Callable<Integer> {
     private int sequences;
 
     @Mixin
-    @SuppressWarnings("NullAway.Init")
     private ModelOptions options;
 
     @Spec
-    @SuppressWarnings("NullAway.Init")
     private CommandSpec spec;
 
     /** What all runs work in: a run measures no memory that the system has to find first. */

@@ -40,11 +40,9 @@ final class ConvertCommand implements Callable<Integer> {
     private boolean overwrite;
 
     @Mixin
-    @SuppressWarnings("NullAway.Init")
     private ModelOptions options;
 
     @Spec
-    @SuppressWarnings("NullAway.Init")
     private CommandSpec spec;
 
     private @Nullable Progress progress;

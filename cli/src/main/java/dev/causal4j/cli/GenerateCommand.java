@@ -129,11 +129,9 @@ final class GenerateCommand implements Callable<Integer> {
     private @Nullable Integer logprobs;
 
     @Mixin
-    @SuppressWarnings("NullAway.Init")
     private ModelOptions model;
 
     @Spec
-    @SuppressWarnings("NullAway.Init")
     private CommandSpec spec;
 
     @Override
@@ -174,7 +172,7 @@ final class GenerateCommand implements Callable<Integer> {
         } else {
             out.println();
             out.flush();
-            if (StandardError.isTerminal()) {
+            if (Progress.TERMINAL) {
                 spec.commandLine().getErr().println(status(generation));
             }
         }

@@ -20,11 +20,9 @@ import tools.jackson.databind.node.ObjectNode;
 @Command(name = "inspect", description = "Shows what a model is: sizes, parameters, tied or not.")
 final class InspectCommand implements Callable<Integer> {
     @Mixin
-    @SuppressWarnings("NullAway.Init")
     private ModelOptions options;
 
     @Spec
-    @SuppressWarnings("NullAway.Init")
     private CommandSpec spec;
 
     @Override

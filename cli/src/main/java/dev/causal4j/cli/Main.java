@@ -61,8 +61,6 @@ public final class Main implements Callable<Integer> {
 
     /** Runs a command and ends the JVM with its exit status. */
     public static void main(String[] args) {
-        StandardError.restore();
-        Locale.setDefault(Locale.ROOT); // messages and numbers are the same everywhere
         // The library warns through System.Logger; on a terminal one line is enough.
         System.setProperty("java.util.logging.SimpleFormatter.format", "%4$s: %5$s%n");
         PrintStream out = new PrintStream(System.out, false, StandardCharsets.UTF_8);
@@ -71,7 +69,8 @@ public final class Main implements Callable<Integer> {
         System.exit(status);
     }
 
-    private static int run(String[] args, PrintStream out, PrintStream err) {
+    static int run(String[] args, PrintStream out, PrintStream err) {
+        Locale.setDefault(Locale.ROOT); // messages and numbers are the same everywhere
         Main main = new Main();
         PrintWriter errors = new PrintWriter(err, true, StandardCharsets.UTF_8);
         CommandLine command = new CommandLine(main);

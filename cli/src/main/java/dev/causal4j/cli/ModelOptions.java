@@ -41,7 +41,6 @@ final class ModelOptions {
     private boolean json;
 
     @Spec(Spec.Target.MIXEE)
-    @SuppressWarnings("NullAway.Init")
     private CommandSpec spec;
 
     /** The folder that was named, if one was. */

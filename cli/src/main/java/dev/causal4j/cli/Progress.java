@@ -8,6 +8,9 @@ import org.jspecify.annotations.Nullable;
 
 /** How far long work is, on standard error and only if that is a terminal. Belongs to one command; not thread-safe. */
 final class Progress implements AutoCloseable {
+    /** Whether standard error is a terminal, which the launcher knows. */
+    static final boolean TERMINAL = Boolean.getBoolean("causal4j.terminal");
+
     private static final int COLUMNS = 80;
     private static final int WIDE_COLUMNS = 130;
 
@@ -19,7 +22,7 @@ final class Progress implements AutoCloseable {
     }
 
     private Progress(ProgressBarBuilder builder) {
-        bar = StandardError.isTerminal() ? builder.build() : null;
+        bar = TERMINAL ? builder.build() : null;
     }
 
     /** For steps that take about the same time each, with room for a message. */

@@ -1,6 +1,5 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.format.WholeFile;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Ranking;
@@ -75,22 +74,13 @@ final class ScoreCommand implements Callable<Integer> {
     @Option(names = "--totals", description = "Show the sums alone, without the tokens.")
     private boolean totalsOnly;
 
-    @Option(
-            names = "--html",
-            paramLabel = "FILE",
-            description = "Write a page that shows the text shaded by surprisal.")
-    private @Nullable Path html;
-
     @Mixin
-    @SuppressWarnings("NullAway.Init")
     private LinesOptions lines;
 
     @Mixin
-    @SuppressWarnings("NullAway.Init")
     private ModelOptions model;
 
     @Spec
-    @SuppressWarnings("NullAway.Init")
     private CommandSpec spec;
 
     @Override
@@ -98,9 +88,6 @@ final class ScoreCommand implements Callable<Integer> {
         checkUsage();
         ScoringOptions options = options();
         int[] ids = tokens == null ? null : TokenIds.parse(spec, "--tokens", tokens);
-        if (html != null) {
-            WholeFile.check(html);
-        }
         String given = text != null ? TextInput.argument(text) : file != null ? TextInput.file(file) : "";
         List<String> continuations = continuations();
         Kernels.name(); // a choice that cannot be had fails here, once and before anything is loaded
@@ -149,12 +136,6 @@ final class ScoreCommand implements Callable<Integer> {
             throw Usage.wrong(
                     spec, "choices: expected a prompt as TEXT, --file or --tokens, got --jsonl, --prefix or --stride");
         }
-        if (html != null && (lines.in != null || choices != null)) {
-            throw Usage.wrong(spec, "html: expected one text, got --jsonl or --choices");
-        }
-        if (file != null && ResultFile.same(file, html)) {
-            throw Usage.wrong(spec, "html: expected another file than --file, got the same");
-        }
     }
 
     private List<String> continuations() throws IOException {
@@ -169,25 +150,11 @@ final class ScoreCommand implements Callable<Integer> {
         return Usage.of(spec, ScoringOptions.builder().stride(stride).alternatives(top)::build);
     }
 
-    private void score(CausalLM loaded, ScoringRequest request, ScoringOptions options) throws IOException {
-        ScoringOptions asked = options;
-        if (html != null) {
-            if (request.tokens().length > ScorePage.MOST_TOKENS) {
-                throw new IllegalArgumentException("html: expected at most " + ScorePage.MOST_TOKENS
-                        + " tokens in a page, got " + request.tokens().length + "; split the text");
-            }
-            asked = options.toBuilder()
-                    .alternatives(Math.max(top, ScorePage.ALTERNATIVES))
-                    .build();
-        }
-        ScoringOptions inForce = asked;
+    private void score(CausalLM loaded, ScoringRequest request, ScoringOptions options) {
         Score score = watched(
                         request.tokens().length,
-                        listener -> new Scorer(loaded).score(List.of(request), inForce, listener))
+                        listener -> new Scorer(loaded).score(List.of(request), options, listener))
                 .getFirst();
-        if (html != null) {
-            ScorePage.write(html, loaded, score);
-        }
         PrintWriter out = spec.commandLine().getOut();
         if (model.json()) {
             ObjectNode document = Json.object();
@@ -198,7 +165,7 @@ final class ScoreCommand implements Callable<Integer> {
             Json.print(out, document);
             return;
         }
-        if (!totalsOnly && html == null) {
+        if (!totalsOnly) {
             new ScoreTable(loaded, out).tokens(score, top);
         }
         out.println(ScoreTable.totals(score.totals()));

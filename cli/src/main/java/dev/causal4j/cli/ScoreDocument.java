@@ -124,7 +124,7 @@ final class ScoreDocument {
     }
 
     private void addAlternatives(Prediction prediction, ArrayNode array) {
-        for (Candidate alternative : prediction.alternatives(top)) { // a page may have asked for more
+        for (Candidate alternative : prediction.alternatives(top)) {
             ObjectNode object = array.addObject().put("token", alternative.token());
             if (pieces.known()) {
                 object.put("piece", pieces.of(alternative.token()));

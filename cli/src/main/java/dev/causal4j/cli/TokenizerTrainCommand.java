@@ -23,7 +23,6 @@ import tools.jackson.databind.node.ObjectNode;
         sortOptions = false)
 final class TokenizerTrainCommand implements Callable<Integer> {
     @Mixin
-    @SuppressWarnings("NullAway.Init")
     private DataOptions data;
 
     @Option(
@@ -62,7 +61,6 @@ final class TokenizerTrainCommand implements Callable<Integer> {
     private boolean json;
 
     @Spec
-    @SuppressWarnings("NullAway.Init")
     private CommandSpec spec;
 
     @Override

@@ -39,7 +39,6 @@ final class TrainCommand implements Callable<Integer> {
     private static final long MOST_SECONDS_TO_END = 600;
 
     @Mixin
-    @SuppressWarnings("NullAway.Init")
     private TrainingData data;
 
     @Option(
@@ -57,7 +56,6 @@ final class TrainCommand implements Callable<Integer> {
     private boolean overwrite;
 
     @Mixin
-    @SuppressWarnings("NullAway.Init")
     private ModelOptions model;
 
     @Option(
@@ -73,11 +71,9 @@ final class TrainCommand implements Callable<Integer> {
     private @Nullable Path tokenizer;
 
     @Mixin
-    @SuppressWarnings("NullAway.Init")
     private OptimizerOptions optimizer;
 
     @Mixin
-    @SuppressWarnings("NullAway.Init")
     private TrainedOptions trained;
 
     @Option(
@@ -98,7 +94,6 @@ final class TrainCommand implements Callable<Integer> {
     private long seed;
 
     @Spec
-    @SuppressWarnings("NullAway.Init")
     private CommandSpec spec;
 
     @Override
@@ -118,9 +113,6 @@ final class TrainCommand implements Callable<Integer> {
                     : startedIn(Objects.requireNonNull(folder), options, log, interruption);
             long start = System.nanoTime();
             TrainingResult result = run(trainer, log, interruption);
-            if (!interruption.requested()) { // a JVM that ends draws nothing more; the resumed run will
-                plot(log, result.step());
-            }
             if (model.dtype().isPresent() && model.dtype().get() != DType.F32) {
                 CausalLM.load(out, DType.F32).save(out, model.dtype().get());
             }
@@ -157,7 +149,7 @@ final class TrainCommand implements Callable<Integer> {
                 .build();
     }
 
-    /** What is refused is in nobody's way afterwards. The log is still open, so that no other run has the folder. */
+    /** If setup fails, removes what this run created. The log is still open, so that no other run has the folder. */
     private Trainer startedIn(OutputFolder folder, TrainingOptions options, TrainingLog log, Interruption interruption)
             throws IOException {
         try {
@@ -247,7 +239,7 @@ final class TrainCommand implements Callable<Integer> {
                 bar.at(progress.step(), summary(progress));
                 if (model.json()) {
                     Json.print(to, TrainingLog.line(progress));
-                } else if (progress.validationLoss().isPresent() && !StandardError.isTerminal()) {
+                } else if (progress.validationLoss().isPresent() && !Progress.TERMINAL) {
                     to.println("step " + progress.step() + ": " + summary(progress));
                 }
                 return !interruption.requested();
@@ -264,19 +256,6 @@ final class TrainCommand implements Callable<Integer> {
                 : "";
         return String.format(
                 Locale.ROOT, "loss %.4f%s, %,.0f tokens/s", progress.loss(), heldOut, progress.tokensPerSecond());
-    }
-
-    /** Draws the losses; a machine that cannot draw has trained all the same. */
-    private void plot(TrainingLog log, long step) {
-        try {
-            LossPlot.write(log.upTo(step), out);
-        } catch (IOException | RuntimeException | LinkageError | InternalError e) {
-            spec.commandLine()
-                    .getErr()
-                    .println(out.resolve(LossPlot.FILE) + ": expected to be able to draw, got "
-                            + e.toString().lines().findFirst().orElse("")
-                            + "; install fonts, or plot " + TrainingLog.FILE);
-        }
     }
 
     private void print(Trainer trainer, TrainingResult result, double seconds) {
@@ -298,7 +277,7 @@ final class TrainCommand implements Callable<Integer> {
                 "%s after step %,d and %.0f s: %,d parameters, %,d of them trained, written to %s%n",
                 switch (result.finish()) {
                     case STEPS -> "done";
-                    case EARLY_STOP -> "no better any more";
+                    case EARLY_STOP -> "stopped early";
                     case CANCELLED -> "interrupted, to go on with --resume,";
                 },
                 result.step(),

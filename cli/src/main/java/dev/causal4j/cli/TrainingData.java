@@ -30,7 +30,6 @@ final class TrainingData {
     }
 
     @Mixin
-    @SuppressWarnings("NullAway.Init")
     private DataOptions data;
 
     @Option(

@@ -4,10 +4,6 @@ import dev.causal4j.training.TrainingProgress;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Path;
-import java.util.OptionalDouble;
-import java.util.SortedMap;
-import java.util.TreeMap;
-import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -19,23 +15,10 @@ final class TrainingLog implements AutoCloseable {
     static final String FILE = "loss.jsonl";
 
     private final ResultFile file;
-    private final SortedMap<Long, Losses> losses = new TreeMap<>();
-
-    /** The losses of a step: of its batch, and of the held-out text where that was measured. */
-    record Losses(double training, OptionalDouble validation) {}
 
     /** @param resume whether to keep what an earlier part of the run wrote */
     TrainingLog(Path folder, boolean resume) throws IOException {
-        file = ResultFile.open(folder.resolve(FILE), !resume, resume, this::keep);
-    }
-
-    private void keep(ObjectNode line) {
-        JsonNode validation = line.path("validation_loss");
-        losses.put(
-                line.path("step").asLong(0),
-                new Losses(
-                        line.path("loss").asDouble(Double.NaN),
-                        validation.isNumber() ? OptionalDouble.of(validation.asDouble()) : OptionalDouble.empty()));
+        file = ResultFile.open(folder.resolve(FILE), !resume, resume, _ -> {});
     }
 
     /** Forgets what an earlier run wrote. */
@@ -45,7 +28,6 @@ final class TrainingLog implements AutoCloseable {
 
     /** Appends a step. */
     void add(TrainingProgress progress) {
-        losses.put(progress.step(), new Losses(progress.loss(), progress.validationLoss()));
         try {
             file.append(Json.write(line(progress)) + "\n");
         } catch (IOException e) {
@@ -60,11 +42,6 @@ final class TrainingLog implements AutoCloseable {
         return line.put("learning_rate", progress.learningRate())
                 .put("gradient_norm", progress.gradientNorm())
                 .put("tokens_per_second", progress.tokensPerSecond());
-    }
-
-    /** The losses by step, of all parts of the run up to a step. */
-    SortedMap<Long, Losses> upTo(long step) {
-        return losses.headMap(step + 1);
     }
 
     @Override

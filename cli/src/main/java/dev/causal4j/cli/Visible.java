@@ -1,8 +1,7 @@
 package dev.causal4j.cli;
 
 /**
- * Makes text of strangers visible: no character of it can move the cursor, reorder what stands beside it, hide, or
- * become markup.
+ * Makes untrusted text visible: no character of it can move the cursor, reorder what stands beside it, or hide.
  */
 final class Visible {
     private Visible() {}
@@ -28,28 +27,6 @@ final class Visible {
             }
         });
         return out.append('"').toString();
-    }
-
-    /** As content or quoted attribute of HTML; hidden characters as their code in a box, line ends with a sign. */
-    static void html(String text, StringBuilder out) {
-        text.codePoints().forEach(c -> {
-            switch (c) {
-                case '&' -> out.append("&amp;");
-                case '<' -> out.append("&lt;");
-                case '>' -> out.append("&gt;");
-                case '"' -> out.append("&quot;");
-                case '\'' -> out.append("&#39;");
-                case '\n' -> out.append("<i>\u21b5</i>\n");
-                case '\t' -> out.append("<i>\u2192</i>\t");
-                default -> {
-                    if (isHidden(c)) {
-                        out.append(String.format("<b>U+%04X</b>", c));
-                    } else {
-                        out.appendCodePoint(c);
-                    }
-                }
-            }
-        });
     }
 
     /** Controls, what changes direction or has no width, and what no font can show. Joiners are part of words. */

@@ -16,7 +16,6 @@ import tools.jackson.databind.JsonNode;
 
 /** The launcher starts this command without the vector module, so it must not need one. */
 class ConvertCommandTest {
-    private static final Program PLAIN = new Program();
 
     @TempDir
     Path folder;
@@ -31,14 +30,13 @@ class ConvertCommandTest {
     }
 
     private Program.Run convert(String... more) throws Exception {
-        return PLAIN.run(Stream.concat(
+        return Program.run(Stream.concat(
                         Stream.of("convert", "--model", model.toString(), "--out", out.toString()), Stream.of(more))
                 .toArray(String[]::new));
     }
 
     private static JsonNode tokens(Path of, String dtype) throws Exception {
-        return Program.SCALAR
-                .run(
+        return Program.run(
                         "generate",
                         "--model",
                         of.toString(),
@@ -70,9 +68,9 @@ class ConvertCommandTest {
         assertThat(document.get("bytes").longValue()).isEqualTo(Files.size(out.resolve("model.safetensors")));
         assertThat(tokens(out, dtype)).isEqualTo(tokens(model, dtype));
         JsonNode facts =
-                PLAIN.run("inspect", "--model", out.toString(), "--json").json();
+                Program.run("inspect", "--model", out.toString(), "--json").json();
         assertThat(facts)
-                .isEqualTo(PLAIN.run("inspect", "--model", model.toString(), "--dtype", dtype, "--json")
+                .isEqualTo(Program.run("inspect", "--model", model.toString(), "--dtype", dtype, "--json")
                         .json());
     }
 
@@ -91,8 +89,8 @@ class ConvertCommandTest {
 
     @Test
     void wrongUsage() throws Exception {
-        PLAIN.run("convert", "--out", out.toString()).refused(2, "--model", "see causal4j convert --help");
-        PLAIN.run("convert", "--model", model.toString()).refused(2, "--out", "see causal4j convert --help");
+        Program.run("convert", "--out", out.toString()).refused(2, "--model", "see causal4j convert --help");
+        Program.run("convert", "--model", model.toString()).refused(2, "--out", "see causal4j convert --help");
         convert("--dtype", "int4").refused(2, "expected f32, bf16 or int8, got int4");
         onlyModelIsLeft();
     }
@@ -101,8 +99,7 @@ class ConvertCommandTest {
     void anotherDtypeThanThatOfTheConversionIsRefused() throws Exception {
         convert("--dtype", "int8").done();
         for (String command : List.of("generate", "inspect", "bench")) {
-            Program.SCALAR
-                    .run(command, "--model", out.toString(), "--dtype", "bf16")
+            Program.run(command, "--model", out.toString(), "--dtype", "bf16")
                     .refused(1, "expected dtype int8", "got bf16", "convert the original checkpoint");
         }
     }
@@ -118,8 +115,9 @@ class ConvertCommandTest {
     /** A limit on the size of files fails a write as a full disk does. */
     @Test
     void aFullDiskIsOneLineAndLeavesNothing() throws Exception {
-        String limited = "ulimit -f 48; exec \"$@\" " + Program.FILTERED;
-        PLAIN.runInShell(limited, "", "convert", "--model", model.toString(), "--out", out.toString())
+        String limited = "ulimit -f 48; exec \"$@\"";
+        Launcher.PLAIN
+                .runInShell(limited, "convert", "--model", model.toString(), "--out", out.toString())
                 .refused(1, out.toString(), "expected to be able to write", "free the disk");
         onlyModelIsLeft();
     }
@@ -134,16 +132,5 @@ class ConvertCommandTest {
         Files.write(weights, bytes);
         convert("--dtype", "int8").refused(1, "int8: expected finite weights, got NaN");
         onlyModelIsLeft();
-    }
-
-    @Test
-    void aForeignArchiveOfClassesIsIgnoredWithoutAWord() throws Exception {
-        Path archive = Files.writeString(folder.resolve("causal4j.jsa"), "of another build");
-        new Program("-XX:SharedArchiveFile=" + archive, "-Xlog:aot*=off", "-Xlog:cds*=off")
-                .run("inspect", "--json")
-                .json();
-        new Program("-XX:SharedArchiveFile=" + folder.resolve("none"), "-Xlog:aot*=off", "-Xlog:cds*=off")
-                .run("inspect", "--json")
-                .json();
     }
 }

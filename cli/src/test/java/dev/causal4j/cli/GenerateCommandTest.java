@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import dev.causal4j.austen.AustenModel;
 import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -16,8 +17,6 @@ import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 
 class GenerateCommandTest {
-    private static final Program VECTOR = new Program("--add-modules=jdk.incubator.vector");
-
     @TempDir
     Path folder;
 
@@ -26,7 +25,7 @@ class GenerateCommandTest {
         all[0] = "generate";
         System.arraycopy(arguments, 0, all, 1, arguments.length);
         all[all.length - 1] = "--json";
-        return Program.SCALAR.run(all).json();
+        return Program.run(all).json();
     }
 
     private static void assertExpected(JsonNode document, JsonNode expected) {
@@ -71,7 +70,7 @@ class GenerateCommandTest {
             "--threads",
             "3"
         };
-        assertExpected(VECTOR.run(arguments).json(), expected);
+        assertExpected(Program.run(arguments).json(), expected);
     }
 
     @Test
@@ -97,7 +96,7 @@ class GenerateCommandTest {
         String[] arguments = {
             "generate", expected.get("prompt").stringValue(), "--temperature", "0", "--max-new-tokens", "40"
         };
-        assertThat(Program.SCALAR.run(arguments).done().out())
+        assertThat(Program.run(arguments).done().out())
                 .isEqualTo(expected.get("text").stringValue() + "\n");
     }
 
@@ -135,8 +134,7 @@ class GenerateCommandTest {
     @Test
     void aDashReadsThePromptFromStandardInput() throws Exception {
         String text = "Emma — naïve,\r\nand 日本語.\n\n\"Oh!\" 🙂\n";
-        JsonNode document = Program.SCALAR
-                .runWithInput(text, "generate", "-", "--max-new-tokens", "0", "--json")
+        JsonNode document = Program.runWithInput(text, "generate", "-", "--max-new-tokens", "0", "--json")
                 .json();
         int[] expected = AustenModel.load().requireTokenizer().encode(text.substring(0, text.length() - 1));
         assertThat(Repository.integers(document.get("prompt_tokens")))
@@ -164,7 +162,7 @@ class GenerateCommandTest {
         assertThat(document.get("text").stringValue()).isEqualTo(before);
         assertThat(document.get("finish_reason").stringValue()).isEqualTo("stop");
         String[] streamed = {"generate", "Emma was", "--temperature", "0", "--stop", stop};
-        assertThat(Program.SCALAR.run(streamed).done().out()).isEqualTo(before + "\n");
+        assertThat(Program.run(streamed).done().out()).isEqualTo(before + "\n");
     }
 
     @Test
@@ -192,26 +190,15 @@ class GenerateCommandTest {
         String[] arguments = {
             "generate", "--model", folder.toString(), "--eos", "none", "--max-new-tokens", "20", "--seed", seed
         };
-        String out = Program.SCALAR.run(arguments).done().out();
+        String out = Program.run(arguments).done().out();
         return Arrays.stream(out.strip().split(" ", -1)).map(Integer::valueOf).toList();
-    }
-
-    @Test
-    void withoutTheVectorModuleOneWarningHoldsTheFlag() throws Exception {
-        Program.Run run = new Program().run("generate", "Emma was", "--temperature", "0", "--max-new-tokens", "5");
-        assertThat(run.status()).isZero();
-        assertThat(run.out()).isEqualTo(greedy(5) + "\n");
-        assertThat(run.err())
-                .startsWith("WARNING: ")
-                .contains("--add-modules jdk.incubator.vector")
-                .containsOnlyOnce("\n");
     }
 
     @Test
     void anInterruptEndsItPromptly() throws Exception {
         Process shell = new ProcessBuilder("bash", "-c", "kill -INT $$; sleep 0").start();
         assumeTrue(shell.waitFor() != 0, "whoever started the tests ignores the signal");
-        Process process = Program.SCALAR.start("generate", "Emma was", "--max-new-tokens", "250", "--eos", "none");
+        Process process = Launcher.PLAIN.start("generate", "Emma was", "--max-new-tokens", "250", "--eos", "none");
         try (InputStream out = process.getInputStream()) {
             assertThat(out.read()).as("it runs").isNotNegative();
             new ProcessBuilder("kill", "-INT", Long.toString(process.pid()))
@@ -219,7 +206,9 @@ class GenerateCommandTest {
                     .waitFor();
             assertThat(process.waitFor(3, TimeUnit.SECONDS)).isTrue();
             assertThat(process.exitValue()).isEqualTo(130);
-            assertThat(process.getErrorStream().readAllBytes()).isEmpty();
+            assertThat(Launcher.withoutWarning(
+                            new String(process.getErrorStream().readAllBytes(), StandardCharsets.UTF_8)))
+                    .isEmpty();
         } finally {
             process.destroyForcibly();
         }

@@ -34,36 +34,33 @@ class GenerateRefusalTest {
         "second, third, second"
     })
     void wrongUsage(String option, String value, String told) throws Exception {
-        Program.SCALAR.run("generate", "prompt", option, value).refused(2, told, "; see causal4j generate --help");
+        Program.run("generate", "prompt", option, value).refused(2, told, "; see causal4j generate --help");
     }
 
     @Test
     void aTokenIdOutsideTheVocabulary() throws Exception {
-        Program.SCALAR.run("generate", "--tokens", "7,3072").refused(1, "position 1", "expected 0 to 3071, got 3072");
-        Program.SCALAR
-                .run("generate", "--tokens", "7", "--logit-bias", "3072=1")
-                .refused(1, "logit-bias", "3072");
+        Program.run("generate", "--tokens", "7,3072").refused(1, "position 1", "expected 0 to 3071, got 3072");
+        Program.run("generate", "--tokens", "7", "--logit-bias", "3072=1").refused(1, "logit-bias", "3072");
     }
 
     @Test
     void aPromptLongerThanTheContext() throws Exception {
         String tokens = IntStream.range(0, 257).mapToObj(Integer::toString).collect(Collectors.joining(","));
-        Program.SCALAR.run("generate", "--tokens", tokens).refused(1, "expected at most 256 tokens", "got 257");
+        Program.run("generate", "--tokens", tokens).refused(1, "expected at most 256 tokens", "got 257");
     }
 
     @Test
     void anEmptyPromptForAModelWithoutBos() throws Exception {
         Path config = Repository.copyModel(folder).resolve("config.json");
         Files.writeString(config, Files.readString(config).replace("\"bos_token_id\": 96", "\"bos_token_id\": null"));
-        Program.SCALAR.run("generate", "--model", folder.toString()).refused(1, "at least one token", "no BOS token");
+        Program.run("generate", "--model", folder.toString()).refused(1, "at least one token", "no BOS token");
     }
 
     @Test
     void textAskedOfAModelWithoutTokenizer() throws Exception {
         String model = Repository.copyModel(folder).toString();
-        Program.SCALAR.run("generate", "text", "--model", model).refused(1, "tokenizer.json", "--tokens");
-        Program.SCALAR
-                .run("generate", "--tokens", "1", "--stop", "end", "--model", model)
+        Program.run("generate", "text", "--model", model).refused(1, "tokenizer.json", "--tokens");
+        Program.run("generate", "--tokens", "1", "--stop", "end", "--model", model)
                 .refused(1, "tokenizer.json", "--tokens");
     }
 
@@ -71,7 +68,7 @@ class GenerateRefusalTest {
     @ParameterizedTest
     @CsvSource({"vector1024", "nonsense"})
     void kernelsThatAreNone(String kernels) throws Exception {
-        new Program("--add-modules=jdk.incubator.vector", "-Dcausal4j.kernels=" + kernels)
+        new Launcher("-Dcausal4j.kernels=" + kernels)
                 .run("generate", "It is a truth universally acknowledged, that a")
                 .refused(
                         1,
@@ -80,37 +77,30 @@ class GenerateRefusalTest {
     }
 
     @Test
-    void kernelsThatThisJvmDoesNotHave() throws Exception {
-        new Program("-Dcausal4j.kernels=vector128")
-                .run("generate", "Emma")
-                .refused(1, "vector module", "--add-modules jdk.incubator.vector");
-    }
-
-    @Test
     void aFolderAsStandardInput() throws Exception {
-        Program.SCALAR
-                .runInShell("exec \"$@\" " + Program.FILTERED + " </", "", "generate", "-")
+        Launcher.PLAIN
+                .runInShell("exec \"$@\" </", "generate", "-")
                 .refused(1, "standard input: expected a text, got an error");
     }
 
     @Test
     void standardInputThatIsNotText() throws Exception {
-        Program.SCALAR
-                .runInShell("printf 'caf\\xe9' | \"$@\" " + Program.FILTERED, "", "generate", "-")
+        Launcher.PLAIN
+                .runInShell("printf 'caf\\xe9' | \"$@\"", "generate", "-")
                 .refused(1, "standard input: expected text in UTF-8, got bytes that are not");
     }
 
     @Test
     void aFullDisk() throws Exception {
-        Program.Run run = Program.SCALAR.runInShell(
-                "exec \"$@\" " + Program.FILTERED + " >/dev/full", "", "generate", "Emma", "--max-new-tokens", "3");
+        Program.Run run =
+                Launcher.PLAIN.runInShell("exec \"$@\" >/dev/full", "generate", "Emma", "--max-new-tokens", "3");
         run.refused(1, "standard output");
     }
 
     @Test
     void aReaderThatLeaves() throws Exception {
-        String script = "\"$@\" " + Program.FILTERED + " | head -c 1; exit ${PIPESTATUS[0]}";
-        Program.Run run = Program.SCALAR.runInShell(script, "", "generate", "Emma", "--temperature", "0");
+        String script = "\"$@\" | head -c 1; exit ${PIPESTATUS[0]}";
+        Program.Run run = Launcher.PLAIN.runInShell(script, "generate", "Emma", "--temperature", "0");
         assertThat(run.out()).hasSize(1);
         assertThat(run.err()).startsWith("standard output: expected ").containsOnlyOnce("\n");
         assertThat(run.status()).isEqualTo(1);

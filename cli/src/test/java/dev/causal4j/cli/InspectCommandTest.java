@@ -8,16 +8,15 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.json.JsonMapper;
 
-/** The launcher starts this command without the vector module, so it must not need one. */
 class InspectCommandTest {
-    private static final Program PLAIN = new Program("-Duser.language=de", "-Duser.country=DE");
+    private static final Launcher GERMAN = new Launcher("-Duser.language=de -Duser.country=DE");
 
     @TempDir
     Path folder;
 
     @Test
     void theDocumentDescribesTheEmbeddedModel() throws Exception {
-        assertThat(PLAIN.run("inspect", "--json").json())
+        assertThat(Program.run("inspect", "--json").json())
                 .isEqualTo(JsonMapper.shared().readTree("""
                 {"architecture": "gpt2", "parameters": 4801280, "tied": true, "parameters_saved_by_tying": 786432,
                  "vocabulary_size": 3072, "context_length": 256, "hidden_size": 256, "layers": 5, "heads": 4,
@@ -33,7 +32,7 @@ class InspectCommandTest {
                 .replace("\"eos_token_id\": 96", "\"eos_token_id\": [9, 3]");
         Files.writeString(config, json);
         String[] arguments = {"inspect", "--json", "--model", folder.toString(), "--dtype", "bf16"};
-        assertThat(PLAIN.run(arguments).json()).isEqualTo(JsonMapper.shared().readTree("""
+        assertThat(Program.run(arguments).json()).isEqualTo(JsonMapper.shared().readTree("""
                 {"architecture": "gpt2", "parameters": 17592, "tied": true, "parameters_saved_by_tying": 2328,
                  "vocabulary_size": 97, "context_length": 32, "hidden_size": 24, "layers": 2, "heads": 3,
                  "head_size": 8, "inner_size": 96, "dtype": "bf16", "tokenizer": false,
@@ -47,7 +46,7 @@ class InspectCommandTest {
         Files.copy(model.resolve("model.safetensors"), folder.resolve("model.safetensors"));
         String json = Files.readString(model.resolve("config.json"));
         Files.writeString(folder.resolve("config.json"), json.replace("\"tie_word_embeddings\": false,", ""));
-        Program.Run run = PLAIN.run("inspect", "--model", folder.toString());
+        Program.Run run = GERMAN.run("inspect", "--model", folder.toString());
         assertThat(run.err())
                 .startsWith("WARNING: " + folder + ": tie_word_embeddings is true")
                 .containsOnlyOnce("\n");
@@ -57,7 +56,7 @@ class InspectCommandTest {
 
     @Test
     void theTableIsForPeopleWhateverTheirLocale() throws Exception {
-        Program.Run run = PLAIN.run("inspect").done();
+        Program.Run run = GERMAN.run("inspect").done();
         assertThat(run.out().lines())
                 .contains(
                         "architecture               gpt2",

@@ -14,23 +14,23 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/**
- * The search for a JDK that the launcher and the check share, on folders that only look like JDKs; and the launcher's build,
- * in a repository of a few bytes.
- */
+/** The launcher as users start it, its build in a repository of a few bytes, and its search for a JDK on folders that only look like one. */
 class LauncherTest {
+    private static final String INCUBATOR = "WARNING: Using incubator modules: jdk.incubator.vector\n";
+
     @TempDir
     Path folder;
 
     private record Result(int status, String out) {}
 
-    /** Runs a script after sourcing jdk.sh; both of its outputs together are what it wrote. */
+    /** Runs a script after sourcing the launcher's; both of its outputs together are what it wrote. */
     private static Result bash(Map<String, String> environment, String script, Object... arguments)
             throws IOException, InterruptedException {
-        List<String> command =
-                new ArrayList<>(List.of("bash", "-c", "set -euo pipefail; . scripts/jdk.sh; " + script, "bash"));
+        String start = "set -euo pipefail; root=.; for each in scripts/*.sh; do . $each; done; ";
+        List<String> command = new ArrayList<>(List.of("bash", "-c", start + script, "bash"));
         for (Object argument : arguments) {
             command.add(argument.toString());
         }
@@ -43,40 +43,101 @@ class LauncherTest {
         return new Result(process.waitFor(), out);
     }
 
-    private static boolean accepted(Path jdk) throws IOException, InterruptedException {
-        Result result = bash(Map.of(), "is_jdk_25 \"$1\"", jdk);
-        assertThat(result.out()).isEmpty();
-        return result.status() == 0;
+    @Test
+    void itRunsEachKindOfCommand() throws Exception {
+        Launcher launcher = Launcher.PLAIN;
+        String[] generate = {"generate", "Emma was", "--temperature", "0", "--max-new-tokens", "5"};
+        assertThat(launcher.run(generate).done().out()).isEqualTo(" not to be a very\n");
+        assertThat(launcher.run(generate).done().out())
+                .as("with the classes kept")
+                .isEqualTo(" not to be a very\n");
+        assertThat(launcher.run("score", "Emma was", "--json").json())
+                .isEqualTo(Program.run("score", "Emma was", "--json").json());
+        assertThat(launcher.run("--version").done().out()).matches("(?s).*\nkernels vector\\d+, \\d+ threads\n");
+        assertThat(launcher.run("--help").done().out()).startsWith("Usage: causal4j ");
+        assertThat(launcher.run("generate", "--help").done().out()).startsWith("Usage: causal4j generate ");
+        launcher.run().refused(2, "command: expected generate, ");
+        launcher.run("generate", "Emma", "--top-p", "0").refused(2, "top-p: expected a number in (0, 1], got 0.0");
+        launcher.run("score", "Emma was", "--model", "nowhere").refused(1, "nowhere: expected ");
+        Path data = Files.writeString(folder.resolve("text"), "It is a truth universally acknowledged. ".repeat(5));
+        String tokenizer = folder.resolve("tokenizer").toString();
+        launcher.run("tokenizer", "train", "--data", data.toString(), "--vocabulary-size", "260", "--out", tokenizer)
+                .done();
+        String[] train = {
+            "train",
+            "--data",
+            data.toString(),
+            "--out",
+            folder.resolve("model").toString(),
+            "--steps",
+            "1",
+            "--context-length",
+            "4",
+            "--batch-size",
+            "1"
+        };
+        assertThat(launcher.run(train).done().out()).contains("done after step 1");
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "generate Emma --max-new-tokens 1, true",
+        "generate --help, false",
+        "inspect train, false",
+        "tokenizer train, false"
+    })
+    void onlyCommandsThatComputeLoadTheVectorModule(String command, boolean computes) throws Exception {
+        Program.Run run = Launcher.PLAIN.runInShell("\"$@\" 2>&1", command.split(" "));
+        assertThat(run.out().startsWith(INCUBATOR)).isEqualTo(computes);
+    }
+
+    @Test
+    void memoryIsThatOfTheMachineOrOfTheContainer() throws Exception {
+        assertThat(bash(Map.of(), "memory \"$1\"", folder))
+                .as("unknown")
+                .isEqualTo(new Result(0, (1L << 40) / 8 * 7 + "\n"));
+        Files.writeString(
+                Files.createDirectory(folder.resolve("proc")).resolve("meminfo"),
+                "MemTotal:        8000 kB\nMemFree: 1 kB\n");
+        assertThat(bash(Map.of(), "memory \"$1\"", folder)).isEqualTo(new Result(0, "7168000\n"));
+        Path limit = Files.createDirectories(folder.resolve("sys/fs/cgroup")).resolve("memory.max");
+        Files.writeString(limit, "max\n");
+        assertThat(bash(Map.of(), "memory \"$1\"", folder)).isEqualTo(new Result(0, "7168000\n"));
+        Files.writeString(limit, "80000\n");
+        assertThat(bash(Map.of(), "memory \"$1\"", folder)).isEqualTo(new Result(0, "70000\n"));
+        assertThat(bash(Map.of(), "memory").status()).isZero();
     }
 
     private Path jdk(String name, String version) throws IOException {
         Path jdk = folder.resolve(name);
-        executable(jdk.resolve("bin/javac"));
-        executable(jdk.resolve("bin/java"));
+        for (String each : List.of("bin/javac", "bin/java")) {
+            Path file = jdk.resolve(each);
+            Files.createDirectories(file.getParent());
+            Files.writeString(file, "#!/bin/sh\necho run\n");
+            Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rwxr-xr-x"));
+        }
         Files.writeString(jdk.resolve("release"), """
                 IMPLEMENTOR="Somebody"
                 JAVA_VERSION="%s"
                 JAVA_VERSION_DATE="2025-10-21"
-                MODULES="java.base"
                 """.formatted(version));
         return jdk;
     }
 
-    private static void executable(Path file) throws IOException {
-        Files.createDirectories(file.getParent());
-        Files.writeString(file, "#!/bin/sh\n");
-        Files.setPosixFilePermissions(file, PosixFilePermissions.fromString("rwxr-xr-x"));
+    private static boolean accepted(Path jdk) throws IOException, InterruptedException {
+        Result result = bash(Map.of(), "is_jdk \"$1\"", jdk);
+        assertThat(result.out()).isEmpty();
+        return result.status() == 0;
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"25.0.3", "25.0.3.1", "25.0.5.1", "25.0.10", "25.1", "25.1.0"})
+    @ValueSource(strings = {"25.0.3", "25.0.3.1", "25.0.10", "25.1", "26", "26-ea", "27.0.1"})
     void aJdkWithTheFixIsAccepted(String version) throws Exception {
         assertThat(accepted(jdk("jdk", version))).isTrue();
     }
 
     @ParameterizedTest
-    @ValueSource(
-            strings = {"1.8.0_402", "17", "17.0.9", "24.0.2", "25", "25.0.2", "25.0.2.9", "25-ea", "26", "26.0.3", ""})
+    @ValueSource(strings = {"1.8.0_402", "17.0.9", "24.0.2", "25", "25.0.2", "25.0.2.9", "25-ea", ""})
     void anyOtherJdkIsNot(String version) throws Exception {
         assertThat(accepted(jdk("jdk", version))).isFalse();
     }
@@ -95,11 +156,7 @@ class LauncherTest {
     @Test
     void javaHomeMayHaveSpacesAndComesFirst() throws Exception {
         Path home = jdk("a jdk  with spaces", "25.0.3");
-        Path other = jdk("other", "25.0.4");
-        assertThat(accepted(home)).isTrue();
-        Result found = find(home, other.resolve("bin"));
-        assertThat(found.out()).isEqualTo(home.toString());
-        assertThat(found.status()).isZero();
+        assertThat(find(home, jdk("other", "25.0.4").resolve("bin"))).isEqualTo(new Result(0, home.toString()));
     }
 
     @Test
@@ -110,8 +167,7 @@ class LauncherTest {
         Path alternatives = Files.createDirectories(folder.resolve("alternatives"));
         Files.createSymbolicLink(bin.resolve("java"), Path.of("../alternatives/java"));
         Files.createSymbolicLink(alternatives.resolve("java"), jdk.resolve("bin/java"));
-        assertThat(bash(Map.of(), "home_of \"$1\"", bin.resolve("java")).out()).isEqualTo(jdk + "\n");
-        assertThat(find(old, bin).out()).isEqualTo(jdk.toString());
+        assertThat(find(old, bin)).isEqualTo(new Result(0, jdk.toString()));
     }
 
     private static Result find(Path javaHome, Path bin) throws IOException, InterruptedException {
@@ -121,30 +177,42 @@ class LauncherTest {
     }
 
     @Test
+    void withoutAnyOneLineSaysWhatToInstall() throws Exception {
+        Result result = bash(Map.of(), "look_for_jdk() { return 1; }; find_jdk; echo not reached");
+        assertThat(result.status()).isEqualTo(1);
+        assertThat(result.out())
+                .startsWith("JDK: expected 25.0.3 or later in ")
+                .contains("openjdk-25-jdk-headless")
+                .containsOnlyOnce("\n");
+    }
+
+    @Test
+    void aMissingHomeIsFound() throws Exception {
+        Result result = bash(Map.of(), "env -u HOME bash -euc '. scripts/jdk.sh; echo $HOME'");
+        assertThat(result).isEqualTo(new Result(0, System.getProperty("user.home") + "\n"));
+    }
+
+    @Test
     void aLockIsTakenOverFromAProcessThatIsGoneAndFromNoProcess() throws Exception {
         Path lock = folder.resolve("lock");
         Files.createDirectory(lock);
         Files.writeString(lock.resolve("owner"), "999999999"); // more than any process id
-        String script = "root=.; . scripts/build.sh; lock \"$1\"; cat \"$1/owner\"; unlock \"$1\"; ls \"$1\" || true";
+        String script = "lock \"$1\"; cat \"$1/owner\"; unlock \"$1\"; ls \"$1\" || true";
         assertThat(bash(Map.of(), script, lock).out()).matches("\\d+\\n.*No such file.*\\n");
         Files.createDirectory(lock);
-        assertThat(bash(Map.of(), script, lock).out()).matches("\\d+\\n.*No such file.*\\n");
-        Files.writeString(lock, "not even a folder");
         assertThat(bash(Map.of(), script, lock).out()).matches("\\d+\\n.*No such file.*\\n");
     }
 
     @Test
     void aLockIsNotTakenFromAProcessThatRuns() throws Exception {
-        String script = "root=.; . scripts/build.sh; lock \"$1\"; (sleep 1; echo first; unlock \"$1\") &"
-                + " (lock \"$1\"; echo second); wait";
+        String script = "lock \"$1\"; (sleep 1; echo first; unlock \"$1\") & (lock \"$1\"; echo second); wait";
         assertThat(bash(Map.of(), script, folder.resolve("lock")).out()).isEqualTo("first\nsecond\n");
     }
 
-    /** The build runs the program once, and that run finds sources newer than the build it is part of. */
     @Test
-    void aSourceThatChangesDuringTheBuildDoesNotHoldItUpAndIsBuiltNextTime() throws Exception {
+    void aSourceThatChangesDuringTheBuildIsBuiltNextTime() throws Exception {
         Path root = folder.resolve("repository");
-        for (String file : List.of("causal4j", "scripts/jdk.sh", "scripts/build.sh")) {
+        for (String file : List.of("causal4j", "scripts/jdk.sh", "scripts/build.sh", "scripts/memory.sh")) {
             Files.createDirectories(root.resolve(file).getParent());
             Files.copy(Repository.root().resolve(file), root.resolve(file), StandardCopyOption.COPY_ATTRIBUTES);
         }
@@ -159,31 +227,12 @@ class LauncherTest {
                 sleep 0.1
                 [ -e changed ] || touch changed core/src/main/Source.java
                 """);
-        Path jdk = jdk("jdk", "25.0.3");
-        Files.writeString(jdk.resolve("bin/java"), "#!/bin/sh\necho run\n"); // it writes no cache of classes either
         String building = "causal4j: building (the first time this fetches dependencies and takes a minute)\n";
         String script = "timeout 30 \"$1/causal4j\" inspect";
-        Map<String, String> environment = Map.of("JAVA_HOME", jdk.toString());
+        Map<String, String> environment =
+                Map.of("JAVA_HOME", jdk("jdk", "25.0.3").toString());
         assertThat(bash(environment, script, root)).isEqualTo(new Result(0, building + "run\n"));
         assertThat(bash(environment, script, root)).isEqualTo(new Result(0, building + "run\n"));
         assertThat(bash(environment, script, root)).isEqualTo(new Result(0, "run\n"));
-    }
-
-    @Test
-    void aMissingHomeIsFound() throws Exception {
-        Result result = bash(Map.of(), "env -u HOME bash -euc '. scripts/jdk.sh; find_jdk; echo $HOME'");
-        assertThat(result.status()).isZero();
-        assertThat(result.out().strip()).isEqualTo(System.getProperty("user.home"));
-    }
-
-    /** As somebody who is not root; root would get one installed. */
-    @Test
-    void withoutAnyOneLineSaysWhatToInstall() throws Exception {
-        Result result = bash(Map.of(), "id() { echo 1000; }; install_jdk; echo not reached");
-        assertThat(result.status()).isEqualTo(1);
-        assertThat(result.out())
-                .startsWith("causal4j: expected a JDK 25 (25.0.3 or later)")
-                .contains("openjdk-25-jdk-headless")
-                .containsOnlyOnce("\n");
     }
 }

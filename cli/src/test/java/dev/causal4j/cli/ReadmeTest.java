@@ -31,7 +31,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
@@ -44,20 +43,8 @@ import org.junit.jupiter.params.provider.MethodSource;
  * README.md, of the model's card or of a guide prints what the block says, where {@code ...} stands for what differs between runs.
  */
 class ReadmeTest {
-    private static final Path ROOT = root();
+    private static final Path ROOT = Repository.root();
     private static final String PROGRAM = "./causal4j";
-
-    /**
-     * The launcher without its build. With plain Java kernels, since a short run is over before the vector ones are
-     * compiled; the documents were printed with those, and the bits are the same.
-     */
-    private static final String LAUNCHER = """
-            causal4j() {
-              "$JAVA_HOME/bin/java" -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Dcausal4j.kernels=scalar \
-                --enable-native-access=ALL-UNNAMED --add-opens=java.base/java.io=ALL-UNNAMED -Dcausal4j.stderr=3 ${CAUSAL4J_JAVA_OPTS:-} \
-                -cp "$CLASS_PATH" dev.causal4j.cli.Main "$@" 3>&2 2>/dev/null
-            }
-            """;
 
     /** A command of a document and the lines the document has below it. */
     record Shown(String document, String command, List<String> output) {
@@ -178,17 +165,9 @@ class ReadmeTest {
     @ParameterizedTest
     @MethodSource("shown")
     void aCommandPrintsWhatTheDocumentShows(Shown shown) throws IOException, InterruptedException {
-        ProcessBuilder builder = new ProcessBuilder(
-                        "sh", "-c", LAUNCHER + shown.command().replace(PROGRAM, "causal4j"))
-                .directory(ROOT.toFile())
-                .redirectErrorStream(true);
-        builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
-        builder.environment().put("CLASS_PATH", System.getProperty("java.class.path"));
-        builder.environment().remove("CAUSAL4J_JAVA_OPTS");
-        Process process = builder.start();
-        String output = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
-        assertThat(process.waitFor(1, TimeUnit.MINUTES)).isTrue();
-        assertThat(process.exitValue()).as(output).isEqualTo(0);
+        Program.Run run = Launcher.PLAIN.runInShell("{ " + shown.command() + "\n} 2>&1");
+        String output = Launcher.withoutWarning(run.out());
+        assertThat(run.status()).as(output).isZero();
         assertThat(output).matches(pattern(shown.output()));
     }
 
@@ -233,14 +212,5 @@ class ReadmeTest {
         return Pattern.compile(Arrays.stream(text.split(Pattern.quote("..."), -1))
                 .map(Pattern::quote)
                 .collect(Collectors.joining(".*")));
-    }
-
-    private static Path root() {
-        for (Path folder = Path.of("").toAbsolutePath(); folder != null; folder = folder.getParent()) {
-            if (Files.isRegularFile(folder.resolve(PROGRAM))) {
-                return folder;
-            }
-        }
-        throw new IllegalStateException("working directory: expected a folder of the repository, got another");
     }
 }

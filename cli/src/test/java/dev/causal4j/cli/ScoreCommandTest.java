@@ -22,7 +22,7 @@ class ScoreCommandTest {
     private static JsonNode score(String... arguments) throws Exception {
         List<String> all = new ArrayList<>(List.of("score", "--json"));
         all.addAll(List.of(arguments));
-        return Program.SCALAR.run(all.toArray(String[]::new)).json();
+        return Program.run(all.toArray(String[]::new)).json();
     }
 
     private static double[] numbers(JsonNode array) {
@@ -88,9 +88,7 @@ class ScoreCommandTest {
         String ids =
                 expected.get("tokens").valueStream().map(JsonNode::toString).collect(Collectors.joining(","));
         assertThat(score("--tokens", ids)).isEqualTo(expected);
-        assertThat(Program.SCALAR
-                        .runWithInput(TEXT + "\n", "score", "-", "--json")
-                        .json())
+        assertThat(Program.runWithInput(TEXT + "\n", "score", "-", "--json").json())
                 .isEqualTo(expected);
     }
 
@@ -119,8 +117,7 @@ class ScoreCommandTest {
 
     @Test
     void aTableShowsTheTokensAndTheirSums() throws Exception {
-        String[] lines = Program.SCALAR
-                .run("score", "Emma — naïve\n", "--top", "2")
+        String[] lines = Program.run("score", "Emma — naïve\n", "--top", "2")
                 .done()
                 .out()
                 .split("\n", -1);
@@ -136,8 +133,7 @@ class ScoreCommandTest {
 
     @Test
     void onATerminalPiecesAreShaded() throws Exception {
-        String out = new Program(
-                        "--add-modules=jdk.incubator.vector", "-Dcausal4j.kernels=scalar", "-Dcausal4j.colors=true")
+        String out = new Launcher("-Dcausal4j.colors=true")
                 .run("score", "Emma was \u001b[31m")
                 .done()
                 .out();
@@ -161,8 +157,7 @@ class ScoreCommandTest {
                             / choice.get("text").stringValue().length());
         }
         assertThat(Repository.integers(document.at("/order/logprob"))).containsExactly(0, 1, 2);
-        String table = Program.SCALAR
-                .run("score", "Emma was", "--choices", file.toString())
+        String table = Program.run("score", "Emma was", "--choices", file.toString())
                 .done()
                 .out();
         assertThat(table.lines().skip(1).findFirst().orElseThrow()).matches(" +1 +-\\S+\\* .*\" not\"");
@@ -189,7 +184,7 @@ class ScoreCommandTest {
             "--eos",
             "none"
         };
-        JsonNode generated = Program.SCALAR.run(arguments).json();
+        JsonNode generated = Program.run(arguments).json();
         String ids =
                 generated.get("tokens").valueStream().map(JsonNode::toString).collect(Collectors.joining(","));
         JsonNode scored = score("--tokens", ids, "--prefix", "Emma was", "--top", "3");
@@ -211,13 +206,13 @@ class ScoreCommandTest {
         assertThat(document.get("pieces").isNull()).isTrue();
         assertThat(document.get("bits_per_byte").isNull()).isTrue();
         assertThat(document.get("scored_tokens").intValue()).isEqualTo(2);
-        Program.SCALAR.run("score", "Emma", "--model", model).refused(1, "--tokens");
+        Program.run("score", "Emma", "--model", model).refused(1, "--tokens");
     }
 
     private static void refused(int status, String told, String... arguments) throws Exception {
         List<String> all = new ArrayList<>(List.of("score"));
         all.addAll(List.of(arguments));
-        Program.SCALAR.run(all.toArray(String[]::new)).refused(status, told, ": expected ", ", got ");
+        Program.run(all.toArray(String[]::new)).refused(status, told, ": expected ", ", got ");
     }
 
     @Test
@@ -236,25 +231,15 @@ class ScoreCommandTest {
         Path choices = Files.writeString(folder.resolve("choices"), " a\n\n b\n");
         refused(1, "choice 2: expected at least one token, got none", "Emma", "--choices", choices.toString());
         refused(1, "prompt: expected at least one token", "", "--choices", choices.toString());
-        refused(
-                1,
-                "folder",
-                "Emma was",
-                "--html",
-                Files.createDirectory(folder.resolve("folder")).toString());
-        refused(2, "html: expected one text", "Emma", "--choices", choices.toString(), "--html", "x");
         refused(2, "jsonl: expected --jsonl", "Emma was", "--resume");
-        Program.SCALAR.run("generate", "Emma", "--logprobs", "2").refused(2, "logprobs: expected --json");
+        Program.run("generate", "Emma", "--logprobs", "2").refused(2, "logprobs: expected --json");
     }
 
     @Test
     void aByteOrderMarkIsNoPartOfAText() throws Exception {
-        String plain = Program.SCALAR.run("score", "Emma was").done().out();
+        String plain = Program.run("score", "Emma was").done().out();
         Path marked = Files.writeString(folder.resolve("marked"), "\ufeffEmma was");
-        assertThat(Program.SCALAR
-                        .run("score", "--file", marked.toString())
-                        .done()
-                        .out())
+        assertThat(Program.run("score", "--file", marked.toString()).done().out())
                 .isEqualTo(plain);
     }
 }

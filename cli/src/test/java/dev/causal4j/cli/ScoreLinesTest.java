@@ -23,10 +23,6 @@ import tools.jackson.databind.json.JsonMapper;
 class ScoreLinesTest {
     private static final String[] WORDS = "Emma was not to be so very much obliged by Mr. Knightley".split(" ", -1);
 
-    /** Compiled well, since it has more to do. */
-    private static final Program QUICK =
-            new Program("--add-modules=jdk.incubator.vector", "-Dcausal4j.kernels=scalar", "-XX:TieredStopAtLevel=4");
-
     private static final int LINES = 260;
 
     @TempDir
@@ -44,7 +40,7 @@ class ScoreLinesTest {
     private Program.Run score(String... arguments) throws Exception {
         List<String> all = new ArrayList<>(List.of("score", "--jsonl", in.toString(), "--out", out.toString()));
         all.addAll(List.of(arguments));
-        return QUICK.run(all.toArray(String[]::new));
+        return Program.run(all.toArray(String[]::new));
     }
 
     private List<JsonNode> results() throws IOException {
@@ -81,9 +77,8 @@ class ScoreLinesTest {
         List<JsonNode> results = results();
         assertThat(results).hasSize(3);
         assertThat(Files.readString(out)).startsWith("{\"id\":1.50,\"tags\":[\"a\",{\"b\":null}],\"nll\":");
-        JsonNode alone = Program.SCALAR
-                .run("score", "Emma was not to be so much", "--json")
-                .json();
+        JsonNode alone =
+                Program.run("score", "Emma was not to be so much", "--json").json();
         assertThat(alone.properties())
                 .allSatisfy(field ->
                         assertThat(results.getFirst().get(field.getKey())).isEqualTo(field.getValue()));
@@ -92,7 +87,7 @@ class ScoreLinesTest {
 
     @Test
     void standardInputAndStandardOutputDoToo() throws Exception {
-        Program.Run run = Program.SCALAR.runWithInput("{\"text\": \"Emma was\"}", "score", "--jsonl", "-", "--totals");
+        Program.Run run = Program.runWithInput("{\"text\": \"Emma was\"}", "score", "--jsonl", "-", "--totals");
         assertThat(run.status()).isZero();
         assertThat(run.out()).startsWith("{\"nll\":").containsOnlyOnce("\n");
         assertThat(run.err()).startsWith("1 text, 0 failed; 1 token scored");
@@ -139,8 +134,8 @@ class ScoreLinesTest {
     @Test
     void afterAKillARunGoesOnAndEndsWithTheSameFile() throws Exception {
         texts(LINES);
-        Process process =
-                QUICK.start("score", "--jsonl", in.toString(), "--out", out.toString(), "--totals", "--threads", "1");
+        Process process = Launcher.PLAIN.start(
+                "score", "--jsonl", in.toString(), "--out", out.toString(), "--totals", "--threads", "1");
         try {
             while (process.isAlive() && !(Files.exists(out) && Files.size(out) > 0)) {
                 Thread.sleep(5);
@@ -188,9 +183,8 @@ class ScoreLinesTest {
         score().refused(1, "no/such");
         in = folder.resolve("nowhere");
         score().refused(1, "got no such file");
-        Program.SCALAR.run("score", "--jsonl", "x", "--json").refused(2, "out: expected --out with");
-        Program.SCALAR
-                .run("score", "--jsonl", "x", "--out", "y", "--resume", "--overwrite")
+        Program.run("score", "--jsonl", "x", "--json").refused(2, "out: expected --out with");
+        Program.run("score", "--jsonl", "x", "--out", "y", "--resume", "--overwrite")
                 .refused(2, "got both");
     }
 

@@ -17,7 +17,6 @@ import org.junit.jupiter.params.provider.CsvSource;
 import tools.jackson.databind.JsonNode;
 
 class TokenizerTrainCommandTest {
-    private static final Program PLAIN = new Program("-Duser.language=de", "-Duser.country=DE");
     private static final String TEXT = "It is a truth universally acknowledged, that a single man in possession of a"
             + " good fortune, must be in want of a wife. ";
 
@@ -37,7 +36,7 @@ class TokenizerTrainCommandTest {
 
     private Program.Run train(Object... more) throws Exception {
         Stream<String> first = Stream.of("tokenizer", "train", "--data", data.toString(), "--out", out.toString());
-        return PLAIN.run(
+        return Program.run(
                 Stream.concat(first, Stream.of(more).map(Object::toString)).toArray(String[]::new));
     }
 
@@ -152,13 +151,22 @@ class TokenizerTrainCommandTest {
 
     @Test
     void whatIsMissingIsNamed() throws Exception {
-        PLAIN.run("tokenizer").refused(2, "command: expected tokenizer train, got none; see causal4j tokenizer --help");
-        PLAIN.run("tokenizer", "train").refused(2, "--data", "--vocabulary-size", "--out");
+        Program.run("tokenizer")
+                .refused(2, "command: expected tokenizer train, got none; see causal4j tokenizer --help");
+        Program.run("tokenizer", "train").refused(2, "--data", "--vocabulary-size", "--out");
         Path file = data.resolve("a.txt");
-        PLAIN.run("tokenizer", "train", "--data", file.toString(), "--vocabulary-size", "300", "--out", file.toString())
+        Program.run(
+                        "tokenizer",
+                        "train",
+                        "--data",
+                        file.toString(),
+                        "--vocabulary-size",
+                        "300",
+                        "--out",
+                        file.toString())
                 .refused(1, file + ": expected a folder, got a file");
         Path inFile = file.resolve("x");
-        PLAIN.run(
+        Program.run(
                         "tokenizer",
                         "train",
                         "--data",
@@ -168,7 +176,7 @@ class TokenizerTrainCommandTest {
                         "--out",
                         inFile.toString())
                 .refused(1, inFile + ": expected a folder that can be written");
-        PLAIN.run("tokenizer", "train", "--data", "nowhere", "--vocabulary-size", "300", "--out", out.toString())
+        Program.run("tokenizer", "train", "--data", "nowhere", "--vocabulary-size", "300", "--out", out.toString())
                 .refused(1, "nowhere: expected a file or folder of text, got no such file");
     }
 }

@@ -10,7 +10,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
-import javax.imageio.ImageIO;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -34,7 +33,7 @@ class TrainCommandTest {
     void write() throws Exception {
         data = Files.writeString(folder.resolve("data.txt"), TEXT.repeat(12));
         out = folder.resolve("out");
-        Program.SCALAR.run(
+        Program.run(
                 "tokenizer", "train", "--data", data.toString(), "--vocabulary-size", "300", "--out", folder + "/new");
         config = Files.writeString(folder.resolve("new/config.json"), config(300, 16));
     }
@@ -54,7 +53,7 @@ class TrainCommandTest {
     private Program.Run scratch(Path into, String... more) throws Exception {
         List<String> all = new ArrayList<>(List.of("--config", config.toString(), "--learning-rate", "3e-3"));
         all.addAll(List.of(more));
-        return Program.SCALAR.run(arguments(into, all.toArray(String[]::new)));
+        return Program.run(arguments(into, all.toArray(String[]::new)));
     }
 
     private static List<JsonNode> lines(String text) {
@@ -77,9 +76,7 @@ class TrainCommandTest {
         assertThat(summary.get("finish").stringValue()).isEqualTo("steps");
         assertThat(summary.get("validation_loss").doubleValue()).isEqualTo(validation);
         assertThat(lines(Files.readString(out.resolve("loss.jsonl")))).isEqualTo(lines.subList(0, 40));
-        assertThat(ImageIO.read(out.resolve("loss.png").toFile()).getWidth()).isEqualTo(960);
-        Program.SCALAR
-                .run("generate", "It is", "--model", out.toString(), "--max-new-tokens", "3")
+        Program.run("generate", "It is", "--model", out.toString(), "--max-new-tokens", "3")
                 .done();
     }
 
@@ -100,7 +97,7 @@ class TrainCommandTest {
 
         List<String> all = new ArrayList<>(List.of("--config", config.toString(), "--learning-rate", "3e-3"));
         all.addAll(List.of(options));
-        Process process = Program.SCALAR.start(arguments(out, all.toArray(String[]::new)));
+        Process process = Launcher.PLAIN.start(arguments(out, all.toArray(String[]::new)));
         JsonNode last = JsonMapper.shared().createObjectNode();
         try (BufferedReader lines = process.inputReader()) {
             for (int i = 0; i < 30; i++) {
@@ -131,8 +128,7 @@ class TrainCommandTest {
         scratch(out, "--steps", "1", "--held-out", "0", "--dtype", "bf16", "--overwrite")
                 .done();
         assertThat(Files.size(out.resolve("model.safetensors"))).isLessThan(whole * 6 / 10);
-        assertThat(Program.SCALAR
-                        .run("inspect", "--model", out.toString(), "--json")
+        assertThat(Program.run("inspect", "--model", out.toString(), "--json")
                         .json()
                         .get("dtype")
                         .stringValue())
@@ -174,7 +170,7 @@ class TrainCommandTest {
             options.addAll(List.of("--steps", "5"));
         }
         options.addAll(List.of(option.split(" ")));
-        Program.SCALAR.run(arguments(out, options.toArray(String[]::new))).refused(2, told);
+        Program.run(arguments(out, options.toArray(String[]::new))).refused(2, told);
         assertThat(out).doesNotExist();
     }
 
@@ -183,7 +179,7 @@ class TrainCommandTest {
         Files.createDirectory(out);
         Files.writeString(out.resolve("mine.txt"), "mine");
         scratch(out, "--steps", "1").refused(1, out.toString(), "got one with files");
-        scratch(out, "--steps", "1", "--resume").refused(1, out.toString(), "expected a checkpoint to resume from");
+        scratch(out, "--steps", "1", "--resume").refused(1, out.toString(), "got one with files");
         assertThat(out.resolve("mine.txt")).hasContent("mine");
     }
 
@@ -218,11 +214,10 @@ class TrainCommandTest {
     /** A limit on the size of files is like a full disk; the log reaches it before there is a checkpoint. */
     @Test
     void aFullDiskNamesTheFileThatCouldNotGrow() throws Exception {
-        String limited = "ulimit -f 48; exec \"$@\" " + Program.FILTERED;
-        Program.SCALAR
+        String limited = "ulimit -f 48; exec \"$@\"";
+        Launcher.PLAIN
                 .runInShell(
                         limited,
-                        "",
                         arguments(
                                 out,
                                 "--config",
@@ -242,7 +237,7 @@ class TrainCommandTest {
         String[] arguments = Stream.concat(
                         Stream.of("train", "--data", folder.toString(), "--out", out.toString()), options.stream())
                 .toArray(String[]::new);
-        Program.SCALAR.run(arguments).refused(1, out.toString(), "expected a folder outside the data");
+        Program.run(arguments).refused(1, out.toString(), "expected a folder outside the data");
     }
 
     @Test
@@ -259,7 +254,7 @@ class TrainCommandTest {
                 new ArrayList<>(List.of("--model", folder.resolve(base).toString()));
         options.addAll(List.of("--steps", "2", "--lora-rank", "2", "--held-out", "0"));
         options.addAll(List.of(more));
-        return Program.SCALAR.run(arguments(out, options.toArray(String[]::new)));
+        return Program.run(arguments(out, options.toArray(String[]::new)));
     }
 
     @Test
@@ -283,7 +278,7 @@ class TrainCommandTest {
         for (String interval : List.of("1", "50")) {
             String options = "--resume --steps 50 --learning-rate 1e30 --clip-norm 0 --evaluation-interval 3"
                     + " --checkpoint-interval " + interval;
-            Program.Run run = Program.SCALAR.run(arguments(out, options.split(" ")));
+            Program.Run run = Program.run(arguments(out, options.split(" ")));
             assertThat(run.status()).isEqualTo(1);
             assertThat(run.err()).matches("step [34], .*; lower the learning rate; the last checkpoint is as it was\n");
             try (Stream<Path> files = Files.list(out)) {
@@ -298,9 +293,8 @@ class TrainCommandTest {
 
     @Test
     void aFullDiskIsOneLineAndNoHalfModel() throws IOException, InterruptedException {
-        Program.Run run = Program.SCALAR.runInShell(
-                "ulimit -f 40; trap '' XFSZ; exec \"$@\" " + Program.FILTERED,
-                "",
+        Program.Run run = Launcher.PLAIN.runInShell(
+                "ulimit -f 40; trap '' XFSZ; exec \"$@\"",
                 arguments(out, "--config", config.toString(), "--steps", "1", "--held-out", "0"));
         assertThat(run.status()).isEqualTo(1);
         assertThat(run.err())

@@ -1,0 +1,81 @@
+package dev.causal4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * The real launcher, which starts Java with the flags that users get. It must have been built from these sources: a build
+ * during the tests would replace the classes they run.
+ *
+ * @param javaOptions what {@code CAUSAL4J_JAVA_OPTS} adds
+ */
+record Launcher(String javaOptions) {
+    static final Launcher PLAIN = new Launcher("");
+
+    private static final String INCUBATOR = "WARNING: Using incubator modules: jdk.incubator.vector\n";
+
+    Launcher {
+        try {
+            Process stale = new ProcessBuilder("bash", "-c", "root=. && . scripts/build.sh && ! is_stale")
+                    .directory(Repository.root().toFile())
+                    .start();
+            assertThat(stale.waitFor())
+                    .as("the launcher's build is older than the sources; run ./causal4j --version first")
+                    .isZero();
+        } catch (IOException | InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    Program.Run run(String... arguments) throws IOException, InterruptedException {
+        return runInShell("exec \"$@\"", arguments);
+    }
+
+    /** Runs a script in which {@code "$@"} is the command that starts the program. */
+    Program.Run runInShell(String script, String... arguments) throws IOException, InterruptedException {
+        Path out = Files.createTempFile("causal4j", ".out");
+        Path err = Files.createTempFile("causal4j", ".err");
+        try {
+            Process process = builder(script, arguments)
+                    .redirectInput(Path.of("/dev/null").toFile())
+                    .redirectOutput(out.toFile())
+                    .redirectError(err.toFile())
+                    .start();
+            boolean ended = process.waitFor(60, TimeUnit.SECONDS);
+            process.destroyForcibly();
+            assertThat(ended).as("ended within a minute").isTrue();
+            return new Program.Run(process.exitValue(), Files.readString(out), withoutWarning(Files.readString(err)));
+        } finally {
+            Files.delete(out);
+            Files.delete(err);
+        }
+    }
+
+    /** Without the JVM's line on the vector module. */
+    static String withoutWarning(String err) {
+        return err.replace(INCUBATOR, "");
+    }
+
+    /** Starts it and does not wait. */
+    Process start(String... arguments) throws IOException {
+        return builder("exec \"$@\"", arguments).start();
+    }
+
+    private ProcessBuilder builder(String script, String... arguments) {
+        List<String> command = new ArrayList<>(List.of("bash", "-c", script, "bash"));
+        command.add(Repository.root().resolve("causal4j").toString());
+        command.addAll(List.of(arguments));
+        ProcessBuilder builder =
+                new ProcessBuilder(command).directory(Repository.root().toFile());
+        builder.environment().put("JAVA_HOME", System.getProperty("java.home"));
+        builder.environment().put("CAUSAL4J_JAVA_OPTS", javaOptions);
+        builder.environment().remove("JAVA_TOOL_OPTIONS");
+        return builder;
+    }
+}
