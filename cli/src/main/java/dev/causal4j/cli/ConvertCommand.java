@@ -1,5 +1,7 @@
 package dev.causal4j.cli;
 
+import dev.causal4j.austen.AustenModel;
+import dev.causal4j.format.WholeFolder;
 import dev.causal4j.model.Checkpoint;
 import dev.causal4j.model.Conversion;
 import java.io.IOException;
@@ -49,10 +51,14 @@ final class ConvertCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        Path model = options.requireModel();
         options.useThreads();
+        Path embedded = options.folder().isPresent() ? null : Files.createTempDirectory("causal4j");
         long start = System.nanoTime();
         try (Interruption interruption = new Interruption(MOST_SECONDS_TO_CANCEL)) {
+            if (embedded != null) {
+                AustenModel.export(embedded);
+            }
+            Path model = options.folder().orElse(embedded);
             Conversion.convert(model, options.dtype(), out, overwrite, (bytes, total) -> {
                 if (interruption.requested()) {
                     throw new CancellationException(); // else an interrupted program would leave half a model
@@ -64,6 +70,9 @@ final class ConvertCommand implements Callable<Integer> {
         } finally {
             if (progress != null) {
                 progress.close();
+            }
+            if (embedded != null) {
+                WholeFolder.delete(embedded);
             }
         }
         print(Checkpoint.open(out), (System.nanoTime() - start) / 1e9);

@@ -63,14 +63,6 @@ final class ModelOptions {
         return model == null ? AustenModel.open() : Checkpoint.open(model);
     }
 
-    /** The folder, for a command that needs one. */
-    Path requireModel() {
-        if (model == null) {
-            throw Usage.wrong(spec, "--model: expected the folder of a model, got none");
-        }
-        return model;
-    }
-
     /** Empty for the stored one. */
     Optional<DType> dtype() {
         return Optional.ofNullable(dtype);

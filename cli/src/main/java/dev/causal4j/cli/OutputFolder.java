@@ -4,6 +4,7 @@ import dev.causal4j.format.WholeFolder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Set;
 import java.util.stream.Stream;
 
 /** Where a command will write, checked before its work begins: nothing of somebody's is replaced by accident. */
@@ -15,14 +16,15 @@ final class OutputFolder {
     /**
      * Checks the folder and leaves it as it is.
      *
-     * @param overwrite whether it may have files already
+     * @param overwrite whether it may have any files already
+     * @param allowed names of files that it may have in any case
      * @throws IOException if it is no folder, cannot be written, or has files and must not
      */
-    OutputFolder(Path folder, boolean overwrite) throws IOException {
+    OutputFolder(Path folder, boolean overwrite, Set<String> allowed) throws IOException {
         this.folder = folder;
         if (Files.isDirectory(folder)) {
             try (Stream<Path> inside = Files.list(folder)) {
-                isEmpty = inside.findAny().isEmpty();
+                isEmpty = inside.map(file -> file.getFileName().toString()).allMatch(allowed::contains);
                 if (!overwrite && !isEmpty) {
                     throw new IOException(folder + ": expected a new or an empty folder, got one with files;"
                             + " name another or pass --overwrite");
@@ -48,7 +50,7 @@ final class OutputFolder {
     }
 
     /** Deletes what was made in a folder that was new or empty, and the folder if it was new and is empty now. */
-    void remove(String... made) throws IOException {
+    void remove(Set<String> made) throws IOException {
         if (!isNew && !isEmpty) {
             return;
         }

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Set;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -68,7 +69,7 @@ final class TokenizerTrainCommand implements Callable<Integer> {
         long start = System.nanoTime();
         BytePairTrainer trainer =
                 Usage.of(spec, () -> new BytePairTrainer(vocabularySize, specialTokens, minFrequency));
-        OutputFolder folder = new OutputFolder(out, overwrite);
+        OutputFolder folder = new OutputFolder(out, overwrite, Set.of());
         Documents documents = data.documents();
         long bytes = documents.bytes();
         try (Progress progress = new Progress("reading", "bytes", bytes)) {

@@ -19,6 +19,7 @@ import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
 import org.jspecify.annotations.Nullable;
@@ -35,6 +36,9 @@ import picocli.CommandLine.Spec;
                 + " Weights are f32 while it is trained; --dtype bf16 rounds the result.",
         sortOptions = false)
 final class TrainCommand implements Callable<Integer> {
+    /** What a run writes before its first checkpoint. */
+    private static final Set<String> OWN = Set.of(TrainingLog.FILE, TrainingData.FOLDER);
+
     /** Longer than a step and a checkpoint of any model that one machine trains. */
     private static final long MOST_SECONDS_TO_END = 600;
 
@@ -49,7 +53,7 @@ final class TrainCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init")
     private Path out;
 
-    @Option(names = "--resume", description = "Go on with the run in DIR, from its last checkpoint.")
+    @Option(names = "--resume", description = "Go on with the run in DIR from its last checkpoint, or start it if it has none yet.")
     private boolean resume;
 
     @Option(names = "--overwrite", description = "Begin again in a folder that is not empty.")
@@ -100,14 +104,15 @@ final class TrainCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         checkUsage();
         TrainingOptions options = Usage.of(spec, this::options);
-        OutputFolder folder = resume ? null : new OutputFolder(out, overwrite);
+        boolean resumes = resume && Trainer.canResume(out);
+        OutputFolder folder = resumes ? null : new OutputFolder(out, overwrite, resume ? OWN : Set.of());
         if (folder != null) {
             folder.create();
         }
-        Checkpoint last = resume ? Trainer.lastCheckpoint(out) : null;
+        Checkpoint last = resumes ? Trainer.lastCheckpoint(out) : null;
         model.useThreads();
         try (Interruption interruption = new Interruption(MOST_SECONDS_TO_END);
-                TrainingLog log = new TrainingLog(out, resume)) { // nobody else works in the folder while this is open
+                TrainingLog log = new TrainingLog(out, resumes)) { // nobody else works in the folder while this is open
             Trainer trainer = last != null
                     ? resumed(last, options, interruption)
                     : startedIn(Objects.requireNonNull(folder), options, log, interruption);
@@ -156,7 +161,7 @@ final class TrainCommand implements Callable<Integer> {
             return started(options, log, interruption);
         } catch (IOException | RuntimeException | Error refused) {
             try {
-                folder.remove(TrainingLog.FILE, TrainingData.FOLDER);
+                folder.remove(OWN);
             } catch (IOException stays) {
                 refused.addSuppressed(stays);
             }

@@ -88,8 +88,19 @@ class ConvertCommandTest {
     }
 
     @Test
+    void withoutAModelTheEmbeddedOneIsConverted() throws Exception {
+        Program.run("convert", "--dtype", "int8", "--out", out.toString()).done();
+        String[] generate = {"generate", "Emma was", "--temperature", "0", "--max-new-tokens", "5"};
+        assertThat(Program.run(with(generate, "--model", out.toString())).done())
+                .isEqualTo(Program.run(with(generate, "--dtype", "int8")).done());
+    }
+
+    private static String[] with(String[] arguments, String... more) {
+        return Stream.of(arguments, more).flatMap(Stream::of).toArray(String[]::new);
+    }
+
+    @Test
     void wrongUsage() throws Exception {
-        Program.run("convert", "--out", out.toString()).refused(2, "--model", "see causal4j convert --help");
         Program.run("convert", "--model", model.toString()).refused(2, "--out", "see causal4j convert --help");
         convert("--dtype", "int4").refused(2, "expected f32, bf16 or int8, got int4");
         onlyModelIsLeft();

@@ -184,6 +184,16 @@ class TrainCommandTest {
     }
 
     @Test
+    void aRunWithoutCheckpointStartsWhenItIsResumed() throws Exception {
+        assertThat(scratch(out, "--steps", "1", "--resume").done().out()).contains("done after step 1");
+        Path killed = Files.createDirectory(folder.resolve("killed"));
+        Files.writeString(killed.resolve("loss.jsonl"), "{\"step\": 1, \"lo");
+        assertThat(scratch(killed, "--steps", "1", "--resume").done().out()).contains("done after step 1");
+        assertThat(killed.resolve("model.safetensors")).hasSameBinaryContentAs(out.resolve("model.safetensors"));
+        assertThat(lines(Files.readString(killed.resolve("loss.jsonl")))).hasSize(1);
+    }
+
+    @Test
     void aRunThatGoesOnIsTheRunThatBegan() throws Exception {
         scratch(out, "--steps", "2").done();
         Files.writeString(config, config(300, 32));

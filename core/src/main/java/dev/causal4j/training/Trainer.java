@@ -141,6 +141,11 @@ public final class Trainer {
         return Checkpoint.open(new TrainingCheckpoints(output).load().folder());
     }
 
+    /** Whether a run in {@code output} has a checkpoint to resume from. */
+    public static boolean canResume(Path output) throws IOException {
+        return new TrainingCheckpoints(output).any();
+    }
+
     /** Deletes the checkpoints of a run, so that another can start in its folder. */
     public static void discard(Path output) throws IOException {
         new TrainingCheckpoints(output).deleteAll();

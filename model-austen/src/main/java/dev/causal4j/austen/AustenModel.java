@@ -10,6 +10,9 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -50,6 +53,13 @@ public final class AustenModel {
                     Optional.of(Tokenizer.fromJson(SUBJECT + "/tokenizer.json", resource("tokenizer.json"))));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
+        }
+    }
+
+    /** Writes the model's files into a folder, in Hugging Face layout. */
+    public static void export(Path folder) throws IOException {
+        for (String name : List.of("config.json", "model.safetensors", "tokenizer.json")) {
+            Files.write(folder.resolve(name), resource(name));
         }
     }
 
