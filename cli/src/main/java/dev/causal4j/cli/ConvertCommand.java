@@ -52,13 +52,21 @@ final class ConvertCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         options.useThreads();
-        Path embedded = options.folder().isPresent() ? null : Files.createTempDirectory("causal4j");
+        if (options.folder().isPresent()) {
+            return convert(options.folder().get());
+        }
+        Path embedded = Files.createTempDirectory("causal4j");
+        try {
+            AustenModel.export(embedded);
+            return convert(embedded);
+        } finally {
+            WholeFolder.delete(embedded);
+        }
+    }
+
+    private int convert(Path model) throws IOException {
         long start = System.nanoTime();
         try (Interruption interruption = new Interruption(MOST_SECONDS_TO_CANCEL)) {
-            if (embedded != null) {
-                AustenModel.export(embedded);
-            }
-            Path model = options.folder().orElse(embedded);
             Conversion.convert(model, options.dtype(), out, overwrite, (bytes, total) -> {
                 if (interruption.requested()) {
                     throw new CancellationException(); // else an interrupted program would leave half a model
@@ -70,9 +78,6 @@ final class ConvertCommand implements Callable<Integer> {
         } finally {
             if (progress != null) {
                 progress.close();
-            }
-            if (embedded != null) {
-                WholeFolder.delete(embedded);
             }
         }
         print(Checkpoint.open(out), (System.nanoTime() - start) / 1e9);
