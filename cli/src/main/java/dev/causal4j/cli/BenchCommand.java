@@ -23,8 +23,8 @@ import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Measures prefill, decode and the head on a synthetic prompt: unmeasured runs for at least ten seconds, then
- * {@code --repeat} runs, of which the medians count. Decoding is greedy and takes the argmax, but draws and prints nothing.
+ * Measures prefill, decode and the head on a synthetic prompt: unmeasured runs for at least ten seconds, then {@code
+ * --repeat} runs, whose medians are reported. Decoding takes the argmax and prints nothing.
  */
 @Command(
         name = "bench",
@@ -34,7 +34,7 @@ final class BenchCommand implements Callable<Integer> {
     /** Unmeasured time before the first run, in which C2 compiles the kernels. */
     private static final long WARM_UP_NANOS = 10_000_000_000L;
 
-    /** Rows the head turns into logits at once: 64 rows of GPT-2's vocabulary are 13 MB. */
+    /** Rows of hidden vectors that the head turns into logits at once. */
     private static final int HEAD_ROWS = 256;
 
     @Option(names = "--prompt", paramLabel = "N", defaultValue = "512", description = "Prompt tokens; default: 512.")
@@ -59,12 +59,12 @@ final class BenchCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    /** What all runs work in: a run measures no memory that the system has to find first. */
+    /** Memory shared by all runs, so that no run measures first touches of memory. */
     private final class Memory {
         final Activations activations = new Activations();
         final List<KVCache> caches = new ArrayList<>();
         final Rows hidden; // [prompt, D]
-        final float[] logits; // of the head's rows, or of a decode step
+        final float[] logits; // [rows, V] of the head, or of a decode step
 
         Memory(CausalLM model) {
             for (int i = 0; i < sequences; i++) {

@@ -37,7 +37,7 @@ public final class Main implements Callable<Integer> {
             ConvertCommand.class,
             TokenizerCommand.class);
 
-    @Option(names = "--debug", scope = ScopeType.INHERIT, description = "Show a stack trace when something fails.")
+    @Option(names = "--debug", scope = ScopeType.INHERIT, description = "Show stack traces.")
     private boolean debug;
 
     @Option(
@@ -89,14 +89,13 @@ public final class Main implements Callable<Integer> {
                 return 1;
             }
             return status;
-        } catch (Error e) { // out of memory, or kernels that cannot be had
+        } catch (Error e) { // out of memory, or kernels that are missing
             return failure(e, errors, main.debug);
         }
     }
 
     /**
-     * The command that is called if the arguments begin with one, since reading the options of all takes a tenth of a second;
-     * else all.
+     * Only the called command, if the arguments begin with one: reading the options of all takes a tenth of a second.
      */
     private static List<Class<?>> commands(String[] args) {
         List<Class<?>> called = COMMANDS.stream()
@@ -109,7 +108,7 @@ public final class Main implements Callable<Integer> {
     @Override
     public Integer call() {
         if (version) {
-            // Not picocli's own version help: that asks for the kernels even when it only shows the options.
+            // Not picocli's version help, which would load the kernels for every help text.
             Version.lines().forEach(spec.commandLine().getOut()::println);
             return 0;
         }
@@ -134,7 +133,7 @@ public final class Main implements Callable<Integer> {
         return 1;
     }
 
-    /** One line, whatever went wrong. */
+    /** Any failure as one line. */
     private static String message(Throwable e) {
         Throwable shown = e;
         while ((shown instanceof ExceptionInInitializerError || shown instanceof CompletionException)

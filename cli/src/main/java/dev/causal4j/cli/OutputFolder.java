@@ -7,18 +7,18 @@ import java.nio.file.Path;
 import java.util.Set;
 import java.util.stream.Stream;
 
-/** Where a command will write, checked before its work begins: nothing of somebody's is replaced by accident. */
+/** Checks a command's output folder before the work begins, so that nothing is replaced by accident. */
 final class OutputFolder {
     private final Path folder;
     private boolean isNew;
     private boolean isEmpty;
 
     /**
-     * Checks the folder and leaves it as it is.
+     * Checks the folder without changing it.
      *
-     * @param overwrite whether it may have any files already
-     * @param allowed names of files that it may have in any case
-     * @throws IOException if it is no folder, cannot be written, or has files and must not
+     * @param overwrite whether it may contain files
+     * @param allowed names of files that it may contain in any case
+     * @throws IOException if it is not a folder, cannot be written, or contains other files
      */
     OutputFolder(Path folder, boolean overwrite, Set<String> allowed) throws IOException {
         this.folder = folder;
@@ -43,13 +43,13 @@ final class OutputFolder {
         }
     }
 
-    /** Makes the folder, and those around it, if there is none. */
+    /** Creates the folder and its parents. */
     Path create() throws IOException {
         isNew = !Files.exists(folder);
         return Files.createDirectories(folder);
     }
 
-    /** Deletes what was made in a folder that was new or empty, and the folder if it was new and is empty now. */
+    /** Deletes the files created in a folder that was new or empty, and a new folder itself once it is empty. */
     void remove(Set<String> made) throws IOException {
         if (!isNew && !isEmpty) {
             return;

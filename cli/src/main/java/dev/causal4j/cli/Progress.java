@@ -6,9 +6,9 @@ import me.tongfei.progressbar.ProgressBarBuilder;
 import me.tongfei.progressbar.ProgressBarStyle;
 import org.jspecify.annotations.Nullable;
 
-/** How far long work is, on standard error and only if that is a terminal. Belongs to one command; not thread-safe. */
+/** A progress bar on standard error, if that is a terminal. Not thread-safe. */
 final class Progress implements AutoCloseable {
-    /** Whether standard error is a terminal, which the launcher knows. */
+    /** Whether standard error is a terminal; set by the launcher. */
     static final boolean TERMINAL = Boolean.getBoolean("causal4j.terminal");
 
     private static final int COLUMNS = 80;
@@ -16,7 +16,7 @@ final class Progress implements AutoCloseable {
 
     private final @Nullable ProgressBar bar;
 
-    /** @param total what is to be done, in {@code unit}; -1 if that is not known */
+    /** @param total total work in {@code unit}; -1 if unknown */
     Progress(String task, String unit, long total) {
         this(builder(task, unit, total, COLUMNS).hideEta());
     }
@@ -25,7 +25,7 @@ final class Progress implements AutoCloseable {
         bar = TERMINAL ? builder.build() : null;
     }
 
-    /** For steps that take about the same time each, with room for a message. */
+    /** A bar for steps of equal duration, with room for a message. */
     static Progress withTimeLeft(String task, long steps) {
         return new Progress(builder(task, "steps", steps, WIDE_COLUMNS));
     }

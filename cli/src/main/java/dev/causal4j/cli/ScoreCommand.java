@@ -23,10 +23,10 @@ import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Tells how likely the model finds a text, many texts, or each of several continuations. */
-@Command(name = "score", description = "Shows how likely the model finds a text, token by token.", sortOptions = false)
+/** Scores a text, many texts, or several continuations. */
+@Command(name = "score", description = "Scores a text token by token.", sortOptions = false)
 final class ScoreCommand implements Callable<Integer> {
-    /** Tokens from which on a text, or choices, have a progress bar. */
+    /** Fewest tokens of a text, or of choices, for a progress bar. */
     private static final int LONG = 2048;
 
     @Parameters(
@@ -36,7 +36,7 @@ final class ScoreCommand implements Callable<Integer> {
                     "The text to score, or the prompt of --choices; - reads standard input, without its last line end.")
     private @Nullable String text;
 
-    @Option(names = "--file", paramLabel = "F", description = "A file with the text, all of it.")
+    @Option(names = "--file", paramLabel = "F", description = "File with the text.")
     private @Nullable Path file;
 
     @Option(names = "--tokens", paramLabel = "IDS", description = "The text as token ids, for instance 1028,363.")
@@ -46,7 +46,7 @@ final class ScoreCommand implements Callable<Integer> {
             names = "--choices",
             paramLabel = "F",
             description =
-                    "A file with continuations of TEXT, one a line, spaces included, to compare; - reads them from"
+                    "File with continuations of TEXT to rank, one a line, spaces included; - reads"
                             + " standard input.")
     private @Nullable String choices;
 
@@ -54,7 +54,7 @@ final class ScoreCommand implements Callable<Integer> {
             names = "--prefix",
             paramLabel = "TEXT",
             defaultValue = "",
-            description = "Comes before the text and is not scored itself; the text's first token then is.")
+            description = "Context before the text, not scored; with it the text's first token is scored.")
     private String prefix = "";
 
     @Option(
@@ -68,10 +68,10 @@ final class ScoreCommand implements Callable<Integer> {
             names = "--top",
             paramLabel = "K",
             defaultValue = "0",
-            description = "Show the K likeliest tokens at each place.")
+            description = "Show the K best candidates at each place.")
     private int top;
 
-    @Option(names = "--totals", description = "Show the sums alone, without the tokens.")
+    @Option(names = "--totals", description = "Show only the sums.")
     private boolean totalsOnly;
 
     @Mixin
@@ -90,7 +90,7 @@ final class ScoreCommand implements Callable<Integer> {
         int[] ids = tokens == null ? null : TokenIds.parse(spec, "--tokens", tokens);
         String given = text != null ? TextInput.argument(text) : file != null ? TextInput.file(file) : "";
         List<String> continuations = continuations();
-        Kernels.name(); // a choice that cannot be had fails here, once and before anything is loaded
+        Kernels.name(); // fails here, before anything is loaded, if the kernels that the property sets are missing
         CausalLM loaded = model.load();
         int contextLength = loaded.decoder().config().contextLength();
         if (stride > contextLength) {
@@ -188,7 +188,7 @@ final class ScoreCommand implements Callable<Integer> {
         }
     }
 
-    /** Scores so many tokens under a progress bar, if they are enough for one. */
+    /** Scores this many tokens, with a progress bar if there are enough. */
     private static <T> T watched(long tokens, Function<ScoringListener, T> scoring) {
         if (tokens < LONG) {
             return scoring.apply(ScoringListener.NONE);

@@ -16,7 +16,7 @@ import tools.jackson.databind.node.ObjectNode;
 
 /** Scores and predictions as JSON. Immutable. */
 final class ScoreDocument {
-    /** All fields that {@link #add(Score, ObjectNode)} may set. */
+    /** The fields that {@link #add(Score, ObjectNode)} may set. */
     static final Set<String> FIELDS = Set.of(
             "tokens",
             "pieces",
@@ -35,7 +35,7 @@ final class ScoreDocument {
 
     /**
      * @param totalsOnly leaves the tokens out
-     * @param top alternatives that were asked for; 0 leaves them out
+     * @param top requested alternatives; 0 leaves them out
      */
     ScoreDocument(CausalLM model, boolean totalsOnly, int top) {
         this.pieces = new Pieces(model);
@@ -85,7 +85,7 @@ final class ScoreDocument {
         Json.put(document, "bits_per_byte", totals.bitsPerByte());
     }
 
-    /** Choices in the order they were given, and their indexes from the likeliest on. */
+    /** Choices in the given order, and their indexes, the likeliest first. */
     ObjectNode ranking(int[] prompt, List<String> choices, Ranking ranking) {
         ObjectNode document = Json.object();
         document.set("prompt_tokens", Json.array(prompt));
@@ -113,7 +113,7 @@ final class ScoreDocument {
                 : "logprob_" + normalization.name().toLowerCase(Locale.ROOT);
     }
 
-    /** Adds predictions of tokens that were generated. */
+    /** Adds predictions of generated tokens. */
     void predictions(List<Prediction> predictions, ArrayNode array) {
         for (Prediction prediction : predictions) {
             ObjectNode object = array.addObject().put("token", prediction.token());

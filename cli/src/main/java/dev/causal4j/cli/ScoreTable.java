@@ -14,7 +14,7 @@ import java.util.Optional;
 
 /** Prints scores as tables; on a colour terminal pieces are shaded by probability. */
 final class ScoreTable {
-    // Of the 256-colour palette, readable under black: from green for likely tokens to red for unlikely ones.
+    // From the 256-colour palette, readable under black: green for likely tokens to red for unlikely ones.
     private static final int[] SHADES = {120, 156, 228, 222, 216, 210};
     private static final double[] LEAST = {0.5, 0.2, 0.05, 0.01, 0.001, 0};
 
@@ -25,10 +25,10 @@ final class ScoreTable {
     ScoreTable(CausalLM model, PrintWriter out) {
         this.pieces = new Pieces(model);
         this.out = out;
-        this.colors = Boolean.getBoolean("causal4j.colors"); // the launcher knows
+        this.colors = Boolean.getBoolean("causal4j.colors"); // set by the launcher
     }
 
-    /** A line for each token, with its {@code top} likeliest alternatives. */
+    /** Prints a line for each token, with its {@code top} best candidates. */
     void tokens(Score score, int top) {
         int[] tokens = score.tokens();
         List<String> texts = pieces.of(tokens);
@@ -77,7 +77,7 @@ final class ScoreTable {
         return shown.isEmpty() ? "" : shown.append(']').toString();
     }
 
-    /** One line of sums. */
+    /** Prints a line of sums. */
     static String totals(Totals totals) {
         StringBuilder line = new StringBuilder(String.format(
                 Locale.ROOT,
@@ -90,7 +90,7 @@ final class ScoreTable {
         return line.toString();
     }
 
-    /** A line for each choice; a star marks the likeliest of a column. */
+    /** Prints a line for each choice; a star marks the likeliest of a column. */
     void ranking(List<String> choices, Ranking ranking) {
         Normalization[] columns = Normalization.values();
         int[] best = new int[columns.length];

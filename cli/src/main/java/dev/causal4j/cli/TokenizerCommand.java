@@ -5,7 +5,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
 
-/** What can be done with tokenizers. */
+/** The commands on tokenizers. */
 @Command(
         name = "tokenizer",
         description = "Makes tokenizers.",

@@ -30,14 +30,14 @@ final class TokenizerTrainCommand implements Callable<Integer> {
             names = "--vocabulary-size",
             paramLabel = "N",
             required = true,
-            description = "Tokens, the 256 bytes and the special ones included.")
+            description = "Vocabulary size, including the 256 bytes and the special tokens.")
     private int vocabularySize;
 
     @Option(
             names = "--out",
             paramLabel = "DIR",
             required = true,
-            description = "Folder for tokenizer.json, vocab.json and merges.txt; made if there is none.")
+            description = "Folder for tokenizer.json, vocab.json and merges.txt; created if missing.")
     @SuppressWarnings("NullAway.Init")
     private Path out;
 
@@ -47,15 +47,15 @@ final class TokenizerTrainCommand implements Callable<Integer> {
     @Option(
             names = "--special-token",
             paramLabel = "TOKEN",
-            description = "A token that is not learned but stands for itself, with the last ids; may be repeated."
-                    + " Without it: " + Tokenizer.END_OF_TEXT + ".")
+            description = "A special token, with one of the last ids; may be repeated."
+                    + " Default: " + Tokenizer.END_OF_TEXT + ".")
     private List<String> specialTokens = List.of(Tokenizer.END_OF_TEXT);
 
     @Option(
             names = "--min-frequency",
             paramLabel = "N",
             defaultValue = "" + BytePairTrainer.MIN_FREQUENCY,
-            description = "How often a pair must occur to become a token; default: ${DEFAULT-VALUE}.")
+            description = "Fewest occurrences of a pair that becomes a token; default: ${DEFAULT-VALUE}.")
     private int minFrequency;
 
     @Option(names = "--json", description = "Print one JSON document and nothing else.")

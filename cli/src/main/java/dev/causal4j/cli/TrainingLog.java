@@ -7,21 +7,21 @@ import java.nio.file.Path;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * The steps of a run as lines of JSON in its folder. A step that was done again after an interruption has another line, and
- * the last one counts. Belongs to one command; not thread-safe.
+ * The steps of a run as lines of JSON in its folder. A step that was repeated after an interruption has several lines;
+ * the last one counts. Not thread-safe.
  */
 final class TrainingLog implements AutoCloseable {
-    /** Its name in the folder of a run. */
+    /** Its file name in the run's folder. */
     static final String FILE = "loss.jsonl";
 
     private final ResultFile file;
 
-    /** @param resume whether to keep what an earlier part of the run wrote */
+    /** @param resume whether to keep the lines of the interrupted run */
     TrainingLog(Path folder, boolean resume) throws IOException {
         file = ResultFile.open(folder.resolve(FILE), !resume, resume, _ -> {});
     }
 
-    /** Forgets what an earlier run wrote. */
+    /** Removes the lines of an earlier run. */
     void clear() throws IOException {
         file.clear();
     }
@@ -35,7 +35,7 @@ final class TrainingLog implements AutoCloseable {
         }
     }
 
-    /** A step as an object, in the log and on standard output. */
+    /** A step as a JSON object, for the log and standard output. */
     static ObjectNode line(TrainingProgress progress) {
         ObjectNode line = Json.object().put("step", progress.step()).put("loss", progress.loss());
         Json.put(line, "validation_loss", progress.validationLoss());

@@ -1,8 +1,6 @@
 package dev.causal4j.cli;
 
-/**
- * Makes untrusted text visible: no character of it can move the cursor, reorder what stands beside it, or hide.
- */
+/** Makes untrusted text visible: none of its characters can move the cursor, reorder text, or hide. */
 final class Visible {
     private Visible() {}
 
@@ -29,7 +27,10 @@ final class Visible {
         return out.append('"').toString();
     }
 
-    /** Controls, what changes direction or has no width, and what no font can show. Joiners are part of words. */
+    /**
+     * Control characters, characters that change direction or have no width, and unassigned ones. Joiners are part of
+     * words.
+     */
     private static boolean isHidden(int c) {
         boolean joiner = c == 0x200c || c == 0x200d;
         return !joiner
