@@ -222,12 +222,14 @@ public final class Compute implements AutoCloseable {
             this.make = make;
         }
 
-        S take() {
+        /** A piece nobody else has until it is given back. */
+        public S take() {
             S piece = free.poll();
             return piece == null ? make.get() : piece;
         }
 
-        void give(S piece) {
+        /** Gives a piece back. */
+        public void give(S piece) {
             free.offer(piece);
         }
     }

@@ -89,14 +89,14 @@ final class AttentionBackward {
             Rows p = Rows.of(weights, stride, count);
             Rows ds = Rows.of(dScores, stride, count);
             Kernels.scores(pages, slice(q, from, count), seen, p);
-            Kernels.multiplyF32(
+            Kernels.multiply(
                     new Panels(values, 0, (long) headSize * WIDTH * Float.BYTES, Panels.needed(seen), headSize),
                     slice(dOut, from, count),
                     ds);
             for (int r = 0; r < count; r++) {
                 scores(p, ds, r, from + r, delta(out, dOut, from + r), dropout);
             }
-            Kernels.multiplyF32(
+            Kernels.multiply(
                     new Panels(keys, 0, (long) capacity * WIDTH * Float.BYTES, parts, seen),
                     Rows.of(dScores, stride, count),
                     Rows.of(dQueries, parts * WIDTH, count));
@@ -146,7 +146,7 @@ final class AttentionBackward {
             tiles.fillAcross(run, numbers);
         }
         for (int part = 0; part < parts; part++) {
-            Kernels.addProductF32(
+            Kernels.addProduct(
                     new Panels(panel, part * blockBytes, 0, 1, count),
                     tiles,
                     sums,

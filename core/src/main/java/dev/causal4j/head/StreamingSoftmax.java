@@ -66,7 +66,7 @@ final class StreamingSoftmax {
         int prepared = Operand.most(targets.length, head.hiddenSize());
         int most = Math.clamp(PARTIAL_BYTES / rowBytes, 1, prepared);
         TileSums sums = sums(Math.min(most, targets.length));
-        Operand.Memory memory = new Operand.Memory();
+        Operand memory = new Operand();
         for (int from = 0; from < targets.length; from += most) {
             chunk(from, Math.min(targets.length, from + most), hidden, sums, memory);
         }
@@ -106,13 +106,13 @@ final class StreamingSoftmax {
         return meanLogits[row];
     }
 
-    private void chunk(int from, int to, Rows hidden, TileSums sums, Operand.Memory memory) {
+    private void chunk(int from, int to, Rows hidden, TileSums sums, Operand memory) {
         Compute compute = head.compute();
         int rows = to - from;
         long tilesOfRows = TILE_BYTES / (4L * TILE * compute.threads()) / RowTiles.ROWS;
         int tileRows = Math.clamp(tilesOfRows, 2, TILE_ROWS / RowTiles.ROWS) * RowTiles.ROWS;
         Rows x = new Rows(hidden.data(), hidden.start(from), hidden.stride(), rows);
-        Operand operand = Operand.of(head.projection().device(), x, head.hiddenSize(), memory);
+        RowTiles operand = memory.prepare(compute, x, head.hiddenSize());
         compute.each(
                 rows, i -> targetLogits[from + i] = head.projection().output(targets[from + i], x.data(), x.start(i)));
         head.cap(targetLogits, from, rows);
@@ -122,16 +122,16 @@ final class StreamingSoftmax {
         compute.run(tiles * rowTiles, scratch, (logits, task) -> {
             int first = task % rowTiles * tileRows;
             int last = Math.min(rows, first + tileRows);
-            tile(task / rowTiles, first, from, operand.slice(first, last - first), logits, sums);
+            tile(task / rowTiles, first, from, operand.rows(first, last - first), logits, sums);
         });
         compute.each(rows, i -> merge(from + i, i, sums));
     }
 
     /** One tile of logits for rows {@code first} and on of the chunk that begins at {@code from}. */
-    private void tile(int tile, int first, int from, Operand x, float[] logits, TileSums sums) {
+    private void tile(int tile, int first, int from, RowTiles x, float[] logits, TileSums sums) {
         int start = tile * TILE;
         int width = TileSums.width(tile, head.vocabularySize());
-        int count = x.rows().count();
+        int count = x.count();
         head.projection().multiplyOutputs(start, start + width, x, Rows.of(logits, TILE, count));
         TopCandidates best = candidates(kept);
         for (int i = 0; i < count; i++) {

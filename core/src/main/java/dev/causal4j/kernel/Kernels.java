@@ -73,65 +73,47 @@ public final class Kernels {
     }
 
     /**
-     * y[r][64 p + j] = sum over k of x[r][k] · w[p][k][j], as one chain of fused multiply-adds in the order of k that
-     * starts at +0. Every number of the panels is computed, padding too.
+     * y[r][64 p + j] = sum over k of x[r][k] · code[p][k][j], as one chain of fused multiply-adds in the order of k that
+     * starts at +0, times the scale of output j if the format has scales. Every output of the panels is computed, padding
+     * too.
      *
-     * @param w f32 panels
      * @param x rows of {@code w.depth()} numbers
      * @param y as many rows, of {@code 64 * w.count()} numbers
      * @throws IndexOutOfBoundsException if a row or panel is not inside its memory
      */
-    public static void multiplyF32(Panels w, Rows x, Rows y) {
-        checkProduct(w, x, y, 4);
-        if (tileRows(y.count()) > 0) {
-            products(w, y.count()).multiplyF32(w, tiles(x, w.depth()), y);
-        } else if (y.count() > 0) {
-            products(w, y.count()).multiplyF32(w, x, y);
+    public static void multiply(Panels w, RowTiles x, Rows y) {
+        x.check(w.depth());
+        w.check();
+        y.check(Math.multiplyExact(w.count(), Panels.WIDTH));
+        if (x.count() != y.count()) {
+            throw new IllegalArgumentException(
+                    "rows: expected as many in as out, got " + x.count() + " and " + y.count());
+        }
+        if (y.count() > 0) {
+            products(w, y.count()).multiply(w, x, y);
         }
     }
 
-    /** The same on bf16 panels. */
-    public static void multiplyBf16(Panels w, Rows x, Rows y) {
-        checkProduct(w, x, y, 2);
-        if (tileRows(y.count()) > 0) {
-            products(w, y.count()).multiplyBf16(w, tiles(x, w.depth()), y);
-        } else if (y.count() > 0) {
-            products(w, y.count()).multiplyBf16(w, x, y);
-        }
-    }
-
-    /** The same on int8 panels; each output still lacks the factor of its row's scale. */
-    public static void multiplyInt8(Panels w, Rows x, Rows y) {
-        checkProduct(w, x, y, 1);
-        if (tileRows(y.count()) > 0) {
-            products(w, y.count()).multiplyInt8(w, tiles(x, w.depth()), y);
-        } else if (y.count() > 0) {
-            products(w, y.count()).multiplyInt8(w, x, y);
-        }
-    }
-
-    /**
-     * The height of the tiles that products of so many rows read; 0 if they read rows where they lie. Whoever multiplies the
-     * same rows several times makes their tiles once.
-     */
-    public static int tileRows(int rows) {
-        return CHOSEN.products().tileRows(rows);
-    }
-
-    /**
-     * How many panels, of numbers of so many bytes, the product of rows where they lie reads side by side, at most: tasks of
-     * a multiple of that are fastest.
-     */
-    public static int rowPanels(int bytes) {
-        return CHOSEN.products().rowPanels(bytes);
+    /** The same for rows where they lie. Whoever multiplies the same rows several times makes their tiles once. */
+    public static void multiply(Panels w, Rows x, Rows y) {
+        x.check(w.depth());
+        multiply(w, tiles(x, w.depth()), y);
     }
 
     private static RowTiles tiles(Rows x, int depth) {
-        RowTiles tiles = RowTiles.of(new float[RowTiles.size(x.count(), depth)], x.count(), depth);
+        if (x.count() <= 1) {
+            return RowTiles.row(x);
+        }
+        RowTiles tiles = RowTiles.in(new float[RowTiles.size(x.count(), depth)], x.count(), depth);
         for (int tile = 0; tile < tiles.tiles(); tile++) {
             tiles.fill(tile, x, depth);
         }
         return tiles;
+    }
+
+    /** How products are best cut up on this machine. */
+    public static Tuning tuning() {
+        return CHOSEN.products().tuning();
     }
 
     /** See {@link Products#fillTile}; called by {@link RowTiles}. */
@@ -143,29 +125,11 @@ public final class Kernels {
     }
 
     /** See {@link Products#fillTilesAcross}; called by {@link RowTiles}. */
-    static void fillTilesAcross(Rows x, int columns, float[] to, int at, int stride) {
+    static void fillTilesAcross(Rows x, int columns, int height, float[] to, int at, int stride) {
         x.check(columns);
-        int last = (RowTiles.needed(columns) - 1) * stride;
+        int last = (Math.ceilDiv(columns, height) - 1) * stride;
         Objects.checkFromIndexSize(at, last + x.count() * RowTiles.STEP, to.length);
-        running().products().fillTilesAcross(x, columns, to, at, stride);
-    }
-
-    /** The product of f32 panels with rows in tiles, of the same bits. */
-    public static void multiplyF32(Panels w, RowTiles x, Rows y) {
-        checkProduct(w, x, y, 4);
-        products(w, y.count()).multiplyF32(w, x, y);
-    }
-
-    /** The same on bf16 panels. */
-    public static void multiplyBf16(Panels w, RowTiles x, Rows y) {
-        checkProduct(w, x, y, 2);
-        products(w, y.count()).multiplyBf16(w, x, y);
-    }
-
-    /** The same on int8 panels; each output still lacks the factor of its row's scale. */
-    public static void multiplyInt8(Panels w, RowTiles x, Rows y) {
-        checkProduct(w, x, y, 1);
-        products(w, y.count()).multiplyInt8(w, x, y);
+        running().products().fillTilesAcross(x, columns, height, to, at, stride);
     }
 
     /**
@@ -176,25 +140,19 @@ public final class Kernels {
      * @param x tiles of {@code w.depth()} steps
      * @param y as many rows of 64 f32 numbers, one after the other, from byte {@code offset} on
      */
-    public static void addProductF32(Panels w, RowTiles x, MemorySegment y, long offset) {
+    public static void addProduct(Panels w, RowTiles x, MemorySegment y, long offset) {
         checkOnePanel(w);
         x.check(w.depth());
         Objects.checkFromIndexSize(offset, x.count() * 4L * PANEL, y.byteSize());
         if (x.count() > 0) {
-            products(w, x.count()).addProductF32(w, x, y, offset);
+            products(w, x.count()).addProduct(w, x, y, offset);
         }
     }
 
-    /**
-     * Transposes a block of f32 numbers [64, 64]: to[j][k] = from[k][j].
-     *
-     * @param fromOffset the byte its first row begins at; the others follow
-     * @param toOffset the same of the result
-     */
-    public static void transpose(MemorySegment from, long fromOffset, MemorySegment to, long toOffset) {
-        Objects.checkFromIndexSize(fromOffset, 4L * PANEL * PANEL, from.byteSize());
-        Objects.checkFromIndexSize(toOffset, 4L * PANEL * PANEL, to.byteSize());
-        running().products().transpose(from, fromOffset, to, toOffset);
+    /** Transposes a block of numbers [64, 64]: to[j][k] = from[k][j]. */
+    public static void transpose(float[] from, float[] to) {
+        Objects.checkFromIndexSize(0, PANEL * PANEL, Math.min(from.length, to.length));
+        running().products().transpose(from, to);
     }
 
     /**
@@ -215,27 +173,9 @@ public final class Kernels {
     }
 
     private static void checkOnePanel(Panels w) {
-        w.check(4);
+        w.check();
         if (w.count() != 1) {
             throw new IllegalArgumentException("panels: expected 1, got " + w.count());
-        }
-    }
-
-    private static void checkProduct(Panels w, Rows x, Rows y, int bytes) {
-        x.check(w.depth());
-        checkProduct(w, x.count(), y, bytes);
-    }
-
-    private static void checkProduct(Panels w, RowTiles x, Rows y, int bytes) {
-        x.check(w.depth());
-        checkProduct(w, x.count(), y, bytes);
-    }
-
-    private static void checkProduct(Panels w, int rows, Rows y, int bytes) {
-        w.check(bytes);
-        y.check(Math.multiplyExact(w.count(), PANEL));
-        if (rows != y.count()) {
-            throw new IllegalArgumentException("rows: expected as many in as out, got " + rows + " and " + y.count());
         }
     }
 
@@ -254,15 +194,10 @@ public final class Kernels {
         if (queries.count() != scores.count()) {
             throw new IllegalArgumentException("scores: expected " + queries.count() + " rows, got " + scores.count());
         }
-        boolean tiled = tileRows(queries.count()) > 0;
-        RowTiles tiles = tiled ? tiles(queries, pages.headSize()) : RowTiles.NONE;
+        RowTiles tiles = tiles(queries, pages.headSize());
         for (int page = 0; page < count && queries.count() > 0; page++) {
             Rows some = new Rows(scores.data(), scores.offset() + page * PANEL, scores.stride(), scores.count());
-            if (tiled) {
-                products(pages.keys(page), queries.count()).multiplyF32(pages.keys(page), tiles, some);
-            } else {
-                products(pages.keys(page), queries.count()).multiplyF32(pages.keys(page), queries, some);
-            }
+            products(pages.keys(page), queries.count()).multiply(pages.keys(page), tiles, some);
         }
     }
 

@@ -3,19 +3,22 @@ package dev.causal4j.kernel;
 import dev.causal4j.compute.Rows;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * Matrix products on panels with W = 4, 8 or 16 lanes over outputs: chooses the loop and loads the numbers.
+ * Matrix products on panels with W = 4, 8 or 16 lanes over outputs: chooses the loop of {@link VectorLoops}, which continues
+ * the chains of outputs.
  *
- * <p>One row is limited by how fast weights are read ({@link VectorRow}): each dtype is widened in registers. With 32
- * registers of 16 lanes that also serves two to eight rows ({@link VectorFewRows}). More rows, or fewer registers, are limited
- * by multiply-adds: rows come in tiles of six ({@link RowTiles}), and a panel is widened to f32 once, into scratch that the
- * second-level cache holds, and then serves all tiles ({@link VectorTiles}).
+ * <p>One row is limited by how fast weights are read: each format is widened in registers, and two or three groups of outputs
+ * are read side by side. With 32 registers of 16 lanes that also serves two to eight rows. More rows, or fewer registers, are
+ * limited by multiply-adds: a panel is widened to f32 once, into scratch that the second-level cache holds, and then serves
+ * all tiles of rows.
  */
 final class VectorProducts implements Products {
     static final VectorSpecies<Float> S = VectorWidth.floats();
@@ -26,196 +29,121 @@ final class VectorProducts implements Products {
     /** The bits of a bf16 word that are the output in its high half. */
     static final int HIGH = 0xffff0000;
 
-    // Bytes of one step of k in a panel.
-    static final int F32_STEP = 4 * Panels.WIDTH;
-    static final int BF16_STEP = 2 * Panels.WIDTH;
-    static final int INT8_STEP = Panels.WIDTH;
-
     /**
      * The stride of the loops over k. Not final, so that the compiler does not know it: a loop it can count it unrolls
      * eightfold, with reads out of order and registers spilled, which halved the speed of bf16 in every second run.
      */
     static int one = 1;
 
-    /** Up to so many rows are served straight from the weights: as many as a tile has, if a vector has 16 lanes. */
-    private static final int FEW_ROWS = W == 16 ? RowTiles.FEW : 1;
+    /** Rows of the smaller tile. */
+    private static final int FOUR = 4;
 
-    /** Whether few rows read the next panel while they multiply this one. */
-    private static final boolean READ_AHEAD = !Hardware.readsAhead();
+    /** Groups of 4 W outputs in a panel. */
+    private static final int GROUPS = 16 / W;
 
-    /** Where a thread widens a panel to. */
-    private static final ThreadLocal<MemorySegment> WIDE = ThreadLocal.withInitial(() -> MemorySegment.NULL);
+    /** Bytes that memory serves at once. */
+    private static final int LINE = 64;
 
-    private static final ScalarProducts PLAIN = new ScalarProducts();
+    private static final ValueLayout.OfInt WORD = ValueLayout.JAVA_INT_UNALIGNED;
+
+    private static final Products PLAIN = new ScalarProducts();
+
+    private static final Tuning TUNING = Tuning.of(W);
 
     @Override
-    public int tileRows(int rows) {
-        return rows <= 1 ? 0 : rows <= FEW_ROWS ? RowTiles.FEW : RowTiles.ROWS;
+    public Tuning tuning() {
+        return TUNING;
     }
 
     @Override
-    public int rowPanels(int bytes) {
-        return W < 16 || bytes == Float.BYTES ? 2 : 3;
+    public void multiply(Panels w, RowTiles x, Rows y) {
+        multiply(w, x, y, TUNING.readAhead());
     }
 
-    @Override
-    public void multiplyF32(Panels w, Rows x, Rows y) {
-        int groups = w.count() * (Panels.WIDTH / (4 * W));
-        for (int g = 0; g < groups; g += 2) {
-            // An odd group at the end is paired with itself: the same results are stored twice.
+    /** @param ahead whether few rows read the next panel meanwhile */
+    static void multiply(Panels w, RowTiles x, Rows y, boolean ahead) {
+        if (x.height() == 1) {
+            row(w, x, y);
+        } else {
+            for (int r = 0; r < y.count(); r++) {
+                Arrays.fill(y.data(), y.start(r), y.start(r) + w.count() * Panels.WIDTH, 0f);
+            }
+            if (y.count() <= TUNING.fewRows()) {
+                few(w, x, y, ahead);
+            } else {
+                many(w, x, y);
+            }
+        }
+        if (w.format().scaled()) {
+            scale(w, y);
+        }
+    }
+
+    private static void scale(Panels w, Rows y) {
+        for (int p = 0; p < w.count(); p++) {
+            for (int j = 0; j < Panels.WIDTH; j += W) {
+                FloatVector scales = FloatVector.fromMemorySegment(S, w.data(), w.start(p) + 4L * j, LE);
+                for (int r = 0; r < y.count(); r++) {
+                    int at = y.start(r) + p * Panels.WIDTH + j;
+                    FloatVector.fromArray(S, y.data(), at).mul(scales).intoArray(y.data(), at);
+                }
+            }
+        }
+    }
+
+    /** Groups of outputs are read two or three at a time, which memory serves faster than one. */
+    private static void row(Panels w, RowTiles x, Rows y) {
+        int groups = w.count() * GROUPS;
+        int most = w.format() == PanelFormat.F32 ? 2 : TUNING.rowPanels();
+        float[] ys = y.data();
+        for (int g = 0, taken; g < groups; g += taken) {
+            int left = groups - g;
+            taken = most == 3 && left >= 3 && left != 4 ? 3 : 2; // a last one alone would be paired with itself
             int h = Math.min(g + 1, groups - 1);
-            int out = y.offset();
-            VectorRow.rowF32(w, group(w, g), group(w, h), x, y.data(), out + g * 4 * W, out + h * 4 * W);
-        }
-    }
-
-    /** Whether three of the panels that are left go side by side: a last one alone would be paired with itself. */
-    private static boolean threeOf(int panels) {
-        return panels >= 3 && panels != 4;
-    }
-
-    @Override
-    public void multiplyBf16(Panels w, Rows x, Rows y) {
-        int p = 0;
-        if (W == 16) {
-            for (; threeOf(w.count() - p); p += 3) {
-                VectorRow.threePanelsBf16(w, p, x, y.data(), y.offset() + p * Panels.WIDTH);
-            }
-        }
-        for (; p < w.count(); p += 2) {
-            int q = Math.min(p + 1, w.count() - 1);
-            for (int word = 0; word < Panels.WIDTH / 2; word += 2 * W) {
-                int output = lowOutput(word);
-                VectorRow.rowBf16(
-                        w,
-                        w.start(p) + word * 4L,
-                        w.start(q) + word * 4L,
-                        x,
-                        y.data(),
-                        y.offset() + p * Panels.WIDTH + output,
-                        y.offset() + q * Panels.WIDTH + output);
+            long at = group(w, g);
+            long stride = group(w, h) - at;
+            int out = output(w.format(), g);
+            int next = output(w.format(), h) - out;
+            switch (w.format()) {
+                case F32 ->
+                    VectorLoops.rowF32x2(
+                            w.data(), at, stride, w.depth(), x.data(), x.offset(), ys, y.offset() + out, next);
+                case BF16 -> {
+                    if (taken == 2) {
+                        VectorLoops.rowBf16x2(
+                                w.data(), at, stride, w.depth(), x.data(), x.offset(), ys, y.offset() + out, next);
+                    } else {
+                        VectorLoops.rowBf16x3(
+                                w.data(), at, stride, w.depth(), x.data(), x.offset(), ys, y.offset() + out, next);
+                    }
+                }
+                case INT8 -> {
+                    if (taken == 2) {
+                        VectorLoops.rowInt8x2(
+                                w.data(), at, stride, w.depth(), x.data(), x.offset(), ys, y.offset() + out, next);
+                    } else {
+                        VectorLoops.rowInt8x3(
+                                w.data(), at, stride, w.depth(), x.data(), x.offset(), ys, y.offset() + out, next);
+                    }
+                }
             }
         }
     }
 
-    @Override
-    public void multiplyInt8(Panels w, Rows x, Rows y) {
-        int p = 0;
-        if (W == 16) {
-            for (; threeOf(w.count() - p); p += 3) {
-                VectorRow.threePanelsInt8(w, p, x, y.data(), y.offset() + p * Panels.WIDTH);
-            }
-        }
-        for (; p < w.count(); p += 2) {
-            int q = Math.min(p + 1, w.count() - 1);
-            for (int word = 0; word < 16; word += W) {
-                VectorRow.rowInt8(
-                        w,
-                        w.start(p) + word * 4L,
-                        w.start(q) + word * 4L,
-                        x,
-                        y.data(),
-                        y.offset() + p * Panels.WIDTH + word,
-                        y.offset() + q * Panels.WIDTH + word);
-            }
-        }
-    }
-
-    @Override
-    public void multiplyF32(Panels w, RowTiles x, Rows y) {
-        if (x.areFew()) {
-            VectorFewRows.multiplyF32(w, x, y, READ_AHEAD);
-            return;
-        }
-        for (int p = 0; p < w.count(); p++) {
-            VectorTiles.tiles(w.data(), w.start(p), w.depth(), x, y, p * Panels.WIDTH);
-        }
-    }
-
-    @Override
-    public void multiplyBf16(Panels w, RowTiles x, Rows y) {
-        if (x.areFew()) {
-            VectorFewRows.multiplyBf16(w, x, y, READ_AHEAD);
-            return;
-        }
-        MemorySegment wide = wide(w.depth());
-        for (int p = 0; p < w.count(); p++) {
-            widenBf16(w.data(), w.start(p), w.depth(), wide);
-            VectorTiles.tiles(wide, 0, w.depth(), x, y, p * Panels.WIDTH);
-        }
-    }
-
-    @Override
-    public void multiplyInt8(Panels w, RowTiles x, Rows y) {
-        if (x.areFew()) {
-            VectorFewRows.multiplyInt8(w, x, y, READ_AHEAD);
-            return;
-        }
-        MemorySegment wide = wide(w.depth());
-        for (int p = 0; p < w.count(); p++) {
-            widenInt8(w.data(), w.start(p), w.depth(), wide);
-            VectorTiles.tiles(wide, 0, w.depth(), x, y, p * Panels.WIDTH);
-        }
-    }
-
-    @Override
-    public void addProductF32(Panels w, RowTiles x, MemorySegment y, long offset) {
-        VectorTiles.addTiles(w, x, y, offset);
-    }
-
-    @Override
-    public void fillTile(Rows x, int row, int height, int depth, float[] to, int at) {
-        if (W < 8) {
-            PLAIN.fillTile(x, row, height, depth, to, at);
-        } else {
-            VectorRowTiles.fill(x, row, height, depth, to, at);
-        }
-    }
-
-    @Override
-    public void fillTilesAcross(Rows x, int columns, float[] to, int at, int stride) {
-        if (W < 8) {
-            PLAIN.fillTilesAcross(x, columns, to, at, stride);
-        } else {
-            VectorRowTiles.fillAcross(x, columns, to, at, stride);
-        }
-    }
-
-    @Override
-    public void transpose(MemorySegment from, long fromOffset, MemorySegment to, long toOffset) {
-        if (W < 8) {
-            PLAIN.transpose(from, fromOffset, to, toOffset);
-        } else {
-            VectorTransposition.transpose(from, fromOffset, to, toOffset);
-        }
-    }
-
-    /** This thread's scratch for one f32 panel. */
-    private static MemorySegment wide(int depth) {
-        MemorySegment scratch = WIDE.get();
-        if (scratch.byteSize() < (long) depth * F32_STEP) {
-            scratch = Arena.ofAuto().allocate((long) depth * F32_STEP, 64);
-            WIDE.set(scratch);
-        }
-        return scratch;
-    }
-
-    /** Byte offset of group {@code g} of 4 W outputs in f32 panels. */
+    /** Bytes to the first step of a group of 4 W outputs. */
     private static long group(Panels w, int g) {
-        int output = g * 4 * W;
-        return w.start(output / Panels.WIDTH) + output % Panels.WIDTH * 4L;
+        return w.steps(g / GROUPS) + (long) (g % GROUPS) * w.format().stepBytes() / GROUPS;
     }
 
-    static FloatVector f32(MemorySegment m, long offset) {
-        return FloatVector.fromMemorySegment(S, m, offset, LE);
-    }
-
-    static IntVector words(MemorySegment m, long offset) {
-        return IntVector.fromMemorySegment(I, m, offset, LE);
-    }
-
-    static FloatVector broadcast(float x) {
-        return FloatVector.broadcast(S, x);
+    /** The first output of a group. */
+    private static int output(PanelFormat format, int g) {
+        int vector = g % GROUPS * W;
+        return g / GROUPS * Panels.WIDTH
+                + switch (format) {
+                    case F32 -> 4 * vector;
+                    case BF16 -> lowOutput(2 * vector);
+                    case INT8 -> vector;
+                };
     }
 
     /** The output in the low half of a bf16 word; the high half holds the one 16 further on. */
@@ -223,42 +151,203 @@ final class VectorProducts implements Products {
         return word / 16 * 32 + word % 16;
     }
 
-    static FloatVector low(IntVector words) {
-        return words.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
+    /**
+     * Two to eight rows, in one tile, straight from the weights. Unless the processor reads ahead by itself, the next panel is
+     * read meanwhile, a word of each line, in eight runs side by side.
+     */
+    private static void few(Panels w, RowTiles x, Rows y, boolean ahead) {
+        MemorySegment m = w.data();
+        int stepBytes = w.format().stepBytes();
+        long run = ahead ? w.depth() * (LINE / 8) : 0;
+        int read = ahead ? touch(m, w.steps(0), (long) w.depth() * stepBytes) : 0;
+        for (int p = 0; p < w.count(); p++) {
+            long at = w.steps(p);
+            long next = w.steps(Math.min(p + 1, w.count() - 1));
+            if (ahead && y.count() > FOUR) {
+                for (int half = 0; half < 2; half++) {
+                    read += eight(w, at, next, run, x, y, half, p * Panels.WIDTH + 32 * half);
+                }
+                continue;
+            }
+            for (int row = 0; row < y.count(); row += FOUR) {
+                read += four(w, at, next, row == 0 ? run : 0, x, y, row, p * Panels.WIDTH);
+            }
+        }
+        keep(read);
     }
 
-    static FloatVector high(IntVector words) {
-        return words.and(HIGH).reinterpretAsFloats();
+    private static int four(Panels w, long at, long next, long run, RowTiles x, Rows y, int row, int out) {
+        int start = x.start(row);
+        return switch (w.format()) {
+            case F32 -> VectorLoops.tileF32x4(w.data(), at, w.depth(), x.data(), start, y, row, out, next, run);
+            case BF16 -> VectorLoops.tileBf16x4(w.data(), at, w.depth(), x.data(), start, y, row, out, next, run);
+            case INT8 -> {
+                VectorLoops.tileInt8x4(w.data(), at, w.depth(), x.data(), start, y, row, out);
+                yield 0;
+            }
+        };
+    }
+
+    private static int eight(Panels w, long at, long next, long run, RowTiles x, Rows y, int half, int out) {
+        int start = x.offset();
+        return switch (w.format()) {
+            case F32 ->
+                VectorLoops.tileF32x8(
+                        w.data(), at + half * 128L, w.depth(), x.data(), start, y, 0, out, next + half * 16L * run, run);
+            case BF16 ->
+                VectorLoops.tileBf16x8(
+                        w.data(), at + half * 64L, w.depth(), x.data(), start, y, 0, out, next + half * 8L * run, run);
+            case INT8 -> {
+                int read = half == 0 && run > 0 ? touch(w.data(), next, (long) w.depth() * Panels.WIDTH) : 0;
+                VectorLoops.tileInt8x8(w.data(), at, w.depth(), x.data(), start, y, 0, out, 24 - 16 * half);
+                yield read;
+            }
+        };
+    }
+
+    /**
+     * Reads a word of nearly each line of a panel, in two runs, which brings it into the second-level cache. Eight lines of a
+     * run at a time: with twelve it read a quarter less.
+     */
+    private static int touch(MemorySegment m, long panel, long bytes) {
+        long second = panel + bytes / 2;
+        long end = bytes / 2 - 8 * LINE;
+        int sum = 0;
+        for (long o = 0; o <= end; o += 8L * LINE * one) {
+            sum += eightLines(m, panel + o) + eightLines(m, second + o);
+        }
+        return sum;
+    }
+
+    private static int eightLines(MemorySegment m, long o) {
+        return m.get(WORD, o)
+                + m.get(WORD, o + LINE)
+                + m.get(WORD, o + 2 * LINE)
+                + m.get(WORD, o + 3 * LINE)
+                + m.get(WORD, o + 4 * LINE)
+                + m.get(WORD, o + 5 * LINE)
+                + m.get(WORD, o + 6 * LINE)
+                + m.get(WORD, o + 7 * LINE);
+    }
+
+    /** A use of what was read ahead, so that the compiler does not drop the reads. */
+    private static void keep(int read) {
+        if (read == 1) {
+            Thread.onSpinWait();
+        }
+    }
+
+    private static void many(Panels w, RowTiles x, Rows y) {
+        if (w.format() == PanelFormat.F32) {
+            for (int p = 0; p < w.count(); p++) {
+                tiles(w.data(), w.start(p), w.depth(), x, y, p * Panels.WIDTH);
+            }
+            return;
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment wide = arena.allocate(PanelFormat.F32.bytes(w.depth()), LINE);
+            for (int p = 0; p < w.count(); p++) {
+                widen(w, p, wide);
+                tiles(wide, 0, w.depth(), x, y, p * Panels.WIDTH);
+            }
+        }
+    }
+
+    /** All rows against one f32 panel, a tile at a time. */
+    private static void tiles(MemorySegment m, long at, int depth, RowTiles x, Rows y, int out) {
+        for (int row = 0; row < x.count(); row += x.height()) {
+            int start = x.start(row);
+            if (W < 16) {
+                for (int j = 0; j < Panels.WIDTH; j += 2 * W) {
+                    VectorLoops.tileF32x6(m, at + 4L * j, depth, x.data(), start, y, row, out + j);
+                }
+            } else if (x.count() - row <= FOUR) {
+                VectorLoops.tileF32x4(m, at, depth, x.data(), start, y, row, out, 0, 0);
+            } else {
+                VectorLoops.tileF32x8(m, at, depth, x.data(), start, y, row, out, 0, 0);
+                VectorLoops.tileF32x8(m, at + 128, depth, x.data(), start, y, row, out + 32, 0, 0);
+            }
+        }
+    }
+
+    /** Continues the chains in one panel of sums [x.count()][64], a tile at a time by way of an array. */
+    @Override
+    public void addProduct(Panels w, RowTiles x, MemorySegment y, long offset) {
+        float[] sums = new float[x.height() * Panels.WIDTH];
+        for (int row = 0; row < x.count(); row += x.height()) {
+            int rows = Math.min(x.height(), x.count() - row);
+            long at = offset + row * 4L * Panels.WIDTH;
+            MemorySegment.copy(y, Panels.FLOAT, at, sums, 0, rows * Panels.WIDTH);
+            tiles(w.data(), w.offset(), w.depth(), x.rows(row, rows), Rows.of(sums, Panels.WIDTH, rows), 0);
+            MemorySegment.copy(sums, 0, y, Panels.FLOAT, at, rows * Panels.WIDTH);
+        }
+    }
+
+    private static void widen(Panels w, int panel, MemorySegment wide) {
+        for (int k = 0; k < w.depth(); k++) {
+            long from = w.steps(panel) + (long) k * w.format().stepBytes();
+            if (w.format() == PanelFormat.BF16) {
+                widenBf16(w.data(), from, wide, k * 4L * Panels.WIDTH);
+            } else {
+                widenInt8(w.data(), from, wide, k * 4L * Panels.WIDTH);
+            }
+        }
+    }
+
+    private static void widenBf16(MemorySegment m, long from, MemorySegment wide, long to) {
+        for (int word = 0; word < Panels.WIDTH / 2; word += W) {
+            IntVector both = IntVector.fromMemorySegment(I, m, from + word * 4L, LE);
+            long at = to + lowOutput(word) * 4L;
+            both.lanewise(VectorOperators.LSHL, 16).intoMemorySegment(wide, at, LE);
+            both.and(HIGH).intoMemorySegment(wide, at + 64, LE);
+        }
+    }
+
+    private static void widenInt8(MemorySegment m, long from, MemorySegment wide, long to) {
+        for (int word = 0; word < 16; word += W) {
+            IntVector four = IntVector.fromMemorySegment(I, m, from + word * 4L, LE);
+            long at = to + word * 4L;
+            int8(four, 24).intoMemorySegment(wide, at, LE);
+            int8(four, 16).intoMemorySegment(wide, at + 64, LE);
+            int8(four, 8).intoMemorySegment(wide, at + 128, LE);
+            int8(four, 0).intoMemorySegment(wide, at + 192, LE);
+        }
     }
 
     /** Byte {@code 3 - shift / 8} of each word as a signed number. */
-    static FloatVector int8(IntVector words, int shift) {
+    private static FloatVector int8(IntVector words, int shift) {
         return (FloatVector) words.lanewise(VectorOperators.LSHL, shift)
                 .lanewise(VectorOperators.ASHR, 24)
                 .convert(VectorOperators.I2F, 0);
     }
 
-    private static void widenBf16(MemorySegment m, long block, int steps, MemorySegment wide) {
-        for (int s = 0; s < steps; s++) {
-            for (int word = 0; word < Panels.WIDTH / 2; word += W) {
-                IntVector both = words(m, block + (long) s * BF16_STEP + word * 4L);
-                long to = (long) s * F32_STEP + lowOutput(word) * 4L;
-                low(both).intoMemorySegment(wide, to, LE);
-                high(both).intoMemorySegment(wide, to + 64, LE);
-            }
+    @Override
+    public void fillTile(Rows x, int row, int height, int depth, float[] to, int at) {
+        int whole = W < 8 ? 0 : depth / 8 * 8;
+        if (whole > 0) {
+            VectorTransposition.fillTile(x, row, height, whole, to, at);
         }
+        Rows rest = new Rows(x.data(), x.offset() + whole, x.stride(), x.count());
+        PLAIN.fillTile(rest, row, height, depth - whole, to, at + whole * RowTiles.STEP);
     }
 
-    private static void widenInt8(MemorySegment m, long block, int steps, MemorySegment wide) {
-        for (int s = 0; s < steps; s++) {
-            for (int word = 0; word < 16; word += W) {
-                IntVector four = words(m, block + (long) s * INT8_STEP + word * 4L);
-                long to = (long) s * F32_STEP + word * 4L;
-                int8(four, 24).intoMemorySegment(wide, to, LE);
-                int8(four, 16).intoMemorySegment(wide, to + 64, LE);
-                int8(four, 8).intoMemorySegment(wide, to + 128, LE);
-                int8(four, 0).intoMemorySegment(wide, to + 192, LE);
-            }
+    @Override
+    public void fillTilesAcross(Rows x, int columns, int height, float[] to, int at, int stride) {
+        int readable =
+                x.data().length - x.start(x.count() - 1) - (8 - height); // a vector may be longer than a tile's row
+        int tiles = W < 8 ? 0 : Math.max(0, Math.min(columns, readable) / height);
+        VectorTransposition.fillTilesAcross(x, tiles, height, to, at, stride);
+        int done = tiles * height;
+        Rows rest = new Rows(x.data(), x.offset() + done, x.stride(), x.count());
+        PLAIN.fillTilesAcross(rest, columns - done, height, to, at + tiles * stride, stride);
+    }
+
+    @Override
+    public void transpose(float[] from, float[] to) {
+        if (W < 8) {
+            PLAIN.transpose(from, to);
+        } else {
+            VectorTransposition.transpose(from, to);
         }
     }
 }

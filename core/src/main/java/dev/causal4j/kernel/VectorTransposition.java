@@ -1,31 +1,28 @@
 package dev.causal4j.kernel;
 
-import java.lang.foreign.MemorySegment;
-import java.nio.ByteOrder;
+import dev.causal4j.compute.Rows;
+import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * The twin of {@link ScalarProducts#transpose}: eight by eight numbers at once, in vectors of 256 bits whatever the machine
- * has. Numbers are moved as ints, so nothing can become of a NaN.
+ * Rows become columns, eight by eight numbers at once, in vectors of 256 bits whatever the machine has. Numbers are moved as
+ * ints, so that no NaN changes.
  *
  * <p>Rows that lie 1, then 2, then 4 apart are a pair: the lower gets the columns with that bit off from both, the upper
  * those with it on.
  */
 final class VectorTransposition {
     private static final VectorSpecies<Integer> S = IntVector.SPECIES_256;
-    private static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
+    private static final VectorSpecies<Float> F = FloatVector.SPECIES_256;
     private static final int W = S.length();
 
-    /** Bytes of a row of the block. */
-    private static final long ROW = 4L * Panels.WIDTH;
-
-    static final IntVector LOW_1 = lanes(1, 0);
-    static final IntVector HIGH_1 = lanes(1, 1);
-    static final IntVector LOW_2 = lanes(2, 0);
-    static final IntVector HIGH_2 = lanes(2, 2);
-    static final IntVector LOW_4 = lanes(4, 0);
-    static final IntVector HIGH_4 = lanes(4, 4);
+    private static final IntVector LOW_1 = lanes(1, 0);
+    private static final IntVector HIGH_1 = lanes(1, 1);
+    private static final IntVector LOW_2 = lanes(2, 0);
+    private static final IntVector HIGH_2 = lanes(2, 2);
+    private static final IntVector LOW_4 = lanes(4, 0);
+    private static final IntVector HIGH_4 = lanes(4, 4);
 
     private VectorTransposition() {}
 
@@ -38,27 +35,57 @@ final class VectorTransposition {
         return IntVector.fromArray(S, lanes, 0);
     }
 
-    static void transpose(MemorySegment from, long fromOffset, MemorySegment to, long toOffset) {
-        for (int k = 0; k < Panels.WIDTH; k += W) {
-            for (int j = 0; j < Panels.WIDTH; j += W) {
-                eight(from, fromOffset + k * ROW + j * 4L, to, toOffset + j * ROW + k * 4L);
+    /** See {@link Products#fillTile}; only the {@code depth / 8 * 8} first steps. */
+    static void fillTile(Rows x, int row, int height, int depth, float[] to, int at) {
+        int last = Math.min(row + height, x.count()) - 1;
+        int r0 = x.start(row);
+        int r1 = x.start(Math.min(row + 1, last));
+        int r2 = x.start(Math.min(row + 2, last));
+        int r3 = x.start(Math.min(row + 3, last));
+        int r4 = x.start(Math.min(row + 4, last));
+        int r5 = x.start(Math.min(row + 5, last));
+        int r6 = x.start(Math.min(row + 6, last));
+        int r7 = x.start(Math.min(row + 7, last));
+        for (int k = 0; k + W <= depth; k += W) {
+            eight(x.data(), r0 + k, r1 + k, r2 + k, r3 + k, r4 + k, r5 + k, r6 + k, r7 + k, to, at + k * W, W);
+        }
+    }
+
+    /** See {@link Products#transpose}. */
+    static void transpose(float[] from, float[] to) {
+        int n = Panels.WIDTH;
+        for (int k = 0; k < n; k += W) {
+            for (int j = 0; j < n; j += W) {
+                int r = k * n + j;
+                eight(
+                        from, r, r + n, r + 2 * n, r + 3 * n, r + 4 * n, r + 5 * n, r + 6 * n, r + 7 * n, to, j * n + k,
+                        n);
             }
         }
     }
 
-    private static IntVector row(MemorySegment from, long offset) {
-        return IntVector.fromMemorySegment(S, from, offset, LE);
-    }
-
-    private static void eight(MemorySegment from, long at, MemorySegment to, long target) {
-        IntVector a0 = row(from, at);
-        IntVector a1 = row(from, at + 1 * ROW);
-        IntVector a2 = row(from, at + 2 * ROW);
-        IntVector a3 = row(from, at + 3 * ROW);
-        IntVector a4 = row(from, at + 4 * ROW);
-        IntVector a5 = row(from, at + 5 * ROW);
-        IntVector a6 = row(from, at + 6 * ROW);
-        IntVector a7 = row(from, at + 7 * ROW);
+    /** Column c of eight rows, which begin at r0 to r7, becomes to[at + c stride .. + 8). */
+    private static void eight(
+            float[] from,
+            int r0,
+            int r1,
+            int r2,
+            int r3,
+            int r4,
+            int r5,
+            int r6,
+            int r7,
+            float[] to,
+            int at,
+            int stride) {
+        IntVector a0 = numbers(from, r0);
+        IntVector a1 = numbers(from, r1);
+        IntVector a2 = numbers(from, r2);
+        IntVector a3 = numbers(from, r3);
+        IntVector a4 = numbers(from, r4);
+        IntVector a5 = numbers(from, r5);
+        IntVector a6 = numbers(from, r6);
+        IntVector a7 = numbers(from, r7);
         IntVector b0 = LOW_1.selectFrom(a0, a1);
         IntVector b1 = HIGH_1.selectFrom(a0, a1);
         IntVector b2 = LOW_1.selectFrom(a2, a3);
@@ -75,21 +102,31 @@ final class VectorTransposition {
         IntVector c6 = HIGH_2.selectFrom(b4, b6);
         IntVector c5 = LOW_2.selectFrom(b5, b7);
         IntVector c7 = HIGH_2.selectFrom(b5, b7);
-        IntVector d0 = LOW_4.selectFrom(c0, c4);
-        IntVector d4 = HIGH_4.selectFrom(c0, c4);
-        IntVector d1 = LOW_4.selectFrom(c1, c5);
-        IntVector d5 = HIGH_4.selectFrom(c1, c5);
-        IntVector d2 = LOW_4.selectFrom(c2, c6);
-        IntVector d6 = HIGH_4.selectFrom(c2, c6);
-        IntVector d3 = LOW_4.selectFrom(c3, c7);
-        IntVector d7 = HIGH_4.selectFrom(c3, c7);
-        d0.intoMemorySegment(to, target, LE);
-        d1.intoMemorySegment(to, target + 1 * ROW, LE);
-        d2.intoMemorySegment(to, target + 2 * ROW, LE);
-        d3.intoMemorySegment(to, target + 3 * ROW, LE);
-        d4.intoMemorySegment(to, target + 4 * ROW, LE);
-        d5.intoMemorySegment(to, target + 5 * ROW, LE);
-        d6.intoMemorySegment(to, target + 6 * ROW, LE);
-        d7.intoMemorySegment(to, target + 7 * ROW, LE);
+        store(LOW_4.selectFrom(c0, c4), to, at);
+        store(LOW_4.selectFrom(c1, c5), to, at + stride);
+        store(LOW_4.selectFrom(c2, c6), to, at + 2 * stride);
+        store(LOW_4.selectFrom(c3, c7), to, at + 3 * stride);
+        store(HIGH_4.selectFrom(c0, c4), to, at + 4 * stride);
+        store(HIGH_4.selectFrom(c1, c5), to, at + 5 * stride);
+        store(HIGH_4.selectFrom(c2, c6), to, at + 6 * stride);
+        store(HIGH_4.selectFrom(c3, c7), to, at + 7 * stride);
+    }
+
+    private static IntVector numbers(float[] from, int offset) {
+        return FloatVector.fromArray(F, from, offset).reinterpretAsInts();
+    }
+
+    private static void store(IntVector numbers, float[] to, int offset) {
+        numbers.reinterpretAsFloats().intoArray(to, offset);
+    }
+
+    /** See {@link Products#fillTilesAcross}; only the first {@code tiles} tiles, whose vectors lie inside the array. */
+    static void fillTilesAcross(Rows x, int tiles, int height, float[] to, int at, int stride) {
+        for (int tile = 0; tile < tiles; tile++) {
+            for (int k = 0; k < x.count(); k++) {
+                int from = x.start(k) + tile * height;
+                FloatVector.fromArray(F, x.data(), from).intoArray(to, at + tile * stride + k * W);
+            }
+        }
     }
 }

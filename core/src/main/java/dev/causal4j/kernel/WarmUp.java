@@ -59,10 +59,10 @@ final class WarmUp {
         float[] y = new float[12 * DEPTH];
         Rows in = Rows.of(x, DEPTH, 4);
         Rows out = Rows.of(y, DEPTH, 4);
-        Stream<Consumer<KernelSet>> products = Stream.of(4, 2, 1)
-                .flatMap(bytes -> Stream.of(1, 2, 4, 8, 12).map(rows -> product(data, bytes, rows, x, y)));
+        Stream<Consumer<KernelSet>> products = Stream.of(PanelFormat.values())
+                .flatMap(format -> Stream.of(1, 2, 4, 8, 12).map(rows -> product(data, format, rows, x, y)));
         Stream<Consumer<KernelSet>> others = Stream.of(
-                set -> set.products().fillTile(in, 0, RowTiles.FEW, DEPTH, y, 0),
+                set -> set.products().fillTile(in, 0, RowTiles.STEP, DEPTH, y, 0),
                 set -> set.reductions().addWeightedRows(x, 0, Panels.WIDTH, data, 0, y, 0, Panels.WIDTH),
                 set -> set.reductions().addFourWeightedRows(in, 0, 0, Panels.WIDTH, data, 0, out, Panels.WIDTH),
                 set -> set.reductions().layerNorm(x, 0, gain, y, 1e-5f, y, 0),
@@ -74,23 +74,11 @@ final class WarmUp {
         return Stream.concat(products, others).toList();
     }
 
-    private static Consumer<KernelSet> product(MemorySegment data, int bytes, int rows, float[] x, float[] y) {
+    private static Consumer<KernelSet> product(MemorySegment data, PanelFormat format, int rows, float[] x, float[] y) {
         int panels = rows == 1 ? 3 : 1;
-        Panels w = new Panels(data, 0, (long) DEPTH * Panels.WIDTH * bytes, panels, DEPTH);
+        Panels w = new Panels(format, data, 0, format.bytes(DEPTH), panels, DEPTH);
+        RowTiles in = rows == 1 ? RowTiles.row(Rows.of(x, DEPTH, 1)) : RowTiles.in(x, rows, DEPTH);
         Rows out = Rows.of(y, panels * Panels.WIDTH, rows);
-        if (rows == 1) {
-            Rows in = Rows.of(x, DEPTH, 1);
-            return switch (bytes) {
-                case 4 -> set -> set.products().multiplyF32(w, in, out);
-                case 2 -> set -> set.products().multiplyBf16(w, in, out);
-                default -> set -> set.products().multiplyInt8(w, in, out);
-            };
-        }
-        RowTiles in = RowTiles.of(x, rows, DEPTH);
-        return switch (bytes) {
-            case 4 -> set -> set.products().multiplyF32(w, in, out);
-            case 2 -> set -> set.products().multiplyBf16(w, in, out);
-            default -> set -> set.products().multiplyInt8(w, in, out);
-        };
+        return set -> set.products().multiply(w, in, out);
     }
 }

@@ -13,7 +13,6 @@ import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
 import dev.causal4j.tensor.TensorView;
-import java.io.UncheckedIOException;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -127,7 +126,7 @@ final class GPT2Checkpoint {
         }
         DType stored = layout.get().dtype();
         DType dtype = name.equals(prefix + POSITIONS) ? positions(stored) : stored;
-        return InPanels.find(subject, tensors, name + WEIGHT, rows, cols, dtype);
+        return InPanels.find(tensors, name + WEIGHT, rows, cols, dtype);
     }
 
     /**
@@ -218,7 +217,7 @@ final class GPT2Checkpoint {
         }
     }
 
-    CausalLMHead head(DType dtype) throws FormatException {
+    CausalLMHead head(DType dtype) {
         Matrix embedding = stored(EMBEDDING).load(device, dtype);
         return tied
                 ? CausalLMHead.tied(embedding)
@@ -226,33 +225,22 @@ final class GPT2Checkpoint {
     }
 
     /** The decoder, its matrices read from the file into panels or mapped. */
-    Decoder decoder(DType dtype) throws FormatException {
-        try {
-            return Decoder.of(shape().decoder(), new Parameters() {
-                @Override
-                public Matrix matrix(ParameterSpec spec) {
-                    try {
-                        return stored(GPT2Parameters.layerName(spec))
-                                .load(device, spec.role() == Role.POSITIONS ? positions(dtype) : dtype);
-                    } catch (FormatException e) {
-                        throw new UncheckedIOException(e);
-                    }
-                }
-
-                @Override
-                public float[] vector(ParameterSpec spec) {
-                    return GPT2Checkpoint.this
-                            .vector(GPT2Parameters.layerName(spec)
-                                    + (spec.name().endsWith(BIAS) ? BIAS : WEIGHT))
-                            .toArray();
-                }
-            });
-        } catch (UncheckedIOException e) {
-            if (e.getCause() instanceof FormatException damaged) {
-                throw damaged;
+    Decoder decoder(DType dtype) {
+        return Decoder.of(shape().decoder(), new Parameters() {
+            @Override
+            public Matrix matrix(ParameterSpec spec) {
+                return stored(GPT2Parameters.layerName(spec))
+                        .load(device, spec.role() == Role.POSITIONS ? positions(dtype) : dtype);
             }
-            throw e;
-        }
+
+            @Override
+            public float[] vector(ParameterSpec spec) {
+                return GPT2Checkpoint.this
+                        .vector(GPT2Parameters.layerName(spec)
+                                + (spec.name().endsWith(BIAS) ? BIAS : WEIGHT))
+                        .toArray();
+            }
+        });
     }
 
     /** Positions are only looked up: quantising them would save little and cost precision. */
@@ -284,7 +272,7 @@ final class GPT2Checkpoint {
     private static Stream<TensorView> panels(Parameter parameter) {
         String name = tensorName(parameter);
         return switch (parameter) {
-            case Parameter.OfMatrix matrix -> PanelLayout.tensors(name, matrix.matrix());
+            case Parameter.OfMatrix matrix -> Stream.of(PanelLayout.tensor(name, matrix.matrix()));
             case Parameter.OfVector vector -> Stream.of(PanelLayout.vector(name, vector.numbers()));
         };
     }

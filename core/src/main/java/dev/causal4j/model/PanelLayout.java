@@ -1,6 +1,7 @@
 package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.kernel.PanelFormat;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Matrix;
@@ -9,24 +10,22 @@ import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.stream.Stream;
 
 /**
  * A checkpoint whose matrices are stored as they are used, so that loading it is a memory map. Only this project reads it.
  *
  * <p>In the place of {@code NAME.weight} there is {@code NAME.weight.panels} [panels, cols, 64], the bytes of
- * {@link Panels}: F32, BF16 (two outputs interleaved in a word) or I8 (four), and for int8
- * {@code NAME.weight.scales} [rows] in F32. Rows are outputs also where Hugging Face stores [in, out]. Vectors keep their
+ * {@link PanelFormat}: F32, BF16 or I8, of which a panel has four more steps for its scales. Rows are outputs also where
+ * Hugging Face stores [in, out]. Vectors keep their
  * names and are F32. The metadata names the layout with its version, and the dtype of the matrices.
  *
  * @param dtype of all matrices but the positions, which are f32 in an int8 model
  */
 record PanelLayout(DType dtype) {
     static final String PANELS = ".panels";
-    static final String SCALES = ".scales";
 
     private static final String LAYOUT = "causal4j.layout";
-    private static final String VERSION = "panels-" + Panels.WIDTH + "/1";
+    private static final String VERSION = "panels-" + Panels.WIDTH + "/2";
     private static final String DTYPE = "causal4j.dtype";
 
     /**
@@ -69,13 +68,16 @@ record PanelLayout(DType dtype) {
         return Map.of(LAYOUT, VERSION, DTYPE, dtype.label());
     }
 
-    /** The tensors that store a matrix. */
-    static Stream<TensorView> tensors(String name, Matrix matrix) {
-        List<Long> shape = List.of((long) Panels.needed(matrix.rows()), (long) matrix.cols(), (long) Panels.WIDTH);
-        TensorView panels = new TensorView(name + PANELS, matrix.dtype(), shape, matrix.panelData());
-        return matrix.dtype() == DType.INT8
-                ? Stream.of(panels, vector(name + SCALES, matrix.scales()))
-                : Stream.of(panels);
+    /** The shape of a matrix's panels. */
+    static List<Long> shape(DType dtype, int rows, int cols) {
+        long steps = Matrix.panelBytes(dtype, cols) / ((long) Panels.WIDTH * dtype.bytes());
+        return List.of((long) Panels.needed(rows), steps, (long) Panels.WIDTH);
+    }
+
+    /** The tensor that stores a matrix. */
+    static TensorView tensor(String name, Matrix matrix) {
+        List<Long> shape = shape(matrix.dtype(), matrix.rows(), matrix.cols());
+        return new TensorView(name + PANELS, matrix.dtype(), shape, matrix.panelData());
     }
 
     /** The tensor that stores a vector. */

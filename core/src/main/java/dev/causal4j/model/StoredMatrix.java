@@ -1,14 +1,12 @@
 package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.kernel.Panels;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
 import dev.causal4j.tensor.TensorView;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -23,7 +21,7 @@ sealed interface StoredMatrix {
     long elements();
 
     /** Brings it into panels of a dtype; panels in a file are used where they are mapped. */
-    Matrix load(Device device, DType dtype) throws FormatException;
+    Matrix load(Device device, DType dtype);
 
     /** One tensor as other programs write it: [rows, cols], or [cols, rows] if {@code transposed}. */
     record RowMajor(TensorView numbers, boolean transposed) implements StoredMatrix {
@@ -70,18 +68,12 @@ sealed interface StoredMatrix {
         }
     }
 
-    /** As {@link PanelLayout} writes it; scales for int8. */
-    record InPanels(String subject, int rows, TensorView panels, Optional<TensorView> scales) implements StoredMatrix {
-        static InPanels find(String subject, CheckpointTensors tensors, String name, int rows, int cols, DType dtype)
+    /** As {@link PanelLayout} writes it. */
+    record InPanels(int rows, int cols, TensorView panels) implements StoredMatrix {
+        static InPanels find(CheckpointTensors tensors, String name, int rows, int cols, DType dtype)
                 throws FormatException {
-            List<Long> shape = List.of((long) Panels.needed(rows), (long) cols, (long) Panels.WIDTH);
-            TensorView panels = tensors.tensor(name + PanelLayout.PANELS, shape, Set.of(dtype));
-            Optional<TensorView> scales = Optional.empty();
-            if (dtype == DType.INT8) {
-                List<Long> each = List.of((long) rows);
-                scales = Optional.of(tensors.tensor(name + PanelLayout.SCALES, each, Set.of(DType.F32)));
-            }
-            return new InPanels(subject, rows, panels, scales);
+            List<Long> shape = PanelLayout.shape(dtype, rows, cols);
+            return new InPanels(rows, cols, tensors.tensor(name + PanelLayout.PANELS, shape, Set.of(dtype)));
         }
 
         @Override
@@ -91,26 +83,15 @@ sealed interface StoredMatrix {
 
         @Override
         public long elements() {
-            return rows * panels.shape().get(1);
+            return (long) rows * cols;
         }
 
         @Override
-        public Matrix load(Device device, DType dtype) throws FormatException {
+        public Matrix load(Device device, DType dtype) {
             if (dtype != panels.dtype()) {
                 throw new AssertionError(dtype); // PanelLayout.check was asked before
             }
-            float[] factors = scales.map(TensorView::toArray).orElse(new float[0]);
-            for (int n = 0; n < factors.length; n++) {
-                if (!(factors[n] >= 0) || factors[n] == Float.POSITIVE_INFINITY) {
-                    throw new FormatException(
-                            subject + ", tensor " + scales.orElseThrow().name(),
-                            "finite numbers of at least 0",
-                            factors[n] + " for row " + n,
-                            "convert the original checkpoint again");
-                }
-            }
-            return Matrix.ofPanels(
-                    device, dtype, rows, Math.toIntExact(panels.shape().get(1)), panels.data(), factors);
+            return Matrix.ofPanels(device, dtype, rows, cols, panels.data());
         }
     }
 }

@@ -10,7 +10,6 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.Objects;
-import java.util.concurrent.ConcurrentLinkedQueue;
 
 /**
  * The gradient of a matrix [rows, cols] while it is summed: f32, off heap, in the panels of an f32 {@link Matrix} of that
@@ -122,24 +121,22 @@ public final class Gradient {
                     "rows: expected as many outputs as inputs, got " + dy.count() + " and " + x.count());
         }
         int most = Math.min(BLOCK, dy.count());
+        Operand operand = new Operand();
         try (Arena arena = Arena.ofShared()) {
-            ConcurrentLinkedQueue<Panel> scratch = new ConcurrentLinkedQueue<>();
+            Compute.Scratch<Panel> scratch = new Compute.Scratch<>(() -> new Panel(arena, most));
             for (int r = 0; r < dy.count(); r += BLOCK) {
                 int count = Math.min(BLOCK, dy.count() - r);
                 Rows some = new Rows(dy.data(), dy.start(r), dy.stride(), count);
                 Rows inputs = new Rows(x.data(), x.start(r), x.stride(), count);
-                RowTiles columns = Operand.memory().tiles(cols, count); // [cols, R], x transposed
+                RowTiles columns = operand.tiles(cols, count); // [cols, R], x transposed
                 device.compute().each(RowTiles.runs(inputs), run -> columns.fillAcross(run, inputs));
                 boolean first = zero;
-                device.compute().run(Panels.needed(rows), panel -> {
-                    Panel free = scratch.poll();
-                    Panel mine = free == null ? new Panel(arena, most) : free;
+                device.compute().run(Panels.needed(rows), scratch, (mine, panel) -> {
                     mine.pack(some, panel * Panels.WIDTH, Math.min(Panels.WIDTH, rows - panel * Panels.WIDTH));
                     if (first) { // zeros that stay in the cache until they are added to
                         data.asSlice(panel * panelBytes(), panelBytes()).fill((byte) 0);
                     }
-                    Kernels.addProductF32(mine.panel(count), columns, data, panel * panelBytes());
-                    scratch.add(mine);
+                    Kernels.addProduct(mine.panel(count), columns, data, panel * panelBytes());
                 });
                 zero = false;
             }

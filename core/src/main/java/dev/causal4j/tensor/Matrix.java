@@ -3,11 +3,11 @@ package dev.causal4j.tensor;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.PanelFormat;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.kernel.RowTiles;
+import dev.causal4j.kernel.Tuning;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
@@ -19,88 +19,76 @@ import org.jspecify.annotations.Nullable;
  * {@code -XX:MaxDirectMemorySize}, which is a quarter of the machine's unless it is set.
  */
 public final class Matrix {
-    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT.withOrder(ByteOrder.LITTLE_ENDIAN);
-
     /** Bytes of a line of the cache. */
     private static final int ALIGNMENT = 64;
 
-    /** Tasks for each thread: enough to even out a slow core, few enough that each reads a long run. */
-    private static final int TASKS_PER_THREAD = 16;
-
-    /** Panels of a task for rows in few tiles, at least, where there are so many: they are read in one run. */
-    private static final int LEAST_RUN = 12;
-
-    /** Register tiles for which a panel is worth reading by itself: eight, of 43 to 48 rows. */
-    private static final int LEAST_TILES = 8;
+    private static final Compute.Scratch<Operand> OPERANDS = new Compute.Scratch<>(Operand::new);
 
     private final Device device;
     private final DType dtype;
+    private final PanelFormat format;
     private final int rows;
     private final int cols;
     private final MemorySegment data;
-    private final float @Nullable [] scales; // [rows] of an int8 matrix
 
-    private Matrix(Device device, DType dtype, int rows, int cols, MemorySegment data, float @Nullable [] scales) {
+    private Matrix(Device device, DType dtype, int rows, int cols, MemorySegment data) {
         this.device = device;
         this.dtype = dtype;
+        this.format = format(dtype);
         this.rows = rows;
         this.cols = cols;
         this.data = data;
-        this.scales = scales;
     }
 
-    /** A matrix of zeros, to be filled. */
-    private static Matrix zeros(Device device, DType dtype, int rows, int cols) {
+    private static PanelFormat format(DType dtype) {
+        return switch (dtype) {
+            case F32 -> PanelFormat.F32;
+            case BF16 -> PanelFormat.BF16;
+            case INT8 -> PanelFormat.INT8;
+            case F16 -> throw new IllegalArgumentException("matrix dtype: expected f32, bf16 or int8, got f16");
+        };
+    }
+
+    /** A matrix to be filled. */
+    private static Matrix allocate(Device device, DType dtype, int rows, int cols) {
         MemorySegment data = device.arena().allocate(bytes(dtype, rows, cols), ALIGNMENT);
-        return new Matrix(device, dtype, rows, cols, data, dtype == DType.INT8 ? new float[rows] : null);
+        return new Matrix(device, dtype, rows, cols, data);
+    }
+
+    /** Bytes of a panel, scales included. */
+    public static long panelBytes(DType dtype, int cols) {
+        return format(dtype).bytes(cols);
     }
 
     /** Bytes of all panels of a matrix, padding included. */
     private static long bytes(DType dtype, int rows, int cols) {
-        if (dtype == DType.F16) {
-            throw new IllegalArgumentException("matrix dtype: expected f32, bf16 or int8, got f16");
-        }
+        long panelBytes = panelBytes(dtype, cols);
         if (rows < 1 || cols < 1) {
             throw new IllegalArgumentException("matrix: expected at least [1, 1], got [" + rows + ", " + cols + "]");
         }
-        return Math.multiplyExact((long) Panels.needed(rows) * Panels.WIDTH, (long) cols * dtype.bytes());
+        return Math.multiplyExact(Panels.needed(rows), panelBytes);
     }
 
     /**
-     * A matrix of panels that exist already, as {@link #panelData} and {@link #scales} gave them, for instance in a mapped
-     * file. They are used where they lie if that is off heap and on a multiple of 64 bytes, and copied otherwise. Nobody
-     * may write to them.
+     * A matrix of panels that exist already, as {@link #panelData} gave them, for instance in a mapped file. They are used
+     * where they lie if that is off heap and on a multiple of 64 bytes, and copied otherwise. Nobody may write to them.
      *
-     * @param scales finite, at least 0, one for each row of an int8 matrix, not copied; empty for another
-     * @throws IllegalArgumentException if the sizes are not those of the shape
+     * @throws IllegalArgumentException if the size is not that of the shape
      */
-    public static Matrix ofPanels(
-            Device device, DType dtype, int rows, int cols, MemorySegment panels, float[] scales) {
+    public static Matrix ofPanels(Device device, DType dtype, int rows, int cols, MemorySegment panels) {
         long bytes = bytes(dtype, rows, cols);
         if (panels.byteSize() != bytes) {
             throw new IllegalArgumentException("panels: expected " + bytes + " bytes, got " + panels.byteSize());
         }
-        if (scales.length != (dtype == DType.INT8 ? rows : 0)) {
-            throw new IllegalArgumentException(
-                    "scales: expected one for each row of an int8 matrix and no other, got " + scales.length);
-        }
-        MemorySegment data = panels;
-        if (!panels.isNative() || panels.address() % ALIGNMENT != 0) {
-            data = device.arena().allocate(bytes, ALIGNMENT).copyFrom(panels);
-        }
-        return new Matrix(device, dtype, rows, cols, data, dtype == DType.INT8 ? scales : null);
+        boolean inPlace = panels.isNative() && panels.address() % ALIGNMENT == 0;
+        MemorySegment data =
+                inPlace ? panels : device.arena().allocate(bytes, ALIGNMENT).copyFrom(panels);
+        return new Matrix(device, dtype, rows, cols, data);
     }
 
-    /** All panels as they are stored, [rows / 64 rounded up][cols][64]; not copied and read-only. */
+    /** All panels as they are stored, not copied and read-only. */
     public MemorySegment panelData() {
         return data.asReadOnly();
-    }
-
-    /** The scales of an int8 matrix, one for each row; of another an empty array. A copy. */
-    public float[] scales() {
-        return scales == null ? new float[0] : scales.clone();
     }
 
     /** Where the numbers of a new matrix come from. Called by several threads at once. */
@@ -118,8 +106,8 @@ public final class Matrix {
      * @throws IllegalArgumentException if the shape is empty, the dtype is f16, or a number to quantise is not finite
      */
     public static Matrix of(Device device, DType dtype, int rows, int cols, Source source) {
-        Matrix matrix = zeros(device, dtype, rows, cols);
-        device.compute().run(matrix.panels(), panel -> {
+        Matrix matrix = allocate(device, dtype, rows, cols);
+        device.compute().run(Panels.needed(rows), panel -> {
             float[] row = new float[cols];
             float[] wide = new float[cols * Panels.WIDTH]; // [cols, 64]
             int from = panel * Panels.WIDTH;
@@ -152,8 +140,8 @@ public final class Matrix {
     public static Matrix ofTransposed(Device device, DType dtype, TensorView tensor) {
         int cols = dimension(tensor, 0);
         int rows = dimension(tensor, 1);
-        Matrix matrix = zeros(device, dtype, rows, cols);
-        device.compute().run(matrix.panels(), panel -> {
+        Matrix matrix = allocate(device, dtype, rows, cols);
+        device.compute().run(Panels.needed(rows), panel -> {
             int from = panel * Panels.WIDTH;
             int width = Math.min(Panels.WIDTH, rows - from);
             float[] wide = new float[cols * Panels.WIDTH]; // [cols, 64]
@@ -221,81 +209,73 @@ public final class Matrix {
         if (bias != null && bias.length != rows) {
             throw new IllegalArgumentException("bias: expected " + rows + " numbers, got " + bias.length);
         }
+        if (x.count() != y.count()) {
+            throw new IllegalArgumentException("y: expected " + x.count() + " rows as in x, got " + y.count());
+        }
         if (y.stride() < rows && y.count() > 1) {
             throw new IllegalArgumentException("y: expected rows of " + rows + " numbers, got " + y.stride());
         }
+        Operand operand = OPERANDS.take();
         int most = Operand.most(x.count(), cols);
         for (int first = 0; first < x.count(); first += most) {
             int count = Math.min(most, x.count() - first);
             Rows some = new Rows(x.data(), x.start(first), x.stride(), count);
-            multiply(
-                    firstPanel,
-                    Operand.of(device, some, cols, Operand.memory()),
-                    bias,
-                    new Rows(y.data(), y.start(first), y.stride(), count));
+            Rows out = new Rows(y.data(), y.start(first), y.stride(), count);
+            multiply(firstPanel, operand.prepare(device.compute(), some, cols), bias, out);
         }
+        OPERANDS.give(operand);
     }
 
-    private void multiply(int firstPanel, Operand x, float @Nullable [] bias, Rows y) {
-        boolean tiled = x.tiles() != null;
-        // Threads share too few panels unevenly, unless each is cut by its rows.
-        boolean fewPanels =
-                panels() - firstPanel < LEAST_RUN / 2 * device.compute().threads();
-        if (x.areMany() || (tiled && fewPanels && RowTiles.needed(y.count()) >= LEAST_TILES)) {
-            multiplyMany(firstPanel, x, bias, y);
-            return;
-        }
-        int unit = tiled ? 1 : rowPanels();
-        int units = Math.ceilDiv(panels() - firstPanel, unit);
-        int perThread =
-                Math.clamp(units / ((tiled ? LEAST_RUN : 1) * device.compute().threads()), 1, TASKS_PER_THREAD);
-        int tasks = Math.min(units, perThread * device.compute().threads());
-        device.compute().run(tasks, task -> {
-            int from = firstPanel + unit * (int) ((long) units * task / tasks);
-            int to = firstPanel + unit * (int) ((long) units * (task + 1) / tasks);
-            multiplyPanels(from, Math.min(to, panels()), x, bias, y);
-        });
-    }
-
-    /** Panels that one row reads side by side: as many as are best, or two where the thread with the most then has fewer. */
-    private int rowPanels() {
-        int most = Kernels.rowPanels(dtype.bytes());
-        return longestShare(2) < longestShare(most) ? 2 : most;
-    }
-
-    private int longestShare(int unit) {
-        return unit
-                * Math.ceilDiv(Math.ceilDiv(panels(), unit), device.compute().threads());
-    }
-
-    /** Many rows: a task is one panel, or where there are few panels a part of the rows of one. */
-    private void multiplyMany(int firstPanel, Operand x, float @Nullable [] bias, Rows y) {
-        int panels = panels() - firstPanel;
-        int tiles = RowTiles.needed(y.count());
-        int parts =
-                Math.clamp(TASKS_PER_THREAD * device.compute().threads() / panels, 1, Math.max(1, tiles / LEAST_TILES));
-        int partRows = RowTiles.ROWS * Math.ceilDiv(tiles, parts);
-        device.compute().run(panels * parts, task -> {
+    /** Divides the panels, or if these are few or the rows are many panels and rows, among tasks. */
+    private void multiply(int firstPanel, RowTiles x, float @Nullable [] bias, Rows y) {
+        Tuning tuning = Kernels.tuning();
+        int threads = device.compute().threads();
+        int panels = Panels.needed(rows) - firstPanel;
+        int tiles = x.tiles();
+        boolean uneven = panels < tuning.leastRun() / 2 * threads; // shares of whole panels would be
+        boolean byPanel = tiles >= tuning.manyTiles() || (uneven && tiles >= tuning.leastTiles());
+        int unit = x.height() == 1 ? rowPanels(panels, threads) : 1;
+        int units = Math.ceilDiv(panels, unit);
+        int least = x.height() == 1 ? 1 : tuning.leastRun();
+        int perThread = Math.clamp(units / (least * threads), 1, tuning.tasksPerThread());
+        int runs = byPanel ? panels : Math.min(units, perThread * threads);
+        int parts = byPanel
+                ? Math.clamp(tuning.tasksPerThread() * threads / panels, 1, Math.max(1, tiles / tuning.leastTiles()))
+                : 1;
+        int partRows = x.height() * Math.ceilDiv(tiles, parts);
+        device.compute().run(runs * parts, task -> {
+            int run = task / parts;
+            int from = firstPanel + unit * (int) ((long) units * run / runs);
+            int to = firstPanel + Math.min(panels, unit * (int) ((long) units * (run + 1) / runs));
             int first = task % parts * partRows;
             int count = Math.min(partRows, y.count() - first);
             if (count > 0) {
                 Rows out = new Rows(y.data(), y.start(first), y.stride(), count);
-                int panel = firstPanel + task / parts;
-                multiplyPanels(panel, panel + 1, x.slice(first, count), bias, out);
+                multiplyPanels(from, to, x.rows(first, count), bias, out);
             }
         });
     }
 
+    /** Panels that one row reads side by side: as many as are best, or two where the thread with the most then has fewer. */
+    private static int rowPanels(int panels, int threads) {
+        int most = Kernels.tuning().rowPanels();
+        return longestShare(2, panels, threads) < longestShare(most, panels, threads) ? 2 : most;
+    }
+
+    private static int longestShare(int unit, int panels, int threads) {
+        return unit * Math.ceilDiv(Math.ceilDiv(panels, unit), threads);
+    }
+
     /**
      * The part of a product that makes outputs {@code from} to {@code to - 1}, on the calling thread alone: y[r][n - from]
-     * with the bits of {@link #multiply} without a bias. What runs over all outputs in tiles is made of it.
+     * with the bits of {@link #multiply} without a bias. For callers that go over all outputs in tiles.
      *
      * @param from a multiple of {@link Panels#WIDTH}
      * @param to a multiple of it too, or {@code rows()}
      * @param x prepared rows of {@code cols()} numbers
      * @param y as many rows, of {@code to - from} numbers
      */
-    public void multiplyOutputs(int from, int to, Operand x, Rows y) {
+    public void multiplyOutputs(int from, int to, RowTiles x, Rows y) {
         Objects.checkFromToIndex(from, to, rows);
         if (from % Panels.WIDTH != 0 || (to % Panels.WIDTH != 0 && to != rows)) {
             throw new IllegalArgumentException("outputs: expected whole panels, got " + from + " to " + to);
@@ -304,64 +284,32 @@ public final class Matrix {
         multiplyPanels(from / Panels.WIDTH, Panels.needed(to), x, null, all);
     }
 
-    private void multiplyPanels(int from, int to, Operand x, float @Nullable [] bias, Rows y) {
+    private void multiplyPanels(int from, int to, RowTiles x, float @Nullable [] bias, Rows y) {
         int whole = Math.min(to, rows / Panels.WIDTH);
-        int step =
-                x.areMany() ? 1 : Math.max(1, whole - from); // of many rows, what is finished at once is in the cache
-        for (int p = from; p < whole; p += step) {
-            multiply(p, step, x, new Rows(y.data(), y.offset() + p * Panels.WIDTH, y.stride(), y.count()));
-            finish(y, p * Panels.WIDTH, (p + step) * Panels.WIDTH, bias);
+        if (from < whole) {
+            Kernels.multiply(
+                    run(from, whole - from),
+                    x,
+                    new Rows(y.data(), y.offset() + from * Panels.WIDTH, y.stride(), y.count()));
         }
         if (whole < to) { // the last panel is padded: its results go through a scratch row
             int width = rows - whole * Panels.WIDTH;
             Rows scratch = Rows.of(new float[y.count() * Panels.WIDTH], Panels.WIDTH, y.count());
-            multiply(whole, 1, x, scratch);
+            Kernels.multiply(run(whole, 1), x, scratch);
             for (int r = 0; r < y.count(); r++) {
                 System.arraycopy(scratch.data(), scratch.start(r), y.data(), y.start(r) + whole * Panels.WIDTH, width);
             }
-            finish(y, whole * Panels.WIDTH, rows, bias);
         }
-    }
-
-    /** Scales the outputs of an int8 matrix, then adds the bias. */
-    private void finish(Rows y, int from, int to, float @Nullable [] bias) {
-        for (int r = 0; r < y.count(); r++) {
-            if (scales != null) {
-                Kernels.scale(scales, from, y.data(), y.start(r) + from, to - from);
-            }
-            if (bias != null) {
-                Kernels.add(bias, from, y.data(), y.start(r) + from, to - from);
+        if (bias != null) {
+            int first = from * Panels.WIDTH;
+            for (int r = 0; r < y.count(); r++) {
+                Kernels.add(bias, first, y.data(), y.start(r) + first, Math.min(rows, to * Panels.WIDTH) - first);
             }
         }
     }
 
-    private void multiply(int panel, int count, Operand x, Rows y) {
-        Panels run = new Panels(data, panel * panelBytes(), panelBytes(), count, cols);
-        RowTiles tiles = x.tiles();
-        switch (dtype) {
-            case F32 -> {
-                if (tiles == null) {
-                    Kernels.multiplyF32(run, x.rows(), y);
-                } else {
-                    Kernels.multiplyF32(run, tiles, y);
-                }
-            }
-            case BF16 -> {
-                if (tiles == null) {
-                    Kernels.multiplyBf16(run, x.rows(), y);
-                } else {
-                    Kernels.multiplyBf16(run, tiles, y);
-                }
-            }
-            case INT8 -> {
-                if (tiles == null) {
-                    Kernels.multiplyInt8(run, x.rows(), y);
-                } else {
-                    Kernels.multiplyInt8(run, tiles, y);
-                }
-            }
-            case F16 -> throw new AssertionError(dtype);
-        }
+    private Panels run(int panel, int count) {
+        return new Panels(format, data, start(panel), format.bytes(cols), count, cols);
     }
 
     /**
@@ -380,30 +328,6 @@ public final class Matrix {
         new TransposedProduct(this, dy, dx).run();
     }
 
-    /** Copies the numbers of step k of a panel, widened; those of its padding may be left out. */
-    void step(int panel, int k, float[] target, int offset) {
-        long start = position(panel, k, 0);
-        switch (dtype) {
-            case F32 -> MemorySegment.copy(data, FLOAT, start, target, offset, Panels.WIDTH);
-            case BF16 -> {
-                for (int word = 0; word < Panels.WIDTH / 2; word++) {
-                    int low = offset + word / 16 * 32 + word % 16;
-                    target[low] = DType.fromBFloat16(data.get(SHORT, start + word * 4L));
-                    target[low + 16] = DType.fromBFloat16(data.get(SHORT, start + word * 4L + 2));
-                }
-            }
-            case INT8 -> {
-                float[] factors = Objects.requireNonNull(scales);
-                int first = panel * Panels.WIDTH;
-                for (int j = 0; j < Math.min(Panels.WIDTH, rows - first); j++) {
-                    target[offset + j] =
-                            data.get(ValueLayout.JAVA_BYTE, start + j % 16 * 4L + j / 16) * factors[first + j];
-                }
-            }
-            case F16 -> throw new AssertionError(dtype);
-        }
-    }
-
     /**
      * Copies row n, widened to f32, to {@code target[offset .. offset + cols)}.
      *
@@ -412,27 +336,7 @@ public final class Matrix {
     public void row(int n, float[] target, int offset) {
         Objects.checkIndex(n, rows);
         Objects.checkFromIndexSize(offset, cols, target.length);
-        long first = position(n / Panels.WIDTH, 0, n % Panels.WIDTH);
-        long step = (long) Panels.WIDTH * dtype.bytes();
-        switch (dtype) { // one loop each: a switch inside the loop made building a screen twice as slow
-            case F32 -> {
-                for (int k = 0; k < cols; k++) {
-                    target[offset + k] = data.get(FLOAT, first + k * step);
-                }
-            }
-            case BF16 -> {
-                for (int k = 0; k < cols; k++) {
-                    target[offset + k] = DType.fromBFloat16(data.get(SHORT, first + k * step));
-                }
-            }
-            case INT8 -> {
-                float scale = Objects.requireNonNull(scales)[n];
-                for (int k = 0; k < cols; k++) {
-                    target[offset + k] = data.get(ValueLayout.JAVA_BYTE, first + k * step) * scale;
-                }
-            }
-            case F16 -> throw new AssertionError(dtype);
-        }
+        format.row(data, start(n / Panels.WIDTH), n % Panels.WIDTH, cols, target, offset);
     }
 
     /**
@@ -444,28 +348,7 @@ public final class Matrix {
     public float output(int n, float[] x, int offset) {
         Objects.checkIndex(n, rows);
         Objects.checkFromIndexSize(offset, cols, x.length);
-        long first = position(n / Panels.WIDTH, 0, n % Panels.WIDTH);
-        long step = (long) Panels.WIDTH * dtype.bytes();
-        float sum = 0;
-        switch (dtype) { // one loop each, as in row
-            case F32 -> {
-                for (int k = 0; k < cols; k++) {
-                    sum = Math.fma(x[offset + k], data.get(FLOAT, first + k * step), sum);
-                }
-            }
-            case BF16 -> {
-                for (int k = 0; k < cols; k++) {
-                    sum = Math.fma(x[offset + k], DType.fromBFloat16(data.get(SHORT, first + k * step)), sum);
-                }
-            }
-            case INT8 -> {
-                for (int k = 0; k < cols; k++) {
-                    sum = Math.fma(x[offset + k], data.get(ValueLayout.JAVA_BYTE, first + k * step), sum);
-                }
-            }
-            case F16 -> throw new AssertionError(dtype);
-        }
-        return scales == null ? sum : sum * scales[n];
+        return format.output(data, start(n / Panels.WIDTH), n % Panels.WIDTH, cols, x, offset);
     }
 
     /** The panels, for those of this package that made the matrix and may still write to it. */
@@ -473,40 +356,18 @@ public final class Matrix {
         return data;
     }
 
-    private int panels() {
-        return Panels.needed(rows);
+    /** Copies steps {@code from} to {@code from + count - 1} of a panel, widened: [count, 64]. */
+    void steps(int panel, int from, int count, float[] target) {
+        format.steps(data, start(panel), from, count, target);
     }
 
-    private long panelBytes() {
-        return (long) cols * Panels.WIDTH * dtype.bytes();
-    }
-
-    /** Bytes to number j of step k of a panel; the layouts are those of {@link Panels}. */
-    long position(int panel, int k, int j) {
-        long step = panel * panelBytes() + (long) k * Panels.WIDTH * dtype.bytes();
-        return switch (dtype) {
-            case F32 -> step + j * 4L;
-            case BF16 -> step + (j / 32 * 16 + j % 16) * 4L + j / 16 % 2 * 2L;
-            case INT8 -> step + j % 16 * 4L + j / 16;
-            case F16 -> throw new AssertionError(dtype);
-        };
+    /** The byte a panel begins at. */
+    long start(int panel) {
+        return panel * format.bytes(cols);
     }
 
     /** Stores a panel given in f32 as [cols, 64], which it may overwrite. */
     private void encode(int panel, float[] wide) {
-        switch (dtype) {
-            case F32 -> MemorySegment.copy(wide, 0, data, FLOAT, panel * panelBytes(), wide.length);
-            case BF16 -> store(panel, PanelEncoding.bf16Words(wide));
-            case INT8 -> {
-                int from = panel * Panels.WIDTH;
-                int width = Math.min(Panels.WIDTH, rows - from);
-                store(panel, PanelEncoding.int8Words(wide, from, width, Objects.requireNonNull(scales)));
-            }
-            case F16 -> throw new AssertionError(dtype);
-        }
-    }
-
-    private void store(int panel, int[] words) {
-        MemorySegment.copy(words, 0, data, INT, panel * panelBytes(), words.length);
+        format.encode(wide, panel * Panels.WIDTH, data, start(panel));
     }
 }

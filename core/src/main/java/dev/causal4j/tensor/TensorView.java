@@ -1,6 +1,5 @@
 package dev.causal4j.tensor;
 
-import dev.causal4j.compute.Compute;
 import dev.causal4j.kernel.Panels;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
@@ -49,12 +48,12 @@ public record TensorView(String name, DType dtype, List<Long> shape, MemorySegme
         int rows = matrix.rows();
         int cols = matrix.cols();
         MemorySegment data = allocate(dtype, matrix.parameters(), arena);
-        Compute.shared().run(Panels.needed(rows), panel -> {
+        matrix.device().compute().run(Panels.needed(rows), panel -> {
             int from = panel * Panels.WIDTH;
             int width = Math.min(Panels.WIDTH, rows - from);
             float[] step = new float[Panels.WIDTH];
             for (int k = 0; k < cols; k++) {
-                matrix.step(panel, k, step, 0);
+                matrix.steps(panel, k, 1, step);
                 for (int j = 0; j < width; j++) {
                     set(data, dtype, transposed ? (long) k * rows + from + j : (long) (from + j) * cols + k, step[j]);
                 }

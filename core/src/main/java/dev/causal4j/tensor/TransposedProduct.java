@@ -3,13 +3,13 @@ package dev.causal4j.tensor;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.PanelFormat;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.kernel.RowTiles;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
-import java.util.concurrent.ConcurrentLinkedQueue;
 
 /**
  * dx = dy · W: the product that contracts over a matrix's outputs. One use by one caller; not thread-safe, though its
@@ -24,25 +24,24 @@ final class TransposedProduct {
     /** Outputs in one chain: part of the definition of the sum. */
     static final int GROUP = 1024;
 
-    private static final long BLOCK_BYTES = 4L * Panels.WIDTH * Panels.WIDTH;
-
     /** A part has no fewer rows than this, since it transposes for itself. */
     private static final int LEAST_ROWS = 64;
 
     private final Matrix matrix;
     private final Rows dy;
     private final Rows dx;
+    private final Compute compute;
     private final int partRows; // whole tiles
     private final int parts; // of the rows
-    private final ConcurrentLinkedQueue<Scratch> scratch = new ConcurrentLinkedQueue<>();
+    private final Operand operand = new Operand();
 
     TransposedProduct(Matrix matrix, Rows dy, Rows dx) {
         this.matrix = matrix;
         this.dy = dy;
         this.dx = dx;
-        int wanted = Math.ceilDiv(
-                2 * matrix.device().compute().threads(),
-                Panels.needed(matrix.cols())); // two tasks a thread, to be even
+        this.compute = matrix.device().compute();
+        int wanted =
+                Math.ceilDiv(2 * compute.threads(), Panels.needed(matrix.cols())); // two tasks a thread, to be even
         int most = Math.clamp(dy.count() / LEAST_ROWS, 1, wanted);
         this.partRows = RowTiles.ROWS * Math.max(1, Math.ceilDiv(RowTiles.needed(dy.count()), most));
         this.parts = Math.ceilDiv(dy.count(), partRows);
@@ -50,19 +49,17 @@ final class TransposedProduct {
 
     void run() {
         try (Arena arena = Arena.ofShared()) {
+            Compute.Scratch<Scratch> scratch = new Compute.Scratch<>(() -> new Scratch(arena, partRows));
             for (int from = 0; from < matrix.rows(); from += GROUP) {
                 int first = from;
                 int outputs = Math.min(GROUP, matrix.rows() - from);
                 Rows group = new Rows(dy.data(), dy.offset() + from, dy.stride(), dy.count());
-                RowTiles tiles = Operand.memory().tiles(dy.count(), outputs);
-                matrix.device().compute().each(tiles.tiles(), tile -> tiles.fill(tile, group, outputs));
-                matrix.device().compute().run(parts * Panels.needed(matrix.cols()), task -> {
-                    Scratch free = scratch.poll();
-                    Scratch mine = free == null ? new Scratch(arena, partRows) : free;
+                RowTiles tiles = operand.tiles(dy.count(), outputs);
+                compute.each(tiles.tiles(), tile -> tiles.fill(tile, group, outputs));
+                compute.run(parts * Panels.needed(matrix.cols()), scratch, (mine, task) -> {
                     int row = task % parts * partRows;
                     int count = Math.min(partRows, dy.count() - row);
                     multiply(first, outputs, task / parts * Panels.WIDTH, tiles.rows(row, count), row, mine);
-                    scratch.add(mine);
                 });
             }
         }
@@ -70,14 +67,13 @@ final class TransposedProduct {
 
     /** What a thread works in. */
     private static final class Scratch {
-        final MemorySegment block; // [64 inputs, 64 outputs], as the matrix has them
+        final float[] block = new float[Panels.WIDTH * Panels.WIDTH]; // [64 inputs, 64 outputs], as the matrix has them
+        final float[] turned = new float[Panels.WIDTH * Panels.WIDTH];
         final MemorySegment panel; // [1024 outputs, 64 inputs]
-        final float[] step = new float[Panels.WIDTH];
         final float[] product; // [R, 64]
 
         Scratch(Arena arena, int rows) {
-            block = arena.allocate(BLOCK_BYTES, 64);
-            panel = arena.allocate(GROUP / Panels.WIDTH * BLOCK_BYTES, 64);
+            panel = arena.allocate(PanelFormat.F32.bytes(GROUP), Panels.WIDTH);
             product = new float[rows * Panels.WIDTH];
         }
     }
@@ -89,11 +85,11 @@ final class TransposedProduct {
         transpose(from, outputs, col, width, mine);
         Panels panel = new Panels(mine.panel, 0, 0, 1, outputs);
         if (from == 0 && width == Panels.WIDTH) { // the first chains are where the sums begin
-            Kernels.multiplyF32(panel, x, target);
+            Kernels.multiply(panel, x, target);
             return;
         }
         Rows product = Rows.of(mine.product, Panels.WIDTH, x.count());
-        Kernels.multiplyF32(panel, x, product);
+        Kernels.multiply(panel, x, product);
         for (int r = 0; r < target.count(); r++) {
             if (from == 0) {
                 System.arraycopy(product.data(), product.start(r), target.data(), target.start(r), width);
@@ -106,22 +102,10 @@ final class TransposedProduct {
     /** Fills the panel with outputs {@code from} on of inputs {@code col} on; columns beyond the width mean nothing. */
     private void transpose(int from, int outputs, int col, int width, Scratch mine) {
         for (int block = 0; block < outputs; block += Panels.WIDTH) {
-            copyBlock((from + block) / Panels.WIDTH, col, width, mine);
-            long target = block / Panels.WIDTH * BLOCK_BYTES;
-            Kernels.transpose(mine.block, 0, mine.panel, target);
-        }
-    }
-
-    /** Copies steps {@code col} on of one of the matrix's panels: in one piece, which memory is read in far sooner than in rows. */
-    private void copyBlock(int panel, int col, int width, Scratch mine) {
-        if (matrix.dtype() == DType.F32) {
-            long bytes = width * 4L * Panels.WIDTH;
-            MemorySegment.copy(matrix.numbers(), matrix.position(panel, col, 0), mine.block, 0, bytes);
-            return;
-        }
-        for (int k = 0; k < width; k++) {
-            matrix.step(panel, col + k, mine.step, 0);
-            MemorySegment.copy(mine.step, 0, mine.block, FLOAT, k * 4L * Panels.WIDTH, Panels.WIDTH);
+            matrix.steps((from + block) / Panels.WIDTH, col, width, mine.block);
+            Kernels.transpose(mine.block, mine.turned);
+            MemorySegment.copy(
+                    mine.turned, 0, mine.panel, FLOAT, PanelFormat.F32.bytes(block), Panels.WIDTH * Panels.WIDTH);
         }
     }
 }

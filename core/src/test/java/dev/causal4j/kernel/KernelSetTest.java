@@ -58,14 +58,14 @@ class KernelSetTest {
             for (int panels : new int[] {1, 2, 3, 4, 5, 6, 10}) {
                 float[] x = numbers(rows * (depth + 3) + 5);
                 Rows in = new Rows(x, 5, depth + 3, rows);
-                for (int bytes : new int[] {4, 2, 1}) {
-                    Panels w = panels(panels, depth, bytes);
+                for (PanelFormat format : PanelFormat.values()) {
+                    Panels w = panels(format, panels, depth);
                     float[] expected = new float[7 + rows * (panels * 64 + 1)];
                     float[] actual = expected.clone();
-                    multiply(scalar, w, in, new Rows(expected, 7, panels * 64 + 1, rows), bytes);
-                    multiply(vector, w, in, new Rows(actual, 7, panels * 64 + 1, rows), bytes);
+                    multiply(scalar, w, in, new Rows(expected, 7, panels * 64 + 1, rows));
+                    multiply(vector, w, in, new Rows(actual, 7, panels * 64 + 1, rows));
                     assertThat(actual)
-                            .as("depth %d, panels %d, bytes %d", depth, panels, bytes)
+                            .as("depth %d, panels %d, %s", depth, panels, format)
                             .containsExactly(expected);
                 }
             }
@@ -81,15 +81,15 @@ class KernelSetTest {
         for (int r = 0; r < rows; r++) {
             x[r * depth + 7 * r % depth] = SPECIAL[(r + rows) % SPECIAL.length];
         }
-        Panels w = panels(5, depth, 4);
+        Panels w = panels(PanelFormat.F32, 5, depth);
         for (int n = 0; n < 5 * 64; n++) {
             long number = w.start(n / 64) + (n % depth * 64L + n % 64) * 4;
             w.data().set(Panels.FLOAT, number, SPECIAL[n % SPECIAL.length]);
         }
         float[] expected = new float[rows * 320];
         float[] actual = new float[rows * 320];
-        multiply(scalar, w, Rows.of(x, depth, rows), Rows.of(expected, 320, rows), 4);
-        multiply(vector, w, Rows.of(x, depth, rows), Rows.of(actual, 320, rows), 4);
+        multiply(scalar, w, Rows.of(x, depth, rows), Rows.of(expected, 320, rows));
+        multiply(vector, w, Rows.of(x, depth, rows), Rows.of(actual, 320, rows));
         assertThat(actual).containsExactly(expected);
         for (int r = 0; r < rows; r++) {
             for (int n = 0; n < 320; n++) {
@@ -105,21 +105,9 @@ class KernelSetTest {
         }
     }
 
-    private static void multiply(KernelSet set, Panels w, Rows x, Rows y, int bytes) {
-        if (set.products().tileRows(y.count()) > 0) {
-            RowTiles tiles = tiles(x, w.depth(), set.products().tileRows(y.count()));
-            switch (bytes) {
-                case 4 -> set.products().multiplyF32(w, tiles, y);
-                case 2 -> set.products().multiplyBf16(w, tiles, y);
-                default -> set.products().multiplyInt8(w, tiles, y);
-            }
-            return;
-        }
-        switch (bytes) {
-            case 4 -> set.products().multiplyF32(w, x, y);
-            case 2 -> set.products().multiplyBf16(w, x, y);
-            default -> set.products().multiplyInt8(w, x, y);
-        }
+    private static void multiply(KernelSet set, Panels w, Rows x, Rows y) {
+        int height = set.products().tuning().tileRows();
+        set.products().multiply(w, x.count() == 1 ? RowTiles.row(x) : tiles(x, w.depth(), height), y);
     }
 
     /** A processor chooses one way; the other must not go untested on it. */
@@ -129,23 +117,19 @@ class KernelSetTest {
         Assumptions.assumeThat(VectorProducts.W)
                 .as("few rows are served apart only with 16 lanes")
                 .isEqualTo(16);
-        for (int rows = 2; rows <= RowTiles.FEW; rows++) {
+        for (int rows = 2; rows <= 8; rows++) {
             for (int depth : DEPTHS) {
                 Rows x = new Rows(numbers(5 + rows * (depth + 3)), 5, depth + 3, rows);
-                RowTiles tiles = tiles(x, depth, RowTiles.FEW);
-                for (int bytes : new int[] {4, 2, 1}) {
-                    Panels w = panels(3, depth, bytes);
+                RowTiles tiles = tiles(x, depth, 8);
+                for (PanelFormat format : PanelFormat.values()) {
+                    Panels w = panels(format, 3, depth);
                     float[] expected = new float[7 + rows * 193];
                     float[] actual = expected.clone();
-                    multiply(scalar, w, x, new Rows(expected, 7, 193, rows), bytes);
+                    multiply(scalar, w, x, new Rows(expected, 7, 193, rows));
                     Rows y = new Rows(actual, 7, 193, rows);
-                    switch (bytes) {
-                        case 4 -> VectorFewRows.multiplyF32(w, tiles, y, ahead);
-                        case 2 -> VectorFewRows.multiplyBf16(w, tiles, y, ahead);
-                        default -> VectorFewRows.multiplyInt8(w, tiles, y, ahead);
-                    }
+                    VectorProducts.multiply(w, tiles, y, ahead);
                     assertThat(actual)
-                            .as("rows %d, depth %d, bytes %d", rows, depth, bytes)
+                            .as("rows %d, depth %d, %s", rows, depth, format)
                             .containsExactly(expected);
                 }
             }
@@ -156,7 +140,7 @@ class KernelSetTest {
     static RowTiles tiles(Rows x, int depth, int height) {
         int stride = depth * RowTiles.STEP + 3;
         int count = Math.ceilDiv(x.count(), height);
-        RowTiles tiles = new RowTiles(new float[2 + count * stride], 2, stride, height, x.count());
+        RowTiles tiles = new RowTiles(new float[2 + count * stride], 2, stride, height, RowTiles.STEP, x.count());
         for (int tile = 0; tile < count; tile++) {
             tiles.fill(tile, x, depth);
         }
@@ -168,19 +152,15 @@ class KernelSetTest {
     void aProductOfTilesHasTheBitsOfTheProductOfTheirRows(int rows) {
         int depth = 67;
         Rows x = new Rows(numbers(5 + rows * (depth + 3)), 5, depth + 3, rows);
-        for (int bytes : new int[] {4, 2, 1}) {
-            Panels w = panels(2, depth, bytes);
+        for (PanelFormat format : PanelFormat.values()) {
+            Panels w = panels(format, 2, depth);
             float[] expected = new float[rows * 128];
-            multiply(scalar, w, x, Rows.of(expected, 128, rows), bytes);
+            multiply(scalar, w, x, Rows.of(expected, 128, rows));
             for (KernelSet set : new KernelSet[] {scalar, vector}) {
                 float[] actual = new float[rows * 128];
                 RowTiles tiles = tiles(x, depth, RowTiles.ROWS);
-                switch (bytes) {
-                    case 4 -> set.products().multiplyF32(w, tiles, Rows.of(actual, 128, rows));
-                    case 2 -> set.products().multiplyBf16(w, tiles, Rows.of(actual, 128, rows));
-                    default -> set.products().multiplyInt8(w, tiles, Rows.of(actual, 128, rows));
-                }
-                assertThat(actual).as("bytes %d", bytes).containsExactly(expected);
+                set.products().multiply(w, tiles, Rows.of(actual, 128, rows));
+                assertThat(actual).as("%s", format).containsExactly(expected);
             }
         }
     }
@@ -189,31 +169,29 @@ class KernelSetTest {
     @ValueSource(ints = {1, 2, 5, 6, 7, 13})
     void continuedChainsHaveTheBitsOfTheSpecification(int rows) {
         for (int depth : DEPTHS) {
-            Panels w = panels(1, depth, 4);
+            Panels w = panels(PanelFormat.F32, 1, depth);
             RowTiles x = tiles(new Rows(numbers(5 + rows * (depth + 3)), 5, depth + 3, rows), depth, RowTiles.ROWS);
             MemorySegment expected = memory(rows * 256L + 8);
             for (int i = 0; i < SPECIAL.length; i++) {
                 expected.set(Panels.FLOAT, 4 + i * 4L, SPECIAL[i]);
             }
             MemorySegment actual = Arena.ofAuto().allocate(rows * 256L + 8, 64).copyFrom(expected);
-            scalar.products().addProductF32(w, x, expected, 4);
-            vector.products().addProductF32(w, x, actual, 4);
+            scalar.products().addProduct(w, x, expected, 4);
+            vector.products().addProduct(w, x, actual, 4);
             assertThat(actual.mismatch(expected)).as("depth %d", depth).isEqualTo(-1);
         }
     }
 
     @Test
     void aBlockIsTransposedNumberByNumber() {
-        MemorySegment block = memory(64 * 64 * 4 + 12);
+        float[] block = numbers(64 * 64);
         for (KernelSet set : new KernelSet[] {scalar, vector}) {
-            MemorySegment transposed = memory(64 * 64 * 4 + 8);
-            set.products().transpose(block, 12, transposed, 8);
-            for (int k = 0; k < 64; k++) {
-                for (int j = 0; j < 64; j++) {
-                    assertThat(transposed.get(Panels.INT, 8 + (j * 64L + k) * 4))
-                            .as("%s %d %d", set.name(), k, j)
-                            .isEqualTo(block.get(Panels.INT, 12 + (k * 64L + j) * 4));
-                }
+            float[] transposed = new float[64 * 64];
+            set.products().transpose(block, transposed);
+            for (int i = 0; i < block.length; i++) {
+                assertThat(transposed[i % 64 * 64 + i / 64])
+                        .as("%s %d", set.name(), i)
+                        .isEqualTo(block[i]);
             }
         }
     }
@@ -249,7 +227,7 @@ class KernelSetTest {
     @Test
     void sumsOfSquaresHaveTheBitsOfTheSpecification() {
         for (int depth : DEPTHS) {
-            Panels w = panels(1, depth, 4);
+            Panels w = panels(PanelFormat.F32, 1, depth);
             double[] expected = new double[64];
             Arrays.setAll(expected, j -> j / 7.0);
             double[] actual = expected.clone();
@@ -262,10 +240,10 @@ class KernelSetTest {
     @Test
     void aProductIsOneChainOfMultiplyAddsForEachOutput() {
         int depth = 37;
-        Panels w = panels(2, depth, 4);
+        Panels w = panels(PanelFormat.F32, 2, depth);
         float[] x = numbers(depth);
         float[] y = new float[128];
-        scalar.products().multiplyF32(w, Rows.of(x, depth, 1), Rows.of(y, 128, 1));
+        scalar.products().multiply(w, RowTiles.row(Rows.of(x, depth, 1)), Rows.of(y, 128, 1));
         for (int n = 0; n < 128; n++) {
             float sum = 0;
             for (int k = 0; k < depth; k++) {
@@ -484,8 +462,8 @@ class KernelSetTest {
     }
 
     /** Panels with a gap between them, as the keys of one head among others have. */
-    private Panels panels(int count, int depth, int bytes) {
-        long size = depth * 64L * bytes;
-        return new Panels(memory(64 + count * (size + 128)), 64, size + 128, count, depth);
+    private Panels panels(PanelFormat format, int count, int depth) {
+        long size = format.bytes(depth);
+        return new Panels(format, memory(64 + count * (size + 128)), 64, size + 128, count, depth);
     }
 }

@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class RowTilesTest {
@@ -19,7 +20,7 @@ class RowTilesTest {
     private final KernelSet[] twins = {KernelSet.scalar(), KernelSet.vector()};
 
     @ParameterizedTest
-    @ValueSource(ints = {RowTiles.ROWS, RowTiles.FEW})
+    @ValueSource(ints = {6, 8})
     void aTileHoldsItsRowsBitByBitAndTouchesNothingElse(int height) {
         for (int count = 1; count <= height; count++) {
             for (int depth : DEPTHS) {
@@ -42,20 +43,20 @@ class RowTilesTest {
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {1, 7, 8})
-    void tilesFilledAcrossHoldColumnsBitByBitAndTouchNothingElse(int rows) {
-        for (int columns : new int[] {1, 5, 6, 7, 12, 17, 54}) {
-            int tiles = RowTiles.needed(columns);
+    @CsvSource({"1, 6", "7, 6", "8, 6", "1, 8", "7, 8", "8, 8"})
+    void tilesFilledAcrossHoldColumnsBitByBitAndTouchNothingElse(int rows, int height) {
+        for (int columns : new int[] {1, 5, 6, 7, 8, 9, 12, 17, 54}) {
+            int tiles = Math.ceilDiv(columns, height);
             for (int beyond = 0; beyond < 4; beyond++) { // a vector is two numbers longer than a tile has columns
                 Rows x = new Rows(numbers(5 + (rows - 1) * (columns + 1) + columns + beyond), 5, columns + 1, rows);
                 int stride = rows * RowTiles.STEP + 3;
                 for (KernelSet set : twins) {
                     float[] actual = untouched(2 + tiles * stride);
-                    set.products().fillTilesAcross(x, columns, actual, 2, stride);
-                    for (int c = 0; c < tiles * RowTiles.ROWS; c++) {
-                        int tile = 2 + c / RowTiles.ROWS * stride;
+                    set.products().fillTilesAcross(x, columns, height, actual, 2, stride);
+                    for (int c = 0; c < tiles * height; c++) {
+                        int tile = 2 + c / height * stride;
                         for (int k = 0; k < rows; k++) {
-                            assertThat(bits(actual[tile + k * RowTiles.STEP + c % RowTiles.ROWS]))
+                            assertThat(bits(actual[tile + k * RowTiles.STEP + c % height]))
                                     .as("%s, %d columns, step %d, column %d", set.name(), columns, k, c)
                                     .isEqualTo(bits(x.data()[x.start(k) + Math.min(c, columns - 1)]));
                         }
@@ -69,13 +70,13 @@ class RowTilesTest {
 
     @Test
     void runsMayBeFilledInAnyOrderAndALastTileRepeatsItsLastColumn() {
-        Rows x = Rows.of(numbers(20 * 8), 8, 20); // one tile of six columns and one of two
+        Rows x = Rows.of(numbers(20 * 8), 8, 20); // perhaps more than one tile of columns
         RowTiles tiles = RowTiles.in(untouched(RowTiles.size(8, 20)), 8, 20);
         for (int run = RowTiles.runs(x) - 1; run >= 0; run--) {
             tiles.fillAcross(run, x);
         }
         for (int k = 0; k < 20; k++) {
-            for (int r = 0; r < 12; r++) {
+            for (int r = 0; r < RowTiles.needed(8) * RowTiles.ROWS; r++) {
                 assertThat(bits(tiles.data()[tiles.start(r) + k * RowTiles.STEP]))
                         .as("step %d, row %d", k, r)
                         .isEqualTo(bits(x.data()[x.start(k) + Math.min(r, 7)]));

@@ -184,8 +184,7 @@ class CausalLMTest {
                 matrix.dtype(),
                 matrix.rows(),
                 matrix.cols(),
-                arena.allocate(panels.byteSize(), 64).copyFrom(panels),
-                matrix.scales());
+                arena.allocate(panels.byteSize(), 64).copyFrom(panels));
     }
 
     /** A cache of 1, 2, 3 gives the rest of the context the bits it has without a cache. */

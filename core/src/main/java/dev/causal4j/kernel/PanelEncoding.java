@@ -1,9 +1,7 @@
-package dev.causal4j.tensor;
-
-import dev.causal4j.kernel.Panels;
+package dev.causal4j.kernel;
 
 /**
- * Encodes an f32 panel [cols, 64] as the words of a bf16 or int8 panel (see {@link Panels}). Stateless and thread-safe.
+ * Encodes an f32 panel [cols, 64] as the words of a bf16 or int8 panel (see {@link PanelFormat}). Stateless and thread-safe.
  * The inner loops run over neighbouring outputs and hold nothing C2 cannot vectorise.
  */
 final class PanelEncoding {
@@ -17,13 +15,20 @@ final class PanelEncoding {
 
     private PanelEncoding() {}
 
-    /** Rounds to nearest, ties to even; two outputs a word. */
+    /** The bf16 nearest to {@code value}, ties to even; NaN stays NaN. */
+    private static int bf16(float value) {
+        int bits = Float.floatToRawIntBits(value);
+        // A payload in the low half alone would round to infinity.
+        return Float.isNaN(value) ? (bits >>> 16) | 0x40 : (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+    }
+
+    /** Two outputs a word. */
     static int[] bf16Words(float[] wide) {
         int[] words = new int[wide.length / 2];
         for (int i = 0; i < wide.length; i += 2 * WORDS) {
             for (int w = 0; w < WORDS; w++) {
-                int low = DType.toBFloat16(wide[i + w]) & 0xffff;
-                words[i / 2 + w] = low | DType.toBFloat16(wide[i + w + WORDS]) << 16;
+                int low = bf16(wide[i + w]) & 0xffff;
+                words[i / 2 + w] = low | bf16(wide[i + w + WORDS]) << 16;
             }
         }
         return words;
@@ -31,34 +36,31 @@ final class PanelEncoding {
 
     /**
      * Symmetric, one scale an output: scale = max |w| / 127, q = w / scale rounded to nearest, ties to even. The error
-     * of a weight is at most half a scale. Four outputs a word.
+     * of a weight is at most half a scale. 64 scales, then four outputs a word.
      *
-     * @param wide zeros from output {@code width} on; overwritten
-     * @param scales receives those of outputs {@code from} to {@code from + width - 1}
+     * @param wide overwritten
+     * @param first the number of the first output
      * @throws IllegalArgumentException if a number is not finite
      */
-    static int[] int8Words(float[] wide, int from, int width, float[] scales) {
-        float[] divisors = largest(wide, from);
+    static int[] int8Words(float[] wide, int first) {
+        int[] words = new int[WIDTH + wide.length / 4];
+        float[] divisors = largest(wide, first);
         for (int j = 0; j < WIDTH; j++) {
             float scale = divisors[j] / 127;
-            if (j < width) {
-                scales[from + j] = scale;
-            }
-            if (scale
-                    < Float.MIN_NORMAL) { // it was rounded itself, perhaps to 0: the largest may be more than 127 of it
+            words[j] = Float.floatToRawIntBits(scale);
+            if (scale < Float.MIN_NORMAL) { // it was rounded, perhaps to 0: the largest may be more than 127 of it
                 for (int i = j; i < wide.length; i += WIDTH) {
                     wide[i] = Math.clamp(wide[i], -127 * scale, 127 * scale);
                 }
             }
             divisors[j] = scale == 0 ? 1 : scale;
         }
-        int[] words = new int[wide.length / 4];
         for (int i = 0; i < wide.length; i += WIDTH) {
             for (int j = 0; j < WIDTH; j++) {
                 wide[i + j] = wide[i + j] / divisors[j] + ROUND;
             }
             for (int w = 0; w < WORDS; w++) {
-                words[i / 4 + w] = lowByte(wide[i + w])
+                words[WIDTH + i / 4 + w] = lowByte(wide[i + w])
                         | lowByte(wide[i + w + WORDS]) << 8
                         | lowByte(wide[i + w + 2 * WORDS]) << 16
                         | lowByte(wide[i + w + 3 * WORDS]) << 24;

@@ -1,0 +1,134 @@
+package dev.causal4j.kernel;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * How a panel of 64 outputs is stored: the one place that knows a storage. Immutable.
+ *
+ * <p>A panel begins with the scales of its outputs, if the format has them: 64 f32 numbers. Then come the steps of k, each
+ * with the codes of 64 outputs, so that the lanes of a vector are neighbouring outputs and a step is one read in order. A
+ * weight is its code times its scale; an output is the chain over its codes, times its scale.
+ *
+ * <p>A step of f32 is 64 floats. A step of bf16 is 32 words of 32 bits: word w holds output {@code w / 16 * 32 + w % 16} in
+ * its low half and the output 16 further on in its high half, so that a shift and a mask widen a whole vector at any width.
+ * A step of int8 is 16 words: word w holds outputs w, w + 16, w + 32 and w + 48, from its lowest byte up.
+ */
+public enum PanelFormat {
+    /** IEEE binary32. */
+    F32(4, false) {
+        @Override
+        float code(MemorySegment m, long step, int j) {
+            return m.get(Panels.FLOAT, step + 4L * j);
+        }
+
+        @Override
+        public void steps(MemorySegment m, long panel, int from, int count, float[] target) {
+            MemorySegment.copy(m, Panels.FLOAT, panel + step(from), target, 0, count * Panels.WIDTH);
+        }
+
+        @Override
+        public void encode(float[] wide, int first, MemorySegment to, long at) {
+            MemorySegment.copy(wide, 0, to, Panels.FLOAT, at, wide.length);
+        }
+    },
+    /** The upper half of binary32. */
+    BF16(2, false) {
+        @Override
+        float code(MemorySegment m, long step, int j) {
+            int word = m.get(Panels.INT, step + (j / 32 * 16 + j % 16) * 4L);
+            return Float.intBitsToFloat(j / 16 % 2 == 0 ? word << 16 : word & 0xffff0000);
+        }
+
+        @Override
+        public void encode(float[] wide, int first, MemorySegment to, long at) {
+            int[] words = PanelEncoding.bf16Words(wide);
+            MemorySegment.copy(words, 0, to, Panels.INT, at, words.length);
+        }
+    },
+    /** Integers from -127 to 127 with one scale an output, the largest magnitude / 127. */
+    INT8(1, true) {
+        @Override
+        float code(MemorySegment m, long step, int j) {
+            return m.get(Panels.INT, step + j % 16 * 4L) << (24 - j / 16 * 8) >> 24;
+        }
+
+        @Override
+        public void encode(float[] wide, int first, MemorySegment to, long at) {
+            int[] words = PanelEncoding.int8Words(wide, first);
+            MemorySegment.copy(words, 0, to, Panels.INT, at, words.length);
+        }
+    };
+
+    private final int stepBytes;
+    private final boolean scaled;
+
+    PanelFormat(int codeBytes, boolean scaled) {
+        this.stepBytes = codeBytes * Panels.WIDTH;
+        this.scaled = scaled;
+    }
+
+    /** Bytes of a panel with so many steps of k. */
+    public long bytes(int depth) {
+        return step(depth);
+    }
+
+    /** Bytes of a step of k. */
+    int stepBytes() {
+        return stepBytes;
+    }
+
+    /** Whether outputs have scales. */
+    boolean scaled() {
+        return scaled;
+    }
+
+    /** Bytes from the start of a panel to step k. */
+    long step(int k) {
+        return (scaled ? 4L * Panels.WIDTH : 0) + (long) k * stepBytes;
+    }
+
+    /** The code of output j in the step at byte {@code step}. */
+    abstract float code(MemorySegment m, long step, int j);
+
+    /** What the codes of output j of the panel at byte {@code panel} are multiplied by. */
+    float scale(MemorySegment m, long panel, int j) {
+        return scaled ? m.get(Panels.FLOAT, panel + 4L * j) : 1;
+    }
+
+    /**
+     * Copies the weights of output j of the panel at byte {@code panel}: target[offset + k] for k below {@code depth}.
+     */
+    public void row(MemorySegment m, long panel, int j, int depth, float[] target, int offset) {
+        float scale = scale(m, panel, j);
+        for (int k = 0; k < depth; k++) {
+            target[offset + k] = code(m, panel + step(k), j) * scale;
+        }
+    }
+
+    /** Output j of the product of one row: one chain of fused multiply-adds in the order of k, times its scale. */
+    public float output(MemorySegment m, long panel, int j, int depth, float[] x, int offset) {
+        float sum = 0;
+        for (int k = 0; k < depth; k++) {
+            sum = Math.fma(x[offset + k], code(m, panel + step(k), j), sum);
+        }
+        return scaled ? sum * scale(m, panel, j) : sum;
+    }
+
+    /** Copies the weights of steps {@code from} to {@code from + count - 1}: [count, 64]. */
+    public void steps(MemorySegment m, long panel, int from, int count, float[] target) {
+        for (int k = 0; k < count; k++) {
+            for (int j = 0; j < Panels.WIDTH; j++) {
+                target[k * Panels.WIDTH + j] = code(m, panel + step(from + k), j) * scale(m, panel, j);
+            }
+        }
+    }
+
+    /**
+     * Stores a panel.
+     *
+     * @param wide [depth, 64], which may be overwritten
+     * @param first the number of its first output, for messages
+     * @throws IllegalArgumentException if a number to quantise is not finite
+     */
+    public abstract void encode(float[] wide, int first, MemorySegment to, long at);
+}

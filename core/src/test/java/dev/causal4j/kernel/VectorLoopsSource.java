@@ -1,0 +1,292 @@
+package dev.causal4j.kernel;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+
+/**
+ * Writes {@code VectorLoops.java}: the loops of products, one for each shape and format, from one template. C2 keeps a vector
+ * in a register only if it is a local of the method with the loop, so each shape has its accumulators written out.
+ *
+ * <p>{@code java -cp CLASSES dev.causal4j.kernel.VectorLoopsSource} replaces the file; {@link VectorLoopsTest} says whether it
+ * is current.
+ */
+final class VectorLoopsSource {
+    static final Path FILE = Path.of("src/main/java/dev/causal4j/kernel/VectorLoops.java");
+
+    private static final String LETTERS = "abcdefghijklmnop";
+
+    private final StringBuilder source = new StringBuilder();
+
+    private VectorLoopsSource() {}
+
+    public static void main(String[] args) throws IOException {
+        Files.writeString(FILE, text());
+    }
+
+    static String text() {
+        VectorLoopsSource source = new VectorLoopsSource();
+        source.source.append(HEAD);
+        for (PanelFormat format : PanelFormat.values()) {
+            source.row(format, 2);
+            if (format != PanelFormat.F32) {
+                source.row(format, 3);
+            }
+        }
+        for (PanelFormat format : PanelFormat.values()) {
+            source.tile(format, 4, 4);
+            source.tile(format, 8, 2);
+        }
+        source.tile(PanelFormat.F32, 6, 2);
+        return source.source.append("}\n").toString();
+    }
+
+    /** A line, broken between statements or declarations if it is longer than 120. */
+    private void line(int depth, String line) {
+        int indent = 4 * depth;
+        String rest = line;
+        while (indent + rest.length() > 120) {
+            int most = 120 - indent;
+            int statement = rest.lastIndexOf("; ", most - 1);
+            int end = statement > 0
+                    ? statement
+                    : Math.max(rest.lastIndexOf(" = z, ", most - 6) + 4, rest.lastIndexOf("), ", most - 2) + 1);
+            source.append(" ".repeat(indent)).append(rest, 0, end + 1).append('\n');
+            rest = rest.substring(end + 2);
+            indent = 4 * depth + (statement > 0 ? 0 : 8);
+        }
+        source.append(" ".repeat(indent)).append(rest).append('\n');
+    }
+
+    private static String each(int count, String separator, java.util.function.IntFunction<String> text) {
+        return IntStream.range(0, count).mapToObj(text).collect(Collectors.joining(separator));
+    }
+
+    private static String name(PanelFormat format) {
+        return format.name().charAt(0) + format.name().substring(1).toLowerCase(java.util.Locale.ROOT);
+    }
+
+    /** The names of the weights of a step, and the statements that read and widen them. */
+    private void weights(int depth, PanelFormat format, String at, List<String> names, boolean half) {
+        int count = names.size();
+        switch (format) {
+            case F32 -> {
+                for (int i = 0; i < count; i += 2) {
+                    line(depth, f32(names.get(i), at, i) + " " + f32(names.get(i + 1), at, i + 1));
+                }
+            }
+            case BF16 -> {
+                for (int i = 0; i < count; i += 2) {
+                    line(depth, "word = IntVector.fromMemorySegment(I, m, " + plus(at, i / 2, "4L * W") + ", LE);");
+                    line(
+                            depth,
+                            names.get(i) + " = word.lanewise(LSHL, 16).reinterpretAsFloats(); " + names.get(i + 1)
+                                    + " = word.and(HIGH).reinterpretAsFloats();");
+                }
+            }
+            case INT8 -> {
+                line(depth, "word = IntVector.fromMemorySegment(I, m, " + at + ", LE);");
+                for (int i = 0; i < count; i++) {
+                    String shift = half ? i == 0 ? "shift" : "shift - 8" : String.valueOf(24 - 8 * i);
+                    String shifted = shift.equals("0") ? "word" : "word.lanewise(LSHL, " + shift + ")";
+                    line(depth, names.get(i) + " = (FloatVector) " + shifted + ".lanewise(ASHR, 24).convert(I2F, 0);");
+                }
+            }
+        }
+    }
+
+    private static String f32(String name, String at, int i) {
+        return name + " = fromMemorySegment(S, m, " + at + (i == 0 ? "" : " + " + 4 * i + "L * W") + ", LE);";
+    }
+
+    private static String plus(String at, int times, String what) {
+        return times == 0 ? at : at + " + " + (times == 1 ? what : times + " * " + what);
+    }
+
+    private static List<String> letters(int count) {
+        return IntStream.range(0, count)
+                .mapToObj(i -> LETTERS.substring(i, i + 1))
+                .toList();
+    }
+
+    private void row(PanelFormat format, int groups) {
+        source.append('\n');
+        line(
+                1,
+                "/** One row against " + groups
+                        + " groups of 4 W outputs, of which each next lies {@code stride} further. */");
+        line(1, "static void row" + name(format) + "x" + groups + "(");
+        line(3, "MemorySegment m, long at, long stride, int depth, float[] xs, int x, float[] ys, int y, int next) {");
+        line(
+                2,
+                "FloatVector z = FloatVector.zero(S), " + each(4 * groups, ", ", i -> acc(i % 4, i / 4) + " = z")
+                        + ";");
+        line(2, "FloatVector a, b, c, d, v;");
+        if (format != PanelFormat.F32) {
+            line(2, "IntVector word;");
+        }
+        boolean twice = format == PanelFormat.F32; // with one step the loop reads a third less
+        line(2, "int k = 0, one = VectorProducts.one;");
+        line(2, "for (; k < depth" + (twice ? " - 1" : "") + "; k += " + (twice ? "2 * " : "") + "one) {");
+        for (int step = 0; step < (twice ? 2 : 1); step++) {
+            rowStep(3, format, groups, step);
+        }
+        line(2, "}");
+        if (twice) {
+            line(2, "if (k < depth) {");
+            rowStep(3, format, groups, 0);
+            line(2, "}");
+        }
+        line(2, "int o;");
+        for (int g = 0; g < groups; g++) {
+            int group = g;
+            line(
+                    2,
+                    "o = " + plus("y", group, "next") + "; "
+                            + each(4, " ", i -> acc(i, group) + ".intoArray(ys, o" + place(format, i) + ");"));
+        }
+        line(1, "}");
+    }
+
+    private void rowStep(int depth, PanelFormat format, int groups, int step) {
+        String bytes = step("k", format, step);
+        line(depth, "long o" + step + " = at + " + bytes + ";");
+        line(depth, "v = broadcast(S, xs[x + k" + (step == 0 ? "" : " + " + step) + "]);");
+        for (int g = 0; g < groups; g++) {
+            int group = g;
+            weights(depth, format, plus("o" + step, g, "stride"), List.of("a", "b", "c", "d"), false);
+            line(
+                    depth,
+                    each(4, " ", i -> acc(i, group) + " = v.fma(" + LETTERS.charAt(i) + ", " + acc(i, group) + ");"));
+        }
+    }
+
+    private static String step(String k, PanelFormat format, int step) {
+        return "(long) " + (step == 0 ? k : "(" + k + " + " + step + ")") + " * " + format.stepBytes();
+    }
+
+    private static String acc(int letter, int number) {
+        return LETTERS.charAt(letter) + String.valueOf(number);
+    }
+
+    /** Where the outputs of a vector of weights begin. */
+    private static String place(PanelFormat format, int i) {
+        return switch (format) {
+            case F32 -> i == 0 ? "" : " + " + (i == 1 ? "W" : i + " * W");
+            case BF16 -> i == 0 ? "" : i == 1 ? " + 16" : " + NEXT" + (i == 3 ? " + 16" : "");
+            case INT8 -> i == 0 ? "" : " + " + 16 * i;
+        };
+    }
+
+    private void tile(PanelFormat format, int rows, int vectors) {
+        boolean half = vectors == 2;
+        boolean ahead = format != PanelFormat.INT8 && rows != 6;
+        source.append('\n');
+        line(1, "/** Adds a tile of up to " + rows + " rows by " + vectors + " W outputs to y. */");
+        line(1, "static " + (ahead ? "int" : "void") + " tile" + name(format) + "x" + rows + "(");
+        line(
+                3,
+                "MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out"
+                        + (ahead ? ", long ahead, long run" : "")
+                        + (half && format == PanelFormat.INT8 ? ", int shift" : "") + ") {");
+        line(2, "float[] ys = y.data();");
+        line(2, "int last = y.count() - 1;");
+        for (int r = 0; r < rows; r++) {
+            int row = r;
+            line(2, "int y" + r + " = y.start(" + (r == 0 ? "row" : "Math.min(row + " + r + ", last)") + ") + out;");
+            line(
+                    2,
+                    "FloatVector "
+                            + each(
+                                    vectors,
+                                    ", ",
+                                    i -> acc(i, row) + " = fromArray(S, ys, y" + row
+                                            + (rows == 6 ? place(PanelFormat.F32, i) : i == 0 ? "" : " + " + 16 * i)
+                                            + ")")
+                            + ";");
+        }
+        line(2, "FloatVector " + String.join(", ", letters(vectors)) + ", v;");
+        if (format != PanelFormat.F32) {
+            line(2, "IntVector word;");
+        }
+        if (ahead) {
+            line(2, "int read = 0;");
+        }
+        line(2, "int end = 8 * depth;");
+        line(2, "for (int i = 0; i < end; i += 8) {");
+        if (ahead) {
+            int lines = format.stepBytes() / 64 * vectors / 4;
+            line(3, "if (run > 0) {");
+            line(4, "long line = ahead + (i >> 3 & 7) * run + (long) (i >> 6) * 64;");
+            line(
+                    4,
+                    each(
+                            lines,
+                            " ",
+                            j -> "read += m.get(WORD, line" + (j == 0 ? "" : " + " + 8 * j + " * run") + ");"));
+            line(3, "}");
+        }
+        line(3, "long o = at + (long) i * " + format.stepBytes() / 8 + ";");
+        line(3, "int t = x + i;");
+        weights(3, format, "o", letters(vectors), half);
+        for (int r = 0; r < rows; r++) {
+            int row = r;
+            line(
+                    3,
+                    "v = broadcast(S, xs[t" + (r == 0 ? "" : " + " + r) + "]); "
+                            + each(
+                                    vectors,
+                                    " ",
+                                    i -> acc(i, row) + " = v.fma(" + LETTERS.charAt(i) + ", " + acc(i, row) + ");"));
+        }
+        line(2, "}");
+        for (int r = 0; r < rows; r++) {
+            int row = r;
+            line(
+                    2,
+                    each(
+                            vectors,
+                            " ",
+                            i -> acc(i, row) + ".intoArray(ys, y" + row
+                                    + (rows == 6 ? place(PanelFormat.F32, i) : i == 0 ? "" : " + " + 16 * i) + ");"));
+        }
+        if (ahead) {
+            line(2, "return read;");
+        }
+        line(1, "}");
+    }
+
+    private static final String HEAD = """
+            package dev.causal4j.kernel;
+
+            import static dev.causal4j.kernel.VectorProducts.HIGH;
+            import static dev.causal4j.kernel.VectorProducts.I;
+            import static dev.causal4j.kernel.VectorProducts.LE;
+            import static dev.causal4j.kernel.VectorProducts.S;
+            import static dev.causal4j.kernel.VectorProducts.W;
+            import static jdk.incubator.vector.FloatVector.broadcast;
+            import static jdk.incubator.vector.FloatVector.fromArray;
+            import static jdk.incubator.vector.FloatVector.fromMemorySegment;
+            import static jdk.incubator.vector.VectorOperators.ASHR;
+            import static jdk.incubator.vector.VectorOperators.I2F;
+            import static jdk.incubator.vector.VectorOperators.LSHL;
+
+            import dev.causal4j.compute.Rows;
+            import java.lang.foreign.MemorySegment;
+            import java.lang.foreign.ValueLayout;
+            import jdk.incubator.vector.FloatVector;
+            import jdk.incubator.vector.IntVector;
+
+            /** The loops of {@link VectorProducts}. Generated by VectorLoopsSource among the tests: change that, not this. */
+            final class VectorLoops {
+                private static final ValueLayout.OfInt WORD = ValueLayout.JAVA_INT_UNALIGNED;
+
+                /** Outputs from one vector of bf16 words to the next: W in a half of 16, or the next half. */
+                private static final int NEXT = W == 16 ? 32 : W;
+
+                private VectorLoops() {}
+            """;
+}
