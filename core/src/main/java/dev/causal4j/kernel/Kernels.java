@@ -9,8 +9,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
 /**
  * The only front door to the arithmetic: checks shapes, then calls the kernels chosen when the class loaded.
  * Thread-safe: functions of the caller's arrays, whose results depend on nothing else. None of them shares its work among
- * threads (see {@link Compute}), though a background thread may compile what they call. What is read and what is written
- * must not overlap, unless a method says otherwise.
+ * threads (see {@link dev.causal4j.compute.Compute}), though a background thread may compile what they call. What is
+ * read and what is written must not overlap, unless a method says otherwise.
  *
  * <p>The property {@value #PROPERTY} forces {@code scalar}, {@code vector128}, {@code vector256}, {@code vector512}, or
  * {@code vector} for the widest vectors of the machine, from the first call on. A choice this JVM or machine does not have

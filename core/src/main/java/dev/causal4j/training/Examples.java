@@ -1,8 +1,5 @@
 package dev.causal4j.training;
 
-import java.util.ArrayList;
-import java.util.List;
-
 /**
  * An endless sequence of examples. Example i is a pure function of data, seed and i, so a resumed run continues with
  * the same examples. Implementations are thread-safe.
@@ -17,16 +14,6 @@ public interface Examples {
      * @param index 0 or more; {@code index / perEpoch()} is its epoch
      */
     Example example(long index);
-
-    /** The examples {@code step * sequences} and after, as the rows of a batch. */
-    default TrainingBatch batch(long step, int sequences) {
-        long first = Math.multiplyExact(step, sequences);
-        List<Example> rows = new ArrayList<>(sequences);
-        for (int row = 0; row < sequences; row++) {
-            rows.add(example(first + row));
-        }
-        return TrainingBatch.of(rows);
-    }
 
     /**
      * Shuffled windows of contextLength + 1 tokens whose targets do not overlap. Each epoch has other borders: it

@@ -212,7 +212,7 @@ public final class Trainer {
     private TrainingProgress advance() throws IOException {
         long begin = System.nanoTime();
         long number = state.step();
-        TrainingBatch batch = training.batch(number, options.batchSize());
+        TrainingBatch batch = TrainingBatch.of(training, number, options.batchSize());
         double loss;
         try {
             loss = computation.addGradients(batch, options.dropout(), options.seed(), number);

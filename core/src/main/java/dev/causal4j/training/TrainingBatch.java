@@ -3,6 +3,7 @@ package dev.causal4j.training;
 import dev.causal4j.head.CausalLMHead;
 import java.util.Arrays;
 import java.util.List;
+import java.util.stream.LongStream;
 
 /**
  * The rows of a training step. Immutable while its arrays are not modified.
@@ -12,9 +13,9 @@ import java.util.List;
  * @param ids [B, T] token ids
  * @param targets [B, T] the token to predict at each position, or {@link CausalLMHead#IGNORED}
  */
-public record TrainingBatch(int sequences, int length, int[] ids, int[] targets) {
+record TrainingBatch(int sequences, int length, int[] ids, int[] targets) {
     /** @throws IllegalArgumentException if the arrays are not [B, T] */
-    public TrainingBatch {
+    TrainingBatch {
         long size = (long) sequences * length;
         if (sequences < 1 || length < 1 || ids.length != size || targets.length != size) {
             throw new IllegalArgumentException("batch: expected ids and targets of " + sequences + " x " + length
@@ -22,12 +23,20 @@ public record TrainingBatch(int sequences, int length, int[] ids, int[] targets)
         }
     }
 
+    /** Examples {@code step * sequences} and after. */
+    static TrainingBatch of(Examples examples, long step, int sequences) {
+        long first = Math.multiplyExact(step, sequences);
+        return of(LongStream.range(first, first + sequences)
+                .mapToObj(examples::example)
+                .toList());
+    }
+
     /**
      * Examples of one length as rows.
      *
      * @throws IllegalArgumentException if there is none, or their lengths differ
      */
-    public static TrainingBatch of(List<Example> examples) {
+    static TrainingBatch of(List<Example> examples) {
         if (examples.isEmpty()) {
             throw new IllegalArgumentException("batch: expected at least one example, got none");
         }
@@ -49,7 +58,7 @@ public record TrainingBatch(int sequences, int length, int[] ids, int[] targets)
     }
 
     /** Number of targets that are not ignored. */
-    public int targetCount() {
+    int targetCount() {
         return (int) Arrays.stream(targets)
                 .filter(target -> target != CausalLMHead.IGNORED)
                 .count();

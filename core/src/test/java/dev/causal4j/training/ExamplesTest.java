@@ -161,10 +161,10 @@ class ExamplesTest {
                         Examples.packedDocuments(documents, END, 9, 3),
                         Examples.packedDocuments(documents, END, 9, 3)))) {
             List<TrainingBatch> forwards = LongStream.range(0, 60)
-                    .mapToObj(step -> pair.get(0).batch(step, 5))
+                    .mapToObj(step -> TrainingBatch.of(pair.get(0), step, 5))
                     .toList();
             for (int step = 59; step >= 0; step -= 7) {
-                TrainingBatch again = pair.get(1).batch(step, 5);
+                TrainingBatch again = TrainingBatch.of(pair.get(1), step, 5);
                 assertThat(again.ids()).isEqualTo(forwards.get(step).ids());
                 assertThat(again.targets()).isEqualTo(forwards.get(step).targets());
             }
@@ -243,7 +243,7 @@ class ExamplesTest {
         assertThat(targets(examples, 0))
                 .isEqualTo(IntStream.rangeClosed(2, count).boxed().toList());
         assertThat(targets(examples, 5)).isEqualTo(targets(examples, 0));
-        TrainingBatch last = examples.batch(examples.perEpoch() - 1, 1);
+        TrainingBatch last = TrainingBatch.of(examples, examples.perEpoch() - 1, 1);
         assertThat(last.targetCount()).isEqualTo((count - 2) % contextLength + 1);
         assertThat(last.targets()).hasSize(contextLength);
     }
