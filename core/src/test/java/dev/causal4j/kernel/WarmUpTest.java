@@ -44,14 +44,14 @@ class WarmUpTest {
             }
             Panels w = new Panels(data, 0, 0, 1, 768);
             float[] first = new float[64];
-            Kernels.multiplyF32(w, Rows.of(x, 768, 1), Rows.of(first, 64, 1));
+            Kernels.multiply(w, Rows.of(x, 768, 1), Rows.of(first, 64, 1));
             boolean same = true;
             long end = System.nanoTime() + MOST_NANOS;
             for (int after = 0;
                     after < 100 && System.nanoTime() < end;
                     after += Kernels.state().equals("scalar") ? 0 : 1) {
                 float[] y = new float[64];
-                Kernels.multiplyF32(w, Rows.of(x, 768, 1), Rows.of(y, 64, 1));
+                Kernels.multiply(w, Rows.of(x, 768, 1), Rows.of(y, 64, 1));
                 same &= Arrays.equals(y, first);
             }
             System.out.println(Kernels.state());
