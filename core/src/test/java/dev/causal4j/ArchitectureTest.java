@@ -103,7 +103,8 @@ class ArchitectureTest {
     /** A type that must become public makes another package-private or nested. */
     @Test
     void usersHaveFewTypesToLearn() throws IOException, URISyntaxException {
-        URL classes = FormatException.class.getProtectionDomain().getCodeSource().getLocation();
+        URL classes =
+                FormatException.class.getProtectionDomain().getCodeSource().getLocation();
         ModuleDescriptor module;
         try (InputStream in = Files.newInputStream(Path.of(classes.toURI()).resolve("module-info.class"))) {
             module = ModuleDescriptor.read(in);

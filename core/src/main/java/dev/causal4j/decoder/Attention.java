@@ -54,7 +54,8 @@ final class Attention {
 
     /** Reads {@code a.normed} of all rows and leaves there what attention gives the wanted ones. */
     void forward(Step step, Step wanted, Tape tape, Activations a) {
-        boolean few = 3L * wanted.rows() <= step.rows(); // then queries of the others cost more than the wanted keys again
+        boolean few =
+                3L * wanted.rows() <= step.rows(); // then queries of the others cost more than the wanted keys again
         if (few) {
             queryKeyValue.forwardFrom(width, a.normed, tape.queryKeyValue, step.rows());
             wanted.choose(a.normed, queryKeyValue.weight().cols());
