@@ -316,7 +316,7 @@ public final class CausalLMHead {
     /**
      * The loss and its gradients in one pass, without the logits of all rows: a chunk of at most 64 MB of them (or one row)
      * and what its products need. Equal bits for every number of threads, and however a batch is cut into calls with one
-     * {@link LossOptions.Denominator.Count}: a row's dHidden depends on that row alone, and each number of the matrix's
+     * {@link LossOptions#denominator}: a row's dHidden depends on that row alone, and each number of the matrix's
      * gradient is one chain over the rows that have a target, in their order.
      *
      * @param hidden [N, D]

@@ -8,35 +8,16 @@ package dev.causal4j.head;
  * @param labelSmoothing e, from 0 to below 1: the share of the target that is spread over all V tokens, the target among
  *     them (Szegedy et al. 2016; PyTorch and Keras define it so)
  * @param zLoss at least 0: keeps the normaliser near 1 (Chowdhery et al. 2022, "PaLM", use 1e-4)
- * @param denominator what the sum over the targets is divided by
+ * @param denominator what the sum over the targets is divided by. {@link #MEAN} is the number of targets that are not
+ *     ignored; 1 leaves the sum. For a batch in parts, the number of targets in all parts: their losses and gradients then
+ *     add up to those of the whole
  */
-public record LossOptions(double labelSmoothing, double zLoss, Denominator denominator) {
+public record LossOptions(double labelSmoothing, double zLoss, long denominator) {
+    /** The denominator of a mean: the number of targets. */
+    public static final long MEAN = 0;
+
     /** The mean of plain cross-entropies. */
-    public static final LossOptions DEFAULT = new LossOptions(0, 0, new Denominator.Mean());
-
-    /** What the sum over the targets is divided by. */
-    public sealed interface Denominator {
-        /** The number of targets that are not ignored. */
-        record Mean() implements Denominator {}
-
-        /** One: the loss is the sum. */
-        record Sum() implements Denominator {}
-
-        /**
-         * A given number. For a batch in parts, the number of targets in all parts: their losses and gradients then add
-         * up to those of the whole.
-         *
-         * @param targets at least 1
-         */
-        record Count(long targets) implements Denominator {
-            /** Checks the number. */
-            public Count {
-                if (targets < 1) {
-                    throw new IllegalArgumentException("loss denominator: expected at least 1, got " + targets);
-                }
-            }
-        }
-    }
+    public static final LossOptions DEFAULT = new LossOptions(0, 0, MEAN);
 
     /** Checks the ranges. */
     public LossOptions {
@@ -46,6 +27,9 @@ public record LossOptions(double labelSmoothing, double zLoss, Denominator denom
         }
         if (!(zLoss >= 0) || Double.isInfinite(zLoss)) {
             throw new IllegalArgumentException("z-loss: expected a finite number of at least 0, got " + zLoss);
+        }
+        if (denominator < 0) {
+            throw new IllegalArgumentException("loss denominator: expected at least 1, got " + denominator);
         }
     }
 
@@ -60,16 +44,12 @@ public record LossOptions(double labelSmoothing, double zLoss, Denominator denom
     }
 
     /** The same with another denominator. */
-    public LossOptions withDenominator(Denominator other) {
+    public LossOptions withDenominator(long other) {
         return new LossOptions(labelSmoothing, zLoss, other);
     }
 
     /** The divisor for this many targets. */
     double divisor(int targets) {
-        return switch (denominator) {
-            case Denominator.Mean() -> Math.max(1, targets);
-            case Denominator.Sum() -> 1;
-            case Denominator.Count(long count) -> count;
-        };
+        return denominator == MEAN ? Math.max(1, targets) : (double) denominator;
     }
 }

@@ -1,7 +1,6 @@
 package dev.causal4j.scoring;
 
 import dev.causal4j.head.Prediction;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
@@ -24,24 +23,6 @@ public record Score(int[] tokens, List<String> pieces, List<Prediction> predicti
     public Optional<Prediction> prediction(int i) {
         int unscored = tokens.length - predictions.size();
         return i < unscored ? Optional.empty() : Optional.of(predictions.get(i - unscored));
-    }
-
-    @Override
-    public boolean equals(Object other) {
-        return other instanceof Score that
-                && Arrays.equals(tokens, that.tokens)
-                && predictions.equals(that.predictions)
-                && totals.equals(that.totals);
-    }
-
-    @Override
-    public int hashCode() {
-        return Arrays.hashCode(tokens) * 31 + totals.hashCode();
-    }
-
-    @Override
-    public String toString() {
-        return "Score[" + tokens.length + " tokens, " + totals + "]";
     }
 
     /** Minus the natural logarithm of the scored tokens' probability. */

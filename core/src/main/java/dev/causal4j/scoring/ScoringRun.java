@@ -5,7 +5,6 @@ import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.KVCache;
-import dev.causal4j.decoder.PagePool;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import java.util.ArrayDeque;
@@ -23,9 +22,6 @@ import java.util.stream.IntStream;
  * thread-safe.
  */
 final class ScoringRun {
-    /** Bytes of caches in one forward; a single window may need more. */
-    private static final long CACHE_BYTES = 256L << 20;
-
     private record Open(Window window, KVCache cache) {}
 
     private final CausalLM model;
@@ -84,22 +80,11 @@ final class ScoringRun {
     private void step() {
         List<Batch.Chunk> chunks = new ArrayList<>();
         int room = options.batchRows;
-        for (int i = 0; i < open.size() && room > 0; i++) {
-            room -= add(open.get(i), room, chunks);
-        }
-        long bytes = open.stream().mapToLong(o -> bytes(o.window, o.cache)).sum();
-        while (room > 0 && !waiting.isEmpty()) {
-            bytes += bytes(waiting.element(), start);
-            if (bytes > CACHE_BYTES && !open.isEmpty()) {
-                break;
-            }
-            KVCache cache = start.copy();
-            if (!cache.reserve(start.length() + waiting.element().left()) && !open.isEmpty()) {
-                cache.close();
-                break;
-            }
-            open.add(new Open(waiting.remove(), cache));
-            room -= add(open.getLast(), room, chunks);
+        for (int i = 0; room > 0 && (i < open.size() || admit()); i++) {
+            Open each = open.get(i);
+            int count = Math.min(room, each.window.left());
+            chunks.add(each.window.chunk(each.cache, count));
+            room -= count;
         }
         Batch batch = new Batch(chunks);
         Rows hidden = model.forward(batch, activations);
@@ -111,16 +96,17 @@ final class ScoringRun {
         close();
     }
 
-    private static int add(Open open, int room, List<Batch.Chunk> chunks) {
-        int count = Math.min(room, open.window.left());
-        chunks.add(open.window.chunk(open.cache, count));
-        return count;
-    }
-
-    /** Bytes of a cache once the window is done. */
-    private long bytes(Window window, KVCache cache) {
-        return PagePool.needed(cache.length() + window.left())
-                * model.decoder().pool().pageBytes();
+    /** Opens the next window, if there is one and pages for it. */
+    private boolean admit() {
+        if (waiting.isEmpty()) {
+            return false;
+        }
+        KVCache cache = start.copy();
+        if (!cache.reserve(start.length() + waiting.element().left()) && !open.isEmpty()) {
+            cache.close();
+            return false;
+        }
+        return open.add(new Open(waiting.remove(), cache));
     }
 
     private static NonFiniteException notFinite(Batch.NotFinite found, Open open) {
@@ -147,11 +133,7 @@ final class ScoringRun {
     }
 
     private void close() {
-        for (Open each : open) {
-            if (each.window.left() == 0) {
-                each.cache.close();
-            }
-        }
+        open.stream().filter(each -> each.window.left() == 0).forEach(each -> each.cache.close());
         open.removeIf(each -> each.window.left() == 0);
     }
 }

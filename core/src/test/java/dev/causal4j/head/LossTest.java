@@ -214,7 +214,7 @@ class LossTest {
         int[] targets = targets(100, vocabularySize, 3);
         int count = (int) Arrays.stream(targets).filter(t -> t != IGNORED).count();
         Result whole = run(head, hidden, targets, LossOptions.DEFAULT);
-        LossOptions options = LossOptions.DEFAULT.withDenominator(new LossOptions.Denominator.Count(count));
+        LossOptions options = LossOptions.DEFAULT.withDenominator(count);
         Gradient gradient = Gradient.of(Device.shared(), head.projection());
         double loss = 0;
         for (int[] part : new int[][] {{0, 40}, {40, 41}, {41, 100}}) {
@@ -235,7 +235,7 @@ class LossTest {
         Rows hidden = Fixture.rows(20, 4, 2);
         int[] targets = targets(20, 50, 3);
         Loss mean = head.loss(hidden, targets, LossOptions.DEFAULT);
-        Loss sum = head.loss(hidden, targets, LossOptions.DEFAULT.withDenominator(new LossOptions.Denominator.Sum()));
+        Loss sum = head.loss(hidden, targets, LossOptions.DEFAULT.withDenominator(1));
         assertThat(sum.loss()).isEqualTo(sum.sum()).isEqualTo(mean.sum());
         assertThat(mean.loss()).isEqualTo(mean.sum() / mean.targets());
     }
@@ -302,7 +302,7 @@ class LossTest {
                 .isCloseTo(2.6542, within(5e-5));
         Loss masked = ofLogits(logits, zeroMasked, LossOptions.DEFAULT);
         assertThat(Math.exp(masked.loss())).isCloseTo(2.8789, within(5e-5));
-        LossOptions padded = LossOptions.DEFAULT.withDenominator(new LossOptions.Denominator.Count(6));
+        LossOptions padded = LossOptions.DEFAULT.withDenominator(6);
         assertThat(ofLogits(logits, zeroMasked, padded).loss()).isCloseTo(0.881171, within(5e-7));
     }
 
@@ -396,7 +396,7 @@ class LossTest {
                 .isInstanceOf(IllegalArgumentException.class);
         assertThatThrownBy(() -> LossOptions.DEFAULT.withZLoss(-1))
                 .hasMessage("z-loss: expected a finite number of at least 0, got -1.0");
-        assertThatThrownBy(() -> new LossOptions.Denominator.Count(0))
-                .hasMessage("loss denominator: expected at least 1, got 0");
+        assertThatThrownBy(() -> LossOptions.DEFAULT.withDenominator(-1))
+                .hasMessage("loss denominator: expected at least 1, got -1");
     }
 }
