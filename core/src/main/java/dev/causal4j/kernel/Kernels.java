@@ -13,8 +13,8 @@ import java.util.concurrent.atomic.AtomicBoolean;
  * read and what is written must not overlap, unless a method says otherwise.
  *
  * <p>The property {@value #PROPERTY} forces {@code scalar}, {@code vector128}, {@code vector256}, {@code vector512}, or
- * {@code vector} for the widest vectors of the machine, from the first call on. A choice this JVM or machine does not have
- * makes every call fail. Results have the same bits under all of them.
+ * {@code vector} for the widest vectors of the machine, from the first call. If this JVM or machine does not have them,
+ * every call fails. All have the same bits.
  */
 public final class Kernels {
     /** The system property that forces a choice of kernels. */
@@ -23,24 +23,24 @@ public final class Kernels {
     /** Outputs in a panel. */
     static final int PANEL = Panels.WIDTH;
 
-    /** Queries whose values are summed at once. */
+    /** Queries whose weighted values are summed at once. */
     private static final int FOUR = 4;
 
-    /** Numbers whose largest is found at once, before its place is: few enough to look through one by one. */
+    /** Block size of {@link #argmax}: the block of the largest number is then searched one by one. */
     private static final int ARGMAX_BLOCK = 512;
 
-    /** Multiply-adds after which vectors are worth compiling: two first tokens of GPT-2 small, which need not wait for it. */
+    /** Multiply-adds after which the warm-up starts: two tokens of GPT-2 small. */
     private static final long WORK = 256 << 20;
 
     private static final KernelSet CHOSEN = KernelChoice.choose();
 
     private static final KernelSet PLAIN = KernelSet.scalar();
 
-    /** Whether the chosen kernels run. Plain Java does until vectors are compiled: bits are equal, so any moment will do. */
+    /** Whether the chosen kernels run; plain Java runs until they are compiled, with equal bits. */
     private static volatile boolean warm =
             KernelChoice.isForced() || CHOSEN.name().equals(PLAIN.name());
 
-    /** Multiply-adds before vectors run; several threads add without care. */
+    /** Multiply-adds so far, approximate because threads add without synchronisation. */
     private static long work;
 
     private static final AtomicBoolean WARMING = new AtomicBoolean();
@@ -52,7 +52,7 @@ public final class Kernels {
         return CHOSEN.name();
     }
 
-    /** The kernels that run now: {@link #name}, or {@code scalar} until vectors are compiled. */
+    /** The kernels running now: {@link #name}, or {@code scalar} until vectors are compiled. */
     public static String state() {
         return running().name();
     }
@@ -61,7 +61,7 @@ public final class Kernels {
         return warm ? CHOSEN : PLAIN;
     }
 
-    /** The products to call. Counts their work, and begins to compile vectors when there was enough. */
+    /** The products to call. Counts their work, and starts the warm-up at the threshold. */
     private static Products products(Panels w, int rows) {
         if (!warm) {
             work += (long) w.count() * PANEL * w.depth() * rows;
@@ -133,8 +133,8 @@ public final class Kernels {
     }
 
     /**
-     * Continues the chains of products that are still being summed, as a gradient is:
-     * y[r][j] = fma(x[r][k], w[k][j], y[r][j]) for k = 0, 1, ...
+     * Continues the chains of sums in progress, as for gradients: y[r][j] = fma(x[r][k], w[k][j], y[r][j]) for k = 0,
+     * 1, ...
      *
      * @param w one f32 panel [depth][64]
      * @param x tiles of {@code w.depth()} steps
@@ -201,7 +201,7 @@ public final class Kernels {
         }
     }
 
-    /** What becomes of the weights of an attention's query before the values are summed. */
+    /** Changes the attention weights of a query before values are summed. */
     @FunctionalInterface
     public interface Weighting {
         /** Changes {@code weights[offset .. offset + positions)} of query row {@code row}. */
@@ -236,7 +236,7 @@ public final class Kernels {
         }
     }
 
-    /** The first {@code rows} queries, four at a time. Apart from what decodes, since it allocates. */
+    /** The first {@code rows} queries, four at a time. Separate from the decoding path because it allocates. */
     private static void fourQueries(Pages pages, int rows, int first, Rows scores, Rows out, Weighting weighting) {
         float[] sums = new float[FOUR];
         for (int r = 0; r < rows; r += FOUR) {
@@ -251,7 +251,7 @@ public final class Kernels {
         }
     }
 
-    /** Turns the scores of a query into weights that are still to be divided by what it returns. */
+    /** Turns a query's scores into weights, to be divided by the returned total. */
     private static float weigh(Rows scores, int row, int first, Weighting weighting) {
         float sum = exponentials(scores.data(), scores.start(row), first + row + 1);
         weighting.apply(scores.data(), scores.start(row), row, first + row + 1);
@@ -279,7 +279,7 @@ public final class Kernels {
         }
     }
 
-    /** Four rows become the weighted sums of the values of positions 0 to {@code to - 1}, which all four see. */
+    /** Weighted sums of four rows over positions 0 to {@code to - 1}, which all four see. */
     private static void addFourValues(Pages pages, Rows scores, int row, int to, Rows out) {
         int n = pages.headSize();
         for (int r = row; r < row + FOUR; r++) {
@@ -306,10 +306,10 @@ public final class Kernels {
     }
 
     /**
-     * The gradient of a layer normalisation by its input, added: dx += (g - mean g - h · mean(g · h)) · s, where
-     * g = dy · gain, h = (x - m) · s, and m and s are x's mean and 1 / sqrt(variance + epsilon). x, dy and dx are the
-     * {@code gain.length} numbers from {@code offset} on. m and s are left at {@code moments[at]} and
-     * {@code moments[at + 1]}: what the gradients of gain and bias need.
+     * The gradient of a layer normalisation by its input, added: dx += (g - mean g - h · mean(g · h)) · s, where g = dy
+     * · gain, h = (x - m) · s, and m and s are x's mean and 1 / sqrt(variance + epsilon). x, dy and dx are the {@code
+     * gain.length} numbers from {@code offset} on. m and s are written to {@code moments[at]} and {@code moments[at +
+     * 1]}, for the gradients of gain and bias.
      */
     public static void layerNormBackward(
             float[] x, float[] dy, float[] dx, int offset, float[] gain, float epsilon, float[] moments, int at) {
@@ -336,14 +336,14 @@ public final class Kernels {
         return set.reductions().sum(x, offset, n);
     }
 
-    /** The largest of n numbers; NaN if one is, -infinity of none. */
+    /** The largest of n numbers; NaN if one is NaN, -infinity if n is 0. */
     public static float max(float[] x, int offset, int n) {
         Objects.checkFromIndexSize(offset, n, x.length);
         return running().reductions().max(x, offset, n);
     }
 
     /**
-     * The index, from 0 to n - 1, of the largest of n numbers; of equal ones the lowest. A NaN is larger than nothing.
+     * Index of the largest of n numbers; ties go to the lowest index; NaN never wins.
      *
      * @param n at least 1
      */
@@ -382,15 +382,15 @@ public final class Kernels {
     }
 
     /**
-     * Sum of d · exp(d) with d = x - max over n numbers, none above {@code max}, taken in 16 lanes and a tree: what an
-     * entropy needs. An x of -infinity adds 0.
+     * Sum of d · exp(d) with d = x - max over n numbers, none above {@code max}, in 16 lanes and a tree, for entropies.
+     * An x of -infinity adds 0.
      */
     public static float expMoment(float[] x, int offset, int n, float max) {
         Objects.checkFromIndexSize(offset, n, x.length);
         return running().reductions().expMoment(x, offset, n, max);
     }
 
-    /** How many of n numbers are {@code threshold} or more; NaN never is. */
+    /** Number of values that are {@code threshold} or more; NaN does not count. */
     public static int countAtLeast(float[] x, int offset, int n, float threshold) {
         Objects.checkFromIndexSize(offset, n, x.length);
         return running().reductions().countAtLeast(x, offset, n, threshold);
@@ -403,12 +403,12 @@ public final class Kernels {
     }
 
     /**
-     * Replaces n logits by the part of their gradient that all of them have:
-     * (exp(x - max) · scale + shift) · (1 - (x · inverseCap)²).
+     * Replaces n logits by the part of their gradient without the target's term: (exp(x - max) · scale + shift) · (1 -
+     * (x · inverseCap)²).
      *
      * @param max no logit is above it
-     * @param scale what exp(x - max) is a multiple of the gradient by
-     * @param shift what a uniform share of the target takes away
+     * @param scale factor of exp(x - max)
+     * @param shift constant of label smoothing
      * @param inverseCap 1 / soft cap of the logits; 0 for none
      */
     public static void softmaxBackward(
@@ -440,9 +440,7 @@ public final class Kernels {
         running().elementwise().geluBackward(x, dy, offset, n);
     }
 
-    /**
-     * y[i] += x[i] for n numbers. C2 makes no vectors of such a loop, since the arrays may be one.
-     */
+    /** y[i] += x[i] for n numbers. C2 does not vectorise this loop, since the arrays may alias. */
     public static void add(float[] x, int xOffset, float[] y, int yOffset, int n) {
         Objects.checkFromIndexSize(xOffset, n, x.length);
         Objects.checkFromIndexSize(yOffset, n, y.length);

@@ -1,8 +1,8 @@
 package dev.causal4j.kernel;
 
 /**
- * Encodes an f32 panel [cols, 64] as the words of a bf16 or int8 panel (see {@link PanelFormat}). Stateless and thread-safe.
- * The inner loops run over neighbouring outputs and hold nothing C2 cannot vectorise.
+ * Encodes an f32 panel [cols, 64] as the words of a bf16 or int8 panel (see {@link PanelFormat}). Stateless and
+ * thread-safe. The inner loops run over neighbouring outputs, so that C2 vectorises them.
  */
 final class PanelEncoding {
     private static final int WIDTH = Panels.WIDTH;

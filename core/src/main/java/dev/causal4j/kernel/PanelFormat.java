@@ -3,7 +3,7 @@ package dev.causal4j.kernel;
 import java.lang.foreign.MemorySegment;
 
 /**
- * How a panel of 64 outputs is stored: the one place that knows a storage. Immutable.
+ * The storage of a panel of 64 outputs; no other class knows a format's layout. Immutable.
  *
  * <p>A panel begins with the scales of its outputs, if the format has them: 64 f32 numbers. Then come the steps of k, each
  * with the codes of 64 outputs, so that the lanes of a vector are neighbouring outputs and a step is one read in order. A
@@ -67,7 +67,7 @@ public enum PanelFormat {
         this.scaled = scaled;
     }
 
-    /** Bytes of a panel with so many steps of k. */
+    /** Bytes of a panel with this many steps of k. */
     public long bytes(int depth) {
         return step(depth);
     }
@@ -90,7 +90,7 @@ public enum PanelFormat {
     /** The code of output j in the step at byte {@code step}. */
     abstract float code(MemorySegment m, long step, int j);
 
-    /** What the codes of output j of the panel at byte {@code panel} are multiplied by. */
+    /** The scale of output j of the panel at byte {@code panel}. */
     float scale(MemorySegment m, long panel, int j) {
         return scaled ? m.get(Panels.FLOAT, panel + 4L * j) : 1;
     }
@@ -126,8 +126,8 @@ public enum PanelFormat {
     /**
      * Stores a panel.
      *
-     * @param wide [depth, 64], which may be overwritten
-     * @param first the number of its first output, for messages
+     * @param wide [depth, 64], may be overwritten
+     * @param first number of its first output, for messages
      * @throws IllegalArgumentException if a number to quantise is not finite
      */
     public abstract void encode(float[] wide, int first, MemorySegment to, long at);

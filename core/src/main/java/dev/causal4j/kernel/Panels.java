@@ -6,8 +6,7 @@ import java.nio.ByteOrder;
 import java.util.Objects;
 
 /**
- * A run of panels: the layout of every matrix a product reads. A panel holds {@value #WIDTH} outputs; {@link PanelFormat}
- * says how.
+ * A run of panels, the layout of all matrices. A panel holds {@value #WIDTH} outputs in a {@link PanelFormat}.
  *
  * @param offset bytes from the start of {@code data} to the first panel
  * @param stride bytes from one panel to the next

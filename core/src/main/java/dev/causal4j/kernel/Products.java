@@ -8,7 +8,7 @@ import java.lang.foreign.MemorySegment;
  * {@link Kernels} has checked every argument. Thread-safe.
  */
 interface Products {
-    /** How products are best cut up. */
+    /** The blocking of products on this machine. */
     Tuning tuning();
 
     /**
@@ -21,14 +21,14 @@ interface Products {
     void addProduct(Panels w, RowTiles x, MemorySegment y, long offset);
 
     /**
-     * Fills a tile with rows: to[at + 8 k + r] = x[row + r][k] for r below {@code height}; rows past the last repeat the
-     * last. What is beyond the height means nothing.
+     * Fills a tile with rows: to[at + 8 k + r] = x[row + r][k] for r below {@code height}; rows past the last repeat
+     * the last. Numbers beyond the height are undefined.
      */
     void fillTile(Rows x, int row, int height, int depth, float[] to, int at);
 
     /**
-     * Fills tiles with columns: to[at + t stride + 8 k + c] = x[k][height t + c] for c below {@code height}; columns past the
-     * last repeat the last. What is beyond means nothing.
+     * Fills tiles with columns: to[at + t stride + 8 k + c] = x[k][height t + c] for c below {@code height}; columns
+     * past the last repeat the last. Numbers beyond the height are undefined.
      */
     void fillTilesAcross(Rows x, int columns, int height, float[] to, int at, int stride);
 

@@ -4,9 +4,9 @@ import dev.causal4j.compute.Rows;
 import java.util.Objects;
 
 /**
- * Rows of activations as products read them. One row is read where it lies. Of several, {@link #ROWS} make a tile
- * {@code [depth][8]}, in which number r of step k belongs to row r: a kernel needs one address for all of them, which leaves
- * the processor's ports to the multiply-adds. A tile of fewer rows is filled up with its last row.
+ * Rows of activations as products read them. One row is read in place. Several are packed into tiles {@code [depth][8]}
+ * of {@link #ROWS} rows, where number r of step k belongs to row r: a kernel then needs one address for all rows, which
+ * leaves the processor's ports to the multiply-adds. A short tile repeats its last row.
  *
  * @param offset floats to the first tile
  * @param stride floats from one tile to the next
@@ -18,38 +18,38 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
     /** Floats of a step in a tile. */
     static final int STEP = 8;
 
-    /** Rows of a tile: as many as the registers hold sums of. */
+    /** Rows of a tile, chosen so that the sums fit the registers. */
     public static final int ROWS = Kernels.tuning().tileRows();
 
-    /** Steps that are filled at once when columns become rows: 256 bytes of each tile. */
+    /** Steps filled at once when columns become rows: 256 bytes of each tile. */
     private static final int RUN = 8;
 
-    /** One row where it lies. */
+    /** One row in place. */
     public static RowTiles row(Rows x) {
         return new RowTiles(x.data(), x.offset(), 0, 1, 1, x.count());
     }
 
-    /** Tiles one after the other from the start of {@code data}, still to be filled. */
+    /** Consecutive tiles from the start of {@code data}, to be filled. */
     public static RowTiles in(float[] data, int rows, int depth) {
         return new RowTiles(data, 0, depth * STEP, ROWS, STEP, rows);
     }
 
-    /** Floats that tiles of so many rows take. */
+    /** Floats of the tiles of this many rows. */
     public static int size(int rows, int depth) {
         return Math.multiplyExact(needed(rows), Math.multiplyExact(depth, STEP));
     }
 
-    /** How many tiles hold so many rows. */
+    /** Number of tiles for this many rows. */
     public static int needed(int rows) {
         return Math.ceilDiv(rows, ROWS);
     }
 
-    /** How many tiles there are. */
+    /** Number of tiles. */
     public int tiles() {
         return Math.ceilDiv(count, height);
     }
 
-    /** Some neighbouring rows, of which the first begins a tile. */
+    /** A range of rows whose first begins a tile. */
     public RowTiles rows(int first, int count) {
         if (first % height != 0) {
             throw new IllegalArgumentException(
@@ -74,8 +74,8 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
     }
 
     /**
-     * Fills steps of all tiles with columns of a run of x's rows: row r of the tiles is column r there, and its rows are the
-     * steps. Rows are read from end to end. Each run has steps of its own, so several may be filled at once.
+     * Fills steps of all tiles with columns of a run of x's rows: row r of the tiles is column r there, and its rows
+     * are the steps. Rows are read sequentially. Runs write different steps, so several may be filled at once.
      */
     public void fillAcross(int run, Rows x) {
         int first = run * RUN;

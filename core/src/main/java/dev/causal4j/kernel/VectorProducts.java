@@ -30,8 +30,8 @@ final class VectorProducts implements Products {
     static final int HIGH = 0xffff0000;
 
     /**
-     * The stride of the loops over k. Not final, so that the compiler does not know it: a loop it can count it unrolls
-     * eightfold, with reads out of order and registers spilled, which halved the speed of bf16 in every second run.
+     * The stride of the loops over k. Not final, so that C2 cannot count the loop: it would unroll it eightfold, with
+     * reads out of order and spilled registers (docs/results/emerald-rapids.md).
      */
     static int one = 1;
 
@@ -41,7 +41,7 @@ final class VectorProducts implements Products {
     /** Groups of 4 W outputs in a panel. */
     private static final int GROUPS = 16 / W;
 
-    /** Bytes that memory serves at once. */
+    /** Bytes of a cache line. */
     private static final int LINE = 64;
 
     private static final ValueLayout.OfInt WORD = ValueLayout.JAVA_INT_UNALIGNED;
@@ -91,14 +91,14 @@ final class VectorProducts implements Products {
         }
     }
 
-    /** Groups of outputs are read two or three at a time, which memory serves faster than one. */
+    /** Reads two or three groups of outputs at a time, faster than one. */
     private static void row(Panels w, RowTiles x, Rows y) {
         int groups = w.count() * GROUPS;
         int most = w.format() == PanelFormat.F32 ? 2 : TUNING.rowPanels();
         float[] ys = y.data();
         for (int g = 0, taken; g < groups; g += taken) {
             int left = groups - g;
-            taken = most == 3 && left >= 3 && left != 4 ? 3 : 2; // a last one alone would be paired with itself
+            taken = most == 3 && left >= 3 && left != 4 ? 3 : 2; // a single last group would be paired with itself
             int h = Math.min(g + 1, groups - 1);
             long at = group(w, g);
             long stride = group(w, h) - at;
@@ -152,8 +152,8 @@ final class VectorProducts implements Products {
     }
 
     /**
-     * Two to eight rows, in one tile, straight from the weights. Unless the processor reads ahead by itself, the next panel is
-     * read meanwhile, a word of each line, in eight runs side by side.
+     * Two to eight rows, in one tile, straight from the weights. Unless the processor prefetches well, a word of each
+     * line of the next panel is read meanwhile, in eight runs side by side.
      */
     private static void few(Panels w, RowTiles x, Rows y, boolean ahead) {
         MemorySegment m = w.data();
@@ -206,8 +206,8 @@ final class VectorProducts implements Products {
     }
 
     /**
-     * Reads a word of nearly each line of a panel, in two runs, which brings it into the second-level cache. Eight lines of a
-     * run at a time: with twelve it read a quarter less.
+     * Brings a panel into the second-level cache by reading a word of nearly each line, in two runs of eight lines at a
+     * time.
      */
     private static int touch(MemorySegment m, long panel, long bytes) {
         long second = panel + bytes / 2;
@@ -230,7 +230,7 @@ final class VectorProducts implements Products {
                 + m.get(WORD, o + 7 * LINE);
     }
 
-    /** A use of what was read ahead, so that the compiler does not drop the reads. */
+    /** Uses the values read ahead, so that the compiler keeps the reads. */
     private static void keep(int read) {
         if (read == 1) {
             Thread.onSpinWait();

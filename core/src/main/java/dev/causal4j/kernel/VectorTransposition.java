@@ -9,7 +9,7 @@ import jdk.incubator.vector.VectorSpecies;
  * Rows become columns, eight by eight numbers at once, in vectors of 256 bits whatever the machine has. Numbers are moved as
  * ints, so that no NaN changes.
  *
- * <p>Rows that lie 1, then 2, then 4 apart are a pair: the lower gets the columns with that bit off from both, the upper
+ * <p>Rows 1, then 2, then 4 apart are paired: the lower row gets the columns with that bit off from both, the upper row
  * those with it on.
  */
 final class VectorTransposition {

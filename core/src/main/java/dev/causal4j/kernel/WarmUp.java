@@ -8,8 +8,8 @@ import java.util.function.Consumer;
 import java.util.stream.Stream;
 
 /**
- * Runs vector kernels on samples until they are compiled. Code on the Vector API that C2 has not compiled makes an object of
- * every vector and is a hundred times slower than after; plain Java, which is usable at once, computes meanwhile.
+ * Runs vector kernels on samples until C2 has compiled them. Before that every vector is an object and the code a
+ * hundred times slower, so plain Java computes meanwhile.
  */
 final class WarmUp {
     private static final int DEPTH = 256;
@@ -18,7 +18,7 @@ final class WarmUp {
 
     private WarmUp() {}
 
-    /** Compiles the vector twins in the background, then runs {@code done}. */
+    /** Warms the vector kernels up in the background, then runs {@code done}. */
     static void start(KernelSet plain, KernelSet vector, Runnable done) {
         Thread.ofPlatform().name("causal4j-warm-up").daemon().start(() -> {
             try {
@@ -51,7 +51,7 @@ final class WarmUp {
         return fastest;
     }
 
-    /** What a token takes. One, few and many rows have a loop each, and so have one and several panels. */
+    /** The kernels of a token. One, few and many rows have a loop each, and so have one and several panels. */
     static List<Consumer<KernelSet>> samples(Arena arena) {
         MemorySegment data = arena.allocate(3L * DEPTH * Panels.WIDTH * 4, 64);
         float[] gain = new float[1000];

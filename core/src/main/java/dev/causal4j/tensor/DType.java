@@ -31,7 +31,7 @@ public enum DType {
         return name().toLowerCase(Locale.ROOT);
     }
 
-    /** The one with this name; empty if there is none. */
+    /** The dtype with this name; empty if there is none. */
     public static Optional<DType> ofLabel(String label) {
         return Arrays.stream(values())
                 .filter(each -> each.label().equals(label))

@@ -12,16 +12,16 @@ import java.nio.ByteOrder;
 import java.util.Objects;
 
 /**
- * The gradient of a matrix [rows, cols] while it is summed: f32, off heap, in the panels of an f32 {@link Matrix} of that
- * shape. Mutable; belongs to one caller, not thread-safe.
+ * The gradient of a matrix [rows, cols]: f32, off heap, in the panels of an f32 {@link Matrix}. Mutable; not
+ * thread-safe.
  *
- * <p>Everything adds. Each number is one chain in the order in which rows come, so a batch in one piece and in many gives
- * the same bits, for every number of threads and every vector width.
+ * <p>All operations accumulate, in row order, so splitting a batch changes no bit, for every number of threads and
+ * every vector width.
  */
 public final class Gradient {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-    /** Rows of a batch that are summed at once: their part of a panel's product stays in the second-level cache. */
+    /** Rows summed at once: their part of a panel's product fits the second-level cache. */
     private static final int BLOCK = 512;
 
     private final Device device;
@@ -29,7 +29,9 @@ public final class Gradient {
     private final int cols;
     private final MemorySegment data;
 
-    /** All numbers are zero, whatever is in {@link #data}: the first product writes zeros where it adds. */
+    /**
+     * Whether all numbers are zero, whatever {@link #data} holds: the first product then writes zeros before it adds.
+     */
     private boolean zero = true;
 
     private Gradient(Device device, int rows, int cols) {
@@ -54,7 +56,7 @@ public final class Gradient {
         return cols;
     }
 
-    /** Starts over with zeros. */
+    /** Sets all numbers to zero. */
     public void clear() {
         zero = true;
     }
@@ -86,7 +88,7 @@ public final class Gradient {
         return data;
     }
 
-    /** For what reads the numbers or adds to a few of them. */
+    /** Writes zeros if the gradient is zero, before single numbers are read or added to. */
     private void writeZeros() {
         if (zero) {
             data.fill((byte) 0);
@@ -133,7 +135,7 @@ public final class Gradient {
                 boolean first = zero;
                 device.compute().run(Panels.needed(rows), scratch, (mine, panel) -> {
                     mine.pack(some, panel * Panels.WIDTH, Math.min(Panels.WIDTH, rows - panel * Panels.WIDTH));
-                    if (first) { // zeros that stay in the cache until they are added to
+                    if (first) { // zeros that stay cached until the product adds to them
                         data.asSlice(panel * panelBytes(), panelBytes()).fill((byte) 0);
                     }
                     Kernels.addProduct(mine.panel(count), columns, data, panel * panelBytes());
@@ -169,8 +171,8 @@ public final class Gradient {
     }
 
     /**
-     * Adds rows by their number: row {@code numbers[i]} gets row i of {@code source}, for i = 0, 1, ... A number may come
-     * several times.
+     * Adds rows by their number: row {@code numbers[i]} gets row i of {@code source}, for i = 0, 1, ... Numbers may
+     * repeat.
      *
      * @param source [numbers.length, cols()]
      * @throws IndexOutOfBoundsException if there is no such row; nothing is added then

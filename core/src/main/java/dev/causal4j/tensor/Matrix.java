@@ -15,11 +15,11 @@ import org.jspecify.annotations.Nullable;
  * A weight matrix [rows, cols] in panels of 64 rows (see {@link Panels}), off heap, in f32, bf16 or int8: row n holds
  * the weights of output n. Immutable and thread-safe. Its memory and its threads are those of its {@link Device}.
  *
- * <p>The rows are padded to a multiple of 64 with zeros; padding never reaches a result. Java counts the memory against
- * {@code -XX:MaxDirectMemorySize}, which is a quarter of the machine's unless it is set.
+ * <p>Rows are padded to a multiple of 64 with zeros; padding never reaches a result. The memory counts against {@code
+ * -XX:MaxDirectMemorySize}.
  */
 public final class Matrix {
-    /** Bytes of a line of the cache. */
+    /** Bytes of a cache line. */
     private static final int ALIGNMENT = 64;
 
     private static final Compute.Scratch<Operand> OPERANDS = new Compute.Scratch<>(Operand::new);
@@ -49,7 +49,7 @@ public final class Matrix {
         };
     }
 
-    /** A matrix to be filled. */
+    /** An uninitialised matrix. */
     private static Matrix allocate(Device device, DType dtype, int rows, int cols) {
         MemorySegment data = device.arena().allocate(bytes(dtype, rows, cols), ALIGNMENT);
         return new Matrix(device, dtype, rows, cols, data);
@@ -70,8 +70,8 @@ public final class Matrix {
     }
 
     /**
-     * A matrix of panels that exist already, as {@link #panelData} gave them, for instance in a mapped file. They are used
-     * where they lie if that is off heap and on a multiple of 64 bytes, and copied otherwise. Nobody may write to them.
+     * A matrix of existing panels, as from {@link #panelData}, for instance in a mapped file. They are used in place if
+     * they are off heap and aligned to 64 bytes, otherwise copied. They must not be modified.
      *
      * @throws IllegalArgumentException if the size is not that of the shape
      */
@@ -86,12 +86,12 @@ public final class Matrix {
         return new Matrix(device, dtype, rows, cols, data);
     }
 
-    /** All panels as they are stored, not copied and read-only. */
+    /** A read-only view of all panels. */
     public MemorySegment panelData() {
         return data.asReadOnly();
     }
 
-    /** Where the numbers of a new matrix come from. Called by several threads at once. */
+    /** The source of a new matrix's numbers. Called by several threads at once. */
     @FunctionalInterface
     public interface Source {
         /** Fills {@code target[0 .. cols)} with a row. */
@@ -99,9 +99,9 @@ public final class Matrix {
     }
 
     /**
-     * Builds a matrix from numbers in row-major order, filled in parallel. For bf16 a number is rounded to nearest, ties
-     * to even; for int8 each row gets a scale of its own, max |w| / 127, and holds w / scale rounded likewise, so that a
-     * weight is at most half a scale off.
+     * Builds a matrix from numbers in row-major order, filled in parallel. For bf16 a number is rounded to nearest,
+     * ties to even; for int8 each row has the scale max |w| / 127 and holds w / scale rounded likewise, with an error
+     * of at most half a scale.
      *
      * @throws IllegalArgumentException if the shape is empty, the dtype is f16, or a number to quantise is not finite
      */
@@ -135,7 +135,7 @@ public final class Matrix {
 
     /**
      * Builds a matrix from a tensor [cols, rows]: the layout of Hugging Face's Conv1D, whose weights are [in, out]. A
-     * step of k is then a run of the tensor, so nothing is transposed in between.
+     * step of k is then a run of the tensor, so nothing is transposed.
      */
     public static Matrix ofTransposed(Device device, DType dtype, TensorView tensor) {
         int cols = dimension(tensor, 0);
@@ -160,7 +160,7 @@ public final class Matrix {
         return Math.toIntExact(tensor.shape().get(index));
     }
 
-    /** Where it lives and which threads compute with it. */
+    /** Its memory and threads. */
     public Device device() {
         return device;
     }
@@ -175,7 +175,7 @@ public final class Matrix {
         return cols;
     }
 
-    /** How the numbers are stored. */
+    /** The storage of the numbers. */
     public DType dtype() {
         return dtype;
     }
@@ -199,8 +199,8 @@ public final class Matrix {
     }
 
     /**
-     * The outputs from {@code from} on of a product, with the bits of {@link #multiply}: y[r][n] for n = from to rows() - 1.
-     * Those of the same panel before it are written too; those of earlier panels stay as they are.
+     * The outputs from {@code from} on of a product, with the bits of {@link #multiply}: y[r][n] for n = from to rows()
+     * - 1. Earlier outputs of the same panel are written too; those of earlier panels are not.
      *
      * @throws IndexOutOfBoundsException if there is no output {@code from}
      */
@@ -226,7 +226,7 @@ public final class Matrix {
         OPERANDS.give(operand);
     }
 
-    /** Divides the panels, or if these are few or the rows are many panels and rows, among tasks. */
+    /** Divides the panels among tasks, and also the rows if panels are few or rows many. */
     private void multiply(int firstPanel, RowTiles x, float @Nullable [] bias, Rows y) {
         Tuning tuning = Kernels.tuning();
         int threads = device.compute().threads();
@@ -256,7 +256,7 @@ public final class Matrix {
         });
     }
 
-    /** Panels that one row reads side by side: as many as are best, or two where the thread with the most then has fewer. */
+    /** Panels that one row reads side by side: the tuned number, or two if that balances threads better. */
     private static int rowPanels(int panels, int threads) {
         int most = Kernels.tuning().rowPanels();
         return longestShare(2, panels, threads) < longestShare(most, panels, threads) ? 2 : most;
@@ -267,8 +267,8 @@ public final class Matrix {
     }
 
     /**
-     * The part of a product that makes outputs {@code from} to {@code to - 1}, on the calling thread alone: y[r][n - from]
-     * with the bits of {@link #multiply} without a bias. For callers that go over all outputs in tiles.
+     * Outputs {@code from} to {@code to - 1} of a product, on the calling thread: y[r][n - from] with the bits of
+     * {@link #multiply} without a bias. Building block for callers that tile over outputs.
      *
      * @param from a multiple of {@link Panels#WIDTH}
      * @param to a multiple of it too, or {@code rows()}
@@ -314,8 +314,8 @@ public final class Matrix {
 
     /**
      * dx = dy · W, the gradient of the inputs of y = x · Wᵀ: dx[r][k] = sum over n of dy[r][n] · w[n][k], shared among
-     * {@link Compute}. Each 1,024 outputs n are one chain of fused multiply-adds in the order of n; the chains are added in
-     * that order. w[n][k] is the number {@link #row} gives. Worth its preparations from 64 rows on.
+     * {@link Compute}. Each 1,024 outputs n are one chain of fused multiply-adds in the order of n; the chains are
+     * added in that order. w[n][k] is the number {@link #row} gives. Pays from 64 rows on.
      *
      * @param dy [R, rows()]
      * @param dx [R, cols()], written
@@ -351,7 +351,7 @@ public final class Matrix {
         return format.output(data, start(n / Panels.WIDTH), n % Panels.WIDTH, cols, x, offset);
     }
 
-    /** The panels, for those of this package that made the matrix and may still write to it. */
+    /** The panels, for writers of this package. */
     MemorySegment numbers() {
         return data;
     }
@@ -361,12 +361,12 @@ public final class Matrix {
         format.steps(data, start(panel), from, count, target);
     }
 
-    /** The byte a panel begins at. */
+    /** The offset of a panel in bytes. */
     long start(int panel) {
         return panel * format.bytes(cols);
     }
 
-    /** Stores a panel given in f32 as [cols, 64], which it may overwrite. */
+    /** Encodes a panel [cols, 64] of f32, which may be overwritten. */
     private void encode(int panel, float[] wide) {
         format.encode(wide, panel * Panels.WIDTH, data, start(panel));
     }

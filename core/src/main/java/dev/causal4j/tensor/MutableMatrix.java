@@ -38,7 +38,7 @@ public final class MutableMatrix {
         return new MutableMatrix(Matrix.of(device, DType.F32, rows, cols, source));
     }
 
-    /** All numbers as they lie in the panels, [rows / 64 rounded up][cols][64], f32; writing to them changes the matrix. */
+    /** All numbers in panels, [rows / 64 rounded up][cols][64], f32; writing to them changes the matrix. */
     public MemorySegment panels() {
         return matrix.numbers();
     }

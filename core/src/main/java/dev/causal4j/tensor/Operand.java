@@ -5,10 +5,7 @@ import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.RowTiles;
 
-/**
- * Prepares the rows that products read, in memory that is used again. Belongs to one caller; not thread-safe. What was
- * prepared is valid until the next is.
- */
+/** Prepares the rows that products read, in reused memory. Not thread-safe. A result is valid until the next call. */
 public final class Operand {
     private float[] numbers = {};
 
@@ -22,7 +19,7 @@ public final class Operand {
         return tiles;
     }
 
-    /** Tiles for so many rows, still to be filled. */
+    /** Tiles for this many rows, to be filled. */
     RowTiles tiles(int rows, int depth) {
         int size = RowTiles.size(rows, depth);
         if (numbers.length < size) {

@@ -12,11 +12,11 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
 /**
- * dx = dy · W: the product that contracts over a matrix's outputs. One use by one caller; not thread-safe, though its
- * parts run on {@link Compute}.
+ * dx = dy · W: the product that contracts over a matrix's outputs. Single use; not thread-safe, though its parts run on
+ * {@link Compute}.
  *
- * <p>Lanes must run over results, which are the matrix's inputs here: 64 of them at a time are transposed into a panel
- * [1024 outputs, 64], and then it is a product like every other.
+ * <p>Lanes run over results, here the matrix's inputs: 64 at a time are transposed into a panel [1024 outputs, 64] for
+ * an ordinary product.
  */
 final class TransposedProduct {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -24,7 +24,7 @@ final class TransposedProduct {
     /** Outputs in one chain: part of the definition of the sum. */
     static final int GROUP = 1024;
 
-    /** A part has no fewer rows than this, since it transposes for itself. */
+    /** Fewest rows of a part, since each part transposes. */
     private static final int LEAST_ROWS = 64;
 
     private final Matrix matrix;
@@ -65,9 +65,9 @@ final class TransposedProduct {
         }
     }
 
-    /** What a thread works in. */
+    /** Scratch of a thread. */
     private static final class Scratch {
-        final float[] block = new float[Panels.WIDTH * Panels.WIDTH]; // [64 inputs, 64 outputs], as the matrix has them
+        final float[] block = new float[Panels.WIDTH * Panels.WIDTH]; // [64 inputs, 64 outputs], from the matrix
         final float[] turned = new float[Panels.WIDTH * Panels.WIDTH];
         final MemorySegment panel; // [1024 outputs, 64 inputs]
         final float[] product; // [R, 64]
@@ -84,7 +84,7 @@ final class TransposedProduct {
         Rows target = new Rows(dx.data(), dx.start(row) + col, dx.stride(), x.count());
         transpose(from, outputs, col, width, mine);
         Panels panel = new Panels(mine.panel, 0, 0, 1, outputs);
-        if (from == 0 && width == Panels.WIDTH) { // the first chains are where the sums begin
+        if (from == 0 && width == Panels.WIDTH) { // the first chains are the sums
             Kernels.multiply(panel, x, target);
             return;
         }
@@ -99,7 +99,9 @@ final class TransposedProduct {
         }
     }
 
-    /** Fills the panel with outputs {@code from} on of inputs {@code col} on; columns beyond the width mean nothing. */
+    /**
+     * Fills the panel with outputs {@code from} on of inputs {@code col} on; columns beyond the width are undefined.
+     */
     private void transpose(int from, int outputs, int col, int width, Scratch mine) {
         for (int block = 0; block < outputs; block += Panels.WIDTH) {
             matrix.steps((from + block) / Panels.WIDTH, col, width, mine.block);

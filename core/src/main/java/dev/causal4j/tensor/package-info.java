@@ -1,13 +1,14 @@
 /**
- * Numbers as they lie in memory: {@link dev.causal4j.tensor.DType}, {@link dev.causal4j.tensor.TensorView} (a tensor
- * as a file stores it) and {@link dev.causal4j.tensor.Matrix} (a weight matrix in panels, as the kernels read it) and {@link
- * dev.causal4j.tensor.Gradient} (the same, while it is summed).
+ * Numbers in memory: {@link dev.causal4j.tensor.DType}, {@link dev.causal4j.tensor.TensorView} (a tensor as a file
+ * stores it) and {@link dev.causal4j.tensor.Matrix} (a weight matrix in panels). A {@link dev.causal4j.tensor.Device}
+ * is their memory and threads.
  *
- * <p>For training there are {@link dev.causal4j.tensor.Gradient}, in the same panels, {@link dev.causal4j.tensor.Gradients},
- * which finds one by its parameter, and {@link dev.causal4j.tensor.MutableMatrix}, the right to change a matrix.
+ * <p>For training there are {@link dev.causal4j.tensor.Gradient}, in the same panels, {@link
+ * dev.causal4j.tensor.Gradients}, which finds one by its parameter, and {@link dev.causal4j.tensor.MutableMatrix}, a
+ * writable matrix.
  *
- * <p>There is no general tensor class on purpose: activations are {@code float[]} with their shape in a comment,
- * weights are a {@code Matrix}.
+ * <p>There is no general tensor class: activations are {@code float[]} with their shape in a comment, weights are a
+ * {@code Matrix}.
  */
 @NullMarked
 package dev.causal4j.tensor;
