@@ -89,8 +89,8 @@ public final class Compute implements AutoCloseable {
     }
 
     /**
-     * Runs {@code work} for 0 to {@code tasks - 1} and returns when all are done. The caller takes part. Inside a task the
-     * caller does all of it alone.
+     * Runs {@code work} for 0 to {@code tasks - 1} and returns when all are done. The caller takes part. Inside a task
+     * the caller does all of it alone.
      *
      * @throws RuntimeException what the first failing task threw; the others may or may not have run
      */

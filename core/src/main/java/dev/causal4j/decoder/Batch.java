@@ -18,8 +18,8 @@ public record Batch(List<Chunk> chunks) {
      *
      * @param cache what came before; the forward appends to it
      * @param tokens at least one id; the array is read, not copied
-     * @param wanted of how many of the last tokens the hidden vectors are wanted: 0 where a prompt goes on, 1 to continue
-     *     it, all of them for training. The last block and the head skip the others
+     * @param wanted of how many of the last tokens the hidden vectors are wanted: 0 where a prompt goes on, 1 to
+     *     continue it, all of them for training. The last block and the head skip the others
      */
     public record Chunk(KVCache cache, int[] tokens, int wanted) {
         /** @throws IllegalArgumentException if more are wanted than there are */

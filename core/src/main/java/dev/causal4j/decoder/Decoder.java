@@ -21,8 +21,8 @@ import org.jspecify.annotations.Nullable;
  * A decoder between embedding and head: positions, blocks, a last norm. Immutable and thread-safe; {@link KVCache} and
  * {@link Activations} belong to the caller.
  *
- * <p>A hidden vector has the same bits whatever else is in the batch, however a prompt was cut into chunks, whether earlier
- * positions were cached, and for every number of threads: nothing sums over rows, chunks or threads.
+ * <p>A hidden vector has the same bits whatever else is in the batch, however a prompt was cut into chunks, whether
+ * earlier positions were cached, and for every number of threads: nothing sums over rows, chunks or threads.
  *
  * <p>As {@link Parameters} it returns its own, so another decoder can reuse them.
  */
@@ -42,8 +42,8 @@ public final class Decoder implements Parameters {
     /**
      * Assembles a decoder; each parameter is asked for once, in the order of {@link DecoderConfig#specs}.
      *
-     * @throws IllegalArgumentException if the configuration is not {@linkplain #check supported}, or a parameter does not
-     *     have its spec's shape
+     * @throws IllegalArgumentException if the configuration is not {@linkplain #check supported}, or a parameter does
+     *     not have its spec's shape
      */
     public static Decoder of(DecoderConfig config, Parameters parameters) {
         try {
@@ -245,7 +245,8 @@ public final class Decoder implements Parameters {
      *     wanted, otherwise undefined
      * @param embedding whether the gradient by the embedded tokens is wanted
      * @param gradients trained parameters; gradients are added
-     * @throws IllegalArgumentException if a sequence did not begin in the batch, or a layer that is trained was not kept
+     * @throws IllegalArgumentException if a sequence did not begin in the batch, or a layer that is trained was not
+     *     kept
      */
     public void backward(Batch batch, Activations a, Rows dHidden, boolean embedding, Gradients gradients) {
         int lowest = lowestTrained(embedding, gradients);

@@ -5,9 +5,10 @@ import dev.causal4j.kernel.DropoutMask;
 /**
  * Dropout of one training step: GPT-2's three rates and the address of the random numbers. Immutable and thread-safe.
  *
- * <p>A mask is addressed by seed, step, layer and place (the stream) and by sequence and index (the position), so it is the
- * same for every number of threads, for a batch in one piece and in several, and when a block is computed again. Streams of
- * dropout are the negative ones: bit 63 set, the step in bits 26 to 62, the layer in bits 2 to 25, the place in bits 0 and 1.
+ * <p>A mask is addressed by seed, step, layer and place (the stream) and by sequence and index (the position), so it is
+ * the same for every number of threads, for a batch in one piece and in several, and when a block is computed again.
+ * Streams of dropout are the negative ones: bit 63 set, the step in bits 26 to 62, the layer in bits 2 to 25, the place
+ * in bits 0 and 1.
  *
  * @param embedding rate for the sum of token and position embedding
  * @param attention rate for attention weights

@@ -10,8 +10,8 @@ import java.util.Arrays;
  * Keys and values of one sequence. Not thread-safe, except that a forward writes different positions or heads from
  * several threads.
  *
- * <p>It takes pages from a {@link PagePool} as it grows and gives them back when it is cut or closed. Copies share pages
- * until one of them writes.
+ * <p>It takes pages from a {@link PagePool} as it grows and gives them back when it is cut or closed. Copies share
+ * pages until one of them writes.
  */
 public final class KVCache implements AutoCloseable {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN);

@@ -44,8 +44,8 @@ public final class JsonTree {
     }
 
     /**
-     * A value as messages show it: {@code 7}, {@code "tanh"}, {@code a list of 3}, {@code an object of 2}; on one line and
-     * cut like {@link FormatException#quote}.
+     * A value as messages show it: {@code 7}, {@code "tanh"}, {@code a list of 3}, {@code an object of 2}; on one line
+     * and cut like {@link FormatException#quote}.
      *
      * @param value of a tree; null for one that is absent
      */

@@ -139,7 +139,8 @@ public final class SafeTensors implements TensorStore {
     /**
      * The same for tensors that are made one after the other, so that only one is in memory.
      *
-     * @throws IllegalArgumentException as {@link #write}, or if numbers are not of the dtype and shape their source says
+     * @throws IllegalArgumentException as {@link #write}, or if numbers are not of the dtype and shape their source
+     *     says
      * @throws IOException if writing fails; the target is then as before
      */
     public static void writeInTurn(Path target, Collection<TensorSource> tensors, Map<String, String> metadata)

@@ -98,8 +98,8 @@ final class Candidates {
     }
 
     /**
-     * Keeps the tokens whose surprise is nearest to the expected one: sorted by |-ln p - H|, the fewest that have at least
-     * {@code mass}, and all that equal the last of them. The most likely token may go.
+     * Keeps the tokens whose surprise is nearest to the expected one: sorted by |-ln p - H|, the fewest that have at
+     * least {@code mass}, and all that equal the last of them. The most likely token may go.
      */
     void keepTypical(double mass) {
         double wanted = softmax() * mass * (1 - SLACK);

@@ -47,8 +47,8 @@ final class ContextRules {
     }
 
     /**
-     * x[i] *= penalty where x[i] is negative, x[i] /= penalty elsewhere, once for each distinct token i so far, the prompt
-     * included (Keskar et al. 2019, "CTRL").
+     * x[i] *= penalty where x[i] is negative, x[i] /= penalty elsewhere, once for each distinct token i so far, the
+     * prompt included (Keskar et al. 2019, "CTRL").
      *
      * @param seen scratch, empty between two calls
      */
@@ -67,7 +67,9 @@ final class ContextRules {
         }
     }
 
-    /** Bans each token that would repeat an n-gram of the tokens so far (Paulus et al. 2017); 1 bans every token seen. */
+    /**
+     * Bans each token that would repeat an n-gram of the tokens so far (Paulus et al. 2017); 1 bans every token seen.
+     */
     record NoRepeatNgram(int size) implements LogitRule {
         @Override
         public void apply(float[] logits, TokensSoFar soFar) {

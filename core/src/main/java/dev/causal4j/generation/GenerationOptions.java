@@ -45,7 +45,9 @@ public final class GenerationOptions {
         return new IllegalArgumentException(subject + ": expected " + expected + ", got " + got);
     }
 
-    /** Collects the settings of a {@link GenerationOptions}; not thread-safe. Each setter replaces the earlier value. */
+    /**
+     * Collects the settings of a {@link GenerationOptions}; not thread-safe. Each setter replaces the earlier value.
+     */
     public static final class Builder implements Cloneable {
         int maxNewTokens = 128;
         int minNewTokens = 0;

@@ -63,9 +63,9 @@ public final class Generator {
      * others wait in order.
      *
      * @return one result for each request, in their order
-     * @throws InputException if a prompt is empty and the model has no BOS token, a token is not in the vocabulary, or a
-     *     prompt is longer than the context and {@link GenerationOptions.Builder#truncatePrompt} is off; its index is that
-     *     of the request
+     * @throws InputException if a prompt is empty and the model has no BOS token, a token is not in the vocabulary, or
+     *     a prompt is longer than the context and {@link GenerationOptions.Builder#truncatePrompt} is off; its index is
+     *     that of the request
      * @throws IllegalStateException if stop strings are set for a model without a tokenizer, or rules ban all tokens
      * @throws NonFiniteException if a hidden vector or logit is not a number, naming the first that is seen and its
      *     position. An exception ends all sequences of the call

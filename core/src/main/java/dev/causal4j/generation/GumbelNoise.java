@@ -7,8 +7,8 @@ import dev.causal4j.kernel.CounterRandom;
  * (seed, position, token). Its distribution is the softmax of x (Gumbel 1954; Maddison et al. 2014, "A* sampling"),
  * without a normaliser. Stateless and thread-safe.
  *
- * <p>u is the uniform of {@link CounterRandom} at the token's id, in stream 2^32 + position; 0 counts as 2^-54. The sum is
- * taken in double and the logarithms are {@code StrictMath}'s; of equal sums the lowest id wins.
+ * <p>u is the uniform of {@link CounterRandom} at the token's id, in stream 2^32 + position; 0 counts as 2^-54. The sum
+ * is taken in double and the logarithms are {@code StrictMath}'s; of equal sums the lowest id wins.
  */
 final class GumbelNoise {
     /** Tokens in a task of a thread: some 20 microseconds of work. */

@@ -16,8 +16,8 @@ import org.jspecify.annotations.Nullable;
  * The causal language model head: {@code logits = hidden · Eᵀ} with hidden [N, D] and E [V, D]. Immutable and
  * thread-safe.
  *
- * <p>The embedding reads row i of E for token i; the projection multiplies by Eᵀ, with no bias and no scaling. Tied, both
- * are one matrix, which saves V · D parameters.
+ * <p>The embedding reads row i of E for token i; the projection multiplies by Eᵀ, with no bias and no scaling. Tied,
+ * both are one matrix, which saves V · D parameters.
  */
 public final class CausalLMHead {
     /** The target of a row that a loss ignores: -100, as in PyTorch and Hugging Face. */
@@ -256,9 +256,10 @@ public final class CausalLMHead {
      *
      * @param hidden [N, D]
      * @param targets [N] the token that row i should predict
-     * @throws IllegalArgumentException if there are not as many targets as rows, or one is not 0 to V - 1, naming the first
-     * @throws NonFiniteException if the logits of a row have no softmax, naming the first and the cause: a NaN or +infinity,
-     *     or -infinity everywhere
+     * @throws IllegalArgumentException if there are not as many targets as rows, or one is not 0 to V - 1, naming the
+     *     first
+     * @throws NonFiniteException if the logits of a row have no softmax, naming the first and the cause: a NaN or
+     *     +infinity, or -infinity everywhere
      */
     public LogProbabilities logProbabilities(Rows hidden, int[] targets) {
         return logProbabilities(hidden, targets, false, 0);
@@ -305,7 +306,8 @@ public final class CausalLMHead {
      * @param hidden [N, D]
      * @param targets [N] the token that row i should predict, or {@link #IGNORED}
      * @return a loss of 0 if no target is left
-     * @throws IllegalArgumentException if there are not as many targets as rows, or one is neither a token id nor ignored
+     * @throws IllegalArgumentException if there are not as many targets as rows, or one is neither a token id nor
+     *     ignored
      * @throws NonFiniteException if the logits of a row have no softmax, naming the first and the cause
      */
     public Loss loss(Rows hidden, int[] targets, LossOptions options) {
@@ -314,20 +316,20 @@ public final class CausalLMHead {
     }
 
     /**
-     * The loss and its gradients in one pass, without the logits of all rows: a chunk of at most 64 MB of them (or one row)
-     * and what its products need. Equal bits for every number of threads, and however a batch is cut into calls with one
-     * {@link LossOptions#denominator}: a row's dHidden depends on that row alone, and each number of the matrix's
-     * gradient is one chain over the rows that have a target, in their order.
+     * The loss and its gradients in one pass, without the logits of all rows: a chunk of at most 64 MB of them (or one
+     * row) and what its products need. Equal bits for every number of threads, and however a batch is cut into calls
+     * with one {@link LossOptions#denominator}: a row's dHidden depends on that row alone, and each number of the
+     * matrix's gradient is one chain over the rows that have a target, in their order.
      *
      * @param hidden [N, D]
      * @param targets [N] the token that row i should predict, or {@link #IGNORED}
-     * @param dHidden [N, D], written: the gradient of the loss by hidden, zeros where the target is ignored; must not overlap
-     *     hidden
-     * @param dProjection the gradient by the projection [V, D] is added to it; of a tied head this is the embedding's; null if
-     *     it is not wanted
+     * @param dHidden [N, D], written: the gradient of the loss by hidden, zeros where the target is ignored; must not
+     *     overlap hidden
+     * @param dProjection the gradient by the projection [V, D] is added to it; of a tied head this is the embedding's;
+     *     null if it is not wanted
      * @return a loss of 0 if no target is left
-     * @throws IllegalArgumentException if shapes differ, or a target is neither a token id nor ignored; nothing is written
-     *     then
+     * @throws IllegalArgumentException if shapes differ, or a target is neither a token id nor ignored; nothing is
+     *     written then
      * @throws NonFiniteException if the logits of a row have no softmax, naming the first and the cause; gradients of
      *     earlier chunks stay added
      */

@@ -134,8 +134,8 @@ final class FusedLoss {
     }
 
     /**
-     * One row: (p (1 + 2 zLoss Z) - (1 - e) [target] - e / V) (1 - (z / cap)²) / divisor, with p = exp(z - m) exp(m - Z) in
-     * each tile.
+     * One row: (p (1 + 2 zLoss Z) - (1 - e) [target] - e / V) (1 - (z / cap)²) / divisor, with p = exp(z - m) exp(m -
+     * Z) in each tile.
      */
     private void toGradient(Rows rows, int row, int target, TileSums sums, double normalizer) {
         float[] logits = rows.data();

@@ -5,12 +5,12 @@ package dev.causal4j.head;
  *
  * <pre>{@code Z - (1 - e) z[target] - e mean(z) + zLoss Z²}</pre>
  *
- * @param labelSmoothing e, from 0 to below 1: the share of the target that is spread over all V tokens, the target among
- *     them (Szegedy et al. 2016; PyTorch and Keras define it so)
+ * @param labelSmoothing e, from 0 to below 1: the share of the target that is spread over all V tokens, the target
+ *     among them (Szegedy et al. 2016; PyTorch and Keras define it so)
  * @param zLoss at least 0: keeps the normaliser near 1 (Chowdhery et al. 2022, "PaLM", use 1e-4)
  * @param denominator what the sum over the targets is divided by. {@link #MEAN} is the number of targets that are not
- *     ignored; 1 leaves the sum. For a batch in parts, the number of targets in all parts: their losses and gradients then
- *     add up to those of the whole
+ *     ignored; 1 leaves the sum. For a batch in parts, the number of targets in all parts: their losses and gradients
+ *     then add up to those of the whole
  */
 public record LossOptions(double labelSmoothing, double zLoss, long denominator) {
     /** The denominator of a mean: the number of targets. */

@@ -3,8 +3,8 @@ package dev.causal4j.head;
 import java.util.List;
 
 /**
- * Log-probability and rank of one token under the model's own distribution, before temperature and other sampling rules.
- * Immutable.
+ * Log-probability and rank of one token under the model's own distribution, before temperature and other sampling
+ * rules. Immutable.
  *
  * @param token its id
  * @param logProbability natural logarithm of its probability; -infinity if that is 0

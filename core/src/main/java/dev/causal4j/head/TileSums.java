@@ -4,9 +4,9 @@ import dev.causal4j.kernel.Kernels;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a softmax and a ranking need of each tile of logits. A row's tile of {@value #TILE} outputs is reduced to its maximum m
- * and the float sums of exp(logit - m) and of the logits, each in 16 lanes and a tree; tiles are added in double, in
- * the order of the vocabulary. Threads may add different tiles at once.
+ * What a softmax and a ranking need of each tile of logits. A row's tile of {@value #TILE} outputs is reduced to its
+ * maximum m and the float sums of exp(logit - m) and of the logits, each in 16 lanes and a tree; tiles are added in
+ * double, in the order of the vocabulary. Threads may add different tiles at once.
  */
 final class TileSums {
     /** Outputs in a tile: part of the definition of the sums. A multiple of a panel. */

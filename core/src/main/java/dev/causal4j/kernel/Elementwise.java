@@ -1,8 +1,8 @@
 package dev.causal4j.kernel;
 
 /**
- * Functions of single numbers. {@link ScalarElementwise} is the specification, {@link VectorElementwise} its twin with equal
- * bits; {@link Kernels} has checked every argument. Thread-safe.
+ * Functions of single numbers. {@link ScalarElementwise} is the specification, {@link VectorElementwise} its twin with
+ * equal bits; {@link Kernels} has checked every argument. Thread-safe.
  */
 interface Elementwise {
     /** x = exp(x - max). */

@@ -20,8 +20,8 @@ final class KernelChoice {
     /**
      * The kernels of this process.
      *
-     * @throws IllegalStateException if this JVM or machine does not have the kernels that the property sets, or the JDK is
-     *     too old
+     * @throws IllegalStateException if this JVM or machine does not have the kernels that the property sets, or the JDK
+     *     is too old
      */
     static KernelSet choose() {
         requireJdk(Runtime.version());

@@ -7,10 +7,9 @@ import java.util.Objects;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
- * The only front door to the arithmetic: checks shapes, then calls the kernels chosen when the class loaded.
- * Thread-safe: functions of the caller's arrays, whose results depend on nothing else. None of them shares its work among
- * threads (see {@link dev.causal4j.compute.Compute}), though a background thread may compile what they call. What is
- * read and what is written must not overlap, unless a method says otherwise.
+ * The entry to all arithmetic: checks shapes, then calls the chosen kernels. Stateless and thread-safe. Each call runs
+ * on its caller's thread (see {@link dev.causal4j.compute.Compute} for sharing work). Inputs and outputs must not
+ * overlap, unless a method says otherwise.
  *
  * <p>The property {@value #PROPERTY} forces {@code scalar}, {@code vector128}, {@code vector256}, {@code vector512}, or
  * {@code vector} for the widest vectors of the machine, from the first call. If this JVM or machine does not have them,
@@ -73,9 +72,8 @@ public final class Kernels {
     }
 
     /**
-     * y[r][64 p + j] = sum over k of x[r][k] · code[p][k][j], as one chain of fused multiply-adds in the order of k that
-     * starts at +0, times the scale of output j if the format has scales. Every output of the panels is computed, padding
-     * too.
+     * y[r][64 p + j] = sum over k of x[r][k] · code[p][k][j], as one chain of fused multiply-adds in the order of k
+     * that starts at +0, times the scale of output j if the format has scales. Padding is computed too.
      *
      * @param x rows of {@code w.depth()} numbers
      * @param y as many rows, of {@code 64 * w.count()} numbers
@@ -216,8 +214,7 @@ public final class Kernels {
      * @param first position of the first query
      * @param scores scratch: as many rows, of {@code first + queries.count()} numbers rounded up to a multiple of 64
      * @param out as many rows, of {@code pages.headSize()} numbers
-     * @param weighting changes the weights before they are divided by their total, as dropout does; the total stays that
-     *     of the softmax
+     * @param weighting changes the weights before the division by their softmax total, as by dropout
      */
     public static void attention(Pages pages, Rows queries, int first, Rows scores, Rows out, Weighting weighting) {
         int headSize = pages.headSize();

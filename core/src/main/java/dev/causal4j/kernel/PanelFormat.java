@@ -5,13 +5,13 @@ import java.lang.foreign.MemorySegment;
 /**
  * The storage of a panel of 64 outputs; no other class knows a format's layout. Immutable.
  *
- * <p>A panel begins with the scales of its outputs, if the format has them: 64 f32 numbers. Then come the steps of k, each
- * with the codes of 64 outputs, so that the lanes of a vector are neighbouring outputs and a step is one read in order. A
- * weight is its code times its scale; an output is the chain over its codes, times its scale.
+ * <p>A panel begins with the scales of its outputs, if the format has them: 64 f32 numbers. Then come the steps of k,
+ * each with the codes of 64 outputs, so that the lanes of a vector are neighbouring outputs and a step is one read in
+ * order. A weight is its code times its scale; an output is the chain over its codes, times its scale.
  *
- * <p>A step of f32 is 64 floats. A step of bf16 is 32 words of 32 bits: word w holds output {@code w / 16 * 32 + w % 16} in
- * its low half and the output 16 further on in its high half, so that a shift and a mask widen a whole vector at any width.
- * A step of int8 is 16 words: word w holds outputs w, w + 16, w + 32 and w + 48, from its lowest byte up.
+ * <p>A step of f32 is 64 floats. A step of bf16 is 32 words of 32 bits: word w holds output {@code w / 16 * 32 + w %
+ * 16} in its low half and the output 16 further on in its high half, so that a shift and a mask widen a whole vector at
+ * any width. A step of int8 is 16 words: word w holds outputs w, w + 16, w + 32 and w + 48, from its lowest byte up.
  */
 public enum PanelFormat {
     /** IEEE binary32. */

@@ -12,8 +12,8 @@ interface Products {
     Tuning tuning();
 
     /**
-     * y[r][64 p + j] = sum over k of x[r][k] · code[p][k][j], one chain of fused multiply-adds in the order of k that starts
-     * at +0, times the output's scale if the format has scales.
+     * y[r][64 p + j] = sum over k of x[r][k] · code[p][k][j], one chain of fused multiply-adds in the order of k that
+     * starts at +0, times the output's scale if the format has scales.
      */
     void multiply(Panels w, RowTiles x, Rows y);
 

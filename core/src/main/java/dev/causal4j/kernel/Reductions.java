@@ -38,7 +38,8 @@ interface Reductions {
             float[] x, float[] dy, float[] dx, int offset, float[] gain, float epsilon, float[] moments, int at);
 
     /**
-     * out[i] = fma(p[t], v[t][i], out[i]) for t = 0, 1, ... count - 1, where v is f32 with rows of {@code out}'s length.
+     * out[i] = fma(p[t], v[t][i], out[i]) for t = 0, 1, ... count - 1, where v is f32 with rows of {@code out}'s
+     * length.
      */
     void addWeightedRows(
             float[] p, int pOffset, int count, MemorySegment v, long vOffset, float[] out, int outOffset, int n);

@@ -4,8 +4,8 @@ import dev.causal4j.compute.Rows;
 import java.lang.foreign.MemorySegment;
 
 /**
- * Matrix products in plain Java: the specification of {@link VectorProducts}. Each output is one chain of fused multiply-adds
- * in the order of k.
+ * Matrix products in plain Java: the specification of {@link VectorProducts}. Each output is one chain of fused
+ * multiply-adds in the order of k.
  */
 final class ScalarProducts implements Products {
     @Override
@@ -41,8 +41,8 @@ final class ScalarProducts implements Products {
     }
 
     /**
-     * The chains: sums[r][j] = fma(x[r][k], code[k][j], sums[r][j]) for k = 0, 1, ... The sums are floats kept as doubles,
-     * since C2 makes vectors of a loop over two arrays only if they are of two types.
+     * The chains: sums[r][j] = fma(x[r][k], code[k][j], sums[r][j]) for k = 0, 1, ... The sums are floats kept as
+     * doubles, since C2 makes vectors of a loop over two arrays only if they are of two types.
      */
     private static void addTo(double[] sums, Panels w, int panel, RowTiles x) {
         float[] codes = new float[Panels.WIDTH];

@@ -9,8 +9,8 @@ import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * The twin of {@link ScalarElementwise} on the Vector API: W numbers at once, W being 4, 8 or 16, and the specification for
- * those after them. Vectors live in locals only: in a field, an array or a lambda C2 would box them.
+ * The twin of {@link ScalarElementwise} on the Vector API: W numbers at once, W being 4, 8 or 16, and the specification
+ * for those after them. Vectors live in locals only: in a field, an array or a lambda C2 would box them.
  */
 final class VectorElementwise implements Elementwise {
     private static final VectorSpecies<Float> S = VectorWidth.floats();

@@ -12,13 +12,13 @@ import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * Matrix products on panels with W = 4, 8 or 16 lanes over outputs: chooses the loop of {@link VectorLoops}, which continues
- * the chains of outputs.
+ * Matrix products on panels with W = 4, 8 or 16 lanes over outputs: chooses the loop of {@link VectorLoops}, which
+ * continues the chains of outputs.
  *
- * <p>One row is limited by how fast weights are read: each format is widened in registers, and two or three groups of outputs
- * are read side by side. With 32 registers of 16 lanes that also serves two to eight rows. More rows, or fewer registers, are
- * limited by multiply-adds: a panel is widened to f32 once, into scratch that the second-level cache holds, and then serves
- * all tiles of rows.
+ * <p>One row is limited by how fast weights are read: each format is widened in registers, and two or three groups of
+ * outputs are read side by side. With 32 registers of 16 lanes that also serves two to eight rows. More rows, or fewer
+ * registers, are limited by multiply-adds: a panel is widened to f32 once, into scratch that the second-level cache
+ * holds, and then serves all tiles of rows.
  */
 final class VectorProducts implements Products {
     static final VectorSpecies<Float> S = VectorWidth.floats();

@@ -6,8 +6,8 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * Rows become columns, eight by eight numbers at once, in vectors of 256 bits whatever the machine has. Numbers are moved as
- * ints, so that no NaN changes.
+ * Rows become columns, eight by eight numbers at once, in vectors of 256 bits whatever the machine has. Numbers are
+ * moved as ints, so that no NaN changes.
  *
  * <p>Rows 1, then 2, then 4 apart are paired: the lower row gets the columns with that bit off from both, the upper row
  * those with it on.
@@ -26,7 +26,10 @@ final class VectorTransposition {
 
     private VectorTransposition() {}
 
-    /** Which lanes of a pair a row gets: in lane i those of the lower row if the bit of i is off, else those of the upper. */
+    /**
+     * Which lanes of a pair a row gets: in lane i those of the lower row if the bit of i is off, else those of the
+     * upper.
+     */
     private static IntVector lanes(int bit, int on) {
         int[] lanes = new int[W];
         for (int i = 0; i < W; i++) {

@@ -88,8 +88,8 @@ public final class Scorer {
      * tokens, the last what remains.
      *
      * @return one result for each request, in their order
-     * @throws InputException if a token is not in the vocabulary or a prefix is longer than the context; its index is that of
-     *     the request
+     * @throws InputException if a token is not in the vocabulary or a prefix is longer than the context; its index is
+     *     that of the request
      * @throws IllegalArgumentException if the stride is longer than the context
      * @throws NonFiniteException if a hidden vector or logit is not a number, naming the text, from 1, and the
      *     position
@@ -147,8 +147,8 @@ public final class Scorer {
      *
      * @param prompt at least one token; together with a choice at most one more than the context length
      * @param choices each at least one token
-     * @throws InputException if prompt or a choice is empty or too long, naming the choice, from 1, or a token is not in the
-     *     vocabulary
+     * @throws InputException if prompt or a choice is empty or too long, naming the choice, from 1, or a token is not
+     *     in the vocabulary
      * @throws NonFiniteException as {@link #score(List, ScoringOptions, ScoringListener)}
      * @throws CancellationException as there
      */

@@ -59,8 +59,8 @@ public final class ScoringOptions {
         private Builder() {}
 
         /**
-         * Tokens that each window after the first scores, 1 to the context length C; each has at least C + 1 - stride tokens
-         * of context. 0, the default, means half the context. Smaller strides give more context and cost more.
+         * Tokens that each window after the first scores, 1 to the context length C; each has at least C + 1 - stride
+         * tokens of context. 0, the default, means half the context. Smaller strides give more context and cost more.
          */
         public Builder stride(int tokens) {
             stride = tokens;

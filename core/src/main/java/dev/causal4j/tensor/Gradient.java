@@ -62,8 +62,8 @@ public final class Gradient {
     }
 
     /**
-     * The sum of the squares of all numbers, in double and in a fixed order: each output of a panel in the order of k, then
-     * the 64 outputs, then the panels.
+     * The sum of the squares of all numbers, in double and in a fixed order: each output of a panel in the order of k,
+     * then the 64 outputs, then the panels.
      */
     public double squaredNorm() {
         writeZeros();

@@ -186,9 +186,9 @@ public final class Matrix {
     }
 
     /**
-     * y[r][n] = sum over k of x[r][k] · w[n][k] (+ bias[n]), shared among {@link Compute}. The sum is one chain of fused
-     * multiply-adds in the order of k, then an int8 row's scale is applied, then the bias is added, whatever the number of
-     * rows and threads.
+     * y[r][n] = sum over k of x[r][k] · w[n][k] (+ bias[n]), shared among {@link Compute}. The sum is one chain of
+     * fused multiply-adds in the order of k, then an int8 row's scale is applied, then the bias is added, whatever the
+     * number of rows and threads.
      *
      * @param x rows of {@code cols()} numbers
      * @param bias {@code rows()} numbers, or null for none

@@ -49,8 +49,8 @@ public final class MutableMatrix {
     }
 
     /**
-     * Updates each number by its gradient and its moments, shared among {@link Compute}. Padding is updated too; it is 0
-     * everywhere, and must stay so.
+     * Updates each number by its gradient and its moments, shared among {@link Compute}. Padding is updated too; it is
+     * 0 everywhere, and must stay so.
      *
      * @throws IllegalArgumentException if the shapes differ
      */

@@ -29,8 +29,8 @@ public final class Operand {
     }
 
     /**
-     * How many rows to prepare at once, so that all parts of {@code rows} rows are about equal and their tiles are not too
-     * large: a multiple of a tile's rows.
+     * How many rows to prepare at once, so that all parts of {@code rows} rows are about equal and their tiles are not
+     * too large: a multiple of a tile's rows.
      */
     public static int most(int rows, int cols) {
         int fitting = Math.max(1, Kernels.tuning().tileBytes() / (4 * RowTiles.size(1, cols)));

@@ -130,8 +130,8 @@ public final class Documents {
      * @throws FormatException if a file is not UTF-8, naming the byte, or a line of JSONL is not what it should be,
      *     naming the line
      * @throws IOException if reading fails, or the visitor does
-     * @throws IllegalArgumentException if the visitor refuses a document; the message begins with the file, and the line
-     *     of JSONL
+     * @throws IllegalArgumentException if the visitor refuses a document; the message begins with the file, and the
+     *     line of JSONL
      */
     public void forEach(Visitor visitor, LongConsumer progress) throws IOException {
         long before = 0;

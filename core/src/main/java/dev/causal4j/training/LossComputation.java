@@ -18,8 +18,8 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * The loss of batches and its gradients, in parts of some sequences at a time. However a batch is cut, the gradients have
- * the same bits. Owns all memory that a step needs; belongs to one caller, not thread-safe.
+ * The loss of batches and its gradients, in parts of some sequences at a time. However a batch is cut, the gradients
+ * have the same bits. Owns all memory that a step needs; belongs to one caller, not thread-safe.
  */
 final class LossComputation {
     private final CausalLM model;
