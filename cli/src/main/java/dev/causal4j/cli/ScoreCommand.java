@@ -45,9 +45,8 @@ final class ScoreCommand implements Callable<Integer> {
     @Option(
             names = "--choices",
             paramLabel = "F",
-            description =
-                    "File with continuations of TEXT to rank, one a line, spaces included; - reads"
-                            + " standard input.")
+            description = "File with continuations of TEXT to rank, one a line, spaces included; - reads"
+                    + " standard input.")
     private @Nullable String choices;
 
     @Option(

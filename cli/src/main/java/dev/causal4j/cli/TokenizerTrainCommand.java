@@ -7,8 +7,8 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Set;
 import java.util.Locale;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -47,8 +47,8 @@ final class TokenizerTrainCommand implements Callable<Integer> {
     @Option(
             names = "--special-token",
             paramLabel = "TOKEN",
-            description = "A special token, with one of the last ids; may be repeated."
-                    + " Default: " + Tokenizer.END_OF_TEXT + ".")
+            description = "A special token, with one of the last ids; may be repeated." + " Default: "
+                    + Tokenizer.END_OF_TEXT + ".")
     private List<String> specialTokens = List.of(Tokenizer.END_OF_TEXT);
 
     @Option(

@@ -53,7 +53,9 @@ final class TrainCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init")
     private Path out;
 
-    @Option(names = "--resume", description = "Go on with the run in DIR from its last checkpoint, or start it if it has none yet.")
+    @Option(
+            names = "--resume",
+            description = "Go on with the run in DIR from its last checkpoint, or start it if it has none yet.")
     private boolean resume;
 
     @Option(names = "--overwrite", description = "Begin again in a folder that is not empty.")

@@ -193,7 +193,16 @@ final class VectorProducts implements Products {
         return switch (w.format()) {
             case F32 ->
                 VectorLoops.tileF32x8(
-                        w.data(), at + half * 128L, w.depth(), x.data(), start, y, 0, out, next + half * 16L * run, run);
+                        w.data(),
+                        at + half * 128L,
+                        w.depth(),
+                        x.data(),
+                        start,
+                        y,
+                        0,
+                        out,
+                        next + half * 16L * run,
+                        run);
             case BF16 ->
                 VectorLoops.tileBf16x8(
                         w.data(), at + half * 64L, w.depth(), x.data(), start, y, 0, out, next + half * 8L * run, run);

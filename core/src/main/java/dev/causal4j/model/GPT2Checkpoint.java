@@ -236,8 +236,7 @@ final class GPT2Checkpoint {
             @Override
             public float[] vector(ParameterSpec spec) {
                 return GPT2Checkpoint.this
-                        .vector(GPT2Parameters.layerName(spec)
-                                + (spec.name().endsWith(BIAS) ? BIAS : WEIGHT))
+                        .vector(GPT2Parameters.layerName(spec) + (spec.name().endsWith(BIAS) ? BIAS : WEIGHT))
                         .toArray();
             }
         });
