@@ -5,7 +5,6 @@ import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.model.CausalLM;
-import dev.causal4j.model.GPT2Shape;
 import java.util.ArrayList;
 import java.util.List;
 import org.openjdk.jmh.annotations.AuxCounters;
@@ -41,7 +40,7 @@ public class ModelBenchmark extends Protocol {
         public int contextLength;
 
         RandomGPT2 random() {
-            return new RandomGPT2(GPT2Shape.of(contextLength, hiddenSize, layers, heads), vocabularySize);
+            return new RandomGPT2(new GPT2Shape(contextLength, hiddenSize, layers, heads), vocabularySize);
         }
 
         int token(int position) {

@@ -1,6 +1,5 @@
 package dev.causal4j.benchmarks;
 
-import dev.causal4j.model.GPT2Shape;
 import java.util.Arrays;
 
 /**

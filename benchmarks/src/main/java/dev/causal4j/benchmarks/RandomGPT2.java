@@ -1,17 +1,18 @@
 package dev.causal4j.benchmarks;
 
-import dev.causal4j.decoder.Decoder;
+import dev.causal4j.FormatException;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.Parameters;
 import dev.causal4j.decoder.Role;
-import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.model.CausalLM;
-import dev.causal4j.model.GPT2Shape;
+import dev.causal4j.model.families.ModelConfig;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
+import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Iterator;
 import java.util.List;
 
 /**
@@ -29,7 +30,14 @@ record RandomGPT2(GPT2Shape shape, int vocabularySize) {
     }
 
     /** All matrices, each [out, in]. */
-    record Weights<T>(T embedding, T positions, List<Block<T>> blocks) {}
+    record Weights<T>(T embedding, T positions, List<Block<T>> blocks) {
+        /** In the order of the forward. */
+        List<T> inOrder() {
+            List<T> all = new ArrayList<>(List.of(embedding, positions));
+            blocks.forEach(block -> all.addAll(List.of(block.queryKeyValue, block.attentionOut, block.up, block.down)));
+            return all;
+        }
+    }
 
     /** Matrices of one block. */
     record Block<T>(T queryKeyValue, T attentionOut, T up, T down) {}
@@ -55,31 +63,39 @@ record RandomGPT2(GPT2Shape shape, int vocabularySize) {
     }
 
     CausalLM model(DType dtype) {
-        Weights<Matrix> weights =
-                weights((rows, cols, source) -> Matrix.of(Device.shared(), dtype, rows, cols, source));
-        Decoder decoder = Decoder.of(shape.decoder(), new Parameters() {
-            @Override
-            public Matrix matrix(ParameterSpec spec) {
-                if (spec.role() == Role.POSITIONS) {
-                    return weights.positions;
-                }
-                Block<Matrix> block = weights.blocks.get(spec.layer());
-                return switch (spec.role()) {
-                    case QUERY_KEY_VALUE -> block.queryKeyValue;
-                    case ATTENTION_OUT -> block.attentionOut;
-                    case UP -> block.up;
-                    default -> block.down;
-                };
-            }
+        Iterator<Matrix> matrices = weights(
+                        (rows, cols, source) -> Matrix.of(Device.shared(), dtype, rows, cols, source))
+                .inOrder()
+                .iterator();
+        return CausalLM.of(
+                "random",
+                config(),
+                new Parameters() {
+                    @Override
+                    public Matrix matrix(ParameterSpec spec) {
+                        return matrices.next();
+                    }
 
-            @Override
-            public float[] vector(ParameterSpec spec) {
-                float[] vector = new float[spec.rows()];
-                Arrays.fill(vector, spec.role() == Role.GAIN ? 1f : 0f);
-                return vector;
-            }
-        });
-        return new CausalLM(decoder, CausalLMHead.tied(weights.embedding));
+                    @Override
+                    public float[] vector(ParameterSpec spec) {
+                        float[] vector = new float[spec.rows()];
+                        Arrays.fill(vector, spec.role() == Role.GAIN ? 1 : 0);
+                        return vector;
+                    }
+                },
+                null);
+    }
+
+    private ModelConfig config() {
+        String json = """
+                {"model_type": "gpt2", "vocab_size": %d, "n_positions": %d, "n_embd": %d, "n_layer": %d, "n_head": %d}
+                """;
+        try {
+            return ModelConfig.parse(json.formatted(
+                    vocabularySize, shape.contextLength(), shape.hiddenSize(), shape.layers(), shape.heads()));
+        } catch (FormatException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     NaiveGPT2 naive() {

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Test;
 class LibTorchGPT2Test {
     @Test
     void prefillAndDecodeAgreeWithOurs() {
-        RandomGPT2 random = new RandomGPT2(GPT2Shape.of(20, 36, 2, 3), 131);
+        RandomGPT2 random = new RandomGPT2(new GPT2Shape(20, 36, 2, 3), 131);
         CausalLM ours = random.model(DType.F32);
         KVCache ourCache = ours.newCache();
         try (LibTorchGPT2 peer = new LibTorchGPT2(random);

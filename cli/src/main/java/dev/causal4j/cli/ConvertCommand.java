@@ -4,12 +4,12 @@ import dev.causal4j.austen.AustenModel;
 import dev.causal4j.format.WholeFolder;
 import dev.causal4j.model.Checkpoint;
 import dev.causal4j.model.Conversion;
+import dev.causal4j.model.LoadOptions;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
-import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
 import org.jspecify.annotations.Nullable;
@@ -67,7 +67,7 @@ final class ConvertCommand implements Callable<Integer> {
     private int convert(Path model) throws IOException {
         long start = System.nanoTime();
         try (Interruption interruption = new Interruption(MOST_SECONDS_TO_CANCEL)) {
-            Conversion.convert(model, options.dtype(), out, overwrite, (bytes, total) -> {
+            Conversion.convert(model, options.options(), out, overwrite, (bytes, total) -> {
                 if (interruption.requested()) {
                     throw new CancellationException(); // else an interrupted program would leave half a model
                 }
@@ -92,7 +92,7 @@ final class ConvertCommand implements Callable<Integer> {
     }
 
     private void print(Checkpoint converted, double seconds) throws IOException {
-        String dtype = converted.dtype(Optional.empty()).label();
+        String dtype = converted.dtype(LoadOptions.DEFAULT).label();
         long bytes = Files.size(out.resolve("model.safetensors"));
         PrintWriter to = spec.commandLine().getOut();
         if (options.json()) {
@@ -101,8 +101,8 @@ final class ConvertCommand implements Callable<Integer> {
                     Json.object()
                             .put("out", out.toString())
                             .put("dtype", dtype)
-                            .put("parameters", converted.parameters())
-                            .put("tied", converted.tied())
+                            .put("parameters", converted.config().parameters())
+                            .put("tied", converted.config().tied())
                             .put("bytes", bytes)
                             .put("seconds", seconds));
         } else {
@@ -110,7 +110,7 @@ final class ConvertCommand implements Callable<Integer> {
                     Locale.ROOT,
                     "%s: %,d parameters in %s, %,d bytes, %.1f seconds",
                     out,
-                    converted.parameters(),
+                    converted.config().parameters(),
                     dtype,
                     bytes,
                     seconds));

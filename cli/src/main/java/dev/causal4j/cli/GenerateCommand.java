@@ -151,7 +151,7 @@ final class GenerateCommand implements Callable<Integer> {
         // The native tokenizer is built by its first use; meanwhile the weights are loaded.
         CompletableFuture<int[]> encoded =
                 CompletableFuture.supplyAsync(() -> ids != null ? ids : encode(checkpoint, text));
-        CausalLM loaded = checkpoint.load(model.dtype());
+        CausalLM loaded = checkpoint.load(model.options());
         double loadSeconds = (System.nanoTime() - start) / 1e9;
 
         int[] promptIds = encoded.join();

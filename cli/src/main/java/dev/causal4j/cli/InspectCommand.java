@@ -1,8 +1,9 @@
 package dev.causal4j.cli;
 
+import dev.causal4j.decoder.BlockConfig;
+import dev.causal4j.decoder.FeedForwardConfig.Dense;
 import dev.causal4j.model.Checkpoint;
-import dev.causal4j.model.GPT2Config;
-import dev.causal4j.model.GPT2Shape;
+import dev.causal4j.model.families.ModelConfig;
 import dev.causal4j.tensor.DType;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -28,7 +29,7 @@ final class InspectCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         Checkpoint checkpoint = options.open();
-        ObjectNode facts = facts(checkpoint, checkpoint.dtype(options.dtype()));
+        ObjectNode facts = facts(checkpoint, checkpoint.dtype(options.options()));
         PrintWriter out = spec.commandLine().getOut();
         if (options.json()) {
             Json.print(out, facts);
@@ -41,20 +42,21 @@ final class InspectCommand implements Callable<Integer> {
     }
 
     private static ObjectNode facts(Checkpoint model, DType dtype) {
-        GPT2Config config = model.config();
-        GPT2Shape shape = config.shape();
+        ModelConfig config = model.config();
+        BlockConfig block = config.decoder().blocks().getFirst();
+        long saved = config.tied() ? config.embedding().size() : 0;
         ObjectNode facts = Json.object()
-                .put("architecture", "gpt2")
-                .put("parameters", model.parameters())
-                .put("tied", model.tied())
-                .put("parameters_saved_by_tying", model.parametersSavedByTying())
+                .put("architecture", config.family().type())
+                .put("parameters", config.parameters())
+                .put("tied", config.tied())
+                .put("parameters_saved_by_tying", saved)
                 .put("vocabulary_size", config.vocabularySize())
-                .put("context_length", shape.contextLength())
-                .put("hidden_size", shape.hiddenSize())
-                .put("layers", shape.layers())
-                .put("heads", shape.heads())
-                .put("head_size", shape.headSize())
-                .put("inner_size", shape.innerSize())
+                .put("context_length", config.decoder().contextLength())
+                .put("hidden_size", config.decoder().hiddenSize())
+                .put("layers", config.decoder().blocks().size())
+                .put("heads", block.attention().heads())
+                .put("head_size", block.attention().headSize())
+                .put("inner_size", ((Dense) block.feedForward()).innerSize())
                 .put("dtype", dtype.label())
                 .put("tokenizer", model.tokenizer().isPresent());
         if (config.bos().isPresent()) {

@@ -4,6 +4,7 @@ import dev.causal4j.austen.AustenModel;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
+import dev.causal4j.model.LoadOptions;
 import dev.causal4j.tensor.DType;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -54,13 +55,17 @@ final class ModelOptions {
 
     /** Sets the threads and loads the model. */
     CausalLM load() throws IOException {
-        return open().load(dtype());
+        return open().load(options());
     }
 
     /** Sets the threads and opens the model's files; its weights are not read. */
     Checkpoint open() throws IOException {
         useThreads();
         return model == null ? AustenModel.open() : Checkpoint.open(model);
+    }
+
+    LoadOptions options() {
+        return dtype == null ? LoadOptions.DEFAULT : LoadOptions.DEFAULT.withDtype(dtype);
     }
 
     /** Empty for the stored one. */

@@ -1,24 +1,25 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.decoder.Activations;
+import dev.causal4j.decoder.BlockConfig;
+import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.Dropout;
-import dev.causal4j.format.JsonConfig;
+import dev.causal4j.decoder.FeedForwardConfig.Dense;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
-import dev.causal4j.model.GPT2Config;
-import dev.causal4j.model.GPT2Shape;
+import dev.causal4j.model.families.ModelConfig;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tokenizer.Tokenizer;
 import dev.causal4j.training.Trainer;
 import dev.causal4j.training.TrainingOptions;
 import dev.causal4j.training.TrainingProgress;
 import dev.causal4j.training.TrainingResult;
+import dev.causal4j.training.TrainingScope;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
@@ -121,7 +122,9 @@ final class TrainCommand implements Callable<Integer> {
             long start = System.nanoTime();
             TrainingResult result = run(trainer, log, interruption);
             if (model.dtype().isPresent() && model.dtype().get() != DType.F32) {
-                CausalLM.load(out, DType.F32).save(out, model.dtype().get());
+                try (CausalLM best = CausalLM.load(out, DType.F32)) {
+                    best.save(out, model.dtype().get());
+                }
             }
             print(trainer, result, (System.nanoTime() - start) / 1e9);
         } catch (CancellationException e) {
@@ -149,7 +152,7 @@ final class TrainCommand implements Callable<Integer> {
     private TrainingOptions options() {
         return optimizer
                 .set(data.evaluates())
-                .trained(trained.trained())
+                .scope(trained.scope())
                 .dropout(Dropout.rates(dropout, dropout, dropout))
                 .keep(recompute ? Activations.Keep.INPUTS : Activations.Keep.BLOCKS)
                 .seed(seed)
@@ -178,64 +181,65 @@ final class TrainCommand implements Callable<Integer> {
             Trainer.discard(out);
         }
         TrainingOptions known = options.toBuilder().data(parts.identity()).build();
-        Trainer trainer = Trainer.start(source, parts.training(), parts.heldOut(), known, Optional.of(out));
+        Trainer trainer =
+                Trainer.start(source, parts.training(), parts.heldOut().orElse(null), known, out);
+        if (options.scope() instanceof TrainingScope.All) {
+            source.close(); // all of it was copied
+        }
         log.clear();
         return trainer;
     }
 
     private Trainer resumed(Checkpoint checkpoint, TrainingOptions options, Interruption interruption)
             throws IOException {
-        Optional<CausalLM> source = options.trained().addsToModel() ? Optional.of(source()) : Optional.empty();
+        CausalLM source = options.scope() instanceof TrainingScope.LowRank ? source() : null;
         requireSame(checkpoint.config());
         TrainingData.Parts parts =
                 data.parts(out, checkpoint.requireTokenizer(), checkpoint.config(), seed, interruption);
         TrainingOptions known = options.toBuilder().data(parts.identity()).build();
-        return Trainer.resume(out, source, parts.training(), parts.heldOut(), known);
+        return Trainer.resume(out, source, parts.training(), parts.heldOut().orElse(null), known);
     }
 
     /** A run that goes on is of the architecture it began with. */
-    private void requireSame(GPT2Config resumed) throws IOException {
-        GPT2Config named;
-        boolean tied;
+    private void requireSame(ModelConfig resumed) throws IOException {
+        ModelConfig named;
         if (config != null) {
-            named = GPT2Config.from(JsonConfig.read(config), config.toString());
-            tied = named.tied();
+            named = ModelConfig.read(config);
         } else if (model.folder().isPresent()) {
-            Checkpoint checkpoint = model.open();
-            named = checkpoint.config();
-            tied = checkpoint.tied(); // its weights may say otherwise than its configuration
+            try (Checkpoint checkpoint = model.open()) {
+                named = checkpoint.config();
+            }
         } else {
             return;
         }
-        if (!named.shape().equals(resumed.shape())
-                || named.vocabularySize() != resumed.vocabularySize()
-                || tied != resumed.tied()) {
-            throw new IOException(out + ": expected a run of the architecture that was named, " + describe(named, tied)
-                    + ", got " + describe(resumed, resumed.tied()) + "; resume with the options the run began with");
+        if (!named.sameArchitecture(resumed)) {
+            throw new IOException(out + ": expected a run of the architecture that was named, " + describe(named)
+                    + ", got " + describe(resumed) + "; resume with the options the run began with");
         }
     }
 
-    private static String describe(GPT2Config config, boolean tied) {
-        GPT2Shape shape = config.shape();
-        return shape.layers() + " layers of " + shape.hiddenSize() + " with " + shape.heads() + " heads, "
-                + shape.innerSize() + " inside and epsilon " + shape.layerNormEpsilon() + ", " + shape.contextLength()
+    private static String describe(ModelConfig config) {
+        DecoderConfig decoder = config.decoder();
+        BlockConfig block = decoder.blocks().getFirst();
+        return decoder.blocks().size() + " layers of " + decoder.hiddenSize() + " with "
+                + block.attention().heads() + " heads, " + ((Dense) block.feedForward()).innerSize()
+                + " inside and epsilon " + decoder.lastNorm().epsilon() + ", " + decoder.contextLength()
                 + " positions, " + config.vocabularySize() + " tokens, "
-                + (tied ? "tied" : "untied");
+                + (config.tied() ? "tied" : "untied");
     }
 
     private CausalLM source() throws IOException {
         if (config == null) {
-            return model.open().load(Optional.of(DType.F32));
+            return model.open().load(DType.F32);
         }
-        GPT2Config read = GPT2Config.from(JsonConfig.read(config), config.toString());
+        ModelConfig read = ModelConfig.read(config);
         Path folder = tokenizer != null
                 ? tokenizer
                 : Objects.requireNonNull(config.toAbsolutePath().getParent());
         Tokenizer own = Tokenizer.load(folder)
                 .orElseThrow(() -> new IOException(folder + ": expected tokenizer.json, or vocab.json and merges.txt,"
                         + " got neither; name a folder with --tokenizer"));
-        CausalLM made = CausalLM.create(TrainingData.withEnd(read, own), seed, DType.F32);
-        return new CausalLM(made.decoder(), made.head(), Optional.of(own), made.bos(), made.eos());
+        return CausalLM.create(TrainingData.withEnd(read, own), seed, DType.F32, own);
     }
 
     private TrainingResult run(Trainer trainer, TrainingLog log, Interruption interruption) throws IOException {

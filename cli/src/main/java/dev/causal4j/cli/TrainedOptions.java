@@ -1,6 +1,6 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.training.Trained;
+import dev.causal4j.training.TrainingScope;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
@@ -37,20 +37,20 @@ final class TrainedOptions {
      *
      * @throws IllegalArgumentException if a number is out of its range
      */
-    Trained trained() {
+    TrainingScope scope() {
         if (loraAlpha != null && (part == null || part.loraRank == null)) {
             throw new IllegalArgumentException("lora-alpha: expected --lora-rank with it, got none");
         }
         if (part == null) {
-            return new Trained.All();
+            return new TrainingScope.All();
         }
         if (part.headOnly) {
-            return new Trained.Head();
+            return new TrainingScope.Head();
         }
         if (part.lastLayers != null) {
-            return new Trained.LastLayers(part.lastLayers);
+            return new TrainingScope.LastLayers(part.lastLayers);
         }
         int rank = Objects.requireNonNull(part.loraRank);
-        return new Trained.LowRank(rank, loraAlpha == null ? 2.0 * rank : loraAlpha, true, true);
+        return new TrainingScope.LowRank(rank, loraAlpha == null ? 2.0 * rank : loraAlpha, true, true);
     }
 }

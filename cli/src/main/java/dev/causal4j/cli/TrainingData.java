@@ -1,6 +1,6 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.model.GPT2Config;
+import dev.causal4j.model.families.ModelConfig;
 import dev.causal4j.tokenizer.Tokenizer;
 import dev.causal4j.training.Documents;
 import dev.causal4j.training.Examples;
@@ -88,9 +88,9 @@ final class TrainingData {
      *
      * @param out the folder of the run, which has the tokens below it
      */
-    Parts parts(Path out, Tokenizer tokenizer, GPT2Config config, long seed, Interruption interruption)
+    Parts parts(Path out, Tokenizer tokenizer, ModelConfig config, long seed, Interruption interruption)
             throws IOException {
-        int positions = config.shape().contextLength();
+        int positions = config.decoder().contextLength();
         int length = contextLength == null ? positions : contextLength;
         if (length > positions) {
             throw new IllegalArgumentException(
@@ -148,17 +148,12 @@ final class TrainingData {
     }
 
     /** A configuration with the tokenizer's end of text where it names none. */
-    static GPT2Config withEnd(GPT2Config config, Tokenizer tokenizer) {
+    static ModelConfig withEnd(ModelConfig config, Tokenizer tokenizer) {
         OptionalInt end = endOfText(config.eos(), tokenizer);
         if (!config.eos().isEmpty() || end.isEmpty() || end.getAsInt() >= config.vocabularySize()) {
             return config;
         }
-        return new GPT2Config(
-                config.shape(),
-                config.vocabularySize(),
-                config.tied(),
-                config.bos().isPresent() ? config.bos() : end,
-                Set.of(end.getAsInt()));
+        return config.withSpecialIds(config.bos().isPresent() ? config.bos() : end, Set.of(end.getAsInt()));
     }
 
     private static OptionalInt endOfText(Set<Integer> eos, Tokenizer tokenizer) {

@@ -30,7 +30,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Optional;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
@@ -98,9 +97,9 @@ class ReadmeTest {
         Trainer trainer = Trainer.start(
                 model,
                 Examples.windows(split.training(), 64, 1),
-                Optional.of(Examples.inOrder(split.heldOut(), 64)),
+                Examples.inOrder(split.heldOut(), 64),
                 options,
-                Optional.empty()); // or the folder for checkpoints and the result
+                null); // or the folder for checkpoints and the result
         TrainingResult result = trainer.run(progress -> true); // false ends the run
         System.out.println(result.finish() + " " + result.bestStep());
         // example: end

@@ -2,6 +2,7 @@ package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Rows;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Gradients;
 import dev.causal4j.tensor.Matrix;
@@ -21,6 +22,11 @@ public record LowRank(Matrix down, Matrix up, float scale) {
             throw new IllegalArgumentException(
                     "low rank: expected two matrices of one rank, got " + down.rows() + " and " + up.cols());
         }
+    }
+
+    /** How many numbers it has. */
+    public long parameters() {
+        return down.parameters() + up.parameters();
     }
 
     void forward(Rows x, Rows y) {
@@ -72,14 +78,14 @@ public record LowRank(Matrix down, Matrix up, float scale) {
     }
 
     /** weight + scale · up · down, in f32: what makes the addition part of the layer. */
-    public Matrix merged(Matrix weight) {
+    public Matrix merged(Device device, Matrix weight) {
         int rank = down.rows();
         int cols = down.cols();
         float[] lows = new float[rank * cols];
         for (int j = 0; j < rank; j++) {
             down.row(j, lows, j * cols);
         }
-        return Matrix.of(weight.device(), DType.F32, weight.rows(), cols, (n, row) -> {
+        return Matrix.of(device, DType.F32, weight.rows(), cols, (n, row) -> {
             float[] coefficients = new float[rank];
             up.row(n, coefficients, 0);
             float[] sum = new float[cols];

@@ -3,6 +3,7 @@ package dev.causal4j.format;
 import static dev.causal4j.FormatException.quote;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.UnsupportedModelException;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -154,6 +155,30 @@ public final class JsonConfig {
             integers.add(integer(key, element, Integer.MIN_VALUE, Integer.MAX_VALUE));
         }
         return List.copyOf(integers);
+    }
+
+    /**
+     * Throws unless a value is right.
+     *
+     * @throws FormatException naming the key and its value
+     */
+    public void check(String key, boolean right, String expected) throws FormatException {
+        if (!right) {
+            throw wrong(key, expected, value(key));
+        }
+    }
+
+    /**
+     * Throws unless a value is supported.
+     *
+     * @throws UnsupportedModelException naming the key and its value
+     */
+    public void support(String key, boolean supported, String expected) throws UnsupportedModelException {
+        if (!supported) {
+            String got = JsonTree.describe(value(key));
+            throw new UnsupportedModelException(
+                    subject + ", key " + quote(key), expected, got, "this model is not supported");
+        }
     }
 
     private int integer(String key, @Nullable Object value, int min, int max) throws FormatException {

@@ -1,6 +1,7 @@
 package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
@@ -10,56 +11,63 @@ import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.Parameters;
 import dev.causal4j.head.CausalLMHead;
+import dev.causal4j.model.families.ModelConfig;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
+import dev.causal4j.tensor.Matrix;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.nio.file.Path;
-import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
-import java.util.function.Function;
-import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
  * A causal language model: decoder, head and, where there is one, a tokenizer. Immutable and thread-safe; many callers
  * share one.
  *
- * @param decoder hidden vectors to hidden vectors
- * @param head tokens to vectors, and hidden vectors to predictions
- * @param tokenizer empty for a model that takes token ids alone
- * @param bos the id an empty prompt starts from, if there is one
- * @param eos the ids that end a text
+ * <p>A model that was loaded or created owns the memory of its weights, outside Java's heap, until it is closed. It also
+ * gives its parameters, so that another model can be made from some of them.
  */
-public record CausalLM(
-        Decoder decoder, CausalLMHead head, Optional<Tokenizer> tokenizer, OptionalInt bos, Set<Integer> eos) {
-    /**
-     * Assembles a model from its parts.
-     *
-     * @throws IllegalArgumentException if head and decoder differ in hidden size, or the tokenizer or a special id goes
-     *     beyond the head's vocabulary
-     */
-    public CausalLM {
-        eos = Set.copyOf(eos);
-        int hiddenSize = decoder.config().hiddenSize();
-        if (head.hiddenSize() != hiddenSize) {
-            throw new IllegalArgumentException(
-                    "head: expected the decoder's hidden size " + hiddenSize + ", got " + head.hiddenSize());
+public final class CausalLM implements Parameters, AutoCloseable {
+    private final String name;
+    private final ModelConfig config;
+    private final Decoder decoder;
+    private final CausalLMHead head;
+    private final Optional<Tokenizer> tokenizer;
+    private final @Nullable Arena owned;
+
+    CausalLM(
+            String name,
+            ModelConfig config,
+            Parameters parameters,
+            @Nullable Tokenizer tokenizer,
+            @Nullable Arena owned) {
+        this.name = name;
+        this.config = config;
+        this.tokenizer = Optional.ofNullable(tokenizer);
+        this.owned = owned;
+        if (tokenizer != null && tokenizer.vocabularySize() > config.vocabularySize()) {
+            throw new IllegalArgumentException("tokenizer: expected at most the head's " + config.vocabularySize()
+                    + " entries, got " + tokenizer.vocabularySize());
         }
-        if (tokenizer.isPresent() && tokenizer.get().vocabularySize() > head.vocabularySize()) {
-            throw new IllegalArgumentException("tokenizer: expected at most the head's " + head.vocabularySize()
-                    + " entries, got " + tokenizer.get().vocabularySize());
-        }
-        if (bos.isPresent()) {
-            head.checkTokens(new int[] {bos.getAsInt()});
-        }
-        head.checkTokens(eos.stream().mapToInt(Integer::intValue).sorted().toArray());
+        Matrix embedding = checked(config.embedding(), parameters);
+        this.decoder = Decoder.of(config.decoder(), parameters);
+        this.head = config.tied()
+                ? CausalLMHead.tied(embedding)
+                : CausalLMHead.untied(embedding, checked(config.head(), parameters));
     }
 
-    /** A model that takes token ids alone and has no special ones. */
-    public CausalLM(Decoder decoder, CausalLMHead head) {
-        this(decoder, head, Optional.empty(), OptionalInt.empty(), Set.of());
+    private static Matrix checked(ParameterSpec spec, Parameters parameters) {
+        Matrix matrix = parameters.matrix(spec);
+        if (matrix.rows() != spec.rows() || matrix.cols() != spec.cols()) {
+            throw new IllegalArgumentException(spec.name() + ": expected [" + spec.rows() + ", " + spec.cols()
+                    + "], got [" + matrix.rows() + ", " + matrix.cols() + "]");
+        }
+        return matrix;
     }
 
     /**
@@ -70,7 +78,7 @@ public record CausalLM(
      * @throws IOException if reading fails
      */
     public static CausalLM load(Path folder) throws IOException {
-        return load(folder, Optional.empty());
+        return load(folder, LoadOptions.DEFAULT);
     }
 
     /**
@@ -78,68 +86,89 @@ public record CausalLM(
      * weights ({@link Conversion}) can only be had in the dtype they were converted to.
      */
     public static CausalLM load(Path folder, DType dtype) throws IOException {
-        return load(folder, Optional.of(dtype));
+        return load(folder, LoadOptions.DEFAULT.withDtype(dtype));
     }
 
-    private static CausalLM load(Path folder, Optional<DType> dtype) throws IOException {
-        return Checkpoint.open(folder).load(dtype);
+    /** The same with options. */
+    public static CausalLM load(Path folder, LoadOptions options) throws IOException {
+        try (Checkpoint checkpoint = Checkpoint.open(folder)) {
+            return checkpoint.load(options);
+        }
     }
 
     /**
      * A new model to train from scratch: weights from N(0, 0.02), projections back into the residual stream from
      * N(0, 0.02 / sqrt(2 layers)), biases 0, gains 1 (Radford et al. 2019). Equal seeds give equal bits.
      */
-    public static CausalLM create(GPT2Config config, long seed, DType dtype) {
-        return new GPT2Initializer(config, seed, dtype).model();
+    public static CausalLM create(ModelConfig config, long seed, DType dtype) {
+        return create(config, seed, dtype, null);
     }
 
-    /** Parameters; a tied embedding counts once. */
-    public long parameters() {
-        return namedParameters().stream().mapToLong(Parameter::size).sum();
+    /** The same with a tokenizer. */
+    public static CausalLM create(ModelConfig config, long seed, DType dtype, @Nullable Tokenizer tokenizer) {
+        Device device = Device.open(Compute.shared());
+        Parameters parameters = new InitialParameters(device, dtype, seed);
+        return owning(device.arena(), config.family().type(), config, parameters, tokenizer);
+    }
+
+    /** A model that closes the arena its parameters are about to be made in. */
+    static CausalLM owning(
+            Arena arena, String name, ModelConfig config, Parameters parameters, @Nullable Tokenizer tokenizer) {
+        try {
+            return new CausalLM(name, config, parameters, tokenizer, arena);
+        } catch (Throwable failure) {
+            arena.close();
+            throw failure;
+        }
     }
 
     /**
-     * Every parameter by its name, in the order of the forward pass; a tied matrix once. The one list that checkpoints,
-     * optimizer and counts are made from.
-     */
-    public List<Parameter> namedParameters() {
-        return GPT2Parameters.of(this);
-    }
-
-    /**
-     * The same model with other parameters of the same shapes. A tied matrix is asked for once and stays tied.
+     * A model of parameters that somebody else owns, for instance those of another model: closing it frees nothing, and it
+     * is used no longer than they live.
      *
-     * @param replacement called for each of {@link #namedParameters}, in that order
+     * @param parameters asked for each of {@link ModelConfig#specs} once, in that order
+     * @throws IllegalArgumentException if a parameter has another shape, or the tokenizer goes beyond the vocabulary
      */
-    public CausalLM withParameters(UnaryOperator<Parameter> replacement) {
-        return new GPT2Parameters(replacement).model(this);
+    public static CausalLM of(String name, ModelConfig config, Parameters parameters, @Nullable Tokenizer tokenizer) {
+        return new CausalLM(name, config, parameters, tokenizer, null);
+    }
+
+    /** The same model with other parameters of the same shapes; see {@link #of}. */
+    public CausalLM with(Parameters parameters) {
+        return of(name, config, parameters, tokenizer.orElse(null));
     }
 
     /**
-     * The same model with other adapters.
-     *
-     * @param adapters called with the weight of each linear layer; null for no adapter
-     */
-    public CausalLM withAdapters(Function<ParameterSpec, @Nullable LowRank> adapters) {
-        return with(GPT2Parameters.adapted(decoder, adapters));
-    }
-
-    /** The same function without adapters: the weights of their layers, in f32, are the sums. */
-    public CausalLM merged() {
-        return with(GPT2Parameters.merged(decoder));
-    }
-
-    private CausalLM with(Parameters parameters) {
-        return new CausalLM(Decoder.of(decoder.config(), parameters), head, tokenizer, bos, eos);
-    }
-
-    /**
-     * The same model for another vocabulary; see {@link CausalLMHead#withVocabularySize}.
+     * The same model without adapters for another vocabulary; see {@link CausalLMHead#withVocabularySize}. It shares the
+     * memory of this one.
      *
      * @throws IllegalArgumentException if the tokenizer or a special id goes beyond it
      */
     public CausalLM withVocabularySize(int size) {
-        return new CausalLM(decoder, head.withVocabularySize(size), tokenizer, bos, eos);
+        CausalLMHead resized = head.withVocabularySize(size);
+        ModelConfig other = config.withVocabularySize(size);
+        Parameters parameters = Parameters.of(
+                spec -> spec.equals(other.embedding())
+                        ? resized.embedding()
+                        : spec.equals(other.head()) ? resized.projection() : matrix(spec),
+                this::vector);
+        return of(name, other, parameters, tokenizer.orElse(null));
+    }
+
+    /** A copy in f32 with memory of its own; adapters become part of their layers. */
+    public CausalLM merged() {
+        Device device = Device.open(head.embedding().device().compute());
+        Parameters copies =
+                Parameters.of(spec -> merged(spec, device), spec -> vector(spec).clone());
+        return owning(device.arena(), name, config, copies, tokenizer.orElse(null));
+    }
+
+    private Matrix merged(ParameterSpec spec, Device device) {
+        Matrix matrix = matrix(spec);
+        LowRank adapter = adapter(spec);
+        return adapter == null
+                ? Matrix.of(device, DType.F32, spec.rows(), spec.cols(), (n, row) -> matrix.row(n, row, 0))
+                : adapter.merged(device, matrix);
     }
 
     /**
@@ -151,17 +180,76 @@ public record CausalLM(
      * @throws IOException if writing fails
      */
     public void save(Path folder, DType dtype) throws IOException {
-        GPT2Writing.write(merged(), folder, dtype);
+        HuggingFaceFolder.write(this, folder, dtype);
+    }
+
+    /** The name of the folder it was loaded from, or of its family. */
+    public String name() {
+        return name;
     }
 
     /** What its config.json says. */
-    public GPT2Config config() {
-        return new GPT2Config(GPT2Shape.of(decoder.config()), head.vocabularySize(), head.tied(), bos, eos);
+    public ModelConfig config() {
+        return config;
+    }
+
+    /** Hidden vectors to hidden vectors. */
+    public Decoder decoder() {
+        return decoder;
+    }
+
+    /** Tokens to vectors, and hidden vectors to predictions. */
+    public CausalLMHead head() {
+        return head;
+    }
+
+    /** Empty for a model that takes token ids alone. */
+    public Optional<Tokenizer> tokenizer() {
+        return tokenizer;
+    }
+
+    /** The id an empty prompt starts from, if there is one. */
+    public OptionalInt bos() {
+        return config.bos();
+    }
+
+    /** The ids that end a text. */
+    public Set<Integer> eos() {
+        return config.eos();
     }
 
     /** How weights are stored. */
     public DType dtype() {
         return head.embedding().dtype();
+    }
+
+    /** Parameters, those of adapters included; a tied embedding counts once. */
+    public long parameters() {
+        long adapters = config.specs().stream()
+                .map(this::adapter)
+                .filter(Objects::nonNull)
+                .mapToLong(LowRank::parameters)
+                .sum();
+        return config.parameters() + adapters;
+    }
+
+    @Override
+    public Matrix matrix(ParameterSpec spec) {
+        return switch (spec.role()) {
+            case EMBEDDING -> head.embedding();
+            case PROJECTION -> head.projection();
+            default -> decoder.matrix(spec);
+        };
+    }
+
+    @Override
+    public float[] vector(ParameterSpec spec) {
+        return decoder.vector(spec);
+    }
+
+    @Override
+    public @Nullable LowRank adapter(ParameterSpec weight) {
+        return decoder.adapter(weight);
     }
 
     /**
@@ -194,5 +282,13 @@ public record CausalLM(
     static Tokenizer require(Optional<Tokenizer> tokenizer) {
         return tokenizer.orElseThrow(() -> new IllegalStateException("tokenizer: expected tokenizer.json, or vocab.json"
                 + " and merges.txt, in the model's folder, got none; give token ids instead of text (--tokens)"));
+    }
+
+    /** Gives the memory of the weights back, after the last use of the model. */
+    @Override
+    public void close() {
+        if (owned != null && owned.scope().isAlive()) {
+            owned.close();
+        }
     }
 }

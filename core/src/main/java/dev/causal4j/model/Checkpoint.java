@@ -1,9 +1,12 @@
 package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.compute.Compute;
 import dev.causal4j.format.JsonConfig;
 import dev.causal4j.format.TensorStore;
+import dev.causal4j.model.families.ModelConfig;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.io.InterruptedIOException;
@@ -14,22 +17,26 @@ import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.concurrent.FutureTask;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The files of a model, opened and checked against each other: what the model is can be told without reading its weights.
- * Immutable and thread-safe.
+ * Thread-safe. It holds the mapped files until it is loaded or closed, whichever is first.
  */
-public final class Checkpoint {
+public final class Checkpoint implements AutoCloseable {
     static final String CONFIG = "config.json";
 
-    private final GPT2Config config;
-    private final GPT2Checkpoint weights;
+    private final String name;
+    private final StoredParameters weights;
     private final Optional<Tokenizer> tokenizer;
+    private final Arena files;
+    private boolean closed;
 
-    private Checkpoint(GPT2Config config, GPT2Checkpoint weights, Optional<Tokenizer> tokenizer) {
-        this.config = config;
+    private Checkpoint(String name, StoredParameters weights, @Nullable Tokenizer tokenizer, Arena files) {
+        this.name = name;
         this.weights = weights;
-        this.tokenizer = tokenizer;
+        this.tokenizer = Optional.ofNullable(tokenizer);
+        this.files = files;
     }
 
     /**
@@ -39,9 +46,10 @@ public final class Checkpoint {
      * @throws IOException if reading fails
      */
     public static Checkpoint open(Path folder) throws IOException {
+        String subject = folder.toString();
         if (!Files.isDirectory(folder)) {
             throw new FormatException(
-                    folder.toString(),
+                    subject,
                     "the folder of a model",
                     Files.exists(folder) ? "not a folder" : "no such folder",
                     "check the path");
@@ -49,15 +57,21 @@ public final class Checkpoint {
         // A vocabulary takes longer to read than all the rest.
         FutureTask<Optional<Tokenizer>> tokenizer = new FutureTask<>(() -> Tokenizer.load(folder));
         Thread.ofPlatform().name("causal4j-tokenizer").daemon().start(tokenizer);
-        GPT2Config config = config(folder.toString(), JsonConfig.read(folder.resolve(CONFIG)));
-        GPT2Checkpoint weights =
-                new GPT2Checkpoint(folder.toString(), TensorStore.open(folder, Arena.ofAuto()), config);
-        return of(folder.toString(), config, weights, await(tokenizer));
+        ModelConfig config = ModelConfig.read(folder.resolve(CONFIG));
+        Arena files = Device.open(Compute.shared()).arena();
+        try {
+            StoredParameters weights = new StoredParameters(subject, TensorStore.open(folder, files), config);
+            Path named = folder.toRealPath().getFileName();
+            return of(named == null ? subject : named.toString(), subject, weights, await(tokenizer), files);
+        } catch (Throwable failure) {
+            files.close();
+            throw failure;
+        }
     }
 
-    private static <T> T await(Future<T> future) throws IOException {
+    private static @Nullable Tokenizer await(Future<Optional<Tokenizer>> future) throws IOException {
         try {
-            return future.get();
+            return future.get().orElse(null);
         } catch (ExecutionException e) {
             switch (e.getCause()) {
                 case IOException failure -> throw failure;
@@ -74,41 +88,57 @@ public final class Checkpoint {
     /**
      * The same of what has been opened already, for instance from resources.
      *
-     * @param subject what messages call the model
+     * @param name of the model, also in messages
      */
-    public static Checkpoint of(String subject, JsonConfig config, TensorStore tensors, Optional<Tokenizer> tokenizer)
+    public static Checkpoint of(String name, JsonConfig config, TensorStore tensors, @Nullable Tokenizer tokenizer)
             throws FormatException {
-        GPT2Config gpt2 = config(subject, config);
-        return of(subject, gpt2, new GPT2Checkpoint(subject, tensors, gpt2), tokenizer);
-    }
-
-    private static GPT2Config config(String subject, JsonConfig json) throws FormatException {
-        return GPT2Config.from(json, subject + "/" + CONFIG);
+        StoredParameters weights = new StoredParameters(name, tensors, ModelConfig.of(config));
+        return of(name, name, weights, tokenizer, Device.open(Compute.shared()).arena());
     }
 
     private static Checkpoint of(
-            String subject, GPT2Config config, GPT2Checkpoint weights, Optional<Tokenizer> tokenizer)
+            String name, String subject, StoredParameters weights, @Nullable Tokenizer tokenizer, Arena files)
             throws FormatException {
-        if (tokenizer.isPresent() && tokenizer.get().vocabularySize() > config.vocabularySize()) {
+        int vocabularySize = weights.config().vocabularySize();
+        if (tokenizer != null && tokenizer.vocabularySize() > vocabularySize) {
             throw new FormatException(
                     subject,
-                    "a tokenizer of at most vocab_size = " + config.vocabularySize() + " entries",
-                    tokenizer.get().vocabularySize() + " entries",
+                    "a tokenizer of at most vocab_size = " + vocabularySize + " entries",
+                    tokenizer.vocabularySize() + " entries",
                     "tokenizer and weights do not belong together");
         }
-        return new Checkpoint(config, weights, tokenizer);
+        return new Checkpoint(name, weights, tokenizer, files);
+    }
+
+    /** Loads the model as it is stored. */
+    public CausalLM load() throws FormatException {
+        return load(LoadOptions.DEFAULT);
+    }
+
+    /** The same in a dtype of choice. */
+    public CausalLM load(DType dtype) throws FormatException {
+        return load(LoadOptions.DEFAULT.withDtype(dtype));
     }
 
     /**
-     * Loads the model.
+     * Loads the model, once: what is used where it is mapped belongs to the model then, and other files are closed.
      *
-     * @param dtype empty for the stored one
-     * @throws FormatException if the weights are converted ones of another dtype, or their scales are damaged
+     * @throws FormatException if the weights are converted ones of another dtype
      * @throws IllegalArgumentException if a weight to quantise is not finite
+     * @throws IllegalStateException if the checkpoint was loaded or closed before
      */
-    public CausalLM load(Optional<DType> dtype) throws FormatException {
-        DType chosen = dtype(dtype);
-        return new CausalLM(weights.decoder(chosen), weights.head(chosen), tokenizer, config.bos(), config.eos());
+    public synchronized CausalLM load(LoadOptions options) throws FormatException {
+        DType dtype = dtype(options);
+        if (closed) {
+            throw new IllegalStateException(name + ": expected an open checkpoint, got one that was loaded or closed");
+        }
+        try {
+            closed = weights.inPanels();
+            Device device = weights.inPanels() ? new Device(files, options.compute()) : Device.open(options.compute());
+            return CausalLM.owning(device.arena(), name, config(), weights.in(device, dtype), tokenizer.orElse(null));
+        } finally {
+            close();
+        }
     }
 
     /**
@@ -116,15 +146,13 @@ public final class Checkpoint {
      *
      * @throws FormatException if the weights are converted ones of another dtype
      */
-    public DType dtype(Optional<DType> wanted) throws FormatException {
-        DType chosen = wanted.orElse(weights.storedDType());
-        weights.check(chosen);
-        return chosen;
+    public DType dtype(LoadOptions options) throws FormatException {
+        return weights.dtype(options.dtype());
     }
 
-    /** What config.json says. Whether the weights are tied is for {@link #tied} to tell. */
-    public GPT2Config config() {
-        return config;
+    /** What config.json says; tied only if the weights are. */
+    public ModelConfig config() {
+        return weights.config();
     }
 
     /** Empty for a model that takes token ids alone. */
@@ -141,18 +169,12 @@ public final class Checkpoint {
         return CausalLM.require(tokenizer);
     }
 
-    /** Whether the head's projection is the embedding; see {@link dev.causal4j.head.CausalLMHead#tied}. */
-    public boolean tied() {
-        return weights.tied();
-    }
-
-    /** Parameters; a tied embedding counts once. */
-    public long parameters() {
-        return weights.parameters();
-    }
-
-    /** Parameters that tying saves; 0 for an untied head. */
-    public long parametersSavedByTying() {
-        return weights.tied() ? weights.embeddingParameters() : 0;
+    /** Unmaps the files, unless a model uses them. */
+    @Override
+    public synchronized void close() {
+        if (!closed) {
+            closed = true;
+            files.close();
+        }
     }
 }

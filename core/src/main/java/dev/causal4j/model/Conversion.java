@@ -1,15 +1,21 @@
 package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.WholeFolder;
+import dev.causal4j.model.families.Family;
+import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Matrix;
 import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -42,22 +48,27 @@ public final class Conversion {
     /**
      * Converts a model, whole or not at all.
      *
-     * @param dtype empty for the stored one
+     * @param options the dtype, without which it is the stored one, and threads
      * @param out a new or empty folder in one that exists
      * @param overwrite whether {@code out} may also be what an earlier conversion wrote
      * @throws FormatException if the model or {@code out} is not what it should be
      * @throws IOException if reading or writing fails
      */
-    public static void convert(Path model, Optional<DType> dtype, Path out, boolean overwrite, Progress progress)
+    public static void convert(Path model, LoadOptions options, Path out, boolean overwrite, Progress progress)
             throws IOException {
         Path target = out.toAbsolutePath().normalize();
         checkTarget(out, target, overwrite);
         if (Files.exists(model) && Files.exists(target) && Files.isSameFile(model, target)) {
             throw refused(out, "another folder than the model's", "the same", "choose another folder");
         }
-        CausalLM loaded = Checkpoint.open(model).load(dtype);
+        try (CausalLM loaded = CausalLM.load(model, options)) {
+            write(out, target, folder -> write(loaded, model, folder, progress));
+        }
+    }
+
+    private static void write(Path out, Path target, WholeFolder.Content content) throws IOException {
         try {
-            WholeFolder.write(target, folder -> write(loaded, model, folder, progress));
+            WholeFolder.write(target, content);
         } catch (FileSystemException e) {
             throw e; // names its file
         } catch (IOException e) {
@@ -109,7 +120,7 @@ public final class Conversion {
                 Files.copy(file, folder.resolve(name));
             }
         }
-        List<TensorView> tensors = GPT2Checkpoint.panels(model);
+        List<TensorView> tensors = tensors(model);
         long total =
                 tensors.stream().mapToLong(tensor -> tensor.data().byteSize()).sum();
         SafeTensors.writeAligned(
@@ -117,5 +128,25 @@ public final class Conversion {
                 tensors,
                 new PanelLayout(model.dtype()).metadata(),
                 bytes -> progress.written(bytes, total));
+    }
+
+    private static List<TensorView> tensors(CausalLM model) {
+        Family family = model.config().family();
+        List<TensorView> tensors = new ArrayList<>();
+        for (ParameterSpec spec : model.config().specs()) {
+            String name = family.origin(spec, family.roots().getFirst()).name();
+            if (spec.role().isVector()) {
+                tensors.add(vector(name, model.vector(spec)));
+                continue;
+            }
+            Matrix matrix = model.matrix(spec);
+            Origin panels = PanelLayout.origin(name, matrix.dtype());
+            tensors.add(new TensorView(panels.name(), matrix.dtype(), panels.shape(spec), matrix.panelData()));
+        }
+        return tensors;
+    }
+
+    private static TensorView vector(String name, float[] numbers) {
+        return new TensorView(name, DType.F32, List.of((long) numbers.length), MemorySegment.ofArray(numbers));
     }
 }

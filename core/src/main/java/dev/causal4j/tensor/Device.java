@@ -14,4 +14,10 @@ public record Device(Arena arena, Compute compute) {
     public static Device shared() {
         return new Device(Arena.ofAuto(), Compute.shared());
     }
+
+    /** Memory of its own: the caller closes the arena after the last use of its matrices. */
+    @SuppressWarnings("MustBeClosedChecker")
+    public static Device open(Compute compute) {
+        return new Device(Arena.ofShared(), compute);
+    }
 }

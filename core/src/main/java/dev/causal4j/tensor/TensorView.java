@@ -128,7 +128,7 @@ public record TensorView(String name, DType dtype, List<Long> shape, MemorySegme
      */
     public float[] toArray() {
         if (elements() > Integer.MAX_VALUE - 8) {
-            throw new IllegalArgumentException(name + ": expected at most 2^31 numbers, got " + elements());
+            throw new IllegalArgumentException(name + ": expected at most 2,147,483,639 numbers, got " + elements());
         }
         float[] numbers = new float[(int) elements()];
         copyTo(0, numbers, 0, numbers.length);

@@ -54,8 +54,7 @@ final class LossComputation {
      */
     double addGradients(TrainingBatch batch, Dropout rates, long seed, long step) {
         int targets = batch.targetCount();
-        LossOptions options =
-                LossOptions.DEFAULT.withDenominator(Math.max(1, targets));
+        LossOptions options = LossOptions.DEFAULT.withDenominator(Math.max(1, targets));
         double sum = 0;
         for (int from = 0; from < batch.sequences(); from += partSize) {
             Part part = part(batch, from);

@@ -1,59 +1,135 @@
 package dev.causal4j.training;
 
+import dev.causal4j.decoder.LowRank;
+import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.decoder.Parameters;
 import dev.causal4j.kernel.AdamWStep;
+import dev.causal4j.kernel.CounterRandom;
 import dev.causal4j.model.CausalLM;
-import dev.causal4j.model.Parameter;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Gradients;
+import dev.causal4j.tensor.Matrix;
 import dev.causal4j.tensor.MutableMatrix;
+import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A model that belongs to a trainer: what is trained of it is an f32 copy, what is frozen is shared with the model it came
- * from. Belongs to one caller; not thread-safe.
+ * from. Owns the memory of the copies, gradients and moments. Belongs to one caller; not thread-safe.
  */
-final class TrainableModel {
+final class TrainableModel implements AutoCloseable {
+    private static final long FIRST_ADAPTER_STREAM = 0x6c6f7261_00000000L; // "lora"
+
+    private final CausalLM source;
+    private final boolean ownsSource;
+    private final TrainingScope scope;
+    private final Arena arena = Arena.ofShared();
+    private final Device device;
+    private final Gradients gradients;
     private final CausalLM model;
-    private final Device device = Device.shared();
-    private final Gradients gradients = new Gradients(device);
     private final List<Supplier<TrainedParameter>> tracked = new ArrayList<>();
     private final List<TrainedParameter> parameters = new ArrayList<>(); // empty until they are asked for
     private long trainedParameters;
 
-    TrainableModel(CausalLM source, Trained trained, long seed) {
+    /** @param ownsSource whether the source is closed with this, or at once if nothing of it is shared */
+    TrainableModel(CausalLM source, boolean ownsSource, TrainingScope scope, long seed) {
         if (source.dtype() == DType.INT8) {
             throw new IllegalArgumentException("training: expected a model in f32 or bf16, got int8; load it in f32");
         }
-        int layers = source.decoder().config().blocks().size();
-        boolean tied = source.head().tied();
-        model = trained.prepare(source, seed)
-                .withParameters(parameter -> trained.includes(parameter, layers, tied) ? track(parameter) : parameter);
+        this.source = source;
+        this.ownsSource = ownsSource;
+        this.scope = scope;
+        this.device = new Device(arena, source.head().embedding().device().compute());
+        this.gradients = new Gradients(device);
+        this.model = source.with(new Copies(seed));
         if (tracked.isEmpty()) {
             throw new IllegalArgumentException("training: expected parameters to train, got none");
         }
+        if (ownsSource && scope instanceof TrainingScope.All) {
+            source.close();
+        }
     }
 
-    private Parameter track(Parameter parameter) {
-        trainedParameters += parameter.size();
-        return switch (parameter) {
-            case Parameter.OfMatrix m -> {
-                MutableMatrix copy = MutableMatrix.copyOf(device, m.matrix());
-                Parameter.OfMatrix mine = m.with(copy.matrix());
-                Gradient gradient = gradients.track(copy.matrix());
-                tracked.add(() -> TrainedParameter.OfMatrix.of(device, mine, copy, gradient));
-                yield mine;
+    /** What is trained is copied and tracked, what is not comes from the source. */
+    private final class Copies implements Parameters {
+        private final long seed;
+        private long adapterStream = FIRST_ADAPTER_STREAM;
+
+        Copies(long seed) {
+            this.seed = seed;
+        }
+
+        private boolean isTrained(ParameterSpec spec) {
+            return scope.includes(spec, source.config());
+        }
+
+        @Override
+        public Matrix matrix(ParameterSpec spec) {
+            Matrix matrix = source.matrix(spec);
+            return isTrained(spec) ? track(name(spec), false, MutableMatrix.copyOf(device, matrix)) : matrix;
+        }
+
+        @Override
+        public float[] vector(ParameterSpec spec) {
+            float[] vector = source.vector(spec);
+            if (!isTrained(spec)) {
+                return vector;
             }
-            case Parameter.OfVector v -> {
-                Parameter.OfVector mine = v.with(v.numbers().clone());
-                float[] gradient = gradients.track(mine.numbers());
-                tracked.add(() -> TrainedParameter.OfVector.of(mine, gradient));
-                yield mine;
-            }
-        };
+            float[] copy = vector.clone();
+            float[] gradient = gradients.track(copy);
+            trainedParameters += copy.length;
+            tracked.add(() -> new TrainedParameter.OfVector(
+                    name(spec), copy, gradient, new float[copy.length], new float[copy.length]));
+            return copy;
+        }
+
+        @Override
+        public @Nullable LowRank adapter(ParameterSpec weight) {
+            long stream = adapterStream++;
+            return scope instanceof TrainingScope.LowRank lowRank && lowRank.adapts(weight)
+                    ? begin(lowRank, weight, stream)
+                    : source.adapter(weight);
+        }
+
+        /** With the names of PEFT, Hugging Face's library for adapters. */
+        private LowRank begin(TrainingScope.LowRank lowRank, ParameterSpec weight, long stream) {
+            int cols = weight.cols();
+            double bound = 1 / Math.sqrt(cols);
+            String name = name(weight).replaceFirst("\\.weight$", "");
+            MutableMatrix down = MutableMatrix.of(device, lowRank.rank(), cols, (n, row) -> {
+                for (int k = 0; k < cols; k++) {
+                    row[k] = (float) (bound * (2 * CounterRandom.uniform(seed, (long) n * cols + k, stream) - 1));
+                }
+            });
+            MutableMatrix up = MutableMatrix.zeros(device, weight.rows(), lowRank.rank());
+            return new LowRank(
+                    track(name + ".lora_A.weight", true, down), track(name + ".lora_B.weight", true, up), (float)
+                            (lowRank.alpha() / lowRank.rank()));
+        }
+
+        private Matrix track(String name, boolean adapter, MutableMatrix copy) {
+            Matrix matrix = copy.matrix();
+            Gradient gradient = gradients.track(matrix);
+            trainedParameters += matrix.parameters();
+            tracked.add(() -> new TrainedParameter.OfMatrix(
+                    name,
+                    adapter,
+                    copy,
+                    gradient,
+                    MutableMatrix.zeros(device, matrix.rows(), matrix.cols()),
+                    MutableMatrix.zeros(device, matrix.rows(), matrix.cols())));
+            return matrix;
+        }
+    }
+
+    /** What checkpoints call a parameter. */
+    private String name(ParameterSpec spec) {
+        return source.config().family().origin(spec, "").name();
     }
 
     CausalLM model() {
@@ -64,16 +140,10 @@ final class TrainableModel {
         return gradients;
     }
 
-    /**
-     * What is trained, with its moments. They are made when they are first asked for, after the memory of the model that was
-     * copied is given back if nobody holds that one any more: it lies outside Java's heap, whose collector sees no need.
-     */
+    /** What is trained, with its moments. They are made when they are first asked for: until then the source may be closed. */
     List<TrainedParameter> parameters() {
-        if (parameters.isEmpty()) {
-            System.gc();
-            tracked.forEach(made -> parameters.add(made.get()));
-            tracked.clear();
-        }
+        tracked.forEach(made -> parameters.add(made.get()));
+        tracked.clear();
         return parameters;
     }
 
@@ -101,12 +171,16 @@ final class TrainableModel {
         AdamWStep decaying = adamW.step(step, rate, gradientScale, true);
         AdamWStep plain = adamW.step(step, rate, gradientScale, false);
         for (TrainedParameter parameter : parameters()) {
-            parameter.update(
-                    switch (parameter.parameter().kind()) {
-                        case EMBEDDING, MATRIX, ADAPTER -> decaying;
-                        case GAIN, BIAS -> plain;
-                    });
+            parameter.update(parameter instanceof TrainedParameter.OfMatrix ? decaying : plain);
         }
         gradients.clear();
+    }
+
+    @Override
+    public void close() {
+        arena.close();
+        if (ownsSource) {
+            source.close();
+        }
     }
 }

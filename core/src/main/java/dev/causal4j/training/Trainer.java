@@ -6,7 +6,7 @@ import dev.causal4j.model.Checkpoint;
 import java.io.IOException;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.file.Path;
-import java.util.Optional;
+import java.util.Objects;
 import java.util.OptionalDouble;
 import org.jspecify.annotations.Nullable;
 
@@ -14,9 +14,9 @@ import org.jspecify.annotations.Nullable;
  * Trains a causal language model. Belongs to one caller; not thread-safe, though its arithmetic runs on all threads.
  *
  * <p>A run is a function of model, examples and options: equal ones give equal bits for every number of threads, also
- * when interrupted and resumed. The given model never changes.
+ * when interrupted and resumed. The given model never changes. Owns the memory of what it trains until it is closed.
  */
-public final class Trainer {
+public final class Trainer implements AutoCloseable {
     private final TrainableModel trainable;
     private final LossComputation computation;
     private final Examples training;
@@ -53,35 +53,41 @@ public final class Trainer {
                 options.keep());
     }
 
+    /** Starts a run without evaluation and without files. */
+    public static Trainer start(CausalLM model, Examples training, TrainingOptions options) throws IOException {
+        return start(model, training, null, options, null);
+    }
+
     /**
      * Starts a run.
      *
-     * @param model the initial model, in any dtype; trained parameters are copied to f32, the rest shared
-     * @param heldOut what is evaluated, without end but one epoch of it is taken; empty if nothing is
-     * @param output the folder for checkpoints and the result; empty to write none
+     * @param model the initial model, in f32 or bf16; trained parameters are copied to f32, the rest shared: unless
+     *     everything is trained, the model must stay open until the trainer is closed
+     * @param heldOut what is evaluated, without end but one epoch of it is taken; null if nothing is
+     * @param output the folder for checkpoints and the result; null to write none
      * @throws FormatException if there is a run in that folder already
      * @throws IllegalArgumentException if the options need examples that are held out and there are none
      */
     public static Trainer start(
             CausalLM model,
             Examples training,
-            Optional<Examples> heldOut,
+            @Nullable Examples heldOut,
             TrainingOptions options,
-            Optional<Path> output)
+            @Nullable Path output)
             throws IOException {
-        TrainingCheckpoints checkpoints = output.map(TrainingCheckpoints::new).orElse(null);
+        TrainingCheckpoints checkpoints = output == null ? null : new TrainingCheckpoints(output);
         if (checkpoints != null && checkpoints.any()) {
             throw new FormatException(
-                    output.get().toString(),
+                    String.valueOf(output),
                     "a folder without checkpoints",
                     "a run in it",
                     "resume it, or choose another folder");
         }
         return new Trainer(
-                new TrainableModel(model, options.trained(), options.seed()),
+                new TrainableModel(model, false, options.scope(), options.seed()),
                 TrainingState.start(options),
                 training,
-                heldOut.orElse(null),
+                heldOut,
                 options,
                 checkpoints);
     }
@@ -90,25 +96,25 @@ public final class Trainer {
      * Resumes a run from the last checkpoint in its folder. With the same examples and options it gives the bits of an
      * uninterrupted run.
      *
-     * @param model what the run began from, where the options train additions to it ({@link Trained.LowRank}); otherwise
-     *     it is not needed, since the checkpoint has all weights
+     * @param model what the run began from, needed where the options train additions to it
+     *     ({@link TrainingScope.LowRank}); otherwise null, since the checkpoint has all weights
      * @throws FormatException if there is no checkpoint, it is damaged, or its seed, batch size, data or what is
      *     trained differ from the options'
-     * @throws IllegalArgumentException if the model is needed and empty
+     * @throws IllegalArgumentException if the model is needed and null
      */
     public static Trainer resume(
             Path output,
-            Optional<CausalLM> model,
+            @Nullable CausalLM model,
             Examples training,
-            Optional<Examples> heldOut,
+            @Nullable Examples heldOut,
             TrainingOptions options)
             throws IOException {
         TrainingCheckpoints checkpoints = new TrainingCheckpoints(output);
-        TrainingCheckpoints.Loaded loaded = checkpoints.load();
-        TrainingState last = loaded.state();
+        TrainingCheckpoints.Loaded checkpoint = checkpoints.load();
+        TrainingState last = checkpoint.state();
         check(output, "a seed of ", last.seed(), options.seed());
         check(output, "a batch size of ", last.batchSize(), options.batchSize());
-        check(output, "to train ", last.trained(), options.trained().toString());
+        check(output, "to train ", last.trained(), options.scope().identity());
         if (!last.data().equals(options.data())) {
             throw new FormatException(
                     output.toString(),
@@ -116,20 +122,24 @@ public final class Trainer {
                     "other data",
                     "resume with the options the run began with");
         }
-        CausalLM source;
-        if (options.trained().addsToModel()) {
-            source = model.orElseThrow(() -> new IllegalArgumentException(
-                    "model: expected the one the run began from, got none; the checkpoint has only its sum with what"
-                            + " is added"));
-        } else {
-            source = loaded.model();
+        boolean adapts = options.scope() instanceof TrainingScope.LowRank;
+        if (adapts && model == null) {
+            throw new IllegalArgumentException(
+                    "model: expected the one the run began from, got none; the checkpoint has"
+                            + " only its sum with what is added");
         }
-        TrainableModel trainable = new TrainableModel(source, options.trained(), options.seed());
-        loaded.restore(trainable);
-        if (options.trained().addsToModel()) {
-            loaded.requireSum(trainable.model());
+        CausalLM source = adapts ? Objects.requireNonNull(model) : checkpoint.model();
+        TrainableModel trainable = new TrainableModel(source, !adapts, options.scope(), options.seed());
+        try {
+            checkpoint.restore(trainable);
+            if (adapts) {
+                checkpoint.requireSum(trainable.model());
+            }
+            return new Trainer(trainable, last, training, heldOut, options, checkpoints);
+        } catch (Throwable failure) {
+            trainable.close();
+            throw failure;
         }
-        return new Trainer(trainable, loaded.state(), training, heldOut.orElse(null), options, checkpoints);
     }
 
     /**
@@ -158,7 +168,10 @@ public final class Trainer {
         }
     }
 
-    /** The current model. Its numbers change while this trainer runs. */
+    /**
+     * The model as it is now. While this trainer runs, its numbers change; {@link CausalLM#merged} is a copy that outlives
+     * the trainer.
+     */
     public CausalLM model() {
         return trainable.model();
     }
@@ -197,6 +210,12 @@ public final class Trainer {
             Thread.currentThread().interrupt();
         }
         return new TrainingResult(state.step(), finish, state.validationLoss(), state.stepToPublish());
+    }
+
+    /** Gives the memory of the trained parameters back; {@link #model} is not used afterwards. */
+    @Override
+    public void close() {
+        trainable.close();
     }
 
     private boolean exhausted() {

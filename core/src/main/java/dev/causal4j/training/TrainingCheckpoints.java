@@ -1,12 +1,12 @@
 package dev.causal4j.training;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.format.JsonConfig;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.WholeFile;
 import dev.causal4j.format.WholeFolder;
 import dev.causal4j.model.CausalLM;
-import dev.causal4j.model.Parameter;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
@@ -99,28 +99,28 @@ final class TrainingCheckpoints {
 
         /** Throws unless a model is, adapters included, the one that was saved; a row of each matrix tells. */
         void requireSum(CausalLM model) throws IOException {
-            List<Parameter> saved = model().namedParameters();
-            List<Parameter> sums = model.merged().namedParameters();
-            for (int i = 0; i < saved.size(); i++) {
-                if (!Arrays.equals(firstRow(saved.get(i)), firstRow(sums.get(i)))) {
-                    throw new FormatException(
-                            folder + ", " + saved.get(i).name(),
-                            "the sum of the model the run began from and what was added",
-                            "the sum with another model",
-                            "resume with that model");
+            try (CausalLM saved = model();
+                    CausalLM sum = model.merged()) {
+                for (ParameterSpec spec : sum.config().specs()) {
+                    if (!Arrays.equals(firstRow(saved, spec), firstRow(sum, spec))) {
+                        throw new FormatException(
+                                folder + ", "
+                                        + sum.config().family().origin(spec, "").name(),
+                                "the sum of the model the run began from and what was added",
+                                "the sum with another model",
+                                "resume with that model");
+                    }
                 }
             }
         }
 
-        private static float[] firstRow(Parameter parameter) {
-            return switch (parameter) {
-                case Parameter.OfVector v -> v.numbers();
-                case Parameter.OfMatrix m -> {
-                    float[] row = new float[m.matrix().cols()];
-                    m.matrix().row(0, row, 0);
-                    yield row;
-                }
-            };
+        private static float[] firstRow(CausalLM model, ParameterSpec spec) {
+            if (spec.role().isVector()) {
+                return model.vector(spec);
+            }
+            float[] row = new float[spec.cols()];
+            model.matrix(spec).row(0, row, 0);
+            return row;
         }
 
         /** Gives what is trained its moments, and adapters their numbers. */

@@ -6,48 +6,21 @@ import dev.causal4j.decoder.Dropout;
 /**
  * Options of training. Immutable; made by {@link #builder()}, whose defaults are 1,000 steps of 8 sequences at a rate
  * of 1e-4, clipped to 1, without dropout or evaluation, with a checkpoint every 100 steps.
- *
- * @param steps optimizer steps in all
- * @param batchSize sequences of a step
- * @param microBatchSize sequences computed at once; bounds memory and changes no bit
- * @param learningRate over the steps
- * @param adamW the optimizer
- * @param clipNorm largest norm of all gradients together; 0 for no clipping
- * @param dropout the three rates
- * @param seed seed of dropout; {@link Examples} have their own
- * @param evaluationInterval steps between evaluations; 0 for none
- * @param checkpointInterval steps between checkpoints; 0 for one at the end only
- * @param patience evaluations without improvement before training stops; 0 for never
- * @param trained which parameters are trained
- * @param keep which activations a forward keeps for its backward
- * @param data name of the data: a run resumes only with an equal name; empty for no check
  */
-public record TrainingOptions(
-        long steps,
-        int batchSize,
-        int microBatchSize,
-        LearningRate learningRate,
-        AdamW adamW,
-        double clipNorm,
-        Dropout dropout,
-        long seed,
-        long evaluationInterval,
-        long checkpointInterval,
-        int patience,
-        Trained trained,
-        Activations.Keep keep,
-        String data) {
-    /** @throws IllegalArgumentException if a number is out of its range */
-    public TrainingOptions {
-        atLeast("training steps", 1, steps);
-        atLeast("batch size", 1, batchSize);
-        atLeast("micro-batch size", 1, microBatchSize);
-        atLeast("evaluation interval", 0, evaluationInterval);
-        atLeast("checkpoint interval", 0, checkpointInterval);
-        atLeast("patience", 0, patience);
-        if (!(clipNorm >= 0) || Double.isInfinite(clipNorm)) {
+public final class TrainingOptions {
+    private final Builder set; // never changes
+
+    private TrainingOptions(Builder set) {
+        this.set = set;
+        atLeast("training steps", 1, set.steps);
+        atLeast("batch size", 1, set.batchSize);
+        atLeast("micro-batch size", 1, set.microBatchSize);
+        atLeast("evaluation interval", 0, set.evaluationInterval);
+        atLeast("checkpoint interval", 0, set.checkpointInterval);
+        atLeast("patience", 0, set.patience);
+        if (!(set.clipNorm >= 0) || Double.isInfinite(set.clipNorm)) {
             throw new IllegalArgumentException(
-                    "norm to clip to: expected a finite number of at least 0, got " + clipNorm);
+                    "norm to clip to: expected a finite number of at least 0, got " + set.clipNorm);
         }
     }
 
@@ -63,26 +36,81 @@ public record TrainingOptions(
 
     /** A builder that starts from these options. */
     public Builder toBuilder() {
-        Builder builder = new Builder();
-        builder.steps = steps;
-        builder.batchSize = batchSize;
-        builder.microBatchSize = microBatchSize;
-        builder.learningRate = learningRate;
-        builder.adamW = adamW;
-        builder.clipNorm = clipNorm;
-        builder.dropout = dropout;
-        builder.seed = seed;
-        builder.evaluationInterval = evaluationInterval;
-        builder.checkpointInterval = checkpointInterval;
-        builder.patience = patience;
-        builder.trained = trained;
-        builder.keep = keep;
-        builder.data = data;
-        return builder;
+        return set.copy();
     }
 
-    /** Collects options; its methods are named as the components of {@link TrainingOptions}. Not thread-safe. */
-    public static final class Builder {
+    /** Optimizer steps in all. */
+    public long steps() {
+        return set.steps;
+    }
+
+    /** Sequences of a step. */
+    public int batchSize() {
+        return set.batchSize;
+    }
+
+    /** Sequences computed at once; bounds memory and changes no bit. */
+    public int microBatchSize() {
+        return set.microBatchSize;
+    }
+
+    /** The learning rate over the steps. */
+    public LearningRate learningRate() {
+        return set.learningRate;
+    }
+
+    /** The optimizer. */
+    public AdamW adamW() {
+        return set.adamW;
+    }
+
+    /** Largest norm of all gradients together; 0 for no clipping. */
+    public double clipNorm() {
+        return set.clipNorm;
+    }
+
+    /** The three rates. */
+    public Dropout dropout() {
+        return set.dropout;
+    }
+
+    /** Seed of dropout; {@link Examples} have their own. */
+    public long seed() {
+        return set.seed;
+    }
+
+    /** Steps between evaluations; 0 for none. */
+    public long evaluationInterval() {
+        return set.evaluationInterval;
+    }
+
+    /** Steps between checkpoints; 0 for one at the end only. */
+    public long checkpointInterval() {
+        return set.checkpointInterval;
+    }
+
+    /** Evaluations without improvement before training stops; 0 for never. */
+    public int patience() {
+        return set.patience;
+    }
+
+    /** Which parameters are trained. */
+    public TrainingScope scope() {
+        return set.scope;
+    }
+
+    /** Which activations a forward keeps for its backward. */
+    public Activations.Keep keep() {
+        return set.keep;
+    }
+
+    /** Name of the data: a run resumes only with an equal name; empty for no check. */
+    public String data() {
+        return set.data;
+    }
+
+    /** Collects options; its methods are named as those of {@link TrainingOptions}. Not thread-safe. */
+    public static final class Builder implements Cloneable {
         private long steps = 1000;
         private int batchSize = 8;
         private int microBatchSize = 8;
@@ -94,11 +122,19 @@ public record TrainingOptions(
         private long evaluationInterval;
         private long checkpointInterval = 100;
         private int patience;
-        private Trained trained = new Trained.All();
+        private TrainingScope scope = new TrainingScope.All();
         private Activations.Keep keep = Activations.Keep.BLOCKS;
         private String data = "";
 
         private Builder() {}
+
+        private Builder copy() {
+            try {
+                return (Builder) clone();
+            } catch (CloneNotSupportedException e) {
+                throw new AssertionError(e);
+            }
+        }
 
         public Builder steps(long value) {
             steps = value;
@@ -155,8 +191,8 @@ public record TrainingOptions(
             return this;
         }
 
-        public Builder trained(Trained value) {
-            trained = value;
+        public Builder scope(TrainingScope value) {
+            scope = value;
             return this;
         }
 
@@ -176,21 +212,7 @@ public record TrainingOptions(
          * @throws IllegalArgumentException if a number is out of its range
          */
         public TrainingOptions build() {
-            return new TrainingOptions(
-                    steps,
-                    batchSize,
-                    microBatchSize,
-                    learningRate,
-                    adamW,
-                    clipNorm,
-                    dropout,
-                    seed,
-                    evaluationInterval,
-                    checkpointInterval,
-                    patience,
-                    trained,
-                    keep,
-                    data);
+            return new TrainingOptions(copy());
         }
     }
 }

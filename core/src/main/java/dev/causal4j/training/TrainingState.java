@@ -34,7 +34,7 @@ record TrainingState(
                 0,
                 options.seed(),
                 options.batchSize(),
-                options.trained().toString(),
+                options.scope().identity(),
                 options.data(),
                 OptionalDouble.empty(),
                 0,

@@ -5,15 +5,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.decoder.Batch.Chunk;
 import dev.causal4j.model.CausalLM;
-import dev.causal4j.model.GPT2Config;
-import dev.causal4j.model.GPT2Shape;
+import dev.causal4j.model.SmallModels;
 import dev.causal4j.tensor.DType;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class BatchTest {
-    private final Decoder decoder = CausalLM.create(GPT2Config.of(GPT2Shape.of(100, 12, 2, 3), 31), 1, DType.F32)
-            .decoder();
+    private final Decoder decoder =
+            CausalLM.create(SmallModels.gpt2(31, 100, 12, 2, 3), 1, DType.F32).decoder();
 
     @Test
     void rowsAreTheTokensOfAllChunksInOrder() {

@@ -5,8 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.kernel.Pages;
 import dev.causal4j.model.CausalLM;
-import dev.causal4j.model.GPT2Config;
-import dev.causal4j.model.GPT2Shape;
+import dev.causal4j.model.SmallModels;
 import dev.causal4j.tensor.DType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.ValueLayout;
@@ -16,13 +15,12 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class KVCacheTest {
-    /** A head of 7 numbers, a context of 300: nothing is a multiple of a page of 64 positions. */
-    private static final GPT2Shape SHAPE = GPT2Shape.of(300, 21, 2, 3);
-
     private static final long PAGE = 2 * 2 * 3 * 7 * 64 * 4;
 
+    /** A head of 7 numbers, a context of 300: nothing is a multiple of a page of 64 positions. */
     private final Decoder decoder =
-            CausalLM.create(GPT2Config.of(SHAPE, 31), 1, DType.F32).decoder();
+            CausalLM.create(SmallModels.gpt2(31, 300, 21, 2, 3), 1, DType.F32).decoder();
+
     private final PagePool pool = PagePool.ofBytes(decoder, Arena.ofAuto(), 8 * PAGE - 1);
 
     @Test

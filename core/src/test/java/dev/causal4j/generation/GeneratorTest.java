@@ -9,11 +9,10 @@ import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
-import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
-import dev.causal4j.model.GPT2Config;
-import dev.causal4j.model.GPT2Shape;
+import dev.causal4j.model.SmallModels;
+import dev.causal4j.model.families.ModelConfig;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
@@ -59,8 +58,8 @@ class GeneratorTest {
     }
 
     private static CausalLM model(Optional<Tokenizer> tokenizer, OptionalInt bos, Set<Integer> eos) {
-        CausalLM random = CausalLM.create(GPT2Config.of(GPT2Shape.of(CONTEXT, 40, 2, 4), VOCABULARY), 5, DType.F32);
-        return new CausalLM(random.decoder(), random.head(), tokenizer, bos, eos);
+        ModelConfig config = SmallModels.gpt2(VOCABULARY, CONTEXT, 40, 2, 4).withSpecialIds(bos, eos);
+        return CausalLM.create(config, 5, DType.F32, tokenizer.orElse(null));
     }
 
     private static GenerationOptions.Builder sampled(int maxNewTokens, long seed) {
@@ -143,7 +142,7 @@ class GeneratorTest {
     void anEmptyPromptStartsFromBosOrIsRefused() {
         Generation generation = generator.generate(new int[0], sampled(3, 1).build());
         assertThat(generation.promptTokens()).containsExactly(VOCABULARY - 1);
-        Generator without = new Generator(new CausalLM(model.decoder(), model.head()));
+        Generator without = new Generator(SmallModels.bare(model));
         assertThatThrownBy(() -> without.generate(new int[0], sampled(3, 1).build()))
                 .hasMessageStartingWith("prompt: expected at least one token, got none");
     }
@@ -350,7 +349,7 @@ class GeneratorTest {
                 row[5] = Float.NaN;
             }
         });
-        return new CausalLM(model.decoder(), CausalLMHead.untied(bad, good));
+        return SmallModels.withHead(model, bad, good);
     }
 
     @Test
@@ -420,8 +419,8 @@ class GeneratorTest {
 
     @Test
     void moreSequencesThanCachesHaveRoomForWaitInTheirOrder() {
-        GPT2Shape shape = GPT2Shape.of(4096, 256, 3, 4); // 24 MB of keys and values in a full context
-        CausalLM wide = CausalLM.create(GPT2Config.of(shape, VOCABULARY), 5, DType.F32);
+        // 24 MB of keys and values in a full context
+        CausalLM wide = CausalLM.create(SmallModels.gpt2(VOCABULARY, 4096, 256, 3, 4), 5, DType.F32);
         GenerationOptions options = sampled(4095, 1).build();
         List<GenerationRequest> requests = IntStream.range(0, 25)
                 .mapToObj(i -> new GenerationRequest(prompt(1 + i), options))

@@ -5,8 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.decoder.PagePool;
 import dev.causal4j.model.CausalLM;
-import dev.causal4j.model.GPT2Config;
-import dev.causal4j.model.GPT2Shape;
+import dev.causal4j.model.SmallModels;
 import dev.causal4j.scoring.Scorer;
 import dev.causal4j.scoring.ScoringOptions;
 import dev.causal4j.scoring.ScoringRequest;
@@ -20,7 +19,7 @@ import org.junit.jupiter.api.Test;
 class PagesTest {
     private static final int[] PROMPT = {1, 2, 3, 4};
 
-    private final CausalLM model = CausalLM.create(GPT2Config.of(GPT2Shape.of(80, 40, 2, 4), 50), 5, DType.F32);
+    private final CausalLM model = CausalLM.create(SmallModels.gpt2(50, 80, 40, 2, 4), 5, DType.F32);
     private final PagePool pool = model.decoder().pool();
 
     @AfterEach

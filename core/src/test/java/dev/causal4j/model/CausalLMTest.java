@@ -6,13 +6,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
-import dev.causal4j.decoder.Decoder;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.generation.FinishReason;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.Generator;
-import dev.causal4j.head.CausalLMHead;
+import dev.causal4j.model.families.ModelConfig;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
@@ -21,22 +20,20 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.List;
-import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 
 class CausalLMTest {
-    private static final GPT2Shape SHAPE = GPT2Shape.of(9, 12, 2, 3);
+    private static final ModelConfig CONFIG = SmallModels.gpt2(31, 9, 12, 2, 3);
 
-    private final CausalLM parts = CausalLM.create(GPT2Config.of(SHAPE, 31), 1, DType.F32);
-    private final Decoder decoder = parts.decoder();
-    private final CausalLMHead head = parts.head();
+    private final CausalLM parts = CausalLM.create(CONFIG, 1, DType.F32);
 
     @Test
     void aModelOfPartsTakesTokenIds() {
-        CausalLM model = new CausalLM(decoder, head);
+        CausalLM model = parts.with(parts);
         assertThat(Logits.of(model, 30, 0, 7)).isEqualTo(Logits.of(parts, 30, 0, 7));
         GenerationOptions options =
                 GenerationOptions.builder().temperature(0).maxNewTokens(4).build();
@@ -48,7 +45,7 @@ class CausalLMTest {
 
     @Test
     void textAskedOfAModelWithoutTokenizerIsAnErrorThatSaysWhatToDo() {
-        CausalLM model = new CausalLM(decoder, head);
+        CausalLM model = parts.with(parts);
         Generator generator = new Generator(model);
         GenerationOptions options = GenerationOptions.builder().build();
         assertThatThrownBy(model::requireTokenizer)
@@ -66,10 +63,10 @@ class CausalLMTest {
     @Test
     void anEmptyPromptStartsFromBosOrIsAnError() {
         GenerationOptions options = GenerationOptions.builder().maxNewTokens(1).build();
-        CausalLM withBos = new CausalLM(decoder, head, Optional.empty(), OptionalInt.of(30), Set.of());
+        CausalLM withBos = CausalLM.of("bos", CONFIG.withSpecialIds(OptionalInt.of(30), Set.of()), parts, null);
         assertThat(new Generator(withBos).generate(new int[0], options).promptTokens())
                 .containsExactly(30);
-        Generator without = new Generator(new CausalLM(decoder, head));
+        Generator without = new Generator(parts.with(parts));
         assertThatThrownBy(() -> without.generate(new int[0], options))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("no BOS token");
@@ -77,21 +74,34 @@ class CausalLMTest {
 
     @Test
     void partsThatDoNotFitAreRefused() throws IOException {
-        CausalLMHead wider = CausalLM.create(GPT2Config.of(GPT2Shape.of(9, 15, 1, 3), 31), 1, DType.F32)
-                .head();
-        assertThatThrownBy(() -> new CausalLM(decoder, wider))
+        CausalLM wider = CausalLM.create(SmallModels.gpt2(31, 9, 15, 2, 3), 1, DType.F32);
+        assertThatThrownBy(() -> parts.with(wider))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessage("head: expected the decoder's hidden size 12, got 15");
-        assertThatThrownBy(() -> new CausalLM(decoder, head, Optional.empty(), OptionalInt.of(31), Set.of()))
-                .isInstanceOf(IllegalArgumentException.class)
-                .hasMessageContainingAll("0 to 30", "31");
-        assertThatThrownBy(() -> new CausalLM(decoder, head, Optional.empty(), OptionalInt.empty(), Set.of(-1)))
-                .isInstanceOf(IllegalArgumentException.class)
-                .hasMessageContainingAll("0 to 30", "-1");
-        Optional<Tokenizer> larger = Optional.of(tokenizer());
-        assertThatThrownBy(() -> new CausalLM(decoder, head, larger, OptionalInt.empty(), Set.of()))
+                .hasMessage("embedding.weight: expected [31, 12], got [31, 15]");
+        Tokenizer larger = tokenizer();
+        assertThatThrownBy(() -> CausalLM.create(CONFIG, 1, DType.F32, larger))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("tokenizer: expected at most the head's 31 entries, got 2048");
+    }
+
+    @Test
+    void aClosedModelHasNoMemoryAndMayBeClosedAgain() {
+        CausalLM merged = parts.merged();
+        assertThat(Logits.of(merged, 1, 2, 3)).isEqualTo(Logits.of(parts, 1, 2, 3));
+        MemorySegment panels = merged.head().embedding().panelData();
+        merged.close();
+        merged.close();
+        assertThat(panels.scope().isAlive()).isFalse();
+        parts.with(parts).close();
+        assertThat(parts.head().embedding().panelData().scope().isAlive()).isTrue();
+    }
+
+    @Test
+    void anotherVocabularyKeepsTheRest() {
+        CausalLM larger = parts.withVocabularySize(33);
+        assertThat(larger.config()).isEqualTo(CONFIG.withVocabularySize(33));
+        assertThat(larger.head().tied()).isTrue();
+        assertThat(Arrays.copyOf(Logits.of(larger, 1), 31)).isEqualTo(Logits.of(parts, 1));
     }
 
     private static Tokenizer tokenizer() throws IOException {
@@ -157,17 +167,14 @@ class CausalLMTest {
         assertThat(cache.length()).isZero();
     }
 
-    /** The last block's last matrix is unmapped. */
     @Test
     void aLastBlockThatThrowsLeavesTheCacheAsItWas() {
         Activations activations = new Activations();
         CausalLM model;
         KVCache cache;
         try (Arena arena = Arena.ofShared()) {
-            model = parts.withParameters(parameter -> parameter instanceof Parameter.OfMatrix m
-                            && parameter.name().equals("h.1.mlp.c_proj.weight")
-                    ? m.with(in(arena, m.matrix()))
-                    : parameter);
+            model = parts.with(SmallModels.replacing(
+                    parts, spec -> spec.name().equals("layers.1.down.weight") ? in(arena, parts.matrix(spec)) : null));
             cache = model.newCache();
             model.forward(Batch.last(cache, 1, 2, 3), activations);
         }
@@ -202,7 +209,7 @@ class CausalLMTest {
         long block = 4 * 12 + 12 * 36 + 36 + 12 * 12 + 12 + 12 * 48 + 48 + 48 * 12 + 12;
         long expected = 31 * 12 + 9 * 12 + 2 * block + 2 * 12;
         assertThat(parts.parameters()).isEqualTo(expected);
-        GPT2Config untied = new GPT2Config(SHAPE, 31, false, OptionalInt.empty(), Set.of());
-        assertThat(CausalLM.create(untied, 1, DType.F32).parameters()).isEqualTo(expected + 31 * 12);
+        assertThat(CausalLM.create(CONFIG.withTied(false), 1, DType.F32).parameters())
+                .isEqualTo(expected + 31 * 12);
     }
 }

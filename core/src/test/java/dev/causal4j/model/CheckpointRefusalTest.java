@@ -121,6 +121,8 @@ class CheckpointRefusalTest {
     void hugeSizesInTheConfigurationAreRefusedBeforeAnythingIsAllocated() throws IOException {
         Variant variant = Variant.of("gpt2-tied");
         variant.config().put("n_layer", 16_777_216);
+        refused(variant, "n_layer", "from 1 to 16384");
+        variant.config().put("n_layer", 16_384);
         refused(variant, "h.2.");
         variant.config().put("n_layer", 2).put("n_positions", 16_777_216);
         refused(variant, "wpe.weight", "shape [16777216, 24]");

@@ -23,7 +23,7 @@ class CheckpointTest {
     @TempDir
     Path folder;
 
-    private final LogLines log = LogLines.of(GPT2Checkpoint.class);
+    private final LogLines log = LogLines.of(Checkpoint.class);
 
     @AfterEach
     void stopListening() {

@@ -8,6 +8,7 @@ import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.Dropout;
 import dev.causal4j.decoder.KVCache;
+import dev.causal4j.model.families.ModelConfig;
 import dev.causal4j.tensor.DType;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -30,9 +31,9 @@ import org.junit.jupiter.params.provider.ValueSource;
         names = {"F32", "BF16", "INT8"})
 class EqualBitsTest {
     /** Odd on purpose: no size is a multiple of a vector, and sequences cross the 64 positions of a block. */
-    private static final GPT2Shape SHAPE = new GPT2Shape(200, 85, 3, 5, 171, 1e-5f, true, false);
-
     private static final int VOCABULARY = 523;
+
+    private static final ModelConfig CONFIG = SmallModels.gpt2(VOCABULARY, 200, 85, 3, 5, "\"n_inner\": 171");
 
     private final DType dtype;
     private final CausalLM model;
@@ -44,7 +45,7 @@ class EqualBitsTest {
     }
 
     static CausalLM model(DType dtype) {
-        return CausalLM.create(GPT2Config.of(SHAPE, VOCABULARY), 20, dtype);
+        return CausalLM.create(CONFIG, 20, dtype);
     }
 
     @AfterEach
@@ -152,12 +153,9 @@ class EqualBitsTest {
         Compute.shared().use(count);
         wantedRowsAgree(model, true, new Activations(), new Activations());
         wantedRowsAgree(model, false, new Activations(), new Activations());
-        GPT2Shape oneLayerOfWholePanels = new GPT2Shape(200, 128, 1, 2, 256, 1e-5f, true, false);
-        wantedRowsAgree(
-                CausalLM.create(GPT2Config.of(oneLayerOfWholePanels, VOCABULARY), 20, dtype),
-                false,
-                new Activations(),
-                new Activations());
+        ModelConfig oneLayerOfWholePanels = SmallModels.gpt2(VOCABULARY, 200, 128, 1, 2, "\"n_inner\": 256");
+        CausalLM other = CausalLM.create(oneLayerOfWholePanels, 20, dtype);
+        wantedRowsAgree(other, false, new Activations(), new Activations());
     }
 
     @Test
@@ -173,7 +171,7 @@ class EqualBitsTest {
 
     @Test
     void theLastTokenOfAPromptThatFillsTheContextAgrees() {
-        int[] tokens = tokens(38, SHAPE.contextLength());
+        int[] tokens = tokens(38, CONFIG.decoder().contextLength());
         Rows last = model.forward(Batch.last(model.newCache(), tokens), new Activations());
         float[] all = logits(model, tokens);
         int row = tokens.length - 1;

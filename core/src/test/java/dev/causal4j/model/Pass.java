@@ -4,22 +4,25 @@ import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.Dropout;
+import dev.causal4j.decoder.LowRank;
+import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.head.LossOptions;
 import dev.causal4j.head.LossScratch;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Gradients;
+import dev.causal4j.tensor.Matrix;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.TreeMap;
 
 /**
  * A forward and a backward over some sequences, for tests.
  *
- * @param gradients by the names of the parameters, in the layout of a checkpoint
+ * @param gradients by the names of the parameters, row by row
  */
 record Pass(double loss, Map<String, float[]> gradients) {
     static Pass of(CausalLM model, List<int[]> tokens, int[] targets) {
@@ -28,18 +31,31 @@ record Pass(double loss, Map<String, float[]> gradients) {
 
     static Pass of(CausalLM model, List<int[]> tokens, int[] targets, Activations activations, Dropout dropout) {
         Gradients gradients = new Gradients(Device.shared());
-        for (Parameter parameter : model.namedParameters()) {
-            switch (parameter) {
-                case Parameter.OfMatrix m -> gradients.track(m.matrix());
-                case Parameter.OfVector v -> gradients.track(v.numbers());
+        parts(model).values().forEach(part -> {
+            if (part instanceof Matrix matrix) {
+                gradients.track(matrix);
+            } else {
+                gradients.track((float[]) part);
+            }
+        });
+        double loss = add(model, tokens, targets, activations, dropout, LossOptions.DEFAULT, gradients);
+        Map<String, float[]> named = new LinkedHashMap<>();
+        parts(model).forEach((name, part) -> named.put(name, numbers(part, gradients)));
+        return new Pass(loss, named);
+    }
+
+    /** Every matrix and vector of a model by its name, those of adapters after their layer's weight. */
+    static Map<String, Object> parts(CausalLM model) {
+        Map<String, Object> parts = new LinkedHashMap<>();
+        for (ParameterSpec spec : model.config().specs()) {
+            parts.put(spec.name(), spec.role().isVector() ? model.vector(spec) : model.matrix(spec));
+            LowRank adapter = model.adapter(spec);
+            if (adapter != null) {
+                parts.put(spec.name() + ".down", adapter.down());
+                parts.put(spec.name() + ".up", adapter.up());
             }
         }
-        double loss = add(model, tokens, targets, activations, dropout, LossOptions.DEFAULT, gradients);
-        Map<String, float[]> named = new TreeMap<>();
-        for (Parameter parameter : model.namedParameters()) {
-            named.put(parameter.name(), numbers(parameter, gradients));
-        }
-        return new Pass(loss, named);
+        return parts;
     }
 
     static double add(
@@ -66,6 +82,7 @@ record Pass(double loss, Map<String, float[]> gradients) {
         model.decoder().backward(batch, activations, dHidden, true, gradients);
         Gradient dEmbedding = Objects.requireNonNull(gradients.of(model.head().embedding()));
         model.head().embedBackward(batch.tokens(), dHidden, dEmbedding);
+        chunks.forEach(chunk -> chunk.cache().close());
         return loss;
     }
 
@@ -73,24 +90,15 @@ record Pass(double loss, Map<String, float[]> gradients) {
         return Objects.requireNonNull(gradients.get(name));
     }
 
-    private static float[] numbers(Parameter parameter, Gradients gradients) {
-        return switch (parameter) {
-            case Parameter.OfVector v ->
-                Arrays.copyOf(Objects.requireNonNull(gradients.of(v.numbers())), v.numbers().length);
-            case Parameter.OfMatrix m -> {
-                Gradient gradient = Objects.requireNonNull(gradients.of(m.matrix()));
-                int rows = gradient.rows();
-                int cols = gradient.cols();
-                float[] numbers = new float[rows * cols];
-                float[] row = new float[cols];
-                for (int n = 0; n < rows; n++) {
-                    gradient.row(n, row, 0);
-                    for (int k = 0; k < cols; k++) {
-                        numbers[m.transposed() ? k * rows + n : n * cols + k] = row[k];
-                    }
-                }
-                yield numbers;
-            }
-        };
+    private static float[] numbers(Object part, Gradients gradients) {
+        if (part instanceof float[] vector) {
+            return Arrays.copyOf(Objects.requireNonNull(gradients.of(vector)), vector.length);
+        }
+        Gradient gradient = Objects.requireNonNull(gradients.of((Matrix) part));
+        float[] numbers = new float[gradient.rows() * gradient.cols()];
+        for (int n = 0; n < gradient.rows(); n++) {
+            gradient.row(n, numbers, n * gradient.cols());
+        }
+        return numbers;
     }
 }

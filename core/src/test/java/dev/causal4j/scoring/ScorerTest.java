@@ -9,11 +9,9 @@ import dev.causal4j.NonFiniteException;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.head.Candidate;
-import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
-import dev.causal4j.model.GPT2Config;
-import dev.causal4j.model.GPT2Shape;
+import dev.causal4j.model.SmallModels;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
@@ -41,8 +39,7 @@ class ScorerTest {
     private static final int VOCABULARY = 301;
     private static final int CONTEXT = 77;
 
-    private final CausalLM model =
-            CausalLM.create(GPT2Config.of(GPT2Shape.of(CONTEXT, 40, 2, 4), VOCABULARY), 5, DType.F32);
+    private final CausalLM model = CausalLM.create(SmallModels.gpt2(VOCABULARY, CONTEXT, 40, 2, 4), 5, DType.F32);
     private final Scorer scorer = new Scorer(model);
     private final int threads = Compute.shared().threads();
 
@@ -328,7 +325,7 @@ class ScorerTest {
                 row[5] = Float.NaN;
             }
         });
-        Scorer damaged = new Scorer(new CausalLM(model.decoder(), CausalLMHead.untied(bad, good)));
+        Scorer damaged = new Scorer(SmallModels.withHead(model, bad, good));
         int[] text = new int[200];
         Arrays.fill(text, 3);
         text[150] = 7;

@@ -4,7 +4,6 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
 
 /** A process that trains {@link TrainerTest}'s model, for tests that kill it or give it other kernels. */
 final class KilledRun {
@@ -16,11 +15,7 @@ final class KilledRun {
         Trainer trainer = args[1].equals("start")
                 ? TrainerTest.start(TrainerTest.MANY_CHECKPOINTS, folder)
                 : Trainer.resume(
-                        folder,
-                        Optional.empty(),
-                        TrainerTest.TRAINING,
-                        Optional.of(TrainerTest.HELD_OUT),
-                        TrainerTest.MANY_CHECKPOINTS);
+                        folder, null, TrainerTest.TRAINING, TrainerTest.HELD_OUT, TrainerTest.MANY_CHECKPOINTS);
         trainer.run(progress -> {
             System.out.println(progress.step());
             return true;

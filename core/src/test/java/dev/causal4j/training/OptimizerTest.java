@@ -27,7 +27,8 @@ class OptimizerTest {
     void tenLossesAndGradientNormsAreThoseOfDoublePrecision(String name, int partSize) throws Exception {
         Path folder = folder(name);
         JsonNode golden = new ObjectMapper().readTree(Files.readAllBytes(folder.resolve("golden.json")));
-        TrainableModel trainable = new TrainableModel(CausalLM.load(folder, DType.F32), new Trained.All(), 0);
+        TrainableModel trainable =
+                new TrainableModel(CausalLM.load(folder, DType.F32), true, new TrainingScope.All(), 0);
         LossComputation computation =
                 new LossComputation(trainable.model(), trainable.gradients(), partSize, Activations.Keep.BLOCKS);
         TrainingBatch batch = batch(golden);

@@ -2,12 +2,10 @@ package dev.causal4j.training;
 
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.model.CausalLM;
-import dev.causal4j.model.GPT2Config;
-import dev.causal4j.model.GPT2Shape;
+import dev.causal4j.model.SmallModels;
 import dev.causal4j.tensor.DType;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Optional;
 
 /**
  * The speed of a training step at the shape of GPT-2 small, run by hand: {@code TrainerBench SEQUENCES LENGTH STEPS
@@ -27,17 +25,15 @@ final class TrainerBench {
             ids[i] = (int) ((ids[i - 1] * 48271L + 11) % vocabularySize);
         }
         Trainer trainer = Trainer.start(
-                CausalLM.create(GPT2Config.of(GPT2Shape.of(1024, 768, 12, 12), vocabularySize), 1, DType.F32),
+                CausalLM.create(SmallModels.gpt2(vocabularySize, 1024, 768, 12, 12), 1, DType.F32),
                 Examples.windows(Tokens.of(vocabularySize, ids), length, 1),
-                Optional.empty(),
                 TrainingOptions.builder()
                         .steps(Integer.parseInt(args[2]))
                         .batchSize(sequences)
                         .microBatchSize(sequences)
                         .keep(keep)
                         .dropout(dev.causal4j.decoder.Dropout.rates(rate, rate, rate))
-                        .build(),
-                Optional.empty());
+                        .build());
         trainer.run(progress -> {
             System.out.printf(
                     "step %d  loss %.4f  norm %.3f  %.1f tokens/s%n",

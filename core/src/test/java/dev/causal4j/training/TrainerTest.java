@@ -7,10 +7,10 @@ import static org.assertj.core.api.Assertions.within;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Dropout;
+import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.model.CausalLM;
-import dev.causal4j.model.GPT2Config;
-import dev.causal4j.model.GPT2Shape;
-import dev.causal4j.model.Parameter;
+import dev.causal4j.model.SmallModels;
+import dev.causal4j.model.families.ModelConfig;
 import dev.causal4j.tensor.DType;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -21,20 +21,18 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
-import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class TrainerTest {
     private static final int VOCABULARY = 41;
-    private static final GPT2Shape SHAPE = new GPT2Shape(17, 21, 2, 3, 35, 1e-5f, true, false);
+    private static final ModelConfig CONFIG =
+            SmallModels.gpt2(VOCABULARY, 17, 21, 2, 3, "\"n_inner\": 35").withSpecialIds(OptionalInt.of(2), Set.of(3));
     private static final TrainingOptions OPTIONS = TrainingOptions.builder()
             .steps(9)
             .batchSize(3)
@@ -60,7 +58,7 @@ class TrainerTest {
     }
 
     private static CausalLM model(boolean tied) {
-        return CausalLM.create(new GPT2Config(SHAPE, VOCABULARY, tied, OptionalInt.of(2), Set.of(3)), 4, DType.F32);
+        return CausalLM.create(CONFIG.withTied(tied), 4, DType.F32);
     }
 
     /** A text in which each token says what comes next. */
@@ -76,7 +74,7 @@ class TrainerTest {
     static final Examples HELD_OUT = Examples.inOrder(tokens(60), 11);
 
     static Trainer start(TrainingOptions options, Path output) throws IOException {
-        return Trainer.start(model(true), TRAINING, Optional.of(HELD_OUT), options, Optional.of(output));
+        return Trainer.start(model(true), TRAINING, HELD_OUT, options, output);
     }
 
     @Test
@@ -96,8 +94,8 @@ class TrainerTest {
             });
             assertThat(cancelled.finish()).isEqualTo(TrainingResult.Finish.CANCELLED);
             Compute.shared().use(1 + (stop + 1) % 3);
-            TrainingResult result = Trainer.resume(parts, Optional.empty(), TRAINING, Optional.of(HELD_OUT), OPTIONS)
-                    .run(actual::add);
+            TrainingResult result =
+                    Trainer.resume(parts, null, TRAINING, HELD_OUT, OPTIONS).run(actual::add);
             assertThat(result.finish()).isEqualTo(TrainingResult.Finish.STEPS);
             assertThat(actual.stream().map(TrainingProgress::loss))
                     .containsExactlyElementsOf(
@@ -154,7 +152,7 @@ class TrainerTest {
             assertThat(process.waitFor()).isNotZero();
             verb = "resume";
         }
-        Trainer resumed = Trainer.resume(killed, Optional.empty(), TRAINING, Optional.of(HELD_OUT), MANY_CHECKPOINTS);
+        Trainer resumed = Trainer.resume(killed, null, TRAINING, HELD_OUT, MANY_CHECKPOINTS);
         assertThat(resumed.step()).isBetween(5L, 23L);
         resumed.run(progress -> true);
         assertThat(files(killed)).isEqualTo(files(whole));
@@ -176,7 +174,7 @@ class TrainerTest {
         TrainingOptions options = OPTIONS.toBuilder()
                 .dropout(Dropout.NONE)
                 .learningRate(new LearningRate.Constant(1e-2))
-                .trained(new Trained.LowRank(2, 4, true, true))
+                .scope(new TrainingScope.LowRank(2, 4, true, true))
                 .build();
         List<TrainingProgress> expected = new ArrayList<>();
         Trainer trainer = start(options, folder.resolve("whole"));
@@ -184,9 +182,9 @@ class TrainerTest {
         Trainer full = Trainer.start(
                 model(true),
                 TRAINING,
-                Optional.of(HELD_OUT),
-                options.toBuilder().steps(1).trained(new Trained.All()).build(),
-                Optional.empty());
+                HELD_OUT,
+                options.toBuilder().steps(1).scope(new TrainingScope.All()).build(),
+                null);
         full.run(progress -> {
             assertThat(progress.loss())
                     .as("begins unchanged")
@@ -195,23 +193,22 @@ class TrainerTest {
         });
         assertThat(trainer.trainedParameters()).isEqualTo(2L * 2 * ((21 + 63) + (21 + 21) + (21 + 35) + (35 + 21)));
         assertThat(expected.getLast().loss()).isLessThan(expected.getFirst().loss());
-        List<Parameter> before = model(true).namedParameters();
-        Map<String, Parameter> after = new TreeMap<>();
-        trainer.model().namedParameters().forEach(parameter -> after.put(parameter.name(), parameter));
-        for (Parameter parameter : before) {
-            assertThat(same(parameter, after.get(parameter.name())))
-                    .as(parameter.name())
-                    .isTrue();
+        for (ParameterSpec spec : CONFIG.specs()) {
+            assertThat(SmallModels.numbers(trainer.model(), spec))
+                    .as(spec.name())
+                    .isEqualTo(SmallModels.numbers(model(true), spec));
         }
         float[] saved = logits(CausalLM.load(folder.resolve("whole").resolve("checkpoint-9")));
         assertThat(saved).containsExactly(logits(trainer.model()), within(1e-4f));
+        CausalLM merged = trainer.model().merged();
+        trainer.close();
+        assertThat(logits(merged)).isEqualTo(saved);
 
         Path parts = folder.resolve("parts");
         start(options, parts).run(progress -> progress.step() < 4);
-        assertThatThrownBy(() -> Trainer.resume(parts, Optional.empty(), TRAINING, Optional.of(HELD_OUT), options))
+        assertThatThrownBy(() -> Trainer.resume(parts, null, TRAINING, HELD_OUT, options))
                 .hasMessageStartingWith("model: expected the one the run began from, got none");
-        Trainer.resume(parts, Optional.of(model(true)), TRAINING, Optional.of(HELD_OUT), options)
-                .run(progress -> true);
+        Trainer.resume(parts, model(true), TRAINING, HELD_OUT, options).run(progress -> true);
         assertThat(files(parts)).isEqualTo(files(folder.resolve("whole")));
     }
 
@@ -220,13 +217,13 @@ class TrainerTest {
         Trainer trainer = Trainer.start(
                 model(true),
                 TRAINING,
-                Optional.of(HELD_OUT),
+                HELD_OUT,
                 OPTIONS.toBuilder()
                         .steps(60)
                         .evaluationInterval(20)
                         .learningRate(new LearningRate.Constant(1e-2))
                         .build(),
-                Optional.empty());
+                null);
         List<TrainingProgress> progress = new ArrayList<>();
         TrainingResult result = trainer.run(progress::add);
         assertThat(progress.getFirst().loss()).isBetween(3.5, 3.9); // ln 41 = 3.71
@@ -240,18 +237,14 @@ class TrainerTest {
         CausalLM model = model(false);
         float[] before = new float[21];
         model.head().projection().row(5, before, 0);
-        float[] bias = model.decoder().vector("norm.bias").clone();
+        float[] bias = model.vector(SmallModels.spec(model, "norm.bias")).clone();
         Trainer trainer = Trainer.start(
-                model,
-                TRAINING,
-                Optional.empty(),
-                OPTIONS.toBuilder().evaluationInterval(0).build(),
-                Optional.empty());
+                model, TRAINING, null, OPTIONS.toBuilder().evaluationInterval(0).build(), null);
         trainer.run(progress -> true);
         float[] after = new float[21];
         model.head().projection().row(5, after, 0);
         assertThat(after).containsExactly(before);
-        assertThat(model.decoder().vector("norm.bias")).containsExactly(bias);
+        assertThat(model.vector(SmallModels.spec(model, "norm.bias"))).containsExactly(bias);
         trainer.model().head().projection().row(5, after, 0);
         assertThat(after).isNotEqualTo(before);
     }
@@ -263,9 +256,9 @@ class TrainerTest {
             Trainer trainer = Trainer.start(
                     model(tied),
                     TRAINING,
-                    Optional.empty(),
+                    null,
                     OPTIONS.toBuilder().evaluationInterval(0).steps(3).build(),
-                    Optional.of(output));
+                    output);
             trainer.run(progress -> true);
             CausalLM loaded = CausalLM.load(output);
             assertThat(loaded.head().tied()).isEqualTo(tied);
@@ -283,8 +276,9 @@ class TrainerTest {
         assertThat(loaded.dtype()).isEqualTo(DType.BF16);
         float[] exact = new float[21];
         float[] rounded = new float[21];
-        model.decoder().matrix("layers.1.up.weight").row(33, exact, 0);
-        loaded.decoder().matrix("layers.1.up.weight").row(33, rounded, 0);
+        ParameterSpec up = SmallModels.spec(model, "layers.1.up.weight");
+        model.matrix(up).row(33, exact, 0);
+        loaded.matrix(up).row(33, rounded, 0);
         for (int k = 0; k < 21; k++) {
             assertThat(rounded[k]).isEqualTo(DType.fromBFloat16(DType.toBFloat16(exact[k])));
         }
@@ -298,52 +292,35 @@ class TrainerTest {
     @Test
     void onlyWhatIsTrainedChanges() throws IOException {
         CausalLM model = model(false);
-        Map<Trained, Set<String>> parts = Map.of(
-                new Trained.Head(), Set.of("lm_head.weight"),
-                new Trained.LastLayers(1), Set.of("ln_f.weight", "ln_f.bias"));
-        for (Map.Entry<Trained, Set<String>> part : parts.entrySet()) {
+        Map<TrainingScope, Set<String>> parts = Map.of(
+                new TrainingScope.Head(), Set.of("head.weight"),
+                new TrainingScope.LastLayers(1), Set.of("norm.weight", "norm.bias"));
+        for (Map.Entry<TrainingScope, Set<String>> part : parts.entrySet()) {
             Trainer trainer = Trainer.start(
                     model,
                     TRAINING,
-                    Optional.empty(),
+                    null,
                     OPTIONS.toBuilder()
                             .evaluationInterval(0)
-                            .trained(part.getKey())
+                            .scope(part.getKey())
                             .build(),
-                    Optional.empty());
+                    null);
             trainer.run(progress -> true);
             List<String> changed = new ArrayList<>();
-            for (int i = 0; i < model.namedParameters().size(); i++) {
-                if (!same(
-                        model.namedParameters().get(i),
-                        trainer.model().namedParameters().get(i))) {
-                    changed.add(model.namedParameters().get(i).name());
+            for (ParameterSpec spec : model.config().specs()) {
+                if (!Arrays.equals(SmallModels.numbers(model, spec), SmallModels.numbers(trainer.model(), spec))) {
+                    changed.add(spec.name());
                 }
             }
-            if (part.getKey() instanceof Trained.LastLayers) {
-                assertThat(changed).filteredOn(name -> name.startsWith("h.1.")).hasSize(12);
+            if (part.getKey() instanceof TrainingScope.LastLayers) {
+                assertThat(changed)
+                        .filteredOn(name -> name.startsWith("layers.1."))
+                        .hasSize(12);
                 assertThat(changed).hasSize(14);
             }
             assertThat(changed).containsAll(part.getValue());
-            assertThat(changed).noneMatch(name -> name.startsWith("h.0.") || name.startsWith("w"));
+            assertThat(changed).noneMatch(name -> name.startsWith("layers.0.") || name.matches("(embed|pos).*"));
         }
-    }
-
-    private static boolean same(Parameter a, @Nullable Parameter b) {
-        if (a instanceof Parameter.OfMatrix x && b instanceof Parameter.OfMatrix y) {
-            float[] one = new float[x.matrix().cols()];
-            float[] other = one.clone();
-            for (int n = 0; n < x.matrix().rows(); n++) {
-                x.matrix().row(n, one, 0);
-                y.matrix().row(n, other, 0);
-                if (!Arrays.equals(one, other)) {
-                    return false;
-                }
-            }
-            return true;
-        }
-        return Arrays.equals(
-                ((Parameter.OfVector) a).numbers(), ((Parameter.OfVector) Objects.requireNonNull(b)).numbers());
     }
 
     @Test
@@ -363,7 +340,7 @@ class TrainerTest {
 
         start(OPTIONS, folder).run(progress -> progress.step() < 2);
         Map<String, String> good = files(folder);
-        Trainer further = Trainer.resume(folder, Optional.empty(), TRAINING, Optional.of(HELD_OUT), options);
+        Trainer further = Trainer.resume(folder, null, TRAINING, HELD_OUT, options);
         assertThatThrownBy(() -> further.run(progress -> true))
                 .hasMessageStartingWith("step 3, ")
                 .hasMessageEndingWith("; lower the learning rate; the last checkpoint is as it was");
@@ -406,7 +383,7 @@ class TrainerTest {
         Path unfinished =
                 Files.createDirectories(folder.resolve(".causal4j-4.tmp").resolve("training"));
         Files.writeString(unfinished.resolve("state.json"), "{");
-        Trainer trainer = Trainer.resume(folder, Optional.empty(), TRAINING, Optional.of(HELD_OUT), OPTIONS);
+        Trainer trainer = Trainer.resume(folder, null, TRAINING, HELD_OUT, OPTIONS);
         assertThat(trainer.step()).isEqualTo(3);
         trainer.run(progress -> true);
         assertThat(folder.resolve(".causal4j-4.tmp")).doesNotExist();
@@ -414,7 +391,7 @@ class TrainerTest {
 
     @Test
     void whatCannotBeResumedIsRefusedInOneLine() throws IOException {
-        assertThatThrownBy(() -> Trainer.resume(folder, Optional.empty(), TRAINING, Optional.empty(), OPTIONS))
+        assertThatThrownBy(() -> Trainer.resume(folder, null, TRAINING, null, OPTIONS))
                 .hasMessage(folder + ": expected a checkpoint to resume from, got a folder without one; start without"
                         + " resuming");
         start(OPTIONS, folder).run(progress -> progress.step() < 2);
@@ -423,15 +400,25 @@ class TrainerTest {
                         + " another folder");
         assertThatThrownBy(() -> Trainer.resume(
                         folder,
-                        Optional.empty(),
+                        null,
                         TRAINING,
-                        Optional.of(HELD_OUT),
+                        HELD_OUT,
                         OPTIONS.toBuilder().seed(1).build()))
                 .hasMessage(folder + ": expected a seed of 6, got 1; resume with the options the run began with");
         Path state = folder.resolve("checkpoint-2/training/state.json");
         Files.writeString(state, Files.readString(state).replace("\"step\":\"2\"", "\"step\":\"two\""));
-        assertThatThrownBy(() -> Trainer.resume(folder, Optional.empty(), TRAINING, Optional.of(HELD_OUT), OPTIONS))
+        assertThatThrownBy(() -> Trainer.resume(folder, null, TRAINING, HELD_OUT, OPTIONS))
                 .hasMessageContaining("key \"step\": expected an integer of at least 0, got \"two\"");
+    }
+
+    /** Version 0.1 wrote these into its checkpoints. */
+    @Test
+    void aScopeIsKnownByTheTextOldRunsHave() {
+        assertThat(new TrainingScope.All().identity()).isEqualTo("All[]");
+        assertThat(new TrainingScope.Head().identity()).isEqualTo("Head[]");
+        assertThat(new TrainingScope.LastLayers(2).identity()).isEqualTo("LastLayers[count=2]");
+        assertThat(new TrainingScope.LowRank(2, 4, true, false).identity())
+                .isEqualTo("LowRank[rank=2, alpha=4.0, attention=true, feedForward=false]");
     }
 
     @Test

@@ -4,6 +4,7 @@ import dev.causal4j.format.JsonConfig;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
+import dev.causal4j.model.LoadOptions;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
@@ -13,30 +14,30 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Optional;
 
 /**
  * Loads the embedded model: GPT-2's architecture, 5 layers of 256, a context of 256 tokens and 3,072 byte pairs, trained
  * on Jane Austen's six novels; bf16. Thread-safe. The model's card is README.md of this module.
  */
 public final class AustenModel {
-    private static final String SUBJECT = "embedded model";
+    private static final String SUBJECT = "causal4j-austen";
 
     private AustenModel() {}
 
     /** Loads the model as it is stored, in bf16. Each call makes a new one. */
     public static CausalLM load() {
-        return load(Optional.empty());
+        return load(LoadOptions.DEFAULT);
     }
 
     /** Loads the model in a dtype of choice; f32 gives the same bits from twice the memory. */
     public static CausalLM load(DType dtype) {
-        return load(Optional.of(dtype));
+        return load(LoadOptions.DEFAULT.withDtype(dtype));
     }
 
-    private static CausalLM load(Optional<DType> dtype) {
-        try {
-            return open().load(dtype);
+    /** Loads the model with options. */
+    public static CausalLM load(LoadOptions options) {
+        try (Checkpoint checkpoint = open()) {
+            return checkpoint.load(options);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -50,7 +51,7 @@ public final class AustenModel {
                     JsonConfig.parse(SUBJECT + "/config.json", resource("config.json")),
                     SafeTensors.of(
                             SUBJECT + "/model.safetensors", MemorySegment.ofArray(resource("model.safetensors"))),
-                    Optional.of(Tokenizer.fromJson(SUBJECT + "/tokenizer.json", resource("tokenizer.json"))));
+                    Tokenizer.fromJson(SUBJECT + "/tokenizer.json", resource("tokenizer.json")));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

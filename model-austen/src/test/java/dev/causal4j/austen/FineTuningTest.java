@@ -8,14 +8,13 @@ import dev.causal4j.tensor.DType;
 import dev.causal4j.training.Examples;
 import dev.causal4j.training.LearningRate;
 import dev.causal4j.training.Tokens;
-import dev.causal4j.training.Trained;
 import dev.causal4j.training.Trainer;
 import dev.causal4j.training.TrainingOptions;
+import dev.causal4j.training.TrainingScope;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Optional;
 import org.junit.jupiter.api.Test;
 
 /** The embedded model learns another language than Austen's, whichever part of it is trained: that of a license. */
@@ -29,22 +28,23 @@ class FineTuningTest {
         Examples training = Examples.windows(Tokens.of(model.head().vocabularySize(), ids), 128, 1);
         double before = new Scorer(model).score(heldOut).perplexity();
 
-        for (Trained part : List.of(
-                new Trained.All(),
-                new Trained.Head(),
-                new Trained.LastLayers(2),
-                new Trained.LowRank(4, 8, true, true))) {
+        for (TrainingScope part : List.of(
+                new TrainingScope.All(),
+                new TrainingScope.Head(),
+                new TrainingScope.LastLayers(2),
+                new TrainingScope.LowRank(4, 8, true, true))) {
             TrainingOptions options = TrainingOptions.builder()
                     .steps(12)
                     .batchSize(2)
-                    .learningRate(new LearningRate.Constant(part instanceof Trained.LowRank ? 1e-2 : 1e-3))
-                    .trained(part)
+                    .learningRate(new LearningRate.Constant(part instanceof TrainingScope.LowRank ? 1e-2 : 1e-3))
+                    .scope(part)
                     .build();
-            Trainer trainer = Trainer.start(model, training, Optional.empty(), options, Optional.empty());
-            trainer.run(progress -> true);
-            assertThat(new Scorer(trainer.model()).score(heldOut).perplexity())
-                    .as("%s", part)
-                    .isLessThan(0.9 * before);
+            try (Trainer trainer = Trainer.start(model, training, options)) {
+                trainer.run(progress -> true);
+                assertThat(new Scorer(trainer.model()).score(heldOut).perplexity())
+                        .as("%s", part)
+                        .isLessThan(0.9 * before);
+            }
         }
         assertThat(new Scorer(model).score(heldOut).perplexity()).isEqualTo(before);
     }

@@ -4,22 +4,20 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.causal4j.compute.Compute;
-import dev.causal4j.decoder.Decoder;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.Role;
+import dev.causal4j.model.families.ModelConfig;
 import dev.causal4j.tensor.DType;
-import dev.causal4j.tensor.Matrix;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
-class GPT2InitializerTest {
+class InitialParametersTest {
     private static final int VOCABULARY = 301;
-    private static final GPT2Config CONFIG = GPT2Config.of(GPT2Shape.of(40, 96, 8, 4), VOCABULARY);
-    private static final GPT2Config UNTIED =
-            new GPT2Config(CONFIG.shape(), VOCABULARY, false, OptionalInt.of(7), Set.of(8));
+    private static final ModelConfig CONFIG = SmallModels.gpt2(VOCABULARY, 40, 96, 8, 4);
+    private static final ModelConfig UNTIED = CONFIG.withTied(false).withSpecialIds(OptionalInt.of(7), Set.of(8));
 
     private final int threads = Compute.shared().threads();
 
@@ -28,21 +26,24 @@ class GPT2InitializerTest {
         Compute.shared().use(threads);
     }
 
+    private static float[] numbers(CausalLM model, String name) {
+        return SmallModels.numbers(model, SmallModels.spec(model, name));
+    }
+
     @Test
     void weightsAreNormalWithGpt2sDeviations() {
-        Decoder decoder = CausalLM.create(CONFIG, 5, DType.F32).decoder();
-        assertNormal(decoder.matrix("layers.0.qkv.weight"), 0.02);
-        assertNormal(decoder.matrix("layers.0.up.weight"), 0.02);
+        CausalLM model = CausalLM.create(UNTIED, 5, DType.F32);
         double residual = 0.02 / Math.sqrt(16);
-        assertNormal(decoder.matrix("layers.0.attention_out.weight"), residual);
-        assertNormal(decoder.matrix("layers.0.down.weight"), residual);
-        assertNormal(CausalLM.create(CONFIG, 5, DType.F32).head().embedding(), 0.02);
-        assertNormal(CausalLM.create(UNTIED, 5, DType.F32).head().projection(), 0.02);
+        assertNormal(numbers(model, "layers.3.qkv.weight"), 0.02);
+        assertNormal(numbers(model, "layers.3.up.weight"), 0.02);
+        assertNormal(numbers(model, "layers.3.attention_out.weight"), residual);
+        assertNormal(numbers(model, "layers.3.down.weight"), residual);
+        assertNormal(numbers(model, "embedding.weight"), 0.02);
+        assertNormal(numbers(model, "head.weight"), 0.02);
     }
 
     /** Within five standard errors; the share beyond two deviations and the largest tell a normal from a uniform. */
-    private static void assertNormal(Matrix matrix, double deviation) {
-        float[] numbers = numbers(matrix);
+    private static void assertNormal(float[] numbers, double deviation) {
         int n = numbers.length;
         double mean = IntStream.range(0, n).mapToDouble(i -> numbers[i]).sum() / n;
         double square = IntStream.range(0, n)
@@ -57,34 +58,23 @@ class GPT2InitializerTest {
         assertThat(numbers).doesNotContain(Float.NaN, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY);
     }
 
-    private static float[] numbers(Matrix matrix) {
-        float[] numbers = new float[Math.toIntExact(matrix.parameters())];
-        for (int row = 0; row < matrix.rows(); row++) {
-            matrix.row(row, numbers, row * matrix.cols());
-        }
-        return numbers;
-    }
-
     @Test
     void biasesAreZeroAndGainsOne() {
-        Decoder decoder = CausalLM.create(CONFIG, 5, DType.F32).decoder();
-        for (ParameterSpec spec : decoder.specs()) {
+        CausalLM model = CausalLM.create(CONFIG, 5, DType.F32);
+        for (ParameterSpec spec : CONFIG.specs()) {
             if (spec.role().isVector()) {
-                assertThat(decoder.vector(spec)).containsOnly(spec.role() == Role.GAIN ? 1f : 0f);
+                assertThat(model.vector(spec)).containsOnly(spec.role() == Role.GAIN ? 1f : 0f);
             }
         }
     }
 
     @Test
     void noTwoMatricesShareTheirNumbers() {
-        Decoder decoder = CausalLM.create(CONFIG, 5, DType.F32).decoder();
-        assertThat(numbers(decoder.matrix("layers.0.up.weight")))
-                .isNotEqualTo(numbers(decoder.matrix("layers.1.up.weight")));
-        assertThat(numbers(decoder.matrix("layers.0.attention_out.weight")))
-                .isNotEqualTo(numbers(decoder.matrix("layers.1.attention_out.weight")));
-        CausalLM untied = CausalLM.create(UNTIED, 5, DType.F32);
-        assertThat(numbers(untied.head().embedding()))
-                .isNotEqualTo(numbers(untied.head().projection()));
+        CausalLM model = CausalLM.create(UNTIED, 5, DType.F32);
+        assertThat(numbers(model, "layers.0.up.weight")).isNotEqualTo(numbers(model, "layers.1.up.weight"));
+        assertThat(numbers(model, "layers.0.attention_out.weight"))
+                .isNotEqualTo(numbers(model, "layers.1.attention_out.weight"));
+        assertThat(numbers(model, "embedding.weight")).isNotEqualTo(numbers(model, "head.weight"));
     }
 
     @Test
@@ -93,10 +83,8 @@ class GPT2InitializerTest {
         CausalLM one = CausalLM.create(UNTIED, -3, DType.F32);
         Compute.shared().use(3);
         CausalLM three = CausalLM.create(UNTIED, -3, DType.F32);
-        assertThat(numbers(three.head().embedding()))
-                .isEqualTo(numbers(one.head().embedding()));
-        assertThat(numbers(three.head().projection()))
-                .isEqualTo(numbers(one.head().projection()));
+        assertThat(numbers(three, "embedding.weight")).isEqualTo(numbers(one, "embedding.weight"));
+        assertThat(numbers(three, "head.weight")).isEqualTo(numbers(one, "head.weight"));
         assertThat(Logits.of(three, 1, 300, 0)).isEqualTo(Logits.of(one, 1, 300, 0));
     }
 
@@ -110,10 +98,10 @@ class GPT2InitializerTest {
 
     @Test
     void bf16IsTheSameModelRounded() {
-        float[] exact = numbers(CausalLM.create(CONFIG, 9, DType.F32).head().embedding());
+        float[] exact = numbers(CausalLM.create(CONFIG, 9, DType.F32), "embedding.weight");
         CausalLM model = CausalLM.create(CONFIG, 9, DType.BF16);
         assertThat(model.dtype()).isEqualTo(DType.BF16);
-        float[] rounded = numbers(model.head().embedding());
+        float[] rounded = numbers(model, "embedding.weight");
         for (int i = 0; i < exact.length; i++) {
             assertThat(rounded[i]).isEqualTo(DType.fromBFloat16(DType.toBFloat16(exact[i])));
         }
@@ -124,6 +112,7 @@ class GPT2InitializerTest {
         CausalLM tied = CausalLM.create(CONFIG, 1, DType.F32);
         assertThat(tied.head().tied()).isTrue();
         assertThat(tied.config()).isEqualTo(CONFIG);
+        assertThat(tied.decoder().config()).isEqualTo(CONFIG.decoder());
         assertThat(tied.tokenizer()).isEmpty();
         CausalLM untied = CausalLM.create(UNTIED, 1, DType.F32);
         assertThat(untied.head().tied()).isFalse();

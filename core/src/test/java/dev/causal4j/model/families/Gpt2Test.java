@@ -1,11 +1,16 @@
-package dev.causal4j.model;
+package dev.causal4j.model.families;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.UnsupportedModelException;
+import dev.causal4j.decoder.AttentionConfig;
+import dev.causal4j.decoder.DecoderConfig;
+import dev.causal4j.decoder.FeedForwardConfig.Dense;
 import dev.causal4j.format.JsonConfig;
+import dev.causal4j.format.JsonTree;
 import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -18,7 +23,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-class GPT2ConfigTest {
+class Gpt2Test {
     /** GPT-2 small with nothing optional. */
     private final Map<String, String> json = new LinkedHashMap<>(Map.of(
             "model_type", "\"gpt2\"",
@@ -28,15 +33,15 @@ class GPT2ConfigTest {
             "n_head", "12",
             "vocab_size", "50257"));
 
-    private GPT2Config read() throws FormatException {
+    private ModelConfig read() throws FormatException {
         String text = json.entrySet().stream()
                 .map(entry -> "\"" + entry.getKey() + "\": " + entry.getValue())
                 .collect(Collectors.joining(", ", "{", "}"));
         JsonConfig config = JsonConfig.parse("config.json", text.getBytes(StandardCharsets.UTF_8));
-        return GPT2Config.from(config, "config.json");
+        return ModelConfig.of(config);
     }
 
-    private GPT2Config read(String key, String value) throws FormatException {
+    private ModelConfig read(String key, String value) throws FormatException {
         json.put(key, value);
         return read();
     }
@@ -44,7 +49,7 @@ class GPT2ConfigTest {
     /** Refused in one line that names the file, the key and everything in {@code told}. */
     private void refused(String key, String... told) {
         Throwable refusal = catchThrowable(this::read);
-        assertThat(refusal).isExactlyInstanceOf(FormatException.class);
+        assertThat(refusal).isInstanceOf(FormatException.class);
         assertThat(refusal.getMessage())
                 .startsWith("config.json, key \"" + key + "\": expected ")
                 .matches("[^\\p{Cntrl}]+, got [^\\p{Cntrl}]+; [^\\p{Cntrl}]+")
@@ -53,12 +58,27 @@ class GPT2ConfigTest {
 
     @Test
     void whatIsAbsentHasGpt2sDefaults() throws FormatException {
-        GPT2Shape shape = new GPT2Shape(1024, 768, 12, 12, 3072, 1e-5f, true, false);
-        assertThat(read()).isEqualTo(new GPT2Config(shape, 50257, true, OptionalInt.empty(), Set.of()));
+        ModelConfig config = read();
+        DecoderConfig decoder = config.decoder();
+        assertThat(decoder.contextLength()).isEqualTo(1024);
+        assertThat(decoder.hiddenSize()).isEqualTo(768);
+        assertThat(decoder.blocks()).hasSize(12);
+        assertThat(decoder.lastNorm().epsilon()).isEqualTo(1e-5f);
+        AttentionConfig attention = decoder.blocks().getLast().attention();
+        assertThat(attention.heads()).isEqualTo(12);
+        assertThat(attention.scale()).isEqualTo(0.125f);
+        assertThat(innerSize(config)).isEqualTo(3072);
+        assertThat(config)
+                .isEqualTo(new ModelConfig(config.family(), decoder, 50257, true, OptionalInt.empty(), Set.of()));
+    }
+
+    private static int innerSize(ModelConfig config) {
+        return ((Dense) config.decoder().blocks().getFirst().feedForward()).innerSize();
     }
 
     @Test
     void aConfigOfTheHubIsRead() throws FormatException {
+        DecoderConfig small = read().decoder();
         json.putAll(Map.of(
                 "architectures", "[\"GPT2LMHeadModel\"]",
                 "bos_token_id", "50256",
@@ -68,8 +88,8 @@ class GPT2ConfigTest {
                 "initializer_range", "0.02",
                 "task_specific_params", "{\"text-generation\": {\"do_sample\": true, \"max_length\": 50}}",
                 "transformers_version", "\"4.52.0\""));
-        GPT2Config config = read();
-        assertThat(config.shape()).isEqualTo(GPT2Shape.of(1024, 768, 12, 12));
+        ModelConfig config = read();
+        assertThat(config.decoder()).isEqualTo(small);
         assertThat(config.bos()).hasValue(50256);
         assertThat(config.eos()).containsExactly(50256);
     }
@@ -92,6 +112,7 @@ class GPT2ConfigTest {
         "n_embd, 768.0",
         "n_layer, 12.5",
         "n_layer, 16777217",
+        "n_layer, 16385",
         "n_head, true",
         "n_head, 4294967297",
         "vocab_size, 9223372036854775808",
@@ -114,19 +135,20 @@ class GPT2ConfigTest {
         json.putAll(Map.of(
                 "n_positions", "16777216",
                 "n_embd", "4194304",
-                "n_layer", "16777216",
+                "n_layer", "16384",
                 "n_head", "4194304",
                 "vocab_size", "16777216"));
-        GPT2Shape shape = read().shape();
-        assertThat(shape.innerSize()).isEqualTo(16_777_216);
-        assertThat(shape.headSize()).isEqualTo(1);
-        assertThat(3 * shape.hiddenSize()).as("the rows of c_attn").isPositive();
+        ModelConfig config = read();
+        assertThat(innerSize(config)).isEqualTo(16_777_216);
+        assertThat(config.decoder().blocks().getFirst().attention().headSize()).isEqualTo(1);
+        assertThat(config.specs()).allMatch(spec -> spec.rows() > 0 && spec.cols() > 0);
+        assertThat(config.parameters()).isPositive();
     }
 
     @Test
     void theInnerSizeIsGivenOrFourTimesTheHiddenSize() throws FormatException {
-        assertThat(read("n_inner", "null").shape().innerSize()).isEqualTo(3072);
-        assertThat(read("n_inner", "100").shape().innerSize()).isEqualTo(100);
+        assertThat(innerSize(read("n_inner", "null"))).isEqualTo(3072);
+        assertThat(innerSize(read("n_inner", "100"))).isEqualTo(100);
     }
 
     @ParameterizedTest
@@ -140,7 +162,7 @@ class GPT2ConfigTest {
     @ParameterizedTest
     @ValueSource(strings = {"gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast", "gelu_accurate"})
     void theTanhFormOfGeluGoesByManyNames(String name) throws FormatException {
-        assertThat(read("activation_function", '"' + name + '"').shape()).isEqualTo(GPT2Shape.of(1024, 768, 12, 12));
+        assertThat(read("activation_function", '"' + name + '"')).isEqualTo(read("activation_function", "null"));
     }
 
     @ParameterizedTest
@@ -169,20 +191,47 @@ class GPT2ConfigTest {
 
     @Test
     void scoresAreScaledAsTheFlagsSay() throws FormatException {
-        GPT2Shape shape = read("scale_attn_weights", "false").shape();
-        assertThat(shape.scaleAttention()).isFalse();
-        assertThat(shape.scaleAttentionByLayer()).isFalse();
-        shape = read("scale_attn_by_inverse_layer_idx", "true").shape();
-        assertThat(shape.scaleAttention()).isFalse();
-        assertThat(shape.scaleAttentionByLayer()).isTrue();
-        assertThat(read("reorder_and_upcast_attn", "true").shape()).isEqualTo(shape);
+        assertThat(scales(read("scale_attn_weights", "false"))).containsOnly(1f);
+        ModelConfig byLayer = read("scale_attn_by_inverse_layer_idx", "true");
+        assertThat(scales(byLayer)).startsWith(1f, 1f / 2, 1f / 3);
+        assertThat(read("reorder_and_upcast_attn", "true")).isEqualTo(byLayer);
+        assertThat(scales(read("scale_attn_weights", "true"))).startsWith(1f / 8, 1f / 16, 1f / 24);
+    }
+
+    private static List<Float> scales(ModelConfig config) {
+        return config.decoder().blocks().stream()
+                .map(block -> block.attention().scale())
+                .toList();
+    }
+
+    @Test
+    void whatIsWrittenIsReadAgain() throws FormatException {
+        json.putAll(Map.of(
+                "n_inner", "100",
+                "layer_norm_epsilon", "1e-6",
+                "bos_token_id", "7",
+                "eos_token_id", "[3, 9]",
+                "tie_word_embeddings", "false"));
+        for (String scaled : List.of("true", "false")) {
+            for (String byLayer : List.of("true", "false")) {
+                json.put("scale_attn_weights", scaled);
+                ModelConfig config = read("scale_attn_by_inverse_layer_idx", byLayer);
+                Map<String, Object> written = config.toJson();
+                assertThat(written)
+                        .containsEntry("scale_attn_weights", Boolean.valueOf(scaled))
+                        .containsEntry("scale_attn_by_inverse_layer_idx", Boolean.valueOf(byLayer));
+                JsonConfig again = JsonConfig.parse("config.json", JsonTree.write(written));
+                assertThat(ModelConfig.of(again)).isEqualTo(config);
+            }
+        }
     }
 
     @Test
     void theEpsilonOfLayerNormIsReadAsFloat() throws FormatException {
-        assertThat(read("layer_norm_epsilon", "1e-6").shape().layerNormEpsilon())
+        assertThat(read("layer_norm_epsilon", "1e-6").decoder().lastNorm().epsilon())
                 .isEqualTo(1e-6f);
-        assertThat(read("layer_norm_epsilon", "0").shape().layerNormEpsilon()).isZero();
+        assertThat(read("layer_norm_epsilon", "0").decoder().lastNorm().epsilon())
+                .isZero();
     }
 
     @ParameterizedTest
@@ -234,6 +283,7 @@ class GPT2ConfigTest {
     void anotherArchitectureIsNamed(String type) {
         json.put("model_type", type);
         refused("model_type", "expected gpt2", "got " + type);
+        assertThat(catchThrowable(this::read)).isExactlyInstanceOf(UnsupportedModelException.class);
     }
 
     @Test
@@ -245,17 +295,16 @@ class GPT2ConfigTest {
     }
 
     @Test
-    void aConfigMadeByHandIsCheckedToo() {
-        GPT2Shape shape = GPT2Shape.of(8, 4, 1, 2);
-        assertThat(GPT2Config.of(shape, 5)).isEqualTo(new GPT2Config(shape, 5, true, OptionalInt.empty(), Set.of()));
-        assertThatThrownBy(() -> GPT2Config.of(shape, 0))
+    void aConfigMadeByHandIsCheckedToo() throws FormatException {
+        ModelConfig config = read();
+        assertThatThrownBy(() -> config.withVocabularySize(0))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("vocabulary size: expected at least 1, got 0");
-        assertThatThrownBy(() -> new GPT2Config(shape, 5, true, OptionalInt.of(5), Set.of()))
+        assertThatThrownBy(() -> config.withSpecialIds(OptionalInt.of(50257), Set.of()))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessage("bos token id: expected 0 to 4, got 5");
-        assertThatThrownBy(() -> new GPT2Config(shape, 5, true, OptionalInt.empty(), Set.of(-1)))
+                .hasMessage("bos token id: expected 0 to 50256, got 50257");
+        assertThatThrownBy(() -> config.withSpecialIds(OptionalInt.empty(), Set.of(-1)))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessage("eos token id: expected 0 to 4, got -1");
+                .hasMessage("eos token id: expected 0 to 50256, got -1");
     }
 }

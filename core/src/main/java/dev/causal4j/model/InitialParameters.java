@@ -1,0 +1,53 @@
+package dev.causal4j.model;
+
+import dev.causal4j.decoder.Initialization;
+import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.decoder.Parameters;
+import dev.causal4j.kernel.CounterRandom;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
+import dev.causal4j.tensor.Matrix;
+import java.util.Arrays;
+
+/**
+ * Seeded initial weights, to be asked for in the order of the specs: each number depends on (seed, matrix, place) alone,
+ * so threads do not matter. Belongs to one caller.
+ */
+final class InitialParameters implements Parameters {
+    private final Device device;
+    private final DType dtype;
+    private final long seed;
+    private int matrices = 1; // random streams, of which a sampler has 0
+
+    InitialParameters(Device device, DType dtype, long seed) {
+        this.device = device;
+        this.dtype = dtype;
+        this.seed = seed;
+    }
+
+    @Override
+    public Matrix matrix(ParameterSpec spec) {
+        int cols = spec.cols();
+        int matrix = matrices++;
+        return switch (spec.init()) {
+            case Initialization.Normal(double deviation) ->
+                Matrix.of(device, dtype, spec.rows(), cols, (n, row) -> {
+                    for (int k = 0; k < cols; k++) {
+                        row[k] = (float) (deviation * CounterRandom.normal(seed, (long) n * cols + k, matrix));
+                    }
+                });
+            case Initialization.Constant(float value) ->
+                Matrix.of(device, dtype, spec.rows(), cols, (n, row) -> Arrays.fill(row, value));
+        };
+    }
+
+    @Override
+    public float[] vector(ParameterSpec spec) {
+        if (!(spec.init() instanceof Initialization.Constant(float value))) {
+            throw new IllegalArgumentException(spec.name() + ": expected a constant, got " + spec.init());
+        }
+        float[] vector = new float[spec.rows()];
+        Arrays.fill(vector, value);
+        return vector;
+    }
+}

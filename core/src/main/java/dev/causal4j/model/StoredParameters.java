@@ -1,0 +1,236 @@
+package dev.causal4j.model;
+
+import dev.causal4j.FormatException;
+import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.decoder.Parameters;
+import dev.causal4j.format.TensorStore;
+import dev.causal4j.model.families.Family;
+import dev.causal4j.model.families.ModelConfig;
+import dev.causal4j.model.families.Origin;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
+import dev.causal4j.tensor.Matrix;
+import dev.causal4j.tensor.TensorView;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The parameters in the files of a checkpoint: each is there, has its shape and a dtype that can be read, and none is left
+ * over that would change the model. Immutable and thread-safe.
+ */
+final class StoredParameters {
+    /** What a row-major tensor may be stored in. */
+    private static final Set<DType> FLOATS = Set.of(DType.F32, DType.F16, DType.BF16);
+
+    private final String subject;
+    private final TensorStore store;
+    private final Family family;
+    private final String root;
+    private final @Nullable PanelLayout layout;
+    private final ModelConfig config;
+    private final Map<ParameterSpec, TensorView> tensors = new HashMap<>();
+    private final Set<String> used = new HashSet<>();
+
+    /**
+     * Checks names, shapes and dtypes; nothing is allocated for the weights yet. Numbers are read only if
+     * embedding and head are both there and have to be compared.
+     *
+     * @param subject what messages call the checkpoint
+     * @throws FormatException if a tensor is missing, has another shape, or does not belong to the model
+     */
+    StoredParameters(String subject, TensorStore store, ModelConfig said) throws FormatException {
+        this.subject = subject;
+        this.store = store;
+        this.family = said.family();
+        this.layout = PanelLayout.of(subject, store.metadata());
+        this.root = family.roots().stream()
+                .filter(prefix -> store.names().stream().anyMatch(name -> name.startsWith(prefix)))
+                .findFirst()
+                .orElse("");
+        Origin head = origin(said.head());
+        boolean hasHead = store.names().contains(head.name());
+        if (!hasHead && !said.tied()) {
+            throw wrong(
+                    "",
+                    head.name() + ", since tie_word_embeddings is false",
+                    "no such tensor",
+                    "set tie_word_embeddings to true to use the embedding");
+        }
+        if (hasHead) {
+            take(said.head(), head);
+        }
+        Origin embedding = origin(said.embedding());
+        boolean headAlone = hasHead && said.tied() && !store.names().contains(embedding.name());
+        take(said.embedding(), headAlone ? head : embedding);
+        this.config = said.withTied(said.tied() && (!hasHead || headAlone || isEqualHead(said)));
+        for (ParameterSpec spec : config.decoder().specs()) {
+            take(spec, origin(spec));
+        }
+        checkUnused();
+    }
+
+    private FormatException wrong(String place, String expected, String got, String remedy) {
+        return new FormatException(subject + place, expected, got, remedy);
+    }
+
+    private Origin origin(ParameterSpec spec) {
+        Origin origin = family.origin(spec, root);
+        return layout == null || spec.role().isVector()
+                ? origin
+                : PanelLayout.origin(origin.name(), PanelLayout.held(spec, layout.dtype()));
+    }
+
+    private void take(ParameterSpec spec, Origin origin) throws FormatException {
+        Set<DType> dtypes = origin instanceof Origin.InPanels(String _, DType dtype) ? Set.of(dtype) : FLOATS;
+        tensors.put(spec, tensor(origin.name(), origin.shape(spec), dtypes));
+    }
+
+    /** @throws FormatException if there is no such tensor, or it has another shape or dtype */
+    private TensorView tensor(String name, List<Long> shape, Set<DType> dtypes) throws FormatException {
+        TensorView tensor = store.tensor(name);
+        String place = ", tensor " + name;
+        if (!tensor.shape().equals(shape)) {
+            String remedy = "the configuration and the weights do not belong together";
+            throw wrong(place, "shape " + shape, tensor.shape().toString(), remedy);
+        }
+        if (!dtypes.contains(tensor.dtype())) {
+            String expected = dtypes.size() > 1
+                    ? "F32, F16 or BF16"
+                    : stored(dtypes.iterator().next());
+            throw wrong(place, "dtype " + expected, stored(tensor.dtype()), "convert the checkpoint");
+        }
+        used.add(name);
+        return tensor;
+    }
+
+    /** The name the format has for it. */
+    private static String stored(DType dtype) {
+        return dtype == DType.INT8 ? "I8" : dtype.name();
+    }
+
+    /**
+     * As Hugging Face transformers 5 ties: two equal tensors are tied when the configuration says so; two different ones
+     * are never tied. A conversion has decided that already.
+     */
+    private boolean isEqualHead(ModelConfig said) {
+        if (layout != null) {
+            return false;
+        }
+        TensorView embedding = tensor(said.embedding());
+        TensorView head = tensor(said.head());
+        boolean equal = equal(embedding, head);
+        if (!equal) {
+            warn(
+                    "{0}: tie_word_embeddings is true, but {1} differs from {2}; the head is not tied",
+                    subject, head.name(), embedding.name());
+        }
+        return equal;
+    }
+
+    /** Whether two of one shape hold the same numbers, perhaps in different dtypes. */
+    private static boolean equal(TensorView a, TensorView b) {
+        if (a.dtype() == b.dtype()) {
+            return a.data().mismatch(b.data()) < 0;
+        }
+        int cols = Math.toIntExact(a.shape().getLast());
+        float[] x = new float[cols];
+        float[] y = new float[cols];
+        boolean equal = true;
+        for (long from = 0; from < a.elements() && equal; from += cols) {
+            a.copyTo(from, x, 0, cols);
+            b.copyTo(from, y, 0, cols);
+            equal = Arrays.equals(x, y);
+        }
+        return equal;
+    }
+
+    /**
+     * Looks at the tensors the model has no use for. One inside a block would change what the model computes, so it is an
+     * error; others, such as a second head, are named in a log line.
+     */
+    private void checkUnused() throws FormatException {
+        Set<String> unused = new TreeSet<>(store.names());
+        unused.removeAll(used);
+        unused.removeIf(name -> family.isBuffer(name.startsWith(root) ? name.substring(root.length()) : name));
+        for (String name : unused) {
+            if (name.startsWith(root + family.blocks())) {
+                int last = config.decoder().blocks().size() - 1;
+                String remedy = "the configuration and the weights do not belong together";
+                throw wrong(
+                        "",
+                        "only " + family.type() + "'s tensors in blocks 0 to " + last,
+                        FormatException.quote(name),
+                        remedy);
+            }
+        }
+        if (!unused.isEmpty()) {
+            warn("{0}: not used: {1}", subject, FormatException.quote(unused.toString()));
+        }
+    }
+
+    /** Makes the logger only when there is a warning: making it takes longer than reading the configuration. */
+    private static void warn(String message, Object... values) {
+        System.getLogger(Checkpoint.class.getName()).log(System.Logger.Level.WARNING, message, values);
+    }
+
+    /** What was said of the model, and whether its weights are really tied. */
+    ModelConfig config() {
+        return config;
+    }
+
+    /** Whether the matrices are used where they are mapped. */
+    boolean inPanels() {
+        return layout != null;
+    }
+
+    /**
+     * The dtype to load in: the one wanted, or else that of the panels, or bf16 if all matrices are stored so, or f32.
+     *
+     * @throws FormatException if the weights cannot be held in it
+     */
+    DType dtype(@Nullable DType wanted) throws FormatException {
+        if (layout != null && wanted != null && wanted != layout.dtype()) {
+            String remedy = "convert the original checkpoint with --dtype " + wanted.label();
+            String expected = "dtype " + layout.dtype().label() + ", to which these weights were converted";
+            throw wrong("", expected, wanted.label(), remedy);
+        }
+        if (layout != null) {
+            return layout.dtype();
+        }
+        if (wanted != null) {
+            return wanted;
+        }
+        return tensors.entrySet().stream()
+                        .allMatch(entry -> entry.getKey().role().isVector()
+                                || entry.getValue().dtype() == DType.BF16)
+                ? DType.BF16
+                : DType.F32;
+    }
+
+    /** The parameters, read from the files into panels or mapped. */
+    Parameters in(Device device, DType dtype) {
+        return Parameters.of(
+                spec -> matrix(spec, device, PanelLayout.held(spec, dtype)),
+                spec -> tensor(spec).toArray());
+    }
+
+    private Matrix matrix(ParameterSpec spec, Device device, DType dtype) {
+        TensorView tensor = tensor(spec);
+        return switch (origin(spec)) {
+            case Origin.Tensor _ -> Matrix.of(device, dtype, tensor);
+            case Origin.Transposed _ -> Matrix.ofTransposed(device, dtype, tensor);
+            case Origin.InPanels _ -> Matrix.ofPanels(device, dtype, spec.rows(), spec.cols(), tensor.data());
+        };
+    }
+
+    private TensorView tensor(ParameterSpec spec) {
+        return Objects.requireNonNull(tensors.get(spec), spec.name());
+    }
+}

@@ -1,0 +1,169 @@
+package dev.causal4j.model.families;
+
+import dev.causal4j.FormatException;
+import dev.causal4j.decoder.DecoderConfig;
+import dev.causal4j.decoder.Initialization;
+import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.decoder.Role;
+import dev.causal4j.format.JsonConfig;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalInt;
+import java.util.Set;
+
+/**
+ * What a model is: all that its {@code config.json} says and its parameters follow from. Immutable.
+ *
+ * @param family how its files spell it
+ * @param decoder sizes and arithmetic between embedding and head
+ * @param vocabularySize V
+ * @param tied whether the head's projection is the embedding
+ * @param bos the id an empty prompt starts from, if there is one
+ * @param eos the ids that end a text; may be empty
+ */
+public record ModelConfig(
+        Family family, DecoderConfig decoder, int vocabularySize, boolean tied, OptionalInt bos, Set<Integer> eos) {
+    /** More of anything than a model has. */
+    static final int MOST = 1 << 24;
+
+    /** More than any model has, and few enough to list their parameters. */
+    static final int MOST_LAYERS = 1 << 14;
+
+    private static final Initialization DRAWN = new Initialization.Normal(0.02);
+
+    /**
+     * Checks the vocabulary and the ids.
+     *
+     * @throws IllegalArgumentException if the vocabulary is empty or an id is not in it
+     */
+    public ModelConfig {
+        if (vocabularySize < 1) {
+            throw new IllegalArgumentException("vocabulary size: expected at least 1, got " + vocabularySize);
+        }
+        eos = Set.copyOf(eos);
+        bos.ifPresent(id -> checkId("bos token id", id, vocabularySize));
+        eos.forEach(id -> checkId("eos token id", id, vocabularySize));
+    }
+
+    private static void checkId(String name, int id, int vocabularySize) {
+        if (id < 0 || id >= vocabularySize) {
+            throw new IllegalArgumentException(name + ": expected 0 to " + (vocabularySize - 1) + ", got " + id);
+        }
+    }
+
+    /**
+     * Reads a {@code config.json}.
+     *
+     * @throws FormatException naming the key that is missing, wrong or not supported
+     * @throws IOException if reading fails
+     */
+    public static ModelConfig read(Path file) throws IOException {
+        return of(JsonConfig.read(file));
+    }
+
+    /**
+     * The same from a text, for instance for a new model:
+     * {@code {"model_type": "gpt2", "vocab_size": 3072, "n_positions": 256, "n_embd": 256, "n_layer": 5, "n_head": 8}}.
+     */
+    public static ModelConfig parse(String json) throws FormatException {
+        return of(JsonConfig.parse("configuration", json.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    /** The same of what was read already. */
+    public static ModelConfig of(JsonConfig json) throws FormatException {
+        return Family.of(json).read(json);
+    }
+
+    /**
+     * What every family reads alike. A bos or eos id outside the vocabulary can never occur and is dropped.
+     *
+     * @param tied whether it is tied when the file does not say
+     */
+    static ModelConfig of(Family family, DecoderConfig decoder, JsonConfig json, boolean tied) throws FormatException {
+        int vocabularySize = json.requireInt("vocab_size", 1, MOST);
+        boolean saysTied = json.bool("tie_word_embeddings", tied);
+        Set<Integer> eos = known(json.integers("eos_token_id"), vocabularySize);
+        List<Integer> bos = List.copyOf(known(json.integers("bos_token_id"), vocabularySize));
+        ModelConfig config = new ModelConfig(family, decoder, vocabularySize, saysTied, OptionalInt.empty(), eos);
+        return bos.isEmpty() ? config : config.withSpecialIds(OptionalInt.of(bos.getFirst()), eos);
+    }
+
+    /** In the order of the file. */
+    private static Set<Integer> known(List<Integer> ids, int vocabularySize) {
+        Set<Integer> known = new LinkedHashSet<>(ids);
+        known.removeIf(id -> id < 0 || id >= vocabularySize);
+        return known;
+    }
+
+    /** The configuration as {@link #of} reads it, in the order of the file. */
+    public Map<String, Object> toJson() {
+        Map<String, Object> json = new LinkedHashMap<>();
+        family.write(this, json);
+        json.put("tie_word_embeddings", tied);
+        bos.ifPresent(id -> json.put("bos_token_id", id));
+        List<Integer> ids = eos.stream().sorted().toList();
+        if (!ids.isEmpty()) {
+            json.put("eos_token_id", ids.size() == 1 ? ids.getFirst() : ids);
+        }
+        return json;
+    }
+
+    /**
+     * Every parameter in the order of the forward, a tied matrix once: the one table that loading, saving, counting,
+     * initialising and training are made from.
+     */
+    public List<ParameterSpec> specs() {
+        List<ParameterSpec> specs = new ArrayList<>();
+        specs.add(embedding());
+        specs.addAll(decoder.specs());
+        if (!tied) {
+            specs.add(head());
+        }
+        return specs;
+    }
+
+    /** The token embedding [V, D]. */
+    public ParameterSpec embedding() {
+        return ofVocabulary("embedding.weight", Role.EMBEDDING);
+    }
+
+    /** The projection [V, D] of an untied head. */
+    public ParameterSpec head() {
+        return ofVocabulary("head.weight", Role.PROJECTION);
+    }
+
+    private ParameterSpec ofVocabulary(String name, Role role) {
+        return new ParameterSpec(name, role, ParameterSpec.NO_LAYER, vocabularySize, decoder.hiddenSize(), DRAWN);
+    }
+
+    /** How many numbers it has; a tied embedding counts once. */
+    public long parameters() {
+        return specs().stream().mapToLong(ParameterSpec::size).sum();
+    }
+
+    /** Whether another has the same parameters and arithmetic. */
+    public boolean sameArchitecture(ModelConfig other) {
+        return decoder.equals(other.decoder) && vocabularySize == other.vocabularySize && tied == other.tied;
+    }
+
+    /** The same, tied or not. */
+    public ModelConfig withTied(boolean other) {
+        return new ModelConfig(family, decoder, vocabularySize, other, bos, eos);
+    }
+
+    /** The same for another vocabulary. */
+    public ModelConfig withVocabularySize(int other) {
+        return new ModelConfig(family, decoder, other, tied, bos, eos);
+    }
+
+    /** The same with other special ids. */
+    public ModelConfig withSpecialIds(OptionalInt otherBos, Set<Integer> otherEos) {
+        return new ModelConfig(family, decoder, vocabularySize, tied, otherBos, otherEos);
+    }
+}

@@ -1,0 +1,115 @@
+package dev.causal4j.training;
+
+import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.decoder.Role;
+import dev.causal4j.model.families.ModelConfig;
+
+/**
+ * Which parameters are trained. Frozen ones need no gradient or optimizer state; backward stops at the lowest trained layer.
+ * Immutable.
+ */
+public sealed interface TrainingScope {
+    /** Whether a parameter of a model is trained. */
+    boolean includes(ParameterSpec spec, ModelConfig model);
+
+    /** What a run is known by when it is resumed. It never changes, so that old runs resume. */
+    String identity();
+
+    /** Everything. */
+    record All() implements TrainingScope {
+        @Override
+        public boolean includes(ParameterSpec spec, ModelConfig model) {
+            return true;
+        }
+
+        @Override
+        public String identity() {
+            return "All[]";
+        }
+    }
+
+    /**
+     * The projection of the head alone. Of a tied model that is the embedding too, whose gradient has both its parts, so
+     * the backward still passes all layers.
+     */
+    record Head() implements TrainingScope {
+        @Override
+        public boolean includes(ParameterSpec spec, ModelConfig model) {
+            return spec.role() == (model.tied() ? Role.EMBEDDING : Role.PROJECTION);
+        }
+
+        @Override
+        public String identity() {
+            return "Head[]";
+        }
+    }
+
+    /**
+     * The last layers and the last norm.
+     *
+     * @param count how many, at least 1
+     */
+    record LastLayers(int count) implements TrainingScope {
+        /** @throws IllegalArgumentException if it is less than 1 */
+        public LastLayers {
+            if (count < 1) {
+                throw new IllegalArgumentException("layers to train: expected at least 1, got " + count);
+            }
+        }
+
+        @Override
+        public boolean includes(ParameterSpec spec, ModelConfig model) {
+            return spec.layer() == ParameterSpec.NO_LAYER
+                    ? spec.role().isVector()
+                    : spec.layer() >= model.decoder().blocks().size() - count;
+        }
+
+        @Override
+        public String identity() {
+            return "LastLayers[count=" + count + "]";
+        }
+    }
+
+    /**
+     * Low-rank additions to linear layers, whose own weights are frozen (Hu et al. 2021, "LoRA"). What is saved is the sum.
+     * The first factor begins uniform in ±1 / sqrt(in), as PEFT's does, the second with zeros: the model begins unchanged.
+     *
+     * @param rank at least 1
+     * @param alpha the addition is scaled by alpha / rank
+     * @param attention whether those of attention get one
+     * @param feedForward whether those of the feed-forward layers get one
+     */
+    record LowRank(int rank, double alpha, boolean attention, boolean feedForward) implements TrainingScope {
+        /** @throws IllegalArgumentException if the rank is less than 1, alpha is not positive, or no layer gets one */
+        public LowRank {
+            if (rank < 1 || !(alpha > 0) || Double.isInfinite(alpha)) {
+                throw new IllegalArgumentException(
+                        "low rank: expected a rank of at least 1 and a positive alpha, got " + rank + " and " + alpha);
+            }
+            if (!attention && !feedForward) {
+                throw new IllegalArgumentException(
+                        "low rank: expected layers to add to, got neither attention nor feed-forward");
+            }
+        }
+
+        @Override
+        public boolean includes(ParameterSpec spec, ModelConfig model) {
+            return false;
+        }
+
+        /** Whether the linear layer of a weight gets an addition. */
+        boolean adapts(ParameterSpec weight) {
+            return switch (weight.role()) {
+                case QUERY_KEY_VALUE, ATTENTION_OUT -> attention;
+                case UP, DOWN -> feedForward;
+                default -> false;
+            };
+        }
+
+        @Override
+        public String identity() {
+            return "LowRank[rank=" + rank + ", alpha=" + alpha + ", attention=" + attention + ", feedForward="
+                    + feedForward + "]";
+        }
+    }
+}
