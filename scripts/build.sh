@@ -33,9 +33,11 @@ build_if_stale() {
 # Keeps the classes of a run, loaded and parsed, for the next ones (class-data sharing). Nothing depends on it but the time
 # of a start. Not -XX:+AutoCreateSharedArchive: on a full disk or in a folder of somebody else it fails the command.
 keep_classes() {
-  "$JAVA_HOME/bin/java" -XX:ArchiveClassesAtExit="$app/classes.new" -XX:+UseSerialGC --add-modules=jdk.incubator.vector \
-    -cp "$app/*" dev.causal4j.cli.Main generate "Emma was" --max-new-tokens 4 >"$app/classes.log" 2>&1 &&
-    mv "$app/classes.new" "$app/classes.jsa" || true
+  {
+    "$JAVA_HOME/bin/java" -XX:ArchiveClassesAtExit="$app/classes.new" -XX:+UseSerialGC --add-modules=jdk.incubator.vector \
+      -cp "$app/*" dev.causal4j.cli.Main generate "Emma was" --max-new-tokens 4 &&
+      mv "$app/classes.new" "$app/classes.jsa"
+  } >"$app/classes.log" 2>&1 || true
 }
 
 # A folder is a lock on every system; one whose process is gone, or that never had one, is taken over.
