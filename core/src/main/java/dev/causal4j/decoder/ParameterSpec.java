@@ -1,8 +1,8 @@
 package dev.causal4j.decoder;
 
 /**
- * One parameter of a model: the line of the one table that loading, checking, initialising, counting, saving, adapting and
- * training are made from.
+ * One parameter of a model: a line of the table from which loading, checking, initialising, counting, saving, adapting
+ * and training work.
  *
  * @param name a path such as {@code layers.0.qkv.weight}; families map it to the names in files
  * @param layer the block it belongs to; {@link #NO_LAYER} outside of them
@@ -10,7 +10,7 @@ package dev.causal4j.decoder;
  * @param cols inputs; 1 for a vector
  */
 public record ParameterSpec(String name, Role role, int layer, int rows, int cols, Initialization init) {
-    /** The layer of what lies outside the blocks. */
+    /** The layer of parameters outside the blocks. */
     public static final int NO_LAYER = -1;
 
     /** The part of the model it belongs to, such as {@code qkv}. */
@@ -24,7 +24,7 @@ public record ParameterSpec(String name, Role role, int layer, int rows, int col
         return name.substring(name.lastIndexOf('.') + 1);
     }
 
-    /** How many numbers it has. */
+    /** Number of elements. */
     public long size() {
         return (long) rows * cols;
     }

@@ -4,7 +4,7 @@ import dev.causal4j.tensor.Matrix;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/** Where the one walk over a model, Decoder.of, gets its parameters: a file, random numbers, another model. */
+/** A source of parameters for {@link Decoder#of}: a file, random numbers, another model. */
 public interface Parameters {
     /** The matrix [spec.rows, spec.cols]. */
     Matrix matrix(ParameterSpec spec);
@@ -12,7 +12,7 @@ public interface Parameters {
     /** The vector [spec.rows]. */
     float[] vector(ParameterSpec spec);
 
-    /** What is added to the linear layer of this weight; null for nothing. */
+    /** The adapter of this weight's linear layer, or null. */
     default @Nullable LowRank adapter(ParameterSpec weight) {
         return null;
     }

@@ -29,8 +29,8 @@ import org.jspecify.annotations.Nullable;
  * A causal language model: decoder, head and, where there is one, a tokenizer. Immutable and thread-safe; many callers
  * share one.
  *
- * <p>A model that was loaded or created owns the memory of its weights, outside Java's heap, until it is closed. It also
- * gives its parameters, so that another model can be made from some of them.
+ * <p>A loaded or created model owns the off-heap memory of its weights until it is closed. As {@link Parameters} it
+ * returns its own, so another model can reuse them.
  */
 public final class CausalLM implements Parameters, AutoCloseable {
     private final String name;
@@ -82,8 +82,8 @@ public final class CausalLM implements Parameters, AutoCloseable {
     }
 
     /**
-     * The same in a dtype of choice: f32 weights are rounded to bf16 or quantised to int8 when that is asked for. Converted
-     * weights ({@link Conversion}) can only be had in the dtype they were converted to.
+     * The same in another dtype: f32 weights are rounded to bf16 or quantised to int8. Converted weights ({@link
+     * Conversion}) exist in their dtype only.
      */
     public static CausalLM load(Path folder, DType dtype) throws IOException {
         return load(folder, LoadOptions.DEFAULT.withDtype(dtype));
@@ -111,7 +111,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
         return owning(device.arena(), config.family().type(), config, parameters, tokenizer);
     }
 
-    /** A model that closes the arena its parameters are about to be made in. */
+    /** A model that owns the arena of its parameters. */
     static CausalLM owning(
             Arena arena, String name, ModelConfig config, Parameters parameters, @Nullable Tokenizer tokenizer) {
         try {
@@ -123,10 +123,10 @@ public final class CausalLM implements Parameters, AutoCloseable {
     }
 
     /**
-     * A model of parameters that somebody else owns, for instance those of another model: closing it frees nothing, and it
-     * is used no longer than they live.
+     * A model of borrowed parameters, for instance those of another model: closing it frees nothing, and it must not
+     * outlive their owner.
      *
-     * @param parameters asked for each of {@link ModelConfig#specs} once, in that order
+     * @param parameters the source of {@link ModelConfig#specs}, called once for each, in that order
      * @throws IllegalArgumentException if a parameter has another shape, or the tokenizer goes beyond the vocabulary
      */
     public static CausalLM of(String name, ModelConfig config, Parameters parameters, @Nullable Tokenizer tokenizer) {
@@ -188,22 +188,22 @@ public final class CausalLM implements Parameters, AutoCloseable {
         return name;
     }
 
-    /** What its config.json says. */
+    /** Its configuration. */
     public ModelConfig config() {
         return config;
     }
 
-    /** Hidden vectors to hidden vectors. */
+    /** The decoder, from embedded tokens to hidden vectors. */
     public Decoder decoder() {
         return decoder;
     }
 
-    /** Tokens to vectors, and hidden vectors to predictions. */
+    /** The head, from tokens to vectors and from hidden vectors to predictions. */
     public CausalLMHead head() {
         return head;
     }
 
-    /** Empty for a model that takes token ids alone. */
+    /** The tokenizer; empty for a model without one. */
     public Optional<Tokenizer> tokenizer() {
         return tokenizer;
     }
@@ -218,12 +218,12 @@ public final class CausalLM implements Parameters, AutoCloseable {
         return config.eos();
     }
 
-    /** How weights are stored. */
+    /** The storage of the weights. */
     public DType dtype() {
         return head.embedding().dtype();
     }
 
-    /** Parameters, those of adapters included; a tied embedding counts once. */
+    /** Number of parameters, adapters included; a tied embedding counts once. */
     public long parameters() {
         long adapters = config.specs().stream()
                 .map(this::adapter)
@@ -253,10 +253,10 @@ public final class CausalLM implements Parameters, AutoCloseable {
     }
 
     /**
-     * One forward: embeds the tokens of a batch and carries them to their hidden vectors. Caches grow by the tokens; when
-     * it throws, none has changed its length.
+     * Computes the wanted hidden vectors of a batch and appends its tokens to the caches. If it throws, no cache
+     * changes its length.
      *
-     * @param activations the caller's scratch; the result lies in it until the next forward
+     * @param activations scratch; holds the result until the next forward
      * @return the last hidden vectors of the rows that are wanted, in the order of the batch
      * @throws IllegalArgumentException if a token is not in the vocabulary or a sequence outgrows the context
      */
@@ -273,7 +273,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
     /**
      * The tokenizer.
      *
-     * @throws IllegalStateException if the model has none, saying what to do
+     * @throws IllegalStateException if the model has none
      */
     public Tokenizer requireTokenizer() {
         return require(tokenizer);
@@ -284,7 +284,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
                 + " and merges.txt, in the model's folder, got none; give token ids instead of text (--tokens)"));
     }
 
-    /** Gives the memory of the weights back, after the last use of the model. */
+    /** Frees the memory of the weights. Call it after the last use of the model. */
     @Override
     public void close() {
         if (owned != null && owned.scope().isAlive()) {

@@ -20,8 +20,8 @@ import java.util.concurrent.FutureTask;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The files of a model, opened and checked against each other: what the model is can be told without reading its weights.
- * Thread-safe. It holds the mapped files until it is loaded or closed, whichever is first.
+ * The files of a model, opened and checked without reading weights. Thread-safe. It holds the mapped files until it is
+ * loaded or closed.
  */
 public final class Checkpoint implements AutoCloseable {
     static final String CONFIG = "config.json";
@@ -86,9 +86,9 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /**
-     * The same of what has been opened already, for instance from resources.
+     * The same from opened files, for instance resources.
      *
-     * @param name of the model, also in messages
+     * @param name name of the model, also in messages
      */
     public static Checkpoint of(String name, JsonConfig config, TensorStore tensors, @Nullable Tokenizer tokenizer)
             throws FormatException {
@@ -121,7 +121,7 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /**
-     * Loads the model, once: what is used where it is mapped belongs to the model then, and other files are closed.
+     * Loads the model, once. Mapped weights then belong to the model; other files are closed.
      *
      * @throws FormatException if the weights are converted ones of another dtype
      * @throws IllegalArgumentException if a weight to quantise is not finite
@@ -150,12 +150,12 @@ public final class Checkpoint implements AutoCloseable {
         return weights.dtype(options.dtype());
     }
 
-    /** What config.json says; tied only if the weights are. */
+    /** The configuration; tied only if the weights are. */
     public ModelConfig config() {
         return weights.config();
     }
 
-    /** Empty for a model that takes token ids alone. */
+    /** The tokenizer; empty for a model without one. */
     public Optional<Tokenizer> tokenizer() {
         return tokenizer;
     }
@@ -163,7 +163,7 @@ public final class Checkpoint implements AutoCloseable {
     /**
      * The tokenizer.
      *
-     * @throws IllegalStateException if the model has none, saying what to do
+     * @throws IllegalStateException if the model has none
      */
     public Tokenizer requireTokenizer() {
         return CausalLM.require(tokenizer);

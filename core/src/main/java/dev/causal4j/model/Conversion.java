@@ -21,11 +21,11 @@ import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
- * Writes a model into a folder from which it is loaded by mapping a file: the same bits of logits, at once. The folder looks
- * like Hugging Face's, but its matrices lie in panels, which other programs cannot read. Stateless and thread-safe.
+ * Converts a checkpoint into a memory-mapped layout that opens at once, with the same bits of logits. The folder has
+ * Hugging Face's files, but its matrices lie in panels, which other programs cannot read. Stateless and thread-safe.
  */
 public final class Conversion {
-    /** What is copied as it is, where the model has it. */
+    /** Files that are copied unchanged, if present. */
     private static final List<String> COPIED = List.of(
             Checkpoint.CONFIG,
             "generation_config.json",
@@ -38,19 +38,19 @@ public final class Conversion {
 
     private Conversion() {}
 
-    /** Hears how far the writing is. What it throws ends the conversion, which then leaves nothing. */
+    /** Receives progress. An exception from it ends the conversion, which then leaves nothing. */
     @FunctionalInterface
     public interface Progress {
-        /** So many bytes of the weights are written. */
+        /** Called with the bytes of weights written so far. */
         void written(long bytes, long total);
     }
 
     /**
      * Converts a model, whole or not at all.
      *
-     * @param options the dtype, without which it is the stored one, and threads
-     * @param out a new or empty folder in one that exists
-     * @param overwrite whether {@code out} may also be what an earlier conversion wrote
+     * @param options the dtype, by default the stored one, and threads
+     * @param out a new or empty folder in an existing one
+     * @param overwrite whether {@code out} may also be an earlier conversion
      * @throws FormatException if the model or {@code out} is not what it should be
      * @throws IOException if reading or writing fails
      */
@@ -70,7 +70,7 @@ public final class Conversion {
         try {
             WholeFolder.write(target, content);
         } catch (FileSystemException e) {
-            throw e; // names its file
+            throw e; // its message names the file
         } catch (IOException e) {
             throw new IOException(
                     out + ": expected to be able to write the model, got \"" + e.getMessage()

@@ -21,7 +21,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
-/** How a model is saved: the files of Hugging Face's programs. */
+/** Saves a model in Hugging Face layout. */
 final class HuggingFaceFolder {
     private HuggingFaceFolder() {}
 

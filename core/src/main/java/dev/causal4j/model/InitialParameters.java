@@ -10,14 +10,14 @@ import dev.causal4j.tensor.Matrix;
 import java.util.Arrays;
 
 /**
- * Seeded initial weights, to be asked for in the order of the specs: each number depends on (seed, matrix, place) alone,
- * so threads do not matter. Belongs to one caller.
+ * Seeded initial weights, requested in the order of the specs. Each number depends on (seed, matrix, index) alone, so
+ * threads do not matter. Not thread-safe.
  */
 final class InitialParameters implements Parameters {
     private final Device device;
     private final DType dtype;
     private final long seed;
-    private int matrices = 1; // random streams, of which a sampler has 0
+    private int matrices = 1; // next random stream; 0 is the sampler's
 
     InitialParameters(Device device, DType dtype, long seed) {
         this.device = device;

@@ -5,16 +5,16 @@ import dev.causal4j.tensor.DType;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How a model is loaded. Immutable.
+ * Options of loading. Immutable.
  *
- * @param dtype how weights are held: f32 ones are rounded to bf16 or quantised to int8; null for as they are stored
- * @param compute the threads, which the caller closes after the model if they are not the shared ones
+ * @param dtype dtype of the weights, rounded or quantised from f32; null for the stored one
+ * @param compute the threads; unless shared, the caller closes them after the model
  */
 public record LoadOptions(@Nullable DType dtype, Compute compute) {
-    /** As the weights are stored, with the threads of the process. */
+    /** The stored dtype and the threads of the process. */
     public static final LoadOptions DEFAULT = new LoadOptions(null, Compute.shared());
 
-    /** The same in a dtype of choice. */
+    /** The same with another dtype. */
     public LoadOptions withDtype(DType wanted) {
         return new LoadOptions(wanted, compute);
     }

@@ -11,7 +11,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A checkpoint whose matrices are stored as they are used, so that loading it is a memory map. Only this project reads it.
+ * The layout of a converted checkpoint, whose matrices are stored in panels, so that loading it is a memory map.
  *
  * <p>In the place of {@code NAME.weight} there is {@code NAME.weight.panels} [panels, steps, 64], the bytes of
  * {@link PanelFormat}: F32, BF16 or I8, of which a panel has four more steps for its scales. Rows are outputs also where
@@ -27,9 +27,9 @@ record PanelLayout(DType dtype) {
     private static final String DTYPE = "causal4j.dtype";
 
     /**
-     * The layout a file says it has; null for the row-major one of other programs.
+     * The layout in a file's metadata; null for the row-major one of other programs.
      *
-     * @throws FormatException if it is one we do not know
+     * @throws FormatException if it is unknown
      */
     static @Nullable PanelLayout of(String subject, Map<String, String> metadata) throws FormatException {
         String layout = metadata.get(LAYOUT);
@@ -56,12 +56,12 @@ record PanelLayout(DType dtype) {
         return Map.of(LAYOUT, VERSION, DTYPE, dtype.label());
     }
 
-    /** Where a matrix lies that other programs store as {@code name}. */
+    /** The origin of the matrix that other programs store as {@code name}. */
     static Origin.InPanels origin(String name, DType dtype) {
         return new Origin.InPanels(name + PANELS, dtype);
     }
 
-    /** How a matrix is held in a model of a dtype: positions are only looked up, and int8 would cost them precision. */
+    /** The dtype of a matrix in a model of a dtype: positions stay f32 in int8, since they are only looked up. */
     static DType held(ParameterSpec spec, DType dtype) {
         return spec.role() == Role.POSITIONS && dtype == DType.INT8 ? DType.F32 : dtype;
     }

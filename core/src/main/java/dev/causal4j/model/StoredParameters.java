@@ -22,11 +22,11 @@ import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The parameters in the files of a checkpoint: each is there, has its shape and a dtype that can be read, and none is left
- * over that would change the model. Immutable and thread-safe.
+ * The parameters of a checkpoint's files. Checks that each is there with its shape and a supported dtype, and that no
+ * other tensor would change the model. Immutable and thread-safe.
  */
 final class StoredParameters {
-    /** What a row-major tensor may be stored in. */
+    /** Dtypes of row-major tensors. */
     private static final Set<DType> FLOATS = Set.of(DType.F32, DType.F16, DType.BF16);
 
     private final String subject;
@@ -42,7 +42,7 @@ final class StoredParameters {
      * Checks names, shapes and dtypes; nothing is allocated for the weights yet. Numbers are read only if
      * embedding and head are both there and have to be compared.
      *
-     * @param subject what messages call the checkpoint
+     * @param subject the checkpoint's name in messages
      * @throws FormatException if a tensor is missing, has another shape, or does not belong to the model
      */
     StoredParameters(String subject, TensorStore store, ModelConfig said) throws FormatException {
@@ -110,14 +110,14 @@ final class StoredParameters {
         return tensor;
     }
 
-    /** The name the format has for it. */
+    /** The format's name of a dtype. */
     private static String stored(DType dtype) {
         return dtype == DType.INT8 ? "I8" : dtype.name();
     }
 
     /**
-     * As Hugging Face transformers 5 ties: two equal tensors are tied when the configuration says so; two different ones
-     * are never tied. A conversion has decided that already.
+     * As Hugging Face transformers 5 ties: two equal tensors are tied when the configuration says so; two different
+     * ones are never tied. A converted checkpoint has decided it already.
      */
     private boolean isEqualHead(ModelConfig said) {
         if (layout != null) {
@@ -134,7 +134,7 @@ final class StoredParameters {
         return equal;
     }
 
-    /** Whether two of one shape hold the same numbers, perhaps in different dtypes. */
+    /** Whether two tensors of one shape hold the same numbers, perhaps in different dtypes. */
     private static boolean equal(TensorView a, TensorView b) {
         if (a.dtype() == b.dtype()) {
             return a.data().mismatch(b.data()) < 0;
@@ -152,8 +152,8 @@ final class StoredParameters {
     }
 
     /**
-     * Looks at the tensors the model has no use for. One inside a block would change what the model computes, so it is an
-     * error; others, such as a second head, are named in a log line.
+     * Checks the unused tensors. One inside a block would change the model, so it is an error; others, such as a second
+     * head, are logged.
      */
     private void checkUnused() throws FormatException {
         Set<String> unused = new TreeSet<>(store.names());
@@ -175,23 +175,23 @@ final class StoredParameters {
         }
     }
 
-    /** Makes the logger only when there is a warning: making it takes longer than reading the configuration. */
+    /** Lazy, since a logger takes longer to make than a configuration to read. */
     private static void warn(String message, Object... values) {
         System.getLogger(Checkpoint.class.getName()).log(System.Logger.Level.WARNING, message, values);
     }
 
-    /** What was said of the model, and whether its weights are really tied. */
+    /** The configuration, tied only if the weights are. */
     ModelConfig config() {
         return config;
     }
 
-    /** Whether the matrices are used where they are mapped. */
+    /** Whether matrices are used memory-mapped. */
     boolean inPanels() {
         return layout != null;
     }
 
     /**
-     * The dtype to load in: the one wanted, or else that of the panels, or bf16 if all matrices are stored so, or f32.
+     * The dtype to load: the requested one, or that of the panels, or bf16 if all matrices are bf16, or f32.
      *
      * @throws FormatException if the weights cannot be held in it
      */

@@ -18,8 +18,8 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * The loss of batches and its gradients, in parts of some sequences at a time. However a batch is cut, the gradients
- * have the same bits. Owns all memory that a step needs; belongs to one caller, not thread-safe.
+ * The loss of batches and its gradients, some sequences at a time. However a batch is cut, the gradients have the same
+ * bits. Owns the scratch of a step. Not thread-safe.
  */
 final class LossComputation {
     private final CausalLM model;
@@ -34,7 +34,7 @@ final class LossComputation {
     private final List<KVCache> caches = new ArrayList<>();
     private float[] dHidden = {}; // [N, D]
 
-    /** @param partSize sequences that are worked on at once */
+    /** @param partSize sequences computed at once */
     LossComputation(CausalLM model, Gradients gradients, int partSize, Activations.Keep keep) {
         this.model = model;
         this.gradients = gradients;

@@ -19,8 +19,8 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A model that belongs to a trainer: what is trained of it is an f32 copy, what is frozen is shared with the model it came
- * from. Owns the memory of the copies, gradients and moments. Belongs to one caller; not thread-safe.
+ * The model of a trainer: trained parameters are f32 copies, frozen ones are shared with the source. Owns the memory of
+ * copies, gradients and moments. Not thread-safe.
  */
 final class TrainableModel implements AutoCloseable {
     private static final long FIRST_ADAPTER_STREAM = 0x6c6f7261_00000000L; // "lora"
@@ -33,10 +33,10 @@ final class TrainableModel implements AutoCloseable {
     private final Gradients gradients;
     private final CausalLM model;
     private final List<Supplier<TrainedParameter>> tracked = new ArrayList<>();
-    private final List<TrainedParameter> parameters = new ArrayList<>(); // empty until they are asked for
+    private final List<TrainedParameter> parameters = new ArrayList<>(); // empty until first use
     private long trainedParameters;
 
-    /** @param ownsSource whether the source is closed with this, or at once if nothing of it is shared */
+    /** @param ownsSource whether to close the source with this model, or at once if nothing of it is shared */
     TrainableModel(CausalLM source, boolean ownsSource, TrainingScope scope, long seed) {
         if (source.dtype() == DType.INT8) {
             throw new IllegalArgumentException("training: expected a model in f32 or bf16, got int8; load it in f32");
@@ -55,7 +55,7 @@ final class TrainableModel implements AutoCloseable {
         }
     }
 
-    /** What is trained is copied and tracked, what is not comes from the source. */
+    /** Copies and tracks trained parameters; others come from the source. */
     private final class Copies implements Parameters {
         private final long seed;
         private long adapterStream = FIRST_ADAPTER_STREAM;
@@ -127,7 +127,7 @@ final class TrainableModel implements AutoCloseable {
         }
     }
 
-    /** What checkpoints call a parameter. */
+    /** A parameter's name in checkpoints. */
     private String name(ParameterSpec spec) {
         return source.config().family().origin(spec, "").name();
     }
@@ -140,14 +140,14 @@ final class TrainableModel implements AutoCloseable {
         return gradients;
     }
 
-    /** What is trained, with its moments. They are made when they are first asked for: until then the source may be closed. */
+    /** The trained parameters with their moments, allocated on first use, when the source may already be closed. */
     List<TrainedParameter> parameters() {
         tracked.forEach(made -> parameters.add(made.get()));
         tracked.clear();
         return parameters;
     }
 
-    /** Numbers that are trained. */
+    /** Number of trained parameters. */
     long trainedParameters() {
         return trainedParameters;
     }
@@ -165,7 +165,7 @@ final class TrainableModel implements AutoCloseable {
      * One step of the optimizer, after which the gradients are 0 again.
      *
      * @param step 1 for the first
-     * @param gradientScale what gradients are multiplied by
+     * @param gradientScale factor of the gradients
      */
     void update(AdamW adamW, long step, double rate, double gradientScale) {
         AdamWStep decaying = adamW.step(step, rate, gradientScale, true);

@@ -11,10 +11,11 @@ import java.util.OptionalDouble;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Trains a causal language model. Belongs to one caller; not thread-safe, though its arithmetic runs on all threads.
+ * Trains a causal language model. Not thread-safe, though its arithmetic runs on all threads.
  *
  * <p>A run is a function of model, examples and options: equal ones give equal bits for every number of threads, also
- * when interrupted and resumed. The given model never changes. Owns the memory of what it trains until it is closed.
+ * when interrupted and resumed. The given model never changes. A trainer owns the memory of the trained parameters
+ * until it is closed.
  */
 public final class Trainer implements AutoCloseable {
     private final TrainableModel trainable;
@@ -63,10 +64,10 @@ public final class Trainer implements AutoCloseable {
      *
      * @param model the initial model, in f32 or bf16; trained parameters are copied to f32, the rest shared: unless
      *     everything is trained, the model must stay open until the trainer is closed
-     * @param heldOut what is evaluated, without end but one epoch of it is taken; null if nothing is
+     * @param heldOut examples to evaluate, one epoch each time; null for no evaluation
      * @param output the folder for checkpoints and the result; null to write none
      * @throws FormatException if there is a run in that folder already
-     * @throws IllegalArgumentException if the options need examples that are held out and there are none
+     * @throws IllegalArgumentException if the options need held-out examples and there are none
      */
     public static Trainer start(
             CausalLM model,
@@ -96,8 +97,8 @@ public final class Trainer implements AutoCloseable {
      * Resumes a run from the last checkpoint in its folder. With the same examples and options it gives the bits of an
      * uninterrupted run.
      *
-     * @param model what the run began from, needed where the options train additions to it
-     *     ({@link TrainingScope.LowRank}); otherwise null, since the checkpoint has all weights
+     * @param model the initial model, needed for low-rank additions ({@link TrainingScope.LowRank}); otherwise null,
+     *     since the checkpoint has all weights
      * @throws FormatException if there is no checkpoint, it is damaged, or its seed, batch size, data or what is
      *     trained differ from the options'
      * @throws IllegalArgumentException if the model is needed and null
@@ -169,7 +170,7 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * The model as it is now. While this trainer runs, its numbers change; {@link CausalLM#merged} is a copy that outlives
+     * The current model. Its numbers change while this trainer runs; {@link CausalLM#merged} is a copy that outlives
      * the trainer.
      */
     public CausalLM model() {
@@ -212,7 +213,7 @@ public final class Trainer implements AutoCloseable {
         return new TrainingResult(state.step(), finish, state.validationLoss(), state.stepToPublish());
     }
 
-    /** Gives the memory of the trained parameters back; {@link #model} is not used afterwards. */
+    /** Frees the memory of the trained parameters; {@link #model} must not be used afterwards. */
     @Override
     public void close() {
         trainable.close();
@@ -295,7 +296,7 @@ public final class Trainer implements AutoCloseable {
         if (checkpoints == null) {
             return;
         }
-        if (state.step() > 0 && proven != state.step()) { // the last update may have broken what the one before left
+        if (state.step() > 0 && proven != state.step()) { // the last update may have broken the weights
             loss("loss after the update", training, 1);
         }
         interrupted();

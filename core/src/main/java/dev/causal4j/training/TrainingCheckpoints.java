@@ -22,7 +22,7 @@ import java.util.Optional;
 import java.util.stream.Stream;
 
 /**
- * The checkpoints of a run in a folder of its own. Belongs to one caller; not thread-safe, and one process at a time.
+ * The checkpoints of a run in its folder. Not thread-safe; for one process at a time.
  *
  * <pre>
  *   OUT/config.json, model.safetensors, ...      the best model so far, or the last where nothing is evaluated
@@ -90,14 +90,14 @@ final class TrainingCheckpoints {
         WholeFolder.force(folder);
     }
 
-    /** A checkpoint as it was read. */
+    /** A checkpoint that was read. */
     record Loaded(TrainingState state, Path folder) {
         /** The model, with adapters as part of their layers. */
         CausalLM model() throws IOException {
             return CausalLM.load(folder, DType.F32);
         }
 
-        /** Throws unless a model is, adapters included, the one that was saved; a row of each matrix tells. */
+        /** Throws unless a model, adapters included, is the saved one, by a row of each matrix. */
         void requireSum(CausalLM model) throws IOException {
             try (CausalLM saved = model();
                     CausalLM sum = model.merged()) {
@@ -123,7 +123,7 @@ final class TrainingCheckpoints {
             return row;
         }
 
-        /** Gives what is trained its moments, and adapters their numbers. */
+        /** Restores moments and adapters. */
         void restore(TrainableModel trainable) throws IOException {
             Path file = folder.resolve(TRAINING).resolve(OPTIMIZER);
             try (Arena arena = Arena.ofConfined()) {

@@ -12,7 +12,7 @@ public sealed interface TrainingScope {
     /** Whether a parameter of a model is trained. */
     boolean includes(ParameterSpec spec, ModelConfig model);
 
-    /** What a run is known by when it is resumed. It never changes, so that old runs resume. */
+    /** Identifies the scope when a run resumes. Stable, so that old runs resume. */
     String identity();
 
     /** Everything. */
@@ -29,8 +29,8 @@ public sealed interface TrainingScope {
     }
 
     /**
-     * The projection of the head alone. Of a tied model that is the embedding too, whose gradient has both its parts, so
-     * the backward still passes all layers.
+     * The head's projection. In a tied model it is also the embedding, whose gradient has both parts, so the backward
+     * passes all layers.
      */
     record Head() implements TrainingScope {
         @Override
@@ -71,13 +71,13 @@ public sealed interface TrainingScope {
     }
 
     /**
-     * Low-rank additions to linear layers, whose own weights are frozen (Hu et al. 2021, "LoRA"). What is saved is the sum.
-     * The first factor begins uniform in ±1 / sqrt(in), as PEFT's does, the second with zeros: the model begins unchanged.
+     * Low-rank additions to frozen linear layers (Hu et al. 2021, "LoRA"). A saved model has the sum. The first factor
+     * begins uniform in ±1 / sqrt(in), as PEFT's does, the second with zeros: the model begins unchanged.
      *
      * @param rank at least 1
      * @param alpha the addition is scaled by alpha / rank
-     * @param attention whether those of attention get one
-     * @param feedForward whether those of the feed-forward layers get one
+     * @param attention whether attention's layers get one
+     * @param feedForward whether feed-forward layers get one
      */
     record LowRank(int rank, double alpha, boolean attention, boolean feedForward) implements TrainingScope {
         /** @throws IllegalArgumentException if the rank is less than 1, alpha is not positive, or no layer gets one */

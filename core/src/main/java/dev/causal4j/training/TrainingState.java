@@ -12,7 +12,7 @@ import java.util.OptionalDouble;
  * @param step completed steps; the next batch begins at example {@code step * batchSize}
  * @param seed of dropout
  * @param batchSize sequences of a step
- * @param trained what is trained
+ * @param trained identity of the scope
  * @param data the name of the data
  * @param validationLoss the lowest held-out loss so far; empty if not measured
  * @param bestStep the step of the lowest loss

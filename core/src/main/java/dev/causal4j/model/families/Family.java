@@ -7,15 +7,15 @@ import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 
-/** An architecture as Hugging Face's files spell it. Implementations have no state. */
+/** An architecture in Hugging Face's files. Implementations have no state. */
 public sealed interface Family permits Gpt2 {
-    /** All there are. */
+    /** All families. */
     List<Family> ALL = List.of(new Gpt2());
 
     /**
      * The family of a configuration.
      *
-     * @throws dev.causal4j.UnsupportedModelException if there is none of its {@code model_type}
+     * @throws dev.causal4j.UnsupportedModelException if no family has its {@code model_type}
      */
     static Family of(JsonConfig json) throws FormatException {
         String type = json.string("model_type", "");
@@ -38,21 +38,21 @@ public sealed interface Family permits Gpt2 {
      */
     ModelConfig read(JsonConfig json) throws FormatException;
 
-    /** Adds what {@link #read} reads of the architecture, in the order of the file. */
+    /** Writes the keys that {@link #read} reads, in the order of the file. */
     void write(ModelConfig config, Map<String, Object> json);
 
-    /** Where a parameter lies in a file whose names begin with {@code root}, but for the head's. */
+    /** The origin of a parameter in a file whose names, except the head's, begin with {@code root}. */
     Origin origin(ParameterSpec spec, String root);
 
-    /** What names may begin with, besides nothing. */
+    /** Prefixes that names may have, besides none. */
     List<String> roots();
 
-    /** What names begin with in the files we write for other programs. */
+    /** The prefix of names in files written for other programs. */
     String rootWritten(ModelConfig config);
 
-    /** What the names of tensors in blocks begin with, after the root. */
+    /** The prefix of tensors in blocks, after the root. */
     String blocks();
 
-    /** Whether a tensor, named without the root, is stored by old programs and is no parameter. */
+    /** Whether a tensor, named without the root, is a buffer of old programs and not a parameter. */
     boolean isBuffer(String name);
 }

@@ -105,8 +105,8 @@ final class Gpt2 implements Family {
     }
 
     /**
-     * Tied, it has no lm_head and so the names of OpenAI's checkpoint, which every converter knows. Beside an lm_head
-     * Hugging Face's loader takes only names with the prefix.
+     * Tied models have no lm_head and use the names of OpenAI's checkpoint, which every converter knows. With an
+     * lm_head Hugging Face's loader needs the prefix.
      */
     @Override
     public String rootWritten(ModelConfig config) {

@@ -18,9 +18,9 @@ import java.util.OptionalInt;
 import java.util.Set;
 
 /**
- * What a model is: all that its {@code config.json} says and its parameters follow from. Immutable.
+ * The configuration of a model, from its {@code config.json}. Its parameters follow from it. Immutable.
  *
- * @param family how its files spell it
+ * @param family the format of its files
  * @param decoder sizes and arithmetic between embedding and head
  * @param vocabularySize V
  * @param tied whether the head's projection is the embedding
@@ -29,10 +29,10 @@ import java.util.Set;
  */
 public record ModelConfig(
         Family family, DecoderConfig decoder, int vocabularySize, boolean tied, OptionalInt bos, Set<Integer> eos) {
-    /** More of anything than a model has. */
+    /** Bound of all sizes, above those of any model. */
     static final int MOST = 1 << 24;
 
-    /** More than any model has, and few enough to list their parameters. */
+    /** Bound of layers, above that of any model, so that parameters can be listed. */
     static final int MOST_LAYERS = 1 << 14;
 
     private static final Initialization DRAWN = new Initialization.Normal(0.02);
@@ -75,13 +75,13 @@ public record ModelConfig(
         return of(JsonConfig.parse("configuration", json.getBytes(StandardCharsets.UTF_8)));
     }
 
-    /** The same of what was read already. */
+    /** The same from a JSON object. */
     public static ModelConfig of(JsonConfig json) throws FormatException {
         return Family.of(json).read(json);
     }
 
     /**
-     * What every family reads alike. A bos or eos id outside the vocabulary can never occur and is dropped.
+     * Reads the keys common to all families. A bos or eos id outside the vocabulary is dropped.
      *
      * @param tied whether it is tied when the file does not say
      */
@@ -142,12 +142,12 @@ public record ModelConfig(
         return new ParameterSpec(name, role, ParameterSpec.NO_LAYER, vocabularySize, decoder.hiddenSize(), DRAWN);
     }
 
-    /** How many numbers it has; a tied embedding counts once. */
+    /** Number of parameters; a tied embedding counts once. */
     public long parameters() {
         return specs().stream().mapToLong(ParameterSpec::size).sum();
     }
 
-    /** Whether another has the same parameters and arithmetic. */
+    /** Whether another configuration has the same parameters and arithmetic. */
     public boolean sameArchitecture(ModelConfig other) {
         return decoder.equals(other.decoder) && vocabularySize == other.vocabularySize && tied == other.tied;
     }

@@ -6,7 +6,7 @@ import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Matrix;
 import java.util.List;
 
-/** Where a parameter lies in a checkpoint. What reads one also writes it. */
+/** The place and layout of a parameter in a checkpoint, for reading and writing. */
 public sealed interface Origin {
     /** The tensor's name. */
     String name();
@@ -17,10 +17,10 @@ public sealed interface Origin {
     /** A matrix stored as [in, out], as Hugging Face's Conv1D has it. */
     record Transposed(String name) implements Origin {}
 
-    /** A matrix in panels, as it is used; see {@code Conversion}. */
+    /** A matrix in panels; see {@code Conversion}. */
     record InPanels(String name, DType dtype) implements Origin {}
 
-    /** The shape the tensor of a parameter has. */
+    /** The shape of a parameter's tensor. */
     default List<Long> shape(ParameterSpec spec) {
         long rows = spec.rows();
         long cols = spec.cols();

@@ -1,7 +1,7 @@
 /**
- * What tells one architecture from another: a {@link dev.causal4j.model.families.Family} is one file that reads a
- * configuration and says where each parameter lies in a checkpoint. Everything else works from
- * {@link dev.causal4j.model.families.ModelConfig} alone.
+ * Model families, a file for each: a {@link dev.causal4j.model.families.Family} reads a configuration and gives the
+ * origin of each parameter in a checkpoint. Everything else depends only on {@link
+ * dev.causal4j.model.families.ModelConfig}.
  */
 @NullMarked
 package dev.causal4j.model.families;
