@@ -39,6 +39,9 @@ public final class Kernels {
     private static volatile boolean warm =
             KernelChoice.isForced() || CHOSEN.name().equals(PLAIN.name());
 
+    /** The same of the kernels of single rows, which are compiled first. */
+    private static volatile boolean rowsWarm = warm;
+
     /** Multiply-adds so far, approximate because threads add without synchronisation. */
     private static long work;
 
@@ -53,22 +56,23 @@ public final class Kernels {
 
     /** The kernels running now: {@link #name}, or {@code scalar} until vectors are compiled. */
     public static String state() {
-        return running().name();
+        return (warm ? CHOSEN : PLAIN).name();
     }
 
     private static KernelSet running() {
-        return warm ? CHOSEN : PLAIN;
+        return rowsWarm ? CHOSEN : PLAIN;
     }
 
     /** The products to call. Counts their work, and starts the warm-up at the threshold. */
     private static Products products(Panels w, int rows) {
+        boolean ready = rows == 1 ? rowsWarm : warm;
         if (!warm) {
             work += (long) w.count() * PANEL * w.depth() * rows;
             if (work >= WORK && WARMING.compareAndSet(false, true)) {
-                WarmUp.start(PLAIN, CHOSEN, () -> warm = true);
+                WarmUp.start(PLAIN, CHOSEN, w.format(), () -> rowsWarm = true, () -> warm = true);
             }
         }
-        return running().products();
+        return ready ? CHOSEN.products() : PLAIN.products();
     }
 
     /**
@@ -119,7 +123,7 @@ public final class Kernels {
         x.check(depth);
         Objects.checkIndex(row, x.count());
         Objects.checkFromIndexSize(at, depth * RowTiles.STEP, to.length);
-        running().products().fillTile(x, row, height, depth, to, at);
+        (warm ? CHOSEN : PLAIN).products().fillTile(x, row, height, depth, to, at);
     }
 
     /** See {@link Products#fillTilesAcross}; called by {@link RowTiles}. */
@@ -127,7 +131,7 @@ public final class Kernels {
         x.check(columns);
         int last = (Math.ceilDiv(columns, height) - 1) * stride;
         Objects.checkFromIndexSize(at, last + x.count() * RowTiles.STEP, to.length);
-        running().products().fillTilesAcross(x, columns, height, to, at, stride);
+        (warm ? CHOSEN : PLAIN).products().fillTilesAcross(x, columns, height, to, at, stride);
     }
 
     /**
@@ -150,7 +154,7 @@ public final class Kernels {
     /** Transposes a block of numbers [64, 64]: to[j][k] = from[k][j]. */
     public static void transpose(float[] from, float[] to) {
         Objects.checkFromIndexSize(0, PANEL * PANEL, Math.min(from.length, to.length));
-        running().products().transpose(from, to);
+        (warm ? CHOSEN : PLAIN).products().transpose(from, to);
     }
 
     /**

@@ -13,6 +13,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** Vectors begin in the background, and then stay in registers. */
@@ -66,7 +67,9 @@ class WarmUpTest {
         long end = System.nanoTime() + MOST_NANOS;
         try (Arena arena = Arena.ofShared()) {
             int number = 0;
-            for (Consumer<KernelSet> sample : WarmUp.samples(arena)) {
+            List<PanelFormat> formats = List.of(PanelFormat.values());
+            for (Consumer<KernelSet> sample : Stream.concat(WarmUp.rows(arena, formats), WarmUp.tiles(arena, formats))
+                    .toList()) {
                 long least = Long.MAX_VALUE;
                 while (least > MOST_BYTES && System.nanoTime() < end) {
                     long before = threads.getCurrentThreadAllocatedBytes();
