@@ -19,15 +19,15 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** Writes a model as it is used, so that loading it is a memory map. */
+/** Writes a model in a memory-mapped layout that opens at once. */
 @Command(
         name = "convert",
-        description = "Writes a model so that loading it takes no time. Other programs cannot read it.",
+        description = "Writes a model in a memory-mapped layout that opens at once. Other programs cannot read it.",
         sortOptions = false)
 final class ConvertCommand implements Callable<Integer> {
     private static final long MEGABYTE = 1 << 20;
 
-    /** Longer than any disk takes for the megabyte after which a conversion looks up. */
+    /** Longer than any disk takes for the megabyte between two checks of the interruption. */
     private static final long MOST_SECONDS_TO_CANCEL = 5;
 
     @Option(
@@ -38,7 +38,7 @@ final class ConvertCommand implements Callable<Integer> {
     @SuppressWarnings("NullAway.Init")
     private Path out;
 
-    @Option(names = "--overwrite", description = "Replace what an earlier conversion wrote to DIR.")
+    @Option(names = "--overwrite", description = "Replace an earlier conversion in DIR.")
     private boolean overwrite;
 
     @Mixin
@@ -69,12 +69,12 @@ final class ConvertCommand implements Callable<Integer> {
         try (Interruption interruption = new Interruption(MOST_SECONDS_TO_CANCEL)) {
             Conversion.convert(model, options.options(), out, overwrite, (bytes, total) -> {
                 if (interruption.requested()) {
-                    throw new CancellationException(); // else an interrupted program would leave half a model
+                    throw new CancellationException(); // so that nothing of an interrupted conversion stays
                 }
                 written(bytes, total);
             });
         } catch (CancellationException e) {
-            return 1; // interrupted, nobody reads a message
+            return 1; // interrupted: no message
         } finally {
             if (progress != null) {
                 progress.close();

@@ -37,7 +37,7 @@ final class GenerateCommand implements Callable<Integer> {
             arity = "0..1",
             paramLabel = "PROMPT",
             description =
-                    "The text to continue; - reads standard input, without its last line end. Without one the model's BOS token is the prompt.")
+                    "The prompt; - reads standard input without its last line end; default: the model's BOS token.")
     private @Nullable String prompt;
 
     @Option(names = "--tokens", paramLabel = "IDS", description = "The prompt as token ids, for instance 1028,363.")
@@ -50,45 +50,45 @@ final class GenerateCommand implements Callable<Integer> {
             names = "--min-new-tokens",
             paramLabel = "N",
             defaultValue = "0",
-            description = "No end of text before so many tokens.")
+            description = "Fewest new tokens before the text may end.")
     private int minNewTokens;
 
     @Option(
             names = "--temperature",
             paramLabel = "T",
             defaultValue = "1",
-            description = "0 takes the most likely token; default: 1, the model's own distribution.")
+            description = "0 is greedy; default: 1, the model's own distribution.")
     private double temperature;
 
-    @Option(names = "--top-k", paramLabel = "K", defaultValue = "0", description = "Only the K most likely tokens.")
+    @Option(names = "--top-k", paramLabel = "K", defaultValue = "0", description = "Sample from the K likeliest tokens.")
     private int topK;
 
     @Option(
             names = "--top-p",
             paramLabel = "P",
             defaultValue = "1",
-            description = "Only the likeliest tokens that together have probability P.")
+            description = "Sample from the likeliest tokens with probability P together.")
     private double topP;
 
     @Option(
             names = "--min-p",
             paramLabel = "P",
             defaultValue = "0",
-            description = "Only tokens at least P times as likely as the likeliest.")
+            description = "Sample from tokens at least P times as likely as the likeliest.")
     private double minP;
 
     @Option(
             names = "--typical-p",
             paramLabel = "P",
             defaultValue = "1",
-            description = "Only tokens of typical information with probability P together.")
+            description = "Sample from the most typical tokens with probability P together.")
     private double typicalP;
 
     @Option(
             names = "--repetition-penalty",
             paramLabel = "R",
             defaultValue = "1",
-            description = "Above 1, tokens that occurred are less likely.")
+            description = "Above 1: makes tokens that occurred less likely.")
     private double repetitionPenalty;
 
     @Option(
@@ -105,20 +105,20 @@ final class GenerateCommand implements Callable<Integer> {
             description = "Added to the logit of a token; -Infinity bans it.")
     private Map<Integer, Double> logitBias = Map.of();
 
-    @Option(names = "--stop", paramLabel = "TEXT", description = "Ends the text before TEXT; may be repeated.")
+    @Option(names = "--stop", paramLabel = "TEXT", description = "End the text before TEXT; may be repeated.")
     private List<String> stop = List.of();
 
     @Option(
             names = "--eos",
             paramLabel = "IDS",
-            description = "Token ids that end the text in place of the model's own; none for no such token.")
+            description = "Token ids that end the text instead of the model's own; none for no such token.")
     private @Nullable String eos;
 
     @Option(
             names = "--seed",
             paramLabel = "S",
             description =
-                    "The same seed gives the same text on every machine. Without it, a random one, which --json and a terminal show.")
+                    "The same seed gives the same text on every machine; default: a random one, shown by --json and on a terminal.")
     private @Nullable Long seed;
 
     @Option(
@@ -145,10 +145,10 @@ final class GenerateCommand implements Callable<Integer> {
             throw Usage.wrong(spec, "logprobs: expected --json with --logprobs, got none");
         }
         String text = prompt == null ? "" : TextInput.argument(prompt);
-        Kernels.name(); // a choice that cannot be had fails here, once and before anything is loaded
+        Kernels.name(); // fails here, before anything is loaded, if the kernels that the property sets are missing
         long start = System.nanoTime();
         Checkpoint checkpoint = model.open();
-        // The native tokenizer is built by its first use; meanwhile the weights are loaded.
+        // The first use builds the native tokenizer, while the weights are loaded.
         CompletableFuture<int[]> encoded =
                 CompletableFuture.supplyAsync(() -> ids != null ? ids : encode(checkpoint, text));
         CausalLM loaded = checkpoint.load(model.options());
@@ -196,7 +196,7 @@ final class GenerateCommand implements Callable<Integer> {
                 .noRepeatNgramSize(noRepeatNgramSize)
                 .logitBias(logitBias)
                 .stop(stop)
-                // Not SecureRandom: nobody has to guess a seed, and its start takes as long as loading the model.
+                // Not SecureRandom, which starts slowly: seeds need not be secret.
                 .seed(seed == null ? ThreadLocalRandom.current().nextInt(Integer.MAX_VALUE) : seed);
         if (eos != null) {
             builder.eos(eos.equals("none") ? Set.of() : TokenIds.set(spec, "--eos", eos));
@@ -207,7 +207,7 @@ final class GenerateCommand implements Callable<Integer> {
         return Usage.of(spec, builder::build);
     }
 
-    /** Prints text as it is made, or token ids for a model without a tokenizer, as long as somebody reads it. */
+    /** Streams text, or token ids for a model without a tokenizer, until the reader closes the output. */
     private static TokenListener printer(PrintWriter out, boolean text) {
         return (GeneratedToken token) -> {
             out.print(text ? token.text() : token.token() + " ");

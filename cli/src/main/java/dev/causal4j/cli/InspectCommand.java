@@ -17,8 +17,8 @@ import picocli.CommandLine.Spec;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Tells what a model is: its sizes, its parameters, and what tying saves. No weight is read. */
-@Command(name = "inspect", description = "Shows what a model is: sizes, parameters, tied or not.")
+/** Shows a model's sizes and parameters, and what tying saves, without reading weights. */
+@Command(name = "inspect", description = "Shows a model's sizes and parameters, and what tying saves.")
 final class InspectCommand implements Callable<Integer> {
     @Mixin
     private ModelOptions options;

@@ -17,7 +17,7 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 import picocli.CommandLine.TypeConversionException;
 
-/** The options of every command that loads a model. */
+/** Options of commands that load a model. */
 final class ModelOptions {
     @Option(
             names = "--model",
@@ -29,13 +29,13 @@ final class ModelOptions {
             names = "--dtype",
             paramLabel = "DTYPE",
             converter = DTypeConverter.class,
-            description = "How weights are held: f32, bf16 or int8. Without it, as they are stored.")
+            description = "Weights in memory: f32, bf16 or int8; default: as they are stored.")
     private @Nullable DType dtype;
 
     @Option(
             names = "--threads",
             paramLabel = "N",
-            description = "Threads to compute with. Without it, the physical cores.")
+            description = "Threads that compute; default: the physical cores.")
     private @Nullable Integer threads;
 
     @Option(names = "--json", description = "Print one JSON document and nothing else.")
@@ -44,7 +44,7 @@ final class ModelOptions {
     @Spec(Spec.Target.MIXEE)
     private CommandSpec spec;
 
-    /** The folder that was named, if one was. */
+    /** The folder of {@code --model}, if given. */
     Optional<Path> folder() {
         return Optional.ofNullable(model);
     }
@@ -68,7 +68,7 @@ final class ModelOptions {
         return dtype == null ? LoadOptions.DEFAULT : LoadOptions.DEFAULT.withDtype(dtype);
     }
 
-    /** Empty for the stored one. */
+    /** The dtype; empty for the stored one. */
     Optional<DType> dtype() {
         return Optional.ofNullable(dtype);
     }

@@ -33,11 +33,11 @@ import picocli.CommandLine.Spec;
 /** Trains a model, from scratch or further. */
 @Command(
         name = "train",
-        description = "Trains a model on files of text: a new one (--config), or further what there is (--model)."
-                + " Weights are f32 while it is trained; --dtype bf16 rounds the result.",
+        description = "Trains a model on files of text, a new one (--config) or an existing one (--model)."
+                + " Weights are f32 in training; --dtype bf16 rounds the result.",
         sortOptions = false)
 final class TrainCommand implements Callable<Integer> {
-    /** What a run writes before its first checkpoint. */
+    /** Files that a run writes before its first checkpoint. */
     private static final Set<String> OWN = Set.of(TrainingLog.FILE, TrainingData.FOLDER);
 
     /** Longer than a step and a checkpoint of any model that one machine trains. */
@@ -50,7 +50,7 @@ final class TrainCommand implements Callable<Integer> {
             names = "--out",
             paramLabel = "DIR",
             required = true,
-            description = "Folder for the model and the run's checkpoints; made if there is none.")
+            description = "Folder for the model and the run's checkpoints; created if missing.")
     @SuppressWarnings("NullAway.Init")
     private Path out;
 
@@ -59,7 +59,7 @@ final class TrainCommand implements Callable<Integer> {
             description = "Go on with the run in DIR from its last checkpoint, or start it if it has none yet.")
     private boolean resume;
 
-    @Option(names = "--overwrite", description = "Begin again in a folder that is not empty.")
+    @Option(names = "--overwrite", description = "Replace the run in DIR.")
     private boolean overwrite;
 
     @Mixin
@@ -68,7 +68,7 @@ final class TrainCommand implements Callable<Integer> {
     @Option(
             names = "--config",
             paramLabel = "FILE",
-            description = "Make a new model of this config.json (Hugging Face's for GPT-2).")
+            description = "Train a new model of this config.json (Hugging Face's for GPT-2).")
     private @Nullable Path config;
 
     @Option(
@@ -87,17 +87,17 @@ final class TrainCommand implements Callable<Integer> {
             names = "--dropout",
             paramLabel = "P",
             defaultValue = "0",
-            description = "Of embeddings, attention and residuals; default: ${DEFAULT-VALUE}.")
+            description = "Dropout of embeddings, attention and residuals; default: ${DEFAULT-VALUE}.")
     private double dropout;
 
-    @Option(names = "--recompute", description = "Compute activations twice instead of keeping them: less memory.")
+    @Option(names = "--recompute", description = "Compute activations twice to save memory.")
     private boolean recompute;
 
     @Option(
             names = "--seed",
             paramLabel = "S",
             defaultValue = "0",
-            description = "Of new weights, the order of the data, and dropout; default: ${DEFAULT-VALUE}.")
+            description = "Seed of new weights, data order and dropout; default: ${DEFAULT-VALUE}.")
     private long seed;
 
     @Spec
@@ -115,7 +115,7 @@ final class TrainCommand implements Callable<Integer> {
         Checkpoint last = resumes ? Trainer.lastCheckpoint(out) : null;
         model.useThreads();
         try (Interruption interruption = new Interruption(MOST_SECONDS_TO_END);
-                TrainingLog log = new TrainingLog(out, resumes)) { // nobody else works in the folder while this is open
+                TrainingLog log = new TrainingLog(out, resumes)) { // locks the folder
             Trainer trainer = last != null
                     ? resumed(last, options, interruption)
                     : startedIn(Objects.requireNonNull(folder), options, log, interruption);
@@ -128,7 +128,7 @@ final class TrainCommand implements Callable<Integer> {
             }
             print(trainer, result, (System.nanoTime() - start) / 1e9);
         } catch (CancellationException e) {
-            return 1; // interrupted before the first step, nobody reads a message
+            return 1; // interrupted before the first step: no message
         }
         return 0;
     }
@@ -177,7 +177,7 @@ final class TrainCommand implements Callable<Integer> {
     private Trainer started(TrainingOptions options, TrainingLog log, Interruption interruption) throws IOException {
         CausalLM source = source();
         TrainingData.Parts parts = data.parts(out, source.requireTokenizer(), source.config(), seed, interruption);
-        if (overwrite) { // no earlier: until here the run may be refused
+        if (overwrite) { // not earlier, since until here the run may be refused
             Trainer.discard(out);
         }
         TrainingOptions known = options.toBuilder().data(parts.identity()).build();
@@ -200,7 +200,7 @@ final class TrainCommand implements Callable<Integer> {
         return Trainer.resume(out, source, parts.training(), parts.heldOut().orElse(null), known);
     }
 
-    /** A run that goes on is of the architecture it began with. */
+    /** A resumed run keeps its architecture. */
     private void requireSame(ModelConfig resumed) throws IOException {
         ModelConfig named;
         if (config != null) {

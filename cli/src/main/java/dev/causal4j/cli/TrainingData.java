@@ -19,13 +19,13 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 
-/** The options that say what a model learns from, and what it is measured with. */
+/** Options of training and held-out data. */
 final class TrainingData {
-    /** How the training text is cut into examples. */
+    /** Ways to cut the text into examples. */
     enum Cut {
-        /** Windows at random places of the text as it is. */
+        /** Windows of the text as it is. */
         WINDOWS,
-        /** Documents in random order, one after the other, cut into windows. */
+        /** Documents in random order, concatenated and cut into windows. */
         DOCUMENTS
     }
 
@@ -36,34 +36,34 @@ final class TrainingData {
             names = "--held-out-data",
             paramLabel = "FILE|DIR",
             arity = "1..*",
-            description = "Text to measure with, not to learn from.")
+            description = "Files of held-out text for evaluation.")
     private List<Path> heldOutData = List.of();
 
     @Option(
             names = "--held-out",
             paramLabel = "FRACTION",
             description =
-                    "Without --held-out-data: the last part of the data to measure with, 0 for none; default: 0.05.")
+                    "Share of the data to hold out at its end, 0 for none; default: 0.05.")
     private @Nullable Double heldOut;
 
     @Option(
             names = "--context-length",
             paramLabel = "T",
-            description = "Tokens of an example; default: as many as the model has positions.")
+            description = "Tokens of an example; default: the model's context length.")
     private @Nullable Integer contextLength;
 
     @Option(
             names = "--cut",
             paramLabel = "HOW",
             defaultValue = "windows",
-            description = "Examples are windows of the text as it is, or of its documents in random order:"
+            description = "Cut examples from the text as it is, or from its documents in random order:"
                     + " windows or documents; default: ${DEFAULT-VALUE}.")
     private Cut cut = Cut.WINDOWS;
 
-    /** Below the folder of a run. */
+    /** Folder of the token files in the run's folder. */
     static final String FOLDER = "data";
 
-    /** What to learn from, what to measure with, and what says that it is the same data, cut in the same way. */
+    /** Training and held-out examples, and an identity of the data and their cut. */
     record Parts(Examples training, Optional<Examples> heldOut, String identity) {}
 
     void check(CommandSpec spec) {
@@ -78,15 +78,15 @@ final class TrainingData {
         }
     }
 
-    /** Whether there is anything to measure with. */
+    /** Whether there are held-out data. */
     boolean evaluates() {
         return heldOut == null || heldOut > 0;
     }
 
     /**
-     * Tokenizes the data, or finds that it was.
+     * Tokenizes the data, or opens the existing token files.
      *
-     * @param out the folder of the run, which has the tokens below it
+     * @param out the folder of the run
      */
     Parts parts(Path out, Tokenizer tokenizer, ModelConfig config, long seed, Interruption interruption)
             throws IOException {
@@ -124,7 +124,7 @@ final class TrainingData {
         return new Parts(training, measured.map(each -> Examples.inOrder(each, length)), identity);
     }
 
-    /** Else the files of a run would be read as its data when it resumes. */
+    /** Otherwise a resumed run would read its own files as data. */
     private static void requireOutside(Path out, List<Path> data) throws IOException {
         for (Path path : data) {
             if (Files.isDirectory(path) && out.toRealPath().startsWith(path.toRealPath())) {
@@ -147,7 +147,7 @@ final class TrainingData {
         }
     }
 
-    /** A configuration with the tokenizer's end of text where it names none. */
+    /** The configuration, with the tokenizer's end of text if it has none. */
     static ModelConfig withEnd(ModelConfig config, Tokenizer tokenizer) {
         OptionalInt end = endOfText(config.eos(), tokenizer);
         if (!config.eos().isEmpty() || end.isEmpty() || end.getAsInt() >= config.vocabularySize()) {

@@ -9,17 +9,17 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * What one forward works on: for each sequence its cache, the tokens that follow what is cached, and how many hidden
- * vectors are wanted. Rows are the tokens of the first chunk, then of the second, and so on, without padding.
+ * The input of one forward: for each sequence its cache, the next tokens, and the number of wanted hidden vectors. Rows
+ * are the tokens of the chunks in order, without padding.
  */
 public record Batch(List<Chunk> chunks) {
     /**
      * The next tokens of one sequence.
      *
-     * @param cache what came before; the forward appends to it
+     * @param cache the cached positions; the forward appends to it
      * @param tokens at least one id; the array is read, not copied
-     * @param wanted of how many of the last tokens the hidden vectors are wanted: 0 where a prompt goes on, 1 to
-     *     continue it, all of them for training. The last block and the head skip the others
+     * @param wanted how many of the last tokens' hidden vectors are wanted: 0 while a prompt goes on, 1 to continue it,
+     *     all for training. The last block and the head skip the others
      */
     public record Chunk(KVCache cache, int[] tokens, int wanted) {
         /** @throws IllegalArgumentException if more are wanted than there are */
@@ -29,7 +29,7 @@ public record Batch(List<Chunk> chunks) {
             }
         }
 
-        /** All are wanted. */
+        /** With all hidden vectors wanted. */
         public Chunk(KVCache cache, int[] tokens) {
             this(cache, tokens, tokens.length);
         }
@@ -58,17 +58,17 @@ public record Batch(List<Chunk> chunks) {
         }
     }
 
-    /** A batch of one sequence, of which all rows are wanted. */
+    /** A batch of one sequence with all rows wanted. */
     public static Batch of(KVCache cache, int... tokens) {
         return new Batch(List.of(new Chunk(cache, tokens)));
     }
 
-    /** A batch of one sequence, of which the last row is wanted. */
+    /** A batch of one sequence with the last row wanted. */
     public static Batch last(KVCache cache, int... tokens) {
         return new Batch(List.of(new Chunk(cache, tokens, 1)));
     }
 
-    /** Rows of activations: all tokens together. */
+    /** Number of rows: all tokens. */
     public int rows() {
         int rows = 0;
         for (Chunk chunk : chunks) {
@@ -77,7 +77,7 @@ public record Batch(List<Chunk> chunks) {
         return rows;
     }
 
-    /** How many rows are wanted. */
+    /** Number of wanted rows. */
     public int wanted() {
         return chunks.stream().mapToInt(Chunk::wanted).sum();
     }
@@ -102,10 +102,10 @@ public record Batch(List<Chunk> chunks) {
      */
     public record NotFinite(int chunk, int position, float value) {
         /**
-         * To be thrown.
+         * An error to throw.
          *
-         * @param position position in what the caller was given
-         * @param of what that is among several; empty where there is one
+         * @param position position in the caller's input
+         * @param name of the input among several; empty for one
          */
         public NonFiniteException error(int position, String of) {
             return new NonFiniteException("logits: expected finite numbers, got a hidden vector with " + value
@@ -115,7 +115,7 @@ public record Batch(List<Chunk> chunks) {
     }
 
     /**
-     * The first wanted hidden vector, after the forward, that has a NaN or an infinity; its logits mean nothing.
+     * The first wanted hidden vector, after the forward, that has a NaN or an infinity.
      *
      * @param hidden what the forward returned
      */
