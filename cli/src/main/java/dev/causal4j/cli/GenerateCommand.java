@@ -60,7 +60,11 @@ final class GenerateCommand implements Callable<Integer> {
             description = "0 is greedy; default: 1, the model's own distribution.")
     private double temperature;
 
-    @Option(names = "--top-k", paramLabel = "K", defaultValue = "0", description = "Sample from the K likeliest tokens.")
+    @Option(
+            names = "--top-k",
+            paramLabel = "K",
+            defaultValue = "0",
+            description = "Sample from the K likeliest tokens.")
     private int topK;
 
     @Option(

@@ -32,10 +32,7 @@ final class ModelOptions {
             description = "Weights in memory: f32, bf16 or int8; default: as they are stored.")
     private @Nullable DType dtype;
 
-    @Option(
-            names = "--threads",
-            paramLabel = "N",
-            description = "Threads that compute; default: the physical cores.")
+    @Option(names = "--threads", paramLabel = "N", description = "Threads that compute; default: the physical cores.")
     private @Nullable Integer threads;
 
     @Option(names = "--json", description = "Print one JSON document and nothing else.")

@@ -42,8 +42,7 @@ final class TrainingData {
     @Option(
             names = "--held-out",
             paramLabel = "FRACTION",
-            description =
-                    "Share of the data to hold out at its end, 0 for none; default: 0.05.")
+            description = "Share of the data to hold out at its end, 0 for none; default: 0.05.")
     private @Nullable Double heldOut;
 
     @Option(

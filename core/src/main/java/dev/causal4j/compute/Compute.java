@@ -222,7 +222,7 @@ public final class Compute implements AutoCloseable {
             this.make = make;
         }
 
-        /** A piece nobody else has until it is given back. */
+        /** Takes a piece for exclusive use until it is given back. */
         public S take() {
             S piece = free.poll();
             return piece == null ? make.get() : piece;

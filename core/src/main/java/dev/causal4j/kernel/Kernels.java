@@ -96,7 +96,7 @@ public final class Kernels {
         }
     }
 
-    /** The same for rows where they lie. Whoever multiplies the same rows several times makes their tiles once. */
+    /** The same for rows without tiles. Callers that multiply the same rows several times make the tiles once. */
     public static void multiply(Panels w, Rows x, Rows y) {
         x.check(w.depth());
         multiply(w, tiles(x, w.depth()), y);

@@ -33,7 +33,8 @@ final class WarmUp {
     static void start(KernelSet plain, KernelSet vector, PanelFormat format, Runnable one, Runnable all) {
         Thread.ofPlatform().name("causal4j-warm-up").daemon().start(() -> {
             try (Arena arena = Arena.ofShared()) {
-                List<PanelFormat> formats = Stream.of(PanelFormat.F32, format).distinct().toList();
+                List<PanelFormat> formats =
+                        Stream.of(PanelFormat.F32, format).distinct().toList();
                 rows(arena, formats).forEach(sample -> warm(sample, plain, vector));
                 one.run();
                 tiles(arena, formats).forEach(sample -> warm(sample, plain, vector));
@@ -87,8 +88,7 @@ final class WarmUp {
         float[] tile = new float[DEPTH * RowTiles.STEP];
         return Stream.concat(
                 Stream.of(set -> set.products().fillTile(in, 0, RowTiles.STEP, DEPTH, tile, 0)),
-                formats.stream()
-                        .flatMap(format -> Stream.of(4, 8, 12).map(rows -> product(arena, format, rows))));
+                formats.stream().flatMap(format -> Stream.of(4, 8, 12).map(rows -> product(arena, format, rows))));
     }
 
     /** Five panels are read three at a time and two. */
