@@ -4,9 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.causal4j.head.Candidate;
+import java.util.Comparator;
 import org.assertj.core.data.Offset;
 import org.assertj.core.data.Percentage;
-import java.util.Comparator;
 import org.junit.jupiter.api.Test;
 
 /** A naive twin computes what its benchmark computes, or a comparison of their speeds means nothing. */

@@ -105,7 +105,7 @@ public record Batch(List<Chunk> chunks) {
          * An error to throw.
          *
          * @param position position in the caller's input
-         * @param name of the input among several; empty for one
+         * @param of the name of the input among several; empty for one
          */
         public NonFiniteException error(int position, String of) {
             return new NonFiniteException("logits: expected finite numbers, got a hidden vector with " + value
