@@ -12,7 +12,6 @@ module dev.causal4j {
     exports dev.causal4j.head;
     exports dev.causal4j.decoder;
     exports dev.causal4j.model;
-    exports dev.causal4j.model.families;
     exports dev.causal4j.generation;
     exports dev.causal4j.scoring;
     exports dev.causal4j.training;

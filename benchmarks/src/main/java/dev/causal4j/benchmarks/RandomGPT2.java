@@ -2,10 +2,10 @@ package dev.causal4j.benchmarks;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.decoder.Parameters;
-import dev.causal4j.decoder.Role;
 import dev.causal4j.model.CausalLM;
-import dev.causal4j.model.families.ModelConfig;
+import dev.causal4j.model.ModelConfig;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;

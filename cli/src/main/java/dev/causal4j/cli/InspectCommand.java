@@ -1,9 +1,9 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.decoder.BlockConfig;
-import dev.causal4j.decoder.FeedForwardConfig.Dense;
+import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.model.Checkpoint;
-import dev.causal4j.model.families.ModelConfig;
+import dev.causal4j.model.ModelConfig;
 import dev.causal4j.tensor.DType;
 import java.io.IOException;
 import java.io.PrintWriter;

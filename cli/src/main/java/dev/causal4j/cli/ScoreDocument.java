@@ -6,7 +6,7 @@ import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Normalization;
 import dev.causal4j.scoring.Ranking;
 import dev.causal4j.scoring.Score;
-import dev.causal4j.scoring.Totals;
+import dev.causal4j.scoring.Score.Totals;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;

@@ -2,11 +2,11 @@ package dev.causal4j.cli;
 
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Score;
+import dev.causal4j.scoring.Score.Totals;
 import dev.causal4j.scoring.Scorer;
 import dev.causal4j.scoring.ScoringListener;
 import dev.causal4j.scoring.ScoringOptions;
 import dev.causal4j.scoring.ScoringRequest;
-import dev.causal4j.scoring.Totals;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintWriter;

@@ -2,12 +2,12 @@ package dev.causal4j.cli;
 
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.BlockConfig;
+import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.Dropout;
-import dev.causal4j.decoder.FeedForwardConfig.Dense;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
-import dev.causal4j.model.families.ModelConfig;
+import dev.causal4j.model.ModelConfig;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tokenizer.Tokenizer;
 import dev.causal4j.training.Trainer;

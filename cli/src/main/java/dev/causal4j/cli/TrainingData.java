@@ -1,6 +1,6 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.model.families.ModelConfig;
+import dev.causal4j.model.ModelConfig;
 import dev.causal4j.tokenizer.Tokenizer;
 import dev.causal4j.training.Documents;
 import dev.causal4j.training.Examples;

@@ -1,5 +1,9 @@
 package dev.causal4j.decoder;
 
+import java.util.Arrays;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
 /**
  * One block: attention and a feed-forward layer, each with norms, added to the residual stream.
  *
@@ -29,5 +33,120 @@ public record BlockConfig(
         SEQUENTIAL,
         /** The stream that attention read, too (GPT-NeoX). */
         PARALLEL
+    }
+
+    /**
+     * A norm over a row.
+     *
+     * @param epsilon added to the mean square, inside the root
+     * @param bias whether it has one
+     */
+    public record NormConfig(Kind kind, float epsilon, boolean bias) {
+        /** The kind of norm. */
+        public enum Kind {
+            /** (x - mean) / sqrt(variance + epsilon), Ba et al. 2016. */
+            LAYER,
+            /** x / sqrt(mean of squares + epsilon), Zhang and Sennrich 2019. */
+            RMS
+        }
+    }
+
+    /**
+     * Causal self-attention.
+     *
+     * @param heads H
+     * @param kvHeads G; consecutive groups of H / G queries share a key head
+     * @param headSize n
+     * @param scale factor of q · k
+     * @param softCap c of c · tanh(score / c), before the mask; 0 for none
+     * @param window positions a token sees, itself included; 0 for all
+     * @param rope rotation of queries and keys; null for none
+     * @param sinks whether each head has a learned logit that joins the softmax with value zero
+     */
+    public record AttentionConfig(
+            int heads,
+            int kvHeads,
+            int headSize,
+            float scale,
+            float softCap,
+            int window,
+            @Nullable RopeConfig rope,
+            QueryKeyNorm queryKeyNorm,
+            boolean qkvBias,
+            boolean outBias,
+            boolean sinks) {
+        /** Whether queries and keys are normed before they are rotated. */
+        public enum QueryKeyNorm {
+            /** Not at all. */
+            NONE,
+            /** Each head by itself (Qwen 3, Gemma 3). */
+            HEAD,
+            /** All heads together (OLMo 2). */
+            ALL
+        }
+    }
+
+    /**
+     * Rotary positions (Su et al. 2021): coordinate j below half the width pairs with j + width / 2 and turns by
+     * position · frequencies[j].
+     *
+     * @param width coordinates of a head that are rotated; the others pass
+     * @param frequencies radians a position, width / 2 of them, after any scaling
+     * @param gain factor of cosine and sine
+     */
+    public record RopeConfig(int width, List<Double> frequencies, float gain) {
+        public RopeConfig {
+            frequencies = List.copyOf(frequencies);
+        }
+
+        /** Frequencies without any scaling: theta^(-2 j / width). */
+        public static RopeConfig plain(double theta, int width) {
+            double[] frequencies = new double[width / 2];
+            Arrays.setAll(frequencies, j -> StrictMath.pow(theta, -2.0 * j / width));
+            return new RopeConfig(width, Arrays.stream(frequencies).boxed().toList(), 1);
+        }
+    }
+
+    /** The layer after attention, applied to each token. */
+    public sealed interface FeedForwardConfig {
+        /** The function between the two linear layers. */
+        enum Activation {
+            /** 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x³))). */
+            GELU_TANH,
+            /** x Φ(x), exactly. */
+            GELU,
+            /** x / (1 + exp(-x)). */
+            SILU,
+            /** max(x, 0). */
+            RELU,
+            /** max(x, 0)². */
+            RELU_SQUARED,
+            /** g · sigmoid(1.702 g) · (u + 1) with both clamped to 7 (gpt-oss). */
+            CLAMPED_SWIGLU
+        }
+
+        /**
+         * One layer for all tokens: down(act(up x)), or gated: down(act(gate x) · up x).
+         *
+         * @param bias whether its linear layers have biases
+         */
+        record Dense(int innerSize, Activation activation, boolean gated, boolean bias) implements FeedForwardConfig {}
+
+        /**
+         * Several layers; a router chooses some for each token.
+         *
+         * @param count experts
+         * @param chosen experts a token goes to
+         */
+        record Experts(int count, int chosen, Dense each, Routing routing, boolean routerBias)
+                implements FeedForwardConfig {}
+
+        /** The weights of the chosen experts. */
+        enum Routing {
+            /** The softmax over the chosen logits. */
+            SOFTMAX_OF_CHOSEN,
+            /** The softmax over all logits, not made to sum to 1 again. */
+            SOFTMAX_OF_ALL
+        }
     }
 }

@@ -3,6 +3,7 @@ package dev.causal4j.decoder;
 import dev.causal4j.UnsupportedModelException;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
+import dev.causal4j.decoder.BlockConfig.NormConfig;
 import dev.causal4j.decoder.Dropout.Place;
 import dev.causal4j.kernel.DropoutMask;
 import dev.causal4j.kernel.Kernels;

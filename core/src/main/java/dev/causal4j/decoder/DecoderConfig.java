@@ -2,8 +2,12 @@ package dev.causal4j.decoder;
 
 import static dev.causal4j.decoder.ParameterSpec.NO_LAYER;
 
-import dev.causal4j.decoder.FeedForwardConfig.Dense;
-import dev.causal4j.decoder.FeedForwardConfig.Experts;
+import dev.causal4j.decoder.BlockConfig.AttentionConfig;
+import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
+import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
+import dev.causal4j.decoder.BlockConfig.NormConfig;
+import dev.causal4j.decoder.ParameterSpec.Initialization;
+import dev.causal4j.decoder.ParameterSpec.Role;
 import java.util.ArrayList;
 import java.util.List;
 

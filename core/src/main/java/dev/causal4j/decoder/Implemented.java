@@ -1,6 +1,9 @@
 package dev.causal4j.decoder;
 
 import dev.causal4j.UnsupportedModelException;
+import dev.causal4j.decoder.BlockConfig.AttentionConfig;
+import dev.causal4j.decoder.BlockConfig.FeedForwardConfig;
+import dev.causal4j.decoder.BlockConfig.NormConfig;
 
 /** The configuration values that the layers implement: those of GPT-2. */
 final class Implemented {

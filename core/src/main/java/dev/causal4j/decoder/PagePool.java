@@ -1,5 +1,6 @@
 package dev.causal4j.decoder;
 
+import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.kernel.Panels;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;

@@ -1,5 +1,6 @@
 package dev.causal4j.generation;
 
+import dev.causal4j.generation.LogitRule.TokensSoFar;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.Collections;

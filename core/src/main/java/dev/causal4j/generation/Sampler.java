@@ -1,6 +1,7 @@
 package dev.causal4j.generation;
 
 import dev.causal4j.NonFiniteException;
+import dev.causal4j.generation.LogitRule.TokensSoFar;
 import dev.causal4j.kernel.Kernels;
 import java.util.List;
 import java.util.Objects;

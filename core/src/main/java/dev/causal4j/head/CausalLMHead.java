@@ -339,7 +339,7 @@ public final class CausalLMHead {
             LossOptions options,
             Rows dHidden,
             @Nullable Gradient dProjection,
-            LossScratch scratch) {
+            Loss.Scratch scratch) {
         checkTargets(hidden, targets, true);
         if (dProjection != null) {
             checkShape("dProjection", projection, dProjection);

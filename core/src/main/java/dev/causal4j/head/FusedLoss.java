@@ -62,7 +62,7 @@ final class FusedLoss {
         return new Loss(sum / divisor, sum, rows.length);
     }
 
-    Loss withGradients(Rows dHidden, @Nullable Gradient dProjection, LossScratch scratch) {
+    Loss withGradients(Rows dHidden, @Nullable Gradient dProjection, Loss.Scratch scratch) {
         for (int r = 0; r < targets.length; r++) {
             if (targets[r] == CausalLMHead.IGNORED) {
                 Arrays.fill(dHidden.data(), dHidden.start(r), dHidden.start(r) + hiddenSize, 0f);

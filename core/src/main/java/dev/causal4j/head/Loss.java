@@ -7,4 +7,20 @@ package dev.causal4j.head;
  * @param sum the sum over the targets that are not ignored, of everything the options ask for; 0 without targets
  * @param targets how many targets are not ignored
  */
-public record Loss(double loss, double sum, int targets) {}
+public record Loss(double loss, double sum, int targets) {
+    /**
+     * Scratch of a loss with gradients, at most 64 MB of logits or one row, reused from batch to batch so that no large
+     * array becomes garbage. Not thread-safe.
+     */
+    public static final class Scratch {
+        private float[] logits = {};
+
+        /** At least this many floats, with undefined content. */
+        float[] logits(int count) {
+            if (logits.length < count) {
+                logits = new float[count];
+            }
+            return logits;
+        }
+    }
+}

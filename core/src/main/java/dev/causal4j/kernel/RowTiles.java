@@ -5,7 +5,7 @@ import java.util.Objects;
 
 /**
  * Rows of activations as products read them. One row is read in place. Several are packed into tiles {@code [depth][8]}
- * of {@link #ROWS} rows, where number r of step k belongs to row r: a kernel then needs one address for all rows, which
+ * of {@link #ROWS} rows, or all of at most {@link #FEW}, where number r of step k belongs to row r: a kernel then needs one address for all rows, which
  * leaves the processor's ports to the multiply-adds. A short tile repeats its last row.
  *
  * @param offset floats to the first tile
@@ -21,6 +21,9 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
     /** Rows of a tile, chosen so that the sums fit the registers. */
     public static final int ROWS = Kernels.tuning().tileRows();
 
+    /** Rows of the tile that holds a few. */
+    static final int FEW = 8;
+
     /** Steps filled at once when columns become rows: 256 bytes of each tile. */
     private static final int RUN = 8;
 
@@ -31,7 +34,7 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
 
     /** Consecutive tiles from the start of {@code data}, to be filled. */
     public static RowTiles in(float[] data, int rows, int depth) {
-        return new RowTiles(data, 0, depth * STEP, ROWS, STEP, rows);
+        return new RowTiles(data, 0, depth * STEP, height(rows), STEP, rows);
     }
 
     /** Floats of the tiles of this many rows. */
@@ -41,7 +44,12 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
 
     /** Number of tiles for this many rows. */
     public static int needed(int rows) {
-        return Math.ceilDiv(rows, ROWS);
+        return Math.ceilDiv(rows, height(rows));
+    }
+
+    /** Rows of a tile where there are this many in all. */
+    public static int height(int rows) {
+        return rows > 1 && rows <= Kernels.tuning().fewRows() ? FEW : ROWS;
     }
 
     /** Number of tiles. */

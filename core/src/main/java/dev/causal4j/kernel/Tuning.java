@@ -4,8 +4,8 @@ package dev.causal4j.kernel;
  * The blocking of products on this machine. It changes speed, never bits. Measured on an Emerald Rapids and a Zen 5,
  * see docs/results.
  *
- * @param tileRows rows of a tile: 8 by 32 sums of the 32 registers of AVX-512, 6 by 2 W of 16 registers
- * @param fewRows most rows that are multiplied straight from the weights, which takes the 32 registers of AVX-512
+ * @param tileRows rows of a tile: 6 by 64 sums of the 32 registers of AVX-512, 6 by 2 W of 16 registers
+ * @param fewRows most rows that are multiplied straight from the weights, in one tile of 8; it takes 32 registers
  * @param rowPanels panels that one row reads side by side
  * @param readAhead whether few rows read the next panel while they multiply this one ({@link Hardware#readsAhead})
  * @param tasksPerThread enough to even out a slow core, few enough that each reads a long run
@@ -27,16 +27,6 @@ public record Tuning(
         int tileBytes) {
     /** The values for vectors of this many lanes. */
     static Tuning of(int lanes) {
-        int rows = lanes == 16 ? 8 : 6;
-        return new Tuning(
-                rows,
-                lanes == 16 ? 8 : 1,
-                lanes == 16 ? 3 : 1,
-                !Hardware.readsAhead(),
-                16,
-                12,
-                48 / rows,
-                264 / rows,
-                12 << 20);
+        return new Tuning(6, lanes == 16 ? 8 : 1, lanes == 16 ? 3 : 1, !Hardware.readsAhead(), 16, 12, 8, 44, 12 << 20);
     }
 }

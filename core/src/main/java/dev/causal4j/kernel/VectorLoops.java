@@ -480,7 +480,7 @@ final class VectorLoops {
     }
 
     /** Adds a tile of up to 6 rows by 2 W outputs to y. */
-    static void tileF32x6(
+    static void tileF32x6by2(
             MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out) {
         float[] ys = y.data();
         int last = y.count() - 1;
@@ -515,5 +515,50 @@ final class VectorLoops {
         a3.intoArray(ys, y3); b3.intoArray(ys, y3 + W);
         a4.intoArray(ys, y4); b4.intoArray(ys, y4 + W);
         a5.intoArray(ys, y5); b5.intoArray(ys, y5 + W);
+    }
+
+    /** Adds a tile of up to 6 rows by 4 W outputs to y. */
+    static void tileF32x6by4(
+            MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out) {
+        float[] ys = y.data();
+        int last = y.count() - 1;
+        int y0 = y.start(row) + out;
+        FloatVector a0 = fromArray(S, ys, y0), b0 = fromArray(S, ys, y0 + W), c0 = fromArray(S, ys, y0 + 2 * W),
+                d0 = fromArray(S, ys, y0 + 3 * W);
+        int y1 = y.start(Math.min(row + 1, last)) + out;
+        FloatVector a1 = fromArray(S, ys, y1), b1 = fromArray(S, ys, y1 + W), c1 = fromArray(S, ys, y1 + 2 * W),
+                d1 = fromArray(S, ys, y1 + 3 * W);
+        int y2 = y.start(Math.min(row + 2, last)) + out;
+        FloatVector a2 = fromArray(S, ys, y2), b2 = fromArray(S, ys, y2 + W), c2 = fromArray(S, ys, y2 + 2 * W),
+                d2 = fromArray(S, ys, y2 + 3 * W);
+        int y3 = y.start(Math.min(row + 3, last)) + out;
+        FloatVector a3 = fromArray(S, ys, y3), b3 = fromArray(S, ys, y3 + W), c3 = fromArray(S, ys, y3 + 2 * W),
+                d3 = fromArray(S, ys, y3 + 3 * W);
+        int y4 = y.start(Math.min(row + 4, last)) + out;
+        FloatVector a4 = fromArray(S, ys, y4), b4 = fromArray(S, ys, y4 + W), c4 = fromArray(S, ys, y4 + 2 * W),
+                d4 = fromArray(S, ys, y4 + 3 * W);
+        int y5 = y.start(Math.min(row + 5, last)) + out;
+        FloatVector a5 = fromArray(S, ys, y5), b5 = fromArray(S, ys, y5 + W), c5 = fromArray(S, ys, y5 + 2 * W),
+                d5 = fromArray(S, ys, y5 + 3 * W);
+        FloatVector a, b, c, d, v;
+        int end = 8 * depth;
+        for (int i = 0; i < end; i += 8) {
+            long o = at + (long) i * 32;
+            int t = x + i;
+            a = fromMemorySegment(S, m, o, LE); b = fromMemorySegment(S, m, o + 4L * W, LE);
+            c = fromMemorySegment(S, m, o + 8L * W, LE); d = fromMemorySegment(S, m, o + 12L * W, LE);
+            v = broadcast(S, xs[t]); a0 = v.fma(a, a0); b0 = v.fma(b, b0); c0 = v.fma(c, c0); d0 = v.fma(d, d0);
+            v = broadcast(S, xs[t + 1]); a1 = v.fma(a, a1); b1 = v.fma(b, b1); c1 = v.fma(c, c1); d1 = v.fma(d, d1);
+            v = broadcast(S, xs[t + 2]); a2 = v.fma(a, a2); b2 = v.fma(b, b2); c2 = v.fma(c, c2); d2 = v.fma(d, d2);
+            v = broadcast(S, xs[t + 3]); a3 = v.fma(a, a3); b3 = v.fma(b, b3); c3 = v.fma(c, c3); d3 = v.fma(d, d3);
+            v = broadcast(S, xs[t + 4]); a4 = v.fma(a, a4); b4 = v.fma(b, b4); c4 = v.fma(c, c4); d4 = v.fma(d, d4);
+            v = broadcast(S, xs[t + 5]); a5 = v.fma(a, a5); b5 = v.fma(b, b5); c5 = v.fma(c, c5); d5 = v.fma(d, d5);
+        }
+        a0.intoArray(ys, y0); b0.intoArray(ys, y0 + W); c0.intoArray(ys, y0 + 2 * W); d0.intoArray(ys, y0 + 3 * W);
+        a1.intoArray(ys, y1); b1.intoArray(ys, y1 + W); c1.intoArray(ys, y1 + 2 * W); d1.intoArray(ys, y1 + 3 * W);
+        a2.intoArray(ys, y2); b2.intoArray(ys, y2 + W); c2.intoArray(ys, y2 + 2 * W); d2.intoArray(ys, y2 + 3 * W);
+        a3.intoArray(ys, y3); b3.intoArray(ys, y3 + W); c3.intoArray(ys, y3 + 2 * W); d3.intoArray(ys, y3 + 3 * W);
+        a4.intoArray(ys, y4); b4.intoArray(ys, y4 + W); c4.intoArray(ys, y4 + 2 * W); d4.intoArray(ys, y4 + 3 * W);
+        a5.intoArray(ys, y5); b5.intoArray(ys, y5 + W); c5.intoArray(ys, y5 + 2 * W); d5.intoArray(ys, y5 + 3 * W);
     }
 }

@@ -68,7 +68,7 @@ final class VectorProducts implements Products {
             for (int r = 0; r < y.count(); r++) {
                 Arrays.fill(y.data(), y.start(r), y.start(r) + w.count() * Panels.WIDTH, 0f);
             }
-            if (y.count() <= TUNING.fewRows()) {
+            if (x.height() == RowTiles.FEW) {
                 few(w, x, y, ahead);
             } else {
                 many(w, x, y);
@@ -268,13 +268,13 @@ final class VectorProducts implements Products {
             int start = x.start(row);
             if (W < 16) {
                 for (int j = 0; j < Panels.WIDTH; j += 2 * W) {
-                    VectorLoops.tileF32x6(m, at + 4L * j, depth, x.data(), start, y, row, out + j);
+                    VectorLoops.tileF32x6by2(m, at + 4L * j, depth, x.data(), start, y, row, out + j);
                 }
-            } else if (x.count() - row <= FOUR) {
-                VectorLoops.tileF32x4(m, at, depth, x.data(), start, y, row, out, 0, 0);
-            } else {
+            } else if (x.height() == RowTiles.FEW) {
                 VectorLoops.tileF32x8(m, at, depth, x.data(), start, y, row, out, 0, 0);
                 VectorLoops.tileF32x8(m, at + 128, depth, x.data(), start, y, row, out + 32, 0, 0);
+            } else {
+                VectorLoops.tileF32x6by4(m, at, depth, x.data(), start, y, row, out);
             }
         }
     }

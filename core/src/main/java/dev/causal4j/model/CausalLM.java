@@ -11,7 +11,6 @@ import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.Parameters;
 import dev.causal4j.head.CausalLMHead;
-import dev.causal4j.model.families.ModelConfig;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;

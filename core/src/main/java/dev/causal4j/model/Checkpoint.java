@@ -4,7 +4,6 @@ import dev.causal4j.FormatException;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.format.JsonConfig;
 import dev.causal4j.format.TensorStore;
-import dev.causal4j.model.families.ModelConfig;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tokenizer.Tokenizer;

@@ -7,7 +7,6 @@ import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.TensorSource;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.WholeFile;
-import dev.causal4j.model.families.ModelConfig;
 import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;

@@ -1,7 +1,7 @@
 package dev.causal4j.model;
 
-import dev.causal4j.decoder.Initialization;
 import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.decoder.ParameterSpec.Initialization;
 import dev.causal4j.decoder.Parameters;
 import dev.causal4j.kernel.CounterRandom;
 import dev.causal4j.tensor.DType;

@@ -2,7 +2,7 @@ package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.ParameterSpec;
-import dev.causal4j.decoder.Role;
+import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.kernel.PanelFormat;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.model.families.Origin;

@@ -5,7 +5,6 @@ import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.Parameters;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.model.families.Family;
-import dev.causal4j.model.families.ModelConfig;
 import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;

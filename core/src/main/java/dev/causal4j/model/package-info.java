@@ -4,7 +4,7 @@
  *
  * <p>{@link dev.causal4j.model.Checkpoint} opens and checks the files of a model; {@link dev.causal4j.model.Conversion}
  * writes a folder that is memory-mapped. All use one list of parameters, {@link
- * dev.causal4j.model.families.ModelConfig#specs}; files, random numbers and other models are sources of {@link
+ * dev.causal4j.model.ModelConfig#specs}; files, random numbers and other models are sources of {@link
  * dev.causal4j.decoder.Parameters}.
  */
 @NullMarked

@@ -1,5 +1,6 @@
 package dev.causal4j.scoring;
 
+import dev.causal4j.scoring.Score.Totals;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.IntStream;

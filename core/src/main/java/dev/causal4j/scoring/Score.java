@@ -44,4 +44,32 @@ public record Score(int[] tokens, List<String> pieces, List<Prediction> predicti
     public OptionalDouble bitsPerByte() {
         return totals.bitsPerByte();
     }
+
+    /**
+     * Sums over scored tokens of one or many texts. Immutable. The perplexity of many texts is computed from their summed
+     * totals, so every token weighs the same; it is not a mean of perplexities.
+     *
+     * @param nll minus the sum of the natural logarithms of the scored tokens' probabilities
+     * @param scoredTokens how many
+     * @param scoredBytes bytes of UTF-8 that they stand for; 0 for a model without a tokenizer
+     */
+    public record Totals(double nll, long scoredTokens, long scoredBytes) {
+        /** The empty sum. */
+        public static final Totals ZERO = new Totals(0, 0, 0);
+
+        /** The sum of both. */
+        public Totals plus(Totals other) {
+            return new Totals(nll + other.nll, scoredTokens + other.scoredTokens, scoredBytes + other.scoredBytes);
+        }
+
+        /** exp(nll / scoredTokens); empty for no tokens, infinite where a double cannot hold it. */
+        public OptionalDouble perplexity() {
+            return scoredTokens == 0 ? OptionalDouble.empty() : OptionalDouble.of(StrictMath.exp(nll / scoredTokens));
+        }
+
+        /** nll / ln 2 / scoredBytes; empty for no bytes. */
+        public OptionalDouble bitsPerByte() {
+            return scoredBytes == 0 ? OptionalDouble.empty() : OptionalDouble.of(nll / StrictMath.log(2) / scoredBytes);
+        }
+    }
 }

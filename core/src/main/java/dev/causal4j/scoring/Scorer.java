@@ -8,6 +8,7 @@ import dev.causal4j.decoder.KVCache;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.scoring.Score.Totals;
 import dev.causal4j.tokenizer.StreamingDecoder;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.util.ArrayList;

@@ -9,7 +9,6 @@ import dev.causal4j.decoder.PagePool;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.head.Loss;
 import dev.causal4j.head.LossOptions;
-import dev.causal4j.head.LossScratch;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Gradients;
@@ -29,7 +28,7 @@ final class LossComputation {
     private final Activations kept;
     private final Activations forgotten = new Activations();
     private final LookupGradients lookups;
-    private final LossScratch lossScratch = new LossScratch();
+    private final Loss.Scratch lossScratch = new Loss.Scratch();
     private final PagePool pool;
     private final List<KVCache> caches = new ArrayList<>();
     private float[] dHidden = {}; // [N, D]

@@ -1,8 +1,8 @@
 package dev.causal4j.training;
 
 import dev.causal4j.decoder.ParameterSpec;
-import dev.causal4j.decoder.Role;
-import dev.causal4j.model.families.ModelConfig;
+import dev.causal4j.decoder.ParameterSpec.Role;
+import dev.causal4j.model.ModelConfig;
 
 /**
  * Which parameters are trained. Frozen ones need no gradient or optimizer state; backward stops at the lowest trained layer.

@@ -3,6 +3,7 @@ package dev.causal4j.generation;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.data.Index.atIndex;
 
+import dev.causal4j.generation.LogitRule.TokensSoFar;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.Map;

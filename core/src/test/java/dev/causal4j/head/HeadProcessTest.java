@@ -56,7 +56,7 @@ class HeadProcessTest {
                 Gradient gradient = Gradient.of(Device.shared(), head.projection());
                 LossOptions options =
                         LossOptions.DEFAULT.withLabelSmoothing(0.1).withZLoss(1e-3);
-                Loss loss = head.lossAndGradients(hidden, targets, options, dHidden, gradient, new LossScratch());
+                Loss loss = head.lossAndGradients(hidden, targets, options, dHidden, gradient, new Loss.Scratch());
                 StringBuilder all = new StringBuilder().append(loss).append(scores.alternatives());
                 for (int r = 0; r < 139; r++) {
                     all.append(scores.logProbabilities()[r]).append(scores.ranks()[r]);
@@ -101,7 +101,7 @@ class HeadProcessTest {
             Rows dHidden = Rows.of(new float[1024 * 2], 2, 1024);
             Gradient gradient = Gradient.of(Device.shared(), head.projection());
             Loss loss =
-                    head.lossAndGradients(hidden, targets, LossOptions.DEFAULT, dHidden, gradient, new LossScratch());
+                    head.lossAndGradients(hidden, targets, LossOptions.DEFAULT, dHidden, gradient, new Loss.Scratch());
             System.out.println("scored " + scores.ranks().length + ", trained " + loss.targets());
         }
     }

@@ -40,7 +40,7 @@ class LossTest {
         int size = head.hiddenSize();
         Rows dHidden = Rows.of(new float[hidden.count() * size], size, hidden.count());
         Arrays.fill(dHidden.data(), Float.NaN); // all of it is to be written
-        Loss loss = head.lossAndGradients(hidden, targets, options, dHidden, gradient, new LossScratch());
+        Loss loss = head.lossAndGradients(hidden, targets, options, dHidden, gradient, new Loss.Scratch());
         float[] numbers = new float[head.vocabularySize() * size];
         for (int n = 0; n < head.vocabularySize(); n++) {
             gradient.row(n, numbers, n * size);
@@ -81,7 +81,7 @@ class LossTest {
     @Test
     void memoryOfALargerBatchChangesNothing() {
         CausalLMHead head = Fixture.head(DType.F32, 507, 123, 1);
-        LossScratch scratch = new LossScratch();
+        Loss.Scratch scratch = new Loss.Scratch();
         for (int n : new int[] {60, 7, 60}) {
             Rows hidden = Fixture.rows(n, 123, n);
             int[] targets = targets(n, 507, n);
@@ -357,23 +357,28 @@ class LossTest {
         Rows dHidden = Rows.of(new float[] {7, 7, 7, 7, 7, 7, 7, 7}, 4, 2);
         Gradient gradient = Gradient.of(Device.shared(), head.projection());
         assertThatThrownBy(() -> head.lossAndGradients(
-                        hidden, new int[] {IGNORED, 50}, LossOptions.DEFAULT, dHidden, gradient, new LossScratch()))
+                        hidden, new int[] {IGNORED, 50}, LossOptions.DEFAULT, dHidden, gradient, new Loss.Scratch()))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("target at position 1: expected a token id from 0 to 49 or -100 to ignore it, got 50");
         Gradient other =
                 Gradient.of(Device.shared(), Fixture.head(DType.F32, 51, 4, 1).projection());
         assertThatThrownBy(() -> head.lossAndGradients(
-                        hidden, new int[] {0, 1}, LossOptions.DEFAULT, dHidden, other, new LossScratch()))
+                        hidden, new int[] {0, 1}, LossOptions.DEFAULT, dHidden, other, new Loss.Scratch()))
                 .hasMessage("dProjection: expected the matrix's shape [50, 4], got [51, 4]");
         Rows one = Rows.of(new float[4], 4, 1);
         assertThatThrownBy(() -> head.lossAndGradients(
-                        hidden, new int[] {0, 1}, LossOptions.DEFAULT, one, gradient, new LossScratch()))
+                        hidden, new int[] {0, 1}, LossOptions.DEFAULT, one, gradient, new Loss.Scratch()))
                 .hasMessage("dHidden: expected 2 rows, got 1");
         assertThatThrownBy(() -> head.embedBackward(new int[] {0, 50}, hidden, gradient))
                 .hasMessage("token id at position 1: expected 0 to 49, got 50");
         hidden.data()[4] = Float.NaN;
         assertThatThrownBy(() -> head.lossAndGradients(
-                        hidden, new int[] {IGNORED, 1}, LossOptions.DEFAULT, one(dHidden), gradient, new LossScratch()))
+                        hidden,
+                        new int[] {IGNORED, 1},
+                        LossOptions.DEFAULT,
+                        one(dHidden),
+                        gradient,
+                        new Loss.Scratch()))
                 .isInstanceOf(NonFiniteException.class)
                 .hasMessage("hidden row 1: expected finite numbers, got NaN at index 0");
         assertThatThrownBy(() -> head.loss(hidden, new int[] {IGNORED, 1}, LossOptions.DEFAULT))

@@ -106,7 +106,7 @@ class KernelSetTest {
     }
 
     private static void multiply(KernelSet set, Panels w, Rows x, Rows y) {
-        int height = set.products().tuning().tileRows();
+        int height = RowTiles.height(x.count());
         set.products().multiply(w, x.count() == 1 ? RowTiles.row(x) : tiles(x, w.depth(), height), y);
     }
 

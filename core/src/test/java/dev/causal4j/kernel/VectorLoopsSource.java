@@ -41,6 +41,7 @@ final class VectorLoopsSource {
             source.tile(format, 8, 2);
         }
         source.tile(PanelFormat.F32, 6, 2);
+        source.tile(PanelFormat.F32, 6, 4);
         return source.source.append("}\n").toString();
     }
 
@@ -186,7 +187,10 @@ final class VectorLoopsSource {
         boolean ahead = format != PanelFormat.INT8 && rows != 6;
         source.append('\n');
         line(1, "/** Adds a tile of up to " + rows + " rows by " + vectors + " W outputs to y. */");
-        line(1, "static " + (ahead ? "int" : "void") + " tile" + name(format) + "x" + rows + "(");
+        line(
+                1,
+                "static " + (ahead ? "int" : "void") + " tile" + name(format) + "x" + rows
+                        + (rows == 6 ? "by" + vectors : "") + "(");
         line(
                 3,
                 "MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out"

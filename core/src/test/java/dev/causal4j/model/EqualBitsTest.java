@@ -8,7 +8,6 @@ import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.Dropout;
 import dev.causal4j.decoder.KVCache;
-import dev.causal4j.model.families.ModelConfig;
 import dev.causal4j.tensor.DType;
 import java.util.ArrayList;
 import java.util.Arrays;

@@ -11,7 +11,6 @@ import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.head.LogProbabilities;
 import dev.causal4j.head.Loss;
 import dev.causal4j.head.LossOptions;
-import dev.causal4j.head.LossScratch;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.TensorView;
@@ -78,7 +77,7 @@ class GoldenTest {
         Rows dHidden = Rows.of(new float[hidden.count() * size], size, hidden.count());
         Gradient gradient = Gradient.of(Device.shared(), head.projection());
         Loss loss = head.lossAndGradients(
-                hidden, golden.targets(), LossOptions.DEFAULT, dHidden, gradient, new LossScratch());
+                hidden, golden.targets(), LossOptions.DEFAULT, dHidden, gradient, new Loss.Scratch());
         assertThat(loss.loss()).isCloseTo(golden.loss(), within(1e-6));
         float[] truth = golden.gradient("lm_head.weight").toArray();
         float[] actual = new float[truth.length];

@@ -5,8 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.ParameterSpec;
-import dev.causal4j.decoder.Role;
-import dev.causal4j.model.families.ModelConfig;
+import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.tensor.DType;
 import java.util.OptionalInt;
 import java.util.Set;

@@ -6,8 +6,8 @@ import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.Dropout;
 import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.head.Loss;
 import dev.causal4j.head.LossOptions;
-import dev.causal4j.head.LossScratch;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Gradients;
@@ -77,7 +77,7 @@ record Pass(double loss, Map<String, float[]> gradients) {
         Rows dHidden = Rows.of(new float[batch.rows() * d], d, batch.rows());
         Gradient dProjection = Objects.requireNonNull(gradients.of(model.head().projection()));
         double loss = model.head()
-                .lossAndGradients(hidden, targets, options, dHidden, dProjection, new LossScratch())
+                .lossAndGradients(hidden, targets, options, dHidden, dProjection, new Loss.Scratch())
                 .loss();
         model.decoder().backward(batch, activations, dHidden, true, gradients);
         Gradient dEmbedding = Objects.requireNonNull(gradients.of(model.head().embedding()));

@@ -2,7 +2,6 @@ package dev.causal4j.model;
 
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.Parameters;
-import dev.causal4j.model.families.ModelConfig;
 import dev.causal4j.tensor.Matrix;
 import java.io.IOException;
 import java.io.UncheckedIOException;

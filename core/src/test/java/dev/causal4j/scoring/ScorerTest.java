@@ -12,6 +12,7 @@ import dev.causal4j.head.Candidate;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.SmallModels;
+import dev.causal4j.scoring.Score.Totals;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;

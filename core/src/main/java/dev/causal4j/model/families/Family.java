@@ -3,6 +3,7 @@ package dev.causal4j.model.families;
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.format.JsonConfig;
+import dev.causal4j.model.ModelConfig;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;

@@ -1,18 +1,19 @@
 package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.decoder.AttentionConfig;
-import dev.causal4j.decoder.AttentionConfig.QueryKeyNorm;
 import dev.causal4j.decoder.BlockConfig;
+import dev.causal4j.decoder.BlockConfig.AttentionConfig;
+import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
+import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
+import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
+import dev.causal4j.decoder.BlockConfig.NormConfig;
 import dev.causal4j.decoder.BlockConfig.NormPlaces;
 import dev.causal4j.decoder.BlockConfig.Residual;
 import dev.causal4j.decoder.DecoderConfig;
-import dev.causal4j.decoder.FeedForwardConfig.Activation;
-import dev.causal4j.decoder.FeedForwardConfig.Dense;
-import dev.causal4j.decoder.NormConfig;
 import dev.causal4j.decoder.ParameterSpec;
-import dev.causal4j.decoder.Role;
+import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.format.JsonConfig;
+import dev.causal4j.model.ModelConfig;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;

@@ -6,11 +6,12 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.UnsupportedModelException;
-import dev.causal4j.decoder.AttentionConfig;
+import dev.causal4j.decoder.BlockConfig.AttentionConfig;
+import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.DecoderConfig;
-import dev.causal4j.decoder.FeedForwardConfig.Dense;
 import dev.causal4j.format.JsonConfig;
 import dev.causal4j.format.JsonTree;
+import dev.causal4j.model.ModelConfig;
 import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -1,11 +1,12 @@
-package dev.causal4j.model.families;
+package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.DecoderConfig;
-import dev.causal4j.decoder.Initialization;
 import dev.causal4j.decoder.ParameterSpec;
-import dev.causal4j.decoder.Role;
+import dev.causal4j.decoder.ParameterSpec.Initialization;
+import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.format.JsonConfig;
+import dev.causal4j.model.families.Family;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -30,10 +31,10 @@ import java.util.Set;
 public record ModelConfig(
         Family family, DecoderConfig decoder, int vocabularySize, boolean tied, OptionalInt bos, Set<Integer> eos) {
     /** Bound of all sizes, above those of any model. */
-    static final int MOST = 1 << 24;
+    public static final int MOST = 1 << 24;
 
     /** Bound of layers, above that of any model, so that parameters can be listed. */
-    static final int MOST_LAYERS = 1 << 14;
+    public static final int MOST_LAYERS = 1 << 14;
 
     private static final Initialization DRAWN = new Initialization.Normal(0.02);
 
@@ -85,7 +86,8 @@ public record ModelConfig(
      *
      * @param tied whether it is tied when the file does not say
      */
-    static ModelConfig of(Family family, DecoderConfig decoder, JsonConfig json, boolean tied) throws FormatException {
+    public static ModelConfig of(Family family, DecoderConfig decoder, JsonConfig json, boolean tied)
+            throws FormatException {
         int vocabularySize = json.requireInt("vocab_size", 1, MOST);
         boolean saysTied = json.bool("tie_word_embeddings", tied);
         Set<Integer> eos = known(json.integers("eos_token_id"), vocabularySize);
