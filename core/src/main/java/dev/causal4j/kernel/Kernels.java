@@ -106,7 +106,7 @@ public final class Kernels {
         if (x.count() <= 1) {
             return RowTiles.row(x);
         }
-        RowTiles tiles = RowTiles.in(new float[RowTiles.size(x.count(), depth)], x.count(), depth);
+        RowTiles tiles = RowTiles.of(new float[RowTiles.size(x.count(), depth)], x.count(), depth);
         for (int tile = 0; tile < tiles.tiles(); tile++) {
             tiles.fill(tile, x, depth);
         }

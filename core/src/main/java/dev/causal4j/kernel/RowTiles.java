@@ -34,6 +34,11 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
 
     /** Consecutive tiles from the start of {@code data}, to be filled. */
     public static RowTiles in(float[] data, int rows, int depth) {
+        return new RowTiles(data, 0, depth * STEP, ROWS, STEP, rows);
+    }
+
+    /** The same as a product reads them: a few rows are one tile. */
+    public static RowTiles of(float[] data, int rows, int depth) {
         return new RowTiles(data, 0, depth * STEP, height(rows), STEP, rows);
     }
 
@@ -44,11 +49,11 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
 
     /** Number of tiles for this many rows. */
     public static int needed(int rows) {
-        return Math.ceilDiv(rows, height(rows));
+        return Math.ceilDiv(rows, ROWS);
     }
 
-    /** Rows of a tile where there are this many in all. */
-    public static int height(int rows) {
+    /** Rows of a tile of a product of this many rows. */
+    static int height(int rows) {
         return rows > 1 && rows <= Kernels.tuning().fewRows() ? FEW : ROWS;
     }
 

@@ -199,23 +199,15 @@ final class VectorLoops {
         d2.intoArray(ys, o + 48);
     }
 
-    /** Adds a tile of up to 4 rows by 4 W outputs to y. */
+    /** Computes a tile of up to 4 rows by 4 W outputs. */
     static int tileF32x4(
             MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out, long ahead, long run) {
         float[] ys = y.data();
         int last = y.count() - 1;
-        int y0 = y.start(row) + out;
-        FloatVector a0 = fromArray(S, ys, y0), b0 = fromArray(S, ys, y0 + 16), c0 = fromArray(S, ys, y0 + 32),
-                d0 = fromArray(S, ys, y0 + 48);
-        int y1 = y.start(Math.min(row + 1, last)) + out;
-        FloatVector a1 = fromArray(S, ys, y1), b1 = fromArray(S, ys, y1 + 16), c1 = fromArray(S, ys, y1 + 32),
-                d1 = fromArray(S, ys, y1 + 48);
-        int y2 = y.start(Math.min(row + 2, last)) + out;
-        FloatVector a2 = fromArray(S, ys, y2), b2 = fromArray(S, ys, y2 + 16), c2 = fromArray(S, ys, y2 + 32),
-                d2 = fromArray(S, ys, y2 + 48);
-        int y3 = y.start(Math.min(row + 3, last)) + out;
-        FloatVector a3 = fromArray(S, ys, y3), b3 = fromArray(S, ys, y3 + 16), c3 = fromArray(S, ys, y3 + 32),
-                d3 = fromArray(S, ys, y3 + 48);
+        FloatVector z = FloatVector.zero(S), a0 = z, b0 = z, c0 = z, d0 = z;
+        FloatVector a1 = z, b1 = z, c1 = z, d1 = z;
+        FloatVector a2 = z, b2 = z, c2 = z, d2 = z;
+        FloatVector a3 = z, b3 = z, c3 = z, d3 = z;
         FloatVector a, b, c, d, v;
         int read = 0;
         int end = 8 * depth;
@@ -234,34 +226,30 @@ final class VectorLoops {
             v = broadcast(S, xs[t + 2]); a2 = v.fma(a, a2); b2 = v.fma(b, b2); c2 = v.fma(c, c2); d2 = v.fma(d, d2);
             v = broadcast(S, xs[t + 3]); a3 = v.fma(a, a3); b3 = v.fma(b, b3); c3 = v.fma(c, c3); d3 = v.fma(d, d3);
         }
+        int y0 = y.start(row) + out;
         a0.intoArray(ys, y0); b0.intoArray(ys, y0 + 16); c0.intoArray(ys, y0 + 32); d0.intoArray(ys, y0 + 48);
+        int y1 = y.start(Math.min(row + 1, last)) + out;
         a1.intoArray(ys, y1); b1.intoArray(ys, y1 + 16); c1.intoArray(ys, y1 + 32); d1.intoArray(ys, y1 + 48);
+        int y2 = y.start(Math.min(row + 2, last)) + out;
         a2.intoArray(ys, y2); b2.intoArray(ys, y2 + 16); c2.intoArray(ys, y2 + 32); d2.intoArray(ys, y2 + 48);
+        int y3 = y.start(Math.min(row + 3, last)) + out;
         a3.intoArray(ys, y3); b3.intoArray(ys, y3 + 16); c3.intoArray(ys, y3 + 32); d3.intoArray(ys, y3 + 48);
         return read;
     }
 
-    /** Adds a tile of up to 8 rows by 2 W outputs to y. */
+    /** Computes a tile of up to 8 rows by 2 W outputs. */
     static int tileF32x8(
             MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out, long ahead, long run) {
         float[] ys = y.data();
         int last = y.count() - 1;
-        int y0 = y.start(row) + out;
-        FloatVector a0 = fromArray(S, ys, y0), b0 = fromArray(S, ys, y0 + 16);
-        int y1 = y.start(Math.min(row + 1, last)) + out;
-        FloatVector a1 = fromArray(S, ys, y1), b1 = fromArray(S, ys, y1 + 16);
-        int y2 = y.start(Math.min(row + 2, last)) + out;
-        FloatVector a2 = fromArray(S, ys, y2), b2 = fromArray(S, ys, y2 + 16);
-        int y3 = y.start(Math.min(row + 3, last)) + out;
-        FloatVector a3 = fromArray(S, ys, y3), b3 = fromArray(S, ys, y3 + 16);
-        int y4 = y.start(Math.min(row + 4, last)) + out;
-        FloatVector a4 = fromArray(S, ys, y4), b4 = fromArray(S, ys, y4 + 16);
-        int y5 = y.start(Math.min(row + 5, last)) + out;
-        FloatVector a5 = fromArray(S, ys, y5), b5 = fromArray(S, ys, y5 + 16);
-        int y6 = y.start(Math.min(row + 6, last)) + out;
-        FloatVector a6 = fromArray(S, ys, y6), b6 = fromArray(S, ys, y6 + 16);
-        int y7 = y.start(Math.min(row + 7, last)) + out;
-        FloatVector a7 = fromArray(S, ys, y7), b7 = fromArray(S, ys, y7 + 16);
+        FloatVector z = FloatVector.zero(S), a0 = z, b0 = z;
+        FloatVector a1 = z, b1 = z;
+        FloatVector a2 = z, b2 = z;
+        FloatVector a3 = z, b3 = z;
+        FloatVector a4 = z, b4 = z;
+        FloatVector a5 = z, b5 = z;
+        FloatVector a6 = z, b6 = z;
+        FloatVector a7 = z, b7 = z;
         FloatVector a, b, v;
         int read = 0;
         int end = 8 * depth;
@@ -282,34 +270,34 @@ final class VectorLoops {
             v = broadcast(S, xs[t + 6]); a6 = v.fma(a, a6); b6 = v.fma(b, b6);
             v = broadcast(S, xs[t + 7]); a7 = v.fma(a, a7); b7 = v.fma(b, b7);
         }
+        int y0 = y.start(row) + out;
         a0.intoArray(ys, y0); b0.intoArray(ys, y0 + 16);
+        int y1 = y.start(Math.min(row + 1, last)) + out;
         a1.intoArray(ys, y1); b1.intoArray(ys, y1 + 16);
+        int y2 = y.start(Math.min(row + 2, last)) + out;
         a2.intoArray(ys, y2); b2.intoArray(ys, y2 + 16);
+        int y3 = y.start(Math.min(row + 3, last)) + out;
         a3.intoArray(ys, y3); b3.intoArray(ys, y3 + 16);
+        int y4 = y.start(Math.min(row + 4, last)) + out;
         a4.intoArray(ys, y4); b4.intoArray(ys, y4 + 16);
+        int y5 = y.start(Math.min(row + 5, last)) + out;
         a5.intoArray(ys, y5); b5.intoArray(ys, y5 + 16);
+        int y6 = y.start(Math.min(row + 6, last)) + out;
         a6.intoArray(ys, y6); b6.intoArray(ys, y6 + 16);
+        int y7 = y.start(Math.min(row + 7, last)) + out;
         a7.intoArray(ys, y7); b7.intoArray(ys, y7 + 16);
         return read;
     }
 
-    /** Adds a tile of up to 4 rows by 4 W outputs to y. */
+    /** Computes a tile of up to 4 rows by 4 W outputs. */
     static int tileBf16x4(
             MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out, long ahead, long run) {
         float[] ys = y.data();
         int last = y.count() - 1;
-        int y0 = y.start(row) + out;
-        FloatVector a0 = fromArray(S, ys, y0), b0 = fromArray(S, ys, y0 + 16), c0 = fromArray(S, ys, y0 + 32),
-                d0 = fromArray(S, ys, y0 + 48);
-        int y1 = y.start(Math.min(row + 1, last)) + out;
-        FloatVector a1 = fromArray(S, ys, y1), b1 = fromArray(S, ys, y1 + 16), c1 = fromArray(S, ys, y1 + 32),
-                d1 = fromArray(S, ys, y1 + 48);
-        int y2 = y.start(Math.min(row + 2, last)) + out;
-        FloatVector a2 = fromArray(S, ys, y2), b2 = fromArray(S, ys, y2 + 16), c2 = fromArray(S, ys, y2 + 32),
-                d2 = fromArray(S, ys, y2 + 48);
-        int y3 = y.start(Math.min(row + 3, last)) + out;
-        FloatVector a3 = fromArray(S, ys, y3), b3 = fromArray(S, ys, y3 + 16), c3 = fromArray(S, ys, y3 + 32),
-                d3 = fromArray(S, ys, y3 + 48);
+        FloatVector z = FloatVector.zero(S), a0 = z, b0 = z, c0 = z, d0 = z;
+        FloatVector a1 = z, b1 = z, c1 = z, d1 = z;
+        FloatVector a2 = z, b2 = z, c2 = z, d2 = z;
+        FloatVector a3 = z, b3 = z, c3 = z, d3 = z;
         FloatVector a, b, c, d, v;
         IntVector word;
         int read = 0;
@@ -330,34 +318,30 @@ final class VectorLoops {
             v = broadcast(S, xs[t + 2]); a2 = v.fma(a, a2); b2 = v.fma(b, b2); c2 = v.fma(c, c2); d2 = v.fma(d, d2);
             v = broadcast(S, xs[t + 3]); a3 = v.fma(a, a3); b3 = v.fma(b, b3); c3 = v.fma(c, c3); d3 = v.fma(d, d3);
         }
+        int y0 = y.start(row) + out;
         a0.intoArray(ys, y0); b0.intoArray(ys, y0 + 16); c0.intoArray(ys, y0 + 32); d0.intoArray(ys, y0 + 48);
+        int y1 = y.start(Math.min(row + 1, last)) + out;
         a1.intoArray(ys, y1); b1.intoArray(ys, y1 + 16); c1.intoArray(ys, y1 + 32); d1.intoArray(ys, y1 + 48);
+        int y2 = y.start(Math.min(row + 2, last)) + out;
         a2.intoArray(ys, y2); b2.intoArray(ys, y2 + 16); c2.intoArray(ys, y2 + 32); d2.intoArray(ys, y2 + 48);
+        int y3 = y.start(Math.min(row + 3, last)) + out;
         a3.intoArray(ys, y3); b3.intoArray(ys, y3 + 16); c3.intoArray(ys, y3 + 32); d3.intoArray(ys, y3 + 48);
         return read;
     }
 
-    /** Adds a tile of up to 8 rows by 2 W outputs to y. */
+    /** Computes a tile of up to 8 rows by 2 W outputs. */
     static int tileBf16x8(
             MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out, long ahead, long run) {
         float[] ys = y.data();
         int last = y.count() - 1;
-        int y0 = y.start(row) + out;
-        FloatVector a0 = fromArray(S, ys, y0), b0 = fromArray(S, ys, y0 + 16);
-        int y1 = y.start(Math.min(row + 1, last)) + out;
-        FloatVector a1 = fromArray(S, ys, y1), b1 = fromArray(S, ys, y1 + 16);
-        int y2 = y.start(Math.min(row + 2, last)) + out;
-        FloatVector a2 = fromArray(S, ys, y2), b2 = fromArray(S, ys, y2 + 16);
-        int y3 = y.start(Math.min(row + 3, last)) + out;
-        FloatVector a3 = fromArray(S, ys, y3), b3 = fromArray(S, ys, y3 + 16);
-        int y4 = y.start(Math.min(row + 4, last)) + out;
-        FloatVector a4 = fromArray(S, ys, y4), b4 = fromArray(S, ys, y4 + 16);
-        int y5 = y.start(Math.min(row + 5, last)) + out;
-        FloatVector a5 = fromArray(S, ys, y5), b5 = fromArray(S, ys, y5 + 16);
-        int y6 = y.start(Math.min(row + 6, last)) + out;
-        FloatVector a6 = fromArray(S, ys, y6), b6 = fromArray(S, ys, y6 + 16);
-        int y7 = y.start(Math.min(row + 7, last)) + out;
-        FloatVector a7 = fromArray(S, ys, y7), b7 = fromArray(S, ys, y7 + 16);
+        FloatVector z = FloatVector.zero(S), a0 = z, b0 = z;
+        FloatVector a1 = z, b1 = z;
+        FloatVector a2 = z, b2 = z;
+        FloatVector a3 = z, b3 = z;
+        FloatVector a4 = z, b4 = z;
+        FloatVector a5 = z, b5 = z;
+        FloatVector a6 = z, b6 = z;
+        FloatVector a7 = z, b7 = z;
         FloatVector a, b, v;
         IntVector word;
         int read = 0;
@@ -380,34 +364,34 @@ final class VectorLoops {
             v = broadcast(S, xs[t + 6]); a6 = v.fma(a, a6); b6 = v.fma(b, b6);
             v = broadcast(S, xs[t + 7]); a7 = v.fma(a, a7); b7 = v.fma(b, b7);
         }
+        int y0 = y.start(row) + out;
         a0.intoArray(ys, y0); b0.intoArray(ys, y0 + 16);
+        int y1 = y.start(Math.min(row + 1, last)) + out;
         a1.intoArray(ys, y1); b1.intoArray(ys, y1 + 16);
+        int y2 = y.start(Math.min(row + 2, last)) + out;
         a2.intoArray(ys, y2); b2.intoArray(ys, y2 + 16);
+        int y3 = y.start(Math.min(row + 3, last)) + out;
         a3.intoArray(ys, y3); b3.intoArray(ys, y3 + 16);
+        int y4 = y.start(Math.min(row + 4, last)) + out;
         a4.intoArray(ys, y4); b4.intoArray(ys, y4 + 16);
+        int y5 = y.start(Math.min(row + 5, last)) + out;
         a5.intoArray(ys, y5); b5.intoArray(ys, y5 + 16);
+        int y6 = y.start(Math.min(row + 6, last)) + out;
         a6.intoArray(ys, y6); b6.intoArray(ys, y6 + 16);
+        int y7 = y.start(Math.min(row + 7, last)) + out;
         a7.intoArray(ys, y7); b7.intoArray(ys, y7 + 16);
         return read;
     }
 
-    /** Adds a tile of up to 4 rows by 4 W outputs to y. */
+    /** Computes a tile of up to 4 rows by 4 W outputs. */
     static void tileInt8x4(
             MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out) {
         float[] ys = y.data();
         int last = y.count() - 1;
-        int y0 = y.start(row) + out;
-        FloatVector a0 = fromArray(S, ys, y0), b0 = fromArray(S, ys, y0 + 16), c0 = fromArray(S, ys, y0 + 32),
-                d0 = fromArray(S, ys, y0 + 48);
-        int y1 = y.start(Math.min(row + 1, last)) + out;
-        FloatVector a1 = fromArray(S, ys, y1), b1 = fromArray(S, ys, y1 + 16), c1 = fromArray(S, ys, y1 + 32),
-                d1 = fromArray(S, ys, y1 + 48);
-        int y2 = y.start(Math.min(row + 2, last)) + out;
-        FloatVector a2 = fromArray(S, ys, y2), b2 = fromArray(S, ys, y2 + 16), c2 = fromArray(S, ys, y2 + 32),
-                d2 = fromArray(S, ys, y2 + 48);
-        int y3 = y.start(Math.min(row + 3, last)) + out;
-        FloatVector a3 = fromArray(S, ys, y3), b3 = fromArray(S, ys, y3 + 16), c3 = fromArray(S, ys, y3 + 32),
-                d3 = fromArray(S, ys, y3 + 48);
+        FloatVector z = FloatVector.zero(S), a0 = z, b0 = z, c0 = z, d0 = z;
+        FloatVector a1 = z, b1 = z, c1 = z, d1 = z;
+        FloatVector a2 = z, b2 = z, c2 = z, d2 = z;
+        FloatVector a3 = z, b3 = z, c3 = z, d3 = z;
         FloatVector a, b, c, d, v;
         IntVector word;
         int end = 8 * depth;
@@ -424,33 +408,29 @@ final class VectorLoops {
             v = broadcast(S, xs[t + 2]); a2 = v.fma(a, a2); b2 = v.fma(b, b2); c2 = v.fma(c, c2); d2 = v.fma(d, d2);
             v = broadcast(S, xs[t + 3]); a3 = v.fma(a, a3); b3 = v.fma(b, b3); c3 = v.fma(c, c3); d3 = v.fma(d, d3);
         }
+        int y0 = y.start(row) + out;
         a0.intoArray(ys, y0); b0.intoArray(ys, y0 + 16); c0.intoArray(ys, y0 + 32); d0.intoArray(ys, y0 + 48);
+        int y1 = y.start(Math.min(row + 1, last)) + out;
         a1.intoArray(ys, y1); b1.intoArray(ys, y1 + 16); c1.intoArray(ys, y1 + 32); d1.intoArray(ys, y1 + 48);
+        int y2 = y.start(Math.min(row + 2, last)) + out;
         a2.intoArray(ys, y2); b2.intoArray(ys, y2 + 16); c2.intoArray(ys, y2 + 32); d2.intoArray(ys, y2 + 48);
+        int y3 = y.start(Math.min(row + 3, last)) + out;
         a3.intoArray(ys, y3); b3.intoArray(ys, y3 + 16); c3.intoArray(ys, y3 + 32); d3.intoArray(ys, y3 + 48);
     }
 
-    /** Adds a tile of up to 8 rows by 2 W outputs to y. */
+    /** Computes a tile of up to 8 rows by 2 W outputs. */
     static void tileInt8x8(
             MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out, int shift) {
         float[] ys = y.data();
         int last = y.count() - 1;
-        int y0 = y.start(row) + out;
-        FloatVector a0 = fromArray(S, ys, y0), b0 = fromArray(S, ys, y0 + 16);
-        int y1 = y.start(Math.min(row + 1, last)) + out;
-        FloatVector a1 = fromArray(S, ys, y1), b1 = fromArray(S, ys, y1 + 16);
-        int y2 = y.start(Math.min(row + 2, last)) + out;
-        FloatVector a2 = fromArray(S, ys, y2), b2 = fromArray(S, ys, y2 + 16);
-        int y3 = y.start(Math.min(row + 3, last)) + out;
-        FloatVector a3 = fromArray(S, ys, y3), b3 = fromArray(S, ys, y3 + 16);
-        int y4 = y.start(Math.min(row + 4, last)) + out;
-        FloatVector a4 = fromArray(S, ys, y4), b4 = fromArray(S, ys, y4 + 16);
-        int y5 = y.start(Math.min(row + 5, last)) + out;
-        FloatVector a5 = fromArray(S, ys, y5), b5 = fromArray(S, ys, y5 + 16);
-        int y6 = y.start(Math.min(row + 6, last)) + out;
-        FloatVector a6 = fromArray(S, ys, y6), b6 = fromArray(S, ys, y6 + 16);
-        int y7 = y.start(Math.min(row + 7, last)) + out;
-        FloatVector a7 = fromArray(S, ys, y7), b7 = fromArray(S, ys, y7 + 16);
+        FloatVector z = FloatVector.zero(S), a0 = z, b0 = z;
+        FloatVector a1 = z, b1 = z;
+        FloatVector a2 = z, b2 = z;
+        FloatVector a3 = z, b3 = z;
+        FloatVector a4 = z, b4 = z;
+        FloatVector a5 = z, b5 = z;
+        FloatVector a6 = z, b6 = z;
+        FloatVector a7 = z, b7 = z;
         FloatVector a, b, v;
         IntVector word;
         int end = 8 * depth;
@@ -469,18 +449,64 @@ final class VectorLoops {
             v = broadcast(S, xs[t + 6]); a6 = v.fma(a, a6); b6 = v.fma(b, b6);
             v = broadcast(S, xs[t + 7]); a7 = v.fma(a, a7); b7 = v.fma(b, b7);
         }
+        int y0 = y.start(row) + out;
         a0.intoArray(ys, y0); b0.intoArray(ys, y0 + 16);
+        int y1 = y.start(Math.min(row + 1, last)) + out;
         a1.intoArray(ys, y1); b1.intoArray(ys, y1 + 16);
+        int y2 = y.start(Math.min(row + 2, last)) + out;
         a2.intoArray(ys, y2); b2.intoArray(ys, y2 + 16);
+        int y3 = y.start(Math.min(row + 3, last)) + out;
         a3.intoArray(ys, y3); b3.intoArray(ys, y3 + 16);
+        int y4 = y.start(Math.min(row + 4, last)) + out;
         a4.intoArray(ys, y4); b4.intoArray(ys, y4 + 16);
+        int y5 = y.start(Math.min(row + 5, last)) + out;
         a5.intoArray(ys, y5); b5.intoArray(ys, y5 + 16);
+        int y6 = y.start(Math.min(row + 6, last)) + out;
         a6.intoArray(ys, y6); b6.intoArray(ys, y6 + 16);
+        int y7 = y.start(Math.min(row + 7, last)) + out;
         a7.intoArray(ys, y7); b7.intoArray(ys, y7 + 16);
     }
 
-    /** Adds a tile of up to 6 rows by 2 W outputs to y. */
+    /** Computes a tile of up to 6 rows by 2 W outputs. */
     static void tileF32x6by2(
+            MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out) {
+        float[] ys = y.data();
+        int last = y.count() - 1;
+        FloatVector z = FloatVector.zero(S), a0 = z, b0 = z;
+        FloatVector a1 = z, b1 = z;
+        FloatVector a2 = z, b2 = z;
+        FloatVector a3 = z, b3 = z;
+        FloatVector a4 = z, b4 = z;
+        FloatVector a5 = z, b5 = z;
+        FloatVector a, b, v;
+        int end = 8 * depth;
+        for (int i = 0; i < end; i += 8) {
+            long o = at + (long) i * 32;
+            int t = x + i;
+            a = fromMemorySegment(S, m, o, LE); b = fromMemorySegment(S, m, o + 4L * W, LE);
+            v = broadcast(S, xs[t]); a0 = v.fma(a, a0); b0 = v.fma(b, b0);
+            v = broadcast(S, xs[t + 1]); a1 = v.fma(a, a1); b1 = v.fma(b, b1);
+            v = broadcast(S, xs[t + 2]); a2 = v.fma(a, a2); b2 = v.fma(b, b2);
+            v = broadcast(S, xs[t + 3]); a3 = v.fma(a, a3); b3 = v.fma(b, b3);
+            v = broadcast(S, xs[t + 4]); a4 = v.fma(a, a4); b4 = v.fma(b, b4);
+            v = broadcast(S, xs[t + 5]); a5 = v.fma(a, a5); b5 = v.fma(b, b5);
+        }
+        int y0 = y.start(row) + out;
+        a0.intoArray(ys, y0); b0.intoArray(ys, y0 + W);
+        int y1 = y.start(Math.min(row + 1, last)) + out;
+        a1.intoArray(ys, y1); b1.intoArray(ys, y1 + W);
+        int y2 = y.start(Math.min(row + 2, last)) + out;
+        a2.intoArray(ys, y2); b2.intoArray(ys, y2 + W);
+        int y3 = y.start(Math.min(row + 3, last)) + out;
+        a3.intoArray(ys, y3); b3.intoArray(ys, y3 + W);
+        int y4 = y.start(Math.min(row + 4, last)) + out;
+        a4.intoArray(ys, y4); b4.intoArray(ys, y4 + W);
+        int y5 = y.start(Math.min(row + 5, last)) + out;
+        a5.intoArray(ys, y5); b5.intoArray(ys, y5 + W);
+    }
+
+    /** Adds a tile of up to 6 rows by 2 W outputs to y. */
+    static void addF32x6by2(
             MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out) {
         float[] ys = y.data();
         int last = y.count() - 1;
@@ -517,8 +543,47 @@ final class VectorLoops {
         a5.intoArray(ys, y5); b5.intoArray(ys, y5 + W);
     }
 
-    /** Adds a tile of up to 6 rows by 4 W outputs to y. */
+    /** Computes a tile of up to 6 rows by 4 W outputs. */
     static void tileF32x6by4(
+            MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out) {
+        float[] ys = y.data();
+        int last = y.count() - 1;
+        FloatVector z = FloatVector.zero(S), a0 = z, b0 = z, c0 = z, d0 = z;
+        FloatVector a1 = z, b1 = z, c1 = z, d1 = z;
+        FloatVector a2 = z, b2 = z, c2 = z, d2 = z;
+        FloatVector a3 = z, b3 = z, c3 = z, d3 = z;
+        FloatVector a4 = z, b4 = z, c4 = z, d4 = z;
+        FloatVector a5 = z, b5 = z, c5 = z, d5 = z;
+        FloatVector a, b, c, d, v;
+        int end = 8 * depth;
+        for (int i = 0; i < end; i += 8) {
+            long o = at + (long) i * 32;
+            int t = x + i;
+            a = fromMemorySegment(S, m, o, LE); b = fromMemorySegment(S, m, o + 4L * W, LE);
+            c = fromMemorySegment(S, m, o + 8L * W, LE); d = fromMemorySegment(S, m, o + 12L * W, LE);
+            v = broadcast(S, xs[t]); a0 = v.fma(a, a0); b0 = v.fma(b, b0); c0 = v.fma(c, c0); d0 = v.fma(d, d0);
+            v = broadcast(S, xs[t + 1]); a1 = v.fma(a, a1); b1 = v.fma(b, b1); c1 = v.fma(c, c1); d1 = v.fma(d, d1);
+            v = broadcast(S, xs[t + 2]); a2 = v.fma(a, a2); b2 = v.fma(b, b2); c2 = v.fma(c, c2); d2 = v.fma(d, d2);
+            v = broadcast(S, xs[t + 3]); a3 = v.fma(a, a3); b3 = v.fma(b, b3); c3 = v.fma(c, c3); d3 = v.fma(d, d3);
+            v = broadcast(S, xs[t + 4]); a4 = v.fma(a, a4); b4 = v.fma(b, b4); c4 = v.fma(c, c4); d4 = v.fma(d, d4);
+            v = broadcast(S, xs[t + 5]); a5 = v.fma(a, a5); b5 = v.fma(b, b5); c5 = v.fma(c, c5); d5 = v.fma(d, d5);
+        }
+        int y0 = y.start(row) + out;
+        a0.intoArray(ys, y0); b0.intoArray(ys, y0 + W); c0.intoArray(ys, y0 + 2 * W); d0.intoArray(ys, y0 + 3 * W);
+        int y1 = y.start(Math.min(row + 1, last)) + out;
+        a1.intoArray(ys, y1); b1.intoArray(ys, y1 + W); c1.intoArray(ys, y1 + 2 * W); d1.intoArray(ys, y1 + 3 * W);
+        int y2 = y.start(Math.min(row + 2, last)) + out;
+        a2.intoArray(ys, y2); b2.intoArray(ys, y2 + W); c2.intoArray(ys, y2 + 2 * W); d2.intoArray(ys, y2 + 3 * W);
+        int y3 = y.start(Math.min(row + 3, last)) + out;
+        a3.intoArray(ys, y3); b3.intoArray(ys, y3 + W); c3.intoArray(ys, y3 + 2 * W); d3.intoArray(ys, y3 + 3 * W);
+        int y4 = y.start(Math.min(row + 4, last)) + out;
+        a4.intoArray(ys, y4); b4.intoArray(ys, y4 + W); c4.intoArray(ys, y4 + 2 * W); d4.intoArray(ys, y4 + 3 * W);
+        int y5 = y.start(Math.min(row + 5, last)) + out;
+        a5.intoArray(ys, y5); b5.intoArray(ys, y5 + W); c5.intoArray(ys, y5 + 2 * W); d5.intoArray(ys, y5 + 3 * W);
+    }
+
+    /** Adds a tile of up to 6 rows by 4 W outputs to y. */
+    static void addF32x6by4(
             MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out) {
         float[] ys = y.data();
         int last = y.count() - 1;

@@ -5,7 +5,6 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
-import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
@@ -64,15 +63,10 @@ final class VectorProducts implements Products {
     static void multiply(Panels w, RowTiles x, Rows y, boolean ahead) {
         if (x.height() == 1) {
             row(w, x, y);
+        } else if (x.height() == RowTiles.FEW) {
+            few(w, x, y, ahead);
         } else {
-            for (int r = 0; r < y.count(); r++) {
-                Arrays.fill(y.data(), y.start(r), y.start(r) + w.count() * Panels.WIDTH, 0f);
-            }
-            if (x.height() == RowTiles.FEW) {
-                few(w, x, y, ahead);
-            } else {
-                many(w, x, y);
-            }
+            many(w, x, y);
         }
         if (w.format().scaled()) {
             scale(w, y);
@@ -266,15 +260,12 @@ final class VectorProducts implements Products {
     private static void tiles(MemorySegment m, long at, int depth, RowTiles x, Rows y, int out) {
         for (int row = 0; row < x.count(); row += x.height()) {
             int start = x.start(row);
-            if (W < 16) {
-                for (int j = 0; j < Panels.WIDTH; j += 2 * W) {
-                    VectorLoops.tileF32x6by2(m, at + 4L * j, depth, x.data(), start, y, row, out + j);
-                }
-            } else if (x.height() == RowTiles.FEW) {
-                VectorLoops.tileF32x8(m, at, depth, x.data(), start, y, row, out, 0, 0);
-                VectorLoops.tileF32x8(m, at + 128, depth, x.data(), start, y, row, out + 32, 0, 0);
-            } else {
+            if (W == 16) {
                 VectorLoops.tileF32x6by4(m, at, depth, x.data(), start, y, row, out);
+                continue;
+            }
+            for (int j = 0; j < Panels.WIDTH; j += 2 * W) {
+                VectorLoops.tileF32x6by2(m, at + 4L * j, depth, x.data(), start, y, row, out + j);
             }
         }
     }
@@ -287,7 +278,15 @@ final class VectorProducts implements Products {
             int rows = Math.min(x.height(), x.count() - row);
             long at = offset + row * 4L * Panels.WIDTH;
             MemorySegment.copy(y, Panels.FLOAT, at, sums, 0, rows * Panels.WIDTH);
-            tiles(w.data(), w.offset(), w.depth(), x.rows(row, rows), Rows.of(sums, Panels.WIDTH, rows), 0);
+            Rows out = Rows.of(sums, Panels.WIDTH, rows);
+            int start = x.start(row);
+            if (W == 16) {
+                VectorLoops.addF32x6by4(w.data(), w.offset(), w.depth(), x.data(), start, out, 0, 0);
+            } else {
+                for (int j = 0; j < Panels.WIDTH; j += 2 * W) {
+                    VectorLoops.addF32x6by2(w.data(), w.offset() + 4L * j, w.depth(), x.data(), start, out, 0, j);
+                }
+            }
             MemorySegment.copy(sums, 0, y, Panels.FLOAT, at, rows * Panels.WIDTH);
         }
     }

@@ -97,7 +97,7 @@ final class WarmUp {
         MemorySegment data = arena.allocate(panels * format.bytes(DEPTH), 64);
         Panels w = new Panels(format, data, 0, format.bytes(DEPTH), panels, DEPTH);
         float[] x = new float[RowTiles.size(rows, DEPTH)];
-        RowTiles in = rows == 1 ? RowTiles.row(Rows.of(x, DEPTH, 1)) : RowTiles.in(x, rows, DEPTH);
+        RowTiles in = rows == 1 ? RowTiles.row(Rows.of(x, DEPTH, 1)) : RowTiles.of(x, rows, DEPTH);
         Rows out = Rows.of(new float[rows * panels * Panels.WIDTH], panels * Panels.WIDTH, rows);
         return set -> set.products().multiply(w, in, out);
     }

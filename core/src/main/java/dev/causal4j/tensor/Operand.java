@@ -14,18 +14,22 @@ public final class Operand {
         if (x.count() <= 1) {
             return RowTiles.row(x);
         }
-        RowTiles tiles = tiles(x.count(), cols);
+        RowTiles tiles = RowTiles.of(memory(x.count(), cols), x.count(), cols);
         compute.each(tiles.tiles(), tile -> tiles.fill(tile, x, cols));
         return tiles;
     }
 
     /** Tiles for this many rows, to be filled. */
     RowTiles tiles(int rows, int depth) {
+        return RowTiles.in(memory(rows, depth), rows, depth);
+    }
+
+    private float[] memory(int rows, int depth) {
         int size = RowTiles.size(rows, depth);
         if (numbers.length < size) {
             numbers = new float[size];
         }
-        return RowTiles.in(numbers, rows, depth);
+        return numbers;
     }
 
     /**

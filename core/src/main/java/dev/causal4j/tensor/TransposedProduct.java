@@ -43,7 +43,7 @@ final class TransposedProduct {
         int wanted =
                 Math.ceilDiv(2 * compute.threads(), Panels.needed(matrix.cols())); // two tasks a thread, to be even
         int most = Math.clamp(dy.count() / LEAST_ROWS, 1, wanted);
-        this.partRows = RowTiles.height(dy.count()) * Math.max(1, Math.ceilDiv(RowTiles.needed(dy.count()), most));
+        this.partRows = RowTiles.ROWS * Math.max(1, Math.ceilDiv(RowTiles.needed(dy.count()), most));
         this.parts = Math.ceilDiv(dy.count(), partRows);
     }
 

@@ -76,7 +76,7 @@ class RowTilesTest {
             tiles.fillAcross(run, x);
         }
         for (int k = 0; k < 20; k++) {
-            for (int r = 0; r < RowTiles.needed(8) * RowTiles.height(8); r++) {
+            for (int r = 0; r < RowTiles.needed(8) * RowTiles.ROWS; r++) {
                 assertThat(bits(tiles.data()[tiles.start(r) + k * RowTiles.STEP]))
                         .as("step %d, row %d", k, r)
                         .isEqualTo(bits(x.data()[x.start(k) + Math.min(r, 7)]));

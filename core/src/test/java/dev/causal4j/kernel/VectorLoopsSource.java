@@ -37,11 +37,13 @@ final class VectorLoopsSource {
             }
         }
         for (PanelFormat format : PanelFormat.values()) {
-            source.tile(format, 4, 4);
-            source.tile(format, 8, 2);
+            source.tile(format, 4, 4, false);
+            source.tile(format, 8, 2, false);
         }
-        source.tile(PanelFormat.F32, 6, 2);
-        source.tile(PanelFormat.F32, 6, 4);
+        for (int vectors : new int[] {2, 4}) {
+            source.tile(PanelFormat.F32, 6, vectors, false);
+            source.tile(PanelFormat.F32, 6, vectors, true);
+        }
         return source.source.append("}\n").toString();
     }
 
@@ -182,14 +184,18 @@ final class VectorLoopsSource {
         };
     }
 
-    private void tile(PanelFormat format, int rows, int vectors) {
+    /** @param adds whether the sums go on from y; a loop that loads them holds fewer vectors in registers */
+    private void tile(PanelFormat format, int rows, int vectors, boolean adds) {
         boolean half = vectors == 2;
         boolean ahead = format != PanelFormat.INT8 && rows != 6;
         source.append('\n');
-        line(1, "/** Adds a tile of up to " + rows + " rows by " + vectors + " W outputs to y. */");
         line(
                 1,
-                "static " + (ahead ? "int" : "void") + " tile" + name(format) + "x" + rows
+                "/** " + (adds ? "Adds" : "Computes") + " a tile of up to " + rows + " rows by " + vectors
+                        + " W outputs" + (adds ? " to y" : "") + ". */");
+        line(
+                1,
+                "static " + (ahead ? "int" : "void") + (adds ? " add" : " tile") + name(format) + "x" + rows
                         + (rows == 6 ? "by" + vectors : "") + "(");
         line(
                 3,
@@ -200,17 +206,14 @@ final class VectorLoopsSource {
         line(2, "int last = y.count() - 1;");
         for (int r = 0; r < rows; r++) {
             int row = r;
-            line(2, "int y" + r + " = y.start(" + (r == 0 ? "row" : "Math.min(row + " + r + ", last)") + ") + out;");
-            line(
-                    2,
-                    "FloatVector "
-                            + each(
-                                    vectors,
-                                    ", ",
-                                    i -> acc(i, row) + " = fromArray(S, ys, y" + row
-                                            + (rows == 6 ? place(PanelFormat.F32, i) : i == 0 ? "" : " + " + 16 * i)
-                                            + ")")
-                            + ";");
+            if (adds) {
+                line(2, start(r));
+            }
+            String sums = each(
+                    vectors,
+                    ", ",
+                    i -> acc(i, row) + " = " + (adds ? "fromArray(S, ys, y" + row + tilePlace(rows, i) + ")" : "z"));
+            line(2, "FloatVector " + (adds || r > 0 ? "" : "z = FloatVector.zero(S), ") + sums + ";");
         }
         line(2, "FloatVector " + String.join(", ", letters(vectors)) + ", v;");
         if (format != PanelFormat.F32) {
@@ -249,18 +252,23 @@ final class VectorLoopsSource {
         line(2, "}");
         for (int r = 0; r < rows; r++) {
             int row = r;
-            line(
-                    2,
-                    each(
-                            vectors,
-                            " ",
-                            i -> acc(i, row) + ".intoArray(ys, y" + row
-                                    + (rows == 6 ? place(PanelFormat.F32, i) : i == 0 ? "" : " + " + 16 * i) + ");"));
+            if (!adds) {
+                line(2, start(r));
+            }
+            line(2, each(vectors, " ", i -> acc(i, row) + ".intoArray(ys, y" + row + tilePlace(rows, i) + ");"));
         }
         if (ahead) {
             line(2, "return read;");
         }
         line(1, "}");
+    }
+
+    private static String start(int r) {
+        return "int y" + r + " = y.start(" + (r == 0 ? "row" : "Math.min(row + " + r + ", last)") + ") + out;";
+    }
+
+    private static String tilePlace(int rows, int i) {
+        return rows == 6 ? place(PanelFormat.F32, i) : i == 0 ? "" : " + " + 16 * i;
     }
 
     private static final String HEAD = """
