@@ -19,7 +19,7 @@ import org.junit.jupiter.api.Test;
 /** Vectors begin in the background, and then stay in registers. */
 class WarmUpTest {
     /** A vector that C2 boxes takes 80 bytes, and every sample has a hundred of them or more. */
-    private static final long MOST_BYTES = 4096;
+    private static final long MOST_BYTES = 16_384;
 
     private static final long MOST_NANOS = 60_000_000_000L;
 
