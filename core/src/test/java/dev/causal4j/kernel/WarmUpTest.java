@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.management.ManagementFactory;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -60,26 +61,47 @@ class WarmUpTest {
         }
     }
 
+    /** In a JVM of its own, as users have one: what other tests called decides what C2 makes of a loop. */
     @Test
-    void compiledKernelsKeepTheirVectorsInRegisters() {
-        ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
-        KernelSet vector = KernelSet.vector();
-        long end = System.nanoTime() + MOST_NANOS;
-        try (Arena arena = Arena.ofShared()) {
-            int number = 0;
-            List<PanelFormat> formats = List.of(PanelFormat.values());
-            for (Consumer<KernelSet> sample : Stream.concat(WarmUp.rows(arena, formats), WarmUp.tiles(arena, formats))
-                    .toList()) {
-                long least = Long.MAX_VALUE;
-                while (least > MOST_BYTES && System.nanoTime() < end) {
-                    long before = threads.getCurrentThreadAllocatedBytes();
-                    for (int i = 0; i < 100; i++) {
-                        sample.accept(vector);
+    void compiledKernelsKeepTheirVectorsInRegisters() throws IOException, InterruptedException {
+        assertThat(JavaProcess.run(0, List.of(JavaProcess.VECTORS), Allocate.class))
+                .contains("samples that allocate: []");
+    }
+
+    static final class Allocate {
+        private Allocate() {}
+
+        public static void main(String[] args) {
+            KernelSet vector = KernelSet.vector();
+            long end = System.nanoTime() + MOST_NANOS;
+            List<String> large = new ArrayList<>();
+            try (Arena arena = Arena.ofShared()) {
+                int number = 0;
+                List<PanelFormat> formats = List.of(PanelFormat.values());
+                for (Consumer<KernelSet> sample : Stream.concat(
+                                WarmUp.rows(arena, formats), WarmUp.tiles(arena, formats))
+                        .toList()) {
+                    long bytes = leastBytes(() -> sample.accept(vector), end);
+                    if (bytes > MOST_BYTES) {
+                        large.add(number + ": " + bytes);
                     }
-                    least = Math.min(least, (threads.getCurrentThreadAllocatedBytes() - before) / 100);
+                    number++;
                 }
-                assertThat(least).as("bytes of sample %d", number++).isLessThanOrEqualTo(MOST_BYTES);
             }
+            System.out.println("samples that allocate: " + large);
+        }
+
+        private static long leastBytes(Runnable call, long end) {
+            ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+            long least = Long.MAX_VALUE;
+            while (least > MOST_BYTES && System.nanoTime() < end) {
+                long before = threads.getCurrentThreadAllocatedBytes();
+                for (int i = 0; i < 100; i++) {
+                    call.run();
+                }
+                least = Math.min(least, (threads.getCurrentThreadAllocatedBytes() - before) / 100);
+            }
+            return least;
         }
     }
 }
