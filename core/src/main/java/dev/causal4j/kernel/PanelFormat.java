@@ -22,8 +22,12 @@ public enum PanelFormat {
         }
 
         @Override
-        public void steps(MemorySegment m, long panel, int from, int count, float[] target) {
-            MemorySegment.copy(m, Panels.FLOAT, panel + step(from), target, 0, count * Panels.WIDTH);
+        void codes(MemorySegment m, long step, int count, float[] target, int offset, int stride) {
+            float[] codes = new float[count * Panels.WIDTH]; // one copy from memory is faster than many short ones
+            MemorySegment.copy(m, Panels.FLOAT, step, codes, 0, codes.length);
+            for (int k = 0; k < count; k++) {
+                System.arraycopy(codes, k * Panels.WIDTH, target, offset + k * stride, Panels.WIDTH);
+            }
         }
 
         @Override
@@ -40,6 +44,18 @@ public enum PanelFormat {
         }
 
         @Override
+        void codes(MemorySegment m, long step, int count, float[] target, int offset, int stride) {
+            int[] words = words(m, step, count);
+            for (int i = 0; i < words.length; i += 16) {
+                int at = offset + i / 32 * stride + i % 32 * 2;
+                for (int w = 0; w < 16; w++) {
+                    target[at + w] = Float.intBitsToFloat(words[i + w] << 16);
+                    target[at + w + 16] = Float.intBitsToFloat(words[i + w] & 0xffff0000);
+                }
+            }
+        }
+
+        @Override
         public void encode(float[] wide, int first, MemorySegment to, long at) {
             int[] words = PanelEncoding.bf16Words(wide);
             MemorySegment.copy(words, 0, to, Panels.INT, at, words.length);
@@ -50,6 +66,20 @@ public enum PanelFormat {
         @Override
         float code(MemorySegment m, long step, int j) {
             return m.get(Panels.INT, step + j % 16 * 4L) << (24 - j / 16 * 8) >> 24;
+        }
+
+        @Override
+        void codes(MemorySegment m, long step, int count, float[] target, int offset, int stride) {
+            int[] words = words(m, step, count);
+            for (int i = 0; i < words.length; i += 16) {
+                int at = offset + i / 16 * stride;
+                for (int w = 0; w < 16; w++) {
+                    target[at + w] = words[i + w] << 24 >> 24;
+                    target[at + w + 16] = words[i + w] << 16 >> 24;
+                    target[at + w + 32] = words[i + w] << 8 >> 24;
+                    target[at + w + 48] = words[i + w] >> 24;
+                }
+            }
         }
 
         @Override
@@ -90,6 +120,16 @@ public enum PanelFormat {
     /** The code of output j in the step at byte {@code step}. */
     abstract float code(MemorySegment m, long step, int j);
 
+    /** Copies the codes of {@code count} steps from the one at byte {@code step} on, each {@code stride} floats further. */
+    abstract void codes(MemorySegment m, long step, int count, float[] target, int offset, int stride);
+
+    /** The words of some steps. */
+    int[] words(MemorySegment m, long step, int count) {
+        int[] words = new int[count * stepBytes / Integer.BYTES];
+        MemorySegment.copy(m, Panels.INT, step, words, 0, words.length);
+        return words;
+    }
+
     /** The scale of output j of the panel at byte {@code panel}. */
     float scale(MemorySegment m, long panel, int j) {
         return scaled ? m.get(Panels.FLOAT, panel + 4L * j) : 1;
@@ -116,10 +156,9 @@ public enum PanelFormat {
 
     /** Copies the weights of steps {@code from} to {@code from + count - 1}: [count, 64]. */
     public void steps(MemorySegment m, long panel, int from, int count, float[] target) {
-        for (int k = 0; k < count; k++) {
-            for (int j = 0; j < Panels.WIDTH; j++) {
-                target[k * Panels.WIDTH + j] = code(m, panel + step(from + k), j) * scale(m, panel, j);
-            }
+        codes(m, panel + step(from), count, target, 0, Panels.WIDTH);
+        for (int i = 0; scaled && i < count * Panels.WIDTH; i++) {
+            target[i] *= scale(m, panel, i % Panels.WIDTH);
         }
     }
 

@@ -30,6 +30,11 @@ public record Panels(PanelFormat format, MemorySegment data, long offset, long s
         return Math.ceilDiv(outputs, WIDTH);
     }
 
+    /** A part of the run. */
+    Panels from(int panel, int count) {
+        return new Panels(format, data, start(panel), stride, count, depth);
+    }
+
     /** Bytes from the start of {@code data} to a panel. */
     long start(int panel) {
         return offset + panel * stride;

@@ -8,6 +8,12 @@ import java.lang.foreign.MemorySegment;
  * multiply-adds in the order of k.
  */
 final class ScalarProducts implements Products {
+    /** Steps whose codes are read at once. */
+    private static final int STEPS = 16;
+
+    /** Panels side by side: C2's vectors do less for loops over fewer outputs. */
+    private static final int MOST = 4;
+
     @Override
     public Tuning tuning() {
         return Tuning.of(1);
@@ -15,15 +21,15 @@ final class ScalarProducts implements Products {
 
     @Override
     public void multiply(Panels w, RowTiles x, Rows y) {
-        for (int p = 0; p < w.count(); p++) {
-            double[] sums = new double[y.count() * Panels.WIDTH];
-            addTo(sums, w, p, x);
-            for (int r = 0; r < y.count(); r++) {
-                for (int j = 0; j < Panels.WIDTH; j++) {
-                    float sum = (float) sums[r * Panels.WIDTH + j];
-                    y.data()[y.start(r) + p * Panels.WIDTH + j] =
-                            w.format().scaled() ? sum * w.format().scale(w.data(), w.start(p), j) : sum;
-                }
+        for (int p = 0; p < w.count(); p += MOST) {
+            Panels some = w.from(p, Math.min(MOST, w.count() - p));
+            int outputs = some.count() * Panels.WIDTH;
+            double[] sums = new double[y.count() * outputs];
+            addTo(sums, some, x);
+            for (int i = 0; i < sums.length; i++) {
+                int j = i % outputs;
+                float scale = w.format().scale(w.data(), some.start(j / Panels.WIDTH), j % Panels.WIDTH);
+                y.data()[y.start(i / outputs) + p * Panels.WIDTH + j] = (float) sums[i] * scale;
             }
         }
     }
@@ -34,7 +40,7 @@ final class ScalarProducts implements Products {
         for (int i = 0; i < sums.length; i++) {
             sums[i] = y.get(Panels.FLOAT, offset + 4L * i);
         }
-        addTo(sums, w, 0, x);
+        addTo(sums, w, x);
         for (int i = 0; i < sums.length; i++) {
             y.set(Panels.FLOAT, offset + 4L * i, (float) sums[i]);
         }
@@ -44,19 +50,43 @@ final class ScalarProducts implements Products {
      * The chains: sums[r][j] = fma(x[r][k], code[k][j], sums[r][j]) for k = 0, 1, ... The sums are floats kept as
      * doubles, since C2 makes vectors of a loop over two arrays only if they are of two types.
      */
-    private static void addTo(double[] sums, Panels w, int panel, RowTiles x) {
-        float[] codes = new float[Panels.WIDTH];
-        for (int k = 0; k < w.depth(); k++) {
-            long step = w.steps(panel) + (long) k * w.format().stepBytes();
-            for (int j = 0; j < Panels.WIDTH; j++) {
-                codes[j] = w.format().code(w.data(), step, j);
+    private static void addTo(double[] sums, Panels w, RowTiles x) {
+        int outputs = w.count() * Panels.WIDTH;
+        float[] codes = new float[STEPS * outputs];
+        for (int k = 0; k < w.depth(); k += STEPS) {
+            int steps = Math.min(STEPS, w.depth() - k);
+            for (int p = 0; p < w.count(); p++) {
+                long from = w.steps(p) + (long) k * w.format().stepBytes();
+                w.format().codes(w.data(), from, steps, codes, p * Panels.WIDTH, outputs);
             }
             for (int r = 0; r < x.count(); r++) {
-                float xk = x.data()[x.start(r) + k * x.step()];
-                for (int j = 0; j < Panels.WIDTH; j++) {
-                    sums[r * Panels.WIDTH + j] = Math.fma(xk, codes[j], (float) sums[r * Panels.WIDTH + j]);
+                int at = x.start(r) + k * x.step();
+                int i = 0;
+                for (; i + 4 <= steps; i += 4) {
+                    four(x.data(), at + i * x.step(), x.step(), codes, i * outputs, outputs, sums, r * outputs);
+                }
+                for (; i < steps; i++) {
+                    one(x.data()[at + i * x.step()], codes, i * outputs, outputs, sums, r * outputs);
                 }
             }
+        }
+    }
+
+    private static void one(float x, float[] codes, int row, int outputs, double[] sums, int at) {
+        for (int j = 0; j < outputs; j++) {
+            sums[at + j] = Math.fma(x, codes[row + j], (float) sums[at + j]);
+        }
+    }
+
+    /** Four steps with one read and one write of each sum; of six C2 makes no vectors. */
+    private static void four(float[] x, int k, int step, float[] codes, int row, int outputs, double[] sums, int at) {
+        float x0 = x[k], x1 = x[k + step], x2 = x[k + 2 * step], x3 = x[k + 3 * step];
+        int row1 = row + outputs, row2 = row1 + outputs, row3 = row2 + outputs;
+        for (int j = 0; j < outputs; j++) {
+            float sum = Math.fma(x0, codes[row + j], (float) sums[at + j]);
+            sum = Math.fma(x1, codes[row1 + j], sum);
+            sum = Math.fma(x2, codes[row2 + j], sum);
+            sums[at + j] = Math.fma(x3, codes[row3 + j], sum);
         }
     }
 
