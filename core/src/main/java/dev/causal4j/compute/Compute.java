@@ -8,7 +8,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.atomic.AtomicReferenceArray;
@@ -215,7 +215,7 @@ public final class Compute implements AutoCloseable {
         private static final Scratch<Object> NONE = new Scratch<>(Object::new);
 
         private final Supplier<S> make;
-        private final ConcurrentLinkedQueue<S> free = new ConcurrentLinkedQueue<>();
+        private final ConcurrentLinkedDeque<S> free = new ConcurrentLinkedDeque<>(); // the last one given is in the cache
 
         /** @param make called when all pieces are taken */
         public Scratch(Supplier<S> make) {
@@ -224,13 +224,13 @@ public final class Compute implements AutoCloseable {
 
         /** Takes a piece for exclusive use until it is given back. */
         public S take() {
-            S piece = free.poll();
+            S piece = free.pollFirst();
             return piece == null ? make.get() : piece;
         }
 
         /** Gives a piece back. */
         public void give(S piece) {
-            free.offer(piece);
+            free.offerFirst(piece);
         }
     }
 

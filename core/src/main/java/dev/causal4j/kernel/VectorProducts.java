@@ -1,5 +1,6 @@
 package dev.causal4j.kernel;
 
+import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -45,6 +46,8 @@ final class VectorProducts implements Products {
 
     private static final ValueLayout.OfInt WORD = ValueLayout.JAVA_INT_UNALIGNED;
 
+    private static final Compute.Scratch<Widened> WIDENED = new Compute.Scratch<>(Widened::new);
+
     private static final Products PLAIN = new ScalarProducts();
 
     private static final Tuning TUNING = Tuning.of(W);
@@ -88,7 +91,7 @@ final class VectorProducts implements Products {
     /** Reads two or three groups of outputs at a time, faster than one. */
     private static void row(Panels w, RowTiles x, Rows y) {
         int groups = w.count() * GROUPS;
-        int most = w.format() == PanelFormat.F32 ? 2 : TUNING.rowPanels();
+        int most = TUNING.rowPanels(w.format());
         float[] ys = y.data();
         for (int g = 0, taken; g < groups; g += taken) {
             int left = groups - g;
@@ -247,12 +250,27 @@ final class VectorProducts implements Products {
             }
             return;
         }
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment wide = arena.allocate(PanelFormat.F32.bytes(w.depth()), LINE);
-            for (int p = 0; p < w.count(); p++) {
-                widen(w, p, wide);
-                tiles(wide, 0, w.depth(), x, y, p * Panels.WIDTH);
+        Widened scratch = WIDENED.take();
+        MemorySegment wide = scratch.panel(w.depth());
+        for (int p = 0; p < w.count(); p++) {
+            widen(w, p, wide);
+            tiles(wide, 0, w.depth(), x, y, p * Panels.WIDTH);
+        }
+        WIDENED.give(scratch);
+    }
+
+    /** Room for one f32 panel; it lasts as long as the process. */
+    private static final class Widened {
+        private Arena arena = Arena.ofShared();
+        private MemorySegment memory = MemorySegment.NULL;
+
+        MemorySegment panel(int depth) {
+            if (memory.byteSize() < PanelFormat.F32.bytes(depth)) {
+                arena.close();
+                arena = Arena.ofShared();
+                memory = arena.allocate(PanelFormat.F32.bytes(depth), LINE);
             }
+            return memory;
         }
     }
 

@@ -32,6 +32,11 @@ final class VectorReductions implements Reductions {
         return FloatVector.fromArray(S, x, i);
     }
 
+    /** Stores a loop's variable; -0 and the class are those of {@link VectorLoops}. */
+    private static void store(FloatVector sums, float[] to, int offset) {
+        FloatVector.broadcast(S, -0f).add(sums).intoArray(to, offset);
+    }
+
     private static int whole(int n) {
         return n / LANES * LANES;
     }
@@ -41,8 +46,8 @@ final class VectorReductions implements Reductions {
         FloatVector a = FloatVector.broadcast(S, Float.NEGATIVE_INFINITY), b = a;
         int i = offset;
         for (; i + 2 * W <= offset + n; i += 2 * W) {
-            a = a.max(at(x, i));
-            b = b.max(at(x, i + W));
+            a = at(x, i).max(a);
+            b = at(x, i + W).max(b);
         }
         return Math.max(a.max(b).reduceLanes(VectorOperators.MAX), REST.max(x, i, offset + n - i));
     }
@@ -54,9 +59,9 @@ final class VectorReductions implements Reductions {
         for (int j = 0; j < LANES; j += W) {
             FloatVector a = FloatVector.zero(S);
             for (int i = offset + j; i < end; i += LANES) {
-                a = a.add(at(x, i));
+                a = at(x, i).add(a);
             }
-            a.intoArray(lanes, j);
+            store(a, lanes, j);
         }
         for (int i = whole(n); i < n; i++) {
             lanes[i % LANES] += x[offset + i];
@@ -71,9 +76,9 @@ final class VectorReductions implements Reductions {
         for (int j = 0; j < LANES; j += W) {
             FloatVector a = FloatVector.zero(S);
             for (int i = offset + j; i < end; i += LANES) {
-                a = a.add(VectorElementwise.exp(at(x, i).sub(max)));
+                a = VectorElementwise.exp(at(x, i).sub(max)).add(a);
             }
-            a.intoArray(lanes, j);
+            store(a, lanes, j);
         }
         for (int i = whole(n); i < n; i++) {
             lanes[i % LANES] += Elementary.exp(x[offset + i] - max);
@@ -91,7 +96,7 @@ final class VectorReductions implements Reductions {
                 FloatVector d = at(x, i).sub(max).max(Elementary.EXP_MIN);
                 a = d.fma(VectorElementwise.exp(d), a);
             }
-            a.intoArray(lanes, j);
+            store(a, lanes, j);
         }
         for (int i = whole(n); i < n; i++) {
             float d = Math.max(x[offset + i] - max, Elementary.EXP_MIN);
@@ -168,7 +173,7 @@ final class VectorReductions implements Reductions {
                 FloatVector d = at(x, i).sub(mean);
                 a = d.fma(d, a);
             }
-            a.intoArray(lanes, j);
+            store(a, lanes, j);
         }
         for (int i = whole(n); i < n; i++) {
             float d = x[offset + i] - mean;
@@ -191,11 +196,11 @@ final class VectorReductions implements Reductions {
             FloatVector a = FloatVector.zero(S), b = a;
             for (int i = j; i < whole(n); i += LANES) {
                 FloatVector g = at(dy, offset + i).mul(at(gain, i));
-                a = a.add(g);
+                a = g.add(a);
                 b = g.fma(normal(x, offset + i, mean, scale), b);
             }
-            a.intoArray(gradients, j);
-            b.intoArray(products, j);
+            store(a, gradients, j);
+            store(b, products, j);
         }
         for (int i = whole(n); i < n; i++) {
             float g = dy[offset + i] * gain[i];
@@ -240,10 +245,10 @@ final class VectorReductions implements Reductions {
                 c = weight.fma(f32(v, o + 8L * W), c);
                 d = weight.fma(f32(v, o + 12L * W), d);
             }
-            a.intoArray(out, outOffset + i);
-            b.intoArray(out, outOffset + i + W);
-            c.intoArray(out, outOffset + i + 2 * W);
-            d.intoArray(out, outOffset + i + 3 * W);
+            store(a, out, outOffset + i);
+            store(b, out, outOffset + i + W);
+            store(c, out, outOffset + i + 2 * W);
+            store(d, out, outOffset + i + 3 * W);
         }
         if (i < n) {
             addWeightedColumns(p, pOffset, count, v, vOffset, out, outOffset, i, n);
@@ -268,7 +273,7 @@ final class VectorReductions implements Reductions {
                 FloatVector weight = FloatVector.broadcast(S, p[pOffset + t]);
                 a = weight.fma(f32(v, vOffset + 4L * ((long) t * n + i)), a);
             }
-            a.intoArray(out, outOffset + i);
+            store(a, out, outOffset + i);
         }
         for (; i < n; i++) {
             float a = out[outOffset + i];
@@ -310,14 +315,14 @@ final class VectorReductions implements Reductions {
                 a3 = weight.fma(a, a3);
                 b3 = weight.fma(b, b3);
             }
-            a0.intoArray(sums, o0 + i);
-            b0.intoArray(sums, o0 + i + W);
-            a1.intoArray(sums, o1 + i);
-            b1.intoArray(sums, o1 + i + W);
-            a2.intoArray(sums, o2 + i);
-            b2.intoArray(sums, o2 + i + W);
-            a3.intoArray(sums, o3 + i);
-            b3.intoArray(sums, o3 + i + W);
+            store(a0, sums, o0 + i);
+            store(b0, sums, o0 + i + W);
+            store(a1, sums, o1 + i);
+            store(b1, sums, o1 + i + W);
+            store(a2, sums, o2 + i);
+            store(b2, sums, o2 + i + W);
+            store(a3, sums, o3 + i);
+            store(b3, sums, o3 + i + W);
         }
         if (i < n) {
             for (int r = row; r < row + 4; r++) {

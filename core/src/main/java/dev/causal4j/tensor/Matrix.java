@@ -257,8 +257,8 @@ public final class Matrix {
     }
 
     /** Panels that one row reads side by side: the tuned number, or two if that balances threads better. */
-    private static int rowPanels(int panels, int threads) {
-        int most = Kernels.tuning().rowPanels();
+    private int rowPanels(int panels, int threads) {
+        int most = Kernels.tuning().rowPanels(format);
         return longestShare(2, panels, threads) < longestShare(most, panels, threads) ? 2 : most;
     }
 

@@ -3,7 +3,6 @@ package dev.causal4j.kernel;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
@@ -16,6 +15,8 @@ import java.util.stream.IntStream;
  */
 final class VectorLoopsSource {
     static final Path FILE = Path.of("src/main/java/dev/causal4j/kernel/VectorLoops.java");
+
+    private static final String EXACT = "FloatVector exact = broadcast(S, -0f);";
 
     private static final String LETTERS = "abcdefghijklmnop";
 
@@ -72,47 +73,34 @@ final class VectorLoopsSource {
         return format.name().charAt(0) + format.name().substring(1).toLowerCase(java.util.Locale.ROOT);
     }
 
-    /** The names of the weights of a step, and the statements that read and widen them. */
-    private void weights(int depth, PanelFormat format, String at, List<String> names, boolean half) {
-        int count = names.size();
-        switch (format) {
-            case F32 -> {
-                for (int i = 0; i < count; i += 2) {
-                    line(depth, f32(names.get(i), at, i) + " " + f32(names.get(i + 1), at, i + 1));
-                }
-            }
-            case BF16 -> {
-                for (int i = 0; i < count; i += 2) {
-                    line(depth, "word = IntVector.fromMemorySegment(I, m, " + plus(at, i / 2, "4L * W") + ", LE);");
-                    line(
-                            depth,
-                            names.get(i) + " = word.lanewise(LSHL, 16).reinterpretAsFloats(); " + names.get(i + 1)
-                                    + " = word.and(HIGH).reinterpretAsFloats();");
-                }
-            }
-            case INT8 -> {
-                line(depth, "word = IntVector.fromMemorySegment(I, m, " + at + ", LE);");
-                for (int i = 0; i < count; i++) {
-                    String shift = half ? i == 0 ? "shift" : "shift - 8" : String.valueOf(24 - 8 * i);
-                    String shifted = shift.equals("0") ? "word" : "word.lanewise(LSHL, " + shift + ")";
-                    line(depth, names.get(i) + " = (FloatVector) " + shifted + ".lanewise(ASHR, 24).convert(I2F, 0);");
-                }
-            }
+    /** Declares what is read of {@code count} vectors of weights: a vector of f32 holds one, of bf16 two, of int8 four. */
+    private void read(int depth, PanelFormat format, String at, int first, int count) {
+        int held = 4 * Panels.WIDTH / format.stepBytes();
+        String load = format == PanelFormat.F32 ? "fromMemorySegment(S, m, " : "IntVector.fromMemorySegment(I, m, ";
+        for (int i = 0; i < Math.ceilDiv(count, held); i++) {
+            String from = at + (i == 0 ? "" : " + " + 4 * i + "L * W");
+            line(depth, (format == PanelFormat.F32 ? "FloatVector" : "IntVector") + " r" + (first + i) + " = " + load
+                    + from + ", LE);");
         }
     }
 
-    private static String f32(String name, String at, int i) {
-        return name + " = fromMemorySegment(S, m, " + at + (i == 0 ? "" : " + " + 4 * i + "L * W") + ", LE);";
+    /** Vector i of the weights in what was read from {@code first} on. */
+    private static String weight(PanelFormat format, int first, int i, boolean half) {
+        return switch (format) {
+            case F32 -> "r" + (first + i);
+            case BF16 ->
+                "r" + (first + i / 2)
+                        + (i % 2 == 0 ? ".lanewise(LSHL, 16).reinterpretAsFloats()" : ".and(HIGH).reinterpretAsFloats()");
+            case INT8 -> {
+                String shift = half ? i == 0 ? "shift" : "shift - 8" : String.valueOf(24 - 8 * i);
+                String shifted = shift.equals("0") ? "r" + first : "r" + first + ".lanewise(LSHL, " + shift + ")";
+                yield "(FloatVector) " + shifted + ".lanewise(ASHR, 24).convert(I2F, 0)";
+            }
+        };
     }
 
     private static String plus(String at, int times, String what) {
         return times == 0 ? at : at + " + " + (times == 1 ? what : times + " * " + what);
-    }
-
-    private static List<String> letters(int count) {
-        return IntStream.range(0, count)
-                .mapToObj(i -> LETTERS.substring(i, i + 1))
-                .toList();
     }
 
     private void row(PanelFormat format, int groups) {
@@ -127,43 +115,42 @@ final class VectorLoopsSource {
                 2,
                 "FloatVector z = FloatVector.zero(S), " + each(4 * groups, ", ", i -> acc(i % 4, i / 4) + " = z")
                         + ";");
-        line(2, "FloatVector a, b, c, d, v;");
-        if (format != PanelFormat.F32) {
-            line(2, "IntVector word;");
-        }
         boolean twice = format == PanelFormat.F32; // with one step the loop reads a third less
         line(2, "int k = 0, one = VectorProducts.one;");
         line(2, "for (; k < depth" + (twice ? " - 1" : "") + "; k += " + (twice ? "2 * " : "") + "one) {");
-        for (int step = 0; step < (twice ? 2 : 1); step++) {
-            rowStep(3, format, groups, step);
-        }
+        rowSteps(3, format, groups, twice ? 2 : 1);
         line(2, "}");
         if (twice) {
             line(2, "if (k < depth) {");
-            rowStep(3, format, groups, 0);
+            rowSteps(3, format, groups, 1);
             line(2, "}");
         }
+        line(2, EXACT);
         line(2, "int o;");
         for (int g = 0; g < groups; g++) {
             int group = g;
             line(
                     2,
                     "o = " + plus("y", group, "next") + "; "
-                            + each(4, " ", i -> acc(i, group) + ".intoArray(ys, o" + place(format, i) + ");"));
+                            + each(4, " ", i -> "exact.add(" + acc(i, group) + ").intoArray(ys, o" + place(format, i) + ");"));
         }
         line(1, "}");
     }
 
-    private void rowStep(int depth, PanelFormat format, int groups, int step) {
-        String bytes = step("k", format, step);
-        line(depth, "long o" + step + " = at + " + bytes + ";");
-        line(depth, "v = broadcast(S, xs[x + k" + (step == 0 ? "" : " + " + step) + "]);");
-        for (int g = 0; g < groups; g++) {
-            int group = g;
-            weights(depth, format, plus("o" + step, g, "stride"), List.of("a", "b", "c", "d"), false);
-            line(
-                    depth,
-                    each(4, " ", i -> acc(i, group) + " = v.fma(" + LETTERS.charAt(i) + ", " + acc(i, group) + ");"));
+    private void rowSteps(int depth, PanelFormat format, int groups, int steps) {
+        int reads = format.stepBytes() / Panels.WIDTH;
+        for (int step = 0; step < steps; step++) {
+            line(depth, "long o" + step + " = at + " + step("k", format, step) + ";");
+            line(depth, "FloatVector v" + step + " = broadcast(S, xs[x + k" + (step == 0 ? "" : " + " + step) + "]);");
+        }
+        for (int i = 0; i < steps * groups; i++) {
+            read(depth, format, plus("o" + i / groups, i % groups, "stride"), i * reads, 4);
+        }
+        for (int i = 0; i < steps * groups; i++) {
+            for (int j = 0; j < 4; j++) {
+                String sum = acc(j, i % groups);
+                line(depth, sum + " = v" + i / groups + ".fma(" + weight(format, i * reads, j, false) + ", " + sum + ");");
+            }
         }
     }
 
@@ -215,10 +202,6 @@ final class VectorLoopsSource {
                     i -> acc(i, row) + " = " + (adds ? "fromArray(S, ys, y" + row + tilePlace(rows, i) + ")" : "z"));
             line(2, "FloatVector " + (adds || r > 0 ? "" : "z = FloatVector.zero(S), ") + sums + ";");
         }
-        line(2, "FloatVector " + String.join(", ", letters(vectors)) + ", v;");
-        if (format != PanelFormat.F32) {
-            line(2, "IntVector word;");
-        }
         if (ahead) {
             line(2, "int read = 0;");
         }
@@ -238,24 +221,30 @@ final class VectorLoopsSource {
         }
         line(3, "long o = at + (long) i * " + format.stepBytes() / 8 + ";");
         line(3, "int t = x + i;");
-        weights(3, format, "o", letters(vectors), half);
+        line(3, each(rows, " ", r -> "float x" + r + " = xs[t" + (r == 0 ? "" : " + " + r) + "];"));
+        read(3, format, "o", 0, vectors);
+        for (int i = 0; i < vectors; i++) {
+            line(3, "FloatVector " + LETTERS.charAt(i) + " = " + weight(format, 0, i, half) + ";");
+        }
+        line(3, "FloatVector v;");
         for (int r = 0; r < rows; r++) {
             int row = r;
             line(
                     3,
-                    "v = broadcast(S, xs[t" + (r == 0 ? "" : " + " + r) + "]); "
+                    "v = broadcast(S, x" + r + "); "
                             + each(
                                     vectors,
                                     " ",
                                     i -> acc(i, row) + " = v.fma(" + LETTERS.charAt(i) + ", " + acc(i, row) + ");"));
         }
         line(2, "}");
+        line(2, EXACT);
         for (int r = 0; r < rows; r++) {
             int row = r;
             if (!adds) {
                 line(2, start(r));
             }
-            line(2, each(vectors, " ", i -> acc(i, row) + ".intoArray(ys, y" + row + tilePlace(rows, i) + ");"));
+            line(2, each(vectors, " ", i -> "exact.add(" + acc(i, row) + ").intoArray(ys, y" + row + tilePlace(rows, i) + ");"));
         }
         if (ahead) {
             line(2, "return read;");
@@ -292,7 +281,12 @@ final class VectorLoopsSource {
             import jdk.incubator.vector.FloatVector;
             import jdk.incubator.vector.IntVector;
 
-            /** The loops of {@link VectorProducts}. Generated by VectorLoopsSource among the tests: change that, not this. */
+            /**
+             * The loops of {@link VectorProducts}. Generated by VectorLoopsSource among the tests: change that, not this.
+             *
+             * <p>Before a sum is stored, -0 is added, which changes no number. A loop's variable is a FloatVector to C2, of any
+             * length that anybody in this process has stored; the result of a broadcast's method has one length and needs no object.
+             */
             final class VectorLoops {
                 private static final ValueLayout.OfInt WORD = ValueLayout.JAVA_INT_UNALIGNED;
 
