@@ -1,9 +1,12 @@
 package dev.causal4j.kernel;
 
 import dev.causal4j.compute.Rows;
+import dev.causal4j.kernel.WarmUp.Part;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
@@ -35,12 +38,10 @@ public final class Kernels {
 
     private static final KernelSet PLAIN = KernelSet.scalar();
 
-    /** Whether the chosen kernels run; plain Java runs until they are compiled, with equal bits. */
-    private static volatile boolean warm =
-            KernelChoice.isForced() || CHOSEN.name().equals(PLAIN.name());
-
-    /** The same of the kernels of single rows, which are compiled first. */
-    private static volatile boolean rowsWarm = warm;
+    /** The parts for which plain Java still runs, with equal bits, since their vectors are not compiled. */
+    private static volatile Set<Part> waiting = KernelChoice.isForced() || CHOSEN.name().equals(PLAIN.name())
+            ? EnumSet.noneOf(Part.class)
+            : EnumSet.allOf(Part.class);
 
     /** Multiply-adds so far, approximate because threads add without synchronisation. */
     private static long work;
@@ -56,23 +57,33 @@ public final class Kernels {
 
     /** The kernels running now: {@link #name}, or {@code scalar} until vectors are compiled. */
     public static String state() {
-        return (warm ? CHOSEN : PLAIN).name();
+        return (waiting.isEmpty() ? CHOSEN : PLAIN).name();
     }
 
     private static KernelSet running() {
-        return rowsWarm ? CHOSEN : PLAIN;
+        return running(Part.REST);
+    }
+
+    private static KernelSet running(Part part) {
+        return waiting.contains(part) ? PLAIN : CHOSEN;
+    }
+
+    private static synchronized void ready(Part part) {
+        EnumSet<Part> left = EnumSet.copyOf(waiting);
+        left.remove(part);
+        waiting = left;
     }
 
     /** The products to call. Counts their work, and starts the warm-up at the threshold. */
-    private static Products products(Panels w, int rows) {
-        boolean ready = rows == 1 ? rowsWarm : warm;
-        if (!warm) {
-            work += (long) w.count() * PANEL * w.depth() * rows;
+    private static Products products(Panels w, RowTiles x) {
+        Part part = x.height() == 1 ? Part.ROW : x.height() == RowTiles.FEW ? Part.FEW : Part.MANY;
+        if (!waiting.isEmpty()) {
+            work += (long) w.count() * PANEL * w.depth() * x.count();
             if (work >= WORK && WARMING.compareAndSet(false, true)) {
-                WarmUp.start(PLAIN, CHOSEN, w.format(), () -> rowsWarm = true, () -> warm = true);
+                WarmUp.start(PLAIN, CHOSEN, w.format(), part, Kernels::ready);
             }
         }
-        return ready ? CHOSEN.products() : PLAIN.products();
+        return running(part).products();
     }
 
     /**
@@ -92,7 +103,7 @@ public final class Kernels {
                     "rows: expected as many in as out, got " + x.count() + " and " + y.count());
         }
         if (y.count() > 0) {
-            products(w, y.count()).multiply(w, x, y);
+            products(w, x).multiply(w, x, y);
         }
     }
 
@@ -123,7 +134,7 @@ public final class Kernels {
         x.check(depth);
         Objects.checkIndex(row, x.count());
         Objects.checkFromIndexSize(at, depth * RowTiles.STEP, to.length);
-        (warm ? CHOSEN : PLAIN).products().fillTile(x, row, height, depth, to, at);
+        running(Part.TILES).products().fillTile(x, row, height, depth, to, at);
     }
 
     /** See {@link Products#fillTilesAcross}; called by {@link RowTiles}. */
@@ -131,7 +142,7 @@ public final class Kernels {
         x.check(columns);
         int last = (Math.ceilDiv(columns, height) - 1) * stride;
         Objects.checkFromIndexSize(at, last + x.count() * RowTiles.STEP, to.length);
-        (warm ? CHOSEN : PLAIN).products().fillTilesAcross(x, columns, height, to, at, stride);
+        running(Part.TILES).products().fillTilesAcross(x, columns, height, to, at, stride);
     }
 
     /**
@@ -147,14 +158,14 @@ public final class Kernels {
         x.check(w.depth());
         Objects.checkFromIndexSize(offset, x.count() * 4L * PANEL, y.byteSize());
         if (x.count() > 0) {
-            products(w, x.count()).addProduct(w, x, y, offset);
+            products(w, x).addProduct(w, x, y, offset);
         }
     }
 
     /** Transposes a block of numbers [64, 64]: to[j][k] = from[k][j]. */
     public static void transpose(float[] from, float[] to) {
         Objects.checkFromIndexSize(0, PANEL * PANEL, Math.min(from.length, to.length));
-        (warm ? CHOSEN : PLAIN).products().transpose(from, to);
+        running(Part.TILES).products().transpose(from, to);
     }
 
     /**
@@ -199,7 +210,7 @@ public final class Kernels {
         RowTiles tiles = tiles(queries, pages.headSize());
         for (int page = 0; page < count && queries.count() > 0; page++) {
             Rows some = new Rows(scores.data(), scores.offset() + page * PANEL, scores.stride(), scores.count());
-            products(pages.keys(page), queries.count()).multiply(pages.keys(page), tiles, some);
+            products(pages.keys(page), tiles).multiply(pages.keys(page), tiles, some);
         }
     }
 

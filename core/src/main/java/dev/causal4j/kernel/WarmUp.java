@@ -23,23 +23,33 @@ final class WarmUp {
 
     private WarmUp() {}
 
+    /** Kernels that go over together; each part is compiled on its own. */
+    enum Part {
+        ROW,
+        REST,
+        TILES,
+        FEW,
+        MANY
+    }
+
     /**
-     * Warms the vector kernels up in the background: first those of single rows, which decoding takes, then tiles.
+     * Warms the vector kernels up in the background, a part at a time.
      *
      * @param format of the matrices; keys and values are f32
-     * @param one run when the kernels of single rows are compiled
-     * @param all run when all are
+     * @param first the part to begin with
+     * @param ready called with each part that is compiled
      */
-    static void start(KernelSet plain, KernelSet vector, PanelFormat format, Runnable one, Runnable all) {
+    static void start(KernelSet plain, KernelSet vector, PanelFormat format, Part first, Consumer<Part> ready) {
         Thread.ofPlatform().name("causal4j-warm-up").daemon().start(() -> {
             try (Arena arena = Arena.ofShared()) {
                 List<PanelFormat> formats =
-                        Stream.of(PanelFormat.F32, format).distinct().toList();
-                rows(arena, formats).forEach(sample -> warm(sample, plain, vector));
-                one.run();
-                tiles(arena, formats).forEach(sample -> warm(sample, plain, vector));
+                        Stream.of(format, PanelFormat.F32).distinct().toList();
+                Stream.concat(Stream.of(first), Stream.of(Part.values())).distinct().forEach(part -> {
+                    samples(part, arena, formats).forEach(sample -> warm(sample, plain, vector));
+                    ready.accept(part);
+                });
             } finally {
-                all.run();
+                Stream.of(Part.values()).forEach(ready);
             }
         });
     }
@@ -63,32 +73,36 @@ final class WarmUp {
         return fastest;
     }
 
-    static Stream<Consumer<KernelSet>> rows(Arena arena, List<PanelFormat> formats) {
+    static Stream<Consumer<KernelSet>> samples(Part part, Arena arena, List<PanelFormat> formats) {
+        return switch (part) {
+            case ROW -> formats.stream().map(format -> product(arena, format, 1));
+            case FEW -> formats.stream().flatMap(format -> Stream.of(4, 8).map(rows -> product(arena, format, rows)));
+            case MANY -> formats.stream().map(format -> product(arena, format, 12));
+            case TILES -> {
+                Rows in = Rows.of(new float[8 * DEPTH], DEPTH, 8);
+                float[] tile = new float[DEPTH * RowTiles.STEP];
+                yield Stream.of(set -> set.products().fillTile(in, 0, RowTiles.STEP, DEPTH, tile, 0));
+            }
+            case REST -> rest(arena);
+        };
+    }
+
+    private static Stream<Consumer<KernelSet>> rest(Arena arena) {
         MemorySegment data = arena.allocate(DEPTH * 4L * Panels.WIDTH, 64);
         float[] gain = new float[SAMPLE];
         float[] x = new float[SAMPLE];
         float[] y = new float[SAMPLE];
         Rows in = Rows.of(x, Panels.WIDTH, 4);
         Rows out = Rows.of(y, Panels.WIDTH, 4);
-        return Stream.concat(
-                formats.stream().map(format -> product(arena, format, 1)),
-                Stream.of(
-                        set -> set.reductions().addWeightedRows(x, 0, Panels.WIDTH, data, 0, y, 0, Panels.WIDTH),
-                        set -> set.reductions().addFourWeightedRows(in, 0, 0, Panels.WIDTH, data, 0, out, Panels.WIDTH),
-                        set -> set.reductions().layerNorm(x, 0, gain, y, 1e-5f, y, 0),
-                        set -> y[0] = set.reductions().max(x, 0, SAMPLE),
-                        set -> y[0] = set.reductions().sum(x, 0, SAMPLE),
-                        set -> set.elementwise().exp(y, 0, SAMPLE, 0),
-                        set -> set.elementwise().gelu(y, 0, SAMPLE),
-                        set -> set.elementwise().add(x, 0, y, 0, SAMPLE)));
-    }
-
-    static Stream<Consumer<KernelSet>> tiles(Arena arena, List<PanelFormat> formats) {
-        Rows in = Rows.of(new float[8 * DEPTH], DEPTH, 8);
-        float[] tile = new float[DEPTH * RowTiles.STEP];
-        return Stream.concat(
-                Stream.of(set -> set.products().fillTile(in, 0, RowTiles.STEP, DEPTH, tile, 0)),
-                formats.stream().flatMap(format -> Stream.of(4, 8, 12).map(rows -> product(arena, format, rows))));
+        return Stream.of(
+                set -> set.reductions().addWeightedRows(x, 0, Panels.WIDTH, data, 0, y, 0, Panels.WIDTH),
+                set -> set.reductions().addFourWeightedRows(in, 0, 0, Panels.WIDTH, data, 0, out, Panels.WIDTH),
+                set -> set.reductions().layerNorm(x, 0, gain, y, 1e-5f, y, 0),
+                set -> y[0] = set.reductions().max(x, 0, SAMPLE),
+                set -> y[0] = set.reductions().sum(x, 0, SAMPLE),
+                set -> set.elementwise().exp(y, 0, SAMPLE, 0),
+                set -> set.elementwise().gelu(y, 0, SAMPLE),
+                set -> set.elementwise().add(x, 0, y, 0, SAMPLE));
     }
 
     /** Five panels are read three at a time and two. */
