@@ -3,7 +3,6 @@ package dev.causal4j.generation;
 import dev.causal4j.generation.LogitRule.TokensSoFar;
 import java.util.ArrayList;
 import java.util.BitSet;
-import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 
@@ -11,23 +10,14 @@ import java.util.Map;
 final class ContextRules {
     private ContextRules() {}
 
-    /**
-     * The active rules, the user's last.
-     *
-     * @throws IllegalArgumentException if a bias is for a token outside the vocabulary
-     */
-    static List<LogitRule> of(GenerationOptions.Builder options, int vocabularySize) {
+    /** The active rules, the user's last. */
+    static List<LogitRule> of(GenerationOptions.Builder options) {
         List<LogitRule> rules = new ArrayList<>();
         if (!options.logitBias.isEmpty()) {
-            int largest = Collections.max(options.logitBias.keySet());
-            if (largest >= vocabularySize) {
-                throw GenerationOptions.failed(
-                        "logit-bias", "token ids below the vocabulary size (" + vocabularySize + ")", largest);
-            }
             rules.add(new LogitBias(options.logitBias));
         }
         if (options.repetitionPenalty != 1) {
-            rules.add(new RepetitionPenalty(options.repetitionPenalty, new BitSet()));
+            rules.add(new RepetitionPenalty(options.repetitionPenalty));
         }
         if (options.noRepeatNgramSize > 0) {
             rules.add(new NoRepeatNgram(options.noRepeatNgramSize));
@@ -50,12 +40,11 @@ final class ContextRules {
     /**
      * x[i] *= penalty where x[i] is negative, x[i] /= penalty elsewhere, once for each distinct token i so far, the
      * prompt included (Keskar et al. 2019, "CTRL").
-     *
-     * @param seen scratch, empty between two calls
      */
-    record RepetitionPenalty(double penalty, BitSet seen) implements LogitRule {
+    record RepetitionPenalty(double penalty) implements LogitRule {
         @Override
         public void apply(float[] logits, TokensSoFar soFar) {
+            BitSet seen = new BitSet(logits.length);
             for (int i = 0; i < soFar.length(); i++) {
                 seen.set(soFar.token(i));
             }
@@ -64,7 +53,6 @@ final class ContextRules {
                 double x = logits[i];
                 logits[i] = saturated(x < 0 ? x * penalty : x / penalty);
             }
-            seen.clear();
         }
     }
 

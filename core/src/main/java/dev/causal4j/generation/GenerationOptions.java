@@ -4,8 +4,8 @@ import dev.causal4j.tokenizer.SpecialTokens;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Options of generating. Immutable; made by {@link #builder()}, whose defaults sample from the model's own
@@ -41,10 +41,6 @@ public final class GenerationOptions {
         return settings.seed;
     }
 
-    static IllegalArgumentException failed(String subject, String expected, Object got) {
-        return new IllegalArgumentException(subject + ": expected " + expected + ", got " + got);
-    }
-
     /**
      * Collects the settings of a {@link GenerationOptions}; not thread-safe. Each setter replaces the earlier value.
      */
@@ -61,15 +57,9 @@ public final class GenerationOptions {
         Map<Integer, Double> logitBias = Map.of();
         List<LogitRule> rules = List.of();
         List<String> stop = List.of();
-
-        @Nullable
-        Set<Integer> eos;
-
+        Optional<Set<Integer>> eos = Optional.empty();
         long seed = 0;
-
-        @Nullable
-        Integer logProbabilities;
-
+        Optional<Integer> logProbabilities = Optional.empty();
         boolean truncatePrompt;
         SpecialTokens specialTokens = SpecialTokens.PARSE;
 
@@ -153,7 +143,7 @@ public final class GenerationOptions {
 
         /** Token ids that end the sequence, instead of the model's own; may be empty. */
         public Builder eos(Set<Integer> ids) {
-            eos = Set.copyOf(ids);
+            eos = Optional.of(Set.copyOf(ids));
             return this;
         }
 
@@ -165,7 +155,7 @@ public final class GenerationOptions {
 
         /** Requests a {@link dev.causal4j.head.Prediction} for each token, with this many alternatives. */
         public Builder logProbabilities(int alternatives) {
-            logProbabilities = alternatives;
+            logProbabilities = Optional.of(alternatives);
             return this;
         }
 
@@ -190,49 +180,45 @@ public final class GenerationOptions {
          * @throws IllegalArgumentException if a setting is out of its range, naming it
          */
         public GenerationOptions build() {
-            atLeast(0, "max-new-tokens", maxNewTokens);
-            atLeast(0, "min-new-tokens", minNewTokens);
-            require(
-                    minNewTokens <= maxNewTokens,
-                    "min-new-tokens",
-                    "at most max-new-tokens (" + maxNewTokens + ")",
-                    minNewTokens);
-            require(
-                    temperature >= 0 && temperature < Double.POSITIVE_INFINITY,
-                    "temperature",
-                    "a finite number >= 0",
-                    temperature);
-            atLeast(0, "top-k", topK);
+            notNegative("max-new-tokens", maxNewTokens);
+            notNegative("min-new-tokens", minNewTokens);
+            String most = "at most max-new-tokens (" + maxNewTokens + ")";
+            require(minNewTokens <= maxNewTokens, "min-new-tokens", most, minNewTokens);
+            finite("temperature", temperature, temperature >= 0, ">= 0");
+            notNegative("top-k", topK);
             require(topP > 0 && topP <= 1, "top-p", "a number in (0, 1]", topP);
             require(minP >= 0 && minP <= 1, "min-p", "a number in [0, 1]", minP);
             require(typicalP > 0 && typicalP <= 1, "typical-p", "a number in (0, 1]", typicalP);
-            require(
-                    repetitionPenalty > 0 && repetitionPenalty < Double.POSITIVE_INFINITY,
-                    "repetition-penalty",
-                    "a finite number > 0",
-                    repetitionPenalty);
-            atLeast(0, "no-repeat-ngram-size", noRepeatNgramSize);
+            finite("repetition-penalty", repetitionPenalty, repetitionPenalty > 0, "> 0");
+            notNegative("no-repeat-ngram-size", noRepeatNgramSize);
             logitBias.forEach((token, bias) -> {
                 require(token >= 0, "logit-bias", "token ids >= 0", token);
                 require(bias < Double.POSITIVE_INFINITY, "logit-bias", "finite numbers, or -Infinity to ban", bias);
             });
             stop.forEach(each -> require(!each.isEmpty(), "stop", "a non-empty string", "\"\""));
-            if (logProbabilities != null) {
-                atLeast(0, "logprobs", logProbabilities);
-            }
-            if (eos != null) {
-                eos.forEach(id -> require(id >= 0, "eos", "token ids >= 0", id));
-            }
+            logProbabilities.ifPresent(alternatives -> notNegative("logprobs", alternatives));
+            eos.ifPresent(ids -> ids.forEach(id -> require(id >= 0, "eos", "token ids >= 0", id)));
             return new GenerationOptions(copy());
         }
 
-        private static void atLeast(int least, String subject, int got) {
-            require(got >= least, subject, "a whole number >= " + least, got);
+        /** Checks the ids of tokens for a model, whose vocabulary the options do not know. */
+        void requireIdsBelow(int vocabularySize) {
+            String below = "token ids below the vocabulary size (" + vocabularySize + ")";
+            eos.ifPresent(ids -> ids.forEach(id -> require(id < vocabularySize, "eos", below, id)));
+            logitBias.keySet().forEach(id -> require(id < vocabularySize, "logit-bias", below, id));
+        }
+
+        private static void finite(String subject, double got, boolean holds, String range) {
+            require(holds && Double.isFinite(got), subject, "a finite number " + range, got);
+        }
+
+        private static void notNegative(String subject, int got) {
+            require(got >= 0, subject, "a whole number >= 0", got);
         }
 
         private static void require(boolean holds, String subject, String expected, Object got) {
             if (!holds) {
-                throw failed(subject, expected, got);
+                throw new IllegalArgumentException(subject + ": expected " + expected + ", got " + got);
             }
         }
 

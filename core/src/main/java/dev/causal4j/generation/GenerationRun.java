@@ -5,14 +5,12 @@ import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.head.CausalLMHead;
-import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
-import java.util.Optional;
 import java.util.concurrent.CancellationException;
 
 /**
@@ -55,7 +53,7 @@ final class GenerationRun implements AutoCloseable {
         Candidates candidates =
                 new Candidates(choosable, model.head().projection().device().compute());
         for (GenerationRequest request : requests) {
-            sequences.add(new Sequence(model, sequences.size(), request.prompt(), request.options(), candidates));
+            sequences.add(new Sequence(model, sequences.size(), request, candidates));
         }
         sequences.stream().filter(Sequence::running).forEach(waiting::add);
     }
@@ -121,35 +119,18 @@ final class GenerationRun implements AutoCloseable {
         });
         List<Sequence> choosing =
                 fed.stream().filter(Running::prefilled).map(Running::sequence).toList();
-        int most = Math.max(1, LOGITS_BYTES / (4 * model.head().vocabularySize()));
-        for (int from = 0; from < choosing.size(); from += most) {
-            int to = Math.min(choosing.size(), from + most);
-            Rows some = new Rows(hidden.data(), hidden.start(from), hidden.stride(), to - from);
-            choose(choosing.subList(from, to), some);
-        }
-        return choosing.size();
-    }
-
-    /** A token for each sequence from the hidden vector of its last one, [n, D]. */
-    private void choose(List<Sequence> choosing, Rows hidden) {
         CausalLMHead head = model.head();
         int v = head.vocabularySize();
-        int n = choosing.size();
-        logits = logits.length < n * v ? new float[n * v] : logits;
-        head.logits(hidden, Rows.of(logits, v, n));
-        for (int i = 0; i < n; i++) {
-            Sequence sequence = choosing.get(i);
-            int token = sequence.choose(logits, i * v);
-            Optional<Prediction> prediction = Optional.empty();
-            Integer alternatives = sequence.alternatives();
-            if (alternatives != null) {
-                Rows row = new Rows(logits, i * v, v, 1);
-                prediction = Optional.of(head.logProbabilitiesOf(row, new int[] {token}, alternatives)
-                        .predictions()
-                        .getFirst());
+        int most = Math.max(1, LOGITS_BYTES / (4 * v));
+        for (int from = 0; from < choosing.size(); from += most) {
+            int n = Math.min(most, choosing.size() - from);
+            logits = logits.length < n * v ? new float[n * v] : logits;
+            head.logits(new Rows(hidden.data(), hidden.start(from), hidden.stride(), n), Rows.of(logits, v, n));
+            for (int i = 0; i < n; i++) {
+                choosing.get(from + i).choose(head, new Rows(logits, i * v, v, 1), listener);
             }
-            sequence.accept(token, prediction, listener);
         }
+        return choosing.size();
     }
 
     /** The results, in the order of the requests. */

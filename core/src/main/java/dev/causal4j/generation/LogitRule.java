@@ -31,42 +31,18 @@ public interface LogitRule {
                         .toLowerCase(Locale.ROOT);
     }
 
-    /** The tokens of a sequence so far, for a {@link LogitRule}. Valid during a call of the rule. */
-    public final class TokensSoFar {
-        private final int promptLength;
-        private final Set<Integer> eos;
-        private int[] tokens = {};
-        private int length;
-
-        TokensSoFar(int promptLength, Set<Integer> eos) {
-            this.promptLength = promptLength;
-            this.eos = Set.copyOf(eos);
-        }
-
-        TokensSoFar are(int[] tokens, int length) {
-            this.tokens = tokens;
-            this.length = length;
-            return this;
-        }
-
-        /** Number of tokens, including the prompt. */
-        public int length() {
-            return length;
-        }
-
-        /** Number of prompt tokens. */
-        public int promptLength() {
-            return promptLength;
-        }
-
+    /**
+     * The sequence before its next token. Valid during a call of the rule.
+     *
+     * @param tokens the first {@code length} are the prompt and the tokens chosen so far; not to be modified
+     * @param length number of tokens, including the prompt
+     * @param promptLength number of prompt tokens
+     * @param eos the ids that end the sequence
+     */
+    record TokensSoFar(int[] tokens, int length, int promptLength, Set<Integer> eos) {
         /** Token {@code i}, from 0. */
         public int token(int i) {
             return tokens[i];
-        }
-
-        /** The ids that end the sequence. */
-        public Set<Integer> eos() {
-            return eos;
         }
     }
 }

@@ -17,8 +17,9 @@ import java.util.stream.Collectors;
  */
 final class Sampler {
     private final GenerationOptions.Builder options;
+    private final int promptLength;
+    private final Set<Integer> eos;
     private final List<LogitRule> rules;
-    private final TokensSoFar soFar;
     private final Candidates candidates;
     private final float[] row;
 
@@ -30,19 +31,20 @@ final class Sampler {
      */
     Sampler(GenerationOptions options, Set<Integer> modelEos, int promptLength, Candidates candidates) {
         this.options = options.settings;
+        this.promptLength = promptLength;
         this.candidates = candidates;
         this.row = candidates.row;
-        Set<Integer> given = this.options.eos;
-        if (given != null) {
-            given.stream().filter(id -> id >= row.length).findFirst().ifPresent(id -> {
-                throw GenerationOptions.failed("eos", "token ids below the vocabulary size (" + row.length + ")", id);
-            });
-        }
+        this.options.requireIdsBelow(row.length);
         // A model's end-of-sequence id outside a cut vocabulary never occurs.
-        Set<Integer> eos = (given == null ? modelEos : given)
-                .stream().filter(id -> id < row.length).collect(Collectors.toUnmodifiableSet());
-        soFar = new TokensSoFar(promptLength, eos);
-        rules = ContextRules.of(this.options, row.length);
+        this.eos = this.options.eos.orElse(modelEos).stream()
+                .filter(id -> id < row.length)
+                .collect(Collectors.toUnmodifiableSet());
+        this.rules = ContextRules.of(this.options);
+    }
+
+    /** The ids that end the sequence. */
+    Set<Integer> eos() {
+        return eos;
     }
 
     /**
@@ -56,9 +58,9 @@ final class Sampler {
     int next(float[] logits, int offset, int[] tokens, int length) {
         Objects.checkFromIndexSize(offset, row.length, logits.length);
         Objects.checkFromIndexSize(0, length, tokens.length);
-        requireFinite(logits, offset, length);
         System.arraycopy(logits, offset, row, 0, row.length);
-        soFar.are(tokens, length);
+        requireFinite(length);
+        TokensSoFar soFar = new TokensSoFar(tokens, length, promptLength, eos);
         for (LogitRule rule : rules) {
             rule.apply(row, soFar);
             if (allBanned()) {
@@ -93,17 +95,14 @@ final class Sampler {
         return row[Kernels.argmax(row, 0, row.length)] == Float.NEGATIVE_INFINITY;
     }
 
-    private void requireFinite(float[] logits, int offset, int position) {
-        boolean any = false;
+    private void requireFinite(int position) {
         for (int id = 0; id < row.length; id++) {
-            float x = logits[offset + id];
-            if (!(x < Float.POSITIVE_INFINITY)) {
-                throw new NonFiniteException("logits: expected finite numbers, got " + x + " at token id " + id
+            if (!(row[id] < Float.POSITIVE_INFINITY)) {
+                throw new NonFiniteException("logits: expected finite numbers, got " + row[id] + " at token id " + id
                         + " (position " + position + ")");
             }
-            any |= x > Float.NEGATIVE_INFINITY;
         }
-        if (!any) {
+        if (allBanned()) {
             throw new NonFiniteException(
                     "logits: expected a finite number, got -Infinity for every token (position " + position + ")");
         }

@@ -1,15 +1,17 @@
 package dev.causal4j.generation;
 
+import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.KVCache;
+import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.StreamingDecoder;
+import dev.causal4j.tokenizer.Tokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** A sequence in progress. Not thread-safe. */
@@ -17,7 +19,6 @@ final class Sequence {
     private final int index;
     private final GenerationOptions.Builder options;
     private final int promptLength;
-    private final Set<Integer> eos;
     private final int mostNewTokens;
     private final Sampler sampler;
     private final @Nullable StreamingDecoder decoder;
@@ -28,22 +29,21 @@ final class Sequence {
     private int length;
     private @Nullable FinishReason finish;
 
-    Sequence(CausalLM model, int index, int[] prompt, GenerationOptions options, Candidates candidates) {
+    Sequence(CausalLM model, int index, GenerationRequest request, Candidates candidates) {
         this.index = index;
-        this.options = options.settings;
-        this.promptLength = prompt.length;
-        this.tokens = prompt;
-        this.length = prompt.length;
-        this.eos = this.options.eos == null ? model.eos() : this.options.eos;
+        this.options = request.options().settings;
+        this.tokens = request.prompt();
+        this.length = tokens.length;
+        this.promptLength = tokens.length;
         // The last token of a full context can still be predicted; it is not fed back.
-        int room = model.decoder().config().contextLength() - prompt.length + 1;
-        this.mostNewTokens = Math.min(options.maxNewTokens(), room);
-        this.sampler = new Sampler(options, model.eos(), prompt.length, candidates);
-        if (!this.options.stop.isEmpty()) {
+        int room = model.decoder().config().contextLength() - promptLength + 1;
+        this.mostNewTokens = Math.min(options.maxNewTokens, room);
+        this.sampler = new Sampler(request.options(), model.eos(), promptLength, candidates);
+        if (!options.stop.isEmpty()) {
             model.requireTokenizer();
         }
-        this.decoder = model.tokenizer().isPresent() ? model.tokenizer().get().decoder() : null;
-        this.stop = new StopStrings(this.options.stop);
+        this.decoder = model.tokenizer().map(Tokenizer::decoder).orElse(null);
+        this.stop = new StopStrings(options.stop);
         if (mostNewTokens == 0) {
             finish = FinishReason.LENGTH;
         }
@@ -69,25 +69,19 @@ final class Sequence {
         return promptLength;
     }
 
-    /** The next token, from a row of logits. */
-    int choose(float[] logits, int offset) {
-        return sampler.next(logits, offset, tokens, length);
-    }
-
-    /** Alternatives of its predictions; null for no predictions. */
-    @Nullable
-    Integer alternatives() {
-        return options.logProbabilities;
-    }
-
-    /** Adds the chosen token, calls the listener, and ends the sequence if it is finished. */
-    void accept(int token, Optional<Prediction> prediction, TokenListener listener) {
+    /** Adds the next token, chosen from logits [1, V], calls the listener, and ends the sequence if it is finished. */
+    void choose(CausalLMHead head, Rows logits, TokenListener listener) {
+        int token = sampler.next(logits.data(), logits.offset(), tokens, length);
+        Optional<Prediction> prediction = options.logProbabilities.map(
+                alternatives -> head.logProbabilitiesOf(logits, new int[] {token}, alternatives)
+                        .predictions()
+                        .getFirst());
         prediction.ifPresent(predictions::add);
         if (length == tokens.length) {
             tokens = Arrays.copyOf(tokens, promptLength + Math.min(mostNewTokens, 2 * (length - promptLength) + 16));
         }
         tokens[length++] = token;
-        if (eos.contains(token)) {
+        if (sampler.eos().contains(token)) {
             finish = FinishReason.EOS;
         } else if (length - promptLength >= mostNewTokens) {
             finish = FinishReason.LENGTH;
@@ -114,8 +108,7 @@ final class Sequence {
         if (decoder == null) {
             return "";
         }
-        String last = stop.accept(decoder.finish());
-        return stop.stopped() ? last : last + stop.finish();
+        return stop.accept(decoder.finish()) + stop.finish();
     }
 
     Generation result(Generation.Timing timing) {

@@ -5,7 +5,6 @@ import static org.assertj.core.data.Index.atIndex;
 
 import dev.causal4j.generation.LogitRule.TokensSoFar;
 import java.util.Arrays;
-import java.util.BitSet;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.IntStream;
@@ -17,7 +16,7 @@ class ContextRulesTest {
 
     @Test
     void repetitionPenaltyFollowsTheSign() {
-        LogitRule rule = new ContextRules.RepetitionPenalty(2, new BitSet());
+        LogitRule rule = new ContextRules.RepetitionPenalty(2);
         float[] first = uniform(10);
         first[0] = -0.1f;
         assertThat(apply(rule, first, 0, 1)).startsWith(-0.2f, 0.05f, 0.1f).endsWith(0.1f);
@@ -28,13 +27,13 @@ class ContextRulesTest {
 
     @Test
     void repetitionPenaltyActsOnceForEachDistinctToken() {
-        assertThat(apply(new ContextRules.RepetitionPenalty(2, new BitSet()), uniform(3), 1, 1, 1))
+        assertThat(apply(new ContextRules.RepetitionPenalty(2), uniform(3), 1, 1, 1))
                 .containsExactly(0.1f, 0.05f, 0.1f);
     }
 
     @Test
     void repetitionPenaltyLeavesBannedTokensBannedAndNeverOverflows() {
-        LogitRule rule = new ContextRules.RepetitionPenalty(1e-9, new BitSet());
+        LogitRule rule = new ContextRules.RepetitionPenalty(1e-9);
         assertThat(apply(rule, new float[] {BANNED, Float.MAX_VALUE, -1}, 0, 1))
                 .containsExactly(BANNED, Float.MAX_VALUE, -1);
     }
@@ -73,13 +72,13 @@ class ContextRulesTest {
     void minNewTokensCountsFromThePromptsEnd() {
         LogitRule rule = new ContextRules.MinNewTokens(3);
         for (int length : new int[] {2, 5, 6, 7}) {
-            assertThat(apply(rule, uniform(20), new TokensSoFar(5, Set.of(0, 18)), new int[length]))
+            assertThat(apply(rule, uniform(20), 5, Set.of(0, 18), new int[length]))
                     .as("length %d", length)
                     .startsWith(BANNED, 0.1f)
                     .endsWith(BANNED, 0.1f);
         }
         for (int length : new int[] {8, 15}) {
-            assertThat(apply(rule, uniform(20), new TokensSoFar(5, Set.of(0, 18)), new int[length]))
+            assertThat(apply(rule, uniform(20), 5, Set.of(0, 18), new int[length]))
                     .as("length %d", length)
                     .doesNotContain(BANNED);
         }
@@ -99,14 +98,14 @@ class ContextRulesTest {
     }
 
     private static float[] apply(LogitRule rule, float[] logits, int... tokens) {
-        return apply(rule, logits, new TokensSoFar(0, Set.of(4)), tokens);
+        return apply(rule, logits, 0, Set.of(4), tokens);
     }
 
-    private static float[] apply(LogitRule rule, float[] logits, TokensSoFar soFar, int[] tokens) {
+    private static float[] apply(LogitRule rule, float[] logits, int promptLength, Set<Integer> eos, int[] tokens) {
         // Room behind the tokens, as a sequence being generated has; what stands there must not matter.
         int[] longer = Arrays.copyOf(tokens, tokens.length + 3);
         Arrays.fill(longer, tokens.length, tokens.length + 3, -7);
-        rule.apply(logits, soFar.are(longer, tokens.length));
+        rule.apply(logits, new TokensSoFar(longer, tokens.length, promptLength, eos));
         return logits;
     }
 }
