@@ -1,9 +1,8 @@
 package dev.causal4j.generation;
 
 import dev.causal4j.head.Prediction;
-import java.util.Arrays;
+import java.nio.IntBuffer;
 import java.util.List;
-import java.util.Objects;
 
 /**
  * The result of one request. Results are equal if their tokens and texts are, whatever time they took.
@@ -39,18 +38,16 @@ public record Generation(
 
     @Override
     public boolean equals(Object other) {
-        return other instanceof Generation that
-                && Arrays.equals(promptTokens, that.promptTokens)
-                && Arrays.equals(tokens, that.tokens)
-                && pieces.equals(that.pieces)
-                && predictions.equals(that.predictions)
-                && finishReason == that.finishReason
-                && seed == that.seed;
+        return other instanceof Generation that && compared().equals(that.compared());
     }
 
     @Override
     public int hashCode() {
-        return Objects.hash(Arrays.hashCode(promptTokens), Arrays.hashCode(tokens), finishReason, seed);
+        return compared().hashCode();
+    }
+
+    private List<Object> compared() {
+        return List.of(IntBuffer.wrap(promptTokens), IntBuffer.wrap(tokens), pieces, predictions, finishReason, seed);
     }
 
     @Override

@@ -9,12 +9,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
-import java.util.Spliterator;
-import java.util.Spliterators;
 import java.util.concurrent.CancellationException;
-import java.util.function.Consumer;
 import java.util.stream.Stream;
-import java.util.stream.StreamSupport;
 
 /**
  * Generates text from prompts. Immutable and thread-safe.
@@ -92,20 +88,10 @@ public final class Generator {
     public Stream<GeneratedToken> stream(GenerationRequest request) {
         Deque<GeneratedToken> made = new ArrayDeque<>();
         GenerationRun run = run(List.of(request), made::add);
-        Spliterator<GeneratedToken> tokens =
-                new Spliterators.AbstractSpliterator<>(Long.MAX_VALUE, Spliterator.ORDERED | Spliterator.NONNULL) {
-                    @Override
-                    public boolean tryAdvance(Consumer<? super GeneratedToken> action) {
-                        while (made.isEmpty()) {
-                            if (!run.step()) {
-                                return false;
-                            }
-                        }
-                        action.accept(made.remove());
-                        return true;
-                    }
-                };
-        return StreamSupport.stream(tokens, false).onClose(run::close);
+        return Stream.iterate(true, _ -> run.step())
+                .takeWhile(more -> more)
+                .flatMap(_ -> Stream.ofNullable(made.poll())) // a step of the prompt makes none, others make one
+                .onClose(run::close);
     }
 
     /** The same from a text. */

@@ -16,11 +16,7 @@ final class StopStrings {
     private int released; // characters of held already emitted
     private boolean stopped;
 
-    /**
-     * Looks for any of {@code stops}; none is allowed.
-     *
-     * @throws IllegalArgumentException if a stop string is empty
-     */
+    /** Looks for any of {@code stops}, none of which is empty. */
     StopStrings(List<String> stops) {
         automata = stops.stream().map(Automaton::new).toList();
     }
@@ -38,7 +34,9 @@ final class StopStrings {
                 held.setLength(held.length() - complete);
             }
         }
-        return release(stopped ? 0 : longestPrefix());
+        int longest =
+                automata.stream().mapToInt(automaton -> automaton.matched).max().orElse(0);
+        return release(stopped ? 0 : longest);
     }
 
     /** Whether a stop string was found. */
@@ -48,16 +46,7 @@ final class StopStrings {
 
     /** Ends the text and returns the held-back part. */
     String finish() {
-        automata.forEach(Automaton::reset);
         return release(0);
-    }
-
-    private int longestPrefix() {
-        int longest = 0;
-        for (Automaton automaton : automata) {
-            longest = Math.max(longest, automaton.matched);
-        }
-        return longest;
     }
 
     private String release(int keep) {
@@ -78,9 +67,6 @@ final class StopStrings {
         private int matched;
 
         Automaton(String stop) {
-            if (stop.isEmpty()) {
-                throw GenerationOptions.failed("stop", "a non-empty string", "\"\"");
-            }
             this.stop = stop;
             border = new int[stop.length() + 1];
             for (int n = 1; n < stop.length(); n++) {
@@ -92,10 +78,6 @@ final class StopStrings {
         int accept(char c) {
             matched = next(matched, c);
             return matched == stop.length() ? matched : 0;
-        }
-
-        void reset() {
-            matched = 0;
         }
 
         private int next(int state, char c) {

@@ -1,7 +1,6 @@
 package dev.causal4j.generation;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.time.Duration;
 import java.util.ArrayList;
@@ -63,13 +62,6 @@ class StopStringsTest {
                 .as("'b' is complete before 'abc' is")
                 .isEqualTo("xa");
         assertThat(new StopStrings(List.of("c", "abc", "bc")).accept("xabc")).isEqualTo("x");
-    }
-
-    @Test
-    void anEmptyStopStringIsRefused() {
-        assertThatThrownBy(() -> new StopStrings(List.of("a", "")))
-                .isInstanceOf(IllegalArgumentException.class)
-                .hasMessage("stop: expected a non-empty string, got \"\"");
     }
 
     @Test
