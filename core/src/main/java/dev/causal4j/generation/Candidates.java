@@ -20,7 +20,7 @@ final class Candidates {
     final float[] row; // [V], the logits that rules change
     int count;
     final float[] logits; // [count]
-    private final int[] ids; // [count], ascending
+    final int[] ids; // [count], ascending
     private final float[] probabilities; // [count]
     private final float[] scores; // [count]
     private final Selection selection = new Selection();
@@ -43,10 +43,6 @@ final class Candidates {
                 logits[count++] = row[id];
             }
         }
-    }
-
-    int id(int i) {
-        return ids[i];
     }
 
     /**

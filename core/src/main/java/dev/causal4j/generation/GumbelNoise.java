@@ -40,10 +40,10 @@ final class GumbelNoise {
             double largest = Double.NEGATIVE_INFINITY;
             for (int i = task * CHUNK; i < Math.min(candidates.count, (task + 1) * CHUNK); i++) {
                 double x = candidates.logits[i];
-                double u = uniforms.uniform(candidates.id(i));
+                double u = uniforms.uniform(candidates.ids[i]);
                 if (x + atMost(u) > largest && x + noise(u) > largest) {
                     largest = x + noise(u);
-                    winners[task] = candidates.id(i);
+                    winners[task] = candidates.ids[i];
                 }
             }
             sums[task] = largest;

@@ -182,7 +182,9 @@ class CandidatesTest {
     }
 
     private static List<Integer> ids(Candidates candidates) {
-        return IntStream.range(0, candidates.count).mapToObj(candidates::id).toList();
+        return IntStream.range(0, candidates.count)
+                .mapToObj(i -> candidates.ids[i])
+                .toList();
     }
 
     private static int[] kept(Consumer<Candidates> rule, float... logits) {
