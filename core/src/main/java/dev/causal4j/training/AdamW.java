@@ -23,17 +23,12 @@ public record AdamW(double beta1, double beta2, double epsilon, double weightDec
 
     /** @throws IllegalArgumentException if a number is out of its range */
     public AdamW {
-        for (double beta : new double[] {beta1, beta2}) {
-            if (!(beta >= 0 && beta < 1)) {
-                throw new IllegalArgumentException("AdamW: expected betas from 0 to below 1, got " + beta);
-            }
+        if (!(beta1 >= 0 && beta1 < 1 && beta2 >= 0 && beta2 < 1)) {
+            throw new IllegalArgumentException(
+                    "AdamW: expected betas from 0 to below 1, got " + beta1 + " and " + beta2);
         }
-        for (double number : new double[] {epsilon, weightDecay}) {
-            if (!(number >= 0) || Double.isInfinite(number)) {
-                throw new IllegalArgumentException(
-                        "AdamW: expected a finite epsilon and weight decay of at least 0, got " + number);
-            }
-        }
+        TrainingOptions.notNegative("epsilon of AdamW", epsilon);
+        TrainingOptions.notNegative("weight decay", weightDecay);
     }
 
     /**

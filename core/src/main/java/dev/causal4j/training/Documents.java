@@ -3,6 +3,7 @@ package dev.causal4j.training;
 import dev.causal4j.FormatException;
 import dev.causal4j.format.JsonConfig;
 import dev.causal4j.format.JsonTree;
+import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.Reader;
@@ -87,12 +88,7 @@ public final class Documents {
     }
 
     private static boolean hidden(Path relative) {
-        for (Path part : relative) {
-            if (part.toString().startsWith(".")) {
-                return true;
-            }
-        }
-        return false;
+        return ("/" + name(relative)).contains("/.");
     }
 
     /** Independent of the system's separator. */
@@ -140,7 +136,7 @@ public final class Documents {
             try (InputStream in = Files.newInputStream(file);
                     Utf8Reader text = new Utf8Reader(file.toString(), in, read -> progress.accept(start + read))) {
                 if (isJsonLines(file)) {
-                    readLines(file, text, visitor);
+                    readLines(file, new BufferedReader(text, 1 << 16), visitor);
                 } else {
                     visit(visitor, file.toString(), text);
                 }
@@ -149,31 +145,26 @@ public final class Documents {
         }
     }
 
-    private void readLines(Path file, Reader text, Visitor visitor) throws IOException {
+    private void readLines(Path file, BufferedReader text, Visitor visitor) throws IOException {
         StringBuilder line = new StringBuilder();
-        char[] buffer = new char[1 << 16];
         long number = 1;
-        for (int count = text.read(buffer); count >= 0; count = text.read(buffer)) {
-            int from = 0;
-            for (int i = 0; i < count; i++) {
-                if (buffer[i] == '\n') {
-                    line.append(buffer, from, i - from);
-                    readLine(file, number++, line, visitor);
-                    line.setLength(0);
-                    from = i + 1;
-                }
+        for (int c = text.read(); c >= 0; c = text.read()) {
+            if (c == '\n') {
+                readLine(file + " line " + number++, line.toString(), visitor);
+                line.setLength(0);
+            } else if (line.append((char) c).length() > MAX_LINE) {
+                throw new FormatException(
+                        file + " line " + number,
+                        "at most " + MAX_LINE + " characters",
+                        "more",
+                        "cut the document, or is the file no JSONL?");
             }
-            line.append(buffer, from, count - from);
-            requireLength(file, number, line);
         }
-        readLine(file, number, line, visitor);
+        readLine(file + " line " + number, line.toString(), visitor);
     }
 
-    private void readLine(Path file, long number, CharSequence line, Visitor visitor) throws IOException {
-        requireLength(file, number, line);
-        String json = line.toString();
+    private void readLine(String subject, String json, Visitor visitor) throws IOException {
         if (!json.isBlank()) {
-            String subject = file + " line " + number;
             byte[] bytes = json.getBytes(StandardCharsets.UTF_8);
             String text = JsonConfig.of(subject, JsonTree.parse(subject, bytes)).requireString(textField);
             visit(visitor, subject, new StringReader(text));
@@ -186,16 +177,6 @@ public final class Documents {
             visitor.document(text);
         } catch (IllegalArgumentException e) {
             throw new IllegalArgumentException(subject + ", " + e.getMessage(), e);
-        }
-    }
-
-    private static void requireLength(Path file, long number, CharSequence line) throws FormatException {
-        if (line.length() > MAX_LINE) {
-            throw new FormatException(
-                    file + " line " + number,
-                    "at most " + MAX_LINE + " characters",
-                    "more",
-                    "cut the document, or is the file no JSONL?");
         }
     }
 }

@@ -1,41 +1,38 @@
 package dev.causal4j.training;
 
+import dev.causal4j.head.CausalLMHead;
+import java.util.Arrays;
+
 /**
  * A training row. Immutable while its arrays are not modified.
  *
- * @param x [T] token ids
- * @param y [T] targets: the token that follows each of x
- * @param weight [T] 1 where the target counts, 0 where it does not
+ * @param tokens [T] token ids
+ * @param targets [T] the token that follows each of them, or {@link CausalLMHead#IGNORED} where none counts
  */
-public record Example(int[] x, int[] y, float[] weight) {
-    /** @throws IllegalArgumentException if the lengths differ, or a weight is neither 0 nor 1 */
+public record Example(int[] tokens, int[] targets) {
+    /** @throws IllegalArgumentException if the lengths differ */
     public Example {
-        if (y.length != x.length || weight.length != x.length) {
-            throw new IllegalArgumentException("example: expected x, y and weight of one length, got " + x.length + ", "
-                    + y.length + " and " + weight.length);
-        }
-        for (float w : weight) {
-            if (w != 0 && w != 1) {
-                throw new IllegalArgumentException("weight: expected 0 or 1, got " + w);
-            }
+        if (targets.length != tokens.length) {
+            throw new IllegalArgumentException(
+                    "example: expected a target for each of " + tokens.length + " tokens, got " + targets.length);
         }
     }
 
     /**
-     * The example of T + 1 tokens: the first T are x, the last T are y.
+     * The example of T + 1 tokens: the first T are fed, the last T are targets.
      *
-     * @param real tokens before the padding, which is no target
+     * @param real tokens before the padding, at least 1, which is no target
      */
     static Example of(int[] tokens, int real) {
-        int length = tokens.length - 1;
-        int[] x = new int[length];
-        int[] y = new int[length];
-        float[] weight = new float[length];
-        for (int i = 0; i < length; i++) {
-            x[i] = tokens[i];
-            y[i] = tokens[i + 1];
-            weight[i] = i + 1 < real ? 1 : 0;
-        }
-        return new Example(x, y, weight);
+        int[] targets = Arrays.copyOfRange(tokens, 1, tokens.length);
+        Arrays.fill(targets, real - 1, targets.length, CausalLMHead.IGNORED);
+        return new Example(Arrays.copyOf(tokens, targets.length), targets);
+    }
+
+    /** Number of targets that are not ignored. */
+    int targetCount() {
+        return (int) Arrays.stream(targets)
+                .filter(target -> target != CausalLMHead.IGNORED)
+                .count();
     }
 }

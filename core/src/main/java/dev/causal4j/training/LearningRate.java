@@ -13,7 +13,7 @@ public sealed interface LearningRate {
     record Constant(double rate) implements LearningRate {
         /** @throws IllegalArgumentException if the rate is not a finite number of at least 0 */
         public Constant {
-            check("learning rate", rate);
+            TrainingOptions.notNegative("learning rate", rate);
         }
 
         @Override
@@ -30,8 +30,8 @@ public sealed interface LearningRate {
     record WarmupCosine(double peak, double minimum, long warmupSteps, long totalSteps) implements LearningRate {
         /** @throws IllegalArgumentException if a rate is negative or not finite, or the warm-up not 0 to totalSteps */
         public WarmupCosine {
-            check("peak learning rate", peak);
-            check("minimum learning rate", minimum);
+            TrainingOptions.notNegative("peak learning rate", peak);
+            TrainingOptions.notNegative("minimum learning rate", minimum);
             if (warmupSteps < 0 || totalSteps < 1 || warmupSteps > totalSteps) {
                 throw new IllegalArgumentException(
                         "warm-up: expected 0 to " + totalSteps + " steps of at least 1, got " + warmupSteps);
@@ -48,12 +48,6 @@ public sealed interface LearningRate {
             }
             double progress = (double) (step - warmupSteps) / (totalSteps - warmupSteps);
             return minimum + (peak - minimum) * (1 + StrictMath.cos(Math.PI * progress)) / 2;
-        }
-    }
-
-    private static void check(String name, double rate) {
-        if (!(rate >= 0) || Double.isInfinite(rate)) {
-            throw new IllegalArgumentException(name + ": expected a finite number of at least 0, got " + rate);
         }
     }
 }

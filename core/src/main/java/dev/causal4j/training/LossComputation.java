@@ -9,12 +9,16 @@ import dev.causal4j.decoder.PagePool;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.head.Loss;
 import dev.causal4j.head.LossOptions;
+import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Gradients;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.stream.LongStream;
 
 /**
  * The loss of batches and its gradients, some sequences at a time. However a batch is cut, the gradients have the same
@@ -27,11 +31,16 @@ final class LossComputation {
     private final boolean trainsEmbedding;
     private final Activations kept;
     private final Activations forgotten = new Activations();
-    private final LookupGradients lookups;
     private final Loss.Scratch lossScratch = new Loss.Scratch();
     private final PagePool pool;
     private final List<KVCache> caches = new ArrayList<>();
     private float[] dHidden = {}; // [N, D]
+
+    /**
+     * Gradients of a step's looked-up tokens, summed for each token in the order of rows. They are added to the
+     * embedding after all parts of a batch, so a tied matrix gets the head's part first however the batch is cut.
+     */
+    private final Map<Integer, float[]> lookups = new LinkedHashMap<>();
 
     /** @param partSize sequences computed at once */
     LossComputation(CausalLM model, Gradients gradients, int partSize, Activations.Keep keep) {
@@ -42,7 +51,6 @@ final class LossComputation {
         this.kept = Activations.forTraining(model.decoder().lowestTrained(trainsEmbedding, gradients), keep);
         int pages = PagePool.needed(model.decoder().config().contextLength());
         this.pool = model.decoder().newPool(Math.multiplyExact(partSize, pages));
-        this.lookups = new LookupGradients(model.head().hiddenSize());
     }
 
     /**
@@ -51,20 +59,20 @@ final class LossComputation {
      * @return that loss
      * @throws ArithmeticException if the logits of a row have no softmax
      */
-    double addGradients(TrainingBatch batch, Dropout rates, long seed, long step) {
-        int targets = batch.targetCount();
-        LossOptions options = LossOptions.DEFAULT.withDenominator(Math.max(1, targets));
+    double addGradients(List<Example> batch, Dropout rates, long seed, long step) {
+        int targets = Math.max(1, batch.stream().mapToInt(Example::targetCount).sum());
+        LossOptions options = LossOptions.DEFAULT.withDenominator(targets);
         double sum = 0;
-        for (int from = 0; from < batch.sequences(); from += partSize) {
-            Part part = part(batch, from);
+        for (int from = 0; from < batch.size(); from += partSize) {
+            Part part = part(batch.subList(from, Math.min(batch.size(), from + partSize)));
             kept.use(rates.at(seed, step, from));
             sum += addGradients(part, options).sum();
         }
         Gradient dEmbedding = gradients.of(model.head().embedding());
         if (dEmbedding != null) {
-            lookups.addTo(model.head(), dEmbedding);
+            addLookups(dEmbedding);
         }
-        return sum / Math.max(1, targets);
+        return sum / targets;
     }
 
     private Loss addGradients(Part part, LossOptions options) {
@@ -78,9 +86,24 @@ final class LossComputation {
                 hidden, part.targets, options, gradient, gradients.of(head.projection()), lossScratch);
         model.decoder().backward(part.batch, kept, gradient, trainsEmbedding, gradients);
         if (trainsEmbedding) {
-            lookups.add(part.batch.tokens(), gradient);
+            int[] tokens = part.batch.tokens();
+            for (int r = 0; r < rows; r++) {
+                float[] sum = lookups.computeIfAbsent(tokens[r], _ -> new float[d]);
+                Kernels.add(dHidden, gradient.start(r), sum, 0, d);
+            }
         }
         return loss;
+    }
+
+    private void addLookups(Gradient dEmbedding) {
+        int d = model.head().hiddenSize();
+        int[] tokens = lookups.keySet().stream().mapToInt(Integer::intValue).toArray();
+        float[] sums = new float[Math.multiplyExact(tokens.length, d)];
+        for (int i = 0; i < tokens.length; i++) {
+            System.arraycopy(lookups.get(tokens[i]), 0, sums, i * d, d);
+        }
+        model.head().embedBackward(tokens, Rows.of(sums, d, tokens.length), dEmbedding);
+        lookups.clear();
     }
 
     /**
@@ -92,11 +115,9 @@ final class LossComputation {
         double sum = 0;
         long targets = 0;
         for (long from = 0; from < count; from += partSize) {
-            List<Example> some = new ArrayList<>();
-            for (long i = from; i < Math.min(count, from + partSize); i++) {
-                some.add(examples.example(i));
-            }
-            Part part = part(TrainingBatch.of(some), 0);
+            Part part = part(LongStream.range(from, Math.min(count, from + partSize))
+                    .mapToObj(examples::example)
+                    .toList());
             Rows hidden = model.forward(part.batch, forgotten);
             Loss loss = model.head().loss(hidden, part.targets, LossOptions.DEFAULT);
             sum += loss.sum();
@@ -107,19 +128,19 @@ final class LossComputation {
 
     private record Part(Batch batch, int[] targets) {}
 
-    private Part part(TrainingBatch batch, int from) {
-        int to = Math.min(batch.sequences(), from + partSize);
-        int length = batch.length();
+    private Part part(List<Example> examples) {
+        while (caches.size() < examples.size()) {
+            caches.add(pool.newCache());
+        }
         List<Batch.Chunk> chunks = new ArrayList<>();
-        for (int sequence = from; sequence < to; sequence++) {
-            if (caches.size() == chunks.size()) {
-                caches.add(pool.newCache());
-            }
+        for (Example example : examples) {
             KVCache cache = caches.get(chunks.size());
             cache.truncate(0);
-            chunks.add(new Batch.Chunk(
-                    cache, Arrays.copyOfRange(batch.ids(), sequence * length, (sequence + 1) * length)));
+            chunks.add(new Batch.Chunk(cache, example.tokens()));
         }
-        return new Part(new Batch(chunks), Arrays.copyOfRange(batch.targets(), from * length, to * length));
+        int[] targets = examples.stream()
+                .flatMapToInt(each -> Arrays.stream(each.targets()))
+                .toArray();
+        return new Part(new Batch(chunks), targets);
     }
 }

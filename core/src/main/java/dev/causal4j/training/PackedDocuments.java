@@ -1,6 +1,7 @@
 package dev.causal4j.training;
 
 import java.util.Arrays;
+import java.util.stream.LongStream;
 
 /** See {@link Examples#packedDocuments}. Keeps the order of one epoch in memory, 12 bytes a document. */
 final class PackedDocuments implements Examples {
@@ -20,26 +21,11 @@ final class PackedDocuments implements Examples {
         this.tokens = tokens;
         this.contextLength = contextLength;
         this.seed = seed;
-        starts = starts(tokens, endOfText);
+        long count = tokens.count();
+        starts = LongStream.rangeClosed(0, count)
+                .filter(i -> i == 0 || i == count || tokens.id(i - 1) == endOfText)
+                .toArray();
         layout = layout(new Epoch(seed, 0));
-    }
-
-    private static long[] starts(Tokens tokens, int endOfText) {
-        long[] starts = new long[16];
-        int count = 1;
-        for (long i = 0; i < tokens.count(); i++) {
-            if (tokens.id(i) == endOfText || i == tokens.count() - 1) {
-                if (count == Integer.MAX_VALUE - 8) { // the longest array
-                    throw new IllegalArgumentException("training data: expected at most " + count
-                            + " documents, got more; take windows without regard to documents");
-                }
-                if (count == starts.length) {
-                    starts = Arrays.copyOf(starts, (int) Math.min(Integer.MAX_VALUE - 8, count * 2L));
-                }
-                starts[count++] = i + 1;
-            }
-        }
-        return Arrays.copyOf(starts, count);
     }
 
     private Layout layout(Epoch epoch) {

@@ -25,13 +25,13 @@ import org.jspecify.annotations.Nullable;
 final class TrainableModel implements AutoCloseable {
     private static final long FIRST_ADAPTER_STREAM = 0x6c6f7261_00000000L; // "lora"
 
+    final Gradients gradients;
+    final CausalLM model;
     private final CausalLM source;
     private final boolean ownsSource;
     private final TrainingScope scope;
     private final Arena arena = Arena.ofShared();
     private final Device device;
-    private final Gradients gradients;
-    private final CausalLM model;
     private final List<Supplier<TrainedParameter>> tracked = new ArrayList<>();
     private final List<TrainedParameter> parameters = new ArrayList<>(); // empty until first use
     private long trainedParameters;
@@ -47,9 +47,6 @@ final class TrainableModel implements AutoCloseable {
         this.device = new Device(arena, source.head().embedding().device().compute());
         this.gradients = new Gradients(device);
         this.model = source.with(new Copies(seed));
-        if (tracked.isEmpty()) {
-            throw new IllegalArgumentException("training: expected parameters to train, got none");
-        }
         if (ownsSource && scope instanceof TrainingScope.All) {
             source.close();
         }
@@ -64,27 +61,24 @@ final class TrainableModel implements AutoCloseable {
             this.seed = seed;
         }
 
-        private boolean isTrained(ParameterSpec spec) {
-            return scope.includes(spec, source.config());
-        }
-
         @Override
         public Matrix matrix(ParameterSpec spec) {
             Matrix matrix = source.matrix(spec);
-            return isTrained(spec) ? track(name(spec), false, MutableMatrix.copyOf(device, matrix)) : matrix;
+            return scope.includes(spec, source.config())
+                    ? track(name(spec), false, MutableMatrix.copyOf(device, matrix))
+                    : matrix;
         }
 
         @Override
         public float[] vector(ParameterSpec spec) {
             float[] vector = source.vector(spec);
-            if (!isTrained(spec)) {
+            if (!scope.includes(spec, source.config())) {
                 return vector;
             }
             float[] copy = vector.clone();
             float[] gradient = gradients.track(copy);
             trainedParameters += copy.length;
-            tracked.add(() -> new TrainedParameter.OfVector(
-                    name(spec), copy, gradient, new float[copy.length], new float[copy.length]));
+            tracked.add(() -> TrainedParameter.of(name(spec), copy, gradient));
             return copy;
         }
 
@@ -107,22 +101,16 @@ final class TrainableModel implements AutoCloseable {
                 }
             });
             MutableMatrix up = MutableMatrix.zeros(device, weight.rows(), lowRank.rank());
+            float scale = (float) (lowRank.alpha() / lowRank.rank());
             return new LowRank(
-                    track(name + ".lora_A.weight", true, down), track(name + ".lora_B.weight", true, up), (float)
-                            (lowRank.alpha() / lowRank.rank()));
+                    track(name + ".lora_A.weight", true, down), track(name + ".lora_B.weight", true, up), scale);
         }
 
         private Matrix track(String name, boolean adapter, MutableMatrix copy) {
             Matrix matrix = copy.matrix();
             Gradient gradient = gradients.track(matrix);
             trainedParameters += matrix.parameters();
-            tracked.add(() -> new TrainedParameter.OfMatrix(
-                    name,
-                    adapter,
-                    copy,
-                    gradient,
-                    MutableMatrix.zeros(device, matrix.rows(), matrix.cols()),
-                    MutableMatrix.zeros(device, matrix.rows(), matrix.cols())));
+            tracked.add(() -> TrainedParameter.of(device, name, adapter, copy, gradient));
             return matrix;
         }
     }
@@ -130,14 +118,6 @@ final class TrainableModel implements AutoCloseable {
     /** A parameter's name in checkpoints. */
     private String name(ParameterSpec spec) {
         return source.config().family().origin(spec, "").name();
-    }
-
-    CausalLM model() {
-        return model;
-    }
-
-    Gradients gradients() {
-        return gradients;
     }
 
     /** The trained parameters with their moments, allocated on first use, when the source may already be closed. */
@@ -156,7 +136,7 @@ final class TrainableModel implements AutoCloseable {
     double gradientNorm() {
         double sum = 0;
         for (TrainedParameter parameter : parameters()) {
-            sum += parameter.squaredGradientNorm();
+            sum += parameter.squaredNorm().getAsDouble();
         }
         return Math.sqrt(sum);
     }
@@ -171,7 +151,7 @@ final class TrainableModel implements AutoCloseable {
         AdamWStep decaying = adamW.step(step, rate, gradientScale, true);
         AdamWStep plain = adamW.step(step, rate, gradientScale, false);
         for (TrainedParameter parameter : parameters()) {
-            parameter.update(parameter instanceof TrainedParameter.OfMatrix ? decaying : plain);
+            parameter.update().accept(parameter.decays() ? decaying : plain);
         }
         gradients.clear();
     }

@@ -3,98 +3,71 @@ package dev.causal4j.training;
 import dev.causal4j.kernel.AdamWStep;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.MutableMatrix;
 import dev.causal4j.tensor.TensorView;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
+import java.util.function.DoubleSupplier;
 
-/** A parameter with its gradient and AdamW's two moments. Not thread-safe. */
-sealed interface TrainedParameter {
-    /** The sum of the squares of the gradient, in double and in a fixed order. */
-    double squaredGradientNorm();
-
-    /** Updates the parameter and the moments. */
-    void update(AdamWStep step);
-
+/**
+ * A parameter with its gradient and AdamW's two moments. Not thread-safe.
+ *
+ * @param decays whether its weights decay: those of matrices do
+ * @param squaredNorm the sum of the squares of the gradient, in double and in a fixed order
+ * @param update updates the parameter and the moments
+ * @param state views that a checkpoint stores and restores: the moments, and an adapter's numbers, which the model's
+ *     file has only merged
+ */
+record TrainedParameter(
+        boolean decays, DoubleSupplier squaredNorm, Consumer<AdamWStep> update, List<TensorView> state) {
     /**
-     * Views that a checkpoint stores and restores: the moments, and an adapter's numbers, which the model's file has
-     * only merged.
-     */
-    List<TensorView> state();
-
-    private static TensorView tensor(String name, List<Long> shape, MemorySegment data) {
-        return new TensorView(name, DType.F32, shape, data);
-    }
-
-    /** Names of PyTorch. */
-    String FIRST = ".exp_avg";
-
-    /** See {@link #FIRST}. */
-    String SECOND = ".exp_avg_sq";
-
-    /**
-     * All in panels like the matrix, so nothing is transposed.
+     * A matrix. All is in panels like it, so nothing is transposed.
      *
      * @param name of the tensors in a checkpoint
      * @param adapter whether its numbers are part of the state
      */
-    record OfMatrix(
-            String name,
-            boolean adapter,
-            MutableMatrix weights,
-            Gradient gradient,
-            MutableMatrix first,
-            MutableMatrix second)
-            implements TrainedParameter {
-        @Override
-        public double squaredGradientNorm() {
-            return gradient.squaredNorm();
+    static TrainedParameter of(Device device, String name, boolean adapter, MutableMatrix weights, Gradient gradient) {
+        MutableMatrix first = MutableMatrix.zeros(device, gradient.rows(), gradient.cols());
+        MutableMatrix second = MutableMatrix.zeros(device, gradient.rows(), gradient.cols());
+        List<Long> shape = List.of((long) Panels.needed(gradient.rows()), (long) gradient.cols(), (long) Panels.WIDTH);
+        List<TensorView> state = new ArrayList<>(moments(name, shape, first.panels(), second.panels()));
+        if (adapter) {
+            state.add(f32(name, shape, weights.panels()));
         }
-
-        @Override
-        public void update(AdamWStep step) {
-            weights.update(gradient, first, second, step);
-        }
-
-        @Override
-        public List<TensorView> state() {
-            List<Long> shape =
-                    List.of((long) Panels.needed(gradient.rows()), (long) gradient.cols(), (long) Panels.WIDTH);
-            List<TensorView> state = new ArrayList<>();
-            state.add(tensor(name + FIRST, shape, first.panels()));
-            state.add(tensor(name + SECOND, shape, second.panels()));
-            if (adapter) {
-                state.add(tensor(name, shape, weights.panels()));
-            }
-            return state;
-        }
+        return new TrainedParameter(
+                true, gradient::squaredNorm, step -> weights.update(gradient, first, second, step), state);
     }
 
     /** A bias or a gain. */
-    record OfVector(String name, float[] numbers, float[] gradient, float[] first, float[] second)
-            implements TrainedParameter {
-        @Override
-        public double squaredGradientNorm() {
-            double sum = 0;
-            for (float value : gradient) {
-                sum += (double) value * value;
-            }
-            return sum;
-        }
+    static TrainedParameter of(String name, float[] numbers, float[] gradient) {
+        float[] first = new float[numbers.length];
+        float[] second = new float[numbers.length];
+        List<Long> shape = List.of((long) numbers.length);
+        return new TrainedParameter(
+                false,
+                () -> squaredNorm(gradient),
+                step -> step.apply(numbers, gradient, first, second, numbers.length),
+                moments(name, shape, MemorySegment.ofArray(first), MemorySegment.ofArray(second)));
+    }
 
-        @Override
-        public void update(AdamWStep step) {
-            step.apply(numbers, gradient, first, second, gradient.length);
+    private static double squaredNorm(float[] gradient) {
+        double sum = 0;
+        for (float value : gradient) {
+            sum += (double) value * value;
         }
+        return sum;
+    }
 
-        @Override
-        public List<TensorView> state() {
-            List<Long> shape = List.of((long) numbers.length);
-            return List.of(
-                    tensor(name + FIRST, shape, MemorySegment.ofArray(first)),
-                    tensor(name + SECOND, shape, MemorySegment.ofArray(second)));
-        }
+    /** With PyTorch's names. */
+    private static List<TensorView> moments(String name, List<Long> shape, MemorySegment first, MemorySegment second) {
+        return List.of(f32(name + ".exp_avg", shape, first), f32(name + ".exp_avg_sq", shape, second));
+    }
+
+    private static TensorView f32(String name, List<Long> shape, MemorySegment data) {
+        return new TensorView(name, DType.F32, shape, data);
     }
 }

@@ -6,8 +6,11 @@ import dev.causal4j.model.Checkpoint;
 import java.io.IOException;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Objects;
 import java.util.OptionalDouble;
+import java.util.function.DoubleSupplier;
+import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -22,7 +25,7 @@ public final class Trainer implements AutoCloseable {
     private final LossComputation computation;
     private final Examples training;
     private final @Nullable Examples heldOut;
-    private final TrainingOptions options;
+    private final TrainingOptions.Builder options; // never modified
     private final @Nullable TrainingCheckpoints checkpoints;
     private TrainingState state;
     private boolean cancelled;
@@ -35,9 +38,9 @@ public final class Trainer implements AutoCloseable {
             TrainingState state,
             Examples training,
             @Nullable Examples heldOut,
-            TrainingOptions options,
+            TrainingOptions.Builder options,
             @Nullable TrainingCheckpoints checkpoints) {
-        if (options.evaluationInterval() > 0 && heldOut == null) {
+        if (options.evaluationInterval > 0 && heldOut == null) {
             throw new IllegalArgumentException(
                     "evaluation: expected examples that are held out, got none; hold some out or do not evaluate");
         }
@@ -47,16 +50,8 @@ public final class Trainer implements AutoCloseable {
         this.heldOut = heldOut;
         this.options = options;
         this.checkpoints = checkpoints;
-        this.computation = new LossComputation(
-                trainable.model(),
-                trainable.gradients(),
-                Math.min(options.microBatchSize(), options.batchSize()),
-                options.keep());
-    }
-
-    /** Starts a run without evaluation and without files. */
-    public static Trainer start(CausalLM model, Examples training, TrainingOptions options) throws IOException {
-        return start(model, training, null, options, null);
+        int partSize = Math.min(options.microBatchSize, options.batchSize);
+        this.computation = new LossComputation(trainable.model, trainable.gradients, partSize, options.keep);
     }
 
     /**
@@ -84,13 +79,9 @@ public final class Trainer implements AutoCloseable {
                     "a run in it",
                     "resume it, or choose another folder");
         }
-        return new Trainer(
-                new TrainableModel(model, false, options.scope(), options.seed()),
-                TrainingState.start(options),
-                training,
-                heldOut,
-                options,
-                checkpoints);
+        TrainableModel trainable = new TrainableModel(model, false, options.scope(), options.settings.seed);
+        TrainingState state = TrainingState.start(TrainingState.Run.of(options.settings));
+        return new Trainer(trainable, state, training, heldOut, options.settings, checkpoints);
     }
 
     /**
@@ -112,17 +103,12 @@ public final class Trainer implements AutoCloseable {
             throws IOException {
         TrainingCheckpoints checkpoints = new TrainingCheckpoints(output);
         TrainingCheckpoints.Loaded checkpoint = checkpoints.load();
-        TrainingState last = checkpoint.state();
-        check(output, "a seed of ", last.seed(), options.seed());
-        check(output, "a batch size of ", last.batchSize(), options.batchSize());
-        check(output, "to train ", last.trained(), options.scope().identity());
-        if (!last.data().equals(options.data())) {
-            throw new FormatException(
-                    output.toString(),
-                    "the data that the run began with",
-                    "other data",
-                    "resume with the options the run began with");
-        }
+        TrainingState.Run run = TrainingState.Run.of(options.settings);
+        TrainingState.Run begun = checkpoint.state().run();
+        check(output, begun.seed() == run.seed(), "a seed of " + begun.seed(), run.seed());
+        check(output, begun.batchSize() == run.batchSize(), "a batch size of " + begun.batchSize(), run.batchSize());
+        check(output, begun.trained().equals(run.trained()), "to train " + begun.trained(), run.trained());
+        check(output, begun.data().equals(run.data()), "the data that the run began with", "other data");
         boolean adapts = options.scope() instanceof TrainingScope.LowRank;
         if (adapts && model == null) {
             throw new IllegalArgumentException(
@@ -130,13 +116,13 @@ public final class Trainer implements AutoCloseable {
                             + " only its sum with what is added");
         }
         CausalLM source = adapts ? Objects.requireNonNull(model) : checkpoint.model();
-        TrainableModel trainable = new TrainableModel(source, !adapts, options.scope(), options.seed());
+        TrainableModel trainable = new TrainableModel(source, !adapts, options.scope(), run.seed());
         try {
             checkpoint.restore(trainable);
             if (adapts) {
-                checkpoint.requireSum(trainable.model());
+                checkpoint.requireSum(trainable.model);
             }
-            return new Trainer(trainable, last, training, heldOut, options, checkpoints);
+            return new Trainer(trainable, checkpoint.state(), training, heldOut, options.settings, checkpoints);
         } catch (Throwable failure) {
             trainable.close();
             throw failure;
@@ -162,10 +148,9 @@ public final class Trainer implements AutoCloseable {
         new TrainingCheckpoints(output).deleteAll();
     }
 
-    private static void check(Path output, String what, Object expected, Object got) throws FormatException {
-        if (!got.equals(expected)) {
-            throw new FormatException(
-                    output.toString(), what + expected, got.toString(), "resume with the options the run began with");
+    private static void check(Path output, boolean right, String expected, Object got) throws FormatException {
+        if (!right) {
+            throw new FormatException(output.toString(), expected, got.toString(), TrainingCheckpoints.REMEDY);
         }
     }
 
@@ -174,7 +159,7 @@ public final class Trainer implements AutoCloseable {
      * the trainer.
      */
     public CausalLM model() {
-        return trainable.model();
+        return trainable.model;
     }
 
     /** Completed steps. */
@@ -197,16 +182,16 @@ public final class Trainer implements AutoCloseable {
      */
     public TrainingResult run(TrainingListener listener) throws IOException {
         boolean going = true;
-        while (going && state.step() < options.steps() && !exhausted() && !interrupted()) {
+        while (going && state.step() < options.steps && !exhausted() && !interrupted()) {
             going = listener.onStep(advance());
-            if (options.checkpointInterval() > 0 && state.step() % options.checkpointInterval() == 0) {
+            if (due(options.checkpointInterval)) {
                 save();
             }
         }
         save();
         TrainingResult.Finish finish = exhausted()
                 ? TrainingResult.Finish.EARLY_STOP
-                : state.step() < options.steps() ? TrainingResult.Finish.CANCELLED : TrainingResult.Finish.STEPS;
+                : state.step() < options.steps ? TrainingResult.Finish.CANCELLED : TrainingResult.Finish.STEPS;
         if (cancelled) {
             Thread.currentThread().interrupt();
         }
@@ -220,7 +205,11 @@ public final class Trainer implements AutoCloseable {
     }
 
     private boolean exhausted() {
-        return options.patience() > 0 && state.worseEvaluations() >= options.patience();
+        return options.patience > 0 && state.worseEvaluations() >= options.patience;
+    }
+
+    private boolean due(long interval) {
+        return interval > 0 && state.step() % interval == 0;
     }
 
     /** Clears and remembers the interrupt, since an interrupted thread cannot write files. */
@@ -232,56 +221,51 @@ public final class Trainer implements AutoCloseable {
     private TrainingProgress advance() throws IOException {
         long begin = System.nanoTime();
         long number = state.step();
-        TrainingBatch batch = TrainingBatch.of(training, number, options.batchSize());
-        double loss;
-        try {
-            loss = computation.addGradients(batch, options.dropout(), options.seed(), number);
-        } catch (ArithmeticException e) {
-            throw diverged(number + 1, "logits", String.valueOf(e.getMessage()));
-        }
-        double norm = trainable.gradientNorm();
-        if (!Double.isFinite(loss) || !Double.isFinite(norm)) {
-            throw diverged(
-                    number + 1,
-                    Double.isFinite(loss) ? "gradient norm" : "loss",
-                    "expected a finite number, got " + (Double.isFinite(loss) ? norm : loss));
-        }
-        double rate = options.learningRate().at(number);
+        long first = Math.multiplyExact(number, options.batchSize);
+        List<Example> batch = LongStream.range(first, first + options.batchSize)
+                .mapToObj(training::example)
+                .toList();
+        double loss = finite(
+                number + 1, "loss", () -> computation.addGradients(batch, options.dropout, options.seed, number));
+        double norm = finite(number + 1, "gradient norm", trainable::gradientNorm);
+        double rate = options.learningRate.at(number);
         // PyTorch's clip_grad_norm_.
-        double scale = options.clipNorm() == 0 ? 1 : Math.min(1, options.clipNorm() / (norm + 1e-6));
-        trainable.update(options.adamW(), number + 1, rate, scale);
+        double scale = options.clipNorm == 0 ? 1 : Math.min(1, options.clipNorm / (norm + 1e-6));
+        trainable.update(options.adamW, number + 1, rate, scale);
         state = state.nextStep();
         double seconds = (System.nanoTime() - begin) * 1e-9;
-        return new TrainingProgress(
-                state.step(), loss, evaluate(), rate, norm, (double) batch.sequences() * batch.length() / seconds);
+        int tokens = batch.stream().mapToInt(example -> example.tokens().length).sum();
+        return new TrainingProgress(state.step(), loss, evaluate(), rate, norm, tokens / seconds);
     }
 
-    private ArithmeticException diverged(long step, String what, String why) throws IOException {
+    /** What is measured; throws, naming the step, if it is not finite. */
+    private double finite(long step, String what, DoubleSupplier measure) throws IOException {
+        String why;
+        try {
+            double number = measure.getAsDouble();
+            if (Double.isFinite(number)) {
+                return number;
+            }
+            why = "expected a finite number, got " + number;
+        } catch (ArithmeticException e) {
+            why = String.valueOf(e.getMessage());
+        }
         boolean kept = checkpoints != null && checkpoints.any();
-        return new ArithmeticException("step " + step + ", " + what + ": " + why + "; lower the learning rate"
+        throw new ArithmeticException("step " + step + ", " + what + ": " + why + "; lower the learning rate"
                 + (kept ? "; the last checkpoint is as it was" : ""));
     }
 
-    /** The mean loss of the first examples; throws if it is not finite. */
+    /** The mean loss of the first examples. */
     private double loss(String what, Examples examples, long count) throws IOException {
-        double loss;
-        try {
-            loss = computation.evaluate(examples, count);
-        } catch (ArithmeticException e) {
-            throw diverged(state.step(), what, String.valueOf(e.getMessage()));
-        }
-        if (!Double.isFinite(loss)) {
-            throw diverged(state.step(), what, "expected a finite number, got " + loss);
-        }
+        double loss = finite(state.step(), what, () -> computation.evaluate(examples, count));
         proven = state.step();
         return loss;
     }
 
     /** Evaluates when due, and keeps the best checkpoint. */
     private OptionalDouble evaluate() throws IOException {
-        boolean due = options.evaluationInterval() > 0
-                && (state.step() % options.evaluationInterval() == 0 || state.step() == options.steps());
-        if (heldOut == null || !due) {
+        boolean last = options.evaluationInterval > 0 && state.step() == options.steps;
+        if (heldOut == null || !(last || due(options.evaluationInterval))) {
             return OptionalDouble.empty();
         }
         double loss = loss("held-out loss", heldOut, heldOut.perEpoch());

@@ -18,7 +18,10 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
@@ -35,9 +38,13 @@ import java.util.stream.Stream;
  */
 final class TrainingCheckpoints {
     private static final String PREFIX = "checkpoint-";
+    private static final Pattern NAME = Pattern.compile(PREFIX + "(\\d{1,18})");
     private static final String TRAINING = "training";
     private static final String STATE = "state.json";
     private static final String OPTIMIZER = "optimizer.safetensors";
+
+    /** What to do when a checkpoint is that of another run. */
+    static final String REMEDY = "resume with the options the run began with";
 
     private final Path folder;
 
@@ -47,7 +54,7 @@ final class TrainingCheckpoints {
 
     /** Whether there is a checkpoint to resume from. */
     boolean any() throws IOException {
-        return latest().isPresent();
+        return !checkpoints().isEmpty();
     }
 
     /** Writes a checkpoint unless it is there, publishes the best, and deletes what is neither the best nor the last. */
@@ -59,16 +66,14 @@ final class TrainingCheckpoints {
             WholeFolder.write(target, unfinished -> write(trainable, state, unfinished));
         }
         publish(folder.resolve(PREFIX + state.stepToPublish()));
-        for (Path checkpoint : checkpoints()) {
-            long step = step(checkpoint);
-            if (step != state.step() && step != state.stepToPublish()) {
-                WholeFolder.delete(checkpoint);
-            }
-        }
+        SortedMap<Long, Path> others = checkpoints();
+        others.remove(state.step());
+        others.remove(state.stepToPublish());
+        delete(others);
     }
 
     private static void write(TrainableModel trainable, TrainingState state, Path checkpoint) throws IOException {
-        trainable.model().save(checkpoint, DType.F32);
+        trainable.model.save(checkpoint, DType.F32);
         Path training = Files.createDirectory(checkpoint.resolve(TRAINING));
         List<TensorView> tensors = new ArrayList<>();
         trainable.parameters().forEach(parameter -> tensors.addAll(parameter.state()));
@@ -102,15 +107,18 @@ final class TrainingCheckpoints {
             try (CausalLM saved = model();
                     CausalLM sum = model.merged()) {
                 for (ParameterSpec spec : sum.config().specs()) {
-                    if (!Arrays.equals(firstRow(saved, spec), firstRow(sum, spec))) {
-                        throw new FormatException(
-                                folder + ", "
-                                        + sum.config().family().origin(spec, "").name(),
-                                "the sum of the model the run began from and what was added",
-                                "the sum with another model",
-                                "resume with that model");
-                    }
+                    require(
+                            Arrays.equals(firstRow(saved, spec), firstRow(sum, spec)),
+                            sum.config().family().origin(spec, "").name(),
+                            "the sum of the model the run began from and what was added",
+                            "the sum with another model");
                 }
+            }
+        }
+
+        private void require(boolean right, String tensor, String expected, String got) throws FormatException {
+            if (!right) {
+                throw new FormatException(folder + ", " + tensor, expected, got, REMEDY);
             }
         }
 
@@ -130,21 +138,16 @@ final class TrainingCheckpoints {
                 SafeTensors stored = SafeTensors.open(file, arena);
                 for (TrainedParameter parameter : trainable.parameters()) {
                     for (TensorView target : parameter.state()) {
-                        copy(stored.tensor(target.name()), target);
+                        TensorView moment = stored.tensor(target.name());
+                        require(
+                                moment.dtype() == DType.F32 && moment.shape().equals(target.shape()),
+                                target.name(),
+                                "f32 " + target.shape(),
+                                moment.dtype().label() + " " + moment.shape());
+                        target.data().copyFrom(moment.data());
                     }
                 }
             }
-        }
-
-        private void copy(TensorView stored, TensorView target) throws FormatException {
-            if (stored.dtype() != DType.F32 || !stored.shape().equals(target.shape())) {
-                throw new FormatException(
-                        folder + ", tensor " + target.name(),
-                        "f32 " + target.shape(),
-                        stored.dtype().label() + " " + stored.shape(),
-                        "resume with the options the run began with");
-            }
-            target.data().copyFrom(stored.data());
         }
     }
 
@@ -154,40 +157,39 @@ final class TrainingCheckpoints {
      * @throws FormatException if there is none or it is damaged
      */
     Loaded load() throws IOException {
-        Path checkpoint = latest().orElseThrow(() -> new FormatException(
-                folder.toString(),
-                "a checkpoint to resume from",
-                Files.isDirectory(folder) ? "a folder without one" : "no such folder",
-                "start without resuming"));
-        Path state = checkpoint.resolve(TRAINING).resolve(STATE);
-        return new Loaded(TrainingState.from(JsonConfig.read(state), state.toString()), checkpoint);
+        SortedMap<Long, Path> checkpoints = checkpoints();
+        if (checkpoints.isEmpty()) {
+            String got = Files.isDirectory(folder) ? "a folder without one" : "no such folder";
+            throw new FormatException(folder.toString(), "a checkpoint to resume from", got, "start without resuming");
+        }
+        Path last = checkpoints.get(checkpoints.lastKey());
+        JsonConfig state = JsonConfig.read(last.resolve(TRAINING).resolve(STATE));
+        return new Loaded(TrainingState.from(state), last);
     }
 
-    private Optional<Path> latest() throws IOException {
-        return checkpoints().stream().max(Comparator.comparingLong(TrainingCheckpoints::step));
-    }
-
-    private List<Path> checkpoints() throws IOException {
-        if (!Files.isDirectory(folder)) {
-            return List.of();
+    /** The checkpoints by their steps. */
+    private SortedMap<Long, Path> checkpoints() throws IOException {
+        SortedMap<Long, Path> checkpoints = new TreeMap<>();
+        if (Files.isDirectory(folder)) {
+            try (Stream<Path> list = Files.list(folder)) {
+                list.forEach(path -> {
+                    Matcher name = NAME.matcher(path.getFileName().toString());
+                    if (name.matches()) {
+                        checkpoints.put(Long.valueOf(name.group(1)), path);
+                    }
+                });
+            }
         }
-        try (Stream<Path> list = Files.list(folder)) {
-            return list.filter(path -> step(path) >= 0).toList();
-        }
-    }
-
-    /** The step in a checkpoint's name; -1 if it is none. */
-    private static long step(Path path) {
-        String name = path.getFileName().toString();
-        if (!name.matches(PREFIX + "\\d{1,18}")) {
-            return -1;
-        }
-        return Long.parseLong(name.substring(PREFIX.length()));
+        return checkpoints;
     }
 
     /** Deletes every checkpoint; the published files stay. */
     void deleteAll() throws IOException {
-        for (Path checkpoint : checkpoints()) {
+        delete(checkpoints());
+    }
+
+    private static void delete(Map<Long, Path> checkpoints) throws IOException {
+        for (Path checkpoint : checkpoints.values()) {
             WholeFolder.delete(checkpoint);
         }
     }

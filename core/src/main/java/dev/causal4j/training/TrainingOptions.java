@@ -8,123 +8,55 @@ import dev.causal4j.decoder.Dropout;
  * of 1e-4, clipped to 1, without dropout or evaluation, with a checkpoint every 100 steps.
  */
 public final class TrainingOptions {
-    private final Builder set; // never changes
+    final Builder settings; // never modified
 
-    private TrainingOptions(Builder set) {
-        this.set = set;
-        atLeast("training steps", 1, set.steps);
-        atLeast("batch size", 1, set.batchSize);
-        atLeast("micro-batch size", 1, set.microBatchSize);
-        atLeast("evaluation interval", 0, set.evaluationInterval);
-        atLeast("checkpoint interval", 0, set.checkpointInterval);
-        atLeast("patience", 0, set.patience);
-        if (!(set.clipNorm >= 0) || Double.isInfinite(set.clipNorm)) {
-            throw new IllegalArgumentException(
-                    "norm to clip to: expected a finite number of at least 0, got " + set.clipNorm);
-        }
+    private TrainingOptions(Builder settings) {
+        this.settings = settings;
     }
 
-    private static void atLeast(String name, long least, long value) {
-        if (value < least) {
-            throw new IllegalArgumentException(name + ": expected at least " + least + ", got " + value);
-        }
-    }
-
+    /** A builder with the defaults. */
     public static Builder builder() {
         return new Builder();
     }
 
     /** A builder that starts from these options. */
     public Builder toBuilder() {
-        return set.copy();
-    }
-
-    /** Optimizer steps in all. */
-    public long steps() {
-        return set.steps;
-    }
-
-    /** Sequences of a step. */
-    public int batchSize() {
-        return set.batchSize;
-    }
-
-    /** Sequences computed at once; bounds memory and changes no bit. */
-    public int microBatchSize() {
-        return set.microBatchSize;
-    }
-
-    /** The learning rate over the steps. */
-    public LearningRate learningRate() {
-        return set.learningRate;
-    }
-
-    /** The optimizer. */
-    public AdamW adamW() {
-        return set.adamW;
-    }
-
-    /** Largest norm of all gradients together; 0 for no clipping. */
-    public double clipNorm() {
-        return set.clipNorm;
-    }
-
-    /** The three rates. */
-    public Dropout dropout() {
-        return set.dropout;
-    }
-
-    /** Seed of dropout; {@link Examples} have their own. */
-    public long seed() {
-        return set.seed;
-    }
-
-    /** Steps between evaluations; 0 for none. */
-    public long evaluationInterval() {
-        return set.evaluationInterval;
-    }
-
-    /** Steps between checkpoints; 0 for one at the end only. */
-    public long checkpointInterval() {
-        return set.checkpointInterval;
-    }
-
-    /** Evaluations without improvement before training stops; 0 for never. */
-    public int patience() {
-        return set.patience;
+        return settings.copy();
     }
 
     /** Which parameters are trained. */
     public TrainingScope scope() {
-        return set.scope;
+        return settings.scope;
     }
 
-    /** Which activations a forward keeps for its backward. */
-    public Activations.Keep keep() {
-        return set.keep;
+    static void atLeast(long least, String name, long value) {
+        if (value < least) {
+            throw new IllegalArgumentException(name + ": expected at least " + least + ", got " + value);
+        }
     }
 
-    /** Name of the data: a run resumes only with an equal name; empty for no check. */
-    public String data() {
-        return set.data;
+    static void notNegative(String name, double value) {
+        if (!(value >= 0) || Double.isInfinite(value)) {
+            throw new IllegalArgumentException(name + ": expected a finite number of at least 0, got " + value);
+        }
     }
 
-    /** Collects options; its methods are named as those of {@link TrainingOptions}. Not thread-safe. */
+    /** Collects the settings of a {@link TrainingOptions}; not thread-safe. Each setter replaces the earlier value. */
     public static final class Builder implements Cloneable {
-        private long steps = 1000;
-        private int batchSize = 8;
-        private int microBatchSize = 8;
-        private LearningRate learningRate = new LearningRate.Constant(1e-4);
-        private AdamW adamW = AdamW.DEFAULT;
-        private double clipNorm = 1;
-        private Dropout dropout = Dropout.NONE;
-        private long seed;
-        private long evaluationInterval;
-        private long checkpointInterval = 100;
-        private int patience;
-        private TrainingScope scope = new TrainingScope.All();
-        private Activations.Keep keep = Activations.Keep.BLOCKS;
-        private String data = "";
+        long steps = 1000;
+        int batchSize = 8;
+        int microBatchSize = 8;
+        LearningRate learningRate = new LearningRate.Constant(1e-4);
+        AdamW adamW = AdamW.DEFAULT;
+        double clipNorm = 1;
+        Dropout dropout = Dropout.NONE;
+        long seed;
+        long evaluationInterval;
+        long checkpointInterval = 100;
+        int patience;
+        TrainingScope scope = new TrainingScope.All();
+        Activations.Keep keep = Activations.Keep.BLOCKS;
+        String data = "";
 
         private Builder() {}
 
@@ -136,71 +68,85 @@ public final class TrainingOptions {
             }
         }
 
+        /** Optimizer steps in all. */
         public Builder steps(long value) {
             steps = value;
             return this;
         }
 
+        /** Sequences of a step. */
         public Builder batchSize(int value) {
             batchSize = value;
             return this;
         }
 
+        /** Sequences computed at once; bounds memory and changes no bit. */
         public Builder microBatchSize(int value) {
             microBatchSize = value;
             return this;
         }
 
+        /** The learning rate over the steps. */
         public Builder learningRate(LearningRate value) {
             learningRate = value;
             return this;
         }
 
+        /** The optimizer. */
         public Builder adamW(AdamW value) {
             adamW = value;
             return this;
         }
 
+        /** Largest norm of all gradients together; 0 for no clipping. */
         public Builder clipNorm(double value) {
             clipNorm = value;
             return this;
         }
 
+        /** The three rates. */
         public Builder dropout(Dropout value) {
             dropout = value;
             return this;
         }
 
+        /** Seed of dropout; {@link Examples} have their own. */
         public Builder seed(long value) {
             seed = value;
             return this;
         }
 
+        /** Steps between evaluations; 0 for none. */
         public Builder evaluationInterval(long value) {
             evaluationInterval = value;
             return this;
         }
 
+        /** Steps between checkpoints; 0 for one at the end only. */
         public Builder checkpointInterval(long value) {
             checkpointInterval = value;
             return this;
         }
 
+        /** Evaluations without improvement before training stops; 0 for never. */
         public Builder patience(int value) {
             patience = value;
             return this;
         }
 
+        /** Which parameters are trained. */
         public Builder scope(TrainingScope value) {
             scope = value;
             return this;
         }
 
+        /** Which activations a forward keeps for its backward. */
         public Builder keep(Activations.Keep value) {
             keep = value;
             return this;
         }
 
+        /** Name of the data: a run resumes only with an equal name; empty for no name. */
         public Builder data(String value) {
             data = value;
             return this;
@@ -212,6 +158,13 @@ public final class TrainingOptions {
          * @throws IllegalArgumentException if a number is out of its range
          */
         public TrainingOptions build() {
+            atLeast(1, "training steps", steps);
+            atLeast(1, "batch size", batchSize);
+            atLeast(1, "micro-batch size", microBatchSize);
+            atLeast(0, "evaluation interval", evaluationInterval);
+            atLeast(0, "checkpoint interval", checkpointInterval);
+            atLeast(0, "patience", patience);
+            notNegative("norm to clip to", clipNorm);
             return new TrainingOptions(copy());
         }
     }

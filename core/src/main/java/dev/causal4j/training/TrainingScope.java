@@ -6,43 +6,30 @@ import dev.causal4j.model.ModelConfig;
 
 /**
  * Which parameters are trained. Frozen ones need no gradient or optimizer state; backward stops at the lowest trained layer.
- * Immutable.
+ * Immutable. Checkpoints have the text of their scope ({@link #toString}), so names and order of components stay.
  */
 public sealed interface TrainingScope {
     /** Whether a parameter of a model is trained. */
-    boolean includes(ParameterSpec spec, ModelConfig model);
-
-    /** Identifies the scope when a run resumes. Stable, so that old runs resume. */
-    String identity();
+    default boolean includes(ParameterSpec spec, ModelConfig model) {
+        return switch (this) {
+            case All _ -> true;
+            case Head _ -> spec.role() == (model.tied() ? Role.EMBEDDING : Role.PROJECTION);
+            case LastLayers(int count) ->
+                spec.layer() == ParameterSpec.NO_LAYER
+                        ? spec.role().isVector()
+                        : spec.layer() >= model.decoder().blocks().size() - count;
+            case LowRank _ -> false;
+        };
+    }
 
     /** Everything. */
-    record All() implements TrainingScope {
-        @Override
-        public boolean includes(ParameterSpec spec, ModelConfig model) {
-            return true;
-        }
-
-        @Override
-        public String identity() {
-            return "All[]";
-        }
-    }
+    record All() implements TrainingScope {}
 
     /**
      * The head's projection. In a tied model it is also the embedding, whose gradient has both parts, so the backward
      * passes all layers.
      */
-    record Head() implements TrainingScope {
-        @Override
-        public boolean includes(ParameterSpec spec, ModelConfig model) {
-            return spec.role() == (model.tied() ? Role.EMBEDDING : Role.PROJECTION);
-        }
-
-        @Override
-        public String identity() {
-            return "Head[]";
-        }
-    }
+    record Head() implements TrainingScope {}
 
     /**
      * The last layers and the last norm.
@@ -52,21 +39,7 @@ public sealed interface TrainingScope {
     record LastLayers(int count) implements TrainingScope {
         /** @throws IllegalArgumentException if it is less than 1 */
         public LastLayers {
-            if (count < 1) {
-                throw new IllegalArgumentException("layers to train: expected at least 1, got " + count);
-            }
-        }
-
-        @Override
-        public boolean includes(ParameterSpec spec, ModelConfig model) {
-            return spec.layer() == ParameterSpec.NO_LAYER
-                    ? spec.role().isVector()
-                    : spec.layer() >= model.decoder().blocks().size() - count;
-        }
-
-        @Override
-        public String identity() {
-            return "LastLayers[count=" + count + "]";
+            TrainingOptions.atLeast(1, "layers to train", count);
         }
     }
 
@@ -92,11 +65,6 @@ public sealed interface TrainingScope {
             }
         }
 
-        @Override
-        public boolean includes(ParameterSpec spec, ModelConfig model) {
-            return false;
-        }
-
         /** Whether the linear layer of a weight gets an addition. */
         boolean adapts(ParameterSpec weight) {
             return switch (weight.role()) {
@@ -104,12 +72,6 @@ public sealed interface TrainingScope {
                 case UP, DOWN -> feedForward;
                 default -> false;
             };
-        }
-
-        @Override
-        public String identity() {
-            return "LowRank[rank=" + rank + ", alpha=" + alpha + ", attention=" + attention + ", feedForward="
-                    + feedForward + "]";
         }
     }
 }

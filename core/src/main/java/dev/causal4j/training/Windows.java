@@ -7,9 +7,7 @@ record Windows(Tokens tokens, int contextLength, long seed) implements Examples 
     }
 
     static void requireTokens(Tokens tokens, int contextLength, long least) {
-        if (contextLength < 1 || contextLength == Integer.MAX_VALUE) {
-            throw new IllegalArgumentException("context length: expected at least 1, got " + contextLength);
-        }
+        TrainingOptions.atLeast(1, "context length", contextLength);
         if (tokens.count() < least) {
             throw new IllegalArgumentException("training data: expected at least " + least + " tokens for a context of "
                     + contextLength + ", got " + tokens.count() + "; give more text or a shorter context");

@@ -32,11 +32,9 @@ class ExamplesTest {
         List<Integer> targets = new ArrayList<>();
         for (long i = 0; i < examples.perEpoch(); i++) {
             Example example = examples.example(epoch * examples.perEpoch() + i);
-            for (int t = 0; t < example.y().length; t++) {
-                if (example.weight()[t] == 1) {
-                    targets.add(example.y()[t]);
-                }
-            }
+            Arrays.stream(example.targets())
+                    .filter(target -> target != CausalLMHead.IGNORED)
+                    .forEach(targets::add);
         }
         return targets;
     }
@@ -102,12 +100,11 @@ class ExamplesTest {
         Examples examples = Examples.windows(counting(1000), 7, 5);
         for (long i = 0; i < 3 * examples.perEpoch(); i++) {
             Example example = examples.example(i);
-            int first = example.x()[0];
-            assertThat(example.x())
+            int first = example.tokens()[0];
+            assertThat(example.tokens())
                     .containsExactly(IntStream.range(first, first + 7).toArray());
-            assertThat(example.y())
+            assertThat(example.targets())
                     .containsExactly(IntStream.range(first + 1, first + 8).toArray());
-            assertThat(example.weight()).containsOnly(1).hasSize(7);
         }
     }
 
@@ -132,7 +129,7 @@ class ExamplesTest {
         Set<Integer> borders = new HashSet<>();
         for (long epoch = 0; epoch < 20; epoch++) {
             orders.add(targets(examples, epoch));
-            borders.add(examples.example(epoch * examples.perEpoch()).x()[0] % 10);
+            borders.add(examples.example(epoch * examples.perEpoch()).tokens()[0] % 10);
         }
 
         assertThat(orders).hasSize(20);
@@ -153,20 +150,19 @@ class ExamplesTest {
 
     /** What makes a run resumable. */
     @Test
-    void aBatchDependsOnSeedAndStepAlone() {
+    void anExampleDependsOnSeedAndIndexAlone() {
         Tokens documents = documents(40);
         for (List<Examples> pair : List.of(
                 List.of(Examples.windows(counting(500), 9, 3), Examples.windows(counting(500), 9, 3)),
                 List.of(
                         Examples.packedDocuments(documents, END, 9, 3),
                         Examples.packedDocuments(documents, END, 9, 3)))) {
-            List<TrainingBatch> forwards = LongStream.range(0, 60)
-                    .mapToObj(step -> TrainingBatch.of(pair.get(0), step, 5))
-                    .toList();
-            for (int step = 59; step >= 0; step -= 7) {
-                TrainingBatch again = TrainingBatch.of(pair.get(1), step, 5);
-                assertThat(again.ids()).isEqualTo(forwards.get(step).ids());
-                assertThat(again.targets()).isEqualTo(forwards.get(step).targets());
+            List<Example> forwards =
+                    LongStream.range(0, 300).mapToObj(pair.get(0)::example).toList();
+            for (int i = 299; i >= 0; i -= 7) {
+                Example again = pair.get(1).example(i);
+                assertThat(again.tokens()).isEqualTo(forwards.get(i).tokens());
+                assertThat(again.targets()).isEqualTo(forwards.get(i).targets());
             }
         }
     }
@@ -178,9 +174,9 @@ class ExamplesTest {
         Examples packed = Examples.packedDocuments(documents(40), END, 10, 42);
 
         assertThat(IntStream.of(0, 1, 2, 98, 99, 1_000_000)
-                        .map(i -> windows.example(i).x()[0]))
+                        .map(i -> windows.example(i).tokens()[0]))
                 .containsExactly(892, 62, 622, 572, 727, 587);
-        assertThat(IntStream.of(0, 1, 100, 1_000_000).map(i -> packed.example(i).x()[1]))
+        assertThat(IntStream.of(0, 1, 100, 1_000_000).map(i -> packed.example(i).tokens()[1]))
                 .containsExactly(32, 22, 6, 8);
     }
 
@@ -222,8 +218,8 @@ class ExamplesTest {
 
         Examples wide = Examples.packedDocuments(tokens, END, (int) tokens.count() - 1, 6);
         assertThat(wide.perEpoch()).isEqualTo(1);
-        List<Integer> all = Arrays.stream(wide.example(1).x()).boxed().collect(Collectors.toList());
-        all.add(wide.example(1).y()[all.size() - 1]);
+        List<Integer> all = Arrays.stream(wide.example(1).tokens()).boxed().collect(Collectors.toList());
+        all.add(wide.example(1).targets()[all.size() - 1]);
         List<Integer> order = all.stream().filter(id -> id != END).distinct().toList();
         assertThat(order)
                 .hasSize(count)
@@ -243,26 +239,21 @@ class ExamplesTest {
         assertThat(targets(examples, 0))
                 .isEqualTo(IntStream.rangeClosed(2, count).boxed().toList());
         assertThat(targets(examples, 5)).isEqualTo(targets(examples, 0));
-        TrainingBatch last = TrainingBatch.of(examples, examples.perEpoch() - 1, 1);
+        Example last = examples.example(examples.perEpoch() - 1);
         assertThat(last.targetCount()).isEqualTo((count - 2) % contextLength + 1);
         assertThat(last.targets()).hasSize(contextLength);
     }
 
     @Test
-    void aBatchHasItsExamplesAsRows() {
-        Example one = new Example(new int[] {1, 2}, new int[] {2, 3}, new float[] {1, 1});
-        Example other = new Example(new int[] {4, 0}, new int[] {5, 0}, new float[] {1, 0});
-        TrainingBatch batch = TrainingBatch.of(List.of(one, other));
+    void paddingIsNoTarget() {
+        Example example = Example.of(new int[] {4, 5, 0, 0}, 2);
 
-        assertThat(batch.sequences()).isEqualTo(2);
-        assertThat(batch.length()).isEqualTo(2);
-        assertThat(batch.ids()).containsExactly(1, 2, 4, 0);
-        assertThat(batch.targets()).containsExactly(2, 3, 5, CausalLMHead.IGNORED);
-        assertThat(batch.targetCount()).isEqualTo(3);
-        assertThatIllegalArgumentException().isThrownBy(() -> TrainingBatch.of(List.of()));
+        assertThat(example.tokens()).containsExactly(4, 5, 0);
+        assertThat(example.targets()).containsExactly(5, CausalLMHead.IGNORED, CausalLMHead.IGNORED);
+        assertThat(example.targetCount()).isEqualTo(1);
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> new Example(new int[1], new int[1], new float[] {0.5f}))
-                .withMessage("weight: expected 0 or 1, got 0.5");
+                .isThrownBy(() -> new Example(new int[2], new int[1]))
+                .withMessage("example: expected a target for each of 2 tokens, got 1");
     }
 
     @Test

@@ -7,12 +7,10 @@ import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Dropout;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tensor.DType;
-import java.io.IOException;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -30,8 +28,8 @@ class OptimizerTest {
         TrainableModel trainable =
                 new TrainableModel(CausalLM.load(folder, DType.F32), true, new TrainingScope.All(), 0);
         LossComputation computation =
-                new LossComputation(trainable.model(), trainable.gradients(), partSize, Activations.Keep.BLOCKS);
-        TrainingBatch batch = batch(golden);
+                new LossComputation(trainable.model, trainable.gradients, partSize, Activations.Keep.BLOCKS);
+        List<Example> batch = batch(golden);
         double[] losses = numbers(golden.get("training").get("losses"));
         double[] norms = numbers(golden.get("training").get("grad_norms_before_clipping"));
         for (int step = 0; step < 10; step++) {
@@ -48,16 +46,12 @@ class OptimizerTest {
                 .toURI());
     }
 
-    private static TrainingBatch batch(JsonNode golden) throws IOException {
-        List<int[]> rows = new ArrayList<>();
-        golden.get("tokens").forEach(row -> rows.add(integers(row)));
-        int length = rows.getFirst().length;
-        int[] targets = golden.get("targets")
-                .valueStream()
-                .flatMapToInt(row -> Arrays.stream(integers(row)))
-                .toArray();
-        int[] ids = rows.stream().flatMapToInt(Arrays::stream).toArray();
-        return new TrainingBatch(rows.size(), length, ids, targets);
+    private static List<Example> batch(JsonNode golden) {
+        List<Example> rows = new ArrayList<>();
+        for (JsonNode row : golden.get("tokens")) {
+            rows.add(new Example(integers(row), integers(golden.get("targets").get(rows.size()))));
+        }
+        return rows;
     }
 
     private static int[] integers(JsonNode array) {

@@ -27,13 +27,15 @@ final class TrainerBench {
         Trainer trainer = Trainer.start(
                 CausalLM.create(SmallModels.gpt2(vocabularySize, 1024, 768, 12, 12), 1, DType.F32),
                 Examples.windows(Tokens.of(vocabularySize, ids), length, 1),
+                null,
                 TrainingOptions.builder()
                         .steps(Integer.parseInt(args[2]))
                         .batchSize(sequences)
                         .microBatchSize(sequences)
                         .keep(keep)
                         .dropout(dev.causal4j.decoder.Dropout.rates(rate, rate, rate))
-                        .build());
+                        .build(),
+                null);
         trainer.run(progress -> {
             System.out.printf(
                     "step %d  loss %.4f  norm %.3f  %.1f tokens/s%n",

@@ -414,11 +414,11 @@ class TrainerTest {
     /** Version 0.1 wrote these into its checkpoints. */
     @Test
     void aScopeIsKnownByTheTextOldRunsHave() {
-        assertThat(new TrainingScope.All().identity()).isEqualTo("All[]");
-        assertThat(new TrainingScope.Head().identity()).isEqualTo("Head[]");
-        assertThat(new TrainingScope.LastLayers(2).identity()).isEqualTo("LastLayers[count=2]");
-        assertThat(new TrainingScope.LowRank(2, 4, true, false).identity())
-                .isEqualTo("LowRank[rank=2, alpha=4.0, attention=true, feedForward=false]");
+        assertThat(new TrainingScope.All()).hasToString("All[]");
+        assertThat(new TrainingScope.Head()).hasToString("Head[]");
+        assertThat(new TrainingScope.LastLayers(2)).hasToString("LastLayers[count=2]");
+        assertThat(new TrainingScope.LowRank(2, 4, true, false))
+                .hasToString("LowRank[rank=2, alpha=4.0, attention=true, feedForward=false]");
     }
 
     @Test

@@ -39,7 +39,7 @@ class FineTuningTest {
                     .learningRate(new LearningRate.Constant(part instanceof TrainingScope.LowRank ? 1e-2 : 1e-3))
                     .scope(part)
                     .build();
-            try (Trainer trainer = Trainer.start(model, training, options)) {
+            try (Trainer trainer = Trainer.start(model, training, null, options, null)) {
                 trainer.run(progress -> true);
                 assertThat(new Scorer(trainer.model()).score(heldOut).perplexity())
                         .as("%s", part)
