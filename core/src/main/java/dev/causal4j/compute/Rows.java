@@ -20,6 +20,11 @@ public record Rows(float[] data, int offset, int stride, int count) {
         return offset + row * stride;
     }
 
+    /** A range of the rows, in place. */
+    public Rows rows(int first, int count) {
+        return new Rows(data, start(first), stride, count);
+    }
+
     /** A copy of the first {@code width} numbers of each of the rows named, in that order and without gaps. */
     public Rows chosen(int width, int... rows) {
         float[] chosen = new float[Math.multiplyExact(rows.length, width)];

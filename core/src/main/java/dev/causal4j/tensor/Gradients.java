@@ -49,6 +49,14 @@ public final class Gradients {
         vectors.values().forEach(vector -> Arrays.fill(vector, 0f));
     }
 
+    /** Adds the gradient of the matrix of y = x · Wᵀ, see {@link Gradient#add}, unless it is frozen. */
+    public void addWeight(Matrix matrix, Rows dy, Rows x) {
+        Gradient sum = of(matrix);
+        if (sum != null) {
+            sum.add(dy, x);
+        }
+    }
+
     /**
      * Adds the gradient of a bias, dy summed over the rows in their order, unless it is frozen.
      *
