@@ -38,8 +38,8 @@ public final class Activations {
     float[] dQueryKeyValue = {}; // [N, 3 D]
     float[] moments = {}; // [N, 2], of a norm
 
-    private final int keepFrom;
-    private final Keep keep;
+    final int keepFrom;
+    final Keep keep;
     private final Tape shared;
     private final List<Tape> tapes = new ArrayList<>(); // of the layers from keepFrom on
     private final List<float[]> inputs = new ArrayList<>(); // of the same, then the output of the last; each [N, D]
@@ -109,13 +109,13 @@ public final class Activations {
                 tapes.get(i).reserve(widths, rows);
             }
         }
-        step = new Step(batch, contextLength, dropout, compute);
+        step = new Step(batch, contextLength, dropout, compute, false);
         return step;
     }
 
     /** Makes room for the backward of the last forward. */
     Step beginBackward(Batch batch, Widths widths) {
-        if (step == null || !step.batch().equals(batch)) {
+        if (step == null || !step.batch.equals(batch)) {
             throw new IllegalArgumentException("batch: expected that of the forward just made, got another");
         }
         int rows = step.rows();
@@ -134,7 +134,7 @@ public final class Activations {
 
     /** The output of the activation; in inference it overwrites its input. */
     float[] activated(Tape tape) {
-        return tape.keeps() ? activated : tape.inner;
+        return tape.keeps ? activated : tape.inner;
     }
 
     /** The kept stream before a layer, [N, D]; after the last layer if {@code layer} is the number of layers. */
@@ -143,17 +143,9 @@ public final class Activations {
     }
 
     void keepInput(int layer, int count) {
-        if (keeps(layer)) {
+        if (layer >= keepFrom) {
             System.arraycopy(hidden, 0, input(layer), 0, count);
         }
-    }
-
-    boolean keeps(int layer) {
-        return layer >= keepFrom;
-    }
-
-    boolean recomputes() {
-        return keep == Keep.INPUTS;
     }
 
     static float[] atLeast(float[] array, int rows, int width) {

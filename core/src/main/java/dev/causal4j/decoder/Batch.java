@@ -2,8 +2,8 @@ package dev.causal4j.decoder;
 
 import dev.causal4j.NonFiniteException;
 import dev.causal4j.compute.Rows;
-import java.util.Collections;
-import java.util.IdentityHashMap;
+import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -46,7 +46,7 @@ public record Batch(List<Chunk> chunks) {
         if (chunks.isEmpty()) {
             throw new IllegalArgumentException("batch: expected at least one sequence, got none");
         }
-        Set<KVCache> caches = Collections.newSetFromMap(new IdentityHashMap<>());
+        Set<KVCache> caches = new HashSet<>();
         for (Chunk chunk : chunks) {
             if (chunk.tokens.length == 0) {
                 throw new IllegalArgumentException("batch: expected at least one token for each sequence, got none");
@@ -70,11 +70,7 @@ public record Batch(List<Chunk> chunks) {
 
     /** Number of rows: all tokens. */
     public int rows() {
-        int rows = 0;
-        for (Chunk chunk : chunks) {
-            rows = Math.addExact(rows, chunk.tokens.length);
-        }
-        return rows;
+        return chunks.stream().mapToInt(chunk -> chunk.tokens.length).reduce(0, Math::addExact);
     }
 
     /** Number of wanted rows. */
@@ -84,13 +80,7 @@ public record Batch(List<Chunk> chunks) {
 
     /** All tokens, in the order of the rows. */
     public int[] tokens() {
-        int[] tokens = new int[rows()];
-        int row = 0;
-        for (Chunk chunk : chunks) {
-            System.arraycopy(chunk.tokens, 0, tokens, row, chunk.tokens.length);
-            row += chunk.tokens.length;
-        }
-        return tokens;
+        return chunks.stream().map(Chunk::tokens).flatMapToInt(Arrays::stream).toArray();
     }
 
     /**

@@ -32,7 +32,9 @@ record Block(
         attention.forward(step, wanted, tape, a);
         wanted.choose(a.hidden, hiddenSize);
         add(wanted, Place.ATTENTION_OUT, a);
-        tape.keepMiddle(a.hidden, wanted.rows() * hiddenSize);
+        if (tape.keeps) {
+            System.arraycopy(a.hidden, 0, tape.middle, 0, wanted.rows() * hiddenSize);
+        }
         feedForwardNorm.forward(wanted, a.hidden, a.normed);
         feedForward.forwardUp(wanted, tape, a);
     }
@@ -40,7 +42,7 @@ record Block(
     /** hidden += dropout(normed), [N, D]. */
     private void add(Step step, Place place, Activations a) {
         DropoutMask mask = step.mask(place, layer);
-        step.compute().each(step.rows(), row -> {
+        step.compute.each(step.rows(), row -> {
             int from = row * hiddenSize;
             mask.apply(a.normed, from, hiddenSize, step.address(row) * hiddenSize);
             Kernels.add(a.normed, from, a.hidden, from, hiddenSize);
@@ -55,7 +57,7 @@ record Block(
     void backward(Step step, float[] dx, Activations a, Gradients gradients) {
         Tape tape = a.tape(layer);
         float[] input = a.input(layer);
-        if (a.recomputes()) {
+        if (a.keep == Activations.Keep.INPUTS) {
             System.arraycopy(input, 0, a.hidden, 0, step.rows() * hiddenSize);
             forwardToUp(step, step, tape, a);
         }
@@ -73,7 +75,7 @@ record Block(
     /** dOut = the gradient by what a half adds, before its dropout. */
     private void dropped(Step step, Place place, float[] dx, float[] dOut) {
         DropoutMask mask = step.mask(place, layer);
-        step.compute().each(step.rows(), row -> {
+        step.compute.each(step.rows(), row -> {
             int from = row * hiddenSize;
             System.arraycopy(dx, from, dOut, from, hiddenSize);
             mask.apply(dOut, from, hiddenSize, step.address(row) * hiddenSize);

@@ -1,6 +1,5 @@
 package dev.causal4j.decoder;
 
-import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -17,6 +16,20 @@ public record BlockConfig(
         NormPlaces norms,
         Residual residual,
         float residualScale) {
+    /** What the layers implement instead: GPT-2's block with the sizes and numbers of this one. */
+    BlockConfig implemented() {
+        AttentionConfig a = attention;
+        int inner = feedForward instanceof FeedForwardConfig.Dense dense ? dense.innerSize() : 0;
+        return new BlockConfig(
+                new AttentionConfig(
+                        a.heads, a.heads, a.headSize, a.scale, 0, 0, null, AttentionConfig.QueryKeyNorm.NONE, true, true, false),
+                new FeedForwardConfig.Dense(inner, FeedForwardConfig.Activation.GELU_TANH, false, true),
+                norm.implemented(),
+                NormPlaces.BEFORE,
+                Residual.SEQUENTIAL,
+                1);
+    }
+
     /** Places of a block's norms. */
     public enum NormPlaces {
         /** Inputs of attention and feed-forward layer (GPT-2, Llama). */
@@ -42,6 +55,10 @@ public record BlockConfig(
      * @param bias whether it has one
      */
     public record NormConfig(Kind kind, float epsilon, boolean bias) {
+        NormConfig implemented() {
+            return new NormConfig(Kind.LAYER, epsilon, true);
+        }
+
         /** The kind of norm. */
         public enum Kind {
             /** (x - mean) / sqrt(variance + epsilon), Ba et al. 2016. */
@@ -97,13 +114,6 @@ public record BlockConfig(
     public record RopeConfig(int width, List<Double> frequencies, float gain) {
         public RopeConfig {
             frequencies = List.copyOf(frequencies);
-        }
-
-        /** Frequencies without any scaling: theta^(-2 j / width). */
-        public static RopeConfig plain(double theta, int width) {
-            double[] frequencies = new double[width / 2];
-            Arrays.setAll(frequencies, j -> StrictMath.pow(theta, -2.0 * j / width));
-            return new RopeConfig(width, Arrays.stream(frequencies).boxed().toList(), 1);
         }
     }
 

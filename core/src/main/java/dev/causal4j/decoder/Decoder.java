@@ -1,7 +1,5 @@
 package dev.causal4j.decoder;
 
-import dev.causal4j.UnsupportedModelException;
-import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.BlockConfig.NormConfig;
 import dev.causal4j.decoder.Dropout.Place;
@@ -43,25 +41,12 @@ public final class Decoder implements Parameters {
     /**
      * Assembles a decoder; each parameter is asked for once, in the order of {@link DecoderConfig#specs}.
      *
-     * @throws IllegalArgumentException if the configuration is not {@linkplain #check supported}, or a parameter does
+     * @throws IllegalArgumentException if the layers do not implement the configuration, or a parameter does
      *     not have its spec's shape
      */
     public static Decoder of(DecoderConfig config, Parameters parameters) {
-        try {
-            check("decoder", config);
-        } catch (UnsupportedModelException e) {
-            throw new IllegalArgumentException(e.getMessage(), e);
-        }
+        config.check();
         return new Decoder(config, parameters);
-    }
-
-    /**
-     * Refuses, by name, configurations that the layers do not implement.
-     *
-     * @param subject the model's name in the message
-     */
-    public static void check(String subject, DecoderConfig config) throws UnsupportedModelException {
-        Implemented.check(subject, config);
     }
 
     private Decoder(DecoderConfig config, Parameters parameters) {
@@ -70,30 +55,19 @@ public final class Decoder implements Parameters {
         specs.forEach(spec -> take(spec, parameters));
         this.positions = matrix("positions.weight");
         this.device = positions.device();
-        this.pool = PagePool.ofBytes(this, device.arena(), Runtime.getRuntime().maxMemory() / 4);
-        Map<Integer, Compute.Scratch<AttentionBackward>> scratch = new HashMap<>(); // by the size of a head
+        this.pool = new PagePool(this, device.arena(), Runtime.getRuntime().maxMemory() / 4);
         int queryKeyValue = 0;
         int heads = 0;
         int inner = 0;
         for (int layer = 0; layer < config.blocks().size(); layer++) {
             BlockConfig block = config.blocks().get(layer);
             String name = "layers." + layer + ".";
-            Attention attention = new Attention(
-                    layer,
-                    block.attention(),
-                    linear(name + "qkv"),
-                    linear(name + "attention_out"),
-                    scratch.computeIfAbsent(
-                            block.attention().headSize(),
-                            size -> new Compute.Scratch<>(() -> new AttentionBackward(size, device.arena()))));
+            Attention attention =
+                    new Attention(layer, block.attention(), linear(name + "qkv"), linear(name + "attention_out"));
             FeedForward feedForward = new FeedForward(linear(name + "up"), linear(name + "down"));
-            blocks.add(new Block(
-                    config.hiddenSize(),
-                    layer,
-                    norm(name + "attention_norm", block.norm()),
-                    attention,
-                    norm(name + "feed_forward_norm", block.norm()),
-                    feedForward));
+            Norm first = norm(name + "attention_norm", block.norm());
+            Norm second = norm(name + "feed_forward_norm", block.norm());
+            blocks.add(new Block(config.hiddenSize(), layer, first, attention, second, feedForward));
             queryKeyValue = Math.max(queryKeyValue, matrix(name + "qkv.weight").rows());
             heads = Math.max(heads, matrix(name + "attention_out.weight").cols());
             inner = Math.max(inner, matrix(name + "up.weight").rows());
@@ -144,13 +118,11 @@ public final class Decoder implements Parameters {
         return specs;
     }
 
-    /** A matrix by its name, such as {@code layers.0.up.weight}. */
-    public Matrix matrix(String name) {
+    private Matrix matrix(String name) {
         return found(name, matrices);
     }
 
-    /** A vector by its name, such as {@code norm.bias}. */
-    public float[] vector(String name) {
+    private float[] vector(String name) {
         return found(name, vectors);
     }
 
@@ -184,7 +156,7 @@ public final class Decoder implements Parameters {
 
     /** Other pages for its caches, for a caller that knows how many it needs. */
     public PagePool newPool(int pages) {
-        return new PagePool(this, device.arena(), pages);
+        return new PagePool(this, device.arena(), pages * pool.pageBytes());
     }
 
     /** An empty cache for one sequence, to be closed. */
@@ -201,9 +173,7 @@ public final class Decoder implements Parameters {
      * @throws IllegalStateException if there are too few free pages
      */
     public Rows forward(Batch batch, Activations a) {
-        for (Batch.Chunk chunk : batch.chunks()) {
-            prepare(chunk);
-        }
+        batch.chunks().forEach(chunk -> chunk.cache().prepare(this, chunk.tokens().length));
         Step step = a.begin(batch, config.contextLength(), widths, blocks.size(), device.compute());
         Step wanted = step.wanted();
         addPositions(step, a);
@@ -216,18 +186,10 @@ public final class Decoder implements Parameters {
         return Rows.of(a.hidden, config.hiddenSize(), wanted.rows());
     }
 
-    private void prepare(Batch.Chunk chunk) {
-        if (!chunk.cache().belongsTo(this)) {
-            throw new IllegalArgumentException("cache: expected one of this decoder, got another's");
-        }
-        chunk.cache().checkRoom(chunk.tokens().length);
-        chunk.cache().prepare(chunk.tokens().length);
-    }
-
     private void addPositions(Step step, Activations a) {
         int d = config.hiddenSize();
         DropoutMask mask = step.mask(Place.EMBEDDING, 0);
-        step.compute().each(step.rows(), row -> {
+        step.compute.each(step.rows(), row -> {
             int from = row * d;
             positions.row(step.position(row), a.normed, from);
             Kernels.add(a.normed, from, a.hidden, from, d);
@@ -283,7 +245,7 @@ public final class Decoder implements Parameters {
                         + chunk.cache().length() + " tokens of which " + chunk.tokens().length + " are in it");
             }
         }
-        if (!a.keeps(lowest)) {
+        if (lowest < a.keepFrom) {
             throw new IllegalArgumentException("activations: expected layers from " + lowest
                     + " on to be kept, got fewer; keep from a lower layer");
         }
@@ -293,7 +255,7 @@ public final class Decoder implements Parameters {
     private void addPositionsBackward(Step step, float[] dx, Gradients gradients) {
         int d = config.hiddenSize();
         DropoutMask mask = step.mask(Place.EMBEDDING, 0);
-        step.compute().each(step.rows(), r -> mask.apply(dx, r * d, d, step.address(r) * d));
+        step.compute.each(step.rows(), r -> mask.apply(dx, r * d, d, step.address(r) * d));
         Gradient dPositions = gradients.of(positions);
         if (dPositions != null) {
             int[] numbers = new int[step.rows()];

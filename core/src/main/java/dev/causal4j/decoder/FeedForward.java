@@ -26,15 +26,15 @@ record FeedForward(Linear up, Linear down) {
         int width = up.weight().rows();
         activate(step, tape, a);
         down.backward(a.activated(tape), a.dOut, a.dInner, step.rows(), gradients);
-        step.compute().each(step.rows(), r -> Kernels.geluBackward(tape.inner, a.dInner, r * width, width));
+        step.compute.each(step.rows(), r -> Kernels.geluBackward(tape.inner, a.dInner, r * width, width));
         up.backward(a.normed, a.dInner, a.dNormed, step.rows(), gradients);
     }
 
     private void activate(Step step, Tape tape, Activations a) {
         int width = up.weight().rows();
         float[] activated = a.activated(tape);
-        step.compute().each(step.rows(), r -> {
-            if (tape.keeps()) {
+        step.compute.each(step.rows(), r -> {
+            if (tape.keeps) {
                 System.arraycopy(tape.inner, r * width, activated, r * width, width);
             }
             Kernels.gelu(activated, r * width, width);

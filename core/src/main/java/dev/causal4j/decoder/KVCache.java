@@ -1,9 +1,8 @@
 package dev.causal4j.decoder;
 
 import dev.causal4j.kernel.Pages;
+import dev.causal4j.kernel.Panels;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.util.Arrays;
 
 /**
@@ -14,12 +13,10 @@ import java.util.Arrays;
  * pages until one of them writes.
  */
 public final class KVCache implements AutoCloseable {
-    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final int POSITIONS = PagePool.POSITIONS;
 
     private final PagePool pool;
-    private PagePool.Page[] pages = {};
-    private MemorySegment[] memory = {}; // of the pages
+    private MemorySegment[] pages = {};
     private int count; // pages held
     private int promised;
     private int length;
@@ -34,16 +31,6 @@ public final class KVCache implements AutoCloseable {
         return length;
     }
 
-    /** Positions there can be. */
-    public int contextLength() {
-        return pool.decoder().config().contextLength();
-    }
-
-    /** Pages it holds, shared ones included. */
-    public int pages() {
-        return count;
-    }
-
     /**
      * Reserves pages, so that the cache can grow to {@code positions} whatever other caches take meanwhile. Closing it
      * returns unused ones.
@@ -52,24 +39,16 @@ public final class KVCache implements AutoCloseable {
      */
     public boolean reserve(int positions) {
         int more = PagePool.needed(positions) - count + (writesToShared() ? 1 : 0) - promised;
-        if (more <= 0) {
-            return true;
-        }
-        if (!pool.promise(more)) {
-            return false;
-        }
-        promised += more;
-        return true;
+        boolean kept = more <= 0 || pool.promise(more);
+        promised += kept ? Math.max(0, more) : 0;
+        return kept;
     }
 
     /** A copy that shares pages until one of both writes, for several continuations of one prompt. */
     public KVCache copy() {
         KVCache copy = new KVCache(pool);
         copy.pages = Arrays.copyOf(pages, count);
-        copy.memory = Arrays.copyOf(memory, count);
-        for (int page = 0; page < count; page++) {
-            pool.share(pages[page]);
-        }
+        Arrays.stream(copy.pages).forEach(pool::share);
         copy.count = count;
         copy.length = length;
         return copy;
@@ -95,45 +74,42 @@ public final class KVCache implements AutoCloseable {
     @Override
     public void close() {
         truncate(0);
-        pool.withdraw(promised);
+        pool.promise(-promised);
         promised = 0;
         closed = true;
     }
 
-    @SuppressWarnings("ReferenceEquality") // identity is the question
-    boolean belongsTo(Decoder decoder) {
-        return pool.decoder() == decoder;
-    }
-
     /** Throws unless {@code tokens} more positions fit the context. */
     void checkRoom(int tokens) {
-        if (length + (long) tokens > contextLength()) {
-            throw new IllegalArgumentException("context: expected at most " + contextLength() + " tokens, got "
+        int contextLength = pool.decoder.config().contextLength();
+        if (length + (long) tokens > contextLength) {
+            throw new IllegalArgumentException("context: expected at most " + contextLength + " tokens, got "
                     + (length + (long) tokens) + (length == 0 ? "" : " (" + length + " of them cached)")
                     + "; shorten the prompt or ask for fewer new tokens");
         }
     }
 
-    /** Makes room for {@code tokens} more positions in pages of its own. */
-    void prepare(int tokens) {
+    /** Makes room for {@code tokens} more positions of this decoder in pages of its own. */
+    void prepare(Decoder decoder, int tokens) {
+        if (!pool.decoder.equals(decoder)) {
+            throw new IllegalArgumentException("cache: expected one of this decoder, got another's");
+        }
+        checkRoom(tokens);
         if (closed) {
             throw new IllegalStateException("cache: expected an open one, got one that was closed");
         }
         if (writesToShared()) {
             int last = length / POSITIONS;
-            PagePool.Page shared = pages[last];
-            put(last, take());
-            memory[last].copyFrom(shared.memory);
+            MemorySegment shared = pages[last];
+            pages[last] = take().copyFrom(shared);
             pool.give(shared);
         }
         int needed = PagePool.needed(length + tokens);
         if (needed > pages.length) {
-            int larger = Math.max(needed, 2 * pages.length);
-            pages = Arrays.copyOf(pages, larger);
-            memory = Arrays.copyOf(memory, larger);
+            pages = Arrays.copyOf(pages, Math.max(needed, 2 * pages.length));
         }
         for (; count < needed; count++) {
-            put(count, take());
+            pages[count] = take();
         }
     }
 
@@ -143,32 +119,31 @@ public final class KVCache implements AutoCloseable {
         return page < count && pool.isShared(pages[page]);
     }
 
-    private PagePool.Page take() {
-        PagePool.Page page = pool.take(promised > 0);
+    private MemorySegment take() {
+        MemorySegment page = pool.take(promised > 0);
         promised -= promised > 0 ? 1 : 0;
         return page;
     }
 
-    private void put(int index, PagePool.Page page) {
-        pages[index] = page;
-        memory[index] = page.memory;
-    }
-
     /** Stores key and value of one head at a position that {@link #prepare} has made room for. */
     void store(int layer, int head, int headSize, int position, float[] from, int key, int value) {
-        MemorySegment page = memory[position / POSITIONS];
+        Pages to = pages(layer, head, headSize);
+        MemorySegment page = pages[position / POSITIONS];
         int slot = position % POSITIONS;
-        long keys = pool.keys(layer, head, headSize);
-        for (int i = 0; i < headSize; i++) {
-            page.set(FLOAT, keys + ((long) i * POSITIONS + slot) * 4, from[key + i]);
+        across(from, key, headSize, page, to.keys() + 4L * slot);
+        MemorySegment.copy(from, value, page, Panels.FLOAT, to.values() + 4L * slot * headSize, headSize);
+    }
+
+    /** Writes n numbers into a panel, each into the next step, from byte {@code at} on. */
+    static void across(float[] from, int offset, int n, MemorySegment panel, long at) {
+        for (int i = 0; i < n; i++) {
+            panel.set(Panels.FLOAT, at + 4L * i * Panels.WIDTH, from[offset + i]);
         }
-        long values = pool.values(layer, head, headSize) + (long) slot * headSize * 4;
-        MemorySegment.copy(from, value, page, FLOAT, values, headSize);
     }
 
     /** Keys and values of one head. */
     Pages pages(int layer, int head, int headSize) {
-        return new Pages(memory, pool.keys(layer, head, headSize), pool.values(layer, head, headSize), headSize);
+        return pool.pages(pages, layer, head, headSize);
     }
 
     /** Counts positions as cached once every layer has stored them. */

@@ -1,7 +1,6 @@
 package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Rows;
-import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Gradients;
 import dev.causal4j.tensor.Matrix;
 import org.jspecify.annotations.Nullable;
@@ -33,10 +32,7 @@ record Linear(Matrix weight, float[] bias, @Nullable LowRank adapter) {
         Rows in = Rows.of(x, weight.cols(), rows);
         Rows dOut = Rows.of(dy, weight.rows(), rows);
         Rows dIn = Rows.of(dx, weight.cols(), rows);
-        Gradient dWeight = gradients.of(weight);
-        if (dWeight != null) {
-            dWeight.add(dOut, in);
-        }
+        gradients.addWeight(weight, dOut, in);
         gradients.addBias(bias, dOut);
         weight.multiplyTransposed(dOut, dIn);
         if (adapter != null) {

@@ -1,9 +1,9 @@
 package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Rows;
+import dev.causal4j.kernel.Kernels;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
-import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Gradients;
 import dev.causal4j.tensor.Matrix;
 
@@ -48,23 +48,15 @@ public record LowRank(Matrix down, Matrix up, float scale) {
                 scaled.data()[scaled.start(r) + i] = scale * dy.data()[dy.start(r) + i];
             }
         });
-        Gradient dUp = gradients.of(up);
-        if (dUp != null) {
-            dUp.add(scaled, lowered(x));
-        }
+        gradients.addWeight(up, scaled, lowered(x));
         Rows dLow = rows(down.rows(), dy.count());
         up.multiplyTransposed(scaled, dLow);
-        Gradient dDown = gradients.of(down);
-        if (dDown != null) {
-            dDown.add(dLow, x);
-        }
+        gradients.addWeight(down, dLow, x);
         Rows added = rows(down.cols(), dy.count());
         down.multiplyTransposed(dLow, added);
-        up.device().compute().each(dy.count(), r -> {
-            for (int i = 0; i < down.cols(); i++) {
-                dx.data()[dx.start(r) + i] += added.data()[added.start(r) + i];
-            }
-        });
+        up.device()
+                .compute()
+                .each(dy.count(), r -> Kernels.add(added.data(), added.start(r), dx.data(), dx.start(r), down.cols()));
     }
 
     private Rows lowered(Rows x) {
@@ -79,24 +71,16 @@ public record LowRank(Matrix down, Matrix up, float scale) {
 
     /** weight + scale · up · down, in f32: what makes the addition part of the layer. */
     public Matrix merged(Device device, Matrix weight) {
-        int rank = down.rows();
-        int cols = down.cols();
-        float[] lows = new float[rank * cols];
-        for (int j = 0; j < rank; j++) {
-            down.row(j, lows, j * cols);
+        Rows ups = rows(up.cols(), up.rows());
+        for (int n = 0; n < up.rows(); n++) {
+            up.row(n, ups.data(), ups.start(n));
         }
-        return Matrix.of(device, DType.F32, weight.rows(), cols, (n, row) -> {
-            float[] coefficients = new float[rank];
-            up.row(n, coefficients, 0);
-            float[] sum = new float[cols];
-            for (int j = 0; j < rank; j++) {
-                for (int k = 0; k < cols; k++) {
-                    sum[k] = Math.fma(coefficients[j], lows[j * cols + k], sum[k]);
-                }
-            }
+        Rows added = rows(down.cols(), up.rows());
+        down.multiplyTransposed(ups, added);
+        return Matrix.of(device, DType.F32, weight.rows(), weight.cols(), (n, row) -> {
             weight.row(n, row, 0);
-            for (int k = 0; k < cols; k++) {
-                row[k] = Math.fma(scale, sum[k], row[k]);
+            for (int k = 0; k < row.length; k++) {
+                row[k] = Math.fma(scale, added.data()[added.start(n) + k], row[k]);
             }
         });
     }

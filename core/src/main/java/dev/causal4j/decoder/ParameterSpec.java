@@ -8,8 +8,9 @@ package dev.causal4j.decoder;
  * @param layer the block it belongs to; {@link #NO_LAYER} outside of them
  * @param rows outputs, or the length of a vector
  * @param cols inputs; 1 for a vector
+ * @param deviation of the normal distribution that a matrix begins from; biases begin with 0, gains with 1
  */
-public record ParameterSpec(String name, Role role, int layer, int rows, int cols, Initialization init) {
+public record ParameterSpec(String name, Role role, int layer, int rows, int cols, double deviation) {
     /** The layer of parameters outside the blocks. */
     public static final int NO_LAYER = -1;
 
@@ -61,14 +62,5 @@ public record ParameterSpec(String name, Role role, int layer, int rows, int col
         public boolean isLinear() {
             return this == QUERY_KEY_VALUE || this == ATTENTION_OUT || this == UP || this == DOWN;
         }
-    }
-
-    /** Initial values of a parameter. */
-    public sealed interface Initialization {
-        /** Every number the same: 0 for biases, 1 for gains. */
-        record Constant(float value) implements Initialization {}
-
-        /** Draws from N(0, deviation²). */
-        record Normal(double deviation) implements Initialization {}
     }
 }

@@ -3,10 +3,11 @@ package dev.causal4j.decoder;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.Dropout.Place;
 import dev.causal4j.kernel.DropoutMask;
+import dev.causal4j.kernel.Kernels;
 import java.util.ArrayList;
 import java.util.List;
 
-/** One pass over a batch: its rows and their positions. Immutable. */
+/** One pass over a batch: its rows and their positions. Not changed once made. */
 final class Step {
     /**
      * The rows of one chunk.
@@ -17,21 +18,20 @@ final class Step {
      */
     record Part(KVCache cache, int first, int count, int position) {}
 
-    private final Batch batch;
-    private final Compute compute;
+    final Batch batch;
+    final Compute compute;
+    final List<Part> parts = new ArrayList<>();
     private final Dropout dropout;
     private final int contextLength;
-    private final List<Part> parts = new ArrayList<>();
     private final long[] addresses; // [N]
     private final int[] sources; // [N], the rows among all of the batch
-    private final Step wanted;
 
-    /** A pass over all rows of a batch, which follow what its caches hold now. */
-    Step(Batch batch, int contextLength, Dropout dropout, Compute compute) {
-        this(batch, contextLength, dropout, compute, false);
-    }
-
-    private Step(Batch batch, int contextLength, Dropout dropout, Compute compute, boolean wantedAlone) {
+    /**
+     * A pass over rows of a batch, which follow what its caches hold now.
+     *
+     * @param wantedAlone whether over the wanted rows, not all
+     */
+    Step(Batch batch, int contextLength, Dropout dropout, Compute compute, boolean wantedAlone) {
         this.batch = batch;
         this.compute = compute;
         this.dropout = dropout;
@@ -52,30 +52,16 @@ final class Step {
                 sources[row] = all - count + t;
             }
         }
-        boolean some = !wantedAlone && batch.wanted() < row;
-        this.wanted = some ? new Step(batch, contextLength, dropout, compute, true) : this;
     }
 
-    Batch batch() {
-        return batch;
-    }
-
-    Compute compute() {
-        return compute;
+    /** The pass over the rows that are wanted: this step, where all are. */
+    Step wanted() {
+        return batch.wanted() == rows() ? this : new Step(batch, contextLength, dropout, compute, true);
     }
 
     /** How many rows. */
     int rows() {
         return addresses.length;
-    }
-
-    List<Part> parts() {
-        return parts;
-    }
-
-    /** The rows that are wanted: this step, where all are. */
-    Step wanted() {
-        return wanted;
     }
 
     /** Moves these rows to the front of an array [all rows, width] of the batch's. */
@@ -101,8 +87,10 @@ final class Step {
         return dropout.mask(place, layer);
     }
 
-    /** Where the mask of the weights of a query begins. */
-    long weightAddress(int row, int heads, int head) {
-        return (addresses[row] * heads + head) * contextLength;
+    /** The dropout of the weights of a head; the first query is that of row {@code first}. */
+    Kernels.Weighting weighting(int layer, int heads, int head, int first) {
+        DropoutMask mask = mask(Place.ATTENTION, layer);
+        return (weights, offset, query, n) ->
+                mask.apply(weights, offset, n, (addresses[first + query] * heads + head) * contextLength);
     }
 }

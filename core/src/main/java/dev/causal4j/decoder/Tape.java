@@ -7,21 +7,11 @@ final class Tape {
     float[] middle = {}; // [N, D], the stream between attention and feed-forward layer
     float[] inner = {}; // [N, inner], before the activation
 
-    private final boolean keeps;
+    final boolean keeps;
 
     /** @param keeps whether a backward will read it */
     Tape(boolean keeps) {
         this.keeps = keeps;
-    }
-
-    boolean keeps() {
-        return keeps;
-    }
-
-    void keepMiddle(float[] stream, int count) {
-        if (keeps) {
-            System.arraycopy(stream, 0, middle, 0, count);
-        }
     }
 
     void reserve(Activations.Widths widths, int rows) {

@@ -1,7 +1,7 @@
 package dev.causal4j.model;
 
 import dev.causal4j.decoder.ParameterSpec;
-import dev.causal4j.decoder.ParameterSpec.Initialization;
+import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.decoder.Parameters;
 import dev.causal4j.kernel.CounterRandom;
 import dev.causal4j.tensor.DType;
@@ -29,25 +29,17 @@ final class InitialParameters implements Parameters {
     public Matrix matrix(ParameterSpec spec) {
         int cols = spec.cols();
         int matrix = matrices++;
-        return switch (spec.init()) {
-            case Initialization.Normal(double deviation) ->
-                Matrix.of(device, dtype, spec.rows(), cols, (n, row) -> {
-                    for (int k = 0; k < cols; k++) {
-                        row[k] = (float) (deviation * CounterRandom.normal(seed, (long) n * cols + k, matrix));
-                    }
-                });
-            case Initialization.Constant(float value) ->
-                Matrix.of(device, dtype, spec.rows(), cols, (n, row) -> Arrays.fill(row, value));
-        };
+        return Matrix.of(device, dtype, spec.rows(), cols, (n, row) -> {
+            for (int k = 0; k < cols; k++) {
+                row[k] = (float) (spec.deviation() * CounterRandom.normal(seed, (long) n * cols + k, matrix));
+            }
+        });
     }
 
     @Override
     public float[] vector(ParameterSpec spec) {
-        if (!(spec.init() instanceof Initialization.Constant(float value))) {
-            throw new IllegalArgumentException(spec.name() + ": expected a constant, got " + spec.init());
-        }
         float[] vector = new float[spec.rows()];
-        Arrays.fill(vector, value);
+        Arrays.fill(vector, spec.role() == Role.GAIN ? 1 : 0);
         return vector;
     }
 }

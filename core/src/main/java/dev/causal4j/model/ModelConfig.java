@@ -3,7 +3,6 @@ package dev.causal4j.model;
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.ParameterSpec;
-import dev.causal4j.decoder.ParameterSpec.Initialization;
 import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.format.JsonConfig;
 import dev.causal4j.model.families.Family;
@@ -36,7 +35,7 @@ public record ModelConfig(
     /** Bound of layers, above that of any model, so that parameters can be listed. */
     public static final int MOST_LAYERS = 1 << 14;
 
-    private static final Initialization DRAWN = new Initialization.Normal(0.02);
+    private static final double DEVIATION = 0.02;
 
     /**
      * Checks the vocabulary and the ids.
@@ -141,7 +140,7 @@ public record ModelConfig(
     }
 
     private ParameterSpec ofVocabulary(String name, Role role) {
-        return new ParameterSpec(name, role, ParameterSpec.NO_LAYER, vocabularySize, decoder.hiddenSize(), DRAWN);
+        return new ParameterSpec(name, role, ParameterSpec.NO_LAYER, vocabularySize, decoder.hiddenSize(), DEVIATION);
     }
 
     /** Number of parameters; a tied embedding counts once. */

@@ -21,30 +21,29 @@ class KVCacheTest {
     private final Decoder decoder =
             CausalLM.create(SmallModels.gpt2(31, 300, 21, 2, 3), 1, DType.F32).decoder();
 
-    private final PagePool pool = PagePool.ofBytes(decoder, Arena.ofAuto(), 8 * PAGE - 1);
+    private final PagePool pool = new PagePool(decoder, Arena.ofAuto(), 8 * PAGE - 1);
 
     @Test
     void itTakesPagesByNeedAndGivesThemBack() {
         assertThat(pool.pageBytes()).isEqualTo(PAGE);
         assertThat(pool.capacity()).isEqualTo(7);
         KVCache cache = pool.newCache();
-        assertThat(cache.contextLength()).isEqualTo(300);
-        assertThat(cache.pages()).isZero();
+        assertThat(pool.freePages()).isEqualTo(7);
         append(cache, 1);
-        assertThat(cache.pages()).isEqualTo(1);
+        assertThat(pool.freePages()).isEqualTo(6);
         append(cache, 63);
-        assertThat(cache.pages()).isEqualTo(1);
+        assertThat(pool.freePages()).isEqualTo(6);
         append(cache, 1);
-        assertThat(cache.pages()).isEqualTo(2);
+        assertThat(pool.freePages()).isEqualTo(5);
         append(cache, 235);
-        assertThat(cache.pages()).isEqualTo(5);
         assertThat(pool.freePages()).isEqualTo(2);
         cache.truncate(64);
         assertThat(pool.freePages()).isEqualTo(6);
         cache.close();
         cache.close();
         assertThat(pool.freePages()).isEqualTo(7);
-        assertThatThrownBy(() -> cache.prepare(1)).hasMessage("cache: expected an open one, got one that was closed");
+        assertThatThrownBy(() -> cache.prepare(decoder, 1))
+                .hasMessage("cache: expected an open one, got one that was closed");
     }
 
     @Test
@@ -58,7 +57,7 @@ class KVCacheTest {
         append(first, 300);
         KVCache second = pool.newCache();
         append(second, 128);
-        assertThatThrownBy(() -> second.prepare(1))
+        assertThatThrownBy(() -> second.prepare(decoder, 1))
                 .isInstanceOf(IllegalStateException.class)
                 .hasMessage("key/value pages: expected a free one, got none of 7 (0 MB); close caches or run fewer"
                         + " sequences at once");
@@ -76,7 +75,7 @@ class KVCacheTest {
         KVCache second = pool.newCache();
         assertThat(second.reserve(129)).isFalse();
         assertThat(second.reserve(128)).isTrue();
-        assertThatThrownBy(() -> pool.newCache().prepare(1)).isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(() -> pool.newCache().prepare(decoder, 1)).isInstanceOf(IllegalStateException.class);
         append(first, 290);
         append(second, 128);
         assertThat(pool.freePages()).isZero();
@@ -93,7 +92,7 @@ class KVCacheTest {
     void growingKeepsEveryKeyAndValue() {
         KVCache cache = pool.newCache();
         for (int position = 0; position < 300; position++) {
-            cache.prepare(1);
+            cache.prepare(decoder, 1);
             for (int layer = 0; layer < 2; layer++) {
                 for (int head = 0; head < 3; head++) {
                     float[] numbers = new float[14];
@@ -137,8 +136,8 @@ class KVCacheTest {
     }
 
     /** Appends positions whose numbers are all the position. */
-    private static void append(KVCache cache, int count) {
-        cache.prepare(count);
+    private void append(KVCache cache, int count) {
+        cache.prepare(decoder, count);
         float[] numbers = new float[14];
         for (int t = 0; t < count; t++) {
             Arrays.fill(numbers, cache.length() + t);
@@ -153,12 +152,11 @@ class KVCacheTest {
         append(cache, 150);
         KVCache copy = cache.copy();
         assertThat(copy.length()).isEqualTo(150);
-        assertThat(copy.pages()).isEqualTo(3);
         assertThat(pool.freePages()).as("all are shared").isEqualTo(4);
         append(copy, 1);
         assertThat(pool.freePages()).as("the last page is its own").isEqualTo(3);
         copy.truncate(70);
-        copy.prepare(1);
+        copy.prepare(decoder, 1);
         copy.store(1, 2, 7, 70, new float[14], 0, 7);
         copy.advance(1);
         assertThat(pool.freePages()).as("the second page is its own").isEqualTo(3);
