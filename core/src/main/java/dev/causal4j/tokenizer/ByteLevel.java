@@ -9,10 +9,23 @@ import java.util.List;
  * characters stand for themselves, the other bytes, in order, for U+0100 onwards: a space is {@code Ġ}.
  */
 final class ByteLevel {
-    private static final char[] CHARS = chars();
+    private static final int PRINTABLE = 188;
+    private static final char[] CHARS = new char[256];
     // The byte of each character of the alphabet, which ends below U+0144; -1 elsewhere.
-    private static final short[] BYTES = bytes(CHARS);
-    private static final int[] IDS = ids();
+    private static final short[] BYTES = new short[0x144];
+    private static final int[] IDS = new int[256];
+
+    static {
+        Arrays.fill(BYTES, (short) -1);
+        int visible = 0;
+        int other = 0;
+        for (int b = 0; b < 256; b++) {
+            boolean printable = (b >= '!' && b <= '~') || (b >= 0xa1 && b != 0xad);
+            IDS[b] = printable ? visible++ : PRINTABLE + other;
+            CHARS[b] = (char) (printable ? b : 256 + other++);
+            BYTES[CHARS[b]] = (short) b;
+        }
+    }
 
     private ByteLevel() {}
 
@@ -50,33 +63,5 @@ final class ByteLevel {
             bytes[i] = (byte) BYTES[c];
         }
         return bytes;
-    }
-
-    private static char[] chars() {
-        char[] chars = new char[256];
-        char next = 256;
-        for (int b = 0; b < 256; b++) {
-            boolean printable = (b >= '!' && b <= '~') || (b >= 0xa1 && b != 0xad);
-            chars[b] = printable ? (char) b : next++;
-        }
-        return chars;
-    }
-
-    private static short[] bytes(char[] chars) {
-        short[] bytes = new short[0x144];
-        Arrays.fill(bytes, (short) -1);
-        for (int b = 0; b < 256; b++) {
-            bytes[chars[b]] = (short) b;
-        }
-        return bytes;
-    }
-
-    private static int[] ids() {
-        List<String> alphabet = alphabet();
-        int[] ids = new int[256];
-        for (int b = 0; b < 256; b++) {
-            ids[b] = alphabet.indexOf(String.valueOf(CHARS[b]));
-        }
-        return ids;
     }
 }

@@ -10,7 +10,6 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -107,17 +106,12 @@ public final class BytePairTrainer {
      * @throws IllegalArgumentException if the text runs for more than 16 million characters without a space
      */
     public void add(Reader text) throws IOException {
-        TextParts parts = new TextParts(text, TextParts.USUAL, true);
-        for (String part = parts.next(); part != null; part = parts.next()) {
+        TextParts.forEach(text, TextParts.USUAL, true, part -> {
             // Without special tokens the pattern is empty and would match everywhere.
             for (String between : specialTokens.isEmpty() ? new String[] {part} : special.split(part, -1)) {
-                WordSplit.split(between, this::count);
+                WordSplit.split(between, word -> counts.computeIfAbsent(word, _ -> new long[1])[0]++);
             }
-        }
-    }
-
-    private void count(String word) {
-        counts.computeIfAbsent(word, _ -> new long[1])[0]++;
+        });
     }
 
     /** As {@link #train(IntConsumer)}, without reports of progress. */
@@ -140,15 +134,12 @@ public final class BytePairTrainer {
         MergeLearning learning = new MergeLearning(counts);
         counts.clear();
         learning.learn(vocabularySize - specialTokens.size(), minFrequency, progress);
-        List<String> pieces = new ArrayList<>(learning.pieces());
+        List<String> pieces = new ArrayList<>(learning.pieces);
         List<AddedToken> added = new ArrayList<>();
         for (String token : specialTokens) {
             added.add(AddedToken.special(pieces.size(), token));
             pieces.add(token);
         }
-        Map<String, Integer> ids = LinkedHashMap.newLinkedHashMap(pieces.size());
-        pieces.forEach(piece -> ids.put(piece, ids.size()));
-        return new Tokenizer(
-                new BytePairVocabulary(List.copyOf(pieces), ids, List.copyOf(learning.merges()), added, false));
+        return new Tokenizer(BytePairVocabulary.of(pieces, learning.merges, added, false));
     }
 }

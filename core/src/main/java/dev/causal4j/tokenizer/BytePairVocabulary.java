@@ -1,5 +1,8 @@
 package dev.causal4j.tokenizer;
 
+import java.util.Collection;
+import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -7,7 +10,7 @@ import java.util.Map;
  * A byte-level byte-pair tokenizer as data, checked by {@link VocabularyReader}. Immutable and thread-safe.
  *
  * @param pieces the raw token of each id; empty where the file left a hole
- * @param ids the inverse of {@code pieces}
+ * @param ids the inverse of {@code pieces}, in their order
  * @param merges in the order of their rank
  * @param addedTokens matched in the text before it is split; their ids are in {@code pieces} too
  * @param addPrefixSpace whether a space is added before a text that has none
@@ -36,6 +39,22 @@ record BytePairVocabulary(
         }
     }
 
+    static BytePairVocabulary of(
+            List<String> pieces, List<Merge> merges, Collection<AddedToken> addedTokens, boolean addPrefixSpace) {
+        Map<String, Integer> ids = LinkedHashMap.newLinkedHashMap(pieces.size());
+        for (int id = 0; id < pieces.size(); id++) {
+            if (!pieces.get(id).isEmpty()) {
+                ids.put(pieces.get(id), id);
+            }
+        }
+        return new BytePairVocabulary(
+                List.copyOf(pieces),
+                Collections.unmodifiableMap(ids),
+                List.copyOf(merges),
+                List.copyOf(addedTokens),
+                addPrefixSpace);
+    }
+
     /**
      * The id the native tokenizer gives to a byte that has no piece; without one it would drop the byte silently. It
      * lies outside the vocabulary.
@@ -50,8 +69,9 @@ record BytePairVocabulary(
      */
     boolean splitsAtSpaces() {
         return !addPrefixSpace
+                && addedTokens.stream().noneMatch(AddedToken::stripRight)
                 && addedTokens.stream()
-                        .noneMatch(token ->
-                                token.stripRight() || token.content().chars().anyMatch(Text::mayBeSpace));
+                        .flatMapToInt(token -> token.content().chars())
+                        .noneMatch(TextParts::mayBeSpace);
     }
 }

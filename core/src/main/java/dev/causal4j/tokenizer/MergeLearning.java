@@ -37,8 +37,10 @@ final class MergeLearning {
     // Pairs made by the current merge.
     private final List<Pair> grown = new ArrayList<>();
 
-    private final List<String> pieces = new ArrayList<>(ByteLevel.alphabet());
-    private final List<Merge> merges = new ArrayList<>();
+    /** The tokens in the order of their ids: the 256 bytes, then the learned ones. */
+    final List<String> pieces = new ArrayList<>(ByteLevel.alphabet());
+
+    final List<Merge> merges = new ArrayList<>();
 
     /** Two tokens side by side. */
     private static final class Pair {
@@ -128,15 +130,6 @@ final class MergeLearning {
             queueGrown();
             progress.accept(pieces.size());
         }
-    }
-
-    /** The tokens in the order of their ids: the 256 bytes, then the learned ones. */
-    List<String> pieces() {
-        return pieces;
-    }
-
-    List<Merge> merges() {
-        return merges;
     }
 
     private void apply(Pair pair, int merged) {

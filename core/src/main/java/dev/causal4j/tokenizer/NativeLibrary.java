@@ -1,17 +1,20 @@
 package dev.causal4j.tokenizer;
 
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
+import dev.causal4j.format.WholeFile;
+import dev.causal4j.format.WholeFolder;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.JarURLConnection;
 import java.net.URL;
+import java.nio.channels.Channels;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.zip.CRC32;
 
 /**
@@ -46,7 +49,7 @@ final class NativeLibrary {
                 temporaryFailure.addSuppressed(cacheFailure);
                 throw new IOException(
                         "tokenizer library: expected a folder to unpack it in and load it from, got "
-                                + Text.oneLine(cacheFailure) + " and " + Text.oneLine(temporaryFailure)
+                                + oneLine(cacheFailure) + " and " + oneLine(temporaryFailure)
                                 + "; set DJL_CACHE_DIR to a folder that may be written and hold programs",
                         temporaryFailure);
             }
@@ -61,10 +64,7 @@ final class NativeLibrary {
         } finally {
             // Unix keeps a loaded library without its file; Windows refuses to delete it.
             try {
-                for (URL file : files) {
-                    Files.deleteIfExists(folder.resolve(name(file)));
-                }
-                Files.delete(folder);
+                WholeFolder.delete(folder);
             } catch (IOException stays) {
                 folder.toFile().deleteOnExit();
             }
@@ -97,7 +97,7 @@ final class NativeLibrary {
             URL file = TokenizersLibrary.class.getResource("/native/lib/" + platform + "/cpu/" + name);
             if (file == null) {
                 throw new FileNotFoundException("tokenizer library: expected linux-x86_64, linux-aarch64, osx-aarch64"
-                        + " or win-x86_64, got " + Text.oneLine(platform) + "; give token ids instead of text");
+                        + " or win-x86_64, got " + platform + "; give token ids instead of text");
             }
             files.add(file);
         }
@@ -105,8 +105,8 @@ final class NativeLibrary {
     }
 
     private static Path cacheRoot() throws IOException {
-        String folder = System.getenv("DJL_CACHE_DIR");
-        folder = folder != null ? folder : System.getProperty("DJL_CACHE_DIR", "");
+        String folder =
+                Optional.ofNullable(System.getenv("DJL_CACHE_DIR")).orElse(System.getProperty("DJL_CACHE_DIR", ""));
         if (!folder.isEmpty()) {
             return Path.of(folder).toAbsolutePath();
         }
@@ -119,43 +119,32 @@ final class NativeLibrary {
     }
 
     /**
-     * Copies a library into {@code folder} unless it is there. Processes may do it at the same time: each writes a
-     * temporary file and renames it, so a library under its own name is always complete.
+     * Copies a library into {@code folder} unless it is there undamaged. Processes may do it at the same time, since it
+     * is written whole. The checksum cannot protect against others who may write to the folder: they could also write
+     * after the check.
      *
      * @return the copy
      */
     static Path unpack(URL file, Path folder) throws IOException {
         JarURLConnection connection = (JarURLConnection) file.openConnection();
         connection.setUseCaches(false);
-        Path target = folder.resolve(name(file));
+        Path target = folder.resolve(file.getPath().substring(file.getPath().lastIndexOf('/') + 1));
         try (InputStream in = connection.getInputStream()) {
-            if (Files.isReadable(target)
-                    && checksum(target) == connection.getJarEntry().getCrc()) {
-                return target;
+            CRC32 checksum = new CRC32();
+            if (Files.isReadable(target)) {
+                checksum.update(Files.readAllBytes(target));
             }
-            Files.createDirectories(folder);
-            Path whole = Files.createTempFile(folder, name(file), ".part");
-            try {
-                Files.copy(in, whole, StandardCopyOption.REPLACE_EXISTING);
-                Files.move(whole, target, StandardCopyOption.ATOMIC_MOVE);
-            } finally {
-                Files.deleteIfExists(whole);
+            if (checksum.getValue() != connection.getJarEntry().getCrc()) {
+                Files.createDirectories(folder);
+                WholeFile.write(target, channel -> in.transferTo(Channels.newOutputStream(channel)));
             }
             return target;
         }
     }
 
-    /**
-     * Detects damage. It cannot protect against others who may write to the folder, since they could also write after
-     * the check.
-     */
-    private static long checksum(Path file) throws IOException {
-        CRC32 checksum = new CRC32();
-        checksum.update(Files.readAllBytes(file));
-        return checksum.getValue();
-    }
-
-    private static String name(URL file) {
-        return file.getPath().substring(file.getPath().lastIndexOf('/') + 1);
+    /** An exception's message on one line, cut, with its type, since the message may be only a path. */
+    static String oneLine(Throwable cause) {
+        String line = String.valueOf(cause.getMessage()).replaceAll("[\\p{Cntrl}\\p{Zl}\\p{Zp}\\p{Cs}]+", " ");
+        return "%.200s (%s)".formatted(line.strip(), cause.getClass().getSimpleName());
     }
 }

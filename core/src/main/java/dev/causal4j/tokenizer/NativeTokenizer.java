@@ -29,7 +29,7 @@ final class NativeTokenizer {
             created = LIBRARY.createTokenizerFromString(json);
         } catch (RuntimeException | UnsatisfiedLinkError e) {
             throw new IOException(
-                    "tokenizer library: expected to take the tokenizer, got " + Text.oneLine(e)
+                    "tokenizer library: expected to take the tokenizer, got " + NativeLibrary.oneLine(e)
                             + "; report it to the project",
                     e);
         }

@@ -1,70 +1,68 @@
 package dev.causal4j.tokenizer;
 
+import dev.causal4j.format.UntrustedInput;
 import java.io.IOException;
 import java.io.Reader;
-import org.jspecify.annotations.Nullable;
+import java.util.function.Consumer;
 
-/**
- * Reads a text of any length in parts that can be encoded separately with the same ids. Not thread-safe. An unpaired
- * surrogate becomes U+FFFD.
- */
+/** A text of any length in parts that can be encoded separately with the same ids. */
 final class TextParts {
     /** Encoding takes about 140 bytes a character. */
     static final int USUAL = 1 << 16;
 
     private static final int LONGEST = 1 << 24;
 
-    private final Reader text;
-    private final int length;
-    private final boolean splits;
-    private final StringBuilder read = new StringBuilder();
-    private final char[] buffer = new char[1 << 13];
-    private boolean ended;
+    private TextParts() {}
 
     /**
-     * @param length the usual length of a part in chars; a part ends at the next place where it may
-     * @param splits whether the text may be cut at all: {@link BytePairVocabulary#splitsAtSpaces}
-     */
-    TextParts(Reader text, int length, boolean splits) {
-        this.text = text;
-        this.length = length;
-        this.splits = splits;
-    }
-
-    /**
-     * The next part; null after the last one.
+     * Reads the text and gives out its parts in order; an unpaired surrogate becomes U+FFFD.
      *
+     * @param length the usual length of a part in chars, at least 1; a part ends at the next place where it may
+     * @param splits whether the text may be cut at all: {@link BytePairVocabulary#splitsAtSpaces}
      * @throws IllegalArgumentException if a part would have more than 16 million chars
      */
-    @Nullable
-    String next() throws IOException {
+    static void forEach(Reader text, int length, boolean splits, Consumer<String> parts) throws IOException {
+        StringBuilder read = new StringBuilder();
+        char[] buffer = new char[1 << 13];
         int searched = length;
-        while (true) {
-            int cut = splits ? Text.nextCut(read, Math.min(searched, read.length())) : read.length();
+        boolean ended = false;
+        while (!ended || !read.isEmpty()) {
+            int cut = splits ? nextCut(read, searched) : read.length();
             if (cut < read.length() || ended) {
-                return cut == 0 ? null : take(cut);
+                parts.accept(wellFormed(read.substring(0, cut)));
+                read.delete(0, cut);
+                searched = length;
+                continue;
             }
             searched = Math.max(length, read.length());
-            fill();
+            int count = text.read(buffer, 0, Math.min(buffer.length, LONGEST + 1 - read.length()));
+            ended = count < 0;
+            read.append(buffer, 0, Math.max(count, 0));
+            if (read.length() > LONGEST) {
+                throw new IllegalArgumentException("text: expected a space at least every " + LONGEST
+                        + " characters, got none in " + read.length() + "; split the text");
+            }
         }
     }
 
-    private String take(int to) {
-        String part = read.substring(0, to);
-        read.delete(0, to);
-        return Text.wellFormed(part);
+    /** The text with U+FFFD for each unpaired surrogate, which has no UTF-8 form. */
+    private static String wellFormed(String text) {
+        return UntrustedInput.isUnicode(text) ? text : text.replaceAll("\\p{Cs}", "\ufffd");
     }
 
-    private void fill() throws IOException {
-        int count = text.read(buffer, 0, Math.min(buffer.length, LONGEST + 1 - read.length()));
-        if (count < 0) {
-            ended = true;
-            return;
+    /** The first place at or after {@code from} of an ASCII space that follows something visible, else the end. */
+    private static int nextCut(CharSequence text, int from) {
+        for (int i = from; i < text.length(); i++) {
+            if (" \n\r\t".indexOf(text.charAt(i)) >= 0 && !mayBeSpace(text.charAt(i - 1))) {
+                return i;
+            }
         }
-        read.append(buffer, 0, count);
-        if (read.length() > LONGEST) {
-            throw new IllegalArgumentException("text: expected a space at least every " + LONGEST
-                    + " characters, got none in " + read.length() + "; split the text");
-        }
+        return text.length();
+    }
+
+    /** Whether some version of Unicode may call {@code c} a space; no for letters, digits and most punctuation. */
+    static boolean mayBeSpace(int c) {
+        boolean visibleAscii = c > ' ' && c < 0x7f;
+        return !visibleAscii && !Character.isLetterOrDigit(c) && Character.getType(c) != Character.OTHER_PUNCTUATION;
     }
 }

@@ -127,7 +127,13 @@ public final class Tokenizer {
      *     line
      */
     public int[] encode(String text, SpecialTokens specialTokens) {
-        return encode(text, specialTokens, TextParts.USUAL);
+        IntStream.Builder ids = IntStream.builder();
+        try {
+            encode(new StringReader(text), specialTokens, ids::add);
+        } catch (IOException impossible) {
+            throw new UncheckedIOException(impossible);
+        }
+        return ids.build().toArray();
     }
 
     /**
@@ -143,32 +149,17 @@ public final class Tokenizer {
         encode(text, specialTokens, TextParts.USUAL, ids);
     }
 
-    int[] encode(String text, SpecialTokens specialTokens, int partLength) {
-        IntStream.Builder ids = IntStream.builder();
-        try {
-            encode(new StringReader(text), specialTokens, partLength, ids::add);
-        } catch (IOException impossible) {
-            throw new UncheckedIOException(impossible);
-        }
-        return ids.build().toArray();
-    }
-
-    private void encode(Reader text, SpecialTokens specialTokens, int partLength, IntConsumer ids) throws IOException {
-        TextParts parts = new TextParts(text, partLength, vocabulary.splitsAtSpaces());
-        for (String part = parts.next(); part != null; part = parts.next()) {
+    void encode(Reader text, SpecialTokens specialTokens, int partLength, IntConsumer ids) throws IOException {
+        TextParts.forEach(text, partLength, vocabulary.splitsAtSpaces(), part -> {
             for (long id :
                     encoders.computeIfAbsent(specialTokens, this::encoder).encode(part)) {
-                ids.accept(known((int) id));
+                if (id == vocabulary.unknownId()) {
+                    throw new IllegalArgumentException("text: expected bytes the vocabulary has a token for, got"
+                            + " others; use a vocabulary with all 256");
+                }
+                ids.accept((int) id);
             }
-        }
-    }
-
-    private int known(int id) {
-        if (id == vocabulary.unknownId()) {
-            throw new IllegalArgumentException("text: expected bytes the vocabulary has a token for, got others;"
-                    + " use a vocabulary with all 256");
-        }
-        return id;
+        });
     }
 
     private NativeTokenizer encoder(SpecialTokens specialTokens) {

@@ -2,7 +2,6 @@ package dev.causal4j.tokenizer;
 
 import dev.causal4j.format.JsonTree;
 import dev.causal4j.tokenizer.BytePairVocabulary.AddedToken;
-import dev.causal4j.tokenizer.BytePairVocabulary.Merge;
 import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -10,7 +9,7 @@ import java.util.Map;
 import java.util.stream.Collectors;
 
 /** Writes a vocabulary in Hugging Face's and in GPT-2's layout, and for the native tokenizer. Thread-safe. */
-final class VocabularyWriter {
+record VocabularyWriter(BytePairVocabulary vocabulary) {
     private static final String TOKENIZER = """
             {"version":"1.0","truncation":null,"padding":null,"added_tokens":[%s],"normalizer":null,\
             "pre_tokenizer":{"type":"ByteLevel","add_prefix_space":%b,"trim_offsets":true,"use_regex":true},\
@@ -21,15 +20,9 @@ final class VocabularyWriter {
     private static final String ADDED_TOKEN = """
             {"id":%s,"content":%s,"single_word":%b,"lstrip":%b,"rstrip":%b,"normalized":%b,"special":%b}""";
 
-    private final BytePairVocabulary vocabulary;
-
-    VocabularyWriter(BytePairVocabulary vocabulary) {
-        this.vocabulary = vocabulary;
-    }
-
     /** Hugging Face's tokenizer.json. */
     byte[] tokenizerJson() {
-        return json(vocabulary.addedTokens(), JsonTree.NULL, ids()).getBytes(StandardCharsets.UTF_8);
+        return json(vocabulary.addedTokens(), JsonTree.NULL, vocabulary.ids()).getBytes(StandardCharsets.UTF_8);
     }
 
     /**
@@ -45,13 +38,13 @@ final class VocabularyWriter {
         while (vocabulary.ids().containsKey(unknown)) {
             unknown += "?";
         }
-        Map<String, Integer> ids = ids();
+        Map<String, Integer> ids = new LinkedHashMap<>(vocabulary.ids());
         ids.put(unknown, vocabulary.unknownId());
         return json(added, unknown, ids);
     }
 
     byte[] vocabJson() {
-        return JsonTree.write(ids());
+        return JsonTree.write(vocabulary.ids());
     }
 
     byte[] mergesTxt() {
@@ -78,26 +71,12 @@ final class VocabularyWriter {
         return new String(JsonTree.write(value), StandardCharsets.UTF_8);
     }
 
-    private Map<String, Integer> ids() {
-        Map<String, Integer> ids = new LinkedHashMap<>();
-        List<String> pieces = vocabulary.pieces();
-        for (int id = 0; id < pieces.size(); id++) {
-            if (!pieces.get(id).isEmpty()) {
-                ids.put(pieces.get(id), id);
-            }
-        }
-        return ids;
-    }
-
     /** Text in GPT-2's alphabet has no space, so a merge of a piece with one never applies and is left out. */
     private List<String> merges() {
+        List<String> pieces = vocabulary.pieces();
         return vocabulary.merges().stream()
-                .map(this::line)
+                .map(merge -> pieces.get(merge.left()) + " " + pieces.get(merge.right()))
                 .filter(line -> line.indexOf(' ') == line.lastIndexOf(' '))
                 .toList();
-    }
-
-    private String line(Merge merge) {
-        return vocabulary.pieces().get(merge.left()) + " " + vocabulary.pieces().get(merge.right());
     }
 }

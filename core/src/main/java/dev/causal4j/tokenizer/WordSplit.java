@@ -53,43 +53,23 @@ final class WordSplit {
 
     private static int runEnd(String text, int from, Kind kind) {
         int at = from;
-        while (at < text.length()) {
-            int c = text.codePointAt(at);
-            if (kind(c) != kind) {
-                break;
-            }
-            at += Character.charCount(c);
+        while (at < text.length() && kind(text.codePointAt(at)) == kind) {
+            at += Character.charCount(text.codePointAt(at));
         }
         return at;
     }
 
     private static Kind kind(int c) {
-        if (isSpace(c)) {
+        // White_Space, from which Java's isWhitespace and isSpaceChar both differ.
+        if (Character.isSpaceChar(c) || (c >= 0x09 && c <= 0x0d) || c == 0x85) {
             return Kind.SPACE;
         }
+        if (Character.isLetter(c)) {
+            return Kind.LETTER;
+        }
         return switch (Character.getType(c)) {
-            case Character.UPPERCASE_LETTER,
-                    Character.LOWERCASE_LETTER,
-                    Character.TITLECASE_LETTER,
-                    Character.MODIFIER_LETTER,
-                    Character.OTHER_LETTER -> Kind.LETTER;
             case Character.DECIMAL_DIGIT_NUMBER, Character.LETTER_NUMBER, Character.OTHER_NUMBER -> Kind.NUMBER;
             default -> Kind.OTHER;
         };
-    }
-
-    /** White_Space. Java's isWhitespace and isSpaceChar both differ from it. */
-    private static boolean isSpace(int c) {
-        return c == ' '
-                || (c >= 0x09 && c <= 0x0d)
-                || c == 0x85
-                || c == 0xa0
-                || c == 0x1680
-                || (c >= 0x2000 && c <= 0x200a)
-                || c == 0x2028
-                || c == 0x2029
-                || c == 0x202f
-                || c == 0x205f
-                || c == 0x3000;
     }
 }
