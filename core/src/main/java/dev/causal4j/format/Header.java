@@ -1,6 +1,7 @@
 package dev.causal4j.format;
 
 import static dev.causal4j.FormatException.quote;
+import static dev.causal4j.format.JsonTree.describe;
 
 import dev.causal4j.FormatException;
 import java.util.ArrayList;
@@ -9,8 +10,8 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import tools.jackson.core.JsonParser;
-import tools.jackson.core.JsonToken;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The header of a safetensors file, checked as far as possible without the file's size.
@@ -20,11 +21,13 @@ import tools.jackson.core.JsonToken;
 record Header(Map<String, Entry> tensors, Map<String, String> metadata) {
     static final String METADATA = "__metadata__";
 
+    private static final Set<String> FIELDS = Set.of("dtype", "shape", "data_offsets");
+
     // The limit of PyTorch and NumPy; otherwise a list of a hundred million ones would be valid.
     private static final int MAX_DIMENSIONS = 64;
 
-    // Five times the largest checkpoints; without a limit a header could fill the memory.
-    static final int MAX_ENTRIES = 500_000;
+    // Five times the largest checkpoints.
+    private static final int MAX_ENTRIES = 500_000;
 
     /** Where a tensor lies: bytes {@code [begin, end)} of the data. */
     record Entry(StoredType type, List<Long> shape, long begin, long end) {}
@@ -35,58 +38,54 @@ record Header(Map<String, Entry> tensors, Map<String, String> metadata) {
     }
 
     static Header parse(String subject, byte[] json) throws FormatException {
-        return UntrustedInput.readObject(subject, json, parser -> new Reading(subject, parser).header());
+        return new Reading(subject).header(JsonTree.parse(subject, json));
     }
 
-    private record Reading(String subject, JsonParser json) {
-        Header header() throws FormatException {
-            Map<String, Entry> tensors = new LinkedHashMap<>();
-            Map<String, String> metadata = Map.of();
-            while (json.nextToken() != JsonToken.END_OBJECT) {
-                String name = encodable(json.currentName());
-                json.nextToken();
-                if (name.equals(METADATA)) {
-                    metadata = metadata();
-                } else {
-                    tensors.put(name, entry(name));
-                    requireFew(tensors.size(), "tensors");
-                }
-            }
-            return new Header(contiguous(tensors), metadata);
-        }
-
-        private Map<String, String> metadata() throws FormatException {
-            expect(JsonToken.START_OBJECT, METADATA, "an object");
+    private record Reading(String subject) {
+        Header header(Map<String, Object> root) throws FormatException {
             Map<String, String> metadata = new LinkedHashMap<>();
-            while (json.nextToken() != JsonToken.END_OBJECT) {
-                String key = encodable(json.currentName());
-                json.nextToken();
-                expect(JsonToken.VALUE_STRING, METADATA + " key " + quote(key), "a string");
-                metadata.put(key, encodable(json.getString()));
-                requireFew(metadata.size(), METADATA);
+            for (Map.Entry<?, ?> string :
+                    object(METADATA, root.getOrDefault(METADATA, Map.of())).entrySet()) {
+                String key = encodable((String) string.getKey());
+                if (!(string.getValue() instanceof String text)) {
+                    throw wrong(METADATA + " key " + quote(key), "a string", describe(string.getValue()));
+                }
+                metadata.put(key, encodable(text));
             }
-            return Collections.unmodifiableMap(metadata);
-        }
-
-        private Entry entry(String name) throws FormatException {
-            String tensor = "tensor " + quote(name);
-            expect(JsonToken.START_OBJECT, tensor, "an object");
-            StoredType type = null;
-            List<Long> shape = null;
-            List<Long> offsets = null;
-            while (json.nextToken() != JsonToken.END_OBJECT) {
-                String field = json.currentName();
-                json.nextToken();
-                switch (field) {
-                    case "dtype" -> type = type(tensor);
-                    case "shape" -> shape = naturals(tensor + " shape");
-                    case "data_offsets" -> offsets = naturals(tensor + " data_offsets");
-                    default -> throw wrong(tensor, "dtype, shape and data_offsets", "a field " + quote(field));
+            Map<String, Entry> tensors = new LinkedHashMap<>();
+            for (Map.Entry<?, ?> tensor : object("tensors", root).entrySet()) {
+                String name = encodable((String) tensor.getKey());
+                if (!name.equals(METADATA)) {
+                    tensors.put(name, entry("tensor " + quote(name), tensor.getValue()));
                 }
             }
-            if (type == null || shape == null || offsets == null) {
-                throw wrong(tensor, "dtype, shape and data_offsets", "only some of them");
+            return new Header(contiguous(tensors), Collections.unmodifiableMap(metadata));
+        }
+
+        private Map<?, ?> object(String place, @Nullable Object value) throws FormatException {
+            if (!(value instanceof Map<?, ?> object)) {
+                throw wrong(place, "an object", describe(value));
             }
+            if (object.size() > MAX_ENTRIES) {
+                throw wrong(place, "at most " + MAX_ENTRIES + " entries", "more");
+            }
+            return object;
+        }
+
+        private Entry entry(String tensor, @Nullable Object value) throws FormatException {
+            Map<?, ?> fields = object(tensor, value);
+            if (!fields.keySet().equals(FIELDS)) {
+                throw wrong(
+                        tensor,
+                        "dtype, shape and data_offsets",
+                        quote(fields.keySet().toString()));
+            }
+            StoredType type = new StoredType(String.valueOf(fields.get("dtype")));
+            if (type.bits() == 0) {
+                throw wrong(tensor + " dtype", "a dtype of the safetensors format", describe(fields.get("dtype")));
+            }
+            List<Long> shape = naturals(tensor + " shape", fields.get("shape"));
+            List<Long> offsets = naturals(tensor + " data_offsets", fields.get("data_offsets"));
             if (offsets.size() != 2) {
                 throw wrong(tensor + " data_offsets", "2 numbers", offsets.size() + " of them");
             }
@@ -95,48 +94,39 @@ record Header(Map<String, Entry> tensors, Map<String, String> metadata) {
             return entry;
         }
 
-        private StoredType type(String tensor) throws FormatException {
-            expect(JsonToken.VALUE_STRING, tensor + " dtype", "a string");
-            String name = json.getString();
-            return StoredType.named(name)
-                    .orElseThrow(() -> wrong(tensor + " dtype", "a dtype of the safetensors format", quote(name)));
-        }
-
-        private List<Long> naturals(String place) throws FormatException {
-            expect(JsonToken.START_ARRAY, place, "a list");
-            List<Long> numbers = new ArrayList<>(4);
-            while (json.nextToken() != JsonToken.END_ARRAY) {
-                expect(JsonToken.VALUE_NUMBER_INT, place, "integers");
-                long number = json.getLongValue();
-                if (number < 0) {
-                    throw wrong(place, "no negative number", Long.toString(number));
+        private List<Long> naturals(String place, @Nullable Object value) throws FormatException {
+            if (!(value instanceof List<?> list) || list.size() > MAX_DIMENSIONS) {
+                throw wrong(place, "a list of at most " + MAX_DIMENSIONS + " numbers", describe(value));
+            }
+            List<Long> numbers = new ArrayList<>(list.size());
+            for (Object each : list) {
+                // The parser makes an Integer or else a Long of whatever fits one.
+                if (!(each instanceof Integer || each instanceof Long) || ((Number) each).longValue() < 0) {
+                    throw wrong(place, "integers from 0 to 2^63 - 1", describe(each));
                 }
-                if (numbers.size() == MAX_DIMENSIONS) {
-                    throw wrong(place, "at most " + MAX_DIMENSIONS + " numbers", "more");
-                }
-                numbers.add(number);
+                numbers.add(((Number) each).longValue());
             }
             return List.copyOf(numbers);
         }
 
         private void requireSize(String tensor, Entry entry) throws FormatException {
-            String got = entry.end - entry.begin + " bytes";
+            String tensorType = entry.type.name() + entry.shape;
             try {
                 // Multiplied in order, as TensorView does: what overflows there must be refused here.
                 long numbers = entry.shape.stream().reduce(1L, Math::multiplyExact);
                 long bytes = entry.type.bytes(numbers);
                 if (entry.end - entry.begin != bytes) {
-                    throw wrong(tensor, bytes + " bytes for " + entry.type + entry.shape, got);
+                    throw wrong(tensor, bytes + " bytes for " + tensorType, entry.end - entry.begin + " bytes");
                 }
             } catch (ArithmeticException e) {
-                throw wrong(tensor, "a size in whole bytes below 2^63", entry.type.toString() + entry.shape);
+                throw wrong(tensor, "a size in whole bytes below 2^63", tensorType);
             }
         }
 
         private Map<String, Entry> contiguous(Map<String, Entry> tensors) throws FormatException {
             List<Map.Entry<String, Entry>> sorted = new ArrayList<>(tensors.entrySet());
-            sorted.sort(Comparator.comparingLong((Map.Entry<String, Entry> e) -> e.getValue().begin)
-                    .thenComparingLong(e -> e.getValue().end));
+            sorted.sort(Map.Entry.comparingByValue(
+                    Comparator.comparingLong(Entry::begin).thenComparingLong(Entry::end)));
             Map<String, Entry> ordered = LinkedHashMap.newLinkedHashMap(sorted.size());
             long position = 0;
             for (Map.Entry<String, Entry> tensor : sorted) {
@@ -153,25 +143,12 @@ record Header(Map<String, Entry> tensors, Map<String, String> metadata) {
             return Collections.unmodifiableMap(ordered);
         }
 
-        private void requireFew(int entries, String place) throws FormatException {
-            if (entries > MAX_ENTRIES) {
-                throw wrong(place, "at most " + MAX_ENTRIES + " entries", "more");
-            }
-        }
-
         /** JSON can spell half of a surrogate pair, UTF-8 cannot: such a name could not be written back. */
         private String encodable(String text) throws FormatException {
             if (!UntrustedInput.isUnicode(text)) {
                 throw wrong("string " + quote(text), "Unicode text", "half of a surrogate pair");
             }
             return text;
-        }
-
-        private void expect(JsonToken token, String place, String what) throws FormatException {
-            if (json.currentToken() != token) {
-                String got = json.currentToken() == null ? "nothing" : quote(json.getString());
-                throw wrong(place, what, got);
-            }
         }
 
         private FormatException wrong(String place, String expected, String got) {

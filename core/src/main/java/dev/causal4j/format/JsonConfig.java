@@ -14,18 +14,13 @@ import org.jspecify.annotations.Nullable;
 /**
  * A JSON object, such as a {@code config.json}, with checked access to its values. Immutable and thread-safe. Files
  * have at most 1 MB. A JSON null counts as absent. Numbers are strict: 12.0 is not an integer, "12" is not a number.
+ *
+ * @param subject its name in messages
+ * @param root as {@link JsonTree#parse} gives it
  */
-public final class JsonConfig {
+public record JsonConfig(String subject, Map<String, Object> root) {
     private static final int MAX_BYTES = 1_000_000;
     private static final String WHAT = "a JSON file";
-
-    private final String subject;
-    private final Map<String, Object> root;
-
-    private JsonConfig(String subject, Map<String, Object> root) {
-        this.subject = subject;
-        this.root = root;
-    }
 
     /**
      * Reads a file.
@@ -45,17 +40,7 @@ public final class JsonConfig {
      */
     public static JsonConfig parse(String subject, byte[] json) throws FormatException {
         UntrustedInput.requireLength(subject, WHAT, json.length, MAX_BYTES);
-        return of(subject, JsonTree.parse(subject, json));
-    }
-
-    /**
-     * From an object that is read already, of a size that the caller has bounded.
-     *
-     * @param subject what messages call it
-     * @param root as {@link JsonTree#parse} gives it
-     */
-    public static JsonConfig of(String subject, Map<String, Object> root) {
-        return new JsonConfig(subject, root);
+        return new JsonConfig(subject, JsonTree.parse(subject, json));
     }
 
     /** Whether there is a value other than null. */
@@ -106,13 +91,11 @@ public final class JsonConfig {
      */
     public boolean bool(String key, boolean fallback) throws FormatException {
         Object value = value(key);
-        if (value == null) {
-            return fallback;
-        }
-        if (!(value instanceof Boolean flag)) {
-            throw wrong(key, "true or false", value);
-        }
-        return flag;
+        return switch (value) {
+            case null -> fallback;
+            case Boolean flag -> flag;
+            default -> throw wrong(key, "true or false", value);
+        };
     }
 
     /**
@@ -144,15 +127,9 @@ public final class JsonConfig {
      */
     public List<Integer> integers(String key) throws FormatException {
         Object value = value(key);
-        if (value == null) {
-            return List.of();
-        }
-        if (!(value instanceof List<?> list)) {
-            return List.of(integer(key, value, Integer.MIN_VALUE, Integer.MAX_VALUE));
-        }
-        List<Integer> integers = new ArrayList<>(list.size());
-        for (Object element : list) {
-            integers.add(integer(key, element, Integer.MIN_VALUE, Integer.MAX_VALUE));
+        List<Integer> integers = new ArrayList<>();
+        for (Object each : value instanceof List<?> list ? list : value == null ? List.of() : List.of(value)) {
+            integers.add(integer(key, each, Integer.MIN_VALUE, Integer.MAX_VALUE));
         }
         return List.copyOf(integers);
     }

@@ -1,17 +1,28 @@
 package dev.causal4j.format;
 
 import dev.causal4j.FormatException;
+import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
+import java.io.InputStreamReader;
+import java.io.Reader;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonGenerator;
 import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
+import tools.jackson.core.ObjectReadContext;
 import tools.jackson.core.ObjectWriteContext;
+import tools.jackson.core.StreamReadConstraints;
+import tools.jackson.core.StreamReadFeature;
+import tools.jackson.core.TokenStreamFactory;
+import tools.jackson.core.TokenStreamLocation;
 import tools.jackson.core.json.JsonFactory;
 
 /**
@@ -28,19 +39,59 @@ public final class JsonTree {
         }
     };
 
-    private static final JsonFactory WRITER = new JsonFactory();
+    // Real files nest 3 to 6 deep.
+    private static final int MAX_DEPTH = 64;
+
+    // Ten times those of the largest files in use; without a limit a file could fill the memory.
+    private static final int MAX_TOKENS = 1 << 24;
+
+    private static final JsonFactory JSON = JsonFactory.builder()
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            // Keys are names of tensors or tokens, all different: interning them would only invite hash collisions.
+            .disable(TokenStreamFactory.Feature.CANONICALIZE_PROPERTY_NAMES)
+            .disable(TokenStreamFactory.Feature.INTERN_PROPERTY_NAMES)
+            .streamReadConstraints(StreamReadConstraints.builder()
+                    .maxNestingDepth(MAX_DEPTH)
+                    .maxTokenCount(MAX_TOKENS)
+                    .build())
+            .build();
 
     private JsonTree() {}
 
     /**
-     * Reads bytes that must be one JSON object in UTF-8 and nothing after it, with no key twice, at most 64 deep.
+     * Reads bytes that must be one JSON object in UTF-8 and nothing after it, with no key twice, at most 64 deep and of at most 16
+     * million tokens.
      *
      * @param subject their name in messages
      * @return the object in the order of the file; immutable like all in it
      * @throws FormatException if they are anything else
      */
     public static Map<String, Object> parse(String subject, byte[] json) throws FormatException {
-        return UntrustedInput.readObject(subject, json, JsonTree::object);
+        // A decoder refuses bytes that are not UTF-8, a charset would replace them.
+        Reader text = new InputStreamReader(new ByteArrayInputStream(json), StandardCharsets.UTF_8.newDecoder());
+        try (JsonParser parser = JSON.createParser(ObjectReadContext.empty(), text)) {
+            JsonToken first = parser.nextToken();
+            if (first != JsonToken.START_OBJECT) {
+                String got = describe(first == null ? null : value(parser));
+                throw new FormatException(subject, "a JSON object", got, "is the file damaged?");
+            }
+            Map<String, Object> object = object(parser);
+            if (parser.nextToken() != null) {
+                throw new FormatException(subject, "one JSON object", "more after it", "is the file damaged?");
+            }
+            return object;
+        } catch (JacksonException e) {
+            boolean encoding = e.getCause() instanceof CharacterCodingException;
+            String got = encoding ? "bytes that are not" : FormatException.quote(e.getOriginalMessage()) + place(e);
+            throw new FormatException(
+                    subject, encoding ? "text in UTF-8" : "valid JSON", got, "is the file damaged?", e);
+        }
+    }
+
+    /** Exceeded limits have no position. */
+    private static String place(JacksonException e) {
+        TokenStreamLocation location = e.getLocation();
+        return location == null ? "" : " at line " + location.getLineNr() + ", column " + location.getColumnNr();
     }
 
     /**
@@ -71,7 +122,7 @@ public final class JsonTree {
     /** The value as JSON in UTF-8, without white space. Numbers may also be Float. */
     public static byte[] write(Object value) {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
-        try (JsonGenerator json = WRITER.createGenerator(ObjectWriteContext.empty(), bytes)) {
+        try (JsonGenerator json = JSON.createGenerator(ObjectWriteContext.empty(), bytes)) {
             write(value, json);
         }
         return bytes.toByteArray();

@@ -112,7 +112,7 @@ public final class SafeTensors implements TensorStore {
                 .orElseThrow(() -> new FormatException(
                         subject + ", tensor " + quote(name),
                         "dtype F32, F16, BF16 or I8",
-                        entry.type().toString(),
+                        entry.type().name(),
                         "convert the checkpoint"));
         return new TensorView(name, dtype, entry.shape(), data.asSlice(entry.begin(), entry.end() - entry.begin()));
     }

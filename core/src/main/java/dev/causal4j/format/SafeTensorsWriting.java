@@ -36,7 +36,7 @@ final class SafeTensorsWriting {
             throws IOException {
         List<TensorSource> sorted = sorted(tensors, aligned);
         byte[] header = header(sorted, metadata, aligned);
-        WholeFile.write(target, channel -> new Output(target, channel, progress).write(header, sorted));
+        WholeFile.write(target, channel -> write(target, channel, header, sorted, progress));
     }
 
     /**
@@ -88,30 +88,23 @@ final class SafeTensorsWriting {
     }
 
     /** Writes through one small buffer off heap: a tensor's memory may be of any kind, also an array of floats. */
-    private record Output(Path target, FileChannel channel, LongConsumer progress, ByteBuffer buffer) {
-        Output(Path target, FileChannel channel, LongConsumer progress) {
-            this(target, channel, progress, ByteBuffer.allocateDirect(CHUNK).order(ByteOrder.LITTLE_ENDIAN));
-        }
-
-        void write(byte[] header, List<TensorSource> tensors) throws IOException {
-            WholeFile.append(target, buffer.putLong(header.length).flip(), channel);
-            WholeFile.append(target, ByteBuffer.wrap(header), channel);
-            long written = 0;
-            for (TensorSource tensor : tensors) {
-                try (Arena arena = Arena.ofShared()) {
-                    write(tensor.data(arena), written);
+    private static void write(
+            Path target, FileChannel channel, byte[] header, List<TensorSource> tensors, LongConsumer progress)
+            throws IOException {
+        ByteBuffer buffer = ByteBuffer.allocateDirect(CHUNK).order(ByteOrder.LITTLE_ENDIAN);
+        WholeFile.append(target, buffer.putLong(header.length).flip(), channel);
+        WholeFile.append(target, ByteBuffer.wrap(header), channel);
+        long written = 0;
+        for (TensorSource tensor : tensors) {
+            try (Arena arena = Arena.ofShared()) {
+                MemorySegment data = tensor.data(arena);
+                for (long from = 0; from < data.byteSize(); from += CHUNK) {
+                    int count = (int) Math.min(CHUNK, data.byteSize() - from);
+                    MemorySegment.copy(data, from, MemorySegment.ofBuffer(buffer.clear()), 0, count);
+                    WholeFile.append(target, buffer.limit(count), channel);
+                    written += count;
+                    progress.accept(written);
                 }
-                written += tensor.bytes();
-            }
-        }
-
-        private void write(MemorySegment data, long before) throws IOException {
-            for (long from = 0; from < data.byteSize(); from += CHUNK) {
-                int count = (int) Math.min(CHUNK, data.byteSize() - from);
-                buffer.clear().limit(count);
-                MemorySegment.copy(data, from, MemorySegment.ofBuffer(buffer), 0, count);
-                WholeFile.append(target, buffer, channel);
-                progress.accept(before + from + count);
             }
         }
     }

@@ -18,7 +18,7 @@ import java.util.regex.Pattern;
  * A checkpoint in several safetensors files with an index, {@code {"weight_map": {tensor: file}}}. Immutable and
  * thread-safe. Tensors that the index does not name are ignored.
  */
-public final class ShardedSafeTensors implements TensorStore {
+record ShardedSafeTensors(String subject, Map<String, SafeTensors> shardOf) implements TensorStore {
     // Real indices have up to 100,000 tensors in 10 MB.
     private static final int MAX_INDEX = 64_000_000;
 
@@ -28,14 +28,6 @@ public final class ShardedSafeTensors implements TensorStore {
     // No separator of any system, no drive, no hidden file; ".." is refused separately.
     private static final Pattern FILE_NAME = Pattern.compile("[A-Za-z0-9_][A-Za-z0-9._ -]{0,200}\\.safetensors");
 
-    private final String subject;
-    private final Map<String, SafeTensors> shardOf;
-
-    private ShardedSafeTensors(String subject, Map<String, SafeTensors> shardOf) {
-        this.subject = subject;
-        this.shardOf = Collections.unmodifiableMap(shardOf);
-    }
-
     /**
      * Opens an index and all shards it names, which must lie beside it, each once.
      *
@@ -43,7 +35,7 @@ public final class ShardedSafeTensors implements TensorStore {
      * @throws FormatException if the index or a shard is missing or not valid, or a tensor is not in its shard
      * @throws IOException if reading fails
      */
-    public static ShardedSafeTensors open(Path index, Arena arena) throws IOException {
+    static ShardedSafeTensors open(Path index, Arena arena) throws IOException {
         String subject = index.toString();
         byte[] json = UntrustedInput.readFile(index, "an index of safetensors files", MAX_INDEX);
         Object weightMap = JsonTree.parse(subject, json).get("weight_map");
@@ -76,7 +68,7 @@ public final class ShardedSafeTensors implements TensorStore {
             }
             shardOf.put(tensor, shard);
         }
-        return new ShardedSafeTensors(subject, shardOf);
+        return new ShardedSafeTensors(subject, Collections.unmodifiableMap(shardOf));
     }
 
     /** {@inheritDoc} In the order of the index. */

@@ -48,8 +48,7 @@ public final class WholeFile {
     }
 
     static Path folder(Path target) {
-        Path folder = target.toAbsolutePath().getParent();
-        return folder == null ? target : folder; // the root is no file
+        return target.toAbsolutePath().resolveSibling("");
     }
 
     /** A new name in the folder of {@code target}. */

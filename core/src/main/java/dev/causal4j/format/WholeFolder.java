@@ -9,7 +9,6 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.Comparator;
-import java.util.List;
 import java.util.stream.Stream;
 
 /**
@@ -102,14 +101,12 @@ public final class WholeFolder {
         if (!Files.exists(root)) {
             return;
         }
-        List<Path> tree;
-        try (Stream<Path> all = Files.walk(root)) {
-            tree = all.sorted(Comparator.reverseOrder()).toList();
+        try (Stream<Path> tree = Files.walk(root)) {
+            for (Path each : tree.sorted(Comparator.reverseOrder()).toList()) {
+                Files.delete(each);
+            }
         } catch (UncheckedIOException e) {
             throw e.getCause();
-        }
-        for (Path each : tree) {
-            Files.delete(each);
         }
     }
 

@@ -12,18 +12,17 @@ import dev.causal4j.tokenizer.BytePairVocabulary.Merge;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.Collections;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Reads and checks the two layouts of a byte-level byte-pair tokenizer. Whatever is in the files, the result is a
- * vocabulary the native library accepts, or an exception.
+ * vocabulary the native library accepts, or an exception. For one use.
  */
 final class VocabularyReader {
     // The largest vocabularies in use have 262,144 ids.
@@ -34,6 +33,7 @@ final class VocabularyReader {
     private static final String COPY_AGAIN = "copy the file again from where it came";
 
     private final String subject;
+    private final Map<String, Integer> ids = new LinkedHashMap<>();
 
     /** @param subject the name in errors, usually a path */
     VocabularyReader(String subject) {
@@ -44,18 +44,18 @@ final class VocabularyReader {
     BytePairVocabulary tokenizerJson(byte[] bytes) throws FormatException {
         Map<String, Object> root = JsonTree.parse(subject, bytes);
         requireGpt2(root);
-        Map<String, Integer> ids = ids("model.vocab", at(root, "model.vocab"));
-        List<AddedToken> added = addedTokens(root.getOrDefault("added_tokens", List.of()), ids);
+        readIds("model.vocab", at(root, "model.vocab"));
+        Collection<AddedToken> added = addedTokens(root.getOrDefault("added_tokens", List.of()));
         List<Merge> merges = new ArrayList<>();
         for (Object pair : list("model.merges", at(root, "model.merges"))) {
-            merges.add(merge("model.merges[%s]", merges.size(), pair, ids));
+            merges.add(merge("model.merges[%s]", merges.size(), pair));
         }
-        return vocabulary(ids, merges, added, flag("", root, "pre_tokenizer.add_prefix_space"));
+        return vocabulary(merges, added, flag("pre_tokenizer", at(root, "pre_tokenizer"), "add_prefix_space"));
     }
 
     /** Reads GPT-2's vocab.json and merges.txt. */
     BytePairVocabulary vocabAndMerges(byte[] vocabJson, byte[] mergesTxt) throws FormatException {
-        Map<String, Integer> ids = ids("vocab.json", JsonTree.parse(subject + ": vocab.json", vocabJson));
+        readIds("vocab.json", JsonTree.parse(subject + ": vocab.json", vocabJson));
         Integer end = ids.get(Tokenizer.END_OF_TEXT);
         List<AddedToken> added = end == null ? List.of() : List.of(AddedToken.special(end, Tokenizer.END_OF_TEXT));
         List<Merge> merges = new ArrayList<>();
@@ -63,10 +63,10 @@ final class VocabularyReader {
         for (String line : new String(mergesTxt, StandardCharsets.UTF_8).split("\r?\n", -1)) {
             number++;
             if (!line.isEmpty() && !(number == 1 && line.startsWith("#version"))) {
-                merges.add(merge("merges.txt line %s", number, line, ids));
+                merges.add(merge("merges.txt line %s", number, line));
             }
         }
-        return vocabulary(ids, merges, added, false);
+        return vocabulary(merges, added, false);
     }
 
     /** The value at a path such as {@code model.vocab}; null if there is none. */
@@ -114,26 +114,23 @@ final class VocabularyReader {
         return list;
     }
 
-    private Map<String, Integer> ids(String where, @Nullable Object vocab) throws FormatException {
+    private void readIds(String where, @Nullable Object vocab) throws FormatException {
         if (!(vocab instanceof Map<?, ?> tokens) || tokens.isEmpty()) {
             throw failure(where, "tokens with their ids", describe(vocab));
         }
-        Map<String, Integer> ids = LinkedHashMap.newLinkedHashMap(tokens.size());
         for (Map.Entry<?, ?> entry : tokens.entrySet()) {
             String piece = piece(where, (String) entry.getKey());
             ids.put(piece, id(() -> where + " of " + quote(piece), entry.getValue()));
         }
-        return ids;
     }
 
     /** Also puts them into {@code ids}: the native library would number those that the model does not have itself. */
-    private List<AddedToken> addedTokens(Object node, Map<String, Integer> ids) throws FormatException {
+    private Collection<AddedToken> addedTokens(Object node) throws FormatException {
         List<?> list = node.equals(JsonTree.NULL) ? List.of() : list("added_tokens", node);
         if (list.size() > MAX_ADDED_TOKENS) {
             throw failure("added_tokens", "at most " + MAX_ADDED_TOKENS, list.size());
         }
-        List<AddedToken> added = new ArrayList<>();
-        Set<String> contents = new HashSet<>();
+        Map<String, AddedToken> added = new LinkedHashMap<>();
         for (Object token : list) {
             String where = "added_tokens[" + added.size() + "]";
             if (!(at(token, "content") instanceof String text)) {
@@ -141,24 +138,23 @@ final class VocabularyReader {
             }
             String content = piece(where, text);
             int id = id(() -> where + ".id", at(token, "id"));
-            if (!contents.add(content)) {
-                throw failure(where, "a new token", quote(content) + " again");
-            }
-            int known = ids.getOrDefault(content, id);
-            if (known != id) {
-                throw failure(where + ".id", known + " as in the vocabulary", id);
-            }
-            ids.put(content, id);
-            added.add(new AddedToken(
+            AddedToken read = new AddedToken(
                     id,
                     content,
-                    flag(where + ".", token, "special"),
-                    flag(where + ".", token, "single_word"),
-                    flag(where + ".", token, "lstrip"),
-                    flag(where + ".", token, "rstrip"),
-                    flag(where + ".", token, "normalized")));
+                    flag(where, token, "special"),
+                    flag(where, token, "single_word"),
+                    flag(where, token, "lstrip"),
+                    flag(where, token, "rstrip"),
+                    flag(where, token, "normalized"));
+            if (added.put(content, read) != null) {
+                throw failure(where, "a new token", quote(content) + " again");
+            }
+            Integer known = ids.putIfAbsent(content, id);
+            if (known != null && known != id) {
+                throw failure(where + ".id", known + " as in the vocabulary", id);
+            }
         }
-        return added;
+        return added.values();
     }
 
     private String piece(String where, String piece) throws FormatException {
@@ -178,10 +174,10 @@ final class VocabularyReader {
         return id;
     }
 
-    private boolean flag(String where, @Nullable Object node, String path) throws FormatException {
-        Object flag = at(node, path);
+    private boolean flag(String where, @Nullable Object node, String name) throws FormatException {
+        Object flag = at(node, name);
         if (flag != null && !(flag instanceof Boolean)) {
-            throw failure(where + path, "true or false", describe(flag));
+            throw failure(where + "." + name, "true or false", describe(flag));
         }
         return Boolean.TRUE.equals(flag);
     }
@@ -191,19 +187,19 @@ final class VocabularyReader {
      *
      * @param place its place, with a placeholder for the number, formatted only for an error
      */
-    private Merge merge(String place, int number, Object pair, Map<String, Integer> ids) throws FormatException {
+    private Merge merge(String place, int number, Object pair) throws FormatException {
         List<?> two = pair instanceof String line
                 ? List.of(line.split(" ", -1))
                 : pair instanceof List<?> given ? given : List.of();
         if (two.size() != 2 || !(two.get(0) instanceof String left) || !(two.get(1) instanceof String right)) {
             throw failure(place.formatted(number), "two tokens", describe(pair));
         }
-        Merge merge = new Merge(known(place, number, left, ids), known(place, number, right, ids));
-        known(place, number, left + right, ids);
+        Merge merge = new Merge(known(place, number, left), known(place, number, right));
+        known(place, number, left + right);
         return merge;
     }
 
-    private int known(String place, int number, String piece, Map<String, Integer> ids) throws FormatException {
+    private int known(String place, int number, String piece) throws FormatException {
         Integer id = ids.get(piece);
         if (id == null) {
             throw new FormatException(
@@ -215,8 +211,7 @@ final class VocabularyReader {
         return id;
     }
 
-    private BytePairVocabulary vocabulary(
-            Map<String, Integer> ids, List<Merge> merges, List<AddedToken> added, boolean addPrefixSpace)
+    private BytePairVocabulary vocabulary(List<Merge> merges, Collection<AddedToken> added, boolean addPrefixSpace)
             throws FormatException {
         String[] pieces = new String[Collections.max(ids.values()) + 1];
         Arrays.fill(pieces, "");
@@ -227,8 +222,7 @@ final class VocabularyReader {
             }
             pieces[id] = entry.getKey();
         }
-        return new BytePairVocabulary(
-                List.of(pieces), Collections.unmodifiableMap(ids), List.copyOf(merges), added, addPrefixSpace);
+        return BytePairVocabulary.of(List.of(pieces), merges, added, addPrefixSpace);
     }
 
     private FormatException failure(String where, String expected, Object got) {

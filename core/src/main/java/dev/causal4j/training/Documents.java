@@ -166,7 +166,7 @@ public final class Documents {
     private void readLine(String subject, String json, Visitor visitor) throws IOException {
         if (!json.isBlank()) {
             byte[] bytes = json.getBytes(StandardCharsets.UTF_8);
-            String text = JsonConfig.of(subject, JsonTree.parse(subject, bytes)).requireString(textField);
+            String text = new JsonConfig(subject, JsonTree.parse(subject, bytes)).requireString(textField);
             visit(visitor, subject, new StringReader(text));
         }
     }

@@ -30,7 +30,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class SafeTensorsTest {
@@ -109,16 +108,18 @@ class SafeTensorsTest {
     }
 
     @ParameterizedTest
-    @EnumSource(StoredType.class)
-    void everyDtypeOfTheFormatIsKnownBySize(StoredType type) throws IOException {
+    @CsvSource({"BOOL", "F4", "F6_E2M3", "F6_E3M2", "U8", "I8", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ"})
+    @CsvSource({"F8_E5M2FNUZ", "I16", "U16", "F16", "BF16", "I32", "U32", "F32", "C64", "F64", "I64", "U64"})
+    void everyDtypeOfTheFormatIsKnownBySize(String name) throws IOException {
+        StoredType type = new StoredType(name);
         int bytes = (int) type.bytes(8);
-        String header = "{\"t\":{\"dtype\":\"" + type + "\",\"shape\":[8],\"data_offsets\":[0," + bytes + "]}}";
+        String header = "{\"t\":{\"dtype\":\"" + name + "\",\"shape\":[8],\"data_offsets\":[0," + bytes + "]}}";
         SafeTensors tensors = open(file(header, bytes));
         assertThat(tensors.names()).containsExactly("t");
         if (type.dtype().isPresent()) {
             assertThat(StoredType.of(tensors.tensor("t").dtype())).isEqualTo(type);
         } else {
-            refused(() -> tensors.tensor("t"), "memory, tensor \"t\"", "F32, F16, BF16 or I8", "got " + type);
+            refused(() -> tensors.tensor("t"), "memory, tensor \"t\"", "F32, F16, BF16 or I8", "got " + name);
         }
         refused(header, bytes + 1, (file(header, bytes).length + 1) + " bytes");
     }
@@ -126,8 +127,8 @@ class SafeTensorsTest {
     @ParameterizedTest
     @CsvSource({"BOOL,1", "U8,1", "I8,1", "F8_E4M3,1", "F8_E5M2,1", "I16,2", "U16,2", "F16,2", "BF16,2", "I32,4"})
     @CsvSource({"U32,4", "F32,4", "I64,8", "U64,8", "F64,8", "C64,8"})
-    void sizesOfDtypesAreThoseOfTheFormat(StoredType type, long bytes) {
-        assertThat(type.bytes(1)).isEqualTo(bytes);
+    void sizesOfDtypesAreThoseOfTheFormat(String name, long bytes) {
+        assertThat(new StoredType(name).bytes(1)).isEqualTo(bytes);
     }
 
     @Test
@@ -238,8 +239,8 @@ class SafeTensorsTest {
     @ParameterizedTest
     @ValueSource(ints = {100, 10_000, 1_000_000})
     void deepNestingIsRefused(int depth) {
-        refused("{\"a\":" + "[".repeat(depth) + "]".repeat(depth) + "}", 0, "tensor \"a\"", "an object");
-        refused("{\"a\":{\"x\":" + "{\"x\":".repeat(depth) + "}".repeat(depth + 1) + "}", 0, "\"x\"");
+        refused("{\"a\":" + "[".repeat(depth) + "]".repeat(depth) + "}", 0, "valid JSON", "depth");
+        refused("{\"a\":{\"x\":" + "{\"x\":".repeat(depth) + "}".repeat(depth + 1) + "}", 0, "valid JSON", "depth");
     }
 
     @Test
@@ -270,7 +271,7 @@ class SafeTensorsTest {
     void hostileNamesStayOnOneShortLine() {
         String name = "\\u001b[2J\\n".repeat(2000);
         refused("{\"" + name + "\":1}", 0, "\\u001b[2J\\u000a");
-        refused("{\"a\":{\"dtype\":\"" + name + "\"}}", 0, "\\u001b[2J\\u000a");
+        refused("{\"a\":{\"dtype\":\"" + name + "\",\"shape\":[],\"data_offsets\":[]}}", 0, "\\u001b[2J\\u000a");
         refused("{\"" + "x".repeat(60_000) + "\":1}", 0, "valid JSON");
     }
 
@@ -282,6 +283,8 @@ class SafeTensorsTest {
             metadata.append('"').append(i).append("\":\"\",");
             tensors.append('"').append(i).append("\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]},");
         }
+        metadata.append("\"k\":\"\"}}");
+        tensors.append("\"__metadata__\":{}}");
         refused(metadata.toString(), 0, "memory, __metadata__", "500000", "more");
         refused(tensors.toString(), 0, "memory, tensors", "500000", "more");
     }

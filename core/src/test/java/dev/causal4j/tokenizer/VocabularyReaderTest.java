@@ -106,7 +106,7 @@ class VocabularyReaderTest {
                 "t: expected a JSON object, got nothing; is the file damaged?",
                 () -> Tokenizer.fromJson("t", new byte[0]));
         assertRefused(
-                "t: expected a JSON object, got a list; is the file damaged?",
+                "t: expected a JSON object, got a list of 0; is the file damaged?",
                 () -> Tokenizer.fromJson("t", bytes("[]")));
         assertThatIOException().isThrownBy(() -> Tokenizer.fromJson("t", bytes("[".repeat(1_000_000))));
         assertThatIOException()
