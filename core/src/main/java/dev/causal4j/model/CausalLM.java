@@ -53,20 +53,16 @@ public final class CausalLM implements Parameters, AutoCloseable {
             throw new IllegalArgumentException("tokenizer: expected at most the head's " + config.vocabularySize()
                     + " entries, got " + tokenizer.vocabularySize());
         }
-        Matrix embedding = checked(config.embedding(), parameters);
+        ParameterSpec spec = config.embedding();
+        Matrix embedding = parameters.matrix(spec);
+        if (embedding.rows() != spec.rows() || embedding.cols() != spec.cols()) {
+            throw new IllegalArgumentException(spec.name() + ": expected [" + spec.rows() + ", " + spec.cols()
+                    + "], got [" + embedding.rows() + ", " + embedding.cols() + "]");
+        }
         this.decoder = Decoder.of(config.decoder(), parameters);
         this.head = config.tied()
                 ? CausalLMHead.tied(embedding)
-                : CausalLMHead.untied(embedding, checked(config.head(), parameters));
-    }
-
-    private static Matrix checked(ParameterSpec spec, Parameters parameters) {
-        Matrix matrix = parameters.matrix(spec);
-        if (matrix.rows() != spec.rows() || matrix.cols() != spec.cols()) {
-            throw new IllegalArgumentException(spec.name() + ": expected [" + spec.rows() + ", " + spec.cols()
-                    + "], got [" + matrix.rows() + ", " + matrix.cols() + "]");
-        }
-        return matrix;
+                : CausalLMHead.untied(embedding, parameters.matrix(config.head()));
     }
 
     /**

@@ -8,14 +8,12 @@ import dev.causal4j.format.WholeFolder;
 import dev.causal4j.model.families.Family;
 import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.DType;
-import dev.causal4j.tensor.Matrix;
 import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -62,20 +60,14 @@ public final class Conversion {
             throw refused(out, "another folder than the model's", "the same", "choose another folder");
         }
         try (CausalLM loaded = CausalLM.load(model, options)) {
-            write(out, target, folder -> write(loaded, model, folder, progress));
-        }
-    }
-
-    private static void write(Path out, Path target, WholeFolder.Content content) throws IOException {
-        try {
-            WholeFolder.write(target, content);
-        } catch (FileSystemException e) {
-            throw e; // its message names the file
-        } catch (IOException e) {
-            throw new IOException(
-                    out + ": expected to be able to write the model, got \"" + e.getMessage()
-                            + "\"; free the disk or choose another folder",
-                    e);
+            try {
+                WholeFolder.write(target, folder -> write(loaded, model, folder, progress));
+            } catch (FileSystemException e) {
+                throw e; // its message names the file
+            } catch (IOException e) {
+                String got = ": expected to be able to write the model, got \"" + e.getMessage();
+                throw new IOException(out + got + "\"; free the disk or choose another folder", e);
+            }
         }
     }
 
@@ -91,22 +83,22 @@ public final class Conversion {
             throw refused(out, "a new or empty folder", "a file", "choose another folder");
         }
         try (Stream<Path> files = Files.list(target)) {
-            Optional<Path> file = overwrite
-                    ? files.filter(found -> !Files.isRegularFile(found)
-                                    || !written(found.getFileName().toString()))
-                            .findFirst()
-                    : files.findFirst();
-            if (file.isPresent()) {
-                String name = FormatException.quote(file.get().getFileName().toString());
+            Optional<Path> other =
+                    files.filter(file -> !overwrite || !written(file)).findFirst();
+            if (other.isPresent()) {
+                String got = FormatException.quote(other.get().getFileName().toString()) + " in it";
                 throw overwrite
-                        ? refused(out, "nothing but a converted model", name + " in it", "choose another folder")
-                        : refused(out, "a new or empty folder", name + " in it", "give --overwrite to replace a model");
+                        ? refused(out, "nothing but a converted model", got, "choose another folder")
+                        : refused(out, "a new or empty folder", got, "give --overwrite to replace a model");
             }
         }
     }
 
-    private static boolean written(String name) {
-        return COPIED.contains(name) || name.equals(TensorStore.SINGLE) || name.equals("vocabulary.bin") /* of 0.1 */;
+    private static boolean written(Path file) {
+        String name = file.getFileName().toString();
+        boolean known =
+                COPIED.contains(name) || name.equals(TensorStore.SINGLE) || name.equals("vocabulary.bin"); // 0.1
+        return known && Files.isRegularFile(file);
     }
 
     private static FormatException refused(Path out, String expected, String got, String remedy) {
@@ -120,33 +112,27 @@ public final class Conversion {
                 Files.copy(file, folder.resolve(name));
             }
         }
-        List<TensorView> tensors = tensors(model);
+        PanelLayout layout = new PanelLayout(model.dtype());
+        List<TensorView> tensors = model.config().specs().stream()
+                .map(spec -> tensor(model, spec, layout))
+                .toList();
         long total =
                 tensors.stream().mapToLong(tensor -> tensor.data().byteSize()).sum();
         SafeTensors.writeAligned(
                 folder.resolve(TensorStore.SINGLE),
                 tensors,
-                new PanelLayout(model.dtype()).metadata(),
+                layout.metadata(),
                 bytes -> progress.written(bytes, total));
     }
 
-    private static List<TensorView> tensors(CausalLM model) {
+    private static TensorView tensor(CausalLM model, ParameterSpec spec, PanelLayout layout) {
         Family family = model.config().family();
-        List<TensorView> tensors = new ArrayList<>();
-        for (ParameterSpec spec : model.config().specs()) {
-            String name = family.origin(spec, family.roots().getFirst()).name();
-            if (spec.role().isVector()) {
-                tensors.add(vector(name, model.vector(spec)));
-                continue;
-            }
-            Matrix matrix = model.matrix(spec);
-            Origin panels = PanelLayout.origin(name, matrix.dtype());
-            tensors.add(new TensorView(panels.name(), matrix.dtype(), panels.shape(spec), matrix.panelData()));
-        }
-        return tensors;
-    }
-
-    private static TensorView vector(String name, float[] numbers) {
-        return new TensorView(name, DType.F32, List.of((long) numbers.length), MemorySegment.ofArray(numbers));
+        Origin origin = layout.origin(spec, family.origin(spec, family.roots().getFirst()));
+        boolean vector = spec.role().isVector();
+        DType dtype = vector ? DType.F32 : model.matrix(spec).dtype();
+        MemorySegment data = vector
+                ? MemorySegment.ofArray(model.vector(spec))
+                : model.matrix(spec).panelData();
+        return new TensorView(origin.name(), dtype, origin.shape(spec), data);
     }
 }

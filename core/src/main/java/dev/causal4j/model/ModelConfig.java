@@ -11,11 +11,12 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /**
  * The configuration of a model, from its {@code config.json}. Its parameters follow from it. Immutable.
@@ -89,17 +90,14 @@ public record ModelConfig(
             throws FormatException {
         int vocabularySize = json.requireInt("vocab_size", 1, MOST);
         boolean saysTied = json.bool("tie_word_embeddings", tied);
-        Set<Integer> eos = known(json.integers("eos_token_id"), vocabularySize);
-        List<Integer> bos = List.copyOf(known(json.integers("bos_token_id"), vocabularySize));
-        ModelConfig config = new ModelConfig(family, decoder, vocabularySize, saysTied, OptionalInt.empty(), eos);
-        return bos.isEmpty() ? config : config.withSpecialIds(OptionalInt.of(bos.getFirst()), eos);
+        OptionalInt bos = known(json.integers("bos_token_id"), vocabularySize).findFirst();
+        Set<Integer> eos =
+                known(json.integers("eos_token_id"), vocabularySize).boxed().collect(Collectors.toSet());
+        return new ModelConfig(family, decoder, vocabularySize, saysTied, bos, eos);
     }
 
-    /** In the order of the file. */
-    private static Set<Integer> known(List<Integer> ids, int vocabularySize) {
-        Set<Integer> known = new LinkedHashSet<>(ids);
-        known.removeIf(id -> id < 0 || id >= vocabularySize);
-        return known;
+    private static IntStream known(List<Integer> ids, int vocabularySize) {
+        return ids.stream().mapToInt(Integer::intValue).filter(id -> id >= 0 && id < vocabularySize);
     }
 
     /** The configuration as {@link #of} reads it, in the order of the file. */

@@ -56,9 +56,9 @@ record PanelLayout(DType dtype) {
         return Map.of(LAYOUT, VERSION, DTYPE, dtype.label());
     }
 
-    /** The origin of the matrix that other programs store as {@code name}. */
-    static Origin.InPanels origin(String name, DType dtype) {
-        return new Origin.InPanels(name + PANELS, dtype);
+    /** The origin of a parameter that other programs store at {@code origin}. */
+    Origin origin(ParameterSpec spec, Origin origin) {
+        return spec.role().isVector() ? origin : new Origin.InPanels(origin.name() + PANELS, held(spec, dtype));
     }
 
     /** The dtype of a matrix in a model of a dtype: positions stay f32 in int8, since they are only looked up. */

@@ -12,12 +12,12 @@ import dev.causal4j.tensor.Matrix;
 import dev.causal4j.tensor.TensorView;
 import java.util.Arrays;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -26,7 +26,9 @@ import org.jspecify.annotations.Nullable;
  */
 final class StoredParameters {
     /** Dtypes of row-major tensors. */
-    private static final Set<DType> FLOATS = Set.of(DType.F32, DType.F16, DType.BF16);
+    private static final List<DType> FLOATS = List.of(DType.F32, DType.F16, DType.BF16);
+
+    private static final String APART = "the configuration and the weights do not belong together";
 
     private final String subject;
     private final TensorStore store;
@@ -35,7 +37,6 @@ final class StoredParameters {
     private final @Nullable PanelLayout layout;
     private final ModelConfig config;
     private final Map<ParameterSpec, TensorView> tensors = new HashMap<>();
-    private final Set<String> used = new HashSet<>();
 
     /**
      * Checks names, shapes and dtypes; nothing is allocated for the weights yet. Numbers are read only if
@@ -55,15 +56,11 @@ final class StoredParameters {
                 .orElse("");
         Origin head = origin(said.head());
         boolean hasHead = store.names().contains(head.name());
-        if (!hasHead && !said.tied()) {
-            throw wrong(
-                    "",
-                    head.name() + ", since tie_word_embeddings is false",
-                    "no such tensor",
-                    "set tie_word_embeddings to true to use the embedding");
-        }
         if (hasHead) {
             take(said.head(), head);
+        } else if (!said.tied()) {
+            String expected = head.name() + ", since tie_word_embeddings is false";
+            throw wrong("", expected, "no such tensor", "set tie_word_embeddings to true to use the embedding");
         }
         Origin embedding = origin(said.embedding());
         boolean headAlone = hasHead && said.tied() && !store.names().contains(embedding.name());
@@ -81,32 +78,23 @@ final class StoredParameters {
 
     private Origin origin(ParameterSpec spec) {
         Origin origin = family.origin(spec, root);
-        return layout == null || spec.role().isVector()
-                ? origin
-                : PanelLayout.origin(origin.name(), PanelLayout.held(spec, layout.dtype()));
-    }
-
-    private void take(ParameterSpec spec, Origin origin) throws FormatException {
-        Set<DType> dtypes = origin instanceof Origin.InPanels(String _, DType dtype) ? Set.of(dtype) : FLOATS;
-        tensors.put(spec, tensor(origin.name(), origin.shape(spec), dtypes));
+        return layout == null ? origin : layout.origin(spec, origin);
     }
 
     /** @throws FormatException if there is no such tensor, or it has another shape or dtype */
-    private TensorView tensor(String name, List<Long> shape, Set<DType> dtypes) throws FormatException {
-        TensorView tensor = store.tensor(name);
-        String place = ", tensor " + name;
+    private void take(ParameterSpec spec, Origin origin) throws FormatException {
+        TensorView tensor = store.tensor(origin.name());
+        String place = ", tensor " + origin.name();
+        List<Long> shape = origin.shape(spec);
         if (!tensor.shape().equals(shape)) {
-            String remedy = "the configuration and the weights do not belong together";
-            throw wrong(place, "shape " + shape, tensor.shape().toString(), remedy);
+            throw wrong(place, "shape " + shape, tensor.shape().toString(), APART);
         }
+        List<DType> dtypes = origin instanceof Origin.InPanels(String _, DType dtype) ? List.of(dtype) : FLOATS;
         if (!dtypes.contains(tensor.dtype())) {
-            String expected = dtypes.size() > 1
-                    ? "F32, F16 or BF16"
-                    : stored(dtypes.iterator().next());
+            String expected = dtypes.stream().map(StoredParameters::stored).collect(Collectors.joining(" or "));
             throw wrong(place, "dtype " + expected, stored(tensor.dtype()), "convert the checkpoint");
         }
-        used.add(name);
-        return tensor;
+        tensors.put(spec, tensor);
     }
 
     /** The format's name of a dtype. */
@@ -156,17 +144,13 @@ final class StoredParameters {
      */
     private void checkUnused() throws FormatException {
         Set<String> unused = new TreeSet<>(store.names());
-        unused.removeAll(used);
+        tensors.values().forEach(tensor -> unused.remove(tensor.name()));
         unused.removeIf(name -> family.isBuffer(name.startsWith(root) ? name.substring(root.length()) : name));
         for (String name : unused) {
             if (name.startsWith(root + family.blocks())) {
                 int last = config.decoder().blocks().size() - 1;
-                String remedy = "the configuration and the weights do not belong together";
-                throw wrong(
-                        "",
-                        "only " + family.type() + "'s tensors in blocks 0 to " + last,
-                        FormatException.quote(name),
-                        remedy);
+                String expected = "only " + family.type() + "'s tensors in blocks 0 to " + last;
+                throw wrong("", expected, FormatException.quote(name), APART);
             }
         }
         if (!unused.isEmpty()) {
@@ -195,22 +179,15 @@ final class StoredParameters {
      * @throws FormatException if the weights cannot be held in it
      */
     DType dtype(@Nullable DType wanted) throws FormatException {
-        if (layout != null && wanted != null && wanted != layout.dtype()) {
-            String remedy = "convert the original checkpoint with --dtype " + wanted.label();
-            String expected = "dtype " + layout.dtype().label() + ", to which these weights were converted";
-            throw wrong("", expected, wanted.label(), remedy);
+        boolean bf16 = tensors.entrySet().stream()
+                .allMatch(each ->
+                        each.getKey().role().isVector() || each.getValue().dtype() == DType.BF16);
+        DType natural = layout != null ? layout.dtype() : bf16 ? DType.BF16 : DType.F32;
+        if (layout != null && wanted != null && wanted != natural) {
+            String expected = "dtype " + natural.label() + ", to which these weights were converted";
+            throw wrong("", expected, wanted.label(), "convert the original checkpoint with --dtype " + wanted.label());
         }
-        if (layout != null) {
-            return layout.dtype();
-        }
-        if (wanted != null) {
-            return wanted;
-        }
-        return tensors.entrySet().stream()
-                        .allMatch(entry -> entry.getKey().role().isVector()
-                                || entry.getValue().dtype() == DType.BF16)
-                ? DType.BF16
-                : DType.F32;
+        return wanted == null ? natural : wanted;
     }
 
     /** The parameters, read from the files into panels or mapped. */

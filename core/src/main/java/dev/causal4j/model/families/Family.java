@@ -6,6 +6,7 @@ import dev.causal4j.format.JsonConfig;
 import dev.causal4j.model.ModelConfig;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Collectors;
 
 /** An architecture in Hugging Face's files. Implementations have no state. */
@@ -20,14 +21,11 @@ public sealed interface Family permits Gpt2 {
      */
     static Family of(JsonConfig json) throws FormatException {
         String type = json.string("model_type", "");
-        json.support(
-                "model_type",
-                ALL.stream().anyMatch(family -> family.type().equals(type)),
-                ALL.stream().map(Family::type).collect(Collectors.joining(" or ")));
-        return ALL.stream()
-                .filter(family -> family.type().equals(type))
-                .findFirst()
-                .orElseThrow();
+        Optional<Family> family =
+                ALL.stream().filter(each -> each.type().equals(type)).findFirst();
+        String known = ALL.stream().map(Family::type).collect(Collectors.joining(" or "));
+        json.support("model_type", family.isPresent(), known);
+        return family.orElseThrow();
     }
 
     /** Its {@code model_type}. */
