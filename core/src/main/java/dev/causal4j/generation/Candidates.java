@@ -50,7 +50,7 @@ final class Candidates {
      * temperature.
      */
     void divide(double temperature) {
-        double max = max(logits);
+        double max = Kernels.max(logits, 0, count);
         for (int i = 0; i < count; i++) {
             logits[i] = (float) Math.max((logits[i] - max) / temperature, -Float.MAX_VALUE);
         }
@@ -89,7 +89,7 @@ final class Candidates {
     /** Keeps p >= share * max p, as {@code x >= max x + ln share}: the same tokens, without a normaliser. */
     void keepMinP(double share) {
         double distance = StrictMath.log(share) - SLACK;
-        double largest = max(logits);
+        double largest = Kernels.max(logits, 0, count);
         keep(i -> logits[i] - largest >= distance);
     }
 
@@ -99,7 +99,8 @@ final class Candidates {
      */
     void keepTypical(double mass) {
         double wanted = softmax() * mass * (1 - SLACK);
-        double logScale = StrictMath.log(max(probabilities)) - max(logits); // ln p of a p that underflowed, too
+        // ln p of a p that underflowed, too
+        double logScale = StrictMath.log(Kernels.max(probabilities, 0, count)) - Kernels.max(logits, 0, count);
         double entropy = 0;
         for (int i = 0; i < count; i++) {
             entropy -= probabilities[i] * (logits[i] + logScale);
@@ -131,13 +132,5 @@ final class Candidates {
             }
         }
         count = kept;
-    }
-
-    private float max(float[] x) {
-        float max = x[0];
-        for (int i = 1; i < count; i++) {
-            max = Math.max(max, x[i]);
-        }
-        return max;
     }
 }
