@@ -79,24 +79,17 @@ public final class Decoder implements Parameters {
     private void take(ParameterSpec spec, Parameters parameters) {
         if (spec.role().isVector()) {
             float[] vector = parameters.vector(spec);
-            check(spec, vector.length, 1);
+            spec.check(vector.length, 1);
             vectors.put(spec.name(), vector);
             return;
         }
         Matrix matrix = parameters.matrix(spec);
-        check(spec, matrix.rows(), matrix.cols());
+        spec.check(matrix.rows(), matrix.cols());
         matrices.put(spec.name(), matrix);
         LowRank adapter = spec.role().isLinear() ? parameters.adapter(spec) : null;
         if (adapter != null) {
-            check(spec, adapter.up().rows(), adapter.down().cols());
+            spec.check(adapter.up().rows(), adapter.down().cols());
             adapters.put(spec.name(), adapter);
-        }
-    }
-
-    private static void check(ParameterSpec spec, int rows, int cols) {
-        if (rows != spec.rows() || cols != spec.cols()) {
-            throw new IllegalArgumentException(spec.name() + ": expected [" + spec.rows() + ", " + spec.cols()
-                    + "], got [" + rows + ", " + cols + "]");
         }
     }
 

@@ -53,12 +53,8 @@ public final class CausalLM implements Parameters, AutoCloseable {
             throw new IllegalArgumentException("tokenizer: expected at most the head's " + config.vocabularySize()
                     + " entries, got " + tokenizer.vocabularySize());
         }
-        ParameterSpec spec = config.embedding();
-        Matrix embedding = parameters.matrix(spec);
-        if (embedding.rows() != spec.rows() || embedding.cols() != spec.cols()) {
-            throw new IllegalArgumentException(spec.name() + ": expected [" + spec.rows() + ", " + spec.cols()
-                    + "], got [" + embedding.rows() + ", " + embedding.cols() + "]");
-        }
+        Matrix embedding = parameters.matrix(config.embedding());
+        config.embedding().check(embedding.rows(), embedding.cols());
         this.decoder = Decoder.of(config.decoder(), parameters);
         this.head = config.tied()
                 ? CausalLMHead.tied(embedding)
