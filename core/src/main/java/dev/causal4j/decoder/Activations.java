@@ -41,8 +41,7 @@ public final class Activations {
     final int keepFrom;
     final Keep keep;
     private final Tape shared;
-    private final List<Tape> tapes = new ArrayList<>(); // of the layers from keepFrom on
-    private final List<float[]> inputs = new ArrayList<>(); // of the same, then the output of the last; each [N, D]
+    private final List<Tape> tapes = new ArrayList<>(); // of the layers from keepFrom on, then the output of the last
     private float[] activated = {}; // [N, inner], where the activation must not overwrite what it reads
     private Dropout dropout = Dropout.NONE;
     private @Nullable Step step;
@@ -100,13 +99,13 @@ public final class Activations {
         shared.reserve(widths, rows);
         for (int layer = keepFrom; layer <= layers; layer++) {
             int i = layer - keepFrom;
-            if (inputs.size() <= i) {
-                inputs.add(new float[0]);
+            if (tapes.size() <= i) {
                 tapes.add(new Tape(true));
             }
-            inputs.set(i, atLeast(inputs.get(i), rows, widths.hidden()));
+            Tape tape = tapes.get(i);
+            tape.input = atLeast(tape.input, rows, widths.hidden());
             if (keep == Keep.BLOCKS && layer < layers) {
-                tapes.get(i).reserve(widths, rows);
+                tape.reserve(widths, rows);
             }
         }
         step = new Step(batch, contextLength, dropout, compute, false);
@@ -139,7 +138,7 @@ public final class Activations {
 
     /** The kept stream before a layer, [N, D]; after the last layer if {@code layer} is the number of layers. */
     float[] input(int layer) {
-        return inputs.get(layer - keepFrom);
+        return tapes.get(layer - keepFrom).input;
     }
 
     void keepInput(int layer, int count) {

@@ -14,6 +14,7 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -112,19 +113,11 @@ public final class Decoder implements Parameters {
     }
 
     private Matrix matrix(String name) {
-        return found(name, matrices);
+        return Objects.requireNonNull(matrices.get(name), name);
     }
 
     private float[] vector(String name) {
-        return found(name, vectors);
-    }
-
-    private static <T> T found(String name, Map<String, T> all) {
-        T one = all.get(name);
-        if (one == null) {
-            throw new IllegalArgumentException("parameter: expected one of the decoder's, got " + name);
-        }
-        return one;
+        return Objects.requireNonNull(vectors.get(name), name);
     }
 
     @Override

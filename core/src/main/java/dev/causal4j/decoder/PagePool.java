@@ -38,7 +38,7 @@ public final class PagePool {
             layers[layer + 1] = layers[layer] + 8L * POSITIONS * attention.kvHeads() * attention.headSize();
         }
         int oneContext = needed(decoder.config().contextLength());
-        this.capacity = (int) Math.clamp(bytes / pageBytes(), oneContext, Integer.MAX_VALUE);
+        this.capacity = Math.clamp(bytes / pageBytes(), oneContext, Integer.MAX_VALUE);
     }
 
     /** Pages needed for this many positions. */
@@ -100,7 +100,9 @@ public final class PagePool {
     }
 
     synchronized void give(MemorySegment page) {
-        if (users.merge(page, -1, Integer::sum) == 0) {
+        if (isShared(page)) {
+            users.merge(page, -1, Integer::sum);
+        } else {
             users.remove(page);
             free.push(page);
         }

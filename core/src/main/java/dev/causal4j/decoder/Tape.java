@@ -2,6 +2,7 @@ package dev.causal4j.decoder;
 
 /** Intermediate results of a block, read by its backward. In inference all blocks share one. */
 final class Tape {
+    float[] input = {}; // [N, D], the stream before the block; not of a shared one
     float[] queryKeyValue = {}; // [N, 3 D], the queries scaled
     float[] attention = {}; // [N, D]
     float[] middle = {}; // [N, D], the stream between attention and feed-forward layer

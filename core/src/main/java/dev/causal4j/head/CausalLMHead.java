@@ -10,6 +10,7 @@ import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Matrix;
 import java.util.List;
 import java.util.Objects;
+import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -25,7 +26,7 @@ public final class CausalLMHead {
 
     private final Matrix embedding;
     private final Matrix projection;
-    private final float softCap;
+    final float softCap; // 0 for none
 
     private CausalLMHead(Matrix embedding, Matrix projection, float softCap) {
         if (embedding.rows() != projection.rows() || embedding.cols() != projection.cols()) {
@@ -67,11 +68,6 @@ public final class CausalLMHead {
         return new CausalLMHead(embedding, projection, cap);
     }
 
-    /** The same head over other matrices; tied if both are the same object. */
-    public CausalLMHead withMatrices(Matrix otherEmbedding, Matrix otherProjection) {
-        return new CausalLMHead(otherEmbedding, otherProjection, softCap);
-    }
-
     /**
      * The same head for another vocabulary. Old tokens keep their rows; each new one gets the mean of all old rows
      * (Hewitt 2021). Embedding and projection are both resized, and a tied head stays tied.
@@ -83,7 +79,7 @@ public final class CausalLMHead {
             throw new IllegalArgumentException("vocabulary size: expected at least 1, got " + size);
         }
         Matrix newEmbedding = resized(embedding, size);
-        return withMatrices(newEmbedding, tied() ? newEmbedding : resized(projection, size));
+        return new CausalLMHead(newEmbedding, tied() ? newEmbedding : resized(projection, size), softCap);
     }
 
     private static Matrix resized(Matrix matrix, int size) {
@@ -120,11 +116,6 @@ public final class CausalLMHead {
         return projection.device().compute();
     }
 
-    /** Whether logits are capped softly. */
-    boolean capped() {
-        return softCap > 0;
-    }
-
     /** V, the number of token ids; they are 0 to V - 1. */
     public int vocabularySize() {
         return embedding.rows();
@@ -145,11 +136,6 @@ public final class CausalLMHead {
         return projection;
     }
 
-    /** The soft cap, or 0 for none. */
-    float softCap() {
-        return softCap;
-    }
-
     /** Number of parameters; a tied matrix counts once. */
     public long parameters() {
         return tied() ? embedding.parameters() : embedding.parameters() + projection.parameters();
@@ -168,10 +154,7 @@ public final class CausalLMHead {
      */
     public void embed(int[] tokens, Rows target) {
         checkTokens(tokens);
-        if (target.count() != tokens.length) {
-            throw new IllegalArgumentException(
-                    "rows: expected one for each of " + tokens.length + " tokens, got " + target.count());
-        }
+        checkCount("rows", tokens.length, target.count());
         compute().each(tokens.length, i -> embedding.row(tokens[i], target.data(), target.start(i)));
     }
 
@@ -181,11 +164,22 @@ public final class CausalLMHead {
      * @throws IllegalArgumentException naming the first that is not, and its position
      */
     public void checkTokens(int[] tokens) {
-        for (int i = 0; i < tokens.length; i++) {
-            if (tokens[i] < 0 || tokens[i] >= vocabularySize()) {
-                throw new InputException("token id at position " + i + ": expected 0 to " + (vocabularySize() - 1)
-                        + ", got " + tokens[i]);
+        checkIds("token id", tokens, false);
+    }
+
+    private void checkIds(String name, int[] ids, boolean mayBeIgnored) {
+        for (int i = 0; i < ids.length; i++) {
+            boolean known = ids[i] >= 0 && ids[i] < vocabularySize();
+            if (!known && !(mayBeIgnored && ids[i] == IGNORED)) {
+                throw new InputException(name + " at position " + i + ": expected 0 to " + (vocabularySize() - 1)
+                        + (mayBeIgnored ? " or " + IGNORED + " to ignore it" : "") + ", got " + ids[i]);
             }
+        }
+    }
+
+    private static void checkCount(String name, int expected, int got) {
+        if (got != expected) {
+            throw new IllegalArgumentException(name + ": expected " + expected + ", got " + got);
         }
     }
 
@@ -196,12 +190,9 @@ public final class CausalLMHead {
      * @param logits [N, V], written
      */
     public void logits(Rows hidden, Rows logits) {
-        if (logits.count() != hidden.count()) {
-            throw new IllegalArgumentException(
-                    "logits: expected " + hidden.count() + " rows, as hidden has, got " + logits.count());
-        }
+        checkCount("rows of logits", hidden.count(), logits.count());
         projection.multiply(hidden, null, logits);
-        if (capped()) {
+        if (softCap > 0) {
             compute().run(logits.count(), r -> cap(logits.data(), logits.start(r), vocabularySize()));
         }
     }
@@ -213,15 +204,14 @@ public final class CausalLMHead {
      * @return a new array [V]
      */
     public float[] logits(Rows hidden, int row) {
-        Objects.checkIndex(row, hidden.count());
         float[] logits = new float[vocabularySize()];
-        logits(new Rows(hidden.data(), hidden.start(row), hidden.stride(), 1), Rows.of(logits, vocabularySize(), 1));
+        logits(hidden.rows(Objects.checkIndex(row, hidden.count()), 1), Rows.of(logits, vocabularySize(), 1));
         return logits;
     }
 
     /** Applies the soft cap to n logits, if there is one. */
     void cap(float[] logits, int offset, int n) {
-        if (!capped()) {
+        if (softCap == 0) {
             return;
         }
         for (int i = offset; i < offset + n; i++) {
@@ -244,8 +234,7 @@ public final class CausalLMHead {
         if (k < 1) {
             throw new IllegalArgumentException("k: expected at least 1, got " + k);
         }
-        Objects.checkIndex(row, hidden.count());
-        Rows one = new Rows(hidden.data(), hidden.start(row), hidden.stride(), 1);
+        Rows one = hidden.rows(Objects.checkIndex(row, hidden.count()), 1);
         return logProbabilities(one, new int[1], false, k).alternatives().getFirst();
     }
 
@@ -279,7 +268,7 @@ public final class CausalLMHead {
             throw new IllegalArgumentException("alternatives: expected at least 0, got " + alternatives);
         }
         LogProbabilities scores = new StreamingSoftmax(this, targets, entropy, alternatives).run(hidden);
-        checkSoftmax(scores.logNormalizers(), hidden, null);
+        checkSoftmax(scores.logNormalizers(), row -> withoutSoftmax(hidden, row));
         return scores;
     }
 
@@ -291,11 +280,7 @@ public final class CausalLMHead {
     public LogProbabilities logProbabilitiesOf(Rows logits, int[] targets, int alternatives) {
         checkTargets(logits, targets, false);
         LogProbabilities scores = new StreamingSoftmax(this, targets, false, alternatives).runOn(logits);
-        for (int r = 0; r < targets.length; r++) {
-            if (!Double.isFinite(scores.logNormalizers()[r])) {
-                throw withoutSoftmax(logits.data(), logits.start(r), r);
-            }
-        }
+        checkSoftmax(scores.logNormalizers(), row -> withoutSoftmax(logits.data(), logits.start(row), row));
         return scores;
     }
 
@@ -344,9 +329,7 @@ public final class CausalLMHead {
         if (dProjection != null) {
             checkShape("dProjection", projection, dProjection);
         }
-        if (dHidden.count() != hidden.count()) {
-            throw new IllegalArgumentException("dHidden: expected " + hidden.count() + " rows, got " + dHidden.count());
-        }
+        checkCount("rows of dHidden", hidden.count(), dHidden.count());
         return new FusedLoss(this, hidden, targets, options).withGradients(dHidden, dProjection, scratch);
     }
 
@@ -372,31 +355,21 @@ public final class CausalLMHead {
     }
 
     private void checkTargets(Rows hidden, int[] targets, boolean mayBeIgnored) {
-        if (targets.length != hidden.count()) {
-            throw new IllegalArgumentException(
-                    "targets: expected one for each of " + hidden.count() + " rows, got " + targets.length);
-        }
-        for (int i = 0; i < targets.length; i++) {
-            boolean token = targets[i] >= 0 && targets[i] < vocabularySize();
-            if (!token && !(mayBeIgnored && targets[i] == IGNORED)) {
-                throw new IllegalArgumentException("target at position " + i + ": expected a token id from 0 to "
-                        + (vocabularySize() - 1) + (mayBeIgnored ? " or " + IGNORED + " to ignore it" : "") + ", got "
-                        + targets[i]);
-            }
-        }
+        checkCount("targets", hidden.count(), targets.length);
+        checkIds("target", targets, mayBeIgnored);
     }
 
-    /** Throws for the first row without a softmax; normaliser i is that of row {@code rows[i]}, or of row i. */
-    void checkSoftmax(double[] logNormalizers, Rows hidden, int @Nullable [] rows) {
+    /** Throws for the first normaliser of a row without a softmax. */
+    static void checkSoftmax(double[] logNormalizers, IntFunction<NonFiniteException> why) {
         for (int i = 0; i < logNormalizers.length; i++) {
             if (!Double.isFinite(logNormalizers[i])) {
-                throw withoutSoftmax(hidden, rows == null ? i : rows[i]);
+                throw why.apply(i);
             }
         }
     }
 
     /** Why row r has no softmax. */
-    private NonFiniteException withoutSoftmax(Rows hidden, int r) {
+    NonFiniteException withoutSoftmax(Rows hidden, int r) {
         for (int i = 0; i < hiddenSize(); i++) {
             if (!Float.isFinite(hidden.data()[hidden.start(r) + i])) {
                 return new NonFiniteException("hidden row " + r + ": expected finite numbers, got "

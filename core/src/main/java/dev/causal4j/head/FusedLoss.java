@@ -30,8 +30,6 @@ final class FusedLoss {
     private final LossOptions options;
     private final int[] rows; // those whose target is not ignored
     private final double divisor;
-    private final int vocabularySize;
-    private final int hiddenSize;
 
     FusedLoss(CausalLMHead head, Rows hidden, int[] targets, LossOptions options) {
         this.head = head;
@@ -42,8 +40,6 @@ final class FusedLoss {
                 .filter(r -> targets[r] != CausalLMHead.IGNORED)
                 .toArray();
         this.divisor = options.divisor(rows.length);
-        this.vocabularySize = head.vocabularySize();
-        this.hiddenSize = head.hiddenSize();
     }
 
     Loss value() {
@@ -53,10 +49,10 @@ final class FusedLoss {
             int[] chunk = Arrays.copyOfRange(rows, from, Math.min(rows.length, from + most));
             int[] wanted = Arrays.stream(chunk).map(r -> targets[r]).toArray();
             StreamingSoftmax softmax = new StreamingSoftmax(head, wanted, false, 0);
-            LogProbabilities scores = softmax.run(hidden.chosen(hiddenSize, chunk));
-            head.checkSoftmax(scores.logNormalizers(), hidden, chunk);
+            LogProbabilities scores = softmax.run(hidden.chosen(head.hiddenSize(), chunk));
+            CausalLMHead.checkSoftmax(scores.logNormalizers(), i -> head.withoutSoftmax(hidden, chunk[i]));
             for (int i = 0; i < chunk.length; i++) {
-                sum += value(scores.logProbabilities()[i], scores.logNormalizers()[i], softmax.meanLogit(i));
+                sum += value(scores.logProbabilities()[i], scores.logNormalizers()[i], softmax.meanLogits[i]);
             }
         }
         return new Loss(sum / divisor, sum, rows.length);
@@ -65,25 +61,26 @@ final class FusedLoss {
     Loss withGradients(Rows dHidden, @Nullable Gradient dProjection, Loss.Scratch scratch) {
         for (int r = 0; r < targets.length; r++) {
             if (targets[r] == CausalLMHead.IGNORED) {
-                Arrays.fill(dHidden.data(), dHidden.start(r), dHidden.start(r) + hiddenSize, 0f);
+                Arrays.fill(dHidden.data(), dHidden.start(r), dHidden.start(r) + head.hiddenSize(), 0f);
             }
         }
-        int most = Math.clamp(CHUNK_BYTES / (4L * vocabularySize), 1, Math.min(hiddenRows(), Math.max(1, rows.length)));
+        int most =
+                Math.clamp(CHUNK_BYTES / (4L * head.vocabularySize()), 1, Math.min(hiddenRows(), Math.max(1, rows.length)));
         // Chunks of equal size: each reads all weights, so a short last chunk would be wasteful.
         int chunks = Math.ceilDiv(rows.length, most);
-        float[] numbers = scratch.logits(chunks == 0 ? 0 : Math.ceilDiv(rows.length, chunks) * vocabularySize);
+        float[] numbers = scratch.logits(chunks == 0 ? 0 : Math.ceilDiv(rows.length, chunks) * head.vocabularySize());
         double sum = 0;
         for (int c = 0; c < chunks; c++) {
             int[] chunk = Arrays.copyOfRange(rows, part(c, chunks), part(c + 1, chunks));
-            Rows logits = Rows.of(numbers, vocabularySize, chunk.length);
-            Rows x = hidden.chosen(hiddenSize, chunk);
+            Rows logits = Rows.of(numbers, head.vocabularySize(), chunk.length);
+            Rows x = hidden.chosen(head.hiddenSize(), chunk);
             for (double value : toGradient(chunk, x, logits)) {
                 sum += value;
             }
-            Rows dx = Rows.of(new float[chunk.length * hiddenSize], hiddenSize, chunk.length);
+            Rows dx = Rows.of(new float[chunk.length * head.hiddenSize()], head.hiddenSize(), chunk.length);
             head.projection().multiplyTransposed(logits, dx);
             for (int i = 0; i < chunk.length; i++) {
-                System.arraycopy(dx.data(), dx.start(i), dHidden.data(), dHidden.start(chunk[i]), hiddenSize);
+                System.arraycopy(dx.data(), dx.start(i), dHidden.data(), dHidden.start(chunk[i]), head.hiddenSize());
             }
             if (dProjection != null) {
                 dProjection.add(logits, x);
@@ -99,7 +96,7 @@ final class FusedLoss {
 
     /** Rows of a chunk as far as their hidden vectors go. */
     private int hiddenRows() {
-        return Math.max(StreamingSoftmax.TILE_ROWS, HIDDEN_BYTES / (4 * hiddenSize));
+        return Math.max(StreamingSoftmax.TILE_ROWS, HIDDEN_BYTES / (4 * head.hiddenSize()));
     }
 
     /** One target's contribution; forward and backward give the same bits. */
@@ -117,10 +114,10 @@ final class FusedLoss {
         head.logits(x, logits);
         double[] values = new double[chunk.length];
         double[] logNormalizers = new double[chunk.length];
-        TileSums sums = new TileSums(chunk.length, vocabularySize, false, 0);
+        TileSums sums = new TileSums(chunk.length, head.vocabularySize(), false, 0);
         head.compute().run(chunk.length, i -> {
             int start = logits.start(i);
-            for (int tile = 0; tile < TileSums.tiles(vocabularySize); tile++) {
+            for (int tile = 0; tile < TileSums.tiles(head.vocabularySize()); tile++) {
                 sums.take(i, tile, logits.data(), start + tile * TILE);
             }
             int target = targets[chunk[i]];
@@ -129,7 +126,7 @@ final class FusedLoss {
             values[i] = value(targetLogit - logNormalizers[i], logNormalizers[i], sums.meanLogit(i));
             toGradient(logits, i, target, sums, logNormalizers[i]);
         });
-        head.checkSoftmax(logNormalizers, hidden, chunk);
+        CausalLMHead.checkSoftmax(logNormalizers, i -> head.withoutSoftmax(hidden, chunk[i]));
         return values;
     }
 
@@ -140,13 +137,13 @@ final class FusedLoss {
     private void toGradient(Rows rows, int row, int target, TileSums sums, double normalizer) {
         float[] logits = rows.data();
         int start = rows.start(row);
-        float inverseCap = head.capped() ? 1 / head.softCap() : 0;
+        float inverseCap = head.softCap > 0 ? 1 / head.softCap : 0;
         float ratio = logits[start + target] * inverseCap;
         double weight = (1 + 2 * options.zLoss() * normalizer) / divisor;
-        float shift = (float) (-options.labelSmoothing() / vocabularySize / divisor);
-        for (int tile = 0; tile < TileSums.tiles(vocabularySize); tile++) {
+        float shift = (float) (-options.labelSmoothing() / head.vocabularySize() / divisor);
+        for (int tile = 0; tile < TileSums.tiles(head.vocabularySize()); tile++) {
             int offset = start + tile * TILE;
-            int width = TileSums.width(tile, vocabularySize);
+            int width = TileSums.width(tile, head.vocabularySize());
             float max = sums.max(row, tile);
             float scale = (float) (weight * StrictMath.exp(max - normalizer));
             Kernels.softmaxBackward(logits, offset, width, max, scale, shift, inverseCap);

@@ -33,16 +33,6 @@ public record LossOptions(double labelSmoothing, double zLoss, long denominator)
         }
     }
 
-    /** The same with another label smoothing. */
-    public LossOptions withLabelSmoothing(double share) {
-        return new LossOptions(share, zLoss, denominator);
-    }
-
-    /** The same with another coefficient of the squared normaliser. */
-    public LossOptions withZLoss(double coefficient) {
-        return new LossOptions(labelSmoothing, coefficient, denominator);
-    }
-
     /** The same with another denominator. */
     public LossOptions withDenominator(long other) {
         return new LossOptions(labelSmoothing, zLoss, other);

@@ -21,11 +21,6 @@ public record Prediction(int token, double logProbability, int rank, List<Candid
         return StrictMath.exp(logProbability);
     }
 
-    /** -log2 of its probability, in bits. */
-    public double surprisal() {
-        return (0 - logProbability) / StrictMath.log(2);
-    }
-
     /** The first alternatives; fewer than {@code most} where fewer were requested. */
     public List<Candidate> alternatives(int most) {
         return alternatives.subList(0, Math.min(most, alternatives.size()));

@@ -7,7 +7,6 @@ import dev.causal4j.tensor.Operand;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The softmax of rows without holding all their logits: a tile of logits is computed, reduced to a few numbers a row
@@ -32,86 +31,70 @@ final class StreamingSoftmax {
     private final CausalLMHead head;
     private final int[] targets;
     private final int tiles;
-    private final int kept; // candidates kept of each tile
     private final int k;
-
+    private final int kept; // candidates kept of each tile
     private final float[] targetLogits; // [N]
-    private final double[] logProbabilities; // [N]
-    private final int[] ranks; // [N]
-    private final double[] logNormalizers; // [N]
-    private final double[] meanLogits; // [N]
-    private final double @Nullable [] entropies; // [N]
     private final List<List<Candidate>> alternatives;
+    private final LogProbabilities scores;
+    final double[] meanLogits; // [N]
 
     /** @param k candidates to keep of each row; 0 for none */
     StreamingSoftmax(CausalLMHead head, int[] targets, boolean entropy, int k) {
+        int n = targets.length;
         this.head = head;
         this.targets = targets;
         this.tiles = TileSums.tiles(head.vocabularySize());
         this.k = Math.min(k, head.vocabularySize());
         this.kept = Math.min(this.k, TILE);
-        int n = targets.length;
         this.targetLogits = new float[n];
-        this.logProbabilities = new double[n];
-        this.ranks = new int[n];
-        this.logNormalizers = new double[n];
-        this.meanLogits = new double[n];
-        this.entropies = entropy ? new double[n] : null;
         this.alternatives = new ArrayList<>(Collections.nCopies(n, List.of()));
+        this.scores = new LogProbabilities(
+                targets,
+                new double[n],
+                new int[n],
+                new double[n],
+                entropy ? new double[n] : null,
+                Collections.unmodifiableList(alternatives));
+        this.meanLogits = new double[n];
     }
 
     /** Scores all rows from their hidden vectors; one without a softmax has a normaliser that is not finite. */
     LogProbabilities run(Rows hidden) {
         long rowBytes = (long) tiles * (20 + 8 * kept);
-        int prepared = Operand.most(targets.length, head.hiddenSize());
+        int prepared = Operand.most(hidden.count(), head.hiddenSize());
         int most = Math.clamp(PARTIAL_BYTES / rowBytes, 1, prepared);
-        TileSums sums = sums(Math.min(most, targets.length));
+        TileSums sums = sums(Math.min(most, hidden.count()));
         Operand memory = new Operand();
-        for (int from = 0; from < targets.length; from += most) {
-            chunk(from, Math.min(targets.length, from + most), hidden, sums, memory);
+        for (int from = 0; from < hidden.count(); from += most) {
+            chunk(from, hidden.rows(from, Math.min(most, hidden.count() - from)), sums, memory);
         }
-        return result();
+        return scores;
     }
 
     /** The same from the logits themselves, [N, V]. */
     LogProbabilities runOn(Rows logits) {
-        TileSums sums = sums(targets.length);
-        head.compute().run(targets.length, r -> {
+        TileSums sums = sums(logits.count());
+        head.compute().run(logits.count(), r -> {
             targetLogits[r] = logits.data()[logits.start(r) + targets[r]];
-            TopCandidates best = candidates(kept);
+            TopCandidates best = new TopCandidates(kept);
             for (int tile = 0; tile < tiles; tile++) {
                 sums.take(r, tile, logits.data(), logits.start(r) + tile * TILE, targets[r], targetLogits[r], best);
             }
             merge(r, r, sums);
         });
-        return result();
+        return scores;
     }
 
     private TileSums sums(int rows) {
-        return new TileSums(rows, head.vocabularySize(), entropies != null, kept);
+        return new TileSums(rows, head.vocabularySize(), scores.entropies() != null, kept);
     }
 
-    private LogProbabilities result() {
-        return new LogProbabilities(
-                targets,
-                logProbabilities,
-                ranks,
-                logNormalizers,
-                entropies,
-                Collections.unmodifiableList(alternatives));
-    }
-
-    /** The mean logit of a row, once all are scored. */
-    double meanLogit(int row) {
-        return meanLogits[row];
-    }
-
-    private void chunk(int from, int to, Rows hidden, TileSums sums, Operand memory) {
+    /** @param x hidden vectors of rows {@code from} and on */
+    private void chunk(int from, Rows x, TileSums sums, Operand memory) {
         Compute compute = head.compute();
-        int rows = to - from;
+        int rows = x.count();
         long tilesOfRows = TILE_BYTES / (4L * TILE * compute.threads()) / RowTiles.ROWS;
         int tileRows = Math.clamp(tilesOfRows, 2, TILE_ROWS / RowTiles.ROWS) * RowTiles.ROWS;
-        Rows x = new Rows(hidden.data(), hidden.start(from), hidden.stride(), rows);
         RowTiles operand = memory.prepare(compute, x, head.hiddenSize());
         compute.each(
                 rows, i -> targetLogits[from + i] = head.projection().output(targets[from + i], x.data(), x.start(i)));
@@ -131,33 +114,29 @@ final class StreamingSoftmax {
     private void tile(int tile, int first, int from, RowTiles x, float[] logits, TileSums sums) {
         int start = tile * TILE;
         int width = TileSums.width(tile, head.vocabularySize());
-        int count = x.count();
-        head.projection().multiplyOutputs(start, start + width, x, Rows.of(logits, TILE, count));
-        TopCandidates best = candidates(kept);
-        for (int i = 0; i < count; i++) {
-            int r = from + first + i;
+        head.projection().multiplyOutputs(start, start + width, x, Rows.of(logits, TILE, x.count()));
+        TopCandidates best = new TopCandidates(kept);
+        for (int i = 0; i < x.count(); i++) {
             head.cap(logits, i * TILE, width);
-            sums.take(first + i, tile, logits, i * TILE, targets[r], targetLogits[r], best);
+            int row = from + first + i;
+            sums.take(first + i, tile, logits, i * TILE, targets[row], targetLogits[row], best);
         }
     }
 
     /** Adds the tiles of a row, which is number {@code i} of its chunk. */
     private void merge(int row, int i, TileSums sums) {
-        logNormalizers[row] = sums.logNormalizer(i);
-        logProbabilities[row] = targetLogits[row] - logNormalizers[row];
+        double normalizer = sums.logNormalizer(i);
+        scores.logNormalizers()[row] = normalizer;
+        scores.logProbabilities()[row] = targetLogits[row] - normalizer;
+        scores.ranks()[row] = sums.rank(i);
         meanLogits[row] = sums.meanLogit(i);
-        ranks[row] = sums.rank(i);
-        if (entropies != null) {
-            entropies[row] = sums.entropy(i, logNormalizers[row]);
+        if (scores.entropies() != null) {
+            scores.entropies()[row] = sums.entropy(i, normalizer);
         }
-        TopCandidates best = candidates(k);
-        if (best != null && Double.isFinite(logNormalizers[row])) {
+        if (k > 0 && Double.isFinite(normalizer)) {
+            TopCandidates best = new TopCandidates(k);
             sums.offerKept(i, best);
-            alternatives.set(row, best.takeSorted(logNormalizers[row]));
+            alternatives.set(row, best.takeSorted(normalizer));
         }
-    }
-
-    private static @Nullable TopCandidates candidates(int count) {
-        return count == 0 ? null : new TopCandidates(count);
     }
 }

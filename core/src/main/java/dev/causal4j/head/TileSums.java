@@ -62,21 +62,14 @@ final class TileSums {
     }
 
     /** The same, and counts the tokens before the target and keeps the tile's best candidates. */
-    void take(
-            int row,
-            int tile,
-            float[] numbers,
-            int offset,
-            int target,
-            float targetLogit,
-            @Nullable TopCandidates best) {
+    void take(int row, int tile, float[] numbers, int offset, int target, float targetLogit, TopCandidates best) {
         take(row, tile, numbers, offset);
         int width = width(tile, vocabularySize);
         int i = row * tiles + tile;
         int before = Math.clamp(target - tile * TILE, 0, width); // of equal logits the lower id comes first
         better[i] = Kernels.countAtLeast(numbers, offset, before, targetLogit)
                 + Kernels.countAtLeast(numbers, offset + before, width - before, Math.nextUp(targetLogit));
-        if (best != null && !Float.isNaN(max[i])) {
+        if (kept > 0 && !Float.isNaN(max[i])) {
             best.clear();
             best.offerAll(numbers, offset, width, tile * TILE);
             best.copyTo(keptTokens, keptLogits, i * kept);

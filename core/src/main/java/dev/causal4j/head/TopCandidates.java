@@ -12,7 +12,7 @@ final class TopCandidates {
     private final int[] tokens; // [k]
     private int size;
 
-    /** @param k at least 1 */
+    /** @param k at least 1, if any is to be offered */
     TopCandidates(int k) {
         logits = new float[k];
         tokens = new int[k];

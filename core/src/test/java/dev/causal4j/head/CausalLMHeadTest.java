@@ -204,9 +204,9 @@ class CausalLMHeadTest {
         Rows one = Rows.of(new float[2], 2, 1);
         assertThatThrownBy(() -> head.topK(one, 0, 0)).hasMessage("k: expected at least 1, got 0");
         assertThatThrownBy(() -> head.logits(one, Rows.of(new float[6], 3, 2)))
-                .hasMessage("logits: expected 1 rows, as hidden has, got 2");
+                .hasMessage("rows of logits: expected 1, got 2");
         assertThatThrownBy(() -> head.logits(Rows.of(new float[4], 2, 2), new Rows(new float[6], 0, 3, 1)))
-                .hasMessage("logits: expected 2 rows, as hidden has, got 1");
+                .hasMessage("rows of logits: expected 2, got 1");
         assertThatThrownBy(() -> head.logits(one, 1)).isInstanceOf(IndexOutOfBoundsException.class);
     }
 

@@ -181,11 +181,11 @@ class LogProbabilitiesTest {
         Rows hidden = Fixture.rows(2, 3, 2);
         assertThatThrownBy(() -> head.logProbabilities(hidden, new int[] {4, 5}))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessage("target at position 1: expected a token id from 0 to 4, got 5");
+                .hasMessage("target at position 1: expected 0 to 4, got 5");
         assertThatThrownBy(() -> head.logProbabilities(hidden, new int[] {-100, 9}))
-                .hasMessage("target at position 0: expected a token id from 0 to 4, got -100");
+                .hasMessage("target at position 0: expected 0 to 4, got -100");
         assertThatThrownBy(() -> head.logProbabilities(hidden, new int[] {1}))
-                .hasMessage("targets: expected one for each of 2 rows, got 1");
+                .hasMessage("targets: expected 2, got 1");
         assertThatThrownBy(() -> head.logProbabilities(hidden, new int[] {1, 1}, false, -1))
                 .hasMessage("alternatives: expected at least 0, got -1");
     }
