@@ -18,7 +18,7 @@ import org.jspecify.annotations.Nullable;
  * @param subject its name in messages
  * @param root as {@link JsonTree#parse} gives it
  */
-public record JsonConfig(String subject, Map<String, Object> root) {
+public record JsonConfig(String subject, Map<?, ?> root) {
     private static final int MAX_BYTES = 1_000_000;
     private static final String WHAT = "a JSON file";
 
@@ -167,7 +167,7 @@ public record JsonConfig(String subject, Map<String, Object> root) {
     }
 
     private @Nullable Object value(String key) {
-        @Nullable Object value = root.get(key);
+        Object value = root.get(key);
         return JsonTree.NULL.equals(value) ? null : value;
     }
 

@@ -16,6 +16,7 @@ import java.nio.file.StandardOpenOption;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.LongConsumer;
 import java.util.stream.Collectors;
@@ -68,28 +69,24 @@ public final class SafeTensors implements TensorStore {
         }
         long length = bytes.get(LENGTH, 0);
         if (length < 0 || length > MAX_HEADER) {
-            throw damaged(
-                    subject, "a header of at most " + MAX_HEADER + " bytes", Long.toUnsignedString(length) + " bytes");
+            String got = Long.toUnsignedString(length) + " bytes";
+            throw damaged(subject, "a header of at most " + MAX_HEADER + " bytes", got);
         }
         if (Long.BYTES + length > size) {
-            throw damaged(
-                    subject,
-                    "a header of " + length + " bytes",
-                    "a file of " + size + " bytes in which it does not fit");
+            throw damaged(subject, "a header of " + length + " bytes", "a whole file of " + size + " bytes");
         }
         byte[] json = bytes.asSlice(Long.BYTES, length).toArray(ValueLayout.JAVA_BYTE);
         if (json.length == 0 || json[0] != '{') {
-            throw damaged(
-                    subject, "a header that starts with {", json.length == 0 ? "none" : "byte " + (json[0] & 255));
+            String got = json.length == 0 ? "none" : "byte " + (json[0] & 255);
+            throw damaged(subject, "a header that starts with {", got);
         }
         Header header = Header.parse(subject, json);
         long expected = Long.BYTES + length + header.dataBytes();
         // A sum that overflows is negative and so differs from any file's size.
         if (expected != size) {
-            throw damaged(
-                    subject,
-                    Long.toUnsignedString(expected) + " bytes, as its header says",
-                    size + " bytes; it is " + (Long.compareUnsigned(size, expected) < 0 ? "cut short" : "too long"));
+            String got =
+                    size + " bytes; it is " + (Long.compareUnsigned(size, expected) < 0 ? "cut short" : "too long");
+            throw damaged(subject, Long.toUnsignedString(expected) + " bytes, as its header says", got);
         }
         return new SafeTensors(
                 subject, header, bytes.asSlice(Long.BYTES + length).asReadOnly());
@@ -107,14 +104,14 @@ public final class SafeTensors implements TensorStore {
         if (entry == null) {
             throw missing(subject, name, names());
         }
-        DType dtype = entry.type()
-                .dtype()
-                .orElseThrow(() -> new FormatException(
-                        subject + ", tensor " + quote(name),
-                        "dtype F32, F16, BF16 or I8",
-                        entry.type().name(),
-                        "convert the checkpoint"));
-        return new TensorView(name, dtype, entry.shape(), data.asSlice(entry.begin(), entry.end() - entry.begin()));
+        Optional<DType> dtype = entry.type().dtype();
+        if (dtype.isEmpty()) {
+            String place = subject + ", tensor " + quote(name);
+            String got = entry.type().name();
+            throw new FormatException(place, "dtype F32, F16, BF16 or I8", got, "convert the checkpoint");
+        }
+        return new TensorView(
+                name, dtype.get(), entry.shape(), data.asSlice(entry.begin(), entry.end() - entry.begin()));
     }
 
     /** {@inheritDoc} The strings under {@code __metadata__}, in the order of the file. */

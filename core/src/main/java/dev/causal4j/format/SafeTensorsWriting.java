@@ -44,15 +44,11 @@ final class SafeTensorsWriting {
      * tensors of a multiple of a line come first.
      */
     private static List<TensorSource> sorted(Collection<TensorSource> tensors, boolean aligned) {
-        List<TensorSource> sorted = tensors.stream()
+        return tensors.stream()
                 .sorted(Comparator.comparing((TensorSource t) -> aligned && t.bytes() % LINE != 0)
                         .thenComparingInt(t -> -t.dtype().bytes())
                         .thenComparing(t -> t.name().getBytes(StandardCharsets.UTF_8), Arrays::compareUnsigned))
                 .toList();
-        if (sorted.stream().map(TensorSource::name).distinct().count() < sorted.size()) {
-            throw new IllegalArgumentException("tensors to write: expected different names, got one twice; rename it");
-        }
-        return sorted;
     }
 
     private static byte[] header(List<TensorSource> tensors, Map<String, String> metadata, boolean aligned) {
@@ -65,14 +61,14 @@ final class SafeTensorsWriting {
         long begin = 0;
         for (TensorSource tensor : tensors) {
             long end = Math.addExact(begin, tensor.bytes());
-            if (tensor.name().equals(Header.METADATA)) {
-                throw new IllegalArgumentException(
-                        "tensors to write: expected names of tensors, got " + Header.METADATA + "; rename it");
-            }
+            String name = encodable(tensor.name());
             String dtype = StoredType.of(tensor.dtype()).name();
-            header.put(
-                    encodable(tensor.name()),
-                    JsonTree.object("dtype", dtype, "shape", tensor.shape(), "data_offsets", List.of(begin, end)));
+            Object entry =
+                    JsonTree.object("dtype", dtype, "shape", tensor.shape(), "data_offsets", List.of(begin, end));
+            if (name.equals(Header.METADATA) || header.put(name, entry) != null) {
+                throw new IllegalArgumentException("tensors to write: expected different names, none of them "
+                        + Header.METADATA + ", got " + FormatException.quote(name) + "; rename it");
+            }
             begin = end;
         }
         byte[] json = JsonTree.write(header);

@@ -5,7 +5,6 @@ import dev.causal4j.tensor.TensorView;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.util.List;
-import java.util.Objects;
 import java.util.function.Function;
 
 /**
@@ -16,17 +15,9 @@ import java.util.function.Function;
  * @param numbers supplies them, with this dtype and shape; its result is used until the next tensor is written
  */
 public record TensorSource(String name, DType dtype, List<Long> shape, Function<SegmentAllocator, TensorView> numbers) {
-    /**
-     * Checks the shape.
-     *
-     * @throws IllegalArgumentException if a dimension is negative
-     */
+    /** Copies the shape. */
     public TensorSource {
-        Objects.requireNonNull(name);
         shape = List.copyOf(shape);
-        if (shape.stream().anyMatch(dimension -> dimension < 0)) {
-            throw new IllegalArgumentException(name + ": expected no negative dimension, got " + shape);
-        }
     }
 
     /** A source of existing numbers. */

@@ -89,23 +89,17 @@ final class MergeLearning {
         weight = new long[symbol.length];
         int at = 0;
         for (Map.Entry<String, long[]> word : counts.entrySet()) {
-            at = lay(word.getKey().getBytes(StandardCharsets.UTF_8), word.getValue()[0], at);
+            int first = at;
+            for (byte b : word.getKey().getBytes(StandardCharsets.UTF_8)) {
+                symbol[at] = ByteLevel.id(b);
+                weight[at] = word.getValue()[0];
+                previous[at] = at == first ? NONE : at - 1;
+                next[at] = at + 1;
+                grow(previous[at], at++);
+            }
+            next[at - 1] = NONE;
         }
         queueGrown();
-    }
-
-    private int lay(byte[] word, long count, int from) {
-        for (int i = 0; i < word.length; i++) {
-            int at = from + i;
-            symbol[at] = ByteLevel.id(word[i]);
-            weight[at] = count;
-            previous[at] = i == 0 ? NONE : at - 1;
-            next[at] = i == word.length - 1 ? NONE : at + 1;
-            if (i > 0) {
-                grow(at - 1, at);
-            }
-        }
-        return from + word.length;
     }
 
     /**
@@ -142,23 +136,17 @@ final class MergeLearning {
             }
             int before = previous[at];
             int after = next[right];
+            shrink(before, at);
             shrink(at, right);
-            if (before != NONE) {
-                shrink(before, at);
-            }
-            if (after != NONE) {
-                shrink(right, after);
-                previous[after] = at;
-            }
+            shrink(right, after);
             symbol[at] = merged;
             symbol[right] = NONE;
             next[at] = after;
-            if (before != NONE) {
-                grow(before, at);
-            }
             if (after != NONE) {
-                grow(at, after);
+                previous[after] = at;
             }
+            grow(before, at);
+            grow(at, after);
         }
         pair.positions = new int[0];
         pair.size = 0;
@@ -169,10 +157,15 @@ final class MergeLearning {
     }
 
     private void shrink(int left, int right) {
-        pair(left, right).count -= weight[left];
+        if (left != NONE && right != NONE) {
+            pair(left, right).count -= weight[left];
+        }
     }
 
     private void grow(int left, int right) {
+        if (left == NONE || right == NONE) {
+            return;
+        }
         Pair pair = pair(left, right);
         pair.count += weight[left];
         pair.add(left);

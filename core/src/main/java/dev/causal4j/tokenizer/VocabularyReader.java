@@ -5,6 +5,7 @@ import static dev.causal4j.format.JsonTree.describe;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.UnsupportedModelException;
+import dev.causal4j.format.JsonConfig;
 import dev.causal4j.format.JsonTree;
 import dev.causal4j.format.UntrustedInput;
 import dev.causal4j.tokenizer.BytePairVocabulary.AddedToken;
@@ -17,7 +18,6 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -50,7 +50,8 @@ final class VocabularyReader {
         for (Object pair : list("model.merges", at(root, "model.merges"))) {
             merges.add(merge("model.merges[%s]", merges.size(), pair));
         }
-        return vocabulary(merges, added, flag("pre_tokenizer", at(root, "pre_tokenizer"), "add_prefix_space"));
+        JsonConfig splitter = object("pre_tokenizer", at(root, "pre_tokenizer"));
+        return vocabulary(merges, added, splitter.bool("add_prefix_space", false));
     }
 
     /** Reads GPT-2's vocab.json and merges.txt. */
@@ -107,6 +108,13 @@ final class VocabularyReader {
         }
     }
 
+    private JsonConfig object(String where, @Nullable Object node) throws FormatException {
+        if (!(node instanceof Map<?, ?> object)) {
+            throw failure(where, "an object", describe(node));
+        }
+        return new JsonConfig(subject + ": " + where, object);
+    }
+
     private List<?> list(String where, @Nullable Object node) throws FormatException {
         if (!(node instanceof List<?> list)) {
             throw failure(where, "a list", describe(node));
@@ -120,7 +128,11 @@ final class VocabularyReader {
         }
         for (Map.Entry<?, ?> entry : tokens.entrySet()) {
             String piece = piece(where, (String) entry.getKey());
-            ids.put(piece, id(() -> where + " of " + quote(piece), entry.getValue()));
+            if (!(entry.getValue() instanceof Integer id) || id < 0 || id > MAX_ID) {
+                String got = describe(entry.getValue());
+                throw failure(where + " of " + quote(piece), "an id from 0 to " + MAX_ID, got);
+            }
+            ids.put(piece, id);
         }
     }
 
@@ -133,19 +145,17 @@ final class VocabularyReader {
         Map<String, AddedToken> added = new LinkedHashMap<>();
         for (Object token : list) {
             String where = "added_tokens[" + added.size() + "]";
-            if (!(at(token, "content") instanceof String text)) {
-                throw failure(where, "a token with its content", describe(token));
-            }
-            String content = piece(where, text);
-            int id = id(() -> where + ".id", at(token, "id"));
+            JsonConfig json = object(where, token);
+            String content = piece(where, json.requireString("content"));
+            int id = json.requireInt("id", 0, MAX_ID);
             AddedToken read = new AddedToken(
                     id,
                     content,
-                    flag(where, token, "special"),
-                    flag(where, token, "single_word"),
-                    flag(where, token, "lstrip"),
-                    flag(where, token, "rstrip"),
-                    flag(where, token, "normalized"));
+                    json.bool("special", false),
+                    json.bool("single_word", false),
+                    json.bool("lstrip", false),
+                    json.bool("rstrip", false),
+                    json.bool("normalized", false));
             if (added.put(content, read) != null) {
                 throw failure(where, "a new token", quote(content) + " again");
             }
@@ -165,21 +175,6 @@ final class VocabularyReader {
             throw failure(where, "Unicode text", "half of a surrogate pair");
         }
         return piece;
-    }
-
-    private int id(Supplier<String> where, @Nullable Object value) throws FormatException {
-        if (!(value instanceof Integer id) || id < 0 || id > MAX_ID) {
-            throw failure(where.get(), "an id from 0 to " + MAX_ID, describe(value));
-        }
-        return id;
-    }
-
-    private boolean flag(String where, @Nullable Object node, String name) throws FormatException {
-        Object flag = at(node, name);
-        if (flag != null && !(flag instanceof Boolean)) {
-            throw failure(where + "." + name, "true or false", describe(flag));
-        }
-        return Boolean.TRUE.equals(flag);
     }
 
     /**

@@ -60,12 +60,12 @@ final class WordSplit {
     }
 
     private static Kind kind(int c) {
+        if (Character.isLetter(c)) {
+            return Kind.LETTER;
+        }
         // White_Space, from which Java's isWhitespace and isSpaceChar both differ.
         if (Character.isSpaceChar(c) || (c >= 0x09 && c <= 0x0d) || c == 0x85) {
             return Kind.SPACE;
-        }
-        if (Character.isLetter(c)) {
-            return Kind.LETTER;
         }
         return switch (Character.getType(c)) {
             case Character.DECIMAL_DIGIT_NUMBER, Character.LETTER_NUMBER, Character.OTHER_NUMBER -> Kind.NUMBER;

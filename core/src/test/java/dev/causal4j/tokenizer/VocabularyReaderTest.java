@@ -59,7 +59,7 @@ class VocabularyReaderTest {
             "pre_tokenizer":{"type":"ByteLevel"} | "x":1                        | pre_tokenizer.type: expected ByteLevel, got nothing; only GPT-2's byte-level byte-pair tokenizers can be read
             "pre_tokenizer":{"type":"ByteLevel"} | "pre_tokenizer":{"type":"Split","pattern":{"Regex":"(x+x+)+y"}} | pre_tokenizer.type: expected ByteLevel, got "Split"; only GPT-2's byte-level byte-pair tokenizers can be read
             "pre_tokenizer":{"type":"ByteLevel"} | "pre_tokenizer":{"type":"ByteLevel","use_regex":false} | pre_tokenizer.use_regex: expected true, got false; only GPT-2's byte-level byte-pair tokenizers can be read
-            "pre_tokenizer":{"type":"ByteLevel"} | "pre_tokenizer":{"type":"ByteLevel","add_prefix_space":1} | pre_tokenizer.add_prefix_space: expected true or false, got 1; copy the file again from where it came
+            "pre_tokenizer":{"type":"ByteLevel"} | "pre_tokenizer":{"type":"ByteLevel","add_prefix_space":1} | pre_tokenizer, key "add_prefix_space": expected true or false, got 1; correct the file
             "decoder":{"type":"ByteLevel"}  | "decoder":{"type":"Metaspace"}    | decoder.type: expected ByteLevel, got "Metaspace"; only GPT-2's byte-level byte-pair tokenizers can be read
             {"a":0,"b":1,"ab":2}            | {}                                | model.vocab: expected tokens with their ids, got an object of 0; copy the file again from where it came
             {"a":0,"b":1,"ab":2}            | [["a",0]]                         | model.vocab: expected tokens with their ids, got a list of 1; copy the file again from where it came
@@ -79,12 +79,12 @@ class VocabularyReaderTest {
             ["a b"]                         | ["a c"]                           | model.merges[0]: expected tokens of the vocabulary, got "c"; use the files of one model
             ["a b"]                         | ["b a"]                           | model.merges[0]: expected tokens of the vocabulary, got "ba"; use the files of one model
             [{"id":3,"content":"<s>","special":true}] | 7                       | added_tokens: expected a list, got 7; copy the file again from where it came
-            [{"id":3,"content":"<s>","special":true}] | [7]                     | added_tokens[0]: expected a token with its content, got 7; copy the file again from where it came
-            {"id":3,"content":"<s>"         | {"content":"<s>"                  | added_tokens[0].id: expected an id from 0 to 16777215, got nothing; copy the file again from where it came
+            [{"id":3,"content":"<s>","special":true}] | [7]                     | added_tokens[0]: expected an object, got 7; copy the file again from where it came
+            {"id":3,"content":"<s>"         | {"content":"<s>"                  | added_tokens[0], key "id": expected an integer from 0 to 16777215, got nothing; correct the file
             {"id":3,"content":"<s>"         | {"id":1,"content":"<s>"           | id 1: expected one token, got "b" and "<s>"; copy the file again from where it came
             {"id":3,"content":"<s>"         | {"id":3,"content":"a"             | added_tokens[0].id: expected 0 as in the vocabulary, got 3; copy the file again from where it came
             {"id":3,"content":"<s>"         | {"id":3,"content":"<s>"},{"id":3,"content":"<s>" | added_tokens[1]: expected a new token, got "<s>" again; copy the file again from where it came
-            "special":true                  | "special":"yes"                   | added_tokens[0].special: expected true or false, got "yes"; copy the file again from where it came
+            "special":true                  | "special":"yes"                   | added_tokens[0], key "special": expected true or false, got "yes"; correct the file
             """)
     void whatIsWrongIsNamed(String part, String replacement, String message) {
         assertThat(SMALL).contains(part);
