@@ -14,12 +14,10 @@ import dev.causal4j.tokenizer.Tokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Scores texts token by token. Immutable and thread-safe.
@@ -97,36 +95,48 @@ public final class Scorer {
      * @throws CancellationException if this thread is interrupted (the flag stays set) or the listener returns false
      */
     public List<Score> score(List<ScoringRequest> requests, ScoringOptions options, ScoringListener listener) {
-        List<Window> windows = new ArrayList<>();
-        List<@Nullable Prediction[]> predictions = new ArrayList<>();
-        for (ScoringRequest request : requests) {
-            int text = predictions.size();
-            predictions.add(named(requests.size(), text, () -> addWindows(text, request, options, windows)));
-        }
-        new ScoringRun(model, options, model.newCache(), windows, listener).run();
-        return scores(requests.stream().map(ScoringRequest::tokens).toList(), predictions);
+        int stride = options.strideFor(model.decoder().config().contextLength());
+        return score(requests, stride, model.newCache(), options, listener);
     }
 
-    private @Nullable Prediction[] addWindows(
-            int text, ScoringRequest request, ScoringOptions options, List<Window> windows) {
+    /** @param start the cache before the first token of every window */
+    private List<Score> score(
+            List<ScoringRequest> requests,
+            int stride,
+            KVCache start,
+            ScoringOptions options,
+            ScoringListener listener) {
+        List<Window> windows = new ArrayList<>();
+        List<List<Prediction>> predictions = new ArrayList<>();
+        for (ScoringRequest request : requests) {
+            int text = predictions.size();
+            predictions.add(named(requests.size(), text, () -> addWindows(text, request, stride, windows)));
+        }
+        new ScoringRun(model, options, start, windows, listener).run();
+        return IntStream.range(0, requests.size())
+                .mapToObj(i -> score(requests.get(i).tokens(), predictions.get(i)))
+                .toList();
+    }
+
+    /** Cuts a text into windows, which fill the list returned. */
+    private List<Prediction> addWindows(int text, ScoringRequest request, int stride, List<Window> windows) {
         int contextLength = model.decoder().config().contextLength();
-        int stride = options.strideFor(contextLength);
         int[] prefix = request.prefix();
         if (prefix.length > contextLength) {
             throw new InputException("prefix: expected at most " + contextLength + " tokens, the context length, got "
                     + prefix.length + "; shorten it");
         }
-        int[] sequence = joined(prefix, request.tokens());
+        int[] sequence = IntStream.concat(Arrays.stream(prefix), Arrays.stream(request.tokens()))
+                .toArray();
         model.head().checkTokens(sequence);
-        int scored = Math.max(1, prefix.length);
-        @Nullable Prediction[] predictions = new Prediction[sequence.length - scored];
+        List<Prediction> predictions = new ArrayList<>();
         // A full context predicts one more token, which is not fed.
         int end = Math.min(sequence.length, contextLength + 1);
-        windows.add(new Window(text, sequence, 0, scored, end, scored, predictions));
+        windows.add(new Window(text, sequence, 0, Math.max(1, prefix.length), end, predictions));
         while (end < sequence.length) {
             int target = end;
             end = Math.min(sequence.length, end + stride);
-            windows.add(new Window(text, sequence, end - 1 - contextLength, target, end, scored, predictions));
+            windows.add(new Window(text, sequence, end - 1 - contextLength, target, end, predictions));
         }
         return predictions;
     }
@@ -159,32 +169,27 @@ public final class Scorer {
             throw new InputException("prompt: expected at least one token, got none");
         }
         model.head().checkTokens(prompt);
-        List<Window> windows = new ArrayList<>();
-        List<@Nullable Prediction[]> predictions = new ArrayList<>();
+        List<ScoringRequest> requests = new ArrayList<>();
         for (int[] choice : choices) {
-            int number = predictions.size() + 1;
+            int index = requests.size();
+            String name = "choice " + (index + 1);
             if (choice.length == 0) {
-                throw new InputException("choice " + number + ": expected at least one token, got none", number - 1);
+                throw new InputException(name + ": expected at least one token, got none", index);
             }
-            int[] sequence = joined(prompt, choice);
-            if (sequence.length > most) {
+            int length = prompt.length + choice.length;
+            if (length > most) {
                 throw new InputException(
-                        "choice " + number + ": expected at most " + most + " tokens with its prompt, got "
-                                + sequence.length + "; shorten one of them",
-                        number - 1);
+                        name + ": expected at most " + most + " tokens with its prompt, got " + length
+                                + "; shorten one of them",
+                        index);
             }
             model.head().checkTokens(choice);
-            @Nullable Prediction[] own = new Prediction[choice.length];
-            // The prompt's last token is fed with each choice: it predicts the choice's first.
-            int from = prompt.length - 1;
-            windows.add(new Window(number - 1, sequence, from, prompt.length, sequence.length, prompt.length, own));
-            predictions.add(own);
+            requests.add(new ScoringRequest(prompt, choice));
         }
         try (KVCache start = model.newCache()) {
-            prefill(prompt, windows.isEmpty() ? 0 : prompt.length - 1, options, start);
-            new ScoringRun(model, options, start, windows, listener).run();
+            prefill(prompt, requests.isEmpty() ? 0 : prompt.length - 1, options, start);
+            return new Ranking(score(requests, most, start, options, listener));
         }
-        return new Ranking(scores(choices, predictions));
     }
 
     private void prefill(int[] prompt, int length, ScoringOptions options, KVCache cache) {
@@ -198,31 +203,15 @@ public final class Scorer {
         }
     }
 
-    private static int[] joined(int[] first, int[] second) {
-        int[] both = Arrays.copyOf(first, Math.addExact(first.length, second.length));
-        System.arraycopy(second, 0, both, first.length, second.length);
-        return both;
-    }
-
-    private List<Score> scores(List<int[]> texts, List<@Nullable Prediction[]> predictions) {
-        return IntStream.range(0, texts.size())
-                .mapToObj(i -> score(texts.get(i), predictions.get(i)))
-                .toList();
-    }
-
-    private Score score(int[] tokens, @Nullable Prediction[] predicted) {
-        List<Prediction> predictions = new ArrayList<>(predicted.length);
+    private Score score(int[] tokens, List<Prediction> predictions) {
         double nll = 0;
         long bytes = 0;
-        for (Prediction each : predicted) {
-            Prediction prediction = Objects.requireNonNull(each);
-            predictions.add(prediction);
+        for (Prediction prediction : predictions) {
+            int token = prediction.token();
             nll -= prediction.logProbability();
-            bytes += known(prediction.token())
-                    .map(t -> t.bytes(prediction.token()).length)
-                    .orElse(0);
+            bytes += known(token).map(t -> t.bytes(token).length).orElse(0);
         }
-        return new Score(tokens.clone(), pieces(tokens), predictions, new Totals(nll, predicted.length, bytes));
+        return new Score(tokens.clone(), pieces(tokens), predictions, new Totals(nll, predictions.size(), bytes));
     }
 
     private List<String> pieces(int[] tokens) {

@@ -1,6 +1,5 @@
 package dev.causal4j.scoring;
 
-import dev.causal4j.NonFiniteException;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
@@ -49,7 +48,7 @@ final class ScoringRun {
         this.start = start;
         this.listener = listener;
         this.waiting = new ArrayDeque<>(windows);
-        this.total = windows.stream().mapToLong(Window::left).sum();
+        this.total = windows.stream().mapToLong(each -> each.left(start)).sum();
     }
 
     /**
@@ -81,19 +80,21 @@ final class ScoringRun {
         List<Batch.Chunk> chunks = new ArrayList<>();
         int room = options.batchRows;
         for (int i = 0; room > 0 && (i < open.size() || admit()); i++) {
-            Open each = open.get(i);
-            int count = Math.min(room, each.window.left());
-            chunks.add(each.window.chunk(each.cache, count));
-            room -= count;
+            Batch.Chunk chunk = open.get(i).window.chunk(open.get(i).cache, room);
+            chunks.add(chunk);
+            room -= chunk.tokens().length;
         }
         Batch batch = new Batch(chunks);
         Rows hidden = model.forward(batch, activations);
         batch.firstNotFinite(hidden).ifPresent(found -> {
-            throw notFinite(found, open.get(found.chunk()));
+            Window window = open.get(found.chunk()).window;
+            throw found.error(window.offset() + found.position(), "text " + (window.text() + 1));
         });
         predict(chunks, hidden);
         done += batch.rows();
-        close();
+        while (!open.isEmpty() && open.getFirst().window.left(open.getFirst().cache) == 0) {
+            open.removeFirst().cache.close();
+        }
     }
 
     /** Opens the next window, if there is one and pages for it. */
@@ -102,38 +103,31 @@ final class ScoringRun {
             return false;
         }
         KVCache cache = start.copy();
-        if (!cache.reserve(start.length() + waiting.element().left()) && !open.isEmpty()) {
+        if (!cache.reserve(start.length() + waiting.element().left(start)) && !open.isEmpty()) {
             cache.close();
             return false;
         }
         return open.add(new Open(waiting.remove(), cache));
     }
 
-    private static NonFiniteException notFinite(Batch.NotFinite found, Open open) {
-        int position = open.window.position(open.cache.length() - found.position());
-        return found.error(position, "text " + (open.window.text + 1));
-    }
-
-    /** The wanted rows predict the tokens that are scored. */
+    /** The wanted rows predict the tokens that are scored. A window is fed after those before it, so texts grow in order. */
     private void predict(List<Batch.Chunk> chunks, Rows hidden) {
         if (hidden.count() == 0) {
             return;
         }
-        IntStream.Builder targets = IntStream.builder();
-        for (int c = 0; c < chunks.size(); c++) {
-            Arrays.stream(open.get(c).window.targets(chunks.get(c).wanted())).forEach(targets);
-        }
+        int[] targets = IntStream.range(0, chunks.size())
+                .flatMap(c -> Arrays.stream(open.get(c)
+                        .window
+                        .targets(open.get(c).cache, chunks.get(c).wanted())))
+                .toArray();
         Iterator<Prediction> predictions = model.head()
-                .logProbabilities(hidden, targets.build().toArray(), false, options.alternatives)
+                .logProbabilities(hidden, targets, false, options.alternatives)
                 .predictions()
                 .iterator();
         for (int c = 0; c < chunks.size(); c++) {
-            open.get(c).window.accept(chunks.get(c).wanted(), predictions);
+            for (int left = chunks.get(c).wanted(); left > 0; left--) {
+                open.get(c).window.predictions().add(predictions.next());
+            }
         }
-    }
-
-    private void close() {
-        open.stream().filter(each -> each.window.left() == 0).forEach(each -> each.cache.close());
-        open.removeIf(each -> each.window.left() == 0);
     }
 }

@@ -64,9 +64,9 @@ final class LossComputation {
         LossOptions options = LossOptions.DEFAULT.withDenominator(targets);
         double sum = 0;
         for (int from = 0; from < batch.size(); from += partSize) {
-            Part part = part(batch.subList(from, Math.min(batch.size(), from + partSize)));
             kept.use(rates.at(seed, step, from));
-            sum += addGradients(part, options).sum();
+            sum += addGradients(batch.subList(from, Math.min(batch.size(), from + partSize)), options)
+                    .sum();
         }
         Gradient dEmbedding = gradients.of(model.head().embedding());
         if (dEmbedding != null) {
@@ -75,18 +75,19 @@ final class LossComputation {
         return sum / targets;
     }
 
-    private Loss addGradients(Part part, LossOptions options) {
+    private Loss addGradients(List<Example> part, LossOptions options) {
         CausalLMHead head = model.head();
-        int rows = part.batch.rows();
+        Batch batch = batch(part);
+        int rows = batch.rows();
         int d = head.hiddenSize();
-        Rows hidden = model.forward(part.batch, kept);
+        Rows hidden = model.forward(batch, kept);
         dHidden = dHidden.length >= rows * d ? dHidden : new float[rows * d];
         Rows gradient = Rows.of(dHidden, d, rows);
         Loss loss = head.lossAndGradients(
-                hidden, part.targets, options, gradient, gradients.of(head.projection()), lossScratch);
-        model.decoder().backward(part.batch, kept, gradient, trainsEmbedding, gradients);
+                hidden, targets(part), options, gradient, gradients.of(head.projection()), lossScratch);
+        model.decoder().backward(batch, kept, gradient, trainsEmbedding, gradients);
         if (trainsEmbedding) {
-            int[] tokens = part.batch.tokens();
+            int[] tokens = batch.tokens();
             for (int r = 0; r < rows; r++) {
                 float[] sum = lookups.computeIfAbsent(tokens[r], _ -> new float[d]);
                 Kernels.add(dHidden, gradient.start(r), sum, 0, d);
@@ -115,32 +116,33 @@ final class LossComputation {
         double sum = 0;
         long targets = 0;
         for (long from = 0; from < count; from += partSize) {
-            Part part = part(LongStream.range(from, Math.min(count, from + partSize))
+            List<Example> part = LongStream.range(from, Math.min(count, from + partSize))
                     .mapToObj(examples::example)
-                    .toList());
-            Rows hidden = model.forward(part.batch, forgotten);
-            Loss loss = model.head().loss(hidden, part.targets, LossOptions.DEFAULT);
+                    .toList();
+            Rows hidden = model.forward(batch(part), forgotten);
+            Loss loss = model.head().loss(hidden, targets(part), LossOptions.DEFAULT);
             sum += loss.sum();
             targets += loss.targets();
         }
         return sum / Math.max(1, targets);
     }
 
-    private record Part(Batch batch, int[] targets) {}
-
-    private Part part(List<Example> examples) {
-        while (caches.size() < examples.size()) {
-            caches.add(pool.newCache());
-        }
+    private Batch batch(List<Example> part) {
         List<Batch.Chunk> chunks = new ArrayList<>();
-        for (Example example : examples) {
+        for (Example example : part) {
+            if (caches.size() == chunks.size()) {
+                caches.add(pool.newCache());
+            }
             KVCache cache = caches.get(chunks.size());
             cache.truncate(0);
             chunks.add(new Batch.Chunk(cache, example.tokens()));
         }
-        int[] targets = examples.stream()
-                .flatMapToInt(each -> Arrays.stream(each.targets()))
+        return new Batch(chunks);
+    }
+
+    private static int[] targets(List<Example> part) {
+        return part.stream()
+                .flatMapToInt(example -> Arrays.stream(example.targets()))
                 .toArray();
-        return new Part(new Batch(chunks), targets);
     }
 }

@@ -7,6 +7,7 @@ import dev.causal4j.tokenizer.SpecialTokens;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.Reader;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -92,17 +93,8 @@ public final class TokenFile implements AutoCloseable {
             }
         }
         WholeFile.write(file, channel -> {
-            TokenWriter writer = new TokenWriter(file, channel, tokenizer.vocabularySize(), endOfText);
-            try {
-                documents.forEach(
-                        text -> {
-                            tokenizer.encode(text, SpecialTokens.PARSE, writer::add);
-                            writer.endDocument();
-                        },
-                        progress);
-            } catch (UncheckedIOException e) {
-                throw e.getCause();
-            }
+            TokenWriter writer = new TokenWriter(file, channel, tokenizer, endOfText);
+            documents.forEach(writer, progress);
             writer.finish(fingerprint);
         });
         return open(file);
@@ -118,46 +110,33 @@ public final class TokenFile implements AutoCloseable {
     public static TokenFile open(Path file) throws IOException {
         requireTokenFile(file);
         Arena arena = Arena.ofShared();
-        try {
-            return open(file, arena);
-        } catch (Throwable e) {
-            arena.close();
-            throw e;
-        }
-    }
-
-    private static TokenFile open(Path file, Arena arena) throws IOException {
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
             long size = channel.size();
-            if (size < HEADER) {
-                throw damaged(file, "a header of " + HEADER + " bytes", size + " bytes");
-            }
+            check(file, size >= HEADER, "a header of " + HEADER + " bytes", size + " bytes");
             MemorySegment all = channel.map(FileChannel.MapMode.READ_ONLY, 0, size, arena);
             ByteBuffer header = all.asSlice(MAGIC.length, HEADER - MAGIC.length)
                     .asByteBuffer()
                     .order(ByteOrder.LITTLE_ENDIAN);
             int version = header.getInt();
+            check(file, version == VERSION, "version " + VERSION, "version " + version);
             int width = header.getInt();
-            int vocabularySize = header.getInt();
-            int zero = header.getInt();
+            int vocabulary = header.getInt();
+            boolean known = (width == Short.BYTES || width == Integer.BYTES) && header.getInt() == 0;
+            check(file, known, "2 or 4 bytes an id", width + " bytes");
+            boolean inRange = vocabulary >= 1 && vocabulary <= MAX_VOCABULARY;
+            check(file, inRange, "a vocabulary of 1 to " + MAX_VOCABULARY, "one of " + vocabulary);
             long count = header.getLong();
+            long rest = size - HEADER;
+            // Divided, not multiplied: a count may be any long.
+            boolean whole = count >= 1 && rest % width == 0 && rest / width == count;
+            check(file, whole, count + " ids of " + width + " bytes", rest + " bytes of them");
             byte[] fingerprint = new byte[FINGERPRINT];
             header.get(fingerprint);
-            if (version != VERSION) {
-                throw damaged(file, "version " + VERSION, "version " + version);
-            }
-            if ((width != Short.BYTES && width != Integer.BYTES) || zero != 0) {
-                throw damaged(file, "2 or 4 bytes an id", width + " bytes");
-            }
-            if (vocabularySize < 1 || vocabularySize > MAX_VOCABULARY) {
-                throw damaged(file, "a vocabulary of 1 to " + MAX_VOCABULARY, "one of " + vocabularySize);
-            }
-            // Divided, not multiplied: a count may be any long.
-            if (count < 1 || (size - HEADER) % width != 0 || (size - HEADER) / width != count) {
-                throw damaged(file, count + " ids of " + width + " bytes", (size - HEADER) + " bytes of them");
-            }
-            Tokens tokens = new Tokens(file.toString(), all.asSlice(HEADER), width, vocabularySize);
+            Tokens tokens = new Tokens(file.toString(), all.asSlice(HEADER), width, vocabulary);
             return new TokenFile(arena, tokens, fingerprint);
+        } catch (Throwable e) {
+            arena.close();
+            throw e;
         }
     }
 
@@ -171,8 +150,10 @@ public final class TokenFile implements AutoCloseable {
         }
     }
 
-    private static FormatException damaged(Path file, String expected, String got) {
-        return new FormatException(file.toString(), expected, got, REMEDY);
+    private static void check(Path file, boolean right, String expected, String got) throws FormatException {
+        if (!right) {
+            throw new FormatException(file.toString(), expected, got, REMEDY);
+        }
     }
 
     private static byte[] fingerprint(Documents documents, Tokenizer tokenizer, int endOfText, LongConsumer progress)
@@ -222,27 +203,39 @@ public final class TokenFile implements AutoCloseable {
         return HexFormat.of().formatHex(fingerprint);
     }
 
-    /** Writes ids, and the header last. Not thread-safe. */
-    private static final class TokenWriter {
+    /** Writes the ids of documents, and the header last. Not thread-safe. */
+    private static final class TokenWriter implements Documents.Visitor {
         private final Path file;
         private final FileChannel channel;
-        private final int vocabularySize;
+        private final Tokenizer tokenizer;
         private final int endOfText;
         private final int width;
         private final ByteBuffer buffer = ByteBuffer.allocateDirect(1 << 16).order(ByteOrder.LITTLE_ENDIAN);
         private long count;
         private int last;
 
-        TokenWriter(Path file, FileChannel channel, int vocabularySize, int endOfText) throws IOException {
+        TokenWriter(Path file, FileChannel channel, Tokenizer tokenizer, int endOfText) throws IOException {
             this.file = file;
             this.channel = channel;
-            this.vocabularySize = vocabularySize;
+            this.tokenizer = tokenizer;
             this.endOfText = endOfText;
-            width = vocabularySize <= 1 << 16 ? Short.BYTES : Integer.BYTES;
+            width = tokenizer.vocabularySize() <= 1 << 16 ? Short.BYTES : Integer.BYTES;
             channel.position(HEADER);
         }
 
-        void add(int id) {
+        @Override
+        public void document(Reader text) throws IOException {
+            try {
+                tokenizer.encode(text, SpecialTokens.PARSE, this::add);
+                if (count > 0 && last != endOfText) {
+                    add(endOfText);
+                }
+            } catch (UncheckedIOException e) {
+                throw e.getCause();
+            }
+        }
+
+        private void add(int id) {
             if (buffer.remaining() < width) {
                 flush();
             }
@@ -255,24 +248,14 @@ public final class TokenFile implements AutoCloseable {
             count++;
         }
 
-        /** Adds the end of text, unless it is the last id or there is no id yet. */
-        void endDocument() {
-            if (count > 0 && last != endOfText) {
-                add(endOfText);
-            }
-        }
-
         void finish(byte[] fingerprint) throws IOException {
             if (count == 0) {
                 throw new FormatException("training data", "text", "none", "are the files empty?");
             }
             flush();
             channel.position(0);
-            buffer.put(MAGIC)
-                    .putInt(VERSION)
-                    .putInt(width)
-                    .putInt(vocabularySize)
-                    .putInt(0);
+            buffer.put(MAGIC).putInt(VERSION).putInt(width);
+            buffer.putInt(tokenizer.vocabularySize()).putInt(0);
             buffer.putLong(count).put(fingerprint);
             flush();
         }

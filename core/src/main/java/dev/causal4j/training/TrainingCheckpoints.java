@@ -18,7 +18,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
-import java.util.SortedMap;
+import java.util.NavigableMap;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -66,7 +66,7 @@ final class TrainingCheckpoints {
             WholeFolder.write(target, unfinished -> write(trainable, state, unfinished));
         }
         publish(folder.resolve(PREFIX + state.stepToPublish()));
-        SortedMap<Long, Path> others = checkpoints();
+        Map<Long, Path> others = checkpoints();
         others.remove(state.step());
         others.remove(state.stepToPublish());
         delete(others);
@@ -157,19 +157,19 @@ final class TrainingCheckpoints {
      * @throws FormatException if there is none or it is damaged
      */
     Loaded load() throws IOException {
-        SortedMap<Long, Path> checkpoints = checkpoints();
-        if (checkpoints.isEmpty()) {
+        Map.Entry<Long, Path> last = checkpoints().lastEntry();
+        if (last == null) {
             String got = Files.isDirectory(folder) ? "a folder without one" : "no such folder";
             throw new FormatException(folder.toString(), "a checkpoint to resume from", got, "start without resuming");
         }
-        Path last = checkpoints.get(checkpoints.lastKey());
-        JsonConfig state = JsonConfig.read(last.resolve(TRAINING).resolve(STATE));
-        return new Loaded(TrainingState.from(state), last);
+        Path checkpoint = last.getValue();
+        JsonConfig state = JsonConfig.read(checkpoint.resolve(TRAINING).resolve(STATE));
+        return new Loaded(TrainingState.from(state), checkpoint);
     }
 
     /** The checkpoints by their steps. */
-    private SortedMap<Long, Path> checkpoints() throws IOException {
-        SortedMap<Long, Path> checkpoints = new TreeMap<>();
+    private NavigableMap<Long, Path> checkpoints() throws IOException {
+        NavigableMap<Long, Path> checkpoints = new TreeMap<>();
         if (Files.isDirectory(folder)) {
             try (Stream<Path> list = Files.list(folder)) {
                 list.forEach(path -> {

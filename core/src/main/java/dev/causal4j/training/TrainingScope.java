@@ -6,7 +6,7 @@ import dev.causal4j.model.ModelConfig;
 
 /**
  * Which parameters are trained. Frozen ones need no gradient or optimizer state; backward stops at the lowest trained layer.
- * Immutable. Checkpoints have the text of their scope ({@link #toString}), so names and order of components stay.
+ * Immutable. Checkpoints have the text of their scope ({@link Object#toString}), so names and order of components stay.
  */
 public sealed interface TrainingScope {
     /** Whether a parameter of a model is trained. */

@@ -8,7 +8,6 @@ import java.nio.ByteBuffer;
 import java.nio.CharBuffer;
 import java.nio.charset.CharsetDecoder;
 import java.nio.charset.CoderResult;
-import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 import java.util.function.LongConsumer;
 
@@ -19,15 +18,11 @@ final class Utf8Reader extends Reader {
     private final String subject;
     private final InputStream in;
     private final LongConsumer progress;
-    private final CharsetDecoder decoder = StandardCharsets.UTF_8
-            .newDecoder()
-            .onMalformedInput(CodingErrorAction.REPORT)
-            .onUnmappableCharacter(CodingErrorAction.REPORT);
+    private final CharsetDecoder decoder = StandardCharsets.UTF_8.newDecoder(); // reports errors
     private final ByteBuffer bytes = ByteBuffer.allocate(1 << 16).flip();
     private final CharBuffer chars = CharBuffer.allocate(1 << 16).flip();
     private long offset; // in the file, of the first byte in the buffer
     private boolean ended;
-    private boolean begun;
 
     /**
      * @param subject the file's name in errors
@@ -66,9 +61,8 @@ final class Utf8Reader extends Reader {
         }
         chars.flip();
         ended = count < 0 && !bytes.hasRemaining();
-        if (!begun && chars.hasRemaining()) {
-            begun = true;
-            chars.position(chars.get(0) == BYTE_ORDER_MARK ? 1 : 0);
+        if (offset == 0 && chars.hasRemaining() && chars.get(0) == BYTE_ORDER_MARK) {
+            chars.get();
         }
         progress.accept(offset + bytes.position());
     }
