@@ -1,9 +1,9 @@
 package dev.causal4j.generation;
 
+import dev.causal4j.InputException;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
-import dev.causal4j.decoder.KVCache;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.Tokenizer;
@@ -24,17 +24,11 @@ final class GenerationRun implements AutoCloseable {
     /** Most bytes of logits at once, unless a single row needs more. */
     private static final int LOGITS_BYTES = 32 << 20;
 
-    private record Running(Sequence sequence, KVCache cache) {
-        boolean prefilled() {
-            return cache.length() >= sequence.promptLength();
-        }
-    }
-
     private final CausalLM model;
     private final TokenListener listener;
     private final List<Sequence> sequences = new ArrayList<>();
     private final Deque<Sequence> waiting = new ArrayDeque<>();
-    private final List<Running> running = new ArrayList<>();
+    private final List<Sequence> running = new ArrayList<>();
     private final Activations activations = new Activations();
     private float[] logits = {}; // of some rows [n, V]
     private int prefillTokens;
@@ -42,7 +36,6 @@ final class GenerationRun implements AutoCloseable {
     private long prefillNanos;
     private long decodeNanos;
 
-    /** @param requests requests with non-empty prompts that fit the context */
     GenerationRun(CausalLM model, List<GenerationRequest> requests, TokenListener listener) {
         this.model = model;
         this.listener = listener;
@@ -53,7 +46,11 @@ final class GenerationRun implements AutoCloseable {
         Candidates candidates =
                 new Candidates(choosable, model.head().projection().device().compute());
         for (GenerationRequest request : requests) {
-            sequences.add(new Sequence(model, sequences.size(), request, candidates));
+            try {
+                sequences.add(new Sequence(model, sequences.size(), request, candidates));
+            } catch (InputException e) {
+                throw requests.size() == 1 ? e : e.at(sequences.size());
+            }
         }
         sequences.stream().filter(Sequence::running).forEach(waiting::add);
     }
@@ -75,19 +72,18 @@ final class GenerationRun implements AutoCloseable {
         }
         long start = System.nanoTime();
         int room = PROMPT_ROWS;
-        List<Running> fed = new ArrayList<>();
+        List<Sequence> fed = new ArrayList<>();
         List<Batch.Chunk> chunks = new ArrayList<>();
-        for (Running each : running) {
+        for (Sequence each : running) {
             boolean prefilled = each.prefilled();
             if (prefilled || room > 0) {
-                chunks.add(each.sequence.next(each.cache, room));
+                chunks.add(each.next(room));
                 room -= prefilled ? 0 : chunks.getLast().tokens().length;
                 fed.add(each);
             }
         }
         int chosen = forward(fed, new Batch(chunks));
-        running.stream().filter(each -> !each.sequence.running()).forEach(each -> each.cache.close());
-        running.removeIf(each -> !each.sequence.running());
+        running.removeIf(each -> !each.running());
         long nanos = System.nanoTime() - start;
         if (room < PROMPT_ROWS) {
             prefillTokens += PROMPT_ROWS - room;
@@ -101,24 +97,18 @@ final class GenerationRun implements AutoCloseable {
 
     /** Starts as many of the waiting sequences as there are pages for, in their order. */
     private void admit() {
-        while (!waiting.isEmpty()) {
-            KVCache cache = model.newCache();
-            if (!cache.reserve(waiting.element().mostTokens()) && !running.isEmpty()) {
-                cache.close();
-                return;
-            }
-            running.add(new Running(waiting.remove(), cache));
+        while (!waiting.isEmpty() && (waiting.element().reserve() || running.isEmpty())) {
+            running.add(waiting.remove());
         }
     }
 
     /** One forward, and a token for each sequence whose prompt is computed; returns how many. */
-    private int forward(List<Running> fed, Batch batch) {
+    private int forward(List<Sequence> fed, Batch batch) {
         Rows hidden = model.forward(batch, activations); // the last row of each
         batch.firstNotFinite(hidden).ifPresent(found -> {
             throw found.error(found.position(), "");
         });
-        List<Sequence> choosing =
-                fed.stream().filter(Running::prefilled).map(Running::sequence).toList();
+        List<Sequence> choosing = fed.stream().filter(Sequence::prefilled).toList();
         CausalLMHead head = model.head();
         int v = head.vocabularySize();
         int most = Math.max(1, LOGITS_BYTES / (4 * v));
@@ -144,7 +134,7 @@ final class GenerationRun implements AutoCloseable {
     @Override
     public void close() {
         waiting.clear();
-        running.forEach(each -> each.cache.close());
+        running.forEach(Sequence::close);
         running.clear();
     }
 }

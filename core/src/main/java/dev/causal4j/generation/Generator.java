@@ -5,8 +5,6 @@ import dev.causal4j.NonFiniteException;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
 import java.util.ArrayDeque;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.CancellationException;
@@ -68,7 +66,7 @@ public final class Generator {
      * @throws CancellationException if this thread is interrupted (the flag stays set)
      */
     public List<Generation> generate(List<GenerationRequest> requests, TokenListener listener) {
-        try (GenerationRun run = run(requests, listener)) {
+        try (GenerationRun run = new GenerationRun(model, requests, listener)) {
             while (run.step()) {}
             return run.results();
         }
@@ -87,7 +85,7 @@ public final class Generator {
      */
     public Stream<GeneratedToken> stream(GenerationRequest request) {
         Deque<GeneratedToken> made = new ArrayDeque<>();
-        GenerationRun run = run(List.of(request), made::add);
+        GenerationRun run = new GenerationRun(model, List.of(request), made::add);
         return Stream.iterate(true, _ -> run.step())
                 .takeWhile(more -> more)
                 .flatMap(_ -> Stream.ofNullable(made.poll())) // a step of the prompt makes none, others make one
@@ -97,39 +95,5 @@ public final class Generator {
     /** The same from a text. */
     public Stream<GeneratedToken> stream(String prompt, GenerationOptions options) {
         return stream(request(prompt, options));
-    }
-
-    private GenerationRun run(List<GenerationRequest> requests, TokenListener listener) {
-        List<GenerationRequest> checked = new ArrayList<>();
-        for (GenerationRequest request : requests) {
-            try {
-                checked.add(new GenerationRequest(prompt(request), request.options()));
-            } catch (InputException e) {
-                throw requests.size() == 1 ? e : e.at(checked.size());
-            }
-        }
-        return new GenerationRun(model, checked, listener);
-    }
-
-    /** A prompt that can be fed. */
-    private int[] prompt(GenerationRequest request) {
-        int[] prompt = request.prompt().clone();
-        if (prompt.length == 0) {
-            int bos = model.bos()
-                    .orElseThrow(() -> new InputException("prompt: expected at least one token, got none;"
-                            + " this model has no BOS token to start from"));
-            return new int[] {bos};
-        }
-        model.head().checkTokens(prompt);
-        int contextLength = model.decoder().config().contextLength();
-        if (prompt.length <= contextLength) {
-            return prompt;
-        }
-        if (!request.options().settings.truncatePrompt) {
-            throw new InputException("prompt: expected at most " + contextLength + " tokens, the context length, got "
-                    + prompt.length + "; shorten it");
-        }
-        int kept = Math.max(contextLength - request.options().maxNewTokens(), Math.ceilDiv(contextLength, 2));
-        return Arrays.copyOfRange(prompt, prompt.length - kept, prompt.length);
     }
 }

@@ -4,7 +4,6 @@ import dev.causal4j.NonFiniteException;
 import dev.causal4j.generation.LogitRule.TokensSoFar;
 import dev.causal4j.kernel.Kernels;
 import java.util.List;
-import java.util.Objects;
 import java.util.Set;
 import java.util.stream.Collectors;
 
@@ -56,8 +55,6 @@ final class Sampler {
      * @throws IllegalStateException if the rules ban all tokens
      */
     int next(float[] logits, int offset, int[] tokens, int length) {
-        Objects.checkFromIndexSize(offset, row.length, logits.length);
-        Objects.checkFromIndexSize(0, length, tokens.length);
         System.arraycopy(logits, offset, row, 0, row.length);
         requireFinite(length);
         TokensSoFar soFar = new TokensSoFar(tokens, length, promptLength, eos);

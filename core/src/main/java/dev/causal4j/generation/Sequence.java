@@ -1,5 +1,6 @@
 package dev.causal4j.generation;
 
+import dev.causal4j.InputException;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.KVCache;
@@ -23,6 +24,7 @@ final class Sequence {
     private final Sampler sampler;
     private final @Nullable StreamingDecoder decoder;
     private final StopStrings stop;
+    private final KVCache cache;
     private final List<String> pieces = new ArrayList<>();
     private final List<Prediction> predictions = new ArrayList<>();
     private int[] tokens;
@@ -32,7 +34,7 @@ final class Sequence {
     Sequence(CausalLM model, int index, GenerationRequest request, Candidates candidates) {
         this.index = index;
         this.options = request.options().settings;
-        this.tokens = request.prompt();
+        this.tokens = prompt(model, request.prompt().clone());
         this.length = tokens.length;
         this.promptLength = tokens.length;
         // The last token of a full context can still be predicted; it is not fed back.
@@ -42,6 +44,7 @@ final class Sequence {
         if (!options.stop.isEmpty()) {
             model.requireTokenizer();
         }
+        this.cache = model.newCache();
         this.decoder = model.tokenizer().map(Tokenizer::decoder).orElse(null);
         this.stop = new StopStrings(options.stop);
         if (mostNewTokens == 0) {
@@ -49,24 +52,46 @@ final class Sequence {
         }
     }
 
+    /** A prompt that can be fed. */
+    private int[] prompt(CausalLM model, int[] prompt) {
+        if (prompt.length == 0) {
+            int bos = model.bos()
+                    .orElseThrow(() -> new InputException("prompt: expected at least one token, got none;"
+                            + " this model has no BOS token to start from"));
+            return new int[] {bos};
+        }
+        model.head().checkTokens(prompt);
+        int contextLength = model.decoder().config().contextLength();
+        if (prompt.length <= contextLength) {
+            return prompt;
+        }
+        if (!options.truncatePrompt) {
+            throw new InputException("prompt: expected at most " + contextLength + " tokens, the context length, got "
+                    + prompt.length + "; shorten it");
+        }
+        int kept = Math.max(contextLength - options.maxNewTokens, Math.ceilDiv(contextLength, 2));
+        return Arrays.copyOfRange(prompt, prompt.length - kept, prompt.length);
+    }
+
     boolean running() {
         return finish == null;
     }
 
-    /** Most tokens that its cache will hold. */
-    int mostTokens() {
-        return promptLength + mostNewTokens - 1;
+    /** Whether the prompt is computed. */
+    boolean prefilled() {
+        return cache.length() >= promptLength;
+    }
+
+    /** Reserves all the pages its cache will need; false if there are too few. */
+    boolean reserve() {
+        return cache.reserve(promptLength + mostNewTokens - 1);
     }
 
     /** The next chunk: at most {@code room} prompt tokens that are not cached yet, or the last token. */
-    Batch.Chunk next(KVCache cache, int room) {
+    Batch.Chunk next(int room) {
         int from = cache.length();
         int to = from < promptLength ? Math.min(promptLength, from + room) : length;
         return new Batch.Chunk(cache, Arrays.copyOfRange(tokens, from, to), to < promptLength ? 0 : 1);
-    }
-
-    int promptLength() {
-        return promptLength;
     }
 
     /** Adds the next token, chosen from logits [1, V], calls the listener, and ends the sequence if it is finished. */
@@ -101,6 +126,9 @@ final class Sequence {
             finish = FinishReason.CANCELLED;
             pieces.add(pieces.removeLast() + rest());
         }
+        if (finish != null) {
+            close();
+        }
     }
 
     /** Releases the held-back text. */
@@ -109,6 +137,11 @@ final class Sequence {
             return "";
         }
         return stop.accept(decoder.finish()) + stop.finish();
+    }
+
+    /** Gives the pages of its cache back. */
+    void close() {
+        cache.close();
     }
 
     Generation result(Generation.Timing timing) {
