@@ -39,12 +39,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
     private final Optional<Tokenizer> tokenizer;
     private final @Nullable Arena owned;
 
-    CausalLM(
-            String name,
-            ModelConfig config,
-            Parameters parameters,
-            @Nullable Tokenizer tokenizer,
-            @Nullable Arena owned) {
+    CausalLM(String name, ModelConfig config, Parameters source, @Nullable Tokenizer tokenizer, @Nullable Arena owned) {
         this.name = name;
         this.config = config;
         this.tokenizer = Optional.ofNullable(tokenizer);
@@ -53,12 +48,12 @@ public final class CausalLM implements Parameters, AutoCloseable {
             throw new IllegalArgumentException("tokenizer: expected at most the head's " + config.vocabularySize()
                     + " entries, got " + tokenizer.vocabularySize());
         }
-        Matrix embedding = parameters.matrix(config.embedding());
+        Matrix embedding = source.matrix(config.embedding());
         config.embedding().check(embedding.rows(), embedding.cols());
-        this.decoder = Decoder.of(config.decoder(), parameters);
+        this.decoder = Decoder.of(config.decoder(), source);
         this.head = config.tied()
                 ? CausalLMHead.tied(embedding)
-                : CausalLMHead.untied(embedding, parameters.matrix(config.head()));
+                : CausalLMHead.untied(embedding, source.matrix(config.head()));
     }
 
     /**
@@ -98,7 +93,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
     /** The same with a tokenizer. */
     public static CausalLM create(ModelConfig config, long seed, DType dtype, @Nullable Tokenizer tokenizer) {
         Device device = Device.open(Compute.shared());
-        Parameters parameters = new InitialParameters(device, dtype, seed);
+        Parameters parameters = InitialParameters.of(device, dtype, seed);
         return owning(device.arena(), config.family().type(), config, parameters, tokenizer);
     }
 

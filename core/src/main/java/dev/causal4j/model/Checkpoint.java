@@ -47,11 +47,8 @@ public final class Checkpoint implements AutoCloseable {
     public static Checkpoint open(Path folder) throws IOException {
         String subject = folder.toString();
         if (!Files.isDirectory(folder)) {
-            throw new FormatException(
-                    subject,
-                    "the folder of a model",
-                    Files.exists(folder) ? "not a folder" : "no such folder",
-                    "check the path");
+            String got = Files.exists(folder) ? "not a folder" : "no such folder";
+            throw new FormatException(subject, "the folder of a model", got, "check the path");
         }
         // A vocabulary takes longer to read than all the rest.
         FutureTask<Optional<Tokenizer>> tokenizer = new FutureTask<>(() -> Tokenizer.load(folder));
@@ -100,11 +97,9 @@ public final class Checkpoint implements AutoCloseable {
             throws FormatException {
         int vocabularySize = weights.config().vocabularySize();
         if (tokenizer != null && tokenizer.vocabularySize() > vocabularySize) {
-            throw new FormatException(
-                    subject,
-                    "a tokenizer of at most vocab_size = " + vocabularySize + " entries",
-                    tokenizer.vocabularySize() + " entries",
-                    "tokenizer and weights do not belong together");
+            String expected = "a tokenizer of at most vocab_size = " + vocabularySize + " entries";
+            String got = tokenizer.vocabularySize() + " entries";
+            throw new FormatException(subject, expected, got, "tokenizer and weights do not belong together");
         }
         return new Checkpoint(name, weights, tokenizer, files);
     }

@@ -107,9 +107,9 @@ public final class Conversion {
 
     private static void write(CausalLM model, Path source, Path folder, Progress progress) throws IOException {
         for (String name : COPIED) {
-            Path file = source.resolve(name);
-            if (Files.isRegularFile(file)) {
-                Files.copy(file, folder.resolve(name));
+            Path copied = source.resolve(name);
+            if (Files.isRegularFile(copied)) {
+                Files.copy(copied, folder.resolve(name));
             }
         }
         PanelLayout layout = new PanelLayout(model.dtype());
@@ -118,11 +118,8 @@ public final class Conversion {
                 .toList();
         long total =
                 tensors.stream().mapToLong(tensor -> tensor.data().byteSize()).sum();
-        SafeTensors.writeAligned(
-                folder.resolve(TensorStore.SINGLE),
-                tensors,
-                layout.metadata(),
-                bytes -> progress.written(bytes, total));
+        Path file = folder.resolve(TensorStore.SINGLE);
+        SafeTensors.writeAligned(file, tensors, layout.metadata(), bytes -> progress.written(bytes, total));
     }
 
     private static TensorView tensor(CausalLM model, ParameterSpec spec, PanelLayout layout) {
