@@ -31,16 +31,6 @@ public final class GenerationOptions {
         return settings.copy();
     }
 
-    /** Most new tokens. */
-    public int maxNewTokens() {
-        return settings.maxNewTokens;
-    }
-
-    /** The seed of the draws. */
-    public long seed() {
-        return settings.seed;
-    }
-
     /**
      * Collects the settings of a {@link GenerationOptions}; not thread-safe. Each setter replaces the earlier value.
      */

@@ -23,12 +23,8 @@ public interface LogitRule {
 
     /** The rule's name in messages: {@code no-repeat-ngram} for a class NoRepeatNgram. */
     default String name() {
-        return getClass().isHidden()
-                ? "rule"
-                : getClass()
-                        .getSimpleName()
-                        .replaceAll("(?<=[a-z])(?=[A-Z])", "-")
-                        .toLowerCase(Locale.ROOT);
+        String words = getClass().getSimpleName().replaceAll("(?<=[a-z])(?=[A-Z])", "-");
+        return getClass().isHidden() ? "rule" : words.toLowerCase(Locale.ROOT);
     }
 
     /**

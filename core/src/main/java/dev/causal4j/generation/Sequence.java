@@ -111,10 +111,7 @@ final class Sequence {
         } else if (length - promptLength >= mostNewTokens) {
             finish = FinishReason.LENGTH;
         }
-        String piece = "";
-        if (decoder != null && finish != FinishReason.EOS) {
-            piece = stop.accept(decoder.accept(token));
-        }
+        String piece = decoder == null || finish == FinishReason.EOS ? "" : stop.accept(decoder.accept(token));
         if (finish != null && !stop.stopped()) {
             piece += rest();
         }
@@ -133,10 +130,7 @@ final class Sequence {
 
     /** Releases the held-back text. */
     private String rest() {
-        if (decoder == null) {
-            return "";
-        }
-        return stop.accept(decoder.finish()) + stop.finish();
+        return decoder == null ? "" : stop.accept(decoder.finish()) + stop.finish();
     }
 
     /** Gives the pages of its cache back. */

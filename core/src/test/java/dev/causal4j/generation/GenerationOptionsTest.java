@@ -27,11 +27,11 @@ class GenerationOptionsTest {
         GenerationOptions other = options.toBuilder().seed(6).maxNewTokens(3).build();
         assertThat(options.settings.stop).containsExactly("a");
         assertThat(options.settings.rules).isEmpty();
-        assertThat(options.seed()).isEqualTo(5);
-        assertThat(options.maxNewTokens()).isEqualTo(128);
+        assertThat(options.settings.seed).isEqualTo(5);
+        assertThat(options.settings.maxNewTokens).isEqualTo(128);
         assertThat(other.settings.stop).containsExactly("a");
-        assertThat(other.seed()).isEqualTo(6);
-        assertThat(other.maxNewTokens()).isEqualTo(3);
+        assertThat(other.settings.seed).isEqualTo(6);
+        assertThat(other.settings.maxNewTokens).isEqualTo(3);
     }
 
     @ParameterizedTest
