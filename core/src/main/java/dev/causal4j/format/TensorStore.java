@@ -38,13 +38,6 @@ public sealed interface TensorStore permits SafeTensors, ShardedSafeTensors {
      * @throws IOException if reading fails
      */
     static TensorStore open(Path folder, Arena arena) throws IOException {
-        if (!Files.isDirectory(folder)) {
-            throw new FormatException(
-                    folder.toString(),
-                    "a folder with " + SINGLE + " or " + INDEX,
-                    Files.exists(folder) ? "not a folder" : "no such folder",
-                    "check the path");
-        }
         Path single = folder.resolve(SINGLE);
         if (Files.exists(single)) {
             return SafeTensors.open(single, arena);
@@ -53,10 +46,7 @@ public sealed interface TensorStore permits SafeTensors, ShardedSafeTensors {
         if (Files.exists(index)) {
             return ShardedSafeTensors.open(index, arena);
         }
-        throw new FormatException(
-                folder.toString(),
-                SINGLE + " or " + INDEX,
-                "a folder with neither",
-                "name the folder of a checkpoint in safetensors format");
+        String remedy = "name the folder of a checkpoint in safetensors format";
+        throw new FormatException(folder.toString(), SINGLE + " or " + INDEX, "a folder with neither", remedy);
     }
 }

@@ -31,21 +31,6 @@ class TensorStoreTest {
     }
 
     @Test
-    void missingFolderIsNamed() {
-        refused(
-                () -> TensorStore.open(folder.resolve("none"), Arena.ofAuto()),
-                folder + "/none: ",
-                "model.safetensors",
-                "got no such folder");
-    }
-
-    @Test
-    void fileInPlaceOfTheFolderIsNamed() throws IOException {
-        Path file = Files.createFile(folder.resolve("file"));
-        refused(() -> TensorStore.open(file, Arena.ofAuto()), file + ": ", "a folder", "got not a folder");
-    }
-
-    @Test
     void folderWithoutWeightsIsNamedWithBothFiles() {
         refused(
                 () -> TensorStore.open(folder, Arena.ofAuto()),
