@@ -76,7 +76,7 @@ public final class Documents {
     private static List<Path> inside(Path folder) throws IOException {
         try (Stream<Path> all = Files.walk(folder, FileVisitOption.FOLLOW_LINKS)) {
             return all.filter(Files::isRegularFile)
-                    .filter(file -> !hidden(folder.relativize(file)))
+                    .filter(file -> !("/" + name(folder.relativize(file))).contains("/."))
                     .sorted(Comparator.comparing(Documents::name))
                     .toList();
         } catch (UncheckedIOException e) {
@@ -85,10 +85,6 @@ public final class Documents {
                             + "; check its links and permissions",
                     e);
         }
-    }
-
-    private static boolean hidden(Path relative) {
-        return ("/" + name(relative)).contains("/.");
     }
 
     /** Independent of the system's separator. */
@@ -112,7 +108,7 @@ public final class Documents {
 
     /** Whether each line of a file is a document. */
     static boolean isJsonLines(Path file) {
-        return name(file).toLowerCase(Locale.ROOT).endsWith(".jsonl");
+        return file.toString().toLowerCase(Locale.ROOT).endsWith(".jsonl");
     }
 
     String textField() {

@@ -9,20 +9,38 @@ record Epoch(long seed, long number) {
     private static final int OF_DOCUMENTS = 128;
     private static final int OF_OFFSET = 255;
 
-    private long stream(int use) {
-        return FIRST_STREAM + number * STREAMS + use;
+    /** Well above what swap-or-not needs for a uniform permutation; an example costs some microseconds. */
+    private static final int ROUNDS = 64;
+
+    private double uniform(long index, int use) {
+        return CounterRandom.uniform(seed, index, FIRST_STREAM + number * STREAMS + use);
     }
 
-    /** The order of the examples. */
-    Shuffle examples(long count) {
-        return new Shuffle(count, seed, stream(0));
+    /**
+     * The example at a place of the order: a permutation of 0 to {@code count - 1} whose values are computed one by
+     * one, without memory.
+     *
+     * <p>The swap-or-not shuffle (Hoang, Morris and Rogaway 2012): each round pairs the numbers that add up to a random
+     * key, modulo the count, and swaps a pair or not by a random bit that belongs to it. It takes any count, 5 as well
+     * as 2^40. A stream has the bits of a round, one more the keys.
+     */
+    long example(long index, long count) {
+        long value = index;
+        for (int round = 0; round < ROUNDS; round++) {
+            long key = (long) (uniform(round, ROUNDS) * count);
+            long partner = key >= value ? key - value : key - value + count;
+            if (uniform(Math.max(value, partner), round) < 0.5) {
+                value = partner;
+            }
+        }
+        return value;
     }
 
     /** The order of the documents, all of it: Fisher and Yates' shuffle. */
     int[] documents(int count) {
         int[] order = new int[count];
         for (int i = 0; i < count; i++) {
-            int other = (int) (CounterRandom.uniform(seed, i, stream(OF_DOCUMENTS)) * (i + 1));
+            int other = (int) (uniform(i, OF_DOCUMENTS) * (i + 1));
             order[i] = order[other];
             order[other] = i;
         }
@@ -31,6 +49,6 @@ record Epoch(long seed, long number) {
 
     /** From 0 to {@code most}. */
     long offset(long most) {
-        return (long) (CounterRandom.uniform(seed, 0, stream(OF_OFFSET)) * (most + 1));
+        return (long) (uniform(0, OF_OFFSET) * (most + 1));
     }
 }

@@ -29,10 +29,11 @@ public record Example(int[] tokens, int[] targets) {
         return new Example(Arrays.copyOf(tokens, targets.length), targets);
     }
 
-    /** Number of targets that are not ignored. */
-    int targetCount() {
-        return (int) Arrays.stream(targets)
-                .filter(target -> target != CausalLMHead.IGNORED)
-                .count();
+    /** The example of the T + 1 tokens from {@code from} on, padded where there are fewer. */
+    static Example of(Tokens tokens, long from, int length) {
+        int[] ids = new int[length + 1];
+        int real = (int) Math.min(ids.length, tokens.count() - from);
+        tokens.copy(from, ids, 0, real);
+        return of(ids, real);
     }
 }

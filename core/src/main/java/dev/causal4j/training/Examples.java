@@ -52,11 +52,7 @@ public interface Examples {
 
             @Override
             public Example example(long index) {
-                long from = index % perEpoch() * contextLength;
-                int real = (int) Math.min(contextLength + 1, tokens.count() - from);
-                int[] ids = new int[contextLength + 1];
-                tokens.copy(from, ids, 0, real);
-                return Example.of(ids, real);
+                return Example.of(tokens, index % perEpoch() * contextLength, contextLength);
             }
         };
     }

@@ -60,7 +60,10 @@ final class LossComputation {
      * @throws ArithmeticException if the logits of a row have no softmax
      */
     double addGradients(List<Example> batch, Dropout rates, long seed, long step) {
-        int targets = Math.max(1, batch.stream().mapToInt(Example::targetCount).sum());
+        long counted = Arrays.stream(targets(batch))
+                .filter(target -> target != CausalLMHead.IGNORED)
+                .count();
+        int targets = Math.max(1, (int) counted);
         LossOptions options = LossOptions.DEFAULT.withDenominator(targets);
         double sum = 0;
         for (int from = 0; from < batch.size(); from += partSize) {

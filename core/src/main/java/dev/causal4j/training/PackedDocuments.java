@@ -53,7 +53,7 @@ final class PackedDocuments implements Examples {
             current = layout(epoch);
             layout = current;
         }
-        long from = epoch.examples(perEpoch()).at(index % perEpoch()) * contextLength;
+        long from = epoch.example(index % perEpoch(), perEpoch()) * contextLength;
         int[] ids = new int[contextLength + 1];
         int found = Arrays.binarySearch(current.ends, from);
         int document = found >= 0 ? found + 1 : -found - 1; // the first that ends after from

@@ -30,6 +30,7 @@ final class TrainableModel implements AutoCloseable {
     private final CausalLM source;
     private final boolean ownsSource;
     private final TrainingScope scope;
+    private final long seed;
     private final Arena arena = Arena.ofShared();
     private final Device device;
     private final List<Supplier<TrainedParameter>> tracked = new ArrayList<>();
@@ -44,9 +45,10 @@ final class TrainableModel implements AutoCloseable {
         this.source = source;
         this.ownsSource = ownsSource;
         this.scope = scope;
+        this.seed = seed;
         this.device = new Device(arena, source.head().embedding().device().compute());
         this.gradients = new Gradients(device);
-        this.model = source.with(new Copies(seed));
+        this.model = source.with(new Copies());
         if (ownsSource && scope instanceof TrainingScope.All) {
             source.close();
         }
@@ -54,12 +56,7 @@ final class TrainableModel implements AutoCloseable {
 
     /** Copies and tracks trained parameters; others come from the source. */
     private final class Copies implements Parameters {
-        private final long seed;
         private long adapterStream = FIRST_ADAPTER_STREAM;
-
-        Copies(long seed) {
-            this.seed = seed;
-        }
 
         @Override
         public Matrix matrix(ParameterSpec spec) {

@@ -7,7 +7,6 @@ import java.io.IOException;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Objects;
 import java.util.OptionalDouble;
 import java.util.function.DoubleSupplier;
 import java.util.stream.LongStream;
@@ -110,12 +109,12 @@ public final class Trainer implements AutoCloseable {
         check(output, begun.trained().equals(run.trained()), "to train " + begun.trained(), run.trained());
         check(output, begun.data().equals(run.data()), "the data that the run began with", "other data");
         boolean adapts = options.scope() instanceof TrainingScope.LowRank;
-        if (adapts && model == null) {
+        CausalLM source = adapts ? model : checkpoint.model();
+        if (source == null) {
             throw new IllegalArgumentException(
                     "model: expected the one the run began from, got none; the checkpoint has"
                             + " only its sum with what is added");
         }
-        CausalLM source = adapts ? Objects.requireNonNull(model) : checkpoint.model();
         TrainableModel trainable = new TrainableModel(source, !adapts, options.scope(), run.seed());
         try {
             checkpoint.restore(trainable);

@@ -24,8 +24,6 @@ record Windows(Tokens tokens, int contextLength, long seed) implements Examples 
         long count = perEpoch();
         Epoch epoch = new Epoch(seed, index / count);
         long offset = epoch.offset(tokens.count() - 1 - count * contextLength);
-        int[] ids = new int[contextLength + 1];
-        tokens.copy(offset + epoch.examples(count).at(index % count) * contextLength, ids, 0, ids.length);
-        return Example.of(ids, ids.length);
+        return Example.of(tokens, offset + epoch.example(index % count, count) * contextLength, contextLength);
     }
 }
