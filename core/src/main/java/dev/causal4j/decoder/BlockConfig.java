@@ -18,11 +18,9 @@ public record BlockConfig(
         float residualScale) {
     /** What the layers implement instead: GPT-2's block with the sizes and numbers of this one. */
     BlockConfig implemented() {
-        AttentionConfig a = attention;
         int inner = feedForward instanceof FeedForwardConfig.Dense dense ? dense.innerSize() : 0;
         return new BlockConfig(
-                new AttentionConfig(
-                        a.heads, a.heads, a.headSize, a.scale, 0, 0, null, AttentionConfig.QueryKeyNorm.NONE, true, true, false),
+                attention.implemented(),
                 new FeedForwardConfig.Dense(inner, FeedForwardConfig.Activation.GELU_TANH, false, true),
                 norm.implemented(),
                 NormPlaces.BEFORE,
@@ -92,6 +90,10 @@ public record BlockConfig(
             boolean qkvBias,
             boolean outBias,
             boolean sinks) {
+        AttentionConfig implemented() {
+            return new AttentionConfig(heads, heads, headSize, scale, 0, 0, null, QueryKeyNorm.NONE, true, true, false);
+        }
+
         /** Whether queries and keys are normed before they are rotated. */
         public enum QueryKeyNorm {
             /** Not at all. */

@@ -64,8 +64,8 @@ final class FusedLoss {
                 Arrays.fill(dHidden.data(), dHidden.start(r), dHidden.start(r) + head.hiddenSize(), 0f);
             }
         }
-        int most =
-                Math.clamp(CHUNK_BYTES / (4L * head.vocabularySize()), 1, Math.min(hiddenRows(), Math.max(1, rows.length)));
+        int most = Math.clamp(
+                CHUNK_BYTES / (4L * head.vocabularySize()), 1, Math.min(hiddenRows(), Math.max(1, rows.length)));
         // Chunks of equal size: each reads all weights, so a short last chunk would be wasteful.
         int chunks = Math.ceilDiv(rows.length, most);
         float[] numbers = scratch.logits(chunks == 0 ? 0 : Math.ceilDiv(rows.length, chunks) * head.vocabularySize());

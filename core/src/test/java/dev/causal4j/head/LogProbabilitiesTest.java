@@ -184,8 +184,7 @@ class LogProbabilitiesTest {
                 .hasMessage("target at position 1: expected 0 to 4, got 5");
         assertThatThrownBy(() -> head.logProbabilities(hidden, new int[] {-100, 9}))
                 .hasMessage("target at position 0: expected 0 to 4, got -100");
-        assertThatThrownBy(() -> head.logProbabilities(hidden, new int[] {1}))
-                .hasMessage("targets: expected 2, got 1");
+        assertThatThrownBy(() -> head.logProbabilities(hidden, new int[] {1})).hasMessage("targets: expected 2, got 1");
         assertThatThrownBy(() -> head.logProbabilities(hidden, new int[] {1, 1}, false, -1))
                 .hasMessage("alternatives: expected at least 0, got -1");
     }
