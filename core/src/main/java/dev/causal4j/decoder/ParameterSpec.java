@@ -25,7 +25,11 @@ public record ParameterSpec(String name, Role role, int layer, int rows, int col
         return name.substring(name.lastIndexOf('.') + 1);
     }
 
-    /** @throws IllegalArgumentException unless these are its rows and columns */
+    /**
+     * Checks the shape of a parameter.
+     *
+     * @throws IllegalArgumentException unless these are its rows and columns
+     */
     public void check(int givenRows, int givenCols) {
         if (givenRows != rows || givenCols != cols) {
             throw new IllegalArgumentException(
