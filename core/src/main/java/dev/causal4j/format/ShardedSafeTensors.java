@@ -61,10 +61,8 @@ record ShardedSafeTensors(String subject, Map<String, SafeTensors> shardOf) impl
                 shards.put(file, shard);
             }
             if (!shard.names().contains(tensor)) {
-                throw wrong(
-                        subject,
-                        "tensor " + quote(tensor) + " in " + quote(file),
-                        "a file of " + shard.names().size() + " tensors without it");
+                String got = "a file of " + shard.names().size() + " tensors without it";
+                throw wrong(subject, "tensor " + quote(tensor) + " in " + quote(file), got);
             }
             shardOf.put(tensor, shard);
         }

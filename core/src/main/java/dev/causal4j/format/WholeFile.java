@@ -28,22 +28,15 @@ public final class WholeFile {
         void writeTo(FileChannel channel) throws IOException;
     }
 
-    /**
-     * Refuses a target that cannot be written, for callers that compute for long before they write.
-     *
-     * @throws FormatException if the target's folder does not exist, or the target does and is no regular file
-     */
-    public static void check(Path target) throws IOException {
+    /** Refuses a target whose folder does not exist, or that does and is no regular file. */
+    private static void check(Path target) throws IOException {
         if (!Files.isDirectory(folder(target))) {
-            throw new FormatException(
-                    target.toString(),
-                    "a file in a folder that exists",
-                    "no such folder to write to",
-                    "create it first");
+            String got = "no such folder to write to";
+            throw new FormatException(target.toString(), "a file in a folder that exists", got, "create it first");
         }
         if (Files.exists(target) && !Files.isRegularFile(target)) {
-            throw new FormatException(
-                    target.toString(), "a file to replace, or none", "something else", "check the path");
+            String got = "something else";
+            throw new FormatException(target.toString(), "a file to replace, or none", got, "check the path");
         }
     }
 
@@ -65,7 +58,8 @@ public final class WholeFile {
     /**
      * Writes or replaces {@code target}.
      *
-     * @throws IOException as {@link #check}, or if writing fails; the target is then as before
+     * @throws FormatException if the target's folder does not exist, or the target does and is no regular file
+     * @throws IOException if writing fails; the target is then as before
      */
     public static void write(Path target, Content content) throws IOException {
         check(target);

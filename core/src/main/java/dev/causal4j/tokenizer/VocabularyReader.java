@@ -32,6 +32,11 @@ final class VocabularyReader {
 
     private static final String COPY_AGAIN = "copy the file again from where it came";
 
+    // Settings of the model that GPT-2 does not have.
+    private static final List<String> UNUSED =
+            List.of("dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback", "ignore_merges");
+    private static final @Nullable Object[] NONE = {null, JsonTree.NULL, "", false, 0, 0.0};
+
     private final String subject;
     private final Map<String, Integer> ids = new LinkedHashMap<>();
 
@@ -85,14 +90,9 @@ final class VocabularyReader {
         requireOneOf(root, "pre_tokenizer.use_regex", true, null);
         requireOneOf(root, "decoder.type", "ByteLevel");
         requireOneOf(root, "model.type", "BPE", null);
-        for (String path : List.of(
-                "normalizer",
-                "model.dropout",
-                "model.continuing_subword_prefix",
-                "model.end_of_word_suffix",
-                "model.byte_fallback",
-                "model.ignore_merges")) {
-            requireOneOf(root, path, null, JsonTree.NULL, "", false, 0, 0.0);
+        requireOneOf(root, "normalizer", NONE);
+        for (String name : UNUSED) {
+            requireOneOf(root, "model." + name, NONE);
         }
     }
 
@@ -100,11 +100,8 @@ final class VocabularyReader {
         Object got = at(root, path);
         if (!Arrays.asList(supported).contains(got)) {
             String first = supported[0] == null ? "nothing" : supported[0].toString();
-            throw new UnsupportedModelException(
-                    subject + ": " + path,
-                    first,
-                    describe(got),
-                    "only GPT-2's byte-level byte-pair tokenizers can be read");
+            String remedy = "only GPT-2's byte-level byte-pair tokenizers can be read";
+            throw new UnsupportedModelException(subject + ": " + path, first, describe(got), remedy);
         }
     }
 
@@ -197,11 +194,8 @@ final class VocabularyReader {
     private int known(String place, int number, String piece) throws FormatException {
         Integer id = ids.get(piece);
         if (id == null) {
-            throw new FormatException(
-                    subject + ": " + place.formatted(number),
-                    "tokens of the vocabulary",
-                    quote(piece),
-                    "use the files of one model");
+            String where = subject + ": " + place.formatted(number);
+            throw new FormatException(where, "tokens of the vocabulary", quote(piece), "use the files of one model");
         }
         return id;
     }
