@@ -46,7 +46,7 @@ final class VectorProducts implements Products {
 
     private static final ValueLayout.OfInt WORD = ValueLayout.JAVA_INT_UNALIGNED;
 
-    private static final Compute.Scratch<Widened> WIDENED = new Compute.Scratch<>(Widened::new);
+    private static final Compute.Scratch<Widened> WIDENED = new Compute.Scratch<>(() -> new Widened(0));
 
     private static final Products PLAIN = new ScalarProducts();
 
@@ -250,27 +250,29 @@ final class VectorProducts implements Products {
             }
             return;
         }
-        Widened scratch = WIDENED.take();
-        MemorySegment wide = scratch.panel(w.depth());
+        Widened taken = WIDENED.take();
+        Widened wide = taken.depth >= w.depth() ? taken : taken.replaced(w.depth());
         for (int p = 0; p < w.count(); p++) {
-            widen(w, p, wide);
-            tiles(wide, 0, w.depth(), x, y, p * Panels.WIDTH);
+            widen(w, p, wide.memory);
+            tiles(wide.memory, 0, w.depth(), x, y, p * Panels.WIDTH);
         }
-        WIDENED.give(scratch);
+        WIDENED.give(wide);
     }
 
     /** Room for one f32 panel; it lasts as long as the process. */
     private static final class Widened {
-        private Arena arena = Arena.ofShared();
-        private MemorySegment memory = MemorySegment.NULL;
+        private final Arena arena = Arena.ofShared();
+        private final int depth;
+        private final MemorySegment memory;
 
-        MemorySegment panel(int depth) {
-            if (memory.byteSize() < PanelFormat.F32.bytes(depth)) {
-                arena.close();
-                arena = Arena.ofShared();
-                memory = arena.allocate(PanelFormat.F32.bytes(depth), LINE);
-            }
-            return memory;
+        Widened(int depth) {
+            this.depth = depth;
+            this.memory = arena.allocate(PanelFormat.F32.bytes(depth), LINE);
+        }
+
+        Widened replaced(int larger) {
+            arena.close();
+            return new Widened(larger);
         }
     }
 
