@@ -160,12 +160,6 @@ final class VectorProducts implements Products {
         for (int p = 0; p < w.count(); p++) {
             long at = w.steps(p);
             long next = w.steps(Math.min(p + 1, w.count() - 1));
-            if (ahead && y.count() > FOUR) {
-                for (int half = 0; half < 2; half++) {
-                    read += eight(w, at, next, run, x, y, half, p * Panels.WIDTH + 32 * half);
-                }
-                continue;
-            }
             for (int row = 0; row < y.count(); row += FOUR) {
                 read += four(w, at, next, row == 0 ? run : 0, x, y, row, p * Panels.WIDTH);
             }
@@ -174,39 +168,14 @@ final class VectorProducts implements Products {
     }
 
     private static int four(Panels w, long at, long next, long run, RowTiles x, Rows y, int row, int out) {
+        MemorySegment m = w.data();
         int start = x.start(row);
         return switch (w.format()) {
-            case F32 -> VectorLoops.tileF32x4(w.data(), at, w.depth(), x.data(), start, y, row, out, next, run);
-            case BF16 -> VectorLoops.tileBf16x4(w.data(), at, w.depth(), x.data(), start, y, row, out, next, run);
+            case F32 -> VectorLoops.tileF32x4(m, at, w.depth(), x.data(), start, y, row, out, next, run);
+            case BF16 -> VectorLoops.tileBf16x4(m, at, w.depth(), x.data(), start, y, row, out, next, run);
             case INT8 -> {
-                VectorLoops.tileInt8x4(w.data(), at, w.depth(), x.data(), start, y, row, out);
-                yield 0;
-            }
-        };
-    }
-
-    private static int eight(Panels w, long at, long next, long run, RowTiles x, Rows y, int half, int out) {
-        int start = x.offset();
-        return switch (w.format()) {
-            case F32 ->
-                VectorLoops.tileF32x8(
-                        w.data(),
-                        at + half * 128L,
-                        w.depth(),
-                        x.data(),
-                        start,
-                        y,
-                        0,
-                        out,
-                        next + half * 16L * run,
-                        run);
-            case BF16 ->
-                VectorLoops.tileBf16x8(
-                        w.data(), at + half * 64L, w.depth(), x.data(), start, y, 0, out, next + half * 8L * run, run);
-            case INT8 -> {
-                int read = half == 0 && run > 0 ? touch(w.data(), next, (long) w.depth() * Panels.WIDTH) : 0;
-                VectorLoops.tileInt8x8(w.data(), at, w.depth(), x.data(), start, y, 0, out, 24 - 16 * half);
-                yield read;
+                VectorLoops.tileInt8x4(m, at, w.depth(), x.data(), start, y, row, out);
+                yield run > 0 ? touch(m, next, (long) w.depth() * Panels.WIDTH) : 0;
             }
         };
     }

@@ -41,54 +41,39 @@ final class VectorTransposition {
     /** See {@link Products#fillTile}; only the {@code depth / 8 * 8} first steps. */
     static void fillTile(Rows x, int row, int height, int depth, float[] to, int at) {
         int last = Math.min(row + height, x.count()) - 1;
-        int r0 = x.start(row);
-        int r1 = x.start(Math.min(row + 1, last));
-        int r2 = x.start(Math.min(row + 2, last));
-        int r3 = x.start(Math.min(row + 3, last));
-        int r4 = x.start(Math.min(row + 4, last));
-        int r5 = x.start(Math.min(row + 5, last));
-        int r6 = x.start(Math.min(row + 6, last));
-        int r7 = x.start(Math.min(row + 7, last));
+        int[] rows = new int[W];
+        for (int r = 0; r < W; r++) {
+            rows[r] = x.start(Math.min(row + r, last));
+        }
         for (int k = 0; k + W <= depth; k += W) {
-            eight(x.data(), r0 + k, r1 + k, r2 + k, r3 + k, r4 + k, r5 + k, r6 + k, r7 + k, to, at + k * W, W);
+            eight(x.data(), rows, k, to, at + k * W, W);
         }
     }
 
     /** See {@link Products#transpose}. */
     static void transpose(float[] from, float[] to) {
         int n = Panels.WIDTH;
+        int[] rows = new int[W];
         for (int k = 0; k < n; k += W) {
+            for (int r = 0; r < W; r++) {
+                rows[r] = (k + r) * n;
+            }
             for (int j = 0; j < n; j += W) {
-                int r = k * n + j;
-                eight(
-                        from, r, r + n, r + 2 * n, r + 3 * n, r + 4 * n, r + 5 * n, r + 6 * n, r + 7 * n, to, j * n + k,
-                        n);
+                eight(from, rows, j, to, j * n + k, n);
             }
         }
     }
 
-    /** Column c of eight rows, which begin at r0 to r7, becomes to[at + c stride .. + 8). */
-    private static void eight(
-            float[] from,
-            int r0,
-            int r1,
-            int r2,
-            int r3,
-            int r4,
-            int r5,
-            int r6,
-            int r7,
-            float[] to,
-            int at,
-            int stride) {
-        IntVector a0 = numbers(from, r0);
-        IntVector a1 = numbers(from, r1);
-        IntVector a2 = numbers(from, r2);
-        IntVector a3 = numbers(from, r3);
-        IntVector a4 = numbers(from, r4);
-        IntVector a5 = numbers(from, r5);
-        IntVector a6 = numbers(from, r6);
-        IntVector a7 = numbers(from, r7);
+    /** Column c of eight rows, from their number {@code first} on, becomes to[at + c stride .. + 8). */
+    private static void eight(float[] from, int[] rows, int first, float[] to, int at, int stride) {
+        IntVector a0 = numbers(from, rows[0] + first);
+        IntVector a1 = numbers(from, rows[1] + first);
+        IntVector a2 = numbers(from, rows[2] + first);
+        IntVector a3 = numbers(from, rows[3] + first);
+        IntVector a4 = numbers(from, rows[4] + first);
+        IntVector a5 = numbers(from, rows[5] + first);
+        IntVector a6 = numbers(from, rows[6] + first);
+        IntVector a7 = numbers(from, rows[7] + first);
         IntVector b0 = LOW_1.selectFrom(a0, a1);
         IntVector b1 = HIGH_1.selectFrom(a0, a1);
         IntVector b2 = LOW_1.selectFrom(a2, a3);

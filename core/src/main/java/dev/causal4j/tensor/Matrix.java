@@ -106,18 +106,30 @@ public final class Matrix {
      * @throws IllegalArgumentException if the shape is empty, the dtype is f16, or a number to quantise is not finite
      */
     public static Matrix of(Device device, DType dtype, int rows, int cols, Source source) {
-        Matrix matrix = allocate(device, dtype, rows, cols);
-        device.compute().run(Panels.needed(rows), panel -> {
+        return filled(device, dtype, rows, cols, (from, width, wide) -> {
             float[] row = new float[cols];
-            float[] wide = new float[cols * Panels.WIDTH]; // [cols, 64]
-            int from = panel * Panels.WIDTH;
-            for (int n = from; n < Math.min(rows, from + Panels.WIDTH); n++) {
-                source.row(n, row);
+            for (int n = 0; n < width; n++) {
+                source.row(from + n, row);
                 for (int k = 0; k < cols; k++) {
-                    wide[k * Panels.WIDTH + n - from] = row[k];
+                    wide[k * Panels.WIDTH + n] = row[k];
                 }
             }
-            matrix.encode(panel, wide);
+        });
+    }
+
+    /** Fills a panel with outputs {@code from} to {@code from + width - 1}: wide[k * 64 + n]. */
+    @FunctionalInterface
+    private interface PanelSource {
+        void fill(int from, int width, float[] wide);
+    }
+
+    private static Matrix filled(Device device, DType dtype, int rows, int cols, PanelSource source) {
+        Matrix matrix = allocate(device, dtype, rows, cols);
+        device.compute().run(Panels.needed(rows), panel -> {
+            int from = panel * Panels.WIDTH;
+            float[] wide = new float[cols * Panels.WIDTH]; // [cols, 64]
+            source.fill(from, Math.min(Panels.WIDTH, rows - from), wide);
+            matrix.format.encode(wide, from, matrix.data, matrix.start(panel));
         });
         return matrix;
     }
@@ -140,17 +152,11 @@ public final class Matrix {
     public static Matrix ofTransposed(Device device, DType dtype, TensorView tensor) {
         int cols = dimension(tensor, 0);
         int rows = dimension(tensor, 1);
-        Matrix matrix = allocate(device, dtype, rows, cols);
-        device.compute().run(Panels.needed(rows), panel -> {
-            int from = panel * Panels.WIDTH;
-            int width = Math.min(Panels.WIDTH, rows - from);
-            float[] wide = new float[cols * Panels.WIDTH]; // [cols, 64]
+        return filled(device, dtype, rows, cols, (from, width, wide) -> {
             for (int k = 0; k < cols; k++) {
                 tensor.copyTo((long) k * rows + from, wide, k * Panels.WIDTH, width);
             }
-            matrix.encode(panel, wide);
         });
-        return matrix;
     }
 
     private static int dimension(TensorView tensor, int index) {
@@ -364,10 +370,5 @@ public final class Matrix {
     /** The offset of a panel in bytes. */
     long start(int panel) {
         return panel * format.bytes(cols);
-    }
-
-    /** Encodes a panel [cols, 64] of f32, which may be overwritten. */
-    private void encode(int panel, float[] wide) {
-        format.encode(wide, panel * Panels.WIDTH, data, start(panel));
     }
 }

@@ -39,7 +39,6 @@ final class VectorLoopsSource {
         }
         for (PanelFormat format : PanelFormat.values()) {
             source.tile(format, 4, 4, false);
-            source.tile(format, 8, 2, false);
         }
         for (int vectors : new int[] {2, 4}) {
             source.tile(PanelFormat.F32, 6, vectors, false);
@@ -85,15 +84,14 @@ final class VectorLoopsSource {
     }
 
     /** Vector i of the weights in what was read from {@code first} on. */
-    private static String weight(PanelFormat format, int first, int i, boolean half) {
+    private static String weight(PanelFormat format, int first, int i) {
         return switch (format) {
             case F32 -> "r" + (first + i);
             case BF16 ->
                 "r" + (first + i / 2)
                         + (i % 2 == 0 ? ".lanewise(LSHL, 16).reinterpretAsFloats()" : ".and(HIGH).reinterpretAsFloats()");
             case INT8 -> {
-                String shift = half ? i == 0 ? "shift" : "shift - 8" : String.valueOf(24 - 8 * i);
-                String shifted = shift.equals("0") ? "r" + first : "r" + first + ".lanewise(LSHL, " + shift + ")";
+                String shifted = "r" + first + (i == 3 ? "" : ".lanewise(LSHL, " + (24 - 8 * i) + ")");
                 yield "(FloatVector) " + shifted + ".lanewise(ASHR, 24).convert(I2F, 0)";
             }
         };
@@ -149,7 +147,7 @@ final class VectorLoopsSource {
         for (int i = 0; i < steps * groups; i++) {
             for (int j = 0; j < 4; j++) {
                 String sum = acc(j, i % groups);
-                line(depth, sum + " = v" + i / groups + ".fma(" + weight(format, i * reads, j, false) + ", " + sum + ");");
+                line(depth, sum + " = v" + i / groups + ".fma(" + weight(format, i * reads, j) + ", " + sum + ");");
             }
         }
     }
@@ -173,7 +171,6 @@ final class VectorLoopsSource {
 
     /** @param adds whether the sums go on from y; a loop that loads them holds fewer vectors in registers */
     private void tile(PanelFormat format, int rows, int vectors, boolean adds) {
-        boolean half = vectors == 2;
         boolean ahead = format != PanelFormat.INT8 && rows != 6;
         source.append('\n');
         line(
@@ -187,8 +184,7 @@ final class VectorLoopsSource {
         line(
                 3,
                 "MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out"
-                        + (ahead ? ", long ahead, long run" : "")
-                        + (half && format == PanelFormat.INT8 ? ", int shift" : "") + ") {");
+                        + (ahead ? ", long ahead, long run" : "") + ") {");
         line(2, "float[] ys = y.data();");
         line(2, "int last = y.count() - 1;");
         for (int r = 0; r < rows; r++) {
@@ -208,7 +204,7 @@ final class VectorLoopsSource {
         line(2, "int end = 8 * depth;");
         line(2, "for (int i = 0; i < end; i += 8) {");
         if (ahead) {
-            int lines = format.stepBytes() / 64 * vectors / 4;
+            int lines = format.stepBytes() / 64;
             line(3, "if (run > 0) {");
             line(4, "long line = ahead + (i >> 3 & 7) * run + (long) (i >> 6) * 64;");
             line(
@@ -224,7 +220,7 @@ final class VectorLoopsSource {
         line(3, each(rows, " ", r -> "float x" + r + " = xs[t" + (r == 0 ? "" : " + " + r) + "];"));
         read(3, format, "o", 0, vectors);
         for (int i = 0; i < vectors; i++) {
-            line(3, "FloatVector " + LETTERS.charAt(i) + " = " + weight(format, 0, i, half) + ";");
+            line(3, "FloatVector " + LETTERS.charAt(i) + " = " + weight(format, 0, i) + ";");
         }
         line(3, "FloatVector v;");
         for (int r = 0; r < rows; r++) {
