@@ -166,7 +166,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
      * @throws IOException if writing fails
      */
     public void save(Path folder, DType dtype) throws IOException {
-        HuggingFaceFolder.write(this, folder, dtype);
+        Checkpoint.save(this, folder, dtype);
     }
 
     /** The name of the folder it was loaded from, or of its family. */
