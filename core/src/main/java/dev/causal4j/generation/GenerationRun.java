@@ -115,7 +115,7 @@ final class GenerationRun implements AutoCloseable {
         for (int from = 0; from < choosing.size(); from += most) {
             int n = Math.min(most, choosing.size() - from);
             logits = logits.length < n * v ? new float[n * v] : logits;
-            head.logits(new Rows(hidden.data(), hidden.start(from), hidden.stride(), n), Rows.of(logits, v, n));
+            head.logits(hidden.rows(from, n), Rows.of(logits, v, n));
             for (int i = 0; i < n; i++) {
                 choosing.get(from + i).choose(head, new Rows(logits, i * v, v, 1), listener);
             }

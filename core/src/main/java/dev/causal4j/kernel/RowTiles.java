@@ -92,7 +92,7 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
      */
     public void fillAcross(int run, Rows x) {
         int first = run * RUN;
-        Rows rows = new Rows(x.data(), x.start(first), x.stride(), Math.min(RUN, x.count() - first));
+        Rows rows = x.rows(first, Math.min(RUN, x.count() - first));
         Kernels.fillTilesAcross(rows, count, height, data, offset + first * STEP, stride);
     }
 

@@ -7,8 +7,6 @@ import dev.causal4j.kernel.Panels;
 import dev.causal4j.kernel.RowTiles;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.util.Objects;
 
 /**
@@ -19,8 +17,6 @@ import java.util.Objects;
  * every vector width.
  */
 public final class Gradient {
-    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN);
-
     /** Rows summed at once: their part of a panel's product fits the second-level cache. */
     private static final int BLOCK = 512;
 
@@ -106,7 +102,7 @@ public final class Gradient {
         Objects.checkFromIndexSize(offset, cols, target.length);
         writeZeros();
         for (int k = 0; k < cols; k++) {
-            target[offset + k] = data.get(FLOAT, position(n, k));
+            target[offset + k] = data.get(Panels.FLOAT, position(n, k));
         }
     }
 
@@ -128,8 +124,8 @@ public final class Gradient {
             Compute.Scratch<Panel> scratch = new Compute.Scratch<>(() -> new Panel(arena, most));
             for (int r = 0; r < dy.count(); r += BLOCK) {
                 int count = Math.min(BLOCK, dy.count() - r);
-                Rows some = new Rows(dy.data(), dy.start(r), dy.stride(), count);
-                Rows inputs = new Rows(x.data(), x.start(r), x.stride(), count);
+                Rows some = dy.rows(r, count);
+                Rows inputs = x.rows(r, count);
                 RowTiles columns = operand.tiles(cols, count); // [cols, R], x transposed
                 device.compute().each(RowTiles.runs(inputs), run -> columns.fillAcross(run, inputs));
                 boolean first = zero;
@@ -161,7 +157,7 @@ public final class Gradient {
                 segment.fill((byte) 0);
             }
             for (int r = 0; r < dy.count(); r++) {
-                MemorySegment.copy(dy.data(), dy.start(r) + from, segment, FLOAT, r * STEP, width);
+                MemorySegment.copy(dy.data(), dy.start(r) + from, segment, Panels.FLOAT, r * STEP, width);
             }
         }
 
@@ -192,7 +188,8 @@ public final class Gradient {
             for (int i = 0; i < numbers.length; i++) {
                 for (int k = task * Panels.WIDTH; k < end; k++) {
                     long position = position(numbers[i], k);
-                    data.set(FLOAT, position, data.get(FLOAT, position) + source.data()[source.start(i) + k]);
+                    float sum = data.get(Panels.FLOAT, position) + source.data()[source.start(i) + k];
+                    data.set(Panels.FLOAT, position, sum);
                 }
             }
         });

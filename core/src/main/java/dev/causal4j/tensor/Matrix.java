@@ -225,8 +225,8 @@ public final class Matrix {
         int most = Operand.most(x.count(), cols);
         for (int first = 0; first < x.count(); first += most) {
             int count = Math.min(most, x.count() - first);
-            Rows some = new Rows(x.data(), x.start(first), x.stride(), count);
-            Rows out = new Rows(y.data(), y.start(first), y.stride(), count);
+            Rows some = x.rows(first, count);
+            Rows out = y.rows(first, count);
             multiply(firstPanel, operand.prepare(device.compute(), some, cols), bias, out);
         }
         OPERANDS.give(operand);
@@ -256,7 +256,7 @@ public final class Matrix {
             int first = task % parts * partRows;
             int count = Math.min(partRows, y.count() - first);
             if (count > 0) {
-                Rows out = new Rows(y.data(), y.start(first), y.stride(), count);
+                Rows out = y.rows(first, count);
                 multiplyPanels(from, to, x.rows(first, count), bias, out);
             }
         });

@@ -8,8 +8,6 @@ import dev.causal4j.kernel.Panels;
 import dev.causal4j.kernel.RowTiles;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 
 /**
  * dx = dy · W: the product that contracts over a matrix's outputs. Single use; not thread-safe, though its parts run on
@@ -19,8 +17,6 @@ import java.nio.ByteOrder;
  * an ordinary product.
  */
 final class TransposedProduct {
-    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN);
-
     /** Outputs in one chain: part of the definition of the sum. */
     static final int GROUP = 1024;
 
@@ -106,8 +102,8 @@ final class TransposedProduct {
         for (int block = 0; block < outputs; block += Panels.WIDTH) {
             matrix.steps((from + block) / Panels.WIDTH, col, width, mine.block);
             Kernels.transpose(mine.block, mine.turned);
-            MemorySegment.copy(
-                    mine.turned, 0, mine.panel, FLOAT, PanelFormat.F32.bytes(block), Panels.WIDTH * Panels.WIDTH);
+            long at = PanelFormat.F32.bytes(block);
+            MemorySegment.copy(mine.turned, 0, mine.panel, Panels.FLOAT, at, mine.turned.length);
         }
     }
 }
