@@ -89,9 +89,18 @@ record Header(Map<String, Entry> tensors, Map<String, String> metadata) {
             if (offsets.size() != 2) {
                 throw wrong(tensor + " data_offsets", "2 numbers", offsets.size() + " of them");
             }
-            Entry entry = new Entry(type, shape, offsets.get(0), offsets.get(1));
-            requireSize(tensor, entry);
-            return entry;
+            long size = offsets.get(1) - offsets.get(0);
+            String typeAndShape = type.name() + shape;
+            try {
+                // Multiplied in order, as TensorView does: what overflows there must be refused here.
+                long bytes = type.bytes(shape.stream().reduce(1L, Math::multiplyExact));
+                if (size != bytes) {
+                    throw wrong(tensor, bytes + " bytes for " + typeAndShape, size + " bytes");
+                }
+            } catch (ArithmeticException e) {
+                throw wrong(tensor, "a size in whole bytes below 2^63", typeAndShape);
+            }
+            return new Entry(type, shape, offsets.get(0), offsets.get(1));
         }
 
         private List<Long> naturals(String place, @Nullable Object value) throws FormatException {
@@ -107,20 +116,6 @@ record Header(Map<String, Entry> tensors, Map<String, String> metadata) {
                 numbers.add(((Number) each).longValue());
             }
             return List.copyOf(numbers);
-        }
-
-        private void requireSize(String tensor, Entry entry) throws FormatException {
-            String tensorType = entry.type.name() + entry.shape;
-            try {
-                // Multiplied in order, as TensorView does: what overflows there must be refused here.
-                long numbers = entry.shape.stream().reduce(1L, Math::multiplyExact);
-                long bytes = entry.type.bytes(numbers);
-                if (entry.end - entry.begin != bytes) {
-                    throw wrong(tensor, bytes + " bytes for " + tensorType, entry.end - entry.begin + " bytes");
-                }
-            } catch (ArithmeticException e) {
-                throw wrong(tensor, "a size in whole bytes below 2^63", tensorType);
-            }
         }
 
         private Map<String, Entry> contiguous(Map<String, Entry> tensors) throws FormatException {

@@ -163,13 +163,10 @@ public final class SafeTensors implements TensorStore {
 
     static FormatException missing(String subject, String name, Set<String> names) {
         String some = names.stream().limit(3).map(FormatException::quote).collect(Collectors.joining(", "));
-        return new FormatException(
-                subject,
-                "a tensor " + quote(name),
-                names.isEmpty()
-                        ? "no tensor at all"
-                        : names.size() + " others (" + some + (names.size() > 3 ? ", ..." : "") + ")",
-                "is this a checkpoint of the right architecture?");
+        String others = names.size() + " others (" + some + (names.size() > 3 ? ", ..." : "") + ")";
+        String got = names.isEmpty() ? "no tensor at all" : others;
+        String remedy = "is this a checkpoint of the right architecture?";
+        return new FormatException(subject, "a tensor " + quote(name), got, remedy);
     }
 
     private static FormatException damaged(String subject, String expected, String got) {

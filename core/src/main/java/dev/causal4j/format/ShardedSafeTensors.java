@@ -84,11 +84,6 @@ record ShardedSafeTensors(String subject, Map<String, SafeTensors> shardOf) impl
         return shard.tensor(name);
     }
 
-    @Override
-    public Map<String, String> metadata() {
-        return Map.of();
-    }
-
     private static FormatException wrong(String subject, String expected, String got) {
         return new FormatException(subject, expected, got, "download the checkpoint again");
     }

@@ -28,7 +28,9 @@ public sealed interface TensorStore permits SafeTensors, ShardedSafeTensors {
     TensorView tensor(String name) throws FormatException;
 
     /** The metadata of a single file, see {@link SafeTensors#metadata}; empty for several files. */
-    Map<String, String> metadata();
+    default Map<String, String> metadata() {
+        return Map.of();
+    }
 
     /**
      * Opens the checkpoint in a folder: {@link #SINGLE}, or else {@link #INDEX}.

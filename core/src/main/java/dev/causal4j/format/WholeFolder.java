@@ -60,14 +60,13 @@ public final class WholeFolder {
     /** A rename replaces no folder with files in it, so the old one is renamed first. */
     private static void replace(Path target, Path whole) throws IOException {
         Path old = WholeFile.beside(target);
-        boolean exists = Files.exists(target);
-        if (exists) {
+        if (Files.exists(target)) {
             rename(target, old);
         }
         try {
             rename(whole, target);
         } catch (Throwable failure) {
-            if (exists) {
+            if (Files.exists(old)) {
                 rename(old, target);
             }
             throw failure;

@@ -24,9 +24,9 @@
  *   writeAligned for files that are mapped: first all tensors of a multiple of 64 bytes; the header padded to 64
  * </pre>
  *
- * <p>Limits of ours beyond the format: half a million tensors, 64 dimensions, names of 50,000 characters, no unknown
- * field in a tensor's entry, names of shards in plain ASCII. All dtypes of the format are known by size; only F32, F16,
- * BF16 and I8 are handed out.
+ * <p>Limits of ours beyond the format: half a million tensors, 16 million tokens of JSON, 64 dimensions, names of 50,000
+ * characters, no unknown field in a tensor's entry, names of shards in plain ASCII. All dtypes of the format are known
+ * by size; only F32, F16, BF16 and I8 are handed out.
  */
 @NullMarked
 package dev.causal4j.format;
