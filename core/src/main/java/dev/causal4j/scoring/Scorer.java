@@ -63,7 +63,7 @@ public final class Scorer {
      * Encodes a text and a prefix, which is context only; an empty prefix means none.
      *
      * @throws IllegalStateException if the model has no tokenizer
-     * @throws InputException if there is nothing to score; {@link ScoringRequest#scorable} tells beforehand
+     * @throws InputException if there is nothing to score
      */
     public ScoringRequest request(String prefix, String text, ScoringOptions options) {
         return new ScoringRequest(encode(prefix, options), encode(text, options));

@@ -31,15 +31,6 @@ public final class ScoringOptions {
         return new Builder();
     }
 
-    /** A builder that starts from these options. */
-    public Builder toBuilder() {
-        return builder()
-                .stride(stride)
-                .alternatives(alternatives)
-                .batchRows(batchRows)
-                .specialTokens(specialTokens);
-    }
-
     /** The effective stride for a context length. */
     int strideFor(int contextLength) {
         if (stride > contextLength) {

@@ -15,18 +15,13 @@ public record ScoringRequest(int[] prefix, int[] tokens) {
      * @throws InputException if there is no token, or only one and no prefix
      */
     public ScoringRequest {
-        if (!scorable(prefix, tokens)) {
-            int least = prefix.length > 0 ? 1 : 2;
+        boolean alone = prefix.length == 0;
+        if (tokens.length < (alone ? 2 : 1)) {
             throw new InputException("text: expected at least "
-                    + (least == 2 ? "two tokens (the first has no prediction), got " : "one token, got ")
+                    + (alone ? "two tokens (the first has no prediction), got " : "one token, got ")
                     + (tokens.length == 0 ? "none" : "one")
-                    + (least == 2 ? "; give a longer text or a prefix" : ""));
+                    + (alone ? "; give a longer text or a prefix" : ""));
         }
-    }
-
-    /** Whether there is anything to score: a token, or two without a prefix. */
-    public static boolean scorable(int[] prefix, int[] tokens) {
-        return tokens.length >= (prefix.length > 0 ? 1 : 2);
     }
 
     /** A text without a prefix. */

@@ -5,7 +5,7 @@
  *     -> TokenFile     their ids in a file that is mapped into memory; made again when data or tokenizer change
  *       -> Tokens        a range of ids; splits off what is held out
  *         -> Examples      example i is a pure function of the seed and i, so that a run can resume anywhere
- *           -> TrainingBatch [B, T] ids and targets
+ *           -> Example       tokens and their targets
  * </pre>
  *
  * <p>A {@link dev.causal4j.training.Trainer} takes batches: forward, loss and both gradients of the head, backward,
