@@ -10,13 +10,6 @@ package dev.causal4j.kernel;
  * tensor, a training step, a layer's dropout mask.
  */
 public final class CounterRandom {
-    static final int ROUNDS = 10;
-    static final long MULTIPLIER_0 = 0xD2511F53L;
-    static final long MULTIPLIER_1 = 0xCD9E8D57L;
-    // The key schedule's Weyl increments: the golden ratio and sqrt(3) - 1, as fractions of 2^32.
-    static final int KEY_STEP_0 = 0x9E3779B9;
-    static final int KEY_STEP_1 = 0xBB67AE85;
-
     private CounterRandom() {}
 
     /** Uniform in [0, 1), a multiple of 2^-53; zero is possible (once in 2^53). Any long is a valid argument. */
@@ -34,10 +27,9 @@ public final class CounterRandom {
      * normals, not for both.
      */
     public static double normal(long seed, long position, long stream) {
-        long[] halves = new long[2];
-        philox(position >>> 1, stream, seed, halves);
-        double radius = Math.sqrt(-2 * StrictMath.log(1 - unit(halves[0])));
-        double angle = 2 * Math.PI * unit(halves[1]);
+        PhiloxBlocks block = block(position >>> 1, stream, seed);
+        double radius = Math.sqrt(-2 * StrictMath.log(1 - unit(block.half(0, 0))));
+        double angle = 2 * Math.PI * unit(block.half(0, 1));
         return radius * ((position & 1) == 0 ? StrictMath.cos(angle) : StrictMath.sin(angle));
     }
 
@@ -78,39 +70,17 @@ public final class CounterRandom {
         }
     }
 
-    /** One half of a block, 0 or 1. */
-    static long philox(long counterLow, long counterHigh, long key, int half) {
-        long[] words = new long[2];
-        philox(counterLow, counterHigh, key, words);
-        return words[half];
-    }
-
     /**
-     * A Philox4x32-10 block: words 0 and 1 in its first half, 2 and 3 in its second, the first of two in the upper 32
-     * bits. Counter words 0 to 3 are the 32-bit words of low and high, least significant first; so is the key.
+     * One half of a Philox4x32-10 block: words 0 and 1, or 2 and 3, the first of two in the upper 32 bits. Counter words
+     * 0 to 3 are the 32-bit words of low and high, least significant first; so is the key.
      */
-    static void philox(long counterLow, long counterHigh, long key, long[] halves) {
-        int x0 = (int) counterLow;
-        int x1 = (int) (counterLow >>> 32);
-        int x2 = (int) counterHigh;
-        int x3 = (int) (counterHigh >>> 32);
-        int key0 = (int) key;
-        int key1 = (int) (key >>> 32);
-        for (int round = 0; round < ROUNDS; round++) {
-            long product0 = MULTIPLIER_0 * Integer.toUnsignedLong(x0);
-            long product1 = MULTIPLIER_1 * Integer.toUnsignedLong(x2);
-            x0 = (int) (product1 >>> 32) ^ x1 ^ key0;
-            x1 = (int) product1;
-            x2 = (int) (product0 >>> 32) ^ x3 ^ key1;
-            x3 = (int) product0;
-            key0 += KEY_STEP_0;
-            key1 += KEY_STEP_1;
-        }
-        halves[0] = pack(x0, x1);
-        halves[1] = pack(x2, x3);
+    static long philox(long counterLow, long counterHigh, long key, int half) {
+        return block(counterLow, counterHigh, key).half(0, half);
     }
 
-    private static long pack(int upper, int lower) {
-        return (long) upper << 32 | Integer.toUnsignedLong(lower);
+    private static PhiloxBlocks block(long counterLow, long counterHigh, long key) {
+        PhiloxBlocks block = new PhiloxBlocks(1);
+        block.fill(key, counterHigh, counterLow, 1);
+        return block;
     }
 }

@@ -1,15 +1,15 @@
 package dev.causal4j.kernel;
 
-import static dev.causal4j.kernel.CounterRandom.KEY_STEP_0;
-import static dev.causal4j.kernel.CounterRandom.KEY_STEP_1;
-import static dev.causal4j.kernel.CounterRandom.MULTIPLIER_0;
-import static dev.causal4j.kernel.CounterRandom.MULTIPLIER_1;
-import static dev.causal4j.kernel.CounterRandom.ROUNDS;
-
 /** Blocks of {@link CounterRandom}, many at a time, in loops that C2 vectorises. Not thread-safe. */
 final class PhiloxBlocks {
     static final int MOST = 64;
     private static final long LOW = 0xffffffffL;
+    private static final int ROUNDS = 10;
+    private static final long MULTIPLIER_0 = 0xD2511F53L;
+    private static final long MULTIPLIER_1 = 0xCD9E8D57L;
+    // The key schedule's Weyl increments: the golden ratio and sqrt(3) - 1, as fractions of 2^32.
+    private static final int KEY_STEP_0 = 0x9E3779B9;
+    private static final int KEY_STEP_1 = 0xBB67AE85;
 
     // The four words of each block, unsigned in longs, which C2 vectorises.
     private final long[] x0;
