@@ -25,9 +25,6 @@ public final class Kernels {
     /** Outputs in a panel. */
     static final int PANEL = Panels.WIDTH;
 
-    /** Queries whose weighted values are summed at once. */
-    private static final int FOUR = 4;
-
     /** Block size of {@link #argmax}: the block of the largest number is then searched one by one. */
     private static final int ARGMAX_BLOCK = 512;
 
@@ -236,72 +233,19 @@ public final class Kernels {
         Objects.checkIndex(first, Integer.MAX_VALUE - queries.count());
         scores(pages, queries, first + queries.count(), scores);
         out.check(headSize);
-        int fours = queries.count() / FOUR * FOUR;
-        if (fours > 0) {
-            fourQueries(pages, fours, first, scores, out, weighting);
-        }
-        for (int r = fours; r < queries.count(); r++) {
-            float sum = weigh(scores, r, first, weighting);
+        for (int r = 0; r < queries.count(); r++) {
+            int to = first + r + 1;
+            float sum = exponentials(scores.data(), scores.start(r), to);
+            weighting.apply(scores.data(), scores.start(r), r, to);
             Arrays.fill(out.data(), out.start(r), out.start(r) + headSize, 0f);
-            addValues(pages, scores, r, 0, first + r + 1, out);
+            for (int t = 0; t < to; t += PANEL) {
+                MemorySegment page = pages.memory()[t / PANEL];
+                int count = Math.min(PANEL, to - t);
+                running()
+                        .reductions()
+                        .addWeightedRows(scores.data(), scores.start(r) + t, count, page, pages.values(), out.data(), out.start(r), headSize);
+            }
             divide(out.data(), out.start(r), headSize, sum);
-        }
-    }
-
-    /** The first {@code rows} queries, four at a time. Separate from the decoding path because it allocates. */
-    private static void fourQueries(Pages pages, int rows, int first, Rows scores, Rows out, Weighting weighting) {
-        float[] sums = new float[FOUR];
-        for (int r = 0; r < rows; r += FOUR) {
-            for (int i = 0; i < FOUR; i++) {
-                sums[i] = weigh(scores, r + i, first, weighting);
-            }
-            addFourValues(pages, scores, r, first + r + 1, out);
-            for (int i = 0; i < FOUR; i++) {
-                addValues(pages, scores, r + i, first + r + 1, first + r + i + 1, out);
-                divide(out.data(), out.start(r + i), pages.headSize(), sums[i]);
-            }
-        }
-    }
-
-    /** Turns a query's scores into weights, to be divided by the returned total. */
-    private static float weigh(Rows scores, int row, int first, Weighting weighting) {
-        float sum = exponentials(scores.data(), scores.start(row), first + row + 1);
-        weighting.apply(scores.data(), scores.start(row), row, first + row + 1);
-        return sum;
-    }
-
-    /** Adds the weighted values of positions {@code from} to {@code to - 1} to a row. */
-    private static void addValues(Pages pages, Rows scores, int row, int from, int to, Rows out) {
-        int n = pages.headSize();
-        int t = from;
-        while (t < to) {
-            int count = Math.min(to, (t / PANEL + 1) * PANEL) - t;
-            running()
-                    .reductions()
-                    .addWeightedRows(
-                            scores.data(),
-                            scores.start(row) + t,
-                            count,
-                            pages.memory()[t / PANEL],
-                            pages.values() + t % PANEL * 4L * n,
-                            out.data(),
-                            out.start(row),
-                            n);
-            t += count;
-        }
-    }
-
-    /** Weighted sums of four rows over positions 0 to {@code to - 1}, which all four see. */
-    private static void addFourValues(Pages pages, Rows scores, int row, int to, Rows out) {
-        int n = pages.headSize();
-        for (int r = row; r < row + FOUR; r++) {
-            Arrays.fill(out.data(), out.start(r), out.start(r) + n, 0f);
-        }
-        for (int t = 0; t < to; t += PANEL) {
-            int count = Math.min(PANEL, to - t);
-            running()
-                    .reductions()
-                    .addFourWeightedRows(scores, row, t, count, pages.memory()[t / PANEL], pages.values(), out, n);
         }
     }
 

@@ -1,6 +1,5 @@
 package dev.causal4j.kernel;
 
-import dev.causal4j.compute.Rows;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -43,10 +42,4 @@ interface Reductions {
      */
     void addWeightedRows(
             float[] p, int pOffset, int count, MemorySegment v, long vOffset, float[] out, int outOffset, int n);
-
-    /**
-     * The same for four rows, from {@code row} on, with one pass over v: the weight of v[t] is number {@code from + t}
-     * of its row.
-     */
-    void addFourWeightedRows(Rows p, int row, int from, int count, MemorySegment v, long vOffset, Rows out, int n);
 }

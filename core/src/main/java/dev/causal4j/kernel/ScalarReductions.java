@@ -3,7 +3,6 @@ package dev.causal4j.kernel;
 import static dev.causal4j.kernel.Elementary.LANES;
 import static dev.causal4j.kernel.Panels.FLOAT;
 
-import dev.causal4j.compute.Rows;
 import java.lang.foreign.MemorySegment;
 
 /** The specification of {@link Reductions}. */
@@ -119,14 +118,6 @@ final class ScalarReductions implements Reductions {
             for (int i = 0; i < n; i++) {
                 out[outOffset + i] = Math.fma(weight, row[i], out[outOffset + i]);
             }
-        }
-    }
-
-    @Override
-    public void addFourWeightedRows(
-            Rows p, int row, int from, int count, MemorySegment v, long vOffset, Rows out, int n) {
-        for (int r = row; r < row + 4; r++) {
-            addWeightedRows(p.data(), p.start(r) + from, count, v, vOffset, out.data(), out.start(r), n);
         }
     }
 }

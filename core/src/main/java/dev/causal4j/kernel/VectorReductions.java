@@ -2,7 +2,6 @@ package dev.causal4j.kernel;
 
 import static dev.causal4j.kernel.Elementary.LANES;
 
-import dev.causal4j.compute.Rows;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.DoubleVector;
@@ -250,23 +249,6 @@ final class VectorReductions implements Reductions {
             store(c, out, outOffset + i + 2 * W);
             store(d, out, outOffset + i + 3 * W);
         }
-        if (i < n) {
-            addWeightedColumns(p, pOffset, count, v, vOffset, out, outOffset, i, n);
-        }
-    }
-
-    /** The remaining columns from {@code from} on. */
-    private static void addWeightedColumns(
-            float[] p,
-            int pOffset,
-            int count,
-            MemorySegment v,
-            long vOffset,
-            float[] out,
-            int outOffset,
-            int from,
-            int n) {
-        int i = from;
         for (; i + W <= n; i += W) {
             FloatVector a = FloatVector.fromArray(S, out, outOffset + i);
             for (int t = 0; t < count; t++) {
@@ -281,53 +263,6 @@ final class VectorReductions implements Reductions {
                 a = Math.fma(p[pOffset + t], v.get(Panels.FLOAT, vOffset + 4L * ((long) t * n + i)), a);
             }
             out[outOffset + i] = a;
-        }
-    }
-
-    @Override
-    public void addFourWeightedRows(
-            Rows p, int row, int from, int count, MemorySegment v, long vOffset, Rows out, int n) {
-        float[] weights = p.data(), sums = out.data();
-        int p0 = p.start(row) + from,
-                p1 = p.start(row + 1) + from,
-                p2 = p.start(row + 2) + from,
-                p3 = p.start(row + 3) + from;
-        int o0 = out.start(row), o1 = out.start(row + 1), o2 = out.start(row + 2), o3 = out.start(row + 3);
-        int i = 0;
-        for (; i + 2 * W <= n; i += 2 * W) {
-            FloatVector a0 = FloatVector.fromArray(S, sums, o0 + i), b0 = FloatVector.fromArray(S, sums, o0 + i + W);
-            FloatVector a1 = FloatVector.fromArray(S, sums, o1 + i), b1 = FloatVector.fromArray(S, sums, o1 + i + W);
-            FloatVector a2 = FloatVector.fromArray(S, sums, o2 + i), b2 = FloatVector.fromArray(S, sums, o2 + i + W);
-            FloatVector a3 = FloatVector.fromArray(S, sums, o3 + i), b3 = FloatVector.fromArray(S, sums, o3 + i + W);
-            for (int t = 0; t < count; t++) {
-                long at = vOffset + 4L * ((long) t * n + i);
-                FloatVector a = f32(v, at), b = f32(v, at + 4L * W), weight;
-                weight = FloatVector.broadcast(S, weights[p0 + t]);
-                a0 = weight.fma(a, a0);
-                b0 = weight.fma(b, b0);
-                weight = FloatVector.broadcast(S, weights[p1 + t]);
-                a1 = weight.fma(a, a1);
-                b1 = weight.fma(b, b1);
-                weight = FloatVector.broadcast(S, weights[p2 + t]);
-                a2 = weight.fma(a, a2);
-                b2 = weight.fma(b, b2);
-                weight = FloatVector.broadcast(S, weights[p3 + t]);
-                a3 = weight.fma(a, a3);
-                b3 = weight.fma(b, b3);
-            }
-            store(a0, sums, o0 + i);
-            store(b0, sums, o0 + i + W);
-            store(a1, sums, o1 + i);
-            store(b1, sums, o1 + i + W);
-            store(a2, sums, o2 + i);
-            store(b2, sums, o2 + i + W);
-            store(a3, sums, o3 + i);
-            store(b3, sums, o3 + i + W);
-        }
-        if (i < n) {
-            for (int r = row; r < row + 4; r++) {
-                addWeightedColumns(weights, p.start(r) + from, count, v, vOffset, sums, out.start(r), i, n);
-            }
         }
     }
 }

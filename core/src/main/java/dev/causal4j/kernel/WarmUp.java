@@ -92,11 +92,8 @@ final class WarmUp {
         float[] gain = new float[SAMPLE];
         float[] x = new float[SAMPLE];
         float[] y = new float[SAMPLE];
-        Rows in = Rows.of(x, Panels.WIDTH, 4);
-        Rows out = Rows.of(y, Panels.WIDTH, 4);
         return Stream.of(
                 set -> set.reductions().addWeightedRows(x, 0, Panels.WIDTH, data, 0, y, 0, Panels.WIDTH),
-                set -> set.reductions().addFourWeightedRows(in, 0, 0, Panels.WIDTH, data, 0, out, Panels.WIDTH),
                 set -> set.reductions().layerNorm(x, 0, gain, y, 1e-5f, y, 0),
                 set -> y[0] = set.reductions().max(x, 0, SAMPLE),
                 set -> y[0] = set.reductions().sum(x, 0, SAMPLE),

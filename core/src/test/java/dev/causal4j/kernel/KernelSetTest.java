@@ -268,20 +268,6 @@ class KernelSetTest {
     }
 
     @Test
-    void fourWeightedRowsHaveTheBitsOfTheSpecification() {
-        for (int n : LENGTHS) {
-            MemorySegment v = memory(5L * n * 4 + 12);
-            float[] p = numbers(1 + 5 * 7);
-            float[] expected = numbers(2 + 5 * (n + 1));
-            float[] actual = expected.clone();
-            Rows weights = new Rows(p, 1, 7, 5);
-            scalar.reductions().addFourWeightedRows(weights, 1, 2, 5, v, 12, new Rows(expected, 2, n + 1, 5), n);
-            vector.reductions().addFourWeightedRows(weights, 1, 2, 5, v, 12, new Rows(actual, 2, n + 1, 5), n);
-            assertThat(actual).as("n %d", n).containsExactly(expected);
-        }
-    }
-
-    @Test
     void layerNormHasTheBitsOfTheSpecification() {
         for (int n : LENGTHS) {
             float[] x = numbers(n + 4);
