@@ -4,9 +4,8 @@ package dev.causal4j.kernel;
  * The blocking of products on this machine. It changes speed, never bits. Measured on an Emerald Rapids and a Zen 5,
  * see docs/results.
  *
- * @param tileRows rows of a tile: 6 by 64 sums of the 32 registers of AVX-512, 6 by 2 W of 16 registers
+ * @param tileRows rows of a tile: 6 by 2 W sums of 16 registers; twice as many sums of the 32 of AVX-512 gained nothing
  * @param fewRows most rows that are multiplied straight from the weights, in one tile of 8; it takes 32 registers
- * @param rowPanels panels that one row reads side by side, at most
  * @param readAhead whether few rows read the next panel while they multiply this one ({@link Hardware#readsAhead})
  * @param tasksPerThread enough to even out a slow core, few enough that each reads a long run
  * @param leastRun panels of a task for few tiles, at least, where there are so many: they are read in one run
@@ -18,7 +17,6 @@ package dev.causal4j.kernel;
 public record Tuning(
         int tileRows,
         int fewRows,
-        int rowPanels,
         boolean readAhead,
         int tasksPerThread,
         int leastRun,
@@ -27,11 +25,6 @@ public record Tuning(
         int tileBytes) {
     /** The values for vectors of this many lanes. */
     static Tuning of(int lanes) {
-        return new Tuning(6, lanes == 16 ? 8 : 1, lanes == 16 ? 3 : 1, !Hardware.readsAhead(), 16, 12, 8, 44, 12 << 20);
-    }
-
-    /** Panels of a format that one row reads side by side: more than two of f32 gain nothing. */
-    public int rowPanels(PanelFormat format) {
-        return format == PanelFormat.F32 ? Math.min(2, rowPanels) : rowPanels;
+        return new Tuning(6, lanes == 16 ? 8 : 1, !Hardware.readsAhead(), 16, 12, 8, 44, 12 << 20);
     }
 }

@@ -32,8 +32,8 @@ final class VectorLoops {
 
     private VectorLoops() {}
 
-    /** One row against 2 groups of 4 W outputs, of which each next lies {@code stride} further. */
-    static void rowF32x2(
+    /** One row against two groups of 4 W outputs, of which the second lies {@code stride} further. */
+    static void rowF32(
             MemorySegment m, long at, long stride, int depth, float[] xs, int x, float[] ys, int y, int next) {
         FloatVector z = FloatVector.zero(S), a0 = z, b0 = z, c0 = z, d0 = z, a1 = z, b1 = z, c1 = z, d1 = z;
         int k = 0, one = VectorProducts.one;
@@ -103,8 +103,8 @@ final class VectorLoops {
         exact.add(c1).intoArray(ys, o + 2 * W); exact.add(d1).intoArray(ys, o + 3 * W);
     }
 
-    /** One row against 2 groups of 4 W outputs, of which each next lies {@code stride} further. */
-    static void rowBf16x2(
+    /** One row against two groups of 4 W outputs, of which the second lies {@code stride} further. */
+    static void rowBf16(
             MemorySegment m, long at, long stride, int depth, float[] xs, int x, float[] ys, int y, int next) {
         FloatVector z = FloatVector.zero(S), a0 = z, b0 = z, c0 = z, d0 = z, a1 = z, b1 = z, c1 = z, d1 = z;
         int k = 0, one = VectorProducts.one;
@@ -132,46 +132,8 @@ final class VectorLoops {
         exact.add(c1).intoArray(ys, o + NEXT); exact.add(d1).intoArray(ys, o + NEXT + 16);
     }
 
-    /** One row against 3 groups of 4 W outputs, of which each next lies {@code stride} further. */
-    static void rowBf16x3(
-            MemorySegment m, long at, long stride, int depth, float[] xs, int x, float[] ys, int y, int next) {
-        FloatVector z = FloatVector.zero(S), a0 = z, b0 = z, c0 = z, d0 = z, a1 = z, b1 = z, c1 = z, d1 = z, a2 = z,
-                b2 = z, c2 = z, d2 = z;
-        int k = 0, one = VectorProducts.one;
-        for (; k < depth; k += one) {
-            long o0 = at + (long) k * 128;
-            FloatVector v0 = broadcast(S, xs[x + k]);
-            IntVector r0 = IntVector.fromMemorySegment(I, m, o0, LE);
-            IntVector r1 = IntVector.fromMemorySegment(I, m, o0 + 4L * W, LE);
-            IntVector r2 = IntVector.fromMemorySegment(I, m, o0 + stride, LE);
-            IntVector r3 = IntVector.fromMemorySegment(I, m, o0 + stride + 4L * W, LE);
-            IntVector r4 = IntVector.fromMemorySegment(I, m, o0 + 2 * stride, LE);
-            IntVector r5 = IntVector.fromMemorySegment(I, m, o0 + 2 * stride + 4L * W, LE);
-            a0 = v0.fma(r0.lanewise(LSHL, 16).reinterpretAsFloats(), a0);
-            b0 = v0.fma(r0.and(HIGH).reinterpretAsFloats(), b0);
-            c0 = v0.fma(r1.lanewise(LSHL, 16).reinterpretAsFloats(), c0);
-            d0 = v0.fma(r1.and(HIGH).reinterpretAsFloats(), d0);
-            a1 = v0.fma(r2.lanewise(LSHL, 16).reinterpretAsFloats(), a1);
-            b1 = v0.fma(r2.and(HIGH).reinterpretAsFloats(), b1);
-            c1 = v0.fma(r3.lanewise(LSHL, 16).reinterpretAsFloats(), c1);
-            d1 = v0.fma(r3.and(HIGH).reinterpretAsFloats(), d1);
-            a2 = v0.fma(r4.lanewise(LSHL, 16).reinterpretAsFloats(), a2);
-            b2 = v0.fma(r4.and(HIGH).reinterpretAsFloats(), b2);
-            c2 = v0.fma(r5.lanewise(LSHL, 16).reinterpretAsFloats(), c2);
-            d2 = v0.fma(r5.and(HIGH).reinterpretAsFloats(), d2);
-        }
-        FloatVector exact = broadcast(S, -0f);
-        int o;
-        o = y; exact.add(a0).intoArray(ys, o); exact.add(b0).intoArray(ys, o + 16);
-        exact.add(c0).intoArray(ys, o + NEXT); exact.add(d0).intoArray(ys, o + NEXT + 16);
-        o = y + next; exact.add(a1).intoArray(ys, o); exact.add(b1).intoArray(ys, o + 16);
-        exact.add(c1).intoArray(ys, o + NEXT); exact.add(d1).intoArray(ys, o + NEXT + 16);
-        o = y + 2 * next; exact.add(a2).intoArray(ys, o); exact.add(b2).intoArray(ys, o + 16);
-        exact.add(c2).intoArray(ys, o + NEXT); exact.add(d2).intoArray(ys, o + NEXT + 16);
-    }
-
-    /** One row against 2 groups of 4 W outputs, of which each next lies {@code stride} further. */
-    static void rowInt8x2(
+    /** One row against two groups of 4 W outputs, of which the second lies {@code stride} further. */
+    static void rowInt8(
             MemorySegment m, long at, long stride, int depth, float[] xs, int x, float[] ys, int y, int next) {
         FloatVector z = FloatVector.zero(S), a0 = z, b0 = z, c0 = z, d0 = z, a1 = z, b1 = z, c1 = z, d1 = z;
         int k = 0, one = VectorProducts.one;
@@ -195,41 +157,6 @@ final class VectorLoops {
         exact.add(d0).intoArray(ys, o + 48);
         o = y + next; exact.add(a1).intoArray(ys, o); exact.add(b1).intoArray(ys, o + 16);
         exact.add(c1).intoArray(ys, o + 32); exact.add(d1).intoArray(ys, o + 48);
-    }
-
-    /** One row against 3 groups of 4 W outputs, of which each next lies {@code stride} further. */
-    static void rowInt8x3(
-            MemorySegment m, long at, long stride, int depth, float[] xs, int x, float[] ys, int y, int next) {
-        FloatVector z = FloatVector.zero(S), a0 = z, b0 = z, c0 = z, d0 = z, a1 = z, b1 = z, c1 = z, d1 = z, a2 = z,
-                b2 = z, c2 = z, d2 = z;
-        int k = 0, one = VectorProducts.one;
-        for (; k < depth; k += one) {
-            long o0 = at + (long) k * 64;
-            FloatVector v0 = broadcast(S, xs[x + k]);
-            IntVector r0 = IntVector.fromMemorySegment(I, m, o0, LE);
-            IntVector r1 = IntVector.fromMemorySegment(I, m, o0 + stride, LE);
-            IntVector r2 = IntVector.fromMemorySegment(I, m, o0 + 2 * stride, LE);
-            a0 = v0.fma((FloatVector) r0.lanewise(LSHL, 24).lanewise(ASHR, 24).convert(I2F, 0), a0);
-            b0 = v0.fma((FloatVector) r0.lanewise(LSHL, 16).lanewise(ASHR, 24).convert(I2F, 0), b0);
-            c0 = v0.fma((FloatVector) r0.lanewise(LSHL, 8).lanewise(ASHR, 24).convert(I2F, 0), c0);
-            d0 = v0.fma((FloatVector) r0.lanewise(ASHR, 24).convert(I2F, 0), d0);
-            a1 = v0.fma((FloatVector) r1.lanewise(LSHL, 24).lanewise(ASHR, 24).convert(I2F, 0), a1);
-            b1 = v0.fma((FloatVector) r1.lanewise(LSHL, 16).lanewise(ASHR, 24).convert(I2F, 0), b1);
-            c1 = v0.fma((FloatVector) r1.lanewise(LSHL, 8).lanewise(ASHR, 24).convert(I2F, 0), c1);
-            d1 = v0.fma((FloatVector) r1.lanewise(ASHR, 24).convert(I2F, 0), d1);
-            a2 = v0.fma((FloatVector) r2.lanewise(LSHL, 24).lanewise(ASHR, 24).convert(I2F, 0), a2);
-            b2 = v0.fma((FloatVector) r2.lanewise(LSHL, 16).lanewise(ASHR, 24).convert(I2F, 0), b2);
-            c2 = v0.fma((FloatVector) r2.lanewise(LSHL, 8).lanewise(ASHR, 24).convert(I2F, 0), c2);
-            d2 = v0.fma((FloatVector) r2.lanewise(ASHR, 24).convert(I2F, 0), d2);
-        }
-        FloatVector exact = broadcast(S, -0f);
-        int o;
-        o = y; exact.add(a0).intoArray(ys, o); exact.add(b0).intoArray(ys, o + 16); exact.add(c0).intoArray(ys, o + 32);
-        exact.add(d0).intoArray(ys, o + 48);
-        o = y + next; exact.add(a1).intoArray(ys, o); exact.add(b1).intoArray(ys, o + 16);
-        exact.add(c1).intoArray(ys, o + 32); exact.add(d1).intoArray(ys, o + 48);
-        o = y + 2 * next; exact.add(a2).intoArray(ys, o); exact.add(b2).intoArray(ys, o + 16);
-        exact.add(c2).intoArray(ys, o + 32); exact.add(d2).intoArray(ys, o + 48);
     }
 
     /** Computes a tile of up to 4 rows by 4 W outputs. */
@@ -370,7 +297,7 @@ final class VectorLoops {
     }
 
     /** Computes a tile of up to 6 rows by 2 W outputs. */
-    static void tileF32x6by2(
+    static void tileF32x6(
             MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out) {
         float[] ys = y.data();
         int last = y.count() - 1;
@@ -414,7 +341,7 @@ final class VectorLoops {
     }
 
     /** Adds a tile of up to 6 rows by 2 W outputs to y. */
-    static void addF32x6by2(
+    static void addF32x6(
             MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out) {
         float[] ys = y.data();
         int last = y.count() - 1;
@@ -455,119 +382,5 @@ final class VectorLoops {
         exact.add(a3).intoArray(ys, y3); exact.add(b3).intoArray(ys, y3 + W);
         exact.add(a4).intoArray(ys, y4); exact.add(b4).intoArray(ys, y4 + W);
         exact.add(a5).intoArray(ys, y5); exact.add(b5).intoArray(ys, y5 + W);
-    }
-
-    /** Computes a tile of up to 6 rows by 4 W outputs. */
-    static void tileF32x6by4(
-            MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out) {
-        float[] ys = y.data();
-        int last = y.count() - 1;
-        FloatVector z = FloatVector.zero(S), a0 = z, b0 = z, c0 = z, d0 = z;
-        FloatVector a1 = z, b1 = z, c1 = z, d1 = z;
-        FloatVector a2 = z, b2 = z, c2 = z, d2 = z;
-        FloatVector a3 = z, b3 = z, c3 = z, d3 = z;
-        FloatVector a4 = z, b4 = z, c4 = z, d4 = z;
-        FloatVector a5 = z, b5 = z, c5 = z, d5 = z;
-        int end = 8 * depth;
-        for (int i = 0; i < end; i += 8) {
-            long o = at + (long) i * 32;
-            int t = x + i;
-            float x0 = xs[t]; float x1 = xs[t + 1]; float x2 = xs[t + 2]; float x3 = xs[t + 3]; float x4 = xs[t + 4];
-            float x5 = xs[t + 5];
-            FloatVector r0 = fromMemorySegment(S, m, o, LE);
-            FloatVector r1 = fromMemorySegment(S, m, o + 4L * W, LE);
-            FloatVector r2 = fromMemorySegment(S, m, o + 8L * W, LE);
-            FloatVector r3 = fromMemorySegment(S, m, o + 12L * W, LE);
-            FloatVector a = r0;
-            FloatVector b = r1;
-            FloatVector c = r2;
-            FloatVector d = r3;
-            FloatVector v;
-            v = broadcast(S, x0); a0 = v.fma(a, a0); b0 = v.fma(b, b0); c0 = v.fma(c, c0); d0 = v.fma(d, d0);
-            v = broadcast(S, x1); a1 = v.fma(a, a1); b1 = v.fma(b, b1); c1 = v.fma(c, c1); d1 = v.fma(d, d1);
-            v = broadcast(S, x2); a2 = v.fma(a, a2); b2 = v.fma(b, b2); c2 = v.fma(c, c2); d2 = v.fma(d, d2);
-            v = broadcast(S, x3); a3 = v.fma(a, a3); b3 = v.fma(b, b3); c3 = v.fma(c, c3); d3 = v.fma(d, d3);
-            v = broadcast(S, x4); a4 = v.fma(a, a4); b4 = v.fma(b, b4); c4 = v.fma(c, c4); d4 = v.fma(d, d4);
-            v = broadcast(S, x5); a5 = v.fma(a, a5); b5 = v.fma(b, b5); c5 = v.fma(c, c5); d5 = v.fma(d, d5);
-        }
-        FloatVector exact = broadcast(S, -0f);
-        int y0 = y.start(row) + out;
-        exact.add(a0).intoArray(ys, y0); exact.add(b0).intoArray(ys, y0 + W); exact.add(c0).intoArray(ys, y0 + 2 * W);
-        exact.add(d0).intoArray(ys, y0 + 3 * W);
-        int y1 = y.start(Math.min(row + 1, last)) + out;
-        exact.add(a1).intoArray(ys, y1); exact.add(b1).intoArray(ys, y1 + W); exact.add(c1).intoArray(ys, y1 + 2 * W);
-        exact.add(d1).intoArray(ys, y1 + 3 * W);
-        int y2 = y.start(Math.min(row + 2, last)) + out;
-        exact.add(a2).intoArray(ys, y2); exact.add(b2).intoArray(ys, y2 + W); exact.add(c2).intoArray(ys, y2 + 2 * W);
-        exact.add(d2).intoArray(ys, y2 + 3 * W);
-        int y3 = y.start(Math.min(row + 3, last)) + out;
-        exact.add(a3).intoArray(ys, y3); exact.add(b3).intoArray(ys, y3 + W); exact.add(c3).intoArray(ys, y3 + 2 * W);
-        exact.add(d3).intoArray(ys, y3 + 3 * W);
-        int y4 = y.start(Math.min(row + 4, last)) + out;
-        exact.add(a4).intoArray(ys, y4); exact.add(b4).intoArray(ys, y4 + W); exact.add(c4).intoArray(ys, y4 + 2 * W);
-        exact.add(d4).intoArray(ys, y4 + 3 * W);
-        int y5 = y.start(Math.min(row + 5, last)) + out;
-        exact.add(a5).intoArray(ys, y5); exact.add(b5).intoArray(ys, y5 + W); exact.add(c5).intoArray(ys, y5 + 2 * W);
-        exact.add(d5).intoArray(ys, y5 + 3 * W);
-    }
-
-    /** Adds a tile of up to 6 rows by 4 W outputs to y. */
-    static void addF32x6by4(
-            MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out) {
-        float[] ys = y.data();
-        int last = y.count() - 1;
-        int y0 = y.start(row) + out;
-        FloatVector a0 = fromArray(S, ys, y0), b0 = fromArray(S, ys, y0 + W), c0 = fromArray(S, ys, y0 + 2 * W),
-                d0 = fromArray(S, ys, y0 + 3 * W);
-        int y1 = y.start(Math.min(row + 1, last)) + out;
-        FloatVector a1 = fromArray(S, ys, y1), b1 = fromArray(S, ys, y1 + W), c1 = fromArray(S, ys, y1 + 2 * W),
-                d1 = fromArray(S, ys, y1 + 3 * W);
-        int y2 = y.start(Math.min(row + 2, last)) + out;
-        FloatVector a2 = fromArray(S, ys, y2), b2 = fromArray(S, ys, y2 + W), c2 = fromArray(S, ys, y2 + 2 * W),
-                d2 = fromArray(S, ys, y2 + 3 * W);
-        int y3 = y.start(Math.min(row + 3, last)) + out;
-        FloatVector a3 = fromArray(S, ys, y3), b3 = fromArray(S, ys, y3 + W), c3 = fromArray(S, ys, y3 + 2 * W),
-                d3 = fromArray(S, ys, y3 + 3 * W);
-        int y4 = y.start(Math.min(row + 4, last)) + out;
-        FloatVector a4 = fromArray(S, ys, y4), b4 = fromArray(S, ys, y4 + W), c4 = fromArray(S, ys, y4 + 2 * W),
-                d4 = fromArray(S, ys, y4 + 3 * W);
-        int y5 = y.start(Math.min(row + 5, last)) + out;
-        FloatVector a5 = fromArray(S, ys, y5), b5 = fromArray(S, ys, y5 + W), c5 = fromArray(S, ys, y5 + 2 * W),
-                d5 = fromArray(S, ys, y5 + 3 * W);
-        int end = 8 * depth;
-        for (int i = 0; i < end; i += 8) {
-            long o = at + (long) i * 32;
-            int t = x + i;
-            float x0 = xs[t]; float x1 = xs[t + 1]; float x2 = xs[t + 2]; float x3 = xs[t + 3]; float x4 = xs[t + 4];
-            float x5 = xs[t + 5];
-            FloatVector r0 = fromMemorySegment(S, m, o, LE);
-            FloatVector r1 = fromMemorySegment(S, m, o + 4L * W, LE);
-            FloatVector r2 = fromMemorySegment(S, m, o + 8L * W, LE);
-            FloatVector r3 = fromMemorySegment(S, m, o + 12L * W, LE);
-            FloatVector a = r0;
-            FloatVector b = r1;
-            FloatVector c = r2;
-            FloatVector d = r3;
-            FloatVector v;
-            v = broadcast(S, x0); a0 = v.fma(a, a0); b0 = v.fma(b, b0); c0 = v.fma(c, c0); d0 = v.fma(d, d0);
-            v = broadcast(S, x1); a1 = v.fma(a, a1); b1 = v.fma(b, b1); c1 = v.fma(c, c1); d1 = v.fma(d, d1);
-            v = broadcast(S, x2); a2 = v.fma(a, a2); b2 = v.fma(b, b2); c2 = v.fma(c, c2); d2 = v.fma(d, d2);
-            v = broadcast(S, x3); a3 = v.fma(a, a3); b3 = v.fma(b, b3); c3 = v.fma(c, c3); d3 = v.fma(d, d3);
-            v = broadcast(S, x4); a4 = v.fma(a, a4); b4 = v.fma(b, b4); c4 = v.fma(c, c4); d4 = v.fma(d, d4);
-            v = broadcast(S, x5); a5 = v.fma(a, a5); b5 = v.fma(b, b5); c5 = v.fma(c, c5); d5 = v.fma(d, d5);
-        }
-        FloatVector exact = broadcast(S, -0f);
-        exact.add(a0).intoArray(ys, y0); exact.add(b0).intoArray(ys, y0 + W); exact.add(c0).intoArray(ys, y0 + 2 * W);
-        exact.add(d0).intoArray(ys, y0 + 3 * W);
-        exact.add(a1).intoArray(ys, y1); exact.add(b1).intoArray(ys, y1 + W); exact.add(c1).intoArray(ys, y1 + 2 * W);
-        exact.add(d1).intoArray(ys, y1 + 3 * W);
-        exact.add(a2).intoArray(ys, y2); exact.add(b2).intoArray(ys, y2 + W); exact.add(c2).intoArray(ys, y2 + 2 * W);
-        exact.add(d2).intoArray(ys, y2 + 3 * W);
-        exact.add(a3).intoArray(ys, y3); exact.add(b3).intoArray(ys, y3 + W); exact.add(c3).intoArray(ys, y3 + 2 * W);
-        exact.add(d3).intoArray(ys, y3 + 3 * W);
-        exact.add(a4).intoArray(ys, y4); exact.add(b4).intoArray(ys, y4 + W); exact.add(c4).intoArray(ys, y4 + 2 * W);
-        exact.add(d4).intoArray(ys, y4 + 3 * W);
-        exact.add(a5).intoArray(ys, y5); exact.add(b5).intoArray(ys, y5 + W); exact.add(c5).intoArray(ys, y5 + 2 * W);
-        exact.add(d5).intoArray(ys, y5 + 3 * W);
     }
 }

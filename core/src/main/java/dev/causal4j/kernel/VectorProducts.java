@@ -15,8 +15,8 @@ import jdk.incubator.vector.VectorSpecies;
  * Matrix products on panels with W = 4, 8 or 16 lanes over outputs: chooses the loop of {@link VectorLoops}, which
  * continues the chains of outputs.
  *
- * <p>One row is limited by how fast weights are read: each format is widened in registers, and two or three groups of
- * outputs are read side by side. With 32 registers of 16 lanes that also serves two to eight rows. More rows, or fewer
+ * <p>One row is limited by how fast weights are read: each format is widened in registers, and two groups of outputs
+ * are read side by side. With 32 registers of 16 lanes that also serves two to eight rows. More rows, or fewer
  * registers, are limited by multiply-adds: a panel is widened to f32 once, into scratch that the second-level cache
  * holds, and then serves all tiles of rows.
  */
@@ -88,41 +88,22 @@ final class VectorProducts implements Products {
         }
     }
 
-    /** Reads two or three groups of outputs at a time, faster than one. */
+    /** Reads two groups of outputs at a time, faster than one; a single last group is paired with itself. */
     private static void row(Panels w, RowTiles x, Rows y) {
+        MemorySegment m = w.data();
+        float[] xs = x.data();
         int groups = w.count() * GROUPS;
-        int most = TUNING.rowPanels(w.format());
-        float[] ys = y.data();
-        for (int g = 0, taken; g < groups; g += taken) {
-            int left = groups - g;
-            taken = most == 3 && left >= 3 && left != 4 ? 3 : 2; // a single last group would be paired with itself
+        for (int g = 0; g < groups; g += 2) {
             int h = Math.min(g + 1, groups - 1);
             long at = group(w, g);
             long stride = group(w, h) - at;
             int out = output(w.format(), g);
             int next = output(w.format(), h) - out;
+            int to = y.offset() + out;
             switch (w.format()) {
-                case F32 ->
-                    VectorLoops.rowF32x2(
-                            w.data(), at, stride, w.depth(), x.data(), x.offset(), ys, y.offset() + out, next);
-                case BF16 -> {
-                    if (taken == 2) {
-                        VectorLoops.rowBf16x2(
-                                w.data(), at, stride, w.depth(), x.data(), x.offset(), ys, y.offset() + out, next);
-                    } else {
-                        VectorLoops.rowBf16x3(
-                                w.data(), at, stride, w.depth(), x.data(), x.offset(), ys, y.offset() + out, next);
-                    }
-                }
-                case INT8 -> {
-                    if (taken == 2) {
-                        VectorLoops.rowInt8x2(
-                                w.data(), at, stride, w.depth(), x.data(), x.offset(), ys, y.offset() + out, next);
-                    } else {
-                        VectorLoops.rowInt8x3(
-                                w.data(), at, stride, w.depth(), x.data(), x.offset(), ys, y.offset() + out, next);
-                    }
-                }
+                case F32 -> VectorLoops.rowF32(m, at, stride, w.depth(), xs, x.offset(), y.data(), to, next);
+                case BF16 -> VectorLoops.rowBf16(m, at, stride, w.depth(), xs, x.offset(), y.data(), to, next);
+                case INT8 -> VectorLoops.rowInt8(m, at, stride, w.depth(), xs, x.offset(), y.data(), to, next);
             }
         }
     }
@@ -249,12 +230,8 @@ final class VectorProducts implements Products {
     private static void tiles(MemorySegment m, long at, int depth, RowTiles x, Rows y, int out) {
         for (int row = 0; row < x.count(); row += x.height()) {
             int start = x.start(row);
-            if (W == 16) {
-                VectorLoops.tileF32x6by4(m, at, depth, x.data(), start, y, row, out);
-                continue;
-            }
             for (int j = 0; j < Panels.WIDTH; j += 2 * W) {
-                VectorLoops.tileF32x6by2(m, at + 4L * j, depth, x.data(), start, y, row, out + j);
+                VectorLoops.tileF32x6(m, at + 4L * j, depth, x.data(), start, y, row, out + j);
             }
         }
     }
@@ -269,12 +246,8 @@ final class VectorProducts implements Products {
             MemorySegment.copy(y, Panels.FLOAT, at, sums, 0, rows * Panels.WIDTH);
             Rows out = Rows.of(sums, Panels.WIDTH, rows);
             int start = x.start(row);
-            if (W == 16) {
-                VectorLoops.addF32x6by4(w.data(), w.offset(), w.depth(), x.data(), start, out, 0, 0);
-            } else {
-                for (int j = 0; j < Panels.WIDTH; j += 2 * W) {
-                    VectorLoops.addF32x6by2(w.data(), w.offset() + 4L * j, w.depth(), x.data(), start, out, 0, j);
-                }
+            for (int j = 0; j < Panels.WIDTH; j += 2 * W) {
+                VectorLoops.addF32x6(w.data(), w.offset() + 4L * j, w.depth(), x.data(), start, out, 0, j);
             }
             MemorySegment.copy(sums, 0, y, Panels.FLOAT, at, rows * Panels.WIDTH);
         }

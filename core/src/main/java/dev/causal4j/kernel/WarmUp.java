@@ -102,9 +102,8 @@ final class WarmUp {
                 set -> set.elementwise().add(x, 0, y, 0, SAMPLE));
     }
 
-    /** Five panels are read three at a time and two. */
     private static Consumer<KernelSet> product(Arena arena, PanelFormat format, int rows) {
-        int panels = rows == 1 ? 5 : 1;
+        int panels = rows == 1 ? 2 : 1;
         MemorySegment data = arena.allocate(panels * format.bytes(DEPTH), 64);
         Panels w = new Panels(format, data, 0, format.bytes(DEPTH), panels, DEPTH);
         float[] x = new float[RowTiles.size(rows, DEPTH)];

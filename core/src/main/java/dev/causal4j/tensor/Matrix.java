@@ -240,7 +240,7 @@ public final class Matrix {
         int tiles = x.tiles();
         boolean uneven = panels < tuning.leastRun() / 2 * threads; // shares of whole panels would be
         boolean byPanel = tiles >= tuning.manyTiles() || (uneven && tiles >= tuning.leastTiles());
-        int unit = x.height() == 1 ? rowPanels(panels, threads) : 1;
+        int unit = x.height() == 1 ? 2 : 1; // panels that one row reads side by side
         int units = Math.ceilDiv(panels, unit);
         int least = x.height() == 1 ? 1 : tuning.leastRun();
         int perThread = Math.clamp(units / (least * threads), 1, tuning.tasksPerThread());
@@ -260,16 +260,6 @@ public final class Matrix {
                 multiplyPanels(from, to, x.rows(first, count), bias, out);
             }
         });
-    }
-
-    /** Panels that one row reads side by side: the tuned number, or two if that balances threads better. */
-    private int rowPanels(int panels, int threads) {
-        int most = Kernels.tuning().rowPanels(format);
-        return longestShare(2, panels, threads) < longestShare(most, panels, threads) ? 2 : most;
-    }
-
-    private static int longestShare(int unit, int panels, int threads) {
-        return unit * Math.ceilDiv(Math.ceilDiv(panels, unit), threads);
     }
 
     /**

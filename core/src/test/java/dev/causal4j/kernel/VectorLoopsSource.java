@@ -16,6 +16,9 @@ import java.util.stream.IntStream;
 final class VectorLoopsSource {
     static final Path FILE = Path.of("src/main/java/dev/causal4j/kernel/VectorLoops.java");
 
+    /** Groups of outputs that a row reads side by side. */
+    private static final int GROUPS = 2;
+
     private static final String EXACT = "FloatVector exact = broadcast(S, -0f);";
 
     private static final String LETTERS = "abcdefghijklmnop";
@@ -32,18 +35,13 @@ final class VectorLoopsSource {
         VectorLoopsSource source = new VectorLoopsSource();
         source.source.append(HEAD);
         for (PanelFormat format : PanelFormat.values()) {
-            source.row(format, 2);
-            if (format != PanelFormat.F32) {
-                source.row(format, 3);
-            }
+            source.row(format);
         }
         for (PanelFormat format : PanelFormat.values()) {
             source.tile(format, 4, 4, false);
         }
-        for (int vectors : new int[] {2, 4}) {
-            source.tile(PanelFormat.F32, 6, vectors, false);
-            source.tile(PanelFormat.F32, 6, vectors, true);
-        }
+        source.tile(PanelFormat.F32, 6, 2, false);
+        source.tile(PanelFormat.F32, 6, 2, true);
         return source.source.append("}\n").toString();
     }
 
@@ -101,31 +99,30 @@ final class VectorLoopsSource {
         return times == 0 ? at : at + " + " + (times == 1 ? what : times + " * " + what);
     }
 
-    private void row(PanelFormat format, int groups) {
+    private void row(PanelFormat format) {
         source.append('\n');
         line(
                 1,
-                "/** One row against " + groups
-                        + " groups of 4 W outputs, of which each next lies {@code stride} further. */");
-        line(1, "static void row" + name(format) + "x" + groups + "(");
+                "/** One row against two groups of 4 W outputs, of which the second lies {@code stride} further. */");
+        line(1, "static void row" + name(format) + "(");
         line(3, "MemorySegment m, long at, long stride, int depth, float[] xs, int x, float[] ys, int y, int next) {");
         line(
                 2,
-                "FloatVector z = FloatVector.zero(S), " + each(4 * groups, ", ", i -> acc(i % 4, i / 4) + " = z")
+                "FloatVector z = FloatVector.zero(S), " + each(4 * GROUPS, ", ", i -> acc(i % 4, i / 4) + " = z")
                         + ";");
         boolean twice = format == PanelFormat.F32; // with one step the loop reads a third less
         line(2, "int k = 0, one = VectorProducts.one;");
         line(2, "for (; k < depth" + (twice ? " - 1" : "") + "; k += " + (twice ? "2 * " : "") + "one) {");
-        rowSteps(3, format, groups, twice ? 2 : 1);
+        rowSteps(3, format, twice ? 2 : 1);
         line(2, "}");
         if (twice) {
             line(2, "if (k < depth) {");
-            rowSteps(3, format, groups, 1);
+            rowSteps(3, format, 1);
             line(2, "}");
         }
         line(2, EXACT);
         line(2, "int o;");
-        for (int g = 0; g < groups; g++) {
+        for (int g = 0; g < GROUPS; g++) {
             int group = g;
             line(
                     2,
@@ -135,19 +132,19 @@ final class VectorLoopsSource {
         line(1, "}");
     }
 
-    private void rowSteps(int depth, PanelFormat format, int groups, int steps) {
+    private void rowSteps(int depth, PanelFormat format, int steps) {
         int reads = format.stepBytes() / Panels.WIDTH;
         for (int step = 0; step < steps; step++) {
             line(depth, "long o" + step + " = at + " + step("k", format, step) + ";");
             line(depth, "FloatVector v" + step + " = broadcast(S, xs[x + k" + (step == 0 ? "" : " + " + step) + "]);");
         }
-        for (int i = 0; i < steps * groups; i++) {
-            read(depth, format, plus("o" + i / groups, i % groups, "stride"), i * reads, 4);
+        for (int i = 0; i < steps * GROUPS; i++) {
+            read(depth, format, plus("o" + i / GROUPS, i % GROUPS, "stride"), i * reads, 4);
         }
-        for (int i = 0; i < steps * groups; i++) {
+        for (int i = 0; i < steps * GROUPS; i++) {
             for (int j = 0; j < 4; j++) {
-                String sum = acc(j, i % groups);
-                line(depth, sum + " = v" + i / groups + ".fma(" + weight(format, i * reads, j) + ", " + sum + ");");
+                String sum = acc(j, i % GROUPS);
+                line(depth, sum + " = v" + i / GROUPS + ".fma(" + weight(format, i * reads, j) + ", " + sum + ");");
             }
         }
     }
@@ -179,8 +176,7 @@ final class VectorLoopsSource {
                         + " W outputs" + (adds ? " to y" : "") + ". */");
         line(
                 1,
-                "static " + (ahead ? "int" : "void") + (adds ? " add" : " tile") + name(format) + "x" + rows
-                        + (rows == 6 ? "by" + vectors : "") + "(");
+                "static " + (ahead ? "int" : "void") + (adds ? " add" : " tile") + name(format) + "x" + rows + "(");
         line(
                 3,
                 "MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out"
