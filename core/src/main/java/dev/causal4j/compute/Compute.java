@@ -215,7 +215,8 @@ public final class Compute implements AutoCloseable {
         private static final Scratch<Object> NONE = new Scratch<>(Object::new);
 
         private final Supplier<S> make;
-        private final ConcurrentLinkedDeque<S> free = new ConcurrentLinkedDeque<>(); // the last one given is in the cache
+        private final ConcurrentLinkedDeque<S> free =
+                new ConcurrentLinkedDeque<>(); // the last one given is in the cache
 
         /** @param make called when all pieces are taken */
         public Scratch(Supplier<S> make) {

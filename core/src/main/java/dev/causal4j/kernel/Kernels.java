@@ -36,9 +36,10 @@ public final class Kernels {
     private static final KernelSet PLAIN = KernelSet.scalar();
 
     /** The parts for which plain Java still runs, with equal bits, since their vectors are not compiled. */
-    private static volatile Set<Part> waiting = KernelChoice.isForced() || CHOSEN.name().equals(PLAIN.name())
-            ? EnumSet.noneOf(Part.class)
-            : EnumSet.allOf(Part.class);
+    private static volatile Set<Part> waiting =
+            KernelChoice.isForced() || CHOSEN.name().equals(PLAIN.name())
+                    ? EnumSet.noneOf(Part.class)
+                    : EnumSet.allOf(Part.class);
 
     /** Multiply-adds so far, approximate because threads add without synchronisation. */
     private static long work;
@@ -243,7 +244,15 @@ public final class Kernels {
                 int count = Math.min(PANEL, to - t);
                 running()
                         .reductions()
-                        .addWeightedRows(scores.data(), scores.start(r) + t, count, page, pages.values(), out.data(), out.start(r), headSize);
+                        .addWeightedRows(
+                                scores.data(),
+                                scores.start(r) + t,
+                                count,
+                                page,
+                                pages.values(),
+                                out.data(),
+                                out.start(r),
+                                headSize);
             }
             divide(out.data(), out.start(r), headSize, sum);
         }

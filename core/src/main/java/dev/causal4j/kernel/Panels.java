@@ -19,6 +19,7 @@ public record Panels(PanelFormat format, MemorySegment data, long offset, long s
 
     /** A float of a panel. */
     public static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
     static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     /** Panels of f32. */

@@ -44,10 +44,12 @@ final class WarmUp {
             try (Arena arena = Arena.ofShared()) {
                 List<PanelFormat> formats =
                         Stream.of(format, PanelFormat.F32).distinct().toList();
-                Stream.concat(Stream.of(first), Stream.of(Part.values())).distinct().forEach(part -> {
-                    samples(part, arena, formats).forEach(sample -> warm(sample, plain, vector));
-                    ready.accept(part);
-                });
+                Stream.concat(Stream.of(first), Stream.of(Part.values()))
+                        .distinct()
+                        .forEach(part -> {
+                            samples(part, arena, formats).forEach(sample -> warm(sample, plain, vector));
+                            ready.accept(part);
+                        });
             } finally {
                 Stream.of(Part.values()).forEach(ready);
             }

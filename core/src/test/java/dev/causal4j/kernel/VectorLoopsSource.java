@@ -76,8 +76,10 @@ final class VectorLoopsSource {
         String load = format == PanelFormat.F32 ? "fromMemorySegment(S, m, " : "IntVector.fromMemorySegment(I, m, ";
         for (int i = 0; i < Math.ceilDiv(count, held); i++) {
             String from = at + (i == 0 ? "" : " + " + 4 * i + "L * W");
-            line(depth, (format == PanelFormat.F32 ? "FloatVector" : "IntVector") + " r" + (first + i) + " = " + load
-                    + from + ", LE);");
+            line(
+                    depth,
+                    (format == PanelFormat.F32 ? "FloatVector" : "IntVector") + " r" + (first + i) + " = " + load + from
+                            + ", LE);");
         }
     }
 
@@ -87,7 +89,9 @@ final class VectorLoopsSource {
             case F32 -> "r" + (first + i);
             case BF16 ->
                 "r" + (first + i / 2)
-                        + (i % 2 == 0 ? ".lanewise(LSHL, 16).reinterpretAsFloats()" : ".and(HIGH).reinterpretAsFloats()");
+                        + (i % 2 == 0
+                                ? ".lanewise(LSHL, 16).reinterpretAsFloats()"
+                                : ".and(HIGH).reinterpretAsFloats()");
             case INT8 -> {
                 String shifted = "r" + first + (i == 3 ? "" : ".lanewise(LSHL, " + (24 - 8 * i) + ")");
                 yield "(FloatVector) " + shifted + ".lanewise(ASHR, 24).convert(I2F, 0)";
@@ -101,9 +105,7 @@ final class VectorLoopsSource {
 
     private void row(PanelFormat format) {
         source.append('\n');
-        line(
-                1,
-                "/** One row against two groups of 4 W outputs, of which the second lies {@code stride} further. */");
+        line(1, "/** One row against two groups of 4 W outputs, of which the second lies {@code stride} further. */");
         line(1, "static void row" + name(format) + "(");
         line(3, "MemorySegment m, long at, long stride, int depth, float[] xs, int x, float[] ys, int y, int next) {");
         line(
@@ -127,7 +129,10 @@ final class VectorLoopsSource {
             line(
                     2,
                     "o = " + plus("y", group, "next") + "; "
-                            + each(4, " ", i -> "exact.add(" + acc(i, group) + ").intoArray(ys, o" + place(format, i) + ");"));
+                            + each(
+                                    4,
+                                    " ",
+                                    i -> "exact.add(" + acc(i, group) + ").intoArray(ys, o" + place(format, i) + ");"));
         }
         line(1, "}");
     }
@@ -174,9 +179,7 @@ final class VectorLoopsSource {
                 1,
                 "/** " + (adds ? "Adds" : "Computes") + " a tile of up to " + rows + " rows by " + vectors
                         + " W outputs" + (adds ? " to y" : "") + ". */");
-        line(
-                1,
-                "static " + (ahead ? "int" : "void") + (adds ? " add" : " tile") + name(format) + "x" + rows + "(");
+        line(1, "static " + (ahead ? "int" : "void") + (adds ? " add" : " tile") + name(format) + "x" + rows + "(");
         line(
                 3,
                 "MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out"
@@ -236,7 +239,12 @@ final class VectorLoopsSource {
             if (!adds) {
                 line(2, start(r));
             }
-            line(2, each(vectors, " ", i -> "exact.add(" + acc(i, row) + ").intoArray(ys, y" + row + tilePlace(rows, i) + ");"));
+            line(
+                    2,
+                    each(
+                            vectors,
+                            " ",
+                            i -> "exact.add(" + acc(i, row) + ").intoArray(ys, y" + row + tilePlace(rows, i) + ");"));
         }
         if (ahead) {
             line(2, "return read;");
