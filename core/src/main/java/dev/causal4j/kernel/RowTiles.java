@@ -5,8 +5,8 @@ import java.util.Objects;
 
 /**
  * Rows of activations as products read them. One row is read in place. Several are packed into tiles {@code [depth][8]}
- * of {@link #ROWS} rows, or all of at most {@link #FEW}, where number r of step k belongs to row r: a kernel then needs one address for all rows, which
- * leaves the processor's ports to the multiply-adds. A short tile repeats its last row.
+ * of {@link #ROWS} rows, or all of at most {@link #FEW}: number r of step k belongs to row r. A kernel then needs one
+ * address for all rows, which leaves the processor's ports to the multiply-adds. A short tile repeats its last row.
  *
  * @param offset floats to the first tile
  * @param stride floats from one tile to the next

@@ -64,24 +64,25 @@ final class VectorProducts implements Products {
 
     /** @param ahead whether few rows read the next panel meanwhile */
     static void multiply(Panels w, RowTiles x, Rows y, boolean ahead) {
+        boolean scaled = w.format().scaled();
+        if (x.height() == 1 && scaled) {
+            scaledRow(w, x, y);
+            return;
+        }
         if (x.height() == 1) {
-            rowOf(w, x, y);
+            row(w, x, y);
         } else if (x.height() == RowTiles.FEW) {
             few(w, x, y, ahead);
         } else {
             many(w, x, y);
         }
-        if (w.format().scaled() && x.height() > 1) {
+        if (scaled) {
             scale(w, y);
         }
     }
 
-    /** Scales each two panels at once, while the scales before their codes are still in the cache. */
-    private static void rowOf(Panels w, RowTiles x, Rows y) {
-        if (!w.format().scaled()) {
-            row(w, x, y);
-            return;
-        }
+    /** Scales two panels at a time, while their scales are still in the cache. */
+    private static void scaledRow(Panels w, RowTiles x, Rows y) {
         for (int p = 0; p < w.count(); p += 2) {
             Panels two = w.from(p, Math.min(2, w.count() - p));
             Rows out = new Rows(y.data(), y.offset() + p * Panels.WIDTH, y.stride(), y.count());
