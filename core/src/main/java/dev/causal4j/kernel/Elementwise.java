@@ -5,9 +5,6 @@ package dev.causal4j.kernel;
  * equal bits; {@link Kernels} has checked every argument. Thread-safe.
  */
 interface Elementwise {
-    /** x = exp(x - max). */
-    void exp(float[] x, int offset, int n, float max);
-
     /** x = tanh x. */
     void tanh(float[] x, int offset, int n);
 

@@ -1,5 +1,6 @@
 package dev.causal4j.kernel;
 
+import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.WarmUp.Part;
 import java.lang.foreign.MemorySegment;
@@ -8,6 +9,7 @@ import java.util.EnumSet;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Consumer;
 
 /**
  * The entry to all arithmetic: checks shapes, then calls the chosen kernels. Stateless and thread-safe. Each call runs
@@ -30,6 +32,9 @@ public final class Kernels {
 
     /** Multiply-adds after which the warm-up starts: two tokens of GPT-2 small. */
     private static final long WORK = 256 << 20;
+
+    /** Room for tiles of rows. */
+    private static final Compute.Scratch<float[]> TILES = new Compute.Scratch<>(() -> new float[0]);
 
     private static final KernelSet CHOSEN = KernelChoice.choose();
 
@@ -108,18 +113,23 @@ public final class Kernels {
     /** The same for rows without tiles. Callers that multiply the same rows several times make the tiles once. */
     public static void multiply(Panels w, Rows x, Rows y) {
         x.check(w.depth());
-        multiply(w, tiles(x, w.depth()), y);
+        withTiles(x, w.depth(), tiles -> multiply(w, tiles, y));
     }
 
-    private static RowTiles tiles(Rows x, int depth) {
+    private static void withTiles(Rows x, int depth, Consumer<RowTiles> use) {
         if (x.count() <= 1) {
-            return RowTiles.row(x);
+            use.accept(RowTiles.row(x));
+            return;
         }
-        RowTiles tiles = RowTiles.of(new float[RowTiles.size(x.count(), depth)], x.count(), depth);
+        float[] free = TILES.take();
+        int size = RowTiles.size(x.count(), depth);
+        float[] memory = free.length < size ? new float[size] : free;
+        RowTiles tiles = RowTiles.of(memory, x.count(), depth);
         for (int tile = 0; tile < tiles.tiles(); tile++) {
             tiles.fill(tile, x, depth);
         }
-        return tiles;
+        use.accept(tiles);
+        TILES.give(memory);
     }
 
     /** How products are best cut up on this machine. */
@@ -205,11 +215,12 @@ public final class Kernels {
         if (queries.count() != scores.count()) {
             throw new IllegalArgumentException("scores: expected " + queries.count() + " rows, got " + scores.count());
         }
-        RowTiles tiles = tiles(queries, pages.headSize());
-        for (int page = 0; page < count && queries.count() > 0; page++) {
-            Rows some = new Rows(scores.data(), scores.offset() + page * PANEL, scores.stride(), scores.count());
-            products(pages.keys(page), tiles).multiply(pages.keys(page), tiles, some);
-        }
+        withTiles(queries, pages.headSize(), tiles -> {
+            for (int page = 0; page < count && queries.count() > 0; page++) {
+                Rows some = new Rows(scores.data(), scores.offset() + page * PANEL, scores.stride(), scores.count());
+                products(pages.keys(page), tiles).multiply(pages.keys(page), tiles, some);
+            }
+        });
     }
 
     /** Changes the attention weights of a query before values are summed. */
@@ -296,9 +307,8 @@ public final class Kernels {
 
     /** Replaces x by exp(x - max x) and returns the sum. */
     private static float exponentials(float[] x, int offset, int n) {
-        KernelSet set = running();
-        set.elementwise().exp(x, offset, n, set.reductions().max(x, offset, n));
-        return set.reductions().sum(x, offset, n);
+        Reductions kernels = running().reductions();
+        return kernels.expSum(x, offset, n, kernels.max(x, offset, n), true);
     }
 
     /** The largest of n numbers; NaN if one is NaN, -infinity if n is 0. */
@@ -343,7 +353,7 @@ public final class Kernels {
     /** Sum of exp(x - max) over n numbers, none above {@code max}, taken in 16 lanes and a tree. */
     public static float expSum(float[] x, int offset, int n, float max) {
         Objects.checkFromIndexSize(offset, n, x.length);
-        return running().reductions().expSum(x, offset, n, max);
+        return running().reductions().expSum(x, offset, n, max, false);
     }
 
     /**

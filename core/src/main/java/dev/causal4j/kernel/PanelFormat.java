@@ -23,9 +23,10 @@ public enum PanelFormat {
 
         @Override
         void codes(MemorySegment m, long step, int count, float[] target, int offset, int stride) {
-            float[] codes = new float[count * Panels.WIDTH]; // one copy from memory is faster than many short ones
-            MemorySegment.copy(m, Panels.FLOAT, step, codes, 0, codes.length);
-            for (int k = 0; k < count; k++) {
+            boolean dense = stride == Panels.WIDTH;
+            float[] codes = dense ? target : new float[count * Panels.WIDTH]; // one copy beats many short ones
+            MemorySegment.copy(m, Panels.FLOAT, step, codes, dense ? offset : 0, count * Panels.WIDTH);
+            for (int k = 0; k < count && !dense; k++) {
                 System.arraycopy(codes, k * Panels.WIDTH, target, offset + k * stride, Panels.WIDTH);
             }
         }

@@ -14,8 +14,12 @@ interface Reductions {
     /** The sum in 16 lanes and a tree. */
     float sum(float[] x, int offset, int n);
 
-    /** Sum of exp(x - max) in 16 lanes and a tree. */
-    float expSum(float[] x, int offset, int n, float max);
+    /**
+     * Sum of exp(x - max) in 16 lanes and a tree.
+     *
+     * @param keep whether each x is replaced by its exponential
+     */
+    float expSum(float[] x, int offset, int n, float max, boolean keep);
 
     /** Sum of d · exp(d) with d = x - max, not below -104, in 16 lanes and a tree. */
     float expMoment(float[] x, int offset, int n, float max);

@@ -7,13 +7,6 @@ import java.lang.foreign.MemorySegment;
 /** The specification of {@link Elementwise}. */
 final class ScalarElementwise implements Elementwise {
     @Override
-    public void exp(float[] x, int offset, int n, float max) {
-        for (int i = offset; i < offset + n; i++) {
-            x[i] = Elementary.exp(x[i] - max);
-        }
-    }
-
-    @Override
     public void tanh(float[] x, int offset, int n) {
         for (int i = offset; i < offset + n; i++) {
             x[i] = Elementary.tanh(x[i]);

@@ -26,10 +26,12 @@ final class ScalarReductions implements Reductions {
     }
 
     @Override
-    public float expSum(float[] x, int offset, int n, float max) {
+    public float expSum(float[] x, int offset, int n, float max, boolean keep) {
         float[] lanes = new float[LANES];
         for (int i = 0; i < n; i++) {
-            lanes[i % LANES] += Elementary.exp(x[offset + i] - max);
+            float exp = Elementary.exp(x[offset + i] - max);
+            lanes[i % LANES] += exp;
+            x[offset + i] = keep ? exp : x[offset + i];
         }
         return Elementary.tree(lanes);
     }

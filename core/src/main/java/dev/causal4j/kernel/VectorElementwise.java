@@ -18,14 +18,8 @@ final class VectorElementwise implements Elementwise {
     private static final int W = S.length();
     private static final ScalarElementwise REST = new ScalarElementwise();
 
-    @Override
-    public void exp(float[] x, int offset, int n, float max) {
-        int i = offset;
-        for (; i + W <= offset + n; i += W) {
-            exp(FloatVector.fromArray(S, x, i).sub(max)).intoArray(x, i);
-        }
-        REST.exp(x, i, offset + n - i, max);
-    }
+    /** Leaves an exponent with twice its bias, half of which each of two factors gets. */
+    private static final int BIASED = Float.floatToRawIntBits(Elementary.ROUND) - 2 * 127;
 
     @Override
     public void tanh(float[] x, int offset, int n) {
@@ -129,9 +123,9 @@ final class VectorElementwise implements Elementwise {
         FloatVector high = FloatVector.broadcast(S, Elementary.EXP_MAX);
         FloatVector bounded = x.blend(low, x.compare(VectorOperators.LT, low));
         bounded = bounded.blend(high, bounded.compare(VectorOperators.GT, high));
-        FloatVector shifted =
-                bounded.fma(FloatVector.broadcast(S, Elementary.LOG2_E), FloatVector.broadcast(S, Elementary.ROUND));
-        FloatVector n = shifted.sub(Elementary.ROUND);
+        FloatVector round = FloatVector.broadcast(S, Elementary.ROUND);
+        FloatVector shifted = bounded.fma(FloatVector.broadcast(S, Elementary.LOG2_E), round);
+        FloatVector n = shifted.sub(round);
         FloatVector r = n.fma(FloatVector.broadcast(S, -Elementary.LN2_HIGH), bounded);
         r = n.fma(FloatVector.broadcast(S, -Elementary.LN2_LOW), r);
         FloatVector q = FloatVector.broadcast(S, Elementary.EXP_6).fma(r, FloatVector.broadcast(S, Elementary.EXP_5));
@@ -140,13 +134,13 @@ final class VectorElementwise implements Elementwise {
         q = q.fma(r, FloatVector.broadcast(S, Elementary.EXP_2));
         FloatVector one = FloatVector.broadcast(S, 1f);
         FloatVector p = q.fma(r, one).fma(r, one);
-        IntVector power = shifted.reinterpretAsInts().sub(Float.floatToRawIntBits(Elementary.ROUND));
+        IntVector power = shifted.reinterpretAsInts().sub(BIASED);
         IntVector half = power.lanewise(VectorOperators.ASHR, 1);
         return p.mul(powerOfTwo(half)).mul(powerOfTwo(power.sub(half)));
     }
 
-    private static FloatVector powerOfTwo(IntVector n) {
-        return n.add(127).lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
+    private static FloatVector powerOfTwo(IntVector biased) {
+        return biased.lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
     }
 
     private static FloatVector tanh(FloatVector x) {

@@ -69,18 +69,24 @@ final class VectorReductions implements Reductions {
     }
 
     @Override
-    public float expSum(float[] x, int offset, int n, float max) {
+    public float expSum(float[] x, int offset, int n, float max, boolean keep) {
         float[] lanes = new float[LANES];
         int end = offset + whole(n);
         for (int j = 0; j < LANES; j += W) {
             FloatVector a = FloatVector.zero(S);
             for (int i = offset + j; i < end; i += LANES) {
-                a = VectorElementwise.exp(at(x, i).sub(max)).add(a);
+                FloatVector exp = VectorElementwise.exp(at(x, i).sub(max));
+                if (keep) {
+                    exp.intoArray(x, i);
+                }
+                a = exp.add(a);
             }
             store(a, lanes, j);
         }
         for (int i = whole(n); i < n; i++) {
-            lanes[i % LANES] += Elementary.exp(x[offset + i] - max);
+            float exp = Elementary.exp(x[offset + i] - max);
+            lanes[i % LANES] += exp;
+            x[offset + i] = keep ? exp : x[offset + i];
         }
         return Elementary.tree(lanes);
     }

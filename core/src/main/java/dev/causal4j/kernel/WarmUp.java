@@ -99,7 +99,7 @@ final class WarmUp {
                 set -> set.reductions().layerNorm(x, 0, gain, y, 1e-5f, y, 0),
                 set -> y[0] = set.reductions().max(x, 0, SAMPLE),
                 set -> y[0] = set.reductions().sum(x, 0, SAMPLE),
-                set -> set.elementwise().exp(y, 0, SAMPLE, 0),
+                set -> y[0] = set.reductions().expSum(y, 0, SAMPLE, 0, true),
                 set -> set.elementwise().gelu(y, 0, SAMPLE),
                 set -> set.elementwise().add(x, 0, y, 0, SAMPLE));
     }

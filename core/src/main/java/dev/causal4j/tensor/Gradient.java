@@ -119,7 +119,7 @@ public final class Gradient {
                     "rows: expected as many outputs as inputs, got " + dy.count() + " and " + x.count());
         }
         int most = Math.min(BLOCK, dy.count());
-        Operand operand = new Operand();
+        Operand operand = Operand.POOL.take();
         try (Arena arena = Arena.ofShared()) {
             Compute.Scratch<Panel> scratch = new Compute.Scratch<>(() -> new Panel(arena, most));
             for (int r = 0; r < dy.count(); r += BLOCK) {
@@ -139,6 +139,7 @@ public final class Gradient {
                 zero = false;
             }
         }
+        Operand.POOL.give(operand);
     }
 
     /** 64 columns of a block of rows, as a panel. */

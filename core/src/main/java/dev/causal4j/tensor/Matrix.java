@@ -22,8 +22,6 @@ public final class Matrix {
     /** Bytes of a cache line. */
     private static final int ALIGNMENT = 64;
 
-    private static final Compute.Scratch<Operand> OPERANDS = new Compute.Scratch<>(Operand::new);
-
     private final Device device;
     private final DType dtype;
     private final PanelFormat format;
@@ -221,7 +219,7 @@ public final class Matrix {
         if (y.stride() < rows && y.count() > 1) {
             throw new IllegalArgumentException("y: expected rows of " + rows + " numbers, got " + y.stride());
         }
-        Operand operand = OPERANDS.take();
+        Operand operand = Operand.POOL.take();
         int most = Operand.most(x.count(), cols);
         for (int first = 0; first < x.count(); first += most) {
             int count = Math.min(most, x.count() - first);
@@ -229,7 +227,7 @@ public final class Matrix {
             Rows out = y.rows(first, count);
             multiply(firstPanel, operand.prepare(device.compute(), some, cols), bias, out);
         }
-        OPERANDS.give(operand);
+        Operand.POOL.give(operand);
     }
 
     /** Divides the panels among tasks, and also the rows if panels are few or rows many. */

@@ -7,6 +7,9 @@ import dev.causal4j.kernel.RowTiles;
 
 /** Prepares the rows that products read, in reused memory. Not thread-safe. A result is valid until the next call. */
 public final class Operand {
+    /** Those of the process: a product of many rows would otherwise allocate megabytes. */
+    static final Compute.Scratch<Operand> POOL = new Compute.Scratch<>(Operand::new);
+
     private float[] numbers = {};
 
     /** Prepares rows of {@code cols} numbers, shared among threads; many only {@link #most} at a time. */

@@ -29,7 +29,6 @@ final class TransposedProduct {
     private final Compute compute;
     private final int partRows; // whole tiles
     private final int parts; // of the rows
-    private final Operand operand = new Operand();
 
     TransposedProduct(Matrix matrix, Rows dy, Rows dx) {
         this.matrix = matrix;
@@ -44,6 +43,7 @@ final class TransposedProduct {
     }
 
     void run() {
+        Operand operand = Operand.POOL.take();
         try (Arena arena = Arena.ofShared()) {
             Compute.Scratch<Scratch> scratch = new Compute.Scratch<>(() -> new Scratch(arena, partRows));
             for (int from = 0; from < matrix.rows(); from += GROUP) {
@@ -59,6 +59,7 @@ final class TransposedProduct {
                 });
             }
         }
+        Operand.POOL.give(operand);
     }
 
     /** Scratch of a thread. */
