@@ -38,11 +38,6 @@ public final class BytePairTrainer {
     private final Pattern special;
     private final Map<String, long[]> counts = new HashMap<>();
 
-    /** With {@link Tokenizer#END_OF_TEXT} as only special token and {@link #MIN_FREQUENCY}. */
-    public BytePairTrainer(int vocabularySize) {
-        this(vocabularySize, List.of(Tokenizer.END_OF_TEXT), MIN_FREQUENCY);
-    }
-
     /**
      * @param vocabularySize number of ids, including the 256 bytes and the special tokens
      * @param specialTokens tokens with the last ids; in texts they are skipped
@@ -112,11 +107,6 @@ public final class BytePairTrainer {
                 WordSplit.split(between, word -> counts.computeIfAbsent(word, _ -> new long[1])[0]++);
             }
         });
-    }
-
-    /** As {@link #train(IntConsumer)}, without reports of progress. */
-    public Tokenizer train() {
-        return train(_ -> {});
     }
 
     /**

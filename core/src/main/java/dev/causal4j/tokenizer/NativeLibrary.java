@@ -42,10 +42,10 @@ final class NativeLibrary {
         List<URL> files = files(platform);
         try {
             load(files, cacheRoot().resolve("causal4j", platform));
-        } catch (IOException | InvalidPathException cacheFailure) {
+        } catch (IOException | InvalidPathException | UnsatisfiedLinkError cacheFailure) {
             try {
                 loadFromTemporaryFolder(files);
-            } catch (IOException temporaryFailure) {
+            } catch (IOException | UnsatisfiedLinkError temporaryFailure) {
                 temporaryFailure.addSuppressed(cacheFailure);
                 throw new IOException(
                         "tokenizer library: expected a folder to unpack it in and load it from, got "
@@ -73,11 +73,7 @@ final class NativeLibrary {
 
     private static void load(List<URL> files, Path folder) throws IOException {
         for (URL file : files) {
-            try {
-                System.load(unpack(file, folder).toString());
-            } catch (UnsatisfiedLinkError e) {
-                throw new IOException(e.getMessage(), e);
-            }
+            System.load(unpack(file, folder).toString());
         }
     }
 

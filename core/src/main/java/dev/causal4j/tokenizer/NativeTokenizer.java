@@ -18,7 +18,7 @@ final class NativeTokenizer {
     /**
      * Loads the native library if this is the first one.
      *
-     * @param json written by {@link VocabularyWriter#nativeJson} only: unexpected input makes the library end the
+     * @param json written by {@link BytePairVocabulary#nativeJson} only: unexpected input makes the library end the
      *     process
      * @throws IOException if the library cannot be unpacked or loaded, or refuses the tokenizer
      */

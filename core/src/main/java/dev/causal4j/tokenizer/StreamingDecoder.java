@@ -29,14 +29,10 @@ public final class StreamingDecoder {
      */
     public String accept(int id) {
         StringBuilder text = new StringBuilder();
-        accept(id, text);
-        return text.toString();
-    }
-
-    void accept(int id, StringBuilder text) {
         for (byte b : tokenizer.bytes(id)) {
             acceptByte(b & 0xff, text);
         }
+        return text.toString();
     }
 
     /** Ends the text: an unfinished character becomes one U+FFFD. The decoder can then be reused. */

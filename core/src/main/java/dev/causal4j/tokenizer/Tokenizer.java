@@ -47,7 +47,9 @@ public final class Tokenizer {
 
     Tokenizer(BytePairVocabulary vocabulary) {
         this.vocabulary = vocabulary;
-        vocabulary.addedTokens().stream().filter(AddedToken::special).forEach(token -> special.set(token.id()));
+        vocabulary.addedTokens().stream()
+                .filter(token -> token.has(AddedToken.SPECIAL))
+                .forEach(token -> special.set(token.id()));
     }
 
     /**
@@ -98,15 +100,14 @@ public final class Tokenizer {
      * @throws IOException if writing fails
      */
     public void save(Path folder) throws IOException {
-        VocabularyWriter writer = new VocabularyWriter(vocabulary);
-        WholeFile.write(folder.resolve(VOCAB), writer.vocabJson());
-        WholeFile.write(folder.resolve(MERGES), writer.mergesTxt());
+        WholeFile.write(folder.resolve(VOCAB), vocabulary.vocabJson());
+        WholeFile.write(folder.resolve(MERGES), vocabulary.mergesTxt());
         WholeFile.write(folder.resolve(JSON), toJson()); // last, since it is read first
     }
 
     /** The bytes of this tokenizer's {@code tokenizer.json}. Equal tokenizers give equal bytes. */
     public byte[] toJson() {
-        return new VocabularyWriter(vocabulary).tokenizerJson();
+        return vocabulary.tokenizerJson();
     }
 
     private static byte[] read(Path file) throws IOException {
@@ -164,7 +165,7 @@ public final class Tokenizer {
 
     private NativeTokenizer encoder(SpecialTokens specialTokens) {
         try {
-            return new NativeTokenizer(new VocabularyWriter(vocabulary).nativeJson(specialTokens));
+            return new NativeTokenizer(vocabulary.nativeJson(specialTokens));
         } catch (IOException e) {
             throw new UncheckedIOException(Objects.toString(e.getMessage()), e);
         }
@@ -180,7 +181,7 @@ public final class Tokenizer {
         StreamingDecoder decoder = decoder();
         StringBuilder text = new StringBuilder();
         for (int id : ids) {
-            decoder.accept(id, text);
+            text.append(decoder.accept(id));
         }
         return text.append(decoder.finish()).toString();
     }

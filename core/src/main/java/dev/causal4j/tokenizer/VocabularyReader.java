@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -123,13 +124,10 @@ final class VocabularyReader {
         if (!(vocab instanceof Map<?, ?> tokens) || tokens.isEmpty()) {
             throw failure(where, "tokens with their ids", describe(vocab));
         }
-        for (Map.Entry<?, ?> entry : tokens.entrySet()) {
-            String piece = piece(where, (String) entry.getKey());
-            if (!(entry.getValue() instanceof Integer id) || id < 0 || id > MAX_ID) {
-                String got = describe(entry.getValue());
-                throw failure(where + " of " + quote(piece), "an id from 0 to " + MAX_ID, got);
-            }
-            ids.put(piece, id);
+        JsonConfig json = new JsonConfig(subject + ": " + where, tokens);
+        for (Object token : tokens.keySet()) {
+            String piece = piece(where, (String) token);
+            ids.put(piece, json.requireInt(piece, 0, MAX_ID));
         }
     }
 
@@ -145,14 +143,11 @@ final class VocabularyReader {
             JsonConfig json = object(where, token);
             String content = piece(where, json.requireString("content"));
             int id = json.requireInt("id", 0, MAX_ID);
-            AddedToken read = new AddedToken(
-                    id,
-                    content,
-                    json.bool("special", false),
-                    json.bool("single_word", false),
-                    json.bool("lstrip", false),
-                    json.bool("rstrip", false),
-                    json.bool("normalized", false));
+            Map<String, Boolean> flags = new HashMap<>();
+            for (String flag : AddedToken.FLAGS) {
+                flags.put(flag, json.bool(flag, false));
+            }
+            AddedToken read = new AddedToken(id, content, Map.copyOf(flags));
             if (added.put(content, read) != null) {
                 throw failure(where, "a new token", quote(content) + " again");
             }

@@ -46,7 +46,7 @@ class BytePairTrainerTest {
     private static Tokenizer train(int size, List<String> special, int minFrequency, String... texts) {
         BytePairTrainer trainer = new BytePairTrainer(size, special, minFrequency);
         Arrays.stream(texts).forEach(trainer::add);
-        return trainer.train();
+        return trainer.train(_ -> {});
     }
 
     private static List<String> pieces(Tokenizer tokenizer) {
@@ -211,7 +211,7 @@ class BytePairTrainerTest {
     @Test
     void aLongTextInPartsIsTheTextAtOnce() throws IOException {
         String text = Fixtures.randomText(new Random(3), 60_000).replace(END, "");
-        BytePairTrainer slow = new BytePairTrainer(700);
+        BytePairTrainer slow = new BytePairTrainer(700, List.of(END), 2);
         slow.add(new FilterReader(new StringReader(text)) {
             @Override
             public int read(char[] to, int offset, int length) throws IOException {
@@ -219,10 +219,11 @@ class BytePairTrainerTest {
             }
         });
 
-        BytePairTrainer byWords = new BytePairTrainer(700);
+        BytePairTrainer byWords = new BytePairTrainer(700, List.of(END), 2);
         WordSplit.split(text, byWords::add);
 
-        assertThat(slow.train().toJson()).isEqualTo(byWords.train().toJson());
+        assertThat(slow.train(_ -> {}).toJson())
+                .isEqualTo(byWords.train(_ -> {}).toJson());
     }
 
     @Test
@@ -251,7 +252,7 @@ class BytePairTrainerTest {
 
     @Test
     void progressIsTheNumberOfTokens() {
-        BytePairTrainer trainer = new BytePairTrainer(262);
+        BytePairTrainer trainer = new BytePairTrainer(262, List.of(END), 2);
         trainer.add("low low low lower lower newest newest widest");
         List<Integer> heard = new ArrayList<>();
         trainer.train(heard::add);
@@ -291,11 +292,11 @@ class BytePairTrainerTest {
     @Test
     void whatCannotBeTrainedIsRefused() {
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> new BytePairTrainer(256))
+                .isThrownBy(() -> new BytePairTrainer(256, List.of(END), 2))
                 .withMessage("vocabulary-size: expected 257 (256 bytes and 1 special) to 16777216, got 256;"
                         + " choose a size in this range");
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> new BytePairTrainer(Integer.MAX_VALUE))
+                .isThrownBy(() -> new BytePairTrainer(Integer.MAX_VALUE, List.of(END), 2))
                 .withMessageContaining("got 2147483647");
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> new BytePairTrainer(300, List.of(), 0))

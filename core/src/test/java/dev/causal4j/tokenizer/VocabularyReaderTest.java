@@ -63,11 +63,11 @@ class VocabularyReaderTest {
             "decoder":{"type":"ByteLevel"}  | "decoder":{"type":"Metaspace"}    | decoder.type: expected ByteLevel, got "Metaspace"; only GPT-2's byte-level byte-pair tokenizers can be read
             {"a":0,"b":1,"ab":2}            | {}                                | model.vocab: expected tokens with their ids, got an object of 0; copy the file again from where it came
             {"a":0,"b":1,"ab":2}            | [["a",0]]                         | model.vocab: expected tokens with their ids, got a list of 1; copy the file again from where it came
-            {"a":0,"b":1,"ab":2}            | {"a":-1,"b":1,"ab":2}             | model.vocab of "a": expected an id from 0 to 16777215, got -1; copy the file again from where it came
-            {"a":0,"b":1,"ab":2}            | {"a":4294967296,"b":1,"ab":2}     | model.vocab of "a": expected an id from 0 to 16777215, got 4294967296; copy the file again from where it came
-            {"a":0,"b":1,"ab":2}            | {"a":2147483647,"b":1,"ab":2}     | model.vocab of "a": expected an id from 0 to 16777215, got 2147483647; copy the file again from where it came
-            {"a":0,"b":1,"ab":2}            | {"a":0.5,"b":1,"ab":2}            | model.vocab of "a": expected an id from 0 to 16777215, got 0.5; copy the file again from where it came
-            {"a":0,"b":1,"ab":2}            | {"a":"0","b":1,"ab":2}            | model.vocab of "a": expected an id from 0 to 16777215, got "0"; copy the file again from where it came
+            {"a":0,"b":1,"ab":2}            | {"a":-1,"b":1,"ab":2}             | model.vocab, key "a": expected an integer from 0 to 16777215, got -1; correct the file
+            {"a":0,"b":1,"ab":2}            | {"a":4294967296,"b":1,"ab":2}     | model.vocab, key "a": expected an integer from 0 to 16777215, got 4294967296; correct the file
+            {"a":0,"b":1,"ab":2}            | {"a":2147483647,"b":1,"ab":2}     | model.vocab, key "a": expected an integer from 0 to 16777215, got 2147483647; correct the file
+            {"a":0,"b":1,"ab":2}            | {"a":0.5,"b":1,"ab":2}            | model.vocab, key "a": expected an integer from 0 to 16777215, got 0.5; correct the file
+            {"a":0,"b":1,"ab":2}            | {"a":"0","b":1,"ab":2}            | model.vocab, key "a": expected an integer from 0 to 16777215, got "0"; correct the file
             {"a":0,"b":1,"ab":2}            | {"":0,"b":1,"ab":2}               | model.vocab: expected a token of at least one character, got an empty one; copy the file again from where it came
             {"a":0,"b":1,"ab":2}            | {"a":0,"b":1,"ab":1}              | id 1: expected one token, got "b" and "ab"; copy the file again from where it came
             "vocab":                        | "v":                              | model.vocab: expected tokens with their ids, got nothing; copy the file again from where it came
@@ -179,8 +179,7 @@ class VocabularyReaderTest {
                 "t: merges.txt line 1: expected two tokens, got \"ab\"; copy the file again from" + " where it came",
                 () -> Tokenizer.fromVocabulary("t", vocab, bytes("ab")));
         assertRefused(
-                "t: vocab.json of \"a\": expected an id from 0 to 16777215, got null; copy the file again from where it"
-                        + " came",
+                "t: vocab.json, key \"a\": expected an integer from 0 to 16777215, got nothing; correct the file",
                 () -> Tokenizer.fromVocabulary("t", bytes("{\"a\":null}"), bytes("")));
         assertThatIOException()
                 .isThrownBy(() -> Tokenizer.fromVocabulary("t", bytes("{\"a\":0"), bytes("")))
