@@ -4,6 +4,8 @@ import dev.causal4j.FormatException;
 import dev.causal4j.format.JsonConfig;
 import dev.causal4j.format.JsonTree;
 import java.io.BufferedReader;
+import java.io.DataOutputStream;
+import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.Reader;
@@ -92,11 +94,6 @@ public final class Documents {
         return file.toString().replace('\\', '/');
     }
 
-    /** The files in reading order. */
-    public List<Path> files() {
-        return files;
-    }
-
     /** The size of all files in bytes. */
     public long bytes() throws IOException {
         long bytes = 0;
@@ -107,12 +104,8 @@ public final class Documents {
     }
 
     /** Whether each line of a file is a document. */
-    static boolean isJsonLines(Path file) {
+    private static boolean isJsonLines(Path file) {
         return file.toString().toLowerCase(Locale.ROOT).endsWith(".jsonl");
-    }
-
-    String textField() {
-        return textField;
     }
 
     /**
@@ -126,19 +119,42 @@ public final class Documents {
      *     line of JSONL
      */
     public void forEach(Visitor visitor, LongConsumer progress) throws IOException {
-        long before = 0;
+        long[] read = {0};
         for (Path file : files) {
-            long start = before;
-            try (InputStream in = Files.newInputStream(file);
-                    Utf8Reader text = new Utf8Reader(file.toString(), in, read -> progress.accept(start + read))) {
+            try (Utf8Reader text = new Utf8Reader(file.toString(), open(file, read, progress))) {
                 if (isJsonLines(file)) {
                     readLines(file, new BufferedReader(text, 1 << 16), visitor);
                 } else {
                     visit(visitor, file.toString(), text);
                 }
             }
-            before += Files.size(file);
         }
+    }
+
+    /** Writes what tells these documents from others: of each file its kind, its bytes and how many, but no name. */
+    void writeTo(DataOutputStream content, LongConsumer progress) throws IOException {
+        long[] read = {0};
+        for (Path file : files) {
+            String kind = isJsonLines(file) ? "jsonl " + textField : "text";
+            content.write((kind + "\0").getBytes(StandardCharsets.UTF_8));
+            try (InputStream in = open(file, read, progress)) {
+                content.writeLong(in.transferTo(content));
+            }
+        }
+    }
+
+    /** Opens a file and adds what is read of it to {@code read}. */
+    private static InputStream open(Path file, long[] read, LongConsumer progress) throws IOException {
+        return new FilterInputStream(Files.newInputStream(file)) {
+            @Override
+            public int read(byte[] to, int from, int length) throws IOException {
+                int count = super.read(to, from, length);
+                if (count > 0) {
+                    progress.accept(read[0] += count);
+                }
+                return count;
+            }
+        };
     }
 
     private void readLines(Path file, BufferedReader text, Visitor visitor) throws IOException {

@@ -1,5 +1,7 @@
 package dev.causal4j.training;
 
+import java.util.function.LongFunction;
+
 /**
  * An endless sequence of examples. Example i is a pure function of data, seed and i, so a resumed run continues with
  * the same examples. Implementations are thread-safe.
@@ -22,7 +24,14 @@ public interface Examples {
      * @throws IllegalArgumentException if there are fewer tokens than one window
      */
     static Examples windows(Tokens tokens, int contextLength, long seed) {
-        return new Windows(tokens, contextLength, seed);
+        tokens.require(contextLength + 1L, contextLength);
+        long windows = Math.max(1, tokens.count() / contextLength - 1); // one less, for the offset
+        return of(windows, index -> {
+            Epoch epoch = new Epoch(seed, index / windows);
+            long offset = epoch.offset(tokens.count() - 1 - windows * contextLength);
+            long window = epoch.example(index % windows, windows);
+            return Example.of(tokens, offset + window * contextLength, contextLength);
+        });
     }
 
     /**
@@ -43,16 +52,21 @@ public interface Examples {
      * @throws IllegalArgumentException if there are fewer than two tokens
      */
     static Examples inOrder(Tokens tokens, int contextLength) {
-        Windows.requireTokens(tokens, contextLength, 2);
+        tokens.require(2, contextLength);
+        long windows = (tokens.count() - 2) / contextLength + 1;
+        return of(windows, index -> Example.of(tokens, index % windows * contextLength, contextLength));
+    }
+
+    private static Examples of(long perEpoch, LongFunction<Example> example) {
         return new Examples() {
             @Override
             public long perEpoch() {
-                return (tokens.count() - 2) / contextLength + 1;
+                return perEpoch;
             }
 
             @Override
             public Example example(long index) {
-                return Example.of(tokens, index % perEpoch() * contextLength, contextLength);
+                return example.apply(index);
             }
         };
     }

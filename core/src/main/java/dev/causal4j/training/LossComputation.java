@@ -19,6 +19,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.LongStream;
+import java.util.stream.Stream;
 
 /**
  * The loss of batches and its gradients, some sequences at a time. However a batch is cut, the gradients have the same
@@ -32,8 +33,7 @@ final class LossComputation {
     private final Activations kept;
     private final Activations forgotten = new Activations();
     private final Loss.Scratch lossScratch = new Loss.Scratch();
-    private final PagePool pool;
-    private final List<KVCache> caches = new ArrayList<>();
+    private final List<KVCache> caches; // of a part's sequences
     private float[] dHidden = {}; // [N, D]
 
     /**
@@ -50,7 +50,8 @@ final class LossComputation {
         this.trainsEmbedding = gradients.of(model.head().embedding()) != null;
         this.kept = Activations.forTraining(model.decoder().lowestTrained(trainsEmbedding, gradients), keep);
         int pages = PagePool.needed(model.decoder().config().contextLength());
-        this.pool = model.decoder().newPool(Math.multiplyExact(partSize, pages));
+        PagePool pool = model.decoder().newPool(Math.multiplyExact(partSize, pages));
+        this.caches = Stream.generate(pool::newCache).limit(partSize).toList();
     }
 
     /**
@@ -133,9 +134,6 @@ final class LossComputation {
     private Batch batch(List<Example> part) {
         List<Batch.Chunk> chunks = new ArrayList<>();
         for (Example example : part) {
-            if (caches.size() == chunks.size()) {
-                caches.add(pool.newCache());
-            }
             KVCache cache = caches.get(chunks.size());
             cache.truncate(0);
             chunks.add(new Batch.Chunk(cache, example.tokens()));

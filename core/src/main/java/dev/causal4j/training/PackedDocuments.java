@@ -17,7 +17,7 @@ final class PackedDocuments implements Examples {
     private record Layout(Epoch epoch, int[] order, long[] ends) {}
 
     PackedDocuments(Tokens tokens, int endOfText, int contextLength, long seed) {
-        Windows.requireTokens(tokens, contextLength, contextLength + 1L);
+        tokens.require(contextLength + 1L, contextLength);
         this.tokens = tokens;
         this.contextLength = contextLength;
         this.seed = seed;

@@ -5,9 +5,10 @@ import dev.causal4j.format.UntrustedInput;
 import dev.causal4j.format.WholeFile;
 import dev.causal4j.tokenizer.SpecialTokens;
 import dev.causal4j.tokenizer.Tokenizer;
+import java.io.DataOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.Reader;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -17,7 +18,7 @@ import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
+import java.security.DigestOutputStream;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
@@ -43,21 +44,20 @@ import java.util.function.LongConsumer;
  * documents itself.
  */
 public final class TokenFile implements AutoCloseable {
-    private static final byte[] MAGIC = "C4JTOKEN".getBytes(StandardCharsets.US_ASCII);
+    private static final String MAGIC = "C4JTOKEN";
     private static final int VERSION = 1;
     private static final int HEADER = 64;
-    private static final int FINGERPRINT = 32;
-    private static final int MAX_VOCABULARY = 1 << 24; // that of the tokenizer
-    static final String REMEDY = "the file is damaged; delete it, and it is made again from the data";
 
-    private final Arena arena;
+    private final Arena arena = Arena.ofShared();
     private final Tokens tokens;
     private final byte[] fingerprint;
 
-    private TokenFile(Arena arena, Tokens tokens, byte[] fingerprint) {
-        this.arena = arena;
-        this.tokens = tokens;
+    private TokenFile(Path file, int vocabularySize, byte[] fingerprint) throws IOException {
         this.fingerprint = fingerprint;
+        try (FileChannel channel = FileChannel.open(file)) {
+            MemorySegment ids = channel.map(FileChannel.MapMode.READ_ONLY, HEADER, channel.size() - HEADER, arena);
+            tokens = new Tokens(file.toString(), ids, vocabularySize);
+        }
     }
 
     /**
@@ -76,84 +76,49 @@ public final class TokenFile implements AutoCloseable {
             Path file, Documents documents, Tokenizer tokenizer, int endOfText, LongConsumer progress)
             throws IOException {
         tokenizer.piece(endOfText); // is there one?
-        if (Files.exists(file)) {
-            requireTokenFile(file); // before hours of reading
-        }
+        header(file); // before hours of reading
+        int vocabularySize = tokenizer.vocabularySize();
         byte[] fingerprint = fingerprint(documents, tokenizer, endOfText, progress);
-        if (Files.exists(file)) {
-            requireTokenFile(file); // it may have appeared meanwhile
-            try {
-                TokenFile existing = open(file);
-                if (Arrays.equals(existing.fingerprint, fingerprint)) {
-                    return existing;
+        byte[] existing = header(file);
+        long size = existing.length == 0 ? 0 : Files.size(file);
+        int width = Tokens.width(vocabularySize);
+        boolean fresh = size % width == 0
+                && Arrays.equals(existing, header(vocabularySize, (size - HEADER) / width, fingerprint));
+        if (!fresh) {
+            WholeFile.write(file, channel -> {
+                channel.position(HEADER);
+                writeIds(file, channel, documents, tokenizer, endOfText, progress);
+                long count = (channel.position() - HEADER) / width;
+                if (count == 0) {
+                    throw new FormatException("training data", "text", "none", "are the files empty?");
                 }
-                existing.close();
-            } catch (FormatException damaged) {
-                // made again
-            }
+                byte[] header = header(vocabularySize, count, fingerprint);
+                WholeFile.append(file, ByteBuffer.wrap(header), channel.position(0));
+            });
         }
-        WholeFile.write(file, channel -> {
-            TokenWriter writer = new TokenWriter(file, channel, tokenizer, endOfText);
-            documents.forEach(writer, progress);
-            writer.finish(fingerprint);
-        });
-        return open(file);
+        return new TokenFile(file, vocabularySize, fingerprint);
     }
 
-    /**
-     * Opens a file.
-     *
-     * @throws FormatException if there is no such file, or it breaks a rule of the format
-     * @throws IOException if reading fails
-     */
-    @SuppressWarnings("MustBeClosedChecker") // close() does
-    public static TokenFile open(Path file) throws IOException {
-        requireTokenFile(file);
-        Arena arena = Arena.ofShared();
-        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-            long size = channel.size();
-            check(file, size >= HEADER, "a header of " + HEADER + " bytes", size + " bytes");
-            MemorySegment all = channel.map(FileChannel.MapMode.READ_ONLY, 0, size, arena);
-            ByteBuffer header = all.asSlice(MAGIC.length, HEADER - MAGIC.length)
-                    .asByteBuffer()
-                    .order(ByteOrder.LITTLE_ENDIAN);
-            int version = header.getInt();
-            check(file, version == VERSION, "version " + VERSION, "version " + version);
-            int width = header.getInt();
-            int vocabulary = header.getInt();
-            boolean known = (width == Short.BYTES || width == Integer.BYTES) && header.getInt() == 0;
-            check(file, known, "2 or 4 bytes an id", width + " bytes");
-            boolean inRange = vocabulary >= 1 && vocabulary <= MAX_VOCABULARY;
-            check(file, inRange, "a vocabulary of 1 to " + MAX_VOCABULARY, "one of " + vocabulary);
-            long count = header.getLong();
-            long rest = size - HEADER;
-            // Divided, not multiplied: a count may be any long.
-            boolean whole = count >= 1 && rest % width == 0 && rest / width == count;
-            check(file, whole, count + " ids of " + width + " bytes", rest + " bytes of them");
-            byte[] fingerprint = new byte[FINGERPRINT];
-            header.get(fingerprint);
-            Tokens tokens = new Tokens(file.toString(), all.asSlice(HEADER), width, vocabulary);
-            return new TokenFile(arena, tokens, fingerprint);
-        } catch (Throwable e) {
-            arena.close();
-            throw e;
+    /** The header of a file, empty if there is none. A file of another kind is never replaced. */
+    private static byte[] header(Path file) throws IOException {
+        if (!Files.exists(file)) {
+            return new byte[0];
         }
-    }
-
-    /** A file of another kind is never replaced. */
-    private static void requireTokenFile(Path file) throws IOException {
         UntrustedInput.requireFile(file, "a token file");
         try (InputStream in = Files.newInputStream(file)) {
-            if (!Arrays.equals(in.readNBytes(MAGIC.length), MAGIC)) {
+            byte[] header = in.readNBytes(HEADER);
+            if (!new String(header, StandardCharsets.US_ASCII).startsWith(MAGIC)) {
                 throw new FormatException(file.toString(), "a token file", "another file", "name another path");
             }
+            return header;
         }
     }
 
-    private static void check(Path file, boolean right, String expected, String got) throws FormatException {
-        if (!right) {
-            throw new FormatException(file.toString(), expected, got, REMEDY);
-        }
+    private static byte[] header(int vocabularySize, long count, byte[] fingerprint) {
+        ByteBuffer header = ByteBuffer.allocate(HEADER).order(ByteOrder.LITTLE_ENDIAN);
+        header.put(MAGIC.getBytes(StandardCharsets.US_ASCII)).putInt(VERSION);
+        header.putInt(Tokens.width(vocabularySize)).putInt(vocabularySize).putInt(0);
+        return header.putLong(count).put(fingerprint).array();
     }
 
     private static byte[] fingerprint(Documents documents, Tokenizer tokenizer, int endOfText, LongConsumer progress)
@@ -164,27 +129,59 @@ public final class TokenFile implements AutoCloseable {
         } catch (NoSuchAlgorithmException e) {
             throw new IllegalStateException(e); // every JDK has it
         }
+        DataOutputStream content =
+                new DataOutputStream(new DigestOutputStream(OutputStream.nullOutputStream(), digest));
         byte[] json = tokenizer.toJson();
-        digest.update(ByteBuffer.allocate(Integer.BYTES).putInt(json.length).flip());
-        digest.update(json);
-        digest.update(ByteBuffer.allocate(Integer.BYTES).putInt(endOfText).flip());
-        byte[] buffer = new byte[1 << 16];
-        long before = 0;
-        for (Path file : documents.files()) {
-            String kind = Documents.isJsonLines(file) ? "jsonl " + documents.textField() : "text";
-            digest.update((kind + "\0").getBytes(StandardCharsets.UTF_8));
-            long length = 0;
-            try (InputStream in = Files.newInputStream(file)) {
-                for (int count = in.read(buffer); count >= 0; count = in.read(buffer)) {
-                    digest.update(buffer, 0, count);
-                    length += count;
-                    progress.accept(before + length);
+        content.writeInt(json.length);
+        content.write(json);
+        content.writeInt(endOfText);
+        documents.writeTo(content, progress);
+        return digest.digest();
+    }
+
+    private static void writeIds(
+            Path file,
+            FileChannel channel,
+            Documents documents,
+            Tokenizer tokenizer,
+            int endOfText,
+            LongConsumer progress)
+            throws IOException {
+        ByteBuffer buffer = ByteBuffer.allocateDirect(1 << 16).order(ByteOrder.LITTLE_ENDIAN);
+        final class Ids {
+            private int last = endOfText;
+
+            void add(int id) {
+                last = id;
+                Tokens.put(buffer, tokenizer.vocabularySize(), id);
+                if (!buffer.hasRemaining()) {
+                    flush();
                 }
             }
-            digest.update(ByteBuffer.allocate(Long.BYTES).putLong(length).flip());
-            before += length;
+
+            void flush() {
+                try {
+                    WholeFile.append(file, buffer.flip(), channel);
+                    buffer.clear();
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                }
+            }
         }
-        return digest.digest();
+        Ids ids = new Ids();
+        try {
+            documents.forEach(
+                    text -> {
+                        tokenizer.encode(text, SpecialTokens.PARSE, ids::add);
+                        if (ids.last != endOfText) {
+                            ids.add(endOfText);
+                        }
+                    },
+                    progress);
+            ids.flush();
+        } catch (UncheckedIOException e) {
+            throw e.getCause();
+        }
     }
 
     /** Ends the mapping: using the tokens afterwards is an {@link IllegalStateException}. */
@@ -201,72 +198,5 @@ public final class TokenFile implements AutoCloseable {
     /** 64 hexadecimal digits of tokenizer and data; file names play no part. */
     public String fingerprint() {
         return HexFormat.of().formatHex(fingerprint);
-    }
-
-    /** Writes the ids of documents, and the header last. Not thread-safe. */
-    private static final class TokenWriter implements Documents.Visitor {
-        private final Path file;
-        private final FileChannel channel;
-        private final Tokenizer tokenizer;
-        private final int endOfText;
-        private final int width;
-        private final ByteBuffer buffer = ByteBuffer.allocateDirect(1 << 16).order(ByteOrder.LITTLE_ENDIAN);
-        private long count;
-        private int last;
-
-        TokenWriter(Path file, FileChannel channel, Tokenizer tokenizer, int endOfText) throws IOException {
-            this.file = file;
-            this.channel = channel;
-            this.tokenizer = tokenizer;
-            this.endOfText = endOfText;
-            width = tokenizer.vocabularySize() <= 1 << 16 ? Short.BYTES : Integer.BYTES;
-            channel.position(HEADER);
-        }
-
-        @Override
-        public void document(Reader text) throws IOException {
-            try {
-                tokenizer.encode(text, SpecialTokens.PARSE, this::add);
-                if (count > 0 && last != endOfText) {
-                    add(endOfText);
-                }
-            } catch (UncheckedIOException e) {
-                throw e.getCause();
-            }
-        }
-
-        private void add(int id) {
-            if (buffer.remaining() < width) {
-                flush();
-            }
-            if (width == Short.BYTES) {
-                buffer.putShort((short) id);
-            } else {
-                buffer.putInt(id);
-            }
-            last = id;
-            count++;
-        }
-
-        void finish(byte[] fingerprint) throws IOException {
-            if (count == 0) {
-                throw new FormatException("training data", "text", "none", "are the files empty?");
-            }
-            flush();
-            channel.position(0);
-            buffer.put(MAGIC).putInt(VERSION).putInt(width);
-            buffer.putInt(tokenizer.vocabularySize()).putInt(0);
-            buffer.putLong(count).put(fingerprint);
-            flush();
-        }
-
-        private void flush() {
-            try {
-                WholeFile.append(file, buffer.flip(), channel);
-            } catch (IOException e) {
-                throw new UncheckedIOException(e);
-            }
-            buffer.clear();
-        }
     }
 }

@@ -4,6 +4,7 @@ import dev.causal4j.FormatException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
 /** A range of token ids, in memory or in a {@link TokenFile}. Immutable and thread-safe. */
@@ -14,17 +15,31 @@ public final class Tokens {
 
     private final String subject;
     private final MemorySegment data;
-    private final int width; // bytes of an id: 2, unsigned, or 4
     private final int vocabularySize;
+    private final int width;
 
     /** Training and held-out tokens. */
     public record Split(Tokens training, Tokens heldOut) {}
 
-    Tokens(String subject, MemorySegment data, int width, int vocabularySize) {
+    Tokens(String subject, MemorySegment data, int vocabularySize) {
         this.subject = subject;
         this.data = data;
-        this.width = width;
         this.vocabularySize = vocabularySize;
+        this.width = width(vocabularySize);
+    }
+
+    /** Bytes of an id: 2, unsigned, where they suffice, else 4. */
+    static int width(int vocabularySize) {
+        return vocabularySize <= 1 << 16 ? Short.BYTES : Integer.BYTES;
+    }
+
+    /** Adds an id to a buffer in little-endian order. */
+    static void put(ByteBuffer ids, int vocabularySize, int id) {
+        if (width(vocabularySize) == Short.BYTES) {
+            ids.putShort((short) id);
+        } else {
+            ids.putInt(id);
+        }
     }
 
     /**
@@ -33,25 +48,30 @@ public final class Tokens {
      * @throws IllegalArgumentException if an id is not in {@code [0, vocabularySize)}
      */
     public static Tokens of(int vocabularySize, int... ids) {
-        MemorySegment data = MemorySegment.ofArray(new byte[Math.multiplyExact(ids.length, Integer.BYTES)]);
+        int bytes = Math.multiplyExact(ids.length, width(vocabularySize));
+        ByteBuffer data = ByteBuffer.allocate(bytes).order(ByteOrder.LITTLE_ENDIAN);
         for (int i = 0; i < ids.length; i++) {
             if (ids[i] < 0 || ids[i] >= vocabularySize) {
                 throw new IllegalArgumentException("token " + i + ": expected an id from 0 to " + (vocabularySize - 1)
                         + ", got " + ids[i] + "; use the tokenizer of the model");
             }
-            data.set(INT, (long) i * Integer.BYTES, ids[i]);
+            put(data, vocabularySize, ids[i]);
         }
-        return new Tokens("tokens", data, Integer.BYTES, vocabularySize);
+        return new Tokens("tokens", MemorySegment.ofArray(data.array()), vocabularySize);
+    }
+
+    /** Throws if the examples of a context's length need more tokens. */
+    void require(long least, int contextLength) {
+        TrainingOptions.atLeast(1, "context length", contextLength);
+        if (count() < least) {
+            throw new IllegalArgumentException("training data: expected at least " + least + " tokens for a context of "
+                    + contextLength + ", got " + count() + "; give more text or a shorter context");
+        }
     }
 
     /** Number of ids. */
     public long count() {
         return data.byteSize() / width;
-    }
-
-    /** The vocabulary size; every id is below it. */
-    public int vocabularySize() {
-        return vocabularySize;
     }
 
     /**
@@ -69,7 +89,7 @@ public final class Tokens {
                     subject + ", token " + index,
                     "an id from 0 to " + (vocabularySize - 1),
                     String.valueOf(id),
-                    TokenFile.REMEDY));
+                    "the file is damaged; delete it, and it is made again from the data"));
         }
         return id;
     }
@@ -87,7 +107,7 @@ public final class Tokens {
      * @throws IndexOutOfBoundsException if the range is not inside
      */
     public Tokens slice(long from, long to) {
-        return new Tokens(subject, data.asSlice(from * width, (to - from) * width), width, vocabularySize);
+        return new Tokens(subject, data.asSlice(from * width, (to - from) * width), vocabularySize);
     }
 
     /**

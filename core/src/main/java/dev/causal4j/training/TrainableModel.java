@@ -131,11 +131,10 @@ final class TrainableModel implements AutoCloseable {
 
     /** The norm of all gradients together, a tied matrix once; in double and in a fixed order. */
     double gradientNorm() {
-        double sum = 0;
-        for (TrainedParameter parameter : parameters()) {
-            sum += parameter.squaredNorm().getAsDouble();
-        }
-        return Math.sqrt(sum);
+        // Not sum(), which compensates.
+        return Math.sqrt(parameters().stream()
+                .mapToDouble(parameter -> parameter.squaredNorm().getAsDouble())
+                .reduce(0, Double::sum));
     }
 
     /**

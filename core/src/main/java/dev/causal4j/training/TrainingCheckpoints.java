@@ -15,6 +15,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
@@ -67,9 +68,8 @@ final class TrainingCheckpoints {
         }
         publish(folder.resolve(PREFIX + state.stepToPublish()));
         Map<Long, Path> others = checkpoints();
-        others.remove(state.step());
-        others.remove(state.stepToPublish());
-        delete(others);
+        others.keySet().removeAll(List.of(state.step(), state.stepToPublish()));
+        delete(others.values());
     }
 
     private static void write(TrainableModel trainable, TrainingState state, Path checkpoint) throws IOException {
@@ -185,11 +185,11 @@ final class TrainingCheckpoints {
 
     /** Deletes every checkpoint; the published files stay. */
     void deleteAll() throws IOException {
-        delete(checkpoints());
+        delete(checkpoints().values());
     }
 
-    private static void delete(Map<Long, Path> checkpoints) throws IOException {
-        for (Path checkpoint : checkpoints.values()) {
+    private static void delete(Collection<Path> checkpoints) throws IOException {
+        for (Path checkpoint : checkpoints) {
             WholeFolder.delete(checkpoint);
         }
     }

@@ -9,7 +9,6 @@ import java.nio.CharBuffer;
 import java.nio.charset.CharsetDecoder;
 import java.nio.charset.CoderResult;
 import java.nio.charset.StandardCharsets;
-import java.util.function.LongConsumer;
 
 /** Reads strict UTF-8; errors name the place. A byte order mark at the start is dropped. Not thread-safe. */
 final class Utf8Reader extends Reader {
@@ -17,21 +16,16 @@ final class Utf8Reader extends Reader {
 
     private final String subject;
     private final InputStream in;
-    private final LongConsumer progress;
     private final CharsetDecoder decoder = StandardCharsets.UTF_8.newDecoder(); // reports errors
     private final ByteBuffer bytes = ByteBuffer.allocate(1 << 16).flip();
     private final CharBuffer chars = CharBuffer.allocate(1 << 16).flip();
     private long offset; // in the file, of the first byte in the buffer
     private boolean ended;
 
-    /**
-     * @param subject the file's name in errors
-     * @param progress receives the bytes read so far
-     */
-    Utf8Reader(String subject, InputStream in, LongConsumer progress) {
+    /** @param subject the file's name in errors */
+    Utf8Reader(String subject, InputStream in) {
         this.subject = subject;
         this.in = in;
-        this.progress = progress;
     }
 
     /** @throws FormatException if the bytes are not UTF-8, naming the first wrong one */
@@ -64,7 +58,6 @@ final class Utf8Reader extends Reader {
         if (offset == 0 && chars.hasRemaining() && chars.get(0) == BYTE_ORDER_MARK) {
             chars.get();
         }
-        progress.accept(offset + bytes.position());
     }
 
     @Override

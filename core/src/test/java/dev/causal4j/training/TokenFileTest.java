@@ -42,7 +42,7 @@ class TokenFileTest {
     static Tokenizer tokenizer(int size) {
         BytePairTrainer trainer = new BytePairTrainer(size, List.of(Tokenizer.END_OF_TEXT), 1);
         trainer.add(TEXT);
-        return trainer.train();
+        return trainer.train(_ -> {});
     }
 
     @BeforeEach
@@ -79,7 +79,6 @@ class TokenFileTest {
                 .isEqualTo(TEXT.repeat(3)
                         + "<|endoftext|>Emma<|endoftext|>Anne<|endoftext|>Fanny<|endoftext|>Jane<|endoftext|>");
         assertThat(Arrays.stream(ids(tokens)).filter(id -> id == endOfText)).hasSize(5);
-        assertThat(tokens.vocabularySize()).isEqualTo(tokenizer.vocabularySize());
         assertThat(ids(tokens)).startsWith(tokenizer.encode(TEXT.repeat(3))).hasSize((int) (Files.size(file) - 64) / 2);
     }
 
@@ -101,7 +100,7 @@ class TokenFileTest {
 
         Tokenizer other = tokenizer(280);
         assertThat(prepare(other).fingerprint()).isNotEqualTo(changed.fingerprint());
-        assertThat(TokenFile.open(file).tokens().vocabularySize()).isEqualTo(other.vocabularySize());
+        assertThat(tokenizer.decode(ids(prepare(tokenizer).tokens()))).contains("Ann_");
         try (Stream<Path> left = Files.list(folder)) {
             assertThat(left).containsExactlyInAnyOrder(data, file);
         }
@@ -147,45 +146,44 @@ class TokenFileTest {
     /** Offset, bytes of the number, the number. */
     @ParameterizedTest
     @CsvSource({
-        "8, 4, 2, version 1",
-        "12, 4, 3, 2 or 4 bytes",
-        "12, 4, 0, 2 or 4 bytes",
-        "12, 4, 4, ids of 4 bytes",
-        "16, 4, 0, a vocabulary of",
-        "16, 4, -1, a vocabulary of",
-        "16, 4, 2000000000, a vocabulary of",
-        "24, 8, 0, 0 ids",
-        "24, 8, -1, -1 ids",
-        "24, 8, 9223372036854775807, 9223372036854775807 ids",
-        "24, 8, 4611686018427387905, 4611686018427387905 ids"
+        "8, 4, 2",
+        "12, 4, 3",
+        "12, 4, 0",
+        "12, 4, 4",
+        "16, 4, 0",
+        "16, 4, -1",
+        "16, 4, 2000000000",
+        "20, 4, 1",
+        "24, 8, 0",
+        "24, 8, -1",
+        "24, 8, 9223372036854775807",
+        "24, 8, 4611686018427387905",
+        "32, 4, 7"
     })
-    void aDamagedHeaderIsRefusedAndTheFileMadeAgain(int offset, int bytes, long number, String expected)
-            throws IOException {
+    void aFileWithADamagedHeaderIsMadeAgain(int offset, int bytes, long number) throws IOException {
         int[] ids = ids(prepare(tokenizer).tokens());
         byte[] all = Files.readAllBytes(file);
-        ByteBuffer buffer = ByteBuffer.wrap(all).order(ByteOrder.LITTLE_ENDIAN);
+        byte[] damaged = all.clone();
+        ByteBuffer buffer = ByteBuffer.wrap(damaged).order(ByteOrder.LITTLE_ENDIAN);
         if (bytes == 4) {
             buffer.putInt(offset, (int) number);
         } else {
             buffer.putLong(offset, number);
         }
-        Files.write(file, all);
+        Files.write(file, damaged);
 
-        assertThatExceptionOfType(FormatException.class)
-                .isThrownBy(() -> TokenFile.open(file))
-                .withMessageStartingWith(file + ": expected ")
-                .withMessageContaining(expected);
         assertThat(ids(prepare(tokenizer).tokens())).isEqualTo(ids);
+        assertThat(Files.readAllBytes(file)).isEqualTo(all);
     }
 
     @Test
-    void aFileCutShortIsRefusedAndMadeAgain() throws IOException {
+    void aFileOfAnotherLengthIsMadeAgain() throws IOException {
         int[] ids = ids(prepare(tokenizer).tokens());
         byte[] all = Files.readAllBytes(file);
-        for (int length : new int[] {8, 63, 64, all.length - 1, all.length - 2}) {
+        for (int length : new int[] {8, 63, 64, all.length - 1, all.length - 2, all.length + 1, all.length + 2}) {
             Files.write(file, Arrays.copyOf(all, length));
-            assertThatExceptionOfType(FormatException.class).isThrownBy(() -> TokenFile.open(file));
             assertThat(ids(prepare(tokenizer).tokens())).isEqualTo(ids);
+            assertThat(Files.readAllBytes(file)).isEqualTo(all);
         }
     }
 
@@ -195,7 +193,7 @@ class TokenFileTest {
         byte[] all = Files.readAllBytes(file);
         all[64 + 2 * 5 + 1] = (byte) 0xff;
         Files.write(file, all);
-        Tokens tokens = TokenFile.open(file).tokens();
+        Tokens tokens = prepare(tokenizer).tokens();
 
         assertThatThrownBy(() -> ids(tokens))
                 .isInstanceOf(UncheckedIOException.class)
@@ -220,7 +218,11 @@ class TokenFileTest {
         List<Long> heard = new ArrayList<>();
         assertThatExceptionOfType(FormatException.class).isThrownBy(() -> prepare(tokenizer, heard::add));
         assertThat(heard).as("read before the file was looked at").isEmpty();
-        assertThatExceptionOfType(FormatException.class).isThrownBy(() -> TokenFile.open(folder));
+        Files.delete(file);
+        Files.createDirectory(file);
+        assertThatExceptionOfType(FormatException.class)
+                .isThrownBy(() -> prepare(tokenizer))
+                .withMessageStartingWith(file + ": expected a token file, got a folder");
     }
 
     @Test
