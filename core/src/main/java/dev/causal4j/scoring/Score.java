@@ -6,11 +6,12 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 
 /**
- * The score of one text. Thread-safe while its array is not modified. Scores are equal if their values are.
+ * The score of one text. Thread-safe while its array is not modified.
  *
  * @param tokens the text, without its prefix
  * @param pieces the text of each token: whole characters; empty strings for a model without a tokenizer
- * @param predictions of the scored tokens, in their order: all tokens, or all but the first if nothing precedes it
+ * @param predictions of the scored tokens, at least one, in their order: all tokens, or all but the first if nothing
+ *     precedes it
  * @param totals sums over the scored tokens
  */
 public record Score(int[] tokens, List<String> pieces, List<Prediction> predictions, Totals totals) {
@@ -25,24 +26,9 @@ public record Score(int[] tokens, List<String> pieces, List<Prediction> predicti
         return i < unscored ? Optional.empty() : Optional.of(predictions.get(i - unscored));
     }
 
-    /** Minus the natural logarithm of the scored tokens' probability. */
-    public double nll() {
-        return totals.nll();
-    }
-
-    /** How many tokens have a prediction; at least 1. */
-    public int scoredTokens() {
-        return predictions.size();
-    }
-
     /** exp(nll / scoredTokens). */
     public double perplexity() {
         return totals.perplexity().orElseThrow();
-    }
-
-    /** nll / ln 2 / bytes of the scored tokens; empty for a model without a tokenizer. */
-    public OptionalDouble bitsPerByte() {
-        return totals.bitsPerByte();
     }
 
     /**

@@ -9,14 +9,15 @@ import dev.causal4j.head.Prediction;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Score.Totals;
+import dev.causal4j.scoring.ScoringRun.Window;
 import dev.causal4j.tokenizer.StreamingDecoder;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
-import java.util.function.Supplier;
 import java.util.stream.IntStream;
 
 /**
@@ -42,19 +43,14 @@ public final class Scorer {
      * @throws InputException as {@link #score(List, ScoringOptions, ScoringListener)}
      */
     public Score score(String text) {
-        return score(text, ScoringOptions.DEFAULT);
-    }
-
-    /** The same with options. */
-    public Score score(String text, ScoringOptions options) {
-        return score(List.of(text), options).getFirst();
+        return score(List.of(text), ScoringOptions.DEFAULT).getFirst();
     }
 
     /** Scores several texts; an {@link InputException} has the index of its text. */
     public List<Score> score(List<String> texts, ScoringOptions options) {
-        List<ScoringRequest> requests = new ArrayList<>(texts.size());
+        List<ScoringRequest> requests = new ArrayList<>();
         for (String text : texts) {
-            requests.add(named(texts.size(), requests.size(), () -> request("", text, options)));
+            named(texts.size(), requests.size(), () -> requests.add(request("", text, options)));
         }
         return score(requests, options, ScoringListener.NONE);
     }
@@ -66,16 +62,14 @@ public final class Scorer {
      * @throws InputException if there is nothing to score
      */
     public ScoringRequest request(String prefix, String text, ScoringOptions options) {
-        return new ScoringRequest(encode(prefix, options), encode(text, options));
+        Tokenizer tokenizer = model.requireTokenizer();
+        return new ScoringRequest(
+                tokenizer.encode(prefix, options.specialTokens), tokenizer.encode(text, options.specialTokens));
     }
 
-    private int[] encode(String text, ScoringOptions options) {
-        return model.requireTokenizer().encode(text, options.specialTokens);
-    }
-
-    private static <T> T named(int inputs, int index, Supplier<T> work) {
+    private static void named(int inputs, int index, Runnable work) {
         try {
-            return work.get();
+            work.run();
         } catch (InputException e) {
             throw inputs == 1 ? e : e.at(index);
         }
@@ -107,19 +101,17 @@ public final class Scorer {
             ScoringOptions options,
             ScoringListener listener) {
         List<Window> windows = new ArrayList<>();
-        List<List<Prediction>> predictions = new ArrayList<>();
-        for (ScoringRequest request : requests) {
-            int text = predictions.size();
-            predictions.add(named(requests.size(), text, () -> addWindows(text, request, stride, windows)));
+        for (int i = 0; i < requests.size(); i++) {
+            int text = i;
+            named(requests.size(), i, () -> addWindows(text, requests.get(text), stride, windows));
         }
-        new ScoringRun(model, options, start, windows, listener).run();
-        return IntStream.range(0, requests.size())
-                .mapToObj(i -> score(requests.get(i).tokens(), predictions.get(i)))
-                .toList();
+        Iterator<Prediction> predictions =
+                new ScoringRun(model, options, start, windows, listener).run().iterator();
+        return requests.stream().map(request -> score(request, predictions)).toList();
     }
 
-    /** Cuts a text into windows, which fill the list returned. */
-    private List<Prediction> addWindows(int text, ScoringRequest request, int stride, List<Window> windows) {
+    /** Cuts a text into windows. */
+    private void addWindows(int text, ScoringRequest request, int stride, List<Window> windows) {
         int contextLength = model.decoder().config().contextLength();
         int[] prefix = request.prefix();
         if (prefix.length > contextLength) {
@@ -129,28 +121,21 @@ public final class Scorer {
         int[] sequence = IntStream.concat(Arrays.stream(prefix), Arrays.stream(request.tokens()))
                 .toArray();
         model.head().checkTokens(sequence);
-        List<Prediction> predictions = new ArrayList<>();
         // A full context predicts one more token, which is not fed.
         int end = Math.min(sequence.length, contextLength + 1);
-        windows.add(new Window(text, sequence, 0, Math.max(1, prefix.length), end, predictions));
+        windows.add(new Window(text, sequence, 0, Math.max(1, prefix.length), end));
         while (end < sequence.length) {
             int target = end;
             end = Math.min(sequence.length, end + stride);
-            windows.add(new Window(text, sequence, end - 1 - contextLength, target, end, predictions));
+            windows.add(new Window(text, sequence, end - 1 - contextLength, target, end));
         }
-        return predictions;
     }
 
     /** Ranks texts as continuations of a prompt; as {@link #rank(int[], List, ScoringOptions, ScoringListener)}. */
     public Ranking rank(String prompt, List<String> choices) {
-        return rank(prompt, choices, ScoringOptions.DEFAULT);
-    }
-
-    /** The same with options. */
-    public Ranking rank(String prompt, List<String> choices, ScoringOptions options) {
-        List<int[]> encoded =
-                choices.stream().map(choice -> encode(choice, options)).toList();
-        return rank(encode(prompt, options), encoded, options, ScoringListener.NONE);
+        Tokenizer tokenizer = model.requireTokenizer();
+        List<int[]> encoded = choices.stream().map(tokenizer::encode).toList();
+        return rank(tokenizer.encode(prompt), encoded, ScoringOptions.DEFAULT, ScoringListener.NONE);
     }
 
     /**
@@ -203,15 +188,20 @@ public final class Scorer {
         }
     }
 
-    private Score score(int[] tokens, List<Prediction> predictions) {
+    /** The score of one text; takes its predictions. */
+    private Score score(ScoringRequest request, Iterator<Prediction> predictions) {
+        int[] tokens = request.tokens().clone();
+        List<Prediction> own = new ArrayList<>();
         double nll = 0;
         long bytes = 0;
-        for (Prediction prediction : predictions) {
-            int token = prediction.token();
-            nll -= prediction.logProbability();
-            bytes += known(token).map(t -> t.bytes(token).length).orElse(0);
+        for (int i = request.firstScored(); i < tokens.length; i++) {
+            own.add(predictions.next());
+            nll -= own.getLast().logProbability();
+            int token = tokens[i];
+            bytes +=
+                    known(token).map(tokenizer -> tokenizer.bytes(token).length).orElse(0);
         }
-        return new Score(tokens.clone(), pieces(tokens), predictions, new Totals(nll, predictions.size(), bytes));
+        return new Score(tokens, pieces(tokens), own, new Totals(nll, own.size(), bytes));
     }
 
     private List<String> pieces(int[] tokens) {

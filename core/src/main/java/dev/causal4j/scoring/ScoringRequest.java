@@ -24,6 +24,11 @@ public record ScoringRequest(int[] prefix, int[] tokens) {
         }
     }
 
+    /** The first token that has a prediction. */
+    int firstScored() {
+        return prefix.length == 0 ? 1 : 0;
+    }
+
     /** A text without a prefix. */
     public static ScoringRequest of(int... tokens) {
         return new ScoringRequest(new int[0], tokens);

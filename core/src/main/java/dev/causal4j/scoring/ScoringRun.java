@@ -11,16 +11,30 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Deque;
-import java.util.Iterator;
 import java.util.List;
 import java.util.concurrent.CancellationException;
 import java.util.stream.IntStream;
 
 /**
- * Computes windows: cuts them into chunks, packs these into forwards, and scores the rows that predict. Not
- * thread-safe.
+ * Computes windows: cuts them into chunks, packs these into forwards, and scores the rows that predict. A chunk ends
+ * before its window does only where the forward is full, so windows are computed in their order. Not thread-safe.
  */
 final class ScoringRun {
+    /**
+     * A window of a sequence, computed in one cache: tokens up to {@code end - 2} are fed and predict tokens
+     * {@code target} to {@code end - 1}.
+     *
+     * @param text index of the text, for messages
+     * @param sequence prefix and text
+     * @param offset the token at the first position of the cache
+     */
+    record Window(int text, int[] sequence, int offset, int target, int end) {
+        /** Tokens still to be fed. */
+        int left(KVCache cache) {
+            return end - 1 - offset - cache.length();
+        }
+    }
+
     private record Open(Window window, KVCache cache) {}
 
     private final CausalLM model;
@@ -30,6 +44,7 @@ final class ScoringRun {
     private final Activations activations = new Activations();
     private final Deque<Window> waiting;
     private final List<Open> open = new ArrayList<>();
+    private final List<Prediction> predictions = new ArrayList<>();
     private final long total;
     private long done;
 
@@ -52,49 +67,52 @@ final class ScoringRun {
     }
 
     /**
-     * Computes all windows.
+     * Computes all windows and returns the predictions of their scored tokens, in order.
      *
      * @throws CancellationException if this thread is interrupted or the listener wants no more
      */
-    void run() {
+    List<Prediction> run() {
         try {
             while (!open.isEmpty() || !waiting.isEmpty()) {
-                if (Thread.currentThread().isInterrupted()) {
-                    throw cancelled();
-                }
-                step();
-                if (!listener.accept(done, total)) {
-                    throw cancelled();
+                if (Thread.currentThread().isInterrupted() || !step()) {
+                    throw new CancellationException("scoring: cancelled after " + done + " of " + total + " tokens");
                 }
             }
+            return predictions;
         } finally {
             open.forEach(each -> each.cache.close());
         }
     }
 
-    private CancellationException cancelled() {
-        return new CancellationException("scoring: cancelled after " + done + " of " + total + " tokens");
-    }
-
-    private void step() {
+    /** One forward; returns whether the listener wants more. */
+    private boolean step() {
         List<Batch.Chunk> chunks = new ArrayList<>();
+        IntStream.Builder targets = IntStream.builder();
         int room = options.batchRows;
         for (int i = 0; room > 0 && (i < open.size() || admit()); i++) {
-            Batch.Chunk chunk = open.get(i).window.chunk(open.get(i).cache, room);
-            chunks.add(chunk);
-            room -= chunk.tokens().length;
+            Window window = open.get(i).window;
+            KVCache cache = open.get(i).cache;
+            int from = window.offset + cache.length();
+            int to = from + Math.min(room, window.left(cache));
+            int wanted = Math.clamp(to + 1 - window.target, 0, to - from);
+            chunks.add(new Batch.Chunk(cache, Arrays.copyOfRange(window.sequence, from, to), wanted));
+            Arrays.stream(window.sequence, to + 1 - wanted, to + 1).forEach(targets::add);
+            room -= to - from;
         }
         Batch batch = new Batch(chunks);
         Rows hidden = model.forward(batch, activations);
         batch.firstNotFinite(hidden).ifPresent(found -> {
             Window window = open.get(found.chunk()).window;
-            throw found.error(window.offset() + found.position(), "text " + (window.text() + 1));
+            throw found.error(window.offset + found.position(), "text " + (window.text + 1));
         });
-        predict(chunks, hidden);
+        predictions.addAll(model.head()
+                .logProbabilities(hidden, targets.build().toArray(), false, options.alternatives)
+                .predictions());
         done += batch.rows();
         while (!open.isEmpty() && open.getFirst().window.left(open.getFirst().cache) == 0) {
             open.removeFirst().cache.close();
         }
+        return listener.accept(done, total);
     }
 
     /** Opens the next window, if there is one and pages for it. */
@@ -108,26 +126,5 @@ final class ScoringRun {
             return false;
         }
         return open.add(new Open(waiting.remove(), cache));
-    }
-
-    /** The wanted rows predict the tokens that are scored. A window is fed after those before it, so texts grow in order. */
-    private void predict(List<Batch.Chunk> chunks, Rows hidden) {
-        if (hidden.count() == 0) {
-            return;
-        }
-        int[] targets = IntStream.range(0, chunks.size())
-                .flatMap(c -> Arrays.stream(open.get(c)
-                        .window
-                        .targets(open.get(c).cache, chunks.get(c).wanted())))
-                .toArray();
-        Iterator<Prediction> predictions = model.head()
-                .logProbabilities(hidden, targets, false, options.alternatives)
-                .predictions()
-                .iterator();
-        for (int c = 0; c < chunks.size(); c++) {
-            for (int left = chunks.get(c).wanted(); left > 0; left--) {
-                open.get(c).window.predictions().add(predictions.next());
-            }
-        }
     }
 }

@@ -118,9 +118,9 @@ class ScorerTest {
                 }
                 nll -= expected[text[i]] - logNormalizer;
             }
-            assertThat(score.nll()).isCloseTo(nll, within(2e-5 * text.length));
+            assertThat(score.totals().nll()).isCloseTo(nll, within(2e-5 * text.length));
             assertThat(score.perplexity()).isCloseTo(Math.exp(nll / (text.length - 1)), within(1e-3));
-            assertThat(score.bitsPerByte()).as("no tokenizer").isEmpty();
+            assertThat(score.totals().bitsPerByte()).as("no tokenizer").isEmpty();
             row += text.length;
         }
         assertThat(row).isPositive();
@@ -174,7 +174,7 @@ class ScorerTest {
         Score score = score(request, options().stride(stride).build());
         int step = stride == 0 ? 38 : stride;
         int first = Math.max(1, prefixLength);
-        assertThat(score.scoredTokens()).isEqualTo(all.length - first);
+        assertThat(score.totals().scoredTokens()).isEqualTo(all.length - first);
         for (int t = first; t < all.length; t += 3) {
             int later = t <= CONTEXT ? 0 : Math.ceilDiv(t - CONTEXT, step);
             int end = Math.min(all.length, CONTEXT + 1 + later * step);
@@ -221,15 +221,16 @@ class ScorerTest {
                 assertThat(ranking.choices().get(i).predictions())
                         .isEqualTo(expected.get(i).predictions());
                 assertThat(ranking.logProbability(i, Normalization.SUM))
-                        .isEqualTo(-expected.get(i).nll());
+                        .isEqualTo(-expected.get(i).totals().nll());
                 assertThat(ranking.logProbability(i, Normalization.PER_TOKEN))
-                        .isEqualTo(-expected.get(i).nll() / choices.get(i).length);
+                        .isEqualTo(-expected.get(i).totals().nll() / choices.get(i).length);
             }
             List<Integer> order = ranking.order(Normalization.SUM);
             assertThat(order).containsExactlyInAnyOrder(0, 1, 2, 3, 4);
             assertThat(order)
                     .isSortedAccordingTo((a, b) -> Double.compare(
-                            expected.get(a).nll(), expected.get(b).nll()));
+                            expected.get(a).totals().nll(),
+                            expected.get(b).totals().nll()));
             assertThat(ranking.order(Normalization.PER_TOKEN)).isNotEqualTo(order);
             assertThatThrownBy(() -> ranking.order(Normalization.PER_BYTE)).hasMessageContaining("tokenizer");
         }
@@ -255,7 +256,8 @@ class ScorerTest {
         Totals totals = scores.stream().map(Score::totals).reduce(Totals.ZERO, Totals::plus);
         assertThat(totals.scoredTokens()).isEqualTo(51);
         assertThat(totals.perplexity())
-                .hasValue(StrictMath.exp((scores.get(0).nll() + scores.get(1).nll()) / 51));
+                .hasValue(StrictMath.exp(
+                        (scores.get(0).totals().nll() + scores.get(1).totals().nll()) / 51));
         assertThat(Totals.ZERO.perplexity()).isEmpty();
         assertThat(new Totals(1e6, 1, 4).perplexity()).hasValue(Double.POSITIVE_INFINITY);
         assertThat(new Totals(8 * StrictMath.log(2), 1, 4).bitsPerByte()).hasValue(2);
@@ -287,6 +289,7 @@ class ScorerTest {
                         score(new ScoringRequest(tokens(1, CONTEXT + 1), tokens(2, 1)), ScoringOptions.DEFAULT))
                 .hasMessage("prefix: expected at most 77 tokens, the context length, got 78; shorten it");
         assertThat(score(new ScoringRequest(tokens(1, CONTEXT), tokens(2, 1)), ScoringOptions.DEFAULT)
+                        .totals()
                         .scoredTokens())
                 .isEqualTo(1);
         assertThatThrownBy(() -> score(ScoringRequest.of(1, VOCABULARY), ScoringOptions.DEFAULT))
