@@ -8,6 +8,25 @@ package dev.causal4j.head;
  * @param logProbability natural logarithm of its probability among all tokens
  */
 public record Candidate(int token, float logit, double logProbability) {
+    /** The candidate of a {@link #key}. */
+    static Candidate of(long key, double logNormalizer) {
+        int order = (int) (key >> 32);
+        int token = ~((int) key >> 1) & Integer.MAX_VALUE;
+        float logit = (key & 1) == 0 ? Float.intBitsToFloat(order ^ (order >> 31 & Integer.MAX_VALUE)) : -0f;
+        return new Candidate(token, logit, logit - logNormalizer);
+    }
+
+    /**
+     * A number that is larger for a better candidate: by the logit, of equal ones by the lower id. The last bit tells -0
+     * from the 0 that it equals.
+     */
+    static long key(int token, float logit) {
+        int bits = Float.floatToRawIntBits(logit + 0f);
+        int order = bits ^ (bits >> 31 & Integer.MAX_VALUE);
+        int minusZero = Float.floatToRawIntBits(logit) == Integer.MIN_VALUE ? 1 : 0;
+        return (long) order << 32 | Integer.toUnsignedLong(~token << 1 | minusZero);
+    }
+
     /** Its probability. */
     public double probability() {
         return StrictMath.exp(logProbability);

@@ -29,10 +29,7 @@ public final class CausalLMHead {
     final float softCap; // 0 for none
 
     private CausalLMHead(Matrix embedding, Matrix projection, float softCap) {
-        if (embedding.rows() != projection.rows() || embedding.cols() != projection.cols()) {
-            throw new IllegalArgumentException(
-                    "projection: expected the embedding's shape " + shape(embedding) + ", got " + shape(projection));
-        }
+        checkShape("projection: expected the embedding's shape", embedding, projection.rows(), projection.cols());
         this.embedding = embedding;
         this.projection = projection;
         this.softCap = softCap;
@@ -134,16 +131,6 @@ public final class CausalLMHead {
     /** The matrix logits are computed with, [V, D]; the embedding itself when tied. */
     public Matrix projection() {
         return projection;
-    }
-
-    /** Number of parameters; a tied matrix counts once. */
-    public long parameters() {
-        return tied() ? embedding.parameters() : embedding.parameters() + projection.parameters();
-    }
-
-    /** Number of parameters that tying saves; 0 for an untied head. */
-    public long parametersSavedByTying() {
-        return tied() ? projection.parameters() : 0;
     }
 
     /**
@@ -327,7 +314,7 @@ public final class CausalLMHead {
             Loss.Scratch scratch) {
         checkTargets(hidden, targets, true);
         if (dProjection != null) {
-            checkShape("dProjection", projection, dProjection);
+            checkShape("dProjection: expected the matrix's shape", projection, dProjection.rows(), dProjection.cols());
         }
         checkCount("rows of dHidden", hidden.count(), dHidden.count());
         return new FusedLoss(this, hidden, targets, options).withGradients(dHidden, dProjection, scratch);
@@ -343,14 +330,14 @@ public final class CausalLMHead {
      */
     public void embedBackward(int[] tokens, Rows dRows, Gradient dEmbedding) {
         checkTokens(tokens);
-        checkShape("dEmbedding", embedding, dEmbedding);
+        checkShape("dEmbedding: expected the matrix's shape", embedding, dEmbedding.rows(), dEmbedding.cols());
         dEmbedding.addRows(tokens, dRows);
     }
 
-    private static void checkShape(String name, Matrix matrix, Gradient gradient) {
-        if (gradient.rows() != matrix.rows() || gradient.cols() != matrix.cols()) {
-            throw new IllegalArgumentException(name + ": expected the matrix's shape " + shape(matrix) + ", got ["
-                    + gradient.rows() + ", " + gradient.cols() + "]");
+    private static void checkShape(String subject, Matrix matrix, int rows, int cols) {
+        if (rows != matrix.rows() || cols != matrix.cols()) {
+            throw new IllegalArgumentException(
+                    subject + " [" + matrix.rows() + ", " + matrix.cols() + "], got [" + rows + ", " + cols + "]");
         }
     }
 
@@ -388,9 +375,5 @@ public final class CausalLMHead {
             }
         }
         return new NonFiniteException("logits of row " + r + ": expected numbers, got -Infinity everywhere");
-    }
-
-    private static String shape(Matrix matrix) {
-        return "[" + matrix.rows() + ", " + matrix.cols() + "]";
     }
 }

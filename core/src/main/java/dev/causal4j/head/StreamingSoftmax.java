@@ -32,7 +32,6 @@ final class StreamingSoftmax {
     private final int[] targets;
     private final int tiles;
     private final int k;
-    private final int kept; // candidates kept of each tile
     private final float[] targetLogits; // [N]
     private final List<List<Candidate>> alternatives;
     private final LogProbabilities scores;
@@ -45,7 +44,6 @@ final class StreamingSoftmax {
         this.targets = targets;
         this.tiles = TileSums.tiles(head.vocabularySize());
         this.k = Math.min(k, head.vocabularySize());
-        this.kept = Math.min(this.k, TILE);
         this.targetLogits = new float[n];
         this.alternatives = new ArrayList<>(Collections.nCopies(n, List.of()));
         this.scores = new LogProbabilities(
@@ -60,7 +58,7 @@ final class StreamingSoftmax {
 
     /** Scores all rows from their hidden vectors; one without a softmax has a normaliser that is not finite. */
     LogProbabilities run(Rows hidden) {
-        long rowBytes = (long) tiles * (20 + 8 * kept);
+        long rowBytes = (long) tiles * (20 + 8 * Math.min(k, TILE));
         int prepared = Operand.most(hidden.count(), head.hiddenSize());
         int most = Math.clamp(PARTIAL_BYTES / rowBytes, 1, prepared);
         TileSums sums = sums(Math.min(most, hidden.count()));
@@ -76,9 +74,8 @@ final class StreamingSoftmax {
         TileSums sums = sums(logits.count());
         head.compute().run(logits.count(), r -> {
             targetLogits[r] = logits.data()[logits.start(r) + targets[r]];
-            TopCandidates best = new TopCandidates(kept);
             for (int tile = 0; tile < tiles; tile++) {
-                sums.take(r, tile, logits.data(), logits.start(r) + tile * TILE, targets[r], targetLogits[r], best);
+                sums.take(r, tile, logits.data(), logits.start(r) + tile * TILE, targets[r], targetLogits[r]);
             }
             merge(r, r, sums);
         });
@@ -86,7 +83,7 @@ final class StreamingSoftmax {
     }
 
     private TileSums sums(int rows) {
-        return new TileSums(rows, head.vocabularySize(), scores.entropies() != null, kept);
+        return new TileSums(rows, head.vocabularySize(), scores.entropies() != null, k);
     }
 
     /** @param x hidden vectors of rows {@code from} and on */
@@ -115,11 +112,10 @@ final class StreamingSoftmax {
         int start = tile * TILE;
         int width = TileSums.width(tile, head.vocabularySize());
         head.projection().multiplyOutputs(start, start + width, x, Rows.of(logits, TILE, x.count()));
-        TopCandidates best = new TopCandidates(kept);
         for (int i = 0; i < x.count(); i++) {
             head.cap(logits, i * TILE, width);
             int row = from + first + i;
-            sums.take(first + i, tile, logits, i * TILE, targets[row], targetLogits[row], best);
+            sums.take(first + i, tile, logits, i * TILE, targets[row], targetLogits[row]);
         }
     }
 
@@ -133,10 +129,6 @@ final class StreamingSoftmax {
         if (scores.entropies() != null) {
             scores.entropies()[row] = sums.entropy(i, normalizer);
         }
-        if (k > 0 && Double.isFinite(normalizer)) {
-            TopCandidates best = new TopCandidates(k);
-            sums.offerKept(i, best);
-            alternatives.set(row, best.takeSorted(normalizer));
-        }
+        alternatives.set(row, sums.best(i, normalizer));
     }
 }

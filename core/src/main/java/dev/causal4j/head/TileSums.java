@@ -1,6 +1,9 @@
 package dev.causal4j.head;
 
 import dev.causal4j.kernel.Kernels;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,12 +22,12 @@ final class TileSums {
     private final float[] logits; // [C, tiles], the sums of the logits themselves
     private final float @Nullable [] moment; // [C, tiles], sums of (logit - m) exp(logit - m)
     private final int[] better; // [C, tiles], tokens before the target
-    private final int kept;
-    private final float[] keptLogits; // [C, tiles, kept]
-    private final int[] keptTokens; // [C, tiles, kept]
+    private final int k;
+    private final int kept; // of each tile
+    private final long[] best; // [C, tiles, kept], keys of candidates, ascending in each tile
 
-    /** @param kept candidates to keep of each tile */
-    TileSums(int rows, int vocabularySize, boolean moments, int kept) {
+    /** @param k candidates wanted of each row, at most V */
+    TileSums(int rows, int vocabularySize, boolean moments, int k) {
         this.vocabularySize = vocabularySize;
         this.tiles = tiles(vocabularySize);
         this.max = new float[rows * tiles];
@@ -32,9 +35,9 @@ final class TileSums {
         this.logits = new float[rows * tiles];
         this.moment = moments ? new float[rows * tiles] : null;
         this.better = new int[rows * tiles];
-        this.kept = kept;
-        this.keptLogits = new float[rows * tiles * kept];
-        this.keptTokens = new int[rows * tiles * kept];
+        this.k = k;
+        this.kept = Math.min(k, TILE);
+        this.best = new long[rows * tiles * kept];
     }
 
     static int tiles(int vocabularySize) {
@@ -62,37 +65,43 @@ final class TileSums {
     }
 
     /** The same, and counts the tokens before the target and keeps the tile's best candidates. */
-    void take(int row, int tile, float[] numbers, int offset, int target, float targetLogit, TopCandidates best) {
+    void take(int row, int tile, float[] numbers, int offset, int target, float targetLogit) {
         take(row, tile, numbers, offset);
         int width = width(tile, vocabularySize);
         int i = row * tiles + tile;
         int before = Math.clamp(target - tile * TILE, 0, width); // of equal logits the lower id comes first
         better[i] = Kernels.countAtLeast(numbers, offset, before, targetLogit)
                 + Kernels.countAtLeast(numbers, offset + before, width - before, Math.nextUp(targetLogit));
-        if (kept > 0 && !Float.isNaN(max[i])) {
-            best.clear();
-            best.offerAll(numbers, offset, width, tile * TILE);
-            best.copyTo(keptTokens, keptLogits, i * kept);
+        if (kept > 0) {
+            keep(i * kept, tile * TILE, numbers, offset, width);
+        }
+    }
+
+    /** Keeps the best of a tile's logits, of the tokens from {@code first} on, in {@link #best} from {@code at} on. */
+    private void keep(int at, int first, float[] numbers, int offset, int width) {
+        Arrays.fill(best, at, at + kept, Long.MIN_VALUE);
+        for (int n = 0; n < width; n++) {
+            long key = Candidate.key(first + n, numbers[offset + n]);
+            if (key > best[at]) {
+                int worse = -Arrays.binarySearch(best, at, at + kept, key) - 2; // the last of them
+                System.arraycopy(best, at + 1, best, at, worse - at);
+                best[worse] = key;
+            }
         }
     }
 
     /** Tokens that come before the row's target. */
     int rank(int row) {
-        int rank = 0;
-        for (int i = row * tiles; i < (row + 1) * tiles; i++) {
-            rank += better[i];
-        }
-        return rank;
+        return Arrays.stream(better, row * tiles, (row + 1) * tiles).sum();
     }
 
-    /** Offers the candidates that were kept of the row's tiles. */
-    void offerKept(int row, TopCandidates best) {
-        for (int tile = 0; tile < tiles; tile++) {
-            int from = (row * tiles + tile) * kept;
-            for (int i = from; i < from + Math.min(kept, width(tile, vocabularySize)); i++) {
-                best.offer(keptTokens[i], keptLogits[i]);
-            }
-        }
+    /** The row's k best candidates, best first. */
+    List<Candidate> best(int row, double logNormalizer) {
+        long[] keys = Arrays.copyOfRange(best, row * tiles * kept, (row + 1) * tiles * kept);
+        Arrays.sort(keys);
+        return IntStream.rangeClosed(1, k)
+                .mapToObj(i -> Candidate.of(keys[keys.length - i], logNormalizer))
+                .toList();
     }
 
     float max(int row, int tile) {

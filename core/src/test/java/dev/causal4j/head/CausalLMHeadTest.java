@@ -91,11 +91,7 @@ class CausalLMHeadTest {
         CausalLMHead untied = CausalLMHead.untied(matrix(KERAS), matrix(KERAS));
         assertThat(tied.tied()).isTrue();
         assertThat(tied.projection()).isSameAs(tied.embedding());
-        assertThat(tied.parameters()).isEqualTo(6);
-        assertThat(tied.parametersSavedByTying()).isEqualTo(6);
         assertThat(untied.tied()).isFalse();
-        assertThat(untied.parameters()).isEqualTo(12);
-        assertThat(untied.parametersSavedByTying()).isZero();
         Matrix one = matrix(KERAS);
         assertThat(CausalLMHead.untied(one, one).tied())
                 .as("identity, not a flag")
@@ -170,6 +166,7 @@ class CausalLMHeadTest {
         CausalLMHead head = CausalLMHead.tied(matrix(new float[][] {{-1e-30f}, {1e-30f}, {-1}}));
         Rows hidden = Rows.of(new float[] {1e-30f}, 1, 1); // the first two logits underflow to -0 and 0
         assertThat(head.topK(hidden, 0, 2)).extracting(Candidate::token).containsExactly(0, 1);
+        assertThat(head.topK(hidden, 0, 2)).extracting(Candidate::logit).containsExactly(-0f, 0f);
         assertThat(head.topK(hidden, 0, 1)).extracting(Candidate::token).containsExactly(0);
     }
 

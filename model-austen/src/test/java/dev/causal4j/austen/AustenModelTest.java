@@ -47,7 +47,7 @@ class AustenModelTest {
     void itIsASmallTiedGpt2() {
         assertThat(MODEL.parameters()).isEqualTo(4_801_280);
         assertThat(MODEL.head().tied()).isTrue();
-        assertThat(MODEL.head().parametersSavedByTying()).isEqualTo(3072 * 256);
+        assertThat(MODEL.head().projection().parameters()).isEqualTo(3072 * 256);
         assertThat(MODEL.head().vocabularySize()).isEqualTo(3072);
         assertThat(TOKENIZER.vocabularySize()).isEqualTo(3072);
         assertThat(MODEL.decoder().config().contextLength()).isEqualTo(256);
