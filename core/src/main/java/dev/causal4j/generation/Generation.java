@@ -1,11 +1,10 @@
 package dev.causal4j.generation;
 
 import dev.causal4j.head.Prediction;
-import java.nio.IntBuffer;
 import java.util.List;
 
 /**
- * The result of one request. Results are equal if their tokens and texts are, whatever time they took.
+ * The result of one request. Immutable while its arrays are not modified.
  *
  * @param promptTokens the prompt, with the BOS token if it was empty
  * @param tokens the new tokens, including the one that ended the sequence
@@ -34,26 +33,6 @@ public record Generation(
     /** All pieces together. */
     public String text() {
         return String.join("", pieces);
-    }
-
-    @Override
-    public boolean equals(Object other) {
-        return other instanceof Generation that && compared().equals(that.compared());
-    }
-
-    @Override
-    public int hashCode() {
-        return compared().hashCode();
-    }
-
-    private List<Object> compared() {
-        return List.of(IntBuffer.wrap(promptTokens), IntBuffer.wrap(tokens), pieces, predictions, finishReason, seed);
-    }
-
-    @Override
-    public String toString() {
-        return "Generation[" + promptTokens.length + " prompt tokens, " + tokens.length + " tokens, " + finishReason
-                + ", seed " + seed + ": " + text() + "]";
     }
 
     /**

@@ -72,17 +72,15 @@ final class GenerationRun implements AutoCloseable {
         }
         long start = System.nanoTime();
         int room = PROMPT_ROWS;
-        List<Sequence> fed = new ArrayList<>();
         List<Batch.Chunk> chunks = new ArrayList<>();
         for (Sequence each : running) {
             boolean prefilled = each.prefilled();
             if (prefilled || room > 0) {
                 chunks.add(each.next(room));
                 room -= prefilled ? 0 : chunks.getLast().tokens().length;
-                fed.add(each);
             }
         }
-        int chosen = forward(fed, new Batch(chunks));
+        int chosen = forward(new Batch(chunks));
         running.removeIf(each -> !each.running());
         long nanos = System.nanoTime() - start;
         if (room < PROMPT_ROWS) {
@@ -103,12 +101,12 @@ final class GenerationRun implements AutoCloseable {
     }
 
     /** One forward, and a token for each sequence whose prompt is computed; returns how many. */
-    private int forward(List<Sequence> fed, Batch batch) {
+    private int forward(Batch batch) {
         Rows hidden = model.forward(batch, activations); // the last row of each
         batch.firstNotFinite(hidden).ifPresent(found -> {
             throw found.error(found.position(), "");
         });
-        List<Sequence> choosing = fed.stream().filter(Sequence::prefilled).toList();
+        List<Sequence> choosing = running.stream().filter(Sequence::prefilled).toList();
         CausalLMHead head = model.head();
         int v = head.vocabularySize();
         int most = Math.max(1, LOGITS_BYTES / (4 * v));

@@ -27,19 +27,20 @@ final class Sequence {
     private final KVCache cache;
     private final List<String> pieces = new ArrayList<>();
     private final List<Prediction> predictions = new ArrayList<>();
-    private int[] tokens;
+    private final int[] tokens; // the first length are the prompt and those chosen so far
     private int length;
     private @Nullable FinishReason finish;
 
     Sequence(CausalLM model, int index, GenerationRequest request, Candidates candidates) {
         this.index = index;
         this.options = request.options().settings;
-        this.tokens = prompt(model, request.prompt().clone());
-        this.length = tokens.length;
-        this.promptLength = tokens.length;
+        int[] prompt = prompt(model, request.prompt());
+        this.promptLength = prompt.length;
+        this.length = promptLength;
         // The last token of a full context can still be predicted; it is not fed back.
         int room = model.decoder().config().contextLength() - promptLength + 1;
         this.mostNewTokens = Math.min(options.maxNewTokens, room);
+        this.tokens = Arrays.copyOf(prompt, promptLength + mostNewTokens);
         this.sampler = new Sampler(request.options(), model.eos(), promptLength, candidates);
         if (!options.stop.isEmpty()) {
             model.requireTokenizer();
@@ -102,9 +103,6 @@ final class Sequence {
                         .predictions()
                         .getFirst());
         prediction.ifPresent(predictions::add);
-        if (length == tokens.length) {
-            tokens = Arrays.copyOf(tokens, promptLength + Math.min(mostNewTokens, 2 * (length - promptLength) + 16));
-        }
         tokens[length++] = token;
         if (sampler.eos().contains(token)) {
             finish = FinishReason.EOS;

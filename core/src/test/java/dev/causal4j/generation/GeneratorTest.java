@@ -389,12 +389,9 @@ class GeneratorTest {
         Generator texts = new Generator(model(Optional.of(bytes()), OptionalInt.empty(), Set.of()));
         GenerationOptions options = sampled(5, 4).build();
         List<Generation> both = texts.generate(List.of("abc", "de"), options);
-        assertThat(both).containsExactly(texts.generate("abc", options), texts.generate("de", options));
-        assertThat(both.getFirst())
-                .hasSameHashCodeAs(texts.generate("abc", options))
-                .isNotEqualTo(both.getLast());
-        assertThat(both.getFirst().toString())
-                .contains("5 tokens", both.getFirst().text());
+        assertThat(both)
+                .usingRecursiveFieldByFieldElementComparatorIgnoringFields("timing")
+                .containsExactly(texts.generate("abc", options), texts.generate("de", options));
         assertThatThrownBy(() -> texts.generate(List.of("abc", "x".repeat(CONTEXT + 1)), options))
                 .isInstanceOfSatisfying(
                         InputException.class, e -> assertThat(e.index()).isEqualTo(1))
