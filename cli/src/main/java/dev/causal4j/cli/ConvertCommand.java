@@ -1,7 +1,7 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.austen.AustenModel;
-import dev.causal4j.format.WholeFolder;
+import dev.causal4j.format.WholeFile;
 import dev.causal4j.model.Checkpoint;
 import dev.causal4j.model.Conversion;
 import dev.causal4j.model.LoadOptions;
@@ -60,7 +60,7 @@ final class ConvertCommand implements Callable<Integer> {
             AustenModel.export(embedded);
             return convert(embedded);
         } finally {
-            WholeFolder.delete(embedded);
+            WholeFile.delete(embedded);
         }
     }
 

@@ -1,6 +1,6 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.format.WholeFolder;
+import dev.causal4j.format.WholeFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -55,7 +55,7 @@ final class OutputFolder {
             return;
         }
         for (String name : made) {
-            WholeFolder.delete(folder.resolve(name));
+            WholeFile.delete(folder.resolve(name));
         }
         if (isNew) {
             try (Stream<Path> inside = Files.list(folder)) {

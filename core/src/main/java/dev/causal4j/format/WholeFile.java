@@ -2,6 +2,7 @@ package dev.causal4j.format;
 
 import dev.causal4j.FormatException;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileSystemException;
@@ -9,12 +10,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.Comparator;
 import java.util.UUID;
+import java.util.stream.Stream;
 
 /**
- * Writes a file whole or not at all: to a new file beside the target, which then replaces it. A reader finds the old
- * content or all of the new. Only {@link #append} adds to a file; a failure may leave a part of what it adds.
- * Thread-safe.
+ * Writes files and folders whole or not at all: under a new name beside the target, which then replaces it. Whenever the
+ * process ends, a reader finds the old content or all of the new; {@link #deleteUnfinished} removes temporary remains.
+ * Only {@link #append} adds to a file; a failure may leave a part of what it adds. Thread-safe.
  */
 public final class WholeFile {
     private static final String PREFIX = ".causal4j-";
@@ -22,10 +25,14 @@ public final class WholeFile {
 
     private WholeFile() {}
 
-    /** Writes the content. */
+    /**
+     * Writes the content.
+     *
+     * @param <T> a channel for a file, a path for a folder
+     */
     @FunctionalInterface
-    public interface Content {
-        void writeTo(FileChannel channel) throws IOException;
+    public interface Content<T> {
+        void writeTo(T target) throws IOException;
     }
 
     /** Refuses a target whose folder does not exist, or that does and is no regular file. */
@@ -40,28 +47,28 @@ public final class WholeFile {
         }
     }
 
-    static Path folder(Path target) {
+    private static Path folder(Path target) {
         return target.toAbsolutePath().resolveSibling("");
     }
 
     /** A new name in the folder of {@code target}. */
-    static Path beside(Path target) {
+    private static Path beside(Path target) {
         return folder(target).resolve(PREFIX + UUID.randomUUID() + SUFFIX);
     }
 
     /** Whether {@link #beside} made this file's name. */
-    static boolean isTemporary(Path file) {
+    private static boolean isTemporary(Path file) {
         String name = file.getFileName().toString();
         return name.startsWith(PREFIX) && name.endsWith(SUFFIX);
     }
 
     /**
-     * Writes or replaces {@code target}.
+     * Writes or replaces a file.
      *
      * @throws FormatException if the target's folder does not exist, or the target does and is no regular file
      * @throws IOException if writing fails; the target is then as before
      */
-    public static void write(Path target, Content content) throws IOException {
+    public static void write(Path target, Content<FileChannel> content) throws IOException {
         check(target);
         replace(target, temporary -> {
             // Not Files.createTempFile, whose files only the owner can read.
@@ -75,6 +82,29 @@ public final class WholeFile {
                 }
             }
         });
+    }
+
+    /** The same for content that is in memory. */
+    public static void write(Path target, byte[] content) throws IOException {
+        write(target, channel -> append(target, ByteBuffer.wrap(content), channel));
+    }
+
+    /**
+     * Writes or replaces a folder, forced to the disk.
+     *
+     * @throws IOException if writing fails; {@code target} is then as before
+     */
+    public static void writeFolder(Path target, Content<Path> content) throws IOException {
+        replace(target, temporary -> {
+            Files.createDirectory(temporary);
+            content.writeTo(temporary);
+            try (Stream<Path> inside = Files.walk(temporary)) {
+                for (Path folder : inside.filter(Files::isDirectory).toList()) {
+                    forceFolder(folder);
+                }
+            }
+        });
+        forceFolder(folder(target));
     }
 
     /**
@@ -93,21 +123,72 @@ public final class WholeFile {
         });
     }
 
-    private static void replace(Path target, WholeFolder.Content content) throws IOException {
+    private static void replace(Path target, Content<Path> content) throws IOException {
         Path temporary = beside(target);
+        Path old = beside(target);
         try {
             content.writeTo(temporary);
-            Files.move(temporary, target, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+            if (Files.isDirectory(target)) {
+                rename(target, old); // since a rename replaces no folder with files in it
+            }
+            rename(temporary, target);
         } catch (Throwable failure) {
-            WholeFolder.delete(temporary, failure);
+            try {
+                if (Files.exists(old)) {
+                    rename(old, target);
+                }
+                deleteTree(temporary);
+            } catch (IOException e) {
+                failure.addSuppressed(e);
+            }
             throw failure;
         }
-        Files.deleteIfExists(temporary); // a rename between two names of one file does nothing
+        deleteTree(temporary); // a rename between two names of one file does nothing
+        deleteTree(old);
     }
 
-    /** The same for content that is in memory. */
-    public static void write(Path target, byte[] content) throws IOException {
-        write(target, channel -> append(target, ByteBuffer.wrap(content), channel));
+    private static void rename(Path from, Path to) throws IOException {
+        Files.move(from, to, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
+    }
+
+    /** Deletes a file, or a folder with its content, if it exists. */
+    public static void delete(Path path) throws IOException {
+        if (Files.exists(path)) {
+            Path doomed = beside(path);
+            rename(path, doomed);
+            deleteTree(doomed);
+        }
+    }
+
+    /** Deletes temporary files and folders that an ended process left in {@code folder}. */
+    public static void deleteUnfinished(Path folder) throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            for (Path file : files.filter(WholeFile::isTemporary).toList()) {
+                deleteTree(file);
+            }
+        }
+    }
+
+    private static void deleteTree(Path root) throws IOException {
+        if (!Files.exists(root)) {
+            return;
+        }
+        try (Stream<Path> tree = Files.walk(root)) {
+            for (Path each : tree.sorted(Comparator.reverseOrder()).toList()) {
+                Files.delete(each);
+            }
+        } catch (UncheckedIOException e) {
+            throw e.getCause();
+        }
+    }
+
+    /** Forces a folder's entries to disk. */
+    public static void forceFolder(Path folder) throws IOException {
+        try (FileChannel channel = FileChannel.open(folder, StandardOpenOption.READ)) {
+            channel.force(true);
+        } catch (FileSystemException e) {
+            // Windows cannot open folders; there a rename has to do.
+        }
     }
 
     /**

@@ -3,8 +3,7 @@
  * dev.causal4j.format.SafeTensors} one file, {@link dev.causal4j.format.ShardedSafeTensors} an index with the files it
  * names. JSON: {@link dev.causal4j.format.JsonTree} reads it as plain objects, {@link dev.causal4j.format.JsonConfig}
  * checks the values of a configuration. This package does not know what a tensor or key means to a model. {@link
- * dev.causal4j.format.UntrustedInput} reads with bounds, {@link dev.causal4j.format.WholeFile} and {@link
- * dev.causal4j.format.WholeFolder} write atomically.
+ * dev.causal4j.format.UntrustedInput} reads with bounds, {@link dev.causal4j.format.WholeFile} writes atomically.
  *
  * <p>Input is untrusted until checked: sizes are bounded before anything is allocated, a file is checked whole before
  * its first number is handed out, and every fault becomes a {@link dev.causal4j.FormatException} with a message of one

@@ -4,7 +4,7 @@ import dev.causal4j.FormatException;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.TensorStore;
-import dev.causal4j.format.WholeFolder;
+import dev.causal4j.format.WholeFile;
 import dev.causal4j.model.families.Family;
 import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.DType;
@@ -61,7 +61,7 @@ public final class Conversion {
         }
         try (CausalLM loaded = CausalLM.load(model, options)) {
             try {
-                WholeFolder.write(target, folder -> write(loaded, model, folder, progress));
+                WholeFile.writeFolder(target, folder -> write(loaded, model, folder, progress));
             } catch (FileSystemException e) {
                 throw e; // its message names the file
             } catch (IOException e) {

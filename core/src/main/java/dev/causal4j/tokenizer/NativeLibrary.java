@@ -2,7 +2,6 @@ package dev.causal4j.tokenizer;
 
 import ai.djl.huggingface.tokenizers.jni.TokenizersLibrary;
 import dev.causal4j.format.WholeFile;
-import dev.causal4j.format.WholeFolder;
 import java.io.FileNotFoundException;
 import java.io.IOException;
 import java.io.InputStream;
@@ -64,7 +63,7 @@ final class NativeLibrary {
         } finally {
             // Unix keeps a loaded library without its file; Windows refuses to delete it.
             try {
-                WholeFolder.delete(folder);
+                WholeFile.delete(folder);
             } catch (IOException stays) {
                 folder.toFile().deleteOnExit();
             }

@@ -5,7 +5,6 @@ import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.format.JsonConfig;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.WholeFile;
-import dev.causal4j.format.WholeFolder;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.TensorView;
@@ -34,7 +33,7 @@ import java.util.stream.Stream;
  *   OUT/checkpoint-200/training/optimizer.safetensors, state.json
  * </pre>
  *
- * <p>A checkpoint is a {@link WholeFolder}: whenever the process is killed, it is there whole or not at all. Only then are
+ * <p>A checkpoint is a {@link WholeFile#writeFolder folder written whole}: whenever the process is killed, it is there whole or not at all. Only then are
  * older ones deleted, except the best.
  */
 final class TrainingCheckpoints {
@@ -62,9 +61,9 @@ final class TrainingCheckpoints {
     void write(TrainableModel trainable, TrainingState state) throws IOException {
         Files.createDirectories(folder);
         Path target = folder.resolve(PREFIX + state.step());
-        WholeFolder.deleteUnfinished(folder);
+        WholeFile.deleteUnfinished(folder);
         if (!Files.exists(target)) {
-            WholeFolder.write(target, unfinished -> write(trainable, state, unfinished));
+            WholeFile.writeFolder(target, unfinished -> write(trainable, state, unfinished));
         }
         publish(folder.resolve(PREFIX + state.stepToPublish()));
         Map<Long, Path> others = checkpoints();
@@ -92,7 +91,7 @@ final class TrainingCheckpoints {
         for (Path file : files) {
             WholeFile.link(file, folder.resolve(file.getFileName()));
         }
-        WholeFolder.force(folder);
+        WholeFile.forceFolder(folder);
     }
 
     /** A checkpoint that was read. */
@@ -190,7 +189,7 @@ final class TrainingCheckpoints {
 
     private static void delete(Collection<Path> checkpoints) throws IOException {
         for (Path checkpoint : checkpoints) {
-            WholeFolder.delete(checkpoint);
+            WholeFile.delete(checkpoint);
         }
     }
 }

@@ -10,7 +10,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-class WholeFolderTest {
+class WholeFileTest {
     @TempDir
     Path parent;
 
@@ -19,7 +19,7 @@ class WholeFolderTest {
     @BeforeEach
     void writeOnce() throws IOException {
         target = parent.resolve("model");
-        WholeFolder.write(target, folder -> {
+        WholeFile.writeFolder(target, folder -> {
             Files.createDirectory(folder.resolve("inner"));
             Files.writeString(folder.resolve("inner/old"), "old");
         });
@@ -27,7 +27,7 @@ class WholeFolderTest {
 
     @Test
     void theNewFolderReplacesAllOfTheOld() throws IOException {
-        WholeFolder.write(target, folder -> Files.writeString(folder.resolve("new"), "new"));
+        WholeFile.writeFolder(target, folder -> Files.writeString(folder.resolve("new"), "new"));
         assertThat(target)
                 .isDirectoryContaining(file -> file.endsWith("new"))
                 .isDirectoryNotContaining("glob:**/inner");
@@ -36,7 +36,7 @@ class WholeFolderTest {
 
     @Test
     void aFailureLeavesTheOldFolder() {
-        assertThatThrownBy(() -> WholeFolder.write(target, folder -> {
+        assertThatThrownBy(() -> WholeFile.writeFolder(target, folder -> {
                     Files.writeString(folder.resolve("new"), "new");
                     throw new IOException("full");
                 }))
@@ -47,11 +47,11 @@ class WholeFolderTest {
 
     @Test
     void deletesTreesAndWhatAnEndedProcessLeft() throws IOException {
-        WholeFolder.delete(target);
+        WholeFile.delete(target);
         Files.createDirectories(parent.resolve(".causal4j-1.tmp/inner"));
         Path mine = Files.writeString(parent.resolve(".mine.tmp"), "");
-        WholeFolder.deleteUnfinished(parent);
-        WholeFolder.delete(parent.resolve("absent"));
+        WholeFile.deleteUnfinished(parent);
+        WholeFile.delete(parent.resolve("absent"));
         assertThat(parent.toFile().listFiles()).containsExactly(mine.toFile());
     }
 }
