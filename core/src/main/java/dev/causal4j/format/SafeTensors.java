@@ -3,53 +3,66 @@ package dev.causal4j.format;
 import static dev.causal4j.FormatException.quote;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.tensor.DType;
+import dev.causal4j.format.TensorStore.Stored;
 import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
 import java.util.Collection;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
-import java.util.Set;
+import java.util.TreeMap;
 import java.util.function.LongConsumer;
-import java.util.stream.Collectors;
+import java.util.regex.Pattern;
 
 /**
- * One safetensors file, checked whole before use. Immutable and thread-safe. The package documentation has the rules.
+ * Reads and writes safetensors files. They are checked whole before use. Stateless and thread-safe. The package
+ * documentation has the rules.
  */
-public final class SafeTensors implements TensorStore {
+public final class SafeTensors {
     /** The limit of the format, in bytes. */
-    static final int MAX_HEADER = 100_000_000;
+    private static final int MAX_HEADER = 100_000_000;
 
     private static final ValueLayout.OfLong LENGTH = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-    private final String subject;
-    private final Header header;
-    private final MemorySegment data;
+    // Real indices have up to 100,000 tensors in 10 MB.
+    private static final int MAX_INDEX = 64_000_000;
 
-    private SafeTensors(String subject, Header header, MemorySegment data) {
-        this.subject = subject;
-        this.header = header;
-        this.data = data;
-    }
+    // Real checkpoints have up to 200.
+    private static final int MAX_SHARDS = 10_000;
+
+    // No separator of any system, no drive, no hidden file; ".." is refused separately.
+    private static final Pattern FILE_NAME = Pattern.compile("[A-Za-z0-9_][A-Za-z0-9._ -]{0,200}\\.safetensors");
+
+    private static final int CHUNK = 1 << 20;
+
+    /** Bytes of a cache line. */
+    private static final int LINE = 64;
+
+    private SafeTensors() {}
 
     /**
      * Maps a file into memory. Files of more than 2 GB are fine.
-     * The file must not be shortened or changed meanwhile; replacing it by renaming, as {@link #write} does, is
+     * The file must not be shortened or changed meanwhile; replacing it by renaming, as writing does, is
      * harmless.
      *
      * @param arena holds the mapping, and with it every tensor
      * @throws FormatException if there is no such file, or it breaks a rule of the format
      * @throws IOException if reading fails
      */
-    public static SafeTensors open(Path file, Arena arena) throws IOException {
+    public static TensorStore open(Path file, Arena arena) throws IOException {
         UntrustedInput.requireFile(file, "a safetensors file");
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
             return of(file.toString(), channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena));
@@ -62,7 +75,7 @@ public final class SafeTensors implements TensorStore {
      * @param subject what messages call it
      * @throws FormatException if it breaks a rule of the format
      */
-    public static SafeTensors of(String subject, MemorySegment bytes) throws FormatException {
+    public static TensorStore of(String subject, MemorySegment bytes) throws FormatException {
         long size = bytes.byteSize();
         if (size < Long.BYTES) {
             throw damaged(subject, "8 bytes with the length of the header", size + " bytes");
@@ -88,36 +101,64 @@ public final class SafeTensors implements TensorStore {
                     size + " bytes; it is " + (Long.compareUnsigned(size, expected) < 0 ? "cut short" : "too long");
             throw damaged(subject, Long.toUnsignedString(expected) + " bytes, as its header says", got);
         }
-        return new SafeTensors(
-                subject, header, bytes.asSlice(Long.BYTES + length).asReadOnly());
+        MemorySegment data = bytes.asSlice(Long.BYTES + length).asReadOnly();
+        Map<String, Stored> tensors = new LinkedHashMap<>();
+        header.tensors().forEach((name, entry) -> {
+            MemorySegment numbers = data.asSlice(entry.begin(), entry.end() - entry.begin());
+            tensors.put(name, new Stored(subject, entry.type(), entry.shape(), numbers));
+        });
+        return new TensorStore(subject, Collections.unmodifiableMap(tensors), header.metadata());
     }
 
-    /** {@inheritDoc} In the order of their data. */
-    @Override
-    public Set<String> names() {
-        return header.tensors().keySet();
+    private static FormatException damaged(String subject, String expected, String got) {
+        return new FormatException(subject, expected, got, "the file is damaged or no safetensors file");
     }
 
-    @Override
-    public TensorView tensor(String name) throws FormatException {
-        Header.Entry entry = header.tensors().get(name);
-        if (entry == null) {
-            throw missing(subject, name, names());
+    /**
+     * Opens an index, {@code {"weight_map": {tensor: file}}}, and all files it names, which must lie beside it, each
+     * once. Tensors that it does not name are ignored.
+     *
+     * @param arena holds the mappings
+     * @throws FormatException if the index or a file is missing or not valid, or a tensor is not in its file
+     * @throws IOException if reading fails
+     */
+    static TensorStore openIndex(Path index, Arena arena) throws IOException {
+        String subject = index.toString();
+        byte[] json = UntrustedInput.readFile(index, "an index of safetensors files", MAX_INDEX);
+        Object weightMap = JsonTree.parse(subject, json).get("weight_map");
+        if (!(weightMap instanceof Map<?, ?> fileOf)) {
+            throw wrong(subject, "an object \"weight_map\"", JsonTree.describe(weightMap));
         }
-        Optional<DType> dtype = entry.type().dtype();
-        if (dtype.isEmpty()) {
-            String place = subject + ", tensor " + quote(name);
-            String got = entry.type().name();
-            throw new FormatException(place, "dtype F32, F16, BF16 or I8", got, "convert the checkpoint");
+        Map<String, TensorStore> shards = new HashMap<>();
+        Map<String, Stored> tensors = LinkedHashMap.newLinkedHashMap(fileOf.size());
+        for (Map.Entry<?, ?> entry : fileOf.entrySet()) {
+            String tensor = (String) entry.getKey();
+            if (!(entry.getValue() instanceof String file)
+                    || file.contains("..")
+                    || !FILE_NAME.matcher(file).matches()) {
+                String got = JsonTree.describe(entry.getValue());
+                throw wrong(subject + ", tensor " + quote(tensor), "the plain name of a .safetensors file", got);
+            }
+            TensorStore shard = shards.get(file);
+            if (shard == null) {
+                if (shards.size() == MAX_SHARDS) {
+                    throw wrong(subject, "at most " + MAX_SHARDS + " files", "more");
+                }
+                shard = open(index.resolveSibling(file), arena);
+                shards.put(file, shard);
+            }
+            Stored stored = shard.tensors().get(tensor);
+            if (stored == null) {
+                String got = "a file of " + shard.names().size() + " tensors without it";
+                throw wrong(subject, "tensor " + quote(tensor) + " in " + quote(file), got);
+            }
+            tensors.put(tensor, stored);
         }
-        return new TensorView(
-                name, dtype.get(), entry.shape(), data.asSlice(entry.begin(), entry.end() - entry.begin()));
+        return new TensorStore(subject, Collections.unmodifiableMap(tensors), Map.of());
     }
 
-    /** {@inheritDoc} The strings under {@code __metadata__}, in the order of the file. */
-    @Override
-    public Map<String, String> metadata() {
-        return header.metadata();
+    private static FormatException wrong(String subject, String expected, String got) {
+        return new FormatException(subject, expected, got, "download the checkpoint again");
     }
 
     /**
@@ -130,46 +171,101 @@ public final class SafeTensors implements TensorStore {
      */
     public static void write(Path target, Collection<TensorView> tensors, Map<String, String> metadata)
             throws IOException {
-        writeInTurn(target, sources(tensors), metadata);
+        write(target, tensors.stream().map(TensorSource::of).toList(), metadata, false, _ -> {});
     }
 
     /**
      * The same for tensors that are made one after the other, so that only one is in memory.
      *
-     * @throws IllegalArgumentException as {@link #write}, or if numbers are not of the dtype and shape their source
-     *     says
-     * @throws IOException if writing fails; the target is then as before
+     * @param aligned for a file that is used memory-mapped: tensors whose size is a multiple of 64 bytes come first, at
+     *     multiples of 64 bytes
+     * @param progress receives the bytes of data written so far; an exception from it ends the writing like a failure
+     * @throws IllegalArgumentException also if numbers are not of the dtype and shape their source says
      */
-    public static void writeInTurn(Path target, Collection<TensorSource> tensors, Map<String, String> metadata)
+    public static void write(
+            Path target,
+            Collection<TensorSource> tensors,
+            Map<String, String> metadata,
+            boolean aligned,
+            LongConsumer progress)
             throws IOException {
-        SafeTensorsWriting.write(target, tensors, metadata, false, _ -> {});
-    }
-
-    private static List<TensorSource> sources(Collection<TensorView> tensors) {
-        return tensors.stream().map(TensorSource::of).toList();
+        List<TensorSource> sorted = sorted(tensors, aligned);
+        byte[] header = header(sorted, metadata, aligned);
+        WholeFile.write(target, channel -> write(target, channel, header, sorted, progress));
     }
 
     /**
-     * The same for a file that is used memory-mapped: tensors whose size is a multiple of 64 bytes come first, at
-     * multiples of 64 bytes.
-     *
-     * @param progress receives the bytes of data written so far; an exception from it ends the writing like a failure
+     * Descending dtype size keeps every tensor aligned; names compare by their UTF-8 bytes. Holes are not allowed, so
+     * tensors of a multiple of a line come first.
      */
-    public static void writeAligned(
-            Path target, Collection<TensorView> tensors, Map<String, String> metadata, LongConsumer progress)
+    private static List<TensorSource> sorted(Collection<TensorSource> tensors, boolean aligned) {
+        return tensors.stream()
+                .sorted(Comparator.comparing((TensorSource t) -> aligned && t.bytes() % LINE != 0)
+                        .thenComparingInt(t -> -t.dtype().bytes())
+                        .thenComparing(t -> t.name().getBytes(StandardCharsets.UTF_8), Arrays::compareUnsigned))
+                .toList();
+    }
+
+    private static byte[] header(List<TensorSource> tensors, Map<String, String> metadata, boolean aligned) {
+        Map<String, Object> header = new LinkedHashMap<>();
+        if (!metadata.isEmpty()) {
+            Map<String, String> sorted = new TreeMap<>();
+            metadata.forEach((key, value) -> sorted.put(encodable(key), encodable(value)));
+            header.put(Header.METADATA, sorted);
+        }
+        long begin = 0;
+        for (TensorSource tensor : tensors) {
+            long end = Math.addExact(begin, tensor.bytes());
+            String name = encodable(tensor.name());
+            String dtype = StoredType.of(tensor.dtype()).name();
+            Object entry =
+                    JsonTree.object("dtype", dtype, "shape", tensor.shape(), "data_offsets", List.of(begin, end));
+            if (name.equals(Header.METADATA) || header.put(name, entry) != null) {
+                throw new IllegalArgumentException("tensors to write: expected different names, none of them "
+                        + Header.METADATA + ", got " + FormatException.quote(name) + "; rename it");
+            }
+            begin = end;
+        }
+        byte[] json = JsonTree.write(header);
+        int line = aligned ? LINE : Long.BYTES;
+        int length = Math.ceilDiv(Long.BYTES + json.length, line) * line - Long.BYTES;
+        if (length > MAX_HEADER) {
+            throw new IllegalArgumentException("tensors to write: expected a header of at most " + MAX_HEADER
+                    + " bytes, got " + length + "; write several files");
+        }
+        byte[] padded = Arrays.copyOf(json, length);
+        Arrays.fill(padded, json.length, length, (byte) ' ');
+        return padded;
+    }
+
+    /** Writes through one small buffer off heap: a tensor's memory may be of any kind, also an array of floats. */
+    private static void write(
+            Path target, FileChannel channel, byte[] header, List<TensorSource> tensors, LongConsumer progress)
             throws IOException {
-        SafeTensorsWriting.write(target, sources(tensors), metadata, true, progress);
+        ByteBuffer buffer = ByteBuffer.allocateDirect(CHUNK).order(ByteOrder.LITTLE_ENDIAN);
+        WholeFile.append(target, buffer.putLong(header.length).flip(), channel);
+        WholeFile.append(target, ByteBuffer.wrap(header), channel);
+        long written = 0;
+        for (TensorSource tensor : tensors) {
+            try (Arena arena = Arena.ofShared()) {
+                MemorySegment data = tensor.data(arena);
+                for (long from = 0; from < data.byteSize(); from += CHUNK) {
+                    int count = (int) Math.min(CHUNK, data.byteSize() - from);
+                    MemorySegment.copy(data, from, MemorySegment.ofBuffer(buffer.clear()), 0, count);
+                    WholeFile.append(target, buffer.limit(count), channel);
+                    written += count;
+                    progress.accept(written);
+                }
+            }
+        }
     }
 
-    static FormatException missing(String subject, String name, Set<String> names) {
-        String some = names.stream().limit(3).map(FormatException::quote).collect(Collectors.joining(", "));
-        String others = names.size() + " others (" + some + (names.size() > 3 ? ", ..." : "") + ")";
-        String got = names.isEmpty() ? "no tensor at all" : others;
-        String remedy = "is this a checkpoint of the right architecture?";
-        return new FormatException(subject, "a tensor " + quote(name), got, remedy);
-    }
-
-    private static FormatException damaged(String subject, String expected, String got) {
-        return new FormatException(subject, expected, got, "the file is damaged or no safetensors file");
+    private static String encodable(String text) {
+        if (!UntrustedInput.isUnicode(text)) {
+            throw new IllegalArgumentException(
+                    "strings to write: expected Unicode text, got half of a surrogate pair in "
+                            + FormatException.quote(text) + "; correct it");
+        }
+        return text;
     }
 }

@@ -21,12 +21,12 @@ public record TensorSource(String name, DType dtype, List<Long> shape, Function<
     }
 
     /** A source of existing numbers. */
-    static TensorSource of(TensorView tensor) {
+    public static TensorSource of(TensorView tensor) {
         return new TensorSource(tensor.name(), tensor.dtype(), tensor.shape(), _ -> tensor);
     }
 
     /** Bytes of all its numbers. */
-    long bytes() {
+    public long bytes() {
         return Math.multiplyExact(shape.stream().reduce(1L, Math::multiplyExact), (long) dtype.bytes());
     }
 

@@ -1,35 +1,64 @@
 package dev.causal4j.format;
 
+import static dev.causal4j.FormatException.quote;
+
 import dev.causal4j.FormatException;
+import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 
-/** The tensors of a checkpoint by name, in one file or several. Immutable and thread-safe. */
-public sealed interface TensorStore permits SafeTensors, ShardedSafeTensors {
+/**
+ * The tensors of a checkpoint by name, in one file or several. Immutable and thread-safe.
+ *
+ * @param subject its name in messages
+ * @param tensors in the order of the file or the index
+ * @param metadata the strings of a single file, in its order; empty for several files
+ */
+public record TensorStore(String subject, Map<String, Stored> tensors, Map<String, String> metadata) {
     /** The file of a checkpoint in one file. */
-    String SINGLE = "model.safetensors";
+    public static final String SINGLE = "model.safetensors";
 
     /** The index of a checkpoint in several files. */
-    String INDEX = "model.safetensors.index.json";
+    public static final String INDEX = "model.safetensors.index.json";
+
+    /** A tensor, perhaps of an unsupported dtype. */
+    record Stored(String file, StoredType type, List<Long> shape, MemorySegment data) {}
 
     /** The names of all tensors, including those of unsupported dtypes. */
-    Set<String> names();
+    public Set<String> names() {
+        return tensors.keySet();
+    }
 
     /**
      * A view of a stored tensor. Nothing is copied; numbers are read from the file on use.
      *
      * @throws FormatException if there is none of this name, or its dtype is not F32, F16, BF16 or I8
      */
-    TensorView tensor(String name) throws FormatException;
-
-    /** The metadata of a single file, see {@link SafeTensors#metadata}; empty for several files. */
-    default Map<String, String> metadata() {
-        return Map.of();
+    public TensorView tensor(String name) throws FormatException {
+        Stored stored = tensors.get(name);
+        if (stored == null) {
+            String some = names().stream().limit(3).map(FormatException::quote).collect(Collectors.joining(", "));
+            String others = names().size() + " others (" + some + (names().size() > 3 ? ", ..." : "") + ")";
+            String got = names().isEmpty() ? "no tensor at all" : others;
+            String remedy = "is this a checkpoint of the right architecture?";
+            throw new FormatException(subject, "a tensor " + quote(name), got, remedy);
+        }
+        Optional<DType> dtype = stored.type.dtype();
+        if (dtype.isEmpty()) {
+            String place = stored.file + ", tensor " + quote(name);
+            String got = stored.type.name();
+            throw new FormatException(place, "dtype F32, F16, BF16 or I8", got, "convert the checkpoint");
+        }
+        return new TensorView(name, dtype.get(), stored.shape, stored.data);
     }
 
     /**
@@ -39,14 +68,14 @@ public sealed interface TensorStore permits SafeTensors, ShardedSafeTensors {
      * @throws FormatException if there is neither, or it is not valid
      * @throws IOException if reading fails
      */
-    static TensorStore open(Path folder, Arena arena) throws IOException {
+    public static TensorStore open(Path folder, Arena arena) throws IOException {
         Path single = folder.resolve(SINGLE);
         if (Files.exists(single)) {
             return SafeTensors.open(single, arena);
         }
         Path index = folder.resolve(INDEX);
         if (Files.exists(index)) {
-            return ShardedSafeTensors.open(index, arena);
+            return SafeTensors.openIndex(index, arena);
         }
         String remedy = "name the folder of a checkpoint in safetensors format";
         throw new FormatException(folder.toString(), SINGLE + " or " + INDEX, "a folder with neither", remedy);

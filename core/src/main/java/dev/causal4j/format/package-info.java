@@ -1,7 +1,6 @@
 /**
- * Untrusted files. Weights: {@link dev.causal4j.format.TensorStore} opens a folder, {@link
- * dev.causal4j.format.SafeTensors} one file, {@link dev.causal4j.format.ShardedSafeTensors} an index with the files it
- * names. JSON: {@link dev.causal4j.format.JsonTree} reads it as plain objects, {@link dev.causal4j.format.JsonConfig}
+ * Untrusted files. Weights: {@link dev.causal4j.format.TensorStore} holds the tensors of a folder, {@link
+ * dev.causal4j.format.SafeTensors} reads and writes files, alone or with an index. JSON: {@link dev.causal4j.format.JsonTree} reads it as plain objects, {@link dev.causal4j.format.JsonConfig}
  * checks the values of a configuration. This package does not know what a tensor or key means to a model. {@link
  * dev.causal4j.format.UntrustedInput} reads with bounds, {@link dev.causal4j.format.WholeFile} writes atomically.
  *
@@ -20,7 +19,7 @@
  *   tensors      sorted by offset they cover the data: from 0 to the end of the file, no hole, no overlap
  *   legal        no dimension at all (a scalar), a dimension of 0 (no data)
  *   the writer   orders by descending size of dtype, then name, and pads the header to 8 bytes
- *   writeAligned for files that are mapped: first all tensors of a multiple of 64 bytes; the header padded to 64
+ *   aligned      for files that are mapped: first all tensors of a multiple of 64 bytes; the header padded to 64
  * </pre>
  *
  * <p>Limits of ours beyond the format: half a million tensors, 16 million tokens of JSON, 64 dimensions, names of 50,000

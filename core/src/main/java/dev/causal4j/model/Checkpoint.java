@@ -200,7 +200,7 @@ public final class Checkpoint implements AutoCloseable {
             tensors.add(new TensorSource(
                     origin.name(), dtype, origin.shape(spec), memory -> view(model, spec, origin, dtype, memory)));
         }
-        SafeTensors.writeInTurn(folder.resolve(TensorStore.SINGLE), tensors, Map.of("format", "pt"));
+        SafeTensors.write(folder.resolve(TensorStore.SINGLE), tensors, Map.of("format", "pt"), false, _ -> {});
     }
 
     private static TensorView view(

@@ -3,6 +3,7 @@ package dev.causal4j.model;
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.format.SafeTensors;
+import dev.causal4j.format.TensorSource;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.WholeFile;
 import dev.causal4j.model.families.Family;
@@ -113,13 +114,12 @@ public final class Conversion {
             }
         }
         PanelLayout layout = new PanelLayout(model.dtype());
-        List<TensorView> tensors = model.config().specs().stream()
-                .map(spec -> tensor(model, spec, layout))
+        List<TensorSource> tensors = model.config().specs().stream()
+                .map(spec -> TensorSource.of(tensor(model, spec, layout)))
                 .toList();
-        long total =
-                tensors.stream().mapToLong(tensor -> tensor.data().byteSize()).sum();
+        long total = tensors.stream().mapToLong(TensorSource::bytes).sum();
         Path file = folder.resolve(TensorStore.SINGLE);
-        SafeTensors.writeAligned(file, tensors, layout.metadata(), bytes -> progress.written(bytes, total));
+        SafeTensors.write(file, tensors, layout.metadata(), true, bytes -> progress.written(bytes, total));
     }
 
     private static TensorView tensor(CausalLM model, ParameterSpec spec, PanelLayout layout) {

@@ -4,6 +4,7 @@ import dev.causal4j.FormatException;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.format.JsonConfig;
 import dev.causal4j.format.SafeTensors;
+import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.WholeFile;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tensor.DType;
@@ -134,7 +135,7 @@ final class TrainingCheckpoints {
         void restore(TrainableModel trainable) throws IOException {
             Path file = folder.resolve(TRAINING).resolve(OPTIMIZER);
             try (Arena arena = Arena.ofConfined()) {
-                SafeTensors stored = SafeTensors.open(file, arena);
+                TensorStore stored = SafeTensors.open(file, arena);
                 for (TrainedParameter parameter : trainable.parameters()) {
                     for (TensorView target : parameter.state()) {
                         TensorView moment = stored.tensor(target.name());

@@ -29,7 +29,7 @@ final class Attack {
                 .array();
     }
 
-    static SafeTensors open(byte[] file) throws FormatException {
+    static TensorStore open(byte[] file) throws FormatException {
         return SafeTensors.of("memory", MemorySegment.ofArray(file));
     }
 

@@ -17,7 +17,7 @@ class SafeTensorsFuzzTest {
     }
 
     private static void check(byte[] file) {
-        SafeTensors tensors;
+        TensorStore tensors;
         try {
             tensors = Attack.open(file);
         } catch (FormatException e) {

@@ -43,8 +43,8 @@ class SafeTensorsTest {
     @Test
     void realCheckpointIsReadFromFileAndMemory() throws IOException {
         byte[] bytes = reference();
-        SafeTensors file = SafeTensors.open(Files.write(folder.resolve("model.safetensors"), bytes), Arena.ofAuto());
-        SafeTensors memory = open(bytes);
+        TensorStore file = SafeTensors.open(Files.write(folder.resolve("model.safetensors"), bytes), Arena.ofAuto());
+        TensorStore memory = open(bytes);
 
         assertThat(file.metadata()).containsExactly(Map.entry("format", "pt"));
         assertThat(file.names()).contains("wte.weight", "h.0.attn.c_attn.bias").isEqualTo(memory.names());
@@ -77,7 +77,7 @@ class SafeTensorsTest {
 
     @Test
     void emptyAndZeroRankTensorsAreLegal() throws IOException {
-        SafeTensors tensors = open(file(
+        TensorStore tensors = open(file(
                 "{\"scalar\":{\"dtype\":\"BF16\",\"shape\":[],\"data_offsets\":[0,2]},"
                         + "\"none\":{\"dtype\":\"F32\",\"shape\":[3,0],\"data_offsets\":[2,2]},"
                         + "\"nothing\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[0,0]}}",
@@ -114,7 +114,7 @@ class SafeTensorsTest {
         StoredType type = new StoredType(name);
         int bytes = (int) type.bytes(8);
         String header = "{\"t\":{\"dtype\":\"" + name + "\",\"shape\":[8],\"data_offsets\":[0," + bytes + "]}}";
-        SafeTensors tensors = open(file(header, bytes));
+        TensorStore tensors = open(file(header, bytes));
         assertThat(tensors.names()).containsExactly("t");
         if (type.dtype().isPresent()) {
             assertThat(StoredType.of(tensors.tensor("t").dtype())).isEqualTo(type);
@@ -139,7 +139,7 @@ class SafeTensorsTest {
 
     @Test
     void missingTensorIsNamedBesideWhatIsThere() throws IOException {
-        SafeTensors tensors = open(reference());
+        TensorStore tensors = open(reference());
         refused(() -> tensors.tensor("lm_head.weight"), "memory", "\"lm_head.weight\"", "others (\"", "...");
         refused(() -> open(file("{}", 0)).tensor("x\n"), "memory", "\"x\\u000a\"", "no tensor at all");
     }

@@ -43,7 +43,7 @@ class SafeTensorsWritingTest {
     @Test
     void rewritingAFileOfTheReferenceWriterGivesItsBytes() throws IOException {
         byte[] reference = SafeTensorsTest.reference();
-        SafeTensors tensors = Attack.open(reference);
+        TensorStore tensors = Attack.open(reference);
         SafeTensors.write(target, all(tensors), tensors.metadata());
         assertThat(target).hasBinaryContent(reference);
     }
@@ -52,7 +52,7 @@ class SafeTensorsWritingTest {
     void tensorsMadeInTurnGiveTheBytesOfThoseThatAreThere() throws IOException {
         SafeTensors.write(target, List.of(floats("a", 2), floats("b", 1)), Map.of());
         Path inTurn = folder.resolve("turn.safetensors");
-        SafeTensors.writeInTurn(
+        SafeTensors.write(
                 inTurn,
                 Stream.of(floats("b", 1), floats("a", 2))
                         .map(view -> new TensorSource(view.name(), view.dtype(), view.shape(), arena -> {
@@ -60,7 +60,9 @@ class SafeTensorsWritingTest {
                             return new TensorView("made", view.dtype(), view.shape(), made.copyFrom(view.data()));
                         }))
                         .toList(),
-                Map.of());
+                Map.of(),
+                false,
+                _ -> {});
         assertThat(inTurn).hasSameBinaryContentAs(target);
     }
 
@@ -68,7 +70,7 @@ class SafeTensorsWritingTest {
     void aSourceThatMakesAnotherShapeLeavesTheFileAsItWas() throws IOException {
         Files.write(target, new byte[] {1});
         TensorSource wrong = new TensorSource("w", DType.F32, List.of(1L, 1L), _ -> floats("w", 1));
-        assertThatThrownBy(() -> SafeTensors.writeInTurn(target, List.of(wrong), Map.of()))
+        assertThatThrownBy(() -> SafeTensors.write(target, List.of(wrong), Map.of(), false, _ -> {}))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("w: expected f32[1, 1], got f32[1]");
         assertThat(target).hasBinaryContent(new byte[] {1});
@@ -99,12 +101,15 @@ class SafeTensorsWritingTest {
     void whatIsAlignedLiesOnMultiplesOf64Bytes() throws IOException {
         TensorView bytes = new TensorView("z", DType.INT8, List.of(192L), MemorySegment.ofArray(new byte[192]));
         List<Long> heard = new ArrayList<>();
-        SafeTensors.writeAligned(
+        SafeTensors.write(
                 target,
-                List.of(floats("a", 1), floats("b", new float[16]), bytes, floats("c", new float[33])),
+                Stream.of(floats("a", 1), floats("b", new float[16]), bytes, floats("c", new float[33]))
+                        .map(TensorSource::of)
+                        .toList(),
                 Map.of(),
+                true,
                 heard::add);
-        SafeTensors back = SafeTensors.open(target, Arena.ofAuto());
+        TensorStore back = SafeTensors.open(target, Arena.ofAuto());
         assertThat(back.names()).containsExactly("b", "z", "a", "c");
         assertThat(back.tensor("b").data().address() % 64).isZero();
         assertThat(back.tensor("z").data().address() % 64).isZero();
@@ -126,7 +131,7 @@ class SafeTensorsWritingTest {
         }
         SafeTensors.write(target, tensors, metadata);
 
-        SafeTensors back = SafeTensors.open(target, Arena.ofAuto());
+        TensorStore back = SafeTensors.open(target, Arena.ofAuto());
         assertThat(back.metadata()).isEqualTo(metadata);
         assertThat(back.names()).hasSameSizeAs(tensors);
         for (TensorView tensor : tensors) {
@@ -160,7 +165,7 @@ class SafeTensorsWritingTest {
     @Test
     void fileMayBeReplacedByItsOwnTensors() throws IOException {
         Files.write(target, SafeTensorsTest.reference());
-        SafeTensors tensors = SafeTensors.open(target, Arena.ofAuto());
+        TensorStore tensors = SafeTensors.open(target, Arena.ofAuto());
         float[] before = tensors.tensor("wte.weight").toArray();
         SafeTensors.write(target, List.of(tensors.tensor("wte.weight")), Map.of());
         assertThat(SafeTensors.open(target, Arena.ofAuto()).tensor("wte.weight").toArray())

@@ -129,19 +129,16 @@ class ShardedSafeTensorsTest {
             sparse.setLength(10_000_000_000L);
         }
         Attack.refused(
-                () -> ShardedSafeTensors.open(index, Arena.ofAuto()),
-                index.toString(),
-                "64000000",
-                "10000000000 bytes");
+                () -> SafeTensors.openIndex(index, Arena.ofAuto()), index.toString(), "64000000", "10000000000 bytes");
     }
 
     private void indexRefused(String json, String... told) throws IOException {
         Path index = index(json);
-        Attack.refused(() -> ShardedSafeTensors.open(index, Arena.ofAuto()), folder.toString(), told);
+        Attack.refused(() -> SafeTensors.openIndex(index, Arena.ofAuto()), folder.toString(), told);
     }
 
-    private ShardedSafeTensors open(String json) throws IOException {
-        return ShardedSafeTensors.open(index(json), Arena.ofAuto());
+    private TensorStore open(String json) throws IOException {
+        return SafeTensors.openIndex(index(json), Arena.ofAuto());
     }
 
     private Path index(String json) throws IOException {

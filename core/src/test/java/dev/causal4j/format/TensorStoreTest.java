@@ -21,13 +21,13 @@ class TensorStoreTest {
         Files.writeString(folder.resolve("model.safetensors.index.json"), "not even JSON");
         SafeTensors.write(
                 folder.resolve("model.safetensors"), List.of(SafeTensorsWritingTest.floats("a", 1)), Map.of());
-        assertThat(TensorStore.open(folder, Arena.ofAuto())).isInstanceOf(SafeTensors.class);
+        assertThat(TensorStore.open(folder, Arena.ofAuto()).names()).containsExactly("a");
     }
 
     @Test
     void indexIsTakenWithoutASingleFile() throws IOException {
         Files.writeString(folder.resolve("model.safetensors.index.json"), "{\"weight_map\":{}}");
-        assertThat(TensorStore.open(folder, Arena.ofAuto())).isInstanceOf(ShardedSafeTensors.class);
+        assertThat(TensorStore.open(folder, Arena.ofAuto()).names()).isEmpty();
     }
 
     @Test

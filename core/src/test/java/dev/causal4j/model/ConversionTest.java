@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.format.SafeTensors;
+import dev.causal4j.format.TensorStore;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
@@ -117,7 +118,7 @@ class ConversionTest {
             value = DType.class,
             names = {"F32", "BF16", "INT8"})
     void panelsAreUsedWhereTheyAreMapped(DType dtype) throws IOException {
-        SafeTensors file = SafeTensors.open(
+        TensorStore file = SafeTensors.open(
                 convert(Golden.folder("gpt2-odd"), dtype).resolve("model.safetensors"), Arena.ofAuto());
         int panels = 0;
         for (String name : file.names()) {
@@ -133,7 +134,7 @@ class ConversionTest {
 
     @Test
     void aTiedMatrixIsOneInt8Table() throws IOException {
-        SafeTensors file = SafeTensors.open(
+        TensorStore file = SafeTensors.open(
                 convert(Golden.folder("gpt2-tied"), DType.INT8).resolve("model.safetensors"), Arena.ofAuto());
         assertThat(file.tensor("transformer.wte.weight.panels").shape())
                 .containsExactly(2L, 24L + 4, 64L); // and scales
@@ -212,14 +213,14 @@ class ConversionTest {
     private void refused(DType dtype, Consumer<Map<String, TensorView>> change, String... told) throws IOException {
         Path out = convert(Golden.folder("gpt2-untied"), dtype);
         Path weights = out.resolve("model.safetensors");
-        SafeTensors file = SafeTensors.open(weights, Arena.ofAuto());
+        TensorStore file = SafeTensors.open(weights, Arena.ofAuto());
         Map<String, TensorView> tensors = tensors(file);
         change.accept(tensors);
         SafeTensors.write(weights, tensors.values(), file.metadata());
         refused(out, told);
     }
 
-    private static Map<String, TensorView> tensors(SafeTensors file) throws IOException {
+    private static Map<String, TensorView> tensors(TensorStore file) throws IOException {
         Map<String, TensorView> tensors = new TreeMap<>();
         for (String name : file.names()) {
             tensors.put(name, file.tensor(name));
@@ -291,7 +292,7 @@ class ConversionTest {
     void anUnknownLayoutIsRefused(String key, String value, String told) throws IOException {
         Path out = convert(Golden.folder("gpt2-tied"), DType.BF16);
         Path weights = out.resolve("model.safetensors");
-        SafeTensors file = SafeTensors.open(weights, Arena.ofAuto());
+        TensorStore file = SafeTensors.open(weights, Arena.ofAuto());
         Map<String, String> metadata = new HashMap<>(file.metadata());
         metadata.put(key, value);
         SafeTensors.write(weights, tensors(file).values(), metadata);
@@ -304,7 +305,7 @@ class ConversionTest {
         Path original = Golden.folder("gpt2-odd");
         Path out = convert(original, DType.INT8);
         Path weights = out.resolve("model.safetensors");
-        SafeTensors file = SafeTensors.open(weights, Arena.ofAuto());
+        TensorStore file = SafeTensors.open(weights, Arena.ofAuto());
         Map<String, TensorView> tensors = tensors(file);
         put(tensors, "a", DType.F32, 1);
         SafeTensors.write(weights, tensors.values(), file.metadata());

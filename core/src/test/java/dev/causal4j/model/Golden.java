@@ -1,6 +1,7 @@
 package dev.causal4j.model;
 
 import dev.causal4j.format.SafeTensors;
+import dev.causal4j.format.TensorStore;
 import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -36,11 +37,11 @@ record Golden(
         int[] greedy,
         double[] trainingLosses,
         double[] gradientNorms,
-        SafeTensors expected) {
+        TensorStore expected) {
     static Golden load(String name) throws IOException {
         Path folder = folder(name);
         JsonNode json = new ObjectMapper().readTree(Files.readAllBytes(folder.resolve("golden.json")));
-        SafeTensors expected = SafeTensors.open(folder.resolve("golden.safetensors"), Arena.ofAuto());
+        TensorStore expected = SafeTensors.open(folder.resolve("golden.safetensors"), Arena.ofAuto());
         List<int[]> tokens =
                 json.get("tokens").valueStream().map(Golden::integers).toList();
         return new Golden(

@@ -1,6 +1,7 @@
 package dev.causal4j.model;
 
 import dev.causal4j.format.SafeTensors;
+import dev.causal4j.format.TensorStore;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.TensorView;
 import java.io.ByteArrayOutputStream;
@@ -35,7 +36,7 @@ record Variant(ObjectNode config, Map<String, TensorView> tensors) {
 
     static Variant of(String fixture) throws IOException {
         Path folder = Golden.folder(fixture);
-        SafeTensors file = SafeTensors.open(folder.resolve("model.safetensors"), Arena.ofAuto());
+        TensorStore file = SafeTensors.open(folder.resolve("model.safetensors"), Arena.ofAuto());
         Map<String, TensorView> tensors = new TreeMap<>();
         for (String name : file.names()) {
             tensors.put(name, file.tensor(name));
