@@ -4,7 +4,7 @@ package dev.causal4j.kernel;
  * Encodes an f32 panel [cols, 64] as the words of a bf16 or int8 panel (see {@link PanelFormat}). Stateless and
  * thread-safe. The inner loops run over neighbouring outputs, so that C2 vectorises them.
  */
-final class PanelEncoding {
+public final class PanelEncoding {
     private static final int WIDTH = Panels.WIDTH;
 
     /** Outputs of a step that are neighbours in a panel of words; the next 16 lie in higher bits of the same words. */
@@ -16,7 +16,7 @@ final class PanelEncoding {
     private PanelEncoding() {}
 
     /** The bf16 nearest to {@code value}, ties to even; NaN stays NaN. */
-    private static int bf16(float value) {
+    public static int bf16(float value) {
         int bits = Float.floatToRawIntBits(value);
         // A payload in the low half alone would round to infinity.
         return Float.isNaN(value) ? (bits >>> 16) | 0x40 : (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;

@@ -152,9 +152,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
     private Matrix merged(ParameterSpec spec, Device device) {
         Matrix matrix = matrix(spec);
         LowRank adapter = adapter(spec);
-        return adapter == null
-                ? Matrix.of(device, DType.F32, spec.rows(), spec.cols(), (n, row) -> matrix.row(n, row, 0))
-                : adapter.merged(device, matrix);
+        return adapter == null ? matrix.widened(device) : adapter.merged(device, matrix);
     }
 
     /**

@@ -200,8 +200,8 @@ final class StoredParameters {
     private Matrix matrix(ParameterSpec spec, Device device, DType dtype) {
         TensorView tensor = tensor(spec);
         return switch (origin(spec)) {
-            case Origin.Tensor _ -> Matrix.of(device, dtype, tensor);
-            case Origin.Transposed _ -> Matrix.ofTransposed(device, dtype, tensor);
+            case Origin.Tensor _ -> Matrix.of(device, dtype, tensor, false);
+            case Origin.Transposed _ -> Matrix.of(device, dtype, tensor, true);
             case Origin.InPanels _ -> Matrix.ofPanels(device, dtype, spec.rows(), spec.cols(), tensor.data());
         };
     }

@@ -1,5 +1,6 @@
 package dev.causal4j.tensor;
 
+import dev.causal4j.kernel.PanelEncoding;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.Optional;
@@ -40,12 +41,7 @@ public enum DType {
 
     /** The bf16 nearest to {@code value}, ties to even; NaN stays NaN. */
     public static short toBFloat16(float value) {
-        int bits = Float.floatToRawIntBits(value);
-        if (Float.isNaN(value)) {
-            // A payload in the low half alone would round to infinity.
-            return (short) ((bits >>> 16) | 0x40);
-        }
-        return (short) ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16);
+        return (short) PanelEncoding.bf16(value);
     }
 
     /** The float a bf16 stands for, exactly. */

@@ -20,36 +20,32 @@ public final class Gradient {
     /** Rows summed at once: their part of a panel's product fits the second-level cache. */
     private static final int BLOCK = 512;
 
-    private final Device device;
-    private final int rows;
-    private final int cols;
-    private final MemorySegment data;
+    private final Matrix sums;
+    private final MemorySegment data; // of the sums
 
     /**
      * Whether all numbers are zero, whatever {@link #data} holds: the first product then writes zeros before it adds.
      */
     private boolean zero = true;
 
-    private Gradient(Device device, int rows, int cols) {
-        this.device = device;
-        this.rows = rows;
-        this.cols = cols;
-        this.data = device.arena().allocate(Panels.needed(rows) * panelBytes(), 64);
+    private Gradient(Matrix sums) {
+        this.sums = sums;
+        this.data = sums.numbers();
     }
 
     /** A gradient of zeros for a matrix. */
     public static Gradient of(Device device, Matrix matrix) {
-        return new Gradient(device, matrix.rows(), matrix.cols());
+        return new Gradient(Matrix.allocate(device, DType.F32, matrix.rows(), matrix.cols()));
     }
 
     /** Outputs of the matrix. */
     public int rows() {
-        return rows;
+        return sums.rows();
     }
 
     /** Inputs of the matrix. */
     public int cols() {
-        return cols;
+        return sums.cols();
     }
 
     /** Sets all numbers to zero. */
@@ -63,16 +59,16 @@ public final class Gradient {
      */
     public double squaredNorm() {
         writeZeros();
-        double[] sums = new double[Panels.needed(rows)];
-        device.compute().run(sums.length, panel -> {
+        double[] squares = new double[Panels.needed(rows())];
+        compute().run(squares.length, panel -> {
             double[] lanes = new double[Panels.WIDTH];
-            Kernels.addSquares(new Panels(data, panel * panelBytes(), 0, 1, cols), lanes);
+            Kernels.addSquares(new Panels(data, sums.start(panel), 0, 1, cols()), lanes);
             for (double lane : lanes) {
-                sums[panel] += lane;
+                squares[panel] += lane;
             }
         });
         double sum = 0;
-        for (double panel : sums) {
+        for (double panel : squares) {
             sum += panel;
         }
         return sum;
@@ -98,12 +94,8 @@ public final class Gradient {
      * @throws IndexOutOfBoundsException if there is no such row
      */
     public void row(int n, float[] target, int offset) {
-        Objects.checkIndex(n, rows);
-        Objects.checkFromIndexSize(offset, cols, target.length);
         writeZeros();
-        for (int k = 0; k < cols; k++) {
-            target[offset + k] = data.get(Panels.FLOAT, position(n, k));
-        }
+        sums.row(n, target, offset);
     }
 
     /**
@@ -126,15 +118,15 @@ public final class Gradient {
                 int count = Math.min(BLOCK, dy.count() - r);
                 Rows some = dy.rows(r, count);
                 Rows inputs = x.rows(r, count);
-                RowTiles columns = operand.tiles(cols, count); // [cols, R], x transposed
-                device.compute().each(RowTiles.runs(inputs), run -> columns.fillAcross(run, inputs));
+                RowTiles columns = operand.tiles(cols(), count); // [cols, R], x transposed
+                compute().each(RowTiles.runs(inputs), run -> columns.fillAcross(run, inputs));
                 boolean first = zero;
-                device.compute().run(Panels.needed(rows), scratch, (mine, panel) -> {
-                    mine.pack(some, panel * Panels.WIDTH, Math.min(Panels.WIDTH, rows - panel * Panels.WIDTH));
+                compute().run(Panels.needed(rows()), scratch, (mine, panel) -> {
+                    mine.pack(some, panel * Panels.WIDTH, Math.min(Panels.WIDTH, rows() - panel * Panels.WIDTH));
                     if (first) { // zeros that stay cached until the product adds to them
-                        data.asSlice(panel * panelBytes(), panelBytes()).fill((byte) 0);
+                        data.asSlice(sums.start(panel), sums.start(1)).fill((byte) 0);
                     }
-                    Kernels.addProduct(mine.panel(count), columns, data, panel * panelBytes());
+                    Kernels.addProduct(mine.panel(count), columns, data, sums.start(panel));
                 });
                 zero = false;
             }
@@ -180,15 +172,15 @@ public final class Gradient {
                     "rows: expected one for each of " + numbers.length + " numbers, got " + source.count());
         }
         for (int n : numbers) {
-            Objects.checkIndex(n, rows);
+            Objects.checkIndex(n, rows());
         }
         writeZeros();
-        int tasks = Math.ceilDiv(cols, Panels.WIDTH);
-        device.compute().run(tasks, task -> {
-            int end = Math.min(cols, (task + 1) * Panels.WIDTH);
+        compute().run(Math.ceilDiv(cols(), Panels.WIDTH), task -> {
+            int end = Math.min(cols(), (task + 1) * Panels.WIDTH);
             for (int i = 0; i < numbers.length; i++) {
                 for (int k = task * Panels.WIDTH; k < end; k++) {
-                    long position = position(numbers[i], k);
+                    long position = sums.start(numbers[i] / Panels.WIDTH)
+                            + ((long) k * Panels.WIDTH + numbers[i] % Panels.WIDTH) * Float.BYTES;
                     float sum = data.get(Panels.FLOAT, position) + source.data()[source.start(i) + k];
                     data.set(Panels.FLOAT, position, sum);
                 }
@@ -196,11 +188,7 @@ public final class Gradient {
         });
     }
 
-    private long panelBytes() {
-        return (long) cols * Panels.WIDTH * Float.BYTES;
-    }
-
-    private long position(int n, int k) {
-        return n / Panels.WIDTH * panelBytes() + ((long) k * Panels.WIDTH + n % Panels.WIDTH) * Float.BYTES;
+    private Compute compute() {
+        return sums.device().compute();
     }
 }

@@ -48,7 +48,7 @@ public final class Matrix {
     }
 
     /** An uninitialised matrix. */
-    private static Matrix allocate(Device device, DType dtype, int rows, int cols) {
+    static Matrix allocate(Device device, DType dtype, int rows, int cols) {
         MemorySegment data = device.arena().allocate(bytes(dtype, rows, cols), ALIGNMENT);
         return new Matrix(device, dtype, rows, cols, data);
     }
@@ -133,35 +133,31 @@ public final class Matrix {
     }
 
     /**
-     * Builds a matrix from a tensor [rows, cols].
+     * Builds a matrix from a tensor.
      *
+     * @param transposed whether the tensor is [cols, rows]: the layout of Hugging Face's Conv1D, whose weights are [in,
+     *     out]. A step of k is then a run of the tensor, so nothing is transposed
      * @throws IllegalArgumentException if the tensor does not have two dimensions of 1 to 2^31 - 1
      */
-    public static Matrix of(Device device, DType dtype, TensorView tensor) {
-        int rows = dimension(tensor, 0);
-        int cols = dimension(tensor, 1);
-        return of(device, dtype, rows, cols, (row, target) -> tensor.copyTo((long) row * cols, target, 0, cols));
-    }
-
-    /**
-     * Builds a matrix from a tensor [cols, rows]: the layout of Hugging Face's Conv1D, whose weights are [in, out]. A
-     * step of k is then a run of the tensor, so nothing is transposed.
-     */
-    public static Matrix ofTransposed(Device device, DType dtype, TensorView tensor) {
-        int cols = dimension(tensor, 0);
-        int rows = dimension(tensor, 1);
-        return filled(device, dtype, rows, cols, (from, width, wide) -> {
-            for (int k = 0; k < cols; k++) {
-                tensor.copyTo((long) k * rows + from, wide, k * Panels.WIDTH, width);
+    public static Matrix of(Device device, DType dtype, TensorView tensor, boolean transposed) {
+        if (tensor.shape().size() != 2) {
+            throw new IllegalArgumentException(tensor.name() + ": expected 2 dimensions, got " + tensor.shape());
+        }
+        int outer = Math.toIntExact(tensor.shape().getFirst());
+        int inner = Math.toIntExact(tensor.shape().getLast());
+        if (!transposed) {
+            return of(device, dtype, outer, inner, (n, row) -> tensor.copyTo((long) n * inner, row, 0, inner));
+        }
+        return filled(device, dtype, inner, outer, (from, width, wide) -> {
+            for (int k = 0; k < outer; k++) {
+                tensor.copyTo((long) k * inner + from, wide, k * Panels.WIDTH, width);
             }
         });
     }
 
-    private static int dimension(TensorView tensor, int index) {
-        if (tensor.shape().size() != 2) {
-            throw new IllegalArgumentException(tensor.name() + ": expected 2 dimensions, got " + tensor.shape());
-        }
-        return Math.toIntExact(tensor.shape().get(index));
+    /** A copy in f32 with memory of its own. */
+    public Matrix widened(Device target) {
+        return filled(target, DType.F32, rows, cols, (from, _, wide) -> steps(from / Panels.WIDTH, 0, cols, wide));
     }
 
     /** Its memory and threads. */

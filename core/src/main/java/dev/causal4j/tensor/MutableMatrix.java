@@ -20,12 +20,7 @@ public final class MutableMatrix {
 
     /** A copy of a matrix, widened to f32. */
     public static MutableMatrix copyOf(Device device, Matrix source) {
-        if (source.dtype() == DType.F32) {
-            MutableMatrix copy = zeros(device, source.rows(), source.cols());
-            copy.matrix.numbers().copyFrom(source.numbers());
-            return copy;
-        }
-        return of(device, source.rows(), source.cols(), (n, row) -> source.row(n, row, 0));
+        return new MutableMatrix(source.widened(device));
     }
 
     /** A matrix of zeros. */

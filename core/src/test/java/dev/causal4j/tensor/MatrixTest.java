@@ -86,8 +86,8 @@ class MatrixTest {
             }
         }
         for (DType dtype : List.of(DType.F32, DType.BF16)) {
-            Matrix direct = Matrix.of(Device.shared(), dtype, view(stored, rows, cols, numbers));
-            Matrix turned = Matrix.ofTransposed(Device.shared(), dtype, view(stored, cols, rows, transposed));
+            Matrix direct = Matrix.of(Device.shared(), dtype, view(stored, rows, cols, numbers), false);
+            Matrix turned = Matrix.of(Device.shared(), dtype, view(stored, cols, rows, transposed), true);
             float[] a = new float[cols];
             float[] b = new float[cols];
             for (int n = 0; n < rows; n++) {
