@@ -7,6 +7,7 @@ import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.Dropout;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
+import dev.causal4j.model.LoadOptions;
 import dev.causal4j.model.ModelConfig;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tokenizer.Tokenizer;
@@ -230,7 +231,7 @@ final class TrainCommand implements Callable<Integer> {
 
     private CausalLM source() throws IOException {
         if (config == null) {
-            return model.open().load(DType.F32);
+            return model.open().load(LoadOptions.DEFAULT.withDtype(DType.F32));
         }
         ModelConfig read = ModelConfig.read(config);
         Path folder = tokenizer != null

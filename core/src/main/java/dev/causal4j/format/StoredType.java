@@ -5,8 +5,9 @@ import java.util.Arrays;
 import java.util.Optional;
 
 /** A dtype of the safetensors format (0.8) by its name in the header. */
-record StoredType(String name) {
-    static StoredType of(DType dtype) {
+public record StoredType(String name) {
+    /** The type of a dtype. */
+    public static StoredType of(DType dtype) {
         return new StoredType(dtype == DType.INT8 ? "I8" : dtype.name());
     }
 

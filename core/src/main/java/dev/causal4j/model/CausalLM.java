@@ -9,19 +9,34 @@ import dev.causal4j.decoder.Decoder;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.decoder.Parameters;
+import dev.causal4j.format.JsonTree;
+import dev.causal4j.format.SafeTensors;
+import dev.causal4j.format.TensorSource;
+import dev.causal4j.format.TensorStore;
+import dev.causal4j.format.WholeFile;
 import dev.causal4j.head.CausalLMHead;
+import dev.causal4j.kernel.CounterRandom;
+import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
+import dev.causal4j.tensor.TensorView;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.SegmentAllocator;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -93,8 +108,24 @@ public final class CausalLM implements Parameters, AutoCloseable {
     /** The same with a tokenizer. */
     public static CausalLM create(ModelConfig config, long seed, DType dtype, @Nullable Tokenizer tokenizer) {
         Device device = Device.open(Compute.shared());
-        Parameters parameters = InitialParameters.of(device, dtype, seed);
+        AtomicInteger streams = new AtomicInteger(1); // of random numbers, one for each matrix; 0 is the sampler's
+        Parameters parameters =
+                Parameters.of(spec -> drawn(device, dtype, spec, seed, streams.getAndIncrement()), spec -> {
+                    float[] vector = new float[spec.rows()];
+                    Arrays.fill(vector, spec.role() == Role.GAIN ? 1 : 0);
+                    return vector;
+                });
         return owning(device.arena(), config.family().type(), config, parameters, tokenizer);
+    }
+
+    /** Each number depends on (seed, stream, index) alone, so threads do not matter. */
+    private static Matrix drawn(Device device, DType dtype, ParameterSpec spec, long seed, int stream) {
+        int cols = spec.cols();
+        return Matrix.of(device, dtype, spec.rows(), cols, (n, row) -> {
+            for (int k = 0; k < cols; k++) {
+                row[k] = (float) (spec.deviation() * CounterRandom.normal(seed, (long) n * cols + k, stream));
+            }
+        });
     }
 
     /** A model that owns the arena of its parameters. */
@@ -164,7 +195,32 @@ public final class CausalLM implements Parameters, AutoCloseable {
      * @throws IOException if writing fails
      */
     public void save(Path folder, DType dtype) throws IOException {
-        Checkpoint.save(this, folder, dtype);
+        Map<String, Object> json = config.toJson();
+        json.put("torch_dtype", dtype == DType.BF16 ? "bfloat16" : "float32");
+        WholeFile.write(folder.resolve(Checkpoint.CONFIG), JsonTree.write(json));
+        if (tokenizer.isPresent()) {
+            tokenizer.get().save(folder);
+        }
+        List<TensorSource> tensors = new ArrayList<>();
+        for (ParameterSpec spec : config.specs()) {
+            Origin origin = config.family().origin(spec, config.family().rootWritten(config));
+            tensors.add(new TensorSource(
+                    origin.name(), dtype, origin.shape(spec), memory -> view(spec, origin, dtype, memory)));
+        }
+        SafeTensors.write(folder.resolve(TensorStore.SINGLE), tensors, Map.of("format", "pt"), false, _ -> {});
+    }
+
+    private TensorView view(ParameterSpec spec, Origin origin, DType dtype, SegmentAllocator memory) {
+        if (spec.role().isVector()) {
+            return TensorView.of(origin.name(), vector(spec), dtype, memory);
+        }
+        Matrix matrix = matrix(spec);
+        LowRank adapter = adapter(spec);
+        try (Arena arena = Arena.ofShared()) {
+            Device device = new Device(arena, matrix.device().compute());
+            Matrix sum = adapter == null ? matrix : adapter.merged(device, matrix);
+            return TensorView.of(origin.name(), sum, origin instanceof Origin.Transposed, dtype, memory);
+        }
     }
 
     /** The name of the folder it was loaded from, or of its family. */

@@ -2,14 +2,12 @@ package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.compute.Compute;
-import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.decoder.Parameters;
 import dev.causal4j.format.JsonConfig;
-import dev.causal4j.format.JsonTree;
-import dev.causal4j.format.SafeTensors;
-import dev.causal4j.format.TensorSource;
+import dev.causal4j.format.StoredType;
 import dev.causal4j.format.TensorStore;
-import dev.causal4j.format.WholeFile;
+import dev.causal4j.model.families.Family;
 import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
@@ -19,37 +17,46 @@ import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.lang.foreign.Arena;
-import java.lang.foreign.SegmentAllocator;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.concurrent.FutureTask;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The files of a model, opened and checked without reading weights. Thread-safe. It holds the mapped files until it is
- * loaded or closed.
+ * The files of a model, opened and checked without reading weights: each parameter is there with its shape and a supported
+ * dtype, and no other tensor would change the model. Thread-safe. It holds the mapped files until it is loaded or closed.
  */
 public final class Checkpoint implements AutoCloseable {
     static final String CONFIG = "config.json";
 
-    private final String name;
-    private final StoredParameters weights;
-    private final Optional<Tokenizer> tokenizer;
-    private final Arena files;
-    private boolean closed;
+    /** Dtypes of row-major tensors. */
+    private static final List<DType> FLOATS = List.of(DType.F32, DType.F16, DType.BF16);
 
-    private Checkpoint(String name, StoredParameters weights, @Nullable Tokenizer tokenizer, Arena files) {
-        this.name = name;
-        this.weights = weights;
-        this.tokenizer = Optional.ofNullable(tokenizer);
-        this.files = files;
-    }
+    private static final String APART = "the configuration and the weights do not belong together";
+
+    private final String name;
+    private final String subject; // in messages
+    private final Arena files;
+    private final TensorStore store;
+    private final Family family;
+    private final String root;
+    private final @Nullable PanelLayout layout;
+    private final ModelConfig config;
+    private final Map<ParameterSpec, TensorView> tensors = new HashMap<>();
+    private final Optional<Tokenizer> tokenizer;
+    private boolean closed;
 
     /**
      * Opens a folder in Hugging Face layout: config.json, safetensors, and a tokenizer if there is one.
@@ -69,18 +76,18 @@ public final class Checkpoint implements AutoCloseable {
         ModelConfig config = ModelConfig.read(folder.resolve(CONFIG));
         Arena files = Device.open(Compute.shared()).arena();
         try {
-            StoredParameters weights = new StoredParameters(subject, TensorStore.open(folder, files), config);
             Path named = folder.toRealPath().getFileName();
-            return of(named == null ? subject : named.toString(), subject, weights, await(tokenizer), files);
+            String name = named == null ? subject : named.toString();
+            return new Checkpoint(name, subject, config, TensorStore.open(folder, files), tokenizer, files);
         } catch (Throwable failure) {
             files.close();
             throw failure;
         }
     }
 
-    private static @Nullable Tokenizer await(Future<Optional<Tokenizer>> future) throws IOException {
+    private static Optional<Tokenizer> await(Future<Optional<Tokenizer>> future) throws IOException {
         try {
-            return future.get().orElse(null);
+            return future.get();
         } catch (ExecutionException e) {
             switch (e.getCause()) {
                 case IOException failure -> throw failure;
@@ -100,31 +107,141 @@ public final class Checkpoint implements AutoCloseable {
      * @param name name of the model, also in messages
      */
     public static Checkpoint of(String name, JsonConfig config, TensorStore tensors, @Nullable Tokenizer tokenizer)
-            throws FormatException {
-        StoredParameters weights = new StoredParameters(name, tensors, ModelConfig.of(config));
-        return of(name, name, weights, tokenizer, Device.open(Compute.shared()).arena());
+            throws IOException {
+        Future<Optional<Tokenizer>> read = CompletableFuture.completedFuture(Optional.ofNullable(tokenizer));
+        Arena files = Device.open(Compute.shared()).arena();
+        return new Checkpoint(name, name, ModelConfig.of(config), tensors, read, files);
     }
 
-    private static Checkpoint of(
-            String name, String subject, StoredParameters weights, @Nullable Tokenizer tokenizer, Arena files)
-            throws FormatException {
-        int vocabularySize = weights.config().vocabularySize();
-        if (tokenizer != null && tokenizer.vocabularySize() > vocabularySize) {
-            String expected = "a tokenizer of at most vocab_size = " + vocabularySize + " entries";
-            String got = tokenizer.vocabularySize() + " entries";
-            throw new FormatException(subject, expected, got, "tokenizer and weights do not belong together");
+    /** Numbers are read only if embedding and head are both there and have to be compared. */
+    private Checkpoint(
+            String name,
+            String subject,
+            ModelConfig said,
+            TensorStore store,
+            Future<Optional<Tokenizer>> tokenizer,
+            Arena files)
+            throws IOException {
+        this.name = name;
+        this.subject = subject;
+        this.files = files;
+        this.store = store;
+        this.family = said.family();
+        this.layout = PanelLayout.of(subject, store.metadata());
+        this.root = family.roots().stream()
+                .filter(prefix -> store.names().stream().anyMatch(each -> each.startsWith(prefix)))
+                .findFirst()
+                .orElse("");
+        Origin head = origin(said.head());
+        boolean hasHead = store.names().contains(head.name());
+        if (hasHead) {
+            take(said.head(), head);
+        } else if (!said.tied()) {
+            String expected = head.name() + ", since tie_word_embeddings is false";
+            throw wrong("", expected, "no such tensor", "set tie_word_embeddings to true to use the embedding");
         }
-        return new Checkpoint(name, weights, tokenizer, files);
+        Origin embedding = origin(said.embedding());
+        boolean headAlone = hasHead && said.tied() && !store.names().contains(embedding.name());
+        take(said.embedding(), headAlone ? head : embedding);
+        this.config = said.withTied(said.tied() && (!hasHead || headAlone || isEqualHead(said)));
+        for (ParameterSpec spec : config.decoder().specs()) {
+            take(spec, origin(spec));
+        }
+        checkUnused();
+        this.tokenizer = await(tokenizer);
+        int entries = this.tokenizer.map(Tokenizer::vocabularySize).orElse(0);
+        if (entries > config.vocabularySize()) {
+            String expected = "a tokenizer of at most vocab_size = " + config.vocabularySize() + " entries";
+            throw wrong("", expected, entries + " entries", "tokenizer and weights do not belong together");
+        }
     }
 
-    /** Loads the model as it is stored. */
-    public CausalLM load() throws FormatException {
-        return load(LoadOptions.DEFAULT);
+    private FormatException wrong(String place, String expected, String got, String remedy) {
+        return new FormatException(subject + place, expected, got, remedy);
     }
 
-    /** The same in a dtype of choice. */
-    public CausalLM load(DType dtype) throws FormatException {
-        return load(LoadOptions.DEFAULT.withDtype(dtype));
+    private Origin origin(ParameterSpec spec) {
+        Origin origin = family.origin(spec, root);
+        return layout == null ? origin : layout.origin(spec, origin);
+    }
+
+    /** @throws FormatException if there is no such tensor, or it has another shape or dtype */
+    private void take(ParameterSpec spec, Origin origin) throws FormatException {
+        TensorView tensor = store.tensor(origin.name());
+        String place = ", tensor " + origin.name();
+        List<Long> shape = origin.shape(spec);
+        if (!tensor.shape().equals(shape)) {
+            throw wrong(place, "shape " + shape, tensor.shape().toString(), APART);
+        }
+        List<DType> dtypes = origin instanceof Origin.InPanels(String _, DType dtype) ? List.of(dtype) : FLOATS;
+        if (!dtypes.contains(tensor.dtype())) {
+            String expected =
+                    dtypes.stream().map(each -> StoredType.of(each).name()).collect(Collectors.joining(" or "));
+            throw wrong(
+                    place, "dtype " + expected, StoredType.of(tensor.dtype()).name(), "convert the checkpoint");
+        }
+        tensors.put(spec, tensor);
+    }
+
+    /**
+     * As Hugging Face transformers 5 ties: two equal tensors are tied when the configuration says so; two different
+     * ones are never tied. A converted checkpoint has decided it already.
+     */
+    private boolean isEqualHead(ModelConfig said) {
+        if (layout != null) {
+            return false;
+        }
+        TensorView embedding = tensor(said.embedding());
+        TensorView head = tensor(said.head());
+        boolean equal = equal(embedding, head);
+        if (!equal) {
+            warn(
+                    "{0}: tie_word_embeddings is true, but {1} differs from {2}; the head is not tied",
+                    subject, head.name(), embedding.name());
+        }
+        return equal;
+    }
+
+    /** Whether two tensors of one shape hold the same numbers, perhaps in different dtypes. */
+    private static boolean equal(TensorView a, TensorView b) {
+        if (a.dtype() == b.dtype()) {
+            return a.data().mismatch(b.data()) < 0;
+        }
+        int cols = Math.toIntExact(a.shape().getLast());
+        float[] x = new float[cols];
+        float[] y = new float[cols];
+        boolean equal = true;
+        for (long from = 0; from < a.elements() && equal; from += cols) {
+            a.copyTo(from, x, 0, cols);
+            b.copyTo(from, y, 0, cols);
+            equal = Arrays.equals(x, y);
+        }
+        return equal;
+    }
+
+    /**
+     * Checks the unused tensors. One inside a block would change the model, so it is an error; others, such as a second
+     * head, are logged.
+     */
+    private void checkUnused() throws FormatException {
+        Set<String> unused = new TreeSet<>(store.names());
+        tensors.values().forEach(tensor -> unused.remove(tensor.name()));
+        unused.removeIf(name -> family.isBuffer(name.startsWith(root) ? name.substring(root.length()) : name));
+        for (String name : unused) {
+            if (name.startsWith(root + family.blocks())) {
+                int last = config.decoder().blocks().size() - 1;
+                String expected = "only " + family.type() + "'s tensors in blocks 0 to " + last;
+                throw wrong("", expected, FormatException.quote(name), APART);
+            }
+        }
+        if (!unused.isEmpty()) {
+            warn("{0}: not used: {1}", subject, FormatException.quote(unused.toString()));
+        }
+    }
+
+    /** Lazy, since a logger takes longer to make than a configuration to read. */
+    private static void warn(String message, Object... values) {
+        System.getLogger(Checkpoint.class.getName()).log(System.Logger.Level.WARNING, message, values);
     }
 
     /**
@@ -140,26 +257,52 @@ public final class Checkpoint implements AutoCloseable {
             throw new IllegalStateException(name + ": expected an open checkpoint, got one that was loaded or closed");
         }
         try {
-            closed = weights.inPanels();
-            Device device = weights.inPanels() ? new Device(files, options.compute()) : Device.open(options.compute());
-            return CausalLM.owning(device.arena(), name, config(), weights.in(device, dtype), tokenizer.orElse(null));
+            closed = layout != null;
+            Device device = layout != null ? new Device(files, options.compute()) : Device.open(options.compute());
+            Parameters parameters = Parameters.of(
+                    spec -> matrix(spec, device, PanelLayout.held(spec, dtype)),
+                    spec -> tensor(spec).toArray());
+            return CausalLM.owning(device.arena(), name, config, parameters, tokenizer.orElse(null));
         } finally {
             close();
         }
     }
 
     /**
-     * The dtype {@link #load} would use.
+     * The dtype {@link #load} would use: the requested one, or that of the panels, or bf16 if all matrices are bf16, or
+     * f32.
      *
      * @throws FormatException if the weights are converted ones of another dtype
      */
     public DType dtype(LoadOptions options) throws FormatException {
-        return weights.dtype(options.dtype());
+        DType wanted = options.dtype();
+        boolean bf16 = tensors.entrySet().stream()
+                .allMatch(each ->
+                        each.getKey().role().isVector() || each.getValue().dtype() == DType.BF16);
+        DType natural = layout != null ? layout.dtype() : bf16 ? DType.BF16 : DType.F32;
+        if (layout != null && wanted != null && wanted != natural) {
+            String expected = "dtype " + natural.label() + ", to which these weights were converted";
+            throw wrong("", expected, wanted.label(), "convert the original checkpoint with --dtype " + wanted.label());
+        }
+        return wanted == null ? natural : wanted;
+    }
+
+    private Matrix matrix(ParameterSpec spec, Device device, DType dtype) {
+        TensorView tensor = tensor(spec);
+        return switch (origin(spec)) {
+            case Origin.Tensor _ -> Matrix.of(device, dtype, tensor, false);
+            case Origin.Transposed _ -> Matrix.of(device, dtype, tensor, true);
+            case Origin.InPanels _ -> Matrix.ofPanels(device, dtype, spec.rows(), spec.cols(), tensor.data());
+        };
+    }
+
+    private TensorView tensor(ParameterSpec spec) {
+        return Objects.requireNonNull(tensors.get(spec), spec.name());
     }
 
     /** The configuration; tied only if the weights are. */
     public ModelConfig config() {
-        return weights.config();
+        return config;
     }
 
     /** The tokenizer; empty for a model without one. */
@@ -182,38 +325,6 @@ public final class Checkpoint implements AutoCloseable {
         if (!closed) {
             closed = true;
             files.close();
-        }
-    }
-
-    /** Saves a model; see {@link CausalLM#save}. */
-    static void save(CausalLM model, Path folder, DType dtype) throws IOException {
-        ModelConfig config = model.config();
-        Map<String, Object> json = config.toJson();
-        json.put("torch_dtype", dtype == DType.BF16 ? "bfloat16" : "float32");
-        WholeFile.write(folder.resolve(CONFIG), JsonTree.write(json));
-        if (model.tokenizer().isPresent()) {
-            model.tokenizer().get().save(folder);
-        }
-        List<TensorSource> tensors = new ArrayList<>();
-        for (ParameterSpec spec : config.specs()) {
-            Origin origin = config.family().origin(spec, config.family().rootWritten(config));
-            tensors.add(new TensorSource(
-                    origin.name(), dtype, origin.shape(spec), memory -> view(model, spec, origin, dtype, memory)));
-        }
-        SafeTensors.write(folder.resolve(TensorStore.SINGLE), tensors, Map.of("format", "pt"), false, _ -> {});
-    }
-
-    private static TensorView view(
-            CausalLM model, ParameterSpec spec, Origin origin, DType dtype, SegmentAllocator memory) {
-        if (spec.role().isVector()) {
-            return TensorView.of(origin.name(), model.vector(spec), dtype, memory);
-        }
-        Matrix matrix = model.matrix(spec);
-        LowRank adapter = model.adapter(spec);
-        try (Arena arena = Arena.ofShared()) {
-            Device device = new Device(arena, matrix.device().compute());
-            Matrix sum = adapter == null ? matrix : adapter.merged(device, matrix);
-            return TensorView.of(origin.name(), sum, origin instanceof Origin.Transposed, dtype, memory);
         }
     }
 }

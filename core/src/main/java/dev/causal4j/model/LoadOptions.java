@@ -18,9 +18,4 @@ public record LoadOptions(@Nullable DType dtype, Compute compute) {
     public LoadOptions withDtype(DType wanted) {
         return new LoadOptions(wanted, compute);
     }
-
-    /** The same with other threads. */
-    public LoadOptions withCompute(Compute wanted) {
-        return new LoadOptions(dtype, wanted);
-    }
 }
