@@ -115,7 +115,6 @@ public final class BytePairTrainer {
      *
      * @param progress receives the number of tokens after each merge; an exception from it ends the training
      * @throws IllegalStateException if no text was added
-     * @throws IllegalArgumentException if the different words have more than 2^31 bytes together
      */
     public Tokenizer train(IntConsumer progress) {
         if (counts.isEmpty()) {

@@ -15,91 +15,63 @@ import java.util.function.IntConsumer;
  * Learns merges from counted words: the most frequent pair of neighbours becomes one token, again and again (Sennrich,
  * Haddow and Birch 2016); ties go to the lower ids, left before right. Single use; not thread-safe.
  *
- * <p>All words lie in one list of symbols with links to their neighbours. A pair has its count and occurrences, so a
- * merge takes time in proportion to its occurrences. A pair whose count has changed since it was queued is queued again
- * when its turn comes.
+ * <p>A pair has the words it is in, so a merge takes time in proportion to their length. Pairs with a new token are all
+ * made when it is, and their counts only fall afterwards. A pair whose count has fallen since it was queued is queued
+ * again when its turn comes.
  *
  * <p>Merges inside a stretch of text that no merge crosses depend on that stretch alone, so it becomes a token in one
  * way only. Hence a learned pair does not come back, and at each step words are as the encoder would leave them.
  */
 final class MergeLearning {
-    private static final int NONE = -1;
-
-    // By position: the token, its neighbours in the word, and the word's count.
-    private final int[] symbol;
-    private final int[] previous;
-    private final int[] next;
-    private final long[] weight;
-
     private final Map<Long, Pair> pairs = new HashMap<>();
-    private final PriorityQueue<Candidate> queue = new PriorityQueue<>(
-            Comparator.comparingLong((Candidate c) -> -c.count).thenComparingLong(c -> c.pair.key));
-    // Pairs made by the current merge.
-    private final List<Pair> grown = new ArrayList<>();
+    private final PriorityQueue<Pair> queue =
+            new PriorityQueue<>(Comparator.comparingLong((Pair p) -> -p.queued).thenComparingLong(p -> p.key));
+    private final List<Pair> made = new ArrayList<>(); // by the current merge
 
     /** The tokens in the order of their ids: the 256 bytes, then the learned ones. */
     final List<String> pieces = new ArrayList<>(ByteLevel.alphabet());
 
     final List<Merge> merges = new ArrayList<>();
 
+    private static final class Word {
+        final long occurrences;
+        final int[] tokens;
+        int length; // of what is used of them
+
+        Word(String text, long occurrences) {
+            this.occurrences = occurrences;
+            byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
+            tokens = new int[bytes.length];
+            length = bytes.length;
+            Arrays.setAll(tokens, i -> ByteLevel.id(bytes[i]));
+        }
+    }
+
     /** Two tokens side by side. */
     private static final class Pair {
+        final long key;
         final int left;
         final int right;
-        final long key;
+        final List<Word> words = new ArrayList<>(1); // also those where another merge took it
         long count;
-        boolean growing;
-        int[] positions = {}; // of left; includes stale occurrences
-        int size;
+        long queued; // the count when it was queued
 
         Pair(long key) {
             this.key = key;
             left = (int) (key >>> 32);
             right = (int) key;
         }
-
-        void add(int position) {
-            if (size == positions.length) {
-                positions = Arrays.copyOf(positions, Math.max(2, size + (size >> 1)));
-            }
-            positions[size++] = position;
-        }
     }
 
-    /** A pair with the count it had when it was queued. */
-    private record Candidate(long count, Pair pair) {}
-
-    /**
-     * @param counts how often each word occurs
-     * @throws IllegalArgumentException if the different words have more than 2^31 bytes
-     */
+    /** @param counts how often each word occurs */
     MergeLearning(Map<String, long[]> counts) {
-        long length = 0;
-        for (String word : counts.keySet()) {
-            length += word.getBytes(StandardCharsets.UTF_8).length;
-        }
-        int most = Integer.MAX_VALUE - 8; // the longest array
-        if (length > most) {
-            throw new IllegalArgumentException("training text: expected different words of at most " + most
-                    + " bytes together, got " + length + "; train on a part of it");
-        }
-        symbol = new int[(int) length];
-        previous = new int[symbol.length];
-        next = new int[symbol.length];
-        weight = new long[symbol.length];
-        int at = 0;
-        for (Map.Entry<String, long[]> word : counts.entrySet()) {
-            int first = at;
-            for (byte b : word.getKey().getBytes(StandardCharsets.UTF_8)) {
-                symbol[at] = ByteLevel.id(b);
-                weight[at] = word.getValue()[0];
-                previous[at] = at == first ? NONE : at - 1;
-                next[at] = at + 1;
-                grow(previous[at], at++);
+        counts.forEach((text, count) -> {
+            Word word = new Word(text, count[0]);
+            for (int i = 1; i < word.length; i++) {
+                change(word.tokens[i - 1], word.tokens[i], word, 1);
             }
-            next[at - 1] = NONE;
-        }
-        queueGrown();
+        });
+        made.forEach(this::queue);
     }
 
     /**
@@ -109,77 +81,61 @@ final class MergeLearning {
      */
     void learn(int size, long minFrequency, IntConsumer progress) {
         while (pieces.size() < size) {
-            Candidate best = queue.poll();
-            if (best == null || best.count < minFrequency) {
+            Pair best = queue.poll();
+            if (best == null || best.queued < minFrequency) {
                 return;
             }
-            Pair pair = best.pair;
-            if (best.count != pair.count) {
-                queue.add(new Candidate(pair.count, pair));
+            if (best.queued != best.count) {
+                queue(best);
                 continue;
             }
-            merges.add(new Merge(pair.left, pair.right));
-            apply(pair, pieces.size());
-            pieces.add(pieces.get(pair.left) + pieces.get(pair.right));
-            queueGrown();
+            made.clear();
+            best.words.forEach(word -> merge(best, pieces.size(), word));
+            best.words.clear();
+            made.forEach(this::queue);
+            merges.add(new Merge(best.left, best.right));
+            pieces.add(pieces.get(best.left) + pieces.get(best.right));
             progress.accept(pieces.size());
         }
     }
 
-    private void apply(Pair pair, int merged) {
-        // Ascending, since merges go from left to right, as in the encoder.
-        for (int i = 0; i < pair.size; i++) {
-            int at = pair.positions[i];
-            int right = symbol[at] == pair.left ? next[at] : NONE;
-            if (right == NONE || symbol[right] != pair.right) {
-                continue; // gone in an earlier merge, or the middle of three equal ones
+    private void queue(Pair pair) {
+        pair.queued = pair.count;
+        queue.add(pair);
+    }
+
+    /** From left to right, as in the encoder. */
+    private void merge(Pair pair, int merged, Word word) {
+        int[] tokens = word.tokens;
+        int size = 0;
+        for (int i = 0; i < word.length; size++) {
+            boolean here = i + 1 < word.length && tokens[i] == pair.left && tokens[i + 1] == pair.right;
+            if (here && size > 0) {
+                change(tokens[size - 1], pair.left, word, -1);
+                change(tokens[size - 1], merged, word, 1);
             }
-            int before = previous[at];
-            int after = next[right];
-            shrink(before, at);
-            shrink(at, right);
-            shrink(right, after);
-            symbol[at] = merged;
-            symbol[right] = NONE;
-            next[at] = after;
-            if (after != NONE) {
-                previous[after] = at;
+            if (here && i + 2 < word.length) {
+                change(pair.right, tokens[i + 2], word, -1);
+                change(merged, tokens[i + 2], word, 1);
             }
-            grow(before, at);
-            grow(at, after);
+            tokens[size] = here ? merged : tokens[i];
+            i += here ? 2 : 1;
         }
-        pair.positions = new int[0];
-        pair.size = 0;
+        word.length = size;
     }
 
-    private Pair pair(int left, int right) {
-        return pairs.computeIfAbsent((long) symbol[left] << 32 | symbol[right], Pair::new);
-    }
-
-    private void shrink(int left, int right) {
-        if (left != NONE && right != NONE) {
-            pair(left, right).count -= weight[left];
-        }
-    }
-
-    private void grow(int left, int right) {
-        if (left == NONE || right == NONE) {
-            return;
-        }
-        Pair pair = pair(left, right);
-        pair.count += weight[left];
-        pair.add(left);
-        if (!pair.growing) {
-            pair.growing = true;
-            grown.add(pair);
+    private void change(int left, int right, Word word, int times) {
+        Pair pair = pairs.computeIfAbsent((long) left << 32 | right, this::make);
+        pair.count += times * word.occurrences;
+        // One that was queued has all its words.
+        if (pair.queued == 0 && (pair.words.isEmpty() || pair.words.getLast() != word)) {
+            pair.words.add(word);
         }
     }
 
-    private void queueGrown() {
-        for (Pair pair : grown) {
-            pair.growing = false;
-            queue.add(new Candidate(pair.count, pair));
-        }
-        grown.clear();
+    private Pair make(long key) {
+        Pair pair = new Pair(key);
+        made.add(pair);
+        return pair;
     }
 }

@@ -17,7 +17,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Processes of their own, because a process loads the library only once. */
-class NativeLibraryTest {
+class NativeTokenizerTest {
     @TempDir
     Path folder;
 
@@ -111,14 +111,14 @@ class NativeLibraryTest {
 
     @Test
     void aDamagedLibraryOfTheSameSizeIsUnpackedAgain() throws IOException {
-        URL file = NativeLibrary.files("win-x86_64").getLast();
-        Path library = NativeLibrary.unpack(file, folder);
+        URL file = NativeTokenizer.files("win-x86_64").getLast();
+        Path library = NativeTokenizer.unpack(file, folder);
         byte[] whole = Files.readAllBytes(library);
         byte[] damaged = whole.clone();
         damaged[1000] ^= 1;
         Files.write(library, damaged);
 
-        assertThat(NativeLibrary.unpack(file, folder)).isEqualTo(library);
+        assertThat(NativeTokenizer.unpack(file, folder)).isEqualTo(library);
 
         assertThat(Files.readAllBytes(library)).isEqualTo(whole);
         assertThat(filesUnder(folder)).containsExactly(library);
@@ -132,14 +132,14 @@ class NativeLibraryTest {
         "Windows 11, amd64, win-x86_64"
     })
     void thePlatformsOfTheJarAreFound(String os, String arch, String platform) throws IOException {
-        assertThat(NativeLibrary.platform(os, arch)).isEqualTo(platform);
-        assertThat(NativeLibrary.files(platform).getLast().getPath()).contains("tokenizers.");
+        assertThat(NativeTokenizer.platform(os, arch)).isEqualTo(platform);
+        assertThat(NativeTokenizer.files(platform).getLast().getPath()).contains("tokenizers.");
     }
 
     @Test
     void anotherPlatformIsNamed() {
         assertThatIOException()
-                .isThrownBy(() -> NativeLibrary.files(NativeLibrary.platform("Mac OS X", "x86_64")))
+                .isThrownBy(() -> NativeTokenizer.files(NativeTokenizer.platform("Mac OS X", "x86_64")))
                 .withMessage("tokenizer library: expected linux-x86_64, linux-aarch64, osx-aarch64 or win-x86_64, got"
                         + " osx-x86_64; give token ids instead of text");
     }
