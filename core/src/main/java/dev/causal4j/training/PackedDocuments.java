@@ -29,14 +29,11 @@ final class PackedDocuments implements Examples {
     }
 
     private Layout layout(Epoch epoch) {
-        int count = starts.length - 1;
-        int[] order = epoch.documents(count);
-        long[] ends = new long[count];
-        long end = 0;
-        for (int i = 0; i < count; i++) {
-            end += starts[order[i] + 1] - starts[order[i]];
-            ends[i] = end;
-        }
+        int[] order = epoch.documents(starts.length - 1);
+        long[] ends = Arrays.stream(order)
+                .mapToLong(document -> starts[document + 1] - starts[document])
+                .toArray();
+        Arrays.parallelPrefix(ends, Long::sum);
         return new Layout(epoch, order, ends);
     }
 

@@ -31,13 +31,12 @@ import java.util.function.LongConsumer;
  * <p>Little-endian:
  * <pre>
  *   8 bytes    "C4JTOKEN"
- *   i32        version, 1
- *   i32        bytes of an id, 2 (unsigned) or 4
+ *   i32        version, 2
  *   i32        vocabulary size; every id is below it
- *   i32        0
  *   i64        how many ids there are, at least 1
  *   32 bytes   fingerprint: SHA-256 of the tokenizer and the data
- *   the rest   the ids
+ *   8 bytes    0
+ *   the rest   the ids, i32
  * </pre>
  *
  * <p>Each document ends with the end-of-text id. Special tokens in a text are parsed, so a text file can separate
@@ -45,7 +44,7 @@ import java.util.function.LongConsumer;
  */
 public final class TokenFile implements AutoCloseable {
     private static final String MAGIC = "C4JTOKEN";
-    private static final int VERSION = 1;
+    private static final int VERSION = 2;
     private static final int HEADER = 64;
 
     private final Arena arena = Arena.ofShared();
@@ -81,14 +80,13 @@ public final class TokenFile implements AutoCloseable {
         byte[] fingerprint = fingerprint(documents, tokenizer, endOfText, progress);
         byte[] existing = header(file);
         long size = existing.length == 0 ? 0 : Files.size(file);
-        int width = Tokens.width(vocabularySize);
-        boolean fresh = size % width == 0
-                && Arrays.equals(existing, header(vocabularySize, (size - HEADER) / width, fingerprint));
+        long ids = (size - HEADER) / Integer.BYTES;
+        boolean fresh = size % Integer.BYTES == 0 && Arrays.equals(existing, header(vocabularySize, ids, fingerprint));
         if (!fresh) {
             WholeFile.write(file, channel -> {
                 channel.position(HEADER);
                 writeIds(file, channel, documents, tokenizer, endOfText, progress);
-                long count = (channel.position() - HEADER) / width;
+                long count = (channel.position() - HEADER) / Integer.BYTES;
                 if (count == 0) {
                     throw new FormatException("training data", "text", "none", "are the files empty?");
                 }
@@ -116,8 +114,7 @@ public final class TokenFile implements AutoCloseable {
 
     private static byte[] header(int vocabularySize, long count, byte[] fingerprint) {
         ByteBuffer header = ByteBuffer.allocate(HEADER).order(ByteOrder.LITTLE_ENDIAN);
-        header.put(MAGIC.getBytes(StandardCharsets.US_ASCII)).putInt(VERSION);
-        header.putInt(Tokens.width(vocabularySize)).putInt(vocabularySize).putInt(0);
+        header.put(MAGIC.getBytes(StandardCharsets.US_ASCII)).putInt(VERSION).putInt(vocabularySize);
         return header.putLong(count).put(fingerprint).array();
     }
 
@@ -153,7 +150,7 @@ public final class TokenFile implements AutoCloseable {
 
             void add(int id) {
                 last = id;
-                Tokens.put(buffer, tokenizer.vocabularySize(), id);
+                buffer.putInt(id);
                 if (!buffer.hasRemaining()) {
                     flush();
                 }

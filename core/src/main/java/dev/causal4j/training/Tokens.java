@@ -4,19 +4,15 @@ import dev.causal4j.FormatException;
 import java.io.UncheckedIOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
 /** A range of token ids, in memory or in a {@link TokenFile}. Immutable and thread-safe. */
 public final class Tokens {
-    private static final ValueLayout.OfShort SHORT =
-            ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private final String subject;
     private final MemorySegment data;
     private final int vocabularySize;
-    private final int width;
 
     /** Training and held-out tokens. */
     public record Split(Tokens training, Tokens heldOut) {}
@@ -25,21 +21,6 @@ public final class Tokens {
         this.subject = subject;
         this.data = data;
         this.vocabularySize = vocabularySize;
-        this.width = width(vocabularySize);
-    }
-
-    /** Bytes of an id: 2, unsigned, where they suffice, else 4. */
-    static int width(int vocabularySize) {
-        return vocabularySize <= 1 << 16 ? Short.BYTES : Integer.BYTES;
-    }
-
-    /** Adds an id to a buffer in little-endian order. */
-    static void put(ByteBuffer ids, int vocabularySize, int id) {
-        if (width(vocabularySize) == Short.BYTES) {
-            ids.putShort((short) id);
-        } else {
-            ids.putInt(id);
-        }
     }
 
     /**
@@ -48,16 +29,15 @@ public final class Tokens {
      * @throws IllegalArgumentException if an id is not in {@code [0, vocabularySize)}
      */
     public static Tokens of(int vocabularySize, int... ids) {
-        int bytes = Math.multiplyExact(ids.length, width(vocabularySize));
-        ByteBuffer data = ByteBuffer.allocate(bytes).order(ByteOrder.LITTLE_ENDIAN);
+        MemorySegment data = MemorySegment.ofArray(new byte[Math.multiplyExact(ids.length, Integer.BYTES)]);
         for (int i = 0; i < ids.length; i++) {
             if (ids[i] < 0 || ids[i] >= vocabularySize) {
                 throw new IllegalArgumentException("token " + i + ": expected an id from 0 to " + (vocabularySize - 1)
                         + ", got " + ids[i] + "; use the tokenizer of the model");
             }
-            put(data, vocabularySize, ids[i]);
+            data.setAtIndex(INT, i, ids[i]);
         }
-        return new Tokens("tokens", MemorySegment.ofArray(data.array()), vocabularySize);
+        return new Tokens("tokens", data, vocabularySize);
     }
 
     /** Throws if the examples of a context's length need more tokens. */
@@ -71,7 +51,7 @@ public final class Tokens {
 
     /** Number of ids. */
     public long count() {
-        return data.byteSize() / width;
+        return data.byteSize() / Integer.BYTES;
     }
 
     /**
@@ -81,9 +61,7 @@ public final class Tokens {
      * @throws UncheckedIOException if the file has an id there that is not in the vocabulary
      */
     public int id(long index) {
-        int id = width == Short.BYTES
-                ? Short.toUnsignedInt(data.get(SHORT, index * Short.BYTES))
-                : data.get(INT, index * Integer.BYTES);
+        int id = data.getAtIndex(INT, index);
         if (id < 0 || id >= vocabularySize) {
             throw new UncheckedIOException(new FormatException(
                     subject + ", token " + index,
@@ -107,7 +85,7 @@ public final class Tokens {
      * @throws IndexOutOfBoundsException if the range is not inside
      */
     public Tokens slice(long from, long to) {
-        return new Tokens(subject, data.asSlice(from * width, (to - from) * width), vocabularySize);
+        return new Tokens(subject, data.asSlice(from * Integer.BYTES, (to - from) * Integer.BYTES), vocabularySize);
     }
 
     /**

@@ -1,5 +1,7 @@
 package dev.causal4j.training;
 
+import static dev.causal4j.training.TrainingCheckpoints.require;
+
 import dev.causal4j.FormatException;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
@@ -9,6 +11,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.OptionalDouble;
 import java.util.function.DoubleSupplier;
+import java.util.function.Predicate;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
@@ -104,10 +107,11 @@ public final class Trainer implements AutoCloseable {
         TrainingCheckpoints.Loaded checkpoint = checkpoints.load();
         TrainingState.Run run = TrainingState.Run.of(options.settings);
         TrainingState.Run begun = checkpoint.state().run();
-        check(output, begun.seed() == run.seed(), "a seed of " + begun.seed(), run.seed());
-        check(output, begun.batchSize() == run.batchSize(), "a batch size of " + begun.batchSize(), run.batchSize());
-        check(output, begun.trained().equals(run.trained()), "to train " + begun.trained(), run.trained());
-        check(output, begun.data().equals(run.data()), "the data that the run began with", "other data");
+        String at = output.toString();
+        require(begun.seed() == run.seed(), at, "a seed of " + begun.seed(), run.seed());
+        require(begun.batchSize() == run.batchSize(), at, "a batch size of " + begun.batchSize(), run.batchSize());
+        require(begun.trained().equals(run.trained()), at, "to train " + begun.trained(), run.trained());
+        require(begun.data().equals(run.data()), at, "the data that the run began with", "other data");
         boolean adapts = options.scope() instanceof TrainingScope.LowRank;
         CausalLM source = adapts ? model : checkpoint.model();
         if (source == null) {
@@ -147,12 +151,6 @@ public final class Trainer implements AutoCloseable {
         new TrainingCheckpoints(output).deleteAll();
     }
 
-    private static void check(Path output, boolean right, String expected, Object got) throws FormatException {
-        if (!right) {
-            throw new FormatException(output.toString(), expected, got.toString(), TrainingCheckpoints.REMEDY);
-        }
-    }
-
     /**
      * The current model. Its numbers change while this trainer runs; {@link CausalLM#merged} is a copy that outlives
      * the trainer.
@@ -175,14 +173,15 @@ public final class Trainer implements AutoCloseable {
      * Trains until all steps are done, evaluations stop improving, or it is cancelled, then writes a checkpoint if
      * there is a folder. An interrupt of the thread cancels; its flag stays set.
      *
+     * @param listener receives every step, on this thread; false ends the run with a checkpoint, like an interrupt
      * @throws ArithmeticException if a loss or gradient is not finite, naming the step; its update is not made, or not
      *     kept, and the checkpoints stay as they are; without a folder the last update is not checked
      * @throws IOException if a checkpoint cannot be written
      */
-    public TrainingResult run(TrainingListener listener) throws IOException {
+    public TrainingResult run(Predicate<TrainingProgress> listener) throws IOException {
         boolean going = true;
         while (going && state.step() < options.steps && !exhausted() && !interrupted()) {
-            going = listener.onStep(advance());
+            going = listener.test(advance());
             if (due(options.checkpointInterval)) {
                 save();
             }

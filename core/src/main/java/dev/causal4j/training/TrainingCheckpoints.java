@@ -44,13 +44,18 @@ final class TrainingCheckpoints {
     private static final String STATE = "state.json";
     private static final String OPTIMIZER = "optimizer.safetensors";
 
-    /** What to do when a checkpoint is that of another run. */
-    static final String REMEDY = "resume with the options the run began with";
-
     private final Path folder;
 
     TrainingCheckpoints(Path folder) {
         this.folder = folder;
+    }
+
+    /** Throws if a checkpoint is that of another run. */
+    static void require(boolean right, String subject, String expected, Object got) throws FormatException {
+        if (!right) {
+            String remedy = "resume with the options the run began with";
+            throw new FormatException(subject, expected, got.toString(), remedy);
+        }
     }
 
     /** Whether there is a checkpoint to resume from. */
@@ -109,16 +114,11 @@ final class TrainingCheckpoints {
                 for (ParameterSpec spec : sum.config().specs()) {
                     require(
                             Arrays.equals(firstRow(saved, spec), firstRow(sum, spec)),
-                            sum.config().family().origin(spec, "").name(),
+                            folder + ", "
+                                    + sum.config().family().origin(spec, "").name(),
                             "the sum of the model the run began from and what was added",
                             "the sum with another model");
                 }
-            }
-        }
-
-        private void require(boolean right, String tensor, String expected, String got) throws FormatException {
-            if (!right) {
-                throw new FormatException(folder + ", " + tensor, expected, got, REMEDY);
             }
         }
 
@@ -141,7 +141,7 @@ final class TrainingCheckpoints {
                         TensorView moment = stored.tensor(target.name());
                         require(
                                 moment.dtype() == DType.F32 && moment.shape().equals(target.shape()),
-                                target.name(),
+                                folder + ", " + target.name(),
                                 "f32 " + target.shape(),
                                 moment.dtype().label() + " " + moment.shape());
                         target.data().copyFrom(moment.data());
