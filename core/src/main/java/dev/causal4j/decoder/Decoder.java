@@ -145,11 +145,6 @@ public final class Decoder implements Parameters {
         return new PagePool(this, device.arena(), pages * pool.pageBytes());
     }
 
-    /** An empty cache for one sequence, to be closed. */
-    public KVCache newCache() {
-        return pool.newCache();
-    }
-
     /**
      * Computes the wanted hidden vectors of a batch, after the last norm, and appends the tokens to the caches. If it
      * throws, no cache changes its length.

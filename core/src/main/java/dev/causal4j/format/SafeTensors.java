@@ -4,10 +4,12 @@ import static dev.causal4j.FormatException.quote;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.format.TensorStore.Stored;
+import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -24,6 +26,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Function;
 import java.util.function.LongConsumer;
 import java.util.regex.Pattern;
 
@@ -93,21 +96,18 @@ public final class SafeTensors {
             String got = json.length == 0 ? "none" : "byte " + (json[0] & 255);
             throw damaged(subject, "a header that starts with {", got);
         }
-        Header header = Header.parse(subject, json);
-        long expected = Long.BYTES + length + header.dataBytes();
+        MemorySegment data = bytes.asSlice(Long.BYTES + length).asReadOnly();
+        TensorStore store = new Header(subject, data).read(json);
+        long end =
+                store.tensors().values().stream().mapToLong(Stored::end).max().orElse(0);
+        long expected = Long.BYTES + length + end;
         // A sum that overflows is negative and so differs from any file's size.
         if (expected != size) {
             String got =
                     size + " bytes; it is " + (Long.compareUnsigned(size, expected) < 0 ? "cut short" : "too long");
             throw damaged(subject, Long.toUnsignedString(expected) + " bytes, as its header says", got);
         }
-        MemorySegment data = bytes.asSlice(Long.BYTES + length).asReadOnly();
-        Map<String, Stored> tensors = new LinkedHashMap<>();
-        header.tensors().forEach((name, entry) -> {
-            MemorySegment numbers = data.asSlice(entry.begin(), entry.end() - entry.begin());
-            tensors.put(name, new Stored(subject, entry.type(), entry.shape(), numbers));
-        });
-        return new TensorStore(subject, Collections.unmodifiableMap(tensors), header.metadata());
+        return store;
     }
 
     private static FormatException damaged(String subject, String expected, String got) {
@@ -125,9 +125,9 @@ public final class SafeTensors {
     static TensorStore openIndex(Path index, Arena arena) throws IOException {
         String subject = index.toString();
         byte[] json = UntrustedInput.readFile(index, "an index of safetensors files", MAX_INDEX);
-        Object weightMap = JsonTree.parse(subject, json).get("weight_map");
+        Object weightMap = Json.tree(subject, json).get("weight_map");
         if (!(weightMap instanceof Map<?, ?> fileOf)) {
-            throw wrong(subject, "an object \"weight_map\"", JsonTree.describe(weightMap));
+            throw wrong(subject, "an object \"weight_map\"", Json.describe(weightMap));
         }
         Map<String, TensorStore> shards = new HashMap<>();
         Map<String, Stored> tensors = LinkedHashMap.newLinkedHashMap(fileOf.size());
@@ -136,7 +136,7 @@ public final class SafeTensors {
             if (!(entry.getValue() instanceof String file)
                     || file.contains("..")
                     || !FILE_NAME.matcher(file).matches()) {
-                String got = JsonTree.describe(entry.getValue());
+                String got = Json.describe(entry.getValue());
                 throw wrong(subject + ", tensor " + quote(tensor), "the plain name of a .safetensors file", got);
             }
             TensorStore shard = shards.get(file);
@@ -162,6 +162,44 @@ public final class SafeTensors {
     }
 
     /**
+     * A tensor to write: its entry in the header, and a supplier of its numbers. Immutable, and as thread-safe as {@code
+     * numbers}.
+     *
+     * @param shape the dimensions, outermost first
+     * @param numbers supplies them, with this dtype and shape; its result is used until the next tensor is written
+     */
+    public record Source(String name, DType dtype, List<Long> shape, Function<SegmentAllocator, TensorView> numbers) {
+        /** Copies the shape. */
+        public Source {
+            shape = List.copyOf(shape);
+        }
+
+        /** A source of existing numbers. */
+        public static Source of(TensorView tensor) {
+            return new Source(tensor.name(), tensor.dtype(), tensor.shape(), _ -> tensor);
+        }
+
+        /** Bytes of all its numbers. */
+        public long bytes() {
+            return Math.multiplyExact(shape.stream().reduce(1L, Math::multiplyExact), (long) dtype.bytes());
+        }
+
+        /**
+         * The numbers.
+         *
+         * @throws IllegalArgumentException if they have another dtype or shape
+         */
+        MemorySegment data(SegmentAllocator arena) {
+            TensorView made = numbers.apply(arena);
+            if (made.dtype() != dtype || !made.shape().equals(shape)) {
+                throw new IllegalArgumentException(name + ": expected " + dtype.label() + shape + ", got "
+                        + made.dtype().label() + made.shape());
+            }
+            return made.data();
+        }
+    }
+
+    /**
      * Writes a file whole or not at all: under another name beside the target, forced to the disk, then renamed. On
      * failure an existing target is unchanged. Equal input gives equal bytes, whatever the order of tensors and
      * metadata. The tensors may be views of the file that is replaced.
@@ -171,7 +209,7 @@ public final class SafeTensors {
      */
     public static void write(Path target, Collection<TensorView> tensors, Map<String, String> metadata)
             throws IOException {
-        write(target, tensors.stream().map(TensorSource::of).toList(), metadata, false, _ -> {});
+        write(target, tensors.stream().map(Source::of).toList(), metadata, false, _ -> {});
     }
 
     /**
@@ -184,12 +222,12 @@ public final class SafeTensors {
      */
     public static void write(
             Path target,
-            Collection<TensorSource> tensors,
+            Collection<Source> tensors,
             Map<String, String> metadata,
             boolean aligned,
             LongConsumer progress)
             throws IOException {
-        List<TensorSource> sorted = sorted(tensors, aligned);
+        List<Source> sorted = sorted(tensors, aligned);
         byte[] header = header(sorted, metadata, aligned);
         WholeFile.write(target, channel -> write(target, channel, header, sorted, progress));
     }
@@ -198,15 +236,15 @@ public final class SafeTensors {
      * Descending dtype size keeps every tensor aligned; names compare by their UTF-8 bytes. Holes are not allowed, so
      * tensors of a multiple of a line come first.
      */
-    private static List<TensorSource> sorted(Collection<TensorSource> tensors, boolean aligned) {
+    private static List<Source> sorted(Collection<Source> tensors, boolean aligned) {
         return tensors.stream()
-                .sorted(Comparator.comparing((TensorSource t) -> aligned && t.bytes() % LINE != 0)
+                .sorted(Comparator.comparing((Source t) -> aligned && t.bytes() % LINE != 0)
                         .thenComparingInt(t -> -t.dtype().bytes())
                         .thenComparing(t -> t.name().getBytes(StandardCharsets.UTF_8), Arrays::compareUnsigned))
                 .toList();
     }
 
-    private static byte[] header(List<TensorSource> tensors, Map<String, String> metadata, boolean aligned) {
+    private static byte[] header(List<Source> tensors, Map<String, String> metadata, boolean aligned) {
         Map<String, Object> header = new LinkedHashMap<>();
         if (!metadata.isEmpty()) {
             Map<String, String> sorted = new TreeMap<>();
@@ -214,19 +252,18 @@ public final class SafeTensors {
             header.put(Header.METADATA, sorted);
         }
         long begin = 0;
-        for (TensorSource tensor : tensors) {
+        for (Source tensor : tensors) {
             long end = Math.addExact(begin, tensor.bytes());
             String name = encodable(tensor.name());
             String dtype = StoredType.of(tensor.dtype()).name();
-            Object entry =
-                    JsonTree.object("dtype", dtype, "shape", tensor.shape(), "data_offsets", List.of(begin, end));
+            Object entry = Json.object("dtype", dtype, "shape", tensor.shape(), "data_offsets", List.of(begin, end));
             if (name.equals(Header.METADATA) || header.put(name, entry) != null) {
                 throw new IllegalArgumentException("tensors to write: expected different names, none of them "
                         + Header.METADATA + ", got " + FormatException.quote(name) + "; rename it");
             }
             begin = end;
         }
-        byte[] json = JsonTree.write(header);
+        byte[] json = Json.write(header);
         int line = aligned ? LINE : Long.BYTES;
         int length = Math.ceilDiv(Long.BYTES + json.length, line) * line - Long.BYTES;
         if (length > MAX_HEADER) {
@@ -240,13 +277,13 @@ public final class SafeTensors {
 
     /** Writes through one small buffer off heap: a tensor's memory may be of any kind, also an array of floats. */
     private static void write(
-            Path target, FileChannel channel, byte[] header, List<TensorSource> tensors, LongConsumer progress)
+            Path target, FileChannel channel, byte[] header, List<Source> tensors, LongConsumer progress)
             throws IOException {
         ByteBuffer buffer = ByteBuffer.allocateDirect(CHUNK).order(ByteOrder.LITTLE_ENDIAN);
         WholeFile.append(target, buffer.putLong(header.length).flip(), channel);
         WholeFile.append(target, ByteBuffer.wrap(header), channel);
         long written = 0;
-        for (TensorSource tensor : tensors) {
+        for (Source tensor : tensors) {
             try (Arena arena = Arena.ofShared()) {
                 MemorySegment data = tensor.data(arena);
                 for (long from = 0; from < data.byteSize(); from += CHUNK) {

@@ -1,21 +1,12 @@
 package dev.causal4j.format;
 
 import dev.causal4j.tensor.DType;
-import java.util.Arrays;
-import java.util.Optional;
 
 /** A dtype of the safetensors format (0.8) by its name in the header. */
 public record StoredType(String name) {
     /** The type of a dtype. */
     public static StoredType of(DType dtype) {
         return new StoredType(dtype == DType.INT8 ? "I8" : dtype.name());
-    }
-
-    /** The dtype of this library, if it supports the type. */
-    Optional<DType> dtype() {
-        return Arrays.stream(DType.values())
-                .filter(each -> of(each).equals(this))
-                .findFirst();
     }
 
     /** Bits of a number; 0 if the format has no such dtype. */

@@ -10,9 +10,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 
@@ -30,8 +30,8 @@ public record TensorStore(String subject, Map<String, Stored> tensors, Map<Strin
     /** The index of a checkpoint in several files. */
     public static final String INDEX = "model.safetensors.index.json";
 
-    /** A tensor, perhaps of an unsupported dtype. */
-    record Stored(String file, StoredType type, List<Long> shape, MemorySegment data) {}
+    /** A tensor, perhaps of an unsupported dtype: bytes {@code [begin, end)} of a file's data. */
+    record Stored(String file, StoredType type, List<Long> shape, MemorySegment data, long begin, long end) {}
 
     /** The names of all tensors, including those of unsupported dtypes. */
     public Set<String> names() {
@@ -52,13 +52,15 @@ public record TensorStore(String subject, Map<String, Stored> tensors, Map<Strin
             String remedy = "is this a checkpoint of the right architecture?";
             throw new FormatException(subject, "a tensor " + quote(name), got, remedy);
         }
-        Optional<DType> dtype = stored.type.dtype();
-        if (dtype.isEmpty()) {
-            String place = stored.file + ", tensor " + quote(name);
-            String got = stored.type.name();
-            throw new FormatException(place, "dtype F32, F16, BF16 or I8", got, "convert the checkpoint");
-        }
-        return new TensorView(name, dtype.get(), stored.shape, stored.data);
+        String place = stored.file + ", tensor " + quote(name);
+        String got = stored.type.name();
+        DType dtype = Arrays.stream(DType.values())
+                .filter(each -> StoredType.of(each).equals(stored.type))
+                .findFirst()
+                .orElseThrow(
+                        () -> new FormatException(place, "dtype F32, F16, BF16 or I8", got, "convert the checkpoint"));
+        MemorySegment numbers = stored.data.asSlice(stored.begin, stored.end - stored.begin);
+        return new TensorView(name, dtype, stored.shape, numbers);
     }
 
     /**

@@ -11,9 +11,8 @@ import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.decoder.Parameters;
-import dev.causal4j.format.JsonTree;
+import dev.causal4j.format.Json;
 import dev.causal4j.format.SafeTensors;
-import dev.causal4j.format.TensorSource;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.WholeFile;
 import dev.causal4j.head.CausalLMHead;
@@ -197,14 +196,14 @@ public final class CausalLM implements Parameters, AutoCloseable {
     public void save(Path folder, DType dtype) throws IOException {
         Map<String, Object> json = config.toJson();
         json.put("torch_dtype", dtype == DType.BF16 ? "bfloat16" : "float32");
-        WholeFile.write(folder.resolve(Checkpoint.CONFIG), JsonTree.write(json));
+        WholeFile.write(folder.resolve(Checkpoint.CONFIG), Json.write(json));
         if (tokenizer.isPresent()) {
             tokenizer.get().save(folder);
         }
-        List<TensorSource> tensors = new ArrayList<>();
+        List<SafeTensors.Source> tensors = new ArrayList<>();
         for (ParameterSpec spec : config.specs()) {
             Origin origin = config.family().origin(spec, config.family().rootWritten(config));
-            tensors.add(new TensorSource(
+            tensors.add(new SafeTensors.Source(
                     origin.name(), dtype, origin.shape(spec), memory -> view(spec, origin, dtype, memory)));
         }
         SafeTensors.write(folder.resolve(TensorStore.SINGLE), tensors, Map.of("format", "pt"), false, _ -> {});
@@ -307,7 +306,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
 
     /** An empty cache for one sequence, to be closed. */
     public KVCache newCache() {
-        return decoder.newCache();
+        return decoder.pool().newCache();
     }
 
     /**

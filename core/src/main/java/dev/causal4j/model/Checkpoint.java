@@ -4,7 +4,7 @@ import dev.causal4j.FormatException;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.Parameters;
-import dev.causal4j.format.JsonConfig;
+import dev.causal4j.format.Json;
 import dev.causal4j.format.StoredType;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.model.families.Family;
@@ -106,7 +106,7 @@ public final class Checkpoint implements AutoCloseable {
      *
      * @param name name of the model, also in messages
      */
-    public static Checkpoint of(String name, JsonConfig config, TensorStore tensors, @Nullable Tokenizer tokenizer)
+    public static Checkpoint of(String name, Json config, TensorStore tensors, @Nullable Tokenizer tokenizer)
             throws IOException {
         Future<Optional<Tokenizer>> read = CompletableFuture.completedFuture(Optional.ofNullable(tokenizer));
         Arena files = Device.open(Compute.shared()).arena();

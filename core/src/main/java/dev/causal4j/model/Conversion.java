@@ -3,12 +3,12 @@ package dev.causal4j.model;
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.format.SafeTensors;
-import dev.causal4j.format.TensorSource;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.WholeFile;
 import dev.causal4j.model.families.Family;
 import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Matrix;
 import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -114,10 +114,10 @@ public final class Conversion {
             }
         }
         PanelLayout layout = new PanelLayout(model.dtype());
-        List<TensorSource> tensors = model.config().specs().stream()
-                .map(spec -> TensorSource.of(tensor(model, spec, layout)))
+        List<SafeTensors.Source> tensors = model.config().specs().stream()
+                .map(spec -> SafeTensors.Source.of(tensor(model, spec, layout)))
                 .toList();
-        long total = tensors.stream().mapToLong(TensorSource::bytes).sum();
+        long total = tensors.stream().mapToLong(SafeTensors.Source::bytes).sum();
         Path file = folder.resolve(TensorStore.SINGLE);
         SafeTensors.write(file, tensors, layout.metadata(), true, bytes -> progress.written(bytes, total));
     }
@@ -125,11 +125,11 @@ public final class Conversion {
     private static TensorView tensor(CausalLM model, ParameterSpec spec, PanelLayout layout) {
         Family family = model.config().family();
         Origin origin = layout.origin(spec, family.origin(spec, family.roots().getFirst()));
-        boolean vector = spec.role().isVector();
-        DType dtype = vector ? DType.F32 : model.matrix(spec).dtype();
-        MemorySegment data = vector
-                ? MemorySegment.ofArray(model.vector(spec))
-                : model.matrix(spec).panelData();
-        return new TensorView(origin.name(), dtype, origin.shape(spec), data);
+        List<Long> shape = origin.shape(spec);
+        if (spec.role().isVector()) {
+            return new TensorView(origin.name(), DType.F32, shape, MemorySegment.ofArray(model.vector(spec)));
+        }
+        Matrix matrix = model.matrix(spec);
+        return new TensorView(origin.name(), matrix.dtype(), shape, matrix.panelData());
     }
 }

@@ -4,7 +4,7 @@ import dev.causal4j.FormatException;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
-import dev.causal4j.format.JsonConfig;
+import dev.causal4j.format.Json;
 import dev.causal4j.model.families.Family;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -65,7 +65,7 @@ public record ModelConfig(
      * @throws IOException if reading fails
      */
     public static ModelConfig read(Path file) throws IOException {
-        return of(JsonConfig.read(file));
+        return of(Json.read(file));
     }
 
     /**
@@ -73,11 +73,11 @@ public record ModelConfig(
      * {@code {"model_type": "gpt2", "vocab_size": 3072, "n_positions": 256, "n_embd": 256, "n_layer": 5, "n_head": 8}}.
      */
     public static ModelConfig parse(String json) throws FormatException {
-        return of(JsonConfig.parse("configuration", json.getBytes(StandardCharsets.UTF_8)));
+        return of(Json.parse("configuration", json.getBytes(StandardCharsets.UTF_8)));
     }
 
     /** The same from a JSON object. */
-    public static ModelConfig of(JsonConfig json) throws FormatException {
+    public static ModelConfig of(Json json) throws FormatException {
         return Family.of(json).read(json);
     }
 
@@ -86,8 +86,7 @@ public record ModelConfig(
      *
      * @param tied whether it is tied when the file does not say
      */
-    public static ModelConfig of(Family family, DecoderConfig decoder, JsonConfig json, boolean tied)
-            throws FormatException {
+    public static ModelConfig of(Family family, DecoderConfig decoder, Json json, boolean tied) throws FormatException {
         int vocabularySize = json.requireInt("vocab_size", 1, MOST);
         boolean saysTied = json.bool("tie_word_embeddings", tied);
         OptionalInt bos = known(json.integers("bos_token_id"), vocabularySize).findFirst();

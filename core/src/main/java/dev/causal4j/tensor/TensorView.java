@@ -28,7 +28,6 @@ public record TensorView(String name, DType dtype, List<Long> shape, MemorySegme
      * @throws IllegalArgumentException if a dimension is negative or the size of {@code data} is not that of the shape
      */
     public TensorView {
-        Objects.requireNonNull(name);
         shape = List.copyOf(shape);
         long bytes = Math.multiplyExact(elements(name, shape), (long) dtype.bytes());
         if (data.byteSize() != bytes) {

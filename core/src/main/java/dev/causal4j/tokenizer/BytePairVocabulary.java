@@ -1,6 +1,6 @@
 package dev.causal4j.tokenizer;
 
-import dev.causal4j.format.JsonTree;
+import dev.causal4j.format.Json;
 import java.nio.charset.StandardCharsets;
 import java.util.Collection;
 import java.util.Collections;
@@ -57,7 +57,7 @@ record BytePairVocabulary(
         }
 
         private Map<String, Object> json() {
-            Map<String, Object> json = JsonTree.object("id", id, "content", content);
+            Map<String, Object> json = Json.object("id", id, "content", content);
             FLAGS.forEach(flag -> json.put(flag, has(flag)));
             return json;
         }
@@ -101,7 +101,7 @@ record BytePairVocabulary(
 
     /** Hugging Face's tokenizer.json. */
     byte[] tokenizerJson() {
-        return json(addedTokens, JsonTree.NULL, ids).getBytes(StandardCharsets.UTF_8);
+        return json(addedTokens, Json.NULL, ids).getBytes(StandardCharsets.UTF_8);
     }
 
     /**
@@ -123,7 +123,7 @@ record BytePairVocabulary(
     }
 
     byte[] vocabJson() {
-        return JsonTree.write(ids);
+        return Json.write(ids);
     }
 
     byte[] mergesTxt() {
@@ -136,7 +136,7 @@ record BytePairVocabulary(
     }
 
     private static String json(Object value) {
-        return new String(JsonTree.write(value), StandardCharsets.UTF_8);
+        return new String(Json.write(value), StandardCharsets.UTF_8);
     }
 
     /** Text in GPT-2's alphabet has no space, so a merge of a piece with one never applies and is left out. */

@@ -1,12 +1,11 @@
 package dev.causal4j.tokenizer;
 
 import static dev.causal4j.FormatException.quote;
-import static dev.causal4j.format.JsonTree.describe;
+import static dev.causal4j.format.Json.describe;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.UnsupportedModelException;
-import dev.causal4j.format.JsonConfig;
-import dev.causal4j.format.JsonTree;
+import dev.causal4j.format.Json;
 import dev.causal4j.format.UntrustedInput;
 import dev.causal4j.tokenizer.BytePairVocabulary.AddedToken;
 import dev.causal4j.tokenizer.BytePairVocabulary.Merge;
@@ -36,7 +35,7 @@ final class VocabularyReader {
     // Settings of the model that GPT-2 does not have.
     private static final List<String> UNUSED =
             List.of("dropout", "continuing_subword_prefix", "end_of_word_suffix", "byte_fallback", "ignore_merges");
-    private static final @Nullable Object[] NONE = {null, JsonTree.NULL, "", false, 0, 0.0};
+    private static final @Nullable Object[] NONE = {null, Json.NULL, "", false, 0, 0.0};
 
     private final String subject;
     private final Map<String, Integer> ids = new LinkedHashMap<>();
@@ -48,7 +47,7 @@ final class VocabularyReader {
 
     /** Reads a tokenizer.json. Truncation, padding and post-processor are ignored: encoding does none of that here. */
     BytePairVocabulary tokenizerJson(byte[] bytes) throws FormatException {
-        Map<String, Object> root = JsonTree.parse(subject, bytes);
+        Map<String, Object> root = Json.tree(subject, bytes);
         requireGpt2(root);
         readIds("model.vocab", at(root, "model.vocab"));
         Collection<AddedToken> added = addedTokens(root.getOrDefault("added_tokens", List.of()));
@@ -56,13 +55,13 @@ final class VocabularyReader {
         for (Object pair : list("model.merges", at(root, "model.merges"))) {
             merges.add(merge("model.merges[%s]", merges.size(), pair));
         }
-        JsonConfig splitter = object("pre_tokenizer", at(root, "pre_tokenizer"));
+        Json splitter = object("pre_tokenizer", at(root, "pre_tokenizer"));
         return vocabulary(merges, added, splitter.bool("add_prefix_space", false));
     }
 
     /** Reads GPT-2's vocab.json and merges.txt. */
     BytePairVocabulary vocabAndMerges(byte[] vocabJson, byte[] mergesTxt) throws FormatException {
-        readIds("vocab.json", JsonTree.parse(subject + ": vocab.json", vocabJson));
+        readIds("vocab.json", Json.tree(subject + ": vocab.json", vocabJson));
         Integer end = ids.get(Tokenizer.END_OF_TEXT);
         List<AddedToken> added = end == null ? List.of() : List.of(AddedToken.special(end, Tokenizer.END_OF_TEXT));
         List<Merge> merges = new ArrayList<>();
@@ -106,11 +105,11 @@ final class VocabularyReader {
         }
     }
 
-    private JsonConfig object(String where, @Nullable Object node) throws FormatException {
+    private Json object(String where, @Nullable Object node) throws FormatException {
         if (!(node instanceof Map<?, ?> object)) {
             throw failure(where, "an object", describe(node));
         }
-        return new JsonConfig(subject + ": " + where, object);
+        return new Json(subject + ": " + where, object);
     }
 
     private List<?> list(String where, @Nullable Object node) throws FormatException {
@@ -124,7 +123,7 @@ final class VocabularyReader {
         if (!(vocab instanceof Map<?, ?> tokens) || tokens.isEmpty()) {
             throw failure(where, "tokens with their ids", describe(vocab));
         }
-        JsonConfig json = new JsonConfig(subject + ": " + where, tokens);
+        Json json = new Json(subject + ": " + where, tokens);
         for (Object token : tokens.keySet()) {
             String piece = piece(where, (String) token);
             ids.put(piece, json.requireInt(piece, 0, MAX_ID));
@@ -133,14 +132,14 @@ final class VocabularyReader {
 
     /** Also puts them into {@code ids}: the native library would number those that the model does not have itself. */
     private Collection<AddedToken> addedTokens(Object node) throws FormatException {
-        List<?> list = node.equals(JsonTree.NULL) ? List.of() : list("added_tokens", node);
+        List<?> list = node.equals(Json.NULL) ? List.of() : list("added_tokens", node);
         if (list.size() > MAX_ADDED_TOKENS) {
             throw failure("added_tokens", "at most " + MAX_ADDED_TOKENS, list.size());
         }
         Map<String, AddedToken> added = new LinkedHashMap<>();
         for (Object token : list) {
             String where = "added_tokens[" + added.size() + "]";
-            JsonConfig json = object(where, token);
+            Json json = object(where, token);
             String content = piece(where, json.requireString("content"));
             int id = json.requireInt("id", 0, MAX_ID);
             Map<String, Boolean> flags = new HashMap<>();

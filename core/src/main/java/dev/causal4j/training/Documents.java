@@ -1,8 +1,7 @@
 package dev.causal4j.training;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.format.JsonConfig;
-import dev.causal4j.format.JsonTree;
+import dev.causal4j.format.Json;
 import java.io.BufferedReader;
 import java.io.DataOutputStream;
 import java.io.FilterInputStream;
@@ -178,7 +177,7 @@ public final class Documents {
     private void readLine(String subject, String json, Visitor visitor) throws IOException {
         if (!json.isBlank()) {
             byte[] bytes = json.getBytes(StandardCharsets.UTF_8);
-            String text = new JsonConfig(subject, JsonTree.parse(subject, bytes)).requireString(textField);
+            String text = new Json(subject, Json.tree(subject, bytes)).requireString(textField);
             visit(visitor, subject, new StringReader(text));
         }
     }

@@ -2,7 +2,7 @@ package dev.causal4j.training;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.ParameterSpec;
-import dev.causal4j.format.JsonConfig;
+import dev.causal4j.format.Json;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.WholeFile;
@@ -163,7 +163,7 @@ final class TrainingCheckpoints {
             throw new FormatException(folder.toString(), "a checkpoint to resume from", got, "start without resuming");
         }
         Path checkpoint = last.getValue();
-        JsonConfig state = JsonConfig.read(checkpoint.resolve(TRAINING).resolve(STATE));
+        Json state = Json.read(checkpoint.resolve(TRAINING).resolve(STATE));
         return new Loaded(TrainingState.from(state), checkpoint);
     }
 

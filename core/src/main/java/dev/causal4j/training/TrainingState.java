@@ -1,8 +1,7 @@
 package dev.causal4j.training;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.format.JsonConfig;
-import dev.causal4j.format.JsonTree;
+import dev.causal4j.format.Json;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
@@ -56,7 +55,7 @@ record TrainingState(long step, Run run, OptionalDouble validationLoss, long bes
     }
 
     byte[] toJson() {
-        Map<String, Object> json = JsonTree.object(
+        Map<String, Object> json = Json.object(
                 "version",
                 VERSION,
                 "step",
@@ -72,10 +71,10 @@ record TrainingState(long step, Run run, OptionalDouble validationLoss, long bes
         validationLoss.ifPresent(loss -> json.put(LOSS, Double.toString(loss)));
         json.put("best_step", Long.toString(bestStep));
         json.put("worse_evaluations", worseEvaluations);
-        return JsonTree.write(json);
+        return Json.write(json);
     }
 
-    static TrainingState from(JsonConfig json) throws FormatException {
+    static TrainingState from(Json json) throws FormatException {
         json.requireInt("version", VERSION, VERSION);
         long step = number(json, "step", Long::valueOf, value -> value >= 0, "an integer of at least 0");
         Run run = new Run(
@@ -91,8 +90,7 @@ record TrainingState(long step, Run run, OptionalDouble validationLoss, long bes
     }
 
     /** A number that is written as a string. */
-    private static <N> N number(
-            JsonConfig json, String key, Function<String, N> parse, Predicate<N> right, String expected)
+    private static <N> N number(Json json, String key, Function<String, N> parse, Predicate<N> right, String expected)
             throws FormatException {
         Optional<N> number = Optional.empty();
         try {

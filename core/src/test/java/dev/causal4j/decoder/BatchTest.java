@@ -17,9 +17,9 @@ class BatchTest {
     @Test
     void rowsAreTheTokensOfAllChunksInOrder() {
         Batch batch = new Batch(List.of(
-                new Chunk(decoder.newCache(), new int[] {1, 2, 3}, 2),
-                new Chunk(decoder.newCache(), new int[] {4}, 0),
-                new Chunk(decoder.newCache(), new int[] {5, 6})));
+                new Chunk(decoder.pool().newCache(), new int[] {1, 2, 3}, 2),
+                new Chunk(decoder.pool().newCache(), new int[] {4}, 0),
+                new Chunk(decoder.pool().newCache(), new int[] {5, 6})));
         assertThat(batch.rows()).isEqualTo(6);
         assertThat(batch.tokens()).containsExactly(1, 2, 3, 4, 5, 6);
         assertThat(batch.wanted()).isEqualTo(4);
@@ -27,7 +27,7 @@ class BatchTest {
 
     @Test
     void aBatchThatMakesNoSenseIsRefused() {
-        KVCache cache = decoder.newCache();
+        KVCache cache = decoder.pool().newCache();
         assertThatThrownBy(() -> new Batch(List.of())).hasMessage("batch: expected at least one sequence, got none");
         assertThatThrownBy(() -> Batch.of(cache))
                 .hasMessage("batch: expected at least one token for each sequence, got none");
@@ -39,7 +39,7 @@ class BatchTest {
 
     @Test
     void outgrowingTheContextIsRefusedWithBothNumbers() {
-        KVCache cache = decoder.newCache();
+        KVCache cache = decoder.pool().newCache();
         assertThatThrownBy(() -> Batch.of(cache, new int[101]))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage(

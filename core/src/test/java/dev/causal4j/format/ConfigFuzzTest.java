@@ -15,9 +15,9 @@ class ConfigFuzzTest {
 
     @FuzzTest(maxDuration = "10s")
     void onlyFormatExceptionIsThrown(byte[] json) {
-        JsonConfig config;
+        Json config;
         try {
-            config = JsonConfig.parse("config", json);
+            config = Json.parse("config", json);
         } catch (FormatException e) {
             assertOneLine(e);
             return;

@@ -116,7 +116,7 @@ class SafeTensorsTest {
         String header = "{\"t\":{\"dtype\":\"" + name + "\",\"shape\":[8],\"data_offsets\":[0," + bytes + "]}}";
         TensorStore tensors = open(file(header, bytes));
         assertThat(tensors.names()).containsExactly("t");
-        if (type.dtype().isPresent()) {
+        if (List.of("F32", "F16", "BF16", "I8").contains(name)) {
             assertThat(StoredType.of(tensors.tensor("t").dtype())).isEqualTo(type);
         } else {
             refused(() -> tensors.tensor("t"), "memory, tensor \"t\"", "F32, F16, BF16 or I8", "got " + name);

@@ -55,7 +55,7 @@ class SafeTensorsWritingTest {
         SafeTensors.write(
                 inTurn,
                 Stream.of(floats("b", 1), floats("a", 2))
-                        .map(view -> new TensorSource(view.name(), view.dtype(), view.shape(), arena -> {
+                        .map(view -> new SafeTensors.Source(view.name(), view.dtype(), view.shape(), arena -> {
                             MemorySegment made = arena.allocate(view.data().byteSize());
                             return new TensorView("made", view.dtype(), view.shape(), made.copyFrom(view.data()));
                         }))
@@ -69,7 +69,7 @@ class SafeTensorsWritingTest {
     @Test
     void aSourceThatMakesAnotherShapeLeavesTheFileAsItWas() throws IOException {
         Files.write(target, new byte[] {1});
-        TensorSource wrong = new TensorSource("w", DType.F32, List.of(1L, 1L), _ -> floats("w", 1));
+        SafeTensors.Source wrong = new SafeTensors.Source("w", DType.F32, List.of(1L, 1L), _ -> floats("w", 1));
         assertThatThrownBy(() -> SafeTensors.write(target, List.of(wrong), Map.of(), false, _ -> {}))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("w: expected f32[1, 1], got f32[1]");
@@ -104,7 +104,7 @@ class SafeTensorsWritingTest {
         SafeTensors.write(
                 target,
                 Stream.of(floats("a", 1), floats("b", new float[16]), bytes, floats("c", new float[33]))
-                        .map(TensorSource::of)
+                        .map(SafeTensors.Source::of)
                         .toList(),
                 Map.of(),
                 true,

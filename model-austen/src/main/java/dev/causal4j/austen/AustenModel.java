@@ -1,6 +1,6 @@
 package dev.causal4j.austen;
 
-import dev.causal4j.format.JsonConfig;
+import dev.causal4j.format.Json;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
@@ -48,7 +48,7 @@ public final class AustenModel {
         try {
             return Checkpoint.of(
                     SUBJECT,
-                    JsonConfig.parse(SUBJECT + "/config.json", resource("config.json")),
+                    Json.parse(SUBJECT + "/config.json", resource("config.json")),
                     SafeTensors.of(
                             SUBJECT + "/model.safetensors", MemorySegment.ofArray(resource("model.safetensors"))),
                     Tokenizer.fromJson(SUBJECT + "/tokenizer.json", resource("tokenizer.json")));

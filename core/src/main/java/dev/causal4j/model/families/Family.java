@@ -2,7 +2,7 @@ package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.ParameterSpec;
-import dev.causal4j.format.JsonConfig;
+import dev.causal4j.format.Json;
 import dev.causal4j.model.ModelConfig;
 import java.util.List;
 import java.util.Map;
@@ -19,7 +19,7 @@ public sealed interface Family permits Gpt2 {
      *
      * @throws dev.causal4j.UnsupportedModelException if no family has its {@code model_type}
      */
-    static Family of(JsonConfig json) throws FormatException {
+    static Family of(Json json) throws FormatException {
         String type = json.string("model_type", "");
         Optional<Family> family =
                 ALL.stream().filter(each -> each.type().equals(type)).findFirst();
@@ -35,7 +35,7 @@ public sealed interface Family permits Gpt2 {
      * Reads a configuration. Keys that do not change the arithmetic are ignored; a value that would change it and is not
      * supported is an error.
      */
-    ModelConfig read(JsonConfig json) throws FormatException;
+    ModelConfig read(Json json) throws FormatException;
 
     /** Writes the keys that {@link #read} reads, in the order of the file. */
     void write(ModelConfig config, Map<String, Object> json);

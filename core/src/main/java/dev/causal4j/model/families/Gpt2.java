@@ -12,7 +12,7 @@ import dev.causal4j.decoder.BlockConfig.Residual;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
-import dev.causal4j.format.JsonConfig;
+import dev.causal4j.format.Json;
 import dev.causal4j.model.ModelConfig;
 import java.util.List;
 import java.util.Map;
@@ -46,7 +46,7 @@ final class Gpt2 implements Family {
     }
 
     @Override
-    public ModelConfig read(JsonConfig json) throws FormatException {
+    public ModelConfig read(Json json) throws FormatException {
         json.support("add_cross_attention", !json.bool("add_cross_attention", false), "false");
         json.support("quantization_config", !json.has("quantization_config"), "no quantization");
         String activation = json.string("activation_function", "gelu_new");

@@ -9,8 +9,7 @@ import dev.causal4j.UnsupportedModelException;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.DecoderConfig;
-import dev.causal4j.format.JsonConfig;
-import dev.causal4j.format.JsonTree;
+import dev.causal4j.format.Json;
 import dev.causal4j.model.ModelConfig;
 import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
@@ -38,7 +37,7 @@ class Gpt2Test {
         String text = json.entrySet().stream()
                 .map(entry -> "\"" + entry.getKey() + "\": " + entry.getValue())
                 .collect(Collectors.joining(", ", "{", "}"));
-        JsonConfig config = JsonConfig.parse("config.json", text.getBytes(StandardCharsets.UTF_8));
+        Json config = Json.parse("config.json", text.getBytes(StandardCharsets.UTF_8));
         return ModelConfig.of(config);
     }
 
@@ -221,7 +220,7 @@ class Gpt2Test {
                 assertThat(written)
                         .containsEntry("scale_attn_weights", Boolean.valueOf(scaled))
                         .containsEntry("scale_attn_by_inverse_layer_idx", Boolean.valueOf(byLayer));
-                JsonConfig again = JsonConfig.parse("config.json", JsonTree.write(written));
+                Json again = Json.parse("config.json", Json.write(written));
                 assertThat(ModelConfig.of(again)).isEqualTo(config);
             }
         }

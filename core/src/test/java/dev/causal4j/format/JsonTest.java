@@ -15,7 +15,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-class JsonConfigTest {
+class JsonTest {
     @TempDir
     Path folder;
 
@@ -25,7 +25,7 @@ class JsonConfigTest {
                 {"model_type": "gpt2", "n_embd": 768, "n_inner": null, "layer_norm_epsilon": 1e-5, "p": 1,
                  "scale_attn_weights": true, "eos_token_id": [50256, 7], "bos_token_id": 50256, "deep": {"x": [{}]}}
                 """);
-        JsonConfig config = JsonConfig.read(file);
+        Json config = Json.read(file);
         assertThat(config.string("model_type", "none")).isEqualTo("gpt2");
         assertThat(config.requireInt("n_embd", 1, 768)).isEqualTo(768);
         assertThat(config.integer("n_embd", 3, 768, 768)).isEqualTo(768);
@@ -40,7 +40,7 @@ class JsonConfigTest {
     @ParameterizedTest
     @ValueSource(strings = {"{}", "{\"k\":null}"})
     void nullCountsAsAbsent(String json) throws IOException {
-        JsonConfig config = parse(json);
+        Json config = parse(json);
         assertThat(config.has("k")).isFalse();
         assertThat(config.integer("k", -5, 1, 2)).isEqualTo(-5);
         assertThat(config.number("k", -0.5, 1, 2)).isEqualTo(-0.5);
@@ -67,7 +67,7 @@ class JsonConfigTest {
                 "99999999999999999999"
             })
     void whatIsNoIntegerInRangeIsRefused(String value) throws IOException {
-        JsonConfig config = parse("{\"k\":" + value + "}");
+        Json config = parse("{\"k\":" + value + "}");
         String got = "got " + shown(value) + ";";
         refused(() -> config.requireInt("k", 1, 9), "config, key \"k\": ", "1 to 9", got);
         refused(() -> config.integer("k", 5, 1, 9), "config, key \"k\": ", "1 to 9", got);
@@ -76,13 +76,13 @@ class JsonConfigTest {
     @ParameterizedTest
     @ValueSource(strings = {"-0.1", "1.1", "1e400", "-1e400", "\"0.5\"", "false", "[]", "{}"})
     void whatIsNoFiniteNumberInRangeIsRefused(String value) throws IOException {
-        JsonConfig config = parse("{\"k\":" + value + "}");
+        Json config = parse("{\"k\":" + value + "}");
         refused(() -> config.number("k", 0, 0, 1), "config, key \"k\": ", "0.0 to 1.0");
     }
 
     @Test
     void infinityIsNoNumberEvenWithoutARange() throws IOException {
-        JsonConfig config = parse("{\"k\":1e400,\"i\":1" + "0".repeat(400) + "}");
+        Json config = parse("{\"k\":1e400,\"i\":1" + "0".repeat(400) + "}");
         double all = Double.POSITIVE_INFINITY;
         refused(() -> config.number("k", 0, -all, all), "config, key \"k\": ", "a number");
         refused(() -> config.number("i", 0, -all, all), "config, key \"i\": ", "a number");
@@ -91,21 +91,21 @@ class JsonConfigTest {
     @ParameterizedTest
     @ValueSource(strings = {"0", "1", "\"true\"", "[]", "{}"})
     void whatIsNoBooleanIsRefused(String value) throws IOException {
-        JsonConfig config = parse("{\"k\":" + value + "}");
+        Json config = parse("{\"k\":" + value + "}");
         refused(() -> config.bool("k", true), "config, key \"k\": ", "true or false", "got " + shown(value) + ";");
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"0", "true", "[\"x\"]", "{}"})
     void whatIsNoStringIsRefused(String value) throws IOException {
-        JsonConfig config = parse("{\"k\":" + value + "}");
+        Json config = parse("{\"k\":" + value + "}");
         refused(() -> config.string("k", "x"), "config, key \"k\": ", "a string", "got " + shown(value) + ";");
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"1.5", "\"1\"", "{}", "[1,null]", "[1,[2]]", "[2147483648]", "true"})
     void whatIsNoListOfIntegersIsRefused(String value) throws IOException {
-        JsonConfig config = parse("{\"k\":" + value + "}");
+        Json config = parse("{\"k\":" + value + "}");
         refused(() -> config.integers("k"), "config, key \"k\": ", "an integer");
     }
 
@@ -156,7 +156,7 @@ class JsonConfigTest {
 
     @Test
     void hugeExponentCostsNothing() throws IOException {
-        JsonConfig config = parse("{\"a\":1e999999999,\"b\":1e-999999999}");
+        Json config = parse("{\"a\":1e999999999,\"b\":1e-999999999}");
         refused(() -> config.requireInt("a", 0, 1), "config, key \"a\": ", "an integer");
         assertThat(config.number("b", 1, 0, 1)).isZero();
     }
@@ -164,9 +164,9 @@ class JsonConfigTest {
     @Test
     void bytesThatAreNotUtf8AreRefused() {
         byte[] utf16 = "{\"a\":1}".getBytes(StandardCharsets.UTF_16);
-        refused(() -> JsonConfig.parse("config", utf16), "config: ", "UTF-8");
+        refused(() -> Json.parse("config", utf16), "config: ", "UTF-8");
         refused(
-                () -> JsonConfig.parse("config", new byte[] {'{', '"', (byte) 0xc0, (byte) 0x80, '"', ':', '1', '}'}),
+                () -> Json.parse("config", new byte[] {'{', '"', (byte) 0xc0, (byte) 0x80, '"', ':', '1', '}'}),
                 "config: ",
                 "UTF-8");
     }
@@ -177,19 +177,19 @@ class JsonConfigTest {
         try (RandomAccessFile sparse = new RandomAccessFile(file.toFile(), "rw")) {
             sparse.setLength(10_000_000_000L);
         }
-        refused(() -> JsonConfig.read(file), file + ": ", "1000000", "10000000000 bytes");
-        refused(() -> JsonConfig.parse("config", new byte[1_000_001]), "config: ", "1000000", "1000001 bytes");
+        refused(() -> Json.read(file), file + ": ", "1000000", "10000000000 bytes");
+        refused(() -> Json.parse("config", new byte[1_000_001]), "config: ", "1000000", "1000001 bytes");
     }
 
     @Test
     void missingFileIsNamed() {
-        refused(() -> JsonConfig.read(folder.resolve("none")), folder + "/none: ", "a JSON file", "no such file");
+        refused(() -> Json.read(folder.resolve("none")), folder + "/none: ", "a JSON file", "no such file");
     }
 
     @ParameterizedTest
     @CsvSource({"\\u001b[2J\\n", "\\u202e", "\\ud800"})
     void hostileStringsStayOnOneLine(String escape) throws IOException {
-        JsonConfig config = parse("{\"k\":\"" + escape.repeat(1000) + "\"}");
+        Json config = parse("{\"k\":\"" + escape.repeat(1000) + "\"}");
         refused(() -> config.requireInt("k", 1, 9), "config, key \"k\": ", "...");
     }
 
@@ -204,7 +204,7 @@ class JsonConfigTest {
         };
     }
 
-    private static JsonConfig parse(String json) throws FormatException {
-        return JsonConfig.parse("config", json.getBytes(StandardCharsets.UTF_8));
+    private static Json parse(String json) throws FormatException {
+        return Json.parse("config", json.getBytes(StandardCharsets.UTF_8));
     }
 }
