@@ -45,12 +45,8 @@ public final class Decoder implements Parameters {
      * @throws IllegalArgumentException if the layers do not implement the configuration, or a parameter does
      *     not have its spec's shape
      */
-    public static Decoder of(DecoderConfig config, Parameters parameters) {
+    public Decoder(DecoderConfig config, Parameters parameters) {
         config.check();
-        return new Decoder(config, parameters);
-    }
-
-    private Decoder(DecoderConfig config, Parameters parameters) {
         this.config = config;
         this.specs = List.copyOf(config.specs());
         specs.forEach(spec -> take(spec, parameters));

@@ -4,7 +4,7 @@ import dev.causal4j.tensor.Matrix;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
-/** A source of parameters for {@link Decoder#of}: a file, random numbers, another model. */
+/** A source of parameters for a {@link Decoder}: a file, random numbers, another model. */
 public interface Parameters {
     /** The matrix [spec.rows, spec.cols]. */
     Matrix matrix(ParameterSpec spec);

@@ -64,7 +64,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
         }
         Matrix embedding = source.matrix(config.embedding());
         config.embedding().check(embedding.rows(), embedding.cols());
-        this.decoder = Decoder.of(config.decoder(), source);
+        this.decoder = new Decoder(config.decoder(), source);
         this.head = config.tied()
                 ? CausalLMHead.tied(embedding)
                 : CausalLMHead.untied(embedding, source.matrix(config.head()));
