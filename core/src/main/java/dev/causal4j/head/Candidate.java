@@ -10,10 +10,13 @@ package dev.causal4j.head;
 public record Candidate(int token, float logit, double logProbability) {
     /** The candidate of a {@link #key}. */
     static Candidate of(long key, double logNormalizer) {
-        int order = (int) (key >> 32);
         int token = ~((int) key >> 1) & Integer.MAX_VALUE;
-        float logit = (key & 1) == 0 ? Float.intBitsToFloat(order ^ (order >> 31 & Integer.MAX_VALUE)) : -0f;
-        return new Candidate(token, logit, logit - logNormalizer);
+        return new Candidate(token, logitOf(key), logitOf(key) - logNormalizer);
+    }
+
+    static float logitOf(long key) {
+        int order = (int) (key >> 32);
+        return (key & 1) == 0 ? Float.intBitsToFloat(order ^ (order >> 31 & Integer.MAX_VALUE)) : -0f;
     }
 
     /**

@@ -109,7 +109,7 @@ public final class CausalLMHead {
     }
 
     /** The threads that compute with its matrices. */
-    Compute compute() {
+    public Compute compute() {
         return projection.device().compute();
     }
 

@@ -64,14 +64,13 @@ final class FusedLoss {
                 Arrays.fill(dHidden.data(), dHidden.start(r), dHidden.start(r) + head.hiddenSize(), 0f);
             }
         }
-        int most = Math.clamp(
-                CHUNK_BYTES / (4L * head.vocabularySize()), 1, Math.min(hiddenRows(), Math.max(1, rows.length)));
+        int most = Math.clamp(CHUNK_BYTES / (4L * head.vocabularySize()), 1, hiddenRows());
         // Chunks of equal size: each reads all weights, so a short last chunk would be wasteful.
-        int chunks = Math.ceilDiv(rows.length, most);
-        float[] numbers = scratch.logits(chunks == 0 ? 0 : Math.ceilDiv(rows.length, chunks) * head.vocabularySize());
+        int size = Math.ceilDiv(rows.length, Math.max(1, Math.ceilDiv(rows.length, most)));
+        float[] numbers = scratch.logits(size * head.vocabularySize());
         double sum = 0;
-        for (int c = 0; c < chunks; c++) {
-            int[] chunk = Arrays.copyOfRange(rows, part(c, chunks), part(c + 1, chunks));
+        for (int from = 0; from < rows.length; from += size) {
+            int[] chunk = Arrays.copyOfRange(rows, from, Math.min(rows.length, from + size));
             Rows logits = Rows.of(numbers, head.vocabularySize(), chunk.length);
             Rows x = hidden.chosen(head.hiddenSize(), chunk);
             for (double value : toGradient(chunk, x, logits)) {
@@ -87,11 +86,6 @@ final class FusedLoss {
             }
         }
         return new Loss(sum / divisor, sum, rows.length);
-    }
-
-    /** The first row of a chunk. */
-    private int part(int chunk, int chunks) {
-        return (int) ((long) rows.length * chunk / chunks);
     }
 
     /** Rows of a chunk as far as their hidden vectors go. */

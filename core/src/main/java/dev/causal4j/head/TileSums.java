@@ -2,8 +2,9 @@ package dev.causal4j.head;
 
 import dev.causal4j.kernel.Kernels;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
-import java.util.stream.IntStream;
+import java.util.PriorityQueue;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,7 +25,7 @@ final class TileSums {
     private final int[] better; // [C, tiles], tokens before the target
     private final int k;
     private final int kept; // of each tile
-    private final long[] best; // [C, tiles, kept], keys of candidates, ascending in each tile
+    private final long[] best; // [C, tiles, kept], keys of candidates
 
     /** @param k candidates wanted of each row, at most V */
     TileSums(int rows, int vocabularySize, boolean moments, int k) {
@@ -38,6 +39,7 @@ final class TileSums {
         this.k = k;
         this.kept = Math.min(k, TILE);
         this.best = new long[rows * tiles * kept];
+        Arrays.fill(best, Long.MIN_VALUE); // a narrow last tile leaves some
     }
 
     static int tiles(int vocabularySize) {
@@ -79,14 +81,26 @@ final class TileSums {
 
     /** Keeps the best of a tile's logits, of the tokens from {@code first} on, in {@link #best} from {@code at} on. */
     private void keep(int at, int first, float[] numbers, int offset, int width) {
-        Arrays.fill(best, at, at + kept, Long.MIN_VALUE);
+        PriorityQueue<Long> top = new PriorityQueue<>();
+        float least = Float.NEGATIVE_INFINITY;
         for (int n = 0; n < width; n++) {
-            long key = Candidate.key(first + n, numbers[offset + n]);
-            if (key > best[at]) {
-                int worse = -Arrays.binarySearch(best, at, at + kept, key) - 2; // the last of them
-                System.arraycopy(best, at + 1, best, at, worse - at);
-                best[worse] = key;
+            if (numbers[offset + n] >= least) {
+                offer(top, kept, Candidate.key(first + n, numbers[offset + n]));
+                least = top.size() < kept ? least : Candidate.logitOf(top.element());
             }
+        }
+        for (long key : top) {
+            best[at++] = key;
+        }
+    }
+
+    /** Adds a key if it is among the {@code most} best; the worst of them comes first. */
+    private static void offer(PriorityQueue<Long> top, int most, long key) {
+        if (top.size() < most) {
+            top.add(key);
+        } else if (key > top.element()) {
+            top.remove();
+            top.add(key);
         }
     }
 
@@ -97,10 +111,13 @@ final class TileSums {
 
     /** The row's k best candidates, best first. */
     List<Candidate> best(int row, double logNormalizer) {
-        long[] keys = Arrays.copyOfRange(best, row * tiles * kept, (row + 1) * tiles * kept);
-        Arrays.sort(keys);
-        return IntStream.rangeClosed(1, k)
-                .mapToObj(i -> Candidate.of(keys[keys.length - i], logNormalizer))
+        PriorityQueue<Long> top = new PriorityQueue<>();
+        for (int i = row * tiles * kept; i < (row + 1) * tiles * kept; i++) {
+            offer(top, k, best[i]);
+        }
+        return top.stream()
+                .sorted(Comparator.reverseOrder())
+                .map(key -> Candidate.of(key, logNormalizer))
                 .toList();
     }
 
