@@ -17,9 +17,8 @@ final class Candidates {
     private static final double SLACK = 0x1p-20;
 
     final Compute compute;
-    final float[] row; // [V], the logits that rules change
     int count;
-    final float[] logits; // [count]
+    final float[] logits; // [V] before the start, the row that rules change; then [count]
     final int[] ids; // [count], ascending
     private final float[] probabilities; // [count]
     private final float[] scores; // [count]
@@ -27,20 +26,19 @@ final class Candidates {
 
     Candidates(int vocabularySize, Compute compute) {
         this.compute = compute;
-        row = new float[vocabularySize];
         logits = new float[vocabularySize];
         ids = new int[vocabularySize];
         probabilities = new float[vocabularySize];
         scores = new float[vocabularySize];
     }
 
-    /** Starts with the tokens of the row that are not banned. */
+    /** Starts with the tokens of the row in {@link #logits} that are not banned. */
     void start() {
         count = 0;
-        for (int id = 0; id < row.length; id++) {
-            if (row[id] != Float.NEGATIVE_INFINITY) {
+        for (int id = 0; id < logits.length; id++) {
+            if (logits[id] != Float.NEGATIVE_INFINITY) {
                 ids[count] = id;
-                logits[count++] = row[id];
+                logits[count++] = logits[id];
             }
         }
     }

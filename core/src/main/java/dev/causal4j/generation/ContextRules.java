@@ -8,23 +8,19 @@ import java.util.Map;
 
 /** The rules of {@link GenerationOptions} that look at the tokens so far, in the order of Hugging Face transformers. */
 final class ContextRules {
+    private static final List<LogitRule> OFF =
+            List.of(new LogitBias(Map.of()), new RepetitionPenalty(1), new NoRepeatNgram(0), new MinNewTokens(0));
+
     private ContextRules() {}
 
-    /** The active rules, the user's last. */
+    /** The rules that do something, the user's last. */
     static List<LogitRule> of(GenerationOptions.Builder options) {
-        List<LogitRule> rules = new ArrayList<>();
-        if (!options.logitBias.isEmpty()) {
-            rules.add(new LogitBias(options.logitBias));
-        }
-        if (options.repetitionPenalty != 1) {
-            rules.add(new RepetitionPenalty(options.repetitionPenalty));
-        }
-        if (options.noRepeatNgramSize > 0) {
-            rules.add(new NoRepeatNgram(options.noRepeatNgramSize));
-        }
-        if (options.minNewTokens > 0) {
-            rules.add(new MinNewTokens(options.minNewTokens));
-        }
+        List<LogitRule> rules = new ArrayList<>(List.of(
+                new LogitBias(options.logitBias),
+                new RepetitionPenalty(options.repetitionPenalty),
+                new NoRepeatNgram(options.noRepeatNgramSize),
+                new MinNewTokens(options.minNewTokens)));
+        rules.removeAll(OFF);
         rules.addAll(options.rules);
         return rules;
     }

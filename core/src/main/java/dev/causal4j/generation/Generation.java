@@ -44,6 +44,14 @@ public record Generation(
      * @param decodeSeconds of the other steps
      */
     public record Timing(int prefillTokens, double prefillSeconds, int decodedTokens, double decodeSeconds) {
+        Timing plus(int prefilled, double prefilling, int decoded, double decoding) {
+            return new Timing(
+                    prefillTokens + prefilled,
+                    prefillSeconds + prefilling,
+                    decodedTokens + decoded,
+                    decodeSeconds + decoding);
+        }
+
         /** Prompt tokens a second; 0 for none. */
         public double prefillTokensPerSecond() {
             return rate(prefillTokens, prefillSeconds);

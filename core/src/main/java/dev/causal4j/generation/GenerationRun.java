@@ -31,10 +31,7 @@ final class GenerationRun implements AutoCloseable {
     private final List<Sequence> running = new ArrayList<>();
     private final Activations activations = new Activations();
     private float[] logits = {}; // of some rows [n, V]
-    private int prefillTokens;
-    private int decodedTokens;
-    private long prefillNanos;
-    private long decodeNanos;
+    private Generation.Timing timing = new Generation.Timing(0, 0, 0, 0);
 
     GenerationRun(CausalLM model, List<GenerationRequest> requests, TokenListener listener) {
         this.model = model;
@@ -43,8 +40,7 @@ final class GenerationRun implements AutoCloseable {
         int choosable = model.tokenizer()
                 .map(Tokenizer::vocabularySize)
                 .orElse(model.head().vocabularySize());
-        Candidates candidates =
-                new Candidates(choosable, model.head().projection().device().compute());
+        Candidates candidates = new Candidates(choosable, model.head().compute());
         for (GenerationRequest request : requests) {
             try {
                 sequences.add(new Sequence(model, sequences.size(), request, candidates));
@@ -82,14 +78,10 @@ final class GenerationRun implements AutoCloseable {
         }
         int chosen = forward(new Batch(chunks));
         running.removeIf(each -> !each.running());
-        long nanos = System.nanoTime() - start;
-        if (room < PROMPT_ROWS) {
-            prefillTokens += PROMPT_ROWS - room;
-            prefillNanos += nanos;
-        } else {
-            decodedTokens += chosen;
-            decodeNanos += nanos;
-        }
+        double seconds = (System.nanoTime() - start) / 1e9;
+        timing = room < PROMPT_ROWS
+                ? timing.plus(PROMPT_ROWS - room, seconds, 0, 0)
+                : timing.plus(0, 0, chosen, seconds);
         return true;
     }
 
@@ -123,8 +115,6 @@ final class GenerationRun implements AutoCloseable {
 
     /** The results, in the order of the requests. */
     List<Generation> results() {
-        Generation.Timing timing =
-                new Generation.Timing(prefillTokens, prefillNanos / 1e9, decodedTokens, decodeNanos / 1e9);
         return sequences.stream().map(sequence -> sequence.result(timing)).toList();
     }
 

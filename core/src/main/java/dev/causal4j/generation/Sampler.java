@@ -32,7 +32,7 @@ final class Sampler {
         this.options = options.settings;
         this.promptLength = promptLength;
         this.candidates = candidates;
-        this.row = candidates.row;
+        this.row = candidates.logits;
         this.options.requireIdsBelow(row.length);
         // A model's end-of-sequence id outside a cut vocabulary never occurs.
         this.eos = this.options.eos.orElse(modelEos).stream()

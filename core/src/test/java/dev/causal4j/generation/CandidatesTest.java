@@ -176,7 +176,7 @@ class CandidatesTest {
 
     private static Candidates candidates(float... logits) {
         Candidates candidates = new Candidates(logits.length, Compute.shared());
-        System.arraycopy(logits, 0, candidates.row, 0, logits.length);
+        System.arraycopy(logits, 0, candidates.logits, 0, logits.length);
         candidates.start();
         return candidates;
     }

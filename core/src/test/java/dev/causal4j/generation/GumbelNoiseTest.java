@@ -47,7 +47,7 @@ class GumbelNoiseTest {
         int threads = Compute.shared().threads();
         try {
             for (int position = 0; position < 200; position++) {
-                System.arraycopy(logits, 0, candidates.row, 0, n);
+                System.arraycopy(logits, 0, candidates.logits, 0, n);
                 candidates.start();
                 int best = 0;
                 double largest = Double.NEGATIVE_INFINITY;
@@ -70,8 +70,8 @@ class GumbelNoiseTest {
     @Test
     void oneCandidateOfHugeSizeIsDrawn() {
         Candidates candidates = new Candidates(3, Compute.shared());
-        Arrays.fill(candidates.row, Float.NEGATIVE_INFINITY);
-        candidates.row[0] = -Float.MAX_VALUE;
+        Arrays.fill(candidates.logits, Float.NEGATIVE_INFINITY);
+        candidates.logits[0] = -Float.MAX_VALUE;
         candidates.start();
         assertThat(GumbelNoise.draw(candidates, 1, 1)).isZero();
     }
