@@ -137,22 +137,6 @@ public final class Kernels {
         return CHOSEN.products().tuning();
     }
 
-    /** See {@link Products#fillTile}; called by {@link RowTiles}. */
-    static void fillTile(Rows x, int row, int height, int depth, float[] to, int at) {
-        x.check(depth);
-        Objects.checkIndex(row, x.count());
-        Objects.checkFromIndexSize(at, depth * RowTiles.STEP, to.length);
-        running(Part.TILES).products().fillTile(x, row, height, depth, to, at);
-    }
-
-    /** See {@link Products#fillTilesAcross}; called by {@link RowTiles}. */
-    static void fillTilesAcross(Rows x, int columns, int height, float[] to, int at, int stride) {
-        x.check(columns);
-        int last = (Math.ceilDiv(columns, height) - 1) * stride;
-        Objects.checkFromIndexSize(at, last + x.count() * RowTiles.STEP, to.length);
-        running(Part.TILES).products().fillTilesAcross(x, columns, height, to, at, stride);
-    }
-
     /**
      * Continues the chains of sums in progress, as for gradients: y[r][j] = fma(x[r][k], w[k][j], y[r][j]) for k = 0,
      * 1, ...
@@ -168,12 +152,6 @@ public final class Kernels {
         if (x.count() > 0) {
             products(w, x).addProduct(w, x, y, offset);
         }
-    }
-
-    /** Transposes a block of numbers [64, 64]: to[j][k] = from[k][j]. */
-    public static void transpose(float[] from, float[] to) {
-        Objects.checkFromIndexSize(0, PANEL * PANEL, Math.min(from.length, to.length));
-        running(Part.TILES).products().transpose(from, to);
     }
 
     /**

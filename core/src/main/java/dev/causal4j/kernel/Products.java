@@ -19,19 +19,4 @@ interface Products {
 
     /** Continues the chains of one f32 panel's outputs: y[r][j] = fma(x[r][k], w[k][j], y[r][j]) for k = 0, 1, ... */
     void addProduct(Panels w, RowTiles x, MemorySegment y, long offset);
-
-    /**
-     * Fills a tile with rows: to[at + 8 k + r] = x[row + r][k] for r below {@code height}; rows past the last repeat
-     * the last. Numbers beyond the height are undefined.
-     */
-    void fillTile(Rows x, int row, int height, int depth, float[] to, int at);
-
-    /**
-     * Fills tiles with columns: to[at + t stride + 8 k + c] = x[k][height t + c] for c below {@code height}; columns
-     * past the last repeat the last. Numbers beyond the height are undefined.
-     */
-    void fillTilesAcross(Rows x, int columns, int height, float[] to, int at, int stride);
-
-    /** to[j][k] = from[k][j] of a block of 64 by 64 numbers. */
-    void transpose(float[] from, float[] to);
 }

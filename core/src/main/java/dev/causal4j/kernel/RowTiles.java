@@ -78,7 +78,15 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
 
     /** Fills a tile with {@code depth} numbers of each of its rows; x has as many rows as the tiles. */
     public void fill(int tile, Rows x, int depth) {
-        Kernels.fillTile(x, tile * height, height, depth, data, offset + tile * stride);
+        x.check(depth);
+        int at = offset + tile * stride;
+        Objects.checkFromIndexSize(at, depth * STEP, data.length);
+        for (int r = 0; r < height; r++) {
+            int start = x.start(Math.min(tile * height + r, x.count() - 1));
+            for (int k = 0; k < depth; k++) {
+                data[at + k * STEP + r] = x.data()[start + k];
+            }
+        }
     }
 
     /** How many runs of rows {@link #fillAcross} takes. */
@@ -91,9 +99,30 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
      * are the steps. Rows are read sequentially. Runs write different steps, so several may be filled at once.
      */
     public void fillAcross(int run, Rows x) {
-        int first = run * RUN;
-        Rows rows = x.rows(first, Math.min(RUN, x.count() - first));
-        Kernels.fillTilesAcross(rows, count, height, data, offset + first * STEP, stride);
+        int to = Math.min(x.count(), (run + 1) * RUN);
+        for (int tile = 0; tile < tiles(); tile++) {
+            int columns = Math.min(height, count - tile * height);
+            for (int k = run * RUN; k < to; k++) {
+                int from = x.start(k) + tile * height;
+                int at = offset + tile * stride + k * STEP;
+                if (columns == 6 && height == 6) { // as in most tiles; a loop takes twice as long
+                    copySix(x.data(), from, data, at);
+                    continue;
+                }
+                for (int c = 0; c < height; c++) {
+                    data[at + c] = x.data()[from + Math.min(c, columns - 1)];
+                }
+            }
+        }
+    }
+
+    private static void copySix(float[] x, int from, float[] to, int at) {
+        to[at] = x[from];
+        to[at + 1] = x[from + 1];
+        to[at + 2] = x[from + 2];
+        to[at + 3] = x[from + 3];
+        to[at + 4] = x[from + 4];
+        to[at + 5] = x[from + 5];
     }
 
     /** Throws unless {@code depth} steps of each tile lie inside the array. */

@@ -89,33 +89,4 @@ final class ScalarProducts implements Products {
             sums[at + j] = Math.fma(x3, codes[row3 + j], sum);
         }
     }
-
-    @Override
-    public void fillTile(Rows x, int row, int height, int depth, float[] to, int at) {
-        for (int r = 0; r < height; r++) {
-            int start = x.start(Math.min(row + r, x.count() - 1));
-            for (int k = 0; k < depth; k++) {
-                to[at + k * RowTiles.STEP + r] = x.data()[start + k];
-            }
-        }
-    }
-
-    @Override
-    public void fillTilesAcross(Rows x, int columns, int height, float[] to, int at, int stride) {
-        for (int k = 0; k < x.count(); k++) {
-            for (int c = 0; c < Math.ceilDiv(columns, height) * height; c++) {
-                to[at + c / height * stride + k * RowTiles.STEP + c % height] =
-                        x.data()[x.start(k) + Math.min(c, columns - 1)];
-            }
-        }
-    }
-
-    @Override
-    public void transpose(float[] from, float[] to) {
-        for (int k = 0; k < Panels.WIDTH; k++) {
-            for (int j = 0; j < Panels.WIDTH; j++) {
-                to[j * Panels.WIDTH + k] = from[k * Panels.WIDTH + j];
-            }
-        }
-    }
 }

@@ -48,8 +48,6 @@ final class VectorProducts implements Products {
 
     private static final Compute.Scratch<Widened> WIDENED = new Compute.Scratch<>(() -> new Widened(0));
 
-    private static final Products PLAIN = new ScalarProducts();
-
     private static final Tuning TUNING = Tuning.of(W);
 
     @Override
@@ -304,35 +302,5 @@ final class VectorProducts implements Products {
         return (FloatVector) words.lanewise(VectorOperators.LSHL, shift)
                 .lanewise(VectorOperators.ASHR, 24)
                 .convert(VectorOperators.I2F, 0);
-    }
-
-    @Override
-    public void fillTile(Rows x, int row, int height, int depth, float[] to, int at) {
-        int whole = W < 8 ? 0 : depth / 8 * 8;
-        if (whole > 0) {
-            VectorTransposition.fillTile(x, row, height, whole, to, at);
-        }
-        Rows rest = new Rows(x.data(), x.offset() + whole, x.stride(), x.count());
-        PLAIN.fillTile(rest, row, height, depth - whole, to, at + whole * RowTiles.STEP);
-    }
-
-    @Override
-    public void fillTilesAcross(Rows x, int columns, int height, float[] to, int at, int stride) {
-        int readable =
-                x.data().length - x.start(x.count() - 1) - (8 - height); // a vector may be longer than a tile's row
-        int tiles = W < 8 ? 0 : Math.max(0, Math.min(columns, readable) / height);
-        VectorTransposition.fillTilesAcross(x, tiles, height, to, at, stride);
-        int done = tiles * height;
-        Rows rest = new Rows(x.data(), x.offset() + done, x.stride(), x.count());
-        PLAIN.fillTilesAcross(rest, columns - done, height, to, at + tiles * stride, stride);
-    }
-
-    @Override
-    public void transpose(float[] from, float[] to) {
-        if (W < 8) {
-            PLAIN.transpose(from, to);
-        } else {
-            VectorTransposition.transpose(from, to);
-        }
     }
 }

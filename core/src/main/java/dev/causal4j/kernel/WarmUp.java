@@ -27,7 +27,6 @@ final class WarmUp {
     enum Part {
         ROW,
         REST,
-        TILES,
         FEW,
         MANY
     }
@@ -80,11 +79,6 @@ final class WarmUp {
             case ROW -> formats.stream().map(format -> product(arena, format, 1));
             case FEW -> formats.stream().flatMap(format -> Stream.of(4, 8).map(rows -> product(arena, format, rows)));
             case MANY -> formats.stream().map(format -> product(arena, format, 12));
-            case TILES -> {
-                Rows in = Rows.of(new float[8 * DEPTH], DEPTH, 8);
-                float[] tile = new float[DEPTH * RowTiles.STEP];
-                yield Stream.of(set -> set.products().fillTile(in, 0, RowTiles.STEP, DEPTH, tile, 0));
-            }
             case REST -> rest(arena);
         };
     }

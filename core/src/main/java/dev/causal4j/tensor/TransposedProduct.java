@@ -102,7 +102,11 @@ final class TransposedProduct {
     private void transpose(int from, int outputs, int col, int width, Scratch mine) {
         for (int block = 0; block < outputs; block += Panels.WIDTH) {
             matrix.steps((from + block) / Panels.WIDTH, col, width, mine.block);
-            Kernels.transpose(mine.block, mine.turned);
+            for (int k = 0; k < Panels.WIDTH; k++) {
+                for (int j = 0; j < Panels.WIDTH; j++) {
+                    mine.turned[j * Panels.WIDTH + k] = mine.block[k * Panels.WIDTH + j];
+                }
+            }
             long at = PanelFormat.F32.bytes(block);
             MemorySegment.copy(mine.turned, 0, mine.panel, Panels.FLOAT, at, mine.turned.length);
         }

@@ -183,20 +183,6 @@ class KernelSetTest {
     }
 
     @Test
-    void aBlockIsTransposedNumberByNumber() {
-        float[] block = numbers(64 * 64);
-        for (KernelSet set : new KernelSet[] {scalar, vector}) {
-            float[] transposed = new float[64 * 64];
-            set.products().transpose(block, transposed);
-            for (int i = 0; i < block.length; i++) {
-                assertThat(transposed[i % 64 * 64 + i / 64])
-                        .as("%s %d", set.name(), i)
-                        .isEqualTo(block[i]);
-            }
-        }
-    }
-
-    @Test
     void aStepOfAdamWHasTheBitsOfTheSpecification() {
         AdamWStep step = new AdamWStep(0.7f, 0.999f, 0.1f, 0.95f, 0.05f, 3e-4f, 0.3f, 1e-8f);
         int count = 192;

@@ -17,27 +17,26 @@ class RowTilesTest {
     private static final float UNTOUCHED = -12345f;
 
     private final Random random = new Random(3);
-    private final KernelSet[] twins = {KernelSet.scalar(), KernelSet.vector()};
 
     @ParameterizedTest
     @ValueSource(ints = {6, 8})
     void aTileHoldsItsRowsBitByBitAndTouchesNothingElse(int height) {
         for (int count = 1; count <= height; count++) {
             for (int depth : DEPTHS) {
-                Rows x = new Rows(numbers(5 + (2 + count) * (depth + 3)), 5, depth + 3, 2 + count);
-                for (KernelSet set : twins) {
-                    float[] tile = untouched(3 + depth * RowTiles.STEP + 3);
-                    set.products().fillTile(x, 2, height, depth, tile, 3);
-                    for (int k = 0; k < depth; k++) {
-                        for (int r = 0; r < height; r++) {
-                            float expected = x.data()[x.start(2 + Math.min(r, count - 1)) + k];
-                            assertThat(bits(tile[3 + k * RowTiles.STEP + r]))
-                                    .as("%s, %d rows, step %d of %d, row %d", set.name(), count, k, depth, r)
-                                    .isEqualTo(bits(expected));
-                        }
+                Rows x = new Rows(numbers(5 + (height + count) * (depth + 3)), 5, depth + 3, height + count);
+                int stride = depth * RowTiles.STEP;
+                float[] data = untouched(3 + 2 * stride + 3);
+                new RowTiles(data, 3, stride, height, RowTiles.STEP, x.count()).fill(1, x, depth);
+                for (int k = 0; k < depth; k++) {
+                    for (int r = 0; r < height; r++) {
+                        float expected = x.data()[x.start(height + Math.min(r, count - 1)) + k];
+                        assertThat(bits(data[3 + stride + k * RowTiles.STEP + r]))
+                                .as("%d rows, step %d of %d, row %d", count, k, depth, r)
+                                .isEqualTo(bits(expected));
                     }
-                    assertThat(new float[] {tile[2], tile[tile.length - 3]}).containsOnly(UNTOUCHED);
                 }
+                assertThat(new float[] {data[2 + stride], data[data.length - 3]})
+                        .containsOnly(UNTOUCHED);
             }
         }
     }
@@ -47,23 +46,19 @@ class RowTilesTest {
     void tilesFilledAcrossHoldColumnsBitByBitAndTouchNothingElse(int rows, int height) {
         for (int columns : new int[] {1, 5, 6, 7, 8, 9, 12, 17, 54}) {
             int tiles = Math.ceilDiv(columns, height);
-            for (int beyond = 0; beyond < 4; beyond++) { // a vector is two numbers longer than a tile has columns
-                Rows x = new Rows(numbers(5 + (rows - 1) * (columns + 1) + columns + beyond), 5, columns + 1, rows);
-                int stride = rows * RowTiles.STEP + 3;
-                for (KernelSet set : twins) {
-                    float[] actual = untouched(2 + tiles * stride);
-                    set.products().fillTilesAcross(x, columns, height, actual, 2, stride);
-                    for (int c = 0; c < tiles * height; c++) {
-                        int tile = 2 + c / height * stride;
-                        for (int k = 0; k < rows; k++) {
-                            assertThat(bits(actual[tile + k * RowTiles.STEP + c % height]))
-                                    .as("%s, %d columns, step %d, column %d", set.name(), columns, k, c)
-                                    .isEqualTo(bits(x.data()[x.start(k) + Math.min(c, columns - 1)]));
-                        }
-                        assertThat(actual[tile - 1]).isEqualTo(UNTOUCHED);
-                        assertThat(actual[tile + stride - 3]).isEqualTo(UNTOUCHED);
-                    }
+            Rows x = new Rows(numbers(5 + (rows - 1) * (columns + 1) + columns), 5, columns + 1, rows);
+            int stride = rows * RowTiles.STEP + 3;
+            float[] actual = untouched(2 + tiles * stride);
+            new RowTiles(actual, 2, stride, height, RowTiles.STEP, columns).fillAcross(0, x);
+            for (int c = 0; c < tiles * height; c++) {
+                int tile = 2 + c / height * stride;
+                for (int k = 0; k < rows; k++) {
+                    assertThat(bits(actual[tile + k * RowTiles.STEP + c % height]))
+                            .as("%d columns, step %d, column %d", columns, k, c)
+                            .isEqualTo(bits(x.data()[x.start(k) + Math.min(c, columns - 1)]));
                 }
+                assertThat(actual[tile - 1]).isEqualTo(UNTOUCHED);
+                assertThat(actual[tile + stride - 3]).isEqualTo(UNTOUCHED);
             }
         }
     }
