@@ -292,11 +292,11 @@ public final class Compute implements AutoCloseable {
         }
 
         void rethrow() {
-            switch (failure.get()) {
-                case null -> {}
-                case Error error -> throw error;
-                case RuntimeException exception -> throw exception;
-                case Throwable thrown -> throw new IllegalStateException(thrown); // checked, thrown unchecked
+            Throwable thrown = failure.get(); // no pattern switch: a job is short, and the first one is in a start
+            if (thrown instanceof Error error) {
+                throw error;
+            } else if (thrown != null) {
+                throw thrown instanceof RuntimeException e ? e : new IllegalStateException(thrown);
             }
         }
     }

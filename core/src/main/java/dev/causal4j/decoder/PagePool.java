@@ -51,11 +51,6 @@ public final class PagePool {
         return layers[layers.length - 1];
     }
 
-    /** Most pages of this pool. */
-    public int capacity() {
-        return capacity;
-    }
-
     /** Pages neither held nor reserved. */
     public synchronized int freePages() {
         return capacity - users.size() - promised;

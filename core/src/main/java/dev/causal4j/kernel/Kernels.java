@@ -9,7 +9,6 @@ import java.util.EnumSet;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
-import java.util.function.Consumer;
 
 /**
  * The entry to all arithmetic: checks shapes, then calls the chosen kernels. Stateless and thread-safe. Each call runs
@@ -113,22 +112,18 @@ public final class Kernels {
     /** The same for rows without tiles. Callers that multiply the same rows several times make the tiles once. */
     public static void multiply(Panels w, Rows x, Rows y) {
         x.check(w.depth());
-        withTiles(x, w.depth(), tiles -> multiply(w, tiles, y));
-    }
-
-    private static void withTiles(Rows x, int depth, Consumer<RowTiles> use) {
         if (x.count() <= 1) {
-            use.accept(RowTiles.row(x));
+            multiply(w, RowTiles.row(x), y);
             return;
         }
         float[] free = TILES.take();
-        int size = RowTiles.size(x.count(), depth);
+        int size = RowTiles.size(x.count(), w.depth());
         float[] memory = free.length < size ? new float[size] : free;
-        RowTiles tiles = RowTiles.of(memory, x.count(), depth);
+        RowTiles tiles = RowTiles.of(memory, x.count(), w.depth());
         for (int tile = 0; tile < tiles.tiles(); tile++) {
-            tiles.fill(tile, x, depth);
+            tiles.fill(tile, x, w.depth());
         }
-        use.accept(tiles);
+        multiply(w, tiles, y);
         TILES.give(memory);
     }
 
@@ -188,17 +183,7 @@ public final class Kernels {
     public static void scores(Pages pages, Rows queries, int positions, Rows scores) {
         int count = Panels.needed(positions);
         pages.check(positions);
-        queries.check(pages.headSize());
-        scores.check(Math.multiplyExact(count, PANEL));
-        if (queries.count() != scores.count()) {
-            throw new IllegalArgumentException("scores: expected " + queries.count() + " rows, got " + scores.count());
-        }
-        withTiles(queries, pages.headSize(), tiles -> {
-            for (int page = 0; page < count && queries.count() > 0; page++) {
-                Rows some = new Rows(scores.data(), scores.offset() + page * PANEL, scores.stride(), scores.count());
-                products(pages.keys(page), tiles).multiply(pages.keys(page), tiles, some);
-            }
-        });
+        multiply(pages.keys(count), queries, scores);
     }
 
     /** Changes the attention weights of a query before values are summed. */

@@ -12,9 +12,9 @@ import java.util.Objects;
  * @param values the same to its values
  */
 public record Pages(MemorySegment[] memory, long keys, long values, int headSize) {
-    /** The keys of a page. */
-    Panels keys(int page) {
-        return new Panels(memory[page], keys, 0, 1, headSize);
+    /** The keys of the first pages. */
+    Panels keys(int count) {
+        return new Panels(PanelFormat.F32, memory, keys, 0, count, headSize);
     }
 
     /** Throws unless keys and values of {@code positions} positions lie inside the pages. */

@@ -3,17 +3,19 @@ package dev.causal4j.kernel;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 import java.util.Objects;
 
 /**
  * A run of panels, the layout of all matrices. A panel holds {@value #WIDTH} outputs in a {@link PanelFormat}.
  *
- * @param offset bytes from the start of {@code data} to the first panel
- * @param stride bytes from one panel to the next
+ * @param memory one segment for all panels, or one for each
+ * @param offset bytes from the start of the segment to the first panel
+ * @param stride bytes from one panel to the next; 0 with a segment for each
  * @param count how many panels
  * @param depth steps of k in a panel
  */
-public record Panels(PanelFormat format, MemorySegment data, long offset, long stride, int count, int depth) {
+public record Panels(PanelFormat format, MemorySegment[] memory, long offset, long stride, int count, int depth) {
     /** Outputs in a panel. */
     public static final int WIDTH = 64;
 
@@ -22,9 +24,19 @@ public record Panels(PanelFormat format, MemorySegment data, long offset, long s
 
     static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-    /** Panels of f32. */
+    /** Panels in one segment. */
+    public Panels(PanelFormat format, MemorySegment data, long offset, long stride, int count, int depth) {
+        this(format, new MemorySegment[] {data}, offset, stride, count, depth);
+    }
+
+    /** Panels of f32 in one segment. */
     public Panels(MemorySegment data, long offset, long stride, int count, int depth) {
         this(PanelFormat.F32, data, offset, stride, count, depth);
+    }
+
+    /** The segment of a panel. */
+    MemorySegment data(int panel) {
+        return memory.length == 1 ? memory[0] : memory[panel];
     }
 
     /** How many panels hold {@code outputs} outputs. */
@@ -34,15 +46,16 @@ public record Panels(PanelFormat format, MemorySegment data, long offset, long s
 
     /** A part of the run. */
     Panels from(int panel, int count) {
-        return new Panels(format, data, start(panel), stride, count, depth);
+        MemorySegment[] some = memory.length == 1 ? memory : Arrays.copyOfRange(memory, panel, panel + count);
+        return new Panels(format, some, start(panel), stride, count, depth);
     }
 
-    /** Bytes from the start of {@code data} to a panel. */
+    /** Bytes from the start of its segment to a panel. */
     long start(int panel) {
         return offset + panel * stride;
     }
 
-    /** Bytes from the start of {@code data} to the first step of a panel. */
+    /** Bytes from the start of its segment to the first step of a panel. */
     long steps(int panel) {
         return start(panel) + format.step(0);
     }
@@ -51,8 +64,11 @@ public record Panels(PanelFormat format, MemorySegment data, long offset, long s
     void check() {
         if (count > 0) {
             long last = Math.addExact(offset, Math.multiplyExact(stride, (long) count - 1));
-            Objects.checkIndex(offset, data.byteSize() + 1);
-            Objects.checkFromIndexSize(last, format.bytes(depth), data.byteSize());
+            Objects.checkIndex(offset, data(0).byteSize() + 1);
+            for (int panel = memory.length == 1 ? count - 1 : 0; panel < count; panel++) {
+                Objects.checkFromIndexSize(
+                        last, format.bytes(depth), data(panel).byteSize());
+            }
         }
     }
 }

@@ -28,7 +28,8 @@ final class ScalarProducts implements Products {
             addTo(sums, some, x);
             for (int i = 0; i < sums.length; i++) {
                 int j = i % outputs;
-                float scale = w.format().scale(w.data(), some.start(j / Panels.WIDTH), j % Panels.WIDTH);
+                float scale =
+                        w.format().scale(some.data(j / Panels.WIDTH), some.start(j / Panels.WIDTH), j % Panels.WIDTH);
                 y.data()[y.start(i / outputs) + p * Panels.WIDTH + j] = (float) sums[i] * scale;
             }
         }
@@ -57,7 +58,7 @@ final class ScalarProducts implements Products {
             int steps = Math.min(STEPS, w.depth() - k);
             for (int p = 0; p < w.count(); p++) {
                 long from = w.steps(p) + (long) k * w.format().stepBytes();
-                w.format().codes(w.data(), from, steps, codes, p * Panels.WIDTH, outputs);
+                w.format().codes(w.data(p), from, steps, codes, p * Panels.WIDTH, outputs);
             }
             for (int r = 0; r < x.count(); r++) {
                 int at = x.start(r) + k * x.step();

@@ -32,9 +32,10 @@ final class VectorLoops {
 
     private VectorLoops() {}
 
-    /** One row against two groups of 4 W outputs, of which the second lies {@code stride} further. */
+    /** One row against two groups of 4 W outputs; the second lies {@code stride} further in n than the first in m. */
     static void rowF32(
-            MemorySegment m, long at, long stride, int depth, float[] xs, int x, float[] ys, int y, int next) {
+            MemorySegment m, MemorySegment n, long at, long stride, int depth, float[] xs, int x, float[] ys,
+            int y, int next) {
         FloatVector z = FloatVector.zero(S), a0 = z, b0 = z, c0 = z, d0 = z, a1 = z, b1 = z, c1 = z, d1 = z;
         int k = 0, one = VectorProducts.one;
         for (; k < depth - 1; k += 2 * one) {
@@ -46,18 +47,18 @@ final class VectorLoops {
             FloatVector r1 = fromMemorySegment(S, m, o0 + 4L * W, LE);
             FloatVector r2 = fromMemorySegment(S, m, o0 + 8L * W, LE);
             FloatVector r3 = fromMemorySegment(S, m, o0 + 12L * W, LE);
-            FloatVector r4 = fromMemorySegment(S, m, o0 + stride, LE);
-            FloatVector r5 = fromMemorySegment(S, m, o0 + stride + 4L * W, LE);
-            FloatVector r6 = fromMemorySegment(S, m, o0 + stride + 8L * W, LE);
-            FloatVector r7 = fromMemorySegment(S, m, o0 + stride + 12L * W, LE);
+            FloatVector r4 = fromMemorySegment(S, n, o0 + stride, LE);
+            FloatVector r5 = fromMemorySegment(S, n, o0 + stride + 4L * W, LE);
+            FloatVector r6 = fromMemorySegment(S, n, o0 + stride + 8L * W, LE);
+            FloatVector r7 = fromMemorySegment(S, n, o0 + stride + 12L * W, LE);
             FloatVector r8 = fromMemorySegment(S, m, o1, LE);
             FloatVector r9 = fromMemorySegment(S, m, o1 + 4L * W, LE);
             FloatVector r10 = fromMemorySegment(S, m, o1 + 8L * W, LE);
             FloatVector r11 = fromMemorySegment(S, m, o1 + 12L * W, LE);
-            FloatVector r12 = fromMemorySegment(S, m, o1 + stride, LE);
-            FloatVector r13 = fromMemorySegment(S, m, o1 + stride + 4L * W, LE);
-            FloatVector r14 = fromMemorySegment(S, m, o1 + stride + 8L * W, LE);
-            FloatVector r15 = fromMemorySegment(S, m, o1 + stride + 12L * W, LE);
+            FloatVector r12 = fromMemorySegment(S, n, o1 + stride, LE);
+            FloatVector r13 = fromMemorySegment(S, n, o1 + stride + 4L * W, LE);
+            FloatVector r14 = fromMemorySegment(S, n, o1 + stride + 8L * W, LE);
+            FloatVector r15 = fromMemorySegment(S, n, o1 + stride + 12L * W, LE);
             a0 = v0.fma(r0, a0);
             b0 = v0.fma(r1, b0);
             c0 = v0.fma(r2, c0);
@@ -82,10 +83,10 @@ final class VectorLoops {
             FloatVector r1 = fromMemorySegment(S, m, o0 + 4L * W, LE);
             FloatVector r2 = fromMemorySegment(S, m, o0 + 8L * W, LE);
             FloatVector r3 = fromMemorySegment(S, m, o0 + 12L * W, LE);
-            FloatVector r4 = fromMemorySegment(S, m, o0 + stride, LE);
-            FloatVector r5 = fromMemorySegment(S, m, o0 + stride + 4L * W, LE);
-            FloatVector r6 = fromMemorySegment(S, m, o0 + stride + 8L * W, LE);
-            FloatVector r7 = fromMemorySegment(S, m, o0 + stride + 12L * W, LE);
+            FloatVector r4 = fromMemorySegment(S, n, o0 + stride, LE);
+            FloatVector r5 = fromMemorySegment(S, n, o0 + stride + 4L * W, LE);
+            FloatVector r6 = fromMemorySegment(S, n, o0 + stride + 8L * W, LE);
+            FloatVector r7 = fromMemorySegment(S, n, o0 + stride + 12L * W, LE);
             a0 = v0.fma(r0, a0);
             b0 = v0.fma(r1, b0);
             c0 = v0.fma(r2, c0);
@@ -103,9 +104,10 @@ final class VectorLoops {
         exact.add(c1).intoArray(ys, o + 2 * W); exact.add(d1).intoArray(ys, o + 3 * W);
     }
 
-    /** One row against two groups of 4 W outputs, of which the second lies {@code stride} further. */
+    /** One row against two groups of 4 W outputs; the second lies {@code stride} further in n than the first in m. */
     static void rowBf16(
-            MemorySegment m, long at, long stride, int depth, float[] xs, int x, float[] ys, int y, int next) {
+            MemorySegment m, MemorySegment n, long at, long stride, int depth, float[] xs, int x, float[] ys,
+            int y, int next) {
         FloatVector z = FloatVector.zero(S), a0 = z, b0 = z, c0 = z, d0 = z, a1 = z, b1 = z, c1 = z, d1 = z;
         int k = 0, one = VectorProducts.one;
         for (; k < depth; k += one) {
@@ -113,8 +115,8 @@ final class VectorLoops {
             FloatVector v0 = broadcast(S, xs[x + k]);
             IntVector r0 = IntVector.fromMemorySegment(I, m, o0, LE);
             IntVector r1 = IntVector.fromMemorySegment(I, m, o0 + 4L * W, LE);
-            IntVector r2 = IntVector.fromMemorySegment(I, m, o0 + stride, LE);
-            IntVector r3 = IntVector.fromMemorySegment(I, m, o0 + stride + 4L * W, LE);
+            IntVector r2 = IntVector.fromMemorySegment(I, n, o0 + stride, LE);
+            IntVector r3 = IntVector.fromMemorySegment(I, n, o0 + stride + 4L * W, LE);
             a0 = v0.fma(r0.lanewise(LSHL, 16).reinterpretAsFloats(), a0);
             b0 = v0.fma(r0.and(HIGH).reinterpretAsFloats(), b0);
             c0 = v0.fma(r1.lanewise(LSHL, 16).reinterpretAsFloats(), c0);
@@ -132,16 +134,17 @@ final class VectorLoops {
         exact.add(c1).intoArray(ys, o + NEXT); exact.add(d1).intoArray(ys, o + NEXT + 16);
     }
 
-    /** One row against two groups of 4 W outputs, of which the second lies {@code stride} further. */
+    /** One row against two groups of 4 W outputs; the second lies {@code stride} further in n than the first in m. */
     static void rowInt8(
-            MemorySegment m, long at, long stride, int depth, float[] xs, int x, float[] ys, int y, int next) {
+            MemorySegment m, MemorySegment n, long at, long stride, int depth, float[] xs, int x, float[] ys,
+            int y, int next) {
         FloatVector z = FloatVector.zero(S), a0 = z, b0 = z, c0 = z, d0 = z, a1 = z, b1 = z, c1 = z, d1 = z;
         int k = 0, one = VectorProducts.one;
         for (; k < depth; k += one) {
             long o0 = at + (long) k * 64;
             FloatVector v0 = broadcast(S, xs[x + k]);
             IntVector r0 = IntVector.fromMemorySegment(I, m, o0, LE);
-            IntVector r1 = IntVector.fromMemorySegment(I, m, o0 + stride, LE);
+            IntVector r1 = IntVector.fromMemorySegment(I, n, o0 + stride, LE);
             a0 = v0.fma((FloatVector) r0.lanewise(LSHL, 24).lanewise(ASHR, 24).convert(I2F, 0), a0);
             b0 = v0.fma((FloatVector) r0.lanewise(LSHL, 16).lanewise(ASHR, 24).convert(I2F, 0), b0);
             c0 = v0.fma((FloatVector) r0.lanewise(LSHL, 8).lanewise(ASHR, 24).convert(I2F, 0), c0);

@@ -92,7 +92,7 @@ final class VectorProducts implements Products {
     private static void scale(Panels w, Rows y) {
         for (int p = 0; p < w.count(); p++) {
             for (int j = 0; j < Panels.WIDTH; j += W) {
-                FloatVector scales = FloatVector.fromMemorySegment(S, w.data(), w.start(p) + 4L * j, LE);
+                FloatVector scales = FloatVector.fromMemorySegment(S, w.data(p), w.start(p) + 4L * j, LE);
                 for (int r = 0; r < y.count(); r++) {
                     int at = y.start(r) + p * Panels.WIDTH + j;
                     FloatVector.fromArray(S, y.data(), at).mul(scales).intoArray(y.data(), at);
@@ -103,20 +103,21 @@ final class VectorProducts implements Products {
 
     /** Reads two groups of outputs at a time, faster than one; a single last group is paired with itself. */
     private static void row(Panels w, RowTiles x, Rows y) {
-        MemorySegment m = w.data();
         float[] xs = x.data();
         int groups = w.count() * GROUPS;
         for (int g = 0; g < groups; g += 2) {
             int h = Math.min(g + 1, groups - 1);
+            MemorySegment m = w.data(g / GROUPS);
+            MemorySegment n = w.data(h / GROUPS);
             long at = group(w, g);
             long stride = group(w, h) - at;
             int out = output(w.format(), g);
             int next = output(w.format(), h) - out;
             int to = y.offset() + out;
             switch (w.format()) {
-                case F32 -> VectorLoops.rowF32(m, at, stride, w.depth(), xs, x.offset(), y.data(), to, next);
-                case BF16 -> VectorLoops.rowBf16(m, at, stride, w.depth(), xs, x.offset(), y.data(), to, next);
-                case INT8 -> VectorLoops.rowInt8(m, at, stride, w.depth(), xs, x.offset(), y.data(), to, next);
+                case F32 -> VectorLoops.rowF32(m, n, at, stride, w.depth(), xs, x.offset(), y.data(), to, next);
+                case BF16 -> VectorLoops.rowBf16(m, n, at, stride, w.depth(), xs, x.offset(), y.data(), to, next);
+                case INT8 -> VectorLoops.rowInt8(m, n, at, stride, w.depth(), xs, x.offset(), y.data(), to, next);
             }
         }
     }
@@ -147,22 +148,22 @@ final class VectorProducts implements Products {
      * line of the next panel is read meanwhile, in eight runs side by side.
      */
     private static void few(Panels w, RowTiles x, Rows y, boolean ahead) {
-        MemorySegment m = w.data();
         int stepBytes = w.format().stepBytes();
         long run = ahead ? w.depth() * (LINE / 8) : 0;
-        int read = ahead ? touch(m, w.steps(0), (long) w.depth() * stepBytes) : 0;
+        int read = ahead ? touch(w.data(0), w.steps(0), (long) w.depth() * stepBytes) : 0;
         for (int p = 0; p < w.count(); p++) {
-            long at = w.steps(p);
             long next = w.steps(Math.min(p + 1, w.count() - 1));
             for (int row = 0; row < y.count(); row += FOUR) {
-                read += four(w, at, next, row == 0 ? run : 0, x, y, row, p * Panels.WIDTH);
+                read += four(w, p, next, row == 0 ? run : 0, x, y, row);
             }
         }
         keep(read);
     }
 
-    private static int four(Panels w, long at, long next, long run, RowTiles x, Rows y, int row, int out) {
-        MemorySegment m = w.data();
+    private static int four(Panels w, int panel, long next, long run, RowTiles x, Rows y, int row) {
+        MemorySegment m = w.data(panel);
+        long at = w.steps(panel);
+        int out = panel * Panels.WIDTH;
         int start = x.start(row);
         return switch (w.format()) {
             case F32 -> VectorLoops.tileF32x4(m, at, w.depth(), x.data(), start, y, row, out, next, run);
@@ -209,7 +210,7 @@ final class VectorProducts implements Products {
     private static void many(Panels w, RowTiles x, Rows y) {
         if (w.format() == PanelFormat.F32) {
             for (int p = 0; p < w.count(); p++) {
-                tiles(w.data(), w.start(p), w.depth(), x, y, p * Panels.WIDTH);
+                tiles(w.data(p), w.start(p), w.depth(), x, y, p * Panels.WIDTH);
             }
             return;
         }
@@ -260,7 +261,7 @@ final class VectorProducts implements Products {
             Rows out = Rows.of(sums, Panels.WIDTH, rows);
             int start = x.start(row);
             for (int j = 0; j < Panels.WIDTH; j += 2 * W) {
-                VectorLoops.addF32x6(w.data(), w.offset() + 4L * j, w.depth(), x.data(), start, out, 0, j);
+                VectorLoops.addF32x6(w.data(0), w.offset() + 4L * j, w.depth(), x.data(), start, out, 0, j);
             }
             MemorySegment.copy(sums, 0, y, Panels.FLOAT, at, rows * Panels.WIDTH);
         }
@@ -270,9 +271,9 @@ final class VectorProducts implements Products {
         for (int k = 0; k < w.depth(); k++) {
             long from = w.steps(panel) + (long) k * w.format().stepBytes();
             if (w.format() == PanelFormat.BF16) {
-                widenBf16(w.data(), from, wide, k * 4L * Panels.WIDTH);
+                widenBf16(w.data(panel), from, wide, k * 4L * Panels.WIDTH);
             } else {
-                widenInt8(w.data(), from, wide, k * 4L * Panels.WIDTH);
+                widenInt8(w.data(panel), from, wide, k * 4L * Panels.WIDTH);
             }
         }
     }

@@ -131,10 +131,10 @@ final class VectorReductions implements Reductions {
             DoubleVector d = DoubleVector.fromArray(D, sums, j + 3 * n);
             for (int k = 0; k < w.depth(); k++) {
                 long o = w.start(0) + (k * (long) Panels.WIDTH + j) * 4;
-                a = addSquare(w.data(), o, a);
-                b = addSquare(w.data(), o + 4L * n, b);
-                c = addSquare(w.data(), o + 8L * n, c);
-                d = addSquare(w.data(), o + 12L * n, d);
+                a = addSquare(w.data(0), o, a);
+                b = addSquare(w.data(0), o + 4L * n, b);
+                c = addSquare(w.data(0), o + 8L * n, c);
+                d = addSquare(w.data(0), o + 12L * n, d);
             }
             a.intoArray(sums, j);
             b.intoArray(sums, j + n);

@@ -84,7 +84,7 @@ class KernelSetTest {
         Panels w = panels(PanelFormat.F32, 5, depth);
         for (int n = 0; n < 5 * 64; n++) {
             long number = w.start(n / 64) + (n % depth * 64L + n % 64) * 4;
-            w.data().set(Panels.FLOAT, number, SPECIAL[n % SPECIAL.length]);
+            w.data(0).set(Panels.FLOAT, number, SPECIAL[n % SPECIAL.length]);
         }
         float[] expected = new float[rows * 320];
         float[] actual = new float[rows * 320];
@@ -95,7 +95,7 @@ class KernelSetTest {
             for (int n = 0; n < 320; n++) {
                 float sum = 0;
                 for (int k = 0; k < depth; k++) {
-                    float weight = w.data().get(Panels.FLOAT, w.start(n / 64) + (k * 64L + n % 64) * 4);
+                    float weight = w.data(0).get(Panels.FLOAT, w.start(n / 64) + (k * 64L + n % 64) * 4);
                     sum = Math.fma(x[r * depth + k], weight, sum);
                 }
                 assertThat(Float.floatToIntBits(expected[r * 320 + n]))
@@ -234,7 +234,7 @@ class KernelSetTest {
             float sum = 0;
             for (int k = 0; k < depth; k++) {
                 long at = w.offset() + n / 64 * w.stride() + (k * 64L + n % 64) * 4;
-                sum = Math.fma(x[k], w.data().get(Panels.FLOAT, at), sum);
+                sum = Math.fma(x[k], w.data(0).get(Panels.FLOAT, at), sum);
             }
             assertThat(y[n]).isEqualTo(sum);
         }

@@ -71,9 +71,10 @@ final class VectorLoopsSource {
     }
 
     /** Declares what is read of {@code count} vectors of weights: a vector of f32 holds one, of bf16 two, of int8 four. */
-    private void read(int depth, PanelFormat format, String at, int first, int count) {
+    private void read(int depth, PanelFormat format, String memory, String at, int first, int count) {
         int held = 4 * Panels.WIDTH / format.stepBytes();
-        String load = format == PanelFormat.F32 ? "fromMemorySegment(S, m, " : "IntVector.fromMemorySegment(I, m, ";
+        String load = (format == PanelFormat.F32 ? "fromMemorySegment(S, " : "IntVector.fromMemorySegment(I, ") + memory
+                + ", ";
         for (int i = 0; i < Math.ceilDiv(count, held); i++) {
             String from = at + (i == 0 ? "" : " + " + 4 * i + "L * W");
             line(
@@ -105,9 +106,12 @@ final class VectorLoopsSource {
 
     private void row(PanelFormat format) {
         source.append('\n');
-        line(1, "/** One row against two groups of 4 W outputs, of which the second lies {@code stride} further. */");
+        line(
+                1,
+                "/** One row against two groups of 4 W outputs; the second lies {@code stride} further in n than the first in m. */");
         line(1, "static void row" + name(format) + "(");
-        line(3, "MemorySegment m, long at, long stride, int depth, float[] xs, int x, float[] ys, int y, int next) {");
+        line(3, "MemorySegment m, MemorySegment n, long at, long stride, int depth, float[] xs, int x, float[] ys,");
+        line(3, "int y, int next) {");
         line(
                 2,
                 "FloatVector z = FloatVector.zero(S), " + each(4 * GROUPS, ", ", i -> acc(i % 4, i / 4) + " = z")
@@ -144,7 +148,13 @@ final class VectorLoopsSource {
             line(depth, "FloatVector v" + step + " = broadcast(S, xs[x + k" + (step == 0 ? "" : " + " + step) + "]);");
         }
         for (int i = 0; i < steps * GROUPS; i++) {
-            read(depth, format, plus("o" + i / GROUPS, i % GROUPS, "stride"), i * reads, 4);
+            read(
+                    depth,
+                    format,
+                    i % GROUPS == 0 ? "m" : "n",
+                    plus("o" + i / GROUPS, i % GROUPS, "stride"),
+                    i * reads,
+                    4);
         }
         for (int i = 0; i < steps * GROUPS; i++) {
             for (int j = 0; j < 4; j++) {
@@ -217,7 +227,7 @@ final class VectorLoopsSource {
         line(3, "long o = at + (long) i * " + format.stepBytes() / 8 + ";");
         line(3, "int t = x + i;");
         line(3, each(rows, " ", r -> "float x" + r + " = xs[t" + (r == 0 ? "" : " + " + r) + "];"));
-        read(3, format, "o", 0, vectors);
+        read(3, format, "m", "o", 0, vectors);
         for (int i = 0; i < vectors; i++) {
             line(3, "FloatVector " + LETTERS.charAt(i) + " = " + weight(format, 0, i) + ";");
         }
