@@ -68,7 +68,7 @@ public class KernelBenchmark extends Protocol {
 
     @Benchmark
     public float[] layerNorm(Hidden hidden) {
-        Kernels.layerNorm(hidden.x, 0, hidden.gain, hidden.bias, EPSILON, hidden.y, 0);
+        Kernels.norm(hidden.x, 0, hidden.gain, hidden.bias, EPSILON, true, hidden.y, 0);
         return hidden.y;
     }
 
@@ -81,7 +81,7 @@ public class KernelBenchmark extends Protocol {
     @Benchmark
     public float[] gelu(Inner inner) {
         System.arraycopy(inner.source, 0, inner.x, 0, inner.x.length);
-        Kernels.gelu(inner.x, 0, inner.x.length);
+        Kernels.swish(inner.x, 0, inner.x.length, 0x1.988454p-1f, 0.044715f);
         return inner.x;
     }
 

@@ -10,6 +10,9 @@ import dev.causal4j.tensor.Gradients;
  * @param down [D, inner]
  */
 record FeedForward(Linear up, Linear down) {
+    private static final float GELU_SCALE = 0x1.988454p-1f; // sqrt(2 / pi)
+    private static final float GELU_CUBE = 0.044715f;
+
     /** The part that the backward may recompute: up of {@code a.normed}. */
     void forwardUp(Step step, Tape tape, Activations a) {
         up.forward(a.normed, tape.inner, step.rows()); // [N, inner]
@@ -26,7 +29,8 @@ record FeedForward(Linear up, Linear down) {
         int width = up.weight().rows();
         activate(step, tape, a);
         down.backward(a.activated(tape), a.dOut, a.dInner, step.rows(), gradients);
-        step.compute.each(step.rows(), r -> Kernels.geluBackward(tape.inner, a.dInner, r * width, width));
+        step.compute.each(
+                step.rows(), r -> Kernels.swishBackward(tape.inner, a.dInner, r * width, width, GELU_SCALE, GELU_CUBE));
         up.backward(a.normed, a.dInner, a.dNormed, step.rows(), gradients);
     }
 
@@ -37,7 +41,7 @@ record FeedForward(Linear up, Linear down) {
             if (tape.keeps) {
                 System.arraycopy(tape.inner, r * width, activated, r * width, width);
             }
-            Kernels.gelu(activated, r * width, width);
+            Kernels.swish(activated, r * width, width, GELU_SCALE, GELU_CUBE);
         });
     }
 }

@@ -15,14 +15,14 @@ record Norm(float[] gain, float[] bias, float epsilon) {
     /** y = norm(x), each [N, D]; both may be the same. */
     void forward(Step step, float[] x, float[] y) {
         int d = gain.length;
-        step.compute.each(step.rows(), r -> Kernels.layerNorm(x, r * d, gain, bias, epsilon, y, r * d));
+        step.compute.each(step.rows(), r -> Kernels.norm(x, r * d, gain, bias, epsilon, true, y, r * d));
     }
 
     /** Adds the gradients by gain, bias and x; dx [N, D]. */
     void backward(Step step, float[] x, float[] dy, float[] dx, float[] moments, Gradients gradients) {
         int d = gain.length;
         int rows = step.rows();
-        step.compute.each(rows, r -> Kernels.layerNormBackward(x, dy, dx, r * d, gain, epsilon, moments, 2 * r));
+        step.compute.each(rows, r -> Kernels.normBackward(x, dy, dx, r * d, gain, epsilon, true, moments, 2 * r));
         gradients.addBias(bias, Rows.of(dy, d, rows));
         float[] dGain = gradients.of(gain);
         if (dGain == null) {

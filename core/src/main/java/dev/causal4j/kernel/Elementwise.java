@@ -8,10 +8,16 @@ interface Elementwise {
     /** x = tanh x. */
     void tanh(float[] x, int offset, int n);
 
-    /** x / (1 + exp(-2 u)) with u = sqrt(2/pi) (x + 0.044715 x³): equal to 0.5 x (1 + tanh u). */
+    /** x / (1 + exp(-2 u)) with u = scale (x + cube x³). */
+    void swish(float[] x, int offset, int n, float scale, float cube);
+
+    /** dy *= the derivative of {@link #swish} at x: s + x s (1 - s) 2 u' with s = 1 / (1 + exp(-2 u)). */
+    void swishBackward(float[] x, float[] dy, int offset, int n, float scale, float cube);
+
+    /** x Φ(x), see {@link Elementary#normal}. */
     void gelu(float[] x, int offset, int n);
 
-    /** dy *= the derivative of {@link #gelu} at x: s + x s (1 - s) 2 u' with s = 1 / (1 + exp(-2 u)). */
+    /** dy *= Φ(x) + x φ(x). */
     void geluBackward(float[] x, float[] dy, int offset, int n);
 
     /** x = fma(exp(x - max), scale, shift) · fma(-(x · inverseCap), x · inverseCap, 1). */

@@ -233,30 +233,48 @@ public final class Kernels {
     }
 
     /**
-     * Layer normalisation over {@code gain.length} numbers with the biased variance:
-     * y = (x - mean) / sqrt(variance + epsilon) · gain + bias (Ba et al. 2016). x and y may be the same.
+     * A norm over {@code gain.length} numbers: y = (x - m) · s · gain + bias with s = 1 / sqrt(mean of (x - m)² +
+     * epsilon). x and y may be the same.
+     *
+     * @param centered whether m is the mean of x, a layer norm (Ba et al. 2016), or 0, an RMS norm (Zhang and Sennrich
+     *     2019)
      */
-    public static void layerNorm(
-            float[] x, int xOffset, float[] gain, float[] bias, float epsilon, float[] y, int yOffset) {
+    public static void norm(
+            float[] x,
+            int xOffset,
+            float[] gain,
+            float[] bias,
+            float epsilon,
+            boolean centered,
+            float[] y,
+            int yOffset) {
         Objects.checkFromIndexSize(xOffset, gain.length, x.length);
         Objects.checkFromIndexSize(yOffset, gain.length, y.length);
         Objects.checkFromIndexSize(0, gain.length, bias.length);
-        running().reductions().layerNorm(x, xOffset, gain, bias, epsilon, y, yOffset);
+        running().reductions().norm(x, xOffset, gain, bias, epsilon, centered, y, yOffset);
     }
 
     /**
-     * The gradient of a layer normalisation by its input, added: dx += (g - mean g - h · mean(g · h)) · s, where g = dy
-     * · gain, h = (x - m) · s, and m and s are x's mean and 1 / sqrt(variance + epsilon). x, dy and dx are the {@code
-     * gain.length} numbers from {@code offset} on. m and s are written to {@code moments[at]} and {@code moments[at +
-     * 1]}, for the gradients of gain and bias.
+     * The gradient of a norm by its input, added: dx += (g - mean g - h · mean(g · h)) · s, where g = dy · gain, h = (x
+     * - m) · s, and mean g is left out of an RMS norm. x, dy and dx are the {@code gain.length} numbers from {@code
+     * offset} on. m and s are written to {@code moments[at]} and {@code moments[at + 1]}, for the gradients of gain and
+     * bias.
      */
-    public static void layerNormBackward(
-            float[] x, float[] dy, float[] dx, int offset, float[] gain, float epsilon, float[] moments, int at) {
+    public static void normBackward(
+            float[] x,
+            float[] dy,
+            float[] dx,
+            int offset,
+            float[] gain,
+            float epsilon,
+            boolean centered,
+            float[] moments,
+            int at) {
         Objects.checkFromIndexSize(offset, gain.length, x.length);
         Objects.checkFromIndexSize(offset, gain.length, dy.length);
         Objects.checkFromIndexSize(offset, gain.length, dx.length);
         Objects.checkFromIndexSize(at, 2, moments.length);
-        running().reductions().layerNormBackward(x, dy, dx, offset, gain, epsilon, moments, at);
+        running().reductions().normBackward(x, dy, dx, offset, gain, epsilon, centered, moments, at);
     }
 
     /**
@@ -362,16 +380,29 @@ public final class Kernels {
     }
 
     /**
-     * Replaces n numbers by their GELU in the tanh form, {@code 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x³)))}
-     * (Hendrycks and Gimpel 2016), computed as {@code x / (1 + exp(-2 u))}: the same function without the cancellation
-     * for negative x.
+     * Replaces n numbers by x · sigmoid(2 u) with u = scale · (x + cube · x³), computed as x / (1 + exp(-2 u)). With
+     * scale sqrt(2 / pi) and cube 0.044715 that is the tanh form of GELU (Hendrycks and Gimpel 2016) without its
+     * cancellation for negative x; with scale 1/2 and cube 0 SiLU.
      */
+    public static void swish(float[] x, int offset, int n, float scale, float cube) {
+        Objects.checkFromIndexSize(offset, n, x.length);
+        running().elementwise().swish(x, offset, n, scale, cube);
+    }
+
+    /** Multiplies dy by the derivative of {@link #swish} at x, for the n numbers from {@code offset} on. */
+    public static void swishBackward(float[] x, float[] dy, int offset, int n, float scale, float cube) {
+        Objects.checkFromIndexSize(offset, n, x.length);
+        Objects.checkFromIndexSize(offset, n, dy.length);
+        running().elementwise().swishBackward(x, dy, offset, n, scale, cube);
+    }
+
+    /** Replaces n numbers by their GELU, x · Φ(x); the error is at most 5e-7 of the larger of 1 and |x|. */
     public static void gelu(float[] x, int offset, int n) {
         Objects.checkFromIndexSize(offset, n, x.length);
         running().elementwise().gelu(x, offset, n);
     }
 
-    /** Multiplies dy by the derivative of {@link #gelu} at x, for the n numbers from {@code offset} on. */
+    /** Multiplies dy by the derivative of {@link #gelu} at x, Φ(x) + x φ(x). */
     public static void geluBackward(float[] x, float[] dy, int offset, int n) {
         Objects.checkFromIndexSize(offset, n, x.length);
         Objects.checkFromIndexSize(offset, n, dy.length);

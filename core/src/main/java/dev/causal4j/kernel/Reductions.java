@@ -30,15 +30,35 @@ interface Reductions {
     /** sums[j] += w[k][j]², which is exact in double, for k = 0, 1, ... */
     void addSquares(Panels w, double[] sums);
 
-    /** y = (x - mean) · (1 / sqrt(variance + epsilon)) · gain + bias, the last two as one fused multiply-add. */
-    void layerNorm(float[] x, int xOffset, float[] gain, float[] bias, float epsilon, float[] y, int yOffset);
+    /**
+     * y = (x - m) · s · gain + bias, the last two as one fused multiply-add; s = 1 / sqrt(mean of (x - m)² + epsilon).
+     *
+     * @param centered whether m is the mean of x, as in a layer norm, or 0, as in an RMS norm
+     */
+    void norm(
+            float[] x,
+            int xOffset,
+            float[] gain,
+            float[] bias,
+            float epsilon,
+            boolean centered,
+            float[] y,
+            int yOffset);
 
     /**
-     * Adds the gradient of the input: dx += (g - mean g - h · mean(g · h)) · s with g = dy · gain, h = (x - m) · s, and
-     * writes m and s, mean and inverse deviation of x, to {@code moments[at]} and after.
+     * Adds the gradient of the input: dx += (g - mean g - h · mean(g · h)) · s with g = dy · gain, h = (x - m) · s, where
+     * mean g is left out unless centered, and writes m and s to {@code moments[at]} and after.
      */
-    void layerNormBackward(
-            float[] x, float[] dy, float[] dx, int offset, float[] gain, float epsilon, float[] moments, int at);
+    void normBackward(
+            float[] x,
+            float[] dy,
+            float[] dx,
+            int offset,
+            float[] gain,
+            float epsilon,
+            boolean centered,
+            float[] moments,
+            int at);
 
     /**
      * out[i] = fma(p[t], v[t][i], out[i]) for t = 0, 1, ... count - 1, where v is f32 with rows of {@code out}'s

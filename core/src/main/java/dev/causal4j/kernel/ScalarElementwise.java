@@ -14,16 +14,31 @@ final class ScalarElementwise implements Elementwise {
     }
 
     @Override
+    public void swish(float[] x, int offset, int n, float scale, float cube) {
+        for (int i = offset; i < offset + n; i++) {
+            x[i] = Elementary.swish(x[i], scale, cube);
+        }
+    }
+
+    @Override
+    public void swishBackward(float[] x, float[] dy, int offset, int n, float scale, float cube) {
+        for (int i = offset; i < offset + n; i++) {
+            dy[i] *= Elementary.swishDerivative(x[i], scale, cube);
+        }
+    }
+
+    @Override
     public void gelu(float[] x, int offset, int n) {
         for (int i = offset; i < offset + n; i++) {
-            x[i] = Elementary.gelu(x[i]);
+            x[i] *= Elementary.normal(x[i]);
         }
     }
 
     @Override
     public void geluBackward(float[] x, float[] dy, int offset, int n) {
         for (int i = offset; i < offset + n; i++) {
-            dy[i] *= Elementary.geluDerivative(x[i]);
+            float density = Elementary.exp(-0.5f * x[i] * x[i]) * Elementary.DENSITY;
+            dy[i] *= Math.fma(x[i], density, Elementary.normal(x[i]));
         }
     }
 

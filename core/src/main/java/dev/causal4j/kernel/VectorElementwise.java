@@ -31,32 +31,67 @@ final class VectorElementwise implements Elementwise {
     }
 
     @Override
-    public void gelu(float[] x, int offset, int n) {
+    public void swish(float[] x, int offset, int n, float scale, float cube) {
         int i = offset;
         for (; i + W <= offset + n; i += W) {
             FloatVector v = FloatVector.fromArray(S, x, i);
-            FloatVector u = v.mul(Elementary.GELU_CUBE).mul(v).fma(v, v).mul(Elementary.GELU_SCALE);
+            FloatVector u = v.mul(cube).mul(v).fma(v, v).mul(scale);
             v.div(exp(u.add(u).neg()).add(1f)).intoArray(x, i);
         }
-        REST.gelu(x, i, offset + n - i);
+        REST.swish(x, i, offset + n - i, scale, cube);
     }
 
     @Override
-    public void geluBackward(float[] x, float[] dy, int offset, int n) {
+    public void swishBackward(float[] x, float[] dy, int offset, int n, float scale, float cube) {
         FloatVector one = FloatVector.broadcast(S, 1f);
         int i = offset;
         for (; i + W <= offset + n; i += W) {
             FloatVector v = FloatVector.fromArray(S, x, i);
-            FloatVector u = v.mul(Elementary.GELU_CUBE).mul(v).fma(v, v).mul(Elementary.GELU_SCALE);
+            FloatVector u = v.mul(cube).mul(v).fma(v, v).mul(scale);
             FloatVector s = one.div(exp(u.add(u).neg()).add(one));
-            FloatVector slope = v.mul(3 * Elementary.GELU_CUBE).fma(v, one).mul(Elementary.GELU_SCALE);
+            FloatVector slope = v.mul(3 * cube).fma(v, one).mul(scale);
             v.mul(s)
                     .mul(one.sub(s))
                     .fma(slope.add(slope), s)
                     .mul(FloatVector.fromArray(S, dy, i))
                     .intoArray(dy, i);
         }
+        REST.swishBackward(x, dy, i, offset + n - i, scale, cube);
+    }
+
+    @Override
+    public void gelu(float[] x, int offset, int n) {
+        int i = offset;
+        for (; i + W <= offset + n; i += W) {
+            FloatVector v = FloatVector.fromArray(S, x, i);
+            v.mul(normal(v, exp(v.mul(-0.5f).mul(v)))).intoArray(x, i);
+        }
+        REST.gelu(x, i, offset + n - i);
+    }
+
+    @Override
+    public void geluBackward(float[] x, float[] dy, int offset, int n) {
+        int i = offset;
+        for (; i + W <= offset + n; i += W) {
+            FloatVector v = FloatVector.fromArray(S, x, i);
+            FloatVector exp = exp(v.mul(-0.5f).mul(v));
+            FloatVector slope = v.fma(exp.mul(Elementary.DENSITY), normal(v, exp));
+            slope.mul(FloatVector.fromArray(S, dy, i)).intoArray(dy, i);
+        }
         REST.geluBackward(x, dy, i, offset + n - i);
+    }
+
+    /** Φ(x), given exp(-x² / 2). */
+    private static FloatVector normal(FloatVector x, FloatVector exp) {
+        FloatVector one = FloatVector.broadcast(S, 1f);
+        FloatVector k = one.div(FloatVector.broadcast(S, Elementary.TAIL_STEP).fma(x.abs(), one));
+        FloatVector p = FloatVector.broadcast(S, Elementary.TAIL_6).fma(k, FloatVector.broadcast(S, Elementary.TAIL_5));
+        p = p.fma(k, FloatVector.broadcast(S, Elementary.TAIL_4));
+        p = p.fma(k, FloatVector.broadcast(S, Elementary.TAIL_3));
+        p = p.fma(k, FloatVector.broadcast(S, Elementary.TAIL_2));
+        p = p.fma(k, FloatVector.broadcast(S, Elementary.TAIL_1));
+        FloatVector tail = p.fma(k, FloatVector.broadcast(S, Elementary.TAIL_0)).mul(exp);
+        return one.sub(tail).blend(tail, x.compare(VectorOperators.LT, 0f));
     }
 
     @Override

@@ -151,9 +151,17 @@ final class VectorReductions implements Reductions {
     }
 
     @Override
-    public void layerNorm(float[] x, int xOffset, float[] gain, float[] bias, float epsilon, float[] y, int yOffset) {
+    public void norm(
+            float[] x,
+            int xOffset,
+            float[] gain,
+            float[] bias,
+            float epsilon,
+            boolean centered,
+            float[] y,
+            int yOffset) {
         int n = gain.length;
-        float mean = sum(x, xOffset, n) / n;
+        float mean = centered ? sum(x, xOffset, n) / n : 0;
         float scale = scale(x, xOffset, n, mean, epsilon);
         int i = 0;
         for (; i + W <= n; i += W) {
@@ -188,10 +196,18 @@ final class VectorReductions implements Reductions {
     }
 
     @Override
-    public void layerNormBackward(
-            float[] x, float[] dy, float[] dx, int offset, float[] gain, float epsilon, float[] moments, int at) {
+    public void normBackward(
+            float[] x,
+            float[] dy,
+            float[] dx,
+            int offset,
+            float[] gain,
+            float epsilon,
+            boolean centered,
+            float[] moments,
+            int at) {
         int n = gain.length;
-        float mean = sum(x, offset, n) / n;
+        float mean = centered ? sum(x, offset, n) / n : 0;
         float scale = scale(x, offset, n, mean, epsilon);
         moments[at] = mean;
         moments[at + 1] = scale;
@@ -212,7 +228,7 @@ final class VectorReductions implements Reductions {
             gradients[i % LANES] += g;
             products[i % LANES] = Math.fma(g, (x[offset + i] - mean) * scale, products[i % LANES]);
         }
-        float meanGradient = Elementary.tree(gradients) / n;
+        float meanGradient = centered ? Elementary.tree(gradients) / n : 0;
         float meanProduct = Elementary.tree(products) / n;
         FloatVector product = FloatVector.broadcast(S, meanProduct);
         FloatVector scales = FloatVector.broadcast(S, scale);

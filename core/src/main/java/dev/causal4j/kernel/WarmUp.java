@@ -90,11 +90,11 @@ final class WarmUp {
         float[] y = new float[SAMPLE];
         return Stream.of(
                 set -> set.reductions().addWeightedRows(x, 0, Panels.WIDTH, data, 0, y, 0, Panels.WIDTH),
-                set -> set.reductions().layerNorm(x, 0, gain, y, 1e-5f, y, 0),
+                set -> set.reductions().norm(x, 0, gain, y, 1e-5f, true, y, 0),
                 set -> y[0] = set.reductions().max(x, 0, SAMPLE),
                 set -> y[0] = set.reductions().sum(x, 0, SAMPLE),
                 set -> y[0] = set.reductions().expSum(y, 0, SAMPLE, 0, true),
-                set -> set.elementwise().gelu(y, 0, SAMPLE),
+                set -> set.elementwise().swish(y, 0, SAMPLE, Elementary.GELU_SCALE, Elementary.GELU_CUBE),
                 set -> set.elementwise().add(x, 0, y, 0, SAMPLE));
     }
 

@@ -253,16 +253,17 @@ class KernelSetTest {
         }
     }
 
-    @Test
-    void layerNormHasTheBitsOfTheSpecification() {
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void normHasTheBitsOfTheSpecification(boolean centered) {
         for (int n : LENGTHS) {
             float[] x = numbers(n + 4);
             float[] gain = numbers(n);
             float[] bias = numbers(n);
             float[] expected = new float[n + 2];
             float[] actual = expected.clone();
-            scalar.reductions().layerNorm(x, 4, gain, bias, 1e-5f, expected, 2);
-            vector.reductions().layerNorm(x, 4, gain, bias, 1e-5f, actual, 2);
+            scalar.reductions().norm(x, 4, gain, bias, 1e-5f, centered, expected, 2);
+            vector.reductions().norm(x, 4, gain, bias, 1e-5f, centered, actual, 2);
             assertThat(actual).as("n %d", n).containsExactly(expected);
         }
     }
@@ -281,8 +282,9 @@ class KernelSetTest {
         }
     }
 
-    @Test
-    void layerNormBackwardHasTheBitsOfTheSpecification() {
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void normBackwardHasTheBitsOfTheSpecification(boolean centered) {
         for (int n : LENGTHS) {
             float[] x = numbers(n + 4);
             float[] dy = numbers(n + 4);
@@ -291,25 +293,26 @@ class KernelSetTest {
             float[] actual = expected.clone();
             float[] moments = new float[3];
             float[] sameMoments = new float[3];
-            scalar.reductions().layerNormBackward(x, dy, expected, 4, gain, 1e-5f, moments, 1);
-            vector.reductions().layerNormBackward(x, dy, actual, 4, gain, 1e-5f, sameMoments, 1);
+            scalar.reductions().normBackward(x, dy, expected, 4, gain, 1e-5f, centered, moments, 1);
+            vector.reductions().normBackward(x, dy, actual, 4, gain, 1e-5f, centered, sameMoments, 1);
             assertThat(actual).as("n %d", n).containsExactly(expected);
             assertThat(sameMoments).containsExactly(moments);
         }
     }
 
-    @Test
-    void layerNormIsCloseToDouble() {
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void normIsCloseToDouble(boolean centered) {
         for (int n : new int[] {2, 35, 768}) {
             float[] x = numbers(n);
             float[] gain = numbers(n);
             float[] bias = numbers(n);
             float[] y = new float[n];
-            scalar.reductions().layerNorm(x, 0, gain, bias, 1e-5f, y, 0);
+            scalar.reductions().norm(x, 0, gain, bias, 1e-5f, centered, y, 0);
             double mean = 0;
             double variance = 0;
             for (float value : x) {
-                mean += value / (double) n;
+                mean += centered ? value / (double) n : 0;
             }
             for (float value : x) {
                 variance += (value - mean) * (value - mean) / n;
@@ -365,6 +368,8 @@ class KernelSetTest {
             assertSameBits(x, exp(scalar), exp(vector));
             assertSameBits(x, scalar.elementwise()::tanh, vector.elementwise()::tanh);
             assertSameBits(x, scalar.elementwise()::gelu, vector.elementwise()::gelu);
+            assertSameBits(x, swish(scalar), swish(vector));
+            assertSameBits(x, swishBackward(scalar, x), swishBackward(vector, x));
             assertSameBits(x, geluBackward(scalar, x), geluBackward(vector, x));
         }
         float[] many = new float[1 << 20];
@@ -374,6 +379,8 @@ class KernelSetTest {
         assertSameBits(many, exp(scalar), exp(vector));
         assertSameBits(many, scalar.elementwise()::tanh, vector.elementwise()::tanh);
         assertSameBits(many, scalar.elementwise()::gelu, vector.elementwise()::gelu);
+        assertSameBits(many, swish(scalar), swish(vector));
+        assertSameBits(many, swishBackward(scalar, many), swishBackward(vector, many));
         assertSameBits(many, geluBackward(scalar, many), geluBackward(vector, many));
     }
 
@@ -381,21 +388,49 @@ class KernelSetTest {
         return (x, offset, n) -> set.reductions().expSum(x, offset, n, 0.25f, true);
     }
 
+    private static InPlace swish(KernelSet set) {
+        return (x, offset, n) -> set.elementwise().swish(x, offset, n, Elementary.GELU_SCALE, Elementary.GELU_CUBE);
+    }
+
+    private static InPlace swishBackward(KernelSet set, float[] x) {
+        return (dy, offset, n) ->
+                set.elementwise().swishBackward(x, dy, offset, n, Elementary.GELU_SCALE, Elementary.GELU_CUBE);
+    }
+
     private static InPlace geluBackward(KernelSet set, float[] x) {
         return (dy, offset, n) -> set.elementwise().geluBackward(x, dy, offset, n);
     }
 
     @Test
-    void theDerivativeOfGeluIsCloseToDouble() {
+    void theDerivativeOfSwishIsCloseToDouble() {
         for (float x = -12; x <= 12; x += 0.01f) {
             double u = Math.sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x);
             double slope = Math.sqrt(2 / Math.PI) * (1 + 3 * 0.044715 * x * x);
             double tanh = Math.tanh(u);
             double expected = 0.5 * (1 + tanh) + 0.5 * x * (1 - tanh * tanh) * slope;
             float[] dy = {2f};
-            scalar.elementwise().geluBackward(new float[] {x}, dy, 0, 1);
+            swishBackward(scalar, new float[] {x}).apply(dy, 0, 1);
             assertThat((double) dy[0]).isCloseTo(2 * expected, org.assertj.core.data.Offset.offset(4e-6));
         }
+    }
+
+    /** The difference quotient of x Φ(x), with Φ as the integral of the density by Simpson's rule. */
+    @Test
+    void theDerivativeOfGeluIsCloseToDouble() {
+        double step = 1e-3;
+        double integral = 0;
+        for (double x = -10; x < 10; x += step) {
+            double next = integral + step / 6 * (density(x) + 4 * density(x + step / 2) + density(x + step));
+            double expected = ((x + step) * next - x * integral) / step;
+            float[] dy = {2f};
+            scalar.elementwise().geluBackward(new float[] {(float) (x + step / 2)}, dy, 0, 1);
+            assertThat((double) dy[0]).isCloseTo(2 * expected, org.assertj.core.data.Offset.offset(2e-6));
+            integral = next;
+        }
+    }
+
+    private static double density(double x) {
+        return Math.exp(-x * x / 2) / Math.sqrt(2 * Math.PI);
     }
 
     private interface InPlace {
