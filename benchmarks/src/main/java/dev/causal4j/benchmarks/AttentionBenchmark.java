@@ -1,6 +1,7 @@
 package dev.causal4j.benchmarks;
 
 import dev.causal4j.compute.Rows;
+import dev.causal4j.kernel.AttentionRule;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Pages;
 import dev.causal4j.kernel.Panels;
@@ -78,7 +79,13 @@ public class AttentionBenchmark extends Protocol {
     @Benchmark
     public float[] attention(Head head) {
         Kernels.attention(
-                head.pages, head.queryRows, head.position, head.scores, head.outRows, (weights, offset, row, n) -> {});
+                head.pages,
+                head.queryRows,
+                head.position,
+                new AttentionRule(1, 0, 0, null),
+                head.scores,
+                head.outRows,
+                (weights, offset, row, from, n) -> {});
         return head.out;
     }
 

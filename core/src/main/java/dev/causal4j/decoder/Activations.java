@@ -2,6 +2,9 @@ package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
+import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
+import dev.causal4j.decoder.BlockConfig.NormPlaces;
+import dev.causal4j.decoder.BlockConfig.Residual;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -21,28 +24,85 @@ public final class Activations {
         INPUTS
     }
 
-    /** Widths of a row in the widest block. */
-    record Widths(int hidden, int queryKeyValue, int heads, int inner) {}
+    /**
+     * Widths of a row in the widest block.
+     *
+     * @param prepared of queries, keys and values where norms of queries and keys need them twice, otherwise 0
+     * @param normedAfter of the stream where norms follow layers, otherwise 0
+     * @param up before the activation, of all experts that a token goes to
+     * @param activated after the activation, of one expert
+     * @param norms vectors of a row that are normed at once
+     */
+    record Widths(
+            int hidden,
+            int queryKeyValue,
+            int heads,
+            int prepared,
+            int normedAfter,
+            boolean parallel,
+            int experts,
+            int up,
+            int activated,
+            int norms) {
+        static Widths of(DecoderConfig config, List<Block> blocks) {
+            int queryKeyValue = 0;
+            int heads = 0;
+            int experts = 0;
+            int up = 0;
+            int activated = 0;
+            int norms = 1;
+            for (Block block : blocks) {
+                queryKeyValue = Math.max(queryKeyValue, block.attention().width);
+                heads = Math.max(heads, block.attention().queryWidth);
+                norms = Math.max(norms, block.attention().heads);
+                boolean dense = block.feedForward() instanceof DenseLayer;
+                DenseLayer each = block.feedForward().each();
+                experts = Math.max(experts, dense ? 0 : block.feedForward().count());
+                up = Math.max(
+                        up, each.up().weight().rows() * block.feedForward().chosen());
+                activated = Math.max(activated, each.down().weight().cols());
+            }
+            BlockConfig first = config.blocks().getFirst();
+            boolean preparesTwice = first.attention().queryKeyNorm() != QueryKeyNorm.NONE;
+            boolean normsAfter = first.norms() != NormPlaces.BEFORE;
+            int d = config.hiddenSize();
+            boolean parallel = first.residual() == Residual.PARALLEL;
+            return new Widths(
+                    d,
+                    queryKeyValue,
+                    heads,
+                    preparesTwice ? queryKeyValue : 0,
+                    normsAfter ? d : 0,
+                    parallel,
+                    experts,
+                    up,
+                    activated,
+                    norms);
+        }
+    }
 
     static final int NOTHING = Integer.MAX_VALUE;
 
     float[] hidden = {}; // [N, D], the residual stream
     float[] normed = {}; // [N, D], what enters a layer and what leaves it
-    float[] queries = {}; // [N, 3 D], of the wanted rows alone
+    float[] queries = {}; // [N, (H + 2 G) n], of the wanted rows alone
+    float[] activated = {}; // [N, activated], what enters the down projection
     final Compute.Scratch<Attention.Scores> scores = new Compute.Scratch<>(Attention.Scores::new);
 
     float[] dOut = {}; // [N, D], the gradient by what half a block adds to the stream
     float[] dNormed = {}; // [N, D]
-    float[] dInner = {}; // [N, inner]
-    float[] dAttention = {}; // [N, D]
-    float[] dQueryKeyValue = {}; // [N, 3 D]
-    float[] moments = {}; // [N, 2], of a norm
+    float[] dStream = {}; // [N, D], of a parallel block
+    float[] dInner = {}; // [N, up]
+    float[] dActivated = {}; // [N, activated]
+    float[] dAttention = {}; // [N, H n]
+    float[] dPrepared = {}; // [N, (H + 2 G) n], by normed, rotated and scaled queries and keys
+    float[] dQueryKeyValue = {}; // [N, (H + 2 G) n]
+    float[] moments = {}; // [N, 2 norms]
 
     final int keepFrom;
     final Keep keep;
     private final Tape shared;
     private final List<Tape> tapes = new ArrayList<>(); // of the layers from keepFrom on, then the output of the last
-    private float[] activated = {}; // [N, inner], where the activation must not overwrite what it reads
     private Dropout dropout = Dropout.NONE;
     private @Nullable Step step;
 
@@ -95,7 +155,7 @@ public final class Activations {
         hidden(rows, widths.hidden());
         normed = atLeast(normed, rows, widths.hidden());
         queries = atLeast(queries, wanted < rows ? wanted : 0, widths.queryKeyValue());
-        activated = atLeast(activated, training ? rows : 0, widths.inner());
+        activated = atLeast(activated, rows, widths.activated());
         shared.reserve(widths, rows);
         for (int layer = keepFrom; layer <= layers; layer++) {
             int i = layer - keepFrom;
@@ -120,20 +180,18 @@ public final class Activations {
         int rows = step.rows();
         dOut = atLeast(dOut, rows, widths.hidden());
         dNormed = atLeast(dNormed, rows, widths.hidden());
-        dInner = atLeast(dInner, rows, widths.inner());
+        dStream = atLeast(dStream, widths.parallel() ? rows : 0, widths.hidden());
+        dInner = atLeast(dInner, rows, widths.up());
+        dActivated = atLeast(dActivated, rows, widths.activated());
         dAttention = atLeast(dAttention, rows, widths.heads());
         dQueryKeyValue = atLeast(dQueryKeyValue, rows, widths.queryKeyValue());
-        moments = atLeast(moments, rows, 2);
+        dPrepared = atLeast(dPrepared, rows, widths.prepared());
+        moments = atLeast(moments, rows, 2 * widths.norms());
         return step;
     }
 
     Tape tape(int layer) {
         return layer < keepFrom || keep == Keep.INPUTS ? shared : tapes.get(layer - keepFrom);
-    }
-
-    /** The output of the activation; in inference it overwrites its input. */
-    float[] activated(Tape tape) {
-        return tape.keeps ? activated : tape.inner;
     }
 
     /** The kept stream before a layer, [N, D]; after the last layer if {@code layer} is the number of layers. */

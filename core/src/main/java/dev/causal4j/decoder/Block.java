@@ -1,18 +1,29 @@
 package dev.causal4j.decoder;
 
+import dev.causal4j.decoder.BlockConfig.Residual;
 import dev.causal4j.decoder.Dropout.Place;
 import dev.causal4j.kernel.DropoutMask;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.tensor.Gradients;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
-/** One block: x += attention(norm(x)), then x += feedForward(norm(x)). */
+/**
+ * One block: x += attention(norm(x)), then x += feedForward(norm(x)). Norms stand before or after either layer or both;
+ * what a layer adds may be scaled, and the second may read what the first did.
+ */
 record Block(
         int hiddenSize,
         int layer,
-        Norm attentionNorm,
+        Norms attentionNorms,
         Attention attention,
-        Norm feedForwardNorm,
-        FeedForward feedForward) {
+        Norms feedForwardNorms,
+        FeedForward feedForward,
+        Residual residual,
+        float residualScale) {
+    /** The norms around a layer; null for none. */
+    record Norms(@Nullable Norm before, @Nullable Norm after) {}
+
     /**
      * Computes the stream {@code a.hidden} [N, D] in place. Afterwards it holds only the wanted rows.
      *
@@ -23,20 +34,50 @@ record Block(
         a.keepInput(layer, step.rows() * hiddenSize);
         forwardToUp(step, wanted, tape, a);
         feedForward.forwardDown(wanted, tape, a);
+        after(feedForwardNorms, wanted, a, tape.feedForwardOut);
         add(wanted, Place.FEED_FORWARD, a);
     }
 
     /** The part that the backward may recompute. */
     private void forwardToUp(Step step, Step wanted, Tape tape, Activations a) {
-        attentionNorm.forward(step, a.hidden, a.normed);
+        before(attentionNorms, step, a.hidden, a.normed);
         attention.forward(step, wanted, tape, a);
         wanted.choose(a.hidden, hiddenSize);
-        add(wanted, Place.ATTENTION_OUT, a);
-        if (tape.keeps) {
+        after(attentionNorms, wanted, a, tape.attentionOut);
+        if (residual == Residual.PARALLEL) {
             System.arraycopy(a.hidden, 0, tape.middle, 0, wanted.rows() * hiddenSize);
         }
-        feedForwardNorm.forward(wanted, a.hidden, a.normed);
+        add(wanted, Place.ATTENTION_OUT, a);
+        if (residual == Residual.SEQUENTIAL && tape.keeps) {
+            System.arraycopy(a.hidden, 0, tape.middle, 0, wanted.rows() * hiddenSize);
+        }
+        before(feedForwardNorms, wanted, residual == Residual.PARALLEL ? tape.middle : a.hidden, a.normed);
         feedForward.forwardUp(wanted, tape, a);
+    }
+
+    private void before(Norms norms, Step step, float[] x, float[] y) {
+        if (norms.before != null) {
+            norms.before.forward(step, x, y);
+        } else {
+            System.arraycopy(x, 0, y, 0, step.rows() * hiddenSize);
+        }
+    }
+
+    /** Norms and scales what a layer gives, {@code a.normed}; the backward of the norm needs it as it was. */
+    private void after(Norms norms, Step step, Activations a, float[] kept) {
+        if (norms.after != null) {
+            if (kept.length > 0) {
+                System.arraycopy(a.normed, 0, kept, 0, step.rows() * hiddenSize);
+            }
+            norms.after.forward(step, a.normed, a.normed);
+        }
+        scale(step, a.normed);
+    }
+
+    private void scale(Step step, float[] x) {
+        for (int i = 0; residualScale != 1 && i < step.rows() * hiddenSize; i++) {
+            x[i] *= residualScale;
+        }
     }
 
     /** hidden += dropout(normed), [N, D]. */
@@ -57,28 +98,60 @@ record Block(
     void backward(Step step, float[] dx, Activations a, Gradients gradients) {
         Tape tape = a.tape(layer);
         float[] input = a.input(layer);
+        int size = step.rows() * hiddenSize;
         if (a.keep == Activations.Keep.INPUTS) {
-            System.arraycopy(input, 0, a.hidden, 0, step.rows() * hiddenSize);
+            System.arraycopy(input, 0, a.hidden, 0, size);
             forwardToUp(step, step, tape, a);
+            if (feedForwardNorms.after != null) {
+                feedForward.forwardDown(step, tape, a);
+                System.arraycopy(a.normed, 0, tape.feedForwardOut, 0, size);
+            }
         }
-        dropped(step, Place.FEED_FORWARD, dx, a.dOut);
-        feedForwardNorm.forward(step, tape.middle, a.normed);
+        float[] dAttention = dx;
+        if (residual == Residual.PARALLEL) { // both layers get the gradient by the same sum
+            dAttention = a.dStream;
+            System.arraycopy(dx, 0, dAttention, 0, size);
+        }
+        dropped(step, Place.FEED_FORWARD, dx, a);
+        afterBackward(feedForwardNorms, step, tape.feedForwardOut, a, gradients);
+        before(feedForwardNorms, step, tape.middle, a.normed);
         feedForward.backward(step, tape, a, gradients);
-        feedForwardNorm.backward(step, tape.middle, a.dNormed, dx, a.moments, gradients);
+        beforeBackward(feedForwardNorms, step, tape.middle, dx, a, gradients);
 
-        dropped(step, Place.ATTENTION_OUT, dx, a.dOut);
-        attentionNorm.forward(step, input, a.normed);
+        dropped(step, Place.ATTENTION_OUT, dAttention, a);
+        afterBackward(attentionNorms, step, tape.attentionOut, a, gradients);
+        before(attentionNorms, step, input, a.normed);
         attention.backward(step, tape, a, gradients);
-        attentionNorm.backward(step, input, a.dNormed, dx, a.moments, gradients);
+        beforeBackward(attentionNorms, step, input, dx, a, gradients);
     }
 
-    /** dOut = the gradient by what a half adds, before its dropout. */
-    private void dropped(Step step, Place place, float[] dx, float[] dOut) {
+    /** dOut = the gradient by what a half adds, before its dropout and scale. */
+    private void dropped(Step step, Place place, float[] dx, Activations a) {
         DropoutMask mask = step.mask(place, layer);
         step.compute.each(step.rows(), row -> {
             int from = row * hiddenSize;
-            System.arraycopy(dx, from, dOut, from, hiddenSize);
-            mask.apply(dOut, from, hiddenSize, step.address(row) * hiddenSize);
+            System.arraycopy(dx, from, a.dOut, from, hiddenSize);
+            mask.apply(a.dOut, from, hiddenSize, step.address(row) * hiddenSize);
         });
+        scale(step, a.dOut);
+    }
+
+    /** {@code a.dOut} becomes the gradient by what the norm read. */
+    private void afterBackward(Norms norms, Step step, float[] x, Activations a, Gradients gradients) {
+        if (norms.after != null) {
+            int size = step.rows() * hiddenSize;
+            Arrays.fill(a.dNormed, 0, size, 0f);
+            norms.after.backward(step, x, a.dOut, a.dNormed, a.moments, gradients);
+            System.arraycopy(a.dNormed, 0, a.dOut, 0, size);
+        }
+    }
+
+    /** Adds the gradient {@code a.dNormed} by what entered a layer to that by the stream. */
+    private void beforeBackward(Norms norms, Step step, float[] x, float[] dx, Activations a, Gradients gradients) {
+        if (norms.before != null) {
+            norms.before.backward(step, x, a.dNormed, dx, a.moments, gradients);
+        } else {
+            Kernels.add(a.dNormed, 0, dx, 0, step.rows() * hiddenSize);
+        }
     }
 }

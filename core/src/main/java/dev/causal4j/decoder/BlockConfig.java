@@ -1,5 +1,6 @@
 package dev.causal4j.decoder;
 
+import dev.causal4j.kernel.Kernels;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -16,18 +17,6 @@ public record BlockConfig(
         NormPlaces norms,
         Residual residual,
         float residualScale) {
-    /** What the layers implement instead: GPT-2's block with the sizes and numbers of this one. */
-    BlockConfig implemented() {
-        int inner = feedForward instanceof FeedForwardConfig.Dense dense ? dense.innerSize() : 0;
-        return new BlockConfig(
-                attention.implemented(),
-                new FeedForwardConfig.Dense(inner, FeedForwardConfig.Activation.GELU_TANH, false, true),
-                norm.implemented(),
-                NormPlaces.BEFORE,
-                Residual.SEQUENTIAL,
-                1);
-    }
-
     /** Places of a block's norms. */
     public enum NormPlaces {
         /** Inputs of attention and feed-forward layer (GPT-2, Llama). */
@@ -53,10 +42,6 @@ public record BlockConfig(
      * @param bias whether it has one
      */
     public record NormConfig(Kind kind, float epsilon, boolean bias) {
-        NormConfig implemented() {
-            return new NormConfig(Kind.LAYER, epsilon, true);
-        }
-
         /** The kind of norm. */
         public enum Kind {
             /** (x - mean) / sqrt(variance + epsilon), Ba et al. 2016. */
@@ -90,10 +75,6 @@ public record BlockConfig(
             boolean qkvBias,
             boolean outBias,
             boolean sinks) {
-        AttentionConfig implemented() {
-            return new AttentionConfig(heads, heads, headSize, scale, 0, 0, null, QueryKeyNorm.NONE, true, true, false);
-        }
-
         /** Whether queries and keys are normed before they are rotated. */
         public enum QueryKeyNorm {
             /** Not at all. */
@@ -133,9 +114,73 @@ public record BlockConfig(
             RELU,
             /** max(x, 0)². */
             RELU_SQUARED,
-            /** g · sigmoid(1.702 g) · (u + 1) with both clamped to 7 (gpt-oss). */
-            CLAMPED_SWIGLU
+            /** g · sigmoid(1.702 g) · (u + 1), g at most 7 and u from -7 to 7 (gpt-oss). */
+            CLAMPED_SWIGLU;
+
+            private static final float LIMIT = 7;
+
+            /** Replaces n numbers by the function of them. */
+            void apply(float[] x, int offset, int n) {
+                switch (this) {
+                    case GELU_TANH -> Kernels.swish(x, offset, n, GELU_SCALE, GELU_CUBE);
+                    case GELU -> Kernels.gelu(x, offset, n);
+                    case SILU -> Kernels.swish(x, offset, n, 0.5f, 0);
+                    case RELU -> atLeastZero(x, offset, n);
+                    case RELU_SQUARED -> {
+                        atLeastZero(x, offset, n);
+                        Kernels.scale(x, offset, x, offset, n);
+                    }
+                    case CLAMPED_SWIGLU -> {
+                        for (int i = offset; i < offset + n; i++) {
+                            x[i] = Math.min(x[i], LIMIT);
+                        }
+                        Kernels.swish(x, offset, n, 0.5f * 1.702f, 0);
+                    }
+                }
+            }
+
+            private static void atLeastZero(float[] x, int offset, int n) {
+                for (int i = offset; i < offset + n; i++) {
+                    x[i] = Math.max(x[i], 0);
+                }
+            }
+
+            /** Multiplies dy by the derivative at x. */
+            void backward(float[] x, float[] dy, int offset, int n) {
+                switch (this) {
+                    case GELU_TANH -> Kernels.swishBackward(x, dy, offset, n, GELU_SCALE, GELU_CUBE);
+                    case GELU -> Kernels.geluBackward(x, dy, offset, n);
+                    case SILU -> Kernels.swishBackward(x, dy, offset, n, 0.5f, 0);
+                    case RELU, RELU_SQUARED -> {
+                        for (int i = offset; i < offset + n; i++) {
+                            float slope = this == RELU ? 1 : 2 * x[i];
+                            dy[i] = x[i] > 0 ? dy[i] * slope : 0;
+                        }
+                    }
+                    case CLAMPED_SWIGLU -> {
+                        Kernels.swishBackward(x, dy, offset, n, 0.5f * 1.702f, 0);
+                        for (int i = offset; i < offset + n; i++) {
+                            dy[i] = x[i] <= LIMIT ? dy[i] : 0;
+                        }
+                    }
+                }
+            }
+
+            /** What gpt-oss multiplies the activated gate by. */
+            static float clampedUp(float up) {
+                return Math.clamp(up, -LIMIT, LIMIT) + 1;
+            }
+
+            static boolean isClamped(float up) {
+                return Math.abs(up) > LIMIT;
+            }
         }
+
+        /** sqrt(2 / pi). */
+        float GELU_SCALE = 0x1.988454p-1f;
+
+        /** The cubic term of GELU's tanh form. */
+        float GELU_CUBE = 0.044715f;
 
         /**
          * One layer for all tokens: down(act(up x)), or gated: down(act(gate x) · up x).

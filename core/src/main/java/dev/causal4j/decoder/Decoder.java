@@ -1,7 +1,10 @@
 package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Rows;
+import dev.causal4j.decoder.Activations.Widths;
+import dev.causal4j.decoder.BlockConfig.FeedForwardConfig;
 import dev.causal4j.decoder.BlockConfig.NormConfig;
+import dev.causal4j.decoder.BlockConfig.RopeConfig;
 import dev.causal4j.decoder.Dropout.Place;
 import dev.causal4j.kernel.DropoutMask;
 import dev.causal4j.kernel.Kernels;
@@ -15,6 +18,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,44 +37,66 @@ public final class Decoder implements Parameters {
     private final Map<String, float[]> vectors = new HashMap<>();
     private final Map<String, LowRank> adapters = new HashMap<>();
     private final Device device;
-    private final Activations.Widths widths;
+    private final Widths widths;
     private final PagePool pool;
-    private final Matrix positions;
+    private final @Nullable Matrix positions;
     private final List<Block> blocks = new ArrayList<>();
     private final Norm lastNorm;
 
     /**
      * Assembles a decoder; each parameter is asked for once, in the order of {@link DecoderConfig#specs}.
      *
-     * @throws IllegalArgumentException if the layers do not implement the configuration, or a parameter does
-     *     not have its spec's shape
+     * @throws IllegalArgumentException if a parameter does not have its spec's shape
      */
     public Decoder(DecoderConfig config, Parameters parameters) {
-        config.check();
         this.config = config;
         this.specs = List.copyOf(config.specs());
         specs.forEach(spec -> take(spec, parameters));
-        this.positions = matrix("positions.weight");
-        this.device = positions.device();
+        this.positions = matrices.get("positions.weight");
+        this.device = matrices.values().iterator().next().device();
         this.pool = new PagePool(this, device.arena(), Runtime.getRuntime().maxMemory() / 4);
-        int queryKeyValue = 0;
-        int heads = 0;
-        int inner = 0;
+        Map<RopeConfig, Rope> ropes = new HashMap<>();
         for (int layer = 0; layer < config.blocks().size(); layer++) {
-            BlockConfig block = config.blocks().get(layer);
-            String name = "layers." + layer + ".";
-            Attention attention =
-                    new Attention(layer, block.attention(), linear(name + "qkv"), linear(name + "attention_out"));
-            FeedForward feedForward = new FeedForward(linear(name + "up"), linear(name + "down"));
-            Norm first = norm(name + "attention_norm", block.norm());
-            Norm second = norm(name + "feed_forward_norm", block.norm());
-            blocks.add(new Block(config.hiddenSize(), layer, first, attention, second, feedForward));
-            queryKeyValue = Math.max(queryKeyValue, matrix(name + "qkv.weight").rows());
-            heads = Math.max(heads, matrix(name + "attention_out.weight").cols());
-            inner = Math.max(inner, matrix(name + "up.weight").rows());
+            blocks.add(block(layer, config.blocks().get(layer), ropes));
         }
-        this.widths = new Activations.Widths(config.hiddenSize(), queryKeyValue, heads, inner);
-        this.lastNorm = norm("norm", config.lastNorm());
+        this.widths = Widths.of(config, blocks);
+        this.lastNorm = Objects.requireNonNull(norm("norm", config.lastNorm()));
+    }
+
+    private Block block(int layer, BlockConfig block, Map<RopeConfig, Rope> ropes) {
+        String name = "layers." + layer + ".";
+        NormConfig norm = block.norm();
+        RopeConfig rope = block.attention().rope();
+        Attention.Extras extras = new Attention.Extras(
+                rope == null ? null : ropes.computeIfAbsent(rope, r -> new Rope(r, config.contextLength())),
+                norm(name + "query_norm", norm),
+                norm(name + "key_norm", norm),
+                vectors.get(name + "sinks.weight"));
+        return new Block(
+                config.hiddenSize(),
+                layer,
+                new Block.Norms(norm(name + "attention_norm", norm), norm(name + "attention_out_norm", norm)),
+                new Attention(layer, block.attention(), linear(name + "qkv"), linear(name + "attention_out"), extras),
+                new Block.Norms(norm(name + "feed_forward_norm", norm), norm(name + "feed_forward_out_norm", norm)),
+                feedForward(name, block.feedForward()),
+                block.residual(),
+                block.residualScale());
+    }
+
+    private FeedForward feedForward(String name, FeedForwardConfig feedForward) {
+        return switch (feedForward) {
+            case FeedForwardConfig.Dense dense -> dense(name, dense);
+            case FeedForwardConfig.Experts all -> {
+                List<DenseLayer> experts = IntStream.range(0, all.count())
+                        .mapToObj(expert -> dense(name + "experts." + expert + ".", all.each()))
+                        .toList();
+                yield new Experts(linear(name + "router"), experts, all.chosen(), all.routing());
+            }
+        };
+    }
+
+    private DenseLayer dense(String name, FeedForwardConfig.Dense dense) {
+        return new DenseLayer(dense.activation(), dense.gated(), linear(name + "up"), linear(name + "down"));
     }
 
     private void take(ParameterSpec spec, Parameters parameters) {
@@ -91,11 +117,16 @@ public final class Decoder implements Parameters {
     }
 
     private Linear linear(String name) {
-        return new Linear(matrix(name + ".weight"), vector(name + ".bias"), adapters.get(name + ".weight"));
+        return new Linear(matrix(name + ".weight"), vectors.get(name + ".bias"), adapters.get(name + ".weight"));
     }
 
-    private Norm norm(String name, NormConfig norm) {
-        return new Norm(vector(name + ".weight"), vector(name + ".bias"), norm.epsilon());
+    private @Nullable Norm norm(String name, NormConfig norm) {
+        float[] gain = vectors.get(name + ".weight");
+        if (gain == null) {
+            return null;
+        }
+        float[] bias = norm.bias() ? vector(name + ".bias") : new float[gain.length];
+        return new Norm(gain, bias, norm.epsilon(), norm.kind() == NormConfig.Kind.LAYER);
     }
 
     /** Its shape. */
@@ -153,25 +184,36 @@ public final class Decoder implements Parameters {
         batch.chunks().forEach(chunk -> chunk.cache().prepare(this, chunk.tokens().length));
         Step step = a.begin(batch, config.contextLength(), widths, blocks.size(), device.compute());
         Step wanted = step.wanted();
-        addPositions(step, a);
+        embed(step, a);
         for (Block block : blocks) {
             block.forward(step, block.layer() == blocks.size() - 1 ? wanted : step, a);
         }
         a.keepInput(blocks.size(), wanted.rows() * config.hiddenSize());
         lastNorm.forward(wanted, a.hidden, a.hidden);
+        scale(a.hidden, wanted.rows(), config.hiddenScale());
         batch.chunks().forEach(chunk -> chunk.cache().advance(chunk.tokens().length));
         return Rows.of(a.hidden, config.hiddenSize(), wanted.rows());
     }
 
-    private void addPositions(Step step, Activations a) {
+    /** Scales embedded tokens and adds positions. */
+    private void embed(Step step, Activations a) {
         int d = config.hiddenSize();
         DropoutMask mask = step.mask(Place.EMBEDDING, 0);
+        scale(a.hidden, step.rows(), config.embeddingScale());
         step.compute.each(step.rows(), row -> {
             int from = row * d;
-            positions.row(step.position(row), a.normed, from);
-            Kernels.add(a.normed, from, a.hidden, from, d);
+            if (positions != null) {
+                positions.row(step.position(row), a.normed, from);
+                Kernels.add(a.normed, from, a.hidden, from, d);
+            }
             mask.apply(a.hidden, from, d, step.address(row) * d);
         });
+    }
+
+    private void scale(float[] x, int rows, float factor) {
+        for (int i = 0; factor != 1 && i < rows * config.hiddenSize(); i++) {
+            x[i] *= factor;
+        }
     }
 
     /**
@@ -197,13 +239,14 @@ public final class Decoder implements Parameters {
             Step step = a.beginBackward(batch, widths);
             float[] dx = dHidden.data();
             System.arraycopy(dx, 0, a.dOut, 0, step.rows() * config.hiddenSize());
+            scale(a.dOut, step.rows(), config.hiddenScale());
             Arrays.fill(dx, 0, step.rows() * config.hiddenSize(), 0f);
             lastNorm.backward(step, a.input(blocks.size()), a.dOut, dx, a.moments, gradients);
             for (Block block : blocks.subList(lowest, blocks.size()).reversed()) {
                 block.backward(step, dx, a, gradients);
             }
-            if (embedding || gradients.of(positions) != null) {
-                addPositionsBackward(step, dx, gradients);
+            if (embedding || trainsPositions(gradients)) {
+                embedBackward(step, dx, gradients);
             }
         }
         batch.chunks().forEach(chunk -> chunk.cache().truncate(0));
@@ -228,17 +271,22 @@ public final class Decoder implements Parameters {
         }
     }
 
+    private boolean trainsPositions(Gradients gradients) {
+        return positions != null && gradients.of(positions) != null;
+    }
+
     /** dx becomes the gradient by the embedded tokens; the positions get theirs. */
-    private void addPositionsBackward(Step step, float[] dx, Gradients gradients) {
+    private void embedBackward(Step step, float[] dx, Gradients gradients) {
         int d = config.hiddenSize();
         DropoutMask mask = step.mask(Place.EMBEDDING, 0);
         step.compute.each(step.rows(), r -> mask.apply(dx, r * d, d, step.address(r) * d));
-        Gradient dPositions = gradients.of(positions);
+        Gradient dPositions = positions == null ? null : gradients.of(positions);
         if (dPositions != null) {
             int[] numbers = new int[step.rows()];
             Arrays.setAll(numbers, step::position);
             dPositions.addRows(numbers, Rows.of(dx, d, step.rows()));
         }
+        scale(dx, step.rows(), config.embeddingScale());
     }
 
     /**
@@ -248,7 +296,7 @@ public final class Decoder implements Parameters {
      * @param embedding whether the gradient by the embedded tokens is wanted
      */
     public int lowestTrained(boolean embedding, Gradients gradients) {
-        if (embedding || gradients.of(positions) != null) {
+        if (embedding || trainsPositions(gradients)) {
             return 0;
         }
         return specs.stream()

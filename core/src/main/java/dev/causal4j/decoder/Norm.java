@@ -1,41 +1,72 @@
 package dev.causal4j.decoder;
 
-import dev.causal4j.compute.Rows;
+import dev.causal4j.compute.Compute;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.tensor.Gradients;
+import java.util.function.IntUnaryOperator;
 
 /**
- * A layer norm over D numbers: y = (x - mean) / sqrt(variance + epsilon) · gain + bias.
+ * A norm over D numbers: y = (x - m) / sqrt(mean of (x - m)² + epsilon) · gain + bias.
  *
  * @param gain [D]
- * @param bias [D]
+ * @param bias [D]; zeros that nobody trains for a norm without
+ * @param centered whether m is the mean of x, as in a layer norm, or 0, as in an RMS norm
  */
-record Norm(float[] gain, float[] bias, float epsilon) {
+record Norm(float[] gain, float[] bias, float epsilon, boolean centered) {
     /** y = norm(x), each [N, D]; both may be the same. */
     void forward(Step step, float[] x, float[] y) {
         int d = gain.length;
-        step.compute.each(step.rows(), r -> Kernels.norm(x, r * d, gain, bias, epsilon, true, y, r * d));
+        step.compute.each(step.rows(), r -> Kernels.norm(x, r * d, gain, bias, epsilon, centered, y, r * d));
+    }
+
+    /** The norms of {@code n} numbers, D at a time, in place. */
+    void forward(float[] x, int offset, int n) {
+        for (int i = offset; i < offset + n; i += gain.length) {
+            Kernels.norm(x, i, gain, bias, epsilon, centered, x, i);
+        }
     }
 
     /** Adds the gradients by gain, bias and x; dx [N, D]. */
     void backward(Step step, float[] x, float[] dy, float[] dx, float[] moments, Gradients gradients) {
-        int d = gain.length;
-        int rows = step.rows();
-        step.compute.each(rows, r -> Kernels.normBackward(x, dy, dx, r * d, gain, epsilon, true, moments, 2 * r));
-        gradients.addBias(bias, Rows.of(dy, d, rows));
+        backward(step.compute, step.rows(), row -> row * gain.length, x, dy, dx, moments, gradients);
+    }
+
+    /**
+     * The same for rows anywhere.
+     *
+     * @param start where a row begins in x, dy and dx
+     * @param moments scratch, two numbers a row
+     */
+    void backward(
+            Compute compute,
+            int rows,
+            IntUnaryOperator start,
+            float[] x,
+            float[] dy,
+            float[] dx,
+            float[] moments,
+            Gradients gradients) {
+        compute.each(
+                rows,
+                r -> Kernels.normBackward(x, dy, dx, start.applyAsInt(r), gain, epsilon, centered, moments, 2 * r));
         float[] dGain = gradients.of(gain);
-        if (dGain == null) {
+        float[] dBias = gradients.of(bias);
+        if (dGain == null && dBias == null) {
             return;
         }
-        step.compute.run(Panels.needed(d), task -> {
+        compute.run(Panels.needed(gain.length), task -> {
             int from = task * Panels.WIDTH;
-            int to = Math.min(d, from + Panels.WIDTH);
+            int to = Math.min(gain.length, from + Panels.WIDTH);
             for (int r = 0; r < rows; r++) {
+                int at = start.applyAsInt(r);
                 float mean = moments[2 * r];
                 float scale = moments[2 * r + 1];
-                for (int i = from; i < to; i++) {
-                    dGain[i] = Math.fma(dy[r * d + i], (x[r * d + i] - mean) * scale, dGain[i]);
+                for (int i = from; dGain != null && i < to; i++) {
+                    dGain[i] = Math.fma(dy[at + i], (x[at + i] - mean) * scale, dGain[i]);
+                }
+                for (int i = from; dBias != null && i < to; i++) {
+                    dBias[i] += dy[at + i];
                 }
             }
         });

@@ -6,13 +6,17 @@ package dev.causal4j.decoder;
  *
  * @param name a path such as {@code layers.0.qkv.weight}; families map it to the names in files
  * @param layer the block it belongs to; {@link #NO_LAYER} outside of them
+ * @param expert the expert it belongs to; {@link #NO_EXPERT} for none
  * @param rows outputs, or the length of a vector
  * @param cols inputs; 1 for a vector
  * @param deviation of the normal distribution that a matrix begins from; biases begin with 0, gains with 1
  */
-public record ParameterSpec(String name, Role role, int layer, int rows, int cols, double deviation) {
+public record ParameterSpec(String name, Role role, int layer, int expert, int rows, int cols, double deviation) {
     /** The layer of parameters outside the blocks. */
     public static final int NO_LAYER = -1;
+
+    /** The expert of parameters of no expert. */
+    public static final int NO_EXPERT = -1;
 
     /** The part of the model it belongs to, such as {@code qkv}. */
     public String module() {
@@ -63,11 +67,13 @@ public record ParameterSpec(String name, Role role, int layer, int rows, int col
         /** A norm's gain, a vector. */
         GAIN,
         /** A bias of a linear layer or norm, a vector. */
-        BIAS;
+        BIAS,
+        /** The logits of attention's sinks, a vector. */
+        SINK;
 
         /** Whether the parameter is a vector. */
         public boolean isVector() {
-            return this == GAIN || this == BIAS;
+            return this == GAIN || this == BIAS || this == SINK;
         }
 
         /** Whether it is the weight of a linear layer inside a block, to which an adapter may be added. */

@@ -87,10 +87,17 @@ final class Step {
         return dropout.mask(place, layer);
     }
 
-    /** The dropout of the weights of a head; the first query is that of row {@code first}. */
-    Kernels.Weighting weighting(int layer, int heads, int head, int first) {
+    /**
+     * The dropout of the weights of a group of heads.
+     *
+     * @param head the first of the group
+     * @param first the row of the first query of each head; queries of a row follow each other
+     */
+    Kernels.Weighting weighting(int layer, int heads, int head, int group, int first) {
         DropoutMask mask = mask(Place.ATTENTION, layer);
-        return (weights, offset, query, n) ->
-                mask.apply(weights, offset, n, (addresses[first + query] * heads + head) * contextLength);
+        return (weights, offset, query, from, n) -> {
+            long address = addresses[first + query / group] * heads + head + query % group;
+            mask.apply(weights, offset, n, address * contextLength + from);
+        };
     }
 }

@@ -3,10 +3,14 @@ package dev.causal4j.decoder;
 /** Intermediate results of a block, read by its backward. In inference all blocks share one. */
 final class Tape {
     float[] input = {}; // [N, D], the stream before the block; not of a shared one
-    float[] queryKeyValue = {}; // [N, 3 D], the queries scaled
-    float[] attention = {}; // [N, D]
-    float[] middle = {}; // [N, D], the stream between attention and feed-forward layer
+    float[] queryKeyValue = {}; // [N, (H + 2 G) n], rotated and scaled in place where no norm needs them as they were
+    float[] prepared = {}; // the same, normed, rotated and scaled; with norms of queries and keys
+    float[] attention = {}; // [N, H n]
+    float[] attentionOut = {}; // [N, D], what the norm after attention reads
+    float[] middle = {}; // [N, D], the stream that the feed-forward layer reads
+    float[] router = {}; // [N, experts]
     float[] inner = {}; // [N, inner], before the activation
+    float[] feedForwardOut = {}; // [N, D], what the norm after the feed-forward layer reads
 
     final boolean keeps;
 
@@ -16,9 +20,19 @@ final class Tape {
     }
 
     void reserve(Activations.Widths widths, int rows) {
+        int kept = keeps ? rows : 0;
         queryKeyValue = Activations.atLeast(queryKeyValue, rows, widths.queryKeyValue());
+        prepared = Activations.atLeast(prepared, kept, widths.prepared());
         attention = Activations.atLeast(attention, rows, widths.heads());
-        middle = Activations.atLeast(middle, keeps ? rows : 0, widths.hidden());
-        inner = Activations.atLeast(inner, rows, widths.inner());
+        attentionOut = Activations.atLeast(attentionOut, kept, widths.normedAfter());
+        middle = Activations.atLeast(middle, keeps || widths.parallel() ? rows : 0, widths.hidden());
+        router = Activations.atLeast(router, rows, widths.experts());
+        inner = Activations.atLeast(inner, rows, widths.up());
+        feedForwardOut = Activations.atLeast(feedForwardOut, kept, widths.normedAfter());
+    }
+
+    /** Queries and keys as attention multiplies them. */
+    float[] queriesAndKeys() {
+        return prepared.length > 0 ? prepared : queryKeyValue;
     }
 }

@@ -174,61 +174,69 @@ public final class Kernels {
     }
 
     /**
-     * The products of queries with the keys of the first pages: scores[r][t] = queries[r] · key t, for all positions of
-     * the pages that hold {@code positions} of them.
+     * The products of queries with keys: scores[r][t - from] = queries[r] · key t for the positions t from {@code from}
+     * to the end of the page of position {@code to - 1}.
      *
      * @param queries rows of {@code pages.headSize()} numbers
-     * @param scores as many rows, of {@code positions} numbers rounded up to a multiple of 64
+     * @param from the first position of a page
+     * @param scores as many rows, of {@code to - from} numbers rounded up to a multiple of 64
      */
-    public static void scores(Pages pages, Rows queries, int positions, Rows scores) {
-        int count = Panels.needed(positions);
-        pages.check(positions);
-        multiply(pages.keys(count), queries, scores);
+    public static void scores(Pages pages, Rows queries, int from, int to, Rows scores) {
+        pages.check(to);
+        multiply(pages.keys(from / PANEL, Panels.needed(to - from)), queries, scores);
     }
 
     /** Changes the attention weights of a query before values are summed. */
     @FunctionalInterface
     public interface Weighting {
-        /** Changes {@code weights[offset .. offset + positions)} of query row {@code row}. */
-        void apply(float[] weights, int offset, int row, int positions);
+        /** Changes {@code weights[offset .. offset + n)}, of query row {@code row} for positions {@code from} on. */
+        void apply(float[] weights, int offset, int row, int from, int n);
     }
 
     /**
-     * Causal attention of one head: query row r, at position {@code first + r}, sees positions 0 to {@code first + r}.
-     * The weighted sum is one chain over positions, so it does not depend on how a prompt was cut into chunks.
+     * Causal attention with one key head: query row r is at position {@code first + r / rule.group()} and sees what the
+     * rule says. The weighted sum is one chain over positions, so it does not depend on how a prompt was cut into
+     * chunks.
      *
      * @param queries rows of {@code pages.headSize()} numbers, already scaled
      * @param first position of the first query
-     * @param scores scratch: as many rows, of {@code first + queries.count()} numbers rounded up to a multiple of 64
+     * @param scores scratch: as many rows, each for the positions from {@code rule.base(first)} to the last query's,
+     *     rounded up to a multiple of 64
      * @param out as many rows, of {@code pages.headSize()} numbers
      * @param weighting changes the weights before the division by their softmax total, as by dropout
      */
-    public static void attention(Pages pages, Rows queries, int first, Rows scores, Rows out, Weighting weighting) {
+    public static void attention(
+            Pages pages, Rows queries, int first, AttentionRule rule, Rows scores, Rows out, Weighting weighting) {
         int headSize = pages.headSize();
-        Objects.checkIndex(first, Integer.MAX_VALUE - queries.count());
-        scores(pages, queries, first + queries.count(), scores);
+        int positions = Math.ceilDiv(queries.count(), rule.group());
+        Objects.checkIndex(first, Integer.MAX_VALUE - positions);
+        int base = rule.base(first);
+        scores(pages, queries, base, first + positions, scores);
         out.check(headSize);
         for (int r = 0; r < queries.count(); r++) {
-            int to = first + r + 1;
-            float sum = exponentials(scores.data(), scores.start(r), to);
-            weighting.apply(scores.data(), scores.start(r), r, to);
-            Arrays.fill(out.data(), out.start(r), out.start(r) + headSize, 0f);
-            for (int t = 0; t < to; t += PANEL) {
-                MemorySegment page = pages.memory()[t / PANEL];
-                int count = Math.min(PANEL, to - t);
-                running()
-                        .reductions()
-                        .addWeightedRows(
-                                scores.data(),
-                                scores.start(r) + t,
-                                count,
-                                page,
-                                pages.values(),
-                                out.data(),
-                                out.start(r),
-                                headSize);
+            int to = first + r / rule.group() + 1;
+            int from = rule.first(to - 1);
+            int at = scores.start(r) - base;
+            if (rule.cap() != 0) {
+                cap(scores.data(), at + from, to - from, rule.cap());
             }
+            float max = max(scores.data(), at + from, to - from, rule.sink(r));
+            float sum = exponentials(scores.data(), at + from, to - from, rule.sink(r), max);
+            weighting.apply(scores.data(), at + from, r, from, to - from);
+            Arrays.fill(out.data(), out.start(r), out.start(r) + headSize, 0f);
+            addValues(pages, scores.data(), at, from, to, out.data(), out.start(r));
             divide(out.data(), out.start(r), headSize, sum);
+        }
+    }
+
+    /** out += weights[at + t] · value t for t = from, from + 1, ... to - 1. */
+    private static void addValues(Pages pages, float[] weights, int at, int from, int to, float[] out, int offset) {
+        int n = pages.headSize();
+        Reductions kernels = running().reductions();
+        for (int t = from; t < to; t += PANEL - t % PANEL) {
+            int count = Math.min(PANEL - t % PANEL, to - t);
+            long values = pages.values() + 4L * n * (t % PANEL);
+            kernels.addWeightedRows(weights, at + t, count, pages.memory()[t / PANEL], values, out, offset, n);
         }
     }
 
@@ -282,14 +290,38 @@ public final class Kernels {
      * NaN, the result is NaN.
      */
     public static void softmax(float[] x, int offset, int n) {
-        Objects.checkFromIndexSize(offset, n, x.length);
-        divide(x, offset, n, exponentials(x, offset, n));
+        softmax(x, offset, n, Float.NEGATIVE_INFINITY);
     }
 
-    /** Replaces x by exp(x - max x) and returns the sum. */
-    private static float exponentials(float[] x, int offset, int n) {
-        Reductions kernels = running().reductions();
-        return kernels.expSum(x, offset, n, kernels.max(x, offset, n), true);
+    /**
+     * The same with a further logit.
+     *
+     * @return the probability of the sink
+     */
+    public static float softmax(float[] x, int offset, int n, float sink) {
+        Objects.checkFromIndexSize(offset, n, x.length);
+        float max = max(x, offset, n, sink);
+        float sum = exponentials(x, offset, n, sink, max);
+        divide(x, offset, n, sum);
+        return Elementary.exp(sink - max) / sum;
+    }
+
+    private static float max(float[] x, int offset, int n, float sink) {
+        return Math.max(sink, running().reductions().max(x, offset, n));
+    }
+
+    /** Replaces x by exp(x - max) and returns their sum with exp(sink - max). */
+    private static float exponentials(float[] x, int offset, int n, float sink, float max) {
+        return running().reductions().expSum(x, offset, n, max, true) + Elementary.exp(sink - max);
+    }
+
+    /** Replaces n numbers by c · tanh(x / c). */
+    public static void cap(float[] x, int offset, int n, float c) {
+        divide(x, offset, n, c);
+        tanh(x, offset, n);
+        for (int i = offset; i < offset + n; i++) {
+            x[i] *= c;
+        }
     }
 
     /** The largest of n numbers; NaN if one is NaN, -infinity if n is 0. */

@@ -1,6 +1,7 @@
 package dev.causal4j.kernel;
 
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.Objects;
 
 /**
@@ -12,9 +13,10 @@ import java.util.Objects;
  * @param values the same to its values
  */
 public record Pages(MemorySegment[] memory, long keys, long values, int headSize) {
-    /** The keys of the first pages. */
-    Panels keys(int count) {
-        return new Panels(PanelFormat.F32, memory, keys, 0, count, headSize);
+    /** The keys of some pages. */
+    Panels keys(int first, int count) {
+        MemorySegment[] some = first == 0 ? memory : Arrays.copyOfRange(memory, first, first + count);
+        return new Panels(PanelFormat.F32, some, keys, 0, count, headSize);
     }
 
     /** Throws unless keys and values of {@code positions} positions lie inside the pages. */

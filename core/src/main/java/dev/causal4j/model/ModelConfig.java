@@ -137,7 +137,14 @@ public record ModelConfig(
     }
 
     private ParameterSpec ofVocabulary(String name, Role role) {
-        return new ParameterSpec(name, role, ParameterSpec.NO_LAYER, vocabularySize, decoder.hiddenSize(), DEVIATION);
+        return new ParameterSpec(
+                name,
+                role,
+                ParameterSpec.NO_LAYER,
+                ParameterSpec.NO_EXPERT,
+                vocabularySize,
+                decoder.hiddenSize(),
+                DEVIATION);
     }
 
     /** Number of parameters; a tied embedding counts once. */

@@ -124,9 +124,10 @@ class KernelsTest {
                 new Pages(pages, 0, half, headSize),
                 Rows.of(q, headSize, rows),
                 first,
+                new AttentionRule(1, 0, 0, null),
                 Rows.of(new float[rows * blocks * 64], blocks * 64, rows),
                 Rows.of(out, headSize, rows),
-                (weights, offset, row, seen) -> {});
+                (weights, offset, row, from, n) -> {});
         for (int r = 0; r < rows; r++) {
             double[] weights = new double[first + r + 1];
             double sum = 0;

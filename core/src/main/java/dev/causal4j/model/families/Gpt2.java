@@ -69,7 +69,7 @@ final class Gpt2 implements Family {
                 .map(a -> new BlockConfig(a, feedForward, norm, NormPlaces.BEFORE, Residual.SEQUENTIAL, 1))
                 .toList();
         int contextLength = json.requireInt("n_positions", 1, ModelConfig.MOST);
-        return ModelConfig.of(this, new DecoderConfig(hiddenSize, contextLength, 1, true, norm, blocks), json, true);
+        return ModelConfig.of(this, new DecoderConfig(hiddenSize, contextLength, 1, true, norm, 1, blocks), json, true);
     }
 
     @Override

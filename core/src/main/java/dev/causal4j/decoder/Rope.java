@@ -1,0 +1,67 @@
+package dev.causal4j.decoder;
+
+import dev.causal4j.decoder.BlockConfig.RopeConfig;
+import java.util.concurrent.atomic.AtomicReferenceArray;
+
+/**
+ * Rotary positions (Su et al. 2021): coordinates j and j + width / 2 of a head turn by position · frequencies[j]; those
+ * from width on pass. Thread-safe. Sines and cosines are computed once, for 64 positions at a time.
+ */
+final class Rope {
+    private static final int POSITIONS = PagePool.POSITIONS;
+
+    private final RopeConfig config;
+    private final int half;
+    private final AtomicReferenceArray<float[]> pages; // each [64][cosines, then sines]
+
+    Rope(RopeConfig config, int contextLength) {
+        this.config = config;
+        this.half = config.width() / 2;
+        this.pages = new AtomicReferenceArray<>(PagePool.needed(contextLength));
+    }
+
+    /** Rotates a head's numbers in place. */
+    void forward(float[] x, int offset, int position) {
+        float[] page = page(position / POSITIONS);
+        int cos = position % POSITIONS * 2 * half;
+        for (int j = 0; j < half; j++) {
+            float c = page[cos + j];
+            float s = page[cos + half + j];
+            float a = x[offset + j];
+            float b = x[offset + half + j];
+            x[offset + j] = Math.fma(a, c, -(b * s));
+            x[offset + half + j] = Math.fma(b, c, a * s);
+        }
+    }
+
+    /** The gradient by the numbers before the rotation, in place: its transpose. */
+    void backward(float[] dx, int offset, int position) {
+        float[] page = page(position / POSITIONS);
+        int cos = position % POSITIONS * 2 * half;
+        for (int j = 0; j < half; j++) {
+            float c = page[cos + j];
+            float s = page[cos + half + j];
+            float a = dx[offset + j];
+            float b = dx[offset + half + j];
+            dx[offset + j] = Math.fma(a, c, b * s);
+            dx[offset + half + j] = Math.fma(b, c, -(a * s));
+        }
+    }
+
+    private float[] page(int index) {
+        float[] page = pages.get(index);
+        if (page == null) { // several threads may compute the same numbers
+            page = new float[POSITIONS * 2 * half];
+            for (int t = 0; t < POSITIONS; t++) {
+                for (int j = 0; j < half; j++) {
+                    double angle = (double) (index * POSITIONS + t)
+                            * config.frequencies().get(j);
+                    page[t * 2 * half + j] = (float) (config.gain() * StrictMath.cos(angle));
+                    page[t * 2 * half + half + j] = (float) (config.gain() * StrictMath.sin(angle));
+                }
+            }
+            pages.set(index, page);
+        }
+        return page;
+    }
+}

@@ -1,0 +1,28 @@
+package dev.causal4j.kernel;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How the queries of a key head attend.
+ *
+ * @param group queries of each position, one of each query head that shares the keys
+ * @param window positions a query sees, its own included; 0 for all up to its own
+ * @param cap c of c · tanh(score / c); 0 for none
+ * @param sinks a logit for each query of the group, which joins the softmax with value zero; null for none
+ */
+public record AttentionRule(int group, int window, float cap, float @Nullable [] sinks) {
+    /** The first position that a query at this position sees. */
+    public int first(int position) {
+        return window == 0 ? 0 : Math.max(0, position + 1 - window);
+    }
+
+    /** The first position of the page that {@link #first} is in. */
+    public int base(int position) {
+        return first(position) / Panels.WIDTH * Panels.WIDTH;
+    }
+
+    /** The sink of the query in this row; -infinity for none. */
+    public float sink(int row) {
+        return sinks == null ? Float.NEGATIVE_INFINITY : sinks[row % group];
+    }
+}
