@@ -21,6 +21,6 @@ size() {
 }
 
 failed=0
-size core 11000 || failed=1
+size core 16500 || failed=1
 size cli 3000 || failed=1
 exit $failed

@@ -1,7 +1,6 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.decoder.BlockConfig;
-import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.model.Checkpoint;
 import dev.causal4j.model.ModelConfig;
 import dev.causal4j.tensor.DType;
@@ -56,7 +55,7 @@ final class InspectCommand implements Callable<Integer> {
                 .put("layers", config.decoder().blocks().size())
                 .put("heads", block.attention().heads())
                 .put("head_size", block.attention().headSize())
-                .put("inner_size", ((Dense) block.feedForward()).innerSize())
+                .put("inner_size", block.feedForward().each().innerSize())
                 .put("dtype", dtype.label())
                 .put("tokenizer", model.tokenizer().isPresent());
         if (config.bos().isPresent()) {

@@ -2,7 +2,6 @@ package dev.causal4j.cli;
 
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.BlockConfig;
-import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.Dropout;
 import dev.causal4j.model.CausalLM;
@@ -223,7 +222,8 @@ final class TrainCommand implements Callable<Integer> {
         DecoderConfig decoder = config.decoder();
         BlockConfig block = decoder.blocks().getFirst();
         return decoder.blocks().size() + " layers of " + decoder.hiddenSize() + " with "
-                + block.attention().heads() + " heads, " + ((Dense) block.feedForward()).innerSize()
+                + block.attention().heads() + " heads, "
+                + block.feedForward().each().innerSize()
                 + " inside and epsilon " + decoder.lastNorm().epsilon() + ", " + decoder.contextLength()
                 + " positions, " + config.vocabularySize() + " tokens, "
                 + (config.tied() ? "tied" : "untied");

@@ -119,23 +119,26 @@ final class Attention {
         step.compute.each(step.rows(), row -> {
             int at = row * width;
             if (queries) {
-                turn(x, at, heads, extras.queryNorm, step.position(row));
+                turn(x, at, heads, extras.queryNorm, step, row);
                 for (int head = 0; head < heads; head++) {
                     Kernels.scale(scales, 0, x, at + head * headSize, headSize);
                 }
             }
             if (keys) {
-                turn(x, at + queryWidth, kvHeads, extras.keyNorm, step.position(row));
+                turn(x, at + queryWidth, kvHeads, extras.keyNorm, step, row);
             }
         });
     }
 
-    private void turn(float[] x, int at, int count, @Nullable Norm norm, int position) {
+    private void turn(float[] x, int at, int count, @Nullable Norm norm, Step step, int row) {
         if (norm != null) {
             norm.forward(x, at, count * headSize);
         }
-        for (int head = 0; head < count && extras.rope != null; head++) {
-            extras.rope.forward(x, at + head * headSize, position);
+        if (extras.rope != null) {
+            Rope.Table table = extras.rope.table(step.capacity(row));
+            for (int head = 0; head < count; head++) {
+                table.forward(x, at + head * headSize, step.position(row));
+            }
         }
     }
 
@@ -177,11 +180,15 @@ final class Attention {
         float[] dPrepared = extras.queryNorm == null ? a.dQueryKeyValue : a.dPrepared;
         float[] dSinks = extras.sinks == null ? null : gradients.of(extras.sinks);
         new AttentionBackward(this, step, tape, a, dPrepared).run(dSinks);
-        step.compute.each(step.rows(), row -> {
-            for (int head = 0; head < heads + kvHeads && extras.rope != null; head++) {
-                extras.rope.backward(dPrepared, row * width + head * headSize, step.position(row));
-            }
-        });
+        Rope rope = extras.rope;
+        if (rope != null) {
+            step.compute.each(step.rows(), row -> {
+                Rope.Table table = rope.table(step.capacity(row));
+                for (int head = 0; head < heads + kvHeads; head++) {
+                    table.backward(dPrepared, row * width + head * headSize, step.position(row));
+                }
+            });
+        }
         if (extras.queryNorm != null && extras.keyNorm != null) {
             for (int row = 0; row < step.rows(); row++) {
                 int keys = row * width + queryWidth;

@@ -2,6 +2,7 @@ package dev.causal4j.decoder;
 
 import dev.causal4j.kernel.Kernels;
 import java.util.List;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -93,15 +94,53 @@ public record BlockConfig(
      * @param width coordinates of a head that are rotated; the others pass
      * @param frequencies radians a position, width / 2 of them, after any scaling
      * @param gain factor of cosine and sine
+     * @param longer frequencies of longer sequences
      */
-    public record RopeConfig(int width, List<Double> frequencies, float gain) {
+    public record RopeConfig(int width, List<Double> frequencies, float gain, Longer longer) {
         public RopeConfig {
             frequencies = List.copyOf(frequencies);
+        }
+
+        /** The frequencies of a sequence that has room for {@code length} tokens, the same at all its positions. */
+        List<Double> frequencies(int length) {
+            return switch (longer) {
+                case Longer.Same _ -> frequencies;
+                case Longer.Other other -> length > other.above ? other.frequencies : frequencies;
+                case Longer.Dynamic dynamic ->
+                    length > dynamic.above ? dynamic.frequencies(width, length) : frequencies;
+            };
+        }
+
+        /** What a sequence beyond the length of pretraining changes. */
+        public sealed interface Longer {
+            /** Nothing. */
+            record Same() implements Longer {}
+
+            /** Other frequencies for more than {@code above} tokens (LongRoPE, Ding et al. 2024). */
+            record Other(int above, List<Double> frequencies) implements Longer {
+                public Other {
+                    frequencies = List.copyOf(frequencies);
+                }
+            }
+
+            /** A base that grows with the length beyond {@code above} tokens. */
+            record Dynamic(int above, double theta, double factor) implements Longer {
+                private List<Double> frequencies(int width, int length) {
+                    double growth = factor * length / above - (factor - 1);
+                    double base = theta * StrictMath.pow(growth, width / (width - 2.0));
+                    return IntStream.range(0, width / 2)
+                            .mapToObj(j -> StrictMath.pow(base, -2.0 * j / width))
+                            .toList();
+                }
+            }
         }
     }
 
     /** The layer after attention, applied to each token. */
     public sealed interface FeedForwardConfig {
+        /** The layer, or one of several of the same shape. */
+        Dense each();
+
         /** The function between the two linear layers. */
         enum Activation {
             /** 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x³))). */
@@ -187,7 +226,12 @@ public record BlockConfig(
          *
          * @param bias whether its linear layers have biases
          */
-        record Dense(int innerSize, Activation activation, boolean gated, boolean bias) implements FeedForwardConfig {}
+        record Dense(int innerSize, Activation activation, boolean gated, boolean bias) implements FeedForwardConfig {
+            @Override
+            public Dense each() {
+                return this;
+            }
+        }
 
         /**
          * Several layers; a router chooses some for each token.

@@ -20,10 +20,12 @@ public final class KVCache implements AutoCloseable {
     private int count; // pages held
     private int promised;
     private int length;
+    private int capacity;
     private boolean closed;
 
     KVCache(PagePool pool) {
         this.pool = pool;
+        this.capacity = pool.decoder.config().contextLength();
     }
 
     /** Positions cached so far. */
@@ -33,7 +35,8 @@ public final class KVCache implements AutoCloseable {
 
     /**
      * Reserves pages, so that the cache can grow to {@code positions} whatever other caches take meanwhile. Closing it
-     * returns unused ones.
+     * returns unused ones. Reserved while empty, it declares the length that some rotary positions depend on; without
+     * that it is the context's.
      *
      * @return false if there are too few free pages; then nothing changes
      */
@@ -41,7 +44,13 @@ public final class KVCache implements AutoCloseable {
         int more = PagePool.needed(positions) - count + (writesToShared() ? 1 : 0) - promised;
         boolean kept = more <= 0 || pool.promise(more);
         promised += kept ? Math.max(0, more) : 0;
+        capacity = kept && length == 0 ? positions : capacity;
         return kept;
+    }
+
+    /** The most tokens it was declared for. */
+    int capacity() {
+        return capacity;
     }
 
     /** A copy that shares pages until one of both writes, for several continuations of one prompt. */
@@ -51,6 +60,7 @@ public final class KVCache implements AutoCloseable {
         Arrays.stream(copy.pages).forEach(pool::share);
         copy.count = count;
         copy.length = length;
+        copy.capacity = capacity;
         return copy;
     }
 

@@ -1,6 +1,9 @@
 package dev.causal4j.decoder;
 
 import dev.causal4j.decoder.BlockConfig.RopeConfig;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 
 /**
@@ -10,58 +13,81 @@ import java.util.concurrent.atomic.AtomicReferenceArray;
 final class Rope {
     private static final int POSITIONS = PagePool.POSITIONS;
 
+    /** Most lengths whose sines and cosines are kept. */
+    private static final int MOST_TABLES = 8;
+
     private final RopeConfig config;
     private final int half;
-    private final AtomicReferenceArray<float[]> pages; // each [64][cosines, then sines]
+    private final int contextLength;
+    private final Map<List<Double>, Table> tables = new ConcurrentHashMap<>();
 
     Rope(RopeConfig config, int contextLength) {
         this.config = config;
         this.half = config.width() / 2;
-        this.pages = new AtomicReferenceArray<>(PagePool.needed(contextLength));
+        this.contextLength = contextLength;
     }
 
-    /** Rotates a head's numbers in place. */
-    void forward(float[] x, int offset, int position) {
-        float[] page = page(position / POSITIONS);
-        int cos = position % POSITIONS * 2 * half;
-        for (int j = 0; j < half; j++) {
-            float c = page[cos + j];
-            float s = page[cos + half + j];
-            float a = x[offset + j];
-            float b = x[offset + half + j];
-            x[offset + j] = Math.fma(a, c, -(b * s));
-            x[offset + half + j] = Math.fma(b, c, a * s);
+    /** The sines and cosines of a sequence that has room for {@code capacity} tokens. */
+    Table table(int capacity) {
+        List<Double> frequencies = config.frequencies(capacity);
+        if (tables.size() >= MOST_TABLES && !tables.containsKey(frequencies)) {
+            tables.clear();
         }
+        return tables.computeIfAbsent(frequencies, Table::new);
     }
 
-    /** The gradient by the numbers before the rotation, in place: its transpose. */
-    void backward(float[] dx, int offset, int position) {
-        float[] page = page(position / POSITIONS);
-        int cos = position % POSITIONS * 2 * half;
-        for (int j = 0; j < half; j++) {
-            float c = page[cos + j];
-            float s = page[cos + half + j];
-            float a = dx[offset + j];
-            float b = dx[offset + half + j];
-            dx[offset + j] = Math.fma(a, c, b * s);
-            dx[offset + half + j] = Math.fma(b, c, -(a * s));
+    /** Sines and cosines for some frequencies. */
+    final class Table {
+        private final List<Double> frequencies;
+        private final AtomicReferenceArray<float[]> pages; // each [64][cosines, then sines]
+
+        private Table(List<Double> frequencies) {
+            this.frequencies = frequencies;
+            this.pages = new AtomicReferenceArray<>(PagePool.needed(contextLength));
         }
-    }
 
-    private float[] page(int index) {
-        float[] page = pages.get(index);
-        if (page == null) { // several threads may compute the same numbers
-            page = new float[POSITIONS * 2 * half];
-            for (int t = 0; t < POSITIONS; t++) {
-                for (int j = 0; j < half; j++) {
-                    double angle = (double) (index * POSITIONS + t)
-                            * config.frequencies().get(j);
-                    page[t * 2 * half + j] = (float) (config.gain() * StrictMath.cos(angle));
-                    page[t * 2 * half + half + j] = (float) (config.gain() * StrictMath.sin(angle));
-                }
+        /** Rotates a head's numbers in place. */
+        void forward(float[] x, int offset, int position) {
+            float[] page = page(position / POSITIONS);
+            int cos = position % POSITIONS * 2 * half;
+            for (int j = 0; j < half; j++) {
+                float c = page[cos + j];
+                float s = page[cos + half + j];
+                float a = x[offset + j];
+                float b = x[offset + half + j];
+                x[offset + j] = Math.fma(a, c, -(b * s));
+                x[offset + half + j] = Math.fma(b, c, a * s);
             }
-            pages.set(index, page);
         }
-        return page;
+
+        /** The gradient by the numbers before the rotation, in place: its transpose. */
+        void backward(float[] dx, int offset, int position) {
+            float[] page = page(position / POSITIONS);
+            int cos = position % POSITIONS * 2 * half;
+            for (int j = 0; j < half; j++) {
+                float c = page[cos + j];
+                float s = page[cos + half + j];
+                float a = dx[offset + j];
+                float b = dx[offset + half + j];
+                dx[offset + j] = Math.fma(a, c, b * s);
+                dx[offset + half + j] = Math.fma(b, c, -(a * s));
+            }
+        }
+
+        private float[] page(int index) {
+            float[] page = pages.get(index);
+            if (page == null) { // several threads may compute the same numbers
+                page = new float[POSITIONS * 2 * half];
+                for (int t = 0; t < POSITIONS; t++) {
+                    for (int j = 0; j < half; j++) {
+                        double angle = (double) (index * POSITIONS + t) * frequencies.get(j);
+                        page[t * 2 * half + j] = (float) (config.gain() * StrictMath.cos(angle));
+                        page[t * 2 * half + half + j] = (float) (config.gain() * StrictMath.sin(angle));
+                    }
+                }
+                pages.set(index, page);
+            }
+            return page;
+        }
     }
 }

@@ -25,6 +25,7 @@ final class Step {
     private final int contextLength;
     private final long[] addresses; // [N]
     private final int[] sources; // [N], the rows among all of the batch
+    private final int[] capacities; // [N], of their caches
 
     /**
      * A pass over rows of a batch, which follow what its caches hold now.
@@ -38,6 +39,7 @@ final class Step {
         this.contextLength = contextLength;
         this.addresses = new long[wantedAlone ? batch.wanted() : batch.rows()];
         this.sources = new int[addresses.length];
+        this.capacities = new int[addresses.length];
         int all = 0;
         int row = 0;
         for (Batch.Chunk chunk : batch.chunks()) {
@@ -50,6 +52,7 @@ final class Step {
             for (int t = 0; t < count; t++, row++) {
                 addresses[row] = sequence * contextLength + position + t;
                 sources[row] = all - count + t;
+                capacities[row] = chunk.cache().capacity();
             }
         }
     }
@@ -76,6 +79,11 @@ final class Step {
     /** A row's position in its sequence. */
     int position(int row) {
         return (int) (addresses[row] % contextLength);
+    }
+
+    /** The most tokens that a row's sequence can have. */
+    int capacity(int row) {
+        return capacities[row];
     }
 
     /** A row's number among all sequences of an optimizer step, each of contextLength: the address of its dropout. */

@@ -96,6 +96,55 @@ public record Json(String subject, Map<?, ?> root) {
         return value(key) != null;
     }
 
+    /** Whether there is a null, which counts as absent elsewhere. */
+    public boolean isNull(String key) {
+        return NULL.equals(root.get(key));
+    }
+
+    /**
+     * An object; an empty one if absent.
+     *
+     * @throws FormatException if it is there and anything else
+     */
+    public Json section(String key) throws FormatException {
+        Object value = value(key);
+        if (value != null && !(value instanceof Map<?, ?>)) {
+            throw wrong(key, "an object", value);
+        }
+        return new Json(subject + ", key " + quote(key), value instanceof Map<?, ?> map ? map : Map.of());
+    }
+
+    /** The same object with the values of another, which win. */
+    public Json with(Json other) {
+        Map<Object, Object> both = new LinkedHashMap<>(root);
+        both.putAll(other.root);
+        return new Json(subject, both);
+    }
+
+    /**
+     * A list of numbers that must be there.
+     *
+     * @throws FormatException if it is anything else, or has not {@code size} numbers
+     */
+    public List<Double> numbers(String key, int size) throws FormatException {
+        List<?> list = value(key) instanceof List<?> given ? given : List.of();
+        check(key, list.size() == size && list.stream().allMatch(Number.class::isInstance), size + " numbers");
+        return list.stream().map(each -> ((Number) each).doubleValue()).toList();
+    }
+
+    /**
+     * A list of strings; an empty one if absent.
+     *
+     * @throws FormatException if it is there and anything else
+     */
+    public List<String> strings(String key) throws FormatException {
+        Object value = value(key);
+        List<?> list = value instanceof List<?> given ? given : List.of();
+        boolean strings = list.stream().allMatch(String.class::isInstance);
+        check(key, (value == null || value instanceof List<?>) && strings, "a list of strings");
+        return list.stream().map(String.class::cast).toList();
+    }
+
     /**
      * An integer that must be there.
      *

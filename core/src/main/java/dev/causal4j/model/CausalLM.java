@@ -25,10 +25,11 @@ import dev.causal4j.tensor.TensorView;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.lang.foreign.Arena;
-import java.lang.foreign.SegmentAllocator;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -65,9 +66,10 @@ public final class CausalLM implements Parameters, AutoCloseable {
         Matrix embedding = source.matrix(config.embedding());
         config.embedding().check(embedding.rows(), embedding.cols());
         this.decoder = new Decoder(config.decoder(), source);
-        this.head = config.tied()
+        CausalLMHead plain = config.tied()
                 ? CausalLMHead.tied(embedding)
                 : CausalLMHead.untied(embedding, source.matrix(config.head()));
+        this.head = config.logitCap() > 0 ? plain.withSoftCap(config.logitCap()) : plain;
     }
 
     /**
@@ -200,25 +202,50 @@ public final class CausalLM implements Parameters, AutoCloseable {
         if (tokenizer.isPresent()) {
             tokenizer.get().save(folder);
         }
-        List<SafeTensors.Source> tensors = new ArrayList<>();
-        for (ParameterSpec spec : config.specs()) {
-            Origin origin = config.family().origin(spec, config.family().rootWritten(config));
-            tensors.add(new SafeTensors.Source(
-                    origin.name(), dtype, origin.shape(spec), memory -> view(spec, origin, dtype, memory)));
-        }
-        SafeTensors.write(folder.resolve(TensorStore.SINGLE), tensors, Map.of("format", "pt"), false, _ -> {});
+        SafeTensors.write(folder.resolve(TensorStore.SINGLE), tensors(dtype), Map.of("format", "pt"), false, _ -> {});
     }
 
-    private TensorView view(ParameterSpec spec, Origin origin, DType dtype, SegmentAllocator memory) {
+    /** Its tensors in files, each with what parameters put into it. */
+    private List<SafeTensors.Source> tensors(DType dtype) {
+        Map<String, List<Long>> shapes = new LinkedHashMap<>();
+        Map<String, List<ParameterSpec>> specs = new HashMap<>();
+        for (ParameterSpec spec : config.specs()) {
+            Origin.InRows origin = written(spec);
+            origin.parts().forEach(part -> shapes.put(part.name(), part.shape()));
+            origin.names()
+                    .forEach(name ->
+                            specs.computeIfAbsent(name, _ -> new ArrayList<>()).add(spec));
+        }
+        List<SafeTensors.Source> tensors = new ArrayList<>();
+        shapes.forEach((name, shape) -> tensors.add(new SafeTensors.Source(name, dtype, shape, memory -> {
+            TensorView view = TensorView.allocate(name, dtype, shape, memory);
+            Objects.requireNonNull(specs.get(name)).forEach(spec -> write(spec, view));
+            return view;
+        })));
+        return tensors;
+    }
+
+    private Origin.InRows written(ParameterSpec spec) {
+        return config.family().origin(config, spec, config.family().rootWritten(config));
+    }
+
+    /** Writes a parameter's rows into its tensor, in parallel. */
+    private void write(ParameterSpec spec, TensorView tensor) {
+        Origin.InRows origin = written(spec);
         if (spec.role().isVector()) {
-            return TensorView.of(origin.name(), vector(spec), dtype, memory);
+            float[] vector = vector(spec).clone();
+            for (int i = 0; origin.plusOne() && i < vector.length; i++) {
+                vector[i] -= 1;
+            }
+            StoredRows.write(origin, tensor, 1, (n, row) -> row[0] = vector[n], Compute.shared());
+            return;
         }
         Matrix matrix = matrix(spec);
         LowRank adapter = adapter(spec);
         try (Arena arena = Arena.ofShared()) {
             Device device = new Device(arena, matrix.device().compute());
             Matrix sum = adapter == null ? matrix : adapter.merged(device, matrix);
-            return TensorView.of(origin.name(), sum, origin instanceof Origin.Transposed, dtype, memory);
+            StoredRows.write(origin, tensor, spec.cols(), (n, row) -> sum.row(n, row, 0), device.compute());
         }
     }
 

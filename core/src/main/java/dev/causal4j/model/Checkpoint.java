@@ -19,6 +19,7 @@ import java.io.InterruptedIOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
@@ -32,6 +33,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.concurrent.FutureTask;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -54,7 +56,7 @@ public final class Checkpoint implements AutoCloseable {
     private final String root;
     private final @Nullable PanelLayout layout;
     private final ModelConfig config;
-    private final Map<ParameterSpec, TensorView> tensors = new HashMap<>();
+    private final Map<ParameterSpec, List<TensorView>> tensors = new HashMap<>();
     private final Optional<Tokenizer> tokenizer;
     private boolean closed;
 
@@ -128,24 +130,21 @@ public final class Checkpoint implements AutoCloseable {
         this.store = store;
         this.family = said.family();
         this.layout = PanelLayout.of(subject, store.metadata());
-        this.root = family.roots().stream()
-                .filter(prefix -> store.names().stream().anyMatch(each -> each.startsWith(prefix)))
-                .findFirst()
-                .orElse("");
-        Origin head = origin(said.head());
-        boolean hasHead = store.names().contains(head.name());
+        this.root = root(said);
+        Origin head = origin(said, said.head());
+        boolean hasHead = store.names().containsAll(head.names());
         if (hasHead) {
             take(said.head(), head);
         } else if (!said.tied()) {
-            String expected = head.name() + ", since tie_word_embeddings is false";
+            String expected = head.names().getFirst() + ", since tie_word_embeddings is false";
             throw wrong("", expected, "no such tensor", "set tie_word_embeddings to true to use the embedding");
         }
-        Origin embedding = origin(said.embedding());
-        boolean headAlone = hasHead && said.tied() && !store.names().contains(embedding.name());
+        Origin embedding = origin(said, said.embedding());
+        boolean headAlone = hasHead && said.tied() && !store.names().containsAll(embedding.names());
         take(said.embedding(), headAlone ? head : embedding);
         this.config = said.withTied(said.tied() && (!hasHead || headAlone || isEqualHead(said)));
         for (ParameterSpec spec : config.decoder().specs()) {
-            take(spec, origin(spec));
+            take(spec, origin(config, spec));
         }
         checkUnused();
         this.tokenizer = await(tokenizer);
@@ -160,27 +159,56 @@ public final class Checkpoint implements AutoCloseable {
         return new FormatException(subject + place, expected, got, remedy);
     }
 
-    private Origin origin(ParameterSpec spec) {
-        Origin origin = family.origin(spec, root);
+    /** The prefix with which there is an embedding, or anything where there is only a head. */
+    private String root(ModelConfig said) {
+        Set<String> names = store.names();
+        return Stream.concat(family.roots().stream(), Stream.of(""))
+                .filter(prefix -> {
+                    String name = family.origin(said, said.embedding(), prefix)
+                            .names()
+                            .getFirst();
+                    return names.contains(name) || names.contains(name + PanelLayout.PANELS);
+                })
+                .findFirst()
+                .orElseGet(() -> family.roots().stream()
+                        .filter(prefix -> names.stream().anyMatch(name -> name.startsWith(prefix)))
+                        .findFirst()
+                        .orElse(""));
+    }
+
+    private Origin origin(ModelConfig said, ParameterSpec spec) {
+        Origin.InRows origin = family.origin(said, spec, root);
         return layout == null ? origin : layout.origin(spec, origin);
     }
 
     /** @throws FormatException if there is no such tensor, or it has another shape or dtype */
     private void take(ParameterSpec spec, Origin origin) throws FormatException {
-        TensorView tensor = store.tensor(origin.name());
-        String place = ", tensor " + origin.name();
-        List<Long> shape = origin.shape(spec);
+        switch (origin) {
+            case Origin.InPanels panels ->
+                tensors.put(spec, List.of(tensor(panels.name(), panels.shape(spec), List.of(panels.dtype()))));
+            case Origin.InRows rows -> {
+                List<TensorView> parts = new ArrayList<>();
+                for (Origin.Part part : rows.parts()) {
+                    parts.add(tensor(part.name(), part.shape(), FLOATS));
+                }
+                tensors.put(spec, parts);
+            }
+        }
+    }
+
+    private TensorView tensor(String tensorName, List<Long> shape, List<DType> dtypes) throws FormatException {
+        TensorView tensor = store.tensor(tensorName);
+        String place = ", tensor " + tensorName;
         if (!tensor.shape().equals(shape)) {
             throw wrong(place, "shape " + shape, tensor.shape().toString(), APART);
         }
-        List<DType> dtypes = origin instanceof Origin.InPanels(String _, DType dtype) ? List.of(dtype) : FLOATS;
         if (!dtypes.contains(tensor.dtype())) {
             String expected =
                     dtypes.stream().map(each -> StoredType.of(each).name()).collect(Collectors.joining(" or "));
             throw wrong(
                     place, "dtype " + expected, StoredType.of(tensor.dtype()).name(), "convert the checkpoint");
         }
-        tensors.put(spec, tensor);
+        return tensor;
     }
 
     /**
@@ -191,8 +219,8 @@ public final class Checkpoint implements AutoCloseable {
         if (layout != null) {
             return false;
         }
-        TensorView embedding = tensor(said.embedding());
-        TensorView head = tensor(said.head());
+        TensorView embedding = stored(said.embedding()).getFirst();
+        TensorView head = stored(said.head()).getFirst();
         boolean equal = equal(embedding, head);
         if (!equal) {
             warn(
@@ -225,7 +253,7 @@ public final class Checkpoint implements AutoCloseable {
      */
     private void checkUnused() throws FormatException {
         Set<String> unused = new TreeSet<>(store.names());
-        tensors.values().forEach(tensor -> unused.remove(tensor.name()));
+        tensors.values().forEach(parts -> parts.forEach(tensor -> unused.remove(tensor.name())));
         unused.removeIf(name -> family.isBuffer(name.startsWith(root) ? name.substring(root.length()) : name));
         for (String name : unused) {
             if (name.startsWith(root + family.blocks())) {
@@ -259,9 +287,8 @@ public final class Checkpoint implements AutoCloseable {
         try {
             closed = layout != null;
             Device device = layout != null ? new Device(files, options.compute()) : Device.open(options.compute());
-            Parameters parameters = Parameters.of(
-                    spec -> matrix(spec, device, PanelLayout.held(spec, dtype)),
-                    spec -> tensor(spec).toArray());
+            Parameters parameters =
+                    Parameters.of(spec -> matrix(spec, device, PanelLayout.held(spec, dtype)), this::vector);
             return CausalLM.owning(device.arena(), name, config, parameters, tokenizer.orElse(null));
         } finally {
             close();
@@ -277,8 +304,8 @@ public final class Checkpoint implements AutoCloseable {
     public DType dtype(LoadOptions options) throws FormatException {
         DType wanted = options.dtype();
         boolean bf16 = tensors.entrySet().stream()
-                .allMatch(each ->
-                        each.getKey().role().isVector() || each.getValue().dtype() == DType.BF16);
+                .allMatch(each -> each.getKey().role().isVector()
+                        || each.getValue().getFirst().dtype() == DType.BF16);
         DType natural = layout != null ? layout.dtype() : bf16 ? DType.BF16 : DType.F32;
         if (layout != null && wanted != null && wanted != natural) {
             String expected = "dtype " + natural.label() + ", to which these weights were converted";
@@ -288,15 +315,26 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     private Matrix matrix(ParameterSpec spec, Device device, DType dtype) {
-        TensorView tensor = tensor(spec);
-        return switch (origin(spec)) {
-            case Origin.Tensor _ -> Matrix.of(device, dtype, tensor, false);
-            case Origin.Transposed _ -> Matrix.of(device, dtype, tensor, true);
-            case Origin.InPanels _ -> Matrix.ofPanels(device, dtype, spec.rows(), spec.cols(), tensor.data());
+        return switch (origin(config, spec)) {
+            case Origin.InRows rows -> new StoredRows(rows, stored(spec)).matrix(device, dtype, spec);
+            case Origin.InPanels _ ->
+                Matrix.ofPanels(
+                        device,
+                        dtype,
+                        spec.rows(),
+                        spec.cols(),
+                        stored(spec).getFirst().data());
         };
     }
 
-    private TensorView tensor(ParameterSpec spec) {
+    private float[] vector(ParameterSpec spec) {
+        return switch (origin(config, spec)) {
+            case Origin.InRows rows -> new StoredRows(rows, stored(spec)).vector(spec.rows());
+            case Origin.InPanels _ -> throw new IllegalStateException(spec.name());
+        };
+    }
+
+    private List<TensorView> stored(ParameterSpec spec) {
         return Objects.requireNonNull(tensors.get(spec), spec.name());
     }
 

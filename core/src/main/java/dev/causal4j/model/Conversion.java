@@ -8,7 +8,6 @@ import dev.causal4j.format.WholeFile;
 import dev.causal4j.model.families.Family;
 import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.DType;
-import dev.causal4j.tensor.Matrix;
 import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
@@ -124,12 +123,14 @@ public final class Conversion {
 
     private static TensorView tensor(CausalLM model, ParameterSpec spec, PanelLayout layout) {
         Family family = model.config().family();
-        Origin origin = layout.origin(spec, family.origin(spec, family.roots().getFirst()));
-        List<Long> shape = origin.shape(spec);
-        if (spec.role().isVector()) {
-            return new TensorView(origin.name(), DType.F32, shape, MemorySegment.ofArray(model.vector(spec)));
-        }
-        Matrix matrix = model.matrix(spec);
-        return new TensorView(origin.name(), matrix.dtype(), shape, matrix.panelData());
+        Origin origin = layout.origin(
+                spec, family.origin(model.config(), spec, family.roots().getFirst()));
+        boolean vector = spec.role().isVector();
+        DType dtype = vector ? DType.F32 : model.matrix(spec).dtype();
+        MemorySegment data = vector
+                ? MemorySegment.ofArray(model.vector(spec))
+                : model.matrix(spec).panelData();
+        List<Long> shape = origin instanceof Origin.InPanels panels ? panels.shape(spec) : List.of((long) spec.rows());
+        return new TensorView(origin.names().getFirst(), dtype, shape, data);
     }
 }

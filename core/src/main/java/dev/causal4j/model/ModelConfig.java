@@ -5,6 +5,7 @@ import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.format.Json;
+import dev.causal4j.model.families.Families;
 import dev.causal4j.model.families.Family;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -22,19 +23,31 @@ import java.util.stream.IntStream;
  * The configuration of a model, from its {@code config.json}. Its parameters follow from it. Immutable.
  *
  * @param family the format of its files
+ * @param source the configuration it was read from, whose spelling a copy keeps
  * @param decoder sizes and arithmetic between embedding and head
  * @param vocabularySize V
+ * @param logitCap c of c · tanh(logit / c); 0 for none
  * @param tied whether the head's projection is the embedding
  * @param bos the id an empty prompt starts from, if there is one
  * @param eos the ids that end a text; may be empty
  */
 public record ModelConfig(
-        Family family, DecoderConfig decoder, int vocabularySize, boolean tied, OptionalInt bos, Set<Integer> eos) {
+        Family family,
+        Map<?, ?> source,
+        DecoderConfig decoder,
+        int vocabularySize,
+        float logitCap,
+        boolean tied,
+        OptionalInt bos,
+        Set<Integer> eos) {
     /** Bound of all sizes, above those of any model. */
     public static final int MOST = 1 << 24;
 
     /** Bound of layers, above that of any model, so that parameters can be listed. */
     public static final int MOST_LAYERS = 1 << 14;
+
+    /** Bound of a layer's experts. */
+    public static final int MOST_EXPERTS = 1 << 10;
 
     private static final double DEVIATION = 0.02;
 
@@ -78,7 +91,7 @@ public record ModelConfig(
 
     /** The same from a JSON object. */
     public static ModelConfig of(Json json) throws FormatException {
-        return Family.of(json).read(json);
+        return Families.of(json).read(json);
     }
 
     /**
@@ -86,13 +99,14 @@ public record ModelConfig(
      *
      * @param tied whether it is tied when the file does not say
      */
-    public static ModelConfig of(Family family, DecoderConfig decoder, Json json, boolean tied) throws FormatException {
+    public static ModelConfig of(Family family, DecoderConfig decoder, Json json, boolean tied, float logitCap)
+            throws FormatException {
         int vocabularySize = json.requireInt("vocab_size", 1, MOST);
         boolean saysTied = json.bool("tie_word_embeddings", tied);
         OptionalInt bos = known(json.integers("bos_token_id"), vocabularySize).findFirst();
         Set<Integer> eos =
                 known(json.integers("eos_token_id"), vocabularySize).boxed().collect(Collectors.toSet());
-        return new ModelConfig(family, decoder, vocabularySize, saysTied, bos, eos);
+        return new ModelConfig(family, json.root(), decoder, vocabularySize, logitCap, saysTied, bos, eos);
     }
 
     private static IntStream known(List<Integer> ids, int vocabularySize) {
@@ -102,6 +116,7 @@ public record ModelConfig(
     /** The configuration as {@link #of} reads it, in the order of the file. */
     public Map<String, Object> toJson() {
         Map<String, Object> json = new LinkedHashMap<>();
+        source.forEach((key, value) -> json.put(key.toString(), value));
         family.write(this, json);
         json.put("tie_word_embeddings", tied);
         bos.ifPresent(id -> json.put("bos_token_id", id));
@@ -154,21 +169,24 @@ public record ModelConfig(
 
     /** Whether another configuration has the same parameters and arithmetic. */
     public boolean sameArchitecture(ModelConfig other) {
-        return decoder.equals(other.decoder) && vocabularySize == other.vocabularySize && tied == other.tied;
+        return decoder.equals(other.decoder)
+                && vocabularySize == other.vocabularySize
+                && logitCap == other.logitCap
+                && tied == other.tied;
     }
 
     /** The same, tied or not. */
     public ModelConfig withTied(boolean other) {
-        return new ModelConfig(family, decoder, vocabularySize, other, bos, eos);
+        return new ModelConfig(family, source, decoder, vocabularySize, logitCap, other, bos, eos);
     }
 
     /** The same for another vocabulary. */
     public ModelConfig withVocabularySize(int other) {
-        return new ModelConfig(family, decoder, other, tied, bos, eos);
+        return new ModelConfig(family, source, decoder, other, logitCap, tied, bos, eos);
     }
 
     /** The same with other special ids. */
     public ModelConfig withSpecialIds(OptionalInt otherBos, Set<Integer> otherEos) {
-        return new ModelConfig(family, decoder, vocabularySize, tied, otherBos, otherEos);
+        return new ModelConfig(family, source, decoder, vocabularySize, logitCap, tied, otherBos, otherEos);
     }
 }

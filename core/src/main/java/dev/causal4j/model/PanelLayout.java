@@ -57,8 +57,11 @@ record PanelLayout(DType dtype) {
     }
 
     /** The origin of a parameter that other programs store at {@code origin}. */
-    Origin origin(ParameterSpec spec, Origin origin) {
-        return spec.role().isVector() ? origin : new Origin.InPanels(origin.name() + PANELS, held(spec, dtype));
+    Origin origin(ParameterSpec spec, Origin.InRows origin) {
+        String name = origin.label(spec);
+        return spec.role().isVector()
+                ? Origin.tensor(name, spec)
+                : new Origin.InPanels(name + PANELS, held(spec, dtype));
     }
 
     /** The dtype of a matrix in a model of a dtype: positions stay f32 in int8, since they are only looked up. */

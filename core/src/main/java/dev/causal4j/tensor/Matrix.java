@@ -104,7 +104,7 @@ public final class Matrix {
      * @throws IllegalArgumentException if the shape is empty, the dtype is f16, or a number to quantise is not finite
      */
     public static Matrix of(Device device, DType dtype, int rows, int cols, Source source) {
-        return filled(device, dtype, rows, cols, (from, width, wide) -> {
+        return of(device, dtype, rows, cols, (from, width, wide) -> {
             float[] row = new float[cols];
             for (int n = 0; n < width; n++) {
                 source.row(from + n, row);
@@ -115,13 +115,15 @@ public final class Matrix {
         });
     }
 
-    /** Fills a panel with outputs {@code from} to {@code from + width - 1}: wide[k * 64 + n]. */
+    /** The source of a new matrix's panels. Called by several threads at once. */
     @FunctionalInterface
-    private interface PanelSource {
+    public interface PanelSource {
+        /** Fills a panel with outputs {@code from} to {@code from + width - 1}: wide[k * 64 + n]. */
         void fill(int from, int width, float[] wide);
     }
 
-    private static Matrix filled(Device device, DType dtype, int rows, int cols, PanelSource source) {
+    /** Builds a matrix from panels of numbers, as {@link #of(Device, DType, int, int, Source)} does from rows. */
+    public static Matrix of(Device device, DType dtype, int rows, int cols, PanelSource source) {
         Matrix matrix = allocate(device, dtype, rows, cols);
         device.compute().run(Panels.needed(rows), panel -> {
             int from = panel * Panels.WIDTH;
@@ -132,32 +134,9 @@ public final class Matrix {
         return matrix;
     }
 
-    /**
-     * Builds a matrix from a tensor.
-     *
-     * @param transposed whether the tensor is [cols, rows]: the layout of Hugging Face's Conv1D, whose weights are [in,
-     *     out]. A step of k is then a run of the tensor, so nothing is transposed
-     * @throws IllegalArgumentException if the tensor does not have two dimensions of 1 to 2^31 - 1
-     */
-    public static Matrix of(Device device, DType dtype, TensorView tensor, boolean transposed) {
-        if (tensor.shape().size() != 2) {
-            throw new IllegalArgumentException(tensor.name() + ": expected 2 dimensions, got " + tensor.shape());
-        }
-        int outer = Math.toIntExact(tensor.shape().getFirst());
-        int inner = Math.toIntExact(tensor.shape().getLast());
-        if (!transposed) {
-            return of(device, dtype, outer, inner, (n, row) -> tensor.copyTo((long) n * inner, row, 0, inner));
-        }
-        return filled(device, dtype, inner, outer, (from, width, wide) -> {
-            for (int k = 0; k < outer; k++) {
-                tensor.copyTo((long) k * inner + from, wide, k * Panels.WIDTH, width);
-            }
-        });
-    }
-
     /** A copy in f32 with memory of its own. */
     public Matrix widened(Device target) {
-        return filled(target, DType.F32, rows, cols, (from, _, wide) -> steps(from / Panels.WIDTH, 0, cols, wide));
+        return of(target, DType.F32, rows, cols, (from, _, wide) -> steps(from / Panels.WIDTH, 0, cols, wide));
     }
 
     /** Its memory and threads. */

@@ -1,6 +1,5 @@
 package dev.causal4j.tensor;
 
-import dev.causal4j.kernel.Panels;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;
@@ -9,8 +8,7 @@ import java.util.List;
 import java.util.Objects;
 
 /**
- * A dense tensor as a file stores it: row-major, little-endian, not copied. Immutable and thread-safe while its memory
- * is not modified.
+ * A dense tensor as a file stores it: row-major, little-endian, not copied. Thread-safe while its memory is not modified.
  *
  * @param name its name in errors
  * @param shape the dimensions, outermost first; empty for a scalar
@@ -37,49 +35,21 @@ public record TensorView(String name, DType dtype, List<Long> shape, MemorySegme
     }
 
     /**
-     * A copy of a matrix in row-major order; int8 is widened.
+     * A tensor to be filled by {@link #set}.
      *
-     * @param transposed whether as [cols, rows], as Hugging Face's Conv1D stores them
-     * @param dtype f32 or bf16, which rounds to nearest, ties to even
-     * @param arena memory of the copy
+     * @param dtype f32 or bf16
      */
-    public static TensorView of(String name, Matrix matrix, boolean transposed, DType dtype, SegmentAllocator arena) {
-        int rows = matrix.rows();
-        int cols = matrix.cols();
-        MemorySegment data = allocate(dtype, matrix.parameters(), arena);
-        matrix.device().compute().run(Panels.needed(rows), panel -> {
-            int from = panel * Panels.WIDTH;
-            int width = Math.min(Panels.WIDTH, rows - from);
-            float[] step = new float[Panels.WIDTH];
-            for (int k = 0; k < cols; k++) {
-                matrix.steps(panel, k, 1, step);
-                for (int j = 0; j < width; j++) {
-                    set(data, dtype, transposed ? (long) k * rows + from + j : (long) (from + j) * cols + k, step[j]);
-                }
-            }
-        });
-        return new TensorView(
-                name, dtype, transposed ? List.of((long) cols, (long) rows) : List.of((long) rows, (long) cols), data);
-    }
-
-    /** The same of a vector. */
-    public static TensorView of(String name, float[] numbers, DType dtype, SegmentAllocator arena) {
-        MemorySegment data = allocate(dtype, numbers.length, arena);
-        for (int i = 0; i < numbers.length; i++) {
-            set(data, dtype, i, numbers[i]);
-        }
-        return new TensorView(name, dtype, List.of((long) numbers.length), data);
-    }
-
-    private static MemorySegment allocate(DType dtype, long count, SegmentAllocator arena) {
+    public static TensorView allocate(String name, DType dtype, List<Long> shape, SegmentAllocator arena) {
         if (dtype != DType.F32 && dtype != DType.BF16) {
             throw new IllegalArgumentException(
                     "dtype of a tensor to write: expected f32 or bf16, got " + dtype.label());
         }
-        return arena.allocate(count * dtype.bytes(), 64);
+        MemorySegment data = arena.allocate(Math.multiplyExact(elements(name, shape), (long) dtype.bytes()), 64);
+        return new TensorView(name, dtype, shape, data);
     }
 
-    private static void set(MemorySegment data, DType dtype, long index, float value) {
+    /** Sets a number, counted in row-major order; bf16 is rounded to nearest, ties to even. */
+    public void set(long index, float value) {
         if (dtype == DType.F32) {
             data.set(FLOAT, index * 4, value);
         } else {

@@ -114,8 +114,7 @@ final class TrainingCheckpoints {
                 for (ParameterSpec spec : sum.config().specs()) {
                     require(
                             Arrays.equals(firstRow(saved, spec), firstRow(sum, spec)),
-                            folder + ", "
-                                    + sum.config().family().origin(spec, "").name(),
+                            folder + ", " + spec.name(),
                             "the sum of the model the run began from and what was added",
                             "the sum with another model");
                 }

@@ -57,8 +57,8 @@ record Golden(
                 json.get("loss").doubleValue(),
                 integers(json.get("greedy").get("prompt")),
                 integers(json.get("greedy").get("continuation")),
-                numbers(json.get("training").get("losses")),
-                numbers(json.get("training").get("grad_norms_before_clipping")),
+                numbers(json.at("/training/losses")),
+                numbers(json.at("/training/grad_norms_before_clipping")),
                 expected);
     }
 

@@ -5,10 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
@@ -66,36 +64,6 @@ class MatrixTest {
             float[] alone = new float[3];
             matrix.multiply(new Rows(x, r * cols, cols, 1), null, Rows.of(alone, 3, 1));
             assertThat(Arrays.copyOfRange(y, 3 * r, 3 * r + 3)).as("row %d", r).containsExactly(alone);
-        }
-    }
-
-    @ParameterizedTest
-    @EnumSource(
-            value = DType.class,
-            names = {"F32", "F16", "BF16"})
-    void everySourceInEitherOrderGivesTheSameMatrix(DType stored) {
-        int rows = 131;
-        int cols = 35;
-        float[] numbers = new float[rows * cols];
-        float[] transposed = new float[rows * cols];
-        for (int n = 0; n < rows; n++) {
-            for (int k = 0; k < cols; k++) {
-                // Halves up to 128: exact in f32, f16 and bf16.
-                numbers[n * cols + k] = random.nextInt(-128, 128) / 2f;
-                transposed[k * rows + n] = numbers[n * cols + k];
-            }
-        }
-        for (DType dtype : List.of(DType.F32, DType.BF16)) {
-            Matrix direct = Matrix.of(Device.shared(), dtype, view(stored, rows, cols, numbers), false);
-            Matrix turned = Matrix.of(Device.shared(), dtype, view(stored, cols, rows, transposed), true);
-            float[] a = new float[cols];
-            float[] b = new float[cols];
-            for (int n = 0; n < rows; n++) {
-                direct.row(n, a, 0);
-                turned.row(n, b, 0);
-                assertThat(a).containsExactly(Arrays.copyOfRange(numbers, n * cols, (n + 1) * cols));
-                assertThat(b).containsExactly(a);
-            }
         }
     }
 
@@ -316,26 +284,5 @@ class MatrixTest {
             numbers[i] = DType.fromBFloat16(DType.toBFloat16((float) random.nextGaussian()));
         }
         return numbers;
-    }
-
-    private static TensorView view(DType dtype, int rows, int cols, float[] numbers) {
-        MemorySegment data = Arena.ofAuto().allocate((long) numbers.length * dtype.bytes());
-        for (int i = 0; i < numbers.length; i++) {
-            switch (dtype) {
-                case F32 -> data.set(ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN), i * 4L, numbers[i]);
-                case INT8 -> throw new AssertionError(dtype);
-                case F16 ->
-                    data.set(
-                            ValueLayout.JAVA_SHORT.withOrder(ByteOrder.LITTLE_ENDIAN),
-                            i * 2L,
-                            Float.floatToFloat16(numbers[i]));
-                case BF16 ->
-                    data.set(
-                            ValueLayout.JAVA_SHORT.withOrder(ByteOrder.LITTLE_ENDIAN),
-                            i * 2L,
-                            DType.toBFloat16(numbers[i]));
-            }
-        }
-        return new TensorView("test", dtype, List.of((long) rows, (long) cols), data);
     }
 }

@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Objects;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
 
@@ -23,6 +24,35 @@ class OptimizerTest {
     @ParameterizedTest
     @CsvSource({"gpt2-tied,3", "gpt2-tied,1", "gpt2-untied,2", "gpt2-odd,3"})
     void tenLossesAndGradientNormsAreThoseOfDoublePrecision(String name, int partSize) throws Exception {
+        train(name, partSize, 1e-6, 1e-5);
+    }
+
+    /** PyTorch itself differs so much between single and double precision. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "llama-llama3",
+                "llama-untied",
+                "llama-linear",
+                "mistral",
+                "qwen2-tied",
+                "qwen3-tied",
+                "gemma2",
+                "gemma3",
+                "phi3",
+                "smollm3",
+                "olmo2",
+                "granite",
+                "gpt_neox",
+                "mixtral",
+                "qwen3_moe",
+                "gpt_oss"
+            })
+    void tenLossesOfEveryFamilyAreThoseOfDoublePrecision(String name) throws Exception {
+        train(name, 2, 5e-5, 1e-3);
+    }
+
+    private static void train(String name, int partSize, double lossTolerance, double normTolerance) throws Exception {
         Path folder = folder(name);
         JsonNode golden = new ObjectMapper().readTree(Files.readAllBytes(folder.resolve("golden.json")));
         TrainableModel trainable =
@@ -35,8 +65,8 @@ class OptimizerTest {
         for (int step = 0; step < 10; step++) {
             double loss = computation.addGradients(batch, Dropout.NONE, 0, step);
             double norm = trainable.gradientNorm();
-            assertThat(loss).as("loss of step %d", step).isCloseTo(losses[step], within(1e-6 * losses[step]));
-            assertThat(norm).as("norm of step %d", step).isCloseTo(norms[step], within(1e-5 * norms[step]));
+            assertThat(loss).as("loss of step %d", step).isCloseTo(losses[step], within(lossTolerance * losses[step]));
+            assertThat(norm).as("norm of step %d", step).isCloseTo(norms[step], within(normTolerance * norms[step]));
             trainable.update(AdamW.DEFAULT, step + 1, 1e-3, Math.min(1, 1 / (norm + 1e-6)));
         }
     }

@@ -69,7 +69,8 @@ final class Gpt2 implements Family {
                 .map(a -> new BlockConfig(a, feedForward, norm, NormPlaces.BEFORE, Residual.SEQUENTIAL, 1))
                 .toList();
         int contextLength = json.requireInt("n_positions", 1, ModelConfig.MOST);
-        return ModelConfig.of(this, new DecoderConfig(hiddenSize, contextLength, 1, true, norm, 1, blocks), json, true);
+        return ModelConfig.of(
+                this, new DecoderConfig(hiddenSize, contextLength, 1, true, norm, 1, blocks), json, true, 0);
     }
 
     @Override
@@ -77,6 +78,7 @@ final class Gpt2 implements Family {
         DecoderConfig decoder = config.decoder();
         List<BlockConfig> blocks = decoder.blocks();
         AttentionConfig first = blocks.getFirst().attention();
+        json.clear();
         json.put("architectures", List.of("GPT2LMHeadModel"));
         json.put("model_type", type());
         json.put("activation_function", "gelu_new");
@@ -93,11 +95,11 @@ final class Gpt2 implements Family {
     }
 
     @Override
-    public Origin origin(ParameterSpec spec, String root) {
+    public Origin.InRows origin(ModelConfig config, ParameterSpec spec, String root) {
         String module = MODULES.getOrDefault(spec.module(), spec.module()) + "." + spec.kind();
         String inBlock = spec.layer() == ParameterSpec.NO_LAYER ? module : blocks() + spec.layer() + "." + module;
         String name = spec.role() == Role.PROJECTION ? inBlock : root + inBlock;
-        return spec.role().isLinear() ? new Origin.Transposed(name) : new Origin.Tensor(name);
+        return spec.role().isLinear() ? Origin.transposed(name, spec) : Origin.tensor(name, spec);
     }
 
     @Override

@@ -1,0 +1,95 @@
+package dev.causal4j.model;
+
+import dev.causal4j.compute.Compute;
+import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.kernel.Panels;
+import dev.causal4j.model.families.Origin;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
+import dev.causal4j.tensor.Matrix;
+import dev.causal4j.tensor.TensorView;
+import java.util.List;
+
+/**
+ * A parameter in tensors of row-major numbers. Immutable and thread-safe.
+ *
+ * @param tensors one for each part of the origin
+ */
+record StoredRows(Origin.InRows origin, List<TensorView> tensors) {
+    /** The parameter as a matrix. */
+    Matrix matrix(Device device, DType dtype, ParameterSpec spec) {
+        return Matrix.of(device, dtype, spec.rows(), spec.cols(), (from, width, wide) -> {
+            int row = 0; // of the parameter, where a part begins
+            for (int i = 0; i < tensors.size(); i++) {
+                Origin.Part part = origin.parts().get(i);
+                int first = Math.max(from, row);
+                int count = Math.min(from + width, row + part.rows()) - first;
+                if (count > 0) {
+                    fill(part, tensors.get(i), first - row, count, spec.cols(), wide, first - from);
+                }
+                row += part.rows();
+            }
+        });
+    }
+
+    /** Fills lanes {@code lane} on of a panel [cols, 64] with rows of a part. */
+    private static void fill(
+            Origin.Part part, TensorView tensor, int first, int count, int cols, float[] wide, int lane) {
+        if (part.rowStride() == 1) { // a step of k is a run of the tensor
+            for (int k = 0; k < cols; k++) {
+                tensor.copyTo(part.first() + first + k * part.colStride(), wide, k * Panels.WIDTH + lane, count);
+            }
+            return;
+        }
+        float[] row = new float[cols];
+        for (int n = 0; n < count; n++) {
+            copy(part, tensor, first + n, row);
+            for (int k = 0; k < cols; k++) {
+                wide[k * Panels.WIDTH + lane + n] = row[k];
+            }
+        }
+    }
+
+    private static void copy(Origin.Part part, TensorView tensor, int n, float[] row) {
+        long at = part.first() + n * part.rowStride();
+        if (part.colStride() == 1) {
+            tensor.copyTo(at, row, 0, row.length);
+            return;
+        }
+        for (int k = 0; k < row.length; k++) {
+            tensor.copyTo(at + k * part.colStride(), row, k, 1);
+        }
+    }
+
+    /** Writes the rows that belong into a tensor. */
+    static void write(Origin.InRows origin, TensorView tensor, int cols, Matrix.Source source, Compute compute) {
+        int row = 0;
+        for (Origin.Part part : origin.parts()) {
+            int first = row;
+            if (part.name().equals(tensor.name())) {
+                compute.each(part.rows(), n -> {
+                    float[] numbers = new float[cols];
+                    source.row(first + n, numbers);
+                    for (int k = 0; k < cols; k++) {
+                        tensor.set(part.first() + n * part.rowStride() + k * part.colStride(), numbers[k]);
+                    }
+                });
+            }
+            row += part.rows();
+        }
+    }
+
+    /** The parameter as a vector. */
+    float[] vector(int size) {
+        float[] vector = new float[size];
+        float[] number = new float[1];
+        int at = 0;
+        for (int i = 0; i < tensors.size(); i++) {
+            for (int n = 0; n < origin.parts().get(i).rows(); n++) {
+                copy(origin.parts().get(i), tensors.get(i), n, number);
+                vector[at++] = origin.plusOne() ? 1 + number[0] : number[0];
+            }
+        }
+        return vector;
+    }
+}

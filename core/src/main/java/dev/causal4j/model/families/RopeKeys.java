@@ -1,0 +1,169 @@
+package dev.causal4j.model.families;
+
+import dev.causal4j.FormatException;
+import dev.causal4j.decoder.BlockConfig.RopeConfig;
+import dev.causal4j.decoder.BlockConfig.RopeConfig.Longer;
+import dev.causal4j.format.Json;
+import dev.causal4j.model.ModelConfig;
+import java.util.List;
+import java.util.function.IntToDoubleFunction;
+import java.util.stream.IntStream;
+
+/**
+ * The keys of rotary positions: {@code rope_scaling} and {@code rope_theta}, or {@code rope_parameters} as transformers 5
+ * writes them. Frequencies follow that library's formulas.
+ */
+final class RopeKeys {
+    private static final String KIND = "rope_type";
+
+    private final Keys keys;
+    private final Json rope;
+    private final int width;
+    private final double theta;
+
+    /** @param local whether of Gemma 3's layers with windows, which are never scaled */
+    RopeKeys(Keys keys, boolean local) throws FormatException {
+        this.keys = keys;
+        Json json = keys.json;
+        Json parameters = json.section("rope_parameters");
+        Json scaling = json.section("rope_scaling");
+        boolean byKind = parameters.has("full_attention") || parameters.has("sliding_attention");
+        if (byKind) {
+            Json own = parameters.section(local ? "sliding_attention" : "full_attention");
+            this.rope = local ? own : own.with(scaling);
+        } else if (local) {
+            this.rope = json.section("");
+        } else {
+            this.rope = json.has("rope_scaling") ? scaling : parameters;
+        }
+        String thetaKey =
+                local ? "rope_local_base_freq" : json.has("rotary_emb_base") ? "rotary_emb_base" : "rope_theta";
+        double said = json.number(thetaKey, local ? 1e4 : keys.absent.theta(), 1e-9, 1e300);
+        this.theta = rope.number("rope_theta", said, 1e-9, 1e300);
+        double share = json.number("partial_rotary_factor", json.number("rotary_pct", 1, 0, 1), 0, 1);
+        double partial = rope.number("partial_rotary_factor", share, 0, 1);
+        this.width = (int) (keys.headSize * partial);
+        json.support("head_dim", width % 2 == 0 && width > 0, "an even number of rotated coordinates");
+    }
+
+    /** How many times as long as in pretraining a context may become: more than once with a dynamic base. */
+    static double growth(Json json) throws FormatException {
+        Json rope = json.has("rope_scaling") ? json.section("rope_scaling") : json.section("rope_parameters");
+        boolean grows = rope.string(KIND, rope.string("type", "")).equals("dynamic");
+        return grows ? rope.number("factor", 1, 1, 1e9) : 1;
+    }
+
+    RopeConfig read() throws FormatException {
+        String kind = rope.string(KIND, rope.string("type", "default"));
+        rope.support("type", kind.equals(rope.string("type", kind)), "the value of rope_type");
+        return switch (kind) {
+            case "default" -> of(this::plain, 1);
+            case "linear" -> linear();
+            case "llama3" -> llama3();
+            case "yarn" -> yarn();
+            case "longrope" -> longRope();
+            case "dynamic" -> dynamic();
+            default -> {
+                rope.support(KIND, false, "default, linear, dynamic, llama3, yarn or longrope");
+                throw new IllegalStateException(kind);
+            }
+        };
+    }
+
+    /** The same for Phi 3, whose old files call longrope otherwise. */
+    RopeConfig readPhi() throws FormatException {
+        String kind = rope.string(KIND, rope.string("type", "default"));
+        rope.support(KIND, List.of("default", "longrope", "su", "yarn").contains(kind), "default or longrope");
+        return kind.equals("default") ? of(this::plain, 1) : longRope();
+    }
+
+    private RopeConfig of(IntToDoubleFunction frequency, double gain) {
+        return new RopeConfig(width, list(frequency), (float) gain, new Longer.Same());
+    }
+
+    private List<Double> list(IntToDoubleFunction frequency) {
+        return IntStream.range(0, width / 2).mapToObj(frequency::applyAsDouble).toList();
+    }
+
+    private double plain(int j) {
+        return StrictMath.pow(theta, -2.0 * j / width);
+    }
+
+    private double factor() throws FormatException {
+        rope.check("factor", rope.has("factor"), "a number");
+        return rope.number("factor", 1, 1e-9, 1e9);
+    }
+
+    /** The context length of pretraining. */
+    private int original(int whenAbsent) throws FormatException {
+        String key = "original_max_position_embeddings";
+        int inside = rope.integer(key, whenAbsent, 1, ModelConfig.MOST);
+        return keys.json.integer(key, inside, 1, ModelConfig.MOST);
+    }
+
+    private RopeConfig linear() throws FormatException {
+        double factor = factor();
+        return of(j -> plain(j) / factor, 1);
+    }
+
+    private RopeConfig dynamic() throws FormatException {
+        return new RopeConfig(width, list(this::plain), 1, new Longer.Dynamic(keys.pretrained, theta, factor()));
+    }
+
+    private RopeConfig llama3() throws FormatException {
+        double factor = factor();
+        double low = rope.number("low_freq_factor", 1, 0, 1e9);
+        double high = rope.number("high_freq_factor", 4, 0, 1e9);
+        rope.check("high_freq_factor", high > low, "more than low_freq_factor");
+        int original = original(keys.pretrained);
+        return of(
+                j -> {
+                    double turns = original * plain(j) / (2 * Math.PI);
+                    double smooth = Math.clamp((turns - low) / (high - low), 0.0, 1.0);
+                    return smooth * plain(j) + (1 - smooth) * plain(j) / factor;
+                },
+                1);
+    }
+
+    /** YaRN (Peng et al. 2023). */
+    private RopeConfig yarn() throws FormatException {
+        int original = original(keys.pretrained);
+        double factor = rope.has("factor") ? factor() : (double) keys.pretrained / original;
+        double from = turns(original, rope.number("beta_fast", 32, 1e-9, 1e9));
+        double to = turns(original, rope.number("beta_slow", 1, 1e-9, 1e9));
+        boolean truncate = rope.bool("truncate", true);
+        double low = Math.max(truncate ? Math.floor(from) : from, 0);
+        double high = Math.min(truncate ? Math.ceil(to) : to, width - 1);
+        double range = high == low ? 0.001 : high - low;
+        double scale = rope.number("mscale", 0, 0, 1e9);
+        double all = rope.number("mscale_all_dim", 0, 0, 1e9);
+        double ratio = scale != 0 && all != 0 ? scale(factor, scale) / scale(factor, all) : scale(factor, 1);
+        return of(
+                j -> {
+                    double ramp = Math.clamp((j - low) / range, 0.0, 1.0);
+                    return ramp * plain(j) / factor + (1 - ramp) * plain(j);
+                },
+                rope.number("attention_factor", ratio, 0, 1e9));
+    }
+
+    /** The coordinate that turns so many times within the context of pretraining. */
+    private double turns(int original, double turns) {
+        return width * StrictMath.log(original / (turns * 2 * Math.PI)) / (2 * StrictMath.log(theta));
+    }
+
+    private static double scale(double factor, double weight) {
+        return factor <= 1 ? 1 : 0.1 * weight * StrictMath.log(factor) + 1;
+    }
+
+    /** LongRoPE (Ding et al. 2024). */
+    private RopeConfig longRope() throws FormatException {
+        int original = original(4096);
+        double factor = rope.has("factor") ? factor() : (double) keys.pretrained / original;
+        double ratio = factor <= 1 ? 1 : Math.sqrt(1 + StrictMath.log(factor) / StrictMath.log(original));
+        List<Double> shorter = rope.numbers("short_factor", width / 2);
+        List<Double> longer = rope.numbers("long_factor", width / 2);
+        float gain = (float) rope.number("attention_factor", ratio, 0, 1e9);
+        Longer.Other beyond = new Longer.Other(original, list(j -> plain(j) / longer.get(j)));
+        return new RopeConfig(width, list(j -> plain(j) / shorter.get(j)), gain, beyond);
+    }
+}

@@ -1,0 +1,302 @@
+package dev.causal4j.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.causal4j.compute.Rows;
+import dev.causal4j.decoder.Activations;
+import dev.causal4j.decoder.Batch;
+import dev.causal4j.decoder.Dropout;
+import dev.causal4j.decoder.KVCache;
+import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.format.TensorStore;
+import dev.causal4j.head.CausalLMHead;
+import dev.causal4j.model.families.Origin;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.TensorView;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Every family against float64: forward, backward, caches. */
+class FamiliesTest {
+    @TempDir
+    private Path folder;
+
+    static List<String> all() {
+        List<String> all = new ArrayList<>(trained());
+        all.addAll(List.of("llama-yarn", "llama-dynamic", "gpt_neox-sequential", "qwen2-sliding", "gemma3-multimodal"));
+        return all;
+    }
+
+    /** Those with gradients. */
+    static List<String> trained() {
+        return List.of(
+                "llama-llama3",
+                "llama-untied",
+                "llama-linear",
+                "mistral",
+                "qwen2-tied",
+                "qwen3-tied",
+                "gemma2",
+                "gemma3",
+                "phi3",
+                "smollm3",
+                "olmo2",
+                "granite",
+                "gpt_neox",
+                "mixtral",
+                "qwen3_moe",
+                "gpt_oss");
+    }
+
+    @ParameterizedTest
+    @MethodSource("all")
+    void hiddenAndLogitsAreThoseOfDoublePrecision(String name) throws IOException {
+        Golden golden = Golden.load(name);
+        try (CausalLM model = CausalLM.load(golden.folder(), DType.F32)) {
+            Rows hidden = forward(model, golden, golden.tokens().getFirst().length);
+            float scale = model.config().decoder().hiddenScale();
+            float[] unscaled = Arrays.copyOf(hidden.data(), hidden.count() * hidden.stride());
+            for (int i = 0; i < unscaled.length; i++) {
+                unscaled[i] /= scale;
+            }
+            assertClose(unscaled, golden.hidden());
+            assertClose(logits(model, hidden), golden.logits());
+        }
+    }
+
+    private static Rows forward(CausalLM model, Golden golden, int chunk) {
+        int d = model.head().hiddenSize();
+        int length = golden.tokens().getFirst().length;
+        Rows all = Rows.of(
+                new float[golden.tokens().size() * length * d],
+                d,
+                golden.tokens().size() * length);
+        Activations activations = new Activations();
+        for (int s = 0; s < golden.tokens().size(); s++) {
+            try (KVCache cache = model.newCache()) {
+                assertThat(cache.reserve(length)).isTrue();
+                for (int t = 0; t < length; t += chunk) {
+                    int to = Math.min(length, t + chunk);
+                    int[] tokens = Arrays.copyOfRange(golden.tokens().get(s), t, to);
+                    Rows hidden = model.forward(Batch.of(cache, tokens), activations);
+                    System.arraycopy(hidden.data(), 0, all.data(), all.start(s * length + t), (to - t) * d);
+                }
+            }
+        }
+        return all;
+    }
+
+    private static float[] logits(CausalLM model, Rows hidden) {
+        int v = model.head().vocabularySize();
+        Rows logits = Rows.of(new float[hidden.count() * v], v, hidden.count());
+        model.head().logits(hidden, logits);
+        return logits.data();
+    }
+
+    private static void assertClose(float[] actual, TensorView expected) {
+        float[] truth = expected.toArray();
+        assertThat(actual).hasSameSizeAs(truth);
+        double worst = 0;
+        double largest = 0;
+        for (int i = 0; i < truth.length; i++) {
+            worst = Math.max(worst, Math.abs((double) actual[i] - truth[i]));
+            largest = Math.max(largest, Math.abs(truth[i]));
+        }
+        assertThat(worst / largest).as(expected.name()).isLessThanOrEqualTo(2e-5);
+    }
+
+    /** The edges of windows lie inside chunks and at their ends. */
+    @ParameterizedTest
+    @MethodSource("all")
+    void chunksAndCachedPositionsChangeNoBit(String name) throws IOException {
+        Golden golden = Golden.load(name);
+        try (CausalLM model = CausalLM.load(golden.folder(), DType.F32)) {
+            float[] whole =
+                    forward(model, golden, golden.tokens().getFirst().length).data();
+            for (int chunk : new int[] {1, 5, 7, 8}) {
+                assertThat(forward(model, golden, chunk).data())
+                        .as("chunk %d", chunk)
+                        .containsExactly(whole);
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("all")
+    void theOtherSequencesOfABatchChangeNoBit(String name) throws IOException {
+        Golden golden = Golden.load(name);
+        try (CausalLM model = CausalLM.load(golden.folder(), DType.F32)) {
+            float[] alone =
+                    forward(model, golden, golden.tokens().getFirst().length).data();
+            List<Batch.Chunk> chunks = new ArrayList<>();
+            for (int[] tokens : golden.tokens()) {
+                KVCache cache = model.newCache();
+                cache.reserve(tokens.length);
+                chunks.add(new Batch.Chunk(cache, tokens));
+            }
+            Rows together = model.forward(new Batch(chunks), new Activations());
+            assertThat(Arrays.copyOf(together.data(), alone.length)).containsExactly(alone);
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("all")
+    void theNewSpellingOfTheConfigurationGivesTheSameModel(String name) throws IOException {
+        ModelConfig old = ModelConfig.read(Golden.folder(name).resolve("config.json"));
+        ModelConfig current = ModelConfig.read(Golden.folder(name).resolve("config.v5.json"));
+        assertThat(current.sameArchitecture(old)).isTrue();
+        assertThat(current.eos()).isEqualTo(old.eos());
+        assertThat(current.bos()).isEqualTo(old.bos());
+    }
+
+    @ParameterizedTest
+    @MethodSource("trained")
+    void everyGradientIsThatOfDoublePrecision(String name) throws IOException {
+        Golden golden = Golden.load(name);
+        try (CausalLM model = CausalLM.load(golden.folder(), DType.F32)) {
+            Pass pass = Pass.of(model, golden.tokens(), golden.targets());
+            assertThat(pass.loss()).isCloseTo(golden.loss(), within(2e-6 * golden.loss()));
+            Set<String> compared = new HashSet<>();
+            for (ParameterSpec spec : model.config().specs()) {
+                Origin.InRows origin = model.config().family().origin(model.config(), spec, root(golden));
+                compare(golden, spec, origin, pass.gradient(spec.name()));
+                origin.names().forEach(each -> compared.add("grad." + each));
+            }
+            Set<String> expected = new HashSet<>(golden.expected().names());
+            expected.removeIf(each -> !each.startsWith("grad."));
+            assertThat(compared).isEqualTo(expected);
+        }
+    }
+
+    private static String root(Golden golden) {
+        List<String> roots = List.of("language_model.model.", "model.", "gpt_neox.");
+        return roots.stream()
+                .filter(root -> golden.expected().names().stream().anyMatch(each -> each.startsWith("grad." + root)))
+                .findFirst()
+                .orElse("");
+    }
+
+    private static void compare(Golden golden, ParameterSpec spec, Origin.InRows origin, float[] actual)
+            throws IOException {
+        int row = 0;
+        double largest = 0;
+        double worst = 0;
+        for (Origin.Part part : origin.parts()) {
+            float[] truth = golden.gradient(part.name()).toArray();
+            for (int n = 0; n < part.rows(); n++, row++) {
+                for (int k = 0; k < spec.cols(); k++) {
+                    float expected = truth[(int) (part.first() + n * part.rowStride() + k * part.colStride())];
+                    worst = Math.max(worst, Math.abs((double) actual[row * spec.cols() + k] - expected));
+                }
+            }
+            for (float each : truth) {
+                largest = Math.max(largest, Math.abs(each));
+            }
+        }
+        assertThat(row).isEqualTo(spec.rows());
+        assertThat(worst).as(spec.name()).isLessThanOrEqualTo(2e-5 * largest);
+    }
+
+    @ParameterizedTest
+    @MethodSource("trained")
+    void recomputedBlocksGiveTheSameGradients(String name) throws IOException {
+        Golden golden = Golden.load(name);
+        try (CausalLM model = CausalLM.load(golden.folder(), DType.F32)) {
+            Dropout dropout = new Dropout(0.1, 0.2, 0.3, 7, 11, 5);
+            Pass kept = pass(model, golden, Activations.Keep.BLOCKS, dropout);
+            Pass recomputed = pass(model, golden, Activations.Keep.INPUTS, dropout);
+            kept.gradients()
+                    .forEach((parameter, gradient) -> assertThat(
+                                    recomputed.gradients().get(parameter))
+                            .as(parameter)
+                            .containsExactly(gradient));
+        }
+    }
+
+    private static Pass pass(CausalLM model, Golden golden, Activations.Keep keep, Dropout dropout) {
+        return Pass.of(model, golden.tokens(), golden.targets(), Activations.forTraining(0, keep), dropout);
+    }
+
+    @ParameterizedTest
+    @EnumSource(DType.class)
+    void tokensOfAllFamiliesCanBeScored(DType dtype) throws IOException {
+        if (dtype == DType.F16) {
+            return;
+        }
+        for (String name : all()) {
+            Golden golden = Golden.load(name);
+            try (CausalLM model = CausalLM.load(golden.folder(), dtype)) {
+                Rows hidden = forward(model, golden, 24);
+                double[] scores = model.head()
+                        .logProbabilities(hidden, known(golden.targets()))
+                        .logProbabilities();
+                for (int i = 0; i < scores.length; i++) {
+                    if (golden.targets()[i] != CausalLMHead.IGNORED) {
+                        double nll = golden.nll()[i];
+                        double tolerance = dtype == DType.F32
+                                ? Math.max(2e-5, 1e-5 * nll)
+                                : 3; // rounding may choose other experts
+                        assertThat(scores[i]).as("%s %d", name, i).isCloseTo(-nll, within(tolerance));
+                    }
+                }
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("all")
+    void whatIsSavedHasTheNamesOfTheFamilyAndLoadsToTheSameBits(String name) throws IOException {
+        Golden golden = Golden.load(name);
+        try (CausalLM model = CausalLM.load(golden.folder(), DType.F32)) {
+            model.save(folder, DType.F32);
+            Set<String> names = new HashSet<>();
+            for (ParameterSpec spec : model.config().specs()) {
+                String root = model.config().family().rootWritten(model.config());
+                names.addAll(model.config()
+                        .family()
+                        .origin(model.config(), spec, root)
+                        .names());
+            }
+            try (Arena arena = Arena.ofShared()) {
+                assertThat(TensorStore.open(folder, arena).names()).isEqualTo(names);
+            }
+            try (CausalLM saved = CausalLM.load(folder, DType.F32)) {
+                assertThat(saved.config().sameArchitecture(model.config())).isTrue();
+                assertThat(saved.eos()).isEqualTo(model.eos());
+                assertThat(forward(saved, golden, 24).data())
+                        .containsExactly(forward(model, golden, 24).data());
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("all")
+    void aConvertedModelHasTheSameBits(String name) throws IOException {
+        Golden golden = Golden.load(name);
+        Path out = folder.resolve("out");
+        Conversion.convert(
+                golden.folder(), LoadOptions.DEFAULT.withDtype(DType.BF16), out, false, (bytes, total) -> {});
+        try (CausalLM model = CausalLM.load(golden.folder(), DType.BF16);
+                CausalLM converted = CausalLM.load(out)) {
+            assertThat(forward(converted, golden, 24).data())
+                    .containsExactly(forward(model, golden, 24).data());
+        }
+    }
+
+    private static int[] known(int[] targets) {
+        return Arrays.stream(targets)
+                .map(target -> target == CausalLMHead.IGNORED ? 0 : target)
+                .toArray();
+    }
+}
