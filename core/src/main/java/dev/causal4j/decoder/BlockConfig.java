@@ -161,7 +161,7 @@ public record BlockConfig(
             /** Replaces n numbers by the function of them. */
             void apply(float[] x, int offset, int n) {
                 switch (this) {
-                    case GELU_TANH -> Kernels.swish(x, offset, n, GELU_SCALE, GELU_CUBE);
+                    case GELU_TANH -> Kernels.swish(x, offset, n, Kernels.GELU_SCALE, Kernels.GELU_CUBE);
                     case GELU -> Kernels.gelu(x, offset, n);
                     case SILU -> Kernels.swish(x, offset, n, 0.5f, 0);
                     case RELU -> atLeastZero(x, offset, n);
@@ -187,7 +187,7 @@ public record BlockConfig(
             /** Multiplies dy by the derivative at x. */
             void backward(float[] x, float[] dy, int offset, int n) {
                 switch (this) {
-                    case GELU_TANH -> Kernels.swishBackward(x, dy, offset, n, GELU_SCALE, GELU_CUBE);
+                    case GELU_TANH -> Kernels.swishBackward(x, dy, offset, n, Kernels.GELU_SCALE, Kernels.GELU_CUBE);
                     case GELU -> Kernels.geluBackward(x, dy, offset, n);
                     case SILU -> Kernels.swishBackward(x, dy, offset, n, 0.5f, 0);
                     case RELU, RELU_SQUARED -> {
@@ -214,12 +214,6 @@ public record BlockConfig(
                 return Math.abs(up) > LIMIT;
             }
         }
-
-        /** sqrt(2 / pi). */
-        float GELU_SCALE = 0x1.988454p-1f;
-
-        /** The cubic term of GELU's tanh form. */
-        float GELU_CUBE = 0.044715f;
 
         /**
          * One layer for all tokens: down(act(up x)), or gated: down(act(gate x) · up x).

@@ -6,6 +6,7 @@ import dev.causal4j.kernel.Kernels;
 import dev.causal4j.tensor.Gradients;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 
 /**
  * Several feed-forward layers, of which a router chooses some for each token. The tokens of an expert are gathered, so
@@ -27,6 +28,7 @@ record Experts(Linear router, List<DenseLayer> experts, int chosen, Routing rout
         int d = router.weight().cols();
         router.forward(a.normed, tape.router, step.rows()); // [N, experts]
         Routes routes = routes(step.rows(), tape.router);
+        tape.routes = routes;
         int first = 0;
         for (int e = 0; e < experts.size(); e++) {
             int[] rows = routes.rows[e];
@@ -42,7 +44,7 @@ record Experts(Linear router, List<DenseLayer> experts, int chosen, Routing rout
     @Override
     public void forwardDown(Step step, Tape tape, Activations a) {
         int d = router.weight().cols();
-        Routes routes = routes(step.rows(), tape.router);
+        Routes routes = Objects.requireNonNull(tape.routes);
         Arrays.fill(a.normed, 0, step.rows() * d, 0f);
         int first = 0;
         for (int e = 0; e < experts.size(); e++) {
@@ -73,7 +75,7 @@ record Experts(Linear router, List<DenseLayer> experts, int chosen, Routing rout
     @Override
     public void backward(Step step, Tape tape, Activations a, Gradients gradients) {
         int d = router.weight().cols();
-        Routes routes = routes(step.rows(), tape.router);
+        Routes routes = Objects.requireNonNull(tape.routes);
         Rows dOuts = Rows.of(a.dOut, d, step.rows());
         Rows ins = Rows.of(a.normed, d, step.rows());
         float[] dWeights = new float[step.rows() * experts.size()]; // [N, experts]
@@ -117,8 +119,8 @@ record Experts(Linear router, List<DenseLayer> experts, int chosen, Routing rout
     private void softmaxBackward(int rows, float[] logits, float[] dWeights) {
         int count = experts.size();
         for (int row = 0; row < rows; row++) {
-            float[] p = weights(logits, row);
             boolean[] isChosen = chosen(logits, row);
+            float[] p = weights(logits, row, isChosen);
             float sum = 0;
             for (int e = 0; e < count; e++) {
                 sum = Math.fma(isChosen[e] ? p[e] : 0, dWeights[row * count + e], sum);
@@ -136,8 +138,8 @@ record Experts(Linear router, List<DenseLayer> experts, int chosen, Routing rout
         float[][] weightsOf = new float[count][rows];
         int[] counts = new int[count];
         for (int row = 0; row < rows; row++) {
-            float[] p = weights(logits, row);
             boolean[] isChosen = chosen(logits, row);
+            float[] p = weights(logits, row, isChosen);
             for (int e = 0; e < count; e++) {
                 if (isChosen[e]) {
                     rowsOf[e][counts[e]] = row;
@@ -153,11 +155,10 @@ record Experts(Linear router, List<DenseLayer> experts, int chosen, Routing rout
     }
 
     /** The softmax over all logits of a row, or over the chosen ones. */
-    private float[] weights(float[] logits, int row) {
+    private float[] weights(float[] logits, int row, boolean[] isChosen) {
         int count = experts.size();
         float[] p = Arrays.copyOfRange(logits, row * count, (row + 1) * count);
         if (routing == Routing.SOFTMAX_OF_CHOSEN) {
-            boolean[] isChosen = chosen(logits, row);
             for (int e = 0; e < count; e++) {
                 p[e] = isChosen[e] ? p[e] : Float.NEGATIVE_INFINITY;
             }

@@ -19,17 +19,22 @@ final class Rope {
     private final RopeConfig config;
     private final int half;
     private final int contextLength;
-    private final Map<List<Double>, Table> tables = new ConcurrentHashMap<>();
+    private final Table usual;
+    private final Map<List<Double>, Table> tables = new ConcurrentHashMap<>(); // of longer sequences
 
     Rope(RopeConfig config, int contextLength) {
         this.config = config;
         this.half = config.width() / 2;
         this.contextLength = contextLength;
+        this.usual = new Table(config.frequencies());
     }
 
     /** The sines and cosines of a sequence that has room for {@code capacity} tokens. */
     Table table(int capacity) {
         List<Double> frequencies = config.frequencies(capacity);
+        if (frequencies.equals(config.frequencies())) {
+            return usual;
+        }
         if (tables.size() >= MOST_TABLES && !tables.containsKey(frequencies)) {
             tables.clear();
         }

@@ -1,5 +1,7 @@
 package dev.causal4j.decoder;
 
+import org.jspecify.annotations.Nullable;
+
 /** Intermediate results of a block, read by its backward. In inference all blocks share one. */
 final class Tape {
     float[] input = {}; // [N, D], the stream before the block; not of a shared one
@@ -9,6 +11,7 @@ final class Tape {
     float[] attentionOut = {}; // [N, D], what the norm after attention reads
     float[] middle = {}; // [N, D], the stream that the feed-forward layer reads
     float[] router = {}; // [N, experts]
+    Experts.@Nullable Routes routes; // what the router chose
     float[] inner = {}; // [N, inner], before the activation
     float[] feedForwardOut = {}; // [N, D], what the norm after the feed-forward layer reads
 

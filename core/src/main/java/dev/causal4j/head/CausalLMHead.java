@@ -198,15 +198,8 @@ public final class CausalLMHead {
 
     /** Applies the soft cap to n logits, if there is one. */
     void cap(float[] logits, int offset, int n) {
-        if (softCap == 0) {
-            return;
-        }
-        for (int i = offset; i < offset + n; i++) {
-            logits[i] /= softCap;
-        }
-        Kernels.tanh(logits, offset, n);
-        for (int i = offset; i < offset + n; i++) {
-            logits[i] *= softCap;
+        if (softCap > 0) {
+            Kernels.cap(logits, offset, n, softCap);
         }
     }
 

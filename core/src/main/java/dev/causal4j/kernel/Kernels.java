@@ -23,6 +23,12 @@ public final class Kernels {
     /** The system property that forces a choice of kernels. */
     public static final String PROPERTY = "causal4j.kernels";
 
+    /** The scale of {@link #swish} that makes it GELU's tanh form: sqrt(2 / pi). */
+    public static final float GELU_SCALE = Elementary.GELU_SCALE;
+
+    /** The cube of the same. */
+    public static final float GELU_CUBE = Elementary.GELU_CUBE;
+
     /** Outputs in a panel. */
     static final int PANEL = Panels.WIDTH;
 

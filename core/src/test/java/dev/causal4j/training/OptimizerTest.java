@@ -15,7 +15,7 @@ import java.util.List;
 import java.util.Objects;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
 
@@ -29,25 +29,7 @@ class OptimizerTest {
 
     /** PyTorch itself differs so much between single and double precision. */
     @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "llama-llama3",
-                "llama-untied",
-                "llama-linear",
-                "mistral",
-                "qwen2-tied",
-                "qwen3-tied",
-                "gemma2",
-                "gemma3",
-                "phi3",
-                "smollm3",
-                "olmo2",
-                "granite",
-                "gpt_neox",
-                "mixtral",
-                "qwen3_moe",
-                "gpt_oss"
-            })
+    @MethodSource("dev.causal4j.model.FamiliesTest#trained")
     void tenLossesOfEveryFamilyAreThoseOfDoublePrecision(String name) throws Exception {
         train(name, 2, 5e-5, 1e-3);
     }

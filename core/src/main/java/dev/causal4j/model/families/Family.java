@@ -28,8 +28,10 @@ public interface Family {
         json.put("vocab_size", config.vocabularySize());
     }
 
-    /** The origin of a parameter in a file whose names, except the head's, begin with {@code root}. */
-    Origin.InRows origin(ModelConfig config, ParameterSpec spec, String root);
+    /** The origin of a parameter in a file whose names, except the head's, begin with {@code root}; by default Llama's. */
+    default Origin.InRows origin(ModelConfig config, ParameterSpec spec, String root) {
+        return LlamaNames.OWN.origin(config, spec, root);
+    }
 
     /** Prefixes that names may have, besides none. */
     default List<String> roots() {

@@ -41,7 +41,7 @@ final class GptNeox implements Family {
                 keys.heads,
                 keys.heads,
                 keys.headSize,
-                (float) (1 / Math.sqrt(keys.headSize)),
+                keys.scale(),
                 0,
                 0,
                 new RopeKeys(keys, false).read(),

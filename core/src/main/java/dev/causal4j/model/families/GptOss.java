@@ -54,11 +54,20 @@ final class GptOss implements Family {
         int chosen = json.integer("num_experts_per_tok", 4, 1, count);
         Dense dense = keys.dense("intermediate_size", Activation.CLAMPED_SWIGLU, true);
         Experts experts = new Experts(count, chosen, dense, Routing.SOFTMAX_OF_CHOSEN, true);
-        float scale = (float) (1 / Math.sqrt(keys.headSize));
         List<BlockConfig> blocks = keys.blocks(layer -> {
             int own = keys.isLocal(layer, layer % 2 == 0) ? window : 0;
             AttentionConfig attention = new AttentionConfig(
-                    keys.heads, keys.kvHeads, keys.headSize, scale, 0, own, rope, QueryKeyNorm.NONE, bias, bias, true);
+                    keys.heads,
+                    keys.kvHeads,
+                    keys.headSize,
+                    keys.scale(),
+                    0,
+                    own,
+                    rope,
+                    QueryKeyNorm.NONE,
+                    bias,
+                    bias,
+                    true);
             return keys.block(attention, experts);
         });
         return keys.model(this, false, blocks);

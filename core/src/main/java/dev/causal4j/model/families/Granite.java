@@ -9,7 +9,6 @@ import dev.causal4j.decoder.BlockConfig.NormPlaces;
 import dev.causal4j.decoder.BlockConfig.Residual;
 import dev.causal4j.decoder.BlockConfig.RopeConfig;
 import dev.causal4j.decoder.DecoderConfig;
-import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.format.Json;
 import dev.causal4j.model.ModelConfig;
 import java.util.List;
@@ -48,10 +47,5 @@ final class Granite implements Family {
         DecoderConfig decoder =
                 new DecoderConfig(keys.hiddenSize, keys.contextLength, embedding, false, keys.norm(), hidden, blocks);
         return ModelConfig.of(this, decoder, json, false, 0);
-    }
-
-    @Override
-    public Origin.InRows origin(ModelConfig config, ParameterSpec spec, String root) {
-        return LlamaNames.OWN.origin(config, spec, root);
     }
 }

@@ -80,6 +80,11 @@ final class Keys {
         epsilon = json.number(epsilonKey, absent.epsilon, 0, 1);
     }
 
+    /** The usual factor of scores. */
+    float scale() {
+        return (float) (1 / Math.sqrt(headSize));
+    }
+
     NormConfig norm() {
         return new NormConfig(NormConfig.Kind.RMS, (float) epsilon, false);
     }
@@ -148,8 +153,7 @@ final class Keys {
     /** Llama's attention with a choice of the window, 0 for none, rotation and norm of queries and keys. */
     AttentionConfig attention(int window, @Nullable RopeConfig rope, QueryKeyNorm norm) throws FormatException {
         boolean bias = json.bool("attention_bias", false);
-        float scale = (float) (1 / Math.sqrt(headSize));
-        return new AttentionConfig(heads, kvHeads, headSize, scale, 0, window, rope, norm, bias, bias, false);
+        return new AttentionConfig(heads, kvHeads, headSize, scale(), 0, window, rope, norm, bias, bias, false);
     }
 
     BlockConfig block(AttentionConfig attention, FeedForwardConfig feedForward) {

@@ -4,7 +4,6 @@ import dev.causal4j.FormatException;
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
 import dev.causal4j.decoder.BlockConfig.RopeConfig;
-import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.format.Json;
 import dev.causal4j.model.ModelConfig;
 import java.util.List;
@@ -26,10 +25,5 @@ final class Mistral implements Family {
         List<BlockConfig> blocks =
                 keys.blocks(layer -> keys.block(keys.attention(window, rope, QueryKeyNorm.NONE), keys.dense()));
         return keys.model(this, false, blocks);
-    }
-
-    @Override
-    public Origin.InRows origin(ModelConfig config, ParameterSpec spec, String root) {
-        return LlamaNames.OWN.origin(config, spec, root);
     }
 }

@@ -5,7 +5,6 @@ import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
 import dev.causal4j.decoder.BlockConfig.RopeConfig;
-import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.format.Json;
 import dev.causal4j.model.ModelConfig;
 import java.util.List;
@@ -23,14 +22,13 @@ final class Qwen2 implements Family {
         int window = keys.windowIfUsed(4096);
         int first = json.integer("max_window_layers", 28, 0, ModelConfig.MOST_LAYERS);
         RopeConfig rope = keys.rope();
-        float scale = (float) (1 / Math.sqrt(keys.headSize));
         List<BlockConfig> blocks = keys.blocks(layer -> {
             int own = keys.isLocal(layer, layer >= first) ? window : 0;
             AttentionConfig attention = new AttentionConfig(
                     keys.heads,
                     keys.kvHeads,
                     keys.headSize,
-                    scale,
+                    keys.scale(),
                     0,
                     own,
                     rope,
@@ -41,10 +39,5 @@ final class Qwen2 implements Family {
             return keys.block(attention, keys.dense());
         });
         return keys.model(this, false, blocks);
-    }
-
-    @Override
-    public Origin.InRows origin(ModelConfig config, ParameterSpec spec, String root) {
-        return LlamaNames.OWN.origin(config, spec, root);
     }
 }

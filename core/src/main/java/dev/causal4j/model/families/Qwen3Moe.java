@@ -7,7 +7,6 @@ import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Routing;
 import dev.causal4j.decoder.BlockConfig.RopeConfig;
-import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.format.Json;
 import dev.causal4j.model.ModelConfig;
 import java.util.List;
@@ -42,10 +41,5 @@ final class Qwen3Moe implements Family {
             return keys.block(attention, isDense ? keys.dense() : experts);
         });
         return keys.model(this, false, blocks);
-    }
-
-    @Override
-    public Origin.InRows origin(ModelConfig config, ParameterSpec spec, String root) {
-        return LlamaNames.OWN.origin(config, spec, root);
     }
 }
