@@ -86,7 +86,7 @@ public final class Activations {
     float[] hidden = {}; // [N, D], the residual stream
     float[] normed = {}; // [N, D], what enters a layer and what leaves it
     float[] queries = {}; // [N, (H + 2 G) n], of the wanted rows alone
-    float[] activated = {}; // [N, activated], what enters the down projection
+    float[] activated = {}; // [N, activated], what enters the down projection in training
     final Compute.Scratch<Attention.Scores> scores = new Compute.Scratch<>(Attention.Scores::new);
 
     float[] dOut = {}; // [N, D], the gradient by what half a block adds to the stream
@@ -155,7 +155,7 @@ public final class Activations {
         hidden(rows, widths.hidden());
         normed = atLeast(normed, rows, widths.hidden());
         queries = atLeast(queries, wanted < rows ? wanted : 0, widths.queryKeyValue());
-        activated = atLeast(activated, rows, widths.activated());
+        activated = atLeast(activated, training ? rows : 0, widths.activated());
         shared.reserve(widths, rows);
         for (int layer = keepFrom; layer <= layers; layer++) {
             int i = layer - keepFrom;

@@ -1,6 +1,7 @@
 package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Compute;
+import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.tensor.Gradients;
@@ -19,13 +20,13 @@ record DenseLayer(Activation activation, boolean gated, Linear up, Linear down) 
 
     @Override
     public void forwardDown(Step step, Tape tape, Activations a) {
-        activate(step.compute, step.rows(), tape.inner, 0, a.activated);
-        down.forward(a.activated, a.normed, step.rows()); // [N, D]
+        Rows activated = activate(step, step.rows(), tape, 0, a.activated);
+        down.forward(activated, Rows.of(a.normed, down.weight().rows(), step.rows())); // [N, D]
     }
 
     @Override
     public void backward(Step step, Tape tape, Activations a, Gradients gradients) {
-        activate(step.compute, step.rows(), tape.inner, 0, a.activated);
+        activate(step, step.rows(), tape, 0, a.activated);
         down.backward(a.activated, a.dOut, a.dActivated, step.rows(), gradients);
         activateBackward(step.compute, step.rows(), tape.inner, 0, a.dActivated, a.dInner);
         up.backward(a.normed, a.dInner, a.dNormed, step.rows(), gradients);
@@ -47,26 +48,34 @@ record DenseLayer(Activation activation, boolean gated, Linear up, Linear down) 
     }
 
     /**
-     * The activation of some rows.
+     * The activation of some rows, in place if no backward needs them as they were.
      *
-     * @param inner [.., up], the first of the rows is row {@code first}
-     * @param activated [rows, inner]
+     * @param first the row of {@code tape.inner}, [.., up], to begin with
+     * @param memory room for [rows, inner] of a tape that keeps
+     * @return [rows, inner]
      */
-    void activate(Compute compute, int rows, float[] inner, int first, float[] activated) {
+    Rows activate(Step step, int rows, Tape tape, int first, float[] memory) {
         int width = up.weight().rows();
         int n = gated ? width / 2 : width;
-        compute.each(rows, r -> {
+        float[] inner = tape.inner;
+        Rows activated = tape.keeps ? Rows.of(memory, n, rows) : new Rows(inner, first * width, width, rows);
+        float[] x = activated.data();
+        step.compute.each(rows, r -> {
             int from = (first + r) * width;
-            System.arraycopy(inner, from, activated, r * n, n);
-            activation.apply(activated, r * n, n);
+            int to = activated.start(r);
+            if (tape.keeps) {
+                System.arraycopy(inner, from, x, to, n);
+            }
+            activation.apply(x, to, n);
             if (gated && activation == Activation.CLAMPED_SWIGLU) {
                 for (int i = 0; i < n; i++) {
-                    activated[r * n + i] *= Activation.clampedUp(inner[from + n + i]);
+                    x[to + i] *= Activation.clampedUp(inner[from + n + i]);
                 }
             } else if (gated) {
-                Kernels.scale(inner, from + n, activated, r * n, n);
+                Kernels.scale(inner, from + n, x, to, n);
             }
         });
+        return activated;
     }
 
     /**

@@ -52,9 +52,9 @@ record Experts(Linear router, List<DenseLayer> experts, int chosen, Routing rout
             int[] rows = routes.rows[e];
             float[] weights = routes.weights[e];
             if (rows.length > 0) {
-                activate(step, expert, tape, a, first, weights);
+                Rows activated = activate(step, expert, tape, a, first, weights);
                 float[] results = new float[rows.length * d];
-                expert.down().forward(a.activated, results, rows.length, weights);
+                expert.down().forward(activated, Rows.of(results, d, rows.length), weights);
                 step.compute.each(rows.length, i -> Kernels.add(results, i * d, a.normed, rows[i] * d, d));
             }
             first += rows.length;
@@ -62,14 +62,15 @@ record Experts(Linear router, List<DenseLayer> experts, int chosen, Routing rout
     }
 
     /** What enters the down projection: the activated numbers of an expert's rows times their weights. */
-    private void activate(Step step, DenseLayer expert, Tape tape, Activations a, int first, float[] weights) {
+    private Rows activate(Step step, DenseLayer expert, Tape tape, Activations a, int first, float[] weights) {
         int n = expert.down().weight().cols();
-        expert.activate(step.compute, weights.length, tape.inner, first, a.activated);
+        Rows activated = expert.activate(step, weights.length, tape, first, a.activated);
         step.compute.each(weights.length, i -> {
-            for (int j = i * n; j < (i + 1) * n; j++) {
-                a.activated[j] *= weights[i];
+            for (int j = activated.start(i); j < activated.start(i) + n; j++) {
+                activated.data()[j] *= weights[i];
             }
         });
+        return activated;
     }
 
     @Override
@@ -93,7 +94,7 @@ record Experts(Linear router, List<DenseLayer> experts, int chosen, Routing rout
                 activate(step, expert, tape, a, first, weights);
                 float[] dIn = new float[rows.length * d];
                 expert.down().backward(a.activated, dOut.data(), a.dActivated, rows.length, weights, gradients);
-                expert.activate(step.compute, rows.length, tape.inner, first, a.activated);
+                expert.activate(step, rows.length, tape, first, a.activated);
                 step.compute.each(rows.length, i -> {
                     float dWeight = expert.down().biasProduct(dOut, i);
                     for (int j = i * n; j < (i + 1) * n; j++) {

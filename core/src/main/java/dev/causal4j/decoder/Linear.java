@@ -36,11 +36,11 @@ record Linear(
     }
 
     /** The same with the bias of each row multiplied by its factor. */
-    void forward(float[] x, float[] y, int rows, float[] factors) {
-        forwardFrom(0, Rows.of(x, weight.cols(), rows), null, Rows.of(y, weight.rows(), rows));
-        for (int r = 0; r < rows && bias != null; r++) {
+    void forward(Rows x, Rows y, float[] factors) {
+        forwardFrom(0, x, null, y);
+        for (int r = 0; r < y.count() && bias != null; r++) {
             for (int i = 0; i < bias.length; i++) {
-                y[r * bias.length + i] = Math.fma(factors[r], bias[i], y[r * bias.length + i]);
+                y.data()[y.start(r) + i] = Math.fma(factors[r], bias[i], y.data()[y.start(r) + i]);
             }
         }
     }
