@@ -54,7 +54,7 @@ final class BenchCommand implements Callable<Integer> {
     private int sequences;
 
     @Mixin
-    private ModelOptions options;
+    private RunOptions options;
 
     @Spec
     private CommandSpec spec;

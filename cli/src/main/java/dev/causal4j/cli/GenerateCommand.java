@@ -133,7 +133,7 @@ final class GenerateCommand implements Callable<Integer> {
     private @Nullable Integer logprobs;
 
     @Mixin
-    private ModelOptions model;
+    private RunOptions model;
 
     @Spec
     private CommandSpec spec;

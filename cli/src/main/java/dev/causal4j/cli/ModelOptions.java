@@ -11,6 +11,7 @@ import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -18,7 +19,7 @@ import picocli.CommandLine.Spec;
 import picocli.CommandLine.TypeConversionException;
 
 /** Options of commands that load a model. */
-final class ModelOptions {
+class ModelOptions {
     @Option(
             names = "--model",
             paramLabel = "DIR",
@@ -29,7 +30,7 @@ final class ModelOptions {
             names = "--dtype",
             paramLabel = "DTYPE",
             converter = DTypeConverter.class,
-            description = "Weights in memory: f32, bf16 or int8; default: as they are stored.")
+            description = "Weights in memory: f32, bf16, f16 or int8; default: as they are stored.")
     private @Nullable DType dtype;
 
     @Option(names = "--threads", paramLabel = "N", description = "Threads that compute; default: the physical cores.")
@@ -50,9 +51,11 @@ final class ModelOptions {
         return json;
     }
 
-    /** Sets the threads and loads the model. */
+    /** Sets the threads and loads the model, with a bar if it takes long. */
     CausalLM load() throws IOException {
-        return open().load(options());
+        try (Progress progress = Progress.late("Loading", "MB")) {
+            return open().load(options().withProgress((bytes, total) -> progress.at(bytes >> 20, total >> 20)));
+        }
     }
 
     /** Sets the threads and opens the model's files; its weights are not read. */
@@ -77,12 +80,15 @@ final class ModelOptions {
         }
     }
 
+    CommandLine.ParameterException wrong(String message) {
+        return Usage.wrong(spec, message);
+    }
+
     static final class DTypeConverter implements ITypeConverter<DType> {
         @Override
         public DType convert(String value) {
             return DType.ofLabel(value.toLowerCase(Locale.ROOT))
-                    .filter(dtype -> dtype != DType.F16)
-                    .orElseThrow(() -> new TypeConversionException("expected f32, bf16 or int8, got " + value));
+                    .orElseThrow(() -> new TypeConversionException("expected f32, bf16, f16 or int8, got " + value));
         }
     }
 }

@@ -14,7 +14,12 @@ final class Progress implements AutoCloseable {
     private static final int COLUMNS = 80;
     private static final int WIDE_COLUMNS = 130;
 
-    private final @Nullable ProgressBar bar;
+    /** Work that ends earlier needs no bar. */
+    private static final long LATE_NANOS = 1_000_000_000;
+
+    private @Nullable ProgressBar bar;
+    private @Nullable ProgressBarBuilder late;
+    private final long start = System.nanoTime();
 
     /** @param total total work in {@code unit}; -1 if unknown */
     Progress(String task, String unit, long total) {
@@ -24,6 +29,15 @@ final class Progress implements AutoCloseable {
     private Progress(ProgressBarBuilder builder) {
         bar = TERMINAL ? builder.build() : null;
     }
+
+    /** A bar that is shown after a second. */
+    static Progress late(String task, String unit) {
+        Progress progress = new Progress();
+        progress.late = TERMINAL ? builder(task, unit, -1, COLUMNS).hideEta() : null;
+        return progress;
+    }
+
+    private Progress() {}
 
     /** A bar for steps of equal duration, with room for a message. */
     static Progress withTimeLeft(String task, long steps) {
@@ -47,6 +61,10 @@ final class Progress implements AutoCloseable {
     }
 
     void at(long done, long total) {
+        if (late != null && System.nanoTime() - start > LATE_NANOS) {
+            bar = late.build();
+            late = null;
+        }
         if (bar != null) {
             bar.maxHint(total);
             bar.stepTo(done);

@@ -77,7 +77,7 @@ final class ScoreCommand implements Callable<Integer> {
     private LinesOptions lines;
 
     @Mixin
-    private ModelOptions model;
+    private RunOptions model;
 
     @Spec
     private CommandSpec spec;

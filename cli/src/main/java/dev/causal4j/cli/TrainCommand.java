@@ -143,8 +143,10 @@ final class TrainCommand implements Callable<Integer> {
         if (tokenizer != null && config == null) {
             throw Usage.wrong(spec, "tokenizer: expected --config with it, got none; a model has its own");
         }
-        if (model.dtype().isPresent() && model.dtype().get() == DType.INT8) {
-            throw Usage.wrong(spec, "dtype: expected f32 or bf16, got int8; quantise the result when it is loaded");
+        DType dtype = model.dtype().orElse(DType.F32);
+        if (dtype != DType.F32 && dtype != DType.BF16) {
+            throw Usage.wrong(
+                    spec, "dtype: expected f32 or bf16, got " + dtype.label() + "; convert the result afterwards");
         }
         data.check(spec);
     }

@@ -8,6 +8,7 @@ import dev.causal4j.decoder.BlockConfig.RopeConfig;
 import dev.causal4j.decoder.Dropout.Place;
 import dev.causal4j.kernel.DropoutMask;
 import dev.causal4j.kernel.Kernels;
+import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Gradients;
@@ -49,12 +50,22 @@ public final class Decoder implements Parameters {
      * @throws IllegalArgumentException if a parameter does not have its spec's shape
      */
     public Decoder(DecoderConfig config, Parameters parameters) {
+        this(config, parameters, DType.F32);
+    }
+
+    /**
+     * The same with another dtype of cached keys and values.
+     *
+     * @param cached f32, or bf16 to round them to it
+     */
+    public Decoder(DecoderConfig config, Parameters parameters, DType cached) {
         this.config = config;
         this.specs = List.copyOf(config.specs());
         specs.forEach(spec -> take(spec, parameters));
         this.positions = matrices.get("positions.weight");
         this.device = matrices.values().iterator().next().device();
-        this.pool = new PagePool(this, device.arena(), Runtime.getRuntime().maxMemory() / 4);
+        this.pool =
+                new PagePool(this, cached, device.arena(), Runtime.getRuntime().maxMemory() / 4);
         Map<RopeConfig, Rope> ropes = new HashMap<>();
         for (int layer = 0; layer < config.blocks().size(); layer++) {
             blocks.add(block(layer, config.blocks().get(layer), ropes));
@@ -167,9 +178,9 @@ public final class Decoder implements Parameters {
         return pool;
     }
 
-    /** Other pages for its caches, for a caller that knows how many it needs. */
-    public PagePool newPool(int pages) {
-        return new PagePool(this, device.arena(), pages * pool.pageBytes());
+    /** Other pages for its caches, in f32 and without a bound, for a caller that knows how many it needs. */
+    public PagePool newPool() {
+        return new PagePool(this, DType.F32, device.arena(), Long.MAX_VALUE);
     }
 
     /**

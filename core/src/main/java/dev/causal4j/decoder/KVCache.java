@@ -1,6 +1,8 @@
 package dev.causal4j.decoder;
 
+import dev.causal4j.decoder.PagePool.Kind;
 import dev.causal4j.kernel.Pages;
+import dev.causal4j.kernel.PanelFormat;
 import dev.causal4j.kernel.Panels;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -9,22 +11,31 @@ import java.util.Arrays;
  * Keys and values of one sequence. Not thread-safe, except that a forward writes different positions or heads from
  * several threads.
  *
- * <p>It takes pages from a {@link PagePool} as it grows and gives them back when it is cut or closed. Copies share
- * pages until one of them writes.
+ * <p>It takes pages from a {@link PagePool} as it grows and gives them back when they fall out of their layers' window,
+ * or when it is cut or closed. Copies share pages until one of them writes.
  */
 public final class KVCache implements AutoCloseable {
     private static final int POSITIONS = PagePool.POSITIONS;
 
+    /** Positions beyond a window for which pages are reserved: those that one forward adds. */
+    private static final int STEP = 512;
+
+    private static final MemorySegment NONE = MemorySegment.NULL;
+
     private final PagePool pool;
-    private MemorySegment[] pages = {};
-    private int count; // pages held
-    private int promised;
+    private final MemorySegment[][] pages; // [kind][page]; NONE where none is held
+    private final int[] firsts; // [kind], the first page that is held
+    private int count; // pages taken of each kind
+    private long promised; // bytes
+    private boolean reserves;
     private int length;
     private int capacity;
     private boolean closed;
 
     KVCache(PagePool pool) {
         this.pool = pool;
+        this.pages = new MemorySegment[pool.kinds.size()][0];
+        this.firsts = new int[pages.length];
         this.capacity = pool.decoder.config().contextLength();
     }
 
@@ -41,9 +52,19 @@ public final class KVCache implements AutoCloseable {
      * @return false if there are too few free pages; then nothing changes
      */
     public boolean reserve(int positions) {
-        int more = PagePool.needed(positions) - count + (writesToShared() ? 1 : 0) - promised;
+        long more = (writesToShared() ? pool.pageBytes() : 0) - promised;
+        for (int k = 0; k < pages.length; k++) {
+            Kind kind = pool.kinds.get(k);
+            int most = kind.window == 0 ? positions : Math.min(positions, kind.window + STEP + POSITIONS);
+            long own = Arrays.stream(pages[k], firsts[k], count)
+                    .filter(page -> kind.window == 0
+                            || !pool.isShared(page)) // one that is shared frees nothing when it falls out
+                    .count();
+            more += kind.bytes() * (PagePool.needed(most) - own);
+        }
         boolean kept = more <= 0 || pool.promise(more);
         promised += kept ? Math.max(0, more) : 0;
+        reserves |= kept;
         capacity = kept && length == 0 ? positions : capacity;
         return kept;
     }
@@ -56,8 +77,11 @@ public final class KVCache implements AutoCloseable {
     /** A copy that shares pages until one of both writes, for several continuations of one prompt. */
     public KVCache copy() {
         KVCache copy = new KVCache(pool);
-        copy.pages = Arrays.copyOf(pages, count);
-        Arrays.stream(copy.pages).forEach(pool::share);
+        for (int k = 0; k < pages.length; k++) {
+            copy.firsts[k] = firsts[k];
+            copy.pages[k] = Arrays.copyOf(pages[k], count);
+            Arrays.stream(copy.pages[k], firsts[k], count).forEach(pool::share);
+        }
         copy.count = count;
         copy.length = length;
         copy.capacity = capacity;
@@ -67,16 +91,38 @@ public final class KVCache implements AutoCloseable {
     /**
      * Forgets the positions from {@code length} on, so that the next tokens continue from there.
      *
-     * @throws IllegalArgumentException if so many are not cached
+     * @throws IllegalArgumentException if so many are not cached, or the next token would see positions that fell out
+     *     of a window
      */
     public void truncate(int length) {
         if (length < 0 || length > this.length) {
             throw new IllegalArgumentException(
                     "cache: expected to keep 0 to " + this.length + " positions, got " + length);
         }
+        for (int k = 0; k < pages.length && length > 0; k++) {
+            if (pool.kinds.get(k).first(length) < firsts[k]) {
+                throw new IllegalArgumentException("cache: expected to keep the window of "
+                        + pool.kinds.get(k).window + " positions before " + length
+                        + ", got a cache that gave them back; begin again");
+            }
+        }
         this.length = length;
-        while (count > PagePool.needed(length)) {
-            pool.give(pages[--count]);
+        count = Math.min(count, PagePool.needed(length));
+        for (int k = 0; k < pages.length; k++) {
+            for (int page = count; page < pages[k].length; page++) {
+                give(k, page, false);
+            }
+            firsts[k] = Math.min(firsts[k], count);
+        }
+    }
+
+    /** @param promises whether the page's bytes stay promised to this cache */
+    private void give(int kind, int page, boolean promises) {
+        MemorySegment held = pages[kind][page];
+        if (!held.equals(NONE)) {
+            boolean promise = pool.give(pool.kinds.get(kind), held, promises);
+            promised += promise ? pool.kinds.get(kind).bytes() : 0;
+            pages[kind][page] = NONE;
         }
     }
 
@@ -108,40 +154,64 @@ public final class KVCache implements AutoCloseable {
         if (closed) {
             throw new IllegalStateException("cache: expected an open one, got one that was closed");
         }
-        if (writesToShared()) {
-            int last = length / POSITIONS;
-            MemorySegment shared = pages[last];
-            pages[last] = take().copyFrom(shared);
-            pool.give(shared);
+        for (int k = 0; k < pages.length; k++) {
+            prepare(k, PagePool.needed(length + tokens));
         }
-        int needed = PagePool.needed(length + tokens);
-        if (needed > pages.length) {
-            pages = Arrays.copyOf(pages, Math.max(needed, 2 * pages.length));
+        count = PagePool.needed(length + tokens);
+    }
+
+    /** Gives back what fell out of the window, copies a shared last page and takes pages up to {@code needed}. */
+    private void prepare(int k, int needed) {
+        int first = pool.kinds.get(k).first(length);
+        for (; firsts[k] < first; firsts[k]++) {
+            give(k, firsts[k], reserves);
         }
-        for (; count < needed; count++) {
-            pages[count] = take();
+        int last = length / POSITIONS;
+        if (last < count && pool.isShared(pages[k][last])) {
+            MemorySegment shared = pages[k][last];
+            pages[k][last] = take(k).copyFrom(shared);
+            pool.give(pool.kinds.get(k), shared, false);
+        }
+        if (needed > pages[k].length) {
+            int held = pages[k].length;
+            pages[k] = Arrays.copyOf(pages[k], Math.max(needed, 2 * held));
+            Arrays.fill(pages[k], held, pages[k].length, NONE);
+        }
+        for (int page = count; page < needed; page++) {
+            pages[k][page] = pages[k][page].equals(NONE) ? take(k) : pages[k][page];
         }
     }
 
-    /** Whether the page that the next position goes to belongs to another cache, too. */
+    /** Whether the pages that the next position goes to belong to another cache, too. */
     private boolean writesToShared() {
         int page = length / POSITIONS;
-        return page < count && pool.isShared(pages[page]);
+        return page < count && pool.isShared(pages[0][page]);
     }
 
-    private MemorySegment take() {
-        MemorySegment page = pool.take(promised > 0);
-        promised -= promised > 0 ? 1 : 0;
+    private MemorySegment take(int k) {
+        Kind kind = pool.kinds.get(k);
+        boolean wasPromised = promised >= kind.bytes();
+        MemorySegment page = pool.take(kind, wasPromised);
+        promised -= wasPromised ? kind.bytes() : 0;
         return page;
     }
 
     /** Stores key and value of one head at a position that {@link #prepare} has made room for. */
     void store(int layer, int head, int headSize, int position, float[] from, int key, int value) {
         Pages to = pages(layer, head, headSize);
-        MemorySegment page = pages[position / POSITIONS];
+        MemorySegment page = to.memory()[position / POSITIONS];
         int slot = position % POSITIONS;
-        across(from, key, headSize, page, to.keys() + 4L * slot);
-        MemorySegment.copy(from, value, page, Panels.FLOAT, to.values() + 4L * slot * headSize, headSize);
+        PanelFormat format = to.format();
+        long row = to.values() + slot * format.rowBytes(headSize);
+        if (format == PanelFormat.F32) {
+            across(from, key, headSize, page, to.keys() + 4L * slot);
+            MemorySegment.copy(from, value, page, Panels.FLOAT, row, headSize);
+            return;
+        }
+        for (int i = 0; i < headSize; i++) {
+            format.put(from[key + i], page, to.keys() + format.bytes(i), slot);
+            format.put(from[value + i], page, row, i);
+        }
     }
 
     /** Writes n numbers into a panel, each into the next step, from byte {@code at} on. */

@@ -2,43 +2,96 @@ package dev.causal4j.decoder;
 
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.kernel.Pages;
+import dev.causal4j.kernel.PanelFormat;
 import dev.causal4j.kernel.Panels;
+import dev.causal4j.tensor.DType;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
 /**
- * A bounded pool of pages for keys and values; a page holds {@value #POSITIONS} positions of all layers. Memory is
- * allocated from the arena on first use of a page, and returned pages are reused. Thread-safe.
+ * A bounded pool of pages for keys and values; a page holds {@value #POSITIONS} positions of all layers of one kind.
+ * Layers of one kind see equally far back, so that those with windows can give pages back that others still need.
+ * Memory is allocated from the arena on first use of a page, and returned pages are reused. Thread-safe.
  */
 public final class PagePool {
     /** Positions of a page. */
     public static final int POSITIONS = Panels.WIDTH;
 
-    final Decoder decoder;
-    private final Arena arena;
-    private final int capacity;
-    private final long[] layers; // bytes from the start of a page to each layer, then all of them
-    private final Map<MemorySegment, Integer> users = new HashMap<>(); // caches of each page that is held
-    private final Deque<MemorySegment> free = new ArrayDeque<>();
-    private int promised;
+    /** Layers that see equally far back. */
+    static final class Kind {
+        final int window; // positions that a query sees, its own included; 0 for all
+        private long bytes; // of a page
+        private final Deque<MemorySegment> free = new ArrayDeque<>();
 
-    /** @param bytes how many there can be; enough for one full context in any case */
-    PagePool(Decoder decoder, Arena arena, long bytes) {
-        List<BlockConfig> blocks = decoder.config().blocks();
-        this.decoder = decoder;
-        this.arena = arena;
-        this.layers = new long[blocks.size() + 1];
-        for (int layer = 0; layer < blocks.size(); layer++) {
-            AttentionConfig attention = blocks.get(layer).attention();
-            layers[layer + 1] = layers[layer] + 8L * POSITIONS * attention.kvHeads() * attention.headSize();
+        Kind(int window) {
+            this.window = window;
         }
-        int oneContext = needed(decoder.config().contextLength());
-        this.capacity = Math.clamp(bytes / pageBytes(), oneContext, Integer.MAX_VALUE);
+
+        /** Bytes of a page. */
+        long bytes() {
+            return bytes;
+        }
+
+        /** The first page that a query at this position or a later one sees. */
+        int first(int position) {
+            return window == 0 ? 0 : Math.max(0, position + 1 - window) / POSITIONS;
+        }
+    }
+
+    /** A layer: bytes from the start of its kind's page to its keys and its values. */
+    private record Layer(int kind, long keys, long values) {}
+
+    final Decoder decoder;
+    final PanelFormat format;
+    final List<Kind> kinds = new ArrayList<>();
+    private final Arena arena;
+    private final long capacity; // bytes
+    private final List<Layer> layers = new ArrayList<>();
+    private final Map<MemorySegment, Integer> users = new HashMap<>(); // caches of each page that is held
+    private long held; // bytes
+    private long promised; // bytes
+
+    /**
+     * @param dtype of keys and values: f32 or bf16
+     * @param bytes how many there can be; enough for one full context in any case
+     */
+    PagePool(Decoder decoder, DType dtype, Arena arena, long bytes) {
+        if (dtype != DType.F32 && dtype != DType.BF16) {
+            throw new IllegalArgumentException("keys and values: expected f32 or bf16, got " + dtype.label());
+        }
+        this.decoder = decoder;
+        this.format = dtype == DType.F32 ? PanelFormat.F32 : PanelFormat.BF16;
+        this.arena = arena;
+        for (BlockConfig block : decoder.config().blocks()) {
+            AttentionConfig attention = block.attention();
+            Kind kind = kind(attention.window() < decoder.config().contextLength() ? attention.window() : 0);
+            long from = kind.bytes;
+            kind.bytes += attention.kvHeads() * (keyBytes(attention.headSize()) + valueBytes(attention.headSize()));
+            layers.add(
+                    new Layer(kinds.indexOf(kind), from, from + attention.kvHeads() * keyBytes(attention.headSize())));
+        }
+        this.capacity = Math.max(bytes, needed(decoder.config().contextLength()) * pageBytes());
+    }
+
+    private long keyBytes(int headSize) {
+        return format.bytes(headSize);
+    }
+
+    private long valueBytes(int headSize) {
+        return POSITIONS * format.rowBytes(headSize);
+    }
+
+    private Kind kind(int window) {
+        return kinds.stream().filter(each -> each.window == window).findFirst().orElseGet(() -> {
+            kinds.add(new Kind(window));
+            return kinds.getLast();
+        });
     }
 
     /** Pages needed for this many positions. */
@@ -46,14 +99,18 @@ public final class PagePool {
         return Math.ceilDiv(positions, POSITIONS);
     }
 
-    /** Bytes of a page. */
+    /** Bytes of a page of each kind. */
     public long pageBytes() {
-        return layers[layers.length - 1];
+        return kinds.stream().mapToLong(Kind::bytes).sum();
     }
 
-    /** Pages neither held nor reserved. */
+    /** Pages of each kind for which there is room: neither held nor reserved. */
     public synchronized int freePages() {
-        return capacity - users.size() - promised;
+        return Math.clamp(freeBytes() / pageBytes(), 0, Integer.MAX_VALUE);
+    }
+
+    private long freeBytes() {
+        return capacity - held - promised;
     }
 
     /** An empty cache for one sequence, to be closed. */
@@ -61,28 +118,30 @@ public final class PagePool {
         return new KVCache(this);
     }
 
-    /** Keys and values of one head in these pages. */
-    Pages pages(MemorySegment[] memory, int layer, int head, int headSize) {
-        long keys = layers[layer] + 4L * POSITIONS * headSize * head;
-        return new Pages(memory, keys, keys + (layers[layer + 1] - layers[layer]) / 2, headSize);
+    /** Keys and values of one head in the pages of each kind. */
+    Pages pages(MemorySegment[][] memory, int layer, int head, int headSize) {
+        Layer all = layers.get(layer);
+        long keys = all.keys + head * keyBytes(headSize);
+        return new Pages(format, memory[all.kind], keys, all.values + head * valueBytes(headSize), headSize);
     }
 
-    /** @param pages less than 0 to withdraw a promise */
-    synchronized boolean promise(int pages) {
-        boolean enough = pages <= freePages();
-        promised += enough ? pages : 0;
+    /** @param bytes less than 0 to withdraw a promise */
+    synchronized boolean promise(long bytes) {
+        boolean enough = bytes <= Math.max(0, freeBytes());
+        promised += enough ? bytes : 0;
         return enough;
     }
 
-    /** @param wasPromised whether it is one of the promised pages */
-    synchronized MemorySegment take(boolean wasPromised) {
-        if (!wasPromised && freePages() < 1) {
-            throw new IllegalStateException("key/value pages: expected a free one, got none of " + capacity + " ("
-                    + ((capacity * pageBytes()) >> 20) + " MB); close caches or run fewer sequences at once");
+    /** @param wasPromised whether its bytes are promised */
+    synchronized MemorySegment take(Kind kind, boolean wasPromised) {
+        if (!wasPromised && freeBytes() < kind.bytes) {
+            throw new IllegalStateException("key/value pages: expected a free one, got none in " + (capacity >> 20)
+                    + " MB; close caches or run fewer sequences at once");
         }
-        MemorySegment page = free.isEmpty() ? arena.allocate(pageBytes(), 64) : free.pop();
+        MemorySegment page = kind.free.isEmpty() ? arena.allocate(kind.bytes, 64) : kind.free.pop();
         users.put(page, 1);
-        promised -= wasPromised ? 1 : 0;
+        held += kind.bytes;
+        promised -= wasPromised ? kind.bytes : 0;
         return page;
     }
 
@@ -94,12 +153,21 @@ public final class PagePool {
         return users.getOrDefault(page, 0) > 1;
     }
 
-    synchronized void give(MemorySegment page) {
+    /**
+     * Takes a page back from one of its caches.
+     *
+     * @param promises whether its bytes, if they become free, stay promised
+     * @return whether they are promised
+     */
+    synchronized boolean give(Kind kind, MemorySegment page, boolean promises) {
         if (isShared(page)) {
             users.merge(page, -1, Integer::sum);
-        } else {
-            users.remove(page);
-            free.push(page);
+            return false;
         }
+        users.remove(page);
+        kind.free.push(page);
+        held -= kind.bytes;
+        promised += promises ? kind.bytes : 0;
+        return promises;
     }
 }

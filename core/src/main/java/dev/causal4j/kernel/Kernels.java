@@ -188,7 +188,7 @@ public final class Kernels {
      * @param scores as many rows, of {@code to - from} numbers rounded up to a multiple of 64
      */
     public static void scores(Pages pages, Rows queries, int from, int to, Rows scores) {
-        pages.check(to);
+        pages.check(from, to);
         multiply(pages.keys(from / PANEL, Panels.needed(to - from)), queries, scores);
     }
 
@@ -241,8 +241,13 @@ public final class Kernels {
         Reductions kernels = running().reductions();
         for (int t = from; t < to; t += PANEL - t % PANEL) {
             int count = Math.min(PANEL - t % PANEL, to - t);
-            long values = pages.values() + 4L * n * (t % PANEL);
-            kernels.addWeightedRows(weights, at + t, count, pages.memory()[t / PANEL], values, out, offset, n);
+            long values = pages.values() + pages.format().rowBytes(n) * (t % PANEL);
+            MemorySegment page = pages.memory()[t / PANEL];
+            if (pages.format() == PanelFormat.F32) {
+                kernels.addWeightedRows(weights, at + t, count, page, values, out, offset, n);
+            } else {
+                kernels.addWeightedWords(weights, at + t, count, page, values, out, offset, n);
+            }
         }
     }
 

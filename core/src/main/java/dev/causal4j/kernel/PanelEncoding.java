@@ -1,7 +1,7 @@
 package dev.causal4j.kernel;
 
 /**
- * Encodes an f32 panel [cols, 64] as the words of a bf16 or int8 panel (see {@link PanelFormat}). Stateless and
+ * Encodes an f32 panel [cols, 64] as the words of a bf16, f16 or int8 panel (see {@link PanelFormat}). Stateless and
  * thread-safe. The inner loops run over neighbouring outputs, so that C2 vectorises them.
  */
 public final class PanelEncoding {
@@ -12,6 +12,9 @@ public final class PanelEncoding {
 
     /** Adding 1.5 · 2^23 rounds to the nearest integer, ties to even, and leaves it in the low bits. */
     private static final float ROUND = 0x1.8p23f;
+
+    /** Numbers from here on round to infinity. */
+    private static final float F16_LIMIT = 65520;
 
     private PanelEncoding() {}
 
@@ -29,6 +32,29 @@ public final class PanelEncoding {
             for (int w = 0; w < WORDS; w++) {
                 int low = bf16(wide[i + w]) & 0xffff;
                 words[i / 2 + w] = low | bf16(wide[i + w + WORDS]) << 16;
+            }
+        }
+        return words;
+    }
+
+    /**
+     * The same in f16, rounded to nearest, ties to even.
+     *
+     * @param first the number of the first output
+     * @throws IllegalArgumentException if a number is not finite in f16
+     */
+    static int[] f16Words(float[] wide, int first) {
+        int[] words = new int[wide.length / 2];
+        for (int i = 0; i < wide.length; i += 2 * WORDS) {
+            for (int w = 0; w < WORDS; w++) {
+                int low = Float.floatToFloat16(wide[i + w]) & 0xffff;
+                words[i / 2 + w] = low | Float.floatToFloat16(wide[i + w + WORDS]) << 16;
+            }
+        }
+        for (int i = 0; i < wide.length; i++) {
+            if (!(Math.abs(wide[i]) < F16_LIMIT)) {
+                throw new IllegalArgumentException("f16: expected finite weights below " + F16_LIMIT + ", got "
+                        + wide[i] + " in row " + (first + i % WIDTH));
             }
         }
         return words;

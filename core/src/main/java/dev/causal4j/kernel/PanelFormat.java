@@ -9,7 +9,7 @@ import java.lang.foreign.MemorySegment;
  * each with the codes of 64 outputs, so that the lanes of a vector are neighbouring outputs and a step is one read in
  * order. A weight is its code times its scale; an output is the chain over its codes, times its scale.
  *
- * <p>A step of f32 is 64 floats. A step of bf16 is 32 words of 32 bits: word w holds output {@code w / 16 * 32 + w %
+ * <p>A step of f32 is 64 floats. A step of bf16 or f16 is 32 words of 32 bits: word w holds output {@code w / 16 * 32 + w %
  * 16} in its low half and the output 16 further on in its high half, so that a shift and a mask widen a whole vector at
  * any width. A step of int8 is 16 words: word w holds outputs w, w + 16, w + 32 and w + 48, from its lowest byte up.
  */
@@ -62,6 +62,32 @@ public enum PanelFormat {
             MemorySegment.copy(words, 0, to, Panels.INT, at, words.length);
         }
     },
+    /** IEEE binary16, finite. */
+    F16(2, false) {
+        @Override
+        float code(MemorySegment m, long step, int j) {
+            int word = m.get(Panels.INT, step + (j / 32 * 16 + j % 16) * 4L);
+            return Float.float16ToFloat((short) (j / 16 % 2 == 0 ? word : word >> 16));
+        }
+
+        @Override
+        void codes(MemorySegment m, long step, int count, float[] target, int offset, int stride) {
+            int[] words = words(m, step, count);
+            for (int i = 0; i < words.length; i += 16) {
+                int at = offset + i / 32 * stride + i % 32 * 2;
+                for (int w = 0; w < 16; w++) {
+                    target[at + w] = Float.float16ToFloat((short) words[i + w]);
+                    target[at + w + 16] = Float.float16ToFloat((short) (words[i + w] >> 16));
+                }
+            }
+        }
+
+        @Override
+        public void encode(float[] wide, int first, MemorySegment to, long at) {
+            int[] words = PanelEncoding.f16Words(wide, first);
+            MemorySegment.copy(words, 0, to, Panels.INT, at, words.length);
+        }
+    },
     /** Integers from -127 to 127 with one scale an output, the largest magnitude / 127. */
     INT8(1, true) {
         @Override
@@ -108,6 +134,11 @@ public enum PanelFormat {
         return stepBytes;
     }
 
+    /** Bytes of a row of n values in a page of keys and values. */
+    public long rowBytes(int n) {
+        return this == F32 ? 4L * n : Math.ceilDiv(n, 32) * 64L;
+    }
+
     /** Whether outputs have scales. */
     boolean scaled() {
         return scaled;
@@ -134,6 +165,20 @@ public enum PanelFormat {
     /** The scale of output j of the panel at byte {@code panel}. */
     float scale(MemorySegment m, long panel, int j) {
         return scaled ? m.get(Panels.FLOAT, panel + 4L * j) : 1;
+    }
+
+    /**
+     * Stores a number as output j of a step, or as number j of a row in a page of keys and values; f32 or bf16.
+     *
+     * @param step byte of the step or row
+     */
+    public void put(float number, MemorySegment to, long step, int j) {
+        if (this == F32) {
+            to.set(Panels.FLOAT, step + 4L * j, number);
+        } else {
+            to.set(Panels.SHORT, step + (j / 32 * 16 + j % 16) * 4L + j / 16 % 2 * 2L, (short)
+                    PanelEncoding.bf16(number));
+        }
     }
 
     /**

@@ -66,4 +66,8 @@ interface Reductions {
      */
     void addWeightedRows(
             float[] p, int pOffset, int count, MemorySegment v, long vOffset, float[] out, int outOffset, int n);
+
+    /** The same where v is bf16, each row in words as in a step of {@link PanelFormat#BF16}. */
+    void addWeightedWords(
+            float[] p, int pOffset, int count, MemorySegment v, long vOffset, float[] out, int outOffset, int n);
 }

@@ -138,4 +138,16 @@ final class ScalarReductions implements Reductions {
             }
         }
     }
+
+    @Override
+    public void addWeightedWords(
+            float[] p, int pOffset, int count, MemorySegment v, long vOffset, float[] out, int outOffset, int n) {
+        long row = PanelFormat.BF16.rowBytes(n);
+        for (int t = 0; t < count; t++) {
+            for (int i = 0; i < n; i++) {
+                float value = PanelFormat.BF16.code(v, vOffset + t * row, i);
+                out[outOffset + i] = Math.fma(p[pOffset + t], value, out[outOffset + i]);
+            }
+        }
+    }
 }

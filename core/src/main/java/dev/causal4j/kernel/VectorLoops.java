@@ -1,9 +1,11 @@
 package dev.causal4j.kernel;
 
+import static dev.causal4j.kernel.VectorProducts.F16;
 import static dev.causal4j.kernel.VectorProducts.HIGH;
 import static dev.causal4j.kernel.VectorProducts.I;
 import static dev.causal4j.kernel.VectorProducts.LE;
 import static dev.causal4j.kernel.VectorProducts.S;
+import static dev.causal4j.kernel.VectorProducts.SCALE;
 import static dev.causal4j.kernel.VectorProducts.W;
 import static jdk.incubator.vector.FloatVector.broadcast;
 import static jdk.incubator.vector.FloatVector.fromArray;
@@ -27,7 +29,7 @@ import jdk.incubator.vector.IntVector;
 final class VectorLoops {
     private static final ValueLayout.OfInt WORD = ValueLayout.JAVA_INT_UNALIGNED;
 
-    /** Outputs from one vector of bf16 words to the next: W in a half of 16, or the next half. */
+    /** Outputs from one vector of 16-bit words to the next: W in a half of 16, or the next half. */
     private static final int NEXT = W == 16 ? 32 : W;
 
     private VectorLoops() {}
@@ -125,6 +127,36 @@ final class VectorLoops {
             b1 = v0.fma(r2.and(HIGH).reinterpretAsFloats(), b1);
             c1 = v0.fma(r3.lanewise(LSHL, 16).reinterpretAsFloats(), c1);
             d1 = v0.fma(r3.and(HIGH).reinterpretAsFloats(), d1);
+        }
+        FloatVector exact = broadcast(S, -0f);
+        int o;
+        o = y; exact.add(a0).intoArray(ys, o); exact.add(b0).intoArray(ys, o + 16);
+        exact.add(c0).intoArray(ys, o + NEXT); exact.add(d0).intoArray(ys, o + NEXT + 16);
+        o = y + next; exact.add(a1).intoArray(ys, o); exact.add(b1).intoArray(ys, o + 16);
+        exact.add(c1).intoArray(ys, o + NEXT); exact.add(d1).intoArray(ys, o + NEXT + 16);
+    }
+
+    /** One row against two groups of 4 W outputs; the second lies {@code stride} further in n than the first in m. */
+    static void rowF16(
+            MemorySegment m, MemorySegment n, long at, long stride, int depth, float[] xs, int x, float[] ys,
+            int y, int next) {
+        FloatVector z = FloatVector.zero(S), a0 = z, b0 = z, c0 = z, d0 = z, a1 = z, b1 = z, c1 = z, d1 = z;
+        int k = 0, one = VectorProducts.one;
+        for (; k < depth; k += one) {
+            long o0 = at + (long) k * 128;
+            FloatVector v0 = broadcast(S, xs[x + k]);
+            IntVector r0 = IntVector.fromMemorySegment(I, m, o0, LE);
+            IntVector r1 = IntVector.fromMemorySegment(I, m, o0 + 4L * W, LE);
+            IntVector r2 = IntVector.fromMemorySegment(I, n, o0 + stride, LE);
+            IntVector r3 = IntVector.fromMemorySegment(I, n, o0 + stride + 4L * W, LE);
+            a0 = v0.fma(r0.lanewise(LSHL, 16).lanewise(ASHR, 3).and(F16).reinterpretAsFloats().mul(SCALE), a0);
+            b0 = v0.fma(r0.lanewise(ASHR, 3).and(F16).reinterpretAsFloats().mul(SCALE), b0);
+            c0 = v0.fma(r1.lanewise(LSHL, 16).lanewise(ASHR, 3).and(F16).reinterpretAsFloats().mul(SCALE), c0);
+            d0 = v0.fma(r1.lanewise(ASHR, 3).and(F16).reinterpretAsFloats().mul(SCALE), d0);
+            a1 = v0.fma(r2.lanewise(LSHL, 16).lanewise(ASHR, 3).and(F16).reinterpretAsFloats().mul(SCALE), a1);
+            b1 = v0.fma(r2.lanewise(ASHR, 3).and(F16).reinterpretAsFloats().mul(SCALE), b1);
+            c1 = v0.fma(r3.lanewise(LSHL, 16).lanewise(ASHR, 3).and(F16).reinterpretAsFloats().mul(SCALE), c1);
+            d1 = v0.fma(r3.lanewise(ASHR, 3).and(F16).reinterpretAsFloats().mul(SCALE), d1);
         }
         FloatVector exact = broadcast(S, -0f);
         int o;
@@ -237,6 +269,53 @@ final class VectorLoops {
             FloatVector b = r0.and(HIGH).reinterpretAsFloats();
             FloatVector c = r1.lanewise(LSHL, 16).reinterpretAsFloats();
             FloatVector d = r1.and(HIGH).reinterpretAsFloats();
+            FloatVector v;
+            v = broadcast(S, x0); a0 = v.fma(a, a0); b0 = v.fma(b, b0); c0 = v.fma(c, c0); d0 = v.fma(d, d0);
+            v = broadcast(S, x1); a1 = v.fma(a, a1); b1 = v.fma(b, b1); c1 = v.fma(c, c1); d1 = v.fma(d, d1);
+            v = broadcast(S, x2); a2 = v.fma(a, a2); b2 = v.fma(b, b2); c2 = v.fma(c, c2); d2 = v.fma(d, d2);
+            v = broadcast(S, x3); a3 = v.fma(a, a3); b3 = v.fma(b, b3); c3 = v.fma(c, c3); d3 = v.fma(d, d3);
+        }
+        FloatVector exact = broadcast(S, -0f);
+        int y0 = y.start(row) + out;
+        exact.add(a0).intoArray(ys, y0); exact.add(b0).intoArray(ys, y0 + 16); exact.add(c0).intoArray(ys, y0 + 32);
+        exact.add(d0).intoArray(ys, y0 + 48);
+        int y1 = y.start(Math.min(row + 1, last)) + out;
+        exact.add(a1).intoArray(ys, y1); exact.add(b1).intoArray(ys, y1 + 16); exact.add(c1).intoArray(ys, y1 + 32);
+        exact.add(d1).intoArray(ys, y1 + 48);
+        int y2 = y.start(Math.min(row + 2, last)) + out;
+        exact.add(a2).intoArray(ys, y2); exact.add(b2).intoArray(ys, y2 + 16); exact.add(c2).intoArray(ys, y2 + 32);
+        exact.add(d2).intoArray(ys, y2 + 48);
+        int y3 = y.start(Math.min(row + 3, last)) + out;
+        exact.add(a3).intoArray(ys, y3); exact.add(b3).intoArray(ys, y3 + 16); exact.add(c3).intoArray(ys, y3 + 32);
+        exact.add(d3).intoArray(ys, y3 + 48);
+        return read;
+    }
+
+    /** Computes a tile of up to 4 rows by 4 W outputs. */
+    static int tileF16x4(
+            MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out, long ahead, long run) {
+        float[] ys = y.data();
+        int last = y.count() - 1;
+        FloatVector z = FloatVector.zero(S), a0 = z, b0 = z, c0 = z, d0 = z;
+        FloatVector a1 = z, b1 = z, c1 = z, d1 = z;
+        FloatVector a2 = z, b2 = z, c2 = z, d2 = z;
+        FloatVector a3 = z, b3 = z, c3 = z, d3 = z;
+        int read = 0;
+        int end = 8 * depth;
+        for (int i = 0; i < end; i += 8) {
+            if (run > 0) {
+                long line = ahead + (i >> 3 & 7) * run + (long) (i >> 6) * 64;
+                read += m.get(WORD, line); read += m.get(WORD, line + 8 * run);
+            }
+            long o = at + (long) i * 16;
+            int t = x + i;
+            float x0 = xs[t]; float x1 = xs[t + 1]; float x2 = xs[t + 2]; float x3 = xs[t + 3];
+            IntVector r0 = IntVector.fromMemorySegment(I, m, o, LE);
+            IntVector r1 = IntVector.fromMemorySegment(I, m, o + 4L * W, LE);
+            FloatVector a = r0.lanewise(LSHL, 16).lanewise(ASHR, 3).and(F16).reinterpretAsFloats().mul(SCALE);
+            FloatVector b = r0.lanewise(ASHR, 3).and(F16).reinterpretAsFloats().mul(SCALE);
+            FloatVector c = r1.lanewise(LSHL, 16).lanewise(ASHR, 3).and(F16).reinterpretAsFloats().mul(SCALE);
+            FloatVector d = r1.lanewise(ASHR, 3).and(F16).reinterpretAsFloats().mul(SCALE);
             FloatVector v;
             v = broadcast(S, x0); a0 = v.fma(a, a0); b0 = v.fma(b, b0); c0 = v.fma(c, c0); d0 = v.fma(d, d0);
             v = broadcast(S, x1); a1 = v.fma(a, a1); b1 = v.fma(b, b1); c1 = v.fma(c, c1); d1 = v.fma(d, d1);

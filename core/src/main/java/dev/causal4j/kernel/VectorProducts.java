@@ -29,6 +29,12 @@ final class VectorProducts implements Products {
     /** The bits of a bf16 word that are the output in its high half. */
     static final int HIGH = 0xffff0000;
 
+    /** Sign, exponent and mantissa of an f16 in a word shifted right by 3: a float of 2^-112 times its value. */
+    static final int F16 = 0x8fffe000;
+
+    /** What makes it the value, exactly, also if it is subnormal. */
+    static final float SCALE = 0x1p112f;
+
     /**
      * The stride of the loops over k. Not final, so that C2 cannot count the loop: it would unroll it eightfold, with
      * reads out of order and spilled registers (docs/results/emerald-rapids.md).
@@ -117,6 +123,7 @@ final class VectorProducts implements Products {
             switch (w.format()) {
                 case F32 -> VectorLoops.rowF32(m, n, at, stride, w.depth(), xs, x.offset(), y.data(), to, next);
                 case BF16 -> VectorLoops.rowBf16(m, n, at, stride, w.depth(), xs, x.offset(), y.data(), to, next);
+                case F16 -> VectorLoops.rowF16(m, n, at, stride, w.depth(), xs, x.offset(), y.data(), to, next);
                 case INT8 -> VectorLoops.rowInt8(m, n, at, stride, w.depth(), xs, x.offset(), y.data(), to, next);
             }
         }
@@ -133,12 +140,12 @@ final class VectorProducts implements Products {
         return g / GROUPS * Panels.WIDTH
                 + switch (format) {
                     case F32 -> 4 * vector;
-                    case BF16 -> lowOutput(2 * vector);
+                    case BF16, F16 -> lowOutput(2 * vector);
                     case INT8 -> vector;
                 };
     }
 
-    /** The output in the low half of a bf16 word; the high half holds the one 16 further on. */
+    /** The output in the low half of a word of two; the high half holds the one 16 further on. */
     private static int lowOutput(int word) {
         return word / 16 * 32 + word % 16;
     }
@@ -168,6 +175,7 @@ final class VectorProducts implements Products {
         return switch (w.format()) {
             case F32 -> VectorLoops.tileF32x4(m, at, w.depth(), x.data(), start, y, row, out, next, run);
             case BF16 -> VectorLoops.tileBf16x4(m, at, w.depth(), x.data(), start, y, row, out, next, run);
+            case F16 -> VectorLoops.tileF16x4(m, at, w.depth(), x.data(), start, y, row, out, next, run);
             case INT8 -> {
                 VectorLoops.tileInt8x4(m, at, w.depth(), x.data(), start, y, row, out);
                 yield run > 0 ? touch(m, next, (long) w.depth() * Panels.WIDTH) : 0;
@@ -270,10 +278,11 @@ final class VectorProducts implements Products {
     private static void widen(Panels w, int panel, MemorySegment wide) {
         for (int k = 0; k < w.depth(); k++) {
             long from = w.steps(panel) + (long) k * w.format().stepBytes();
-            if (w.format() == PanelFormat.BF16) {
-                widenBf16(w.data(panel), from, wide, k * 4L * Panels.WIDTH);
-            } else {
-                widenInt8(w.data(panel), from, wide, k * 4L * Panels.WIDTH);
+            long to = k * 4L * Panels.WIDTH;
+            switch (w.format()) {
+                case BF16 -> widenBf16(w.data(panel), from, wide, to);
+                case F16 -> widenF16(w.data(panel), from, wide, to);
+                default -> widenInt8(w.data(panel), from, wide, to);
             }
         }
     }
@@ -285,6 +294,23 @@ final class VectorProducts implements Products {
             both.lanewise(VectorOperators.LSHL, 16).intoMemorySegment(wide, at, LE);
             both.and(HIGH).intoMemorySegment(wide, at + 64, LE);
         }
+    }
+
+    private static void widenF16(MemorySegment m, long from, MemorySegment wide, long to) {
+        for (int word = 0; word < Panels.WIDTH / 2; word += W) {
+            IntVector both = IntVector.fromMemorySegment(I, m, from + word * 4L, LE);
+            long at = to + lowOutput(word) * 4L;
+            f16(both.lanewise(VectorOperators.LSHL, 16)).intoMemorySegment(wide, at, LE);
+            f16(both).intoMemorySegment(wide, at + 64, LE);
+        }
+    }
+
+    /** The high half of each word as a number. */
+    private static FloatVector f16(IntVector words) {
+        return words.lanewise(VectorOperators.ASHR, 3)
+                .and(F16)
+                .reinterpretAsFloats()
+                .mul(SCALE);
     }
 
     private static void widenInt8(MemorySegment m, long from, MemorySegment wide, long to) {

@@ -6,6 +6,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
@@ -16,6 +17,7 @@ import jdk.incubator.vector.VectorSpecies;
  */
 final class VectorReductions implements Reductions {
     private static final VectorSpecies<Float> S = VectorWidth.floats();
+    private static final VectorSpecies<Integer> I = VectorProducts.I;
     private static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
     private static final int W = S.length();
 
@@ -285,6 +287,35 @@ final class VectorReductions implements Reductions {
                 a = Math.fma(p[pOffset + t], v.get(Panels.FLOAT, vOffset + 4L * ((long) t * n + i)), a);
             }
             out[outOffset + i] = a;
+        }
+    }
+
+    @Override
+    public void addWeightedWords(
+            float[] p, int pOffset, int count, MemorySegment v, long vOffset, float[] out, int outOffset, int n) {
+        long row = PanelFormat.BF16.rowBytes(n);
+        int i = 0;
+        for (; i + 32 <= n; i += 32) {
+            for (int word = 0; word < 16; word += W) {
+                int at = outOffset + i + word;
+                FloatVector low = FloatVector.fromArray(S, out, at);
+                FloatVector high = FloatVector.fromArray(S, out, at + 16);
+                for (int t = 0; t < count; t++) {
+                    IntVector words = IntVector.fromMemorySegment(I, v, vOffset + t * row + 2L * i + 4L * word, LE);
+                    FloatVector weight = FloatVector.broadcast(S, p[pOffset + t]);
+                    low = weight.fma(words.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats(), low);
+                    high = weight.fma(words.and(VectorProducts.HIGH).reinterpretAsFloats(), high);
+                }
+                store(low, out, at);
+                store(high, out, at + 16);
+            }
+        }
+        for (; i < n; i++) {
+            float sum = out[outOffset + i];
+            for (int t = 0; t < count; t++) {
+                sum = Math.fma(p[pOffset + t], PanelFormat.BF16.code(v, vOffset + t * row, i), sum);
+            }
+            out[outOffset + i] = sum;
         }
     }
 }

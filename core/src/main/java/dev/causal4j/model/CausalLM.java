@@ -54,7 +54,13 @@ public final class CausalLM implements Parameters, AutoCloseable {
     private final Optional<Tokenizer> tokenizer;
     private final @Nullable Arena owned;
 
-    CausalLM(String name, ModelConfig config, Parameters source, @Nullable Tokenizer tokenizer, @Nullable Arena owned) {
+    CausalLM(
+            String name,
+            ModelConfig config,
+            Parameters source,
+            DType cached,
+            @Nullable Tokenizer tokenizer,
+            @Nullable Arena owned) {
         this.name = name;
         this.config = config;
         this.tokenizer = Optional.ofNullable(tokenizer);
@@ -65,7 +71,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
         }
         Matrix embedding = source.matrix(config.embedding());
         config.embedding().check(embedding.rows(), embedding.cols());
-        this.decoder = new Decoder(config.decoder(), source);
+        this.decoder = new Decoder(config.decoder(), source, cached);
         CausalLMHead plain = config.tied()
                 ? CausalLMHead.tied(embedding)
                 : CausalLMHead.untied(embedding, source.matrix(config.head()));
@@ -74,7 +80,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
 
     /**
      * Loads a folder in Hugging Face layout (config.json, safetensors, and a tokenizer if there is one) in the dtype
-     * its weights are stored in: bf16 as bf16, f32 and f16 as f32, all without loss.
+     * its weights are stored in: if that is one, otherwise in f32; without loss.
      *
      * @throws FormatException if a file is not what it should be
      * @throws IOException if reading fails
@@ -84,7 +90,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
     }
 
     /**
-     * The same in another dtype: f32 weights are rounded to bf16 or quantised to int8. Converted weights ({@link
+     * The same in another dtype: weights are rounded to bf16 or f16, or quantised to int8. Converted weights ({@link
      * Conversion}) exist in their dtype only.
      */
     public static CausalLM load(Path folder, DType dtype) throws IOException {
@@ -129,11 +135,21 @@ public final class CausalLM implements Parameters, AutoCloseable {
         });
     }
 
+    private static CausalLM owning(
+            Arena arena, String name, ModelConfig config, Parameters parameters, @Nullable Tokenizer tokenizer) {
+        return owning(arena, name, config, parameters, DType.F32, tokenizer);
+    }
+
     /** A model that owns the arena of its parameters. */
     static CausalLM owning(
-            Arena arena, String name, ModelConfig config, Parameters parameters, @Nullable Tokenizer tokenizer) {
+            Arena arena,
+            String name,
+            ModelConfig config,
+            Parameters parameters,
+            DType cached,
+            @Nullable Tokenizer tokenizer) {
         try {
-            return new CausalLM(name, config, parameters, tokenizer, arena);
+            return new CausalLM(name, config, parameters, cached, tokenizer, arena);
         } catch (Throwable failure) {
             arena.close();
             throw failure;
@@ -148,7 +164,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
      * @throws IllegalArgumentException if a parameter has another shape, or the tokenizer goes beyond the vocabulary
      */
     public static CausalLM of(String name, ModelConfig config, Parameters parameters, @Nullable Tokenizer tokenizer) {
-        return new CausalLM(name, config, parameters, tokenizer, null);
+        return new CausalLM(name, config, parameters, DType.F32, tokenizer, null);
     }
 
     /** The same model with other parameters of the same shapes; see {@link #of}. */

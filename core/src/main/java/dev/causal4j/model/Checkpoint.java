@@ -32,6 +32,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.concurrent.FutureTask;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -222,6 +223,7 @@ public final class Checkpoint implements AutoCloseable {
         TensorView embedding = stored(said.embedding()).getFirst();
         TensorView head = stored(said.head()).getFirst();
         boolean equal = equal(embedding, head);
+        head.unload();
         if (!equal) {
             warn(
                     "{0}: tie_word_embeddings is true, but {1} differs from {2}; the head is not tied",
@@ -287,26 +289,35 @@ public final class Checkpoint implements AutoCloseable {
         try {
             closed = layout != null;
             Device device = layout != null ? new Device(files, options.compute()) : Device.open(options.compute());
-            Parameters parameters =
-                    Parameters.of(spec -> matrix(spec, device, PanelLayout.held(spec, dtype)), this::vector);
-            return CausalLM.owning(device.arena(), name, config, parameters, tokenizer.orElse(null));
+            long total = bytes(config.specs(), dtype);
+            AtomicLong done = new AtomicLong();
+            Parameters parameters = Parameters.of(
+                    spec -> {
+                        Matrix matrix = matrix(spec, device, PanelLayout.held(spec, dtype));
+                        options.progress().accept(done.addAndGet(bytes(List.of(spec), dtype)), total);
+                        return matrix;
+                    },
+                    this::vector);
+            return CausalLM.owning(device.arena(), name, config, parameters, options.cached(), tokenizer.orElse(null));
         } finally {
             close();
         }
     }
 
     /**
-     * The dtype {@link #load} would use: the requested one, or that of the panels, or bf16 if all matrices are bf16, or
-     * f32.
+     * The dtype {@link #load} would use: the requested one, or that of the panels, or the one of all matrices, or f32 if
+     * they differ.
      *
      * @throws FormatException if the weights are converted ones of another dtype
      */
     public DType dtype(LoadOptions options) throws FormatException {
         DType wanted = options.dtype();
-        boolean bf16 = tensors.entrySet().stream()
-                .allMatch(each -> each.getKey().role().isVector()
-                        || each.getValue().getFirst().dtype() == DType.BF16);
-        DType natural = layout != null ? layout.dtype() : bf16 ? DType.BF16 : DType.F32;
+        Set<DType> stored = tensors.entrySet().stream()
+                .filter(each -> !each.getKey().role().isVector())
+                .flatMap(each -> each.getValue().stream().map(TensorView::dtype))
+                .collect(Collectors.toSet());
+        DType all = stored.size() == 1 ? stored.iterator().next() : DType.F32;
+        DType natural = layout != null ? layout.dtype() : all;
         if (layout != null && wanted != null && wanted != natural) {
             String expected = "dtype " + natural.label() + ", to which these weights were converted";
             throw wrong("", expected, wanted.label(), "convert the original checkpoint with --dtype " + wanted.label());
@@ -314,9 +325,20 @@ public final class Checkpoint implements AutoCloseable {
         return wanted == null ? natural : wanted;
     }
 
+    private static long bytes(List<ParameterSpec> specs, DType dtype) {
+        return specs.stream()
+                .filter(spec -> !spec.role().isVector())
+                .mapToLong(spec -> (long) spec.rows() * spec.cols() * dtype.bytes())
+                .sum();
+    }
+
     private Matrix matrix(ParameterSpec spec, Device device, DType dtype) {
         return switch (origin(config, spec)) {
-            case Origin.InRows rows -> new StoredRows(rows, stored(spec)).matrix(device, dtype, spec);
+            case Origin.InRows rows -> {
+                Matrix matrix = new StoredRows(rows, stored(spec)).matrix(device, dtype, spec);
+                stored(spec).forEach(TensorView::unload);
+                yield matrix;
+            }
             case Origin.InPanels _ ->
                 Matrix.ofPanels(
                         device,

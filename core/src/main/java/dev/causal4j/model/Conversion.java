@@ -36,13 +36,6 @@ public final class Conversion {
 
     private Conversion() {}
 
-    /** Receives progress. An exception from it ends the conversion, which then leaves nothing. */
-    @FunctionalInterface
-    public interface Progress {
-        /** Called with the bytes of weights written so far. */
-        void written(long bytes, long total);
-    }
-
     /**
      * Converts a model, whole or not at all.
      *
@@ -52,7 +45,7 @@ public final class Conversion {
      * @throws FormatException if the model or {@code out} is not what it should be
      * @throws IOException if reading or writing fails
      */
-    public static void convert(Path model, LoadOptions options, Path out, boolean overwrite, Progress progress)
+    public static void convert(Path model, LoadOptions options, Path out, boolean overwrite, ProgressListener progress)
             throws IOException {
         Path target = out.toAbsolutePath().normalize();
         checkTarget(out, target, overwrite);
@@ -105,7 +98,7 @@ public final class Conversion {
         return new FormatException(out.toString(), expected, got, remedy);
     }
 
-    private static void write(CausalLM model, Path source, Path folder, Progress progress) throws IOException {
+    private static void write(CausalLM model, Path source, Path folder, ProgressListener progress) throws IOException {
         for (String name : COPIED) {
             Path copied = source.resolve(name);
             if (Files.isRegularFile(copied)) {
@@ -118,7 +111,7 @@ public final class Conversion {
                 .toList();
         long total = tensors.stream().mapToLong(SafeTensors.Source::bytes).sum();
         Path file = folder.resolve(TensorStore.SINGLE);
-        SafeTensors.write(file, tensors, layout.metadata(), true, bytes -> progress.written(bytes, total));
+        SafeTensors.write(file, tensors, layout.metadata(), true, bytes -> progress.accept(bytes, total));
     }
 
     private static TensorView tensor(CausalLM model, ParameterSpec spec, PanelLayout layout) {

@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  * The layout of a converted checkpoint, whose matrices are stored in panels, so that loading it is a memory map.
  *
  * <p>In the place of {@code NAME.weight} there is {@code NAME.weight.panels} [panels, steps, 64], the bytes of {@link
- * PanelFormat}: F32, BF16 or I8, whose panels have four more steps for their scales. Rows are outputs also where
+ * PanelFormat}: F32, BF16, F16 or I8, of which the last's panels have four more steps for their scales. Rows are outputs also where
  * Hugging Face stores [in, out]. Vectors keep their names and are F32. The metadata names the layout with its version,
  * and the dtype of the matrices.
  *
@@ -40,9 +40,9 @@ record PanelLayout(DType dtype) {
             throw wrong(subject, LAYOUT, VERSION, layout, "convert the original checkpoint with this version");
         }
         String label = metadata.getOrDefault(DTYPE, "");
-        DType dtype = DType.ofLabel(label).orElse(DType.F16);
-        if (dtype == DType.F16) {
-            throw wrong(subject, DTYPE, "f32, bf16 or int8", label, "convert the original checkpoint again");
+        DType dtype = DType.ofLabel(label).orElse(null);
+        if (dtype == null) {
+            throw wrong(subject, DTYPE, "f32, bf16, f16 or int8", label, "convert the original checkpoint again");
         }
         return new PanelLayout(dtype);
     }

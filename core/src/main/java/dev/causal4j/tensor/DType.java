@@ -9,7 +9,7 @@ import java.util.Optional;
 public enum DType {
     /** IEEE binary32. */
     F32(4),
-    /** IEEE binary16; read from files, never a storage of {@link Matrix}. */
+    /** IEEE binary16: 5 bits of exponent, 10 of mantissa. */
     F16(2),
     /** The upper half of binary32: 8 bits of exponent, 7 of mantissa. */
     BF16(2),

@@ -8,11 +8,12 @@ import dev.causal4j.kernel.Panels;
 import dev.causal4j.kernel.RowTiles;
 import dev.causal4j.kernel.Tuning;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A weight matrix [rows, cols] in panels of 64 rows (see {@link Panels}), off heap, in f32, bf16 or int8: row n holds
+ * A weight matrix [rows, cols] in panels of 64 rows (see {@link Panels}), off heap, in f32, bf16, f16 or int8: row n holds
  * the weights of output n. Immutable and thread-safe. Its memory and its threads are those of its {@link Device}.
  *
  * <p>Rows are padded to a multiple of 64 with zeros; padding never reaches a result. The memory counts against {@code
@@ -43,7 +44,7 @@ public final class Matrix {
             case F32 -> PanelFormat.F32;
             case BF16 -> PanelFormat.BF16;
             case INT8 -> PanelFormat.INT8;
-            case F16 -> throw new IllegalArgumentException("matrix dtype: expected f32, bf16 or int8, got f16");
+            case F16 -> PanelFormat.F16;
         };
     }
 
@@ -97,11 +98,11 @@ public final class Matrix {
     }
 
     /**
-     * Builds a matrix from numbers in row-major order, filled in parallel. For bf16 a number is rounded to nearest,
+     * Builds a matrix from numbers in row-major order, filled in parallel. For bf16 and f16 a number is rounded to nearest,
      * ties to even; for int8 each row has the scale max |w| / 127 and holds w / scale rounded likewise, with an error
      * of at most half a scale.
      *
-     * @throws IllegalArgumentException if the shape is empty, the dtype is f16, or a number to quantise is not finite
+     * @throws IllegalArgumentException if the shape is empty, or a number to store as f16 or int8 is not finite there
      */
     public static Matrix of(Device device, DType dtype, int rows, int cols, Source source) {
         return of(device, dtype, rows, cols, (from, width, wide) -> {
@@ -125,10 +126,14 @@ public final class Matrix {
     /** Builds a matrix from panels of numbers, as {@link #of(Device, DType, int, int, Source)} does from rows. */
     public static Matrix of(Device device, DType dtype, int rows, int cols, PanelSource source) {
         Matrix matrix = allocate(device, dtype, rows, cols);
-        device.compute().run(Panels.needed(rows), panel -> {
+        Compute.Scratch<float[]> scratch = new Compute.Scratch<>(() -> new float[cols * Panels.WIDTH]); // [cols, 64]
+        device.compute().run(Panels.needed(rows), scratch, (wide, panel) -> {
             int from = panel * Panels.WIDTH;
-            float[] wide = new float[cols * Panels.WIDTH]; // [cols, 64]
-            source.fill(from, Math.min(Panels.WIDTH, rows - from), wide);
+            int width = Math.min(Panels.WIDTH, rows - from);
+            if (width < Panels.WIDTH) {
+                Arrays.fill(wide, 0f);
+            }
+            source.fill(from, width, wide);
             matrix.format.encode(wide, from, matrix.data, matrix.start(panel));
         });
         return matrix;

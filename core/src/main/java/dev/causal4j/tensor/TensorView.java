@@ -57,6 +57,13 @@ public record TensorView(String name, DType dtype, List<Long> shape, MemorySegme
         }
     }
 
+    /** Lets go of the memory that holds a mapped file, until it is read again. */
+    public void unload() {
+        if (data.isMapped()) {
+            data.unload();
+        }
+    }
+
     /** Number of elements. */
     public long elements() {
         return elements(name, shape);

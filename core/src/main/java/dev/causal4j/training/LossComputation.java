@@ -49,8 +49,7 @@ final class LossComputation {
         this.partSize = partSize;
         this.trainsEmbedding = gradients.of(model.head().embedding()) != null;
         this.kept = Activations.forTraining(model.decoder().lowestTrained(trainsEmbedding, gradients), keep);
-        int pages = PagePool.needed(model.decoder().config().contextLength());
-        PagePool pool = model.decoder().newPool(Math.multiplyExact(partSize, pages));
+        PagePool pool = model.decoder().newPool();
         this.caches = Stream.generate(pool::newCache).limit(partSize).toList();
     }
 

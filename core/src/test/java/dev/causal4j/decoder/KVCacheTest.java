@@ -3,6 +3,8 @@ package dev.causal4j.decoder;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.causal4j.compute.Rows;
+import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Pages;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.SmallModels;
@@ -21,7 +23,7 @@ class KVCacheTest {
     private final Decoder decoder =
             CausalLM.create(SmallModels.gpt2(31, 300, 21, 2, 3), 1, DType.F32).decoder();
 
-    private final PagePool pool = new PagePool(decoder, Arena.ofAuto(), 8 * PAGE - 1);
+    private final PagePool pool = new PagePool(decoder, DType.F32, Arena.ofAuto(), 8 * PAGE - 1);
 
     @Test
     void itTakesPagesByNeedAndGivesThemBack() {
@@ -47,7 +49,8 @@ class KVCacheTest {
 
     @Test
     void aPoolHasRoomForOneFullContextWhateverItsBound() {
-        assertThat(new PagePool(decoder, Arena.ofAuto(), 1).freePages()).isEqualTo(5);
+        assertThat(new PagePool(decoder, DType.F32, Arena.ofAuto(), 1).freePages())
+                .isEqualTo(5);
     }
 
     @Test
@@ -58,7 +61,7 @@ class KVCacheTest {
         append(second, 128);
         assertThatThrownBy(() -> second.prepare(decoder, 1))
                 .isInstanceOf(IllegalStateException.class)
-                .hasMessage("key/value pages: expected a free one, got none of 7 (0 MB); close caches or run fewer"
+                .hasMessage("key/value pages: expected a free one, got none in 0 MB; close caches or run fewer"
                         + " sequences at once");
         first.close();
         append(second, 1);
@@ -192,5 +195,68 @@ class KVCacheTest {
         assertThatThrownBy(() -> cache.truncate(-1)).isInstanceOf(IllegalArgumentException.class);
         cache.truncate(0);
         assertThat(cache.length()).isZero();
+    }
+
+    @Test
+    void cachedInBf16TheyAreRoundedAndTakeHalfTheMemory() {
+        PagePool halves = new PagePool(decoder, DType.BF16, Arena.ofAuto(), PAGE);
+        assertThat(halves.pageBytes()).as("rows of values are padded to 32").isEqualTo(2 * 3 * 64 * (7 * 2 + 32 * 2));
+        try (KVCache cache = halves.newCache()) {
+            cache.prepare(decoder, 100);
+            float[] numbers = new float[14];
+            for (int position = 0; position < 100; position++) {
+                Arrays.fill(numbers, 1 + position / 1000f);
+                cache.store(1, 2, 7, position, numbers, 0, 7);
+            }
+            cache.advance(100);
+            Pages pages = cache.pages(1, 2, 7);
+            float[] scores = new float[128];
+            Kernels.scores(pages, Rows.of(new float[] {0, 0, 0, 1, 0, 0, 0}, 7, 1), 0, 100, Rows.of(scores, 128, 1));
+            for (int position = 0; position < 100; position++) {
+                assertThat(scores[position]).isEqualTo(DType.fromBFloat16(DType.toBFloat16(1 + position / 1000f)));
+            }
+        }
+        assertThatThrownBy(() -> new PagePool(decoder, DType.INT8, Arena.ofAuto(), PAGE))
+                .hasMessage("keys and values: expected f32 or bf16, got int8");
+    }
+
+    /** Windows of 67 positions in two of three layers. */
+    @Test
+    void pagesThatFallOutOfAWindowAreGivenBack() {
+        Decoder windowed =
+                CausalLM.create(SmallModels.config("""
+                {"model_type": "gemma2", "vocab_size": 31, "max_position_embeddings": 200, "hidden_size": 21,
+                 "num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 14,
+                 "intermediate_size": 23, "sliding_window": 67}"""), 1, DType.F32).decoder();
+        long page = 2 * 2 * 14 * 64 * 4; // of a layer
+        PagePool three = new PagePool(windowed, DType.F32, Arena.ofAuto(), 30 * page);
+        assertThat(three.pageBytes()).isEqualTo(3 * page);
+        assertThat(three.freePages()).isEqualTo(10);
+        try (KVCache cache = three.newCache()) {
+            assertThat(cache.reserve(200)).isTrue();
+            for (int length = 0; length < 200; length++) {
+                cache.prepare(windowed, 1);
+                cache.advance(1);
+            }
+            assertThat(three.freePages()).as("reserved: 4 + 2 · 4 pages").isEqualTo(6);
+            assertThatThrownBy(() -> cache.truncate(100))
+                    .hasMessage("cache: expected to keep the window of 67 positions before 100, got a cache that gave"
+                            + " them back; begin again");
+            cache.truncate(195);
+        }
+        assertThat(three.freePages()).isEqualTo(10);
+        try (KVCache cache = three.newCache()) {
+            for (int length = 0; length < 200; length++) {
+                cache.prepare(windowed, 1);
+                cache.advance(1);
+            }
+            assertThat(three.freePages()).as("4 + 2 · 2 pages of 30").isEqualTo(7);
+            try (KVCache copy = cache.copy()) {
+                copy.prepare(windowed, 0);
+                assertThat(three.freePages()).as("all are shared but the last").isEqualTo(6);
+            }
+            assertThat(three.freePages()).isEqualTo(7);
+        }
+        assertThat(three.freePages()).isEqualTo(10);
     }
 }

@@ -253,6 +253,26 @@ class KernelSetTest {
         }
     }
 
+    @Test
+    void weightedWordsHaveTheBitsOfTheSpecification() {
+        PanelFormat format = PanelFormat.BF16;
+        for (int n : LENGTHS) {
+            MemorySegment v = memory(5L * format.rowBytes(n) + 12);
+            float[] rows = numbers(5 * n);
+            for (int i = 0; i < rows.length; i++) {
+                format.put(rows[i], v, 12 + i / n * format.rowBytes(n), i % n);
+            }
+            float[] p = numbers(9);
+            float[] expected = numbers(n + 3);
+            float[] actual = expected.clone();
+            scalar.reductions().addWeightedWords(p, 2, 5, v, 12, expected, 3, n);
+            vector.reductions().addWeightedWords(p, 2, 5, v, 12, actual, 3, n);
+            assertThat(actual).as("n %d", n).containsExactly(expected);
+            assertThat(format.code(v, 12, n - 1))
+                    .isEqualTo(Float.intBitsToFloat(PanelEncoding.bf16(rows[n - 1]) << 16));
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
     void normHasTheBitsOfTheSpecification(boolean centered) {
@@ -471,6 +491,10 @@ class KernelSetTest {
     /** Panels with a gap between them, as the keys of one head among others have. */
     private Panels panels(PanelFormat format, int count, int depth) {
         long size = format.bytes(depth);
-        return new Panels(format, memory(64 + count * (size + 128)), 64, size + 128, count, depth);
+        MemorySegment memory = memory(64 + count * (size + 128));
+        for (long i = 0; format == PanelFormat.F16 && i < memory.byteSize(); i += 4) {
+            memory.set(Panels.INT, i, memory.get(Panels.INT, i) & 0xffffbfff); // finite in both halves
+        }
+        return new Panels(format, memory, 64, size + 128, count, depth);
     }
 }

@@ -121,7 +121,7 @@ class KernelsTest {
         float[] out = new float[rows * headSize];
         Arrays.fill(out, Float.NaN);
         Kernels.attention(
-                new Pages(pages, 0, half, headSize),
+                new Pages(PanelFormat.F32, pages, 0, half, headSize),
                 Rows.of(q, headSize, rows),
                 first,
                 new AttentionRule(1, 0, 0, null),

@@ -70,7 +70,7 @@ final class VectorLoopsSource {
         return format.name().charAt(0) + format.name().substring(1).toLowerCase(java.util.Locale.ROOT);
     }
 
-    /** Declares what is read of {@code count} vectors of weights: a vector of f32 holds one, of bf16 two, of int8 four. */
+    /** Declares what is read of {@code count} vectors of weights: a vector of f32 holds one, of 16 bits two, of int8 four. */
     private void read(int depth, PanelFormat format, String memory, String at, int first, int count) {
         int held = 4 * Panels.WIDTH / format.stepBytes();
         String load = (format == PanelFormat.F32 ? "fromMemorySegment(S, " : "IntVector.fromMemorySegment(I, ") + memory
@@ -93,6 +93,10 @@ final class VectorLoopsSource {
                         + (i % 2 == 0
                                 ? ".lanewise(LSHL, 16).reinterpretAsFloats()"
                                 : ".and(HIGH).reinterpretAsFloats()");
+            case F16 ->
+                "r" + (first + i / 2)
+                        + (i % 2 == 0 ? ".lanewise(LSHL, 16)" : "")
+                        + ".lanewise(ASHR, 3).and(F16).reinterpretAsFloats().mul(SCALE)";
             case INT8 -> {
                 String shifted = "r" + first + (i == 3 ? "" : ".lanewise(LSHL, " + (24 - 8 * i) + ")");
                 yield "(FloatVector) " + shifted + ".lanewise(ASHR, 24).convert(I2F, 0)";
@@ -176,7 +180,7 @@ final class VectorLoopsSource {
     private static String place(PanelFormat format, int i) {
         return switch (format) {
             case F32 -> i == 0 ? "" : " + " + (i == 1 ? "W" : i + " * W");
-            case BF16 -> i == 0 ? "" : i == 1 ? " + 16" : " + NEXT" + (i == 3 ? " + 16" : "");
+            case BF16, F16 -> i == 0 ? "" : i == 1 ? " + 16" : " + NEXT" + (i == 3 ? " + 16" : "");
             case INT8 -> i == 0 ? "" : " + " + 16 * i;
         };
     }
@@ -273,10 +277,12 @@ final class VectorLoopsSource {
     private static final String HEAD = """
             package dev.causal4j.kernel;
 
+            import static dev.causal4j.kernel.VectorProducts.F16;
             import static dev.causal4j.kernel.VectorProducts.HIGH;
             import static dev.causal4j.kernel.VectorProducts.I;
             import static dev.causal4j.kernel.VectorProducts.LE;
             import static dev.causal4j.kernel.VectorProducts.S;
+            import static dev.causal4j.kernel.VectorProducts.SCALE;
             import static dev.causal4j.kernel.VectorProducts.W;
             import static jdk.incubator.vector.FloatVector.broadcast;
             import static jdk.incubator.vector.FloatVector.fromArray;
@@ -300,7 +306,7 @@ final class VectorLoopsSource {
             final class VectorLoops {
                 private static final ValueLayout.OfInt WORD = ValueLayout.JAVA_INT_UNALIGNED;
 
-                /** Outputs from one vector of bf16 words to the next: W in a half of 16, or the next half. */
+                /** Outputs from one vector of 16-bit words to the next: W in a half of 16, or the next half. */
                 private static final int NEXT = W == 16 ? 32 : W;
 
                 private VectorLoops() {}

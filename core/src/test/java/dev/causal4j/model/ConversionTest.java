@@ -32,7 +32,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** A model that was converted is the model it was converted from, and one that was damaged is refused. */
 class ConversionTest {
     private static final int[] TOKENS = {3, 41, 5, 12, 65, 35, 89, 7};
-    private static final Conversion.Progress SILENT = (_, _) -> {};
+    private static final ProgressListener SILENT = (_, _) -> {};
 
     @TempDir
     Path folder;
@@ -51,7 +51,7 @@ class ConversionTest {
 
     static Stream<List<Object>> modelsAndDtypes() {
         return Stream.of("gpt2-tied", "gpt2-untied", "gpt2-odd")
-                .flatMap(model -> Stream.of(DType.F32, DType.BF16, DType.INT8).map(dtype -> List.of(model, dtype)));
+                .flatMap(model -> Stream.of(DType.values()).map(dtype -> List.of(model, dtype)));
     }
 
     @ParameterizedTest
@@ -114,9 +114,7 @@ class ConversionTest {
     }
 
     @ParameterizedTest
-    @EnumSource(
-            value = DType.class,
-            names = {"F32", "BF16", "INT8"})
+    @EnumSource(DType.class)
     void panelsAreUsedWhereTheyAreMapped(DType dtype) throws IOException {
         TensorStore file = SafeTensors.open(
                 convert(Golden.folder("gpt2-odd"), dtype).resolve("model.safetensors"), Arena.ofAuto());
@@ -286,7 +284,7 @@ class ConversionTest {
     @CsvSource({
         "causal4j.layout, panels-64/1, panels-64/2",
         "causal4j.layout, '', panels-64/2",
-        "causal4j.dtype, f16, 'f32, bf16 or int8'",
+        "causal4j.dtype, int4, 'f32, bf16, f16 or int8'",
         "causal4j.dtype, f32, dtype F32"
     })
     void anUnknownLayoutIsRefused(String key, String value, String told) throws IOException {

@@ -17,7 +17,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
@@ -25,26 +25,70 @@ import org.junit.jupiter.params.provider.ValueSource;
  * {@link EqualKernelsTest} holds what it promises of machines.
  */
 @ParameterizedClass
-@EnumSource(
-        value = DType.class,
-        names = {"F32", "BF16", "INT8"})
+@MethodSource("cases")
 class EqualBitsTest {
     /** Odd on purpose: no size is a multiple of a vector, and sequences cross the 64 positions of a block. */
     private static final int VOCABULARY = 523;
 
-    private static final ModelConfig CONFIG = SmallModels.gpt2(VOCABULARY, 200, 85, 3, 5, "\"n_inner\": 171");
+    private static final String SIZES = """
+            {"vocab_size": 523, "max_position_embeddings": 200, "hidden_size": 60, "num_hidden_layers": 3,
+             "num_attention_heads": 6, "num_key_value_heads": 2, "head_dim": 14, "intermediate_size": 71,
+             "tie_word_embeddings": true,
+            """;
+
+    /** What differs between decoders; windows are a little longer than a page. */
+    enum Shape {
+        PLAIN("""
+                {"model_type": "gpt2", "vocab_size": 523, "n_positions": 200, "n_embd": 85, "n_layer": 3, "n_head": 5,
+                 "n_inner": 171}"""),
+        WINDOWS(SIZES + """
+                "model_type": "gemma2", "sliding_window": 67}"""),
+        WINDOWS_OF_QUERIES_AND_KEYS_WITH_NORMS(SIZES + """
+                "model_type": "gemma3_text", "sliding_window": 70, "layer_types":
+                ["sliding_attention", "full_attention", "sliding_attention"]}"""),
+        SINKS_AND_EXPERTS(SIZES + """
+                "model_type": "gpt_oss", "sliding_window": 65, "num_local_experts": 5, "num_experts_per_tok": 2,
+                "rope_scaling": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 50}}"""),
+        NO_POSITIONS(SIZES + """
+                "model_type": "smollm3", "no_rope_layers": [1, 0, 1]}"""),
+        PARALLEL(SIZES + """
+                "model_type": "gpt_neox", "rotary_pct": 0.4}""");
+
+        private final String json;
+
+        Shape(String json) {
+            this.json = json;
+        }
+    }
+
+    /** A model of random weights. */
+    record Case(Shape shape, DType dtype, DType cached) {
+        CausalLM model() {
+            ModelConfig config = SmallModels.config(shape.json);
+            return new CausalLM("random", config, CausalLM.create(config, 20, dtype), cached, null, null);
+        }
+    }
 
     private final DType dtype;
     private final CausalLM model;
     private final int threads = Compute.shared().threads();
 
-    EqualBitsTest(DType dtype) {
-        this.dtype = dtype;
-        this.model = model(dtype);
+    EqualBitsTest(Case each) {
+        this.dtype = each.dtype;
+        this.model = each.model();
     }
 
-    static CausalLM model(DType dtype) {
-        return CausalLM.create(CONFIG, 20, dtype);
+    static List<Case> cases() {
+        List<Case> cases = new ArrayList<>();
+        for (DType dtype : DType.values()) {
+            cases.add(new Case(Shape.PLAIN, dtype, DType.F32));
+        }
+        for (Shape shape : Shape.values()) {
+            if (shape != Shape.PLAIN) {
+                cases.add(new Case(shape, DType.F32, shape == Shape.WINDOWS ? DType.BF16 : DType.F32));
+            }
+        }
+        return cases;
     }
 
     @AfterEach
@@ -170,7 +214,7 @@ class EqualBitsTest {
 
     @Test
     void theLastTokenOfAPromptThatFillsTheContextAgrees() {
-        int[] tokens = tokens(38, CONFIG.decoder().contextLength());
+        int[] tokens = tokens(38, model.config().decoder().contextLength());
         Rows last = model.forward(Batch.last(model.newCache(), tokens), new Activations());
         float[] all = logits(model, tokens);
         int row = tokens.length - 1;

@@ -8,7 +8,6 @@ import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.Dropout;
 import dev.causal4j.kernel.Kernels;
-import dev.causal4j.tensor.DType;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -59,14 +58,14 @@ class EqualKernelsTest {
 
         static List<String> lines() {
             List<String> lines = new ArrayList<>();
-            for (DType dtype : new DType[] {DType.F32, DType.BF16, DType.INT8}) {
-                CausalLM model = EqualBitsTest.model(dtype);
+            for (EqualBitsTest.Case each : EqualBitsTest.cases()) {
+                CausalLM model = each.model();
                 for (int length : new int[] {1, 2, 6, 13, 65, 131}) {
                     int[] tokens = EqualBitsTest.tokens(length, length);
-                    lines.add(dtype + " all of " + length + " " + crc(EqualBitsTest.logits(model, tokens)));
+                    lines.add(each + " all of " + length + " " + crc(EqualBitsTest.logits(model, tokens)));
                     Batch batch = Batch.last(model.newCache(), tokens);
                     float[] last = model.head().logits(model.forward(batch, new Activations()), 0);
-                    lines.add(dtype + " last of " + length + " " + crc(last));
+                    lines.add(each + " last of " + length + " " + crc(last));
                 }
                 Pass pass = Pass.of(
                         model,
@@ -74,8 +73,8 @@ class EqualKernelsTest {
                         EqualBitsTest.tokens(3, 71 + 66),
                         Activations.forTraining(0, Activations.Keep.BLOCKS),
                         new Dropout(0.1, 0.2, 0.3, 0xfedcba9876543210L, 11, 5));
-                lines.add(dtype + " loss " + pass.loss());
-                pass.gradients().forEach((name, gradient) -> lines.add(dtype + " " + name + " " + crc(gradient)));
+                lines.add(each + " loss " + pass.loss());
+                pass.gradients().forEach((name, gradient) -> lines.add(each + " " + name + " " + crc(gradient)));
             }
             return lines;
         }

@@ -231,9 +231,6 @@ class FamiliesTest {
     @ParameterizedTest
     @EnumSource(DType.class)
     void tokensOfAllFamiliesCanBeScored(DType dtype) throws IOException {
-        if (dtype == DType.F16) {
-            return;
-        }
         for (String name : all()) {
             Golden golden = Golden.load(name);
             try (CausalLM model = CausalLM.load(golden.folder(), dtype)) {

@@ -22,10 +22,15 @@ public final class SmallModels {
     public static ModelConfig gpt2(
             int vocabularySize, int contextLength, int hiddenSize, int layers, int heads, String... more) {
         String members = more.length == 0 ? "" : ", " + String.join(", ", more);
+        return config("""
+                {"model_type": "gpt2", "vocab_size": %d, "n_positions": %d, "n_embd": %d, "n_layer": %d, "n_head": %d%s}
+                """.formatted(vocabularySize, contextLength, hiddenSize, layers, heads, members));
+    }
+
+    /** What a config.json says. */
+    public static ModelConfig config(String json) {
         try {
-            return ModelConfig.parse("""
-                    {"model_type": "gpt2", "vocab_size": %d, "n_positions": %d, "n_embd": %d, "n_layer": %d, "n_head": %d%s}
-                    """.formatted(vocabularySize, contextLength, hiddenSize, layers, heads, members));
+            return ModelConfig.parse(json);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -68,9 +68,7 @@ class MatrixTest {
     }
 
     @ParameterizedTest
-    @EnumSource(
-            value = DType.class,
-            names = {"F32", "BF16", "INT8"})
+    @EnumSource(DType.class)
     void everyOutputOfOneRowIsThereHoweverPanelsAreCutAmongThreads(DType dtype) {
         float[] x = bf16Numbers(3);
         for (int panels = 1; panels <= 40; panels++) {
@@ -93,9 +91,7 @@ class MatrixTest {
 
     /** One row, few, and so many that panels are cut by rows too; from a panel's first output and from one inside. */
     @ParameterizedTest
-    @EnumSource(
-            value = DType.class,
-            names = {"F32", "BF16", "INT8"})
+    @EnumSource(DType.class)
     void theOutputsFromOneOnHaveTheBitsOfTheProduct(DType dtype) {
         int outputs = 331;
         int depth = 19;
@@ -187,9 +183,7 @@ class MatrixTest {
     }
 
     @ParameterizedTest
-    @EnumSource(
-            value = DType.class,
-            names = {"F32", "BF16", "INT8"})
+    @EnumSource(DType.class)
     void anOutputAloneHasTheBitsOfTheProduct(DType dtype) {
         int outputs = 131;
         int depth = 35;
@@ -205,9 +199,7 @@ class MatrixTest {
     }
 
     @ParameterizedTest
-    @EnumSource(
-            value = DType.class,
-            names = {"F32", "BF16", "INT8"})
+    @EnumSource(DType.class)
     void panelsThatExistMakeTheSameMatrix(DType dtype) {
         Matrix matrix = rowMajor(dtype, 131, 35, bf16Numbers(131 * 35));
         MemorySegment panels = matrix.panelData();
@@ -243,6 +235,42 @@ class MatrixTest {
                 .hasMessage("int8: expected finite weights, got NaN in row 1");
     }
 
+    /** All of f16, subnormal numbers too, in every place of a panel and by every kernel of a product. */
+    @Test
+    void everyNumberOfF16IsKept() {
+        float[] numbers = new float[2 * 0x7c00];
+        for (int i = 0; i < numbers.length; i++) {
+            numbers[i] = Float.float16ToFloat((short) (i < 0x7c00 ? i : i - 0x7c00 | 0x8000));
+        }
+        Matrix matrix = rowMajor(DType.F16, numbers.length / 2, 2, numbers);
+        float[] row = new float[2];
+        for (int rows : new int[] {1, 3, 20}) {
+            float[] x = new float[2 * rows]; // picks the second column
+            for (int r = 0; r < rows; r++) {
+                x[2 * r + 1] = 1;
+            }
+            float[] y = new float[rows * matrix.rows()];
+            matrix.multiply(Rows.of(x, 2, rows), null, Rows.of(y, matrix.rows(), rows));
+            for (int n = 0; n < matrix.rows(); n++) {
+                matrix.row(n, row, 0);
+                assertThat(row).containsExactly(numbers[2 * n], numbers[2 * n + 1]);
+                assertThat(y[n]).isEqualTo(numbers[2 * n + 1] + 0f);
+                assertThat(y[(rows - 1) * matrix.rows() + n]).isEqualTo(numbers[2 * n + 1] + 0f);
+            }
+        }
+    }
+
+    @Test
+    void whatF16CannotHoldIsRefused() {
+        assertThatThrownBy(() -> rowMajor(DType.F16, 2, 2, new float[] {1, 2, 3, 65520}))
+                .hasMessage("f16: expected finite weights below 65520.0, got 65520.0 in row 1");
+        assertThatThrownBy(() -> rowMajor(DType.F16, 1, 2, new float[] {Float.NaN, 2}))
+                .hasMessageContaining("got NaN in row 0");
+        float[] row = new float[2];
+        rowMajor(DType.F16, 1, 2, new float[] {65519, 1 + 0x1p-11f}).row(0, row, 0);
+        assertThat(row).as("to nearest, ties to even").containsExactly(65504, 1);
+    }
+
     @Test
     void bf16RoundsToNearestTiesToEven() {
         assertThat(DType.fromBFloat16(DType.toBFloat16(1f + 1f / 256))).isEqualTo(1f);
@@ -265,8 +293,6 @@ class MatrixTest {
 
     @Test
     void aShapeThatCannotBeIsRefused() {
-        assertThatThrownBy(() -> Matrix.of(Device.shared(), DType.F16, 2, 2, (n, row) -> {}))
-                .hasMessage("matrix dtype: expected f32, bf16 or int8, got f16");
         assertThatThrownBy(() -> Matrix.of(Device.shared(), DType.F32, 0, 2, (n, row) -> {}))
                 .hasMessage("matrix: expected at least [1, 1], got [0, 2]");
         Matrix matrix = rowMajor(DType.F32, 2, 2, new float[4]);

@@ -34,7 +34,7 @@ final class GptNeox implements Family {
     @Override
     public ModelConfig read(Json json) throws FormatException {
         Json absent = new Json(json.subject(), Map.of("rotary_pct", 0.25, "rotary_emb_base", 10000));
-        Json own = new Json(json.subject(), Map.of("num_key_value_heads", Json.NULL));
+        Json own = new Json(json.subject(), Map.of("num_key_value_heads", Json.NULL, "head_dim", Json.NULL));
         Keys keys = new Keys(absent.with(json).with(own), new Keys.Absent(0, 0, 0, 1e4, 1e-5), "layer_norm_eps");
         boolean bias = json.bool("attention_bias", true);
         AttentionConfig attention = new AttentionConfig(
