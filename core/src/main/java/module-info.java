@@ -2,7 +2,6 @@
 module dev.causal4j {
     requires static jdk.incubator.vector; // without it kernels are plain Java
     requires static transitive org.jspecify;
-    requires ai.djl.tokenizers;
     requires tools.jackson.core;
 
     exports dev.causal4j;

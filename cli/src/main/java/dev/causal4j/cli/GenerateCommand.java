@@ -133,6 +133,9 @@ final class GenerateCommand implements Callable<Integer> {
     private @Nullable Integer logprobs;
 
     @Mixin
+    private TextOptions texts;
+
+    @Mixin
     private RunOptions model;
 
     @Spec
@@ -152,7 +155,7 @@ final class GenerateCommand implements Callable<Integer> {
         Kernels.name(); // fails here, before anything is loaded, if the kernels that the property sets are missing
         long start = System.nanoTime();
         Checkpoint checkpoint = model.open();
-        // The first use builds the native tokenizer, while the weights are loaded.
+        // The vocabulary is read while the weights are loaded.
         CompletableFuture<int[]> encoded =
                 CompletableFuture.supplyAsync(() -> ids != null ? ids : encode(checkpoint, text));
         CausalLM loaded = checkpoint.load(model.options());
@@ -183,8 +186,8 @@ final class GenerateCommand implements Callable<Integer> {
         return 0;
     }
 
-    private static int[] encode(Checkpoint checkpoint, String text) {
-        return text.isEmpty() ? new int[0] : checkpoint.requireTokenizer().encode(text);
+    private int[] encode(Checkpoint checkpoint, String text) {
+        return text.isEmpty() ? new int[0] : texts.encode(checkpoint.requireTokenizer(), text);
     }
 
     private GenerationOptions options() {

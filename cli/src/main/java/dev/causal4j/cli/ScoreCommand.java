@@ -8,6 +8,7 @@ import dev.causal4j.scoring.Scorer;
 import dev.causal4j.scoring.ScoringListener;
 import dev.causal4j.scoring.ScoringOptions;
 import dev.causal4j.scoring.ScoringRequest;
+import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -74,6 +75,9 @@ final class ScoreCommand implements Callable<Integer> {
     private boolean totalsOnly;
 
     @Mixin
+    private TextOptions texts;
+
+    @Mixin
     private LinesOptions lines;
 
     @Mixin
@@ -95,7 +99,7 @@ final class ScoreCommand implements Callable<Integer> {
         if (stride > contextLength) {
             throw Usage.wrong(spec, "stride: expected at most the context length " + contextLength + ", got " + stride);
         }
-        int[] before = prefix.isEmpty() ? new int[0] : loaded.requireTokenizer().encode(prefix);
+        int[] before = prefix.isEmpty() ? new int[0] : texts.encode(loaded.requireTokenizer(), prefix);
         if (before.length > contextLength) {
             throw Usage.wrong(
                     spec,
@@ -104,15 +108,19 @@ final class ScoreCommand implements Callable<Integer> {
         if (lines.in != null) {
             return scoreLines(loaded, before, options);
         }
-        int[] encoded = ids != null
-                ? ids
-                : given.isEmpty() ? new int[0] : loaded.requireTokenizer().encode(given);
+        int[] encoded = ids != null ? ids : given.isEmpty() ? new int[0] : encode(loaded.requireTokenizer(), given);
         if (choices != null) {
             rank(loaded, encoded, continuations, options);
         } else {
             score(loaded, new ScoringRequest(before, encoded), options);
         }
         return 0;
+    }
+
+    private int[] encode(Tokenizer tokenizer, String given) {
+        return prefix.isEmpty()
+                ? texts.encode(tokenizer, given)
+                : tokenizer.encodeContinuation(given, texts.specialTokens());
     }
 
     private void checkUsage() throws IOException {
@@ -174,8 +182,10 @@ final class ScoreCommand implements Callable<Integer> {
         if (continuations.isEmpty()) {
             throw new IllegalArgumentException(choices + ": expected a choice a line, got none");
         }
-        List<int[]> encoded =
-                continuations.stream().map(loaded.requireTokenizer()::encode).toList();
+        Tokenizer tokenizer = loaded.requireTokenizer();
+        List<int[]> encoded = continuations.stream()
+                .map(choice -> tokenizer.encodeContinuation(choice, texts.specialTokens()))
+                .toList();
         long tokenCount =
                 prompt.length + encoded.stream().mapToLong(ids -> ids.length).sum();
         Ranking ranking = watched(tokenCount, listener -> new Scorer(loaded).rank(prompt, encoded, options, listener));
@@ -201,11 +211,12 @@ final class ScoreCommand implements Callable<Integer> {
     }
 
     private int scoreLines(CausalLM loaded, int[] before, ScoringOptions options) throws IOException {
-        loaded.requireTokenizer();
+        Tokenizer tokenizer = loaded.requireTokenizer();
         PrintWriter out = spec.commandLine().getOut();
         PrintWriter err = spec.commandLine().getErr();
         ScoreDocument documents = new ScoreDocument(loaded, totalsOnly, top);
-        ScoreLines scoring = new ScoreLines(loaded, before, options, documents, lines, out, err);
+        Function<String, int[]> encoding = each -> encode(tokenizer, each);
+        ScoreLines scoring = new ScoreLines(new Scorer(loaded), encoding, before, options, documents, lines, out, err);
         scoring.run();
         if (model.json()) {
             Json.print(out, scoring.document());

@@ -1,6 +1,5 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Score;
 import dev.causal4j.scoring.Score.Totals;
 import dev.causal4j.scoring.Scorer;
@@ -16,6 +15,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
@@ -37,8 +37,8 @@ final class ScoreLines {
     private static final String LINE = "line";
     private static final String ERROR = "error";
 
-    private final CausalLM model;
     private final Scorer scorer;
+    private final Function<String, int[]> encoding;
     private final int[] prefix;
     private final ScoringOptions options;
     private final ScoreDocument documents;
@@ -53,15 +53,16 @@ final class ScoreLines {
     private @Nullable ObjectNode lastKept;
 
     ScoreLines(
-            CausalLM model,
+            Scorer scorer,
+            Function<String, int[]> encoding,
             int[] prefix,
             ScoringOptions options,
             ScoreDocument documents,
             LinesOptions files,
             PrintWriter out,
             PrintWriter err) {
-        this.model = model;
-        this.scorer = new Scorer(model);
+        this.scorer = scorer;
+        this.encoding = encoding;
         this.prefix = prefix;
         this.options = options;
         this.documents = documents;
@@ -202,7 +203,7 @@ final class ScoreLines {
                         "expected a string in the field \"text\", got "
                                 + (text == null ? "no such field" : "another value"));
             }
-            int[] tokens = model.requireTokenizer().encode(text.stringValue());
+            int[] tokens = encoding.apply(text.stringValue());
             return new Line(number, carried, new ScoringRequest(prefix, tokens), null);
         } catch (JacksonException e) {
             return failed(number, carried, "expected a JSON object, got what is none (" + e.getOriginalMessage() + ")");

@@ -8,8 +8,8 @@ import picocli.CommandLine.Spec;
 /** The commands on tokenizers. */
 @Command(
         name = "tokenizer",
-        description = "Makes tokenizers.",
-        subcommands = TokenizerTrainCommand.class,
+        description = "Makes tokenizers and shows what they do.",
+        subcommands = {TokenizerTrainCommand.class, TokenizerEncodeCommand.class, TokenizerDecodeCommand.class},
         synopsisSubcommandLabel = "COMMAND")
 final class TokenizerCommand implements Callable<Integer> {
     @Spec

@@ -25,9 +25,9 @@ import tools.jackson.core.JsonToken;
 import tools.jackson.core.ObjectReadContext;
 import tools.jackson.core.ObjectWriteContext;
 import tools.jackson.core.StreamReadConstraints;
-import tools.jackson.core.StreamReadFeature;
 import tools.jackson.core.TokenStreamFactory;
 import tools.jackson.core.TokenStreamLocation;
+import tools.jackson.core.exc.StreamReadException;
 import tools.jackson.core.json.JsonFactory;
 
 /**
@@ -57,7 +57,6 @@ public record Json(String subject, Map<?, ?> root) {
     private static final int MAX_TOKENS = 1 << 24;
 
     private static final JsonFactory JSON = JsonFactory.builder()
-            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
             // Keys are names of tensors or tokens, all different: interning them would only invite hash collisions.
             .disable(TokenStreamFactory.Feature.CANONICALIZE_PROPERTY_NAMES)
             .disable(TokenStreamFactory.Feature.INTERN_PROPERTY_NAMES)
@@ -66,6 +65,25 @@ public record Json(String subject, Map<?, ?> root) {
                     .maxTokenCount(MAX_TOKENS)
                     .build())
             .build();
+
+    /** Takes the members of large objects and lists one by one, so that they are never there as a tree. */
+    public interface Members {
+        /** Whether it takes those of the value at a path such as {@code model.vocab}, if that has any. */
+        boolean takes(String path);
+
+        /** A value; its name is empty in a list, and in an object may come twice. */
+        void member(String path, String name, Object value) throws FormatException;
+    }
+
+    private static final Members NO_MEMBERS = new Members() {
+        @Override
+        public boolean takes(String path) {
+            return false;
+        }
+
+        @Override
+        public void member(String path, String name, Object value) {}
+    };
 
     private static final int MAX_BYTES = 1_000_000;
     private static final String WHAT = "a JSON file";
@@ -143,6 +161,22 @@ public record Json(String subject, Map<?, ?> root) {
         boolean strings = list.stream().allMatch(String.class::isInstance);
         check(key, (value == null || value instanceof List<?>) && strings, "a list of strings");
         return list.stream().map(String.class::cast).toList();
+    }
+
+    /**
+     * A list of objects; an empty one if absent.
+     *
+     * @throws FormatException if it is there and anything else
+     */
+    public List<Json> objects(String key) throws FormatException {
+        Object value = value(key);
+        List<Json> objects = new ArrayList<>();
+        for (Object each : value instanceof List<?> list ? list : List.of()) {
+            check(key, each instanceof Map<?, ?>, "a list of objects");
+            objects.add(new Json(subject + ", key " + quote(key) + "[" + objects.size() + "]", (Map<?, ?>) each));
+        }
+        check(key, value == null || value instanceof List<?>, "a list of objects");
+        return objects;
     }
 
     /**
@@ -281,6 +315,11 @@ public record Json(String subject, Map<?, ?> root) {
      * @throws FormatException if they are anything else
      */
     public static Map<String, Object> tree(String subject, byte[] json) throws FormatException {
+        return tree(subject, json, NO_MEMBERS);
+    }
+
+    /** The same but for values whose members are taken one by one; those are {@link #NULL} in the tree. */
+    public static Map<String, Object> tree(String subject, byte[] json, Members members) throws FormatException {
         // A decoder refuses bytes that are not UTF-8, a charset would replace them.
         Reader text = new InputStreamReader(new ByteArrayInputStream(json), StandardCharsets.UTF_8.newDecoder());
         try (JsonParser parser = JSON.createParser(ObjectReadContext.empty(), text)) {
@@ -289,7 +328,7 @@ public record Json(String subject, Map<?, ?> root) {
                 String got = describe(first == null ? null : value(parser));
                 throw new FormatException(subject, "a JSON object", got, "is the file damaged?");
             }
-            Map<String, Object> object = object(parser);
+            Map<String, Object> object = object(parser, "", members);
             if (parser.nextToken() != null) {
                 throw new FormatException(subject, "one JSON object", "more after it", "is the file damaged?");
             }
@@ -367,19 +406,39 @@ public record Json(String subject, Map<?, ?> root) {
         }
     }
 
-    private static Map<String, Object> object(JsonParser json) {
+    private static Map<String, Object> object(JsonParser json, String path, Members members) throws FormatException {
         Map<String, Object> object = new LinkedHashMap<>();
         while (json.nextToken() != JsonToken.END_OBJECT) {
             String key = json.currentName();
-            json.nextToken();
-            object.put(key, value(json));
+            boolean taken = members.takes(path + key);
+            JsonToken first = json.nextToken();
+            Object value = NULL;
+            if (taken && (first == JsonToken.START_OBJECT || first == JsonToken.START_ARRAY)) {
+                give(json, path + key, members);
+            } else {
+                value = first == JsonToken.START_OBJECT ? object(json, path + key + ".", members) : value(json);
+            }
+            if (object.put(key, value) != null) {
+                throw new StreamReadException(json, "Duplicate key \"" + key + "\"");
+            }
         }
         return Collections.unmodifiableMap(object);
     }
 
-    private static Object value(JsonParser json) {
+    private static void give(JsonParser json, String path, Members members) throws FormatException {
+        for (JsonToken next = json.nextToken(); !next.isStructEnd(); next = json.nextToken()) {
+            String name = "";
+            if (next == JsonToken.PROPERTY_NAME) {
+                name = json.currentName();
+                json.nextToken();
+            }
+            members.member(path, name, value(json));
+        }
+    }
+
+    private static Object value(JsonParser json) throws FormatException {
         return switch (json.currentToken()) {
-            case START_OBJECT -> object(json);
+            case START_OBJECT -> object(json, "", NO_MEMBERS);
             case START_ARRAY -> {
                 List<Object> list = new ArrayList<>();
                 while (json.nextToken() != JsonToken.END_ARRAY) {

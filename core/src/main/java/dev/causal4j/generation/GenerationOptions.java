@@ -51,7 +51,7 @@ public final class GenerationOptions {
         long seed = 0;
         Optional<Integer> logProbabilities = Optional.empty();
         boolean truncatePrompt;
-        SpecialTokens specialTokens = SpecialTokens.PARSE;
+        SpecialTokens specialTokens = SpecialTokens.AS_TEXT;
 
         private Builder() {}
 
@@ -158,7 +158,7 @@ public final class GenerationOptions {
             return this;
         }
 
-        /** How special tokens in a prompt are treated; use {@link SpecialTokens#AS_TEXT} for untrusted text. */
+        /** How special tokens in a prompt are treated; {@link SpecialTokens#AS_TEXT} by default. */
         public Builder specialTokens(SpecialTokens how) {
             specialTokens = how;
             return this;

@@ -4,6 +4,7 @@ import dev.causal4j.InputException;
 import dev.causal4j.NonFiniteException;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.tokenizer.Tokenizer;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
@@ -74,7 +75,9 @@ public final class Generator {
 
     /** A request with the tokens of a text. */
     public GenerationRequest request(String prompt, GenerationOptions options) {
-        return new GenerationRequest(model.requireTokenizer().encode(prompt, options.settings.specialTokens), options);
+        Tokenizer tokenizer = model.requireTokenizer();
+        int[] ids = tokenizer.encode(prompt, options.settings.specialTokens);
+        return new GenerationRequest(tokenizer.withPrefix(ids), options);
     }
 
     /**

@@ -46,7 +46,9 @@ final class Sequence {
             model.requireTokenizer();
         }
         this.cache = model.newCache();
-        this.decoder = model.tokenizer().map(Tokenizer::decoder).orElse(null);
+        this.decoder = model.tokenizer()
+                .map(promptLength > 1 ? Tokenizer::continuingDecoder : Tokenizer::decoder)
+                .orElse(null);
         this.stop = new StopStrings(options.stop);
         if (mostNewTokens == 0) {
             finish = FinishReason.LENGTH;

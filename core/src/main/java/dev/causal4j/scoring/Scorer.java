@@ -63,8 +63,13 @@ public final class Scorer {
      */
     public ScoringRequest request(String prefix, String text, ScoringOptions options) {
         Tokenizer tokenizer = model.requireTokenizer();
+        if (prefix.isEmpty()) {
+            int[] ids = tokenizer.withPrefix(tokenizer.encode(text, options.specialTokens));
+            return new ScoringRequest(new int[0], ids);
+        }
         return new ScoringRequest(
-                tokenizer.encode(prefix, options.specialTokens), tokenizer.encode(text, options.specialTokens));
+                tokenizer.withPrefix(tokenizer.encode(prefix, options.specialTokens)),
+                tokenizer.encodeContinuation(text, options.specialTokens));
     }
 
     private static void named(int inputs, int index, Runnable work) {
@@ -134,8 +139,11 @@ public final class Scorer {
     /** Ranks texts as continuations of a prompt; as {@link #rank(int[], List, ScoringOptions, ScoringListener)}. */
     public Ranking rank(String prompt, List<String> choices) {
         Tokenizer tokenizer = model.requireTokenizer();
-        List<int[]> encoded = choices.stream().map(tokenizer::encode).toList();
-        return rank(tokenizer.encode(prompt), encoded, ScoringOptions.DEFAULT, ScoringListener.NONE);
+        ScoringOptions options = ScoringOptions.DEFAULT;
+        List<int[]> encoded = choices.stream()
+                .map(choice -> tokenizer.encodeContinuation(choice, options.specialTokens))
+                .toList();
+        return rank(tokenizer.withPrefix(tokenizer.encode(prompt)), encoded, options, ScoringListener.NONE);
     }
 
     /**

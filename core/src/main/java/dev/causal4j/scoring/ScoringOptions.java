@@ -45,7 +45,7 @@ public final class ScoringOptions {
         private int stride = 0;
         private int alternatives = 0;
         private int batchRows = 512;
-        private SpecialTokens specialTokens = SpecialTokens.PARSE;
+        private SpecialTokens specialTokens = SpecialTokens.AS_TEXT;
 
         private Builder() {}
 
@@ -70,7 +70,7 @@ public final class ScoringOptions {
             return this;
         }
 
-        /** How special tokens in a text are treated; use {@link SpecialTokens#AS_TEXT} for untrusted text. */
+        /** How special tokens in a text are treated; {@link SpecialTokens#AS_TEXT} by default. */
         public Builder specialTokens(SpecialTokens how) {
             specialTokens = how;
             return this;

@@ -1,25 +1,27 @@
 package dev.causal4j.tokenizer;
 
-import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * GPT-2's alphabet: a visible character for each of the 256 bytes, so that pieces are strings. Printable Latin-1
  * characters stand for themselves, the other bytes, in order, for U+0100 onwards: a space is {@code Ġ}.
  */
 final class ByteLevel {
-    private static final String OF_BYTES; // by byte
+    private static final char[] OF_BYTES = new char[256];
+    private static final int[] BYTES = new int[256 + 68]; // by character, -1 for those outside
     private static final String ALPHABET; // in its own order, which is that of GPT-2's first 256 ids
 
     static {
-        char[] chars = new char[256];
+        Arrays.fill(BYTES, -1);
         char other = 256;
         for (char b = 0; b < 256; b++) {
             boolean printable = (b >= '!' && b <= '~') || (b >= 0xa1 && b != 0xad);
-            chars[b] = printable ? b : other++;
+            OF_BYTES[b] = printable ? b : other++;
+            BYTES[OF_BYTES[b]] = b;
         }
-        OF_BYTES = new String(chars);
+        char[] chars = OF_BYTES.clone();
         Arrays.sort(chars);
         ALPHABET = new String(chars);
     }
@@ -33,21 +35,27 @@ final class ByteLevel {
 
     /** The place of a byte's character in {@link #alphabet}. */
     static int id(byte b) {
-        return ALPHABET.indexOf(OF_BYTES.charAt(b & 0xff));
+        return ALPHABET.indexOf(OF_BYTES[b & 0xff]);
     }
 
-    /**
-     * The bytes a piece stands for. A piece with a character outside the alphabet (only an added token) stands for
-     * itself in UTF-8, as in Hugging Face's decoder.
-     */
-    static byte[] bytes(String piece) {
+    /** The characters of bytes. */
+    static String piece(byte... bytes) {
+        StringBuilder piece = new StringBuilder(bytes.length);
+        for (byte b : bytes) {
+            piece.append(OF_BYTES[b & 0xff]);
+        }
+        return piece.toString();
+    }
+
+    /** The inverse of {@link #piece}; null if a character is outside the alphabet. */
+    static byte @Nullable [] bytes(String piece) {
         byte[] bytes = new byte[piece.length()];
         for (int i = 0; i < bytes.length; i++) {
-            int b = OF_BYTES.indexOf(piece.charAt(i));
-            if (b < 0) {
-                return piece.getBytes(StandardCharsets.UTF_8);
+            char c = piece.charAt(i);
+            if (c >= BYTES.length || BYTES[c] < 0) {
+                return null;
             }
-            bytes[i] = (byte) b;
+            bytes[i] = (byte) BYTES[c];
         }
         return bytes;
     }

@@ -1,12 +1,10 @@
 package dev.causal4j.tokenizer;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.tokenizer.BytePairVocabulary.AddedToken;
 import java.io.IOException;
 import java.io.Reader;
 import java.io.StringReader;
 import java.io.UncheckedIOException;
-import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -16,6 +14,7 @@ import java.util.Set;
 import java.util.function.IntConsumer;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * Trains a byte-pair tokenizer of GPT-2's kind (Sennrich, Haddow and Birch 2016; Radford et al. 2019) on texts of any
@@ -36,6 +35,8 @@ public final class BytePairTrainer {
     private final List<String> specialTokens;
     private final int minFrequency;
     private final Pattern special;
+    private final Splitter splitter =
+            Splitter.Patterns.of(Splitter.Patterns.GPT2).orElseThrow();
     private final Map<String, long[]> counts = new HashMap<>();
 
     /**
@@ -48,7 +49,7 @@ public final class BytePairTrainer {
      */
     public BytePairTrainer(int vocabularySize, List<String> specialTokens, int minFrequency) {
         int least = BYTES + specialTokens.size();
-        int most = VocabularyReader.MAX_ID + 1;
+        int most = Vocabulary.MAX_ID + 1;
         if (vocabularySize < least || vocabularySize > most) {
             throw new IllegalArgumentException("vocabulary-size: expected " + least + " (256 bytes and "
                     + specialTokens.size() + " special) to " + most + ", got " + vocabularySize
@@ -69,9 +70,9 @@ public final class BytePairTrainer {
     }
 
     private static void requireSpecial(List<String> tokens) {
-        if (tokens.size() > VocabularyReader.MAX_ADDED_TOKENS) {
+        if (tokens.size() > TokenizerReader.MAX_ADDED_TOKENS) {
             throw new IllegalArgumentException(
-                    "special tokens: expected at most " + VocabularyReader.MAX_ADDED_TOKENS + ", got " + tokens.size());
+                    "special tokens: expected at most " + TokenizerReader.MAX_ADDED_TOKENS + ", got " + tokens.size());
         }
         Set<String> seen = new HashSet<>();
         for (String token : tokens) {
@@ -101,10 +102,10 @@ public final class BytePairTrainer {
      * @throws IllegalArgumentException if the text runs for more than 16 million characters without a space
      */
     public void add(Reader text) throws IOException {
-        TextParts.forEach(text, TextParts.USUAL, true, part -> {
+        TextParts.forEach(text, TextParts.USUAL, TextParts.AT_WORDS, part -> {
             // Without special tokens the pattern is empty and would match everywhere.
             for (String between : specialTokens.isEmpty() ? new String[] {part} : special.split(part, -1)) {
-                WordSplit.split(between, word -> counts.computeIfAbsent(word, _ -> new long[1])[0]++);
+                splitter.split(between, true, word -> counts.computeIfAbsent(word, _ -> new long[1])[0]++);
             }
         });
     }
@@ -123,12 +124,19 @@ public final class BytePairTrainer {
         MergeLearning learning = new MergeLearning(counts);
         counts.clear();
         learning.learn(vocabularySize - specialTokens.size(), minFrequency, progress);
-        List<String> pieces = new ArrayList<>(learning.pieces);
-        List<AddedToken> added = new ArrayList<>();
-        for (String token : specialTokens) {
-            added.add(AddedToken.special(pieces.size(), token));
-            pieces.add(token);
+        try {
+            TokenizerReader made = new TokenizerReader("trained tokenizer");
+            List<String> pieces = Stream.concat(learning.pieces.stream(), specialTokens.stream())
+                    .toList();
+            for (int id = 0; id < pieces.size(); id++) {
+                made.piece(pieces.get(id), id);
+            }
+            for (long merge : learning.merges) {
+                made.merge(List.of(pieces.get((int) (merge >>> 32)), pieces.get((int) merge)));
+            }
+            return made.gpt2(specialTokens);
+        } catch (FormatException impossible) {
+            throw new UncheckedIOException(impossible);
         }
-        return new Tokenizer(BytePairVocabulary.of(pieces, learning.merges, added, false));
     }
 }

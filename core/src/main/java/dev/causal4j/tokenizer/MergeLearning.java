@@ -1,6 +1,5 @@
 package dev.causal4j.tokenizer;
 
-import dev.causal4j.tokenizer.BytePairVocabulary.Merge;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -31,7 +30,8 @@ final class MergeLearning {
     /** The tokens in the order of their ids: the 256 bytes, then the learned ones. */
     final List<String> pieces = new ArrayList<>(ByteLevel.alphabet());
 
-    final List<Merge> merges = new ArrayList<>();
+    /** The keys of pairs in the order in which they were merged: left and right id in 32 bits each. */
+    final List<Long> merges = new ArrayList<>();
 
     private static final class Word {
         final long occurrences;
@@ -93,7 +93,7 @@ final class MergeLearning {
             best.words.forEach(word -> merge(best, pieces.size(), word));
             best.words.clear();
             made.forEach(this::queue);
-            merges.add(new Merge(best.left, best.right));
+            merges.add(best.key);
             pieces.add(pieces.get(best.left) + pieces.get(best.right));
             progress.accept(pieces.size());
         }

@@ -1,8 +1,10 @@
 package dev.causal4j.tokenizer;
 
 import dev.causal4j.format.UntrustedInput;
+import dev.causal4j.tokenizer.AddedTokens.Token;
 import java.io.IOException;
 import java.io.Reader;
+import java.util.Collection;
 import java.util.function.Consumer;
 
 /** A text of any length in parts that can be encoded separately with the same ids. */
@@ -12,22 +14,30 @@ final class TextParts {
 
     private static final int LONGEST = 1 << 24;
 
+    /** In all patterns of words; some have punctuation with the end of its line. */
+    static final Cuts AT_WORDS = (before, space) -> " \t".indexOf(space) >= 0 || Character.isLetterOrDigit(before);
+
+    /** Whether a text may be cut between two characters of which the second is white space. */
+    interface Cuts {
+        boolean between(char before, char space);
+    }
+
     private TextParts() {}
 
     /**
      * Reads the text and gives out its parts in order; an unpaired surrogate becomes U+FFFD.
      *
      * @param length the usual length of a part in chars, at least 1; a part ends at the next place where it may
-     * @param splits whether the text may be cut at all: {@link BytePairVocabulary#splitsAtSpaces}
+     * @param cuts where the text may be cut
      * @throws IllegalArgumentException if a part would have more than 16 million chars
      */
-    static void forEach(Reader text, int length, boolean splits, Consumer<String> parts) throws IOException {
+    static void forEach(Reader text, int length, Cuts cuts, Consumer<String> parts) throws IOException {
         StringBuilder read = new StringBuilder();
         char[] buffer = new char[1 << 13];
         int searched = length;
         boolean ended = false;
         while (!ended || !read.isEmpty()) {
-            int cut = splits ? nextCut(read, searched) : read.length();
+            int cut = nextCut(read, searched, cuts);
             if (cut < read.length() || ended) {
                 parts.accept(wellFormed(read.substring(0, cut)));
                 read.delete(0, cut);
@@ -46,14 +56,15 @@ final class TextParts {
     }
 
     /** The text with U+FFFD for each unpaired surrogate, which has no UTF-8 form. */
-    private static String wellFormed(String text) {
+    static String wellFormed(String text) {
         return UntrustedInput.isUnicode(text) ? text : text.replaceAll("\\p{Cs}", "\ufffd");
     }
 
-    /** The first place at or after {@code from} of an ASCII space that follows something visible, else the end. */
-    private static int nextCut(CharSequence text, int from) {
+    /** The first place at or after {@code from} before white space of ASCII behind something visible, else the end. */
+    private static int nextCut(CharSequence text, int from, Cuts cuts) {
         for (int i = from; i < text.length(); i++) {
-            if (" \n\r\t".indexOf(text.charAt(i)) >= 0 && !mayBeSpace(text.charAt(i - 1))) {
+            char before = text.charAt(i - 1);
+            if (" \n\r\t".indexOf(text.charAt(i)) >= 0 && !mayBeSpace(before) && cuts.between(before, text.charAt(i))) {
                 return i;
             }
         }
@@ -61,8 +72,28 @@ final class TextParts {
     }
 
     /** Whether some version of Unicode may call {@code c} a space; no for letters, digits and most punctuation. */
-    static boolean mayBeSpace(int c) {
+    private static boolean mayBeSpace(int c) {
         boolean visibleAscii = c > ' ' && c < 0x7f;
         return !visibleAscii && !Character.isLetterOrDigit(c) && Character.getType(c) != Character.OTHER_PUNCTUATION;
+    }
+
+    /** Where an encoder may have a text cut: where none of its words, added tokens and merges crosses. */
+    static Cuts cuts(Encoder encoder, Collection<Token> tokens) {
+        if (tokens.stream()
+                .anyMatch(token -> token.stripsRight() || token.content().matches("(?s).*\\S\\s.*"))) {
+            return (_, _) -> false;
+        }
+        boolean marks = encoder.normalizer().withoutPrefix(" ").equals(String.valueOf(Splitter.MARK));
+        Cuts cuts = (_, _) -> false;
+        for (Splitter splitter : encoder.splitters()) {
+            marks |= splitter instanceof Splitter.Marks;
+            if (marks && splitter instanceof Splitter.BeforeMarks at) {
+                cuts = (before, space) -> space == ' ' && at.cuts(before);
+            } else if (splitter instanceof Splitter.Matches matches
+                    && matches.source().contains("(?!\\S)")) {
+                cuts = marks ? (_, space) -> space == ' ' : AT_WORDS;
+            }
+        }
+        return cuts;
     }
 }

@@ -2,33 +2,37 @@ package dev.causal4j.tokenizer;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.UnsupportedModelException;
+import dev.causal4j.format.Json;
 import dev.causal4j.format.UntrustedInput;
 import dev.causal4j.format.WholeFile;
-import dev.causal4j.tokenizer.BytePairVocabulary.AddedToken;
+import dev.causal4j.tokenizer.AddedTokens.Token;
+import dev.causal4j.tokenizer.AddedTokens.Trust;
+import dev.causal4j.tokenizer.StreamingDecoder.Rule;
 import java.io.IOException;
 import java.io.Reader;
-import java.io.StringReader;
-import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.BitSet;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.IntConsumer;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Text to token ids and back, for models with GPT-2's byte-level byte-pair encoding. Immutable and thread-safe; needs
- * no closing.
+ * Text to token ids and back, as Hugging Face's library does it: byte-pair encoding of bytes (GPT-2, Llama 3, Qwen) or
+ * characters (Llama 2, Gemma), and unigram models. Immutable and thread-safe; needs no closing.
  *
- * <p>For valid Unicode {@code decode(encode(text))} equals {@code text}, unless the model's files set {@code
- * add_prefix_space} or have special tokens that strip the spaces beside them.
- *
- * <p>The first {@code encode} of a process loads the native library; loading a tokenizer and decoding do not need it.
+ * <p>For valid Unicode {@code decode(encode(text))} equals {@code text}, unless the model's files normalize text, put a
+ * space before it, or have special tokens that strip the spaces beside them.
  */
 public final class Tokenizer {
     /** GPT-2's only special token: it ends a document. */
@@ -41,26 +45,47 @@ public final class Tokenizer {
     // The largest tokenizer.json in use has 33 MB.
     private static final int MAX_FILE_BYTES = 64 << 20;
 
-    private final BytePairVocabulary vocabulary;
+    private final Map<String, Object> settings;
+    private final Vocabulary vocabulary;
+    private final Encoder encoder;
+    private final Rule rule;
+    private final int[] prefix;
+    private final Map<String, Integer> added = new HashMap<>();
     private final BitSet special = new BitSet();
-    private final Map<SpecialTokens, NativeTokenizer> encoders = new ConcurrentHashMap<>();
+    private final TextParts.Cuts cuts;
 
-    Tokenizer(BytePairVocabulary vocabulary) {
+    /**
+     * @param settings a tokenizer.json without vocabulary and merges
+     * @param prefix ids put before a text
+     */
+    Tokenizer(
+            Map<String, Object> settings,
+            Vocabulary vocabulary,
+            Encoder encoder,
+            Rule rule,
+            List<Token> tokens,
+            int[] prefix) {
+        this.settings = settings;
         this.vocabulary = vocabulary;
-        vocabulary.addedTokens().stream()
-                .filter(token -> token.has(AddedToken.SPECIAL))
-                .forEach(token -> special.set(token.id()));
+        this.encoder = encoder;
+        this.rule = rule;
+        this.prefix = prefix;
+        for (Token token : tokens) {
+            added.put(token.content(), token.id());
+            special.set(token.id(), token.special());
+        }
+        cuts = TextParts.cuts(encoder, tokens);
     }
 
     /**
-     * The tokenizer of a model folder: its tokenizer.json, else its vocab.json with merges.txt, else empty. Files of
-     * more than 64 MB are refused.
+     * The tokenizer of a model folder: its tokenizer.json, else its vocab.json with merges.txt, else empty; or of a file, a
+     * tokenizer.json. Files of more than 64 MB are refused.
      *
      * @throws FormatException if a file is malformed or not supported
      * @throws IOException if reading fails
      */
     public static Optional<Tokenizer> load(Path folder) throws IOException {
-        Path json = folder.resolve(JSON);
+        Path json = Files.isRegularFile(folder) ? folder : folder.resolve(JSON);
         if (Files.exists(json)) {
             return Optional.of(fromJson(json.toString(), read(json)));
         }
@@ -77,10 +102,10 @@ public final class Tokenizer {
      *
      * @param subject its name in errors, usually the path
      * @throws FormatException if it is malformed
-     * @throws UnsupportedModelException if it is not a byte-level byte-pair tokenizer with GPT-2's pattern
+     * @throws UnsupportedModelException if it has a component or a pattern that no known family has
      */
     public static Tokenizer fromJson(String subject, byte[] tokenizerJson) throws FormatException {
-        return new Tokenizer(new VocabularyReader(subject).tokenizerJson(tokenizerJson));
+        return new TokenizerReader(subject).read(tokenizerJson);
     }
 
     /**
@@ -90,51 +115,114 @@ public final class Tokenizer {
      * @throws FormatException if they are malformed or do not belong together
      */
     public static Tokenizer fromVocabulary(String subject, byte[] vocabJson, byte[] mergesTxt) throws FormatException {
-        return new Tokenizer(new VocabularyReader(subject).vocabAndMerges(vocabJson, mergesTxt));
+        return new TokenizerReader(subject).read(vocabJson, mergesTxt);
     }
 
     /**
-     * Writes {@code tokenizer.json}, and GPT-2's {@code vocab.json} and {@code merges.txt} for programs that only know
-     * those, into a folder that exists. Each file is written whole or not at all; equal tokenizers give equal bytes.
+     * Writes {@code tokenizer.json}, and for GPT-2's kind its {@code vocab.json} and {@code merges.txt} for programs that
+     * only know those, into a folder that exists. Each file is written whole or not at all; equal tokenizers give equal
+     * bytes.
      *
      * @throws IOException if writing fails
      */
     public void save(Path folder) throws IOException {
-        WholeFile.write(folder.resolve(VOCAB), vocabulary.vocabJson());
-        WholeFile.write(folder.resolve(MERGES), vocabulary.mergesTxt());
+        boolean gpt2 = encoder.splitters().stream().allMatch(Splitter.Patterns::isGpt2);
+        if (gpt2 && encoder.model() instanceof BytePair model) {
+            WholeFile.write(folder.resolve(VOCAB), Json.write(modelPieces()));
+            String lines = merges(model).map(pair -> String.join(" ", pair)).collect(Collectors.joining("\n"));
+            String merges = "#version: 0.2\n" + lines + "\n";
+            WholeFile.write(folder.resolve(MERGES), merges.getBytes(StandardCharsets.UTF_8));
+        }
         WholeFile.write(folder.resolve(JSON), toJson()); // last, since it is read first
     }
 
     /** The bytes of this tokenizer's {@code tokenizer.json}. Equal tokenizers give equal bytes. */
     public byte[] toJson() {
-        return vocabulary.tokenizerJson();
+        Map<Object, Object> model = new LinkedHashMap<>((Map<?, ?>) settings.getOrDefault("model", Map.of()));
+        switch (encoder.model()) {
+            case BytePair pairs -> {
+                model.put("vocab", modelPieces());
+                boolean spaces = merges(pairs).flatMap(List::stream).anyMatch(piece -> piece.contains(" "));
+                model.put(
+                        "merges",
+                        merges(pairs)
+                                .map(pair -> spaces ? pair : String.join(" ", pair))
+                                .toList());
+            }
+            case Unigram unigram ->
+                model.put(
+                        "vocab",
+                        IntStream.range(0, unigram.scores().size())
+                                .mapToObj(id ->
+                                        List.of(piece(id), unigram.scores().get(id)))
+                                .toList());
+        }
+        Map<String, Object> root = new LinkedHashMap<>(settings);
+        root.put("model", model);
+        return Json.write(root);
+    }
+
+    private Map<String, Integer> modelPieces() {
+        Map<String, Integer> ids = new LinkedHashMap<>();
+        IntStream.range(0, vocabularySize())
+                .filter(id -> vocabulary.id(piece(id)) == id)
+                .forEach(id -> ids.put(piece(id), id));
+        return ids;
+    }
+
+    private Stream<List<String>> merges(BytePair model) {
+        Merges merges = model.merges();
+        return IntStream.range(0, merges.size())
+                .mapToObj(rank -> List.of(piece(merges.left(rank)), piece(merges.right(rank))));
     }
 
     private static byte[] read(Path file) throws IOException {
         return UntrustedInput.readFile(file, "a tokenizer's file", MAX_FILE_BYTES);
     }
 
-    /** As {@link #encode(String, SpecialTokens)} with {@link SpecialTokens#PARSE}. */
+    /** As {@link #encode(String, SpecialTokens)} with {@link SpecialTokens#AS_TEXT}. */
     public int[] encode(String text) {
-        return encode(text, SpecialTokens.PARSE);
+        return encode(text, SpecialTokens.AS_TEXT);
     }
 
     /**
-     * The ids of {@code text}, without truncation or added tokens. An unpaired surrogate becomes U+FFFD.
+     * The ids of {@code text} alone, without truncation: {@link #withPrefix} adds BOS. An unpaired surrogate becomes U+FFFD.
      *
-     * @throws IllegalArgumentException if the text has a byte that the vocabulary lacks (GPT-2's lacks none), or more
-     *     than 16 million characters without a space
-     * @throws UncheckedIOException if the native library cannot be unpacked or loaded; the message of its cause is one
-     *     line
+     * @throws IllegalArgumentException if the text has a byte that the vocabulary lacks and has no token for
      */
     public int[] encode(String text, SpecialTokens specialTokens) {
+        return encode(text, false, trust(specialTokens), null);
+    }
+
+    /** The same for a text that goes on behind another: nothing is put before it. */
+    public int[] encodeContinuation(String text, SpecialTokens specialTokens) {
+        return encode(text, true, trust(specialTokens), null);
+    }
+
+    /**
+     * The same where only parts of the text may spell special tokens, for instance what a chat template writes around the
+     * messages of users.
+     *
+     * @param trusted indices of its chars; a token is special if all of its chars are trusted
+     */
+    public int[] encode(String text, BitSet trusted) {
+        return encode(text, false, (from, to) -> trusted.nextClearBit(from) >= to, null);
+    }
+
+    /** The same with the places of the tokens in the text. */
+    public Encoding encodeWithOffsets(String text, SpecialTokens specialTokens) {
+        Offsets offsets = new Offsets(TextParts.wellFormed(text), encoder.normalizer(), vocabulary);
+        return offsets.encoding(encode(text, false, trust(specialTokens), offsets));
+    }
+
+    private int[] encode(String text, boolean continues, Trust trust, @Nullable Offsets offsets) {
         IntStream.Builder ids = IntStream.builder();
-        try {
-            encode(new StringReader(text), specialTokens, ids::add);
-        } catch (IOException impossible) {
-            throw new UncheckedIOException(impossible);
-        }
+        encoder.encode(TextParts.wellFormed(text), continues, trust, ids, offsets);
         return ids.build().toArray();
+    }
+
+    private static Trust trust(SpecialTokens specialTokens) {
+        return (_, _) -> specialTokens == SpecialTokens.PARSE;
     }
 
     /**
@@ -143,32 +231,32 @@ public final class Tokenizer {
      *
      * @param ids receives each id in order
      * @throws IOException if the reader fails
-     * @throws IllegalArgumentException as {@link #encode(String, SpecialTokens)} does; the tokenizer of a model that
-     *     puts a space before each text takes at most 16 million characters
+     * @throws IllegalArgumentException as {@link #encode(String, SpecialTokens)} does; also if the text has no place in 16
+     *     million characters where it may be cut, which is mostly before a space
      */
     public void encode(Reader text, SpecialTokens specialTokens, IntConsumer ids) throws IOException {
         encode(text, specialTokens, TextParts.USUAL, ids);
     }
 
     void encode(Reader text, SpecialTokens specialTokens, int partLength, IntConsumer ids) throws IOException {
-        TextParts.forEach(text, partLength, vocabulary.splitsAtSpaces(), part -> {
-            for (long id :
-                    encoders.computeIfAbsent(specialTokens, this::encoder).encode(part)) {
-                if (id == vocabulary.unknownId()) {
-                    throw new IllegalArgumentException("text: expected bytes the vocabulary has a token for, got"
-                            + " others; use a vocabulary with all 256");
-                }
-                ids.accept((int) id);
-            }
+        boolean[] continues = {false};
+        TextParts.forEach(text, partLength, cuts, part -> {
+            encoder.encode(part, continues[0], trust(specialTokens), ids, null);
+            continues[0] = true;
         });
     }
 
-    private NativeTokenizer encoder(SpecialTokens specialTokens) {
-        try {
-            return new NativeTokenizer(vocabulary.nativeJson(specialTokens));
-        } catch (IOException e) {
-            throw new UncheckedIOException(Objects.toString(e.getMessage()), e);
+    /**
+     * The ids of a text from its beginning: behind those that the model's files put there, such as BOS, unless they are
+     * there already. GPT-2's files put none. What files put behind a text is left out, since a model goes on there.
+     */
+    public int[] withPrefix(int[] ids) {
+        if (prefix.length <= ids.length && Arrays.equals(prefix, 0, prefix.length, ids, 0, prefix.length)) {
+            return ids;
         }
+        int[] all = Arrays.copyOf(prefix, prefix.length + ids.length);
+        System.arraycopy(ids, 0, all, prefix.length, ids.length);
+        return all;
     }
 
     /**
@@ -193,37 +281,48 @@ public final class Tokenizer {
 
     /** A new decoder for streamed text. */
     public StreamingDecoder decoder() {
-        return new StreamingDecoder(this);
+        return new StreamingDecoder(vocabulary, rule, false);
+    }
+
+    /** A new decoder for text that goes on behind another: it keeps a space that SentencePiece drops before a text. */
+    public StreamingDecoder continuingDecoder() {
+        return new StreamingDecoder(vocabulary, rule, true);
     }
 
     /**
-     * The UTF-8 bytes of an id, which may be part of a character.
+     * The UTF-8 bytes that an id stands for inside a text, which may be part of a character.
      *
      * @throws IllegalArgumentException if the vocabulary has no such id
      */
     public byte[] bytes(int id) {
-        return ByteLevel.bytes(piece(id));
+        int single = vocabulary.fallbackByte(vocabulary.require(id));
+        if (rule instanceof Rule.Bytes) {
+            return vocabulary.bytes(id);
+        }
+        return single >= 0
+                ? new byte[] {(byte) single}
+                : piece(id).replace(Splitter.MARK, ' ').getBytes(StandardCharsets.UTF_8);
     }
 
     /** Number of ids: one more than the largest. A model's logits may be padded beyond it. */
     public int vocabularySize() {
-        return vocabulary.pieces().size();
+        return vocabulary.pieces().length;
     }
 
     /** The id of a raw token such as {@code Ġair}; empty if the vocabulary has none. */
     public OptionalInt id(String piece) {
-        Integer id = vocabulary.ids().get(piece);
-        return id == null ? OptionalInt.empty() : OptionalInt.of(id);
+        int id = added.getOrDefault(piece, vocabulary.id(piece));
+        return id < 0 ? OptionalInt.empty() : OptionalInt.of(id);
     }
 
     /**
-     * The raw token of an id, its bytes written in GPT-2's alphabet ({@code Ġ} is a space); {@link #decode} gives it as
-     * text. Empty for an id that the files skip.
+     * The raw token of an id, in GPT-2's alphabet ({@code Ġ} is a space) or with SentencePiece's mark for a space; {@link
+     * #decode} gives it as text. Empty for an id that the files skip.
      *
      * @throws IllegalArgumentException if the vocabulary has no such id
      */
     public String piece(int id) {
-        return vocabulary.pieces().get(checked(id));
+        return vocabulary.piece(vocabulary.require(id));
     }
 
     /**
@@ -232,13 +331,6 @@ public final class Tokenizer {
      * @throws IllegalArgumentException if the vocabulary has no such id
      */
     public boolean isSpecial(int id) {
-        return special.get(checked(id));
-    }
-
-    private int checked(int id) {
-        if (id < 0 || id >= vocabularySize()) {
-            throw new IllegalArgumentException("token id: expected 0 to " + (vocabularySize() - 1) + ", got " + id);
-        }
-        return id;
+        return special.get(vocabulary.require(id));
     }
 }

@@ -169,6 +169,7 @@ public final class TokenFile implements AutoCloseable {
         try {
             documents.forEach(
                     text -> {
+                        Arrays.stream(tokenizer.withPrefix(new int[0])).forEach(ids::add);
                         tokenizer.encode(text, SpecialTokens.PARSE, ids::add);
                         if (ids.last != endOfText) {
                             ids.add(endOfText);

@@ -12,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.function.Consumer;
 import java.util.stream.IntStream;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -103,6 +104,11 @@ final class Fixtures {
             }
         }
         return piece.toString();
+    }
+
+    /** The words of GPT-2's pattern. */
+    static void split(String text, Consumer<String> words) {
+        Splitter.Patterns.of(Splitter.Patterns.GPT2).orElseThrow().split(text, true, words);
     }
 
     /** A text that mixes words, punctuation, runs of white space, and code points of 1 to 4 bytes. */

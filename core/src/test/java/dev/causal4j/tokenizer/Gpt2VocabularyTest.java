@@ -31,7 +31,7 @@ class Gpt2VocabularyTest {
         assertThat(gpt2.vocabularySize()).isEqualTo(50_257);
         assertThat(gpt2.encode("Hello, my dog's cute")).containsExactly(15496, 11, 616, 3290, 338, 13779);
         assertThat(gpt2.encode("The dog")).containsExactly(464, 3290);
-        assertThat(gpt2.encode("<|endoftext|>")).containsExactly(50256);
+        assertThat(gpt2.encode("<|endoftext|>", SpecialTokens.PARSE)).containsExactly(50256);
         assertThat(gpt2.piece(3290)).isEqualTo("\u0120dog");
     }
 
@@ -86,7 +86,8 @@ class Gpt2VocabularyTest {
                         + "Ġbe st,po rt,pla ne");
 
         assertThat(tokenizer.encode(" airplane at airport")).containsExactly(1, 2, 3, 1, 4);
-        assertThat(tokenizer.encode(" airplane at airport<|endoftext|>")).containsExactly(1, 2, 3, 1, 4, 0);
+        assertThat(tokenizer.encode(" airplane at airport<|endoftext|>", SpecialTokens.PARSE))
+                .containsExactly(1, 2, 3, 1, 4, 0);
         assertThat(tokenizer.encode(" kohli is the best")).containsExactly(5, 6, 7, 8, 9);
         assertThat(tokenizer.decode(1, 2, 3, 1, 4, 0)).isEqualTo(" airplane at airport<|endoftext|>");
         assertThat(tokenizer.decodeWithoutSpecial(1, 2, 3, 1, 4, 0)).isEqualTo(" airplane at airport");

@@ -32,7 +32,7 @@ class StreamingDecoderTest {
         int[] ids = new int[bytes.length];
         for (int i = 0; i < ids.length; i++) {
             for (int id = 0; id < 256; id++) {
-                byte[] piece = ByteLevel.bytes(austen.piece(id));
+                byte[] piece = austen.bytes(id);
                 if (piece.length == 1 && piece[0] == (byte) bytes[i]) {
                     ids[i] = id;
                 }

@@ -7,9 +7,11 @@ import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.Reader;
 import java.io.StringReader;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -60,7 +62,7 @@ class TokenizerTest {
                 Tokenizer.fromVocabulary("austen", Fixtures.resource("vocab.json"), Fixtures.resource("merges.txt"));
         String text = Fixtures.randomText(new Random(1), 2000) + "<|endoftext|>Emma";
 
-        assertThat(other.encode(text)).containsExactly(austen.encode(text));
+        assertThat(other.encode(text, SpecialTokens.PARSE)).containsExactly(austen.encode(text, SpecialTokens.PARSE));
         assertThat(other.vocabularySize()).isEqualTo(austen.vocabularySize()).isEqualTo(2048);
         assertThat(IntStream.range(0, 2048).mapToObj(other::piece))
                 .containsExactlyElementsOf(
@@ -128,7 +130,7 @@ class TokenizerTest {
         assertThat(encode(prefixing, text, partLength)).containsExactly(encode(prefixing, text, Integer.MAX_VALUE));
         Tokenizer stripping = Tokenizer.fromJson("test", changed("\"rstrip\": false", "\"rstrip\": true"));
         assertThat(encode(stripping, "x<|endoftext|>   y", partLength))
-                .containsExactly(austen.encode("x<|endoftext|>y"));
+                .containsExactly(austen.encode("x<|endoftext|>y", SpecialTokens.PARSE));
     }
 
     private static int[] encode(Tokenizer tokenizer, String text, int partLength) throws IOException {
@@ -144,14 +146,28 @@ class TokenizerTest {
     }
 
     @Test
-    void specialTokensInTextAreParsedUnlessTheCallerSaysOtherwise() {
+    void specialTokensInTextAreParsedWhereTheCallerSaysSo() {
         String text = "Emma<|endoftext|>was";
 
-        assertThat(austen.encode(text)).contains(END_OF_TEXT);
-        assertThat(austen.encode(text, SpecialTokens.AS_TEXT)).doesNotContain(END_OF_TEXT);
+        assertThat(austen.encode(text, SpecialTokens.PARSE)).contains(END_OF_TEXT);
+        assertThat(austen.encode(text)).doesNotContain(END_OF_TEXT);
         assertThat(austen.decode(austen.encode(text))).isEqualTo(text);
-        assertThat(austen.decode(austen.encode(text, SpecialTokens.AS_TEXT))).isEqualTo(text);
-        assertThat(austen.encode("Emma was", SpecialTokens.AS_TEXT)).containsExactly(austen.encode("Emma was"));
+        assertThat(austen.decode(austen.encode(text, SpecialTokens.PARSE))).isEqualTo(text);
+        assertThat(austen.encode("Emma was", SpecialTokens.PARSE)).containsExactly(austen.encode("Emma was"));
+    }
+
+    @Test
+    void specialTokensAreParsedWhereTheTextIsTrusted() {
+        String text = "<|endoftext|>Emma<|endoftext|>was<|endoftext|>";
+        BitSet trusted = new BitSet();
+        trusted.set(0, 13);
+        trusted.set(text.length() - 12, text.length()); // all of it but one character
+
+        assertThat(austen.encode(text, trusted))
+                .startsWith(END_OF_TEXT)
+                .containsOnlyOnce(END_OF_TEXT)
+                .isEqualTo(IntStream.concat(IntStream.of(END_OF_TEXT), Arrays.stream(austen.encode(text.substring(13))))
+                        .toArray());
     }
 
     @Test
@@ -159,28 +175,31 @@ class TokenizerTest {
         byte[] json = changed(
                 "\"added_tokens\": [",
                 "\"added_tokens\": [{\"id\": 2048, \"content\": \"<|special|>\", \"special\": true},"
-                        + "{\"id\": 2049, \"content\": \"<|plain|>\", \"special\": false}, ");
+                        + "{\"id\": 2049, \"content\": \"<plain>\", \"special\": false},"
+                        + "{\"id\": 2050, \"content\": \"<|turn|>\", \"special\": false}, ");
         Tokenizer tokenizer = Tokenizer.fromJson("test", json);
 
-        assertThat(tokenizer.encode("<|special|><|plain|>")).containsExactly(2048, 2049);
-        assertThat(tokenizer.encode("<|special|><|plain|>", SpecialTokens.AS_TEXT))
-                .doesNotContain(2048)
+        assertThat(tokenizer.encode("<|special|><|turn|><plain>", SpecialTokens.PARSE))
+                .containsExactly(2048, 2050, 2049);
+        // A token of this form steers a model, whatever the file calls it.
+        assertThat(tokenizer.encode("<|special|><|turn|><plain>"))
+                .doesNotContain(2048, 2050)
                 .endsWith(2049);
-        assertThat(tokenizer.vocabularySize()).isEqualTo(2050);
+        assertThat(tokenizer.vocabularySize()).isEqualTo(2051);
         assertThat(tokenizer.isSpecial(2048)).isTrue();
         assertThat(tokenizer.isSpecial(2049)).isFalse();
-        assertThat(tokenizer.decodeWithoutSpecial(2048, 2049)).isEqualTo("<|plain|>");
+        assertThat(tokenizer.decodeWithoutSpecial(2048, 2049)).isEqualTo("<plain>");
     }
 
     @Test
-    void anAddedTokenKeepsItsIdBehindAHole() throws IOException {
-        byte[] json = changed("\"added_tokens\": [", "\"added_tokens\": [{\"id\": 3000, \"content\": \"<hole>\"}, ");
-        Tokenizer tokenizer = Tokenizer.fromJson("test", json);
+    void aVocabularyMayHaveHoles() throws IOException {
+        byte[] vocab = "{\"a\":0,\"b\":1,\"ab\":300}".getBytes(StandardCharsets.UTF_8);
+        Tokenizer tokenizer = Tokenizer.fromVocabulary("test", vocab, "a b".getBytes(StandardCharsets.UTF_8));
 
-        assertThat(tokenizer.encode("<hole>")).containsExactly(3000);
-        assertThat(tokenizer.vocabularySize()).isEqualTo(3001);
-        assertThat(tokenizer.piece(2999)).isEmpty();
-        assertThat(tokenizer.decode(2999, 3000)).isEqualTo("<hole>");
+        assertThat(tokenizer.encode("aba")).containsExactly(300, 0);
+        assertThat(tokenizer.vocabularySize()).isEqualTo(301);
+        assertThat(tokenizer.piece(299)).isEmpty();
+        assertThat(tokenizer.decode(299, 300)).isEqualTo("ab");
         assertThat(tokenizer.id("")).isEmpty();
     }
 
@@ -258,11 +277,11 @@ class TokenizerTest {
     }
 
     @Test
-    void aRunTooLongForTheNativeLibraryIsRefused() {
-        String run = "a".repeat((1 << 24) + 1);
+    void aRunWithoutAPlaceToCutIsRefusedWhereATextIsRead() {
+        Reader run = new StringReader("a".repeat((1 << 24) + 1));
 
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> austen.encode(run))
+                .isThrownBy(() -> austen.encode(run, SpecialTokens.AS_TEXT, _ -> {}))
                 .withMessageStartingWith(
                         "text: expected a space at least every 16777216 characters, got none in 16777217");
     }
@@ -273,7 +292,9 @@ class TokenizerTest {
         List<String> texts = IntStream.range(0, 40)
                 .mapToObj(seed -> Fixtures.randomText(new Random(seed), 300) + "<|endoftext|>")
                 .toList();
-        List<int[]> parsed = texts.stream().map(austen::encode).toList();
+        List<int[]> parsed = texts.stream()
+                .map(text -> austen.encode(text, SpecialTokens.PARSE))
+                .toList();
         List<int[]> asText = texts.stream()
                 .map(text -> austen.encode(text, SpecialTokens.AS_TEXT))
                 .toList();
@@ -282,7 +303,8 @@ class TokenizerTest {
                     .<Future<?>>mapToObj(thread -> threads.submit(() -> {
                         for (int i = 0; i < texts.size(); i++) {
                             int at = (i + 5 * thread) % texts.size();
-                            assertThat(shared.encode(texts.get(at))).containsExactly(parsed.get(at));
+                            assertThat(shared.encode(texts.get(at), SpecialTokens.PARSE))
+                                    .containsExactly(parsed.get(at));
                             assertThat(shared.encode(texts.get(at), SpecialTokens.AS_TEXT))
                                     .containsExactly(asText.get(at));
                             assertThat(shared.decode(parsed.get(at))).isEqualTo(texts.get(at));
@@ -292,17 +314,6 @@ class TokenizerTest {
             for (Future<?> run : runs) {
                 run.get();
             }
-        }
-    }
-
-    @Test
-    void aTokenizerIsFreedOnlyAfterItsLastCall() throws IOException {
-        String text = "Emma was handsome, clever, and rich. ".repeat(200);
-        int[] ids = austen.encode(text);
-        for (int i = 0; i < 20; i++) {
-            // Unreachable from here on but for the running call.
-            assertThat(Fixtures.austen().encode(text)).containsExactly(ids);
-            System.gc();
         }
     }
 }

@@ -18,7 +18,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The oracle is Hugging Face's own pre-tokenizer, which says to which word each of its tokens belongs. */
-class WordSplitTest {
+class SplitterTest {
     private static HuggingFaceTokenizer peer;
     private static Tokenizer austen;
 
@@ -84,7 +84,7 @@ class WordSplitTest {
 
     private static List<String> words(String text) {
         List<String> words = new ArrayList<>();
-        WordSplit.split(text, words::add);
+        Fixtures.split(text, words::add);
         return words;
     }
 

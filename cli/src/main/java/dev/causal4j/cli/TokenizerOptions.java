@@ -1,0 +1,41 @@
+package dev.causal4j.cli;
+
+import dev.causal4j.austen.AustenModel;
+import dev.causal4j.model.Checkpoint;
+import dev.causal4j.tokenizer.Tokenizer;
+import java.io.IOException;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** Options of commands that use a tokenizer. */
+final class TokenizerOptions {
+    @Option(names = "--tokenizer", paramLabel = "FILE", description = "A tokenizer.json, or the folder of a tokenizer.")
+    private @Nullable Path file;
+
+    @Option(
+            names = "--model",
+            paramLabel = "DIR",
+            description =
+                    "Folder in Hugging Face layout. Without it and --tokenizer that of the embedded model is used.")
+    private @Nullable Path model;
+
+    @Option(names = "--json", description = "Print one JSON document and nothing else.")
+    private boolean json;
+
+    boolean json() {
+        return json;
+    }
+
+    Tokenizer load() throws IOException {
+        Path from = file != null ? file : model;
+        if (from == null) {
+            try (Checkpoint embedded = AustenModel.open()) {
+                return embedded.requireTokenizer();
+            }
+        }
+        return Tokenizer.load(from)
+                .orElseThrow(() -> new IOException(
+                        from + ": expected a tokenizer.json, or vocab.json and merges.txt, got none; check the path"));
+    }
+}

@@ -1,0 +1,71 @@
+package dev.causal4j.tokenizer;
+
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.Deque;
+import java.util.List;
+import java.util.function.IntConsumer;
+import java.util.stream.IntStream;
+
+/**
+ * The most likely segmentation of a word, where pieces are independent (Kudo 2018), by Viterbi's algorithm. A character
+ * that is no piece is unknown and less likely than all pieces. Neighbouring unknown characters are one token, or their
+ * bytes if the vocabulary has all of them.
+ *
+ * @param scores logarithms of probabilities, by id
+ * @param bytes ids of the 256 bytes, or negative
+ */
+record Unigram(Vocabulary vocabulary, List<Double> scores, int unknown, int[] bytes, int longest, double unknownScore)
+        implements Model {
+    private static final double UNKNOWN_PENALTY = 10;
+
+    Unigram(Vocabulary vocabulary, List<Double> scores, int unknown, int[] bytes) {
+        int longest = vocabulary.ids().keySet().stream()
+                .mapToInt(String::length)
+                .max()
+                .orElse(0);
+        this(vocabulary, scores, unknown, bytes, longest, Collections.min(scores) - UNKNOWN_PENALTY);
+    }
+
+    @Override
+    public void encode(String word, IntConsumer to) {
+        int size = word.length();
+        double[] best = new double[size + 1]; // by where a piece may end
+        int[] tokens = new int[size + 1];
+        int[] starts = new int[size + 1]; // -1 where none ends
+        Arrays.fill(starts, -1);
+        for (int from = 0, next; from < size; from = next) {
+            next = word.offsetByCodePoints(from, 1);
+            for (int end = from + 1; end <= Math.min(size, from + longest) || end <= next; end++) {
+                int id = vocabulary.id(word.substring(from, end));
+                if (id < 0 && end != next) {
+                    continue;
+                }
+                double score = best[from] + (id < 0 ? unknownScore : scores.get(id));
+                if (starts[end] < 0 || score > best[end]) {
+                    best[end] = score;
+                    starts[end] = from;
+                    tokens[end] = id < 0 ? unknown : id;
+                }
+            }
+        }
+        Deque<Integer> ends = new ArrayDeque<>();
+        for (int end = size; end > 0; end = starts[end]) {
+            ends.push(end);
+        }
+        while (!ends.isEmpty()) {
+            int end = ends.pop();
+            int from = starts[end];
+            while (tokens[end] == unknown && !ends.isEmpty() && tokens[ends.peek()] == unknown) {
+                end = ends.pop();
+            }
+            byte[] utf8 = word.substring(from, end).getBytes(StandardCharsets.UTF_8);
+            IntStream fallback = IntStream.range(0, utf8.length).map(i -> bytes[utf8[i] & 0xff]);
+            int[] known = tokens[end] == unknown ? fallback.toArray() : new int[] {tokens[end]};
+            Arrays.stream(Arrays.stream(known).allMatch(id -> id >= 0) ? known : new int[] {unknown})
+                    .forEach(to);
+        }
+    }
+}

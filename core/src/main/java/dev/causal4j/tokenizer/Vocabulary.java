@@ -1,0 +1,61 @@
+package dev.causal4j.tokenizer;
+
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Pieces and their ids. Immutable and thread-safe.
+ *
+ * @param ids of the pieces that the model knows, as files have them
+ * @param pieces by id, also added tokens that the model does not know; null for ids that the file skips
+ * @param byteLevel whether pieces are bytes in GPT-2's alphabet
+ */
+record Vocabulary(Map<String, Integer> ids, @Nullable String[] pieces, boolean byteLevel) {
+    static final int NONE = -1;
+    // The largest vocabularies in use have 262,144 ids.
+    static final int MAX_ID = (1 << 24) - 1;
+
+    private static final int BYTE_NAME = 6; // <0x0A>
+
+    int id(String piece) {
+        return ids.getOrDefault(piece, NONE);
+    }
+
+    int require(int id) {
+        if (id < 0 || id >= pieces.length) {
+            throw new IllegalArgumentException("token id: expected 0 to " + (pieces.length - 1) + ", got " + id);
+        }
+        return id;
+    }
+
+    /** A piece; empty for an id that the file skips. */
+    String piece(int id) {
+        return Objects.requireNonNullElse(pieces[id], "");
+    }
+
+    /** The bytes of a piece: on byte level those it stands for, unless a character is outside the alphabet. */
+    byte[] bytes(int id) {
+        byte[] bytes = byteLevel ? ByteLevel.bytes(piece(id)) : null;
+        return bytes == null ? piece(id).getBytes(StandardCharsets.UTF_8) : bytes;
+    }
+
+    /** The byte that a piece such as {@code <0x0A>} stands for, or {@link #NONE}. */
+    int fallbackByte(int id) {
+        String piece = piece(id);
+        boolean named = !byteLevel && piece.length() == BYTE_NAME && piece.startsWith("<0x") && piece.endsWith(">");
+        return named && piece.chars().skip(3).limit(2).allMatch(HexFormat::isHexDigit)
+                ? HexFormat.fromHexDigits(piece, 3, 5)
+                : NONE;
+    }
+
+    /** The ids of the 256 bytes, or {@link #NONE}: on byte level of their characters, else of their names. */
+    int[] ofBytes() {
+        int[] all = new int[256];
+        Arrays.setAll(all, b -> id(byteLevel ? ByteLevel.piece((byte) b) : "<0x%02X>".formatted(b)));
+        return all;
+    }
+}
