@@ -22,5 +22,5 @@ size() {
 
 failed=0
 size core 16500 || failed=1
-size cli 3000 || failed=1
+size cli 3600 || failed=1
 exit $failed
