@@ -21,14 +21,18 @@ public sealed class FormatException extends IOException permits UnsupportedModel
      * @param remedy what to do about it
      */
     public FormatException(String subject, String expected, String got, String remedy) {
-        super(printable(subject, PART) + ": expected " + printable(expected, PART) + ", got " + printable(got, PART)
-                + "; " + printable(remedy, PART));
+        super(line(subject, expected, got, remedy));
     }
 
     /** The same with a cause. */
     public FormatException(String subject, String expected, String got, String remedy, Throwable cause) {
         this(subject, expected, got, remedy);
         initCause(cause);
+    }
+
+    static String line(String subject, String expected, String got, String remedy) {
+        return printable(subject, PART) + ": expected " + printable(expected, PART) + ", got " + printable(got, PART)
+                + "; " + printable(remedy, PART);
     }
 
     /** A string from a file for messages: in quotes, on one line, cut after 80 characters. */

@@ -1,0 +1,191 @@
+package dev.causal4j.chat;
+
+import dev.causal4j.FormatException;
+import dev.causal4j.TemplateException;
+import dev.causal4j.format.Json;
+import dev.causal4j.format.UntrustedInput;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.ZoneId;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Renders conversations as a model was trained to read them, by the template it comes with. Immutable and thread-safe.
+ *
+ * <p>A template may be a stranger's: it sees nothing but the values given to it, and a rendering that takes too many
+ * steps, characters or levels fails.
+ */
+public final class ChatTemplate {
+    /** A part of a text, as indexes of its characters: {@code [from, to)}. */
+    public record Span(int from, int to) {}
+
+    /**
+     * A conversation as text.
+     *
+     * @param untrusted where messages and tools wrote a control token; it must be encoded as plain text
+     * @param generated what the assistant wrote, by the template's generation blocks; empty if it has none
+     */
+    public record Rendered(String text, List<Span> untrusted, List<Span> generated) {
+        public Rendered {
+            untrusted = List.copyOf(untrusted);
+            generated = List.copyOf(generated);
+        }
+    }
+
+    private record Program(String name, Node body, boolean marksGeneration) {}
+
+    private static final String DEFAULT = "default";
+
+    // Sixty times the longest in use.
+    private static final int MAX_SOURCE = 1_000_000;
+
+    // Configurations with thousands of added tokens have one million.
+    private static final int MAX_CONFIG = 16_000_000;
+
+    private static final Set<String> RESERVED = Set.of("messages", "tools", "add_generation_prompt");
+
+    private final Map<String, Program> programs;
+    private final Map<String, String> variables;
+    private final List<String> controlTokens;
+    private final Clock clock;
+
+    private ChatTemplate(
+            Map<String, Program> programs, Map<String, String> variables, List<String> tokens, Clock clock) {
+        this.programs = programs;
+        this.variables = variables;
+        controlTokens = tokens;
+        this.clock = clock;
+    }
+
+    /**
+     * A template from its source.
+     *
+     * @param name its name in messages
+     * @param specialTokens variables such as {@code bos_token}; those that the model has
+     * @throws TemplateException if it is no template
+     */
+    public static ChatTemplate parse(String name, String source, Map<String, String> specialTokens) {
+        return parse(name, Map.of(DEFAULT, source), specialTokens);
+    }
+
+    private static ChatTemplate parse(String name, Map<String, String> sources, Map<String, String> specialTokens) {
+        Map<String, Program> programs = new HashMap<>();
+        sources.forEach((key, source) -> {
+            if (source.length() > MAX_SOURCE) {
+                String got = source.length() + " characters";
+                throw new TemplateException(name, "at most " + MAX_SOURCE, got, "is this a chat template?");
+            }
+            String subject = key.equals(DEFAULT) ? name : name + " " + key;
+            Parser parser = new Parser(subject, source);
+            programs.put(key, new Program(subject, parser.parse(), parser.marksGeneration));
+        });
+        return new ChatTemplate(programs, Map.copyOf(specialTokens), List.of(), Clock.system(ZoneId.systemDefault()));
+    }
+
+    /**
+     * The template of a model: {@code chat_template.jinja} or else that of {@code tokenizer_config.json}, where a list may
+     * have one of its own for tools; with the special tokens of that file. Empty if there is none.
+     *
+     * @param folder in Hugging Face layout
+     * @throws FormatException if a file is damaged
+     * @throws TemplateException if it is no template
+     * @throws IOException if reading fails
+     */
+    public static Optional<ChatTemplate> read(Path folder) throws IOException {
+        Path config = folder.resolve("tokenizer_config.json");
+        byte[] json = Files.exists(config)
+                ? UntrustedInput.readFile(config, "a JSON file", MAX_CONFIG)
+                : new byte[] {'{', '}'};
+        Json settings = new Json(config.toString(), Json.tree(config.toString(), json));
+        Map<String, String> tokens = new HashMap<>();
+        settings.root().forEach((name, value) -> {
+            Object token = value instanceof Map<?, ?> object ? object.get("content") : value;
+            if (name instanceof String key && key.endsWith("_token") && token instanceof String text) {
+                tokens.put(key, text);
+            }
+        });
+        Path file = folder.resolve("chat_template.jinja");
+        Map<String, String> sources = new HashMap<>();
+        if (Files.exists(file)) {
+            byte[] source = UntrustedInput.readFile(file, "a chat template", MAX_SOURCE);
+            sources.put(DEFAULT, new String(source, StandardCharsets.UTF_8));
+        } else if (settings.root().get("chat_template") instanceof List<?> named) {
+            for (Object each : named) {
+                Json template = new Json(config + ", chat_template", each instanceof Map<?, ?> map ? map : Map.of());
+                sources.put(template.requireString("name"), template.requireString("template"));
+            }
+        } else if (settings.has("chat_template")) {
+            sources.put(DEFAULT, settings.requireString("chat_template"));
+        }
+        String name = (Files.exists(file) ? file : config).toString();
+        return sources.containsKey(DEFAULT) ? Optional.of(parse(name, sources, tokens)) : Optional.empty();
+    }
+
+    /** The same template with another clock for {@code strftime_now}; without it, the system's in its time zone. */
+    public ChatTemplate withClock(Clock other) {
+        return new ChatTemplate(programs, variables, controlTokens, other);
+    }
+
+    /**
+     * The same template, whose renderings tell where messages and tools contain one of these tokens. While a template
+     * runs, it sees other text in their places.
+     */
+    public ChatTemplate withControlTokens(Collection<String> tokens) {
+        return new ChatTemplate(programs, variables, List.copyOf(tokens), clock);
+    }
+
+    /** Whether it has generation blocks, so that its renderings tell what the assistant wrote. */
+    public boolean marksGeneration() {
+        return programs.values().stream().allMatch(Program::marksGeneration);
+    }
+
+    /**
+     * Renders a conversation.
+     *
+     * @param tools that the model may call; null for none
+     * @param generationPrompt whether to end with what comes before an assistant's answer
+     * @param variables more for the template, such as {@code enable_thinking}; values as those of {@link Message#fields}
+     * @throws TemplateException if the template refuses the conversation, fails or takes too much
+     * @throws IllegalArgumentException if a variable is one of the other parameters, or a value of another type
+     */
+    public Rendered render(
+            List<Message> messages,
+            @Nullable List<ToolDefinition> tools,
+            boolean generationPrompt,
+            Map<String, ?> variables) {
+        if (variables.keySet().stream().anyMatch(RESERVED::contains)) {
+            throw new IllegalArgumentException(
+                    "variables: expected none of " + RESERVED + ", got one; give it as a parameter");
+        }
+        Untrusted untrusted = new Untrusted(controlTokens);
+        Map<String, Object> all = Builtins.functions();
+        all.put("documents", Values.NONE);
+        all.putAll(this.variables);
+        variables.forEach((name, value) -> all.put(name, new Untrusted(List.of()).copy(value, 0)));
+        all.put(
+                "messages",
+                untrusted.copy(messages.stream().map(Message::fields).toList(), 0));
+        all.put(
+                "tools",
+                untrusted.copy(
+                        tools == null
+                                ? null
+                                : tools.stream().map(ToolDefinition::fields).toList(),
+                        0));
+        all.put("add_generation_prompt", generationPrompt);
+        Program standard = Objects.requireNonNull(programs.get(DEFAULT));
+        Program run = tools == null || tools.isEmpty() ? standard : programs.getOrDefault("tool_use", standard);
+        Evaluator evaluator = new Evaluator(new Values(run.name, clock), all);
+        return untrusted.restored(evaluator.run(run.body), evaluator.generated);
+    }
+}

@@ -1,0 +1,143 @@
+package dev.causal4j.chat;
+
+import dev.causal4j.chat.Value.Lazy;
+import dev.causal4j.chat.Value.Tuple;
+import dev.causal4j.chat.Value.Undefined;
+import java.util.Collection;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.function.Consumer;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Writes one value as Python prints it, or as its {@code json.dumps} writes it.
+ *
+ * @param json the arguments of {@code dumps}; null to print
+ * @param indent of a level; null for no lines
+ */
+record Printer(
+        Values x,
+        @Nullable Arguments json,
+        String comma,
+        String colon,
+        @Nullable String indent,
+        StringBuilder out) {
+    private static final Pattern PYTHON = Pattern.compile("[\\p{C}\\p{Z}\\\\'\"&&[^ ]]");
+    private static final Pattern JSON = Pattern.compile("[\\x00-\\x1f\\\\\"]");
+    private static final Pattern ASCII = Pattern.compile("[\\\\\"[^ -~]]");
+
+    static Printer python(Values x) {
+        return new Printer(x, null, ", ", ": ", null, new StringBuilder());
+    }
+
+    /** With the arguments of transformers' filter: ensure_ascii, indent, separators, sort_keys. */
+    static Printer json(Values x, Arguments a) {
+        Object width = a.get(1, "indent", Values.NONE);
+        String indent = width.equals(Values.NONE)
+                ? null
+                : width instanceof String text ? text : x.text(x.apply("*", " ", width));
+        Object separators = a.get(2, "separators", Values.NONE);
+        boolean two = separators instanceof List<?> list && list.size() == 2;
+        String comma = two ? x.print(x.item(separators, 0L)) : indent == null ? ", " : ",";
+        return new Printer(x, a, comma, two ? x.print(x.item(separators, 1L)) : ": ", indent, new StringBuilder());
+    }
+
+    String print(Object value) {
+        write(value, "\n");
+        return out.toString();
+    }
+
+    private void put(String text) {
+        x.write(out, text);
+    }
+
+    /** @param line what begins a line at the end of the value */
+    private void write(Object value, String line) {
+        x.enter();
+        String inner = line + (indent == null ? "" : indent);
+        switch (value) {
+            case String text -> quote(text);
+            case Map<?, ?> map ->
+                group("{", entries(map), "}", line, inner, each -> {
+                    write(
+                            json == null || each.getKey() instanceof String ? each.getKey() : scalar(each.getKey()),
+                            inner);
+                    put(colon);
+                    write(each.getValue(), inner);
+                });
+            case Tuple tuple
+            when json == null ->
+                group("(", tuple, tuple.size() == 1 ? ",)" : ")", line, inner, each -> write(each, inner));
+            case List<?> list -> group("[", list, "]", line, inner, each -> write(each, inner));
+            default -> put(scalar(value));
+        }
+        x.leave();
+    }
+
+    private Collection<? extends Map.Entry<?, ?>> entries(Map<?, ?> map) {
+        Map<String, Map.Entry<?, ?>> sorted = new TreeMap<>();
+        map.entrySet().forEach(each -> sorted.put(each.getKey().toString(), each));
+        return json != null && json.flag(3, "sort_keys") ? sorted.values() : map.entrySet();
+    }
+
+    private <T> void group(
+            String open, Collection<? extends T> items, String close, String line, String inner, Consumer<T> write) {
+        put(open);
+        String before = "";
+        for (T item : items) {
+            put(before);
+            put(indent == null ? "" : inner);
+            write.accept(item);
+            before = comma;
+        }
+        put(indent == null || items.isEmpty() ? "" : line);
+        put(close);
+    }
+
+    private String scalar(Object value) {
+        boolean python = json == null;
+        return switch (value) {
+            case Boolean flag -> python ? (flag ? "True" : "False") : flag.toString();
+            case Double real -> python || Double.isFinite(real) ? Numbers.print(real) : real.toString();
+            case Number whole -> whole.toString();
+            case Undefined _ when python -> "Undefined";
+            case Lazy _ when python -> "<generator object>";
+            default -> {
+                Object _ = x.cast(Values.NONE.getClass(), value, "a value that can be written");
+                yield python ? "None" : "null";
+            }
+        };
+    }
+
+    private void quote(String text) {
+        String quote = json != null || (text.contains("'") && !text.contains("\"")) ? "\"" : "'";
+        Pattern escaped = json == null ? PYTHON : json.flag(0, "ensure_ascii") ? ASCII : JSON;
+        x.make(text.length());
+        x.step(text.length() / 8);
+        put(quote + escaped.matcher(text).replaceAll(found -> escape(found.group(), quote)) + quote);
+    }
+
+    private String escape(String c, String quote) {
+        x.make(10);
+        int letter = (json == null ? "\n\r\t" : "\n\r\t\b\f").indexOf(c);
+        if (c.equals("'") || c.equals("\"")) {
+            return c.equals(quote) ? "\\\\" + c : c;
+        }
+        if (letter >= 0 || c.equals("\\")) {
+            return Matcher.quoteReplacement("\\" + (letter < 0 ? c : "nrtbf".charAt(letter)));
+        }
+        String digits = HexFormat.of().toHexDigits(c.codePointAt(0));
+        if (json != null) {
+            return c.chars()
+                    .mapToObj(half -> "\\\\u" + HexFormat.of().toHexDigits((char) half))
+                    .reduce("", String::concat);
+        }
+        return digits.startsWith("000000")
+                ? "\\\\x" + digits.substring(6)
+                : digits.startsWith("0000") ? "\\\\u" + digits.substring(4) : "\\\\U" + digits;
+    }
+}

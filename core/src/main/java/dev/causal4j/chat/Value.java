@@ -1,0 +1,76 @@
+package dev.causal4j.chat;
+
+import java.util.AbstractList;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Supplier;
+
+/**
+ * What templates know beyond strings, booleans, numbers (Long, BigInteger where that is too small, Double), lists and
+ * maps, all of which never change. Only a namespace does.
+ */
+sealed interface Value {
+    /** A variable, attribute or item that is not there. */
+    record Undefined(String name) implements Value {}
+
+    /** A function, macro or bound method. */
+    non-sealed interface Function extends Value {
+        Object call(Arguments arguments);
+    }
+
+    /** Attributes that a template sets, also from inside a loop. */
+    record Namespace(Map<Object, Object> attributes) implements Value {}
+
+    /** The variable {@code loop}. */
+    record Loop(List<Object> items, int index) implements Value {
+        Object attribute(String name) {
+            long left = (long) items.size() - index;
+            return switch (name) {
+                case "index" -> index + 1L;
+                case "index0" -> (long) index;
+                case "first" -> index == 0;
+                case "last" -> left == 1;
+                case "length" -> (long) items.size();
+                case "revindex" -> left;
+                case "revindex0" -> left - 1;
+                case "previtem" -> index > 0 ? items.get(index - 1) : new Undefined(name);
+                case "nextitem" -> left > 1 ? items.get(index + 1) : new Undefined(name);
+                default -> new Undefined(name);
+            };
+        }
+    }
+
+    /** What filters such as {@code map} give: computed when first gone through, and gone afterwards. */
+    final class Lazy implements Value {
+        private Supplier<List<Object>> items;
+
+        Lazy(Supplier<List<Object>> items) {
+            this.items = items;
+        }
+
+        List<Object> take() {
+            Supplier<List<Object>> taken = items;
+            items = List::of;
+            return taken.get();
+        }
+    }
+
+    /** A list that prints as a tuple and equals no other list. */
+    final class Tuple extends AbstractList<Object> implements Value {
+        private final List<Object> items;
+
+        Tuple(List<Object> items) {
+            this.items = items;
+        }
+
+        @Override
+        public Object get(int index) {
+            return items.get(index);
+        }
+
+        @Override
+        public int size() {
+            return items.size();
+        }
+    }
+}
