@@ -125,6 +125,9 @@ final class GenerateCommand implements Callable<Integer> {
                     "The same seed gives the same text on every machine; default: a random one, shown by --json and on a terminal.")
     private @Nullable Long seed;
 
+    @Mixin
+    private AdapterOption adapter;
+
     @Option(
             names = "--logprobs",
             paramLabel = "K",
@@ -158,7 +161,7 @@ final class GenerateCommand implements Callable<Integer> {
         // The vocabulary is read while the weights are loaded.
         CompletableFuture<int[]> encoded =
                 CompletableFuture.supplyAsync(() -> ids != null ? ids : encode(checkpoint, text));
-        CausalLM loaded = checkpoint.load(model.options());
+        CausalLM loaded = adapter.addTo(checkpoint.load(model.options()));
         double loadSeconds = (System.nanoTime() - start) / 1e9;
 
         int[] promptIds = encoded.join();

@@ -83,6 +83,9 @@ final class ScoreCommand implements Callable<Integer> {
     @Mixin
     private RunOptions model;
 
+    @Mixin
+    private AdapterOption adapter;
+
     @Spec
     private CommandSpec spec;
 
@@ -94,7 +97,7 @@ final class ScoreCommand implements Callable<Integer> {
         String given = text != null ? TextInput.argument(text) : file != null ? TextInput.file(file) : "";
         List<String> continuations = continuations();
         Kernels.name(); // fails here, before anything is loaded, if the kernels that the property sets are missing
-        CausalLM loaded = model.load();
+        CausalLM loaded = adapter.addTo(model.load());
         int contextLength = loaded.decoder().config().contextLength();
         if (stride > contextLength) {
             throw Usage.wrong(spec, "stride: expected at most the context length " + contextLength + ", got " + stride);

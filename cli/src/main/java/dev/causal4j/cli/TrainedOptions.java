@@ -28,7 +28,8 @@ final class TrainedOptions {
         @Option(
                 names = "--lora-rank",
                 paramLabel = "R",
-                description = "Train matrices of rank R added to those of all layers (LoRA).")
+                description = "Train matrices of rank R added to those of all layers (LoRA). The model that is written"
+                        + " has their sum; DIR/adapter has them alone, in PEFT's layout.")
         private @Nullable Integer loraRank;
     }
 

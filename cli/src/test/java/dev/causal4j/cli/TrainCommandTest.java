@@ -1,6 +1,7 @@
 package dev.causal4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -257,6 +258,28 @@ class TrainCommandTest {
         addTo("base").done();
         addTo("other", "--resume").refused(1, "expected the sum of the model the run began from and what was added");
         addTo("base", "--resume").done();
+    }
+
+    @Test
+    void lowRankAdditionsAreAlsoWrittenAloneAndAddedToTheirModel() throws Exception {
+        scratch(folder.resolve("base"), "--steps", "1").done();
+        addTo("base", "--learning-rate", "1e-2").done();
+        String base = folder.resolve("base").toString();
+        String adapter = out.resolve("adapter").toString();
+        String[] whole = {"score", "It is a truth", "--model", out.toString(), "--json"};
+        String[] added = {"score", "It is a truth", "--model", base, "--adapter", adapter, "--json"};
+        String[] without = {"score", "It is a truth", "--model", base, "--json"};
+        double expected = Program.run(whole).json().get("nll").doubleValue();
+        assertThat(Program.run(added).json().get("nll").doubleValue()).isCloseTo(expected, within(1e-6 * expected));
+        assertThat(Program.run(without).json().get("nll").doubleValue())
+                .isNotCloseTo(expected, within(1e-4 * expected));
+        String[] text = {"generate", "It is", "--model", base, "--adapter", adapter, "--temperature", "0"};
+        assertThat(Program.run(text).done().out()).isNotBlank();
+        Program.run("generate", "It is", "--adapter", adapter).refused(1, adapter, "expected ", "shape [");
+        Program.run("generate", "It is", "--adapter", base).refused(1, "adapter_config.json", "no such file");
+
+        scratch(out, "--steps", "1", "--overwrite").done();
+        assertThat(out.resolve("adapter")).as("of the run that was replaced").doesNotExist();
     }
 
     private Program.Run addTo(String base, String... more) throws Exception {

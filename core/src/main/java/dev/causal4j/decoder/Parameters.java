@@ -1,6 +1,7 @@
 package dev.causal4j.decoder;
 
 import dev.causal4j.tensor.Matrix;
+import java.util.Map;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -19,6 +20,14 @@ public interface Parameters {
 
     /** Parameters without adapters, each from a function of its spec. */
     static Parameters of(Function<ParameterSpec, Matrix> matrices, Function<ParameterSpec, float[]> vectors) {
+        return of(matrices, vectors, Map.of());
+    }
+
+    /** The same with adapters by the names of their weights. */
+    static Parameters of(
+            Function<ParameterSpec, Matrix> matrices,
+            Function<ParameterSpec, float[]> vectors,
+            Map<String, LowRank> adapters) {
         return new Parameters() {
             @Override
             public Matrix matrix(ParameterSpec spec) {
@@ -28,6 +37,11 @@ public interface Parameters {
             @Override
             public float[] vector(ParameterSpec spec) {
                 return vectors.apply(spec);
+            }
+
+            @Override
+            public @Nullable LowRank adapter(ParameterSpec weight) {
+                return adapters.get(weight.name());
             }
         };
     }

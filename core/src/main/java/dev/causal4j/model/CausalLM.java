@@ -52,6 +52,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
     private final Decoder decoder;
     private final CausalLMHead head;
     private final Optional<Tokenizer> tokenizer;
+    private final DType cached; // keys and values
     private final @Nullable Arena owned;
 
     CausalLM(
@@ -64,6 +65,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
         this.name = name;
         this.config = config;
         this.tokenizer = Optional.ofNullable(tokenizer);
+        this.cached = cached;
         this.owned = owned;
         if (tokenizer != null && tokenizer.vocabularySize() > config.vocabularySize()) {
             throw new IllegalArgumentException("tokenizer: expected at most the head's " + config.vocabularySize()
@@ -187,6 +189,48 @@ public final class CausalLM implements Parameters, AutoCloseable {
                         : spec.equals(other.head()) ? resized.projection() : matrix(spec),
                 this::vector);
         return of(name, other, parameters, tokenizer.orElse(null));
+    }
+
+    /**
+     * The same model with the low-rank adapter in a folder of PEFT's layout (adapter_config.json,
+     * adapter_model.safetensors), from {@link #saveAdapter} or from Python, instead of its own. It shares the memory of
+     * this one, which must stay open, and owns that of the adapter, which is f32.
+     *
+     * <p>An adapter that was saved has the bits of the one in memory: the model computes the same as when it was saved,
+     * and {@link #merged} gives the same weights.
+     *
+     * @throws FormatException if the adapter is of another model, or of a kind that is not supported
+     * @throws IOException if reading fails
+     */
+    public CausalLM withAdapter(Path folder) throws IOException {
+        Device device = Device.open(head.embedding().device().compute());
+        try {
+            Map<String, LowRank> adapters = AdapterFiles.read(folder, config, device);
+            Parameters adapted = Parameters.of(this::matrix, this::vector, adapters);
+            return new CausalLM(name, config, adapted, cached, tokenizer.orElse(null), device.arena());
+        } catch (Throwable failure) {
+            device.arena().close();
+            throw failure;
+        }
+    }
+
+    /**
+     * Saves the adapter alone, in PEFT's layout, into a folder that exists: Python's library adds it to the same model,
+     * {@link #withAdapter} does here.
+     *
+     * @throws IllegalStateException unless {@link #canSaveAdapter}
+     * @throws IOException if writing fails
+     */
+    public void saveAdapter(Path folder) throws IOException {
+        AdapterFiles.write(this, folder);
+    }
+
+    /**
+     * Whether the model has an adapter whose layers PEFT has names for: it has none for gpt-oss's experts. All of its
+     * scales must be equal.
+     */
+    public boolean canSaveAdapter() {
+        return AdapterFiles.canWrite(this);
     }
 
     /** A copy in f32 with memory of its own; adapters become part of their layers. */

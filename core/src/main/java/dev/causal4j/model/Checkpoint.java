@@ -45,7 +45,7 @@ public final class Checkpoint implements AutoCloseable {
     static final String CONFIG = "config.json";
 
     /** Dtypes of row-major tensors. */
-    private static final List<DType> FLOATS = List.of(DType.F32, DType.F16, DType.BF16);
+    static final List<DType> FLOATS = List.of(DType.F32, DType.F16, DType.BF16);
 
     private static final String APART = "the configuration and the weights do not belong together";
 
@@ -138,7 +138,7 @@ public final class Checkpoint implements AutoCloseable {
             take(said.head(), head);
         } else if (!said.tied()) {
             String expected = head.names().getFirst() + ", since tie_word_embeddings is false";
-            throw wrong("", expected, "no such tensor", "set tie_word_embeddings to true to use the embedding");
+            throw wrong(expected, "no such tensor", "set tie_word_embeddings to true to use the embedding");
         }
         Origin embedding = origin(said, said.embedding());
         boolean headAlone = hasHead && said.tied() && !store.names().containsAll(embedding.names());
@@ -152,12 +152,12 @@ public final class Checkpoint implements AutoCloseable {
         int entries = this.tokenizer.map(Tokenizer::vocabularySize).orElse(0);
         if (entries > config.vocabularySize()) {
             String expected = "a tokenizer of at most vocab_size = " + config.vocabularySize() + " entries";
-            throw wrong("", expected, entries + " entries", "tokenizer and weights do not belong together");
+            throw wrong(expected, entries + " entries", "tokenizer and weights do not belong together");
         }
     }
 
-    private FormatException wrong(String place, String expected, String got, String remedy) {
-        return new FormatException(subject + place, expected, got, remedy);
+    private FormatException wrong(String expected, String got, String remedy) {
+        return new FormatException(subject, expected, got, remedy);
     }
 
     /** The prefix with which there is an embedding, or anything where there is only a head. */
@@ -182,32 +182,35 @@ public final class Checkpoint implements AutoCloseable {
         return layout == null ? origin : layout.origin(spec, origin);
     }
 
-    /** @throws FormatException if there is no such tensor, or it has another shape or dtype */
     private void take(ParameterSpec spec, Origin origin) throws FormatException {
         switch (origin) {
             case Origin.InPanels panels ->
-                tensors.put(spec, List.of(tensor(panels.name(), panels.shape(spec), List.of(panels.dtype()))));
+                tensors.put(
+                        spec,
+                        List.of(tensor(subject, store, panels.name(), panels.shape(spec), List.of(panels.dtype()))));
             case Origin.InRows rows -> {
                 List<TensorView> parts = new ArrayList<>();
                 for (Origin.Part part : rows.parts()) {
-                    parts.add(tensor(part.name(), part.shape(), FLOATS));
+                    parts.add(tensor(subject, store, part.name(), part.shape(), FLOATS));
                 }
                 tensors.put(spec, parts);
             }
         }
     }
 
-    private TensorView tensor(String tensorName, List<Long> shape, List<DType> dtypes) throws FormatException {
-        TensorView tensor = store.tensor(tensorName);
-        String place = ", tensor " + tensorName;
+    /** @throws FormatException if there is no such tensor, or it has another shape or dtype */
+    static TensorView tensor(String subject, TensorStore store, String name, List<Long> shape, List<DType> dtypes)
+            throws FormatException {
+        TensorView tensor = store.tensor(name);
+        String place = subject + ", tensor " + name;
         if (!tensor.shape().equals(shape)) {
-            throw wrong(place, "shape " + shape, tensor.shape().toString(), APART);
+            throw new FormatException(place, "shape " + shape, tensor.shape().toString(), APART);
         }
         if (!dtypes.contains(tensor.dtype())) {
             String expected =
                     dtypes.stream().map(each -> StoredType.of(each).name()).collect(Collectors.joining(" or "));
-            throw wrong(
-                    place, "dtype " + expected, StoredType.of(tensor.dtype()).name(), "convert the checkpoint");
+            String got = StoredType.of(tensor.dtype()).name();
+            throw new FormatException(place, "dtype " + expected, got, "convert the checkpoint");
         }
         return tensor;
     }
@@ -260,8 +263,8 @@ public final class Checkpoint implements AutoCloseable {
         for (String name : unused) {
             if (name.startsWith(root + family.blocks())) {
                 int last = config.decoder().blocks().size() - 1;
-                String expected = "only " + family.type() + "'s tensors in blocks 0 to " + last;
-                throw wrong("", expected, FormatException.quote(name), APART);
+                String expected = "only " + family.type() + "'s tensors, in blocks 0 to " + last;
+                throw wrong(expected, FormatException.quote(name), APART);
             }
         }
         if (!unused.isEmpty()) {
@@ -320,7 +323,7 @@ public final class Checkpoint implements AutoCloseable {
         DType natural = layout != null ? layout.dtype() : all;
         if (layout != null && wanted != null && wanted != natural) {
             String expected = "dtype " + natural.label() + ", to which these weights were converted";
-            throw wrong("", expected, wanted.label(), "convert the original checkpoint with --dtype " + wanted.label());
+            throw wrong(expected, wanted.label(), "convert the original checkpoint with --dtype " + wanted.label());
         }
         return wanted == null ? natural : wanted;
     }

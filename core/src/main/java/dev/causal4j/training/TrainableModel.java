@@ -42,6 +42,10 @@ final class TrainableModel implements AutoCloseable {
         if (source.dtype() == DType.INT8) {
             throw new IllegalArgumentException("training: expected a model in f32 or bf16, got int8; load it in f32");
         }
+        if (source.config().specs().stream().anyMatch(spec -> source.adapter(spec) != null)) {
+            throw new IllegalArgumentException(
+                    "training: expected a model without an adapter, got one with it; merge it first");
+        }
         this.source = source;
         this.ownsSource = ownsSource;
         this.scope = scope;

@@ -30,6 +30,7 @@ import java.util.stream.Stream;
  *
  * <pre>
  *   OUT/config.json, model.safetensors, ...      the best model so far, or the last where nothing is evaluated
+ *   OUT/adapter/adapter_config.json, ...         its low-rank additions alone, if it was trained by them
  *   OUT/checkpoint-200/                          the same files of one step, and
  *   OUT/checkpoint-200/training/optimizer.safetensors, state.json
  * </pre>
@@ -41,6 +42,7 @@ final class TrainingCheckpoints {
     private static final String PREFIX = "checkpoint-";
     private static final Pattern NAME = Pattern.compile(PREFIX + "(\\d{1,18})");
     private static final String TRAINING = "training";
+    private static final String ADAPTER = "adapter";
     private static final String STATE = "state.json";
     private static final String OPTIMIZER = "optimizer.safetensors";
 
@@ -71,7 +73,11 @@ final class TrainingCheckpoints {
         if (!Files.exists(target)) {
             WholeFile.writeFolder(target, unfinished -> write(trainable, state, unfinished));
         }
-        publish(folder.resolve(PREFIX + state.stepToPublish()));
+        Path best = folder.resolve(PREFIX + state.stepToPublish());
+        if (Files.isDirectory(best.resolve(ADAPTER))) {
+            publish(best.resolve(ADAPTER), Files.createDirectories(folder.resolve(ADAPTER)));
+        }
+        publish(best, folder);
         Map<Long, Path> others = checkpoints();
         others.keySet().removeAll(List.of(state.step(), state.stepToPublish()));
         delete(others.values());
@@ -79,6 +85,9 @@ final class TrainingCheckpoints {
 
     private static void write(TrainableModel trainable, TrainingState state, Path checkpoint) throws IOException {
         trainable.model.save(checkpoint, DType.F32);
+        if (trainable.model.canSaveAdapter()) {
+            trainable.model.saveAdapter(Files.createDirectory(checkpoint.resolve(ADAPTER)));
+        }
         Path training = Files.createDirectory(checkpoint.resolve(TRAINING));
         List<TensorView> tensors = new ArrayList<>();
         trainable.parameters().forEach(parameter -> tensors.addAll(parameter.state()));
@@ -86,18 +95,18 @@ final class TrainingCheckpoints {
         WholeFile.write(training.resolve(STATE), state.toJson());
     }
 
-    /** Replaces the files of the folder by those of a checkpoint, the weights last. */
-    private void publish(Path checkpoint) throws IOException {
+    /** Replaces files by those of a checkpoint, the weights last. */
+    private static void publish(Path from, Path to) throws IOException {
         List<Path> files;
-        try (Stream<Path> list = Files.list(checkpoint)) {
+        try (Stream<Path> list = Files.list(from)) {
             files = list.filter(Files::isRegularFile)
                     .sorted(Comparator.comparing(file -> file.toString().endsWith(".safetensors")))
                     .toList();
         }
         for (Path file : files) {
-            WholeFile.link(file, folder.resolve(file.getFileName()));
+            WholeFile.link(file, to.resolve(file.getFileName()));
         }
-        WholeFile.forceFolder(folder);
+        WholeFile.forceFolder(to);
     }
 
     /** A checkpoint that was read. */
@@ -182,8 +191,9 @@ final class TrainingCheckpoints {
         return checkpoints;
     }
 
-    /** Deletes every checkpoint; the published files stay. */
+    /** Deletes every checkpoint and the adapter, which the next run may not replace; other published files stay. */
     void deleteAll() throws IOException {
+        WholeFile.delete(folder.resolve(ADAPTER));
         delete(checkpoints().values());
     }
 

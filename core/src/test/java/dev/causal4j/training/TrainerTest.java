@@ -200,6 +200,11 @@ class TrainerTest {
         }
         float[] saved = logits(CausalLM.load(folder.resolve("whole").resolve("checkpoint-9")));
         assertThat(saved).containsExactly(logits(trainer.model()), within(1e-4f));
+        CausalLM adapted = model(true).withAdapter(folder.resolve("whole").resolve("adapter"));
+        assertThat(logits(adapted)).isEqualTo(logits(trainer.model()));
+        assertThat(logits(adapted.merged())).isEqualTo(saved);
+        assertThatThrownBy(() -> Trainer.start(adapted, TRAINING, null, options, null))
+                .hasMessageContaining("without an adapter");
         CausalLM merged = trainer.model().merged();
         trainer.close();
         assertThat(logits(merged)).isEqualTo(saved);

@@ -46,6 +46,12 @@ public sealed interface Origin {
             long size = parts.getFirst().shape().stream().reduce(1L, Math::multiplyExact);
             return parts.size() == 1 && size == spec.size() ? parts.getFirst().name() : spec.name();
         }
+
+        /** The same outputs in tensors [outputs, inputs]; for a matrix whose tensors are matrices. */
+        public InRows withInputs(int inputs) {
+            return new InRows(
+                    parts.stream().map(part -> part.withInputs(inputs)).toList(), false);
+        }
     }
 
     /**
@@ -56,6 +62,17 @@ public sealed interface Origin {
     record Part(String name, List<Long> shape, int rows, long first, long rowStride, long colStride) {
         public Part {
             shape = List.copyOf(shape);
+        }
+
+        /** Whether the tensor is [in, out]. */
+        public boolean isTransposed() {
+            return colStride != 1;
+        }
+
+        private Part withInputs(int inputs) {
+            long step = isTransposed() ? 1 : shape.getLast(); // from an output to the next
+            List<Long> other = List.of(shape.get(isTransposed() ? 1 : 0), (long) inputs);
+            return new Part(name, other, rows, first / step * inputs, rowStride / step * inputs, 1);
         }
     }
 

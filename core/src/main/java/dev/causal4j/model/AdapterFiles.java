@@ -1,0 +1,310 @@
+package dev.causal4j.model;
+
+import dev.causal4j.FormatException;
+import dev.causal4j.decoder.LowRank;
+import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.format.Json;
+import dev.causal4j.format.SafeTensors;
+import dev.causal4j.format.TensorStore;
+import dev.causal4j.format.WholeFile;
+import dev.causal4j.model.families.Origin;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
+import dev.causal4j.tensor.Matrix;
+import dev.causal4j.tensor.TensorView;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Low-rank adapters in the layout of PEFT, Hugging Face's library: adapter_config.json, and adapter_model.safetensors
+ * with {@code base_model.model.MODULE.lora_A.weight} [rank, in] and {@code MODULE.lora_B.weight} [out, rank] for each
+ * linear layer.
+ *
+ * <p>Layers that are packed here, such as queries, keys and values, are several modules there. Written, each has all of
+ * A and its rows of B. Read, an A that modules share is one again; different ones are stacked, and B is 0 where outputs
+ * of a module meet the A of another. Both are exact: each output is the same sum in the same order, but for zeros.
+ */
+final class AdapterFiles {
+    private static final String CONFIG = "adapter_config.json";
+    private static final String TENSORS = "adapter_model.safetensors";
+    private static final String PREFIX = "base_model.model.";
+    private static final String WEIGHT = ".weight";
+    private static final String DOWN = ".lora_A.weight";
+    private static final String UP = ".lora_B.weight";
+
+    /** Keys of what changes the arithmetic, or trains more than matrices of one rank and scale. */
+    private static final String UNSUPPORTED = "use_dora lora_bias use_qalora use_bdlora modules_to_save rank_pattern"
+            + " alpha_pattern layer_replication target_parameters trainable_token_indices alora_invocation_tokens"
+            + " arrow_config velora_config monteclora_config megatron_config";
+
+    private static final List<Object> OFF = List.of(Json.NULL, false, List.of(), Map.of());
+
+    /** First values of A and B that leave the weights of the layer as they are. */
+    private static final Set<Object> FIRST_VALUES = Set.of(Json.NULL, true, false, "gaussian", "eva", "orthogonal");
+
+    private final ModelConfig model;
+    private final TensorStore store;
+    private final Set<String> unused;
+    private final String root;
+    private final int rank;
+    private final float scale;
+
+    private AdapterFiles(ModelConfig model, Json config, TensorStore store) throws FormatException {
+        this.model = model;
+        this.store = store;
+        this.unused = new TreeSet<>(store.names());
+        String blocks = model.family().blocks();
+        this.root = model.family().roots().stream()
+                .filter(each -> store.names().stream().anyMatch(name -> name.startsWith(PREFIX + each + blocks)))
+                .findFirst()
+                .orElse("");
+        this.rank = config.integer("r", 8, 1, ModelConfig.MOST);
+        double divisor = config.bool("use_rslora", false) ? Math.sqrt(rank) : rank;
+        this.scale = (float) (config.number("lora_alpha", 8, -1e9, 1e9) / divisor);
+    }
+
+    /**
+     * Reads the adapters of a model, by the names of their weights.
+     *
+     * @throws FormatException if they are not what they should be, of another model, or not supported
+     */
+    static Map<String, LowRank> read(Path folder, ModelConfig model, Device device) throws IOException {
+        Json config = Json.read(folder.resolve(CONFIG));
+        check(config);
+        try (Arena arena = Arena.ofShared()) {
+            TensorStore store = SafeTensors.open(folder.resolve(TENSORS), arena);
+            return new AdapterFiles(model, config, store).read(device);
+        }
+    }
+
+    private static void check(Json config) throws FormatException {
+        config.support("peft_type", config.string("peft_type", "").equals("LORA"), "LORA");
+        config.support("task_type", config.string("task_type", "CAUSAL_LM").equals("CAUSAL_LM"), "CAUSAL_LM");
+        config.support("bias", config.string("bias", "none").equals("none"), "none");
+        for (String key : UNSUPPORTED.split(" ", -1)) {
+            config.support(key, OFF.contains(value(config, key)), "none");
+        }
+        String key = "init_lora_weights";
+        config.support(key, FIRST_VALUES.contains(value(config, key)), "true, false, gaussian, eva or orthogonal");
+    }
+
+    private static Object value(Json config, String key) {
+        Object value = config.root().get(key);
+        return value == null ? Json.NULL : value;
+    }
+
+    private Map<String, LowRank> read(Device device) throws FormatException {
+        Map<String, LowRank> adapters = new HashMap<>();
+        for (ParameterSpec spec : model.specs()) {
+            LowRank adapter = spec.role().isLinear() ? read(spec, device) : null;
+            if (adapter != null) {
+                adapters.put(spec.name(), adapter);
+            }
+        }
+        if (adapters.isEmpty() || !unused.isEmpty()) {
+            String expected = "lora_A and lora_B of linear layers of this "
+                    + model.family().type() + " alone";
+            String got = unused.isEmpty() ? "no tensor" : FormatException.quote(String.join(", ", unused));
+            throw new FormatException(store.subject(), expected, got, "name the adapter of this model");
+        }
+        return adapters;
+    }
+
+    /**
+     * B of a module.
+     *
+     * @param column where its columns begin in the packed B
+     */
+    private record Module(TensorView up, int column) {}
+
+    private @Nullable LowRank read(ParameterSpec spec, Device device) throws FormatException {
+        Origin.InRows origin = model.family().origin(model, spec, root);
+        if (!areModules(origin)) {
+            return null;
+        }
+        List<Origin.Part> parts = origin.withInputs(rank).parts();
+        List<TensorView> downs = new ArrayList<>(); // all different
+        Map<String, Module> modules = new HashMap<>();
+        for (Origin.Part part : parts) {
+            String module = module(part.name());
+            boolean there = store.names().contains(module + UP) || store.names().contains(module + DOWN);
+            if (there && !modules.containsKey(part.name())) {
+                TensorView down = tensor(module + DOWN, List.of((long) rank, (long) spec.cols()));
+                int index = 0;
+                while (index < downs.size() && !isEqual(downs.get(index), down)) {
+                    index++;
+                }
+                if (index == downs.size()) {
+                    downs.add(down);
+                }
+                modules.put(part.name(), new Module(tensor(module + UP, part.shape()), index * rank));
+            }
+        }
+        if (downs.isEmpty()) {
+            return null;
+        }
+        int ranks = Math.multiplyExact(rank, downs.size());
+        Matrix down = Matrix.of(
+                device,
+                DType.F32,
+                ranks,
+                spec.cols(),
+                (n, row) -> downs.get(n / rank).copyTo((long) (n % rank) * row.length, row, 0, row.length));
+        Matrix up = Matrix.of(device, DType.F32, spec.rows(), ranks, (n, row) -> copyUp(parts, modules, n, row));
+        return new LowRank(down, up, scale);
+    }
+
+    /** Copies row n of the packed B. */
+    private void copyUp(List<Origin.Part> parts, Map<String, Module> modules, int n, float[] row) {
+        Arrays.fill(row, 0f);
+        int i = 0;
+        int inPart = n;
+        while (inPart >= parts.get(i).rows()) {
+            inPart -= parts.get(i++).rows();
+        }
+        Origin.Part part = parts.get(i);
+        Module module = modules.get(part.name());
+        if (module != null) {
+            module.up.copyTo(part.first() + inPart * part.rowStride(), row, module.column, rank);
+        }
+    }
+
+    private static boolean isEqual(TensorView a, TensorView b) {
+        return a.dtype() == b.dtype() && a.data().mismatch(b.data()) < 0;
+    }
+
+    private TensorView tensor(String name, List<Long> shape) throws FormatException {
+        unused.remove(name);
+        return Checkpoint.tensor(store.subject(), store, name, shape, Checkpoint.FLOATS);
+    }
+
+    /** Whether a parameter's tensors are weights of modules: those of gpt-oss's experts are not. */
+    private static boolean areModules(Origin.InRows origin) {
+        return origin.names().stream().allMatch(name -> name.endsWith(WEIGHT));
+    }
+
+    private static String module(String tensor) {
+        return PREFIX + tensor.substring(0, tensor.length() - WEIGHT.length());
+    }
+
+    /** Whether {@link #write} can write the adapters of a model. */
+    static boolean canWrite(CausalLM model) {
+        Map<ParameterSpec, LowRank> adapters = adapters(model);
+        return !adapters.isEmpty()
+                && adapters.values().stream().map(LowRank::scale).distinct().count() == 1
+                && adapters.keySet().stream().allMatch(spec -> areModules(origin(model, spec)));
+    }
+
+    private static Map<ParameterSpec, LowRank> adapters(CausalLM model) {
+        Map<ParameterSpec, LowRank> adapters = new LinkedHashMap<>();
+        for (ParameterSpec spec : model.config().specs()) {
+            LowRank adapter = model.adapter(spec);
+            if (adapter != null) {
+                adapters.put(spec, adapter);
+            }
+        }
+        return adapters;
+    }
+
+    private static Origin.InRows origin(CausalLM model, ParameterSpec spec) {
+        ModelConfig config = model.config();
+        return config.family().origin(config, spec, config.family().roots().getFirst());
+    }
+
+    /**
+     * Writes the adapters of a model, the matrices last. All have the largest rank; what smaller ones lack is 0.
+     *
+     * @throws IllegalStateException unless {@link #canWrite}
+     */
+    static void write(CausalLM model, Path folder) throws IOException {
+        Map<ParameterSpec, LowRank> adapters = adapters(model);
+        if (!canWrite(model)) {
+            throw new IllegalStateException("adapter: expected matrices of low rank with one scale, of modules that"
+                    + " PEFT has names for, got " + (adapters.isEmpty() ? "none" : "others")
+                    + "; save the model, which has the sum");
+        }
+        int rank = adapters.values().stream()
+                .mapToInt(each -> each.down().rows())
+                .max()
+                .orElseThrow();
+        Map<String, SafeTensors.Source> tensors = new LinkedHashMap<>();
+        adapters.forEach((spec, adapter) -> {
+            Origin.InRows ups = origin(model, spec).withInputs(rank);
+            for (Origin.Part part : ups.parts()) {
+                List<Long> shape = List.of((long) rank, (long) spec.cols());
+                Origin.Part down =
+                        new Origin.Part(part.name(), shape, adapter.down().rows(), 0, spec.cols(), 1);
+                Origin.InRows downs = new Origin.InRows(List.of(down), false);
+                String module = module(part.name());
+                tensors.put(module + DOWN, source(module + DOWN, downs, down, adapter.down()));
+                tensors.put(module + UP, source(module + UP, ups, part, adapter.up()));
+            }
+        });
+        float scale = adapters.values().iterator().next().scale();
+        WholeFile.write(folder.resolve(CONFIG), Json.write(config(model, adapters.keySet(), rank, scale)));
+        SafeTensors.write(folder.resolve(TENSORS), tensors.values(), Map.of("format", "pt"), false, _ -> {});
+    }
+
+    /** The tensor of a part, with the rows of a matrix that belong into it. */
+    private static SafeTensors.Source source(String name, Origin.InRows origin, Origin.Part part, Matrix rows) {
+        return new SafeTensors.Source(name, DType.F32, part.shape(), memory -> {
+            TensorView view = TensorView.allocate(part.name(), DType.F32, part.shape(), memory);
+            int cols = Math.toIntExact(part.shape().getLast());
+            StoredRows.write(
+                    origin,
+                    view,
+                    cols,
+                    (n, row) -> rows.row(n, row, 0),
+                    rows.device().compute());
+            return view;
+        });
+    }
+
+    private static Map<String, Object> config(CausalLM model, Set<ParameterSpec> adapted, int rank, float scale) {
+        Origin.Part first = origin(model, adapted.iterator().next()).parts().getFirst();
+        Map<String, Object> config = new LinkedHashMap<>();
+        config.put("base_model_name_or_path", model.name());
+        config.put("bias", "none");
+        config.put("fan_in_fan_out", first.isTransposed());
+        config.put("inference_mode", true);
+        config.put("lora_alpha", alpha(rank, scale));
+        config.put("lora_dropout", 0.0);
+        config.put("peft_type", "LORA");
+        config.put("r", rank);
+        config.put("target_modules", targets(model, adapted));
+        config.put("task_type", "CAUSAL_LM");
+        config.put("use_dora", false);
+        config.put("use_rslora", false);
+        return config;
+    }
+
+    /** A number that gives the scale when it is divided by the rank, a short one if possible. */
+    private static Number alpha(int rank, float scale) {
+        double exact = (double) scale * rank;
+        double alpha = (float) ((float) exact / (double) rank) == scale ? (float) exact : exact;
+        return alpha == Math.rint(alpha) ? (Number) (long) alpha : (Number) alpha;
+    }
+
+    /** The last names of modules if all linear layers have an adapter, else the whole names. */
+    private static List<String> targets(CausalLM model, Set<ParameterSpec> adapted) {
+        boolean all =
+                model.config().specs().stream().allMatch(spec -> !spec.role().isLinear() || adapted.contains(spec));
+        return adapted.stream()
+                .flatMap(spec -> origin(model, spec).names().stream())
+                .map(name -> module(name).substring(PREFIX.length()))
+                .map(module -> all ? module.substring(module.lastIndexOf('.') + 1) : module)
+                .distinct()
+                .sorted()
+                .toList();
+    }
+}
