@@ -18,6 +18,7 @@ import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -30,7 +31,9 @@ import tools.jackson.databind.node.ObjectNode;
 /** Continues a prompt. */
 @Command(
         name = "generate",
-        description = "Continues a prompt. The text streams to standard output.",
+        description =
+                "Continues a prompt. The text streams to standard output. What its generation_config.json says are"
+                        + " a model's defaults.",
         sortOptions = false)
 final class GenerateCommand implements Callable<Integer> {
     @Parameters(
@@ -56,51 +59,38 @@ final class GenerateCommand implements Callable<Integer> {
     @Option(
             names = "--temperature",
             paramLabel = "T",
-            defaultValue = "1",
             description = "0 is greedy; default: 1, the model's own distribution.")
-    private double temperature;
+    private @Nullable Double temperature;
 
-    @Option(
-            names = "--top-k",
-            paramLabel = "K",
-            defaultValue = "0",
-            description = "Sample from the K likeliest tokens.")
-    private int topK;
+    @Option(names = "--top-k", paramLabel = "K", description = "Sample from the K likeliest tokens.")
+    private @Nullable Integer topK;
 
     @Option(
             names = "--top-p",
             paramLabel = "P",
-            defaultValue = "1",
             description = "Sample from the likeliest tokens with probability P together.")
-    private double topP;
+    private @Nullable Double topP;
 
     @Option(
             names = "--min-p",
             paramLabel = "P",
-            defaultValue = "0",
             description = "Sample from tokens at least P times as likely as the likeliest.")
-    private double minP;
+    private @Nullable Double minP;
 
     @Option(
             names = "--typical-p",
             paramLabel = "P",
-            defaultValue = "1",
             description = "Sample from the most typical tokens with probability P together.")
-    private double typicalP;
+    private @Nullable Double typicalP;
 
     @Option(
             names = "--repetition-penalty",
             paramLabel = "R",
-            defaultValue = "1",
             description = "Above 1: makes tokens that occurred less likely.")
-    private double repetitionPenalty;
+    private @Nullable Double repetitionPenalty;
 
-    @Option(
-            names = "--no-repeat-ngram-size",
-            paramLabel = "N",
-            defaultValue = "0",
-            description = "No run of N tokens occurs twice.")
-    private int noRepeatNgramSize;
+    @Option(names = "--no-repeat-ngram-size", paramLabel = "N", description = "No run of N tokens occurs twice.")
+    private @Nullable Integer noRepeatNgramSize;
 
     @Option(
             names = "--logit-bias",
@@ -125,9 +115,6 @@ final class GenerateCommand implements Callable<Integer> {
                     "The same seed gives the same text on every machine; default: a random one, shown by --json and on a terminal.")
     private @Nullable Long seed;
 
-    @Mixin
-    private AdapterOption adapter;
-
     @Option(
             names = "--logprobs",
             paramLabel = "K",
@@ -141,12 +128,15 @@ final class GenerateCommand implements Callable<Integer> {
     @Mixin
     private RunOptions model;
 
+    @Mixin
+    private AdapterOption adapter;
+
     @Spec
     private CommandSpec spec;
 
     @Override
     public Integer call() throws IOException {
-        GenerationOptions options = options();
+        options(GenerationOptions.builder(), 1); // wrong usage is refused before anything is loaded
         int[] ids = tokens == null ? null : TokenIds.parse(spec, "--tokens", tokens);
         if (ids != null && prompt != null) {
             throw Usage.wrong(spec, "prompt: expected PROMPT or --tokens, got both");
@@ -165,6 +155,8 @@ final class GenerateCommand implements Callable<Integer> {
         double loadSeconds = (System.nanoTime() - start) / 1e9;
 
         int[] promptIds = encoded.join();
+        GenerationOptions options = options(
+                GenerationOptions.builder(loaded), loaded.generationDefaults().temperature());
         PrintWriter out = spec.commandLine().getOut();
         TokenListener listener = model.json()
                 ? TokenListener.NONE
@@ -193,21 +185,22 @@ final class GenerateCommand implements Callable<Integer> {
         return text.isEmpty() ? new int[0] : texts.encode(checkpoint.requireTokenizer(), text);
     }
 
-    private GenerationOptions options() {
-        GenerationOptions.Builder builder = GenerationOptions.builder()
-                .maxNewTokens(maxNewTokens)
+    /** @param own the model's temperature; where it is greedy, a filter means to sample */
+    private GenerationOptions options(GenerationOptions.Builder builder, double own) {
+        boolean filters = topK != null || topP != null || minP != null || typicalP != null;
+        builder.maxNewTokens(maxNewTokens)
                 .minNewTokens(minNewTokens)
-                .temperature(temperature)
-                .topK(topK)
-                .topP(topP)
-                .minP(minP)
-                .typicalP(typicalP)
-                .repetitionPenalty(repetitionPenalty)
-                .noRepeatNgramSize(noRepeatNgramSize)
+                .temperature(temperature != null ? temperature : filters && own == 0 ? 1 : own)
                 .logitBias(logitBias)
                 .stop(stop)
                 // Not SecureRandom, which starts slowly: seeds need not be secret.
                 .seed(seed == null ? ThreadLocalRandom.current().nextInt(Integer.MAX_VALUE) : seed);
+        ifGiven(topK, builder::topK);
+        ifGiven(topP, builder::topP);
+        ifGiven(minP, builder::minP);
+        ifGiven(typicalP, builder::typicalP);
+        ifGiven(repetitionPenalty, builder::repetitionPenalty);
+        ifGiven(noRepeatNgramSize, builder::noRepeatNgramSize);
         if (eos != null) {
             builder.eos(eos.equals("none") ? Set.of() : TokenIds.set(spec, "--eos", eos));
         }
@@ -215,6 +208,12 @@ final class GenerateCommand implements Callable<Integer> {
             builder.logProbabilities(logprobs);
         }
         return Usage.of(spec, builder::build);
+    }
+
+    private static <T> void ifGiven(@Nullable T value, Consumer<T> setter) {
+        if (value != null) {
+            setter.accept(value);
+        }
     }
 
     /** Streams text, or token ids for a model without a tokenizer, until the reader closes the output. */

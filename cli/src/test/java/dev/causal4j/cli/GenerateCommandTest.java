@@ -12,6 +12,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
@@ -88,6 +89,34 @@ class GenerateCommandTest {
                         "prefill_tokens_per_second",
                         "decode_tokens_per_second");
         assertThat(document.get("timing").values()).allMatch(value -> value.isNumber() && value.doubleValue() > 0);
+    }
+
+    @Test
+    void aModelsOwnSettingsAreDefaultsAndFlagsWin() throws Exception {
+        String model = Repository.copyModel(folder).toString();
+        String[] sampled = {"--model", model, "--tokens", "3,41", "--max-new-tokens", "9", "--seed", "4"};
+        String whole = join(generate(sampled).get("tokens"));
+        String cut = join(generate(with(sampled, "--top-k", "5", "--repetition-penalty", "1.5"))
+                .get("tokens"));
+        String greedy = join(generate(with(sampled, "--temperature", "0")).get("tokens"));
+        Path settings = folder.resolve("generation_config.json");
+        Files.writeString(settings, "{\"do_sample\": true, \"top_k\": 5, \"repetition_penalty\": 1.5}");
+        assertThat(join(generate(sampled).get("tokens"))).isEqualTo(cut);
+        assertThat(join(generate(with(sampled, "--top-k", "0", "--repetition-penalty", "1"))
+                        .get("tokens")))
+                .isEqualTo(whole);
+        Files.writeString(settings, "{\"top_k\": 5}");
+        assertThat(join(generate(sampled).get("tokens"))).isEqualTo(greedy);
+        assertThat(join(generate(with(sampled, "--temperature", "1")).get("tokens")))
+                .isEqualTo(whole);
+        assertThat(join(generate(with(sampled, "--top-k", "5", "--repetition-penalty", "1.5"))
+                        .get("tokens")))
+                .as("a filter samples")
+                .isEqualTo(cut);
+    }
+
+    private static String[] with(String[] arguments, String... more) {
+        return Stream.concat(Stream.of(arguments), Stream.of(more)).toArray(String[]::new);
     }
 
     @Test

@@ -1,5 +1,7 @@
 package dev.causal4j.generation;
 
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.GenerationDefaults;
 import dev.causal4j.tokenizer.SpecialTokens;
 import java.util.ArrayList;
 import java.util.List;
@@ -24,6 +26,23 @@ public final class GenerationOptions {
     /** A builder with the defaults. */
     public static Builder builder() {
         return new Builder();
+    }
+
+    /**
+     * A builder with a model's own defaults, those of its {@code generation_config.json}; without one the same as {@link
+     * #builder()}. Setters replace them: after {@code temperature(1)} a model samples whose file asks for the likeliest
+     * token.
+     */
+    public static Builder builder(CausalLM model) {
+        GenerationDefaults defaults = model.generationDefaults();
+        return builder()
+                .temperature(defaults.temperature())
+                .topK(defaults.topK())
+                .topP(defaults.topP())
+                .minP(defaults.minP())
+                .typicalP(defaults.typicalP())
+                .repetitionPenalty(defaults.repetitionPenalty())
+                .noRepeatNgramSize(defaults.noRepeatNgramSize());
     }
 
     /** A builder that starts from these options. */

@@ -248,9 +248,9 @@ public final class CausalLM implements Parameters, AutoCloseable {
     }
 
     /**
-     * Saves the model as a folder in Hugging Face layout, which must exist: config.json, the tokenizer if there is one, and
-     * model.safetensors last. Each file is written whole or not at all; equal models give equal bytes. The head is left out
-     * when it is the embedding, and adapters become part of their layers.
+     * Saves the model as a folder in Hugging Face layout, which must exist: config.json, generation_config.json and the
+     * tokenizer if it has them, and model.safetensors last. Each file is written whole or not at all; equal models give
+     * equal bytes. The head is left out when it is the embedding, and adapters become part of their layers.
      *
      * @param dtype f32, or bf16 to round the weights to it
      * @throws IOException if writing fails
@@ -259,6 +259,11 @@ public final class CausalLM implements Parameters, AutoCloseable {
         Map<String, Object> json = config.toJson();
         json.put("torch_dtype", dtype == DType.BF16 ? "bfloat16" : "float32");
         WholeFile.write(folder.resolve(Checkpoint.CONFIG), Json.write(json));
+        if (!config.generation().source().isEmpty()) {
+            WholeFile.write(
+                    folder.resolve(GenerationDefaults.FILE),
+                    Json.write(config.generation().source()));
+        }
         if (tokenizer.isPresent()) {
             tokenizer.get().save(folder);
         }
@@ -342,6 +347,11 @@ public final class CausalLM implements Parameters, AutoCloseable {
     /** The ids that end a text. */
     public Set<Integer> eos() {
         return config.eos();
+    }
+
+    /** How it generates unless it is told otherwise. */
+    public GenerationDefaults generationDefaults() {
+        return config.generation();
     }
 
     /** The storage of the weights. */

@@ -78,6 +78,10 @@ public final class Checkpoint implements AutoCloseable {
         Thread.ofPlatform().name("causal4j-tokenizer").daemon().start(tokenizer);
         ModelConfig config = ModelConfig.read(folder.resolve(CONFIG));
         Arena files = Device.open(Compute.shared()).arena();
+        Path generation = folder.resolve(GenerationDefaults.FILE);
+        if (Files.exists(generation)) {
+            config = config.withGeneration(Json.read(generation));
+        }
         try {
             Path named = folder.toRealPath().getFileName();
             String name = named == null ? subject : named.toString();

@@ -26,7 +26,7 @@ public final class Conversion {
     /** Files that are copied unchanged, if present. */
     private static final List<String> COPIED = List.of(
             Checkpoint.CONFIG,
-            "generation_config.json",
+            GenerationDefaults.FILE,
             "tokenizer.json",
             "tokenizer_config.json",
             "vocab.json",

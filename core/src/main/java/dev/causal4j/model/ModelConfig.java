@@ -30,6 +30,7 @@ import java.util.stream.IntStream;
  * @param tied whether the head's projection is the embedding
  * @param bos the id an empty prompt starts from, if there is one
  * @param eos the ids that end a text; may be empty
+ * @param generation how it generates by default, from another file
  */
 public record ModelConfig(
         Family family,
@@ -39,7 +40,8 @@ public record ModelConfig(
         float logitCap,
         boolean tied,
         OptionalInt bos,
-        Set<Integer> eos) {
+        Set<Integer> eos,
+        GenerationDefaults generation) {
     /** Bound of all sizes, above those of any model. */
     public static final int MOST = 1 << 24;
 
@@ -103,10 +105,24 @@ public record ModelConfig(
             throws FormatException {
         int vocabularySize = json.requireInt("vocab_size", 1, MOST);
         boolean saysTied = json.bool("tie_word_embeddings", tied);
-        OptionalInt bos = known(json.integers("bos_token_id"), vocabularySize).findFirst();
-        Set<Integer> eos =
-                known(json.integers("eos_token_id"), vocabularySize).boxed().collect(Collectors.toSet());
-        return new ModelConfig(family, json.root(), decoder, vocabularySize, logitCap, saysTied, bos, eos);
+        return new ModelConfig(
+                family,
+                json.root(),
+                decoder,
+                vocabularySize,
+                logitCap,
+                saysTied,
+                bos(json, vocabularySize),
+                eos(json, vocabularySize),
+                GenerationDefaults.NONE);
+    }
+
+    private static OptionalInt bos(Json json, int vocabularySize) throws FormatException {
+        return known(json.integers("bos_token_id"), vocabularySize).findFirst();
+    }
+
+    private static Set<Integer> eos(Json json, int vocabularySize) throws FormatException {
+        return known(json.integers("eos_token_id"), vocabularySize).boxed().collect(Collectors.toSet());
     }
 
     private static IntStream known(List<Integer> ids, int vocabularySize) {
@@ -177,16 +193,30 @@ public record ModelConfig(
 
     /** The same, tied or not. */
     public ModelConfig withTied(boolean other) {
-        return new ModelConfig(family, source, decoder, vocabularySize, logitCap, other, bos, eos);
+        return new ModelConfig(family, source, decoder, vocabularySize, logitCap, other, bos, eos, generation);
     }
 
     /** The same for another vocabulary. */
     public ModelConfig withVocabularySize(int other) {
-        return new ModelConfig(family, source, decoder, other, logitCap, tied, bos, eos);
+        return new ModelConfig(family, source, decoder, other, logitCap, tied, bos, eos, generation);
     }
 
     /** The same with other special ids. */
     public ModelConfig withSpecialIds(OptionalInt otherBos, Set<Integer> otherEos) {
-        return new ModelConfig(family, source, decoder, vocabularySize, logitCap, tied, otherBos, otherEos);
+        return new ModelConfig(family, source, decoder, vocabularySize, logitCap, tied, otherBos, otherEos, generation);
+    }
+
+    /** The same with the defaults of a {@code generation_config.json}; special ids that it has replace these. */
+    ModelConfig withGeneration(Json json) throws FormatException {
+        return new ModelConfig(
+                family,
+                source,
+                decoder,
+                vocabularySize,
+                logitCap,
+                tied,
+                json.has("bos_token_id") ? bos(json, vocabularySize) : bos,
+                json.has("eos_token_id") ? eos(json, vocabularySize) : eos,
+                GenerationDefaults.of(json));
     }
 }

@@ -10,6 +10,7 @@ import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.format.Json;
+import dev.causal4j.model.GenerationDefaults;
 import dev.causal4j.model.ModelConfig;
 import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
@@ -70,7 +71,15 @@ class Gpt2Test {
         assertThat(innerSize(config)).isEqualTo(3072);
         assertThat(config)
                 .isEqualTo(new ModelConfig(
-                        config.family(), config.source(), decoder, 50257, 0, true, OptionalInt.empty(), Set.of()));
+                        config.family(),
+                        config.source(),
+                        decoder,
+                        50257,
+                        0,
+                        true,
+                        OptionalInt.empty(),
+                        Set.of(),
+                        GenerationDefaults.NONE));
     }
 
     private static int innerSize(ModelConfig config) {
