@@ -1,6 +1,7 @@
 package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.UnsupportedModelException;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.Parameters;
@@ -74,14 +75,14 @@ public final class Checkpoint implements AutoCloseable {
             throw new FormatException(subject, "the folder of a model", got, "check the path");
         }
         // A vocabulary takes longer to read than all the rest.
-        FutureTask<Optional<Tokenizer>> tokenizer = new FutureTask<>(() -> Tokenizer.load(folder));
+        FutureTask<Optional<Tokenizer>> tokenizer = new FutureTask<>(() -> tokenizer(folder));
         Thread.ofPlatform().name("causal4j-tokenizer").daemon().start(tokenizer);
         ModelConfig config = ModelConfig.read(folder.resolve(CONFIG));
-        Arena files = Device.open(Compute.shared()).arena();
         Path generation = folder.resolve(GenerationDefaults.FILE);
         if (Files.exists(generation)) {
             config = config.withGeneration(Json.read(generation));
         }
+        Arena files = Device.open(Compute.shared()).arena();
         try {
             Path named = folder.toRealPath().getFileName();
             String name = named == null ? subject : named.toString();
@@ -89,6 +90,16 @@ public final class Checkpoint implements AutoCloseable {
         } catch (Throwable failure) {
             files.close();
             throw failure;
+        }
+    }
+
+    /** The tokenizer; none if it is of a kind that is not supported, which is said. */
+    private static Optional<Tokenizer> tokenizer(Path folder) throws IOException {
+        try {
+            return Tokenizer.load(folder);
+        } catch (UnsupportedModelException e) {
+            warn("{0}; the model takes token ids alone", String.valueOf(e.getMessage()));
+            return Optional.empty();
         }
     }
 
@@ -257,15 +268,15 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /**
-     * Checks the unused tensors. One inside a block would change the model, so it is an error; others, such as a second
-     * head, are logged.
+     * Checks the unused tensors. One inside a block would change the model, so it is an error; of others, such as a second
+     * head, the family says whether they are an error or logged.
      */
     private void checkUnused() throws FormatException {
         Set<String> unused = new TreeSet<>(store.names());
         tensors.values().forEach(parts -> parts.forEach(tensor -> unused.remove(tensor.name())));
         unused.removeIf(name -> family.isBuffer(name.startsWith(root) ? name.substring(root.length()) : name));
         for (String name : unused) {
-            if (name.startsWith(root + family.blocks())) {
+            if (!family.mayHaveMore() || name.startsWith(root + family.blocks())) {
                 int last = config.decoder().blocks().size() - 1;
                 String expected = "only " + family.type() + "'s tensors, in blocks 0 to " + last;
                 throw wrong(expected, FormatException.quote(name), APART);

@@ -48,6 +48,11 @@ public interface Family {
         return "layers.";
     }
 
+    /** Whether files may have tensors outside of blocks that are not the model's, such as other heads. */
+    default boolean mayHaveMore() {
+        return false;
+    }
+
     /** Whether a tensor, named without the root, is a buffer of old programs and not a parameter. */
     default boolean isBuffer(String name) {
         return name.endsWith("rotary_emb.inv_freq");

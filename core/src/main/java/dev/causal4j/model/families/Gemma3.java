@@ -36,7 +36,7 @@ final class Gemma3 implements Family {
         json.support(capped, !json.has(capped), "null");
         int pattern = json.integer("sliding_window_pattern", 6, 1, ModelConfig.MOST_LAYERS);
         RopeConfig global = keys.rope();
-        RopeConfig local = new RopeKeys(keys, true).read();
+        RopeConfig local = keys.rope(true);
         List<BlockConfig> blocks = keys.blocks(layer -> {
             boolean isLocal = keys.isLocal(layer, (layer + 1) % pattern != 0);
             return Gemma2.block(keys, 0, isLocal ? window : 0, isLocal ? local : global, QueryKeyNorm.HEAD);

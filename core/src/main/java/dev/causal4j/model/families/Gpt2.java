@@ -121,6 +121,11 @@ final class Gpt2 implements Family {
         return "h.";
     }
 
+    @Override
+    public boolean mayHaveMore() {
+        return true;
+    }
+
     /** Causal masks that old versions stored as if they were weights. */
     @Override
     public boolean isBuffer(String name) {

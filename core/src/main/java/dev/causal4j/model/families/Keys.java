@@ -95,11 +95,14 @@ final class Keys {
 
     /** Rotation of all coordinates. */
     RopeConfig rope() throws FormatException {
-        String key = "partial_rotary_factor";
-        boolean whole = json.number(key, 1, 0, 1) == 1
-                && json.section("rope_parameters").number(key, 1, 0, 1) == 1;
-        json.support(key, whole, "1");
-        return new RopeKeys(this, false).read();
+        return rope(false);
+    }
+
+    /** @param local whether of Gemma 3's layers with windows */
+    RopeConfig rope(boolean local) throws FormatException {
+        RopeConfig rope = new RopeKeys(this, local).read();
+        json.support("partial_rotary_factor", rope.width() == headSize, "1, of this family");
+        return rope;
     }
 
     /** Refuses a list of layers of other kinds than full attention. */

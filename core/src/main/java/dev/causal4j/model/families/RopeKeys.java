@@ -53,9 +53,18 @@ final class RopeKeys {
         return grows ? rope.number("factor", 1, 1, 1e9) : 1;
     }
 
-    RopeConfig read() throws FormatException {
+    private String key() {
+        return rope.has(KIND) ? KIND : "type";
+    }
+
+    private String kind() throws FormatException {
         String kind = rope.string(KIND, rope.string("type", "default"));
         rope.support("type", kind.equals(rope.string("type", kind)), "the value of rope_type");
+        return kind;
+    }
+
+    RopeConfig read() throws FormatException {
+        String kind = kind();
         return switch (kind) {
             case "default" -> of(this::plain, 1);
             case "linear" -> linear();
@@ -64,7 +73,7 @@ final class RopeKeys {
             case "longrope" -> longRope();
             case "dynamic" -> dynamic();
             default -> {
-                rope.support(KIND, false, "default, linear, dynamic, llama3, yarn or longrope");
+                rope.support(key(), false, "default, linear, dynamic, llama3, yarn or longrope");
                 throw new IllegalStateException(kind);
             }
         };
@@ -72,8 +81,8 @@ final class RopeKeys {
 
     /** The same for Phi 3, whose old files call longrope otherwise. */
     RopeConfig readPhi() throws FormatException {
-        String kind = rope.string(KIND, rope.string("type", "default"));
-        rope.support(KIND, List.of("default", "longrope", "su", "yarn").contains(kind), "default or longrope");
+        String kind = kind();
+        rope.support(key(), List.of("default", "longrope", "su", "yarn").contains(kind), "default or longrope");
         return kind.equals("default") ? of(this::plain, 1) : longRope();
     }
 
