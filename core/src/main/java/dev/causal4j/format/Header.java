@@ -29,7 +29,7 @@ record Header(String subject, MemorySegment data) {
     private static final int MAX_DIMENSIONS = 64;
 
     // Five times the largest checkpoints.
-    private static final int MAX_ENTRIES = 500_000;
+    static final int MAX_ENTRIES = 500_000;
 
     TensorStore read(byte[] json) throws FormatException {
         Map<String, Object> root = Json.tree(subject, json);

@@ -36,7 +36,7 @@ import java.util.regex.Pattern;
  */
 public final class SafeTensors {
     /** The limit of the format, in bytes. */
-    private static final int MAX_HEADER = 100_000_000;
+    static final int MAX_HEADER = 100_000_000;
 
     private static final ValueLayout.OfLong LENGTH = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
