@@ -2,6 +2,7 @@ package dev.causal4j.cli;
 
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.model.Checkpoint;
+import dev.causal4j.model.GenerationDefaults;
 import dev.causal4j.model.ModelConfig;
 import dev.causal4j.tensor.DType;
 import java.io.IOException;
@@ -64,6 +65,17 @@ final class InspectCommand implements Callable<Integer> {
             facts.putNull("bos_token_id");
         }
         config.eos().stream().sorted().forEach(facts.putArray("eos_token_ids")::add);
+        GenerationDefaults defaults = config.generation();
+        if (!defaults.equals(GenerationDefaults.NONE)) {
+            facts.putObject("generation")
+                    .put("temperature", defaults.temperature())
+                    .put("top_k", defaults.topK())
+                    .put("top_p", defaults.topP())
+                    .put("min_p", defaults.minP())
+                    .put("typical_p", defaults.typicalP())
+                    .put("repetition_penalty", defaults.repetitionPenalty())
+                    .put("no_repeat_ngram_size", defaults.noRepeatNgramSize());
+        }
         return facts;
     }
 

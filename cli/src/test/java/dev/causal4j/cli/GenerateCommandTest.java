@@ -102,6 +102,10 @@ class GenerateCommandTest {
         Path settings = folder.resolve("generation_config.json");
         Files.writeString(settings, "{\"do_sample\": true, \"top_k\": 5, \"repetition_penalty\": 1.5}");
         assertThat(join(generate(sampled).get("tokens"))).isEqualTo(cut);
+        JsonNode shown =
+                Program.run("inspect", "--model", model, "--json").json().get("generation");
+        assertThat(shown.get("top_k").intValue()).isEqualTo(5);
+        assertThat(shown.get("repetition_penalty").doubleValue()).isEqualTo(1.5);
         assertThat(join(generate(with(sampled, "--top-k", "0", "--repetition-penalty", "1"))
                         .get("tokens")))
                 .isEqualTo(whole);

@@ -1,6 +1,7 @@
 package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.format.Json;
@@ -17,13 +18,13 @@ import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Low-rank adapters in the layout of PEFT, Hugging Face's library: adapter_config.json, and adapter_model.safetensors
@@ -106,14 +107,12 @@ final class AdapterFiles {
     private Map<String, LowRank> read(Device device) throws FormatException {
         Map<String, LowRank> adapters = new HashMap<>();
         for (ParameterSpec spec : model.specs()) {
-            LowRank adapter = spec.role().isLinear() ? read(spec, device) : null;
-            if (adapter != null) {
-                adapters.put(spec.name(), adapter);
+            if (spec.role().isLinear() && areModules(origin(spec))) {
+                read(spec, device, adapters);
             }
         }
         if (adapters.isEmpty() || !unused.isEmpty()) {
-            String expected = "lora_A and lora_B of linear layers of this "
-                    + model.family().type() + " alone";
+            String expected = "lora_A and lora_B of linear layers alone";
             String got = unused.isEmpty() ? "no tensor" : FormatException.quote(String.join(", ", unused));
             throw new FormatException(store.subject(), expected, got, "name the adapter of this model");
         }
@@ -127,12 +126,12 @@ final class AdapterFiles {
      */
     private record Module(TensorView up, int column) {}
 
-    private @Nullable LowRank read(ParameterSpec spec, Device device) throws FormatException {
-        Origin.InRows origin = model.family().origin(model, spec, root);
-        if (!areModules(origin)) {
-            return null;
-        }
-        List<Origin.Part> parts = origin.withInputs(rank).parts();
+    private Origin.InRows origin(ParameterSpec spec) {
+        return model.family().origin(model, spec, root);
+    }
+
+    private void read(ParameterSpec spec, Device device, Map<String, LowRank> adapters) throws FormatException {
+        List<Origin.Part> parts = origin(spec).withInputs(rank).parts();
         List<TensorView> downs = new ArrayList<>(); // all different
         Map<String, Module> modules = new HashMap<>();
         for (Origin.Part part : parts) {
@@ -151,7 +150,7 @@ final class AdapterFiles {
             }
         }
         if (downs.isEmpty()) {
-            return null;
+            return;
         }
         int ranks = Math.multiplyExact(rank, downs.size());
         Matrix down = Matrix.of(
@@ -161,7 +160,7 @@ final class AdapterFiles {
                 spec.cols(),
                 (n, row) -> downs.get(n / rank).copyTo((long) (n % rank) * row.length, row, 0, row.length));
         Matrix up = Matrix.of(device, DType.F32, spec.rows(), ranks, (n, row) -> copyUp(parts, modules, n, row));
-        return new LowRank(down, up, scale);
+        adapters.put(spec.name(), new LowRank(down, up, scale));
     }
 
     /** Copies row n of the packed B. */
@@ -200,8 +199,7 @@ final class AdapterFiles {
     /** Whether {@link #write} can write the adapters of a model. */
     static boolean canWrite(CausalLM model) {
         Map<ParameterSpec, LowRank> adapters = adapters(model);
-        return !adapters.isEmpty()
-                && adapters.values().stream().map(LowRank::scale).distinct().count() == 1
+        return adapters.values().stream().map(LowRank::scale).distinct().count() == 1
                 && adapters.keySet().stream().allMatch(spec -> areModules(origin(model, spec)));
     }
 
@@ -229,21 +227,18 @@ final class AdapterFiles {
     static void write(CausalLM model, Path folder) throws IOException {
         Map<ParameterSpec, LowRank> adapters = adapters(model);
         if (!canWrite(model)) {
-            throw new IllegalStateException("adapter: expected matrices of low rank with one scale, of modules that"
-                    + " PEFT has names for, got " + (adapters.isEmpty() ? "none" : "others")
-                    + "; save the model, which has the sum");
+            String got = adapters.isEmpty() ? "none" : "others"; // or several scales
+            throw new IllegalStateException("adapter: expected one of modules that PEFT names, got " + got);
         }
-        int rank = adapters.values().stream()
-                .mapToInt(each -> each.down().rows())
-                .max()
-                .orElseThrow();
+        int rank = Collections.max(
+                adapters.values().stream().map(each -> each.down().rows()).toList());
         Map<String, SafeTensors.Source> tensors = new LinkedHashMap<>();
         adapters.forEach((spec, adapter) -> {
             Origin.InRows ups = origin(model, spec).withInputs(rank);
             for (Origin.Part part : ups.parts()) {
                 List<Long> shape = List.of((long) rank, (long) spec.cols());
-                Origin.Part down =
-                        new Origin.Part(part.name(), shape, adapter.down().rows(), 0, spec.cols(), 1);
+                int own = adapter.down().rows();
+                Origin.Part down = new Origin.Part(part.name(), shape, own, 0, spec.cols(), 1);
                 Origin.InRows downs = new Origin.InRows(List.of(down), false);
                 String module = module(part.name());
                 tensors.put(module + DOWN, source(module + DOWN, downs, down, adapter.down()));
@@ -260,12 +255,8 @@ final class AdapterFiles {
         return new SafeTensors.Source(name, DType.F32, part.shape(), memory -> {
             TensorView view = TensorView.allocate(part.name(), DType.F32, part.shape(), memory);
             int cols = Math.toIntExact(part.shape().getLast());
-            StoredRows.write(
-                    origin,
-                    view,
-                    cols,
-                    (n, row) -> rows.row(n, row, 0),
-                    rows.device().compute());
+            Compute compute = rows.device().compute();
+            StoredRows.write(origin, view, cols, (n, row) -> rows.row(n, row, 0), compute);
             return view;
         });
     }
@@ -276,14 +267,11 @@ final class AdapterFiles {
         config.put("base_model_name_or_path", model.name());
         config.put("bias", "none");
         config.put("fan_in_fan_out", first.isTransposed());
-        config.put("inference_mode", true);
         config.put("lora_alpha", alpha(rank, scale));
-        config.put("lora_dropout", 0.0);
         config.put("peft_type", "LORA");
         config.put("r", rank);
         config.put("target_modules", targets(model, adapted));
         config.put("task_type", "CAUSAL_LM");
-        config.put("use_dora", false);
         config.put("use_rslora", false);
         return config;
     }

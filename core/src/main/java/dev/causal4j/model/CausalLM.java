@@ -259,10 +259,9 @@ public final class CausalLM implements Parameters, AutoCloseable {
         Map<String, Object> json = config.toJson();
         json.put("torch_dtype", dtype == DType.BF16 ? "bfloat16" : "float32");
         WholeFile.write(folder.resolve(Checkpoint.CONFIG), Json.write(json));
-        if (!config.generation().source().isEmpty()) {
-            WholeFile.write(
-                    folder.resolve(GenerationDefaults.FILE),
-                    Json.write(config.generation().source()));
+        Map<?, ?> generation = config.generation().source();
+        if (!generation.isEmpty()) {
+            WholeFile.write(folder.resolve(GenerationDefaults.FILE), Json.write(generation));
         }
         if (tokenizer.isPresent()) {
             tokenizer.get().save(folder);

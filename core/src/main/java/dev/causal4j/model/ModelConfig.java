@@ -105,24 +105,33 @@ public record ModelConfig(
             throws FormatException {
         int vocabularySize = json.requireInt("vocab_size", 1, MOST);
         boolean saysTied = json.bool("tie_word_embeddings", tied);
-        return new ModelConfig(
+        ModelConfig config = new ModelConfig(
                 family,
                 json.root(),
                 decoder,
                 vocabularySize,
                 logitCap,
                 saysTied,
-                bos(json, vocabularySize),
-                eos(json, vocabularySize),
+                OptionalInt.empty(),
+                Set.of(),
                 GenerationDefaults.NONE);
+        return config.with(json, GenerationDefaults.NONE);
     }
 
-    private static OptionalInt bos(Json json, int vocabularySize) throws FormatException {
-        return known(json.integers("bos_token_id"), vocabularySize).findFirst();
-    }
-
-    private static Set<Integer> eos(Json json, int vocabularySize) throws FormatException {
-        return known(json.integers("eos_token_id"), vocabularySize).boxed().collect(Collectors.toSet());
+    /** The same with the special ids that a file has, and other defaults of generation. */
+    private ModelConfig with(Json json, GenerationDefaults defaults) throws FormatException {
+        IntStream first = known(json.integers("bos_token_id"), vocabularySize);
+        IntStream ends = known(json.integers("eos_token_id"), vocabularySize);
+        return new ModelConfig(
+                family,
+                source,
+                decoder,
+                vocabularySize,
+                logitCap,
+                tied,
+                json.has("bos_token_id") ? first.findFirst() : bos,
+                json.has("eos_token_id") ? ends.boxed().collect(Collectors.toSet()) : eos,
+                defaults);
     }
 
     private static IntStream known(List<Integer> ids, int vocabularySize) {
@@ -208,15 +217,6 @@ public record ModelConfig(
 
     /** The same with the defaults of a {@code generation_config.json}; special ids that it has replace these. */
     ModelConfig withGeneration(Json json) throws FormatException {
-        return new ModelConfig(
-                family,
-                source,
-                decoder,
-                vocabularySize,
-                logitCap,
-                tied,
-                json.has("bos_token_id") ? bos(json, vocabularySize) : bos,
-                json.has("eos_token_id") ? eos(json, vocabularySize) : eos,
-                GenerationDefaults.of(json));
+        return with(json, GenerationDefaults.of(json));
     }
 }
