@@ -13,7 +13,7 @@ import java.lang.foreign.MemorySegment;
  * 16} in its low half and the output 16 further on in its high half, so that a shift and a mask widen a whole vector at
  * any width. A step of int8 is 16 words: word w holds outputs w, w + 16, w + 32 and w + 48, from its lowest byte up.
  */
-public enum PanelFormat {
+public enum PanelFormat implements WeightFormat {
     /** IEEE binary32. */
     F32(4, false) {
         @Override
@@ -124,7 +124,7 @@ public enum PanelFormat {
         this.scaled = scaled;
     }
 
-    /** Bytes of a panel with this many steps of k. */
+    @Override
     public long bytes(int depth) {
         return step(depth);
     }
@@ -181,9 +181,7 @@ public enum PanelFormat {
         }
     }
 
-    /**
-     * Copies the weights of output j of the panel at byte {@code panel}: target[offset + k] for k below {@code depth}.
-     */
+    @Override
     public void row(MemorySegment m, long panel, int j, int depth, float[] target, int offset) {
         float scale = scale(m, panel, j);
         for (int k = 0; k < depth; k++) {
@@ -191,7 +189,7 @@ public enum PanelFormat {
         }
     }
 
-    /** Output j of the product of one row: one chain of fused multiply-adds in the order of k, times its scale. */
+    @Override
     public float output(MemorySegment m, long panel, int j, int depth, float[] x, int offset) {
         float sum = 0;
         for (int k = 0; k < depth; k++) {
@@ -200,7 +198,7 @@ public enum PanelFormat {
         return scaled ? sum * scale(m, panel, j) : sum;
     }
 
-    /** Copies the weights of steps {@code from} to {@code from + count - 1}: [count, 64]. */
+    @Override
     public void steps(MemorySegment m, long panel, int from, int count, float[] target) {
         codes(m, panel + step(from), count, target, 0, Panels.WIDTH);
         for (int i = 0; scaled && i < count * Panels.WIDTH; i++) {

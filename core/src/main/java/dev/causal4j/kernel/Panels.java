@@ -7,7 +7,7 @@ import java.util.Arrays;
 import java.util.Objects;
 
 /**
- * A run of panels, the layout of all matrices. A panel holds {@value #WIDTH} outputs in a {@link PanelFormat}.
+ * A run of panels, the layout of all matrices. A panel holds {@value #WIDTH} outputs in a {@link WeightFormat}.
  *
  * @param memory one segment for all panels, or one for each
  * @param offset bytes from the start of the segment to the first panel
@@ -15,7 +15,7 @@ import java.util.Objects;
  * @param count how many panels
  * @param depth steps of k in a panel
  */
-public record Panels(PanelFormat format, MemorySegment[] memory, long offset, long stride, int count, int depth) {
+public record Panels(WeightFormat format, MemorySegment[] memory, long offset, long stride, int count, int depth) {
     /** Outputs in a panel. */
     public static final int WIDTH = 64;
 
@@ -27,7 +27,7 @@ public record Panels(PanelFormat format, MemorySegment[] memory, long offset, lo
     static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     /** Panels in one segment. */
-    public Panels(PanelFormat format, MemorySegment data, long offset, long stride, int count, int depth) {
+    public Panels(WeightFormat format, MemorySegment data, long offset, long stride, int count, int depth) {
         this(format, new MemorySegment[] {data}, offset, stride, count, depth);
     }
 
@@ -59,7 +59,12 @@ public record Panels(PanelFormat format, MemorySegment[] memory, long offset, lo
 
     /** Bytes from the start of its segment to the first step of a panel. */
     long steps(int panel) {
-        return start(panel) + format.step(0);
+        return start(panel) + plain().step(0);
+    }
+
+    /** The format of panels that are not in groups. */
+    PanelFormat plain() {
+        return (PanelFormat) format;
     }
 
     /** Throws unless all panels lie inside the memory. */

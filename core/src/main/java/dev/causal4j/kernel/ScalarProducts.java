@@ -21,6 +21,10 @@ final class ScalarProducts implements Products {
 
     @Override
     public void multiply(Panels w, RowTiles x, Rows y) {
+        if (w.format() instanceof GroupFormat) {
+            ScalarGroups.multiply(w, x, y);
+            return;
+        }
         for (int p = 0; p < w.count(); p += MOST) {
             Panels some = w.from(p, Math.min(MOST, w.count() - p));
             int outputs = some.count() * Panels.WIDTH;
@@ -29,7 +33,7 @@ final class ScalarProducts implements Products {
             for (int i = 0; i < sums.length; i++) {
                 int j = i % outputs;
                 float scale =
-                        w.format().scale(some.data(j / Panels.WIDTH), some.start(j / Panels.WIDTH), j % Panels.WIDTH);
+                        w.plain().scale(some.data(j / Panels.WIDTH), some.start(j / Panels.WIDTH), j % Panels.WIDTH);
                 y.data()[y.start(i / outputs) + p * Panels.WIDTH + j] = (float) sums[i] * scale;
             }
         }
@@ -57,8 +61,8 @@ final class ScalarProducts implements Products {
         for (int k = 0; k < w.depth(); k += STEPS) {
             int steps = Math.min(STEPS, w.depth() - k);
             for (int p = 0; p < w.count(); p++) {
-                long from = w.steps(p) + (long) k * w.format().stepBytes();
-                w.format().codes(w.data(p), from, steps, codes, p * Panels.WIDTH, outputs);
+                long from = w.steps(p) + (long) k * w.plain().stepBytes();
+                w.plain().codes(w.data(p), from, steps, codes, p * Panels.WIDTH, outputs);
             }
             for (int r = 0; r < x.count(); r++) {
                 int at = x.start(r) + k * x.step();
@@ -73,7 +77,7 @@ final class ScalarProducts implements Products {
         }
     }
 
-    private static void one(float x, float[] codes, int row, int outputs, double[] sums, int at) {
+    static void one(float x, float[] codes, int row, int outputs, double[] sums, int at) {
         for (int j = 0; j < outputs; j++) {
             sums[at + j] = Math.fma(x, codes[row + j], (float) sums[at + j]);
         }

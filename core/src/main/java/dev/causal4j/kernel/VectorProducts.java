@@ -68,7 +68,11 @@ final class VectorProducts implements Products {
 
     /** @param ahead whether few rows read the next panel meanwhile */
     static void multiply(Panels w, RowTiles x, Rows y, boolean ahead) {
-        boolean scaled = w.format().scaled();
+        if (w.format() instanceof GroupFormat) {
+            VectorGroups.multiply(w, x, y);
+            return;
+        }
+        boolean scaled = w.plain().scaled();
         if (x.height() == 1 && scaled) {
             scaledRow(w, x, y);
             return;
@@ -117,10 +121,10 @@ final class VectorProducts implements Products {
             MemorySegment n = w.data(h / GROUPS);
             long at = group(w, g);
             long stride = group(w, h) - at;
-            int out = output(w.format(), g);
-            int next = output(w.format(), h) - out;
+            int out = output(w.plain(), g);
+            int next = output(w.plain(), h) - out;
             int to = y.offset() + out;
-            switch (w.format()) {
+            switch (w.plain()) {
                 case F32 -> VectorLoops.rowF32(m, n, at, stride, w.depth(), xs, x.offset(), y.data(), to, next);
                 case BF16 -> VectorLoops.rowBf16(m, n, at, stride, w.depth(), xs, x.offset(), y.data(), to, next);
                 case F16 -> VectorLoops.rowF16(m, n, at, stride, w.depth(), xs, x.offset(), y.data(), to, next);
@@ -131,7 +135,7 @@ final class VectorProducts implements Products {
 
     /** Bytes to the first step of a group of 4 W outputs. */
     private static long group(Panels w, int g) {
-        return w.steps(g / GROUPS) + (long) (g % GROUPS) * w.format().stepBytes() / GROUPS;
+        return w.steps(g / GROUPS) + (long) (g % GROUPS) * w.plain().stepBytes() / GROUPS;
     }
 
     /** The first output of a group. */
@@ -155,7 +159,7 @@ final class VectorProducts implements Products {
      * line of the next panel is read meanwhile, in eight runs side by side.
      */
     private static void few(Panels w, RowTiles x, Rows y, boolean ahead) {
-        int stepBytes = w.format().stepBytes();
+        int stepBytes = w.plain().stepBytes();
         long run = ahead ? w.depth() * (LINE / 8) : 0;
         int read = ahead ? touch(w.data(0), w.steps(0), (long) w.depth() * stepBytes) : 0;
         for (int p = 0; p < w.count(); p++) {
@@ -172,7 +176,7 @@ final class VectorProducts implements Products {
         long at = w.steps(panel);
         int out = panel * Panels.WIDTH;
         int start = x.start(row);
-        return switch (w.format()) {
+        return switch (w.plain()) {
             case F32 -> VectorLoops.tileF32x4(m, at, w.depth(), x.data(), start, y, row, out, next, run);
             case BF16 -> VectorLoops.tileBf16x4(m, at, w.depth(), x.data(), start, y, row, out, next, run);
             case F16 -> VectorLoops.tileF16x4(m, at, w.depth(), x.data(), start, y, row, out, next, run);
@@ -216,26 +220,35 @@ final class VectorProducts implements Products {
     }
 
     private static void many(Panels w, RowTiles x, Rows y) {
-        if (w.format() == PanelFormat.F32) {
+        if (w.plain() == PanelFormat.F32) {
             for (int p = 0; p < w.count(); p++) {
                 tiles(w.data(p), w.start(p), w.depth(), x, y, p * Panels.WIDTH);
             }
             return;
         }
-        Widened taken = WIDENED.take();
-        Widened wide = taken.depth >= w.depth() ? taken : taken.replaced(w.depth());
+        Widened wide = widened(w.depth());
         for (int p = 0; p < w.count(); p++) {
             widen(w, p, wide.memory);
             tiles(wide.memory, 0, w.depth(), x, y, p * Panels.WIDTH);
         }
+        give(wide);
+    }
+
+    /** Takes room for one f32 panel. */
+    static Widened widened(int depth) {
+        Widened taken = WIDENED.take();
+        return taken.depth >= depth ? taken : taken.replaced(depth);
+    }
+
+    static void give(Widened wide) {
         WIDENED.give(wide);
     }
 
     /** Room for one f32 panel; it lasts as long as the process. */
-    private static final class Widened {
+    static final class Widened {
         private final Arena arena = Arena.ofShared();
         private final int depth;
-        private final MemorySegment memory;
+        final MemorySegment memory;
 
         Widened(int depth) {
             this.depth = depth;
@@ -277,9 +290,9 @@ final class VectorProducts implements Products {
 
     private static void widen(Panels w, int panel, MemorySegment wide) {
         for (int k = 0; k < w.depth(); k++) {
-            long from = w.steps(panel) + (long) k * w.format().stepBytes();
+            long from = w.steps(panel) + (long) k * w.plain().stepBytes();
             long to = k * 4L * Panels.WIDTH;
-            switch (w.format()) {
+            switch (w.plain()) {
                 case BF16 -> widenBf16(w.data(panel), from, wide, to);
                 case F16 -> widenF16(w.data(panel), from, wide, to);
                 default -> widenInt8(w.data(panel), from, wide, to);
@@ -306,7 +319,7 @@ final class VectorProducts implements Products {
     }
 
     /** The high half of each word as a number. */
-    private static FloatVector f16(IntVector words) {
+    static FloatVector f16(IntVector words) {
         return words.lanewise(VectorOperators.ASHR, 3)
                 .and(F16)
                 .reinterpretAsFloats()

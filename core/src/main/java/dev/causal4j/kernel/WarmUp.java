@@ -21,6 +21,13 @@ final class WarmUp {
 
     private static final long MOST_NANOS = 5_000_000_000L;
 
+    /** A model of groups has several formats. */
+    static final List<WeightFormat> GROUPS = List.of(
+            new GroupFormat(4, true, 32, false, false),
+            new GroupFormat(4, false, 32, true, true),
+            new GroupFormat(8, true, 32, false, false),
+            PanelFormat.F32);
+
     private WarmUp() {}
 
     /** Kernels that go over together; each part is compiled on its own. */
@@ -38,11 +45,10 @@ final class WarmUp {
      * @param first the part to begin with
      * @param ready called with each part that is compiled
      */
-    static void start(KernelSet plain, KernelSet vector, PanelFormat format, Part first, Consumer<Part> ready) {
+    static void start(KernelSet plain, KernelSet vector, WeightFormat format, Part first, Consumer<Part> ready) {
         Thread.ofPlatform().name("causal4j-warm-up").daemon().start(() -> {
             try (Arena arena = Arena.ofShared()) {
-                List<PanelFormat> formats =
-                        Stream.of(format, PanelFormat.F32).distinct().toList();
+                List<WeightFormat> formats = format instanceof GroupFormat ? GROUPS : List.of(format, PanelFormat.F32);
                 Stream.concat(Stream.of(first), Stream.of(Part.values()))
                         .distinct()
                         .forEach(part -> {
@@ -74,7 +80,7 @@ final class WarmUp {
         return fastest;
     }
 
-    static Stream<Consumer<KernelSet>> samples(Part part, Arena arena, List<PanelFormat> formats) {
+    static Stream<Consumer<KernelSet>> samples(Part part, Arena arena, List<WeightFormat> formats) {
         return switch (part) {
             case ROW -> formats.stream().map(format -> product(arena, format, 1));
             case FEW -> formats.stream().flatMap(format -> Stream.of(4, 8).map(rows -> product(arena, format, rows)));
@@ -98,7 +104,7 @@ final class WarmUp {
                 set -> set.elementwise().add(x, 0, y, 0, SAMPLE));
     }
 
-    private static Consumer<KernelSet> product(Arena arena, PanelFormat format, int rows) {
+    private static Consumer<KernelSet> product(Arena arena, WeightFormat format, int rows) {
         int panels = rows == 1 ? 2 : 1;
         MemorySegment data = arena.allocate(panels * format.bytes(DEPTH), 64);
         Panels w = new Panels(format, data, 0, format.bytes(DEPTH), panels, DEPTH);

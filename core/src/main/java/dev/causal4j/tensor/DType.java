@@ -13,6 +13,8 @@ public enum DType {
     F16(2),
     /** The upper half of binary32: 8 bits of exponent, 7 of mantissa. */
     BF16(2),
+    /** A code of 4 bits, with a scale for its group of inputs; a storage of {@link Matrix}. */
+    INT4(1),
     /** An integer from -127 to 127, to be multiplied by the scale of its row; a storage of {@link Matrix}. */
     INT8(1);
 

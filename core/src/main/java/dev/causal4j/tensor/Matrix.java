@@ -2,12 +2,15 @@ package dev.causal4j.tensor;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
+import dev.causal4j.kernel.GroupFormat;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.PanelFormat;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.kernel.RowTiles;
 import dev.causal4j.kernel.Tuning;
+import dev.causal4j.kernel.WeightFormat;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -25,15 +28,15 @@ public final class Matrix {
 
     private final Device device;
     private final DType dtype;
-    private final PanelFormat format;
+    private final WeightFormat format;
     private final int rows;
     private final int cols;
     private final MemorySegment data;
 
-    private Matrix(Device device, DType dtype, int rows, int cols, MemorySegment data) {
+    private Matrix(Device device, DType dtype, WeightFormat format, int rows, int cols, MemorySegment data) {
         this.device = device;
         this.dtype = dtype;
-        this.format = format(dtype);
+        this.format = format;
         this.rows = rows;
         this.cols = cols;
         this.data = data;
@@ -45,13 +48,14 @@ public final class Matrix {
             case BF16 -> PanelFormat.BF16;
             case INT8 -> PanelFormat.INT8;
             case F16 -> PanelFormat.F16;
+            case INT4 -> throw new IllegalArgumentException("matrix dtype: expected one without groups, got int4");
         };
     }
 
     /** An uninitialised matrix. */
     static Matrix allocate(Device device, DType dtype, int rows, int cols) {
         MemorySegment data = device.arena().allocate(bytes(dtype, rows, cols), ALIGNMENT);
-        return new Matrix(device, dtype, rows, cols, data);
+        return new Matrix(device, dtype, format(dtype), rows, cols, data);
     }
 
     /** Bytes of a panel, scales included. */
@@ -82,7 +86,39 @@ public final class Matrix {
         boolean inPlace = panels.isNative() && panels.address() % ALIGNMENT == 0;
         MemorySegment data =
                 inPlace ? panels : device.arena().allocate(bytes, ALIGNMENT).copyFrom(panels);
-        return new Matrix(device, dtype, rows, cols, data);
+        return new Matrix(device, dtype, format(dtype), rows, cols, data);
+    }
+
+    /** The source of a new matrix's codes. Called by several threads at once. */
+    @FunctionalInterface
+    public interface CodeSource {
+        /** Fills the codes of a row, one for each input, and its scales and minimums, one for each group. */
+        void row(int row, byte[] codes, float[] scales, float[] minimums);
+    }
+
+    /**
+     * Builds a matrix of codes in groups, filled in parallel.
+     *
+     * @throws IllegalArgumentException if the shape is empty, or the format needs whole groups of inputs
+     */
+    public static Matrix ofGroups(Device device, GroupFormat format, int rows, int cols, CodeSource source) {
+        format.check(cols);
+        DType dtype = format.bits() == 4 ? DType.INT4 : DType.INT8;
+        int words = Math.toIntExact(format.bytes(cols) / Integer.BYTES);
+        MemorySegment data =
+                device.arena().allocate(Math.multiplyExact(Panels.needed(rows), format.bytes(cols)), ALIGNMENT);
+        device.compute().run(Panels.needed(rows), panel -> {
+            int[] packed = new int[words];
+            byte[] codes = new byte[cols];
+            float[] scales = new float[Math.ceilDiv(cols, format.group())];
+            float[] minimums = new float[scales.length];
+            for (int n = panel * Panels.WIDTH; n < Math.min(rows, (panel + 1) * Panels.WIDTH); n++) {
+                source.row(n, codes, scales, minimums);
+                format.put(n % Panels.WIDTH, cols, codes, scales, minimums, packed);
+            }
+            MemorySegment.copy(packed, 0, data, ValueLayout.JAVA_INT_UNALIGNED, panel * format.bytes(cols), words);
+        });
+        return new Matrix(device, dtype, format, rows, cols, data);
     }
 
     /** A read-only view of all panels. */
@@ -134,7 +170,7 @@ public final class Matrix {
                 Arrays.fill(wide, 0f);
             }
             source.fill(from, width, wide);
-            matrix.format.encode(wide, from, matrix.data, matrix.start(panel));
+            format(dtype).encode(wide, from, matrix.data, matrix.start(panel));
         });
         return matrix;
     }

@@ -84,6 +84,7 @@ public record TensorView(String name, DType dtype, List<Long> shape, MemorySegme
                     target[offset + i] = Float.float16ToFloat(data.get(SHORT, (from + i) * 2));
                 }
             }
+            case INT4 -> throw new IllegalStateException("int4 is no storage of tensors");
             case INT8 -> {
                 for (int i = 0; i < count; i++) {
                     target[offset + i] = data.get(ValueLayout.JAVA_BYTE, from + i);

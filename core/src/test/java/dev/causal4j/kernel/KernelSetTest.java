@@ -7,7 +7,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import org.assertj.core.api.Assumptions;
 import org.junit.jupiter.api.Test;
@@ -58,7 +60,7 @@ class KernelSetTest {
             for (int panels : new int[] {1, 2, 3, 4, 5, 6, 10}) {
                 float[] x = numbers(rows * (depth + 3) + 5);
                 Rows in = new Rows(x, 5, depth + 3, rows);
-                for (PanelFormat format : PanelFormat.values()) {
+                for (WeightFormat format : formats(depth)) {
                     Panels w = panels(format, panels, depth);
                     float[] expected = new float[7 + rows * (panels * 64 + 1)];
                     float[] actual = expected.clone();
@@ -121,7 +123,7 @@ class KernelSetTest {
             for (int depth : DEPTHS) {
                 Rows x = new Rows(numbers(5 + rows * (depth + 3)), 5, depth + 3, rows);
                 RowTiles tiles = tiles(x, depth, 8);
-                for (PanelFormat format : PanelFormat.values()) {
+                for (WeightFormat format : formats(depth)) {
                     Panels w = panels(format, 3, depth);
                     float[] expected = new float[7 + rows * 193];
                     float[] actual = expected.clone();
@@ -150,9 +152,9 @@ class KernelSetTest {
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 5, 6, 7, 13})
     void aProductOfTilesHasTheBitsOfTheProductOfTheirRows(int rows) {
-        int depth = 67;
+        int depth = 96;
         Rows x = new Rows(numbers(5 + rows * (depth + 3)), 5, depth + 3, rows);
-        for (PanelFormat format : PanelFormat.values()) {
+        for (WeightFormat format : formats(depth)) {
             Panels w = panels(format, 2, depth);
             float[] expected = new float[rows * 128];
             multiply(scalar, w, x, Rows.of(expected, 128, rows));
@@ -488,10 +490,50 @@ class KernelSetTest {
         return segment;
     }
 
+    /** All formats that can have so many inputs. */
+    private static List<WeightFormat> formats(int depth) {
+        List<WeightFormat> formats = new ArrayList<>(List.of(PanelFormat.values()));
+        for (int group : new int[] {16, 32}) {
+            for (boolean minimum : new boolean[] {false, true}) {
+                formats.add(new GroupFormat(8, true, group, minimum, minimum));
+                if (depth % group == 0) {
+                    formats.add(new GroupFormat(4, true, group, minimum, !minimum));
+                    formats.add(new GroupFormat(4, false, group, minimum, minimum));
+                }
+            }
+        }
+        return formats;
+    }
+
+    private int[] words(GroupFormat format, int depth) {
+        int[] words = new int[(int) format.bytes(depth) / 4];
+        byte[] codes = new byte[depth];
+        float[] scales = new float[format.groups(depth)];
+        float[] minimums = new float[scales.length];
+        for (int j = 0; j < 64; j++) {
+            for (int k = 0; k < depth; k++) {
+                codes[k] = (byte)
+                        (format.bits() == 8
+                                ? random.nextInt(256) - 128
+                                : random.nextInt(16) - (format.signed() ? 8 : 0));
+            }
+            for (int g = 0; g < scales.length; g++) {
+                scales[g] = Float.float16ToFloat(Float.floatToFloat16((float) random.nextGaussian()));
+                minimums[g] = Float.float16ToFloat(Float.floatToFloat16((float) random.nextGaussian()));
+            }
+            format.put(j, depth, codes, scales, minimums, words);
+        }
+        return words;
+    }
+
     /** Panels with a gap between them, as the keys of one head among others have. */
-    private Panels panels(PanelFormat format, int count, int depth) {
+    private Panels panels(WeightFormat format, int count, int depth) {
         long size = format.bytes(depth);
         MemorySegment memory = memory(64 + count * (size + 128));
+        for (int p = 0; p < count && format instanceof GroupFormat; p++) {
+            int[] words = words((GroupFormat) format, depth);
+            MemorySegment.copy(words, 0, memory, Panels.INT, 64 + p * (size + 128), words.length);
+        }
         for (long i = 0; format == PanelFormat.F16 && i < memory.byteSize(); i += 4) {
             memory.set(Panels.INT, i, memory.get(Panels.INT, i) & 0xffffbfff); // finite in both halves
         }

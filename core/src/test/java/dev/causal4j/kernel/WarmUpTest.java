@@ -78,7 +78,8 @@ class WarmUpTest {
             List<String> large = new ArrayList<>();
             try (Arena arena = Arena.ofShared()) {
                 int number = 0;
-                List<PanelFormat> formats = List.of(PanelFormat.values());
+                List<WeightFormat> formats = new ArrayList<>(WarmUp.GROUPS);
+                formats.addAll(List.of(PanelFormat.values()));
                 // Tiles come first, since they store vectors of another length: C2 must not believe that sums have it.
                 for (Consumer<KernelSet> sample : Stream.of(Part.MANY, Part.FEW, Part.ROW, Part.REST)
                         .flatMap(part -> WarmUp.samples(part, arena, formats))

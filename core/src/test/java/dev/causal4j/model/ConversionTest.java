@@ -51,7 +51,8 @@ class ConversionTest {
 
     static Stream<List<Object>> modelsAndDtypes() {
         return Stream.of("gpt2-tied", "gpt2-untied", "gpt2-odd")
-                .flatMap(model -> Stream.of(DType.values()).map(dtype -> List.of(model, dtype)));
+                .flatMap(model ->
+                        Stream.of(DType.F32, DType.BF16, DType.F16, DType.INT8).map(dtype -> List.of(model, dtype)));
     }
 
     @ParameterizedTest

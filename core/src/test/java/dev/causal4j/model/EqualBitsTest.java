@@ -80,7 +80,7 @@ class EqualBitsTest {
 
     static List<Case> cases() {
         List<Case> cases = new ArrayList<>();
-        for (DType dtype : DType.values()) {
+        for (DType dtype : List.of(DType.F32, DType.BF16, DType.F16, DType.INT8)) {
             cases.add(new Case(Shape.PLAIN, dtype, DType.F32));
         }
         for (Shape shape : Shape.values()) {

@@ -1,0 +1,165 @@
+package dev.causal4j.kernel;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * The storage of a panel of 64 outputs whose weights are codes of 4 or 8 bits with a scale, and perhaps a minimum, for
+ * each output and group of inputs: weight = code · scale + minimum. Immutable.
+ *
+ * <p>A panel is its groups in order. A group begins with the 64 scales, then the minimums if there are any: f32, or f16
+ * in words like a step of {@link PanelFormat#F16}. Its codes follow, in words of 32 bits: of 8 bits, a step of k is 16
+ * words, and word w holds outputs w, w + 16, w + 32 and w + 48 from its lowest byte up; of 4 bits, 16 words hold two
+ * steps, the first in the low halves.
+ *
+ * <p>An output is y = fma(scale, c, y), then with minimums y = fma(minimum, X, y), for its groups in order, beginning at
+ * +0: c is the chain of fused multiply-adds of the group's inputs and codes, X the sum of its inputs in order.
+ *
+ * @param bits of a code: 4 or 8
+ * @param signed whether codes of 4 bits are -8 to 7, not 0 to 15; those of 8 bits are -128 to 127
+ * @param group inputs of a group
+ * @param wide whether scales and minimums are f32, not f16
+ */
+public record GroupFormat(int bits, boolean signed, int group, boolean minimum, boolean wide) implements WeightFormat {
+    private static final int WIDTH = Panels.WIDTH;
+
+    /** Bytes of 64 scales, or of 64 minimums. */
+    int numberBytes() {
+        return WIDTH * (wide ? 4 : 2);
+    }
+
+    /** Bytes from the start of a group to its codes. */
+    int header() {
+        return numberBytes() * (minimum ? 2 : 1);
+    }
+
+    /** Bytes of a group. */
+    int groupBytes() {
+        return header() + group * WIDTH * bits / 8;
+    }
+
+    /** Groups of this many inputs. */
+    int groups(int depth) {
+        return Math.ceilDiv(depth, group);
+    }
+
+    /** Throws unless a panel can have this many inputs. */
+    public void check(int depth) {
+        if (bits == 4 && depth % group != 0) {
+            throw new IllegalArgumentException("inputs: expected a multiple of " + group + ", got " + depth);
+        }
+    }
+
+    @Override
+    public long bytes(int depth) {
+        return (long) groups(depth) * groupBytes();
+    }
+
+    /** The code of step k of a group, output j. */
+    private int code(MemorySegment m, long at, int k, int j) {
+        int word = m.get(Panels.INT, at + header() + k * bits / 8 * (long) WIDTH + j % 16 * 4L);
+        int place = bits == 8 ? j / 16 : j / 16 + k % 2 * 4;
+        return signed || bits == 8
+                ? word << (32 - bits - bits * place) >> (32 - bits)
+                : word >>> (bits * place) & ((1 << bits) - 1);
+    }
+
+    /** The scale or, {@code numberBytes} further, the minimum of output j. */
+    private float number(MemorySegment m, long at, int j) {
+        return wide
+                ? m.get(Panels.FLOAT, at + 4L * j)
+                : Float.float16ToFloat(m.get(Panels.SHORT, at + (j / 32 * 16 + j % 16) * 4L + j / 16 % 2 * 2L));
+    }
+
+    private float weight(MemorySegment m, long panel, int k, int j) {
+        long at = panel + (long) (k / group) * groupBytes();
+        float scaled = code(m, at, k % group, j) * number(m, at, j); // exact
+        return minimum ? scaled + number(m, at + numberBytes(), j) : scaled;
+    }
+
+    @Override
+    public void row(MemorySegment m, long panel, int j, int depth, float[] target, int offset) {
+        for (int k = 0; k < depth; k++) {
+            target[offset + k] = weight(m, panel, k, j);
+        }
+    }
+
+    @Override
+    public float output(MemorySegment m, long panel, int j, int depth, float[] x, int offset) {
+        float y = 0;
+        for (int from = 0; from < depth; from += group) {
+            long at = panel + (long) (from / group) * groupBytes();
+            float chain = 0;
+            float sum = 0;
+            for (int k = from; k < Math.min(depth, from + group); k++) {
+                chain = Math.fma(x[offset + k], code(m, at, k - from, j), chain);
+                sum += x[offset + k];
+            }
+            y = Math.fma(number(m, at, j), chain, y);
+            y = minimum ? Math.fma(number(m, at + numberBytes(), j), sum, y) : y;
+        }
+        return y;
+    }
+
+    @Override
+    public void steps(MemorySegment m, long panel, int from, int count, float[] target) {
+        for (int i = 0; i < count * WIDTH; i++) {
+            target[i] = weight(m, panel, from + i / WIDTH, i % WIDTH);
+        }
+    }
+
+    /** Widens the codes of a group: [group, 64]. */
+    void codes(MemorySegment m, long at, float[] target, int offset) {
+        int words = group * WIDTH * bits / 32;
+        for (int i = 0; i < words; i++) {
+            int word = m.get(Panels.INT, at + header() + 4L * i);
+            int to = offset + i / 16 * WIDTH * (8 / bits) + i % 16;
+            if (bits == 8) {
+                for (int n = 0; n < 4; n++) {
+                    target[to + 16 * n] = word << (24 - 8 * n) >> 24;
+                }
+            } else {
+                for (int n = 0; n < 8; n++) {
+                    target[to + 16 * n] = signed ? word << (28 - 4 * n) >> 28 : word >>> (4 * n) & 15;
+                }
+            }
+        }
+    }
+
+    /** Widens the scales of a group and, {@code numberBytes} further, the minimums. */
+    void numbers(MemorySegment m, long at, float[] target, int offset) {
+        for (int j = 0; j < WIDTH; j++) {
+            target[offset + j] = number(m, at, j);
+        }
+    }
+
+    /**
+     * Stores output j.
+     *
+     * @param codes one for each input
+     * @param scales one for each group, exact in the format
+     * @param minimums the same; not read without minimums
+     * @param words a panel of zeros before its first output
+     */
+    public void put(int j, int depth, byte[] codes, float[] scales, float[] minimums, int[] words) {
+        for (int k = 0; k < depth; k++) {
+            int at = (k / group * groupBytes() + header()) / 4 + k % group * bits / 8 * 16 + j % 16;
+            int place = bits == 8 ? j / 16 : j / 16 + k % 2 * 4;
+            words[at] |= (codes[k] & ((1 << bits) - 1)) << (bits * place);
+        }
+        for (int g = 0; g < groups(depth); g++) {
+            int at = g * groupBytes() / 4;
+            putNumber(j, scales[g], words, at);
+            if (minimum) {
+                putNumber(j, minimums[g], words, at + numberBytes() / 4);
+            }
+        }
+    }
+
+    private void putNumber(int j, float number, int[] words, int at) {
+        if (wide) {
+            words[at + j] = Float.floatToRawIntBits(number);
+        } else {
+            words[at + j / 32 * 16 + j % 16] |= (Float.floatToFloat16(number) & 0xffff) << (j / 16 % 2 * 16);
+        }
+    }
+}
