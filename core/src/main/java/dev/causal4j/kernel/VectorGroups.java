@@ -70,12 +70,14 @@ final class VectorGroups {
     /** The sums of each row's groups, in the order of k. */
     private static void sums(RowTiles x, int depth, int group, float[] sums) {
         int groups = Math.ceilDiv(depth, group);
-        for (int r = 0; r < x.count(); r++) {
-            int at = x.start(r);
-            for (int k = 0; k < depth; k++) {
-                int g = r * groups + k / group;
-                sums[g] = (k % group == 0 ? 0f : sums[g]) + x.data()[at + k * x.step()];
+        for (int i = 0; i < x.count() * groups; i++) {
+            int from = i % groups * group;
+            int at = x.start(i / groups) + from * x.step();
+            float sum = 0;
+            for (int k = Math.min(group, depth - from); k > 0; k--, at += x.step()) {
+                sum += x.data()[at];
             }
+            sums[i] = sum;
         }
     }
 

@@ -1,0 +1,200 @@
+package dev.causal4j.model.families;
+
+import dev.causal4j.FormatException;
+import dev.causal4j.format.Json;
+import dev.causal4j.model.ModelConfig;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/** The metadata of a GGUF file as the configuration that Hugging Face's files of the same model have. */
+public final class GgufKeys {
+    /** Names of architectures and of families. */
+    private static final Map<String, String> FAMILIES = Map.of(
+            "llama", "llama",
+            "qwen2", "qwen2",
+            "qwen3", "qwen3",
+            "gemma2", "gemma2",
+            "gemma3", "gemma3_text",
+            "phi3", "phi3",
+            "gpt2", "gpt2");
+
+    /** Numbers of a small tensor, such as factors of frequencies. */
+    @FunctionalInterface
+    public interface Vector {
+        /** The numbers of the tensor. */
+        List<Double> numbers(String name) throws FormatException;
+    }
+
+    private final Json metadata;
+    private final String architecture;
+    private final Set<String> names;
+    private final Vector vectors;
+    private final Map<String, Object> json = new LinkedHashMap<>();
+    private final int headSize;
+    private final int contextLength;
+
+    /**
+     * @param vocabularySize rows of the embedding
+     * @param names of all tensors
+     */
+    private GgufKeys(Json metadata, int vocabularySize, Set<String> names, Vector vectors) throws FormatException {
+        this.metadata = metadata;
+        this.names = names;
+        this.vectors = vectors;
+        this.architecture = metadata.requireString("general.architecture");
+        metadata.support("general.architecture", FAMILIES.containsKey(architecture), "one of " + FAMILIES.keySet());
+        String causal = key("attention.causal");
+        metadata.support(causal, metadata.bool(causal, true), "true");
+        int heads = require("attention.head_count");
+        int hiddenSize = require("embedding_length");
+        metadata.check(key("attention.head_count"), heads <= hiddenSize, "at most embedding_length = " + hiddenSize);
+        this.headSize = size("attention.key_length", hiddenSize / heads);
+        metadata.check(
+                key("attention.value_length"),
+                size("attention.value_length", headSize) == headSize,
+                "the key_length, " + headSize);
+        this.contextLength = require("context_length");
+        json.put("model_type", FAMILIES.get(architecture));
+        json.put("vocab_size", vocabularySize);
+        json.put("tie_word_embeddings", !names.contains("output.weight"));
+        if (architecture.equals("gpt2")) {
+            gpt2(heads, hiddenSize);
+        } else {
+            llama(heads, hiddenSize);
+        }
+    }
+
+    /** Reads the configuration. */
+    public static ModelConfig read(Json metadata, int vocabularySize, Set<String> names, Vector vectors)
+            throws FormatException {
+        GgufKeys keys = new GgufKeys(metadata, vocabularySize, names, vectors);
+        return ModelConfig.of(new Json(metadata.subject(), keys.json));
+    }
+
+    private String key(String name) {
+        return architecture + "." + name;
+    }
+
+    private int require(String name) throws FormatException {
+        return metadata.requireInt(key(name), 1, ModelConfig.MOST);
+    }
+
+    private int size(String name, int whenAbsent) throws FormatException {
+        return metadata.integer(key(name), whenAbsent, 1, ModelConfig.MOST);
+    }
+
+    private double number(String name, double whenAbsent) throws FormatException {
+        return metadata.number(key(name), whenAbsent, 1e-30, 1e300);
+    }
+
+    private void gpt2(int heads, int hiddenSize) throws FormatException {
+        json.put("n_embd", hiddenSize);
+        json.put("n_head", heads);
+        json.put("n_layer", require("block_count"));
+        json.put("n_positions", contextLength);
+        json.put("n_inner", require("feed_forward_length"));
+        metadata.check(key("attention.layer_norm_epsilon"), metadata.has(key("attention.layer_norm_epsilon")), "a number");
+        json.put("layer_norm_epsilon", number("attention.layer_norm_epsilon", 1e-5));
+    }
+
+    private void llama(int heads, int hiddenSize) throws FormatException {
+        json.put("hidden_size", hiddenSize);
+        json.put("num_attention_heads", heads);
+        json.put("num_key_value_heads", size("attention.head_count_kv", heads));
+        json.put("head_dim", headSize);
+        json.put("num_hidden_layers", require("block_count"));
+        json.put("max_position_embeddings", contextLength);
+        json.put("intermediate_size", require("feed_forward_length"));
+        String epsilon = key("attention.layer_norm_rms_epsilon");
+        metadata.check(epsilon, metadata.has(epsilon), "a number");
+        json.put("rms_norm_eps", metadata.number(epsilon, 0, 0, 1));
+        json.put("attention_bias", names.contains("blk.0.attn_output.bias"));
+        json.put("mlp_bias", names.contains("blk.0.ffn_down.bias"));
+        rope();
+        if (architecture.startsWith("gemma")) {
+            gemma(heads, hiddenSize);
+        } else {
+            json.put("sliding_window", Json.NULL); // ignored by llama.cpp
+        }
+    }
+
+    private void gemma(int heads, int hiddenSize) throws FormatException {
+        int layers = require("block_count");
+        boolean largest = layers == (architecture.equals("gemma2") ? 46 : 62); // the models of 27B: no key tells
+        json.put("query_pre_attn_scalar", largest ? hiddenSize / heads : headSize);
+        int window = metadata.integer(key("attention.sliding_window"), architecture.equals("gemma2") ? 4096 : 0, 0, ModelConfig.MOST);
+        json.put("sliding_window", window == 0 ? Json.NULL : window);
+        if (architecture.equals("gemma2")) {
+            json.put("attn_logit_softcapping", number("attn_logit_softcapping", 50));
+            json.put("final_logit_softcapping", number("final_logit_softcapping", 30));
+            return;
+        }
+        json.put("sliding_window_pattern", size("attention.sliding_window_pattern", 6));
+        json.put("rope_local_base_freq", number("rope.freq_base_swa", 1e4));
+        if (metadata.has(key("final_logit_softcapping"))) {
+            json.put("final_logit_softcapping", number("final_logit_softcapping", 1));
+        }
+    }
+
+    private void rope() throws FormatException {
+        json.put("rope_theta", number("rope.freq_base", 10000));
+        int width = size("rope.dimension_count", headSize);
+        boolean partial = architecture.equals("phi3");
+        metadata.support(
+                key("rope.dimension_count"),
+                partial ? width <= headSize : width == headSize,
+                (partial ? "at most " : "") + "the key_length, " + headSize);
+        if (width < headSize) {
+            json.put("partial_rotary_factor", (double) width / headSize);
+        }
+        String kind = metadata.string(key("rope.scaling.type"), "linear");
+        double factor = number("rope.scaling.factor", number("rope.scale_linear", 1));
+        int original = size("rope.scaling.original_context_length", contextLength);
+        double gain = number("rope.scaling.attn_factor", 1);
+        if (names.contains("rope_freqs.weight")) {
+            metadata.support("general.architecture", architecture.equals("llama"), "llama with rope_freqs.weight");
+            List<Double> factors = vectors.numbers("rope_freqs.weight");
+            longRope(factors, factors, original, 1);
+        } else if (names.contains("rope_factors_long.weight")) {
+            List<Double> shorter = vectors.numbers("rope_factors_short.weight");
+            longRope(shorter, vectors.numbers("rope_factors_long.weight"), original, gain);
+        } else if (kind.equals("yarn")) {
+            double scale = gain * (factor <= 1 ? 1 : 1 + 0.1 * StrictMath.log(factor));
+            json.put(
+                    "rope_scaling",
+                    Json.object(
+                            "rope_type",
+                            "yarn",
+                            "factor",
+                            factor,
+                            "original_max_position_embeddings",
+                            original,
+                            "attention_factor",
+                            scale));
+        } else {
+            metadata.support(
+                    key("rope.scaling.type"), List.of("linear", "none").contains(kind), "none, linear or yarn");
+            if (kind.equals("linear") && factor != 1) {
+                json.put("rope_scaling", Json.object("rope_type", "linear", "factor", factor));
+            }
+        }
+    }
+
+    private void longRope(List<Double> shorter, List<Double> longer, int original, double gain) {
+        json.put(
+                "rope_scaling",
+                Json.object(
+                        "rope_type",
+                        "longrope",
+                        "short_factor",
+                        shorter,
+                        "long_factor",
+                        longer,
+                        "original_max_position_embeddings",
+                        original,
+                        "attention_factor",
+                        gain));
+    }
+}
