@@ -3,6 +3,8 @@ package dev.causal4j.format;
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.kernel.GroupFormat;
+import dev.causal4j.tensor.Blocks;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandles;
@@ -16,7 +18,7 @@ import java.util.List;
  * a weight is the real number rounded at most once. Stateless and thread-safe.
  */
 @SuppressWarnings("ImmutableEnumChecker") // a record of integers is immutable
-public enum BlockType {
+public enum BlockType implements Blocks {
     /** Numbers as they are: float. */
     F32(4),
     /** Half precision. */
@@ -144,11 +146,13 @@ public enum BlockType {
     }
 
     /** Elements of a block, which is the smallest part that can be decoded; 1 for floats. */
+    @Override
     public int elements() {
         return elements;
     }
 
     /** Bytes of a block. */
+    @Override
     public int bytes() {
         return bytes;
     }
@@ -179,6 +183,16 @@ public enum BlockType {
         };
     }
 
+    @Override
+    public GroupFormat panels() {
+        boolean half = switch (this) {
+            case Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, IQ4_NL -> true;
+            default -> false;
+        };
+        boolean signed = zero != 0 || codeBits() == 8;
+        return new GroupFormat(codeBits(), signed, group, hasMinimum(), !half);
+    }
+
     private byte[] table() {
         return switch (this) {
             case IQ4_NL, IQ4_XS -> IQ4;
@@ -198,6 +212,7 @@ public enum BlockType {
      * @param minimums the same, to be added; unused by types that have none
      * @throws IllegalArgumentException if this is a type of floats, or a block would be cut
      */
+    @Override
     public void decode(MemorySegment data, long offset, int count, byte[] codes, float[] scales, float[] minimums) {
         if (isFloat() || count % elements != 0) {
             throw new IllegalArgumentException(this + ": expected whole blocks of codes, got " + count + " elements");
@@ -303,6 +318,7 @@ public enum BlockType {
      * @param at the first index of {@code target}
      * @throws IllegalArgumentException if a block would be cut
      */
+    @Override
     public void widen(MemorySegment data, long offset, int count, float[] target, int at) {
         switch (this) {
             case F32 -> MemorySegment.copy(data, FLOAT, offset, target, at, count);

@@ -3,6 +3,8 @@ package dev.causal4j.format;
 import static dev.causal4j.FormatException.quote;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -37,7 +39,16 @@ public record Gguf(Json metadata, Map<String, Tensor> tensors) {
      * @param shape outermost dimension first, {@code [out, in]}: the file has them in the opposite order; each at least 1
      * @param data all its bytes, in the mapped file; read-only, with the alignment of the file
      */
-    public record Tensor(String name, BlockType type, List<Long> shape, MemorySegment data) {}
+    public record Tensor(String name, BlockType type, List<Long> shape, MemorySegment data) {
+        private TensorView view() {
+            return switch (type) {
+                case F32 -> new TensorView(name, DType.F32, shape, data);
+                case F16 -> new TensorView(name, DType.F16, shape, data);
+                case BF16 -> new TensorView(name, DType.BF16, shape, data);
+                default -> TensorView.of(name, type, shape, data);
+            };
+        }
+    }
 
     /**
      * Maps a file, and if it is the first of a split model, {@code NAME-00001-of-00003.gguf}, also the others beside it.
@@ -98,6 +109,21 @@ public record Gguf(Json metadata, Map<String, Tensor> tensors) {
     /** The names of all tensors. */
     public Set<String> names() {
         return tensors.keySet();
+    }
+
+    /** The tensors as a model reads them. */
+    public Tensors views() {
+        return new Tensors() {
+            @Override
+            public Set<String> names() {
+                return tensors.keySet();
+            }
+
+            @Override
+            public TensorView tensor(String name) throws FormatException {
+                return Gguf.this.tensor(name).view();
+            }
+        };
     }
 
     /**

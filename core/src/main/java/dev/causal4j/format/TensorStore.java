@@ -23,7 +23,8 @@ import java.util.stream.Collectors;
  * @param tensors in the order of the file or the index
  * @param metadata the strings of a single file, in its order; empty for several files
  */
-public record TensorStore(String subject, Map<String, Stored> tensors, Map<String, String> metadata) {
+public record TensorStore(String subject, Map<String, Stored> tensors, Map<String, String> metadata)
+        implements Tensors {
     /** The file of a checkpoint in one file. */
     public static final String SINGLE = "model.safetensors";
 
@@ -34,6 +35,7 @@ public record TensorStore(String subject, Map<String, Stored> tensors, Map<Strin
     record Stored(String file, StoredType type, List<Long> shape, MemorySegment data, long begin, long end) {}
 
     /** The names of all tensors, including those of unsupported dtypes. */
+    @Override
     public Set<String> names() {
         return tensors.keySet();
     }
@@ -43,6 +45,7 @@ public record TensorStore(String subject, Map<String, Stored> tensors, Map<Strin
      *
      * @throws FormatException if there is none of this name, or its dtype is not F32, F16, BF16 or I8
      */
+    @Override
     public TensorView tensor(String name) throws FormatException {
         Stored stored = tensors.get(name);
         if (stored == null) {

@@ -42,6 +42,26 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         return Math.ceilDiv(depth, group);
     }
 
+    /** The format that also holds weights of another. */
+    public GroupFormat with(GroupFormat other) {
+        boolean same = bits == other.bits && signed == other.signed;
+        return new GroupFormat(
+                same ? bits : 8,
+                !same || signed,
+                Math.min(group, other.group),
+                minimum || other.minimum,
+                wide || other.wide);
+    }
+
+    /** Spreads this format's scales and minimums, in place, over the groups of another that holds it. */
+    public void spread(float[] scales, float[] minimums, GroupFormat other) {
+        int times = group / other.group;
+        for (int g = scales.length - 1; g >= 0; g--) {
+            scales[g] = scales[g / times];
+            minimums[g] = minimum ? minimums[g / times] : 0;
+        }
+    }
+
     /** Throws unless a panel can have this many inputs. */
     public void check(int depth) {
         if (bits == 4 && depth % group != 0) {

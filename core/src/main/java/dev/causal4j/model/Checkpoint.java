@@ -5,10 +5,14 @@ import dev.causal4j.UnsupportedModelException;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.Parameters;
+import dev.causal4j.format.Gguf;
 import dev.causal4j.format.Json;
 import dev.causal4j.format.StoredType;
 import dev.causal4j.format.TensorStore;
+import dev.causal4j.format.Tensors;
 import dev.causal4j.model.families.Family;
+import dev.causal4j.model.families.GgufFamily;
+import dev.causal4j.model.families.GgufKeys;
 import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
@@ -53,7 +57,7 @@ public final class Checkpoint implements AutoCloseable {
     private final String name;
     private final String subject; // in messages
     private final Arena files;
-    private final TensorStore store;
+    private final Tensors store;
     private final Family family;
     private final String root;
     private final @Nullable PanelLayout layout;
@@ -63,16 +67,18 @@ public final class Checkpoint implements AutoCloseable {
     private boolean closed;
 
     /**
-     * Opens a folder in Hugging Face layout: config.json, safetensors, and a tokenizer if there is one.
+     * Opens a GGUF file, or a folder in Hugging Face layout: config.json, safetensors, and a tokenizer if there is one.
      *
      * @throws FormatException if a file is not what it should be
      * @throws IOException if reading fails
      */
     public static Checkpoint open(Path folder) throws IOException {
         String subject = folder.toString();
+        if (Files.isRegularFile(folder)) {
+            return openGguf(folder);
+        }
         if (!Files.isDirectory(folder)) {
-            String got = Files.exists(folder) ? "not a folder" : "no such folder";
-            throw new FormatException(subject, "the folder of a model", got, "check the path");
+            throw new FormatException(subject, "a model's folder or GGUF file", "no such file", "check the path");
         }
         // A vocabulary takes longer to read than all the rest.
         FutureTask<Optional<Tokenizer>> tokenizer = new FutureTask<>(() -> tokenizer(folder));
@@ -86,7 +92,25 @@ public final class Checkpoint implements AutoCloseable {
         try {
             Path named = folder.toRealPath().getFileName();
             String name = named == null ? subject : named.toString();
-            return new Checkpoint(name, subject, config, TensorStore.open(folder, files), tokenizer, files);
+            TensorStore store = TensorStore.open(folder, files);
+            PanelLayout layout = PanelLayout.of(subject, store.metadata());
+            return new Checkpoint(name, subject, config, config.family(), store, layout, tokenizer, files);
+        } catch (Throwable failure) {
+            files.close();
+            throw failure;
+        }
+    }
+
+    private static Checkpoint openGguf(Path file) throws IOException {
+        Arena files = Device.open(Compute.shared()).arena();
+        try {
+            Gguf gguf = Gguf.open(file, files);
+            ModelConfig config = GgufKeys.read(gguf.metadata(), gguf.views());
+            Family family = new GgufFamily(
+                    config.family(), gguf.metadata().requireString("general.architecture"), gguf.names());
+            String name = file.getFileName().toString().replaceFirst("\\.gguf$", "");
+            Future<Optional<Tokenizer>> none = CompletableFuture.completedFuture(Optional.empty());
+            return new Checkpoint(name, file.toString(), config, family, gguf.views(), null, none, files);
         } catch (Throwable failure) {
             files.close();
             throw failure;
@@ -128,7 +152,9 @@ public final class Checkpoint implements AutoCloseable {
             throws IOException {
         Future<Optional<Tokenizer>> read = CompletableFuture.completedFuture(Optional.ofNullable(tokenizer));
         Arena files = Device.open(Compute.shared()).arena();
-        return new Checkpoint(name, name, ModelConfig.of(config), tensors, read, files);
+        ModelConfig said = ModelConfig.of(config);
+        PanelLayout layout = PanelLayout.of(name, tensors.metadata());
+        return new Checkpoint(name, name, said, said.family(), tensors, layout, read, files);
     }
 
     /** Numbers are read only if embedding and head are both there and have to be compared. */
@@ -136,7 +162,9 @@ public final class Checkpoint implements AutoCloseable {
             String name,
             String subject,
             ModelConfig said,
-            TensorStore store,
+            Family family,
+            Tensors store,
+            @Nullable PanelLayout layout,
             Future<Optional<Tokenizer>> tokenizer,
             Arena files)
             throws IOException {
@@ -144,8 +172,8 @@ public final class Checkpoint implements AutoCloseable {
         this.subject = subject;
         this.files = files;
         this.store = store;
-        this.family = said.family();
-        this.layout = PanelLayout.of(subject, store.metadata());
+        this.family = family;
+        this.layout = layout;
         this.root = root(said);
         Origin head = origin(said, said.head());
         boolean hasHead = store.names().containsAll(head.names());
@@ -214,14 +242,14 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /** @throws FormatException if there is no such tensor, or it has another shape or dtype */
-    static TensorView tensor(String subject, TensorStore store, String name, List<Long> shape, List<DType> dtypes)
+    static TensorView tensor(String subject, Tensors store, String name, List<Long> shape, List<DType> dtypes)
             throws FormatException {
         TensorView tensor = store.tensor(name);
         String place = subject + ", tensor " + name;
         if (!tensor.shape().equals(shape)) {
             throw new FormatException(place, "shape " + shape, tensor.shape().toString(), APART);
         }
-        if (!dtypes.contains(tensor.dtype())) {
+        if (!dtypes.contains(tensor.dtype()) && (tensor.blocks() == null || shape.size() < 2)) {
             String expected =
                     dtypes.stream().map(each -> StoredType.of(each).name()).collect(Collectors.joining(" or "));
             String got = StoredType.of(tensor.dtype()).name();
@@ -307,11 +335,12 @@ public final class Checkpoint implements AutoCloseable {
         try {
             closed = layout != null;
             Device device = layout != null ? new Device(files, options.compute()) : Device.open(options.compute());
+            boolean asStored = options.dtype() == null && family instanceof GgufFamily; // each as it is
             long total = bytes(config.specs(), dtype);
             AtomicLong done = new AtomicLong();
             Parameters parameters = Parameters.of(
                     spec -> {
-                        Matrix matrix = matrix(spec, device, PanelLayout.held(spec, dtype));
+                        Matrix matrix = matrix(spec, device, PanelLayout.held(spec, dtype), asStored);
                         options.progress().accept(done.addAndGet(bytes(List.of(spec), dtype)), total);
                         return matrix;
                     },
@@ -323,8 +352,8 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /**
-     * The dtype {@link #load} would use: the requested one, or that of the panels, or the one of all matrices, or f32 if
-     * they differ.
+     * The dtype {@link #load} would use: the requested one, or that of the panels, or the one of all matrices. If they
+     * differ, the narrowest of quantised ones, or f32.
      *
      * @throws FormatException if the weights are converted ones of another dtype
      */
@@ -334,7 +363,8 @@ public final class Checkpoint implements AutoCloseable {
                 .filter(each -> !each.getKey().role().isVector())
                 .flatMap(each -> each.getValue().stream().map(TensorView::dtype))
                 .collect(Collectors.toSet());
-        DType all = stored.size() == 1 ? stored.iterator().next() : DType.F32;
+        DType mixed = stored.contains(DType.INT4) ? DType.INT4 : stored.contains(DType.INT8) ? DType.INT8 : DType.F32;
+        DType all = stored.size() == 1 ? stored.iterator().next() : mixed;
         DType natural = layout != null ? layout.dtype() : all;
         if (layout != null && wanted != null && wanted != natural) {
             String expected = "dtype " + natural.label() + ", to which these weights were converted";
@@ -350,10 +380,13 @@ public final class Checkpoint implements AutoCloseable {
                 .sum();
     }
 
-    private Matrix matrix(ParameterSpec spec, Device device, DType dtype) {
+    private Matrix matrix(ParameterSpec spec, Device device, DType dtype, boolean asStored) {
         return switch (origin(config, spec)) {
             case Origin.InRows rows -> {
-                Matrix matrix = new StoredRows(rows, stored(spec)).matrix(device, dtype, spec);
+                StoredRows numbers = new StoredRows(rows, stored(spec));
+                Matrix matrix = asStored && numbers.isInBlocks()
+                        ? numbers.groups(device, spec)
+                        : numbers.matrix(device, asStored ? numbers.dtype() : dtype, spec);
                 stored(spec).forEach(TensorView::unload);
                 yield matrix;
             }

@@ -2,13 +2,17 @@ package dev.causal4j.model;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.kernel.GroupFormat;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.model.families.Origin;
+import dev.causal4j.tensor.Blocks;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
 import dev.causal4j.tensor.TensorView;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 
 /**
  * A parameter in tensors of row-major numbers. Immutable and thread-safe.
@@ -16,6 +20,42 @@ import java.util.List;
  * @param tensors one for each part of the origin
  */
 record StoredRows(Origin.InRows origin, List<TensorView> tensors) {
+    /** The dtype of all its tensors; f32 if they differ or are in blocks. */
+    DType dtype() {
+        DType first = tensors.getFirst().dtype();
+        return tensors.stream().allMatch(tensor -> tensor.dtype() == first && tensor.blocks() == null)
+                ? first
+                : DType.F32;
+    }
+
+    /** Whether its numbers are in blocks, all of them. */
+    boolean isInBlocks() {
+        return tensors.stream().allMatch(tensor -> tensor.blocks() != null);
+    }
+
+    /** The codes, scales and minimums of blocks as a matrix. Rows of several types share the format that holds all. */
+    Matrix groups(Device device, ParameterSpec spec) {
+        GroupFormat format = tensors.stream()
+                .map(tensor -> Objects.requireNonNull(tensor.blocks()).panels())
+                .reduce(GroupFormat::with)
+                .orElseThrow();
+        int[] parts = new int[spec.rows()];
+        int[] firsts = new int[tensors.size()];
+        for (int i = 0, row = 0; i < tensors.size(); i++) {
+            firsts[i] = row;
+            Arrays.fill(parts, row, row += origin.parts().get(i).rows(), i);
+        }
+        return Matrix.ofGroups(device, format, spec.rows(), spec.cols(), (row, codes, scales, minimums) -> {
+            Origin.Part part = origin.parts().get(parts[row]);
+            TensorView tensor = tensors.get(parts[row]);
+            Blocks blocks = Objects.requireNonNull(tensor.blocks());
+            long from = part.first() + (row - firsts[parts[row]]) * part.rowStride();
+            long at = from / blocks.elements() * blocks.bytes();
+            blocks.decode(tensor.data(), at, spec.cols(), codes, scales, minimums);
+            blocks.panels().spread(scales, minimums, format);
+        });
+    }
+
     /** The parameter as a matrix. */
     Matrix matrix(Device device, DType dtype, ParameterSpec spec) {
         return Matrix.of(device, dtype, spec.rows(), spec.cols(), (from, width, wide) -> {

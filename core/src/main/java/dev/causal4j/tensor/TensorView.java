@@ -6,15 +6,17 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.List;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A dense tensor as a file stores it: row-major, little-endian, not copied. Thread-safe while its memory is not modified.
  *
  * @param name its name in errors
+ * @param blocks how its numbers are packed; null for numbers of the dtype
  * @param shape the dimensions, outermost first; empty for a scalar
  * @param data exactly product(shape) numbers
  */
-public record TensorView(String name, DType dtype, List<Long> shape, MemorySegment data) {
+public record TensorView(String name, DType dtype, @Nullable Blocks blocks, List<Long> shape, MemorySegment data) {
     private static final ValueLayout.OfFloat FLOAT =
             ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfShort SHORT =
@@ -27,11 +29,25 @@ public record TensorView(String name, DType dtype, List<Long> shape, MemorySegme
      */
     public TensorView {
         shape = List.copyOf(shape);
-        long bytes = Math.multiplyExact(elements(name, shape), (long) dtype.bytes());
+        long numbers = elements(name, shape);
+        long bytes = blocks == null
+                ? Math.multiplyExact(numbers, (long) dtype.bytes())
+                : Math.multiplyExact(numbers / blocks.elements(), (long) blocks.bytes());
         if (data.byteSize() != bytes) {
             throw new IllegalArgumentException(
                     name + ": expected " + bytes + " bytes for " + dtype.label() + shape + ", got " + data.byteSize());
         }
+    }
+
+    /** Numbers of a dtype. */
+    public TensorView(String name, DType dtype, List<Long> shape, MemorySegment data) {
+        this(name, dtype, null, shape, data);
+    }
+
+    /** Numbers in blocks. */
+    public static TensorView of(String name, Blocks blocks, List<Long> shape, MemorySegment data) {
+        DType dtype = blocks.panels().bits() == 4 ? DType.INT4 : DType.INT8;
+        return new TensorView(name, dtype, blocks, shape, data);
     }
 
     /**
@@ -77,6 +93,10 @@ public record TensorView(String name, DType dtype, List<Long> shape, MemorySegme
     public void copyTo(long from, float[] target, int offset, int count) {
         Objects.checkFromIndexSize(from, (long) count, elements());
         Objects.checkFromIndexSize(offset, count, target.length);
+        if (blocks != null) {
+            blocks.widen(data, from / blocks.elements() * blocks.bytes(), count, target, offset);
+            return;
+        }
         switch (dtype) {
             case F32 -> MemorySegment.copy(data, FLOAT, from * 4, target, offset, count);
             case F16 -> {

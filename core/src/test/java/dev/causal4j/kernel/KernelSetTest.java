@@ -530,9 +530,11 @@ class KernelSetTest {
     private Panels panels(WeightFormat format, int count, int depth) {
         long size = format.bytes(depth);
         MemorySegment memory = memory(64 + count * (size + 128));
-        for (int p = 0; p < count && format instanceof GroupFormat; p++) {
-            int[] words = words((GroupFormat) format, depth);
-            MemorySegment.copy(words, 0, memory, Panels.INT, 64 + p * (size + 128), words.length);
+        if (format instanceof GroupFormat groups) {
+            for (int p = 0; p < count; p++) {
+                int[] words = words(groups, depth);
+                MemorySegment.copy(words, 0, memory, Panels.INT, 64 + p * (size + 128), words.length);
+            }
         }
         for (long i = 0; format == PanelFormat.F16 && i < memory.byteSize(); i += 4) {
             memory.set(Panels.INT, i, memory.get(Panels.INT, i) & 0xffffbfff); // finite in both halves

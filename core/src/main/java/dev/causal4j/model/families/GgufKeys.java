@@ -2,11 +2,15 @@ package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.format.Json;
+import dev.causal4j.format.Tensors;
 import dev.causal4j.model.ModelConfig;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.TensorView;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.IntStream;
 
 /** The metadata of a GGUF file as the configuration that Hugging Face's files of the same model have. */
 public final class GgufKeys {
@@ -20,29 +24,18 @@ public final class GgufKeys {
             "phi3", "phi3",
             "gpt2", "gpt2");
 
-    /** Numbers of a small tensor, such as factors of frequencies. */
-    @FunctionalInterface
-    public interface Vector {
-        /** The numbers of the tensor. */
-        List<Double> numbers(String name) throws FormatException;
-    }
-
     private final Json metadata;
     private final String architecture;
+    private final Tensors tensors;
     private final Set<String> names;
-    private final Vector vectors;
     private final Map<String, Object> json = new LinkedHashMap<>();
     private final int headSize;
     private final int contextLength;
 
-    /**
-     * @param vocabularySize rows of the embedding
-     * @param names of all tensors
-     */
-    private GgufKeys(Json metadata, int vocabularySize, Set<String> names, Vector vectors) throws FormatException {
+    private GgufKeys(Json metadata, Tensors tensors) throws FormatException {
         this.metadata = metadata;
-        this.names = names;
-        this.vectors = vectors;
+        this.tensors = tensors;
+        this.names = tensors.names();
         this.architecture = metadata.requireString("general.architecture");
         metadata.support("general.architecture", FAMILIES.containsKey(architecture), "one of " + FAMILIES.keySet());
         String causal = key("attention.causal");
@@ -57,7 +50,8 @@ public final class GgufKeys {
                 "the key_length, " + headSize);
         this.contextLength = require("context_length");
         json.put("model_type", FAMILIES.get(architecture));
-        json.put("vocab_size", vocabularySize);
+        long rows = tensors.tensor("token_embd.weight").shape().getFirst();
+        json.put("vocab_size", (int) Math.min(rows, Integer.MAX_VALUE));
         json.put("tie_word_embeddings", !names.contains("output.weight"));
         if (architecture.equals("gpt2")) {
             gpt2(heads, hiddenSize);
@@ -67,9 +61,8 @@ public final class GgufKeys {
     }
 
     /** Reads the configuration. */
-    public static ModelConfig read(Json metadata, int vocabularySize, Set<String> names, Vector vectors)
-            throws FormatException {
-        GgufKeys keys = new GgufKeys(metadata, vocabularySize, names, vectors);
+    public static ModelConfig read(Json metadata, Tensors tensors) throws FormatException {
+        GgufKeys keys = new GgufKeys(metadata, tensors);
         return ModelConfig.of(new Json(metadata.subject(), keys.json));
     }
 
@@ -95,7 +88,8 @@ public final class GgufKeys {
         json.put("n_layer", require("block_count"));
         json.put("n_positions", contextLength);
         json.put("n_inner", require("feed_forward_length"));
-        metadata.check(key("attention.layer_norm_epsilon"), metadata.has(key("attention.layer_norm_epsilon")), "a number");
+        metadata.check(
+                key("attention.layer_norm_epsilon"), metadata.has(key("attention.layer_norm_epsilon")), "a number");
         json.put("layer_norm_epsilon", number("attention.layer_norm_epsilon", 1e-5));
     }
 
@@ -124,7 +118,8 @@ public final class GgufKeys {
         int layers = require("block_count");
         boolean largest = layers == (architecture.equals("gemma2") ? 46 : 62); // the models of 27B: no key tells
         json.put("query_pre_attn_scalar", largest ? hiddenSize / heads : headSize);
-        int window = metadata.integer(key("attention.sliding_window"), architecture.equals("gemma2") ? 4096 : 0, 0, ModelConfig.MOST);
+        int window = metadata.integer(
+                key("attention.sliding_window"), architecture.equals("gemma2") ? 4096 : 0, 0, ModelConfig.MOST);
         json.put("sliding_window", window == 0 ? Json.NULL : window);
         if (architecture.equals("gemma2")) {
             json.put("attn_logit_softcapping", number("attn_logit_softcapping", 50));
@@ -155,11 +150,11 @@ public final class GgufKeys {
         double gain = number("rope.scaling.attn_factor", 1);
         if (names.contains("rope_freqs.weight")) {
             metadata.support("general.architecture", architecture.equals("llama"), "llama with rope_freqs.weight");
-            List<Double> factors = vectors.numbers("rope_freqs.weight");
+            List<Double> factors = numbers("rope_freqs.weight");
             longRope(factors, factors, original, 1);
         } else if (names.contains("rope_factors_long.weight")) {
-            List<Double> shorter = vectors.numbers("rope_factors_short.weight");
-            longRope(shorter, vectors.numbers("rope_factors_long.weight"), original, gain);
+            List<Double> shorter = numbers("rope_factors_short.weight");
+            longRope(shorter, numbers("rope_factors_long.weight"), original, gain);
         } else if (kind.equals("yarn")) {
             double scale = gain * (factor <= 1 ? 1 : 1 + 0.1 * StrictMath.log(factor));
             json.put(
@@ -180,6 +175,20 @@ public final class GgufKeys {
                 json.put("rope_scaling", Json.object("rope_type", "linear", "factor", factor));
             }
         }
+    }
+
+    /** The numbers of a small tensor. */
+    private List<Double> numbers(String name) throws FormatException {
+        TensorView tensor = tensors.tensor(name);
+        boolean small = tensor.elements() <= ModelConfig.MOST && tensor.dtype() == DType.F32;
+        metadata.check("general.architecture", small, "one whose tensor " + name + " has few numbers in F32");
+        return IntStream.range(0, (int) tensor.elements())
+                .mapToObj(i -> {
+                    float[] number = new float[1];
+                    tensor.copyTo(i, number, 0, 1);
+                    return (double) number[0];
+                })
+                .toList();
     }
 
     private void longRope(List<Double> shorter, List<Double> longer, int original, double gain) {

@@ -1,0 +1,108 @@
+package dev.causal4j.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.causal4j.compute.Rows;
+import dev.causal4j.decoder.Activations;
+import dev.causal4j.decoder.Batch;
+import dev.causal4j.decoder.KVCache;
+import dev.causal4j.format.Json;
+import dev.causal4j.kernel.Kernels;
+import dev.causal4j.tensor.DType;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Objects;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Models in GGUF files against float64 of the same dequantised weights. */
+class GgufModelTest {
+    private static final Path FILES = Path.of("src/test/resources/dev/causal4j/golden/gguf");
+
+    static List<String> names() throws IOException {
+        try (Stream<Path> files = Files.list(FILES)) {
+            return files.map(file -> file.getFileName().toString())
+                    .filter(name -> name.endsWith(".expected.json"))
+                    .map(name -> name.substring(0, name.length() - ".expected.json".length()))
+                    .sorted()
+                    .toList();
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("names")
+    void logitsAreThoseOfDoublePrecision(String name) throws IOException {
+        Json expected = Json.read(FILES.resolve(name + ".expected.json"));
+        int[] tokens =
+                expected.integers("tokens").stream().mapToInt(Integer::intValue).toArray();
+        List<?> logits = Objects.requireNonNull((List<?>) expected.root().get("logits"));
+        double tolerance = expected.number("tolerance", 0, 0, 1);
+        try (CausalLM model = CausalLM.load(FILES.resolve(expected.requireString("file")));
+                KVCache cache = model.newCache()) {
+            cache.reserve(expected.requireInt("n_ctx", 1, 1 << 20));
+            Rows hidden = model.forward(Batch.of(cache, tokens), new Activations());
+            for (int t = 0; t < tokens.length; t++) {
+                float[] actual = model.head().logits(hidden, t);
+                List<?> row = (List<?>) logits.get(t);
+                for (int v = 0; v < row.size(); v++) {
+                    assertThat((double) actual[v])
+                            .as("position %d, token %d", t, v)
+                            .isCloseTo(((Number) row.get(v)).doubleValue(), within(tolerance));
+                }
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("names")
+    void greedyTokensAreThoseOfDoublePrecision(String name) throws IOException {
+        Json expected = Json.read(FILES.resolve(name + ".expected.json"));
+        List<Integer> greedy = expected.integers("greedy");
+        try (CausalLM model = CausalLM.load(FILES.resolve(expected.requireString("file")));
+                KVCache cache = model.newCache()) {
+            cache.reserve(expected.requireInt("n_ctx", 1, 1 << 20));
+            Activations activations = new Activations();
+            int[] next = expected.integers("tokens").stream()
+                    .mapToInt(Integer::intValue)
+                    .toArray();
+            for (int token : greedy) {
+                Rows hidden = model.forward(Batch.last(cache, next), activations);
+                float[] logits = model.head().logits(hidden, 0);
+                next = new int[] {Kernels.argmax(logits, 0, logits.length)};
+                assertThat(next[0]).isEqualTo(token);
+            }
+        }
+    }
+
+    /** The same model as llama.cpp's converter reads it. */
+    @Test
+    void floatsHaveTheBitsOfTheModelTheyWereConvertedFrom() throws IOException {
+        int[] tokens = {5, 80, 3, 111, 2, 64};
+        try (CausalLM gguf = CausalLM.load(FILES.resolve("llama-f32.gguf"));
+                CausalLM folder = CausalLM.load(FILES.resolve("hf"))) {
+            assertThat(Logits.of(gguf, tokens)).isEqualTo(Logits.of(folder, tokens));
+            assertThat(gguf.config().sameArchitecture(folder.config())).isTrue();
+        }
+    }
+
+    @Test
+    void quantisedWeightsCanBeWidened() throws IOException {
+        int[] tokens = {5, 80, 3, 111, 2, 64};
+        Path file = FILES.resolve("llama-mix-q4_k_m.gguf");
+        try (CausalLM groups = CausalLM.load(file);
+                CausalLM wide = CausalLM.load(file, DType.F32)) {
+            assertThat(groups.dtype().label()).startsWith("int");
+            assertThat(wide.dtype()).isEqualTo(DType.F32);
+            float[] expected = Logits.of(wide, tokens);
+            float[] actual = Logits.of(groups, tokens);
+            for (int i = 0; i < expected.length; i++) {
+                assertThat(actual[i]).isCloseTo(expected[i], within(1e-3f));
+            }
+        }
+    }
+}
