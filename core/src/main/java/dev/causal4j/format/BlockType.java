@@ -20,37 +20,37 @@ import java.util.List;
 @SuppressWarnings("ImmutableEnumChecker") // a record of integers is immutable
 public enum BlockType implements Blocks {
     /** Numbers as they are: float. */
-    F32(4),
+    F32(new Layout(1, 4, 1, 0, 0, Plane.NONE, Plane.NONE)),
     /** Half precision. */
-    F16(2),
+    F16(new Layout(1, 2, 1, 0, 0, Plane.NONE, Plane.NONE)),
     /** The upper half of a float. */
-    BF16(2),
+    BF16(new Layout(1, 2, 1, 0, 0, Plane.NONE, Plane.NONE)),
     /** 8 bits, a scale. */
-    Q8_0(32, 34, 32, 0, new Plane(2, 8, 5)),
+    Q8_0(new Layout(32, 34, 32, 0, 0, new Plane(2, 8, 5), Plane.NONE)),
     /** 4 bits around 8, a scale. */
-    Q4_0(32, 18, 32, 8, new Plane(2, 4, 4)),
+    Q4_0(new Layout(32, 18, 32, 0, 8, new Plane(2, 4, 4), Plane.NONE)),
     /** 4 bits, scale and minimum. */
-    Q4_1(32, 20, 32, 0, new Plane(4, 4, 4)),
+    Q4_1(new Layout(32, 20, 32, 0, 0, new Plane(4, 4, 4), Plane.NONE)),
     /** 5 bits around 16, a scale. */
-    Q5_0(32, 22, 32, 16, new Plane(6, 4, 4), new Plane(2, 1, 0)),
+    Q5_0(new Layout(32, 22, 32, 0, 16, new Plane(6, 4, 4), new Plane(2, 1, 0))),
     /** 5 bits, scale and minimum. */
-    Q5_1(32, 24, 32, 0, new Plane(8, 4, 4), new Plane(4, 1, 0)),
+    Q5_1(new Layout(32, 24, 32, 0, 0, new Plane(8, 4, 4), new Plane(4, 1, 0))),
     /** 4 bits; scales and minimums of 6 bits. */
-    Q4_K(256, 144, 32, 0, new Plane(16, 4, 5)),
+    Q4_K(new Layout(256, 144, 32, 0, 0, new Plane(16, 4, 5), Plane.NONE)),
     /** 5 bits; scales and minimums of 6 bits. */
-    Q5_K(256, 176, 32, 0, new Plane(48, 4, 5), new Plane(16, 1, 5)),
+    Q5_K(new Layout(256, 176, 32, 0, 0, new Plane(48, 4, 5), new Plane(16, 1, 5))),
     /** 6 bits around 32; scales of 8 bits. */
-    Q6_K(256, 210, 16, 32, new Plane(0, 4, 6), new Plane(128, 2, 5)),
+    Q6_K(new Layout(256, 210, 16, 208, 32, new Plane(0, 4, 6), new Plane(128, 2, 5))),
     /** 4 bits that choose from 16 uneven values, a scale. */
-    IQ4_NL(32, 18, 32, 0, new Plane(2, 4, 4)),
+    IQ4_NL(new Layout(32, 18, 32, 0, 0, new Plane(2, 4, 4), Plane.NONE)),
     /** The same; scales of 6 bits. */
-    IQ4_XS(256, 136, 32, 0, new Plane(8, 4, 4)),
+    IQ4_XS(new Layout(256, 136, 32, 0, 0, new Plane(8, 4, 4), Plane.NONE)),
     /** Floats of 4 bits, doubled to be integers; a power of two as scale. */
-    MXFP4(32, 17, 32, 0, new Plane(1, 4, 4)),
+    MXFP4(new Layout(32, 17, 32, 0, 0, new Plane(1, 4, 4), Plane.NONE)),
     /** 2 bits; scales and minimums of 4 bits. */
-    Q2_K(256, 84, 16, 0, new Plane(16, 2, 5)),
+    Q2_K(new Layout(256, 84, 16, 80, 0, new Plane(16, 2, 5), Plane.NONE)),
     /** 3 bits around 4; scales of 6 bits. */
-    Q3_K(256, 110, 16, 4, new Plane(32, 2, 5), new Plane(0, 1, 5));
+    Q3_K(new Layout(256, 110, 16, 108, 4, new Plane(32, 2, 5), new Plane(0, 1, 5)));
 
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(LITTLE_ENDIAN);
     private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(LITTLE_ENDIAN);
@@ -62,46 +62,30 @@ public enum BlockType implements Blocks {
 
     private static final long SIGNS = ONES << 7;
 
-    private static final byte[] NO_TABLE = {};
     private static final byte[] IQ4 = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
     private static final byte[] MX4 = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
     /** The format's types in the order of their numbers, from 0. */
-    private static final List<String> NAMES = List.of(
-            ("F32 F16 Q4_0 Q4_1 Q4_2 Q4_3 Q5_0 Q5_1 Q8_0 Q8_1 Q2_K Q3_K Q4_K Q5_K Q6_K Q8_K IQ2_XXS IQ2_XS IQ3_XXS"
-                            + " IQ1_S IQ4_NL IQ3_S IQ2_S IQ4_XS I8 I16 I32 I64 F64 IQ1_M BF16 Q4_0_4_4 Q4_0_4_8"
-                            + " Q4_0_8_8 TQ1_0 TQ2_0 IQ4_NL_4_4 IQ4_NL_4_8 IQ4_NL_8_8 MXFP4 NVFP4")
-                    .split(" "));
+    private static final List<String> NAMES = List.of("""
+            F32 F16 Q4_0 Q4_1 Q4_2 Q4_3 Q5_0 Q5_1 Q8_0 Q8_1 Q2_K Q3_K Q4_K Q5_K Q6_K Q8_K IQ2_XXS IQ2_XS IQ3_XXS IQ1_S \
+            IQ4_NL IQ3_S IQ2_S IQ4_XS I8 I16 I32 I64 F64 IQ1_M BF16 Q4_0_4_4 Q4_0_4_8 Q4_0_8_8 TQ1_0 TQ2_0 IQ4_NL_4_4 \
+            IQ4_NL_4_8 IQ4_NL_8_8 MXFP4 NVFP4""".split(" "));
 
-    private final int elements;
-    private final int bytes;
-    private final int group;
-    private final int zero;
-    private final Plane low;
-    private final Plane high;
+    private final Layout layout;
+
+    BlockType(Layout layout) {
+        this.layout = layout;
+    }
 
     /**
+     * A block.
+     *
+     * @param scaleAt the byte of the block's scale; that of its minimum follows
      * @param zero subtracted from what is stored to give the code
      * @param low the lower bits of the codes
      * @param high the other bits, if they are apart
      */
-    BlockType(int elements, int bytes, int group, int zero, Plane low, Plane high) {
-        this.elements = elements;
-        this.bytes = bytes;
-        this.group = group;
-        this.zero = zero;
-        this.low = low;
-        this.high = high;
-    }
-
-    BlockType(int elements, int bytes, int group, int zero, Plane low) {
-        this(elements, bytes, group, zero, low, Plane.NONE);
-    }
-
-    /** Floats. */
-    BlockType(int bytes) {
-        this(1, bytes, 1, 0, Plane.NONE);
-    }
+    private record Layout(int elements, int bytes, int group, int scaleAt, int zero, Plane low, Plane high) {}
 
     /**
      * Some bits of every code. The bytes of a run of {@code 2^span} elements also hold the next runs, in higher bits.
@@ -135,52 +119,45 @@ public enum BlockType implements Blocks {
      */
     static BlockType of(String place, int id) throws FormatException {
         String name = id >= 0 && id < NAMES.size() ? NAMES.get(id) : Integer.toUnsignedString(id);
-        return Arrays.stream(values())
-                .filter(each -> each.name().equals(name))
-                .findFirst()
-                .orElseThrow(() -> new FormatException(
-                        place,
-                        "a type of " + Arrays.toString(values()),
-                        "type " + name,
-                        "take this model in another quantisation"));
+        for (BlockType each : values()) {
+            if (each.name().equals(name)) {
+                return each;
+            }
+        }
+        String expected = "a type of " + Arrays.toString(values());
+        throw new FormatException(place, expected, "type " + name, "take this model in another quantisation");
     }
 
     /** Elements of a block, which is the smallest part that can be decoded; 1 for floats. */
     @Override
     public int elements() {
-        return elements;
+        return layout.elements;
     }
 
     /** Bytes of a block. */
     @Override
     public int bytes() {
-        return bytes;
+        return layout.bytes;
     }
 
     /** Whether elements are floats of some size, with nothing to {@link #decode}. */
     public boolean isFloat() {
-        return elements == 1;
+        return layout.elements == 1;
     }
 
     /** Successive elements that share a scale: 32 or 16. */
     public int group() {
-        return group;
+        return layout.group;
     }
 
     /** Whether weights have a minimum besides the scale. */
     public boolean hasMinimum() {
-        return switch (this) {
-            case Q4_1, Q5_1, Q2_K, Q4_K, Q5_K -> true;
-            default -> false;
-        };
+        return this == Q4_1 || this == Q5_1 || this == Q2_K || this == Q4_K || this == Q5_K;
     }
 
     /** Bits that hold a code: 4 if there are at most 16 of them, in a row; else 8. */
     public int codeBits() {
-        return switch (this) {
-            case Q4_0, Q4_1, Q4_K, Q2_K, Q3_K -> 4;
-            default -> 8;
-        };
+        return this == Q4_0 || this == Q4_1 || this == Q4_K || this == Q2_K || this == Q3_K ? 4 : 8;
     }
 
     @Override
@@ -189,16 +166,8 @@ public enum BlockType implements Blocks {
             case Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, IQ4_NL -> true;
             default -> false;
         };
-        boolean signed = zero != 0 || codeBits() == 8;
-        return new GroupFormat(codeBits(), signed, group, hasMinimum(), !half);
-    }
-
-    private byte[] table() {
-        return switch (this) {
-            case IQ4_NL, IQ4_XS -> IQ4;
-            case MXFP4 -> MX4;
-            default -> NO_TABLE;
-        };
+        boolean signed = layout.zero != 0 || codeBits() == 8;
+        return new GroupFormat(codeBits(), signed, layout.group, hasMinimum(), !half);
     }
 
     /**
@@ -214,92 +183,71 @@ public enum BlockType implements Blocks {
      */
     @Override
     public void decode(MemorySegment data, long offset, int count, byte[] codes, float[] scales, float[] minimums) {
+        int elements = layout.elements;
         if (isFloat() || count % elements != 0) {
             throw new IllegalArgumentException(this + ": expected whole blocks of codes, got " + count + " elements");
         }
+        long zeros = ONES * layout.zero;
         for (int done = 0; done < count; done += elements) {
-            long block = offset + (long) (done / elements) * bytes;
-            codes(data, block, codes, done);
-            scales(data, block, scales, minimums, done / group);
+            long block = offset + (long) (done / elements) * layout.bytes;
+            for (int i = 0; i < elements; i += Long.BYTES) {
+                long eight = layout.low.eight(data, block, i);
+                eight |= layout.high.eight(data, block, i) << layout.low.bits;
+                // The sign bit takes the borrow of its byte.
+                EIGHT.set(codes, done + i, zeros == 0 ? eight : ((eight | SIGNS) - zeros) ^ SIGNS);
+            }
+            scales(data, block, scales, minimums, done / layout.group);
         }
-        byte[] table = table();
-        for (int i = 0; table.length > 0 && i < count; i++) {
-            codes[i] = table[codes[i]];
-        }
-    }
-
-    private void codes(MemorySegment data, long block, byte[] codes, int to) {
-        for (int i = 0; i < elements; i += Long.BYTES) {
-            long eight = low.eight(data, block, i) | high.eight(data, block, i) << low.bits;
-            // The sign bit takes the borrow of its byte.
-            EIGHT.set(codes, to + i, zero == 0 ? eight : ((eight | SIGNS) - ONES * zero) ^ SIGNS);
+        if (this == IQ4_NL || this == IQ4_XS || this == MXFP4) {
+            byte[] table = this == MXFP4 ? MX4 : IQ4;
+            for (int i = 0; i < count; i++) {
+                codes[i] = table[codes[i]];
+            }
         }
     }
 
     private void scales(MemorySegment data, long block, float[] scales, float[] minimums, int to) {
-        int groups = elements / group;
-        switch (this) {
-            case Q4_1, Q5_1 -> {
-                scales[to] = half(data, block);
-                minimums[to] = half(data, block + 2);
+        int e = unsigned(data, block);
+        float power = Float.intBitsToFloat(e < 2 ? 0x0020_0000 << e : (e - 1) << 23);
+        float scale = this == MXFP4 ? power : half(data, block + layout.scaleAt);
+        float minimum = hasMinimum() ? half(data, block + layout.scaleAt + 2) : 0;
+        for (int g = 0; g < layout.elements / layout.group; g++) {
+            int factors = factors(data, block, g);
+            scales[to + g] = scale * (short) factors;
+            if (hasMinimum()) {
+                minimums[to + g] = -(minimum * (factors >> 16)); // its sign counts where it is zero
             }
-            case MXFP4 -> {
-                int e = unsigned(data, block);
-                scales[to] = Float.intBitsToFloat(e < 2 ? 0x0020_0000 << e : (e - 1) << 23);
-            }
-            case Q2_K -> {
-                float scale = half(data, block + 80);
-                float minimum = half(data, block + 82);
-                for (int g = 0; g < groups; g++) {
-                    int both = unsigned(data, block + g);
-                    scales[to + g] = scale * (both & 15);
-                    minimums[to + g] = -(minimum * (both >> 4));
-                }
-            }
-            case Q4_K, Q5_K -> {
-                float scale = half(data, block);
-                float minimum = half(data, block + 2);
-                for (int g = 0; g < groups; g++) {
-                    int both = sixBits(data, block + 4, g);
-                    scales[to + g] = scale * (both & 63);
-                    minimums[to + g] = -(minimum * (both >> 6));
-                }
-            }
-            case Q3_K -> {
-                float scale = half(data, block + 108);
-                for (int g = 0; g < groups; g++) {
-                    int low = unsigned(data, block + 96 + g % 8) >> (g / 8 * 4);
-                    int high = unsigned(data, block + 104 + g % 4) >> (g / 4 * 2);
-                    scales[to + g] = scale * ((low & 15) + 16 * (high & 3) - 32);
-                }
-            }
-            case IQ4_XS -> {
-                float scale = half(data, block);
-                for (int g = 0; g < groups; g++) {
-                    int low = unsigned(data, block + 4 + g / 2) >> (g % 2 * 4);
-                    int high = data.get(SHORT, block + 2) >> (g * 2);
-                    scales[to + g] = scale * ((low & 15) + 16 * (high & 3) - 32);
-                }
-            }
-            case Q6_K -> {
-                float scale = half(data, block + 208);
-                for (int g = 0; g < groups; g++) {
-                    scales[to + g] = scale * data.get(ValueLayout.JAVA_BYTE, block + 192 + g);
-                }
-            }
-            default -> scales[to] = half(data, block);
         }
     }
 
-    /** Scale g of eight in the lower 6 bits, minimum g in the upper 6. */
-    private static int sixBits(MemorySegment data, long at, int g) {
-        int a = unsigned(data, at + g % 4);
-        int b = unsigned(data, at + g % 4 + 4);
-        if (g < 4) {
-            return (a & 63) + 64 * (b & 63);
-        }
-        int low = unsigned(data, at + g % 4 + 8);
-        return (low & 15) + 16 * (a >> 6) + 64 * ((low >> 4) + 16 * (b >> 6));
+    /** The factors of group g: of the block's scale in the lower 16 bits, of what is subtracted in the upper. */
+    private int factors(MemorySegment data, long block, int g) {
+        return switch (this) {
+            case Q4_1, Q5_1 -> pair(1, -1);
+            case Q2_K -> pair(unsigned(data, block + g) & 15, unsigned(data, block + g) >> 4);
+            case Q4_K, Q5_K -> {
+                int a = unsigned(data, block + 4 + g % 4);
+                int b = unsigned(data, block + 8 + g % 4);
+                int low = unsigned(data, block + 12 + g % 4);
+                yield g < 4 ? pair(a & 63, b & 63) : pair((low & 15) + 16 * (a >> 6), (low >> 4) + 16 * (b >> 6));
+            }
+            case Q6_K -> data.get(ValueLayout.JAVA_BYTE, block + 192 + g);
+            case Q3_K -> {
+                int low = unsigned(data, block + 96 + g % 8) >> (g / 8 * 4);
+                int high = unsigned(data, block + 104 + g % 4) >> (g / 4 * 2);
+                yield (low & 15) + 16 * (high & 3) - 32;
+            }
+            case IQ4_XS -> {
+                int low = unsigned(data, block + 4 + g / 2) >> (g % 2 * 4);
+                int high = data.get(SHORT, block + 2) >> (g * 2);
+                yield (low & 15) + 16 * (high & 3) - 32;
+            }
+            default -> 1;
+        };
+    }
+
+    private static int pair(int scale, int minimum) {
+        return minimum << 16 | scale;
     }
 
     private static int unsigned(MemorySegment data, long at) {
@@ -320,26 +268,23 @@ public enum BlockType implements Blocks {
      */
     @Override
     public void widen(MemorySegment data, long offset, int count, float[] target, int at) {
-        switch (this) {
-            case F32 -> MemorySegment.copy(data, FLOAT, offset, target, at, count);
-            case F16 -> {
-                for (int i = 0; i < count; i++) {
-                    target[at + i] = half(data, offset + i * 2L);
-                }
+        if (this == F32) {
+            MemorySegment.copy(data, FLOAT, offset, target, at, count);
+        } else if (isFloat()) {
+            for (int i = 0; i < count; i++) {
+                short bits = data.get(SHORT, offset + 2L * i);
+                target[at + i] = this == F16 ? Float.float16ToFloat(bits) : Float.intBitsToFloat(bits << 16);
             }
-            case BF16 -> {
-                for (int i = 0; i < count; i++) {
-                    target[at + i] = Float.intBitsToFloat(data.get(SHORT, offset + i * 2L) << 16);
-                }
-            }
-            default -> {
-                byte[] codes = new byte[count];
-                float[] scales = new float[count / group];
-                float[] minimums = new float[count / group];
-                decode(data, offset, count, codes, scales, minimums);
-                for (int i = 0; i < count; i++) {
-                    int g = i / group;
-                    target[at + i] = hasMinimum() ? Math.fma(codes[i], scales[g], minimums[g]) : codes[i] * scales[g];
+        } else {
+            int group = layout.group;
+            byte[] codes = new byte[count];
+            float[] scales = new float[count / group];
+            float[] minimums = new float[count / group];
+            decode(data, offset, count, codes, scales, minimums);
+            for (int g = 0; g < scales.length; g++) {
+                float minimum = hasMinimum() ? minimums[g] : -0f; // adding -0 changes no bit
+                for (int i = g * group; i < (g + 1) * group; i++) {
+                    target[at + i] = Math.fma(codes[i], scales[g], minimum);
                 }
             }
         }

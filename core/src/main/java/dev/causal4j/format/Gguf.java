@@ -8,9 +8,7 @@ import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.channels.FileChannel;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -23,12 +21,12 @@ import java.util.Set;
  *
  * @param metadata the values of the first file by their key: integers (Integer, or Long or BigInteger if it does not fit),
  *     Double, Boolean, String, and lists of these; they do not depend on the mapping
- * @param tensors in the order of the files
+ * @param tensors in the order of their data, file by file
  */
 public record Gguf(Json metadata, Map<String, Tensor> tensors) {
     private static final String NUMBER = "split.no";
     private static final String COUNT = "split.count";
-    private static final String TENSORS = "split.tensors.count";
+    private static final String ENDING = "-%05d-of-%05d.gguf";
 
     /** The largest number of files that the format's u16 can say. */
     private static final int MAX_FILES = 65_535;
@@ -65,19 +63,18 @@ public record Gguf(Json metadata, Map<String, Tensor> tensors) {
         if (count < 2) {
             return model;
         }
-        metadata.check(NUMBER, metadata.integer(NUMBER, 0, 0, MAX_FILES) == 0, "0: open the first file of the model");
+        metadata.check(NUMBER, metadata.integer(NUMBER, 0, 0, count) == 0, "0: open the first file of the model");
         String name = first.toAbsolutePath().getFileName().toString();
-        String end = ending(1, count);
+        String end = String.format(ENDING, 1, count);
         if (!name.endsWith(end)) {
-            throw new FormatException(
-                    first.toString(), "a name that ends with " + end, quote(name), "give the files their own names");
+            throw new FormatException(first.toString(), "a name ending " + end, quote(name), "rename the files");
         }
         String prefix = name.substring(0, name.length() - end.length());
         Map<String, Tensor> tensors = new LinkedHashMap<>(model.tensors);
         for (int i = 1; i < count; i++) {
-            Gguf next = map(first.resolveSibling(prefix + ending(i + 1, count)), files);
-            next.metadata.check(NUMBER, next.metadata.requireInt(NUMBER, 0, MAX_FILES) == i, String.valueOf(i));
-            next.metadata.check(COUNT, next.metadata.requireInt(COUNT, 0, MAX_FILES) == count, String.valueOf(count));
+            Gguf next = map(first.resolveSibling(prefix + String.format(ENDING, i + 1, count)), files);
+            next.metadata.requireInt(NUMBER, i, i);
+            next.metadata.requireInt(COUNT, count, count);
             for (Tensor tensor : next.tensors.values()) {
                 if (tensors.putIfAbsent(tensor.name, tensor) != null) {
                     String place = next.metadata.subject() + ", tensor " + quote(tensor.name);
@@ -85,25 +82,12 @@ public record Gguf(Json metadata, Map<String, Tensor> tensors) {
                 }
             }
         }
-        int all = metadata.integer(TENSORS, tensors.size(), 0, Integer.MAX_VALUE);
-        metadata.check(TENSORS, all == tensors.size(), tensors.size() + ", the number of tensors in all files");
+        metadata.integer("split.tensors.count", tensors.size(), tensors.size(), tensors.size());
         return new Gguf(metadata, Collections.unmodifiableMap(tensors));
     }
 
-    private static String ending(int number, int count) {
-        return String.format("-%05d-of-%05d.gguf", number, count);
-    }
-
     private static Gguf map(Path file, Arena arena) throws IOException {
-        UntrustedInput.requireFile(file, "a GGUF file");
-        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-            return of(file.toString(), channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena));
-        }
-    }
-
-    /** One file from memory, which is not copied and must not change afterwards. */
-    static Gguf of(String subject, MemorySegment bytes) throws FormatException {
-        return new GgufFile(subject, bytes).read();
+        return new GgufFile(file.toString(), UntrustedInput.map(file, "a GGUF file", arena)).read();
     }
 
     /** The names of all tensors. */

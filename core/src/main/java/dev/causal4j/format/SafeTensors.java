@@ -16,7 +16,6 @@ import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
@@ -66,10 +65,7 @@ public final class SafeTensors {
      * @throws IOException if reading fails
      */
     public static TensorStore open(Path file, Arena arena) throws IOException {
-        UntrustedInput.requireFile(file, "a safetensors file");
-        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
-            return of(file.toString(), channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena));
-        }
+        return of(file.toString(), UntrustedInput.map(file, "a safetensors file", arena));
     }
 
     /**

@@ -3,9 +3,13 @@ package dev.causal4j.format;
 import dev.causal4j.FormatException;
 import java.io.IOException;
 import java.io.InputStream;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 
 /** Reads untrusted files, bounded in size. Stateless and thread-safe. */
 public final class UntrustedInput {
@@ -38,6 +42,14 @@ public final class UntrustedInput {
             byte[] bytes = in.readNBytes(limit + 1);
             requireLength(file.toString(), what, bytes.length <= limit ? bytes.length : Files.size(file), limit);
             return bytes;
+        }
+    }
+
+    /** A file as memory, read-only, for as long as the arena lives. */
+    static MemorySegment map(Path file, String what, Arena arena) throws IOException {
+        requireFile(file, what);
+        try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
+            return channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
         }
     }
 
