@@ -30,7 +30,7 @@ class ModelOptions {
             names = "--dtype",
             paramLabel = "DTYPE",
             converter = DTypeConverter.class,
-            description = "Weights in memory: f32, bf16, f16 or int8; default: as they are stored.")
+            description = "Weights in memory: f32, bf16, f16, int8 or int4; default: as they are stored.")
     private @Nullable DType dtype;
 
     @Option(names = "--threads", paramLabel = "N", description = "Threads that compute; default: the physical cores.")
@@ -88,7 +88,7 @@ class ModelOptions {
         @Override
         public DType convert(String value) {
             return DType.ofLabel(value.toLowerCase(Locale.ROOT))
-                    .orElseThrow(() -> new TypeConversionException("expected f32, bf16, f16 or int8, got " + value));
+                    .orElseThrow(() -> new TypeConversionException("expected f32, bf16, f16, int8 or int4, got " + value));
         }
     }
 }

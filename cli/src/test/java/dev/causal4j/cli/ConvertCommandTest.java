@@ -58,7 +58,7 @@ class ConvertCommandTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"f32", "bf16", "f16", "int8"})
+    @ValueSource(strings = {"f32", "bf16", "f16", "int8", "int4"})
     void aConvertedModelGeneratesWhatTheOriginalDoes(String dtype) throws Exception {
         JsonNode document = convert("--dtype", dtype, "--json").json();
         assertThat(document.get("out").stringValue()).isEqualTo(out.toString());
@@ -102,7 +102,7 @@ class ConvertCommandTest {
     @Test
     void wrongUsage() throws Exception {
         Program.run("convert", "--model", model.toString()).refused(2, "--out", "see causal4j convert --help");
-        convert("--dtype", "int4").refused(2, "expected f32, bf16, f16 or int8, got int4");
+        convert("--dtype", "int3").refused(2, "expected f32, bf16, f16, int8 or int4, got int3");
         onlyModelIsLeft();
     }
 

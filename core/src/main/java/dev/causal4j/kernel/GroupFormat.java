@@ -20,6 +20,9 @@ import java.lang.foreign.MemorySegment;
  * @param wide whether scales and minimums are f32, not f16
  */
 public record GroupFormat(int bits, boolean signed, int group, boolean minimum, boolean wide) implements WeightFormat {
+    /** What weights of our own are quantised to: 4 bits, scales and minimums in f16. */
+    public static final GroupFormat INT4 = new GroupFormat(4, false, 32, true, false);
+
     private static final int WIDTH = Panels.WIDTH;
 
     /** Bytes of 64 scales, or of 64 minimums. */
@@ -125,6 +128,25 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         for (int i = 0; i < count * WIDTH; i++) {
             target[i] = weight(m, panel, from + i / WIDTH, i % WIDTH);
         }
+    }
+
+    /** Quantises; of {@link #INT4} only. */
+    @Override
+    public void encode(float[] wide, int first, MemorySegment to, long at) {
+        int depth = wide.length / WIDTH;
+        int[] words = new int[(int) bytes(depth) / Integer.BYTES];
+        float[] row = new float[depth];
+        byte[] codes = new byte[depth];
+        float[] scales = new float[groups(depth)];
+        float[] minimums = new float[scales.length];
+        for (int j = 0; j < WIDTH; j++) {
+            for (int k = 0; k < depth; k++) {
+                row[k] = wide[k * WIDTH + j];
+            }
+            GroupEncoding.int4(row, first + j, codes, scales, minimums);
+            put(j, depth, codes, scales, minimums, words);
+        }
+        MemorySegment.copy(words, 0, to, Panels.INT, at, words.length);
     }
 
     /** Widens the codes of a group: [group, 64]. */

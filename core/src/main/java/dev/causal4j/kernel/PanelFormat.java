@@ -205,13 +205,4 @@ public enum PanelFormat implements WeightFormat {
             target[i] *= scale(m, panel, i % Panels.WIDTH);
         }
     }
-
-    /**
-     * Stores a panel.
-     *
-     * @param wide [depth, 64], may be overwritten
-     * @param first number of its first output, for messages
-     * @throws IllegalArgumentException if a number to quantise is not finite
-     */
-    public abstract void encode(float[] wide, int first, MemorySegment to, long at);
 }

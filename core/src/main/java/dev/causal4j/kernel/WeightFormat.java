@@ -15,6 +15,15 @@ public sealed interface WeightFormat permits PanelFormat, GroupFormat {
     /** Output j of the product of one row, with the bits of {@link Kernels#multiply(Panels, RowTiles, Rows)}. */
     float output(MemorySegment m, long panel, int j, int depth, float[] x, int offset);
 
+    /**
+     * Stores a panel.
+     *
+     * @param wide [depth, 64], may be overwritten
+     * @param first number of its first output, for messages
+     * @throws IllegalArgumentException if a number to quantise is not finite
+     */
+    void encode(float[] wide, int first, MemorySegment to, long at);
+
     /** Copies the weights of steps {@code from} to {@code from + count - 1}: [count, 64]. */
     void steps(MemorySegment m, long panel, int from, int count, float[] target);
 }

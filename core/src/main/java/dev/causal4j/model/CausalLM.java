@@ -37,6 +37,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -353,9 +354,13 @@ public final class CausalLM implements Parameters, AutoCloseable {
         return config.generation();
     }
 
-    /** The storage of the weights. */
+    /** The storage of the weights: int4 or int8 if some matrices are. */
     public DType dtype() {
-        return head.embedding().dtype();
+        List<DType> dtypes = config.specs().stream()
+                .filter(spec -> !spec.role().isVector())
+                .map(spec -> matrix(spec).dtype())
+                .toList();
+        return Stream.of(DType.INT4, DType.INT8).filter(dtypes::contains).findFirst().orElse(dtypes.getFirst());
     }
 
     /** Number of parameters, adapters included; a tied embedding counts once. */

@@ -230,7 +230,7 @@ public final class Checkpoint implements AutoCloseable {
             case Origin.InPanels panels ->
                 tensors.put(
                         spec,
-                        List.of(tensor(subject, store, panels.name(), panels.shape(spec), List.of(panels.dtype()))));
+                        List.of(tensor(subject, store, panels.name(), panels.shape(spec), List.of(panels.stored()))));
             case Origin.InRows rows -> {
                 List<TensorView> parts = new ArrayList<>();
                 for (Origin.Part part : rows.parts()) {

@@ -119,11 +119,11 @@ public final class Conversion {
         Origin origin = layout.origin(
                 spec, family.origin(model.config(), spec, family.roots().getFirst()));
         boolean vector = spec.role().isVector();
-        DType dtype = vector ? DType.F32 : model.matrix(spec).dtype();
         MemorySegment data = vector
                 ? MemorySegment.ofArray(model.vector(spec))
                 : model.matrix(spec).panelData();
         List<Long> shape = origin instanceof Origin.InPanels panels ? panels.shape(spec) : List.of((long) spec.rows());
-        return new TensorView(origin.names().getFirst(), dtype, shape, data);
+        DType stored = origin instanceof Origin.InPanels panels ? panels.stored() : DType.F32;
+        return new TensorView(origin.names().getFirst(), stored, shape, data);
     }
 }

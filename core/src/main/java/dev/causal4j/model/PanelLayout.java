@@ -3,6 +3,7 @@ package dev.causal4j.model;
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
+import dev.causal4j.kernel.GroupFormat;
 import dev.causal4j.kernel.PanelFormat;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.model.families.Origin;
@@ -14,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * The layout of a converted checkpoint, whose matrices are stored in panels, so that loading it is a memory map.
  *
  * <p>In the place of {@code NAME.weight} there is {@code NAME.weight.panels} [panels, steps, 64], the bytes of {@link
- * PanelFormat}: F32, BF16, F16 or I8, of which the last's panels have four more steps for their scales. Rows are outputs also where
+ * PanelFormat}: F32, BF16, F16 or I8, whose panels have four more steps for their scales. Rows are outputs also where
  * Hugging Face stores [in, out]. Vectors keep their names and are F32. The metadata names the layout with its version,
  * and the dtype of the matrices.
  *
@@ -42,7 +43,7 @@ record PanelLayout(DType dtype) {
         String label = metadata.getOrDefault(DTYPE, "");
         DType dtype = DType.ofLabel(label).orElse(null);
         if (dtype == null) {
-            throw wrong(subject, DTYPE, "f32, bf16, f16 or int8", label, "convert the original checkpoint again");
+            throw wrong(subject, DTYPE, "f32, bf16, f16, int8 or int4", label, "convert the original checkpoint again");
         }
         return new PanelLayout(dtype);
     }
@@ -64,8 +65,15 @@ record PanelLayout(DType dtype) {
                 : new Origin.InPanels(name + PANELS, held(spec, dtype));
     }
 
-    /** The dtype of a matrix in a model of a dtype: positions stay f32 in int8, since they are only looked up. */
+    /**
+     * The dtype of a matrix in a model of a dtype: positions stay f32 in a quantised one, since they are only looked up, and
+     * inputs that are no whole groups of 4 bits take int8.
+     */
     static DType held(ParameterSpec spec, DType dtype) {
-        return spec.role() == Role.POSITIONS && dtype == DType.INT8 ? DType.F32 : dtype;
+        boolean quantised = dtype == DType.INT8 || dtype == DType.INT4;
+        if (quantised && spec.role() == Role.POSITIONS) {
+            return DType.F32;
+        }
+        return dtype == DType.INT4 && spec.cols() % GroupFormat.INT4.group() != 0 ? DType.INT8 : dtype;
     }
 }

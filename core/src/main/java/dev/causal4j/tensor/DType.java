@@ -13,7 +13,7 @@ public enum DType {
     F16(2),
     /** The upper half of binary32: 8 bits of exponent, 7 of mantissa. */
     BF16(2),
-    /** A code of 4 bits, with a scale for its group of inputs; a storage of {@link Matrix}. */
+    /** A code of 4 bits, with scale and minimum for its group of 32 inputs; a storage of {@link Matrix}. */
     INT4(1),
     /** An integer from -127 to 127, to be multiplied by the scale of its row; a storage of {@link Matrix}. */
     INT8(1);
@@ -29,7 +29,7 @@ public enum DType {
         return bytes;
     }
 
-    /** The name in flags, JSON and documents: {@code f32}, {@code f16}, {@code bf16}, {@code int8}. */
+    /** The name in flags, JSON and documents: {@code f32}, {@code f16}, {@code bf16}, {@code int8}, {@code int4}. */
     public String label() {
         return name().toLowerCase(Locale.ROOT);
     }

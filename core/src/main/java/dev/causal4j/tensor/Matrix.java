@@ -16,7 +16,7 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A weight matrix [rows, cols] in panels of 64 rows (see {@link Panels}), off heap, in f32, bf16, f16 or int8: row n holds
+ * A weight matrix [rows, cols] in panels of 64 rows (see {@link Panels}), off heap, in f32, bf16, f16, int8 or codes in groups: row n holds
  * the weights of output n. Immutable and thread-safe. Its memory and its threads are those of its {@link Device}.
  *
  * <p>Rows are padded to a multiple of 64 with zeros; padding never reaches a result. The memory counts against {@code
@@ -42,13 +42,13 @@ public final class Matrix {
         this.data = data;
     }
 
-    private static PanelFormat format(DType dtype) {
+    private static WeightFormat format(DType dtype) {
         return switch (dtype) {
             case F32 -> PanelFormat.F32;
             case BF16 -> PanelFormat.BF16;
             case INT8 -> PanelFormat.INT8;
             case F16 -> PanelFormat.F16;
-            case INT4 -> throw new IllegalArgumentException("matrix dtype: expected one without groups, got int4");
+            case INT4 -> GroupFormat.INT4;
         };
     }
 
@@ -161,6 +161,9 @@ public final class Matrix {
 
     /** Builds a matrix from panels of numbers, as {@link #of(Device, DType, int, int, Source)} does from rows. */
     public static Matrix of(Device device, DType dtype, int rows, int cols, PanelSource source) {
+        if (dtype == DType.INT4) {
+            GroupFormat.INT4.check(cols);
+        }
         Matrix matrix = allocate(device, dtype, rows, cols);
         Compute.Scratch<float[]> scratch = new Compute.Scratch<>(() -> new float[cols * Panels.WIDTH]); // [cols, 64]
         device.compute().run(Panels.needed(rows), scratch, (wide, panel) -> {

@@ -243,7 +243,7 @@ class FamiliesTest {
                         double nll = golden.nll()[i];
                         double tolerance = dtype == DType.F32
                                 ? Math.max(2e-5, 1e-5 * nll)
-                                : 3; // rounding may choose other experts
+                                : dtype == DType.INT4 ? 6 : 3; // rounding may choose other experts
                         assertThat(scores[i]).as("%s %d", name, i).isCloseTo(-nll, within(tolerance));
                     }
                 }

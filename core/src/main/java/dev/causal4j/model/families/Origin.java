@@ -19,6 +19,11 @@ public sealed interface Origin {
             return List.of(name);
         }
 
+        /** The dtype of the tensor: codes of 4 bits are bytes there. */
+        public DType stored() {
+            return dtype == DType.INT4 ? DType.INT8 : dtype;
+        }
+
         /** The shape of the tensor. */
         public List<Long> shape(ParameterSpec spec) {
             long steps = Matrix.panelBytes(dtype, spec.cols()) / ((long) Panels.WIDTH * dtype.bytes());
