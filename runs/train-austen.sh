@@ -26,14 +26,11 @@ fi
 if [ ! -f "$work/tokenizer/tokenizer.json" ]; then
   ./causal4j tokenizer train --data "$work/training.jsonl" --vocabulary-size 3072 --out "$work/tokenizer"
 fi
-cat >"$work/config.json" <<'EOF'
-{"model_type": "gpt2", "vocab_size": 3072, "n_positions": 256, "n_embd": 256, "n_layer": 5, "n_head": 4}
-EOF
 
 resume=--overwrite # what was begun before there was a checkpoint
 if ls -d "$work"/model/checkpoint-* >/dev/null 2>&1; then resume=--resume; fi
 ./causal4j train --data "$work/training.jsonl" --held-out-data "$work/held-out.jsonl" --cut documents \
-  --config "$work/config.json" --tokenizer "$work/tokenizer" --out "$work/model" $resume \
+  --shape gpt2-5m --tokenizer "$work/tokenizer" --out "$work/model" $resume \
   --steps 4500 --batch-size 8 --learning-rate 1.5e-3 --warmup-steps 200 --beta2 0.99 --dropout 0.1 \
   --evaluation-interval 250 --checkpoint-interval 250 --dtype bf16 --seed 1
 

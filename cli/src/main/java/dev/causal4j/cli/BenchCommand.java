@@ -7,6 +7,7 @@ import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.ModelConfig;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.ArrayList;
@@ -14,6 +15,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.function.ToDoubleFunction;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -24,24 +26,28 @@ import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Measures prefill, decode and the head on a synthetic prompt: unmeasured runs for at least ten seconds, then {@code
- * --repeat} runs, whose medians are reported. Decoding takes the argmax and prints nothing.
+ * --repeat} runs, whose medians are reported. Decoding takes the argmax and prints nothing. A configuration is enough:
+ * its weights are then random.
  */
 @Command(
         name = "bench",
         description = "Measures prefill, decode and the head on a synthetic prompt.",
         sortOptions = false)
 final class BenchCommand implements Callable<Integer> {
-    /** Unmeasured time before the first run, in which C2 compiles the kernels. */
-    private static final long WARM_UP_NANOS = 10_000_000_000L;
-
     /** Rows of hidden vectors that the head turns into logits at once. */
     private static final int HEAD_ROWS = 256;
 
-    @Option(names = "--prompt", paramLabel = "N", defaultValue = "512", description = "Prompt tokens; default: 512.")
-    private int prompt;
+    @Option(
+            names = "--prompt",
+            paramLabel = "N",
+            description = "Prompt tokens; default: 512, or what the context has room for.")
+    private @Nullable Integer wantedPrompt;
 
-    @Option(names = "--generate", paramLabel = "N", defaultValue = "96", description = "New tokens; default: 96.")
-    private int generate;
+    @Option(
+            names = "--generate",
+            paramLabel = "N",
+            description = "New tokens; default: 96, or what the context has room for.")
+    private @Nullable Integer wantedTokens;
 
     @Option(names = "--repeat", paramLabel = "N", defaultValue = "5", description = "Measured runs; default: 5.")
     private int repeat;
@@ -53,11 +59,24 @@ final class BenchCommand implements Callable<Integer> {
             description = "Sequences that decode at once; default: 1.")
     private int sequences;
 
+    @Option(
+            names = "--warm-up",
+            paramLabel = "SECONDS",
+            defaultValue = "10",
+            description = "Least time of unmeasured runs, in which kernels are compiled; default: 10.")
+    private int warmUp;
+
+    @Mixin
+    private ShapeOptions shape;
+
     @Mixin
     private RunOptions options;
 
     @Spec
     private CommandSpec spec;
+
+    private int prompt;
+    private int generate;
 
     /** Memory shared by all runs, so that no run measures first touches of memory. */
     private final class Memory {
@@ -83,17 +102,9 @@ final class BenchCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         Kernels.name();
-        CausalLM model = options.load();
-        int room = model.decoder().config().contextLength();
-        if (prompt < 1 || generate < 1 || repeat < 1 || sequences < 1 || (long) prompt + generate > room) {
-            throw Usage.wrong(
-                    spec,
-                    "bench: expected at least 1 of each and prompt + generate of at most the context length " + room
-                            + ", got prompt " + prompt + ", generate " + generate + ", repeat " + repeat
-                            + ", sequences " + sequences);
-        }
+        CausalLM model = model();
         Memory memory = new Memory(model);
-        long warm = System.nanoTime() + WARM_UP_NANOS;
+        long warm = System.nanoTime() + warmUp * 1_000_000_000L;
         do {
             run(model, memory);
         } while (System.nanoTime() < warm);
@@ -105,11 +116,32 @@ final class BenchCommand implements Callable<Integer> {
         return 0;
     }
 
+    private CausalLM model() throws IOException {
+        ShapeOptions.Model named = shape.open(options);
+        fit(named.config());
+        return named.checkpoint().isPresent()
+                ? named.checkpoint().get().load(options.options())
+                : CausalLM.random(named.config(), 0, options.options().withDtype(named.dtype()));
+    }
+
+    /** Sets prompt and new tokens. */
+    private void fit(ModelConfig config) {
+        int room = config.decoder().contextLength();
+        int left = wantedPrompt == null ? room / 2 : room - wantedPrompt;
+        generate = wantedTokens == null ? Math.clamp(left, 1, 96) : wantedTokens;
+        prompt = wantedPrompt == null ? Math.clamp((long) room - generate, 1, 512) : wantedPrompt;
+        if (prompt < 1 || generate < 1 || repeat < 1 || sequences < 1 || (long) prompt + generate > room) {
+            throw Usage.wrong(
+                    spec,
+                    "bench: expected at least 1 of each and prompt + generate of at most the context length " + room
+                            + ", got prompt " + prompt + ", generate " + generate + ", repeat " + repeat
+                            + ", sequences " + sequences);
+        }
+    }
+
     private static int[] pattern(CausalLM model, int count) {
         int[] tokens = new int[count];
-        for (int i = 0; i < count; i++) {
-            tokens[i] = (int) ((i * 7919L + 13) % model.head().vocabularySize());
-        }
+        Arrays.setAll(tokens, i -> (int) ((i * 7919L + 13) % model.head().vocabularySize()));
         return tokens;
     }
 
@@ -153,10 +185,8 @@ final class BenchCommand implements Callable<Integer> {
         long start = System.nanoTime();
         for (int row = 0; row < hidden.count(); row += HEAD_ROWS) {
             int count = Math.min(HEAD_ROWS, hidden.count() - row);
-            model.head()
-                    .logits(
-                            new Rows(hidden.data(), hidden.start(row), hidden.stride(), count),
-                            Rows.of(memory.logits, model.head().vocabularySize(), count));
+            Rows logits = Rows.of(memory.logits, model.head().vocabularySize(), count);
+            model.head().logits(hidden.rows(row, count), logits);
         }
         return (System.nanoTime() - start) / 1e9;
     }

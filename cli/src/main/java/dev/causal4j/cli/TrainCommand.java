@@ -20,6 +20,7 @@ import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
@@ -65,16 +66,14 @@ final class TrainCommand implements Callable<Integer> {
     @Mixin
     private ModelOptions model;
 
-    @Option(
-            names = "--config",
-            paramLabel = "FILE",
-            description = "Train a new model of this config.json (Hugging Face's for GPT-2).")
-    private @Nullable Path config;
+    @Mixin
+    private ShapeOptions shape;
 
     @Option(
             names = "--tokenizer",
             paramLabel = "DIR",
-            description = "Folder with the tokenizer of a new model; default: that of --config.")
+            description = "Folder with the tokenizer of a new model; default: that of --config, or with --shape the"
+                    + " embedded model's.")
     private @Nullable Path tokenizer;
 
     @Mixin
@@ -137,11 +136,8 @@ final class TrainCommand implements Callable<Integer> {
         if (resume && overwrite) {
             throw Usage.wrong(spec, "out: expected --resume or --overwrite, got both");
         }
-        if (config != null && model.folder().isPresent()) {
-            throw Usage.wrong(spec, "model: expected --model or --config, got both");
-        }
-        if (tokenizer != null && config == null) {
-            throw Usage.wrong(spec, "tokenizer: expected --config with it, got none; a model has its own");
+        if (!shape.isGiven(model) && tokenizer != null) {
+            throw Usage.wrong(spec, "tokenizer: expected --config or --shape with it, got none; a model has its own");
         }
         DType dtype = model.dtype().orElse(DType.F32);
         if (dtype != DType.F32 && dtype != DType.BF16) {
@@ -204,18 +200,14 @@ final class TrainCommand implements Callable<Integer> {
 
     /** A resumed run keeps its architecture. */
     private void requireSame(ModelConfig resumed) throws IOException {
-        ModelConfig named;
-        if (config != null) {
-            named = ModelConfig.read(config);
-        } else if (model.folder().isPresent()) {
+        Optional<ModelConfig> named = shape.read(model);
+        if (model.folder().isPresent()) {
             try (Checkpoint checkpoint = model.open()) {
-                named = checkpoint.config();
+                named = Optional.of(checkpoint.config());
             }
-        } else {
-            return;
         }
-        if (!named.sameArchitecture(resumed)) {
-            throw new IOException(out + ": expected a run of the architecture that was named, " + describe(named)
+        if (named.isPresent() && !named.get().sameArchitecture(resumed)) {
+            throw new IOException(out + ": expected a run of the architecture that was named, " + describe(named.get())
                     + ", got " + describe(resumed) + "; resume with the options the run began with");
         }
     }
@@ -223,7 +215,8 @@ final class TrainCommand implements Callable<Integer> {
     private static String describe(ModelConfig config) {
         DecoderConfig decoder = config.decoder();
         BlockConfig block = decoder.blocks().getFirst();
-        return decoder.blocks().size() + " layers of " + decoder.hiddenSize() + " with "
+        return config.family().type() + " with " + decoder.blocks().size() + " layers of " + decoder.hiddenSize()
+                + " with "
                 + block.attention().heads() + " heads, "
                 + block.feedForward().each().innerSize()
                 + " inside and epsilon " + decoder.lastNorm().epsilon() + ", " + decoder.contextLength()
@@ -232,17 +225,23 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     private CausalLM source() throws IOException {
-        if (config == null) {
+        Optional<ModelConfig> config = shape.read(model);
+        if (config.isEmpty()) {
             return model.open().load(LoadOptions.DEFAULT.withDtype(DType.F32));
         }
-        ModelConfig read = ModelConfig.read(config);
-        Path folder = tokenizer != null
-                ? tokenizer
-                : Objects.requireNonNull(config.toAbsolutePath().getParent());
-        Tokenizer own = Tokenizer.load(folder)
+        Tokenizer own = tokenizer();
+        return CausalLM.create(TrainingData.withEnd(config.get(), own), seed, DType.F32, own);
+    }
+
+    /** The tokenizer of a new model. */
+    private Tokenizer tokenizer() throws IOException {
+        Path folder = Optional.ofNullable(tokenizer).or(shape::folder).orElse(null);
+        if (folder == null) {
+            return model.open().requireTokenizer();
+        }
+        return Tokenizer.load(folder)
                 .orElseThrow(() -> new IOException(folder + ": expected tokenizer.json, or vocab.json and merges.txt,"
                         + " got neither; name a folder with --tokenizer"));
-        return CausalLM.create(TrainingData.withEnd(read, own), seed, DType.F32, own);
     }
 
     private TrainingResult run(Trainer trainer, TrainingLog log, Interruption interruption) throws IOException {

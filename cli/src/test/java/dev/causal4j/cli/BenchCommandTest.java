@@ -3,7 +3,11 @@ package dev.causal4j.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.kernel.Kernels;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 
 class BenchCommandTest {
@@ -23,6 +27,8 @@ class BenchCommandTest {
                         "int8",
                         "--threads",
                         "2",
+                        "--warm-up",
+                        "1",
                         "--json")
                 .json();
         assertThat(document.propertyNames())
@@ -53,6 +59,44 @@ class BenchCommandTest {
             assertThat(runs[0]).isPositive();
             assertThat(document.get(figure).doubleValue()).isEqualTo(runs[1]);
         }
+    }
+
+    @Test
+    void aShapeIsMeasuredWithRandomWeightsInTheDtypeItIsStoredIn() throws Exception {
+        String[] arguments = {"bench", "--shape", "smollm2-135m", "--repeat", "1", "--warm-up", "0", "--json"};
+        JsonNode document =
+                Program.run(with(arguments, "--prompt", "5", "--generate", "2")).json();
+        assertThat(document.get("parameters").intValue()).isEqualTo(134_515_008);
+        assertThat(document.get("dtype").stringValue()).isEqualTo("bf16");
+        assertThat(document.get("decode_tokens_per_second").doubleValue()).isPositive();
+    }
+
+    @Test
+    void promptAndNewTokensFitTheContext() throws Exception {
+        String[] arguments = {"bench", "--shape", "llama-5m", "--repeat", "1", "--warm-up", "0", "--json"};
+        JsonNode document = Program.run(arguments).json();
+        assertThat(document.get("prompt_tokens").intValue()).isEqualTo(160);
+        assertThat(document.get("new_tokens").intValue()).isEqualTo(96);
+        document = Program.run(with(arguments, "--generate", "250")).json();
+        assertThat(document.get("prompt_tokens").intValue()).isEqualTo(6);
+    }
+
+    private static String[] with(String[] arguments, String... more) {
+        return Stream.of(arguments, more).flatMap(Stream::of).toArray(String[]::new);
+    }
+
+    @Test
+    void oneKnownModelIsMeasured(@TempDir Path folder) throws Exception {
+        Program.run("bench", "--shape", "gpt5")
+                .refused(2, "shape: expected smollm2-135m, ", "gpt2-small, gpt2-5m or llama-5m, got \"gpt5\"; see");
+        Program.run("bench", "--shape", "gpt2-5m", "--model", "x").refused(2, "expected --model or --shape, got both");
+        Program.run("bench", "--shape", "gpt2-5m", "--config", "x")
+                .refused(2, "expected --config or --shape, got both");
+        Path config = folder.resolve("config.json");
+        Program.run("bench", "--config", config.toString()).refused(1, config + ": expected a JSON file");
+        Files.writeString(config, "{\"model_type\": \"mamba\"}");
+        Program.run("bench", "--config", config.toString())
+                .refused(1, config + ", key \"model_type\": expected gpt2, llama, ", "got \"mamba\"");
     }
 
     @Test

@@ -159,6 +159,7 @@ class TrainCommandTest {
                 "--dropout 1                | dropout: expected a rate from 0 to below 1, got 1.0",
                 "--dtype int8               | dtype: expected f32 or bf16, got int8",
                 "--model x                  | model: expected --model or --config, got both",
+                "--shape llama-5m           | model: expected --config or --shape, got both",
                 "--resume --overwrite       | out: expected --resume or --overwrite, got both",
                 "--lora-alpha 2             | lora-alpha: expected --lora-rank with it, got none",
                 "--head-only --lora-rank 2  | mutually exclusive",
@@ -199,7 +200,10 @@ class TrainCommandTest {
         scratch(out, "--steps", "2").done();
         Files.writeString(config, config(300, 32));
         scratch(out, "--steps", "4", "--resume")
-                .refused(1, "1 layers of 32 with 2 heads, ", ", 32 positions, 300 tokens, tied, got 1 layers of 16");
+                .refused(
+                        1,
+                        "gpt2 with 1 layers of 32 with 2 heads, ",
+                        ", 32 positions, 300 tokens, tied, got gpt2 with 1 layers of 16");
         Files.writeString(config, config(300, 16));
         scratch(out, "--steps", "4", "--resume", "--seed", "9").refused(1, "expected a seed of 0, got 9");
         Files.writeString(data, TEXT.repeat(13));

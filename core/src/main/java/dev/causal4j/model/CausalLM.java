@@ -17,6 +17,7 @@ import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.WholeFile;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.kernel.CounterRandom;
+import dev.causal4j.kernel.Panels;
 import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
@@ -36,6 +37,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -117,25 +119,55 @@ public final class CausalLM implements Parameters, AutoCloseable {
 
     /** The same with a tokenizer. */
     public static CausalLM create(ModelConfig config, long seed, DType dtype, @Nullable Tokenizer tokenizer) {
-        Device device = Device.open(Compute.shared());
-        AtomicInteger streams = new AtomicInteger(1); // of random numbers, one for each matrix; 0 is the sampler's
-        Parameters parameters =
-                Parameters.of(spec -> drawn(device, dtype, spec, seed, streams.getAndIncrement()), spec -> {
+        return begun(config, LoadOptions.DEFAULT.withDtype(dtype), tokenizer, (spec, stream) -> (from, width, wide) -> {
+            for (int n = 0; n < width; n++) {
+                for (int k = 0; k < spec.cols(); k++) {
+                    long index = (long) (from + n) * spec.cols() + k;
+                    double number = spec.deviation() * CounterRandom.normal(seed, index, stream);
+                    wide[k * Panels.WIDTH + n] = (float) number;
+                }
+            }
+        });
+    }
+
+    /**
+     * A model to measure speed with, as {@link #create} makes one but for the distribution: uniform numbers of the same
+     * deviation, of 16 bits, which take a fraction of the time. Equal seeds give equal bits.
+     *
+     * @param options of dtypes, f32 if there is none, and threads
+     */
+    public static CausalLM random(ModelConfig config, long seed, LoadOptions options) {
+        return begun(config, options, null, (spec, stream) -> (from, width, wide) -> {
+            SplittableRandom random = new SplittableRandom(seed + ((long) stream << 32) + from);
+            float unit = (float) (spec.deviation() * Math.sqrt(3) / (1 << 15));
+            long bits = 0;
+            for (int i = 0; i < wide.length; i++, bits >>>= 16) {
+                bits = i % 4 == 0 ? random.nextLong() : bits;
+                wide[i] = i % Panels.WIDTH < width ? unit * (short) bits : 0;
+            }
+        });
+    }
+
+    /** What new matrices are filled from. Each number depends on the matrix and its place alone, so threads do not matter. */
+    @FunctionalInterface
+    private interface Numbers {
+        /** @param stream of random numbers, one for each matrix; 0 is the sampler's */
+        Matrix.PanelSource of(ParameterSpec spec, int stream);
+    }
+
+    private static CausalLM begun(
+            ModelConfig config, LoadOptions options, @Nullable Tokenizer tokenizer, Numbers numbers) {
+        Device device = Device.open(options.compute());
+        DType dtype = Objects.requireNonNullElse(options.dtype(), DType.F32);
+        AtomicInteger streams = new AtomicInteger(1);
+        Parameters parameters = Parameters.of(
+                spec -> Matrix.of(device, dtype, spec.rows(), spec.cols(), numbers.of(spec, streams.getAndIncrement())),
+                spec -> {
                     float[] vector = new float[spec.rows()];
                     Arrays.fill(vector, spec.role() == Role.GAIN ? 1 : 0);
                     return vector;
                 });
-        return owning(device.arena(), config.family().type(), config, parameters, tokenizer);
-    }
-
-    /** Each number depends on (seed, stream, index) alone, so threads do not matter. */
-    private static Matrix drawn(Device device, DType dtype, ParameterSpec spec, long seed, int stream) {
-        int cols = spec.cols();
-        return Matrix.of(device, dtype, spec.rows(), cols, (n, row) -> {
-            for (int k = 0; k < cols; k++) {
-                row[k] = (float) (spec.deviation() * CounterRandom.normal(seed, (long) n * cols + k, stream));
-            }
-        });
+        return owning(device.arena(), config.family().type(), config, parameters, options.cached(), tokenizer);
     }
 
     private static CausalLM owning(

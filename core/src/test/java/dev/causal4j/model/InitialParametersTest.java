@@ -107,6 +107,39 @@ class InitialParametersTest {
     }
 
     @Test
+    void randomWeightsAreUniformWithTheSameDeviations() {
+        CausalLM model = CausalLM.random(UNTIED, 5, LoadOptions.DEFAULT);
+        assertUniform(numbers(model, "layers.3.up.weight"), 0.02);
+        assertUniform(numbers(model, "layers.3.down.weight"), 0.02 / Math.sqrt(16));
+        assertUniform(numbers(model, "embedding.weight"), 0.02);
+        assertThat(numbers(model, "head.weight")).isNotEqualTo(numbers(model, "embedding.weight"));
+        assertThat(model.vector(SmallModels.spec(model, "norm.weight"))).containsOnly(1);
+    }
+
+    private static void assertUniform(float[] numbers, double deviation) {
+        int n = numbers.length;
+        double largest = deviation * Math.sqrt(3);
+        double mean = IntStream.range(0, n).mapToDouble(i -> numbers[i]).sum() / n;
+        long upper = IntStream.range(0, n)
+                .filter(i -> Math.abs(numbers[i]) > largest / 2)
+                .count();
+        assertThat(mean).isCloseTo(0, within(5 * deviation / Math.sqrt(n)));
+        assertThat((double) upper / n).isCloseTo(0.5, within(2.5 / Math.sqrt(n)));
+        IntStream.range(0, n)
+                .forEach(i -> assertThat(Math.abs((double) numbers[i])).isLessThanOrEqualTo(1.001 * largest));
+    }
+
+    @Test
+    void equalSeedsGiveEqualRandomBitsWhateverTheThreads() {
+        Compute.shared().use(1);
+        LoadOptions int8 = LoadOptions.DEFAULT.withDtype(DType.INT8);
+        CausalLM one = CausalLM.random(CONFIG, 3, int8);
+        Compute.shared().use(3);
+        assertThat(Logits.of(CausalLM.random(CONFIG, 3, int8), 1, 300, 0)).isEqualTo(Logits.of(one, 1, 300, 0));
+        assertThat(Logits.of(CausalLM.random(CONFIG, 4, int8), 1)).isNotEqualTo(Logits.of(one, 1));
+    }
+
+    @Test
     void theConfigurationIsFollowed() {
         CausalLM tied = CausalLM.create(CONFIG, 1, DType.F32);
         assertThat(tied.head().tied()).isTrue();
