@@ -1,69 +1,90 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.decoder.BlockConfig;
+import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
 import dev.causal4j.model.Checkpoint;
 import dev.causal4j.model.GenerationDefaults;
 import dev.causal4j.model.ModelConfig;
+import dev.causal4j.model.ModelConfig.Rope;
 import dev.causal4j.tensor.DType;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Spec;
 import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Shows a model's sizes and parameters, and what tying saves, without reading weights. */
-@Command(name = "inspect", description = "Shows a model's sizes and parameters, and what tying saves.")
+/** Shows a model's sizes, parameters and memory, and what tying saves, without reading weights. */
+@Command(name = "inspect", description = "Shows a model's sizes, parameters and memory, and what tying saves.")
 final class InspectCommand implements Callable<Integer> {
     @Mixin
     private ModelOptions options;
+
+    @Mixin
+    private ShapeOptions shape;
 
     @Spec
     private CommandSpec spec;
 
     @Override
     public Integer call() throws IOException {
-        Checkpoint checkpoint = options.open();
-        ObjectNode facts = facts(checkpoint, checkpoint.dtype(options.options()));
+        ObjectNode facts = facts(shape.open(options));
         PrintWriter out = spec.commandLine().getOut();
         if (options.json()) {
             Json.print(out, facts);
         } else {
-            facts.properties()
-                    .forEach(fact -> out.printf("%-26s %s%n", fact.getKey().replace('_', ' '), show(fact)));
+            facts.properties().forEach(fact -> {
+                JsonNode all = fact.getValue();
+                for (JsonNode value : all.path(0).isObject() ? all : List.of(all)) {
+                    out.printf("%-26s %s%n", fact.getKey().replace('_', ' '), show(fact.getKey(), value));
+                }
+            });
             out.flush();
         }
         return 0;
     }
 
-    private static ObjectNode facts(Checkpoint model, DType dtype) {
+    private static ObjectNode facts(ShapeOptions.Model model) {
         ModelConfig config = model.config();
         BlockConfig block = config.decoder().blocks().getFirst();
+        int contextLength = config.decoder().contextLength();
         long saved = config.tied() ? config.embedding().size() : 0;
+        boolean tokenizer = model.checkpoint().flatMap(Checkpoint::tokenizer).isPresent();
+        Integer bos = config.bos().isPresent() ? config.bos().getAsInt() : null;
         ObjectNode facts = Json.object()
                 .put("architecture", config.family().type())
                 .put("parameters", config.parameters())
                 .put("tied", config.tied())
                 .put("parameters_saved_by_tying", saved)
                 .put("vocabulary_size", config.vocabularySize())
-                .put("context_length", config.decoder().contextLength())
+                .put("context_length", contextLength)
                 .put("hidden_size", config.decoder().hiddenSize())
                 .put("layers", config.decoder().blocks().size())
                 .put("heads", block.attention().heads())
+                .put("kv_heads", block.attention().kvHeads())
                 .put("head_size", block.attention().headSize())
-                .put("inner_size", block.feedForward().each().innerSize())
-                .put("dtype", dtype.label())
-                .put("tokenizer", model.tokenizer().isPresent());
-        if (config.bos().isPresent()) {
-            facts.put("bos_token_id", config.bos().getAsInt());
-        } else {
-            facts.putNull("bos_token_id");
-        }
+                .put("inner_size", block.feedForward().each().innerSize());
+        Map<ObjectNode, Integer> kinds = new LinkedHashMap<>();
+        config.decoder().blocks().forEach(each -> kinds.merge(kind(config, each), 1, Integer::sum));
+        ArrayNode all = facts.putArray("layer_kinds");
+        kinds.forEach((kind, count) -> all.addObject().put("layers", count).setAll(kind));
+        ObjectNode weights = facts.putObject("weight_bytes");
+        Stream.of(DType.values()).forEach(each -> weights.put(each.label(), config.weightBytes(each)));
+        facts.put("cache_bytes_per_token", config.cacheBytes(1))
+                .put("cache_bytes", config.cacheBytes(contextLength))
+                .put("dtype", model.dtype().label())
+                .put("tokenizer", tokenizer)
+                .put("bos_token_id", bos);
         config.eos().stream().sorted().forEach(facts.putArray("eos_token_ids")::add);
         GenerationDefaults defaults = config.generation();
         if (!defaults.equals(GenerationDefaults.NONE)) {
@@ -79,9 +100,37 @@ final class InspectCommand implements Callable<Integer> {
         return facts;
     }
 
-    private static String show(Map.Entry<String, JsonNode> fact) {
-        JsonNode value = fact.getValue();
-        boolean count = value.isIntegralNumber() && !fact.getKey().endsWith("_id");
+    /** What layers may differ in. */
+    private static ObjectNode kind(ModelConfig config, BlockConfig block) {
+        int window = block.attention().window();
+        var rotation = block.attention().rope();
+        Rope rope = rotation == null ? null : config.ropes().get(rotation);
+        ObjectNode kind = Json.object()
+                .put("window", window > 0 ? window : null)
+                .put("positions", rope != null ? "rotary" : config.decoder().learnedPositions() ? "learned" : "none")
+                .putNull("rope")
+                .putNull("experts")
+                .put("inner_size", block.feedForward().each().innerSize());
+        if (rope != null) {
+            kind.putObject("rope")
+                    .put("theta", rope.theta())
+                    .put("scaling", rope.scaling())
+                    .put("factor", rope.factor());
+        }
+        if (block.feedForward() instanceof Experts experts) {
+            kind.putObject("experts").put("count", experts.count()).put("chosen", experts.chosen());
+        }
+        return kind;
+    }
+
+    private static String show(String name, JsonNode value) {
+        if (value.isObject()) {
+            return value.properties().stream()
+                    .filter(inner -> !inner.getValue().isNull())
+                    .map(inner -> inner.getKey().replace('_', ' ') + " " + show(inner.getKey(), inner.getValue()))
+                    .collect(Collectors.joining("; "));
+        }
+        boolean count = value.isIntegralNumber() && !name.endsWith("_id");
         return count ? String.format(Locale.ROOT, "%,d", value.longValue()) : value.asString(value.toString());
     }
 }

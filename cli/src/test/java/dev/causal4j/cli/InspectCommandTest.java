@@ -4,8 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
 class InspectCommandTest {
@@ -20,7 +24,10 @@ class InspectCommandTest {
                 .isEqualTo(JsonMapper.shared().readTree("""
                 {"architecture": "gpt2", "parameters": 4801280, "tied": true, "parameters_saved_by_tying": 786432,
                  "vocabulary_size": 3072, "context_length": 256, "hidden_size": 256, "layers": 5, "heads": 4,
-                 "head_size": 64, "inner_size": 1024, "dtype": "bf16", "tokenizer": true,
+                 "kv_heads": 4, "head_size": 64, "inner_size": 1024,
+                 "layer_kinds": [{"layers": 5, "window": null, "positions": "learned", "rope": null, "experts": null, "inner_size": 1024}],
+                 "weight_bytes": {"f32": 19205120, "f16": 9636864, "bf16": 9636864, "int8": 5107712},
+                 "cache_bytes_per_token": 10240, "cache_bytes": 2621440, "dtype": "bf16", "tokenizer": true,
                  "bos_token_id": 3071, "eos_token_ids": [3071]}"""));
     }
 
@@ -35,8 +42,63 @@ class InspectCommandTest {
         assertThat(Program.run(arguments).json()).isEqualTo(JsonMapper.shared().readTree("""
                 {"architecture": "gpt2", "parameters": 17592, "tied": true, "parameters_saved_by_tying": 2328,
                  "vocabulary_size": 97, "context_length": 32, "hidden_size": 24, "layers": 2, "heads": 3,
-                 "head_size": 8, "inner_size": 96, "dtype": "bf16", "tokenizer": false,
+                 "kv_heads": 3, "head_size": 8, "inner_size": 96,
+                 "layer_kinds": [{"layers": 2, "window": null, "positions": "learned", "rope": null, "experts": null, "inner_size": 96}],
+                 "weight_bytes": {"f32": 131712, "f16": 67200, "bf16": 67200, "int8": 43136},
+                 "cache_bytes_per_token": 384, "cache_bytes": 12288, "dtype": "bf16", "tokenizer": false,
                  "bos_token_id": null, "eos_token_ids": [3, 9]}"""));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "smollm2-135m, llama, 134515008, 46080",
+        "smollm2-360m, llama, 361821120, 81920",
+        "qwen2.5-0.5b, qwen2, 494032768, 24576",
+        "qwen3-0.6b, qwen3, 596049920, 229376",
+        "llama-3.2-1b, llama, 1235814400, 65536",
+        "gemma-3-270m, gemma3_text, 268098176, 36864",
+        "gemma-3-1b, gemma3_text, 999885952, 53248",
+        "gpt2-small, gpt2, 124439808, 73728",
+        "gpt2-5m, gpt2, 4801280, 10240",
+        "llama-5m, llama, 4721408, 5120"
+    })
+    void aShapeHasTheSizesOfTheRealModel(String shape, String family, long parameters, long cache) throws Exception {
+        JsonNode facts = Program.run("inspect", "--shape", shape, "--json").json();
+        assertThat(facts.get("architecture").stringValue()).isEqualTo(family);
+        assertThat(facts.get("parameters").longValue()).isEqualTo(parameters);
+        assertThat(facts.get("cache_bytes_per_token").longValue()).isEqualTo(cache);
+        long full = facts.get("context_length").longValue() * cache;
+        long windows = facts.at("/layer_kinds/0/window").isNull() ? 0 : 1;
+        assertThat(facts.get("cache_bytes").longValue()).isBetween(full / (1 + 5 * windows), full - windows);
+        // Biases, gains and padding take little more than the weights.
+        assertThat(facts.at("/weight_bytes/bf16").doubleValue()).isBetween(2.0 * parameters, 2.01 * parameters);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "gemma3   | window 7; positions rotary; rope theta 3000.0; scaling default; factor 1.0; inner size 44",
+                "gemma3   | positions rotary; rope theta 200000.0; scaling linear; factor 8.0; inner size 44",
+                "smollm3  | layers 1; positions none; inner size 52",
+                "qwen3_moe| layers 1; positions rotary; rope theta 6000.0; scaling default; factor 1.0; inner size 36",
+                "qwen3_moe| layers 2; positions rotary; rope theta 6000.0; scaling default; factor 1.0;"
+                        + " experts count 5; chosen 2; inner size 20",
+                "phi3     | rope theta 3000.0; scaling longrope; factor 4.0",
+                "gpt_oss  | rope theta 1000.0; scaling yarn; factor 4.0",
+                "llama-dynamic | scaling dynamic; factor 3.0",
+                "llama-llama3  | scaling llama3; factor 8.0",
+            })
+    void kindsOfLayersAreTold(String fixture, String told) throws Exception {
+        Path model = Repository.root().resolve("core/src/test/resources/dev/causal4j/golden/" + fixture);
+        for (String config : List.of("config.json", "config.v5.json")) {
+            assertThat(Program.run("inspect", "--config", model.resolve(config).toString())
+                            .done()
+                            .out()
+                            .lines()
+                            .filter(line -> line.startsWith("layer kinds ")))
+                    .anyMatch(line -> line.contains(told));
+        }
     }
 
     /** A library warning is one line too. */

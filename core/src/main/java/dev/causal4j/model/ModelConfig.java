@@ -1,12 +1,16 @@
 package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.decoder.BlockConfig;
+import dev.causal4j.decoder.BlockConfig.RopeConfig;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.format.Json;
 import dev.causal4j.model.families.Families;
 import dev.causal4j.model.families.Family;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Matrix;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -25,6 +29,7 @@ import java.util.stream.IntStream;
  * @param family the format of its files
  * @param source the configuration it was read from, whose spelling a copy keeps
  * @param decoder sizes and arithmetic between embedding and head
+ * @param ropes what the file says about the decoder's rotary positions, for people
  * @param vocabularySize V
  * @param logitCap c of c · tanh(logit / c); 0 for none
  * @param tied whether the head's projection is the embedding
@@ -36,6 +41,7 @@ public record ModelConfig(
         Family family,
         Map<?, ?> source,
         DecoderConfig decoder,
+        Map<RopeConfig, Rope> ropes,
         int vocabularySize,
         float logitCap,
         boolean tied,
@@ -54,6 +60,15 @@ public record ModelConfig(
     private static final double DEVIATION = 0.02;
 
     /**
+     * Rotary positions before frequencies are made of them.
+     *
+     * @param theta the base
+     * @param scaling the {@code rope_type}: default, linear, dynamic, llama3, yarn or longrope
+     * @param factor of the scaling; 1 for default
+     */
+    public record Rope(double theta, String scaling, double factor) {}
+
+    /**
      * Checks the vocabulary and the ids.
      *
      * @throws IllegalArgumentException if the vocabulary is empty or an id is not in it
@@ -62,6 +77,7 @@ public record ModelConfig(
         if (vocabularySize < 1) {
             throw new IllegalArgumentException("vocabulary size: expected at least 1, got " + vocabularySize);
         }
+        ropes = Map.copyOf(ropes);
         eos = Set.copyOf(eos);
         bos.ifPresent(id -> checkId("bos token id", id, vocabularySize));
         eos.forEach(id -> checkId("eos token id", id, vocabularySize));
@@ -101,7 +117,8 @@ public record ModelConfig(
      *
      * @param tied whether it is tied when the file does not say
      */
-    public static ModelConfig of(Family family, DecoderConfig decoder, Json json, boolean tied, float logitCap)
+    public static ModelConfig of(
+            Family family, DecoderConfig decoder, Map<RopeConfig, Rope> ropes, Json json, boolean tied, float logitCap)
             throws FormatException {
         int vocabularySize = json.requireInt("vocab_size", 1, MOST);
         boolean saysTied = json.bool("tie_word_embeddings", tied);
@@ -109,6 +126,7 @@ public record ModelConfig(
                 family,
                 json.root(),
                 decoder,
+                ropes,
                 vocabularySize,
                 logitCap,
                 saysTied,
@@ -126,6 +144,7 @@ public record ModelConfig(
                 family,
                 source,
                 decoder,
+                ropes,
                 vocabularySize,
                 logitCap,
                 tied,
@@ -192,6 +211,24 @@ public record ModelConfig(
         return specs().stream().mapToLong(ParameterSpec::size).sum();
     }
 
+    /** Bytes of all parameters in memory, padding and scales included. */
+    public long weightBytes(DType dtype) {
+        return specs().stream()
+                .mapToLong(spec -> spec.role().isVector()
+                        ? 4L * spec.rows()
+                        : Matrix.bytes(PanelLayout.held(spec, dtype), spec.rows(), spec.cols()))
+                .sum();
+    }
+
+    /** Bytes of keys and values of one sequence in f32; layers with a window keep no more than that. */
+    public long cacheBytes(int tokens) {
+        return decoder.blocks().stream()
+                .map(BlockConfig::attention)
+                .mapToLong(
+                        a -> 8L * a.kvHeads() * a.headSize() * (a.window() > 0 ? Math.min(a.window(), tokens) : tokens))
+                .sum();
+    }
+
     /** Whether another configuration has the same parameters and arithmetic. */
     public boolean sameArchitecture(ModelConfig other) {
         return decoder.equals(other.decoder)
@@ -202,17 +239,17 @@ public record ModelConfig(
 
     /** The same, tied or not. */
     public ModelConfig withTied(boolean other) {
-        return new ModelConfig(family, source, decoder, vocabularySize, logitCap, other, bos, eos, generation);
+        return new ModelConfig(family, source, decoder, ropes, vocabularySize, logitCap, other, bos, eos, generation);
     }
 
     /** The same for another vocabulary. */
     public ModelConfig withVocabularySize(int other) {
-        return new ModelConfig(family, source, decoder, other, logitCap, tied, bos, eos, generation);
+        return new ModelConfig(family, source, decoder, ropes, other, logitCap, tied, bos, eos, generation);
     }
 
     /** The same with other special ids. */
     public ModelConfig withSpecialIds(OptionalInt otherBos, Set<Integer> otherEos) {
-        return new ModelConfig(family, source, decoder, vocabularySize, logitCap, tied, otherBos, otherEos, generation);
+        return new ModelConfig(family, source, decoder, ropes, vocabularySize, logitCap, tied, otherBos, otherEos, generation);
     }
 
     /** The same with the defaults of a {@code generation_config.json}; special ids that it has replace these. */

@@ -64,7 +64,7 @@ public final class Matrix {
     }
 
     /** Bytes of all panels of a matrix, padding included. */
-    private static long bytes(DType dtype, int rows, int cols) {
+    public static long bytes(DType dtype, int rows, int cols) {
         long panelBytes = panelBytes(dtype, cols);
         if (rows < 1 || cols < 1) {
             throw new IllegalArgumentException("matrix: expected at least [1, 1], got [" + rows + ", " + cols + "]");

@@ -66,7 +66,7 @@ final class Gemma2 implements Family {
         float scale = (float) Math.sqrt(keys.hiddenSize);
         DecoderConfig decoder =
                 new DecoderConfig(keys.hiddenSize, keys.contextLength, scale, false, keys.norm(), 1, blocks);
-        return ModelConfig.of(family, decoder, keys.json, true, cap);
+        return ModelConfig.of(family, decoder, keys.ropes, keys.json, true, cap);
     }
 
     @Override

@@ -69,8 +69,8 @@ final class Gpt2 implements Family {
                 .map(a -> new BlockConfig(a, feedForward, norm, NormPlaces.BEFORE, Residual.SEQUENTIAL, 1))
                 .toList();
         int contextLength = json.requireInt("n_positions", 1, ModelConfig.MOST);
-        return ModelConfig.of(
-                this, new DecoderConfig(hiddenSize, contextLength, 1, true, norm, 1, blocks), json, true, 0);
+        DecoderConfig decoder = new DecoderConfig(hiddenSize, contextLength, 1, true, norm, 1, blocks);
+        return ModelConfig.of(this, decoder, Map.of(), json, true, 0);
     }
 
     @Override

@@ -57,7 +57,7 @@ final class GptNeox implements Family {
                 layer -> new BlockConfig(attention, dense, keys.layerNorm(), NormPlaces.BEFORE, residual, 1));
         DecoderConfig decoder =
                 new DecoderConfig(keys.hiddenSize, keys.contextLength, 1, false, keys.layerNorm(), 1, blocks);
-        return ModelConfig.of(this, decoder, json, false, 0);
+        return ModelConfig.of(this, decoder, keys.ropes, json, false, 0);
     }
 
     @Override

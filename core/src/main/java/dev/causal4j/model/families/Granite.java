@@ -46,6 +46,6 @@ final class Granite implements Family {
         float hidden = (float) (1 / json.number("logits_scaling", 1, 1e-9, 1e9));
         DecoderConfig decoder =
                 new DecoderConfig(keys.hiddenSize, keys.contextLength, embedding, false, keys.norm(), hidden, blocks);
-        return ModelConfig.of(this, decoder, json, false, 0);
+        return ModelConfig.of(this, decoder, keys.ropes, json, false, 0);
     }
 }

@@ -14,6 +14,8 @@ import dev.causal4j.decoder.BlockConfig.RopeConfig;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.format.Json;
 import dev.causal4j.model.ModelConfig;
+import dev.causal4j.model.ModelConfig.Rope;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -51,6 +53,7 @@ final class Keys {
     final int layers;
     final int pretrained; // positions
     final int contextLength;
+    final Map<RopeConfig, Rope> ropes = new HashMap<>(); // those that were read
     private final double epsilon;
 
     Keys(Json json, Absent absent) throws FormatException {
@@ -166,7 +169,7 @@ final class Keys {
     /** Llama's model around the blocks. */
     ModelConfig model(Family family, boolean tied, List<BlockConfig> blocks) throws FormatException {
         DecoderConfig decoder = new DecoderConfig(hiddenSize, contextLength, 1, false, norm(), 1, blocks);
-        return ModelConfig.of(family, decoder, json, tied, 0);
+        return ModelConfig.of(family, decoder, ropes, json, tied, 0);
     }
 
     /** Makes the block of a layer. */

@@ -5,6 +5,7 @@ import dev.causal4j.decoder.BlockConfig.RopeConfig;
 import dev.causal4j.decoder.BlockConfig.RopeConfig.Longer;
 import dev.causal4j.format.Json;
 import dev.causal4j.model.ModelConfig;
+import dev.causal4j.model.ModelConfig.Rope;
 import java.util.List;
 import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
@@ -20,6 +21,7 @@ final class RopeKeys {
     private final Json rope;
     private final int width;
     private final double theta;
+    private double stretch = 1; // the scaling's factor
 
     /** @param local whether of Gemma 3's layers with windows, which are never scaled */
     RopeKeys(Keys keys, boolean local) throws FormatException {
@@ -65,7 +67,7 @@ final class RopeKeys {
 
     RopeConfig read() throws FormatException {
         String kind = kind();
-        return switch (kind) {
+        return known(kind, switch (kind) {
             case "default" -> of(this::plain, 1);
             case "linear" -> linear();
             case "llama3" -> llama3();
@@ -76,14 +78,19 @@ final class RopeKeys {
                 rope.support(key(), false, "default, linear, dynamic, llama3, yarn or longrope");
                 throw new IllegalStateException(kind);
             }
-        };
+        });
     }
 
     /** The same for Phi 3, whose old files call longrope otherwise. */
     RopeConfig readPhi() throws FormatException {
         String kind = kind();
         rope.support(key(), List.of("default", "longrope", "su", "yarn").contains(kind), "default or longrope");
-        return kind.equals("default") ? of(this::plain, 1) : longRope();
+        return kind.equals("default") ? known(kind, of(this::plain, 1)) : known("longrope", longRope());
+    }
+
+    private RopeConfig known(String scaling, RopeConfig made) {
+        keys.ropes.put(made, new Rope(theta, scaling, stretch));
+        return made;
     }
 
     private RopeConfig of(IntToDoubleFunction frequency, double gain) {
@@ -100,7 +107,12 @@ final class RopeKeys {
 
     private double factor() throws FormatException {
         rope.check("factor", rope.has("factor"), "a number");
-        return rope.number("factor", 1, 1e-9, 1e9);
+        return factor(1);
+    }
+
+    private double factor(double whenAbsent) throws FormatException {
+        stretch = rope.number("factor", whenAbsent, 1e-9, 1e9);
+        return stretch;
     }
 
     /** The context length of pretraining. */
@@ -137,7 +149,7 @@ final class RopeKeys {
     /** YaRN (Peng et al. 2023). */
     private RopeConfig yarn() throws FormatException {
         int original = original(keys.pretrained);
-        double factor = rope.has("factor") ? factor() : (double) keys.pretrained / original;
+        double factor = factor((double) keys.pretrained / original);
         double from = turns(original, rope.number("beta_fast", 32, 1e-9, 1e9));
         double to = turns(original, rope.number("beta_slow", 1, 1e-9, 1e9));
         boolean truncate = rope.bool("truncate", true);
@@ -167,7 +179,7 @@ final class RopeKeys {
     /** LongRoPE (Ding et al. 2024). */
     private RopeConfig longRope() throws FormatException {
         int original = original(4096);
-        double factor = rope.has("factor") ? factor() : (double) keys.pretrained / original;
+        double factor = factor((double) keys.pretrained / original);
         double ratio = factor <= 1 ? 1 : Math.sqrt(1 + StrictMath.log(factor) / StrictMath.log(original));
         List<Double> shorter = rope.numbers("short_factor", width / 2);
         List<Double> longer = rope.numbers("long_factor", width / 2);

@@ -74,6 +74,7 @@ class Gpt2Test {
                         config.family(),
                         config.source(),
                         decoder,
+                        Map.of(),
                         50257,
                         0,
                         true,
