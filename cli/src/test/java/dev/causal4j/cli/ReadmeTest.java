@@ -132,6 +132,13 @@ class ReadmeTest {
     }
 
     @Test
+    void theFamilyOfTheWalkThroughIsTheOneOfTheLibrary() throws IOException {
+        String file = "core/src/main/java/dev/causal4j/model/families/Mistral.java";
+        List<String> shown = blocks("docs/guides/adding-a-family.md", "java").getFirst();
+        assertThat(Files.readAllLines(ROOT.resolve(file))).endsWith(shown.toArray(String[]::new));
+    }
+
+    @Test
     void theFirstExamplePrintsWhatTheFirstCommandPrints() {
         assertThat(printed(ReadmeTest::example)).isEqualTo(first().output());
     }
@@ -173,7 +180,11 @@ class ReadmeTest {
     static List<Shown> shown() throws IOException {
         List<Shown> shown = new ArrayList<>();
         for (String document : List.of(
-                "README.md", "model-austen/README.md", "docs/guides/command-line.md", "docs/guides/scoring.md")) {
+                "README.md",
+                "model-austen/README.md",
+                "docs/guides/command-line.md",
+                "docs/guides/scoring.md",
+                "docs/guides/families.md")) {
             for (List<String> block : blocks(document, "console")) {
                 for (int i = 0; i < block.size(); ) {
                     assertThat(block.get(i)).as(document).startsWith("$ ");
