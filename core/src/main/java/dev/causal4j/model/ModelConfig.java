@@ -249,7 +249,8 @@ public record ModelConfig(
 
     /** The same with other special ids. */
     public ModelConfig withSpecialIds(OptionalInt otherBos, Set<Integer> otherEos) {
-        return new ModelConfig(family, source, decoder, ropes, vocabularySize, logitCap, tied, otherBos, otherEos, generation);
+        return new ModelConfig(
+                family, source, decoder, ropes, vocabularySize, logitCap, tied, otherBos, otherEos, generation);
     }
 
     /** The same with the defaults of a {@code generation_config.json}; special ids that it has replace these. */

@@ -67,18 +67,20 @@ final class RopeKeys {
 
     RopeConfig read() throws FormatException {
         String kind = kind();
-        return known(kind, switch (kind) {
-            case "default" -> of(this::plain, 1);
-            case "linear" -> linear();
-            case "llama3" -> llama3();
-            case "yarn" -> yarn();
-            case "longrope" -> longRope();
-            case "dynamic" -> dynamic();
-            default -> {
-                rope.support(key(), false, "default, linear, dynamic, llama3, yarn or longrope");
-                throw new IllegalStateException(kind);
-            }
-        });
+        return known(
+                kind,
+                switch (kind) {
+                    case "default" -> of(this::plain, 1);
+                    case "linear" -> linear();
+                    case "llama3" -> llama3();
+                    case "yarn" -> yarn();
+                    case "longrope" -> longRope();
+                    case "dynamic" -> dynamic();
+                    default -> {
+                        rope.support(key(), false, "default, linear, dynamic, llama3, yarn or longrope");
+                        throw new IllegalStateException(kind);
+                    }
+                });
     }
 
     /** The same for Phi 3, whose old files call longrope otherwise. */
