@@ -1,8 +1,10 @@
 package dev.causal4j.cli;
 
 import java.io.PrintWriter;
+import java.util.Map;
 import java.util.OptionalDouble;
 import tools.jackson.core.StreamReadFeature;
+import tools.jackson.core.type.TypeReference;
 import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.cfg.JsonNodeFeature;
@@ -57,6 +59,11 @@ final class Json {
 
     static JsonNode parse(String text) {
         return MAPPER.readTree(text);
+    }
+
+    /** An object's fields as plain maps, lists, strings, numbers and booleans. */
+    static Map<String, Object> fields(JsonNode object) {
+        return MAPPER.convertValue(object, new TypeReference<>() {});
     }
 
     static String write(JsonNode node) {

@@ -9,7 +9,12 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "tokenizer",
         description = "Makes tokenizers and shows what they do.",
-        subcommands = {TokenizerTrainCommand.class, TokenizerEncodeCommand.class, TokenizerDecodeCommand.class},
+        subcommands = {
+            TokenizerTrainCommand.class,
+            TokenizerEncodeCommand.class,
+            TokenizerDecodeCommand.class,
+            TokenizerRenderCommand.class
+        },
         synopsisSubcommandLabel = "COMMAND")
 final class TokenizerCommand implements Callable<Integer> {
     @Spec

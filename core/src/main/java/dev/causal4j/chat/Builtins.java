@@ -2,11 +2,7 @@ package dev.causal4j.chat;
 
 import static dev.causal4j.chat.Values.NONE;
 
-import dev.causal4j.chat.Value.Function;
-import dev.causal4j.chat.Value.Lazy;
-import dev.causal4j.chat.Value.Namespace;
-import dev.causal4j.chat.Value.Tuple;
-import dev.causal4j.chat.Value.Undefined;
+import dev.causal4j.chat.Value.*;
 import java.math.BigDecimal;
 import java.time.ZonedDateTime;
 import java.util.ArrayList;
@@ -36,6 +32,7 @@ final class Builtins {
     private static final Set<String> OF_DICTS =
             Set.of("items keys values get pop popitem update clear setdefault".split(" "));
     private static final Pattern SPACES = Pattern.compile(Lexer.SPACE + "++");
+    private static final Pattern PART = Pattern.compile("(?s).{1,64}+");
     private static final Pattern LETTERS = Pattern.compile("\\p{L}++");
     private static final Pattern WORDS = Pattern.compile("[^-\\s({\\[<]++");
     private static final Pattern NUMBER = Pattern.compile("[-+]?([0-9]++\\.?[0-9]*+|\\.[0-9]++)([eE][-+]?[0-9]{1,2})?");
@@ -92,7 +89,7 @@ final class Builtins {
             case "abs" -> x.order(v, 0L) < 0 ? x.apply("-", 0L, v) : v;
             case "capitalize", "lower", "replace", "upper" -> method(name, x, x.print(v), a);
             case "trim" -> method("strip", x, x.print(v), a);
-            case "title" -> titled(WORDS, x.print(v));
+            case "title" -> mapped(x, WORDS, x.print(v), word -> capitalized(x, word));
             case "string", "safe" -> x.print(v);
             case "tojson" -> Printer.json(x, a).print(v);
             case "indent" -> indent(x, v, a);
@@ -178,10 +175,10 @@ final class Builtins {
             }
             case "split" -> split(x, text, a);
             case "startswith", "endswith" -> affix(x, text, a.get(0), name.equals("startswith"));
-            case "upper" -> text.toUpperCase(Locale.ROOT);
-            case "lower" -> text.toLowerCase(Locale.ROOT);
-            case "title" -> titled(LETTERS, text);
-            case "capitalize" -> capitalized(text);
+            case "upper" -> mapped(x, PART, text, part -> part.toUpperCase(Locale.ROOT));
+            case "lower" -> lower(x, text);
+            case "title" -> mapped(x, LETTERS, text, word -> capitalized(x, word));
+            case "capitalize" -> capitalized(x, text);
             case "replace" -> x.join(x.print(a.get(1)), parts(x, text, x.print(a.get(0)), a.whole(2, "count", -1)));
             case "join" -> {
                 List<Object> items = x.list(a.get(0));
@@ -249,14 +246,20 @@ final class Builtins {
         return start ? text.startsWith(x.text(affix)) : text.endsWith(x.text(affix));
     }
 
-    private static String titled(Pattern words, String text) {
-        return words.matcher(text).replaceAll(word -> Matcher.quoteReplacement(capitalized(word.group())));
+    private static String mapped(Values x, Pattern parts, String text, UnaryOperator<String> change) {
+        x.make(6L * text.length()); // with what Java takes meanwhile
+        return parts.matcher(text).replaceAll(part -> Matcher.quoteReplacement(change.apply(part.group())));
     }
 
-    private static String capitalized(String text) {
+    private static String lower(Values x, String text) {
+        // Only this letter grows, for which Java takes quadratic time; in parts, the end of a Greek word is not seen.
+        boolean grows = text.indexOf('\u0130') >= 0;
+        return grows ? mapped(x, PART, text, part -> part.toLowerCase(Locale.ROOT)) : text.toLowerCase(Locale.ROOT);
+    }
+
+    private static String capitalized(Values x, String text) {
         int first = text.isEmpty() ? 0 : text.offsetByCodePoints(0, 1);
-        return text.substring(0, first).toUpperCase(Locale.ROOT)
-                + text.substring(first).toLowerCase(Locale.ROOT);
+        return text.substring(0, first).toUpperCase(Locale.ROOT) + lower(x, text.substring(first));
     }
 
     private static Object indent(Values x, Object v, Arguments a) {
@@ -314,21 +317,21 @@ final class Builtins {
 
     private static Object sorted(Values x, List<Object> list, Object attribute, boolean exact, boolean reverse) {
         List<Object> items = x.made(new ArrayList<>(list));
-        Comparator<Object> order = Comparator.comparing(item -> folded(path(x, item, attribute), exact), x::order);
+        Comparator<Object> order = Comparator.comparing(item -> folded(x, path(x, item, attribute), exact), x::order);
         items.sort(reverse ? order.reversed() : order);
         return items;
     }
 
-    private static Object folded(Object v, boolean exact) {
-        return v instanceof String text && !exact ? text.toLowerCase(Locale.ROOT) : v;
+    private static Object folded(Values x, Object v, boolean exact) {
+        return v instanceof String text && !exact ? lower(x, text) : v;
     }
 
     private static Lazy unique(Values x, Object v, boolean exact) {
         List<Object> seen = new ArrayList<>();
         List<Object> kept = new ArrayList<>();
         for (Object item : x.list(v)) {
-            if (!x.contains(seen, folded(item, exact))) {
-                seen.add(folded(item, exact));
+            if (!x.contains(seen, folded(x, item, exact))) {
+                seen.add(folded(x, item, exact));
                 kept.add(item);
             }
         }

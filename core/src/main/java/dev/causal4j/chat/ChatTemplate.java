@@ -10,6 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Clock;
 import java.time.ZoneId;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
@@ -35,19 +36,14 @@ public final class ChatTemplate {
      * @param untrusted where messages and tools wrote a control token; it must be encoded as plain text
      * @param generated what the assistant wrote, by the template's generation blocks; empty if it has none
      */
-    public record Rendered(String text, List<Span> untrusted, List<Span> generated) {
-        public Rendered {
-            untrusted = List.copyOf(untrusted);
-            generated = List.copyOf(generated);
-        }
-    }
+    public record Rendered(String text, List<Span> untrusted, List<Span> generated) {}
 
     private record Program(String name, Node body, boolean marksGeneration) {}
 
     private static final String DEFAULT = "default";
 
-    // Sixty times the longest in use.
-    private static final int MAX_SOURCE = 1_000_000;
+    // Twenty times the longest in use.
+    private static final int MAX_SOURCE = 400_000;
 
     // Configurations with thousands of added tokens have one million.
     private static final int MAX_CONFIG = 16_000_000;
@@ -117,8 +113,12 @@ public final class ChatTemplate {
         Path file = folder.resolve("chat_template.jinja");
         Map<String, String> sources = new HashMap<>();
         if (Files.exists(file)) {
-            byte[] source = UntrustedInput.readFile(file, "a chat template", MAX_SOURCE);
-            sources.put(DEFAULT, new String(source, StandardCharsets.UTF_8));
+            byte[] bytes = UntrustedInput.readFile(file, "a chat template", MAX_SOURCE);
+            String source = new String(bytes, StandardCharsets.UTF_8);
+            if (!Arrays.equals(bytes, source.getBytes(StandardCharsets.UTF_8))) {
+                throw new FormatException(file.toString(), "text in UTF-8", "other bytes", "is the file damaged?");
+            }
+            sources.put(DEFAULT, source);
         } else if (settings.root().get("chat_template") instanceof List<?> named) {
             for (Object each : named) {
                 Json template = new Json(config + ", chat_template", each instanceof Map<?, ?> map ? map : Map.of());
@@ -172,16 +172,12 @@ public final class ChatTemplate {
         all.put("documents", Values.NONE);
         all.putAll(this.variables);
         variables.forEach((name, value) -> all.put(name, new Untrusted(List.of()).copy(value, 0)));
-        all.put(
-                "messages",
-                untrusted.copy(messages.stream().map(Message::fields).toList(), 0));
-        all.put(
-                "tools",
-                untrusted.copy(
-                        tools == null
-                                ? null
-                                : tools.stream().map(ToolDefinition::fields).toList(),
-                        0));
+        List<?> given = messages.stream().map(Message::fields).toList();
+        List<?> known = tools == null
+                ? null
+                : tools.stream().map(ToolDefinition::fields).toList();
+        all.put("messages", untrusted.copy(given, 0));
+        all.put("tools", untrusted.copy(known, 0));
         all.put("add_generation_prompt", generationPrompt);
         Program standard = Objects.requireNonNull(programs.get(DEFAULT));
         Program run = tools == null || tools.isEmpty() ? standard : programs.getOrDefault("tool_use", standard);

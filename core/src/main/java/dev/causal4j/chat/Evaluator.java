@@ -2,11 +2,7 @@ package dev.causal4j.chat;
 
 import dev.causal4j.chat.ChatTemplate.Span;
 import dev.causal4j.chat.Node.*;
-import dev.causal4j.chat.Value.Function;
-import dev.causal4j.chat.Value.Loop;
-import dev.causal4j.chat.Value.Namespace;
-import dev.causal4j.chat.Value.Tuple;
-import dev.causal4j.chat.Value.Undefined;
+import dev.causal4j.chat.Value.*;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.Iterator;
@@ -44,7 +40,7 @@ final class Evaluator {
 
     /** The value of an expression; none of a statement. */
     private Object eval(Node node) {
-        x.enter();
+        x.enter(1);
         Object value = switch (node) {
             case Constant(Object constant) -> constant;
             case Name(String name) -> variable(name);
@@ -78,7 +74,7 @@ final class Evaluator {
             case Written(Node body) -> written(body, new Scope(scope, new HashMap<>()));
             case Statement statement -> run(statement);
         };
-        x.leave();
+        x.leave(1);
         return value;
     }
 

@@ -54,23 +54,17 @@ final class Numbers {
     }
 
     static Object apply(Values x, String operator, Object a, Object b) {
-        boolean tuples = a instanceof Tuple && b instanceof Tuple;
         if (operator.equals("+") && a instanceof String && b instanceof String) {
             return x.join("", List.of(a, b));
         }
-        if (operator.equals("+")
-                && a instanceof List
-                && b instanceof List
-                && a instanceof Tuple == b instanceof Tuple) {
+        boolean lists = a instanceof List && b instanceof List && a instanceof Tuple == b instanceof Tuple;
+        if (operator.equals("+") && lists) {
             List<Object> both = new ArrayList<>(x.list(a));
             both.addAll(x.list(b));
-            return tuples ? new Tuple(both) : both;
+            return a instanceof Tuple ? new Tuple(both) : both;
         }
-        if (operator.equals("*") && isWhole(b) && (a instanceof String || a instanceof List)) {
-            return repeated(x, a, x.whole(b));
-        }
-        if (operator.equals("*") && isWhole(a) && (b instanceof String || b instanceof List)) {
-            return repeated(x, b, x.whole(a));
+        if (operator.equals("*") && is(a) != is(b) && isWhole(is(a) ? a : b)) {
+            return is(a) ? repeated(x, b, x.whole(a)) : repeated(x, a, x.whole(b));
         }
         if (!is(a) || !is(b)) {
             throw x.wrong("two values that " + operator + " takes", is(a) ? b : a);

@@ -23,6 +23,8 @@ final class Parser {
     private static final int COMPARISON = 2;
 
     private static final Node NONE = new Constant(Values.NONE);
+    private static final Map<String, Object> CONSTANTS = Map.of(
+            "true", true, "True", true, "false", false, "False", false, "none", Values.NONE, "None", Values.NONE);
 
     private static final int MAX_DEPTH = 100;
 
@@ -45,9 +47,7 @@ final class Parser {
 
     Node parse() {
         Node all = block("");
-        if (peek().kind() != Kind.END) {
-            throw wrong("the end");
-        }
+        check(peek().kind() == Kind.END, "the end");
         return all;
     }
 
@@ -66,22 +66,22 @@ final class Parser {
     }
 
     private void require(String word) {
-        if (!take(word)) {
-            throw wrong(word);
+        check(take(word), word);
+    }
+
+    private void check(boolean right, String expected) {
+        if (!right) {
+            throw wrong(expected);
         }
     }
 
     private String name() {
-        if (peek().kind() != Kind.NAME) {
-            throw wrong("a name");
-        }
+        check(peek().kind() == Kind.NAME, "a name");
         return tokens.get(at++).text();
     }
 
     private <T> T nested(Supplier<T> part) {
-        if (++depth > MAX_DEPTH) {
-            throw wrong("at most " + MAX_DEPTH + " levels of blocks and expressions");
-        }
+        check(++depth <= MAX_DEPTH, "at most " + MAX_DEPTH + " levels of blocks and expressions");
         T parsed = part.get();
         depth--;
         return parsed;
@@ -133,9 +133,7 @@ final class Parser {
                 yield new Generation(body("endgeneration"));
             }
             case "break", "continue" -> {
-                if (loops == 0) {
-                    throw wrong("a loop around " + tag);
-                }
+                check(loops > 0, "a loop around " + tag);
                 yield closed(new Jump(tag.equals("break")), "%}");
             }
             default -> throw wrong("a tag of chat templates before it, not " + tag);
@@ -182,9 +180,7 @@ final class Parser {
         do {
             names.add(name());
         } while (take(","));
-        if (bracket) {
-            require(")");
-        }
+        check(!bracket || take(")"), ")");
         return names;
     }
 
@@ -302,7 +298,10 @@ final class Parser {
         List<Node> items = new ArrayList<>();
         List<Node> keys = new ArrayList<>();
         return switch (token.kind() == Kind.SYMBOL ? token.text() : token.kind().name()) {
-            case "NAME" -> named(token.text());
+            case "NAME" -> {
+                Object constant = CONSTANTS.get(token.text());
+                yield constant == null ? new Name(token.text()) : new Constant(constant);
+            }
             case "WHOLE", "REAL" ->
                 new Constant(number(token.kind(), token.text().replace("_", "")));
             case "STRING" -> {
@@ -331,19 +330,8 @@ final class Parser {
         };
     }
 
-    private static Node named(String name) {
-        return switch (name) {
-            case "true", "True" -> new Constant(true);
-            case "false", "False" -> new Constant(false);
-            case "none", "None" -> NONE;
-            default -> new Name(name);
-        };
-    }
-
     private Number number(Kind kind, String digits) {
-        if (digits.length() > MAX_DIGITS) {
-            throw wrong("a number of at most " + MAX_DIGITS + " digits before it");
-        }
+        check(digits.length() <= MAX_DIGITS, "a number of at most " + MAX_DIGITS + " digits before it");
         return kind == Kind.REAL ? (Number) Double.valueOf(digits) : Numbers.whole(new BigInteger(digits));
     }
 
@@ -351,9 +339,7 @@ final class Parser {
     private void separated(String close, Runnable part) {
         while (!take(close)) {
             part.run();
-            if (!is(close)) {
-                require(",");
-            }
+            check(is(close) || take(","), ",");
         }
     }
 
@@ -367,9 +353,7 @@ final class Parser {
                 slice = true;
             }
         }
-        if (parts.isEmpty() || parts.size() > 3) {
-            throw wrong("an index or a slice before it");
-        }
+        check(!parts.isEmpty() && parts.size() <= 3, "an index or a slice before it");
         parts.addAll(List.of(NONE, NONE));
         return slice ? new Slice(of, parts.get(0), parts.get(1), parts.get(2)) : new Item(of, parts.getFirst());
     }

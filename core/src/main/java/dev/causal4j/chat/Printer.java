@@ -1,13 +1,11 @@
 package dev.causal4j.chat;
 
-import dev.causal4j.chat.Value.Lazy;
-import dev.causal4j.chat.Value.Tuple;
-import dev.causal4j.chat.Value.Undefined;
+import dev.causal4j.chat.Value.*;
 import java.util.Collection;
+import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -57,15 +55,14 @@ record Printer(
 
     /** @param line what begins a line at the end of the value */
     private void write(Object value, String line) {
-        x.enter();
+        x.enter(1);
         String inner = line + (indent == null ? "" : indent);
         switch (value) {
             case String text -> quote(text);
             case Map<?, ?> map ->
                 group("{", entries(map), "}", line, inner, each -> {
-                    write(
-                            json == null || each.getKey() instanceof String ? each.getKey() : scalar(each.getKey()),
-                            inner);
+                    Object key = each.getKey();
+                    write(json == null || key instanceof String ? key : scalar(key), inner);
                     put(colon);
                     write(each.getValue(), inner);
                 });
@@ -75,13 +72,14 @@ record Printer(
             case List<?> list -> group("[", list, "]", line, inner, each -> write(each, inner));
             default -> put(scalar(value));
         }
-        x.leave();
+        x.leave(1);
     }
 
     private Collection<? extends Map.Entry<?, ?>> entries(Map<?, ?> map) {
-        Map<String, Map.Entry<?, ?>> sorted = new TreeMap<>();
-        map.entrySet().forEach(each -> sorted.put(each.getKey().toString(), each));
-        return json != null && json.flag(3, "sort_keys") ? sorted.values() : map.entrySet();
+        boolean sorted = json != null && json.flag(3, "sort_keys");
+        Comparator<Map.Entry<?, ?>> byKey =
+                Comparator.comparing(each -> each.getKey().toString());
+        return sorted ? map.entrySet().stream().sorted(byKey).toList() : map.entrySet();
     }
 
     private <T> void group(
@@ -122,7 +120,7 @@ record Printer(
     }
 
     private String escape(String c, String quote) {
-        x.make(10);
+        x.make(40);
         int letter = (json == null ? "\n\r\t" : "\n\r\t\b\f").indexOf(c);
         if (c.equals("'") || c.equals("\"")) {
             return c.equals(quote) ? "\\\\" + c : c;
@@ -130,14 +128,15 @@ record Printer(
         if (letter >= 0 || c.equals("\\")) {
             return Matcher.quoteReplacement("\\" + (letter < 0 ? c : "nrtbf".charAt(letter)));
         }
-        String digits = HexFormat.of().toHexDigits(c.codePointAt(0));
         if (json != null) {
-            return c.chars()
-                    .mapToObj(half -> "\\\\u" + HexFormat.of().toHexDigits((char) half))
-                    .reduce("", String::concat);
+            return c.chars().mapToObj(half -> "\\\\u" + hex(half).substring(4)).reduce("", String::concat);
         }
-        return digits.startsWith("000000")
-                ? "\\\\x" + digits.substring(6)
-                : digits.startsWith("0000") ? "\\\\u" + digits.substring(4) : "\\\\U" + digits;
+        String digits = hex(c.codePointAt(0));
+        int zeros = digits.startsWith("000000") ? 6 : digits.startsWith("0000") ? 4 : 0;
+        return "\\\\" + (zeros == 6 ? "x" : zeros == 4 ? "u" : "U") + digits.substring(zeros);
+    }
+
+    private static String hex(int c) {
+        return HexFormat.of().toHexDigits(c);
     }
 }

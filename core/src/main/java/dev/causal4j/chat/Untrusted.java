@@ -29,7 +29,10 @@ final class Untrusted {
 
     Untrusted(Collection<String> controlTokens) {
         Comparator<String> longest = Comparator.comparingInt(String::length).reversed();
-        tokens = controlTokens.stream().sorted(longest).toList();
+        tokens = controlTokens.stream()
+                .filter(token -> !token.isEmpty())
+                .sorted(longest)
+                .toList();
     }
 
     /** The value as templates have it. */
@@ -50,7 +53,7 @@ final class Untrusted {
             }
             case Map<?, ?> map -> {
                 Map<Object, Object> copy = new LinkedHashMap<>();
-                map.forEach((name, item) -> copy.put(hidden((String) name), copy(item, depth + 1)));
+                map.forEach((name, item) -> copy.put(hidden(String.valueOf(name)), copy(item, depth + 1)));
                 yield copy;
             }
             case Object none when none.equals(Values.NONE) -> none;
@@ -90,6 +93,6 @@ final class Untrusted {
                         span.from() + shifts.floorEntry(span.from()).getValue(),
                         span.to() + shifts.floorEntry(span.to()).getValue()))
                 .toList();
-        return new Rendered(hidden.appendTail(restored).toString(), untrusted, moved);
+        return new Rendered(hidden.appendTail(restored).toString(), List.copyOf(untrusted), moved);
     }
 }

@@ -1,6 +1,6 @@
 package dev.causal4j.chat;
 
-import java.util.AbstractList;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
@@ -56,21 +56,9 @@ sealed interface Value {
     }
 
     /** A list that prints as a tuple and equals no other list. */
-    final class Tuple extends AbstractList<Object> implements Value {
-        private final List<Object> items;
-
+    final class Tuple extends ArrayList<Object> implements Value {
         Tuple(List<Object> items) {
-            this.items = items;
-        }
-
-        @Override
-        public Object get(int index) {
-            return items.get(index);
-        }
-
-        @Override
-        public int size() {
-            return items.size();
+            super(items);
         }
     }
 }

@@ -1,12 +1,7 @@
 package dev.causal4j.chat;
 
 import dev.causal4j.TemplateException;
-import dev.causal4j.chat.Value.Function;
-import dev.causal4j.chat.Value.Lazy;
-import dev.causal4j.chat.Value.Loop;
-import dev.causal4j.chat.Value.Namespace;
-import dev.causal4j.chat.Value.Tuple;
-import dev.causal4j.chat.Value.Undefined;
+import dev.causal4j.chat.Value.*;
 import dev.causal4j.format.Json;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
@@ -34,6 +29,9 @@ final class Values {
 
     // Together they take less than half of a thread's usual stack of 1 MB.
     private static final long MAX_LEVELS = 1000;
+
+    // Frames of a lazy list in a lazy list, for one of an expression in an expression.
+    private static final int LIST = 5;
 
     // Characters that are compared or copied in a step.
     private static final int RUN = 64;
@@ -65,13 +63,13 @@ final class Values {
     }
 
     /** Goes down in nodes or values; {@link #leave} must follow unless the rendering fails. */
-    void enter() {
-        step(1);
-        levels = spent(levels, 1, MAX_LEVELS, "levels of code and values");
+    void enter(int count) {
+        step(count);
+        levels = spent(levels, count, MAX_LEVELS, "levels of code and values");
     }
 
-    void leave() {
-        levels--;
+    void leave(int count) {
+        levels -= count;
     }
 
     private long spent(long before, long count, long most, String what) {
@@ -95,6 +93,7 @@ final class Values {
 
     /** Appends a text; counted twice, as the builder holds a reserve. */
     Object write(StringBuilder out, String text) {
+        step(1);
         make(2L * text.length());
         out.append(text);
         return NONE;
@@ -161,7 +160,7 @@ final class Values {
     }
 
     boolean equal(Object a, Object b) {
-        enter();
+        enter(1);
         boolean equal = switch (a) {
             case Object _ when Numbers.is(a) && Numbers.is(b) -> Numbers.compare(a, b) == 0;
             case String text -> {
@@ -171,7 +170,7 @@ final class Values {
             case List<?> list ->
                 b instanceof List<?> other && list instanceof Tuple == other instanceof Tuple && same(list, other);
             case Map<?, ?> map -> {
-                step(map.size());
+                step(8L + map.size());
                 yield b instanceof Map<?, ?> other
                         && map.keySet().equals(other.keySet())
                         && same(
@@ -182,7 +181,7 @@ final class Values {
             case Namespace _, Loop _ -> false;
             default -> a.equals(b);
         };
-        leave();
+        leave(1);
         return equal;
     }
 
@@ -239,7 +238,7 @@ final class Values {
 
     /** The items of whatever can be gone through. */
     List<Object> list(Object value) {
-        enter();
+        enter(LIST);
         List<Object> list = switch (value) {
             case List<?> items -> Collections.unmodifiableList(items);
             case Map<?, ?> map -> new ArrayList<>(map.keySet());
@@ -252,7 +251,7 @@ final class Values {
             default -> throw wrong("something to go through", value);
         };
         step(list.size());
-        leave();
+        leave(LIST);
         return list;
     }
 

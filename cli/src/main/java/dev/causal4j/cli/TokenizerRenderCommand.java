@@ -1,0 +1,118 @@
+package dev.causal4j.cli;
+
+import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.chat.Message;
+import dev.causal4j.chat.ToolDefinition;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.concurrent.Callable;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+import tools.jackson.core.JacksonException;
+import tools.jackson.databind.JsonNode;
+
+/** Shows what a chat template makes of a conversation. */
+@Command(
+        name = "render",
+        description = "Shows the text that a model's chat template makes of a conversation.",
+        sortOptions = false)
+final class TokenizerRenderCommand implements Callable<Integer> {
+    static final class Source {
+        @Option(names = "--template", paramLabel = "FILE", description = "A chat template.")
+        private @Nullable Path template;
+
+        @Option(names = "--model", paramLabel = "DIR", description = "Folder in Hugging Face layout with a template.")
+        private @Nullable Path model;
+
+        ChatTemplate read() throws IOException {
+            if (template != null) {
+                return ChatTemplate.parse(template.toString(), TextInput.file(template), Map.of());
+            }
+            Path folder = Objects.requireNonNull(model);
+            return ChatTemplate.read(folder)
+                    .orElseThrow(() -> new IOException(folder + ": expected a model with a chat template, got none;"
+                            + " give one with --template"));
+        }
+    }
+
+    @ArgGroup(multiplicity = "1")
+    @SuppressWarnings("NullAway.Init")
+    private Source source;
+
+    @Option(
+            names = "--messages",
+            paramLabel = "FILE",
+            required = true,
+            description = "A JSON list of messages, each with role and content.")
+    @SuppressWarnings("NullAway.Init")
+    private Path messages;
+
+    @Option(names = "--tools", paramLabel = "FILE", description = "A JSON list of the tools that may be called.")
+    private @Nullable Path tools;
+
+    @Option(names = "--no-generation-prompt", description = "End with the last message, not with an answer's begin.")
+    private boolean complete;
+
+    @Option(
+            names = "--variables",
+            paramLabel = "JSON",
+            defaultValue = "{}",
+            description = "More for the template, for instance '{\"enable_thinking\": false}'.")
+    @SuppressWarnings("NullAway.Init")
+    private String variables;
+
+    @Option(names = "--json", description = "Print one JSON document and nothing else.")
+    private boolean json;
+
+    @Spec
+    private CommandSpec spec;
+
+    @Override
+    public Integer call() throws IOException {
+        Map<String, ?> more = fields("--variables", parsed("--variables", variables));
+        List<Message> conversation = list(messages).map(Message::new).toList();
+        List<ToolDefinition> known =
+                tools == null ? null : list(tools).map(ToolDefinition::new).toList();
+        String text = source.read().render(conversation, known, !complete, more).text();
+        PrintWriter to = spec.commandLine().getOut();
+        if (json) {
+            Json.print(to, Json.object().put("text", text));
+        } else {
+            to.print(text);
+            to.flush();
+        }
+        return 0;
+    }
+
+    private static Stream<Map<String, Object>> list(Path file) throws IOException {
+        JsonNode list = parsed(file.toString(), TextInput.file(file));
+        if (!list.isArray()) {
+            throw new IOException(file + ": expected a JSON list, got " + list.getNodeType());
+        }
+        return list.valueStream().map(each -> fields(file.toString(), each));
+    }
+
+    private static JsonNode parsed(String subject, String text) {
+        try {
+            return Json.parse(text);
+        } catch (JacksonException e) {
+            throw new IllegalArgumentException(subject + ": expected JSON, got " + e.getOriginalMessage(), e);
+        }
+    }
+
+    private static Map<String, Object> fields(String subject, JsonNode node) {
+        if (!node.isObject()) {
+            throw new IllegalArgumentException(subject + ": expected a JSON object, got " + node.getNodeType());
+        }
+        return Json.fields(node);
+    }
+}

@@ -1,0 +1,199 @@
+package dev.causal4j.chat;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.causal4j.FormatException;
+import dev.causal4j.TemplateException;
+import dev.causal4j.chat.ChatTemplate.Rendered;
+import dev.causal4j.chat.ChatTemplate.Span;
+import dev.causal4j.format.Json;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class ChatTemplateTest {
+    private static final List<Message> HELLO = List.of(new Message("user", "Hello"), new Message("assistant", "Hi!"));
+
+    @TempDir
+    Path folder;
+
+    private static Rendered render(String source, List<Message> messages, Map<String, ?> variables) {
+        return ChatTemplate.parse("t", source, Map.of()).render(messages, null, true, variables);
+    }
+
+    private static String text(String source) {
+        return render(source, HELLO, Map.of()).text();
+    }
+
+    /** What cases.json and features.json leave out of the traps that real templates have set. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '#',
+            quoteCharacter = '`',
+            value = {
+                "{{ ' \u3000\u001cx\u200b ' | trim }}# x\u200b",
+                "{{ {'items': 1}.items is callable }}{{ {'items': 1}['items'] }}# True1",
+                "{{ 'a ' + ' b ' | trim }}# `a b`",
+                "{{ 'a' if false }}|{{ none }}|{{ true }}|{{ 1.0 }}# |None|True|1.0",
+                "{{ 'ab' 'cd' \"ef\" }}# abcdef",
+                "{{ '\u2028\u007f' | tojson }}# \"\u2028\u007f\"",
+                "{{ '😀x'[0] }}{{ 'abc'[-9:] }}{{ 'a😀b'[::-1] }}# 😀abcb😀a",
+                "{{ [1, 2] | map('string') | first }}{{ [] | map('string') | first }}# 1",
+                "{{ ['b', 'A', 'a'] | sort(reverse=true) }}# ['b', 'A', 'a']",
+                "{{ ' a  b c '.split(none, 1) }}# ['a', 'b c ']",
+                "{% set g = [1, 2] | map('string') %}{{ g | list }}{{ g | list }}# ['1', '2'][]",
+                "{{ 2 ** 100 // 3 }} {{ -7 % -3 }} {{ 1e22 }} {{ 123456.789e3 }}# 422550200076076467165567735125 -1 1e+22 123456789.0",
+                "{{ range(3, 0, -1) | list }}{{ range(0) | list }}# [3, 2, 1][]",
+            })
+    void trapsAreAvoided(String source, String expected) {
+        assertThat(text(source)).isEqualTo(expected == null ? "" : expected);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{{ none + 'a' }}",
+                "{{ 'a' + [] }}",
+                "{{ missing.x }}",
+                "{{ messages.append(1) }}",
+                "{{ messages[0].update({}) }}",
+                "{{ messages | map(attribute='role') | length }}",
+                "{{ messages | nosuch }}",
+                "{{ none | selectattr('x') | list }}",
+                "{% break %}",
+                "{% include 'x' %}",
+                "{{ '\\xg0' }}",
+                "{{ 'a",
+                "{{ (1 }}",
+                "{{ f(a=1 }}",
+                "{# x",
+                "{% raw %}x",
+                "{% if x %}",
+                "{% endfor %}",
+                "{% set messages[0] = 1 %}"
+            })
+    void errorsAreOneLineThatNamesThePlace(String source) {
+        assertThatThrownBy(() -> text("\n\n" + source))
+                .isInstanceOf(TemplateException.class)
+                .message()
+                .startsWith("t, line 3: expected ")
+                .contains(", got ")
+                .doesNotContain("\n");
+    }
+
+    @Test
+    void anErrorBehindAMacroNamesItsOwnLine() {
+        assertThatThrownBy(() -> text("{% macro m() %}\n\n\nx{% endmacro %}\n{{ m() + 1 }}"))
+                .hasMessageStartingWith("t, line 5: ");
+    }
+
+    @Test
+    void aRefusalIsInTheTemplatesOwnWords() {
+        assertThatThrownBy(() -> text("{{ raise_exception('Roles must\n alternate') }}"))
+                .isInstanceOfSatisfying(
+                        TemplateException.class, e -> assertThat(e.refusal()).hasValue("Roles must\n alternate"))
+                .message()
+                .contains("Roles must\\u000a alternate")
+                .doesNotContain("\n");
+    }
+
+    @Test
+    void variablesCannotReplaceTheConversation() {
+        for (String name : List.of("messages", "tools", "add_generation_prompt")) {
+            assertThatThrownBy(() -> render("{{ messages }}", HELLO, Map.of(name, "x")))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining(name);
+        }
+        assertThat(render("{{ mood }}", HELLO, Map.of("mood", "happy")).text()).isEqualTo("happy");
+    }
+
+    @Test
+    void onlyValuesOfJsonReachATemplate() {
+        Message object = new Message(Map.of("role", new StringBuilder("x")));
+        List<Object> cycle = new ArrayList<>();
+        cycle.add(cycle);
+        assertThatThrownBy(() -> render("", List.of(object), Map.of())).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> render("", HELLO, Map.of("x", cycle))).isInstanceOf(IllegalArgumentException.class);
+        assertThat(render("{{ x }}", HELLO, Map.of("x", List.of(Json.NULL, 1, 1.5f, "a")))
+                        .text())
+                .isEqualTo("[None, 1, 1.5, 'a']");
+    }
+
+    @Test
+    void whatTheAssistantWroteIsKnown() {
+        String source = "{% for m in messages %}[{{ m.role }}]{% if m.role == 'assistant' %}"
+                + "{% generation %}{{ m.content }}.{% endgeneration %}{% else %}{{ m.content }}{% endif %}{% endfor %}";
+        ChatTemplate template = ChatTemplate.parse("t", source, Map.of());
+        Rendered rendered = template.withControlTokens(List.of("lo")).render(HELLO, null, false, Map.of());
+
+        assertThat(template.marksGeneration()).isTrue();
+        assertThat(rendered.text()).isEqualTo("[user]Hello[assistant]Hi!.");
+        assertThat(rendered.generated()).containsExactly(new Span(22, 26));
+        assertThat(ChatTemplate.parse("t", "x", Map.of()).marksGeneration()).isFalse();
+    }
+
+    @Test
+    void controlTokensOfUsersAreKnown() {
+        ChatTemplate template = ChatTemplate.parse("t", "<s>{{ messages[0].content | upper }}</s>{{ tools }}", Map.of())
+                .withControlTokens(List.of("<s>", "</s>", "<s>>"));
+        Rendered rendered = template.render(
+                List.of(new Message("user", "a<s>b<s>>é</s>")),
+                List.of(ToolDefinition.function("f", "</s>", Map.of())),
+                true,
+                Map.of());
+
+        assertThat(rendered.text())
+                .isEqualTo("<s>A<s>B<s>>É</s></s>[{'type': 'function', 'function': {'name': 'f', 'description': '</s>',"
+                        + " 'parameters': {}}}]");
+        assertThat(rendered.untrusted().stream().map(span -> rendered.text().substring(span.from(), span.to())))
+                .containsExactly("<s>", "<s>>", "</s>", "</s>");
+        assertThat(rendered.untrusted().getFirst()).isEqualTo(new Span(4, 7));
+    }
+
+    @Test
+    void theTemplateFileWins() throws IOException {
+        assertThat(ChatTemplate.read(folder)).isEmpty();
+        Files.writeString(folder.resolve("tokenizer_config.json"), """
+                {"bos_token": "<s>", "eos_token": {"content": "</s>"}, "pad_token": null, "add_bos_token": true,
+                 "chat_template": "{{ bos_token }}{{ eos_token }}{{ pad_token is defined }}{{ add_bos_token is defined }}"}
+                """);
+        assertThat(read().render(HELLO, null, true, Map.of()).text()).isEqualTo("<s></s>FalseFalse");
+        Files.writeString(folder.resolve("chat_template.jinja"), "{{ bos_token }}file\n");
+        assertThat(read().render(HELLO, null, true, Map.of()).text()).isEqualTo("<s>file");
+    }
+
+    @Test
+    void aListMayHaveATemplateForTools() throws IOException {
+        Files.writeString(folder.resolve("tokenizer_config.json"), """
+                {"chat_template": [{"name": "default", "template": "plain"}, {"name": "tool_use", "template": "tools"}]}
+                """);
+        List<ToolDefinition> tools = List.of(ToolDefinition.function("f", "does", Map.of("type", "object")));
+        assertThat(read().render(HELLO, null, true, Map.of()).text()).isEqualTo("plain");
+        assertThat(read().render(HELLO, List.of(), true, Map.of()).text()).isEqualTo("plain");
+        assertThat(read().render(HELLO, tools, true, Map.of()).text()).isEqualTo("tools");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {"{\"chat_template\": 1}", "{\"chat_template\": [1]}", "{\"chat_template\": [{\"name\": \"x\"}]}"
+            })
+    void aDamagedConfigurationIsRefused(String json) throws IOException {
+        Files.writeString(folder.resolve("tokenizer_config.json"), json);
+        assertThatThrownBy(this::read)
+                .isInstanceOf(FormatException.class)
+                .hasMessageContaining("tokenizer_config.json");
+    }
+
+    private ChatTemplate read() throws IOException {
+        return ChatTemplate.read(folder).orElseThrow();
+    }
+}

@@ -1,0 +1,25 @@
+package dev.causal4j.chat;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.causal4j.JavaProcess;
+import java.io.IOException;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class HostileTemplateTest {
+    private static final int MOST_MILLISECONDS = 2000;
+
+    /** In a process with little memory: none may exhaust it, or the stack. */
+    @Test
+    void everyHostileTemplateEndsSoonInALittleMemory() throws IOException, InterruptedException {
+        List<String> lines = JavaProcess.run(0, List.of("-Xmx128m"), HostileTemplates.class);
+
+        assertThat(lines).hasSize(HostileTemplates.ALL.size()).allSatisfy(line -> {
+            assertThat(line).matches("[0-9]+ (text of [0-9]+|hostile.*: expected .*, got .*; .*)");
+            assertThat(Integer.parseInt(line.substring(0, line.indexOf(' '))))
+                    .as(line)
+                    .isLessThan(MOST_MILLISECONDS);
+        });
+    }
+}
