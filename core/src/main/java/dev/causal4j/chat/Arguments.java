@@ -15,7 +15,9 @@ record Arguments(Values values, List<Object> positional, Map<String, Object> nam
     /** By position; it must be there. */
     Object get(int index) {
         Object missing = new Value.Undefined("argument " + (index + 1));
-        return index < positional.size() ? positional.get(index) : values.cast(String.class, missing, "another argument");
+        return index < positional.size()
+                ? positional.get(index)
+                : values.cast(String.class, missing, "another argument");
     }
 
     long whole(int index, String name, long otherwise) {

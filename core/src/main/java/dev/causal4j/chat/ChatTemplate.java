@@ -89,8 +89,8 @@ public final class ChatTemplate {
     }
 
     /**
-     * The template of a model: {@code chat_template.jinja} or else that of {@code tokenizer_config.json}, where a list may
-     * have one of its own for tools; with the special tokens of that file. Empty if there is none.
+     * The template of a model: {@code chat_template.jinja} or else that of {@code tokenizer_config.json}, where a list
+     * may have one of its own for tools; with the special tokens of that file. Empty if there is none.
      *
      * @param folder in Hugging Face layout
      * @throws FormatException if a file is damaged
@@ -154,7 +154,7 @@ public final class ChatTemplate {
      *
      * @param tools that the model may call; null for none
      * @param generationPrompt whether to end with what comes before an assistant's answer
-     * @param variables more for the template, such as {@code enable_thinking}; values as those of {@link Message#fields}
+     * @param variables more for the template, such as {@code enable_thinking}; values as of {@link Message#fields}
      * @throws TemplateException if the template refuses the conversation, fails or takes too much
      * @throws IllegalArgumentException if a variable is one of the other parameters, or a value of another type
      */

@@ -9,8 +9,8 @@ import java.util.Map;
  * A message of a conversation, with what templates read, as in JSON. Immutable and thread-safe if its values are.
  *
  * @param fields {@code role}, {@code content} (a text, null, or a list of parts such as {@code {"type": "text", "text":
- *     ...}}), {@code tool_calls}, {@code reasoning_content}, {@code name} and whatever else a template knows; of strings,
- *     booleans, numbers, null, lists and maps with string keys
+ *     ...}}), {@code tool_calls}, {@code reasoning_content}, {@code name} and whatever else a template knows; of
+ *     strings, booleans, numbers, null, lists and maps with string keys
  */
 public record Message(Map<String, ?> fields) {
     public Message {

@@ -8,8 +8,8 @@ import java.util.Map;
 /**
  * A tool that a model may call, as in JSON. Immutable and thread-safe if its values are.
  *
- * @param fields usually {@code {"type": "function", "function": {"name", "description", "parameters"}}}; of values as in
- *     {@link Message}
+ * @param fields usually {@code {"type": "function", "function": {"name", "description", "parameters"}}}; of values as
+ *     in {@link Message}
  */
 public record ToolDefinition(Map<String, ?> fields) {
     public ToolDefinition {
