@@ -2,10 +2,11 @@ package dev.causal4j.tokenizer;
 
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.NavigableSet;
+import java.util.Set;
 import java.util.TreeSet;
-import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -14,23 +15,22 @@ final class AddedTokens {
     /**
      * A token that is matched in the text.
      *
-     * @param special whether it steers a model, and decoding may skip it
-     * @param singleWord whether it has no word character beside it
-     * @param stripsLeft whether it takes white space before it
-     * @param stripsRight whether it takes white space behind it
-     * @param normalized whether it is matched in the normalized text
+     * @param form how it is spelled where it is matched
+     * @param flags of {@link #FLAGS}: it has no word character beside it; takes white space before it, behind it; is
+     *     matched in the normalized text; steers a model, and decoding may skip it
      */
-    record Token(
-            int id,
-            String content,
-            boolean special,
-            boolean singleWord,
-            boolean stripsLeft,
-            boolean stripsRight,
-            boolean normalized) {
+    record Token(int id, String content, String form, Set<String> flags) {
+        static final String NORMALIZED = "normalized";
+        static final String SPECIAL = "special";
+        static final List<String> FLAGS = List.of("single_word", "lstrip", "rstrip", NORMALIZED, SPECIAL);
+
+        boolean has(String flag) {
+            return flags.contains(flag);
+        }
+
         /** Whether a text must not spell it unasked. Some files do not call all of these special. */
         boolean isControl() {
-            return special || content.startsWith("<|") || content.startsWith("<\uff5c") || content.equals("</s>");
+            return has(SPECIAL) || content.startsWith("<|") || content.startsWith("<\uff5c") || content.equals("</s>");
         }
     }
 
@@ -47,64 +47,55 @@ final class AddedTokens {
     private final Map<String, Token> byForm = new HashMap<>();
     private final Map<Character, NavigableSet<Integer>> lengths = new HashMap<>(); // by first character
 
-    /** @param spelling what stands in the text for a token's content */
-    AddedTokens(Stream<Token> tokens, UnaryOperator<String> spelling) {
-        tokens.forEach(token -> byForm.put(spelling.apply(token.content()), token));
-        for (String form : byForm.keySet()) {
-            lengths.computeIfAbsent(form.charAt(0), _ -> new TreeSet<>(Comparator.reverseOrder()))
-                    .add(form.length());
-        }
+    AddedTokens(Stream<Token> tokens) {
+        tokens.forEach(token -> {
+            byForm.put(token.form, token);
+            lengths.computeIfAbsent(token.form.charAt(0), _ -> new TreeSet<>(Comparator.reverseOrder()))
+                    .add(token.form.length());
+        });
     }
 
     /** Gives out the whole text in order. */
     void find(String text, Trust trust, Parts parts) {
         int done = 0;
-        for (int at = 0; at < text.length() && !byForm.isEmpty(); ) {
-            int from = at;
-            int to = at + length(text, at);
-            at = Math.max(at + 1, to); // also behind a match that is not taken, and in space that a token takes
-            Token token = byForm.get(text.substring(from, to));
-            if (token == null
-                    || (token.isControl() && !trust.covers(from, to))
-                    || (token.singleWord && (isWordBefore(text, from) || isWordBehind(text, to)))) {
-                continue;
+        for (int at = 0, next; at < text.length(); at = next) { // a match is passed over even if it is not taken
+            Token token = longest(text, at, lengths.get(text.charAt(at)));
+            next = token == null ? at + 1 : at + token.form.length();
+            if (token != null && isTaken(token, text, at, next, trust)) {
+                int from = at;
+                int to = next;
+                while (token.has("lstrip") && from > done && isSpace(text.charAt(from - 1))) {
+                    from--;
+                }
+                while (token.has("rstrip") && to < text.length() && isSpace(text.charAt(to))) {
+                    to++;
+                }
+                if (from > done) {
+                    parts.part(done, from, null);
+                }
+                parts.part(Math.clamp(done, from, to), to, token); // where an earlier token took its space
+                done = to;
             }
-            while (token.stripsLeft && from > done && isSpace(text.charAt(from - 1))) {
-                from--;
-            }
-            while (token.stripsRight && to < text.length() && isSpace(text.charAt(to))) {
-                to++;
-            }
-            if (from > done) {
-                parts.part(done, from, null);
-            }
-            parts.part(Math.min(Math.max(from, done), to), to, token);
-            done = to;
         }
         if (done < text.length()) {
             parts.part(done, text.length(), null);
         }
     }
 
-    /** The length of the longest token at a place, or 0. */
-    private int length(String text, int at) {
-        NavigableSet<Integer> possible = lengths.get(text.charAt(at));
-        if (possible != null) {
-            for (int length : possible) {
-                if (length <= text.length() - at && byForm.containsKey(text.substring(at, at + length))) {
-                    return length;
-                }
+    private @Nullable Token longest(String text, int at, @Nullable NavigableSet<Integer> lengths) {
+        Token found = null;
+        for (int length : lengths == null ? List.<Integer>of() : lengths) {
+            if (found == null && length <= text.length() - at) {
+                found = byForm.get(text.substring(at, at + length));
             }
         }
-        return 0;
+        return found;
     }
 
-    private static boolean isWordBefore(String text, int at) {
-        return at > 0 && isWord(text.codePointBefore(at));
-    }
-
-    private static boolean isWordBehind(String text, int at) {
-        return at < text.length() && isWord(text.codePointAt(at));
+    private static boolean isTaken(Token token, String text, int from, int to, Trust trust) {
+        boolean alone = (from == 0 || !isWord(text.codePointBefore(from)))
+                && (to == text.length() || !isWord(text.codePointAt(to)));
+        return (alone || !token.has("single_word")) && (!token.isControl() || trust.covers(from, to));
     }
 
     private static boolean isWord(int c) {

@@ -9,19 +9,17 @@ import org.jspecify.annotations.Nullable;
  * characters stand for themselves, the other bytes, in order, for U+0100 onwards: a space is {@code Ġ}.
  */
 final class ByteLevel {
-    private static final char[] OF_BYTES = new char[256];
-    private static final int[] BYTES = new int[256 + 68]; // by character, -1 for those outside
+    private static final String OF_BYTES; // by byte
     private static final String ALPHABET; // in its own order, which is that of GPT-2's first 256 ids
 
     static {
-        Arrays.fill(BYTES, -1);
+        char[] chars = new char[256];
         char other = 256;
         for (char b = 0; b < 256; b++) {
             boolean printable = (b >= '!' && b <= '~') || (b >= 0xa1 && b != 0xad);
-            OF_BYTES[b] = printable ? b : other++;
-            BYTES[OF_BYTES[b]] = b;
+            chars[b] = printable ? b : other++;
         }
-        char[] chars = OF_BYTES.clone();
+        OF_BYTES = new String(chars);
         Arrays.sort(chars);
         ALPHABET = new String(chars);
     }
@@ -35,28 +33,25 @@ final class ByteLevel {
 
     /** The place of a byte's character in {@link #alphabet}. */
     static int id(byte b) {
-        return ALPHABET.indexOf(OF_BYTES[b & 0xff]);
+        return ALPHABET.indexOf(OF_BYTES.charAt(b & 0xff));
     }
 
     /** The characters of bytes. */
     static String piece(byte... bytes) {
         StringBuilder piece = new StringBuilder(bytes.length);
         for (byte b : bytes) {
-            piece.append(OF_BYTES[b & 0xff]);
+            piece.append(OF_BYTES.charAt(b & 0xff));
         }
         return piece.toString();
     }
 
     /** The inverse of {@link #piece}; null if a character is outside the alphabet. */
     static byte @Nullable [] bytes(String piece) {
-        byte[] bytes = new byte[piece.length()];
-        for (int i = 0; i < bytes.length; i++) {
-            char c = piece.charAt(i);
-            if (c >= BYTES.length || BYTES[c] < 0) {
-                return null;
-            }
-            bytes[i] = (byte) BYTES[c];
+        int[] bytes = piece.chars().map(OF_BYTES::indexOf).toArray();
+        byte[] all = new byte[bytes.length];
+        for (int i = 0; i < all.length; i++) {
+            all[i] = (byte) bytes[i];
         }
-        return bytes;
+        return Arrays.stream(bytes).allMatch(b -> b >= 0) ? all : null;
     }
 }

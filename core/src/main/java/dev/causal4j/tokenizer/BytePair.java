@@ -1,6 +1,5 @@
 package dev.causal4j.tokenizer;
 
-import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.PriorityQueue;
 import java.util.function.IntConsumer;
@@ -21,92 +20,94 @@ record BytePair(
         implements Model {
     @Override
     public void encode(String word, IntConsumer to) {
-        byte[] utf8 = word.getBytes(StandardCharsets.UTF_8);
-        int whole =
-                ignoreMerges ? vocabulary.id(vocabulary.byteLevel() ? ByteLevel.piece(utf8) : word) : Vocabulary.NONE;
+        int whole = ignoreMerges ? vocabulary.idOfText(word) : Vocabulary.NONE;
         if (whole >= 0) {
             to.accept(whole);
         } else {
-            new Merging(vocabulary.byteLevel() ? ids(utf8) : ids(word)).merge(to);
+            int[] symbols = vocabulary.byteLevel() ? Model.bytes(bytes, word) : null;
+            new Merging(symbols == null ? symbols(word) : symbols).merge(to);
         }
     }
 
-    private int[] ids(byte[] utf8) {
-        return IntStream.range(0, utf8.length)
-                .map(i -> known(bytes[utf8[i] & 0xff]))
-                .toArray();
-    }
-
-    private int known(int id) {
-        if (id < 0 && unknown < 0) {
-            throw new IllegalArgumentException("text: expected bytes the vocabulary has a token for, got others; use a"
-                    + " vocabulary with all 256");
-        }
-        return id < 0 ? unknown : id;
-    }
-
-    private int[] ids(String word) {
-        IntStream.Builder ids = IntStream.builder();
+    private int[] symbols(String word) {
+        IntStream.Builder symbols = IntStream.builder();
         boolean afterUnknown = false;
         for (int i = 0, next; i < word.length(); i = next) {
             next = word.offsetByCodePoints(i, 1);
             String character = word.substring(i, next);
-            int id = vocabulary.id(character);
-            byte[] utf8 = character.getBytes(StandardCharsets.UTF_8);
-            boolean fallback = id < 0 && IntStream.range(0, utf8.length).allMatch(k -> bytes[utf8[k] & 0xff] >= 0);
-            if (fallback) {
-                Arrays.stream(ids(utf8)).forEach(ids);
-            } else if (id >= 0 || !afterUnknown || !fuseUnknown) {
-                ids.add(known(id));
+            int id = vocabulary.byteLevel() ? Vocabulary.NONE : vocabulary.id(character);
+            int[] known = id >= 0 ? new int[] {id} : Model.bytes(bytes, character);
+            if (known != null) {
+                Arrays.stream(known).forEach(symbols);
+            } else if (unknown < 0) {
+                throw new IllegalArgumentException("text: expected bytes the vocabulary has a token for, got others;"
+                        + " use a vocabulary with all 256");
+            } else if (!afterUnknown || !fuseUnknown) {
+                symbols.add(unknown);
             }
-            afterUnknown = id < 0 && !fallback;
+            afterUnknown = known == null;
         }
-        return ids.build().toArray();
+        return symbols.build().toArray();
     }
 
     /** The symbols of a word as a list with links, in which a pair becomes its first symbol. */
     private final class Merging {
-        private static final int NO_RANK = -1;
+        private static final int NONE = -1;
+        private static final int SHORT = 48; // up to which looking at all ranks is faster than a queue
 
         private final int[] ids;
         private final int[] next; // their number at the end
-        private final int[] previous; // -1 at the beginning
+        private final int[] previous;
         private final int[] ranks; // of the pair that a symbol begins
         private final PriorityQueue<Long> queue = new PriorityQueue<>(); // ranks above places
 
         Merging(int[] ids) {
             this.ids = ids;
-            next = IntStream.rangeClosed(1, ids.length).toArray();
-            previous = IntStream.range(-1, ids.length - 1).toArray();
+            next = new int[ids.length];
+            previous = new int[ids.length];
             ranks = new int[ids.length];
             for (int i = 0; i < ids.length; i++) {
+                next[i] = i + 1;
+                previous[i] = i - 1;
                 rank(i);
             }
         }
 
         private void rank(int i) {
-            ranks[i] = next[i] < ids.length ? merges.rank(ids[i], ids[next[i]]) : NO_RANK;
-            if (ranks[i] >= 0) {
+            ranks[i] = next[i] < ids.length ? merges.rank(ids[i], ids[next[i]]) : NONE;
+            if (ranks[i] >= 0 && ids.length > SHORT) {
                 queue.add((long) ranks[i] << 32 | i);
             }
         }
 
         void merge(IntConsumer to) {
-            for (Long first = queue.poll(); first != null; first = queue.poll()) {
-                int i = first.intValue();
-                if (ranks[i] == (int) (first >>> 32)) { // else the pair has changed since
-                    join(i, next[i]);
-                }
+            for (int i = lowest(); i >= 0; i = lowest()) {
+                join(i, next[i]);
             }
             for (int i = 0; i < ids.length; i = next[i]) {
                 to.accept(ids[i]);
             }
         }
 
+        private int lowest() {
+            if (ids.length > SHORT) {
+                Long first = queue.poll();
+                while (first != null && ranks[first.intValue()] != (int) (first >>> 32)) { // the pair has changed
+                    first = queue.poll();
+                }
+                return first == null ? NONE : first.intValue();
+            }
+            int best = NONE;
+            for (int i = 0; i < ids.length; i = next[i]) {
+                best = ranks[i] >= 0 && (best < 0 || ranks[i] < ranks[best]) ? i : best;
+            }
+            return best;
+        }
+
         private void join(int i, int gone) {
-            ids[i] = merges.result(ranks[i]);
+            ids[i] = merges.part(ranks[i], 2);
             next[i] = next[gone];
-            ranks[gone] = NO_RANK;
+            ranks[gone] = NONE;
             if (next[i] < ids.length) {
                 previous[next[i]] = i;
             }

@@ -3,8 +3,11 @@ package dev.causal4j.tokenizer;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
-import java.text.BreakIterator;
 import java.util.Arrays;
+import java.util.Objects;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -12,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  * a zero. Graphemes of at most five bytes are looked up as a whole, others by code point. Immutable and thread-safe.
  */
 final class CharsMap implements Normalizer.Step {
+    private static final Pattern GRAPHEME = Pattern.compile("\\X");
     private static final int LONGEST = 5;
     private static final int LEAF = 1 << 31;
 
@@ -23,7 +27,7 @@ final class CharsMap implements Normalizer.Step {
         ByteBuffer buffer = ByteBuffer.wrap(map).order(ByteOrder.LITTLE_ENDIAN);
         int size = map.length < 8 ? 0 : buffer.getInt();
         if (size < 4 || size % 4 != 0 || size > map.length - 5 || map[map.length - 1] != 0) {
-            throw new IllegalArgumentException("a table of " + map.length + " bytes, its trie of " + size);
+            throw new IllegalArgumentException("table: expected one, got " + map.length + " bytes");
         }
         trie = new int[size / 4];
         buffer.asIntBuffer().get(trie);
@@ -32,41 +36,30 @@ final class CharsMap implements Normalizer.Step {
 
     @Override
     public String apply(String text) {
-        StringBuilder out = new StringBuilder();
-        BreakIterator graphemes = BreakIterator.getCharacterInstance();
-        graphemes.setText(text);
-        for (int from = 0, to = graphemes.next(); to != BreakIterator.DONE; from = to, to = graphemes.next()) {
-            String grapheme = text.substring(from, to);
-            String whole = to - from > LONGEST ? null : replacement(grapheme);
-            if (whole != null) {
-                out.append(whole);
-            } else {
-                grapheme.codePoints().mapToObj(Character::toString).forEach(one -> {
-                    String other = replacement(one);
-                    out.append(other == null ? one : other);
-                });
-            }
-        }
-        return out.toString();
+        return GRAPHEME.matcher(text).replaceAll(match -> Matcher.quoteReplacement(replaced(match.group())));
+    }
+
+    private String replaced(String grapheme) {
+        String whole = replacement(grapheme);
+        return whole != null || grapheme.codePointCount(0, grapheme.length()) < 2
+                ? Objects.requireNonNullElse(whole, grapheme)
+                : grapheme.codePoints()
+                        .mapToObj(c -> replaced(Character.toString(c)))
+                        .collect(Collectors.joining());
     }
 
     /** What stands for the shortest beginning of a text that is in the table, which is how SentencePiece is used. */
     private @Nullable String replacement(String text) {
         byte[] key = text.getBytes(StandardCharsets.UTF_8);
-        int at = offset(trie[0]);
+        int node = offset(trie[0]);
         for (int i = 0; i < key.length && key.length <= LONGEST; i++) {
-            int b = key[i] & 0xff;
-            at ^= b;
-            if (b == 0 || at >= trie.length || (trie[at] & (LEAF | 0xff)) != b) {
+            int at = node ^ (key[i] & 0xff);
+            if (key[i] == 0 || at >= trie.length || (trie[at] & (LEAF | 0xff)) != (key[i] & 0xff)) {
                 return null;
             }
-            boolean ends = (trie[at] >>> 8 & 1) == 1;
-            at ^= offset(trie[at]);
-            if (at >= trie.length) {
-                return null;
-            }
-            int from = trie[at] & ~LEAF;
-            if (ends && from < texts.length) {
+            node = at ^ offset(trie[at]);
+            int from = node < trie.length ? trie[node] & ~LEAF : texts.length;
+            if ((trie[at] & 0x100) != 0 && from < texts.length) {
                 int to = from;
                 while (texts[to] != 0) {
                     to++;

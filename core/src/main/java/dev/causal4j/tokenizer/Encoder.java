@@ -3,11 +3,9 @@ package dev.causal4j.tokenizer;
 import dev.causal4j.tokenizer.AddedTokens.Trust;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
-import org.jspecify.annotations.Nullable;
 
 /**
  * From text to tokens: added tokens are found, the stretches between them normalized, added tokens found again, the rest
@@ -16,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param added tokens that are found in the text as it is
  * @param normalized tokens that are found in the normalized text
  * @param splitters each splits the words of the one before, as texts of their own
+ * @param words tokens of words, empty at first
  */
 record Encoder(
         AddedTokens added,
@@ -24,59 +23,43 @@ record Encoder(
         List<Splitter> splitters,
         Model model,
         Map<String, int[]> words) {
-    private static final int MOST_WORDS = 10_000;
+    private static final int MOST_WORDS = 1 << 15;
     private static final int LONGEST_WORD = 32;
-
-    Encoder(AddedTokens added, Normalizer normalizer, AddedTokens normalized, List<Splitter> splitters, Model model) {
-        this(added, normalizer, normalized, splitters, model, new ConcurrentHashMap<>());
-    }
 
     /**
      * Gives the tokens of a text.
      *
      * @param continues whether the text goes on behind another, so that nothing is put before it
-     * @param offsets told of the same tokens, unless null
      */
-    void encode(String text, boolean continues, Trust trust, IntConsumer to, @Nullable Offsets offsets) {
+    void encode(String text, boolean continues, Trust trust, IntConsumer to) {
         added.find(text, trust, (from, end, token) -> {
             if (token != null) {
                 to.accept(token.id());
-                if (offsets != null) {
-                    offsets.token(from, end);
-                }
                 return;
             }
             String stretch = text.substring(from, end);
             String normal = continues && from == 0 ? normalizer.withoutPrefix(stretch) : normalizer.apply(stretch);
             boolean same = normal.equals(stretch);
             Trust here = (f, t) -> same ? trust.covers(from + f, from + t) : trust.covers(from, end);
-            encodeNormal(normal, from == 0 && !continues, here, to, offsets);
-            if (offsets != null) {
-                offsets.stretch(from, end);
-            }
+            normalized.find(normal, here, (f, t, each) -> {
+                if (each != null) {
+                    to.accept(each.id());
+                } else {
+                    split(normal.substring(f, t), 0, from + f == 0 && !continues, word -> encode(word, to));
+                }
+            });
         });
     }
 
-    private void encodeNormal(String text, boolean first, Trust trust, IntConsumer to, @Nullable Offsets offsets) {
-        normalized.find(text, trust, (from, end, token) -> {
-            String part = text.substring(from, end);
-            if (token == null) {
-                split(part, 0, first && from == 0, word -> give(word, encode(word), to, offsets));
-            } else {
-                give(part, new int[] {token.id()}, to, offsets);
-            }
-        });
-    }
-
-    private void split(String text, int splitter, boolean first, Consumer<String> words) {
+    private void split(String text, int splitter, boolean first, Consumer<String> to) {
         if (splitter == splitters.size()) {
-            words.accept(text);
+            to.accept(text);
         } else {
-            splitters.get(splitter).split(text, first, word -> split(word, splitter + 1, first, words));
+            splitters.get(splitter).split(text, first, word -> split(word, splitter + 1, first, to));
         }
     }
 
-    private int[] encode(String word) {
+    private void encode(String word, IntConsumer to) {
         int[] known = words.get(word);
         if (known == null) {
             IntStream.Builder tokens = IntStream.builder();
@@ -86,15 +69,8 @@ record Encoder(
                 words.put(word, known);
             }
         }
-        return known;
-    }
-
-    private static void give(String word, int[] tokens, IntConsumer to, @Nullable Offsets offsets) {
-        for (int token : tokens) {
+        for (int token : known) {
             to.accept(token);
-        }
-        if (offsets != null) {
-            offsets.read(word, tokens);
         }
     }
 }

@@ -1,11 +1,58 @@
 package dev.causal4j.tokenizer;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
+import static java.nio.charset.StandardCharsets.UTF_8;
+
+import java.util.Arrays;
+import java.util.function.IntFunction;
+
 /**
  * A text as tokens, and where they are in it.
  *
  * @param tokens their ids
  * @param starts for each token the first of its bytes in the UTF-8 of the text, where U+FFFD stands for an unpaired
  *     surrogate
- * @param ends the byte behind its last; the same as its start for what is not in the text
+ * @param ends the byte behind its last; the same as its start for a space that only the model reads
  */
-public record Encoding(int[] tokens, int[] starts, int[] ends) {}
+public record Encoding(int[] tokens, int[] starts, int[] ends) {
+    // Bytes of text in which a token is looked for behind others that are not found.
+    private static final int WINDOW = 1 << 10;
+
+    /**
+     * Finds tokens in their text. Those that are not there, since the text was normalized or a character is unknown, share
+     * the bytes up to the next that is.
+     *
+     * @param bytes what an id stands for
+     */
+    static Encoding of(String text, int[] tokens, IntFunction<byte[]> bytes) {
+        String all = new String(text.getBytes(UTF_8), ISO_8859_1); // a char for each byte
+        int[] starts = new int[tokens.length];
+        int[] ends = new int[tokens.length];
+        int lost = 0; // the first of the tokens before i that are not found
+        int done = 0;
+        for (int i = 0; i < tokens.length; i++) {
+            String own = new String(bytes.apply(tokens[i]), ISO_8859_1);
+            String visible = own.startsWith(" ") ? own.substring(1) : own;
+            int dropped = done;
+            while (dropped < all.length() && all.charAt(dropped) <= ' ') {
+                dropped++;
+            }
+            starts[i] = all.startsWith(own, done) || all.startsWith(visible, done) ? done : dropped;
+            String found = all.startsWith(own, starts[i]) ? own : visible;
+            if (lost < i && !own.isEmpty()) {
+                starts[i] = all.indexOf(own, done, Math.min(all.length(), done + WINDOW));
+                found = own;
+            }
+            if (starts[i] >= 0 && all.startsWith(found, starts[i])) {
+                Arrays.fill(starts, lost, i, done);
+                Arrays.fill(ends, lost, i, starts[i]);
+                done = starts[i] + found.length();
+                ends[i] = done;
+                lost = i + 1;
+            }
+        }
+        Arrays.fill(starts, lost, tokens.length, done);
+        Arrays.fill(ends, lost, tokens.length, all.length());
+        return new Encoding(tokens, starts, ends);
+    }
+}

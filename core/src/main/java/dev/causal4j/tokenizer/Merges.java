@@ -44,16 +44,9 @@ final class Merges {
         return place < 0 ? -1 : table[place] - 1;
     }
 
-    int left(int rank) {
-        return pairs[3 * rank];
-    }
-
-    int right(int rank) {
-        return pairs[3 * rank + 1];
-    }
-
-    int result(int rank) {
-        return pairs[3 * rank + 2];
+    /** Of the pair of a rank the left id (0), the right (1), or what they become (2). */
+    int part(int rank, int part) {
+        return pairs[3 * rank + part];
     }
 
     /** Where the table has a pair, or would have it; or -1. */
@@ -63,7 +56,7 @@ final class Merges {
         int at = (hash ^ hash >>> 15) & mask;
         for (int step = 0; step < MOST_STEPS; step++, at = (at + 1) & mask) {
             int rank = table[at] - 1;
-            if (rank < 0 || (left(rank) == left && right(rank) == right)) {
+            if (rank < 0 || (part(rank, 0) == left && part(rank, 1) == right)) {
                 return at;
             }
         }

@@ -1,6 +1,8 @@
 package dev.causal4j.tokenizer;
 
+import java.nio.charset.StandardCharsets;
 import java.util.function.IntConsumer;
+import org.jspecify.annotations.Nullable;
 
 /** From words to tokens. Thread-safe. */
 sealed interface Model permits BytePair, Unigram {
@@ -11,4 +13,17 @@ sealed interface Model permits BytePair, Unigram {
      * @throws IllegalArgumentException if the vocabulary lacks a byte of it and has no token for that
      */
     void encode(String word, IntConsumer to);
+
+    /** The tokens of a text's bytes; null if there is a byte without. */
+    static int @Nullable [] bytes(int[] ofBytes, String text) {
+        byte[] utf8 = text.getBytes(StandardCharsets.UTF_8);
+        int[] ids = new int[utf8.length];
+        for (int i = 0; i < ids.length; i++) {
+            ids[i] = ofBytes[utf8[i] & 0xff];
+            if (ids[i] < 0) {
+                return null;
+            }
+        }
+        return ids;
+    }
 }

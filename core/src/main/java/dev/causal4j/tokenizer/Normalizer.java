@@ -29,10 +29,11 @@ record Normalizer(String prefix, List<Step> steps) {
         return changed;
     }
 
-    record Replace(String from, String to) implements Step {
+    /** Writes SentencePiece's mark for each space. */
+    record Replace() implements Step {
         @Override
         public String apply(String text) {
-            return text.replace(from, to);
+            return text.replace(' ', Splitter.MARK);
         }
     }
 
@@ -41,17 +42,15 @@ record Normalizer(String prefix, List<Step> steps) {
      * compose, so the text is cut at them.
      */
     record Nfc() implements Step {
-        private static final char FIRST_THAT_CHANGES = 0x300;
-        private static final int FIRST_NEWER = 0x7fd;
+        private static final String RANGES =
+                "7fd 897-89f 8ca-8d3 9fe c3c d3b-d3c eba 1715 1abf-1ace 1df6-1dfa a82c 105d2"
+                        + " 105da 10d24-10d27 10d69-10d6d 10eab-10eac 10efd-10eff 10f46-10f50 10f82-10f85 11070 1133b 11382-113d0"
+                        + " 1145e 11839-1183a 11930-11943 119e0 11a34 11a47 11a99 11d42-11d45 11d97 11f41-11f42 1611e-1612f"
+                        + " 16d63-16d6a 16ff0-16ff1 1e08f 1e130-1e136 1e2ae 1e2ec-1e2ef 1e4ec-1e4ef 1e5ee-1e5ef";
         private static final BitSet NEWER = new BitSet();
 
         static {
-            String ranges =
-                    "7fd 897-89f 8ca-8d3 9fe c3c d3b-d3c eba 1715 1abf-1ace 1df6-1dfa a82c 105d2 105da 10d24-10d27"
-                            + " 10d69-10d6d 10eab-10eac 10efd-10eff 10f46-10f50 10f82-10f85 11070 1133b 11382-113d0 1145e"
-                            + " 11839-1183a 11930-11943 119e0 11a34 11a47 11a99 11d42-11d45 11d97 11f41-11f42 1611e-1612f"
-                            + " 16d63-16d6a 16ff0-16ff1 1e08f 1e130-1e136 1e2ae 1e2ec-1e2ef 1e4ec-1e4ef 1e5ee-1e5ef";
-            for (String range : ranges.split(" ", -1)) {
+            for (String range : RANGES.split(" ", -1)) {
                 String[] ends = range.split("-", -1);
                 NEWER.set(HexFormat.fromHexDigits(ends[0]), HexFormat.fromHexDigits(ends[ends.length - 1]) + 1);
             }
@@ -59,20 +58,12 @@ record Normalizer(String prefix, List<Step> steps) {
 
         @Override
         public String apply(String text) {
-            int first = 0;
-            while (first < text.length() && text.charAt(first) < FIRST_THAT_CHANGES) {
-                first++;
-            }
-            if (first == text.length()) {
-                return text;
-            }
-            StringBuilder out = new StringBuilder(text.length());
+            StringBuilder out = new StringBuilder();
             int from = 0;
-            for (int at = first, next; at < text.length(); at = next) {
-                int c = text.codePointAt(at);
-                next = at + Character.charCount(c);
-                if (c >= FIRST_NEWER && NEWER.get(c)) {
-                    out.append(composed(text.substring(from, at))).appendCodePoint(c);
+            for (int at = 0; at < text.length(); at++) {
+                if (text.charAt(at) > 0x7f && NEWER.get(text.codePointAt(at))) {
+                    int next = text.offsetByCodePoints(at, 1);
+                    out.append(composed(text.substring(from, at))).append(text, at, next);
                     from = next;
                 }
             }

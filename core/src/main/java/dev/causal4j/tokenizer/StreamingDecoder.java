@@ -1,9 +1,8 @@
 package dev.causal4j.tokenizer;
 
 import java.io.ByteArrayOutputStream;
-import java.nio.ByteBuffer;
-import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 
 /**
  * Decodes one text token by token. Not thread-safe.
@@ -19,32 +18,25 @@ public final class StreamingDecoder {
     private final Rule rule;
     private final boolean continues;
 
-    // Of byte-level tokens the unfinished character: its bits, the number of bytes to come, and the range of the next.
-    private int codePoint;
-    private int missing;
-    private int lowest;
-    private int highest;
-
-    // Of others the bytes that wait, and whether a piece and a character came before.
-    private final ByteArrayOutputStream run = new ByteArrayOutputStream();
+    private final ByteArrayOutputStream run = new ByteArrayOutputStream(); // bytes that wait
     private boolean afterPiece;
     private boolean afterText;
 
-    /** How pieces become text. */
-    sealed interface Rule {
-        /** The bytes of all pieces, together in UTF-8. */
-        record Bytes() implements Rule {}
-
-        /**
-         * Characters, with marks for spaces, and bytes; a run of bytes that is no UTF-8 is U+FFFD for each.
-         *
-         * @param spacesInBytes whether a mark made of bytes is a space too
-         * @param dropsFirstMarks whether the marks of the first piece vanish
-         * @param dropsFirstSpace whether a space at the beginning of the text vanishes
-         */
-        record Marks(boolean hasBytes, boolean spacesInBytes, boolean dropsFirstMarks, boolean dropsFirstSpace)
-                implements Rule {}
-    }
+    /**
+     * How pieces become text: as bytes, together in UTF-8; or as characters with marks for spaces, and bytes, where a run
+     * of bytes that is no UTF-8 is U+FFFD for each.
+     *
+     * @param hasBytes whether pieces such as {@code <0x0A>} are bytes
+     * @param spacesInBytes whether a mark made of bytes is a space too
+     * @param dropsFirstMarks whether the marks of the first piece vanish
+     * @param dropsFirstSpace whether a space at the beginning of the text vanishes
+     */
+    record Rule(
+            boolean byteLevel,
+            boolean hasBytes,
+            boolean spacesInBytes,
+            boolean dropsFirstMarks,
+            boolean dropsFirstSpace) {}
 
     /** @param continues whether another text comes before, so that a space at the beginning stays */
     StreamingDecoder(Vocabulary vocabulary, Rule rule, boolean continues) {
@@ -64,102 +56,88 @@ public final class StreamingDecoder {
     public String accept(int id) {
         vocabulary.require(id);
         StringBuilder text = new StringBuilder();
-        switch (rule) {
-            case Rule.Bytes() -> {
-                for (byte b : vocabulary.bytes(id)) {
-                    acceptByte(b & 0xff, text);
-                }
-            }
-            case Rule.Marks marks -> {
-                int single = marks.hasBytes() ? vocabulary.fallbackByte(id) : Vocabulary.NONE;
-                if (single >= 0) {
-                    run.write(single);
-                } else if (!vocabulary.piece(id).isEmpty()) {
-                    endRun(marks, text);
-                    appendPiece(marks, vocabulary.piece(id), text);
-                }
-                dropSpace(marks, text);
-            }
+        int single = rule.hasBytes ? vocabulary.fallbackByte(id) : Vocabulary.NONE;
+        if (rule.byteLevel) {
+            run.writeBytes(vocabulary.bytes(id));
+            decode(false, text);
+        } else if (single >= 0) {
+            run.write(single);
+        } else if (!vocabulary.piece(id).isEmpty()) {
+            endRun(text);
+            append(vocabulary.piece(id), text);
         }
-        return text.toString();
+        return withoutFirstSpace(text);
     }
 
     /** Ends the text: an unfinished character becomes U+FFFD. The decoder can then be reused. */
     public String finish() {
-        StringBuilder text = new StringBuilder(missing > 0 ? String.valueOf(REPLACEMENT) : "");
-        if (rule instanceof Rule.Marks marks) {
-            endRun(marks, text);
-            dropSpace(marks, text);
+        StringBuilder text = new StringBuilder();
+        if (rule.byteLevel) {
+            decode(true, text);
+        } else {
+            endRun(text);
         }
-        missing = 0;
+        String rest = withoutFirstSpace(text);
         afterPiece = continues;
         afterText = continues;
-        return text.toString();
+        return rest;
     }
 
-    private void endRun(Rule.Marks marks, StringBuilder text) {
-        if (run.size() > 0) {
-            try {
-                ByteBuffer bytes = ByteBuffer.wrap(run.toByteArray());
-                String characters =
-                        StandardCharsets.UTF_8.newDecoder().decode(bytes).toString();
-                if (marks.spacesInBytes()) {
-                    appendPiece(marks, characters, text);
-                } else {
-                    text.append(characters);
-                }
-            } catch (CharacterCodingException notUtf8) {
-                text.repeat(REPLACEMENT, run.size());
-            }
-            afterPiece = true;
-            run.reset();
+    private void endRun(StringBuilder text) {
+        byte[] bytes = run.toByteArray();
+        run.reset();
+        String characters = new String(bytes, StandardCharsets.UTF_8);
+        if (!Arrays.equals(characters.getBytes(StandardCharsets.UTF_8), bytes)) {
+            text.repeat(REPLACEMENT, bytes.length);
+        } else if (rule.spacesInBytes && bytes.length > 0) {
+            append(characters, text);
+        } else {
+            text.append(characters);
         }
+        afterPiece |= bytes.length > 0;
     }
 
-    private void appendPiece(Rule.Marks marks, String piece, StringBuilder text) {
-        boolean drops = marks.dropsFirstMarks() && !afterPiece;
-        text.append(drops ? piece.replace("\u2581", "") : piece.replace(Splitter.MARK, ' '));
+    private void append(String piece, StringBuilder text) {
+        text.append(
+                rule.dropsFirstMarks && !afterPiece ? piece.replace("\u2581", "") : piece.replace(Splitter.MARK, ' '));
         afterPiece = true;
     }
 
-    private void dropSpace(Rule.Marks marks, StringBuilder text) {
-        if (!afterText && marks.dropsFirstSpace() && text.indexOf(" ") == 0) {
-            text.deleteCharAt(0);
-            afterText = true;
-        }
+    private String withoutFirstSpace(StringBuilder text) {
+        boolean drops = rule.dropsFirstSpace && !afterText && text.indexOf(" ") == 0;
         afterText |= !text.isEmpty();
+        return text.substring(drops ? 1 : 0);
     }
 
     /**
-     * One step of UTF-8 decoding where each longest start of a valid sequence is replaced as one, as Unicode recommends
-     * and Hugging Face does. The JDK's decoder replaces surrogates (ED A0 80) otherwise.
+     * Decodes the bytes of whole characters. Each longest start of a character that does not go on is replaced as one, as
+     * Unicode recommends and Hugging Face does; the JDK's decoder replaces surrogates (ED A0 80) otherwise.
      */
-    private void acceptByte(int b, StringBuilder text) {
-        if (missing > 0 && (b < lowest || b > highest)) {
-            text.append(REPLACEMENT);
-            missing = 0;
-        }
-        if (missing > 0) {
-            codePoint = (codePoint << 6) | (b & 0x3f);
-            lowest = 0x80;
-            highest = 0xbf;
-            if (--missing == 0) {
-                text.appendCodePoint(codePoint);
+    private void decode(boolean ends, StringBuilder text) {
+        byte[] bytes = run.toByteArray();
+        run.reset();
+        for (int from = 0, to; from < bytes.length; from = to) {
+            int first = bytes[from] & 0xff;
+            int more = first < 0xc2 || first > 0xf4 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
+            // The second byte's limits exclude long forms, surrogates and what lies beyond U+10FFFF.
+            int lowest = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+            int highest = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+            to = from + 1;
+            while (to <= from + more
+                    && to < bytes.length
+                    && (bytes[to] & 0xff) >= lowest
+                    && (bytes[to] & 0xff) <= highest) {
+                lowest = 0x80;
+                highest = 0xbf;
+                to++;
             }
-        } else if (b < 0x80) {
-            text.append((char) b);
-        } else if (b < 0xc2 || b > 0xf4) {
-            text.append(REPLACEMENT);
-        } else {
-            begin(b);
+            if (to <= from + more && to == bytes.length && !ends) {
+                run.write(bytes, from, to - from);
+            } else if (to <= from + more || (more == 0 && first >= 0x80)) {
+                text.append(REPLACEMENT);
+            } else {
+                text.append(new String(bytes, from, to - from, StandardCharsets.UTF_8));
+            }
         }
-    }
-
-    /** The second byte's limits exclude long forms, surrogates and what lies beyond U+10FFFF. */
-    private void begin(int b) {
-        missing = b < 0xe0 ? 1 : b < 0xf0 ? 2 : 3;
-        codePoint = b & (0x3f >> missing);
-        lowest = b == 0xe0 ? 0xa0 : b == 0xf0 ? 0x90 : 0x80;
-        highest = b == 0xed ? 0x9f : b == 0xf4 ? 0x8f : 0xbf;
     }
 }

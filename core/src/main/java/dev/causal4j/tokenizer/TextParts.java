@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.io.Reader;
 import java.util.Collection;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 
 /** A text of any length in parts that can be encoded separately with the same ids. */
 final class TextParts {
@@ -80,15 +81,20 @@ final class TextParts {
     /** Where an encoder may have a text cut: where none of its words, added tokens and merges crosses. */
     static Cuts cuts(Encoder encoder, Collection<Token> tokens) {
         if (tokens.stream()
-                .anyMatch(token -> token.stripsRight() || token.content().matches("(?s).*\\S\\s.*"))) {
+                .anyMatch(token -> token.has("rstrip") || token.content().matches("(?s).*\\S\\s.*"))) {
             return (_, _) -> false;
         }
+        // Behind an added token a stretch begins, which may have a prefix.
+        String ends = tokens.stream()
+                .map(token -> token.content().substring(token.content().length() - 1))
+                .collect(Collectors.joining());
+        String no = encoder.normalizer().prefix().isEmpty() ? "" : ends;
         boolean marks = encoder.normalizer().withoutPrefix(" ").equals(String.valueOf(Splitter.MARK));
         Cuts cuts = (_, _) -> false;
         for (Splitter splitter : encoder.splitters()) {
             marks |= splitter instanceof Splitter.Marks;
             if (marks && splitter instanceof Splitter.BeforeMarks at) {
-                cuts = (before, space) -> space == ' ' && at.cuts(before);
+                cuts = (before, space) -> space == ' ' && at.cuts(before) && no.indexOf(before) < 0;
             } else if (splitter instanceof Splitter.Matches matches
                     && matches.source().contains("(?!\\S)")) {
                 cuts = marks ? (_, space) -> space == ' ' : AT_WORDS;

@@ -25,7 +25,6 @@ import java.util.function.IntConsumer;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Text to token ids and back, as Hugging Face's library does it: byte-pair encoding of bytes (GPT-2, Llama 3, Qwen) or
@@ -72,7 +71,7 @@ public final class Tokenizer {
         this.prefix = prefix;
         for (Token token : tokens) {
             added.put(token.content(), token.id());
-            special.set(token.id(), token.special());
+            special.set(token.id(), token.has(Token.SPECIAL));
         }
         cuts = TextParts.cuts(encoder, tokens);
     }
@@ -142,11 +141,11 @@ public final class Tokenizer {
         switch (encoder.model()) {
             case BytePair pairs -> {
                 model.put("vocab", modelPieces());
-                boolean spaces = merges(pairs).flatMap(List::stream).anyMatch(piece -> piece.contains(" "));
+                boolean lines = vocabulary.byteLevel(); // other pieces may have spaces
                 model.put(
                         "merges",
                         merges(pairs)
-                                .map(pair -> spaces ? pair : String.join(" ", pair))
+                                .map(pair -> lines ? String.join(" ", pair) : pair)
                                 .toList());
             }
             case Unigram unigram ->
@@ -173,7 +172,7 @@ public final class Tokenizer {
     private Stream<List<String>> merges(BytePair model) {
         Merges merges = model.merges();
         return IntStream.range(0, merges.size())
-                .mapToObj(rank -> List.of(piece(merges.left(rank)), piece(merges.right(rank))));
+                .mapToObj(rank -> List.of(piece(merges.part(rank, 0)), piece(merges.part(rank, 1))));
     }
 
     private static byte[] read(Path file) throws IOException {
@@ -191,12 +190,12 @@ public final class Tokenizer {
      * @throws IllegalArgumentException if the text has a byte that the vocabulary lacks and has no token for
      */
     public int[] encode(String text, SpecialTokens specialTokens) {
-        return encode(text, false, trust(specialTokens), null);
+        return encode(text, false, trust(specialTokens));
     }
 
     /** The same for a text that goes on behind another: nothing is put before it. */
     public int[] encodeContinuation(String text, SpecialTokens specialTokens) {
-        return encode(text, true, trust(specialTokens), null);
+        return encode(text, true, trust(specialTokens));
     }
 
     /**
@@ -206,18 +205,17 @@ public final class Tokenizer {
      * @param trusted indices of its chars; a token is special if all of its chars are trusted
      */
     public int[] encode(String text, BitSet trusted) {
-        return encode(text, false, (from, to) -> trusted.nextClearBit(from) >= to, null);
+        return encode(text, false, (from, to) -> trusted.nextClearBit(from) >= to);
     }
 
     /** The same with the places of the tokens in the text. */
     public Encoding encodeWithOffsets(String text, SpecialTokens specialTokens) {
-        Offsets offsets = new Offsets(TextParts.wellFormed(text), encoder.normalizer(), vocabulary);
-        return offsets.encoding(encode(text, false, trust(specialTokens), offsets));
+        return Encoding.of(TextParts.wellFormed(text), encode(text, specialTokens), this::bytes);
     }
 
-    private int[] encode(String text, boolean continues, Trust trust, @Nullable Offsets offsets) {
+    private int[] encode(String text, boolean continues, Trust trust) {
         IntStream.Builder ids = IntStream.builder();
-        encoder.encode(TextParts.wellFormed(text), continues, trust, ids, offsets);
+        encoder.encode(TextParts.wellFormed(text), continues, trust, ids);
         return ids.build().toArray();
     }
 
@@ -241,7 +239,7 @@ public final class Tokenizer {
     void encode(Reader text, SpecialTokens specialTokens, int partLength, IntConsumer ids) throws IOException {
         boolean[] continues = {false};
         TextParts.forEach(text, partLength, cuts, part -> {
-            encoder.encode(part, continues[0], trust(specialTokens), ids, null);
+            encoder.encode(part, continues[0], trust(specialTokens), ids);
             continues[0] = true;
         });
     }
@@ -296,12 +294,11 @@ public final class Tokenizer {
      */
     public byte[] bytes(int id) {
         int single = vocabulary.fallbackByte(vocabulary.require(id));
-        if (rule instanceof Rule.Bytes) {
-            return vocabulary.bytes(id);
+        byte[] bytes = vocabulary.bytes(id);
+        if (vocabulary.byteLevel() || single >= 0) {
+            return single >= 0 ? new byte[] {(byte) single} : bytes;
         }
-        return single >= 0
-                ? new byte[] {(byte) single}
-                : piece(id).replace(Splitter.MARK, ' ').getBytes(StandardCharsets.UTF_8);
+        return piece(id).replace(Splitter.MARK, ' ').getBytes(StandardCharsets.UTF_8);
     }
 
     /** Number of ids: one more than the largest. A model's logits may be padded beyond it. */

@@ -9,19 +9,22 @@ import dev.causal4j.tokenizer.AddedTokens.Token;
 import dev.causal4j.tokenizer.Splitter.Marks;
 import dev.causal4j.tokenizer.Splitter.Patterns;
 import dev.causal4j.tokenizer.StreamingDecoder.Rule;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Base64;
 import java.util.BitSet;
 import java.util.Collections;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
-import java.util.function.UnaryOperator;
+import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -34,23 +37,17 @@ final class TokenizerReader implements Json.Members {
     static final int MAX_ADDED_TOKENS = 10_000;
 
     private static final int MAX_ADDED_LENGTH = 1_000;
-    private static final int MAX_PREFIX_LENGTH = 8;
     private static final int MAX_SCORED_LENGTH = 256;
     private static final int MAX_HOLES = 10_000;
+    private static final int MAX_ID = Vocabulary.MAX_ID;
+    private static final String CHARS_MAP = "precompiled_charsmap";
     private static final String MARK = String.valueOf(Splitter.MARK);
     private static final String VOCAB = "model.vocab";
     private static final String MERGES = "model.merges";
 
-    private static final String GPT2 = """
-            {"version":"1.0","truncation":null,"padding":null,"added_tokens":[],"normalizer":null,\
-            "pre_tokenizer":{"type":"ByteLevel","add_prefix_space":false,"trim_offsets":true,"use_regex":true},\
-            "post_processor":{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":false,"use_regex":true},\
-            "decoder":{"type":"ByteLevel","add_prefix_space":true,"trim_offsets":true,"use_regex":true},\
-            "model":{"type":"BPE","dropout":null,"unk_token":null,"continuing_subword_prefix":"","end_of_word_suffix":"",\
-            "fuse_unk":false,"byte_fallback":false,"ignore_merges":false,"vocab":null,"merges":null}}""";
-
     private final String subject;
     private final Map<String, Integer> ids = new HashMap<>();
+    private final Map<String, Integer> outside = new HashMap<>(); // added tokens that are no pieces
     private final List<Double> scores = new ArrayList<>();
     private final List<String> halves = new ArrayList<>(); // of the merges, left and right in turn
 
@@ -70,10 +67,8 @@ final class TokenizerReader implements Json.Members {
                 Json.tree(subject + ": vocab.json", vocabJson).entrySet()) {
             member(VOCAB, piece.getKey(), piece.getValue());
         }
-        List<String> lines =
-                new String(mergesTxt, StandardCharsets.UTF_8).lines().toList();
-        boolean version = !lines.isEmpty() && lines.getFirst().startsWith("#version");
-        for (String line : lines.subList(version ? 1 : 0, lines.size())) {
+        String text = new String(mergesTxt, StandardCharsets.UTF_8);
+        for (String line : text.replaceFirst("^#version.*", "").lines().toList()) {
             if (!line.isEmpty()) {
                 merge(line);
             }
@@ -83,16 +78,24 @@ final class TokenizerReader implements Json.Members {
 
     /** With GPT-2's settings, and special tokens of the vocabulary. */
     Tokenizer gpt2(List<String> special) throws FormatException {
-        Map<String, Object> settings = new LinkedHashMap<>(Json.tree(subject, GPT2.getBytes(StandardCharsets.UTF_8)));
+        Map<String, Object> settings =
+                new LinkedHashMap<>(Json.tree(subject, resource("gpt2.json").getBytes(StandardCharsets.UTF_8)));
         List<Object> tokens = new ArrayList<>();
         for (String content : special) {
             Map<String, Object> token = Json.object("id", ids.getOrDefault(content, 0), "content", content);
-            List.of("single_word", "lstrip", "rstrip", "normalized").forEach(flag -> token.put(flag, false));
-            token.put("special", true);
+            Token.FLAGS.forEach(flag -> token.put(flag, flag.equals(Token.SPECIAL)));
             tokens.add(token);
         }
         settings.put("added_tokens", tokens);
         return tokenizer(settings);
+    }
+
+    static String resource(String name) {
+        try (InputStream in = TokenizerReader.class.getResourceAsStream(name)) {
+            return new String(Objects.requireNonNull(in).readAllBytes(), StandardCharsets.UTF_8);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     @Override
@@ -104,22 +107,15 @@ final class TokenizerReader implements Json.Members {
     public void member(String path, String name, Object value) throws FormatException {
         if (path.equals(MERGES)) {
             merge(value);
+        } else if (value instanceof Integer id && id >= 0 && id <= MAX_ID) {
+            piece(name, id);
         } else if (!(value instanceof List<?> pair)) {
-            piece(
-                    name,
-                    value instanceof Integer id && id >= 0 && id <= Vocabulary.MAX_ID
-                            ? id
-                            : new Json(subject + ": " + VOCAB, Map.of(name, value))
-                                    .requireInt(name, 0, Vocabulary.MAX_ID));
-        } else if (pair.size() == 2
-                && pair.get(0) instanceof String piece
-                && piece.length() <= MAX_SCORED_LENGTH
-                && pair.get(1) instanceof Number score
-                && Double.isFinite(score.doubleValue())) {
+            new Json(subject + ": " + VOCAB, Map.of(name, value)).requireInt(name, 0, MAX_ID);
+        } else if (pair.size() == 2 && pair.get(0) instanceof String piece && pair.get(1) instanceof Number score) {
             piece(piece, scores.size());
             scores.add(score.doubleValue());
         } else {
-            throw wrong(VOCAB + "[" + scores.size() + "]", "a token of at most 256 characters and its score", pair);
+            throw wrong(VOCAB + "[" + scores.size() + "]", "a token and its score", pair);
         }
     }
 
@@ -138,14 +134,18 @@ final class TokenizerReader implements Json.Members {
 
     /** Adds a merge: "a b" or, in newer files, ["a", "b"]. */
     void merge(Object pair) throws FormatException {
-        List<?> two = pair instanceof String line
-                ? List.of(line.split(" ", -1))
-                : pair instanceof List<?> given ? given : List.of();
-        if (two.size() != 2 || !(two.get(0) instanceof String left) || !(two.get(1) instanceof String right)) {
+        if (pair instanceof String line && line.indexOf(' ') >= 0 && line.indexOf(' ') == line.lastIndexOf(' ')) {
+            halves.add(line.substring(0, line.indexOf(' ')));
+            halves.add(line.substring(line.indexOf(' ') + 1));
+        } else if (pair instanceof List<?> two
+                && two.size() == 2
+                && two.get(0) instanceof String left
+                && two.get(1) instanceof String right) {
+            halves.add(left);
+            halves.add(right);
+        } else {
             throw wrong("merges[" + halves.size() / 2 + "]", "two tokens", pair);
         }
-        halves.add(left);
-        halves.add(right);
     }
 
     private FormatException wrong(String where, String expected, Object got) {
@@ -163,35 +163,32 @@ final class TokenizerReader implements Json.Members {
             throw wrong(VOCAB, "tokens with their ids", ids);
         }
         Json root = new Json(subject, settings);
-        List<Json> splitting = steps(root, "pre_tokenizer");
+        List<Json> splitting = steps(root.section("pre_tokenizer"));
         boolean byteLevel = splitting.stream()
                 .anyMatch(step -> "ByteLevel".equals(step.root().get("type")));
-        List<Token> tokens = addedTokens(root);
-        Vocabulary vocabulary = new Vocabulary(ids, pieces(tokens), byteLevel);
-        Normalizer normalizer = normalizer(steps(root, "normalizer"));
+        Normalizer normalizer = normalizer(steps(root.section("normalizer")));
+        List<Token> tokens = addedTokens(root, normalizer);
+        Vocabulary vocabulary = new Vocabulary(ids, pieces(), byteLevel);
         Model model = model(root.section("model"), vocabulary);
         Encoder encoder = new Encoder(
-                new AddedTokens(tokens.stream().filter(token -> !token.normalized()), UnaryOperator.identity()),
+                new AddedTokens(tokens.stream().filter(token -> !token.has(Token.NORMALIZED))),
                 normalizer,
-                new AddedTokens(tokens.stream().filter(Token::normalized), normalizer::apply),
+                new AddedTokens(tokens.stream().filter(token -> token.has(Token.NORMALIZED))),
                 splitters(splitting, normalizer, model),
-                model);
-        Rule rule = rule(root, byteLevel);
-        return new Tokenizer(settings, vocabulary, encoder, rule, tokens, prefix(root, vocabulary.pieces().length));
+                model,
+                new ConcurrentHashMap<>());
+        int[] prefix = prefix(root, vocabulary.pieces().length);
+        return new Tokenizer(settings, vocabulary, encoder, rule(root, byteLevel), tokens, prefix);
     }
 
-    /** A component as its steps; sequences are resolved. */
-    private static List<Json> steps(Json root, String component) throws FormatException {
-        return root.has(component) ? steps(root.section(component)) : List.of();
-    }
-
-    private static List<Json> steps(Json step) throws FormatException {
-        if (!step.requireString("type").equals("Sequence")) {
-            return List.of(step);
+    /** The steps of a component, none if it is empty; sequences are resolved. */
+    private static List<Json> steps(Json component) throws FormatException {
+        if (component.root().isEmpty() || !component.requireString("type").equals("Sequence")) {
+            return component.root().isEmpty() ? List.of() : List.of(component);
         }
         List<Json> steps = new ArrayList<>();
         for (String key : List.of("normalizers", "pretokenizers", "processors", "decoders")) {
-            for (Json each : step.objects(key)) {
+            for (Json each : component.objects(key)) {
                 steps.addAll(steps(each));
             }
         }
@@ -202,51 +199,48 @@ final class TokenizerReader implements Json.Members {
      * Refuses tokens with other ids than Hugging Face's library gives them, which does not look at the id in the file: a
      * piece of the model keeps its own, the others are numbered in their order.
      */
-    private List<Token> addedTokens(Json root) throws FormatException {
+    private List<Token> addedTokens(Json root, Normalizer normalizer) throws FormatException {
+        List<Token> tokens = new ArrayList<>();
+        int next = ids.size();
         List<Json> list = root.objects("added_tokens");
         root.check("added_tokens", list.size() <= MAX_ADDED_TOKENS, "at most " + MAX_ADDED_TOKENS + " tokens");
-        int next = ids.size();
-        Map<String, Token> tokens = new LinkedHashMap<>();
         for (Json json : list) {
             String content = requirePiece("added_tokens[" + tokens.size() + "]", json.requireString("content"));
-            int id = ids.getOrDefault(content, next);
+            int id = ids.getOrDefault(content, outside.getOrDefault(content, next));
             next = Math.max(next, id + 1);
-            json.check("id", json.requireInt("id", 0, Vocabulary.MAX_ID) == id, id + ", as its place gives");
-            Token token = new Token(
-                    id,
-                    content,
-                    json.bool("special", false),
-                    json.bool("single_word", false),
-                    json.bool("lstrip", false),
-                    json.bool("rstrip", false),
-                    json.bool("normalized", false));
-            boolean fits = content.length() <= MAX_ADDED_LENGTH && tokens.put(content, token) == null;
-            json.check("content", fits, "a new token of at most " + MAX_ADDED_LENGTH + " characters");
+            if (!ids.containsKey(content)) {
+                outside.put(content, id);
+            }
+            json.check("id", json.requireInt("id", 0, MAX_ID) == id, id + ", as its place gives");
+            Set<String> flags = new HashSet<>();
+            for (String flag : Token.FLAGS) {
+                flags.addAll(json.bool(flag, false) ? Set.of(flag) : Set.of());
+            }
+            String form = flags.contains(Token.NORMALIZED) ? normalizer.apply(content) : content;
+            Token token = new Token(id, content, form, flags);
+            boolean fits = !token.form().isEmpty() && content.length() <= MAX_ADDED_LENGTH;
+            json.check("content", fits, "1 to " + MAX_ADDED_LENGTH + " characters");
+            tokens.add(token);
         }
-        return List.copyOf(tokens.values());
+        return tokens;
     }
 
     /** All pieces by id. */
-    private @Nullable String[] pieces(List<Token> tokens) throws FormatException {
-        int last = tokens.stream().mapToInt(Token::id).max().orElse(0);
-        int size = Math.max(Collections.max(ids.values()), last) + 1;
-        if (size > 2L * ids.size() + MAX_HOLES) {
-            throw wrong(VOCAB, "few ids without a token", ids.size() + " tokens and ids up to " + (size - 1));
+    private @Nullable String[] pieces() throws FormatException {
+        int size = ids.size() + outside.size();
+        int last = Math.max(Collections.max(ids.values()), outside.isEmpty() ? 0 : Collections.max(outside.values()));
+        if (last > 2L * size + MAX_HOLES) {
+            throw wrong(VOCAB, "few ids without a token", size + " tokens and ids up to " + last);
         }
-        @Nullable String[] pieces = new @Nullable String[size];
-        for (Map.Entry<String, Integer> each : ids.entrySet()) {
-            String other = pieces[each.getValue()];
-            if (other != null) {
-                throw wrong("id " + each.getValue(), "one token", List.of(other, each.getKey()));
+        @Nullable String[] pieces = new @Nullable String[last + 1];
+        for (Map<String, Integer> some : List.of(ids, outside)) {
+            for (Map.Entry<String, Integer> each : some.entrySet()) {
+                String other = pieces[each.getValue()];
+                if (other != null) {
+                    throw wrong("id " + each.getValue(), "one token", List.of(other, each.getKey()));
+                }
+                pieces[each.getValue()] = each.getKey();
             }
-            pieces[each.getValue()] = each.getKey();
-        }
-        for (Token token : tokens) {
-            String other = pieces[token.id()];
-            if (other != null && !other.equals(token.content())) {
-                throw wrong("id " + token.id(), "one token", List.of(other, token.content()));
-            }
-            pieces[token.id()] = token.content();
         }
         return pieces;
     }
@@ -259,48 +253,42 @@ final class TokenizerReader implements Json.Members {
                 case "NFC" -> steps.add(new Normalizer.Nfc());
                 case "Prepend" -> {
                     prefix = json.requireString("prepend");
-                    boolean fits = prefix.length() <= MAX_PREFIX_LENGTH && steps.isEmpty();
-                    json.check("prepend", fits, "at most " + MAX_PREFIX_LENGTH + " characters, before other steps");
+                    json.support("prepend", prefix.equals(MARK) && steps.isEmpty(), MARK + " before other steps");
                 }
                 case "Replace" -> {
-                    Json pattern = json.section("pattern");
-                    String replaced = pattern.requireString("String");
-                    pattern.check("String", !replaced.isEmpty(), "at least one character");
-                    steps.add(new Normalizer.Replace(replaced, json.requireString("content")));
+                    Map<?, ?> pattern = json.section("pattern").root();
+                    boolean fits = pattern.equals(Map.of("String", " ")) && MARK.equals(json.string("content", ""));
+                    json.support("pattern", fits, "a space, replaced by " + MARK);
+                    steps.add(new Normalizer.Replace());
                 }
                 case "Precompiled" -> {
-                    String key = "precompiled_charsmap";
                     try {
-                        steps.add(new CharsMap(Base64.getDecoder().decode(json.requireString(key))));
+                        steps.add(new CharsMap(Base64.getDecoder().decode(json.requireString(CHARS_MAP))));
                     } catch (IllegalArgumentException e) {
-                        json.check(key, false, "SentencePiece's table in base 64");
+                        json.check(CHARS_MAP, false, "SentencePiece's table in base 64");
                     }
                 }
                 default -> json.support("type", false, "NFC, Prepend, Replace or Precompiled");
             }
         }
-        return new Normalizer(new Normalizer("", steps).apply(prefix), List.copyOf(steps));
+        return new Normalizer(prefix, List.copyOf(steps));
     }
 
     private Model model(Json json, Vocabulary vocabulary) throws FormatException {
-        int[] bytes = new int[256];
-        Arrays.fill(bytes, Vocabulary.NONE);
-        if (vocabulary.byteLevel() || json.bool("byte_fallback", false)) {
-            bytes = vocabulary.ofBytes();
-        }
+        int[] bytes = vocabulary.ofBytes(json.bool("byte_fallback", false));
         String type = scores.isEmpty() ? "BPE" : "Unigram";
-        json.support(
-                "type",
-                json.string("type", type).equals(type) && (scores.isEmpty() || !vocabulary.byteLevel()),
-                "BPE, or Unigram with scores");
+        boolean fits = json.string("type", type).equals(type) && (scores.isEmpty() || !vocabulary.byteLevel());
+        json.support("type", fits, "BPE, or Unigram with scores");
         if (!scores.isEmpty()) {
-            return new Unigram(vocabulary, List.copyOf(scores), json.requireInt("unk_id", 0, scores.size() - 1), bytes);
+            Unigram unigram = new Unigram(vocabulary, scores, json.requireInt("unk_id", 0, scores.size() - 1), bytes);
+            boolean sane = unigram.longest() <= MAX_SCORED_LENGTH && Double.isFinite(unigram.scoreSum());
+            json.check("unk_id", sane, "pieces of at most " + MAX_SCORED_LENGTH + " characters with finite scores");
+            return unigram;
         }
         for (String key : List.of("dropout", "continuing_subword_prefix", "end_of_word_suffix")) {
-            json.support(
-                    key,
-                    !json.has(key) || List.of("", 0, 0.0).contains(json.root().get(key)),
-                    "nothing");
+            boolean unset =
+                    !json.has(key) || List.of("", 0, 0.0).contains(json.root().get(key));
+            json.support(key, unset, "nothing");
         }
         int unknown = vocabulary.id(json.string("unk_token", ""));
         boolean known = vocabulary.byteLevel() || unknown >= 0 || !json.has("unk_token");
@@ -312,20 +300,19 @@ final class TokenizerReader implements Json.Members {
     private Merges merges() throws FormatException {
         Merges merges = new Merges(halves.size() / 2);
         for (int i = 0; i < halves.size(); i += 2) {
-            String where = "merges[" + i / 2 + "]";
-            int left = known(where, halves.get(i));
-            int right = known(where, halves.get(i + 1));
-            if (!merges.add(left, right, known(where, halves.get(i) + halves.get(i + 1)))) {
-                throw wrong(where, "merges that differ more", halves.get(i));
+            String left = halves.get(i);
+            String right = halves.get(i + 1);
+            if (!merges.add(known(left, i / 2), known(right, i / 2), known(left + right, i / 2))) {
+                throw wrong("merges[" + i / 2 + "]", "merges that differ more", left);
             }
         }
         return merges;
     }
 
-    private int known(String where, String piece) throws FormatException {
-        Integer id = ids.get(piece);
-        if (id == null) {
-            throw wrong(where, "tokens of the vocabulary", piece);
+    private int known(String piece, int merge) throws FormatException {
+        int id = ids.getOrDefault(piece, Vocabulary.NONE);
+        if (id < 0) {
+            throw wrong("merges[" + merge + "]", "tokens of the vocabulary", piece);
         }
         return id;
     }
@@ -335,26 +322,22 @@ final class TokenizerReader implements Json.Members {
         for (Json json : steps) {
             switch (json.requireString("type")) {
                 case "ByteLevel" -> {
-                    boolean prefixed = json.bool("add_prefix_space", false);
-                    json.check("add_prefix_space", !prefixed || splitters.isEmpty(), "false behind other steps");
-                    if (prefixed) {
-                        splitters.add(new Marks(' ', Marks.Where.ALWAYS));
+                    if (json.bool("add_prefix_space", false)) {
+                        json.check("add_prefix_space", splitters.isEmpty(), "false behind other steps");
+                        splitters.add(new Marks(' ', "always"));
                     }
                     if (json.bool("use_regex", true)) {
-                        splitters.add(Patterns.of(Patterns.GPT2).orElseThrow());
+                        splitters.add(Patterns.of(Patterns.GPT2));
                     }
                 }
-                case "Digits" -> {
-                    boolean single = json.bool("individual_digits", false);
-                    splitters.add(Patterns.of(single ? Patterns.NUMBER : Patterns.NUMBERS)
-                            .orElseThrow());
-                }
-                case "Split" -> split(json, normalizer).ifPresent(splitters::add);
-                case "WhitespaceSplit" -> splitters.add(new Splitter.Spaces());
+                case "Digits" ->
+                    splitters.add(Patterns.of(json.bool("individual_digits", false) ? "\\p{N}" : "\\p{N}+"));
+                case "Split" -> addSplit(json, normalizer, splitters);
+                case "WhitespaceSplit" -> splitters.add(Patterns.of(Patterns.VISIBLE));
                 case "Metaspace" -> {
-                    Marks.Where where = where(json);
-                    json.check("prepend_scheme", where != Marks.Where.FIRST || splitters.isEmpty(), "first alone");
-                    splitters.add(new Marks(Splitter.MARK, where));
+                    String scheme = scheme(json);
+                    json.check("prepend_scheme", !scheme.equals("first") || splitters.isEmpty(), "first alone");
+                    splitters.add(new Marks(Splitter.MARK, scheme));
                     if (json.bool("split", true)) {
                         splitters.add(new Splitter.BeforeMarks(true, new BitSet()));
                     }
@@ -368,7 +351,7 @@ final class TokenizerReader implements Json.Members {
         return List.copyOf(splitters);
     }
 
-    /** The characters that some piece has before a mark, other than marks. */
+    /** The characters that some piece has before a mark. */
     private BitSet beforeMarks() {
         BitSet before = new BitSet();
         for (String piece : ids.keySet()) {
@@ -379,86 +362,66 @@ final class TokenizerReader implements Json.Members {
         return before;
     }
 
-    private static Optional<Splitter> split(Json json, Normalizer normalizer) throws FormatException {
+    private static void addSplit(Json json, Normalizer normalizer, List<Splitter> to) throws FormatException {
         Json pattern = json.section("pattern");
         String behavior = json.bool("invert", false) ? "Removed" : "Isolated";
         if (pattern.has("Regex") && json.requireString("behavior").equals(behavior)) {
-            Optional<Splitter> known = Patterns.of(pattern.requireString("Regex"));
-            pattern.support("Regex", known.isPresent(), "the pattern of a known family");
-            return known;
+            String regex = pattern.requireString("Regex").replace("\r", "\\r").replace("\n", "\\n");
+            pattern.support("Regex", Patterns.isKnown(regex), "the pattern of a known family");
+            to.add(Patterns.of(regex));
+        } else {
+            boolean nothing = pattern.string("String", "").equals(" ")
+                    && normalizer.withoutPrefix(" ").equals(MARK);
+            json.support("behavior", nothing, "Isolated, Removed with invert, or a space that is never there");
         }
-        boolean nothing = pattern.string("String", "").equals(" ")
-                && normalizer.withoutPrefix(" ").equals(MARK);
-        json.support("behavior", nothing, "Isolated, Removed with invert, or a space that is never there");
-        return Optional.empty();
     }
 
     /** Where marks are put; in older files without a scheme. */
-    private static Marks.Where where(Json json) throws FormatException {
+    private static String scheme(Json json) throws FormatException {
         json.check("replacement", json.string("replacement", MARK).equals(MARK), MARK);
         String scheme = json.string("prepend_scheme", json.bool("add_prefix_space", true) ? "always" : "never");
         json.support("prepend_scheme", List.of("always", "first", "never").contains(scheme), "always, first or never");
-        return Marks.Where.valueOf(scheme.toUpperCase(Locale.ROOT));
+        return scheme;
     }
 
     private static Rule rule(Json root, boolean byteLevel) throws FormatException {
-        List<Json> steps = steps(root, "decoder");
-        Map<String, Json> byType = new LinkedHashMap<>();
-        for (Json step : steps) {
-            byType.put(step.requireString("type"), step);
-        }
-        String types = String.join(" ", byType.keySet());
-        boolean known = types.matches(
-                byteLevel ? "ByteLevel" : "(ByteFallback )?Metaspace|Replace( ByteFallback)? Fuse( Strip)?");
-        root.support(
-                "decoder",
-                known && byType.size() == steps.size(),
-                byteLevel ? "ByteLevel" : "Metaspace, or Replace, ByteFallback, Fuse and Strip");
-        boolean hasBytes = byType.containsKey("ByteFallback");
-        for (Json json : byType.values()) {
-            switch (json.requireString("type")) {
-                case "Metaspace" -> {
-                    return new Rule.Marks(hasBytes, true, where(json) != Marks.Where.NEVER, false);
-                }
-                case "Replace" -> {
-                    json.check(
-                            "pattern",
-                            json.section("pattern").string("String", "").equals(MARK),
-                            MARK);
-                    json.check("content", json.requireString("content").equals(" "), "a space");
-                }
-                case "Strip" -> {
-                    json.check("content", json.requireString("content").equals(" "), "a space");
-                    json.check("start", json.requireInt("start", 1, 1) + json.requireInt("stop", 0, 0) == 1, "1");
-                }
-                default -> {}
-            }
-        }
-        return byteLevel ? new Rule.Bytes() : new Rule.Marks(hasBytes, false, false, byType.containsKey("Strip"));
+        List<Json> steps = steps(root.section("decoder"));
+        List<Object> types = new ArrayList<>();
+        steps.forEach(step -> types.add(step.root().get("type")));
+        boolean bytes = types.contains("ByteFallback");
+        boolean strips = types.contains("Strip");
+        boolean metaspace = types.equals(bytes ? List.of("ByteFallback", "Metaspace") : List.of("Metaspace"));
+        List<Map<?, ?>> known = new ArrayList<>(List.of(
+                Map.of("type", "Replace", "pattern", Map.of("String", MARK), "content", " "),
+                Map.of("type", "ByteFallback"),
+                Map.of("type", "Fuse"),
+                Map.of("type", "Strip", "content", " ", "start", 1, "stop", 0)));
+        known.removeIf(step -> !types.contains(step.get("type")));
+        boolean marks = types.contains("Fuse")
+                && steps.stream().map(Json::root).toList().equals(known);
+        boolean fits = byteLevel ? types.equals(List.of("ByteLevel")) : metaspace || marks;
+        root.support("decoder", fits, "ByteLevel; Metaspace; or Replace, ByteFallback, Fuse and Strip for a space");
+        boolean drops = metaspace && !scheme(steps.getLast()).equals("never");
+        return new Rule(byteLevel, bytes, metaspace, drops, strips);
     }
 
     /** The tokens that the post-processor puts before a text. */
     private static int[] prefix(Json root, int size) throws FormatException {
         IntStream.Builder prefix = IntStream.builder();
-        for (Json json : steps(root, "post_processor")) {
-            String type = json.requireString("type");
-            json.support(
-                    "type",
-                    List.of("ByteLevel", "TemplateProcessing").contains(type),
-                    "ByteLevel or TemplateProcessing");
-            boolean before = true;
+        for (Json json : steps(root.section("post_processor"))) {
+            boolean known = List.of("ByteLevel", "TemplateProcessing").contains(json.requireString("type"));
+            json.support("type", known, "ByteLevel or TemplateProcessing");
             for (Json item : json.objects("single")) {
-                before &= !item.has("Sequence");
-                if (item.has("SpecialToken")) {
-                    String name = item.section("SpecialToken").requireString("id");
-                    Json token = json.section("special_tokens").section(name);
-                    List<Integer> ids = token.integers("ids");
-                    boolean known = ids.stream().allMatch(id -> id >= 0 && id < size);
-                    token.check("ids", known && !ids.isEmpty(), "ids of the vocabulary");
-                    (before ? ids : List.<Integer>of()).forEach(prefix::add);
+                if (item.has("Sequence")) {
+                    break;
                 }
+                Json special = json.section("special_tokens");
+                Json token = special.section(item.section("SpecialToken").requireString("id"));
+                List<Integer> ids = token.integers("ids");
+                boolean inside = !ids.isEmpty() && ids.stream().allMatch(id -> id >= 0 && id < size);
+                token.check("ids", inside, "ids of the vocabulary");
+                ids.forEach(prefix::add);
             }
-            json.check("single", type.equals("ByteLevel") || !before, "a place for the text");
         }
         return prefix.build().toArray();
     }

@@ -1,13 +1,11 @@
 package dev.causal4j.tokenizer;
 
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.Deque;
 import java.util.List;
 import java.util.function.IntConsumer;
-import java.util.stream.IntStream;
 
 /**
  * The most likely segmentation of a word, where pieces are independent (Kudo 2018), by Viterbi's algorithm. A character
@@ -27,6 +25,10 @@ record Unigram(Vocabulary vocabulary, List<Double> scores, int unknown, int[] by
                 .max()
                 .orElse(0);
         this(vocabulary, scores, unknown, bytes, longest, Collections.min(scores) - UNKNOWN_PENALTY);
+    }
+
+    double scoreSum() {
+        return scores.stream().mapToDouble(Double::doubleValue).sum();
     }
 
     @Override
@@ -61,11 +63,8 @@ record Unigram(Vocabulary vocabulary, List<Double> scores, int unknown, int[] by
             while (tokens[end] == unknown && !ends.isEmpty() && tokens[ends.peek()] == unknown) {
                 end = ends.pop();
             }
-            byte[] utf8 = word.substring(from, end).getBytes(StandardCharsets.UTF_8);
-            IntStream fallback = IntStream.range(0, utf8.length).map(i -> bytes[utf8[i] & 0xff]);
-            int[] known = tokens[end] == unknown ? fallback.toArray() : new int[] {tokens[end]};
-            Arrays.stream(Arrays.stream(known).allMatch(id -> id >= 0) ? known : new int[] {unknown})
-                    .forEach(to);
+            int[] known = tokens[end] == unknown ? Model.bytes(bytes, word.substring(from, end)) : null;
+            Arrays.stream(known == null ? new int[] {tokens[end]} : known).forEach(to);
         }
     }
 }

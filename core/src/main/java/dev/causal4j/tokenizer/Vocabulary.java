@@ -1,10 +1,10 @@
 package dev.causal4j.tokenizer;
 
 import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.Map;
 import java.util.Objects;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,6 +23,11 @@ record Vocabulary(Map<String, Integer> ids, @Nullable String[] pieces, boolean b
 
     int id(String piece) {
         return ids.getOrDefault(piece, NONE);
+    }
+
+    /** The id of the piece that stands for a text. */
+    int idOfText(String text) {
+        return id(byteLevel ? ByteLevel.piece(text.getBytes(StandardCharsets.UTF_8)) : text);
     }
 
     int require(int id) {
@@ -52,10 +57,10 @@ record Vocabulary(Map<String, Integer> ids, @Nullable String[] pieces, boolean b
                 : NONE;
     }
 
-    /** The ids of the 256 bytes, or {@link #NONE}: on byte level of their characters, else of their names. */
-    int[] ofBytes() {
-        int[] all = new int[256];
-        Arrays.setAll(all, b -> id(byteLevel ? ByteLevel.piece((byte) b) : "<0x%02X>".formatted(b)));
-        return all;
+    /** The ids of the 256 bytes, or {@link #NONE}: on byte level of their characters, else of their names, if any. */
+    int[] ofBytes(boolean named) {
+        return IntStream.range(0, 256)
+                .map(b -> byteLevel ? id(ByteLevel.piece((byte) b)) : named ? id("<0x%02X>".formatted(b)) : NONE)
+                .toArray();
     }
 }

@@ -11,10 +11,13 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The oracle is Hugging Face's own pre-tokenizer, which says to which word each of its tokens belongs. */
@@ -53,6 +56,19 @@ class SplitterTest {
                 text.setLength(0);
             }
         }
+    }
+
+    /** Those of Unicode 16, as in Hugging Face's library. A newer JDK would split new characters otherwise. */
+    @ParameterizedTest
+    @CsvSource({"L, 141028", "N, 1911", "M, 2501", "P, 855", "S, 8514"})
+    void classesHaveTheCodePointsOfUnicode16(String name, int count) {
+        Pattern pattern = Pattern.compile("\\p{" + name + "}");
+
+        assertThat(IntStream.rangeClosed(0, Character.MAX_CODE_POINT)
+                        .mapToObj(Character::toString)
+                        .filter(c -> pattern.matcher(c).matches())
+                        .count())
+                .isEqualTo(count);
     }
 
     @ParameterizedTest

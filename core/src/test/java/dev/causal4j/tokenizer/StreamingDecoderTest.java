@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -39,6 +40,37 @@ class StreamingDecoderTest {
             }
         }
         return ids;
+    }
+
+    @Test
+    void bytesOfTheirOwnComeWithTheNextTokenThatIsNone() throws IOException {
+        Tokenizer tokenizer = TokenizerGoldenTest.tokenizer("llama2-style");
+        int[] ids = tokenizer.encode("a\ud83d\ude42b");
+        StreamingDecoder decoder = tokenizer.decoder();
+
+        // The mark before the text is no space of it, and one token's text is not that of a whole.
+        List<String> parts = Arrays.stream(ids).mapToObj(decoder::accept).toList();
+        assertThat(parts).hasSize(6).startsWith("a", "", "", "", "").endsWith("\ud83d\ude42b");
+        assertThat(decoder.finish()).isEmpty();
+        assertThat(decoder.accept(ids[1]) + decoder.accept(ids[2]) + decoder.finish())
+                .isEqualTo("\ufffd\ufffd");
+    }
+
+    @Test
+    void aLeadingSpaceIsDroppedOnceUnlessTheTextGoesOn() throws IOException {
+        Tokenizer tokenizer = TokenizerGoldenTest.tokenizer("llama2-style");
+        int[] ids = tokenizer.encode("a b");
+        StreamingDecoder first = tokenizer.decoder();
+        StreamingDecoder next = tokenizer.continuingDecoder();
+        StringBuilder text = new StringBuilder();
+        StringBuilder more = new StringBuilder();
+        for (int id : ids) {
+            text.append(first.accept(id));
+            more.append(next.accept(id));
+        }
+
+        assertThat(text).hasToString("a b");
+        assertThat(more).hasToString(" a b");
     }
 
     @Test

@@ -58,8 +58,8 @@ class TokenizerReaderTest {
             "type":"BPE" | "unk_token":7 | key "model", key "unk_token": expected a string, got 7; correct the file
             "normalizer":null | "normalizer":{"type":"NFD"} | key "normalizer", key "type": expected NFC, Prepend, Replace or Precompiled, got "NFD"; this model is not supported
             "normalizer":null | "normalizer":{"type":"Sequence","normalizers":[{"type":"NFC"},{"type":"Strip"}]} | key "normalizer", key "normalizers"[1], key "type": expected NFC, Prepend, Replace or Precompiled, got "Strip"; this model is not supported
-            "normalizer":null | "normalizer":{"type":"Replace","pattern":{"String":""},"content":"x"} | key "normalizer", key "pattern", key "String": expected at least one character, got ""; correct the file
-            "normalizer":null | "normalizer":{"type":"Prepend","prepend":"123456789"} | key "normalizer", key "prepend": expected at most 8 characters, before other steps, got "123456789"; correct the file
+            "normalizer":null | "normalizer":{"type":"Replace","pattern":{"String":""},"content":"x"} | key "normalizer", key "pattern": expected a space, replaced by ▁, got an object of 1; this model is not supported
+            "normalizer":null | "normalizer":{"type":"Prepend","prepend":"123456789"} | key "normalizer", key "prepend": expected ▁ before other steps, got "123456789"; this model is not supported
             "normalizer":null | "normalizer":{"type":"Precompiled","precompiled_charsmap":"%"} | key "normalizer", key "precompiled_charsmap": expected SentencePiece's table in base 64, got "%"; correct the file
             "normalizer":null | "normalizer":{"type":"Precompiled","precompiled_charsmap":"////fwAAAAAA"} | key "normalizer", key "precompiled_charsmap": expected SentencePiece's table in base 64, got "////fwAAAAAA"; correct the file
             "pre_tokenizer":{"type":"ByteLevel"} | "pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"ByteLevel"},{"type":"Split","pattern":{"Regex":"(x+x+)+y"},"behavior":"Isolated"}]} | key "pre_tokenizer", key "pretokenizers"[1], key "pattern", key "Regex": expected the pattern of a known family, got "(x+x+)+y"; this model is not supported
@@ -67,18 +67,17 @@ class TokenizerReaderTest {
             "pre_tokenizer":{"type":"ByteLevel"} | "pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Digits"},{"type":"ByteLevel","add_prefix_space":true}]} | key "pre_tokenizer", key "pretokenizers"[1], key "add_prefix_space": expected false behind other steps, got true; correct the file
             "pre_tokenizer":{"type":"ByteLevel"} | "pre_tokenizer":{"type":"BertPreTokenizer"} | key "pre_tokenizer", key "type": expected ByteLevel, Digits, Split, WhitespaceSplit or Metaspace, got "BertPreTokenizer"; this model is not supported
             "pre_tokenizer":{"type":"ByteLevel"} | "pre_tokenizer":{"type":"ByteLevel","add_prefix_space":1} | key "pre_tokenizer", key "add_prefix_space": expected true or false, got 1; correct the file
-            "decoder":{"type":"ByteLevel"} | "decoder":{"type":"Metaspace"} | key "decoder": expected ByteLevel, got an object of 1; this model is not supported
-            "decoder":{"type":"ByteLevel"} | "decoder":null | key "decoder": expected ByteLevel, got nothing; this model is not supported
+            "decoder":{"type":"ByteLevel"} | "decoder":{"type":"Metaspace"} | key "decoder": expected ByteLevel; Metaspace; or Replace, ByteFallback, Fuse and Strip for a space, got an object of 1; this model is not supported
+            "decoder":{"type":"ByteLevel"} | "decoder":null | key "decoder": expected ByteLevel; Metaspace; or Replace, ByteFallback, Fuse and Strip for a space, got nothing; this model is not supported
             "decoder":{"type":"ByteLevel"} | "decoder":{"type":"ByteLevel"},"post_processor":{"type":"RobertaProcessing"} | key "post_processor", key "type": expected ByteLevel or TemplateProcessing, got "RobertaProcessing"; this model is not supported
             "decoder":{"type":"ByteLevel"} | "decoder":{"type":"ByteLevel"},"post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>"}},{"Sequence":{"id":"A"}}],"special_tokens":{}} | key "post_processor", key "special_tokens", key "<s>", key "ids": expected ids of the vocabulary, got nothing; correct the file
             "decoder":{"type":"ByteLevel"} | "decoder":{"type":"ByteLevel"},"post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<s>"}},{"Sequence":{"id":"A"}}],"special_tokens":{"<s>":{"ids":[4]}}} | key "post_processor", key "special_tokens", key "<s>", key "ids": expected ids of the vocabulary, got a list of 1; correct the file
-            "decoder":{"type":"ByteLevel"} | "decoder":{"type":"ByteLevel"},"post_processor":{"type":"TemplateProcessing","single":[]} | key "post_processor", key "single": expected a place for the text, got a list of 0; correct the file
             {"a":0,"b":1,"ab":2} | {} | model.vocab: expected tokens with their ids, got an object of 0; copy the file again from where it came
             {"a":0,"b":1,"ab":2} | [["a",0],["b",0],["ab",0]] | key "model", key "type": expected BPE, or Unigram with scores, got "BPE"; this model is not supported
-            {"a":0,"b":1,"ab":2} | [["a",1e999]] | model.vocab[0]: expected a token of at most 256 characters and its score, got a list of 2; copy the file again from where it came
+            {"a":0,"b":1,"ab":2} | [["a","x"]] | model.vocab[0]: expected a token and its score, got a list of 2; copy the file again from where it came
             {"a":0,"b":1,"ab":2} | {"a":-1,"b":1,"ab":2} | model.vocab, key "a": expected an integer from 0 to 16777215, got -1; correct the file
             {"a":0,"b":1,"ab":2} | {"a":4294967296,"b":1,"ab":2} | model.vocab, key "a": expected an integer from 0 to 16777215, got 4294967296; correct the file
-            {"a":0,"b":1,"ab":2} | {"a":16777215,"b":1,"ab":2} | model.vocab: expected few ids without a token, got "3 tokens and ids up to 16777215"; copy the file again from where it came
+            {"a":0,"b":1,"ab":2} | {"a":16777215,"b":1,"ab":2} | model.vocab: expected few ids without a token, got "4 tokens and ids up to 16777215"; copy the file again from where it came
             {"a":0,"b":1,"ab":2} | {"a":0.5,"b":1,"ab":2} | model.vocab, key "a": expected an integer from 0 to 16777215, got 0.5; correct the file
             {"a":0,"b":1,"ab":2} | {"a":"0","b":1,"ab":2} | model.vocab, key "a": expected an integer from 0 to 16777215, got "0"; correct the file
             {"a":0,"b":1,"ab":2} | {"":0,"b":1,"ab":2} | model.vocab: expected a token of at least one character, all of Unicode, got ""; copy the file again from where it came
@@ -97,7 +96,6 @@ class TokenizerReaderTest {
             {"id":3,"content":"<s>" | {"id":1,"content":"<s>" | key "added_tokens"[0], key "id": expected 3, as its place gives, got 1; correct the file
             {"id":3,"content":"<s>" | {"id":4,"content":"<s>" | key "added_tokens"[0], key "id": expected 3, as its place gives, got 4; correct the file
             {"id":3,"content":"<s>" | {"id":3,"content":"a" | key "added_tokens"[0], key "id": expected 0, as its place gives, got 3; correct the file
-            {"id":3,"content":"<s>" | {"id":0,"content":"a"},{"id":0,"content":"a" | key "added_tokens"[1], key "content": expected a new token of at most 1000 characters, got "a"; correct the file
             "special":true | "special":"yes" | key "added_tokens"[0], key "special": expected true or false, got "yes"; correct the file
             """)
     void whatIsWrongIsNamed(String part, String replacement, String message) {
@@ -106,6 +104,49 @@ class TokenizerReaderTest {
 
         String separator = message.startsWith("key") ? ", " : ": ";
         assertRefused("t" + separator + message, () -> Tokenizer.fromJson("t", bytes(json)));
+    }
+
+    private static final String SCORED = """
+            {"pre_tokenizer":{"type":"Metaspace"},"decoder":{"type":"Metaspace"},
+            "model":{"type":"Unigram","unk_id":0,"vocab":[["<unk>",0],["a",-1.5],["▁",-2]]}}""";
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '\0', textBlock = """
+            -1.5       | 1e999 | key "model", key "unk_id": expected pieces of at most 256 characters with finite scores, got 0; correct the file
+            "unk_id":0 | "unk_id":3 | key "model", key "unk_id": expected an integer from 0 to 2, got 3; correct the file
+            "unk_id":0 | "unk_id":null | key "model", key "unk_id": expected an integer from 0 to 2, got nothing; correct the file
+            "Unigram"  | "BPE" | key "model", key "type": expected BPE, or Unigram with scores, got "BPE"; this model is not supported
+            "decoder":{"type":"Metaspace"} | "decoder":{"type":"Metaspace","replacement":"_"} | key "decoder", key "replacement": expected ▁, got "_"; correct the file
+            "decoder":{"type":"Metaspace"} | "decoder":{"type":"Metaspace","prepend_scheme":"no"} | key "decoder", key "prepend_scheme": expected always, first or never, got "no"; this model is not supported
+            "decoder":{"type":"Metaspace"} | "decoder":{"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"▁"},"content":" "},{"type":"Fuse"},{"type":"Strip","content":" ","start":9,"stop":9}]} | key "decoder": expected ByteLevel; Metaspace; or Replace, ByteFallback, Fuse and Strip for a space, got an object of 2; this model is not supported
+            """)
+    void whatIsWrongWithScoresIsNamed(String part, String replacement, String message) throws IOException {
+        assertThat(Tokenizer.fromJson("t", bytes(SCORED)).encode("a b")).containsExactly(2, 1, 2, 0);
+        assertThat(SCORED).contains(part);
+        assertRefused("t, " + message, () -> Tokenizer.fromJson("t", bytes(SCORED.replace(part, replacement))));
+    }
+
+    @Test
+    void mergesAndPiecesMadeToCollideTakeNoTime() {
+        StringBuilder vocab = new StringBuilder();
+        StringBuilder merges = new StringBuilder();
+        for (int i = 0; i < 20_000; i++) {
+            vocab.append("\"x")
+                    .append(i)
+                    .append("\":")
+                    .append(2 * i + 3)
+                    .append(",\"ax")
+                    .append(i)
+                    .append("\":");
+            vocab.append(2 * i + 4).append(',');
+            merges.append(i == 0 ? "" : ",").append("\"a x").append(i).append('"');
+        }
+        String json = SMALL.replace("\"a\":0", vocab + "\"a\":0")
+                .replace("\"a b\"", merges)
+                .replace("{\"id\":3,\"content\":\"<s>\",\"special\":true}", "");
+        Assertions.assertTimeout(Duration.ofSeconds(20), () -> {
+            assertThat(Tokenizer.fromJson("t", bytes(json)).vocabularySize()).isEqualTo(40_003);
+        });
     }
 
     @Test

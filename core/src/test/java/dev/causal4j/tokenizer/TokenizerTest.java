@@ -2,6 +2,7 @@ package dev.causal4j.tokenizer;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.junit.jupiter.api.Assertions.assertTimeout;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import java.io.ByteArrayInputStream;
@@ -10,6 +11,7 @@ import java.io.IOException;
 import java.io.Reader;
 import java.io.StringReader;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
@@ -212,6 +214,68 @@ class TokenizerTest {
         assertThat(tokenizer.encode("a\u4e16 \u754cb"))
                 .containsExactly(austen.encode("a")[0], 2048, austen.encode("b")[0]);
         assertThat(tokenizer.decode(2048)).isEqualTo("\u4e16 \u754c");
+    }
+
+    @Test
+    void aLatinLetterAsAnAddedTokenDecodesAsTheByteItStandsFor() throws IOException {
+        byte[] json =
+                changed("\"added_tokens\": [", "\"added_tokens\": [{\"id\": 2048, \"content\": \"\u00e9\u00e9\"}, ");
+
+        assertThat(Tokenizer.fromJson("test", json).decode(2048)).isEqualTo("\ufffd\ufffd");
+    }
+
+    @Test
+    void aPairThatIsListedTwiceHasItsLastRank() throws IOException {
+        List<String> pieces = List.of("a", "b", "c", "ab", "bc");
+
+        assertThat(Fixtures.of(pieces, List.of("a b", "b c")).encode("abc")).containsExactly(3, 2);
+        assertThat(Fixtures.of(pieces, List.of("a b", "b c", "a b")).encode("abc"))
+                .containsExactly(0, 4);
+    }
+
+    @Test
+    void aVocabularyWithoutAByteNamesItsLack() throws IOException {
+        Tokenizer tokenizer = TokenizerGoldenTest.tokenizer("smollm2-small");
+
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> tokenizer.encode("a\u0004b"))
+                .withMessageStartingWith("text: expected bytes the vocabulary has a token for");
+    }
+
+    @Test
+    void hostileTextTakesTimeInProportionToItsLength() throws IOException {
+        for (String name : List.of("qwen3-small", "llama2-style", "unigram-style", "gemma-style")) {
+            Tokenizer tokenizer = TokenizerGoldenTest.tokenizer(name);
+            for (String unit : List.of("a", "ab", "<", " ", "\n", "\u6f22", "\ud83d\ude42", "a\u0301")) {
+                assertTimeout(Duration.ofSeconds(20), () -> tokenizer.encode(unit.repeat(300_000)));
+            }
+        }
+    }
+
+    @Test
+    void aContinuationHasNoSpaceBeforeIt() throws IOException {
+        for (String name : List.of("llama2-style", "mistral-style")) {
+            Tokenizer tokenizer = TokenizerGoldenTest.tokenizer(name);
+            int[] whole = tokenizer.encode("The quick brown fox");
+            int[] first = tokenizer.encode("The quick");
+            int[] rest = tokenizer.encodeContinuation(" brown fox", SpecialTokens.AS_TEXT);
+
+            assertThat(IntStream.concat(Arrays.stream(first), Arrays.stream(rest))
+                            .toArray())
+                    .isEqualTo(whole);
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("dev.causal4j.tokenizer.TokenizerGoldenTest#names")
+    void aTextThatIsReadInPartsHasTheIdsOfTheWhole(String name) throws IOException {
+        Tokenizer tokenizer = TokenizerGoldenTest.tokenizer(name);
+        String text =
+                "The  quick\tbrown. Fox\n\njumps!\n over a>b \u6f22\u5b57\n \u2581x <|end|>  y </s> \u00e9a".repeat(30);
+
+        for (int part : new int[] {1, 3, 40}) {
+            assertThat(encode(tokenizer, text, part)).isEqualTo(tokenizer.encode(text, SpecialTokens.PARSE));
+        }
     }
 
     @Test
