@@ -111,11 +111,14 @@ final class TokenizerReader implements Json.Members {
             piece(name, id);
         } else if (!(value instanceof List<?> pair)) {
             new Json(subject + ": " + VOCAB, Map.of(name, value)).requireInt(name, 0, MAX_ID);
-        } else if (pair.size() == 2 && pair.get(0) instanceof String piece && pair.get(1) instanceof Number score) {
+        } else if (pair.size() == 2
+                && pair.get(0) instanceof String piece
+                && pair.get(1) instanceof Number score
+                && Double.isFinite(score.doubleValue())) {
             piece(piece, scores.size());
             scores.add(score.doubleValue());
         } else {
-            throw wrong(VOCAB + "[" + scores.size() + "]", "a token and its score", pair);
+            throw wrong(VOCAB + "[" + scores.size() + "]", "a token and its finite score", pair);
         }
     }
 
@@ -277,12 +280,13 @@ final class TokenizerReader implements Json.Members {
     private Model model(Json json, Vocabulary vocabulary) throws FormatException {
         int[] bytes = vocabulary.ofBytes(json.bool("byte_fallback", false));
         String type = scores.isEmpty() ? "BPE" : "Unigram";
-        boolean fits = json.string("type", type).equals(type) && (scores.isEmpty() || !vocabulary.byteLevel());
+        boolean fits = json.string("type", type).equals(type)
+                && (scores.isEmpty() || (!vocabulary.byteLevel() && ids.size() == scores.size()));
         json.support("type", fits, "BPE, or Unigram with scores");
         if (!scores.isEmpty()) {
             Unigram unigram = new Unigram(vocabulary, scores, json.requireInt("unk_id", 0, scores.size() - 1), bytes);
-            boolean sane = unigram.longest() <= MAX_SCORED_LENGTH && Double.isFinite(unigram.scoreSum());
-            json.check("unk_id", sane, "pieces of at most " + MAX_SCORED_LENGTH + " characters with finite scores");
+            String expected = "pieces of at most " + MAX_SCORED_LENGTH + " characters";
+            json.support("vocab", unigram.longest() <= MAX_SCORED_LENGTH, expected);
             return unigram;
         }
         for (String key : List.of("dropout", "continuing_subword_prefix", "end_of_word_suffix")) {

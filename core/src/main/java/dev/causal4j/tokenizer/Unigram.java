@@ -27,10 +27,6 @@ record Unigram(Vocabulary vocabulary, List<Double> scores, int unknown, int[] by
         this(vocabulary, scores, unknown, bytes, longest, Collections.min(scores) - UNKNOWN_PENALTY);
     }
 
-    double scoreSum() {
-        return scores.stream().mapToDouble(Double::doubleValue).sum();
-    }
-
     @Override
     public void encode(String word, IntConsumer to) {
         int size = word.length();
