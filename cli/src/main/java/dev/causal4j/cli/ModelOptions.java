@@ -88,7 +88,8 @@ class ModelOptions {
         @Override
         public DType convert(String value) {
             return DType.ofLabel(value.toLowerCase(Locale.ROOT))
-                    .orElseThrow(() -> new TypeConversionException("expected f32, bf16, f16, int8 or int4, got " + value));
+                    .orElseThrow(
+                            () -> new TypeConversionException("expected f32, bf16, f16, int8 or int4, got " + value));
         }
     }
 }

@@ -1,6 +1,5 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.tokenizer.Encoding;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.io.InputStream;
@@ -80,7 +79,7 @@ final class TokenizerEncodeCommand implements Callable<Integer> {
     }
 
     private ObjectNode encode(Tokenizer tokenizer, String given) {
-        Encoding encoding = tokenizer.encodeWithOffsets(given, texts.specialTokens());
+        Tokenizer.Encoding encoding = tokenizer.encodeWithOffsets(given, texts.specialTokens());
         int[] tokens = tokenizer.withPrefix(encoding.tokens());
         int before = tokens.length - encoding.tokens().length;
         ObjectNode document = Json.object();

@@ -392,7 +392,10 @@ public final class CausalLM implements Parameters, AutoCloseable {
                 .filter(spec -> !spec.role().isVector())
                 .map(spec -> matrix(spec).dtype())
                 .toList();
-        return Stream.of(DType.INT4, DType.INT8).filter(dtypes::contains).findFirst().orElse(dtypes.getFirst());
+        return Stream.of(DType.INT4, DType.INT8)
+                .filter(dtypes::contains)
+                .findFirst()
+                .orElse(dtypes.getFirst());
     }
 
     /** Number of parameters, adapters included; a tied embedding counts once. */

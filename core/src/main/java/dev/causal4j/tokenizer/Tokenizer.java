@@ -54,6 +54,16 @@ public final class Tokenizer {
     private final TextParts.Cuts cuts;
 
     /**
+     * A text as tokens, and where they are in it.
+     *
+     * @param tokens their ids
+     * @param starts for each token the first of its bytes in the UTF-8 of the text, where U+FFFD stands for an unpaired
+     *     surrogate
+     * @param ends the byte behind its last; the same as its start for a space that only the model reads
+     */
+    public record Encoding(int[] tokens, int[] starts, int[] ends) {}
+
+    /**
      * @param settings a tokenizer.json without vocabulary and merges
      * @param prefix ids put before a text
      */
@@ -210,7 +220,7 @@ public final class Tokenizer {
 
     /** The same with the places of the tokens in the text. */
     public Encoding encodeWithOffsets(String text, SpecialTokens specialTokens) {
-        return Encoding.of(TextParts.wellFormed(text), encode(text, specialTokens), this::bytes);
+        return Offsets.find(TextParts.wellFormed(text), encode(text, specialTokens), this::bytes);
     }
 
     private int[] encode(String text, boolean continues, Trust trust) {

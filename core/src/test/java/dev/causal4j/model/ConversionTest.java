@@ -51,8 +51,7 @@ class ConversionTest {
 
     static Stream<List<Object>> modelsAndDtypes() {
         return Stream.of("gpt2-tied", "gpt2-untied", "gpt2-odd")
-                .flatMap(model ->
-                        Stream.of(DType.values()).map(dtype -> List.<Object>of(model, dtype)))
+                .flatMap(model -> Stream.of(DType.values()).map(dtype -> List.<Object>of(model, dtype)))
                 .filter(each -> !each.equals(List.of("gpt2-odd", DType.INT4))); // it has no 32 inputs in a row
     }
 

@@ -163,7 +163,7 @@ class TokenizerGoldenTest {
     void offsetsCoverTheTextInOrder(String name) throws FormatException {
         Tokenizer tokenizer = tokenizer(name);
         for (String text : TEXTS.values()) {
-            Encoding encoding = tokenizer.encodeWithOffsets(text, SpecialTokens.PARSE);
+            Tokenizer.Encoding encoding = tokenizer.encodeWithOffsets(text, SpecialTokens.PARSE);
 
             assertThat(encoding.tokens()).isEqualTo(tokenizer.encode(text, SpecialTokens.PARSE));
             byte[] utf8 = text.getBytes(StandardCharsets.UTF_8);

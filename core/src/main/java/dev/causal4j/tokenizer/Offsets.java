@@ -3,28 +3,24 @@ package dev.causal4j.tokenizer;
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static java.nio.charset.StandardCharsets.UTF_8;
 
+import dev.causal4j.tokenizer.Tokenizer.Encoding;
 import java.util.Arrays;
 import java.util.function.IntFunction;
 
-/**
- * A text as tokens, and where they are in it.
- *
- * @param tokens their ids
- * @param starts for each token the first of its bytes in the UTF-8 of the text, where U+FFFD stands for an unpaired
- *     surrogate
- * @param ends the byte behind its last; the same as its start for a space that only the model reads
- */
-public record Encoding(int[] tokens, int[] starts, int[] ends) {
+/** Finds where tokens are in the UTF-8 of their text. */
+final class Offsets {
     // Bytes of text in which a token is looked for behind others that are not found.
     private static final int WINDOW = 1 << 10;
 
+    private Offsets() {}
+
     /**
-     * Finds tokens in their text. Those that are not there, since the text was normalized or a character is unknown, share
+     * Finds tokens in a well-formed text. Those that are not there, since the text was normalized or a character is unknown, share
      * the bytes up to the next that is.
      *
      * @param bytes what an id stands for
      */
-    static Encoding of(String text, int[] tokens, IntFunction<byte[]> bytes) {
+    static Encoding find(String text, int[] tokens, IntFunction<byte[]> bytes) {
         String all = new String(text.getBytes(UTF_8), ISO_8859_1); // a char for each byte
         int[] starts = new int[tokens.length];
         int[] ends = new int[tokens.length];

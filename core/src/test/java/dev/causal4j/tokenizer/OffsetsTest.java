@@ -10,10 +10,10 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** Where tokens are in their text. */
-class EncodingTest {
+class OffsetsTest {
     private static List<String> parts(Tokenizer tokenizer, String text) {
         byte[] utf8 = text.getBytes(StandardCharsets.UTF_8);
-        Encoding encoding = tokenizer.encodeWithOffsets(text, SpecialTokens.PARSE);
+        Tokenizer.Encoding encoding = tokenizer.encodeWithOffsets(text, SpecialTokens.PARSE);
         List<String> parts = new ArrayList<>();
         for (int i = 0; i < encoding.tokens().length; i++) {
             byte[] part = Arrays.copyOfRange(utf8, encoding.starts()[i], encoding.ends()[i]);
@@ -26,7 +26,7 @@ class EncodingTest {
     void byteLevelTokensLieSideBySide() throws IOException {
         Tokenizer austen = Fixtures.austen();
         String text = "caf\u00e9  \ud83d\ude42<|endoftext|>Emma\n was";
-        Encoding encoding = austen.encodeWithOffsets(text, SpecialTokens.PARSE);
+        Tokenizer.Encoding encoding = austen.encodeWithOffsets(text, SpecialTokens.PARSE);
 
         int at = 0;
         for (int i = 0; i < encoding.tokens().length; i++) {
