@@ -3,8 +3,8 @@ package dev.causal4j.format;
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.kernel.Blocks;
 import dev.causal4j.kernel.GroupFormat;
-import dev.causal4j.tensor.Blocks;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandles;

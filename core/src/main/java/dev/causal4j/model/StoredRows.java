@@ -2,10 +2,10 @@ package dev.causal4j.model;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.kernel.Blocks;
 import dev.causal4j.kernel.GroupFormat;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.model.families.Origin;
-import dev.causal4j.tensor.Blocks;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;

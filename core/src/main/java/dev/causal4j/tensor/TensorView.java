@@ -1,5 +1,6 @@
 package dev.causal4j.tensor;
 
+import dev.causal4j.kernel.Blocks;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;

@@ -1,6 +1,5 @@
-package dev.causal4j.tensor;
+package dev.causal4j.kernel;
 
-import dev.causal4j.kernel.GroupFormat;
 import java.lang.foreign.MemorySegment;
 
 /** How a tensor of a file packs several numbers into a block of bytes; rows are whole blocks. */
