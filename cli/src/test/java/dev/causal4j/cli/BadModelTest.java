@@ -42,7 +42,7 @@ class BadModelTest {
         Path missing = folder.resolve("no\nsuch");
         Program.run("inspect", "--model", missing.toString()).refused(1, "no\\u000asuch", "no such folder");
         Path file = Files.writeString(folder.resolve("file"), "");
-        Program.run("generate", "x", "--model", file.toString()).refused(1, file.toString(), "not a folder");
+        Program.run("generate", "x", "--model", file.toString()).refused(1, file.toString(), "GGUF");
     }
 
     @Test

@@ -78,7 +78,7 @@ public final class Checkpoint implements AutoCloseable {
             return openGguf(folder);
         }
         if (!Files.isDirectory(folder)) {
-            throw new FormatException(subject, "a model's folder or GGUF file", "no such file", "check the path");
+            throw new FormatException(subject, "a model's folder or GGUF file", "no such folder", "check the path");
         }
         // A vocabulary takes longer to read than all the rest.
         FutureTask<Optional<Tokenizer>> tokenizer = new FutureTask<>(() -> tokenizer(folder));

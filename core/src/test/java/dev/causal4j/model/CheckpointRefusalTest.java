@@ -134,7 +134,7 @@ class CheckpointRefusalTest {
     void aFolderOfSomethingElseIsRefused() throws IOException {
         refused(folder.resolve("nowhere"), "no such folder");
         Path file = Files.writeString(folder.resolve("file"), "text");
-        refused(file, "not a folder");
+        refused(file, "GGUF");
         refused(folder, "config.json", "no such file");
         Files.createDirectory(folder.resolve("config.json"));
         refused(folder, "config.json", "a folder");
