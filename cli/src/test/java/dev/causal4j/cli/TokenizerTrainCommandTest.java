@@ -152,7 +152,10 @@ class TokenizerTrainCommandTest {
     @Test
     void whatIsMissingIsNamed() throws Exception {
         Program.run("tokenizer")
-                .refused(2, "command: expected tokenizer train, got none; see causal4j tokenizer --help");
+                .refused(
+                        2,
+                        "command: expected tokenizer train, tokenizer encode, tokenizer decode or tokenizer render,"
+                                + " got none; see causal4j tokenizer --help");
         Program.run("tokenizer", "train").refused(2, "--data", "--vocabulary-size", "--out");
         Path file = data.resolve("a.txt");
         Program.run(
