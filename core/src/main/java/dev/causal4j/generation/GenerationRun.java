@@ -37,9 +37,9 @@ final class GenerationRun implements AutoCloseable {
         this.model = model;
         this.listener = listener;
         // Ids beyond the tokenizer belong to a padded vocabulary and are never chosen.
-        int choosable = model.tokenizer()
-                .map(Tokenizer::vocabularySize)
-                .orElse(model.head().vocabularySize());
+        int size = model.head().vocabularySize();
+        int choosable =
+                Math.min(size, model.tokenizer().map(Tokenizer::vocabularySize).orElse(size));
         Candidates candidates = new Candidates(choosable, model.head().compute());
         for (GenerationRequest request : requests) {
             try {

@@ -70,7 +70,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
         this.tokenizer = Optional.ofNullable(tokenizer);
         this.cached = cached;
         this.owned = owned;
-        if (tokenizer != null && tokenizer.vocabularySize() > config.vocabularySize()) {
+        if (tokenizer != null && !tokenizer.fits(config.vocabularySize())) {
             throw new IllegalArgumentException("tokenizer: expected at most the head's " + config.vocabularySize()
                     + " entries, got " + tokenizer.vocabularySize());
         }

@@ -192,8 +192,9 @@ public final class Checkpoint implements AutoCloseable {
         }
         checkUnused();
         this.tokenizer = await(tokenizer);
-        int entries = this.tokenizer.map(Tokenizer::vocabularySize).orElse(0);
-        if (entries > config.vocabularySize()) {
+        int size = config.vocabularySize();
+        if (!this.tokenizer.map(each -> each.fits(size)).orElse(true)) {
+            int entries = this.tokenizer.orElseThrow().vocabularySize();
             String expected = "a tokenizer of at most vocab_size = " + config.vocabularySize() + " entries";
             throw wrong(expected, entries + " entries", "tokenizer and weights do not belong together");
         }

@@ -316,6 +316,11 @@ public final class Tokenizer {
         return vocabulary.pieces().length;
     }
 
+    /** Whether a vocabulary of this size has all ids, or lacks only special ones, as Gemma 3's of text lacks its image's. */
+    public boolean fits(int size) {
+        return IntStream.range(size, vocabularySize()).allMatch(special::get);
+    }
+
     /** The id of a raw token such as {@code Ġair}; empty if the vocabulary has none. */
     public OptionalInt id(String piece) {
         int id = added.getOrDefault(piece, vocabulary.id(piece));

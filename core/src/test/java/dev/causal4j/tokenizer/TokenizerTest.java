@@ -225,6 +225,16 @@ class TokenizerTest {
     }
 
     @Test
+    void onlySpecialTokensMayLieBehindAVocabulary() throws IOException {
+        Tokenizer gemma = TokenizerGoldenTest.tokenizer("gemma-style");
+
+        assertThat(austen.fits(2048)).isTrue();
+        assertThat(austen.fits(2047)).isTrue(); // without <|endoftext|>
+        assertThat(austen.fits(2046)).isFalse();
+        assertThat(gemma.fits(gemma.vocabularySize() - 1)).isEqualTo(gemma.isSpecial(gemma.vocabularySize() - 1));
+    }
+
+    @Test
     void aPairThatIsListedTwiceHasItsLastRank() throws IOException {
         List<String> pieces = List.of("a", "b", "c", "ab", "bc");
 
