@@ -22,8 +22,8 @@ import picocli.CommandLine.TypeConversionException;
 class ModelOptions {
     @Option(
             names = "--model",
-            paramLabel = "DIR",
-            description = "Folder in Hugging Face layout. Without it the embedded model is used.")
+            paramLabel = "PATH",
+            description = "Folder in Hugging Face layout, or GGUF file. Without it the embedded model is used.")
     private @Nullable Path model;
 
     @Option(
@@ -42,7 +42,7 @@ class ModelOptions {
     @Spec(Spec.Target.MIXEE)
     private CommandSpec spec;
 
-    /** The folder of {@code --model}, if given. */
+    /** The folder or file of {@code --model}, if given. */
     Optional<Path> folder() {
         return Optional.ofNullable(model);
     }

@@ -15,9 +15,9 @@ final class TokenizerOptions {
 
     @Option(
             names = "--model",
-            paramLabel = "DIR",
-            description =
-                    "Folder in Hugging Face layout. Without it and --tokenizer that of the embedded model is used.")
+            paramLabel = "PATH",
+            description = "Folder in Hugging Face layout, or GGUF file. Without it and --tokenizer the embedded model's"
+                    + " tokenizer is used.")
     private @Nullable Path model;
 
     @Option(names = "--json", description = "Print one JSON document and nothing else.")

@@ -30,7 +30,7 @@ final class TokenizerRenderCommand implements Callable<Integer> {
         @Option(names = "--template", paramLabel = "FILE", description = "A chat template.")
         private @Nullable Path template;
 
-        @Option(names = "--model", paramLabel = "DIR", description = "Folder in Hugging Face layout with a template.")
+        @Option(names = "--model", paramLabel = "PATH", description = "Folder or GGUF file with a template.")
         private @Nullable Path model;
 
         ChatTemplate read() throws IOException {

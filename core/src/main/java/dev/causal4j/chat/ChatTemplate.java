@@ -2,6 +2,7 @@ package dev.causal4j.chat;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.TemplateException;
+import dev.causal4j.format.GgufVocabulary;
 import dev.causal4j.format.Json;
 import dev.causal4j.format.UntrustedInput;
 import java.io.IOException;
@@ -90,19 +91,24 @@ public final class ChatTemplate {
 
     /**
      * The template of a model: {@code chat_template.jinja} or else that of {@code tokenizer_config.json}, where a list
-     * may have one of its own for tools; with the special tokens of that file. Empty if there is none.
+     * may have one of its own for tools; with the special tokens of that file; or that of a GGUF file. Empty if there is
+     * none.
      *
-     * @param folder in Hugging Face layout
+     * @param folder in Hugging Face layout, or a GGUF file
      * @throws FormatException if a file is damaged
      * @throws TemplateException if it is no template
      * @throws IOException if reading fails
      */
     public static Optional<ChatTemplate> read(Path folder) throws IOException {
-        Path config = folder.resolve("tokenizer_config.json");
-        byte[] json = Files.exists(config)
-                ? UntrustedInput.readFile(config, "a JSON file", MAX_CONFIG)
-                : new byte[] {'{', '}'};
-        Json settings = new Json(config.toString(), Json.tree(config.toString(), json));
+        boolean gguf = Files.isRegularFile(folder);
+        Path config = gguf ? folder : folder.resolve("tokenizer_config.json");
+        Map<String, Object> json = Map.of();
+        if (gguf) {
+            json = GgufVocabulary.read(folder).configuration();
+        } else if (Files.exists(config)) {
+            json = Json.tree(config.toString(), UntrustedInput.readFile(config, "a JSON file", MAX_CONFIG));
+        }
+        Json settings = new Json(config.toString(), json);
         Map<String, String> tokens = new HashMap<>();
         settings.root().forEach((name, value) -> {
             Object token = value instanceof Map<?, ?> object ? object.get("content") : value;

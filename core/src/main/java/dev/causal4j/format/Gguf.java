@@ -39,11 +39,13 @@ public record Gguf(Json metadata, Map<String, Tensor> tensors) {
      */
     public record Tensor(String name, BlockType type, List<Long> shape, MemorySegment data) {
         private TensorView view() {
+            // Some writers give more dimensions, of 1.
+            List<Long> used = shape.stream().dropWhile(size -> size == 1).toList();
             return switch (type) {
-                case F32 -> new TensorView(name, DType.F32, shape, data);
-                case F16 -> new TensorView(name, DType.F16, shape, data);
-                case BF16 -> new TensorView(name, DType.BF16, shape, data);
-                default -> TensorView.of(name, type, shape, data);
+                case F32 -> new TensorView(name, DType.F32, used, data);
+                case F16 -> new TensorView(name, DType.F16, used, data);
+                case BF16 -> new TensorView(name, DType.BF16, used, data);
+                default -> TensorView.of(name, type, used, data);
             };
         }
     }

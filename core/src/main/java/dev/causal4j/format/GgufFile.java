@@ -27,6 +27,9 @@ final class GgufFile {
     private static final int MAGIC = 'G' | 'G' << 8 | 'U' << 16 | 'F' << 24;
     private static final String ALIGNMENT = "general.alignment";
 
+    /** Where the kinds of tokens are: llama.cpp reads them in 32 bits only. */
+    private static final String KINDS = "key \"tokenizer.ggml.token_type\"";
+
     // Limits of the format, the last two in bytes.
     private static final int MAX_DIMENSIONS = 4;
     private static final int MAX_KEY = 65_535;
@@ -39,6 +42,7 @@ final class GgufFile {
     private static final int MAX_DEPTH = 16;
 
     private static final int U32 = 4;
+    private static final int I32 = 5;
     private static final int LAST_TYPE = 12;
 
     private final String subject;
@@ -138,7 +142,7 @@ final class GgufFile {
             case 2 -> Short.toUnsignedInt(bytes.get(SHORT, take(2)));
             case 3 -> (int) bytes.get(SHORT, take(2));
             case U32 -> integer(Integer.toUnsignedLong(int32()));
-            case 5 -> int32();
+            case I32 -> int32();
             case 6 -> (double) Float.intBitsToFloat(int32());
             case 7 -> within(bytes.get(BYTE, take(1)), 0, 1, "as a boolean") == 1;
             case 8 -> string(0, SafeTensors.MAX_HEADER);
@@ -159,7 +163,7 @@ final class GgufFile {
 
     private List<Object> array(int depth) throws FormatException {
         within(depth, 0, MAX_DEPTH, "levels of arrays");
-        int type = type(0, LAST_TYPE);
+        int type = place.equals(KINDS) ? type(U32, I32) : type(0, LAST_TYPE);
         long count = within(int64(), 0, limit - position, "elements");
         List<Object> list = new ArrayList<>(); // of no size yet: what a file says is not what it holds
         for (long i = 0; i < count; i++) {

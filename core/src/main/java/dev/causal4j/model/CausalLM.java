@@ -84,7 +84,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
     }
 
     /**
-     * Loads a folder in Hugging Face layout (config.json, safetensors, and a tokenizer if there is one) in the dtype
+     * Loads a GGUF file or a folder in Hugging Face layout (config.json, safetensors, and a tokenizer if there is one) in the dtype
      * its weights are stored in: if that is one, otherwise in f32; without loss.
      *
      * @throws FormatException if a file is not what it should be
@@ -455,8 +455,10 @@ public final class CausalLM implements Parameters, AutoCloseable {
     }
 
     static Tokenizer require(Optional<Tokenizer> tokenizer) {
-        return tokenizer.orElseThrow(() -> new IllegalStateException("tokenizer: expected tokenizer.json, or vocab.json"
-                + " and merges.txt, in the model's folder, got none; give token ids instead of text (--tokens)"));
+        return tokenizer.orElseThrow(
+                () -> new IllegalStateException(
+                        "tokenizer: expected tokenizer.json, or vocab.json"
+                                + " and merges.txt, in the model's folder, or one in its GGUF file, got none; give token ids instead of text (--tokens)"));
     }
 
     /** Frees the memory of the weights. Call it after the last use of the model. */

@@ -6,6 +6,7 @@ import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.Parameters;
 import dev.causal4j.format.Gguf;
+import dev.causal4j.format.GgufVocabulary;
 import dev.causal4j.format.Json;
 import dev.causal4j.format.StoredType;
 import dev.causal4j.format.TensorStore;
@@ -33,6 +34,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
@@ -81,8 +83,7 @@ public final class Checkpoint implements AutoCloseable {
             throw new FormatException(subject, "a model's folder or GGUF file", "no such folder", "check the path");
         }
         // A vocabulary takes longer to read than all the rest.
-        FutureTask<Optional<Tokenizer>> tokenizer = new FutureTask<>(() -> tokenizer(folder));
-        Thread.ofPlatform().name("causal4j-tokenizer").daemon().start(tokenizer);
+        Future<Optional<Tokenizer>> tokenizer = begin(() -> Tokenizer.load(folder));
         ModelConfig config = ModelConfig.read(folder.resolve(CONFIG));
         Path generation = folder.resolve(GenerationDefaults.FILE);
         if (Files.exists(generation)) {
@@ -105,26 +106,33 @@ public final class Checkpoint implements AutoCloseable {
         Arena files = Device.open(Compute.shared()).arena();
         try {
             Gguf gguf = Gguf.open(file, files);
-            ModelConfig config = GgufKeys.read(gguf.metadata(), gguf.views());
+            Tensors tensors = gguf.views();
+            ModelConfig said = GgufKeys.read(gguf.metadata(), tensors);
+            GgufVocabulary vocabulary = new GgufVocabulary(gguf.metadata(), said.vocabularySize());
+            Future<Optional<Tokenizer>> tokenizer = begin(() -> Optional.of(Tokenizer.of(vocabulary)));
+            ModelConfig config = said.withSpecialIds(vocabulary.bos(), vocabulary.stops());
             Family family = new GgufFamily(
                     config.family(), gguf.metadata().requireString("general.architecture"), gguf.names());
             String name = file.getFileName().toString().replaceFirst("\\.gguf$", "");
-            Future<Optional<Tokenizer>> none = CompletableFuture.completedFuture(Optional.empty());
-            return new Checkpoint(name, file.toString(), config, family, gguf.views(), null, none, files);
+            return new Checkpoint(name, file.toString(), config, family, tensors, null, tokenizer, files);
         } catch (Throwable failure) {
             files.close();
             throw failure;
         }
     }
 
-    /** The tokenizer; none if it is of a kind that is not supported, which is said. */
-    private static Optional<Tokenizer> tokenizer(Path folder) throws IOException {
-        try {
-            return Tokenizer.load(folder);
-        } catch (UnsupportedModelException e) {
-            warn("{0}; the model takes token ids alone", String.valueOf(e.getMessage()));
-            return Optional.empty();
-        }
+    /** Begins to read the tokenizer; none if it is of a kind that is not supported, which is said. */
+    private static Future<Optional<Tokenizer>> begin(Callable<Optional<Tokenizer>> reading) {
+        FutureTask<Optional<Tokenizer>> tokenizer = new FutureTask<>(() -> {
+            try {
+                return reading.call();
+            } catch (UnsupportedModelException e) {
+                warn("{0}; the model takes token ids alone", String.valueOf(e.getMessage()));
+                return Optional.empty();
+            }
+        });
+        Thread.ofPlatform().name("causal4j-tokenizer").daemon().start(tokenizer);
+        return tokenizer;
     }
 
     private static Optional<Tokenizer> await(Future<Optional<Tokenizer>> future) throws IOException {

@@ -2,6 +2,8 @@ package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.format.GgufVocabulary;
+import dev.causal4j.format.Json;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.WholeFile;
@@ -23,12 +25,15 @@ import java.util.stream.Stream;
  * Hugging Face's files, but its matrices lie in panels, which other programs cannot read. Stateless and thread-safe.
  */
 public final class Conversion {
+    private static final String TOKENIZER_CONFIG = "tokenizer_config.json";
+
     /** Files that are copied unchanged, if present. */
     private static final List<String> COPIED = List.of(
             Checkpoint.CONFIG,
             GenerationDefaults.FILE,
             "tokenizer.json",
-            "tokenizer_config.json",
+            TOKENIZER_CONFIG,
+            "chat_template.jinja",
             "vocab.json",
             "merges.txt",
             "special_tokens_map.json",
@@ -52,7 +57,8 @@ public final class Conversion {
         if (Files.exists(model) && Files.exists(target) && Files.isSameFile(model, target)) {
             throw refused(out, "another folder than the model's", "the same", "choose another folder");
         }
-        try (CausalLM loaded = CausalLM.load(model, options)) {
+        try (Checkpoint checkpoint = Checkpoint.open(model);
+                CausalLM loaded = checkpoint.load(options.withDtype(dtype(model, checkpoint, options)))) {
             try {
                 WholeFile.writeFolder(target, folder -> write(loaded, model, folder, progress));
             } catch (FileSystemException e) {
@@ -98,7 +104,28 @@ public final class Conversion {
         return new FormatException(out.toString(), expected, got, remedy);
     }
 
+    /** Groups of a GGUF file have other formats than ours. */
+    private static DType dtype(Path model, Checkpoint checkpoint, LoadOptions options) throws FormatException {
+        DType dtype = checkpoint.dtype(options);
+        boolean groups = dtype == DType.INT8 || dtype == DType.INT4;
+        if (options.dtype() == null && groups && Files.isRegularFile(model)) {
+            String expected = "a dtype for a file of quantised weights";
+            throw new FormatException(model.toString(), expected, "none", "choose one with --dtype");
+        }
+        return dtype;
+    }
+
     private static void write(CausalLM model, Path source, Path folder, ProgressListener progress) throws IOException {
+        if (Files.isRegularFile(source)) {
+            WholeFile.write(
+                    folder.resolve(Checkpoint.CONFIG), Json.write(model.config().toJson()));
+            WholeFile.write(
+                    folder.resolve(TOKENIZER_CONFIG),
+                    Json.write(GgufVocabulary.read(source).configuration()));
+            if (model.tokenizer().isPresent()) {
+                model.requireTokenizer().save(folder);
+            }
+        }
         for (String name : COPIED) {
             Path copied = source.resolve(name);
             if (Files.isRegularFile(copied)) {

@@ -2,6 +2,7 @@ package dev.causal4j.tokenizer;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.UnsupportedModelException;
+import dev.causal4j.format.GgufVocabulary;
 import dev.causal4j.format.Json;
 import dev.causal4j.format.UntrustedInput;
 import dev.causal4j.format.WholeFile;
@@ -88,12 +89,15 @@ public final class Tokenizer {
 
     /**
      * The tokenizer of a model folder: its tokenizer.json, else its vocab.json with merges.txt, else empty; or of a file, a
-     * tokenizer.json. Files of more than 64 MB are refused.
+     * GGUF model ({@code .gguf}) or a tokenizer.json. JSON files of more than 64 MB are refused.
      *
      * @throws FormatException if a file is malformed or not supported
      * @throws IOException if reading fails
      */
     public static Optional<Tokenizer> load(Path folder) throws IOException {
+        if (Files.isRegularFile(folder) && folder.toString().endsWith(".gguf")) {
+            return Optional.of(of(GgufVocabulary.read(folder)));
+        }
         Path json = Files.isRegularFile(folder) ? folder : folder.resolve(JSON);
         if (Files.exists(json)) {
             return Optional.of(fromJson(json.toString(), read(json)));
@@ -125,6 +129,28 @@ public final class Tokenizer {
      */
     public static Tokenizer fromVocabulary(String subject, byte[] vocabJson, byte[] mergesTxt) throws FormatException {
         return new TokenizerReader(subject).read(vocabJson, mergesTxt);
+    }
+
+    /**
+     * From the metadata of a GGUF file.
+     *
+     * @throws FormatException if pieces and merges do not belong together
+     * @throws UnsupportedModelException if the tokenizer is of a kind that is not supported
+     */
+    public static Tokenizer of(GgufVocabulary vocabulary) throws FormatException {
+        Map<String, Object> settings = vocabulary.settings();
+        TokenizerReader reader = new TokenizerReader(vocabulary.subject());
+        List<String> pieces = vocabulary.pieces();
+        for (int id = 0; id < pieces.size(); id++) {
+            if (!pieces.get(id).isEmpty()) {
+                reader.piece(pieces.get(id), id);
+            }
+        }
+        List<String> halves = vocabulary.merges();
+        for (int i = 0; i < halves.size(); i += 2) {
+            reader.merge(halves.subList(i, i + 2));
+        }
+        return reader.tokenizer(settings);
     }
 
     /**

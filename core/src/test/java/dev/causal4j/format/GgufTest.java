@@ -44,7 +44,7 @@ class GgufTest {
             blocks-ffffffff blocks-i64-negative blocks-i32-negative blocks-f32 blocks-str blocks-bool blocks-[u32] \
             emb-0 emb-10 emb-80000000 ff-10 ctx-0 eps-nan eps-negative eps-inf rope-3 rope-8 rope-base-0 \
             rope-base-negative rope-scaling-zebra experts-4 key-length-3 tokens-short tokens-long \
-            tokens-duplicate tokens-numbers types-short types-u8 scores-short pre-zebra tokenizer-zebra \
+            tokens-duplicate tokens-numbers types-short scores-short pre-zebra tokenizer-zebra \
             tensor-count-0 tensor-count-1 tensor-count-a""".split(" "));
 
     /** What should become of each file of the folder. */

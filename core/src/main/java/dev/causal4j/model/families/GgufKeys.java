@@ -1,6 +1,7 @@
 package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.format.GgufVocabulary;
 import dev.causal4j.format.Json;
 import dev.causal4j.format.Tensors;
 import dev.causal4j.model.ModelConfig;
@@ -29,6 +30,7 @@ public final class GgufKeys {
     private final Tensors tensors;
     private final Set<String> names;
     private final Map<String, Object> json = new LinkedHashMap<>();
+    private final int layers;
     private final int headSize;
     private final int contextLength;
 
@@ -40,7 +42,10 @@ public final class GgufKeys {
         metadata.support("general.architecture", FAMILIES.containsKey(architecture), "one of " + FAMILIES.keySet());
         String causal = key("attention.causal");
         metadata.support(causal, metadata.bool(causal, true), "true");
-        int heads = require("attention.head_count");
+        metadata.support(key("expert_count"), metadata.integer(key("expert_count"), 0, 0, Integer.MAX_VALUE) == 0, "0");
+        this.layers = require("block_count");
+        metadata.check(key("block_count"), layers <= names.size(), "at most one block for each tensor");
+        int heads = requireEqual("attention.head_count");
         int hiddenSize = require("embedding_length");
         metadata.check(key("attention.head_count"), heads <= hiddenSize, "at most embedding_length = " + hiddenSize);
         this.headSize = size("attention.key_length", hiddenSize / heads);
@@ -48,10 +53,13 @@ public final class GgufKeys {
                 key("attention.value_length"),
                 size("attention.value_length", headSize) == headSize,
                 "the key_length, " + headSize);
-        this.contextLength = require("context_length");
+        // Some say that it is not bounded.
+        Object length = metadata.root().get(key("context_length"));
+        boolean bounded = !(length instanceof Long given && given > ModelConfig.MOST);
+        this.contextLength = bounded ? require("context_length") : ModelConfig.MOST;
         json.put("model_type", FAMILIES.get(architecture));
-        long rows = tensors.tensor("token_embd.weight").shape().getFirst();
-        json.put("vocab_size", (int) Math.min(rows, Integer.MAX_VALUE));
+        List<Long> embedding = tensors.tensor(GgufVocabulary.EMBEDDING).shape();
+        json.put("vocab_size", (int) Math.min(embedding.isEmpty() ? 1 : embedding.getFirst(), Integer.MAX_VALUE));
         json.put("tie_word_embeddings", !names.contains("output.weight"));
         if (architecture.equals("gpt2")) {
             gpt2(heads, hiddenSize);
@@ -74,6 +82,16 @@ public final class GgufKeys {
         return metadata.requireInt(key(name), 1, ModelConfig.MOST);
     }
 
+    /** A number, or a list of one for each layer, which must be equal. */
+    private int requireEqual(String name) throws FormatException {
+        if (!(metadata.root().get(key(name)) instanceof List<?> list)) {
+            return require(name);
+        }
+        metadata.check(key(name), list.size() == layers, "a number for each of " + layers + " layers");
+        metadata.support(key(name), Set.copyOf(list).size() == 1, "equal numbers");
+        return new Json(metadata.subject(), Map.of(name, list.getFirst())).requireInt(name, 1, ModelConfig.MOST);
+    }
+
     private int size(String name, int whenAbsent) throws FormatException {
         return metadata.integer(key(name), whenAbsent, 1, ModelConfig.MOST);
     }
@@ -85,9 +103,9 @@ public final class GgufKeys {
     private void gpt2(int heads, int hiddenSize) throws FormatException {
         json.put("n_embd", hiddenSize);
         json.put("n_head", heads);
-        json.put("n_layer", require("block_count"));
+        json.put("n_layer", layers);
         json.put("n_positions", contextLength);
-        json.put("n_inner", require("feed_forward_length"));
+        json.put("n_inner", requireEqual("feed_forward_length"));
         metadata.check(
                 key("attention.layer_norm_epsilon"), metadata.has(key("attention.layer_norm_epsilon")), "a number");
         json.put("layer_norm_epsilon", number("attention.layer_norm_epsilon", 1e-5));
@@ -96,11 +114,13 @@ public final class GgufKeys {
     private void llama(int heads, int hiddenSize) throws FormatException {
         json.put("hidden_size", hiddenSize);
         json.put("num_attention_heads", heads);
-        json.put("num_key_value_heads", size("attention.head_count_kv", heads));
+        json.put(
+                "num_key_value_heads",
+                metadata.has(key("attention.head_count_kv")) ? requireEqual("attention.head_count_kv") : heads);
         json.put("head_dim", headSize);
-        json.put("num_hidden_layers", require("block_count"));
+        json.put("num_hidden_layers", layers);
         json.put("max_position_embeddings", contextLength);
-        json.put("intermediate_size", require("feed_forward_length"));
+        json.put("intermediate_size", requireEqual("feed_forward_length"));
         String epsilon = key("attention.layer_norm_rms_epsilon");
         metadata.check(epsilon, metadata.has(epsilon), "a number");
         json.put("rms_norm_eps", metadata.number(epsilon, 0, 0, 1));
@@ -115,7 +135,6 @@ public final class GgufKeys {
     }
 
     private void gemma(int heads, int hiddenSize) throws FormatException {
-        int layers = require("block_count");
         boolean largest = layers == (architecture.equals("gemma2") ? 46 : 62); // the models of 27B: no key tells
         json.put("query_pre_attn_scalar", largest ? hiddenSize / heads : headSize);
         int window = metadata.integer(

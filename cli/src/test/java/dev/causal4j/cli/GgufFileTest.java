@@ -1,0 +1,102 @@
+package dev.causal4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+
+/** Commands on a GGUF file, which needs no other beside it. */
+class GgufFileTest {
+    private static final Path FOLDER = Repository.root().resolve("core/src/test/resources/dev/causal4j/golden/gguf");
+    private static final String FILE = FOLDER.resolve("llama-q4_k.gguf").toString();
+
+    @TempDir
+    Path folder;
+
+    private static JsonNode expected() throws IOException {
+        return JsonMapper.shared().readTree(Files.readAllBytes(FOLDER.resolve("llama-q4_k.expected.json")));
+    }
+
+    private static JsonNode run(String command, String... more) throws Exception {
+        String[] begin = {command, "--json", "--model", FILE};
+        String[] all = Arrays.copyOf(begin, begin.length + more.length);
+        System.arraycopy(more, 0, all, begin.length, more.length);
+        return Program.run(all).json();
+    }
+
+    @Test
+    void generateGivesTheGreedyTokens() throws Exception {
+        String tokens = Arrays.stream(Repository.integers(expected().get("tokens")))
+                .mapToObj(String::valueOf)
+                .collect(Collectors.joining(","));
+        JsonNode document = run("generate", "--tokens", tokens, "--temperature", "0", "--max-new-tokens", "8");
+        assertThat(document.get("tokens")).isEqualTo(expected().get("greedy"));
+    }
+
+    @Test
+    void textsNeedNoOtherFile() throws Exception {
+        JsonNode hello = expected().get("vocab").get("tokenize").get(3);
+        assertThat(hello.get("text").stringValue()).isEqualTo("Hello world");
+        int[] ids = Repository.integers(hello.get("ids"));
+        JsonNode encoded = Program.run("tokenizer", "encode", "--json", "--model", FILE, "Hello world")
+                .json();
+        assertThat(Repository.integers(encoded.get("tokens"))).isEqualTo(ids);
+        assertThat(run("score", "Hello world").get("scored_tokens").intValue()).isEqualTo(ids.length - 1);
+    }
+
+    @Test
+    void inspectShowsWhatTheFileSays() throws Exception {
+        JsonNode facts = run("inspect");
+        assertThat(facts.get("architecture").stringValue()).isEqualTo("llama");
+        assertThat(facts.get("dtype").stringValue()).isEqualTo("int4");
+        assertThat(facts.get("tokenizer").booleanValue()).isTrue();
+        assertThat(facts.get("vocabulary_size").intValue()).isEqualTo(300);
+        assertThat(facts.get("bos_token_id").intValue()).isEqualTo(1);
+        assertThat(facts.get("eos_token_ids").toString()).isEqualTo("[2]");
+    }
+
+    @Test
+    void benchMeasuresIt() throws Exception {
+        assertThat(run("bench", "--prompt", "4", "--generate", "4", "--repeat", "1")
+                        .toString())
+                .contains("tokens_per_second");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"f32", "bf16", "f16", "int8"})
+    void convertWritesAFolderThatRunsAlone(String dtype) throws Exception {
+        Path out = folder.resolve("out");
+        JsonNode document = run("convert", "--dtype", dtype, "--out", out.toString());
+        assertThat(document.get("dtype").stringValue()).isEqualTo(dtype);
+        String[] more = {"A text", "--seed", "3", "--max-new-tokens", "5", "--dtype", dtype};
+        String[] converted = {"generate", "--json", "--model", out.toString()};
+        String[] all = Arrays.copyOf(converted, converted.length + more.length);
+        System.arraycopy(more, 0, all, converted.length, more.length);
+        assertThat(Program.run(all).json().get("tokens"))
+                .isEqualTo(run("generate", more).get("tokens"));
+    }
+
+    @Test
+    void convertAsksForADtype() throws Exception {
+        Program.run("convert", "--model", FILE, "--out", folder.resolve("out").toString())
+                .refused(1, FILE, "expected a dtype for a file of quantised weights", "--dtype");
+    }
+
+    @Test
+    void whatIsNoModelIsOneLine() throws Exception {
+        Path text = Files.writeString(folder.resolve("x.gguf"), "GGML");
+        Program.run("inspect", "--model", text.toString())
+                .refused(1, text.toString(), "expected a file that begins with GGUF");
+        Program.run("inspect", "--model", folder.resolve("nowhere").toString())
+                .refused(1, "expected a model's folder or GGUF file, got no such folder");
+    }
+}

@@ -1,0 +1,317 @@
+package dev.causal4j.format;
+
+import dev.causal4j.FormatException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.OptionalInt;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.function.Predicate;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+
+/**
+ * The vocabulary in a GGUF file's metadata, as the tokenizer's files in Hugging Face's layout have it. Immutable and
+ * thread-safe. Flags that GGUF does not have, such as which tokens take the space beside them, are llama.cpp's.
+ */
+public final class GgufVocabulary {
+    /** The tensor with a row for each token. */
+    public static final String EMBEDDING = "token_embd.weight";
+
+    private static final String KEYS = "tokenizer.ggml.";
+    private static final String MODEL = KEYS + "model";
+    private static final String SPLITTING = KEYS + "pre";
+    private static final String TOKENS = KEYS + "tokens";
+    private static final String KINDS = KEYS + "token_type";
+    private static final String SCORES = KEYS + "scores";
+    private static final String MERGES = KEYS + "merges";
+    private static final String TEMPLATE = "tokenizer.chat_template";
+    private static final String MARK = "\u2581"; // SentencePiece's for a space
+
+    // Kinds of tokens.
+    private static final int NORMAL = 1;
+    private static final int UNKNOWN = 2;
+    private static final int CONTROL = 3;
+    private static final int OWN = 4; // a user's
+
+    private static final Json RULES = rules();
+
+    private final Json metadata;
+    private final boolean scored;
+    private final boolean supported;
+    private final List<String> pieces;
+    private final List<Integer> kinds;
+
+    /**
+     * @param metadata of the file
+     * @param rows the model's, one for each token
+     * @throws FormatException if there is no vocabulary of so many tokens
+     */
+    public GgufVocabulary(Json metadata, long rows) throws FormatException {
+        this.metadata = metadata;
+        String model = metadata.requireString(MODEL);
+        scored = model.equals("llama");
+        supported = scored || model.equals("gpt2");
+        boolean known =
+                supported || RULES.section("unsupported").strings("models").contains(model);
+        metadata.check(MODEL, known, "gpt2 or llama");
+        List<String> tokens = metadata.strings(TOKENS);
+        boolean fits = tokens.size() == rows || (!supported && tokens.isEmpty());
+        metadata.check(TOKENS, fits, rows + " tokens, one for each row of the embedding");
+        List<Integer> given = metadata.integers(KINDS);
+        metadata.check(KINDS, given.isEmpty() || given.size() == tokens.size(), "one for each token");
+        kinds = given.isEmpty() ? Collections.nCopies(tokens.size(), NORMAL) : given;
+        // SentencePiece's own runs of spaces are written as such.
+        metadata.check(SCORES, !metadata.has(SCORES) || isList(SCORES, tokens.size()), "one for each token");
+        pieces = IntStream.range(0, tokens.size())
+                .mapToObj(id -> {
+                    String token = tokens.get(id);
+                    boolean spaces = scored
+                            && kinds.get(id) == OWN
+                            && token.replace(" ", "").isEmpty();
+                    return spaces ? token.replace(" ", MARK) : token;
+                })
+                .toList();
+    }
+
+    /**
+     * That of a file.
+     *
+     * @throws FormatException if it is no GGUF file, or has no vocabulary
+     * @throws IOException if reading fails
+     */
+    public static GgufVocabulary read(Path file) throws IOException {
+        try (Arena arena = Arena.ofConfined()) {
+            Gguf model = Gguf.open(file, arena);
+            return new GgufVocabulary(
+                    model.metadata(), model.tensor(EMBEDDING).shape().getFirst());
+        }
+    }
+
+    private boolean isList(String key, int size) {
+        return metadata.root().get(key) instanceof List<?> list && list.size() == size;
+    }
+
+    private static Json rules() {
+        try (InputStream in = Objects.requireNonNull(GgufVocabulary.class.getResourceAsStream("gguf.json"))) {
+            return Json.parse("gguf.json", in.readAllBytes());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** The name of the file. */
+    public String subject() {
+        return metadata.subject();
+    }
+
+    /** The pieces by id; empty for an id that has none. */
+    public List<String> pieces() {
+        return pieces;
+    }
+
+    /** The token that a text begins with, if there is one. */
+    public OptionalInt bos() {
+        return id("bos", scored ? 1 : -1);
+    }
+
+    private OptionalInt eos() {
+        return id("eos", scored ? 2 : -1);
+    }
+
+    /** The tokens that end a text or a turn: as its keys say, and those known by their text. */
+    public Set<Integer> stops() throws FormatException {
+        Set<Integer> stops = new TreeSet<>();
+        eos().ifPresent(stops::add);
+        id("eot", -1).ifPresent(stops::add);
+        id("eom", -1).ifPresent(stops::add);
+        Set<String> known = Set.copyOf(RULES.strings("stops"));
+        // Ordinary tokens may have such a text, as in Qwen.
+        ids(id -> kinds.get(id) != NORMAL && known.contains(pieces.get(id))).forEach(stops::add);
+        return stops;
+    }
+
+    private OptionalInt id(String name, int absent) {
+        Object value = metadata.root().get(KEYS + name + "_token_id");
+        int id = value == null ? absent : value instanceof Integer given ? given : -1;
+        return id >= 0 && id < pieces.size() && !pieces.get(id).isEmpty() ? OptionalInt.of(id) : OptionalInt.empty();
+    }
+
+    /**
+     * A {@code tokenizer.json} without its vocabulary and merges.
+     *
+     * @throws dev.causal4j.UnsupportedModelException if the tokenizer is of a kind that is not supported
+     */
+    public Map<String, Object> settings() throws FormatException {
+        String model = metadata.requireString(MODEL);
+        metadata.support(MODEL, supported, "gpt2 or llama");
+        Map<String, Object> settings = copy(RULES.section(model));
+        Map<String, Object> algorithm = copy(RULES.section(model).section("model"));
+        settings.put("model", algorithm);
+        settings.put("added_tokens", addedTokens());
+        boolean begins = true;
+        if (scored) {
+            if (!metadata.bool(KEYS + "add_space_prefix", true)) {
+                settings.putAll(copy(RULES.section("llama_without_prefix")));
+            }
+            int unknown = metadata.integer(KEYS + "unknown_token_id", 0, 0, pieces.size() - 1);
+            algorithm.put("unk_token", pieces.get(unknown));
+        } else {
+            Json splitting = splitting();
+            algorithm.put("ignore_merges", splitting.bool("ignore_merges", false));
+            settings.put("normalizer", splitting.root().get("normalizer"));
+            settings.put("pre_tokenizer", splitting.root().get("pre_tokenizer"));
+            begins = splitting.bool("bos", false);
+        }
+        OptionalInt first = metadata.bool(KEYS + "add_bos_token", begins) ? bos() : OptionalInt.empty();
+        OptionalInt last = metadata.bool(KEYS + "add_eos_token", false) ? eos() : OptionalInt.empty();
+        settings.put("post_processor", around(first, last));
+        return settings;
+    }
+
+    private static Map<String, Object> copy(Json json) {
+        Map<String, Object> copy = new LinkedHashMap<>();
+        json.root().forEach((name, value) -> copy.put((String) name, value));
+        return copy;
+    }
+
+    private Json splitting() throws FormatException {
+        String name = metadata.string(SPLITTING, "default");
+        for (Json each : RULES.objects("splitting")) {
+            if (each.strings("names").contains(name)) {
+                return each;
+            }
+        }
+        String expected = "a known way to split text, such as gpt-2, llama-bpe or qwen2";
+        metadata.check(
+                SPLITTING, RULES.section("unsupported").strings("splitting").contains(name), expected);
+        metadata.support(SPLITTING, false, expected);
+        throw new AssertionError(name);
+    }
+
+    private List<Object> addedTokens() throws FormatException {
+        boolean phi = scored && metadata.string("general.architecture", "").equals("phi3");
+        List<Object> added = new ArrayList<>();
+        for (int id = 0; id < pieces.size(); id++) {
+            int kind = kinds.get(id);
+            String piece = pieces.get(id);
+            boolean known = kind == UNKNOWN || kind == CONTROL || kind == OWN;
+            if (known && !piece.isEmpty()) {
+                boolean strips =
+                        phi && !List.of("<unk>", "<s>", "<|endoftext|>").contains(piece);
+                Map<String, Object> token = Json.object("id", id, "content", piece);
+                List.of("single_word", "lstrip", "normalized").forEach(flag -> token.put(flag, false));
+                token.put("rstrip", strips);
+                token.put("special", kind != OWN);
+                added.add(token);
+            }
+        }
+        return added;
+    }
+
+    /** What puts tokens around a text. */
+    private Object around(OptionalInt first, OptionalInt last) {
+        List<Object> single = new ArrayList<>();
+        Map<String, Object> tokens = new LinkedHashMap<>();
+        first.ifPresent(id -> single.add(special(id, tokens)));
+        single.add(Json.object("Sequence", Json.object("id", "A", "type_id", 0)));
+        last.ifPresent(id -> single.add(special(id, tokens)));
+        return tokens.isEmpty()
+                ? Json.NULL
+                : Json.object("type", "TemplateProcessing", "single", single, "pair", single, "special_tokens", tokens);
+    }
+
+    private Object special(int id, Map<String, Object> tokens) {
+        String piece = pieces.get(id);
+        tokens.put(piece, Json.object("id", piece, "ids", List.of(id), "tokens", List.of(piece)));
+        return Json.object("SpecialToken", Json.object("id", piece, "type_id", 0));
+    }
+
+    /**
+     * The merges of pieces, best first: left and right in turn. Those of a vocabulary with scores are all the ways to make
+     * a piece of two, in the order of its scores.
+     *
+     * @throws FormatException if they, or the scores, are missing
+     */
+    public List<String> merges() throws FormatException {
+        Map<String, Integer> ids = HashMap.newHashMap(pieces.size());
+        ids(id -> !pieces.get(id).isEmpty() && (!scored || isText(id))).forEach(id -> ids.put(pieces.get(id), id));
+        List<String> merges = new ArrayList<>();
+        if (!scored) {
+            metadata.check(MERGES, metadata.has(MERGES), "a list of pairs");
+            for (String pair : metadata.strings(MERGES)) {
+                int cut = Math.max(pair.indexOf(' ', 1), 0); // a piece may begin with a space
+                String left = pair.substring(0, cut);
+                String right = pair.substring(Math.min(cut + 1, pair.length()));
+                if (ids.containsKey(left) && ids.containsKey(right) && ids.containsKey(left + right)) {
+                    merges.addAll(List.of(left, right));
+                }
+            }
+            return merges;
+        }
+        List<Double> scores = metadata.numbers(SCORES, pieces.size());
+        metadata.check(SCORES, scores.stream().allMatch(Double::isFinite), "finite numbers");
+        // First SentencePiece's own runs of spaces, the longest first.
+        ids(id -> kinds.get(id) == OWN && pieces.get(id).replace(MARK, "").isEmpty())
+                .sorted(Comparator.comparingInt(id -> -pieces.get(id).length()))
+                .forEach(id -> lefts(pieces.get(id), ids).forEach(left -> add(left, id, merges)));
+        ids(id -> kinds.get(id) == NORMAL)
+                .sorted(Comparator.comparingDouble(id -> 0 - scores.get(id)))
+                .forEach(id -> lefts(pieces.get(id), ids)
+                        .sorted(Comparator.comparing(ids::get))
+                        .forEach(left -> add(left, id, merges)));
+        return merges;
+    }
+
+    private Stream<Integer> ids(Predicate<Integer> which) {
+        return IntStream.range(0, pieces.size()).boxed().filter(which);
+    }
+
+    private boolean isText(int id) {
+        return kinds.get(id) == NORMAL || kinds.get(id) == OWN;
+    }
+
+    /** What a piece begins with if the rest is also a piece, the longest first. */
+    private static Stream<String> lefts(String piece, Map<String, Integer> ids) {
+        return IntStream.range(1, piece.length())
+                .mapToObj(length -> piece.substring(0, piece.length() - length))
+                .filter(left -> ids.containsKey(left) && ids.containsKey(piece.substring(left.length())));
+    }
+
+    private void add(String left, int id, List<String> merges) {
+        merges.add(left);
+        merges.add(pieces.get(id).substring(left.length()));
+    }
+
+    /** A {@code tokenizer_config.json}: the special tokens that there are, and the chat template if there is one. */
+    public Map<String, Object> configuration() throws FormatException {
+        Map<String, Object> json = new LinkedHashMap<>();
+        bos().ifPresent(id -> json.put("bos_token", pieces.get(id)));
+        eos().ifPresent(id -> json.put("eos_token", pieces.get(id)));
+        id("unknown", -1).ifPresent(id -> json.put("unk_token", pieces.get(id)));
+        id("padding", -1).ifPresent(id -> json.put("pad_token", pieces.get(id)));
+        List<Object> templates = new ArrayList<>();
+        for (Object key : metadata.root().keySet()) {
+            String name = (String) key;
+            if (name.equals(TEMPLATE) || name.startsWith(TEMPLATE + ".")) {
+                String kind = name.equals(TEMPLATE) ? "default" : name.substring(TEMPLATE.length() + 1);
+                templates.add(Json.object("name", kind, "template", metadata.requireString(name)));
+            }
+        }
+        if (!templates.isEmpty()) {
+            json.put("chat_template", templates);
+        }
+        return json;
+    }
+}

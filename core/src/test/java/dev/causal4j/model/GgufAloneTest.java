@@ -1,0 +1,246 @@
+package dev.causal4j.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowable;
+
+import dev.causal4j.FormatException;
+import dev.causal4j.JavaProcess;
+import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.chat.Message;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tokenizer.SpecialTokens;
+import dev.causal4j.tokenizer.Tokenizer;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.ObjectMapper;
+
+/** What a GGUF file says beside the weights: its tokenizer and special ids. Expected ids are llama.cpp's. */
+class GgufAloneTest {
+    private static final Path FILES = Golden.folder("gguf");
+
+    private static final int[] TOKENS = {5, 80, 3, 111, 2, 64};
+    private static final String TEXT = "It's 1234 in  na\u00efve <|im_end|>\n\u65e5\u672c";
+
+    @TempDir
+    Path folder;
+
+    static List<String> names() throws IOException {
+        try (Stream<Path> files = Files.list(FILES)) {
+            return files.map(file -> file.getFileName().toString())
+                    .filter(name -> name.endsWith(".expected.json"))
+                    .map(name -> name.substring(0, name.length() - ".expected.json".length()))
+                    .sorted()
+                    .toList();
+        }
+    }
+
+    private static JsonNode expected(String name) throws IOException {
+        return new ObjectMapper().readTree(Files.readAllBytes(FILES.resolve(name + ".expected.json")));
+    }
+
+    @ParameterizedTest
+    @MethodSource("names")
+    void tokenizersGiveTheIdsOfLlamaCpp(String name) throws IOException {
+        JsonNode expected = expected(name);
+        try (Checkpoint checkpoint =
+                Checkpoint.open(FILES.resolve(expected.get("file").asString()))) {
+            Tokenizer tokenizer = checkpoint.requireTokenizer();
+            int[] begin = tokenizer.withPrefix(new int[0]);
+            boolean gemma = expected.get("architecture").asString().startsWith("gemma");
+            for (JsonNode each : expected.get("vocab").get("tokenize")) {
+                String text = each.get("text").asString();
+                boolean composes = name.startsWith("qwen") && text.startsWith("e\u0301"); // llama.cpp leaves NFC out
+                if (composes || (gemma && text.startsWith("\u2581"))) { // and knows a mark from a space
+                    continue;
+                }
+                SpecialTokens special =
+                        each.get("parse_special").asBoolean() ? SpecialTokens.PARSE : SpecialTokens.AS_TEXT;
+                IntStream ids = Arrays.stream(tokenizer.encode(text, special));
+                boolean whole = each.get("add_special").asBoolean();
+                assertThat(IntStream.concat(whole ? Arrays.stream(begin) : IntStream.empty(), ids)
+                                .boxed())
+                        .as("%s of %s", special, text)
+                        .containsExactlyElementsOf(ids(each.get("ids")));
+                if (!text.matches(
+                        "(?s).*[<\u2581].*")) { // a mark is put behind each special token, and becomes a space
+                    assertThat(tokenizer.decode(tokenizer.encode(text))).isEqualTo(text);
+                }
+            }
+        }
+    }
+
+    private static List<Integer> ids(JsonNode list) {
+        return list.valueStream().map(JsonNode::intValue).toList();
+    }
+
+    @ParameterizedTest
+    @MethodSource("names")
+    void specialIdsAreThoseOfLlamaCpp(String name) throws IOException {
+        JsonNode expected = expected(name);
+        JsonNode vocabulary = expected.get("vocab");
+        try (Checkpoint checkpoint =
+                Checkpoint.open(FILES.resolve(expected.get("file").asString()))) {
+            assertThat(checkpoint.config().bos()).hasValue(vocabulary.get("bos").intValue());
+            assertThat(checkpoint.config().eos())
+                    .containsExactlyInAnyOrderElementsOf(ids(vocabulary.get("end_of_generation")));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "gpt2",
+                "gemma2",
+                "gemma3",
+                "llama-bias",
+                "llama-linear",
+                "llama-q4_k",
+                "llama-rope3",
+                "phi3",
+                "phi3-longrope",
+                "phi3-partial",
+                "qwen2-yarn",
+                "qwen3",
+                "variant-split-00001-of-00002"
+            })
+    void convertedFoldersComputeAndReadWhatTheFileDoes(String name) throws IOException {
+        Path file = FILES.resolve(name + ".gguf");
+        Path out = folder.resolve("out");
+        Conversion.convert(file, LoadOptions.DEFAULT.withDtype(DType.F32), out, false, (_, _) -> {});
+        try (CausalLM converted = CausalLM.load(out);
+                CausalLM original = CausalLM.load(file, DType.F32)) {
+            assertThat(converted.config().sameArchitecture(original.config())).isTrue();
+            assertThat(Logits.of(converted, TOKENS)).isEqualTo(Logits.of(original, TOKENS));
+            assertThat(converted.bos()).isEqualTo(original.bos());
+            assertThat(converted.eos()).isEqualTo(original.eos());
+            Tokenizer tokenizer = original.requireTokenizer();
+            assertThat(converted.requireTokenizer().encode(TEXT)).isEqualTo(tokenizer.encode(TEXT));
+            assertThat(tokenizer.withPrefix(tokenizer.encode(TEXT)))
+                    .isEqualTo(converted.requireTokenizer().withPrefix(tokenizer.encode(TEXT)));
+            assertThat(Tokenizer.load(file).orElseThrow().toJson()).isEqualTo(tokenizer.toJson());
+        }
+        assertThat(ChatTemplate.read(out).map(GgufAloneTest::rendered))
+                .isEqualTo(ChatTemplate.read(file).map(GgufAloneTest::rendered));
+    }
+
+    @Test
+    void conversationsAreRenderedByTheTemplateOfTheFile() throws IOException {
+        ChatTemplate template = ChatTemplate.read(FILES.resolve("qwen2.gguf")).orElseThrow();
+        assertThat(rendered(template)).isEqualTo("<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
+        assertThat(ChatTemplate.read(FILES.resolve("llama-f32.gguf"))).isEmpty();
+    }
+
+    private static String rendered(ChatTemplate template) {
+        return template.render(List.of(new Message(Map.of("role", "user", "content", "Hi"))), null, true, Map.of())
+                .text();
+    }
+
+    /** Its groups are not ours: to convert them is to choose. */
+    @Test
+    void quantisedFilesAreConvertedToAChosenDtypeOnly() {
+        Path file = FILES.resolve("llama-mix-q4_k_m.gguf");
+        assertThatThrownBy(
+                        () -> Conversion.convert(file, LoadOptions.DEFAULT, folder.resolve("out"), false, (_, _) -> {}))
+                .isInstanceOf(FormatException.class)
+                .hasMessage(
+                        file + ": expected a dtype for a file of quantised weights, got none; choose one with --dtype");
+        assertThat(folder).isEmptyDirectory();
+    }
+
+    /** Hugging Face's library composes characters for Qwen, llama.cpp does not. */
+    @Test
+    void qwenComposesCharacters() throws IOException {
+        Tokenizer qwen = Tokenizer.load(FILES.resolve("qwen2.gguf")).orElseThrow();
+        assertThat(qwen.encode("e\u0301")).isEqualTo(qwen.encode("\u00e9")).hasSize(2);
+        Tokenizer llama = Tokenizer.load(FILES.resolve("llama-rope3.gguf")).orElseThrow();
+        assertThat(llama.encode("e\u0301")).hasSize(3);
+    }
+
+    @Test
+    void aModelOfAnUnsupportedTokenizerTakesTokenIds() throws IOException {
+        byte[] bytes = Files.readAllBytes(FILES.resolve("gpt2.gguf"));
+        int at = new String(bytes, StandardCharsets.ISO_8859_1).indexOf("gpt-2");
+        System.arraycopy("bloom".getBytes(StandardCharsets.US_ASCII), 0, bytes, at, 5);
+        Path file = Files.write(folder.resolve("bloom.gguf"), bytes);
+        try (LogLines log = LogLines.of(Checkpoint.class);
+                CausalLM model = CausalLM.load(file)) {
+            assertThat(model.tokenizer()).isEmpty();
+            assertThat(model.eos()).containsExactly(299);
+            assertThat(Logits.of(model, TOKENS)).isNotEmpty();
+            assertThat(log.lines()).singleElement().asString().contains("tokenizer.ggml.pre", "\"bloom\"", "token ids");
+        }
+    }
+
+    // ---- malformed files
+
+    static List<String> bad() throws IOException {
+        return judged().propertyNames().stream().toList();
+    }
+
+    @ParameterizedTest
+    @MethodSource("bad")
+    void malformedModelsEndAsTheirTableSays(String name) throws IOException {
+        String should = judged().get(name).get("should").asString();
+        Path file = FILES.resolve("bad/" + name + ".gguf");
+        Throwable refusal = catchThrowable(() -> CausalLM.load(file).close());
+        if (should.equals("load")) {
+            assertThat(refusal).isNull();
+        } else if (should.equals("refuse") || refusal != null) {
+            assertThat(refusal).isInstanceOf(FormatException.class);
+            assertThat(refusal.getMessage())
+                    .startsWith(file.toString())
+                    .matches("[^\\p{Cntrl}]+: expected [^\\p{Cntrl}]+, got [^\\p{Cntrl}]+; [^\\p{Cntrl}]+")
+                    .hasSizeLessThan(1000);
+        }
+    }
+
+    private static JsonNode judged() throws IOException {
+        return new ObjectMapper().readTree(Files.readAllBytes(FILES.resolve("bad/bad.json")));
+    }
+
+    /** Whoever says that there are a billion of something does not get memory for them. */
+    @Test
+    void malformedModelsNeedLittleMemory() throws IOException, InterruptedException {
+        List<String> lines = JavaProcess.run(
+                0,
+                List.of("-Xmx64m", "-XX:+UseSerialGC"),
+                Loads.class,
+                FILES.resolve("bad").toString());
+        assertThat(lines).last().asString().matches("loaded \\d+, refused \\d+");
+    }
+
+    static final class Loads {
+        private Loads() {}
+
+        public static void main(String[] args) throws IOException {
+            List<Path> files = new ArrayList<>();
+            try (Stream<Path> all = Files.list(Path.of(args[0]))) {
+                all.filter(each -> each.toString().endsWith(".gguf")).forEach(files::add);
+            }
+            int refused = 0;
+            for (Path file : files) {
+                try {
+                    CausalLM.load(file).close();
+                } catch (FormatException e) {
+                    refused++;
+                }
+            }
+            System.out.println("loaded " + (files.size() - refused) + ", refused " + refused);
+        }
+    }
+}
