@@ -17,7 +17,6 @@ import java.util.ArrayList;
 import java.util.Base64;
 import java.util.BitSet;
 import java.util.Collections;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -26,8 +25,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.function.IntPredicate;
-import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -152,35 +149,6 @@ final class TokenizerReader implements Json.Members {
         } else {
             throw wrong("merges[" + halves.size() / 2 + "]", "two tokens", pair);
         }
-    }
-
-    /**
-     * Adds the merges of a SentencePiece model that has scores instead: every way to make a piece of two, the best score
-     * first, then the lowest ids.
-     *
-     * @param score of the piece of an id
-     * @param made whether a piece may be made of others
-     * @param plain whether a piece may be part of another
-     */
-    void mergeByScores(IntToDoubleFunction score, IntPredicate made, IntPredicate plain) {
-        record Split(double score, int id, int left, int right, String first, String second) {}
-        List<Split> splits = new ArrayList<>();
-        ids.forEach((piece, id) -> {
-            for (int cut = 1; made.test(id) && cut < piece.length(); cut++) {
-                int left = ids.getOrDefault(piece.substring(0, cut), Vocabulary.NONE);
-                int right = ids.getOrDefault(piece.substring(cut), Vocabulary.NONE);
-                if (left >= 0 && right >= 0 && plain.test(left) && plain.test(right)) {
-                    splits.add(new Split(
-                            score.applyAsDouble(id), id, left, right, piece.substring(0, cut), piece.substring(cut)));
-                }
-            }
-        });
-        splits.sort(Comparator.comparingDouble(Split::score)
-                .reversed()
-                .thenComparingInt(Split::id)
-                .thenComparingInt(Split::left)
-                .thenComparingInt(Split::right));
-        splits.forEach(split -> halves.addAll(List.of(split.first, split.second)));
     }
 
     private FormatException wrong(String where, String expected, Object got) {

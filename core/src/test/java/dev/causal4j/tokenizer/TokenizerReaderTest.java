@@ -3,13 +3,11 @@ package dev.causal4j.tokenizer;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIOException;
 
-import dev.causal4j.format.Json;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.List;
 import java.util.Random;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.Assertions;
@@ -148,29 +146,6 @@ class TokenizerReaderTest {
         Assertions.assertTimeout(Duration.ofSeconds(20), () -> {
             assertThat(Tokenizer.fromJson("t", bytes(json)).vocabularySize()).isEqualTo(40_003);
         });
-    }
-
-    @Test
-    void scoresGiveTheMergesOfSentencePiece() throws IOException {
-        String settings = """
-                {"normalizer":{"type":"Replace","pattern":{"String":" "},"content":"▁"},
-                "decoder":{"type":"Sequence","decoders":[{"type":"Replace","pattern":{"String":"▁"},"content":" "},
-                {"type":"ByteFallback"},{"type":"Fuse"}]},
-                "model":{"type":"BPE","unk_token":"<unk>","byte_fallback":true,"vocab":null,"merges":null}}""";
-        List<String> pieces = List.of("<unk>", "a", "b", "c", "ab", "bc", "abc", "▁");
-        double[] scores = {0, -9, -9, -9, -3, -2, -4, -9};
-        TokenizerReader reader = new TokenizerReader("t");
-        for (int id = 0; id < pieces.size(); id++) {
-            reader.piece(pieces.get(id), id);
-        }
-        reader.mergeByScores(id -> scores[id], id -> id > 0, id -> id > 0);
-        Tokenizer tokenizer = reader.tokenizer(Json.tree("t", bytes(settings)));
-
-        // "b c" scores best, then "a b", then "abc" of either.
-        assertThat(tokenizer.encode("abc")).containsExactly(6);
-        assertThat(tokenizer.encode("abb bcc")).containsExactly(4, 2, 7, 5, 3);
-        assertThat(new String(tokenizer.toJson(), StandardCharsets.UTF_8))
-                .contains("\"merges\":[[\"b\",\"c\"],[\"a\",\"b\"],[\"a\",\"bc\"],[\"ab\",\"c\"]]");
     }
 
     @Test
