@@ -2,7 +2,11 @@ package dev.causal4j.chat;
 
 import static dev.causal4j.chat.Values.NONE;
 
-import dev.causal4j.chat.Value.*;
+import dev.causal4j.chat.Value.Function;
+import dev.causal4j.chat.Value.Lazy;
+import dev.causal4j.chat.Value.Namespace;
+import dev.causal4j.chat.Value.Tuple;
+import dev.causal4j.chat.Value.Undefined;
 import java.math.BigDecimal;
 import java.time.ZonedDateTime;
 import java.util.ArrayList;

@@ -1,8 +1,11 @@
 package dev.causal4j.chat;
 
 import dev.causal4j.chat.ChatTemplate.Span;
-import dev.causal4j.chat.Node.*;
-import dev.causal4j.chat.Value.*;
+import dev.causal4j.chat.Node.Spread;
+import dev.causal4j.chat.Value.Function;
+import dev.causal4j.chat.Value.Loop;
+import dev.causal4j.chat.Value.Namespace;
+import dev.causal4j.chat.Value.Undefined;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.Iterator;
@@ -11,7 +14,7 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** Runs a parsed template once. Not thread-safe. */
+/** What the nodes of a template run on, once. Not thread-safe. */
 final class Evaluator {
     private static final int MAX_MACROS = 100;
 
@@ -21,11 +24,14 @@ final class Evaluator {
     /** What generation blocks wrote. */
     final List<Span> generated = new ArrayList<>();
 
+    final Values x;
+
+    /** The tag {@code break} or {@code continue} while it takes effect, else nothing. */
+    String jump = "";
+
     private final StringBuilder output = new StringBuilder();
-    private final Values x;
     private StringBuilder out = output;
     private Scope scope;
-    private @Nullable Jump jump;
     private int macros;
 
     Evaluator(Values values, Map<String, Object> variables) {
@@ -38,75 +44,41 @@ final class Evaluator {
         return output.toString();
     }
 
-    /** The value of an expression; none of a statement. */
-    private Object eval(Node node) {
+    /** Runs a part, which counts. */
+    Object eval(Node node) {
         x.enter(1);
-        Object value = switch (node) {
-            case Constant(Object constant) -> constant;
-            case Name(String name) -> variable(name);
-            case Items(List<Node> items, boolean tuple) -> x.made(tuple ? new Tuple(all(items)) : all(items));
-            case Dict(List<Node> keys, List<Node> items) -> {
-                Map<Object, Object> map = new LinkedHashMap<>();
-                for (int i = 0; i < keys.size(); i++) {
-                    map.put(x.key(eval(keys.get(i))), eval(items.get(i)));
-                }
-                yield x.made(map);
-            }
-            case Spread(Node items) -> throw x.wrong("a list or call around *", eval(items));
-            case Not(Node operand) -> !Values.truth(eval(operand));
-            case Logical(Node left, boolean or, Node right) -> {
-                Object first = eval(left);
-                yield Values.truth(first) == or ? first : eval(right);
-            }
-            case Binary(Node left, String operator, Node right) -> x.made(x.apply(operator, eval(left), eval(right)));
-            case Conditional(Node condition, Node then, Node otherwise) ->
-                eval(Values.truth(eval(condition)) ? then : otherwise);
-            case Attribute(Node of, String name) -> x.attribute(eval(of), name);
-            case Item(Node of, Node key) -> x.item(eval(of), eval(key));
-            case Slice(Node of, Node from, Node to, Node by) ->
-                x.made(x.slice(eval(of), eval(from), eval(to), eval(by)));
-            case Filter(Node of, String name, Call call) -> x.made(Builtins.filter(name, x, eval(of), arguments(call)));
-            case Test(Node of, String name, Call call) -> Builtins.test(name, x, eval(of), arguments(call));
-            case Call call -> {
-                Function function = x.cast(Function.class, eval(call.callee()), "a function or macro to call");
-                yield x.made(function.call(arguments(call)));
-            }
-            case Written(Node body) -> written(body, new Scope(scope, new HashMap<>()));
-            case Statement statement -> run(statement);
-        };
+        Object value = node.run(this);
         x.leave(1);
         return value;
     }
 
-    private Object run(Statement statement) {
-        switch (statement) {
-            case Block(List<Placed> statements) -> {
-                for (int i = 0; i < statements.size() && jump == null; i++) {
-                    x.line = statements.get(i).line();
-                    eval(statements.get(i).node());
-                }
-            }
-            case Output(Node shown) -> x.write(out, x.print(eval(shown)));
-            case For loop -> loop(loop, scope);
-            case Assign(List<String> names, Node assigned) -> assign(names, eval(assigned));
-            case AssignAttribute(Node namespace, String name, Node assigned) -> {
-                Namespace to = x.cast(Namespace.class, eval(namespace), "a namespace to assign to");
-                to.attributes().put(name, eval(assigned));
-            }
-            case Macro macro -> scope.variables.put(macro.name(), function(macro, scope));
-            case Generation(Node body) -> {
-                int from = out.length();
-                within(new Scope(scope, new HashMap<>()), body);
-                if (out == output) {
-                    generated.add(x.made(new Span(from, out.length())));
-                }
-            }
-            case Jump to -> jump = to;
+    Object runAll(List<Node> statements) {
+        for (int i = 0; i < statements.size() && jump.isEmpty(); i++) {
+            eval(statements.get(i));
         }
         return Values.NONE;
     }
 
-    private Object variable(String name) {
+    Object at(int line, Node statement) {
+        x.line = line;
+        return statement.run(this);
+    }
+
+    Object write(Object value) {
+        return x.write(out, x.print(value));
+    }
+
+    /** What a part writes, and that it is the assistant's. */
+    Object generation(Node body) {
+        int from = out.length();
+        within(new Scope(scope, new HashMap<>()), body);
+        if (out == output) {
+            generated.add(x.made(new Span(from, out.length())));
+        }
+        return Values.NONE;
+    }
+
+    Object variable(String name) {
         for (Scope at = scope; at != null; at = at.outer) {
             x.step(1);
             Object value = at.variables.get(name);
@@ -117,43 +89,49 @@ final class Evaluator {
         return new Undefined(name);
     }
 
-    private List<Object> all(List<Node> nodes) {
+    List<Object> all(List<Node> nodes) {
         List<Object> all = new ArrayList<>(nodes.size());
         for (Node node : nodes) {
-            all.addAll(node instanceof Spread(Node items) ? x.list(eval(items)) : List.of(eval(node)));
+            Object value = eval(node);
+            all.addAll(node instanceof Spread ? x.list(value) : List.of(value));
         }
         return all;
     }
 
-    private Arguments arguments(Call call) {
-        Map<String, Object> named = new HashMap<>();
-        call.named().forEach((name, value) -> named.put(name, eval(value)));
-        if (call.caller() != null) {
-            named.put("caller", function(call.caller(), scope));
+    Object dict(List<Node> keys, List<Node> items) {
+        Map<Object, Object> map = new LinkedHashMap<>();
+        for (int i = 0; i < keys.size(); i++) {
+            map.put(x.key(eval(keys.get(i))), eval(items.get(i)));
         }
-        return new Arguments(x, all(call.positional()), named);
+        return x.made(map);
     }
 
-    private Function function(Macro macro, Scope outer) {
+    Object slice(Node of, List<Node> parts) {
+        return x.made(x.slice(eval(of), eval(parts.get(0)), eval(parts.get(1)), eval(parts.get(2))));
+    }
+
+    /** A macro, of parameters in order and with their defaults. */
+    Function function(String name, Map<String, Node> parameters, Node body) {
+        Scope outer = scope;
         return arguments -> {
             Scope before = scope;
             int line = x.line;
             scope = new Scope(outer, new HashMap<>());
             Map<String, Object> named = new HashMap<>(arguments.named());
             Iterator<Object> positional = arguments.positional().iterator();
-            macro.parameters().forEach((name, otherwise) -> {
-                Object given = positional.hasNext() ? positional.next() : named.remove(name);
-                scope.variables.put(name, given == null ? eval(otherwise) : given);
+            parameters.forEach((parameter, otherwise) -> {
+                Object given = positional.hasNext() ? positional.next() : named.remove(parameter);
+                scope.variables.put(parameter, given == null ? eval(otherwise) : given);
             });
             Object caller = named.remove("caller");
             scope.variables.put("caller", caller == null ? new Undefined("caller") : caller);
             if (positional.hasNext() || !named.isEmpty()) {
-                throw x.wrong("the arguments " + macro.parameters().keySet() + " of " + macro.name(), "others");
+                throw x.wrong("the arguments " + parameters.keySet() + " of " + name, "others");
             }
             if (++macros > MAX_MACROS) {
                 throw x.wrong("at most " + MAX_MACROS + " macros inside each other", macros);
             }
-            String written = written(macro.body(), scope);
+            String written = written(body, scope);
             macros--;
             x.line = line;
             scope = before;
@@ -161,7 +139,11 @@ final class Evaluator {
         };
     }
 
-    /** What a part writes in a scope. */
+    /** What a part writes. */
+    String written(Node body) {
+        return written(body, new Scope(scope, new HashMap<>()));
+    }
+
     private String written(Node body, Scope inner) {
         StringBuilder before = out;
         out = new StringBuilder();
@@ -178,14 +160,15 @@ final class Evaluator {
         scope = before;
     }
 
-    private void loop(For loop, Scope outer) {
-        List<Object> items = x.list(eval(loop.over()));
-        if (loop.filter() != null) {
+    Object loop(List<String> names, Node over, @Nullable Node filter, Node body, Node otherwise) {
+        Scope outer = scope;
+        List<Object> items = x.list(eval(over));
+        if (filter != null) {
             List<Object> kept = new ArrayList<>();
             for (Object item : items) {
                 scope = new Scope(outer, new HashMap<>());
-                assign(loop.names(), item);
-                kept.addAll(Values.truth(eval(loop.filter())) ? List.of(item) : List.of());
+                assign(names, item);
+                kept.addAll(Values.truth(eval(filter)) ? List.of(item) : List.of());
             }
             items = x.made(kept);
         }
@@ -193,18 +176,19 @@ final class Evaluator {
         for (int i = 0; i < items.size() && !left; i++) {
             scope = new Scope(outer, new HashMap<>());
             scope.variables.put("loop", new Loop(items, i));
-            assign(loop.names(), items.get(i));
-            eval(loop.body());
-            left = jump != null && jump.leavesLoop();
-            jump = null;
+            assign(names, items.get(i));
+            eval(body);
+            left = jump.equals("break");
+            jump = "";
         }
         scope = outer;
         if (items.isEmpty()) {
-            within(new Scope(outer, new HashMap<>()), loop.otherwise());
+            within(new Scope(outer, new HashMap<>()), otherwise);
         }
+        return Values.NONE;
     }
 
-    private void assign(List<String> names, Object value) {
+    Object assign(List<String> names, Object value) {
         List<Object> parts = names.size() == 1 ? List.of(value) : x.list(value);
         if (parts.size() != names.size()) {
             throw x.wrong(names.size() + " values to assign", value);
@@ -212,5 +196,12 @@ final class Evaluator {
         for (int i = 0; i < parts.size(); i++) {
             scope.variables.put(names.get(i), parts.get(i));
         }
+        return Values.NONE;
+    }
+
+    Object assign(String namespace, String attribute, Node value) {
+        Namespace to = x.cast(Namespace.class, variable(namespace), "a namespace to assign to");
+        to.attributes().put(attribute, eval(value));
+        return Values.NONE;
     }
 }

@@ -5,7 +5,9 @@ import static dev.causal4j.FormatException.quote;
 import dev.causal4j.TemplateException;
 import dev.causal4j.chat.Lexer.Kind;
 import dev.causal4j.chat.Lexer.Token;
-import dev.causal4j.chat.Node.*;
+import dev.causal4j.chat.Node.Call;
+import dev.causal4j.chat.Node.Spread;
+import dev.causal4j.chat.Value.Tuple;
 import dev.causal4j.chat.Value.Undefined;
 import java.math.BigInteger;
 import java.util.ArrayList;
@@ -15,14 +17,14 @@ import java.util.Map;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 
-/** Parses a template. For one source; not thread-safe. */
+/** Makes a template a node to run. For one source; not thread-safe. */
 final class Parser {
     // Weakest first; "not" binds as the comparisons do.
     private static final List<String> OPERATORS =
             List.of(" or ", " and ", " == != < <= > >= in not-in ", " + - ", " ~ ", " * / // % ", " ** ");
     private static final int COMPARISON = 2;
 
-    private static final Node NONE = new Constant(Values.NONE);
+    private static final Node NONE = _ -> Values.NONE;
     private static final Map<String, Object> CONSTANTS = Map.of(
             "true", true, "True", true, "false", false, "False", false, "none", Values.NONE, "None", Values.NONE);
 
@@ -94,7 +96,7 @@ final class Parser {
 
     /** Statements up to the tag of one of these names, of which the opening is taken and the name is next. */
     private Node block(String... ends) {
-        List<Placed> statements = new ArrayList<>();
+        List<Node> statements = new ArrayList<>();
         while (peek().kind() != Kind.END) {
             Token token = tokens.get(at++);
             if (token.word().equals("{%") && List.of(ends).contains(peek().word())) {
@@ -102,12 +104,12 @@ final class Parser {
             }
             Node node = switch (token.word()) {
                 case "{%" -> nested(this::statement);
-                case "{{" -> new Output(closed(tuple(), "}}"));
-                default -> new Output(new Constant(token.text()));
+                case "{{" -> output(closed(tuple(), "}}"));
+                default -> output(_ -> token.text());
             };
-            statements.add(new Placed(token.line(), node));
+            statements.add(e -> e.at(token.line(), node));
         }
-        return new Block(statements);
+        return e -> e.runAll(statements);
     }
 
     /** What was just parsed, if this is behind it. */
@@ -122,19 +124,24 @@ final class Parser {
             case "if" -> conditional();
             case "for" -> loop();
             case "set" -> assignment();
-            case "macro" -> new Macro(name(), parameters(), body("endmacro"));
+            case "macro" -> {
+                String name = name();
+                Node macro = macro(name, parameters(), body("endmacro"));
+                yield e -> e.assign(List.of(name), e.eval(macro));
+            }
             case "call" -> call();
             case "filter" -> {
                 UnaryOperator<Node> filters = filters();
-                yield new Output(filters.apply(new Written(body("endfilter"))));
+                yield output(filters.apply(written(body("endfilter"))));
             }
             case "generation" -> {
                 marksGeneration = true;
-                yield new Generation(body("endgeneration"));
+                Node body = body("endgeneration");
+                yield e -> e.generation(body);
             }
             case "break", "continue" -> {
                 check(loops > 0, "a loop around " + tag);
-                yield closed(new Jump(tag.equals("break")), "%}");
+                yield closed(e -> e.jump = tag, "%}");
             }
             default -> throw wrong("a tag of chat templates before it, not " + tag);
         };
@@ -151,7 +158,7 @@ final class Parser {
     private Node conditional() {
         Node condition = closed(tuple(), "%}");
         Node then = block("elif", "else", "endif");
-        return new Conditional(condition, then, take("elif") ? nested(this::conditional) : otherwise("endif"));
+        return conditional(condition, then, take("elif") ? nested(this::conditional) : otherwise("endif"));
     }
 
     private Node otherwise(String end) {
@@ -159,7 +166,7 @@ final class Parser {
             return body(end);
         }
         require(end);
-        return closed(new Block(List.of()), "%}");
+        return closed(NONE, "%}");
     }
 
     private Node loop() {
@@ -171,7 +178,8 @@ final class Parser {
         loops++;
         Node body = block("else", "endfor");
         loops--;
-        return new For(names, over, filter, body, otherwise("endfor"));
+        Node otherwise = otherwise("endfor");
+        return e -> e.loop(names, over, filter, body, otherwise);
     }
 
     private List<String> names() {
@@ -189,11 +197,13 @@ final class Parser {
         String attribute = take(".") ? name() : "";
         if (!take("=")) {
             UnaryOperator<Node> filters = take("|") ? filters() : node -> node;
-            return new Assign(names, filters.apply(new Written(body("endset"))));
+            Node written = filters.apply(written(body("endset")));
+            return e -> e.assign(names, e.eval(written));
         }
         Node value = closed(tuple(), "%}");
-        boolean plain = attribute.isEmpty();
-        return plain ? new Assign(names, value) : new AssignAttribute(new Name(names.getFirst()), attribute, value);
+        return attribute.isEmpty()
+                ? e -> e.assign(names, e.eval(value))
+                : e -> e.assign(names.getFirst(), attribute, value);
     }
 
     private Node call() {
@@ -201,8 +211,8 @@ final class Parser {
         if (!(expression() instanceof Call call)) {
             throw wrong("a call before it");
         }
-        Macro caller = new Macro("caller", parameters, body("endcall"));
-        return new Output(new Call(call.callee(), call.positional(), call.named(), caller));
+        call.named().put("caller", macro("caller", parameters, body("endcall")));
+        return output(call);
     }
 
     /** Names and defaults, in order. */
@@ -211,7 +221,7 @@ final class Parser {
         require("(");
         separated(")", () -> {
             String name = name();
-            parameters.put(name, take("=") ? expression() : new Constant(new Undefined(name)));
+            parameters.put(name, take("=") ? expression() : missing(name));
         });
         return parameters;
     }
@@ -226,7 +236,7 @@ final class Parser {
         while (take(",") && !is(")") && !is("}}") && !is("%}")) {
             items.add(expression());
         }
-        return new Items(items, true);
+        return e -> e.x.made(new Tuple(e.all(items)));
     }
 
     private Node expression() {
@@ -236,8 +246,8 @@ final class Parser {
                 return then;
             }
             Node condition = binary(0);
-            Node missing = new Constant(new Undefined("value of a condition without else"));
-            return new Conditional(condition, then, take("else") ? expression() : missing);
+            Node missing = missing("value of a condition without else");
+            return conditional(condition, then, take("else") ? expression() : missing);
         });
     }
 
@@ -246,7 +256,7 @@ final class Parser {
             return unary(true);
         }
         if (level == COMPARISON && take("not")) {
-            return new Not(nested(() -> binary(level)));
+            return not(nested(() -> binary(level)));
         }
         Node all = binary(level + 1);
         Node left = all;
@@ -255,12 +265,12 @@ final class Parser {
             at += operator.equals("not-in") ? 2 : 1;
             Node right = binary(level + 1);
             if (level < COMPARISON) {
-                all = new Logical(all, level == 0, right);
+                all = logical(all, level == 0, right);
             } else if (level > COMPARISON) {
-                all = new Binary(all, operator, right);
+                all = applied(all, operator, right);
             } else { // a < b < c is a < b and b < c
-                Node compared = new Binary(left, operator, right);
-                all = chained ? new Logical(all, false, compared) : compared;
+                Node compared = applied(left, operator, right);
+                all = chained ? logical(all, false, compared) : compared;
                 left = right;
                 chained = true;
             }
@@ -275,10 +285,10 @@ final class Parser {
     private Node unary(boolean filtered) {
         String sign = peek().word();
         boolean signed = take("-") || take("+");
-        Node node = signed ? new Binary(new Constant(0L), sign, nested(() -> unary(false))) : primary();
+        Node node = signed ? applied(_ -> 0L, sign, nested(() -> unary(false))) : primary();
         while (true) {
             if (take(".")) {
-                node = peek().kind() == Kind.WHOLE ? new Item(node, primary()) : new Attribute(node, name());
+                node = peek().kind() == Kind.WHOLE ? item(node, primary()) : attribute(node, name());
             } else if (take("[")) {
                 node = subscript(node);
             } else if (is("(")) {
@@ -300,28 +310,31 @@ final class Parser {
         return switch (token.kind() == Kind.SYMBOL ? token.text() : token.kind().name()) {
             case "NAME" -> {
                 Object constant = CONSTANTS.get(token.text());
-                yield constant == null ? new Name(token.text()) : new Constant(constant);
+                yield constant == null ? e -> e.variable(token.text()) : _ -> constant;
             }
-            case "WHOLE", "REAL" ->
-                new Constant(number(token.kind(), token.text().replace("_", "")));
+            case "WHOLE", "REAL" -> {
+                Number number = number(token.kind(), token.text().replace("_", ""));
+                yield _ -> number;
+            }
             case "STRING" -> {
                 StringBuilder text = new StringBuilder(token.text());
                 for (; peek().kind() == Kind.STRING; at++) {
                     text.append(peek().text());
                 }
-                yield new Constant(text.toString());
+                String whole = text.toString();
+                yield _ -> whole;
             }
-            case "(" -> take(")") ? new Items(List.of(), true) : closed(tuple(), ")");
+            case "(" -> take(")") ? e -> e.x.made(new Tuple(List.of())) : closed(tuple(), ")");
             case "[" -> {
                 separated("]", () -> items.add(expression()));
-                yield new Items(items, false);
+                yield e -> e.x.made(e.all(items));
             }
             case "{" -> {
                 separated("}", () -> {
                     keys.add(closed(expression(), ":"));
                     items.add(expression());
                 });
-                yield new Dict(keys, items);
+                yield e -> e.dict(keys, items);
             }
             default -> {
                 at--;
@@ -355,11 +368,11 @@ final class Parser {
         }
         check(!parts.isEmpty() && parts.size() <= 3, "an index or a slice before it");
         parts.addAll(List.of(NONE, NONE));
-        return slice ? new Slice(of, parts.get(0), parts.get(1), parts.get(2)) : new Item(of, parts.getFirst());
+        return slice ? e -> e.slice(of, parts) : item(of, parts.getFirst());
     }
 
     private Call arguments(Node callee) {
-        Call call = new Call(callee, new ArrayList<>(), new LinkedHashMap<>(), null);
+        Call call = new Call(callee, new ArrayList<>(), new LinkedHashMap<>());
         require("(");
         separated(")", () -> {
             if (peek().kind() == Kind.NAME && tokens.get(at + 1).word().equals("=")) {
@@ -376,9 +389,9 @@ final class Parser {
     /** Filters with bars between them, to be applied one after the other. */
     private UnaryOperator<Node> filters() {
         String name = name();
-        Call call = is("(") ? arguments(NONE) : new Call(NONE, List.of(), Map.of(), null);
+        Call call = is("(") ? arguments(NONE) : new Call(NONE, List.of(), Map.of());
         UnaryOperator<Node> rest = take("|") ? nested(this::filters) : node -> node;
-        return node -> rest.apply(new Filter(node, name, call));
+        return node -> rest.apply(e -> e.x.made(Builtins.filter(name, e.x, e.eval(node), call.arguments(e))));
     }
 
     private Node test(Node tested) {
@@ -390,7 +403,52 @@ final class Parser {
             default -> is("[") || is("{");
         };
         List<Node> one = argument ? List.of(nested(() -> unary(false))) : List.of();
-        Test test = new Test(tested, name, is("(") ? arguments(NONE) : new Call(NONE, one, Map.of(), null));
-        return negated ? new Not(test) : test;
+        Call call = is("(") ? arguments(NONE) : new Call(NONE, one, Map.of());
+        return e -> negated != Builtins.test(name, e.x, e.eval(tested), call.arguments(e));
+    }
+
+    private static Node output(Node shown) {
+        return e -> e.write(e.eval(shown));
+    }
+
+    /** What a block writes, as a value. */
+    private static Node written(Node body) {
+        return e -> e.written(body);
+    }
+
+    private static Node macro(String name, Map<String, Node> parameters, Node body) {
+        return e -> e.function(name, parameters, body);
+    }
+
+    private static Node missing(String name) {
+        Undefined missing = new Undefined(name);
+        return _ -> missing;
+    }
+
+    private static Node conditional(Node condition, Node then, Node otherwise) {
+        return e -> e.eval(Values.truth(e.eval(condition)) ? then : otherwise);
+    }
+
+    private static Node not(Node operand) {
+        return e -> !Values.truth(e.eval(operand));
+    }
+
+    private static Node logical(Node left, boolean or, Node right) {
+        return e -> {
+            Object first = e.eval(left);
+            return Values.truth(first) == or ? first : e.eval(right);
+        };
+    }
+
+    private static Node applied(Node left, String operator, Node right) {
+        return e -> e.x.made(e.x.apply(operator, e.eval(left), e.eval(right)));
+    }
+
+    private static Node item(Node of, Node key) {
+        return e -> e.x.item(e.eval(of), e.eval(key));
+    }
+
+    private static Node attribute(Node of, String name) {
+        return e -> e.x.attribute(e.eval(of), name);
     }
 }

@@ -1,6 +1,8 @@
 package dev.causal4j.chat;
 
-import dev.causal4j.chat.Value.*;
+import dev.causal4j.chat.Value.Lazy;
+import dev.causal4j.chat.Value.Tuple;
+import dev.causal4j.chat.Value.Undefined;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.HexFormat;

@@ -1,7 +1,12 @@
 package dev.causal4j.chat;
 
 import dev.causal4j.TemplateException;
-import dev.causal4j.chat.Value.*;
+import dev.causal4j.chat.Value.Function;
+import dev.causal4j.chat.Value.Lazy;
+import dev.causal4j.chat.Value.Loop;
+import dev.causal4j.chat.Value.Namespace;
+import dev.causal4j.chat.Value.Tuple;
+import dev.causal4j.chat.Value.Undefined;
 import dev.causal4j.format.Json;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
