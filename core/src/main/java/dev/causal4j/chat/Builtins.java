@@ -20,6 +20,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.function.IntPredicate;
+import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -278,11 +279,7 @@ final class Builtins {
     }
 
     private static List<Object> each(Values x, Object v, UnaryOperator<Object> function) {
-        List<Object> items = new ArrayList<>();
-        for (Object item : x.list(v)) {
-            items.add(function.apply(item));
-        }
-        return x.made(items);
+        return x.made(x.list(v).stream().map(function).toList());
     }
 
     private static Lazy map(Values x, Object v, Arguments a) {
@@ -296,17 +293,12 @@ final class Builtins {
     }
 
     private static Lazy filtered(Values x, Object v, Object attribute, Arguments a, boolean wanted) {
-        return new Lazy(() -> {
-            List<Object> kept = new ArrayList<>();
-            for (Object item : x.list(v)) {
-                Object tested = path(x, item, attribute);
-                boolean plain = a.positional().isEmpty();
-                if (wanted == (plain ? Values.truth(tested) : test(x.text(a.get(0)), x, tested, a.rest()))) {
-                    kept.add(item);
-                }
-            }
-            return x.made(kept);
-        });
+        Predicate<Object> passes = item -> {
+            Object tested = path(x, item, attribute);
+            boolean plain = a.positional().isEmpty();
+            return wanted == (plain ? Values.truth(tested) : test(x.text(a.get(0)), x, tested, a.rest()));
+        };
+        return new Lazy(() -> x.made(x.list(v).stream().filter(passes).toList()));
     }
 
     /** An attribute of an attribute ... of an item: {@code function.name}. */

@@ -71,7 +71,7 @@ final class Evaluator {
     /** What a part writes, and that it is the assistant's. */
     Object generation(Node body) {
         int from = out.length();
-        within(new Scope(scope, new HashMap<>()), body);
+        within(body);
         if (out == output) {
             generated.add(x.made(new Span(from, out.length())));
         }
@@ -131,7 +131,7 @@ final class Evaluator {
             if (++macros > MAX_MACROS) {
                 throw x.wrong("at most " + MAX_MACROS + " macros inside each other", macros);
             }
-            String written = written(body, scope);
+            String written = written(body);
             macros--;
             x.line = line;
             scope = before;
@@ -141,21 +141,17 @@ final class Evaluator {
 
     /** What a part writes. */
     String written(Node body) {
-        return written(body, new Scope(scope, new HashMap<>()));
-    }
-
-    private String written(Node body, Scope inner) {
         StringBuilder before = out;
         out = new StringBuilder();
-        within(inner, body);
+        within(body);
         String written = out.toString();
         out = before;
         return written;
     }
 
-    private void within(Scope inner, Node body) {
+    private void within(Node body) {
         Scope before = scope;
-        scope = inner;
+        scope = new Scope(before, new HashMap<>());
         eval(body);
         scope = before;
     }
@@ -183,7 +179,7 @@ final class Evaluator {
         }
         scope = outer;
         if (items.isEmpty()) {
-            within(new Scope(outer, new HashMap<>()), otherwise);
+            within(otherwise);
         }
         return Values.NONE;
     }

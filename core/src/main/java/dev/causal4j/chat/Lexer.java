@@ -6,6 +6,7 @@ import static java.util.regex.Pattern.compile;
 import dev.causal4j.TemplateException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -48,7 +49,8 @@ final class Lexer {
                     + "|('[^'\\\\]*+(?:\\\\.[^'\\\\]*+)*+'|\"[^\"\\\\]*+(?:\\\\.[^\"\\\\]*+)*+\")"
                     + "|(\\*\\*|//|[=!<>]=|[-+*/%~<>=.:|,()\\[\\]{}]))",
             Pattern.DOTALL);
-    private static final Pattern ESCAPE = compile("\\\\(?:(?:x(..)|u(....)|U(.{8}))|([0-7]{1,3})|(.))", Pattern.DOTALL);
+    private static final Pattern ESCAPE =
+            compile("\\\\(?:[xuU]((?<=x)..|(?<=u)....|(?<=U).{8})|([0-7]{1,3})|(.))", Pattern.DOTALL);
 
     private final String template;
     private final String source;
@@ -141,25 +143,23 @@ final class Lexer {
     }
 
     private String unescaped(String string) {
-        return ESCAPE.matcher(string).replaceAll(escape -> {
-            int group = 1;
-            while (escape.group(group) == null) {
-                group++;
-            }
-            String code = escape.group(group);
-            int known = "\n\\'\"abfnrtv".indexOf(code);
-            if (group == 5) {
-                require(!"xuUN".contains(code), "a complete escape");
-                return known == 0
-                        ? ""
-                        : Matcher.quoteReplacement(
-                                known < 0 ? escape.group() : "" + "\\'\"\u0007\b\f\n\r\t\u000b".charAt(known - 1));
-            }
-            require(code.matches("[0-9A-Fa-f]{1,6}|00[0-9A-Fa-f]{6}"), "digits in an escape");
-            int c = Integer.parseInt(code, group == 4 ? 8 : 16);
-            require(Character.isValidCodePoint(c), "a character in an escape");
-            return Matcher.quoteReplacement(Character.toString(c));
-        });
+        return ESCAPE.matcher(string).replaceAll(escape -> Matcher.quoteReplacement(unescaped(escape)));
+    }
+
+    private String unescaped(MatchResult escape) {
+        String letter = escape.group(3);
+        if (letter != null) {
+            require(!"xuUN".contains(letter), "a complete escape");
+            int known = "\n\\'\"abfnrtv".indexOf(letter);
+            String meant = known <= 0 ? "" : "" + "\\'\"\u0007\b\f\n\r\t\u000b".charAt(known - 1);
+            return known < 0 ? escape.group() : meant;
+        }
+        boolean octal = escape.group(2) != null;
+        String digits = octal ? escape.group(2) : escape.group(1);
+        require(digits.matches("[0-9A-Fa-f]{1,6}|00[0-9A-Fa-f]{6}"), "digits in an escape");
+        int c = Integer.parseInt(digits, octal ? 8 : 16);
+        require(Character.isValidCodePoint(c), "a character in an escape");
+        return Character.toString(c);
     }
 
     private void require(boolean right, String expected) {

@@ -61,7 +61,7 @@ final class Numbers {
         if (operator.equals("+") && lists) {
             List<Object> both = new ArrayList<>(x.list(a));
             both.addAll(x.list(b));
-            return a instanceof Tuple ? new Tuple(both) : both;
+            return Values.like(a, both);
         }
         if (operator.equals("*") && is(a) != is(b) && isWhole(is(a) ? a : b)) {
             return is(a) ? repeated(x, b, x.whole(a)) : repeated(x, a, x.whole(b));
@@ -88,7 +88,7 @@ final class Numbers {
         for (int i = 0; i < count; i++) {
             items.addAll(x.made(x.list(value)));
         }
-        return value instanceof Tuple ? new Tuple(items) : items;
+        return Values.like(value, items);
     }
 
     private static BigInteger whole(Values x, String operator, BigInteger a, BigInteger b) {

@@ -132,7 +132,7 @@ final class Parser {
             case "call" -> call();
             case "filter" -> {
                 UnaryOperator<Node> filters = filters();
-                yield output(filters.apply(written(body("endfilter"))));
+                yield output(filters.apply(written("endfilter")));
             }
             case "generation" -> {
                 marksGeneration = true;
@@ -197,7 +197,7 @@ final class Parser {
         String attribute = take(".") ? name() : "";
         if (!take("=")) {
             UnaryOperator<Node> filters = take("|") ? filters() : node -> node;
-            Node written = filters.apply(written(body("endset")));
+            Node written = filters.apply(written("endset"));
             return e -> e.assign(names, e.eval(written));
         }
         Node value = closed(tuple(), "%}");
@@ -221,7 +221,7 @@ final class Parser {
         require("(");
         separated(")", () -> {
             String name = name();
-            parameters.put(name, take("=") ? expression() : missing(name));
+            parameters.put(name, take("=") ? expression() : _ -> new Undefined(name));
         });
         return parameters;
     }
@@ -246,7 +246,7 @@ final class Parser {
                 return then;
             }
             Node condition = binary(0);
-            Node missing = missing("value of a condition without else");
+            Node missing = _ -> new Undefined("value of a condition without else");
             return conditional(condition, then, take("else") ? expression() : missing);
         });
     }
@@ -256,7 +256,8 @@ final class Parser {
             return unary(true);
         }
         if (level == COMPARISON && take("not")) {
-            return not(nested(() -> binary(level)));
+            Node operand = nested(() -> binary(level));
+            return e -> !Values.truth(e.eval(operand));
         }
         Node all = binary(level + 1);
         Node left = all;
@@ -312,10 +313,7 @@ final class Parser {
                 Object constant = CONSTANTS.get(token.text());
                 yield constant == null ? e -> e.variable(token.text()) : _ -> constant;
             }
-            case "WHOLE", "REAL" -> {
-                Number number = number(token.kind(), token.text().replace("_", ""));
-                yield _ -> number;
-            }
+            case "WHOLE", "REAL" -> number(token.kind(), token.text().replace("_", ""));
             case "STRING" -> {
                 StringBuilder text = new StringBuilder(token.text());
                 for (; peek().kind() == Kind.STRING; at++) {
@@ -343,9 +341,10 @@ final class Parser {
         };
     }
 
-    private Number number(Kind kind, String digits) {
+    private Node number(Kind kind, String digits) {
         check(digits.length() <= MAX_DIGITS, "a number of at most " + MAX_DIGITS + " digits before it");
-        return kind == Kind.REAL ? (Number) Double.valueOf(digits) : Numbers.whole(new BigInteger(digits));
+        Number number = kind == Kind.REAL ? (Number) Double.valueOf(digits) : Numbers.whole(new BigInteger(digits));
+        return _ -> number;
     }
 
     /** Parts with commas between them, perhaps one behind the last, up to the closing bracket. */
@@ -412,7 +411,8 @@ final class Parser {
     }
 
     /** What a block writes, as a value. */
-    private static Node written(Node body) {
+    private Node written(String end) {
+        Node body = body(end);
         return e -> e.written(body);
     }
 
@@ -420,17 +420,8 @@ final class Parser {
         return e -> e.function(name, parameters, body);
     }
 
-    private static Node missing(String name) {
-        Undefined missing = new Undefined(name);
-        return _ -> missing;
-    }
-
     private static Node conditional(Node condition, Node then, Node otherwise) {
         return e -> e.eval(Values.truth(e.eval(condition)) ? then : otherwise);
-    }
-
-    private static Node not(Node operand) {
-        return e -> !Values.truth(e.eval(operand));
     }
 
     private static Node logical(Node left, boolean or, Node right) {

@@ -5,10 +5,8 @@ import dev.causal4j.chat.Value.Tuple;
 import dev.causal4j.chat.Value.Undefined;
 import java.util.Collection;
 import java.util.Comparator;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -58,20 +56,17 @@ record Printer(
     /** @param line what begins a line at the end of the value */
     private void write(Object value, String line) {
         x.enter(1);
-        String inner = line + (indent == null ? "" : indent);
         switch (value) {
             case String text -> quote(text);
-            case Map<?, ?> map ->
-                group("{", entries(map), "}", line, inner, each -> {
-                    Object key = each.getKey();
-                    write(json == null || key instanceof String ? key : scalar(key), inner);
-                    put(colon);
-                    write(each.getValue(), inner);
-                });
-            case Tuple tuple
-            when json == null ->
-                group("(", tuple, tuple.size() == 1 ? ",)" : ")", line, inner, each -> write(each, inner));
-            case List<?> list -> group("[", list, "]", line, inner, each -> write(each, inner));
+            case Map<?, ?> map -> group("{", entries(map), "}", line);
+            case Map.Entry<?, ?> entry -> {
+                Object key = entry.getKey();
+                write(json == null || key instanceof String ? key : scalar(key), line);
+                put(colon);
+                write(entry.getValue(), line);
+            }
+            case Tuple tuple when json == null -> group("(", tuple, tuple.size() == 1 ? ",)" : ")", line);
+            case List<?> list -> group("[", list, "]", line);
             default -> put(scalar(value));
         }
         x.leave(1);
@@ -84,14 +79,14 @@ record Printer(
         return sorted ? map.entrySet().stream().sorted(byKey).toList() : map.entrySet();
     }
 
-    private <T> void group(
-            String open, Collection<? extends T> items, String close, String line, String inner, Consumer<T> write) {
+    private void group(String open, Collection<?> items, String close, String line) {
         put(open);
         String before = "";
-        for (T item : items) {
+        String inner = indent == null ? "" : line + indent;
+        for (Object item : items) {
             put(before);
-            put(indent == null ? "" : inner);
-            write.accept(item);
+            put(inner);
+            write(item, inner);
             before = comma;
         }
         put(indent == null || items.isEmpty() ? "" : line);
@@ -131,14 +126,9 @@ record Printer(
             return Matcher.quoteReplacement("\\" + (letter < 0 ? c : "nrtbf".charAt(letter)));
         }
         if (json != null) {
-            return c.chars().mapToObj(half -> "\\\\u" + hex(half).substring(4)).reduce("", String::concat);
+            return c.chars().mapToObj("\\\\u%04x"::formatted).reduce("", String::concat);
         }
-        String digits = hex(c.codePointAt(0));
-        int zeros = digits.startsWith("000000") ? 6 : digits.startsWith("0000") ? 4 : 0;
-        return "\\\\" + (zeros == 6 ? "x" : zeros == 4 ? "u" : "U") + digits.substring(zeros);
-    }
-
-    private static String hex(int c) {
-        return HexFormat.of().toHexDigits(c);
+        int code = c.codePointAt(0);
+        return (code < 0x100 ? "\\\\x%02x" : code < 0x10000 ? "\\\\u%04x" : "\\\\U%08x").formatted(code);
     }
 }

@@ -46,11 +46,8 @@ final class Untrusted {
             case Long whole -> whole;
             case Integer whole -> whole.longValue();
             case Number real -> real.doubleValue();
-            case List<?> list -> {
-                List<Object> copy = new ArrayList<>();
-                list.forEach(item -> copy.add(copy(item, depth + 1)));
-                yield copy;
-            }
+            case List<?> list ->
+                list.stream().map(item -> copy(item, depth + 1)).toList();
             case Map<?, ?> map -> {
                 Map<Object, Object> copy = new LinkedHashMap<>();
                 map.forEach((name, item) -> copy.put(hidden(String.valueOf(name)), copy(item, depth + 1)));

@@ -342,7 +342,12 @@ final class Values {
         for (long i = start; step > 0 ? i < end : i > end; i += step) {
             items.add(all.get((int) i));
         }
-        return value instanceof String ? join("", items) : value instanceof Tuple ? new Tuple(items) : items;
+        return value instanceof String ? join("", items) : like(value, items);
+    }
+
+    /** Items as a tuple or list, as the value is. */
+    static List<Object> like(Object value, List<Object> items) {
+        return value instanceof Tuple ? new Tuple(items) : items;
     }
 
     /** The items as they print, with a text between them. */
