@@ -265,12 +265,10 @@ public final class GgufVocabulary {
         // First SentencePiece's own runs of spaces, the longest first.
         ids(id -> kinds.get(id) == OWN && pieces.get(id).replace(MARK, "").isEmpty())
                 .sorted(Comparator.comparingInt(id -> -pieces.get(id).length()))
-                .forEach(id -> lefts(pieces.get(id), ids).forEach(left -> add(left, id, merges)));
+                .forEach(id -> addSplits(pieces.get(id), ids, false, merges));
         ids(id -> kinds.get(id) == NORMAL)
                 .sorted(Comparator.comparingDouble(id -> 0 - scores.get(id)))
-                .forEach(id -> lefts(pieces.get(id), ids)
-                        .sorted(Comparator.comparing(ids::get))
-                        .forEach(left -> add(left, id, merges)));
+                .forEach(id -> addSplits(pieces.get(id), ids, true, merges));
         return merges;
     }
 
@@ -282,16 +280,22 @@ public final class GgufVocabulary {
         return kinds.get(id) == NORMAL || kinds.get(id) == OWN;
     }
 
-    /** What a piece begins with if the rest is also a piece, the longest first. */
-    private static Stream<String> lefts(String piece, Map<String, Integer> ids) {
-        return IntStream.range(1, piece.length())
-                .mapToObj(length -> piece.substring(0, piece.length() - length))
-                .filter(left -> ids.containsKey(left) && ids.containsKey(piece.substring(left.length())));
-    }
-
-    private void add(String left, int id, List<String> merges) {
-        merges.add(left);
-        merges.add(pieces.get(id).substring(left.length()));
+    /** Adds the ways to make a piece of two others: by the id of the left one, or the longest left one first. */
+    private static void addSplits(String piece, Map<String, Integer> ids, boolean byId, List<String> merges) {
+        List<String> lefts = new ArrayList<>(2);
+        for (int cut = piece.length() - 1; cut > 0; cut--) {
+            String left = piece.substring(0, cut);
+            if (ids.containsKey(left) && ids.containsKey(piece.substring(cut))) {
+                lefts.add(left);
+            }
+        }
+        if (byId && lefts.size() > 1) {
+            lefts.sort(Comparator.comparing(ids::get));
+        }
+        for (String left : lefts) {
+            merges.add(left);
+            merges.add(piece.substring(left.length()));
+        }
     }
 
     /** A {@code tokenizer_config.json}: the special tokens that there are, and the chat template if there is one. */
