@@ -161,7 +161,12 @@ public final class CausalLM implements Parameters, AutoCloseable {
         DType dtype = Objects.requireNonNullElse(options.dtype(), DType.F32);
         AtomicInteger streams = new AtomicInteger(1);
         Parameters parameters = Parameters.of(
-                spec -> Matrix.of(device, dtype, spec.rows(), spec.cols(), numbers.of(spec, streams.getAndIncrement())),
+                spec -> Matrix.of(
+                        device,
+                        PanelLayout.held(spec, dtype),
+                        spec.rows(),
+                        spec.cols(),
+                        numbers.of(spec, streams.getAndIncrement())),
                 spec -> {
                     float[] vector = new float[spec.rows()];
                     Arrays.fill(vector, spec.role() == Role.GAIN ? 1 : 0);

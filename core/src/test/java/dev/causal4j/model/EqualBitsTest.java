@@ -41,6 +41,9 @@ class EqualBitsTest {
         PLAIN("""
                 {"model_type": "gpt2", "vocab_size": 523, "n_positions": 200, "n_embd": 85, "n_layer": 3, "n_head": 5,
                  "n_inner": 171}"""),
+        GROUPS("""
+                {"model_type": "gpt2", "vocab_size": 523, "n_positions": 200, "n_embd": 96, "n_layer": 2, "n_head": 3,
+                 "n_inner": 160}"""),
         WINDOWS(SIZES + """
                 "model_type": "gemma2", "sliding_window": 67}"""),
         WINDOWS_OF_QUERIES_AND_KEYS_WITH_NORMS(SIZES + """
@@ -83,8 +86,9 @@ class EqualBitsTest {
         for (DType dtype : List.of(DType.F32, DType.BF16, DType.F16, DType.INT8)) {
             cases.add(new Case(Shape.PLAIN, dtype, DType.F32));
         }
+        cases.add(new Case(Shape.GROUPS, DType.INT4, DType.F32));
         for (Shape shape : Shape.values()) {
-            if (shape != Shape.PLAIN) {
+            if (shape != Shape.PLAIN && shape != Shape.GROUPS) {
                 cases.add(new Case(shape, DType.F32, shape == Shape.WINDOWS ? DType.BF16 : DType.F32));
             }
         }
