@@ -301,8 +301,8 @@ class TrainCommandTest {
         scratch(out, "--steps", "1").refused(1, "training data: expected at least 33 tokens");
         Files.write(data, new byte[] {'a', (byte) 0xff});
         scratch(out, "--steps", "1").refused(1, "data.txt: expected text in UTF-8, got byte 0xff at offset 1");
-        Files.writeString(config, config(299, 16));
-        scratch(out, "--steps", "1").refused(1, "tokenizer: expected at most the head's 299 entries, got 300");
+        Files.writeString(config, config(298, 16));
+        scratch(out, "--steps", "1").refused(1, "tokenizer: expected at most the head's 298 entries, got 300");
         scratch(out, "--steps", "1", "--tokenizer", folder.toString())
                 .refused(1, folder.toString(), "expected tokenizer.json, or vocab.json and merges.txt");
         assertThat(out).as("what was refused leaves nothing that is in the way").doesNotExist();

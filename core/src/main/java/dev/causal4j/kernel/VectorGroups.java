@@ -57,10 +57,10 @@ final class VectorGroups {
             sums(x, w.depth(), format.group(), room.sums);
         }
         for (int p = 0; p < w.count(); p++) {
-            numbers(w.data(p), w.start(p), format, groups, room);
             if (x.count() <= FEW) {
                 few(w, p, x, y, room);
             } else {
+                numbers(w.data(p), w.start(p), format, groups, room);
                 many(w, p, x, y, room);
             }
         }
@@ -124,10 +124,10 @@ final class VectorGroups {
             }
             int to = y.start(r) + p * WIDTH;
             for (int j = 0; j < WIDTH; j += W) {
-                if (format.minimum()) {
-                    fold(room.chains, room.scales, room.minimums, room.sums, r * groups, groups, j, y.data(), to + j);
+                if (format.wide()) {
+                    fold(w.data(p), w.start(p), format, groups, room, r * groups, j, y.data(), to + j);
                 } else {
-                    fold(room.chains, room.scales, groups, j, y.data(), to + j);
+                    foldHalves(w.data(p), w.start(p), format, groups, room, r * groups, j, y.data(), to + j);
                 }
             }
         }
@@ -135,33 +135,53 @@ final class VectorGroups {
 
     /** The chains of 4 W outputs in all groups. */
     private static void chains8(
-            MemorySegment m, long first, GroupFormat f, int depth, float[] xs, int x, int step, float[] to, int word) {
-        long at = first;
-        for (int from = 0; from < depth; from += f.group(), at += f.groupBytes()) {
+            MemorySegment m,
+            long codesAt,
+            GroupFormat f,
+            int depth,
+            float[] xs,
+            int x,
+            int step,
+            float[] to,
+            int word) {
+        int group = f.group();
+        long at = codesAt;
+        for (int from = 0; from < depth; from += group, at += f.groupBytes()) {
             FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
-            int count = Math.min(f.group(), depth - from);
+            int count = Math.min(group, depth - from);
+            int first = x + from * step;
             for (int k = 0; k < count; k++) {
-                FloatVector v = FloatVector.broadcast(S, xs[x + (from + k) * step]);
-                IntVector codes = IntVector.fromMemorySegment(I, m, at + k * (long) WIDTH, LE);
+                FloatVector v = FloatVector.broadcast(S, xs[first + k * step]);
+                IntVector codes = IntVector.fromMemorySegment(I, m, at + (long) k * WIDTH, LE);
                 a = v.fma(high8(codes.lanewise(LSHL, 24)), a);
                 b = v.fma(high8(codes.lanewise(LSHL, 16)), b);
                 c = v.fma(high8(codes.lanewise(LSHL, 8)), c);
                 d = v.fma(high8(codes), d);
             }
-            store(a, b, c, d, to, from / f.group() * WIDTH + word);
+            store(a, b, c, d, to, from / group * WIDTH + word);
         }
     }
 
     /** The same for codes of 4 bits from -8 to 7. */
     private static void signed4(
-            MemorySegment m, long first, GroupFormat f, int depth, float[] xs, int x, int step, float[] to, int word) {
-        long at = first;
-        for (int from = 0; from < depth; from += f.group(), at += f.groupBytes()) {
+            MemorySegment m,
+            long codesAt,
+            GroupFormat f,
+            int depth,
+            float[] xs,
+            int x,
+            int step,
+            float[] to,
+            int word) {
+        int pairs = f.group() / 2;
+        long at = codesAt;
+        for (int from = 0; from < depth; from += 2 * pairs, at += f.groupBytes()) {
             FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
-            for (int k = 0; k < f.group(); k += 2) {
-                FloatVector v = FloatVector.broadcast(S, xs[x + (from + k) * step]);
-                FloatVector u = FloatVector.broadcast(S, xs[x + (from + k + 1) * step]);
-                IntVector codes = IntVector.fromMemorySegment(I, m, at + k / 2 * (long) WIDTH, LE);
+            int first = x + from * step;
+            for (int k = 0; k < pairs; k++) {
+                FloatVector v = FloatVector.broadcast(S, xs[first + 2 * k * step]);
+                FloatVector u = FloatVector.broadcast(S, xs[first + (2 * k + 1) * step]);
+                IntVector codes = IntVector.fromMemorySegment(I, m, at + (long) k * WIDTH, LE);
                 a = v.fma(high4(codes.lanewise(LSHL, 28)), a);
                 b = v.fma(high4(codes.lanewise(LSHL, 24)), b);
                 c = v.fma(high4(codes.lanewise(LSHL, 20)), c);
@@ -171,20 +191,30 @@ final class VectorGroups {
                 c = u.fma(high4(codes.lanewise(LSHL, 4)), c);
                 d = u.fma(high4(codes), d);
             }
-            store(a, b, c, d, to, from / f.group() * WIDTH + word);
+            store(a, b, c, d, to, from / (2 * pairs) * WIDTH + word);
         }
     }
 
     /** The same for codes of 4 bits from 0 to 15. */
     private static void unsigned4(
-            MemorySegment m, long first, GroupFormat f, int depth, float[] xs, int x, int step, float[] to, int word) {
-        long at = first;
-        for (int from = 0; from < depth; from += f.group(), at += f.groupBytes()) {
+            MemorySegment m,
+            long codesAt,
+            GroupFormat f,
+            int depth,
+            float[] xs,
+            int x,
+            int step,
+            float[] to,
+            int word) {
+        int pairs = f.group() / 2;
+        long at = codesAt;
+        for (int from = 0; from < depth; from += 2 * pairs, at += f.groupBytes()) {
             FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
-            for (int k = 0; k < f.group(); k += 2) {
-                FloatVector v = FloatVector.broadcast(S, xs[x + (from + k) * step]);
-                FloatVector u = FloatVector.broadcast(S, xs[x + (from + k + 1) * step]);
-                IntVector codes = IntVector.fromMemorySegment(I, m, at + k / 2 * (long) WIDTH, LE);
+            int first = x + from * step;
+            for (int k = 0; k < pairs; k++) {
+                FloatVector v = FloatVector.broadcast(S, xs[first + 2 * k * step]);
+                FloatVector u = FloatVector.broadcast(S, xs[first + (2 * k + 1) * step]);
+                IntVector codes = IntVector.fromMemorySegment(I, m, at + (long) k * WIDTH, LE);
                 a = v.fma(low4(codes), a);
                 b = v.fma(low4(codes.lanewise(LSHR, 4)), b);
                 c = v.fma(low4(codes.lanewise(LSHR, 8)), c);
@@ -194,7 +224,7 @@ final class VectorGroups {
                 c = u.fma(low4(codes.lanewise(LSHR, 24)), c);
                 d = u.fma(low4(codes.lanewise(LSHR, 28)), d);
             }
-            store(a, b, c, d, to, from / f.group() * WIDTH + word);
+            store(a, b, c, d, to, from / (2 * pairs) * WIDTH + word);
         }
     }
 
@@ -219,31 +249,36 @@ final class VectorGroups {
         exact.add(d).intoArray(to, at + 48);
     }
 
-    /** y = fma(scale, chain, y) over the groups, for W outputs. */
-    private static void fold(float[] chains, float[] scales, int groups, int j, float[] ys, int y) {
+    /** y = fma(scale, chain, y), and with minimums y = fma(minimum, sum, y), over the groups, for W outputs. */
+    private static void fold(
+            MemorySegment m, long panel, GroupFormat f, int groups, Room room, int sums, int j, float[] ys, int y) {
         FloatVector sum = FloatVector.zero(S);
-        for (int g = 0; g < groups; g++) {
-            int at = g * WIDTH + j;
-            sum = FloatVector.fromArray(S, scales, at).fma(FloatVector.fromArray(S, chains, at), sum);
+        long at = panel + 4L * j;
+        for (int g = 0; g < groups; g++, at += f.groupBytes()) {
+            FloatVector scale = FloatVector.fromMemorySegment(S, m, at, LE);
+            sum = scale.fma(FloatVector.fromArray(S, room.chains, g * WIDTH + j), sum);
+            if (f.minimum()) {
+                FloatVector minimum = FloatVector.fromMemorySegment(S, m, at + 4L * WIDTH, LE);
+                sum = minimum.fma(FloatVector.broadcast(S, room.sums[sums + g]), sum);
+            }
         }
         FloatVector.broadcast(S, -0f).add(sum).intoArray(ys, y);
     }
 
-    private static void fold(
-            float[] chains,
-            float[] scales,
-            float[] minimums,
-            float[] sums,
-            int first,
-            int groups,
-            int j,
-            float[] ys,
-            int y) {
+    /** The same with scales and minimums in f16. */
+    private static void foldHalves(
+            MemorySegment m, long panel, GroupFormat f, int groups, Room room, int sums, int j, float[] ys, int y) {
         FloatVector sum = FloatVector.zero(S);
-        for (int g = 0; g < groups; g++) {
-            int at = g * WIDTH + j;
-            sum = FloatVector.fromArray(S, scales, at).fma(FloatVector.fromArray(S, chains, at), sum);
-            sum = FloatVector.fromArray(S, minimums, at).fma(FloatVector.broadcast(S, sums[first + g]), sum);
+        int shift = j / 16 % 2 == 0 ? 16 : 0; // outputs of a low half
+        long at = panel + 4L * (j / 32 * 16 + j % 16);
+        for (int g = 0; g < groups; g++, at += f.groupBytes()) {
+            IntVector scale = IntVector.fromMemorySegment(I, m, at, LE).lanewise(LSHL, shift);
+            sum = VectorProducts.f16(scale).fma(FloatVector.fromArray(S, room.chains, g * WIDTH + j), sum);
+            if (f.minimum()) {
+                IntVector minimum =
+                        IntVector.fromMemorySegment(I, m, at + 2L * WIDTH, LE).lanewise(LSHL, shift);
+                sum = VectorProducts.f16(minimum).fma(FloatVector.broadcast(S, room.sums[sums + g]), sum);
+            }
         }
         FloatVector.broadcast(S, -0f).add(sum).intoArray(ys, y);
     }
