@@ -55,7 +55,7 @@ class ReadmeTest {
 
     private static void example() {
         // example: begin
-        CausalLM model = AustenModel.load(); // or CausalLM.load(Path.of("a folder in Hugging Face layout"))
+        CausalLM model = AustenModel.load(); // or CausalLM.load(Path.of("a folder or a GGUF file"))
         GenerationOptions options = GenerationOptions.builder()
                 .maxNewTokens(40)
                 .temperature(0.8)
