@@ -4,6 +4,7 @@ import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.AttentionRule;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Pages;
+import dev.causal4j.kernel.PanelFormat;
 import dev.causal4j.kernel.Panels;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -69,7 +70,7 @@ public class AttentionBenchmark extends Protocol {
                     page.setAtIndex(ValueLayout.JAVA_FLOAT, half + (long) slot * headSize + i, naiveValues[t][i]);
                 }
             }
-            pages = new Pages(memory, 0, 4L * half, headSize);
+            pages = new Pages(PanelFormat.F32, memory, 0, 4L * half, headSize);
             queryRows = Rows.of(query, headSize, queries);
             scores = Rows.of(new float[queries * blocks * Panels.WIDTH], blocks * Panels.WIDTH, queries);
             outRows = Rows.of(out, headSize, queries);
