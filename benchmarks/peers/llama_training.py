@@ -2,7 +2,7 @@
 """A training step of SmolLM2-135M's shape in PyTorch: random weights, AdamW, f32, two threads.
 
 usage: llama_training.py [BATCH TOKENS STEPS]     (default 4 64 8; prints tokens a second of each step and the peak memory)
-The same step here:  ./causal4j train --config smollm2-135m ... --batch 4 --sequence-length 64
+The same step here:  ./causal4j train --shape smollm2-135m --batch-size 4 --context-length 64 --data TEXT --out OUT
 """
 import resource
 import sys
