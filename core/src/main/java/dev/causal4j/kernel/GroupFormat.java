@@ -130,9 +130,16 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         }
     }
 
-    /** Quantises; of {@link #INT4} only. */
+    /**
+     * Quantises to {@link #INT4}.
+     *
+     * @throws IllegalStateException if this is another format: its codes come from files
+     */
     @Override
     public void encode(float[] wide, int first, MemorySegment to, long at) {
+        if (!equals(INT4)) {
+            throw new IllegalStateException("quantising: expected " + INT4 + ", got " + this);
+        }
         int depth = wide.length / WIDTH;
         int[] words = new int[(int) bytes(depth) / Integer.BYTES];
         float[] row = new float[depth];

@@ -5,11 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.causal4j.compute.Rows;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 import java.util.Random;
 import org.assertj.core.api.Assumptions;
 import org.junit.jupiter.api.Test;
@@ -52,22 +48,23 @@ class KernelSetTest {
     private final KernelSet scalar = KernelSet.scalar();
     private final KernelSet vector = KernelSet.vector();
     private final Random random = new Random(1);
+    private final RandomPanels panels = new RandomPanels(random);
 
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13})
     void productsHaveTheBitsOfTheSpecification(int rows) {
         for (int depth : DEPTHS) {
-            for (int panels : new int[] {1, 2, 3, 4, 5, 6, 10}) {
+            for (int count : new int[] {1, 2, 3, 4, 5, 6, 10}) {
                 float[] x = numbers(rows * (depth + 3) + 5);
                 Rows in = new Rows(x, 5, depth + 3, rows);
-                for (WeightFormat format : formats(depth)) {
-                    Panels w = panels(format, panels, depth);
-                    float[] expected = new float[7 + rows * (panels * 64 + 1)];
+                for (WeightFormat format : RandomPanels.formats(depth)) {
+                    Panels w = panels.of(format, count, depth);
+                    float[] expected = new float[7 + rows * (count * 64 + 1)];
                     float[] actual = expected.clone();
-                    multiply(scalar, w, in, new Rows(expected, 7, panels * 64 + 1, rows));
-                    multiply(vector, w, in, new Rows(actual, 7, panels * 64 + 1, rows));
+                    multiply(scalar, w, in, new Rows(expected, 7, count * 64 + 1, rows));
+                    multiply(vector, w, in, new Rows(actual, 7, count * 64 + 1, rows));
                     assertThat(actual)
-                            .as("depth %d, panels %d, %s", depth, panels, format)
+                            .as("depth %d, panels %d, %s", depth, count, format)
                             .containsExactly(expected);
                 }
             }
@@ -83,7 +80,7 @@ class KernelSetTest {
         for (int r = 0; r < rows; r++) {
             x[r * depth + 7 * r % depth] = SPECIAL[(r + rows) % SPECIAL.length];
         }
-        Panels w = panels(PanelFormat.F32, 5, depth);
+        Panels w = panels.of(PanelFormat.F32, 5, depth);
         for (int n = 0; n < 5 * 64; n++) {
             long number = w.start(n / 64) + (n % depth * 64L + n % 64) * 4;
             w.data(0).set(Panels.FLOAT, number, SPECIAL[n % SPECIAL.length]);
@@ -123,8 +120,8 @@ class KernelSetTest {
             for (int depth : DEPTHS) {
                 Rows x = new Rows(numbers(5 + rows * (depth + 3)), 5, depth + 3, rows);
                 RowTiles tiles = tiles(x, depth, 8);
-                for (WeightFormat format : formats(depth)) {
-                    Panels w = panels(format, 3, depth);
+                for (WeightFormat format : RandomPanels.formats(depth)) {
+                    Panels w = panels.of(format, 3, depth);
                     float[] expected = new float[7 + rows * 193];
                     float[] actual = expected.clone();
                     multiply(scalar, w, x, new Rows(expected, 7, 193, rows));
@@ -154,8 +151,8 @@ class KernelSetTest {
     void aProductOfTilesHasTheBitsOfTheProductOfTheirRows(int rows) {
         int depth = 96;
         Rows x = new Rows(numbers(5 + rows * (depth + 3)), 5, depth + 3, rows);
-        for (WeightFormat format : formats(depth)) {
-            Panels w = panels(format, 2, depth);
+        for (WeightFormat format : RandomPanels.formats(depth)) {
+            Panels w = panels.of(format, 2, depth);
             float[] expected = new float[rows * 128];
             multiply(scalar, w, x, Rows.of(expected, 128, rows));
             for (KernelSet set : new KernelSet[] {scalar, vector}) {
@@ -171,9 +168,9 @@ class KernelSetTest {
     @ValueSource(ints = {1, 2, 5, 6, 7, 13})
     void continuedChainsHaveTheBitsOfTheSpecification(int rows) {
         for (int depth : DEPTHS) {
-            Panels w = panels(PanelFormat.F32, 1, depth);
+            Panels w = panels.of(PanelFormat.F32, 1, depth);
             RowTiles x = tiles(new Rows(numbers(5 + rows * (depth + 3)), 5, depth + 3, rows), depth, RowTiles.ROWS);
-            MemorySegment expected = memory(rows * 256L + 8);
+            MemorySegment expected = panels.memory(rows * 256L + 8);
             for (int i = 0; i < SPECIAL.length; i++) {
                 expected.set(Panels.FLOAT, 4 + i * 4L, SPECIAL[i]);
             }
@@ -195,7 +192,7 @@ class KernelSetTest {
         MemorySegment[] scalars = new MemorySegment[4];
         MemorySegment[] vectors = new MemorySegment[4];
         for (int i = 0; i < 4; i++) {
-            scalars[i] = memory(count * 4L + 8);
+            scalars[i] = panels.memory(count * 4L + 8);
             MemorySegment.copy(numbers[i], 0, scalars[i], Panels.FLOAT, 8, count);
             vectors[i] = Arena.ofAuto().allocate(count * 4L + 8, 64).copyFrom(scalars[i]);
         }
@@ -215,7 +212,7 @@ class KernelSetTest {
     @Test
     void sumsOfSquaresHaveTheBitsOfTheSpecification() {
         for (int depth : DEPTHS) {
-            Panels w = panels(PanelFormat.F32, 1, depth);
+            Panels w = panels.of(PanelFormat.F32, 1, depth);
             double[] expected = new double[64];
             Arrays.setAll(expected, j -> j / 7.0);
             double[] actual = expected.clone();
@@ -228,7 +225,7 @@ class KernelSetTest {
     @Test
     void aProductIsOneChainOfMultiplyAddsForEachOutput() {
         int depth = 37;
-        Panels w = panels(PanelFormat.F32, 2, depth);
+        Panels w = panels.of(PanelFormat.F32, 2, depth);
         float[] x = numbers(depth);
         float[] y = new float[128];
         scalar.products().multiply(w, RowTiles.row(Rows.of(x, depth, 1)), Rows.of(y, 128, 1));
@@ -245,7 +242,7 @@ class KernelSetTest {
     @Test
     void weightedRowsHaveTheBitsOfTheSpecification() {
         for (int n : LENGTHS) {
-            MemorySegment v = memory(5L * n * 4 + 12);
+            MemorySegment v = panels.memory(5L * n * 4 + 12);
             float[] p = numbers(9);
             float[] expected = numbers(n + 3);
             float[] actual = expected.clone();
@@ -259,7 +256,7 @@ class KernelSetTest {
     void weightedWordsHaveTheBitsOfTheSpecification() {
         PanelFormat format = PanelFormat.BF16;
         for (int n : LENGTHS) {
-            MemorySegment v = memory(5L * format.rowBytes(n) + 12);
+            MemorySegment v = panels.memory(5L * format.rowBytes(n) + 12);
             float[] rows = numbers(5 * n);
             for (int i = 0; i < rows.length; i++) {
                 format.put(rows[i], v, 12 + i / n * format.rowBytes(n), i % n);
@@ -480,65 +477,5 @@ class KernelSetTest {
             x[i] = (float) (random.nextGaussian() * Math.exp(random.nextGaussian()));
         }
         return x;
-    }
-
-    private MemorySegment memory(long bytes) {
-        MemorySegment segment = Arena.ofAuto().allocate(bytes, 64);
-        for (long i = 0; i + 4 <= bytes; i += 4) {
-            segment.set(ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN), i, (float) random.nextGaussian());
-        }
-        return segment;
-    }
-
-    /** All formats that can have so many inputs. */
-    private static List<WeightFormat> formats(int depth) {
-        List<WeightFormat> formats = new ArrayList<>(List.of(PanelFormat.values()));
-        for (int group : new int[] {16, 32}) {
-            for (boolean minimum : new boolean[] {false, true}) {
-                formats.add(new GroupFormat(8, true, group, minimum, minimum));
-                if (depth % group == 0) {
-                    formats.add(new GroupFormat(4, true, group, minimum, !minimum));
-                    formats.add(new GroupFormat(4, false, group, minimum, minimum));
-                }
-            }
-        }
-        return formats;
-    }
-
-    private int[] words(GroupFormat format, int depth) {
-        int[] words = new int[(int) format.bytes(depth) / 4];
-        byte[] codes = new byte[depth];
-        float[] scales = new float[format.groups(depth)];
-        float[] minimums = new float[scales.length];
-        for (int j = 0; j < 64; j++) {
-            for (int k = 0; k < depth; k++) {
-                codes[k] = (byte)
-                        (format.bits() == 8
-                                ? random.nextInt(256) - 128
-                                : random.nextInt(16) - (format.signed() ? 8 : 0));
-            }
-            for (int g = 0; g < scales.length; g++) {
-                scales[g] = Float.float16ToFloat(Float.floatToFloat16((float) random.nextGaussian()));
-                minimums[g] = Float.float16ToFloat(Float.floatToFloat16((float) random.nextGaussian()));
-            }
-            format.put(j, depth, codes, scales, minimums, words);
-        }
-        return words;
-    }
-
-    /** Panels with a gap between them, as the keys of one head among others have. */
-    private Panels panels(WeightFormat format, int count, int depth) {
-        long size = format.bytes(depth);
-        MemorySegment memory = memory(64 + count * (size + 128));
-        if (format instanceof GroupFormat groups) {
-            for (int p = 0; p < count; p++) {
-                int[] words = words(groups, depth);
-                MemorySegment.copy(words, 0, memory, Panels.INT, 64 + p * (size + 128), words.length);
-            }
-        }
-        for (long i = 0; format == PanelFormat.F16 && i < memory.byteSize(); i += 4) {
-            memory.set(Panels.INT, i, memory.get(Panels.INT, i) & 0xffffbfff); // finite in both halves
-        }
-        return new Panels(format, memory, 64, size + 128, count, depth);
     }
 }
