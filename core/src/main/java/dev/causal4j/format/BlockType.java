@@ -19,7 +19,7 @@ import java.util.List;
  */
 @SuppressWarnings("ImmutableEnumChecker") // a record of integers is immutable
 public enum BlockType implements Blocks {
-    /** Numbers as they are: float. */
+    /** Floats as they are, which a {@link dev.causal4j.tensor.DType} describes. */
     F32(new Layout(1, 4, 1, 0, 0, Plane.NONE, Plane.NONE)),
     /** Half precision. */
     F16(new Layout(1, 2, 1, 0, 0, Plane.NONE, Plane.NONE)),
@@ -54,7 +54,6 @@ public enum BlockType implements Blocks {
 
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(LITTLE_ENDIAN);
     private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(LITTLE_ENDIAN);
-    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(LITTLE_ENDIAN);
     private static final VarHandle EIGHT = MethodHandles.byteArrayViewVarHandle(long[].class, LITTLE_ENDIAN);
 
     /** A one in each of eight bytes. */
@@ -62,6 +61,7 @@ public enum BlockType implements Blocks {
 
     private static final long SIGNS = ONES << 7;
 
+    private static final byte[] NO_TABLE = {};
     private static final byte[] IQ4 = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
     private static final byte[] MX4 = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
 
@@ -119,72 +119,50 @@ public enum BlockType implements Blocks {
      */
     static BlockType of(String place, int id) throws FormatException {
         String name = id >= 0 && id < NAMES.size() ? NAMES.get(id) : Integer.toUnsignedString(id);
-        for (BlockType each : values()) {
-            if (each.name().equals(name)) {
-                return each;
-            }
-        }
         String expected = "a type of " + Arrays.toString(values());
-        throw new FormatException(place, expected, "type " + name, "take this model in another quantisation");
+        return Arrays.stream(values())
+                .filter(each -> each.name().equals(name))
+                .findFirst()
+                .orElseThrow(() -> new FormatException(
+                        place, expected, "type " + name, "take this model in another quantisation"));
     }
 
-    /** Elements of a block, which is the smallest part that can be decoded; 1 for floats. */
     @Override
     public int elements() {
         return layout.elements;
     }
 
-    /** Bytes of a block. */
     @Override
     public int bytes() {
         return layout.bytes;
     }
 
-    /** Whether elements are floats of some size, with nothing to {@link #decode}. */
-    public boolean isFloat() {
-        return layout.elements == 1;
-    }
-
-    /** Successive elements that share a scale: 32 or 16. */
-    public int group() {
-        return layout.group;
-    }
-
-    /** Whether weights have a minimum besides the scale. */
-    public boolean hasMinimum() {
+    private boolean hasMinimum() {
         return this == Q4_1 || this == Q5_1 || this == Q2_K || this == Q4_K || this == Q5_K;
     }
 
-    /** Bits that hold a code: 4 if there are at most 16 of them, in a row; else 8. */
-    public int codeBits() {
-        return this == Q4_0 || this == Q4_1 || this == Q4_K || this == Q2_K || this == Q3_K ? 4 : 8;
+    /** The codes that stored ones choose from; none if they are codes themselves. */
+    private byte[] table() {
+        return this == MXFP4 ? MX4 : this == IQ4_NL || this == IQ4_XS ? IQ4 : NO_TABLE;
     }
 
     @Override
     public GroupFormat panels() {
-        boolean half = switch (this) {
-            case Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, IQ4_NL -> true;
-            default -> false;
-        };
-        boolean signed = layout.zero != 0 || codeBits() == 8;
-        return new GroupFormat(codeBits(), signed, layout.group, hasMinimum(), !half);
+        boolean wide = layout.elements > 32 || this == MXFP4; // a product of two numbers, or no half
+        boolean eight = table().length > 0 || layout.low.bits + layout.high.bits > 4;
+        return new GroupFormat(eight ? 8 : 4, eight || layout.zero != 0, layout.group, hasMinimum(), wide);
     }
 
     /**
-     * Decodes whole blocks. Element i is exactly {@code Math.fma(codes[i], scales[i / group], minimums[i / group])}, or
-     * without minimum {@code codes[i] * scales[i / group]}.
+     * Decodes whole blocks. Element i is exactly {@code Math.fma(codes[i], scales[i / group], minimums[i / group])}, or without
+     * minimum {@code codes[i] * scales[i / group]}.
      *
-     * @param offset of the first block in {@code data}, in bytes
-     * @param count of elements, a multiple of {@link #elements}
-     * @param codes receives {@code count} codes
-     * @param scales receives one for each {@link #group}
-     * @param minimums the same, to be added; unused by types that have none
-     * @throws IllegalArgumentException if this is a type of floats, or a block would be cut
+     * @throws IllegalArgumentException if a block would be cut
      */
     @Override
     public void decode(MemorySegment data, long offset, int count, byte[] codes, float[] scales, float[] minimums) {
         int elements = layout.elements;
-        if (isFloat() || count % elements != 0) {
+        if (count % elements != 0) {
             throw new IllegalArgumentException(this + ": expected whole blocks of codes, got " + count + " elements");
         }
         long zeros = ONES * layout.zero;
@@ -198,11 +176,9 @@ public enum BlockType implements Blocks {
             }
             scales(data, block, scales, minimums, done / layout.group);
         }
-        if (this == IQ4_NL || this == IQ4_XS || this == MXFP4) {
-            byte[] table = this == MXFP4 ? MX4 : IQ4;
-            for (int i = 0; i < count; i++) {
-                codes[i] = table[codes[i]];
-            }
+        byte[] table = table();
+        for (int i = 0; i < count && table.length > 0; i++) {
+            codes[i] = table[codes[i]];
         }
     }
 
@@ -258,34 +234,17 @@ public enum BlockType implements Blocks {
         return Float.float16ToFloat(data.get(SHORT, at));
     }
 
-    /**
-     * The floats of whole blocks.
-     *
-     * @param offset of the first block in {@code data}, in bytes
-     * @param count of elements, a multiple of {@link #elements}
-     * @param at the first index of {@code target}
-     * @throws IllegalArgumentException if a block would be cut
-     */
     @Override
     public void widen(MemorySegment data, long offset, int count, float[] target, int at) {
-        if (this == F32) {
-            MemorySegment.copy(data, FLOAT, offset, target, at, count);
-        } else if (isFloat()) {
-            for (int i = 0; i < count; i++) {
-                short bits = data.get(SHORT, offset + 2L * i);
-                target[at + i] = this == F16 ? Float.float16ToFloat(bits) : Float.intBitsToFloat(bits << 16);
-            }
-        } else {
-            int group = layout.group;
-            byte[] codes = new byte[count];
-            float[] scales = new float[count / group];
-            float[] minimums = new float[count / group];
-            decode(data, offset, count, codes, scales, minimums);
-            for (int g = 0; g < scales.length; g++) {
-                float minimum = hasMinimum() ? minimums[g] : -0f; // adding -0 changes no bit
-                for (int i = g * group; i < (g + 1) * group; i++) {
-                    target[at + i] = Math.fma(codes[i], scales[g], minimum);
-                }
+        int group = layout.group;
+        byte[] codes = new byte[count];
+        float[] scales = new float[count / group];
+        float[] minimums = new float[count / group];
+        decode(data, offset, count, codes, scales, minimums);
+        for (int g = 0; g < scales.length; g++) {
+            float minimum = hasMinimum() ? minimums[g] : -0f; // adding -0 changes no bit
+            for (int i = g * group; i < (g + 1) * group; i++) {
+                target[at + i] = Math.fma(codes[i], scales[g], minimum);
             }
         }
     }

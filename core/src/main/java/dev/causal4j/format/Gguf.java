@@ -3,17 +3,13 @@ package dev.causal4j.format;
 import static dev.causal4j.FormatException.quote;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.tensor.DType;
-import dev.causal4j.tensor.TensorView;
+import dev.causal4j.format.TensorStore.Stored;
 import java.io.IOException;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
-import java.util.Set;
 
 /**
  * A model in a GGUF file, or several: metadata and tensors, checked whole. Immutable and thread-safe. The package
@@ -21,34 +17,16 @@ import java.util.Set;
  *
  * @param metadata the values of the first file by their key: integers (Integer, or Long or BigInteger if it does not fit),
  *     Double, Boolean, String, and lists of these; they do not depend on the mapping
- * @param tensors in the order of their data, file by file
+ * @param tensors in the order of their data, file by file. Rows are whole blocks. Shapes have the outermost dimension
+ *     first, {@code [out, in]}, which the file has in the opposite order
  */
-public record Gguf(Json metadata, Map<String, Tensor> tensors) {
+public record Gguf(Json metadata, TensorStore tensors) {
     private static final String NUMBER = "split.no";
     private static final String COUNT = "split.count";
     private static final String ENDING = "-%05d-of-%05d.gguf";
 
     /** The largest number of files that the format's u16 can say. */
     private static final int MAX_FILES = 65_535;
-
-    /**
-     * A tensor, which may be quantised. Rows are whole blocks.
-     *
-     * @param shape outermost dimension first, {@code [out, in]}: the file has them in the opposite order; each at least 1
-     * @param data all its bytes, in the mapped file; read-only, with the alignment of the file
-     */
-    public record Tensor(String name, BlockType type, List<Long> shape, MemorySegment data) {
-        private TensorView view() {
-            // Some writers give more dimensions, of 1.
-            List<Long> used = shape.stream().dropWhile(size -> size == 1).toList();
-            return switch (type) {
-                case F32 -> new TensorView(name, DType.F32, used, data);
-                case F16 -> new TensorView(name, DType.F16, used, data);
-                case BF16 -> new TensorView(name, DType.BF16, used, data);
-                default -> TensorView.of(name, type, used, data);
-            };
-        }
-    }
 
     /**
      * Maps a file, and if it is the first of a split model, {@code NAME-00001-of-00003.gguf}, also the others beside it.
@@ -72,58 +50,23 @@ public record Gguf(Json metadata, Map<String, Tensor> tensors) {
             throw new FormatException(first.toString(), "a name ending " + end, quote(name), "rename the files");
         }
         String prefix = name.substring(0, name.length() - end.length());
-        Map<String, Tensor> tensors = new LinkedHashMap<>(model.tensors);
+        Map<String, Stored> tensors = new LinkedHashMap<>(model.tensors.tensors());
         for (int i = 1; i < count; i++) {
             Gguf next = map(first.resolveSibling(prefix + String.format(ENDING, i + 1, count)), files);
             next.metadata.requireInt(NUMBER, i, i);
             next.metadata.requireInt(COUNT, count, count);
-            for (Tensor tensor : next.tensors.values()) {
-                if (tensors.putIfAbsent(tensor.name, tensor) != null) {
-                    String place = next.metadata.subject() + ", tensor " + quote(tensor.name);
+            for (Map.Entry<String, Stored> tensor : next.tensors.tensors().entrySet()) {
+                if (tensors.putIfAbsent(tensor.getKey(), tensor.getValue()) != null) {
+                    String place = next.metadata.subject() + ", tensor " + quote(tensor.getKey());
                     throw new FormatException(place, "a tensor of one file", "that of another", "download it again");
                 }
             }
         }
         metadata.integer("split.tensors.count", tensors.size(), tensors.size(), tensors.size());
-        return new Gguf(metadata, Collections.unmodifiableMap(tensors));
+        return new Gguf(metadata, new TensorStore(metadata.subject(), Collections.unmodifiableMap(tensors), Map.of()));
     }
 
     private static Gguf map(Path file, Arena arena) throws IOException {
         return new GgufFile(file.toString(), UntrustedInput.map(file, "a GGUF file", arena)).read();
-    }
-
-    /** The names of all tensors. */
-    public Set<String> names() {
-        return tensors.keySet();
-    }
-
-    /** The tensors as a model reads them. */
-    public Tensors views() {
-        return new Tensors() {
-            @Override
-            public Set<String> names() {
-                return tensors.keySet();
-            }
-
-            @Override
-            public TensorView tensor(String name) throws FormatException {
-                return Gguf.this.tensor(name).view();
-            }
-        };
-    }
-
-    /**
-     * The tensor of a name.
-     *
-     * @throws FormatException if there is none
-     */
-    public Tensor tensor(String name) throws FormatException {
-        Tensor tensor = tensors.get(name);
-        if (tensor == null) {
-            String got = "a file of " + tensors.size() + " tensors without it";
-            String remedy = "is this a model of the right architecture?";
-            throw new FormatException(metadata.subject(), "a tensor " + quote(name), got, remedy);
-        }
-        return tensor;
     }
 }

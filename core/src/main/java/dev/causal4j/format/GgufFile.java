@@ -1,13 +1,14 @@
 package dev.causal4j.format;
 
 import static dev.causal4j.FormatException.quote;
-import static java.nio.ByteOrder.LITTLE_ENDIAN;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.format.Gguf.Tensor;
+import dev.causal4j.format.TensorStore.Stored;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.math.BigInteger;
+import java.nio.BufferUnderflowException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -19,11 +20,6 @@ import java.util.Map;
 
 /** Reads one GGUF file from its first byte on. Not thread-safe; used once. */
 final class GgufFile {
-    private static final ValueLayout.OfByte BYTE = ValueLayout.JAVA_BYTE;
-    private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(LITTLE_ENDIAN);
-    private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(LITTLE_ENDIAN);
-    private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(LITTLE_ENDIAN);
-
     private static final int MAGIC = 'G' | 'G' << 8 | 'U' << 16 | 'F' << 24;
     private static final String ALIGNMENT = "general.alignment";
 
@@ -47,8 +43,7 @@ final class GgufFile {
 
     private final String subject;
     private final MemorySegment bytes;
-    private final long limit;
-    private long position;
+    private final ByteBuffer header; // with what may lie behind it
 
     /** What is being read, in messages. */
     private String place = "header";
@@ -56,24 +51,34 @@ final class GgufFile {
     GgufFile(String subject, MemorySegment bytes) {
         this.subject = subject;
         this.bytes = bytes;
-        this.limit = Math.min(bytes.byteSize(), SafeTensors.MAX_HEADER);
+        this.header = bytes.asSlice(0, Math.min(bytes.byteSize(), SafeTensors.MAX_HEADER))
+                .asByteBuffer()
+                .order(ByteOrder.LITTLE_ENDIAN);
     }
 
     private record Declared(String name, BlockType type, List<Long> shape, long size, long offset) {}
 
     Gguf read() throws FormatException {
-        if (bytes.byteSize() < Integer.BYTES || int32() != MAGIC) {
+        try {
+            return model();
+        } catch (BufferUnderflowException e) {
+            throw wrong("more bytes of a header of at most " + SafeTensors.MAX_HEADER, "its end");
+        }
+    }
+
+    private Gguf model() throws FormatException {
+        if (header.remaining() < Integer.BYTES || header.getInt() != MAGIC) {
             throw new FormatException(subject, "a file that begins with GGUF", "another", "is this a GGUF file?");
         }
-        int version = int32();
+        int version = header.getInt();
         if (version != 2 && version != 3) {
             String got = Integer.reverseBytes(version) == 3
                     ? "a big-endian file"
                     : "version " + Integer.toUnsignedString(version);
             throw new FormatException(subject, "GGUF of version 2 or 3, little-endian", got, "convert the model again");
         }
-        long tensors = within(int64(), 0, Header.MAX_ENTRIES, "tensors");
-        long keys = within(int64(), 0, Header.MAX_ENTRIES, "keys");
+        long tensors = within(header.getLong(), 0, Header.MAX_ENTRIES, "tensors");
+        long keys = within(header.getLong(), 0, Header.MAX_ENTRIES, "keys");
         Map<String, Object> values = new LinkedHashMap<>();
         for (long i = 0; i < keys; i++) {
             place = "key " + i;
@@ -98,26 +103,28 @@ final class GgufFile {
     private Declared declared() throws FormatException {
         String name = string(1, MAX_NAME);
         place = "tensor " + quote(name);
-        int dimensions = (int) within(Integer.toUnsignedLong(int32()), 1, MAX_DIMENSIONS, "dimensions");
+        int dimensions = (int) within(Integer.toUnsignedLong(header.getInt()), 1, MAX_DIMENSIONS, "dimensions");
         Long[] shape = new Long[dimensions];
         long elements = 1;
         for (int d = dimensions - 1; d >= 0; d--) {
-            shape[d] = within(int64(), 1, MAX_ELEMENTS / elements, "numbers in a dimension");
+            shape[d] = within(header.getLong(), 1, MAX_ELEMENTS / elements, "numbers in a dimension");
             elements *= shape[d];
         }
-        BlockType type = BlockType.of(subject + ", " + place, int32());
+        BlockType type = BlockType.of(subject + ", " + place, header.getInt());
         long row = shape[dimensions - 1];
         if (row % type.elements() != 0) {
             throw wrong("rows of a multiple of " + type.elements() + " numbers of type " + type, "rows of " + row);
         }
-        return new Declared(name, type, List.of(shape), elements / type.elements() * type.bytes(), int64());
+        // Some writers give more dimensions, of 1.
+        List<Long> used = Arrays.stream(shape).dropWhile(size -> size == 1).toList();
+        return new Declared(name, type, used, elements / type.elements() * type.bytes(), header.getLong());
     }
 
     /** Places the tensors in the data, which begins at the next multiple of the alignment. */
-    private Map<String, Tensor> placed(List<Declared> tensors, int alignment) throws FormatException {
-        long start = Math.ceilDiv(position, alignment) * alignment;
+    private TensorStore placed(List<Declared> tensors, int alignment) throws FormatException {
+        long start = Math.ceilDiv((long) header.position(), alignment) * alignment;
         long room = Math.max(0, bytes.byteSize() - start);
-        Map<String, Tensor> placed = LinkedHashMap.newLinkedHashMap(tensors.size());
+        Map<String, Stored> placed = LinkedHashMap.newLinkedHashMap(tensors.size());
         tensors.sort(Comparator.comparingLong(Declared::offset));
         long end = 0;
         for (Declared each : tensors) {
@@ -128,31 +135,31 @@ final class GgufFile {
             }
             end = each.offset + each.size;
             MemorySegment data = bytes.asSlice(start + each.offset, each.size).asReadOnly();
-            if (placed.put(each.name, new Tensor(each.name, each.type, each.shape, data)) != null) {
+            if (placed.put(each.name, new Stored(subject, each.type.name(), each.shape, data)) != null) {
                 throw wrong("each name once", "it twice");
             }
         }
-        return Collections.unmodifiableMap(placed);
+        return new TensorStore(subject, Collections.unmodifiableMap(placed), Map.of());
     }
 
     private Object value(int type, int depth) throws FormatException {
         return switch (type) {
-            case 0 -> Byte.toUnsignedInt(bytes.get(BYTE, take(1)));
-            case 1 -> (int) bytes.get(BYTE, take(1));
-            case 2 -> Short.toUnsignedInt(bytes.get(SHORT, take(2)));
-            case 3 -> (int) bytes.get(SHORT, take(2));
-            case U32 -> integer(Integer.toUnsignedLong(int32()));
-            case I32 -> int32();
-            case 6 -> (double) Float.intBitsToFloat(int32());
-            case 7 -> within(bytes.get(BYTE, take(1)), 0, 1, "as a boolean") == 1;
+            case 0 -> Byte.toUnsignedInt(header.get());
+            case 1 -> (int) header.get();
+            case 2 -> Short.toUnsignedInt(header.getShort());
+            case 3 -> (int) header.getShort();
+            case U32 -> integer(Integer.toUnsignedLong(header.getInt()));
+            case I32 -> header.getInt();
+            case 6 -> (double) header.getFloat();
+            case 7 -> within(header.get(), 0, 1, "as a boolean") == 1;
             case 8 -> string(0, SafeTensors.MAX_HEADER);
             case 9 -> array(depth + 1);
             case 10 -> {
-                long number = int64();
+                long number = header.getLong();
                 yield number >= 0 ? integer(number) : new BigInteger(Long.toUnsignedString(number));
             }
-            case 11 -> integer(int64());
-            default -> Double.longBitsToDouble(int64());
+            case 11 -> integer(header.getLong());
+            default -> header.getDouble();
         };
     }
 
@@ -164,7 +171,7 @@ final class GgufFile {
     private List<Object> array(int depth) throws FormatException {
         within(depth, 0, MAX_DEPTH, "levels of arrays");
         int type = place.equals(KINDS) ? type(U32, I32) : type(0, LAST_TYPE);
-        long count = within(int64(), 0, limit - position, "elements");
+        long count = within(header.getLong(), 0, header.remaining(), "elements");
         List<Object> list = new ArrayList<>(); // of no size yet: what a file says is not what it holds
         for (long i = 0; i < count; i++) {
             list.add(value(type, depth));
@@ -173,8 +180,9 @@ final class GgufFile {
     }
 
     private String string(int least, int most) throws FormatException {
-        long length = within(int64(), least, most, "bytes of text");
-        byte[] utf8 = bytes.asSlice(take(length), length).toArray(BYTE);
+        long length = within(header.getLong(), least, most, "bytes of text");
+        byte[] utf8 = new byte[(int) within(length, 0, header.remaining(), "bytes before the end of the header")];
+        header.get(utf8);
         String text = new String(utf8, StandardCharsets.UTF_8);
         boolean damaged = text.indexOf('\ufffd') >= 0 && !Arrays.equals(text.getBytes(StandardCharsets.UTF_8), utf8);
         if (damaged || text.indexOf('\0') >= 0) {
@@ -183,22 +191,8 @@ final class GgufFile {
         return text;
     }
 
-    private int int32() throws FormatException {
-        return bytes.get(INT, take(Integer.BYTES));
-    }
-
-    private long int64() throws FormatException {
-        return bytes.get(LONG, take(Long.BYTES));
-    }
-
     private int type(int least, int most) throws FormatException {
-        return (int) within(Integer.toUnsignedLong(int32()), least, most, "as the type of a value");
-    }
-
-    /** Moves on and returns the place before. */
-    private long take(long count) throws FormatException {
-        position += within(count, 0, limit - position, "bytes before the end of the header at " + limit);
-        return position - count;
+        return (int) within(Integer.toUnsignedLong(header.getInt()), least, most, "as the type of a value");
     }
 
     private long within(long number, long least, long most, String what) throws FormatException {

@@ -94,8 +94,8 @@ public final class GgufVocabulary {
     public static GgufVocabulary read(Path file) throws IOException {
         try (Arena arena = Arena.ofConfined()) {
             Gguf model = Gguf.open(file, arena);
-            return new GgufVocabulary(
-                    model.metadata(), model.tensor(EMBEDDING).shape().getFirst());
+            List<Long> shape = model.tensors().tensor(EMBEDDING).shape();
+            return new GgufVocabulary(model.metadata(), shape.isEmpty() ? 1 : shape.getFirst());
         }
     }
 

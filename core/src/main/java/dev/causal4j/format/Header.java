@@ -6,6 +6,8 @@ import static dev.causal4j.format.Json.describe;
 import dev.causal4j.FormatException;
 import dev.causal4j.format.TensorStore.Stored;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
@@ -15,14 +17,11 @@ import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/**
- * Reads the header of a safetensors file and checks it as far as possible without the file's size.
- *
- * @param data what follows the header
- */
-record Header(String subject, MemorySegment data) {
+/** Reads the header of a safetensors file and checks the whole file. */
+record Header(String subject, MemorySegment bytes) {
     static final String METADATA = "__metadata__";
 
+    private static final ValueLayout.OfLong LENGTH = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final Set<String> FIELDS = Set.of("dtype", "shape", "data_offsets");
 
     // The limit of PyTorch and NumPy; otherwise a list of a hundred million ones would be valid.
@@ -31,8 +30,11 @@ record Header(String subject, MemorySegment data) {
     // Five times the largest checkpoints.
     static final int MAX_ENTRIES = 500_000;
 
-    TensorStore read(byte[] json) throws FormatException {
-        Map<String, Object> root = Json.tree(subject, json);
+    /** A tensor's bytes {@code [begin, end)} of the data. */
+    private record Declared(String name, String type, List<Long> shape, long begin, long end) {}
+
+    TensorStore read() throws FormatException {
+        Map<String, Object> root = Json.tree(subject, json());
         Map<String, String> metadata = new LinkedHashMap<>();
         for (Map.Entry<?, ?> string :
                 object(METADATA, root.getOrDefault(METADATA, Map.of())).entrySet()) {
@@ -42,14 +44,34 @@ record Header(String subject, MemorySegment data) {
             }
             metadata.put(key, encodable(text));
         }
-        Map<String, Stored> tensors = new LinkedHashMap<>();
+        List<Declared> tensors = new ArrayList<>();
         for (Map.Entry<?, ?> tensor : object("tensors", root).entrySet()) {
             String name = encodable((String) tensor.getKey());
             if (!name.equals(METADATA)) {
-                tensors.put(name, entry("tensor " + quote(name), tensor.getValue()));
+                tensors.add(declared(name, tensor.getValue()));
             }
         }
-        return new TensorStore(subject, contiguous(tensors), Collections.unmodifiableMap(metadata));
+        return new TensorStore(subject, placed(tensors), Collections.unmodifiableMap(metadata));
+    }
+
+    private byte[] json() throws FormatException {
+        long size = bytes.byteSize();
+        if (size < Long.BYTES) {
+            throw damaged("8 bytes with the length of the header", size + " bytes");
+        }
+        long length = bytes.get(LENGTH, 0);
+        if (length < 0 || length > SafeTensors.MAX_HEADER) {
+            String got = Long.toUnsignedString(length) + " bytes";
+            throw damaged("a header of at most " + SafeTensors.MAX_HEADER + " bytes", got);
+        }
+        if (Long.BYTES + length > size) {
+            throw damaged("a header of " + length + " bytes", "a whole file of " + size + " bytes");
+        }
+        byte[] json = bytes.asSlice(Long.BYTES, length).toArray(ValueLayout.JAVA_BYTE);
+        if (json.length == 0 || json[0] != '{') {
+            throw damaged("a header that starts with {", json.length == 0 ? "none" : "byte " + (json[0] & 255));
+        }
+        return json;
     }
 
     private Map<?, ?> object(String place, @Nullable Object value) throws FormatException {
@@ -62,16 +84,16 @@ record Header(String subject, MemorySegment data) {
         return object;
     }
 
-    private Stored entry(String tensor, @Nullable Object value) throws FormatException {
+    private Declared declared(String name, @Nullable Object value) throws FormatException {
+        String tensor = "tensor " + quote(name);
         Map<?, ?> fields = object(tensor, value);
         if (!fields.keySet().equals(FIELDS)) {
-            throw wrong(
-                    tensor,
-                    "dtype, shape and data_offsets",
-                    quote(fields.keySet().toString()));
+            String got = quote(fields.keySet().toString());
+            throw wrong(tensor, "dtype, shape and data_offsets", got);
         }
-        StoredType type = new StoredType(String.valueOf(fields.get("dtype")));
-        if (type.bits() == 0) {
+        String type = String.valueOf(fields.get("dtype"));
+        int bits = bits(type);
+        if (bits == 0) {
             throw wrong(tensor + " dtype", "a dtype of the safetensors format", describe(fields.get("dtype")));
         }
         List<Long> shape = naturals(tensor + " shape", fields.get("shape"));
@@ -80,17 +102,39 @@ record Header(String subject, MemorySegment data) {
             throw wrong(tensor + " data_offsets", "2 numbers", offsets.size() + " of them");
         }
         long size = offsets.get(1) - offsets.get(0);
-        String typeAndShape = type.name() + shape;
+        long whole = bytes(bits, shape);
+        if (whole < 0) {
+            throw wrong(tensor, "a size in whole bytes below 2^63", type + shape);
+        }
+        if (size != whole) {
+            throw wrong(tensor, whole + " bytes for " + type + shape, size + " bytes");
+        }
+        return new Declared(name, type, shape, offsets.get(0), offsets.get(1));
+    }
+
+    /** Negative if the size overflows or is no whole number. */
+    private static long bytes(int bits, List<Long> shape) {
         try {
             // Multiplied in order, as TensorView does: what overflows there must be refused here.
-            long bytes = type.bytes(shape.stream().reduce(1L, Math::multiplyExact));
-            if (size != bytes) {
-                throw wrong(tensor, bytes + " bytes for " + typeAndShape, size + " bytes");
-            }
+            long numbers = shape.stream().reduce(1L, Math::multiplyExact);
+            long rest = numbers % 8 * bits;
+            return rest % 8 == 0 ? Math.addExact(Math.multiplyExact(numbers / 8, (long) bits), rest / 8) : -1;
         } catch (ArithmeticException e) {
-            throw wrong(tensor, "a size in whole bytes below 2^63", typeAndShape);
+            return -1;
         }
-        return new Stored(subject, type, shape, data, offsets.get(0), offsets.get(1));
+    }
+
+    /** Bits of a number of a dtype; 0 if the format (0.8) has no such dtype. */
+    private static int bits(String dtype) {
+        return switch (dtype) {
+            case "F4" -> 4;
+            case "F6_E2M3", "F6_E3M2" -> 6;
+            case "BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ" -> 8;
+            case "I16", "U16", "F16", "BF16" -> 16;
+            case "I32", "U32", "F32" -> 32;
+            case "C64", "F64", "I64", "U64" -> 64;
+            default -> 0;
+        };
     }
 
     private List<Long> naturals(String place, @Nullable Object value) throws FormatException {
@@ -108,25 +152,34 @@ record Header(String subject, MemorySegment data) {
         return List.copyOf(numbers);
     }
 
-    /** The tensors in the order of their data, which they cover from 0 without hole or overlap. */
-    private Map<String, Stored> contiguous(Map<String, Stored> tensors) throws FormatException {
-        List<Map.Entry<String, Stored>> sorted = new ArrayList<>(tensors.entrySet());
-        sorted.sort(Map.Entry.comparingByValue(
-                Comparator.comparingLong(Stored::begin).thenComparingLong(Stored::end)));
-        Map<String, Stored> ordered = LinkedHashMap.newLinkedHashMap(sorted.size());
+    /** The tensors in the order of their data, which they cover from 0 to the end of the file without hole or overlap. */
+    private Map<String, Stored> placed(List<Declared> tensors) throws FormatException {
+        tensors.sort(Comparator.comparingLong(Declared::begin).thenComparingLong(Declared::end));
         long position = 0;
-        for (Map.Entry<String, Stored> tensor : sorted) {
-            long begin = tensor.getValue().begin();
-            if (begin != position) {
+        for (Declared each : tensors) {
+            if (each.begin != position) {
                 throw wrong(
-                        "tensor " + quote(tensor.getKey()),
+                        "tensor " + quote(each.name),
                         "data from offset " + position + " on",
-                        "offset " + begin + (begin > position ? ", a hole" : ", an overlap"));
+                        "offset " + each.begin + (each.begin > position ? ", a hole" : ", an overlap"));
             }
-            position = tensor.getValue().end();
-            ordered.put(tensor.getKey(), tensor.getValue());
+            position = each.end;
         }
-        return Collections.unmodifiableMap(ordered);
+        long start = Long.BYTES + bytes.get(LENGTH, 0);
+        long expected = start + position;
+        // A sum that overflows is negative and so differs from any file's size.
+        if (expected != bytes.byteSize()) {
+            boolean cut = Long.compareUnsigned(bytes.byteSize(), expected) < 0;
+            String got = bytes.byteSize() + " bytes; it is " + (cut ? "cut short" : "too long");
+            throw damaged(Long.toUnsignedString(expected) + " bytes, as its header says", got);
+        }
+        Map<String, Stored> placed = LinkedHashMap.newLinkedHashMap(tensors.size());
+        for (Declared each : tensors) {
+            MemorySegment data =
+                    bytes.asSlice(start + each.begin, each.end - each.begin).asReadOnly();
+            placed.put(each.name, new Stored(subject, each.type, each.shape, data));
+        }
+        return Collections.unmodifiableMap(placed);
     }
 
     /** JSON can spell half of a surrogate pair, UTF-8 cannot: such a name could not be written back. */
@@ -139,5 +192,9 @@ record Header(String subject, MemorySegment data) {
 
     private FormatException wrong(String place, String expected, String got) {
         return new FormatException(subject + ", " + place, expected, got, "the file is damaged");
+    }
+
+    private FormatException damaged(String expected, String got) {
+        return new FormatException(subject, expected, got, "the file is damaged or no safetensors file");
     }
 }

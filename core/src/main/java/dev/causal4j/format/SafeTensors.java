@@ -10,7 +10,6 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
-import java.lang.foreign.ValueLayout;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
@@ -36,8 +35,6 @@ import java.util.regex.Pattern;
 public final class SafeTensors {
     /** The limit of the format, in bytes. */
     static final int MAX_HEADER = 100_000_000;
-
-    private static final ValueLayout.OfLong LENGTH = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     // Real indices have up to 100,000 tensors in 10 MB.
     private static final int MAX_INDEX = 64_000_000;
@@ -75,39 +72,7 @@ public final class SafeTensors {
      * @throws FormatException if it breaks a rule of the format
      */
     public static TensorStore of(String subject, MemorySegment bytes) throws FormatException {
-        long size = bytes.byteSize();
-        if (size < Long.BYTES) {
-            throw damaged(subject, "8 bytes with the length of the header", size + " bytes");
-        }
-        long length = bytes.get(LENGTH, 0);
-        if (length < 0 || length > MAX_HEADER) {
-            String got = Long.toUnsignedString(length) + " bytes";
-            throw damaged(subject, "a header of at most " + MAX_HEADER + " bytes", got);
-        }
-        if (Long.BYTES + length > size) {
-            throw damaged(subject, "a header of " + length + " bytes", "a whole file of " + size + " bytes");
-        }
-        byte[] json = bytes.asSlice(Long.BYTES, length).toArray(ValueLayout.JAVA_BYTE);
-        if (json.length == 0 || json[0] != '{') {
-            String got = json.length == 0 ? "none" : "byte " + (json[0] & 255);
-            throw damaged(subject, "a header that starts with {", got);
-        }
-        MemorySegment data = bytes.asSlice(Long.BYTES + length).asReadOnly();
-        TensorStore store = new Header(subject, data).read(json);
-        long end =
-                store.tensors().values().stream().mapToLong(Stored::end).max().orElse(0);
-        long expected = Long.BYTES + length + end;
-        // A sum that overflows is negative and so differs from any file's size.
-        if (expected != size) {
-            String got =
-                    size + " bytes; it is " + (Long.compareUnsigned(size, expected) < 0 ? "cut short" : "too long");
-            throw damaged(subject, Long.toUnsignedString(expected) + " bytes, as its header says", got);
-        }
-        return store;
-    }
-
-    private static FormatException damaged(String subject, String expected, String got) {
-        return new FormatException(subject, expected, got, "the file is damaged or no safetensors file");
+        return new Header(subject, bytes).read();
     }
 
     /**
@@ -251,7 +216,7 @@ public final class SafeTensors {
         for (Source tensor : tensors) {
             long end = Math.addExact(begin, tensor.bytes());
             String name = encodable(tensor.name());
-            String dtype = StoredType.of(tensor.dtype()).name();
+            String dtype = TensorStore.typeName(tensor.dtype());
             Object entry = Json.object("dtype", dtype, "shape", tensor.shape(), "data_offsets", List.of(begin, end));
             if (name.equals(Header.METADATA) || header.put(name, entry) != null) {
                 throw new IllegalArgumentException("tensors to write: expected different names, none of them "

@@ -10,32 +10,56 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
 
 /**
- * The tensors of a checkpoint by name, in one file or several. Immutable and thread-safe.
+ * The tensors of a model's files by name. Immutable and thread-safe.
  *
  * @param subject its name in messages
- * @param tensors in the order of the file or the index
- * @param metadata the strings of a single file, in its order; empty for several files
+ * @param tensors in the order of their data in a file, or of the index
+ * @param metadata the strings of a single safetensors file, in its order; else empty
  */
-public record TensorStore(String subject, Map<String, Stored> tensors, Map<String, String> metadata)
-        implements Tensors {
+public record TensorStore(String subject, Map<String, Stored> tensors, Map<String, String> metadata) {
     /** The file of a checkpoint in one file. */
     public static final String SINGLE = "model.safetensors";
 
     /** The index of a checkpoint in several files. */
     public static final String INDEX = "model.safetensors.index.json";
 
-    /** A tensor, perhaps of an unsupported dtype: bytes {@code [begin, end)} of a file's data. */
-    record Stored(String file, StoredType type, List<Long> shape, MemorySegment data, long begin, long end) {}
+    /**
+     * A tensor, perhaps of an unsupported dtype.
+     *
+     * @param file the one it is in
+     * @param type the name of a dtype of safetensors, or of a {@link BlockType}
+     * @param shape the dimensions, outermost first
+     * @param data all its bytes, read-only
+     */
+    public record Stored(String file, String type, List<Long> shape, MemorySegment data) {
+        private TensorView view(String name) throws FormatException {
+            for (DType dtype : DType.values()) {
+                if (typeName(dtype).equals(type)) {
+                    return new TensorView(name, dtype, shape, data);
+                }
+            }
+            for (BlockType blocks : BlockType.values()) {
+                if (blocks.name().equals(type)) {
+                    return TensorView.of(name, blocks, shape, data);
+                }
+            }
+            String place = file + ", tensor " + quote(name);
+            throw new FormatException(place, "dtype F32, F16, BF16 or I8", type, "convert the checkpoint");
+        }
+    }
+
+    /** The name of a dtype in files. */
+    public static String typeName(DType dtype) {
+        return dtype == DType.INT8 ? "I8" : dtype.name();
+    }
 
     /** The names of all tensors, including those of unsupported dtypes. */
-    @Override
     public Set<String> names() {
         return tensors.keySet();
     }
@@ -43,9 +67,8 @@ public record TensorStore(String subject, Map<String, Stored> tensors, Map<Strin
     /**
      * A view of a stored tensor. Nothing is copied; numbers are read from the file on use.
      *
-     * @throws FormatException if there is none of this name, or its dtype is not F32, F16, BF16 or I8
+     * @throws FormatException if there is none of this name, or its dtype is not F32, F16, BF16, I8 or a {@link BlockType}
      */
-    @Override
     public TensorView tensor(String name) throws FormatException {
         Stored stored = tensors.get(name);
         if (stored == null) {
@@ -55,15 +78,7 @@ public record TensorStore(String subject, Map<String, Stored> tensors, Map<Strin
             String remedy = "is this a checkpoint of the right architecture?";
             throw new FormatException(subject, "a tensor " + quote(name), got, remedy);
         }
-        String place = stored.file + ", tensor " + quote(name);
-        String got = stored.type.name();
-        DType dtype = Arrays.stream(DType.values())
-                .filter(each -> StoredType.of(each).equals(stored.type))
-                .findFirst()
-                .orElseThrow(
-                        () -> new FormatException(place, "dtype F32, F16, BF16 or I8", got, "convert the checkpoint"));
-        MemorySegment numbers = stored.data.asSlice(stored.begin, stored.end - stored.begin);
-        return new TensorView(name, dtype, stored.shape, numbers);
+        return stored.view(name);
     }
 
     /**

@@ -55,12 +55,7 @@ public final class UntrustedInput {
 
     /** Whether a text has a form in UTF-8: every surrogate is one of a pair. */
     public static boolean isUnicode(String text) {
-        for (int i = 0; i < text.length(); i++) {
-            if (Character.isSurrogate(text.charAt(i))) {
-                return text.equals(new String(text.getBytes(StandardCharsets.UTF_8), StandardCharsets.UTF_8));
-            }
-        }
-        return true;
+        return text.equals(new String(text.getBytes(StandardCharsets.UTF_8), StandardCharsets.UTF_8));
     }
 
     static void requireLength(String subject, String what, long length, int limit) throws FormatException {

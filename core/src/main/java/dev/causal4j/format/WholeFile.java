@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.file.DirectoryStream;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -54,12 +55,6 @@ public final class WholeFile {
     /** A new name in the folder of {@code target}. */
     private static Path beside(Path target) {
         return folder(target).resolve(PREFIX + UUID.randomUUID() + SUFFIX);
-    }
-
-    /** Whether {@link #beside} made this file's name. */
-    private static boolean isTemporary(Path file) {
-        String name = file.getFileName().toString();
-        return name.startsWith(PREFIX) && name.endsWith(SUFFIX);
     }
 
     /**
@@ -162,8 +157,8 @@ public final class WholeFile {
 
     /** Deletes temporary files and folders that an ended process left in {@code folder}. */
     public static void deleteUnfinished(Path folder) throws IOException {
-        try (Stream<Path> files = Files.list(folder)) {
-            for (Path file : files.filter(WholeFile::isTemporary).toList()) {
+        try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, PREFIX + "*" + SUFFIX)) {
+            for (Path file : files) {
                 deleteTree(file);
             }
         }

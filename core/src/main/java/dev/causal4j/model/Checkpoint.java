@@ -8,9 +8,7 @@ import dev.causal4j.decoder.Parameters;
 import dev.causal4j.format.Gguf;
 import dev.causal4j.format.GgufVocabulary;
 import dev.causal4j.format.Json;
-import dev.causal4j.format.StoredType;
 import dev.causal4j.format.TensorStore;
-import dev.causal4j.format.Tensors;
 import dev.causal4j.model.families.Family;
 import dev.causal4j.model.families.GgufFamily;
 import dev.causal4j.model.families.GgufKeys;
@@ -59,7 +57,7 @@ public final class Checkpoint implements AutoCloseable {
     private final String name;
     private final String subject; // in messages
     private final Arena files;
-    private final Tensors store;
+    private final TensorStore store;
     private final Family family;
     private final String root;
     private final @Nullable PanelLayout layout;
@@ -106,13 +104,13 @@ public final class Checkpoint implements AutoCloseable {
         Arena files = Device.open(Compute.shared()).arena();
         try {
             Gguf gguf = Gguf.open(file, files);
-            Tensors tensors = gguf.views();
+            TensorStore tensors = gguf.tensors();
             ModelConfig said = GgufKeys.read(gguf.metadata(), tensors);
             GgufVocabulary vocabulary = new GgufVocabulary(gguf.metadata(), said.vocabularySize());
             Future<Optional<Tokenizer>> tokenizer = begin(() -> Optional.of(Tokenizer.of(vocabulary)));
             ModelConfig config = said.withSpecialIds(vocabulary.bos(), vocabulary.stops());
             Family family = new GgufFamily(
-                    config.family(), gguf.metadata().requireString("general.architecture"), gguf.names());
+                    config.family(), gguf.metadata().requireString("general.architecture"), tensors.names());
             String name = file.getFileName().toString().replaceFirst("\\.gguf$", "");
             return new Checkpoint(name, file.toString(), config, family, tensors, null, tokenizer, files);
         } catch (Throwable failure) {
@@ -171,7 +169,7 @@ public final class Checkpoint implements AutoCloseable {
             String subject,
             ModelConfig said,
             Family family,
-            Tensors store,
+            TensorStore store,
             @Nullable PanelLayout layout,
             Future<Optional<Tokenizer>> tokenizer,
             Arena files)
@@ -251,7 +249,7 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /** @throws FormatException if there is no such tensor, or it has another shape or dtype */
-    static TensorView tensor(String subject, Tensors store, String name, List<Long> shape, List<DType> dtypes)
+    static TensorView tensor(String subject, TensorStore store, String name, List<Long> shape, List<DType> dtypes)
             throws FormatException {
         TensorView tensor = store.tensor(name);
         String place = subject + ", tensor " + name;
@@ -259,9 +257,8 @@ public final class Checkpoint implements AutoCloseable {
             throw new FormatException(place, "shape " + shape, tensor.shape().toString(), APART);
         }
         if (!dtypes.contains(tensor.dtype()) && (tensor.blocks() == null || shape.size() < 2)) {
-            String expected =
-                    dtypes.stream().map(each -> StoredType.of(each).name()).collect(Collectors.joining(" or "));
-            String got = StoredType.of(tensor.dtype()).name();
+            String expected = dtypes.stream().map(TensorStore::typeName).collect(Collectors.joining(" or "));
+            String got = TensorStore.typeName(tensor.dtype());
             throw new FormatException(place, "dtype " + expected, got, "convert the checkpoint");
         }
         return tensor;

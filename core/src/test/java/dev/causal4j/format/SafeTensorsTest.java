@@ -108,27 +108,19 @@ class SafeTensorsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"BOOL", "F4", "F6_E2M3", "F6_E3M2", "U8", "I8", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ"})
-    @CsvSource({"F8_E5M2FNUZ", "I16", "U16", "F16", "BF16", "I32", "U32", "F32", "C64", "F64", "I64", "U64"})
-    void everyDtypeOfTheFormatIsKnownBySize(String name) throws IOException {
-        StoredType type = new StoredType(name);
-        int bytes = (int) type.bytes(8);
+    @CsvSource({"F4,4", "F6_E2M3,6", "F6_E3M2,6", "BOOL,8", "U8,8", "I8,8", "F8_E5M2,8", "F8_E4M3,8", "F8_E8M0,8"})
+    @CsvSource({"F8_E4M3FNUZ,8", "F8_E5M2FNUZ,8", "I16,16", "U16,16", "F16,16", "BF16,16", "I32,32", "U32,32"})
+    @CsvSource({"F32,32", "C64,64", "F64,64", "I64,64", "U64,64"})
+    void everyDtypeOfTheFormatIsKnownBySize(String name, int bytes) throws IOException {
         String header = "{\"t\":{\"dtype\":\"" + name + "\",\"shape\":[8],\"data_offsets\":[0," + bytes + "]}}";
         TensorStore tensors = open(file(header, bytes));
         assertThat(tensors.names()).containsExactly("t");
         if (List.of("F32", "F16", "BF16", "I8").contains(name)) {
-            assertThat(StoredType.of(tensors.tensor("t").dtype())).isEqualTo(type);
+            assertThat(TensorStore.typeName(tensors.tensor("t").dtype())).isEqualTo(name);
         } else {
             refused(() -> tensors.tensor("t"), "memory, tensor \"t\"", "F32, F16, BF16 or I8", "got " + name);
         }
         refused(header, bytes + 1, (file(header, bytes).length + 1) + " bytes");
-    }
-
-    @ParameterizedTest
-    @CsvSource({"BOOL,1", "U8,1", "I8,1", "F8_E4M3,1", "F8_E5M2,1", "I16,2", "U16,2", "F16,2", "BF16,2", "I32,4"})
-    @CsvSource({"U32,4", "F32,4", "I64,8", "U64,8", "F64,8", "C64,8"})
-    void sizesOfDtypesAreThoseOfTheFormat(String name, long bytes) {
-        assertThat(new StoredType(name).bytes(1)).isEqualTo(bytes);
     }
 
     @Test

@@ -3,7 +3,7 @@ package dev.causal4j.model.families;
 import dev.causal4j.FormatException;
 import dev.causal4j.format.GgufVocabulary;
 import dev.causal4j.format.Json;
-import dev.causal4j.format.Tensors;
+import dev.causal4j.format.TensorStore;
 import dev.causal4j.model.ModelConfig;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.TensorView;
@@ -27,14 +27,14 @@ public final class GgufKeys {
 
     private final Json metadata;
     private final String architecture;
-    private final Tensors tensors;
+    private final TensorStore tensors;
     private final Set<String> names;
     private final Map<String, Object> json = new LinkedHashMap<>();
     private final int layers;
     private final int headSize;
     private final int contextLength;
 
-    private GgufKeys(Json metadata, Tensors tensors) throws FormatException {
+    private GgufKeys(Json metadata, TensorStore tensors) throws FormatException {
         this.metadata = metadata;
         this.tensors = tensors;
         this.names = tensors.names();
@@ -69,7 +69,7 @@ public final class GgufKeys {
     }
 
     /** Reads the configuration. */
-    public static ModelConfig read(Json metadata, Tensors tensors) throws FormatException {
+    public static ModelConfig read(Json metadata, TensorStore tensors) throws FormatException {
         GgufKeys keys = new GgufKeys(metadata, tensors);
         return ModelConfig.of(new Json(metadata.subject(), keys.json));
     }

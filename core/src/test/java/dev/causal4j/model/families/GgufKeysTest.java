@@ -6,15 +6,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.causal4j.FormatException;
 import dev.causal4j.UnsupportedModelException;
 import dev.causal4j.format.Json;
-import dev.causal4j.format.Tensors;
+import dev.causal4j.format.TensorStore;
+import dev.causal4j.format.TensorStore.Stored;
 import dev.causal4j.model.ModelConfig;
-import dev.causal4j.tensor.DType;
-import dev.causal4j.tensor.TensorView;
 import java.lang.foreign.MemorySegment;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -24,20 +22,17 @@ import org.junit.jupiter.api.Test;
 class GgufKeysTest {
     private static final int LAYERS = 62;
 
-    private static final Tensors TENSORS = new Tensors() {
-        @Override
-        public Set<String> names() {
-            return Stream.concat(
+    private static final TensorStore TENSORS = new TensorStore(
+            "x.gguf",
+            Stream.concat(
                             Stream.of("token_embd.weight"),
                             IntStream.range(0, LAYERS).mapToObj(i -> "blk." + i + ".attn_norm.weight"))
-                    .collect(Collectors.toSet());
-        }
+                    .collect(Collectors.toMap(name -> name, _ -> tensor())),
+            Map.of());
 
-        @Override
-        public TensorView tensor(String name) {
-            return new TensorView(name, DType.F32, List.of(8L, 16L), MemorySegment.ofArray(new float[128]));
-        }
-    };
+    private static Stored tensor() {
+        return new Stored("x.gguf", "F32", List.of(8L, 16L), MemorySegment.ofArray(new float[128]));
+    }
 
     private static Map<String, Object> keys(String architecture, Object... more) {
         Map<String, Object> keys = new HashMap<>();
