@@ -126,7 +126,7 @@ final class AdapterFiles {
      */
     private record Module(TensorView up, int column) {}
 
-    private Origin.InRows origin(ParameterSpec spec) {
+    private Origin origin(ParameterSpec spec) {
         return model.family().origin(model, spec, root);
     }
 
@@ -188,7 +188,7 @@ final class AdapterFiles {
     }
 
     /** Whether a parameter's tensors are weights of modules: those of gpt-oss's experts are not. */
-    private static boolean areModules(Origin.InRows origin) {
+    private static boolean areModules(Origin origin) {
         return origin.names().stream().allMatch(name -> name.endsWith(WEIGHT));
     }
 
@@ -214,7 +214,7 @@ final class AdapterFiles {
         return adapters;
     }
 
-    private static Origin.InRows origin(CausalLM model, ParameterSpec spec) {
+    private static Origin origin(CausalLM model, ParameterSpec spec) {
         ModelConfig config = model.config();
         return config.family().origin(config, spec, config.family().roots().getFirst());
     }
@@ -234,12 +234,12 @@ final class AdapterFiles {
                 adapters.values().stream().map(each -> each.down().rows()).toList());
         Map<String, SafeTensors.Source> tensors = new LinkedHashMap<>();
         adapters.forEach((spec, adapter) -> {
-            Origin.InRows ups = origin(model, spec).withInputs(rank);
+            Origin ups = origin(model, spec).withInputs(rank);
             for (Origin.Part part : ups.parts()) {
                 List<Long> shape = List.of((long) rank, (long) spec.cols());
                 int own = adapter.down().rows();
                 Origin.Part down = new Origin.Part(part.name(), shape, own, 0, spec.cols(), 1);
-                Origin.InRows downs = new Origin.InRows(List.of(down), false);
+                Origin downs = new Origin(List.of(down), false);
                 String module = module(part.name());
                 tensors.put(module + DOWN, source(module + DOWN, downs, down, adapter.down()));
                 tensors.put(module + UP, source(module + UP, ups, part, adapter.up()));
@@ -251,7 +251,7 @@ final class AdapterFiles {
     }
 
     /** The tensor of a part, with the rows of a matrix that belong into it. */
-    private static SafeTensors.Source source(String name, Origin.InRows origin, Origin.Part part, Matrix rows) {
+    private static SafeTensors.Source source(String name, Origin origin, Origin.Part part, Matrix rows) {
         return new SafeTensors.Source(name, DType.F32, part.shape(), memory -> {
             TensorView view = TensorView.allocate(part.name(), DType.F32, part.shape(), memory);
             int cols = Math.toIntExact(part.shape().getLast());

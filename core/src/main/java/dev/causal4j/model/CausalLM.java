@@ -312,7 +312,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
         Map<String, List<Long>> shapes = new LinkedHashMap<>();
         Map<String, List<ParameterSpec>> specs = new HashMap<>();
         for (ParameterSpec spec : config.specs()) {
-            Origin.InRows origin = written(spec);
+            Origin origin = written(spec);
             origin.parts().forEach(part -> shapes.put(part.name(), part.shape()));
             origin.names()
                     .forEach(name ->
@@ -327,13 +327,13 @@ public final class CausalLM implements Parameters, AutoCloseable {
         return tensors;
     }
 
-    private Origin.InRows written(ParameterSpec spec) {
+    private Origin written(ParameterSpec spec) {
         return config.family().origin(config, spec, config.family().rootWritten(config));
     }
 
     /** Writes a parameter's rows into its tensor, in parallel. */
     private void write(ParameterSpec spec, TensorView tensor) {
-        Origin.InRows origin = written(spec);
+        Origin origin = written(spec);
         if (spec.role().isVector()) {
             float[] vector = vector(spec).clone();
             for (int i = 0; origin.plusOne() && i < vector.length; i++) {

@@ -11,7 +11,6 @@ import dev.causal4j.format.Json;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.model.families.Family;
 import dev.causal4j.model.families.GgufFamily;
-import dev.causal4j.model.families.GgufKeys;
 import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
@@ -21,6 +20,7 @@ import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.io.InterruptedIOException;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -62,7 +62,7 @@ public final class Checkpoint implements AutoCloseable {
     private final String root;
     private final @Nullable PanelLayout layout;
     private final ModelConfig config;
-    private final Map<ParameterSpec, List<TensorView>> tensors = new HashMap<>();
+    private final Map<ParameterSpec, StoredRows> stored = new HashMap<>();
     private final Optional<Tokenizer> tokenizer;
     private boolean closed;
 
@@ -72,14 +72,22 @@ public final class Checkpoint implements AutoCloseable {
      * @throws FormatException if a file is not what it should be
      * @throws IOException if reading fails
      */
-    public static Checkpoint open(Path folder) throws IOException {
-        String subject = folder.toString();
-        if (Files.isRegularFile(folder)) {
-            return openGguf(folder);
+    public static Checkpoint open(Path path) throws IOException {
+        boolean isFile = Files.isRegularFile(path);
+        if (!isFile && !Files.isDirectory(path)) {
+            String expected = "a model's folder or GGUF file";
+            throw new FormatException(path.toString(), expected, "no such folder", "check the path");
         }
-        if (!Files.isDirectory(folder)) {
-            throw new FormatException(subject, "a model's folder or GGUF file", "no such folder", "check the path");
+        Arena files = Device.open(Compute.shared()).arena();
+        try {
+            return isFile ? openGguf(path, files) : openFolder(path, files);
+        } catch (Throwable failure) {
+            files.close();
+            throw failure;
         }
+    }
+
+    private static Checkpoint openFolder(Path folder, Arena files) throws IOException {
         // A vocabulary takes longer to read than all the rest.
         Future<Optional<Tokenizer>> tokenizer = begin(() -> Tokenizer.load(folder));
         ModelConfig config = ModelConfig.read(folder.resolve(CONFIG));
@@ -87,62 +95,45 @@ public final class Checkpoint implements AutoCloseable {
         if (Files.exists(generation)) {
             config = config.withGeneration(Json.read(generation));
         }
-        Arena files = Device.open(Compute.shared()).arena();
-        try {
-            Path named = folder.toRealPath().getFileName();
-            String name = named == null ? subject : named.toString();
-            TensorStore store = TensorStore.open(folder, files);
-            PanelLayout layout = PanelLayout.of(subject, store.metadata());
-            return new Checkpoint(name, subject, config, config.family(), store, layout, tokenizer, files);
-        } catch (Throwable failure) {
-            files.close();
-            throw failure;
-        }
+        Path named = folder.toRealPath().getFileName();
+        String name = named == null ? folder.toString() : named.toString();
+        TensorStore store = TensorStore.open(folder, files);
+        PanelLayout layout = PanelLayout.of(folder.toString(), store.metadata());
+        return new Checkpoint(name, folder.toString(), config, config.family(), store, layout, tokenizer, files);
     }
 
-    private static Checkpoint openGguf(Path file) throws IOException {
-        Arena files = Device.open(Compute.shared()).arena();
-        try {
-            Gguf gguf = Gguf.open(file, files);
-            TensorStore tensors = gguf.tensors();
-            ModelConfig said = GgufKeys.read(gguf.metadata(), tensors);
-            GgufVocabulary vocabulary = new GgufVocabulary(gguf.metadata(), said.vocabularySize());
-            Future<Optional<Tokenizer>> tokenizer = begin(() -> Optional.of(Tokenizer.of(vocabulary)));
-            ModelConfig config = said.withSpecialIds(vocabulary.bos(), vocabulary.stops());
-            Family family = new GgufFamily(
-                    config.family(), gguf.metadata().requireString("general.architecture"), tensors.names());
-            String name = file.getFileName().toString().replaceFirst("\\.gguf$", "");
-            return new Checkpoint(name, file.toString(), config, family, tensors, null, tokenizer, files);
-        } catch (Throwable failure) {
-            files.close();
-            throw failure;
-        }
+    private static Checkpoint openGguf(Path file, Arena files) throws IOException {
+        Gguf gguf = Gguf.open(file, files);
+        Family family = new GgufFamily(gguf.metadata(), gguf.tensors());
+        ModelConfig said = family.read(gguf.metadata());
+        GgufVocabulary vocabulary = new GgufVocabulary(gguf.metadata(), said.vocabularySize());
+        Future<Optional<Tokenizer>> tokenizer = begin(() -> Optional.of(Tokenizer.of(vocabulary)));
+        ModelConfig config = said.withSpecialIds(vocabulary.bos(), vocabulary.stops());
+        String name = file.getFileName().toString().replaceFirst("\\.gguf$", "");
+        return new Checkpoint(name, file.toString(), config, family, gguf.tensors(), null, tokenizer, files);
     }
 
-    /** Begins to read the tokenizer; none if it is of a kind that is not supported, which is said. */
     private static Future<Optional<Tokenizer>> begin(Callable<Optional<Tokenizer>> reading) {
-        FutureTask<Optional<Tokenizer>> tokenizer = new FutureTask<>(() -> {
-            try {
-                return reading.call();
-            } catch (UnsupportedModelException e) {
-                warn("{0}; the model takes token ids alone", String.valueOf(e.getMessage()));
-                return Optional.empty();
-            }
-        });
+        FutureTask<Optional<Tokenizer>> tokenizer = new FutureTask<>(reading);
         Thread.ofPlatform().name("causal4j-tokenizer").daemon().start(tokenizer);
         return tokenizer;
     }
 
-    private static Optional<Tokenizer> await(Future<Optional<Tokenizer>> future) throws IOException {
+    /** The tokenizer; none if it is of a kind that is not supported, which is said. */
+    private static Optional<Tokenizer> await(Future<Optional<Tokenizer>> tokenizer) throws IOException {
         try {
-            return future.get();
+            return tokenizer.get();
         } catch (ExecutionException e) {
-            switch (e.getCause()) {
+            return switch (e.getCause()) {
+                case UnsupportedModelException other -> {
+                    warn("{0}; the model takes token ids alone", String.valueOf(other.getMessage()));
+                    yield Optional.empty();
+                }
                 case IOException failure -> throw failure;
                 case RuntimeException failure -> throw failure;
                 case Error failure -> throw failure;
                 case null, default -> throw new IllegalStateException(e);
-            }
+            };
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new InterruptedIOException("tokenizer: expected to be read, got an interrupt");
@@ -228,24 +219,17 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     private Origin origin(ModelConfig said, ParameterSpec spec) {
-        Origin.InRows origin = family.origin(said, spec, root);
+        Origin origin = family.origin(said, spec, root);
         return layout == null ? origin : layout.origin(spec, origin);
     }
 
     private void take(ParameterSpec spec, Origin origin) throws FormatException {
-        switch (origin) {
-            case Origin.InPanels panels ->
-                tensors.put(
-                        spec,
-                        List.of(tensor(subject, store, panels.name(), panels.shape(spec), List.of(panels.stored()))));
-            case Origin.InRows rows -> {
-                List<TensorView> parts = new ArrayList<>();
-                for (Origin.Part part : rows.parts()) {
-                    parts.add(tensor(subject, store, part.name(), part.shape(), FLOATS));
-                }
-                tensors.put(spec, parts);
-            }
+        List<DType> dtypes = layout == null ? FLOATS : List.of(layout.stored(spec));
+        List<TensorView> tensors = new ArrayList<>();
+        for (Origin.Part part : origin.parts()) {
+            tensors.add(tensor(subject, store, part.name(), part.shape(), dtypes));
         }
+        stored.put(spec, new StoredRows(origin, tensors));
     }
 
     /** @throws FormatException if there is no such tensor, or it has another shape or dtype */
@@ -272,8 +256,8 @@ public final class Checkpoint implements AutoCloseable {
         if (layout != null) {
             return false;
         }
-        TensorView embedding = stored(said.embedding()).getFirst();
-        TensorView head = stored(said.head()).getFirst();
+        TensorView embedding = stored(said.embedding()).tensors().getFirst();
+        TensorView head = stored(said.head()).tensors().getFirst();
         boolean equal = equal(embedding, head);
         head.unload();
         if (!equal) {
@@ -307,7 +291,7 @@ public final class Checkpoint implements AutoCloseable {
      */
     private void checkUnused() throws FormatException {
         Set<String> unused = new TreeSet<>(store.names());
-        tensors.values().forEach(parts -> parts.forEach(tensor -> unused.remove(tensor.name())));
+        stored.values().forEach(each -> unused.removeAll(each.origin().names()));
         unused.removeIf(name -> family.isBuffer(name.startsWith(root) ? name.substring(root.length()) : name));
         for (String name : unused) {
             if (!family.mayHaveMore() || name.startsWith(root + family.blocks())) {
@@ -350,7 +334,7 @@ public final class Checkpoint implements AutoCloseable {
                         options.progress().accept(done.addAndGet(bytes(List.of(spec), dtype)), total);
                         return matrix;
                     },
-                    this::vector);
+                    spec -> stored(spec).vector(spec.rows()));
             return CausalLM.owning(device.arena(), name, config, parameters, options.cached(), tokenizer.orElse(null));
         } finally {
             close();
@@ -365,12 +349,12 @@ public final class Checkpoint implements AutoCloseable {
      */
     public DType dtype(LoadOptions options) throws FormatException {
         DType wanted = options.dtype();
-        Set<DType> stored = tensors.entrySet().stream()
+        Set<DType> dtypes = stored.entrySet().stream()
                 .filter(each -> !each.getKey().role().isVector())
-                .flatMap(each -> each.getValue().stream().map(TensorView::dtype))
+                .flatMap(each -> each.getValue().tensors().stream().map(TensorView::dtype))
                 .collect(Collectors.toSet());
-        DType mixed = stored.contains(DType.INT4) ? DType.INT4 : stored.contains(DType.INT8) ? DType.INT8 : DType.F32;
-        DType all = stored.size() == 1 ? stored.iterator().next() : mixed;
+        DType mixed = dtypes.contains(DType.INT4) ? DType.INT4 : dtypes.contains(DType.INT8) ? DType.INT8 : DType.F32;
+        DType all = dtypes.size() == 1 ? dtypes.iterator().next() : mixed;
         DType natural = layout != null ? layout.dtype() : all;
         if (layout != null && wanted != null && wanted != natural) {
             String expected = "dtype " + natural.label() + ", to which these weights were converted";
@@ -387,34 +371,20 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     private Matrix matrix(ParameterSpec spec, Device device, DType dtype, boolean asStored) {
-        return switch (origin(config, spec)) {
-            case Origin.InRows rows -> {
-                StoredRows numbers = new StoredRows(rows, stored(spec));
-                Matrix matrix = asStored && numbers.isInBlocks()
-                        ? numbers.groups(device, spec)
-                        : numbers.matrix(device, asStored ? numbers.dtype() : dtype, spec);
-                stored(spec).forEach(TensorView::unload);
-                yield matrix;
-            }
-            case Origin.InPanels _ ->
-                Matrix.ofPanels(
-                        device,
-                        dtype,
-                        spec.rows(),
-                        spec.cols(),
-                        stored(spec).getFirst().data());
-        };
+        StoredRows rows = stored(spec);
+        if (layout != null) {
+            MemorySegment panels = rows.tensors().getFirst().data();
+            return Matrix.ofPanels(device, dtype, spec.rows(), spec.cols(), panels);
+        }
+        Matrix matrix = asStored && rows.isInBlocks()
+                ? rows.groups(device, spec)
+                : rows.matrix(device, asStored ? rows.dtype() : dtype, spec);
+        rows.tensors().forEach(TensorView::unload);
+        return matrix;
     }
 
-    private float[] vector(ParameterSpec spec) {
-        return switch (origin(config, spec)) {
-            case Origin.InRows rows -> new StoredRows(rows, stored(spec)).vector(spec.rows());
-            case Origin.InPanels _ -> throw new IllegalStateException(spec.name());
-        };
-    }
-
-    private List<TensorView> stored(ParameterSpec spec) {
-        return Objects.requireNonNull(tensors.get(spec), spec.name());
+    private StoredRows stored(ParameterSpec spec) {
+        return Objects.requireNonNull(stored.get(spec), spec.name());
     }
 
     /** The configuration; tied only if the weights are. */

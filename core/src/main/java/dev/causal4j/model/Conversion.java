@@ -143,14 +143,13 @@ public final class Conversion {
 
     private static TensorView tensor(CausalLM model, ParameterSpec spec, PanelLayout layout) {
         Family family = model.config().family();
-        Origin origin = layout.origin(
-                spec, family.origin(model.config(), spec, family.roots().getFirst()));
-        boolean vector = spec.role().isVector();
-        MemorySegment data = vector
+        String root = family.roots().getFirst();
+        Origin.Part part = layout.origin(spec, family.origin(model.config(), spec, root))
+                .parts()
+                .getFirst();
+        MemorySegment data = spec.role().isVector()
                 ? MemorySegment.ofArray(model.vector(spec))
                 : model.matrix(spec).panelData();
-        List<Long> shape = origin instanceof Origin.InPanels panels ? panels.shape(spec) : List.of((long) spec.rows());
-        DType stored = origin instanceof Origin.InPanels panels ? panels.stored() : DType.F32;
-        return new TensorView(origin.names().getFirst(), stored, shape, data);
+        return new TensorView(part.name(), layout.stored(spec), part.shape(), data);
     }
 }

@@ -8,6 +8,8 @@ import dev.causal4j.kernel.PanelFormat;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Matrix;
+import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
@@ -58,11 +60,21 @@ record PanelLayout(DType dtype) {
     }
 
     /** The origin of a parameter that other programs store at {@code origin}. */
-    Origin origin(ParameterSpec spec, Origin.InRows origin) {
+    Origin origin(ParameterSpec spec, Origin origin) {
         String name = origin.label(spec);
-        return spec.role().isVector()
-                ? Origin.tensor(name, spec)
-                : new Origin.InPanels(name + PANELS, held(spec, dtype));
+        if (spec.role().isVector()) {
+            return Origin.tensor(name, spec);
+        }
+        DType held = held(spec, dtype);
+        long steps = Matrix.panelBytes(held, spec.cols()) / ((long) Panels.WIDTH * held.bytes());
+        List<Long> shape = List.of((long) Panels.needed(spec.rows()), steps, (long) Panels.WIDTH);
+        return new Origin(List.of(new Origin.Part(name + PANELS, shape, spec.rows(), 0, 1, Panels.WIDTH)));
+    }
+
+    /** The dtype of a parameter's tensor: codes of 4 bits are bytes there. */
+    DType stored(ParameterSpec spec) {
+        DType held = spec.role().isVector() ? DType.F32 : held(spec, dtype);
+        return held == DType.INT4 ? DType.INT8 : held;
     }
 
     /**

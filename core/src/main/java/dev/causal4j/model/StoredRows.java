@@ -19,7 +19,7 @@ import java.util.Objects;
  *
  * @param tensors one for each part of the origin
  */
-record StoredRows(Origin.InRows origin, List<TensorView> tensors) {
+record StoredRows(Origin origin, List<TensorView> tensors) {
     /** The dtype of all its tensors; f32 if they differ or are in blocks. */
     DType dtype() {
         DType first = tensors.getFirst().dtype();
@@ -102,7 +102,7 @@ record StoredRows(Origin.InRows origin, List<TensorView> tensors) {
     }
 
     /** Writes the rows that belong into a tensor. */
-    static void write(Origin.InRows origin, TensorView tensor, int cols, Matrix.Source source, Compute compute) {
+    static void write(Origin origin, TensorView tensor, int cols, Matrix.Source source, Compute compute) {
         int row = 0;
         for (Origin.Part part : origin.parts()) {
             int first = row;

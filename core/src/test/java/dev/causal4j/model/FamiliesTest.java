@@ -169,7 +169,7 @@ class FamiliesTest {
             assertThat(pass.loss()).isCloseTo(golden.loss(), within(2e-6 * golden.loss()));
             Set<String> compared = new HashSet<>();
             for (ParameterSpec spec : model.config().specs()) {
-                Origin.InRows origin = model.config().family().origin(model.config(), spec, root(golden));
+                Origin origin = model.config().family().origin(model.config(), spec, root(golden));
                 compare(golden, spec, origin, pass.gradient(spec.name()));
                 origin.names().forEach(each -> compared.add("grad." + each));
             }
@@ -187,8 +187,7 @@ class FamiliesTest {
                 .orElse("");
     }
 
-    private static void compare(Golden golden, ParameterSpec spec, Origin.InRows origin, float[] actual)
-            throws IOException {
+    private static void compare(Golden golden, ParameterSpec spec, Origin origin, float[] actual) throws IOException {
         int row = 0;
         double largest = 0;
         double worst = 0;

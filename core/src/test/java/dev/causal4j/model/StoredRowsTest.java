@@ -32,7 +32,7 @@ class StoredRowsTest {
         }
     }
 
-    private Origin.InRows origin(String layout) {
+    private Origin origin(String layout) {
         long rows = ROWS;
         long cols = COLS;
         List<Long> three = List.of(3L, cols, rows);
@@ -41,7 +41,7 @@ class StoredRowsTest {
             case "transposed" -> Origin.transposed("w", spec);
             case "stacked" -> Origin.stacked(List.of("a", "b", "c"), spec, 70, 67, 1);
             default ->
-                new Origin.InRows(
+                new Origin(
                         List.of(
                                 new Origin.Part("w", three, ROWS / 2, 2 * rows * cols, 2, rows),
                                 new Origin.Part("w", three, ROWS / 2, 2 * rows * cols + 1, 2, rows)),
@@ -52,7 +52,7 @@ class StoredRowsTest {
     @ParameterizedTest
     @ValueSource(strings = {"whole", "transposed", "stacked", "alternate columns of an expert"})
     void whatIsWrittenIsReadAgain(String layout) {
-        Origin.InRows origin = origin(layout);
+        Origin origin = origin(layout);
         for (DType stored : List.of(DType.F32, DType.BF16)) {
             List<TensorView> tensors = origin.parts().stream()
                     .map(part -> TensorView.allocate(part.name(), stored, part.shape(), Arena.ofAuto()))
@@ -81,7 +81,7 @@ class StoredRowsTest {
             tensor.set(i, i);
         }
         ParameterSpec small = new ParameterSpec("w", Role.UP, 0, ParameterSpec.NO_EXPERT, 3, 2, 0);
-        Origin.InRows origin = Origin.transposed("w", small);
+        Origin origin = Origin.transposed("w", small);
         Matrix matrix = new StoredRows(origin, List.of(tensor)).matrix(Device.shared(), DType.F32, small);
         float[] row = new float[2];
         matrix.row(1, row, 0);
@@ -93,7 +93,7 @@ class StoredRowsTest {
         ParameterSpec gain = new ParameterSpec("norm", Role.GAIN, 0, ParameterSpec.NO_EXPERT, 2, 1, 0);
         TensorView tensor = TensorView.allocate("norm", DType.F32, List.of(2L), Arena.ofAuto());
         tensor.set(0, 0.25f);
-        Origin.InRows origin = new Origin.InRows(Origin.tensor("norm", gain).parts(), true);
+        Origin origin = new Origin(Origin.tensor("norm", gain).parts(), true);
         assertThat(new StoredRows(origin, List.of(tensor)).vector(2)).containsExactly(1.25f, 1);
     }
 }

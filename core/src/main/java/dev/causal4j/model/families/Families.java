@@ -3,28 +3,27 @@ package dev.causal4j.model.families;
 import dev.causal4j.FormatException;
 import dev.causal4j.format.Json;
 import java.util.List;
-import java.util.Optional;
 import java.util.stream.Collectors;
 
 /** The families that can be read. */
 public final class Families {
-    /** All families. */
+    /** All families, with their {@code model_type}. */
     private static final List<Family> ALL = List.of(
-            new Gpt2(),
-            new Llama(),
-            new Mistral(),
-            new Qwen2(),
-            new Qwen3(),
-            new Gemma2(),
-            new Gemma3(),
-            new Phi3(),
-            new SmolLm3(),
-            new Olmo2(),
-            new Granite(),
-            new GptNeox(),
-            new Mixtral(),
-            new Qwen3Moe(),
-            new GptOss());
+            new Gpt2("gpt2"),
+            new Llama("llama"),
+            new Mistral("mistral"),
+            new Qwen2("qwen2"),
+            new Qwen3("qwen3"),
+            new Gemma2("gemma2"),
+            new Gemma3("gemma3_text"),
+            new Phi3("phi3"),
+            new SmolLm3("smollm3"),
+            new Olmo2("olmo2"),
+            new Granite("granite"),
+            new GptNeox("gpt_neox"),
+            new Mixtral("mixtral"),
+            new Qwen3Moe("qwen3_moe"),
+            new GptOss("gpt_oss"));
 
     /**
      * The family of a configuration.
@@ -33,8 +32,7 @@ public final class Families {
      */
     public static Family of(Json json) throws FormatException {
         String type = json.string("model_type", "");
-        Optional<Family> family =
-                ALL.stream().filter(each -> each.types().contains(type)).findFirst();
+        var family = ALL.stream().filter(each -> each.types().contains(type)).findFirst();
         String known = ALL.stream().map(Family::type).collect(Collectors.joining(", "));
         json.support("model_type", family.isPresent(), known);
         return family.orElseThrow();

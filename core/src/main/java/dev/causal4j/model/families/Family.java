@@ -28,9 +28,14 @@ public interface Family {
         json.put("vocab_size", config.vocabularySize());
     }
 
-    /** The origin of a parameter in a file whose names, except the head's, begin with {@code root}; by default Llama's. */
-    default Origin.InRows origin(ModelConfig config, ParameterSpec spec, String root) {
-        return LlamaNames.OWN.origin(config, spec, root);
+    /** The names of its tensors; by default Llama's. */
+    default Names names() {
+        return Names.LLAMA;
+    }
+
+    /** The origin of a parameter in a file whose names, except the head's, begin with {@code root}. */
+    default Origin origin(ModelConfig config, ParameterSpec spec, String root) {
+        return names().origin(config, spec, root);
     }
 
     /** Prefixes that names may have, besides none. */
@@ -45,7 +50,7 @@ public interface Family {
 
     /** The prefix of tensors in blocks, after the root. */
     default String blocks() {
-        return "layers.";
+        return names().blocks();
     }
 
     /** Whether files may have tensors outside of blocks that are not the model's, such as other heads. */

@@ -14,9 +14,9 @@ import java.util.Set;
 import java.util.stream.IntStream;
 
 /** The metadata of a GGUF file as the configuration that Hugging Face's files of the same model have. */
-public final class GgufKeys {
+final class GgufKeys {
     /** Names of architectures and of families. */
-    private static final Map<String, String> FAMILIES = Map.of(
+    static final Map<String, String> FAMILIES = Map.of(
             "llama", "llama",
             "qwen2", "qwen2",
             "qwen3", "qwen3",
@@ -25,14 +25,20 @@ public final class GgufKeys {
             "phi3", "phi3",
             "gpt2", "gpt2");
 
+    /** Llama's keys and GPT-2's. */
+    private static final Map<String, String> GPT2 = Map.of(
+            "hidden_size", "n_embd",
+            "num_attention_heads", "n_head",
+            "num_hidden_layers", "n_layer",
+            "max_position_embeddings", "n_positions",
+            "intermediate_size", "n_inner",
+            "rms_norm_eps", "layer_norm_epsilon");
+
     private final Json metadata;
     private final String architecture;
     private final TensorStore tensors;
     private final Set<String> names;
     private final Map<String, Object> json = new LinkedHashMap<>();
-    private final int layers;
-    private final int headSize;
-    private final int contextLength;
 
     private GgufKeys(Json metadata, TensorStore tensors) throws FormatException {
         this.metadata = metadata;
@@ -40,38 +46,60 @@ public final class GgufKeys {
         this.names = tensors.names();
         this.architecture = metadata.requireString("general.architecture");
         metadata.support("general.architecture", FAMILIES.containsKey(architecture), "one of " + FAMILIES.keySet());
-        String causal = key("attention.causal");
-        metadata.support(causal, metadata.bool(causal, true), "true");
-        metadata.support(key("expert_count"), metadata.integer(key("expert_count"), 0, 0, Integer.MAX_VALUE) == 0, "0");
-        this.layers = require("block_count");
-        metadata.check(key("block_count"), layers <= names.size(), "at most one block for each tensor");
-        int heads = requireEqual("attention.head_count");
-        int hiddenSize = require("embedding_length");
-        metadata.check(key("attention.head_count"), heads <= hiddenSize, "at most embedding_length = " + hiddenSize);
-        this.headSize = size("attention.key_length", hiddenSize / heads);
-        metadata.check(
-                key("attention.value_length"),
-                size("attention.value_length", headSize) == headSize,
-                "the key_length, " + headSize);
-        // Some say that it is not bounded.
-        Object length = metadata.root().get(key("context_length"));
-        boolean bounded = !(length instanceof Long given && given > ModelConfig.MOST);
-        this.contextLength = bounded ? require("context_length") : ModelConfig.MOST;
-        json.put("model_type", FAMILIES.get(architecture));
-        List<Long> embedding = tensors.tensor(GgufVocabulary.EMBEDDING).shape();
-        json.put("vocab_size", (int) Math.min(embedding.isEmpty() ? 1 : embedding.getFirst(), Integer.MAX_VALUE));
-        json.put("tie_word_embeddings", !names.contains("output.weight"));
-        if (architecture.equals("gpt2")) {
-            gpt2(heads, hiddenSize);
-        } else {
-            llama(heads, hiddenSize);
-        }
     }
 
     /** Reads the configuration. */
-    public static ModelConfig read(Json metadata, TensorStore tensors) throws FormatException {
+    static ModelConfig read(Json metadata, TensorStore tensors) throws FormatException {
         GgufKeys keys = new GgufKeys(metadata, tensors);
+        keys.read();
         return ModelConfig.of(new Json(metadata.subject(), keys.json));
+    }
+
+    private void read() throws FormatException {
+        String causal = key("attention.causal");
+        metadata.support(causal, metadata.bool(causal, true), "true");
+        metadata.support(key("expert_count"), metadata.integer(key("expert_count"), 0, 0, Integer.MAX_VALUE) == 0, "0");
+        int layers = require("block_count");
+        metadata.check(key("block_count"), layers <= names.size(), "at most one block for each tensor");
+        int heads = requireEqual("attention.head_count", layers);
+        int hiddenSize = require("embedding_length");
+        metadata.check(key("attention.head_count"), heads <= hiddenSize, "at most embedding_length = " + hiddenSize);
+        int headSize = size("attention.key_length", hiddenSize / heads);
+        boolean same = size("attention.value_length", headSize) == headSize;
+        metadata.check(key("attention.value_length"), same, "the key_length, " + headSize);
+        boolean grouped = metadata.has(key("attention.head_count_kv"));
+        // Some say that it is not bounded.
+        Object length = metadata.root().get(key("context_length"));
+        boolean bounded = !(length instanceof Long given && given > ModelConfig.MOST);
+        int contextLength = bounded ? require("context_length") : ModelConfig.MOST;
+        List<Long> embedding = tensors.tensor(GgufVocabulary.EMBEDDING).shape();
+        boolean gpt2 = architecture.equals("gpt2");
+        String epsilon = key(gpt2 ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon");
+        metadata.check(epsilon, metadata.has(epsilon), "a number");
+        json.put("model_type", FAMILIES.get(architecture));
+        json.put("vocab_size", (int) Math.min(embedding.isEmpty() ? 1 : embedding.getFirst(), Integer.MAX_VALUE));
+        json.put("tie_word_embeddings", !names.contains("output.weight"));
+        json.put("hidden_size", hiddenSize);
+        json.put("num_attention_heads", heads);
+        json.put("num_hidden_layers", layers);
+        json.put("max_position_embeddings", contextLength);
+        json.put("intermediate_size", requireEqual("feed_forward_length", layers));
+        json.put("rms_norm_eps", metadata.number(epsilon, 0, 0, 1));
+        if (gpt2) {
+            GPT2.forEach((key, own) -> json.put(own, json.remove(key)));
+            return;
+        }
+        json.put("num_key_value_heads", grouped ? requireEqual("attention.head_count_kv", layers) : heads);
+        json.put("head_dim", headSize);
+        json.put("attention_bias", names.contains("blk.0.attn_output.bias"));
+        json.put("mlp_bias", names.contains("blk.0.ffn_down.bias"));
+        rope(headSize, contextLength);
+        if (architecture.startsWith("gemma")) {
+            boolean largest = layers == (architecture.equals("gemma2") ? 46 : 62); // the models of 27B: no key tells
+            gemma(largest ? hiddenSize / heads : headSize);
+        } else {
+            json.put("sliding_window", Json.NULL); // ignored by llama.cpp
+        }
     }
 
     private String key(String name) {
@@ -83,7 +111,7 @@ public final class GgufKeys {
     }
 
     /** A number, or a list of one for each layer, which must be equal. */
-    private int requireEqual(String name) throws FormatException {
+    private int requireEqual(String name, int layers) throws FormatException {
         if (!(metadata.root().get(key(name)) instanceof List<?> list)) {
             return require(name);
         }
@@ -100,100 +128,58 @@ public final class GgufKeys {
         return metadata.number(key(name), whenAbsent, 1e-30, 1e300);
     }
 
-    private void gpt2(int heads, int hiddenSize) throws FormatException {
-        json.put("n_embd", hiddenSize);
-        json.put("n_head", heads);
-        json.put("n_layer", layers);
-        json.put("n_positions", contextLength);
-        json.put("n_inner", requireEqual("feed_forward_length"));
-        metadata.check(
-                key("attention.layer_norm_epsilon"), metadata.has(key("attention.layer_norm_epsilon")), "a number");
-        json.put("layer_norm_epsilon", number("attention.layer_norm_epsilon", 1e-5));
-    }
-
-    private void llama(int heads, int hiddenSize) throws FormatException {
-        json.put("hidden_size", hiddenSize);
-        json.put("num_attention_heads", heads);
-        json.put(
-                "num_key_value_heads",
-                metadata.has(key("attention.head_count_kv")) ? requireEqual("attention.head_count_kv") : heads);
-        json.put("head_dim", headSize);
-        json.put("num_hidden_layers", layers);
-        json.put("max_position_embeddings", contextLength);
-        json.put("intermediate_size", requireEqual("feed_forward_length"));
-        String epsilon = key("attention.layer_norm_rms_epsilon");
-        metadata.check(epsilon, metadata.has(epsilon), "a number");
-        json.put("rms_norm_eps", metadata.number(epsilon, 0, 0, 1));
-        json.put("attention_bias", names.contains("blk.0.attn_output.bias"));
-        json.put("mlp_bias", names.contains("blk.0.ffn_down.bias"));
-        rope();
-        if (architecture.startsWith("gemma")) {
-            gemma(heads, hiddenSize);
-        } else {
-            json.put("sliding_window", Json.NULL); // ignored by llama.cpp
-        }
-    }
-
-    private void gemma(int heads, int hiddenSize) throws FormatException {
-        boolean largest = layers == (architecture.equals("gemma2") ? 46 : 62); // the models of 27B: no key tells
-        json.put("query_pre_attn_scalar", largest ? hiddenSize / heads : headSize);
-        int window = metadata.integer(
-                key("attention.sliding_window"), architecture.equals("gemma2") ? 4096 : 0, 0, ModelConfig.MOST);
+    private void gemma(int scalar) throws FormatException {
+        boolean second = architecture.equals("gemma2");
+        json.put("query_pre_attn_scalar", scalar);
+        int window = metadata.integer(key("attention.sliding_window"), second ? 4096 : 0, 0, ModelConfig.MOST);
         json.put("sliding_window", window == 0 ? Json.NULL : window);
-        if (architecture.equals("gemma2")) {
+        if (second) {
             json.put("attn_logit_softcapping", number("attn_logit_softcapping", 50));
-            json.put("final_logit_softcapping", number("final_logit_softcapping", 30));
-            return;
+        } else {
+            json.put("sliding_window_pattern", size("attention.sliding_window_pattern", 6));
+            json.put("rope_local_base_freq", number("rope.freq_base_swa", 1e4));
         }
-        json.put("sliding_window_pattern", size("attention.sliding_window_pattern", 6));
-        json.put("rope_local_base_freq", number("rope.freq_base_swa", 1e4));
-        if (metadata.has(key("final_logit_softcapping"))) {
-            json.put("final_logit_softcapping", number("final_logit_softcapping", 1));
+        if (second || metadata.has(key("final_logit_softcapping"))) {
+            json.put("final_logit_softcapping", number("final_logit_softcapping", 30));
         }
     }
 
-    private void rope() throws FormatException {
+    private void rope(int headSize, int contextLength) throws FormatException {
         json.put("rope_theta", number("rope.freq_base", 10000));
+        String dimensions = key("rope.dimension_count");
         int width = size("rope.dimension_count", headSize);
         boolean partial = architecture.equals("phi3");
-        metadata.support(
-                key("rope.dimension_count"),
-                partial ? width <= headSize : width == headSize,
-                (partial ? "at most " : "") + "the key_length, " + headSize);
+        boolean fits = partial ? width <= headSize : width == headSize;
+        metadata.support(dimensions, fits, (partial ? "at most " : "") + "the key_length, " + headSize);
         if (width < headSize) {
             json.put("partial_rotary_factor", (double) width / headSize);
         }
-        String kind = metadata.string(key("rope.scaling.type"), "linear");
         double factor = number("rope.scaling.factor", number("rope.scale_linear", 1));
         int original = size("rope.scaling.original_context_length", contextLength);
         double gain = number("rope.scaling.attn_factor", 1);
-        if (names.contains("rope_freqs.weight")) {
-            metadata.support("general.architecture", architecture.equals("llama"), "llama with rope_freqs.weight");
-            List<Double> factors = numbers("rope_freqs.weight");
-            longRope(factors, factors, original, 1);
-        } else if (names.contains("rope_factors_long.weight")) {
-            List<Double> shorter = numbers("rope_factors_short.weight");
-            longRope(shorter, numbers("rope_factors_long.weight"), original, gain);
-        } else if (kind.equals("yarn")) {
-            double scale = gain * (factor <= 1 ? 1 : 1 + 0.1 * StrictMath.log(factor));
-            json.put(
-                    "rope_scaling",
-                    Json.object(
-                            "rope_type",
-                            "yarn",
-                            "factor",
-                            factor,
-                            "original_max_position_embeddings",
-                            original,
-                            "attention_factor",
-                            scale));
-        } else {
-            metadata.support(
-                    key("rope.scaling.type"), List.of("linear", "none").contains(kind), "none, linear or yarn");
-            if (kind.equals("linear") && factor != 1) {
-                json.put("rope_scaling", Json.object("rope_type", "linear", "factor", factor));
-            }
+        String said = metadata.string(key("rope.scaling.type"), "linear");
+        boolean same = names.contains("rope_freqs.weight"); // for all lengths
+        boolean factors = same || names.contains("rope_factors_long.weight");
+        metadata.support("general.architecture", !same || architecture.equals("llama"), "llama with rope_freqs.weight");
+        boolean known = factors || List.of("none", "linear", "yarn").contains(said);
+        metadata.support(key("rope.scaling.type"), known, "none, linear or yarn");
+        String kind = factors ? "longrope" : said.equals("linear") && factor == 1 ? "none" : said;
+        if (kind.equals("none")) {
+            return;
         }
+        Map<String, Object> scaling = Json.object("rope_type", kind);
+        if (factors) {
+            scaling.put("short_factor", numbers(same ? "rope_freqs.weight" : "rope_factors_short.weight"));
+            scaling.put("long_factor", numbers(same ? "rope_freqs.weight" : "rope_factors_long.weight"));
+        } else {
+            scaling.put("factor", factor);
+        }
+        if (!kind.equals("linear")) {
+            boolean longer = kind.equals("yarn") && factor > 1;
+            scaling.put("original_max_position_embeddings", original);
+            scaling.put("attention_factor", same ? 1.0 : longer ? gain * (1 + 0.1 * StrictMath.log(factor)) : gain);
+        }
+        json.put("rope_scaling", scaling);
     }
 
     /** The numbers of a small tensor. */
@@ -208,21 +194,5 @@ public final class GgufKeys {
                     return (double) number[0];
                 })
                 .toList();
-    }
-
-    private void longRope(List<Double> shorter, List<Double> longer, int original, double gain) {
-        json.put(
-                "rope_scaling",
-                Json.object(
-                        "rope_type",
-                        "longrope",
-                        "short_factor",
-                        shorter,
-                        "long_factor",
-                        longer,
-                        "original_max_position_embeddings",
-                        original,
-                        "attention_factor",
-                        gain));
     }
 }

@@ -11,7 +11,6 @@ import dev.causal4j.decoder.BlockConfig.NormPlaces;
 import dev.causal4j.decoder.BlockConfig.Residual;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.ParameterSpec;
-import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.format.Json;
 import dev.causal4j.model.ModelConfig;
 import java.util.List;
@@ -23,27 +22,24 @@ import java.util.stream.IntStream;
  * GPT-2 (Radford et al. 2019): learned positions, layer norms before attention and feed-forward layer, biases everywhere,
  * linear weights as [in, out].
  */
-final class Gpt2 implements Family {
+record Gpt2(String type) implements Family {
     /** The tanh form of GELU under all its names in Hugging Face's table. */
     private static final Set<String> TANH_GELU =
             Set.of("gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast", "gelu_accurate");
 
-    private static final Map<String, String> MODULES = Map.of(
-            "embedding", "wte",
-            "positions", "wpe",
-            "attention_norm", "ln_1",
-            "qkv", "attn.c_attn",
-            "attention_out", "attn.c_proj",
-            "feed_forward_norm", "ln_2",
-            "up", "mlp.c_fc",
-            "down", "mlp.c_proj",
-            "norm", "ln_f",
-            "head", "lm_head");
-
-    @Override
-    public String type() {
-        return "gpt2";
-    }
+    private static final Names NAMES = new Names(
+            "h.",
+            Map.of(
+                    "embedding", "wte",
+                    "positions", "wpe",
+                    "attention_norm", "ln_1",
+                    "qkv", "attn.c_attn",
+                    "attention_out", "attn.c_proj",
+                    "feed_forward_norm", "ln_2",
+                    "up", "mlp.c_fc",
+                    "down", "mlp.c_proj",
+                    "norm", "ln_f",
+                    "head", "lm_head"));
 
     @Override
     public ModelConfig read(Json json) throws FormatException {
@@ -80,7 +76,7 @@ final class Gpt2 implements Family {
         AttentionConfig first = blocks.getFirst().attention();
         json.clear();
         json.put("architectures", List.of("GPT2LMHeadModel"));
-        json.put("model_type", type());
+        json.put("model_type", type);
         json.put("activation_function", "gelu_new");
         json.put("vocab_size", config.vocabularySize());
         json.put("n_positions", decoder.contextLength());
@@ -95,10 +91,13 @@ final class Gpt2 implements Family {
     }
 
     @Override
-    public Origin.InRows origin(ModelConfig config, ParameterSpec spec, String root) {
-        String module = MODULES.getOrDefault(spec.module(), spec.module()) + "." + spec.kind();
-        String inBlock = spec.layer() == ParameterSpec.NO_LAYER ? module : blocks() + spec.layer() + "." + module;
-        String name = spec.role() == Role.PROJECTION ? inBlock : root + inBlock;
+    public Names names() {
+        return NAMES;
+    }
+
+    @Override
+    public Origin origin(ModelConfig config, ParameterSpec spec, String root) {
+        String name = NAMES.name(spec, root, spec.module());
         return spec.role().isLinear() ? Origin.transposed(name, spec) : Origin.tensor(name, spec);
     }
 
@@ -114,11 +113,6 @@ final class Gpt2 implements Family {
     @Override
     public String rootWritten(ModelConfig config) {
         return config.tied() ? "" : roots().getFirst();
-    }
-
-    @Override
-    public String blocks() {
-        return "h.";
     }
 
     @Override

@@ -7,6 +7,8 @@ import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
+import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
+import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Routing;
 import dev.causal4j.decoder.BlockConfig.NormConfig;
 import dev.causal4j.decoder.BlockConfig.NormPlaces;
 import dev.causal4j.decoder.BlockConfig.Residual;
@@ -18,11 +20,15 @@ import dev.causal4j.model.ModelConfig.Rope;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.function.IntFunction;
+import java.util.function.IntPredicate;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The keys that Llama-like configurations share, with each family's values for absent ones, and Llama's layers made from
- * them.
+ * The keys that Llama-like configurations share, with each family's values for absent ones, and Llama's model made from
+ * them, but for what the family changes.
  */
 final class Keys {
     private static final Map<String, Activation> ACTIVATIONS = Map.of(
@@ -47,20 +53,30 @@ final class Keys {
     final Json json;
     final Absent absent;
     final int hiddenSize;
-    final int heads;
-    final int kvHeads;
-    final int headSize;
     final int layers;
     final int pretrained; // positions
-    final int contextLength;
+    final int headSize;
     final Map<RopeConfig, Rope> ropes = new HashMap<>(); // those that were read
-    private final double epsilon;
+    private final int heads;
+    private final int kvHeads;
+
+    // Llama's choices. A family changes them before it makes blocks.
+    NormConfig norm;
+    NormPlaces places = NormPlaces.BEFORE;
+    QueryKeyNorm queryKeyNorm = QueryKeyNorm.NONE;
+    Residual residual = Residual.SEQUENTIAL;
+    float scale; // of scores
+    float softCap; // of scores; 0 for none, as below
+    boolean qkvBias;
+    boolean outBias;
+    boolean sinks;
+    float residualScale = 1;
+    float embeddingScale = 1;
+    float hiddenScale = 1;
+    float logitCap;
+    boolean tied; // if the file does not say
 
     Keys(Json json, Absent absent) throws FormatException {
-        this(json, absent, "rms_norm_eps");
-    }
-
-    Keys(Json json, Absent absent, String epsilonKey) throws FormatException {
         this.json = json;
         this.absent = absent;
         json.support("quantization_config", !json.has("quantization_config"), "no quantization");
@@ -79,21 +95,15 @@ final class Keys {
         json.check("head_dim", (long) heads * headSize <= ModelConfig.MOST, "heads of at most 2^24 numbers in all");
         layers = json.requireInt("num_hidden_layers", 1, ModelConfig.MOST_LAYERS);
         pretrained = json.integer("max_position_embeddings", 4096, 1, ModelConfig.MOST);
-        contextLength = (int) Math.min(ModelConfig.MOST, pretrained * RopeKeys.growth(json));
-        epsilon = json.number(epsilonKey, absent.epsilon, 0, 1);
+        norm = norm(NormConfig.Kind.RMS, "rms_norm_eps");
+        scale = (float) (1 / Math.sqrt(headSize));
+        qkvBias = json.bool("attention_bias", false);
+        outBias = qkvBias;
     }
 
-    /** The usual factor of scores. */
-    float scale() {
-        return (float) (1 / Math.sqrt(headSize));
-    }
-
-    NormConfig norm() {
-        return new NormConfig(NormConfig.Kind.RMS, (float) epsilon, false);
-    }
-
-    NormConfig layerNorm() {
-        return new NormConfig(NormConfig.Kind.LAYER, (float) epsilon, true);
+    NormConfig norm(NormConfig.Kind kind, String epsilon) throws FormatException {
+        boolean bias = kind == NormConfig.Kind.LAYER;
+        return new NormConfig(kind, (float) json.number(epsilon, absent.epsilon, 0, 1), bias);
     }
 
     /** Rotation of all coordinates. */
@@ -114,17 +124,16 @@ final class Keys {
         json.support("layer_types", full, "full_attention in all layers");
     }
 
-    /** Whether a layer has a window: as {@code layer_types} says, or else the family's rule. */
-    boolean isLocal(int layer, boolean rule) throws FormatException {
+    /** Whether each layer has a window: as {@code layer_types} says, or else the family's rule. */
+    List<Boolean> local(IntPredicate rule) throws FormatException {
         List<String> types = json.strings("layer_types");
         if (types.isEmpty()) {
-            return rule;
+            return IntStream.range(0, layers).mapToObj(rule::test).toList();
         }
         json.check("layer_types", types.size() == layers, layers + " values");
-        String type = types.get(layer);
-        boolean known = type.equals("sliding_attention") || type.equals("full_attention");
+        boolean known = Set.of("full_attention", "sliding_attention").containsAll(types);
         json.support("layer_types", known, "full_attention and sliding_attention");
-        return type.equals("sliding_attention");
+        return types.stream().map("sliding_attention"::equals).toList();
     }
 
     /** The window of local layers; 0 for none. */
@@ -134,11 +143,11 @@ final class Keys {
     }
 
     /** The same for families that must ask for it. */
-    int windowIfUsed(int whenAbsent) throws FormatException {
+    int windowIfUsed() throws FormatException {
         boolean used = json.bool("use_sliding_window", false);
         boolean local = json.strings("layer_types").contains("sliding_attention");
         json.support("layer_types", used || !local, "no sliding_attention while use_sliding_window is false");
-        return used ? window(whenAbsent) : 0;
+        return used ? window(4096) : 0;
     }
 
     Activation activation(String key, String whenAbsent) throws FormatException {
@@ -147,42 +156,58 @@ final class Keys {
         return activation == null ? Activation.SILU : activation;
     }
 
-    Dense dense(String sizeKey, Activation activation, boolean bias) throws FormatException {
-        return new Dense(json.requireInt(sizeKey, 1, ModelConfig.MOST), activation, true, bias);
+    Dense dense(String sizeKey, Activation activation, boolean gated, boolean bias) throws FormatException {
+        return new Dense(json.requireInt(sizeKey, 1, ModelConfig.MOST), activation, gated, bias);
     }
 
     /** Llama's gated layer. */
     Dense dense() throws FormatException {
-        return dense("intermediate_size", activation("hidden_act", "silu"), json.bool("mlp_bias", false));
+        return dense("intermediate_size", activation("hidden_act", "silu"), true, json.bool("mlp_bias", false));
     }
 
-    /** Llama's attention with a choice of the window, 0 for none, rotation and norm of queries and keys. */
-    AttentionConfig attention(int window, @Nullable RopeConfig rope, QueryKeyNorm norm) throws FormatException {
-        boolean bias = json.bool("attention_bias", false);
-        return new AttentionConfig(heads, kvHeads, headSize, scale(), 0, window, rope, norm, bias, bias, false);
+    /** @param whenAbsent how many experts; 0 if the key must be there */
+    Experts experts(String countKey, int whenAbsent, int chosenWhenAbsent, Dense each, Routing routing, boolean bias)
+            throws FormatException {
+        int count = json.has(countKey) || whenAbsent == 0
+                ? json.requireInt(countKey, 1, ModelConfig.MOST_EXPERTS)
+                : whenAbsent;
+        int chosen = json.integer("num_experts_per_tok", chosenWhenAbsent, 1, count);
+        return new Experts(count, chosen, each, routing, bias);
     }
 
-    BlockConfig block(AttentionConfig attention, FeedForwardConfig feedForward) {
-        return new BlockConfig(attention, feedForward, norm(), NormPlaces.BEFORE, Residual.SEQUENTIAL, 1);
+    /** Llama's block with a window, 0 for none. */
+    BlockConfig block(int window) throws FormatException {
+        return block(window, rope(), dense());
     }
 
-    /** Llama's model around the blocks. */
-    ModelConfig model(Family family, boolean tied, List<BlockConfig> blocks) throws FormatException {
-        DecoderConfig decoder = new DecoderConfig(hiddenSize, contextLength, 1, false, norm(), 1, blocks);
-        return ModelConfig.of(family, decoder, ropes, json, tied, 0);
+    BlockConfig block(int window, @Nullable RopeConfig rope, FeedForwardConfig feedForward) {
+        AttentionConfig attention = new AttentionConfig(
+                heads, kvHeads, headSize, scale, softCap, window, rope, queryKeyNorm, qkvBias, outBias, sinks);
+        return new BlockConfig(attention, feedForward, norm, places, residual, residualScale);
     }
 
-    /** Makes the block of a layer. */
-    @FunctionalInterface
-    interface Layer {
-        BlockConfig block(int layer) throws FormatException;
+    /** A model of equal blocks. */
+    ModelConfig model(Family family, BlockConfig each) throws FormatException {
+        return model(family, json, _ -> each);
     }
 
-    List<BlockConfig> blocks(Layer layer) throws FormatException {
-        BlockConfig[] blocks = new BlockConfig[layers];
-        for (int i = 0; i < layers; i++) {
-            blocks[i] = layer.block(i);
-        }
-        return List.of(blocks);
+    /** A model with windows as {@link #local} says. */
+    ModelConfig model(Family family, IntPredicate rule, BlockConfig local, BlockConfig full) throws FormatException {
+        List<Boolean> isLocal = local(rule);
+        return model(family, json, layer -> isLocal.get(layer) ? local : full);
+    }
+
+    /** @param source the configuration as it is kept */
+    ModelConfig model(Family family, Json source, IntFunction<BlockConfig> block) throws FormatException {
+        double growth = ropes.values().stream()
+                .filter(rope -> rope.scaling().equals("dynamic"))
+                .mapToDouble(Rope::factor)
+                .findFirst()
+                .orElse(1);
+        int contextLength = (int) Math.min(ModelConfig.MOST, pretrained * growth);
+        List<BlockConfig> blocks = IntStream.range(0, layers).mapToObj(block).toList();
+        DecoderConfig decoder =
+                new DecoderConfig(hiddenSize, contextLength, embeddingScale, false, norm, hiddenScale, blocks);
+        return ModelConfig.of(family, decoder, ropes, source, tied, logitCap);
     }
 }

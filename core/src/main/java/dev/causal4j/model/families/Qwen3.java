@@ -1,30 +1,16 @@
 package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
-import dev.causal4j.decoder.BlockConfig.RopeConfig;
 import dev.causal4j.format.Json;
 import dev.causal4j.model.ModelConfig;
-import java.util.List;
 
 /** Qwen 3: Llama with norms of each head's queries and keys, and perhaps windows in the upper layers. */
-final class Qwen3 implements Family {
-    @Override
-    public String type() {
-        return "qwen3";
-    }
-
+record Qwen3(String type) implements Family {
     @Override
     public ModelConfig read(Json json) throws FormatException {
         Keys keys = new Keys(json, new Keys.Absent(0, 32, 128, 1e4, 1e-6));
-        int window = keys.windowIfUsed(4096);
-        int first = json.integer("max_window_layers", 28, 0, ModelConfig.MOST_LAYERS);
-        RopeConfig rope = keys.rope();
-        List<BlockConfig> blocks = keys.blocks(layer -> {
-            int own = keys.isLocal(layer, layer >= first) ? window : 0;
-            return keys.block(keys.attention(own, rope, QueryKeyNorm.HEAD), keys.dense());
-        });
-        return keys.model(this, false, blocks);
+        keys.queryKeyNorm = QueryKeyNorm.HEAD;
+        return Qwen2.model(this, keys);
     }
 }

@@ -2,44 +2,28 @@ package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.BlockConfig;
-import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
-import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
+import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Routing;
-import dev.causal4j.decoder.BlockConfig.RopeConfig;
 import dev.causal4j.format.Json;
 import dev.causal4j.model.ModelConfig;
 import java.util.List;
 
 /** Qwen 3 with experts in all layers or some. */
-final class Qwen3Moe implements Family {
-    @Override
-    public String type() {
-        return "qwen3_moe";
-    }
-
+record Qwen3Moe(String type) implements Family {
     @Override
     public ModelConfig read(Json json) throws FormatException {
         Keys keys = new Keys(json, new Keys.Absent(0, 4, 0, 1e4, 1e-6));
-        int window = keys.windowIfUsed(4096);
-        RopeConfig rope = keys.rope();
+        keys.queryKeyNorm = QueryKeyNorm.HEAD;
+        int window = keys.windowIfUsed();
         int step = json.integer("decoder_sparse_step", 1, 1, ModelConfig.MOST_LAYERS);
-        List<Integer> dense = json.integers("mlp_only_layers");
-        String countKey = json.has("num_local_experts") ? "num_local_experts" : "num_experts";
-        int count = json.requireInt(countKey, 1, ModelConfig.MOST_EXPERTS);
-        int chosen = json.integer("num_experts_per_tok", 8, 1, count);
+        List<Integer> only = json.integers("mlp_only_layers");
+        String count = json.has("num_local_experts") ? "num_local_experts" : "num_experts";
+        Dense each = keys.dense("moe_intermediate_size", keys.activation("hidden_act", "silu"), true, false);
         boolean sumsToOne = json.bool("norm_topk_prob", false);
-        Experts experts = new Experts(
-                count,
-                chosen,
-                keys.dense("moe_intermediate_size", keys.activation("hidden_act", "silu"), false),
-                sumsToOne ? Routing.SOFTMAX_OF_CHOSEN : Routing.SOFTMAX_OF_ALL,
-                false);
-        List<BlockConfig> blocks = keys.blocks(layer -> {
-            boolean isDense = dense.contains(layer) || (layer + 1) % step != 0;
-            AttentionConfig attention = keys.attention(window, rope, QueryKeyNorm.HEAD);
-            return keys.block(attention, isDense ? keys.dense() : experts);
-        });
-        return keys.model(this, false, blocks);
+        Routing routing = sumsToOne ? Routing.SOFTMAX_OF_CHOSEN : Routing.SOFTMAX_OF_ALL;
+        BlockConfig sparse = keys.block(window, keys.rope(), keys.experts(count, 0, 8, each, routing, false));
+        BlockConfig dense = keys.block(window);
+        return keys.model(this, json, layer -> only.contains(layer) || (layer + 1) % step != 0 ? dense : sparse);
     }
 }

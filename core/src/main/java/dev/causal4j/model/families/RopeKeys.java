@@ -29,15 +29,10 @@ final class RopeKeys {
         Json json = keys.json;
         Json parameters = json.section("rope_parameters");
         Json scaling = json.section("rope_scaling");
-        boolean byKind = parameters.has("full_attention") || parameters.has("sliding_attention");
-        if (byKind) {
-            Json own = parameters.section(local ? "sliding_attention" : "full_attention");
-            this.rope = local ? own : own.with(scaling);
-        } else if (local) {
-            this.rope = json.section("");
-        } else {
-            this.rope = json.has("rope_scaling") ? scaling : parameters;
-        }
+        Json full = parameters.has("full_attention")
+                ? parameters.section("full_attention").with(scaling)
+                : json.has("rope_scaling") ? scaling : parameters;
+        this.rope = local ? parameters.section("sliding_attention") : full;
         String thetaKey =
                 local ? "rope_local_base_freq" : json.has("rotary_emb_base") ? "rotary_emb_base" : "rope_theta";
         double said = json.number(thetaKey, local ? 1e4 : keys.absent.theta(), 1e-9, 1e300);
@@ -48,15 +43,14 @@ final class RopeKeys {
         json.support("head_dim", width % 2 == 0 && width > 0, "an even number of rotated coordinates");
     }
 
-    /** How many times as long as in pretraining a context may become: more than once with a dynamic base. */
-    static double growth(Json json) throws FormatException {
-        Json rope = json.has("rope_scaling") ? json.section("rope_scaling") : json.section("rope_parameters");
-        boolean grows = rope.string(KIND, rope.string("type", "")).equals("dynamic");
-        return grows ? rope.number("factor", 1, 1, 1e9) : 1;
+    RopeConfig read() throws FormatException {
+        return read(kind(), "default", "linear", "dynamic", "llama3", "yarn", "longrope");
     }
 
-    private String key() {
-        return rope.has(KIND) ? KIND : "type";
+    /** The same for Phi 3, whose old files call longrope otherwise. */
+    RopeConfig readPhi() throws FormatException {
+        String kind = kind();
+        return read(List.of("su", "yarn").contains(kind) ? "longrope" : kind, "default", "longrope");
     }
 
     private String kind() throws FormatException {
@@ -65,33 +59,19 @@ final class RopeKeys {
         return kind;
     }
 
-    RopeConfig read() throws FormatException {
-        String kind = kind();
-        return known(
-                kind,
-                switch (kind) {
-                    case "default" -> of(this::plain, 1);
-                    case "linear" -> linear();
-                    case "llama3" -> llama3();
-                    case "yarn" -> yarn();
-                    case "longrope" -> longRope();
-                    case "dynamic" -> dynamic();
-                    default -> {
-                        rope.support(key(), false, "default, linear, dynamic, llama3, yarn or longrope");
-                        throw new IllegalStateException(kind);
-                    }
-                });
-    }
-
-    /** The same for Phi 3, whose old files call longrope otherwise. */
-    RopeConfig readPhi() throws FormatException {
-        String kind = kind();
-        rope.support(key(), List.of("default", "longrope", "su", "yarn").contains(kind), "default or longrope");
-        return kind.equals("default") ? known(kind, of(this::plain, 1)) : known("longrope", longRope());
-    }
-
-    private RopeConfig known(String scaling, RopeConfig made) {
-        keys.ropes.put(made, new Rope(theta, scaling, stretch));
+    private RopeConfig read(String kind, String... known) throws FormatException {
+        List<String> names = List.of(known);
+        String expected = String.join(", ", names.subList(0, known.length - 1)) + " or " + names.getLast();
+        rope.support(rope.has(KIND) ? KIND : "type", names.contains(kind), expected);
+        RopeConfig made = switch (kind) {
+            case "linear" -> linear();
+            case "dynamic" -> dynamic();
+            case "llama3" -> llama3();
+            case "yarn" -> yarn();
+            case "longrope" -> longRope();
+            default -> of(this::plain, 1);
+        };
+        keys.ropes.put(made, new Rope(theta, kind, stretch));
         return made;
     }
 
@@ -130,7 +110,8 @@ final class RopeKeys {
     }
 
     private RopeConfig dynamic() throws FormatException {
-        return new RopeConfig(width, list(this::plain), 1, new Longer.Dynamic(keys.pretrained, theta, factor()));
+        double factor = rope.number("factor", factor(), 1, 1e9);
+        return new RopeConfig(width, list(this::plain), 1, new Longer.Dynamic(keys.pretrained, theta, factor));
     }
 
     private RopeConfig llama3() throws FormatException {

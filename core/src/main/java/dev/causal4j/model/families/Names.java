@@ -1,0 +1,82 @@
+package dev.causal4j.model.families;
+
+import dev.causal4j.decoder.BlockConfig;
+import dev.causal4j.decoder.BlockConfig.AttentionConfig;
+import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.decoder.ParameterSpec.Role;
+import dev.causal4j.model.ModelConfig;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The names of tensors in checkpoints.
+ *
+ * @param blocks the prefix of tensors in blocks, after the root
+ * @param modules names by ours, where they differ; {@code #} stands for the expert. Tensors of "query", "key" and "value"
+ *     are stacked unless there is one "qkv", those of "gate" and "up" unless there is one "gate_up".
+ */
+record Names(String blocks, Map<String, String> modules) {
+    /** Those of Llama, which most families have with few changes. */
+    static final Names LLAMA = new Names(
+            "layers.",
+            Map.ofEntries(
+                    Map.entry("embedding", "embed_tokens"),
+                    Map.entry("attention_norm", "input_layernorm"),
+                    Map.entry("query", "self_attn.q_proj"),
+                    Map.entry("key", "self_attn.k_proj"),
+                    Map.entry("value", "self_attn.v_proj"),
+                    Map.entry("query_norm", "self_attn.q_norm"),
+                    Map.entry("key_norm", "self_attn.k_norm"),
+                    Map.entry("attention_out", "self_attn.o_proj"),
+                    Map.entry("feed_forward_norm", "post_attention_layernorm"),
+                    Map.entry("router", "mlp.gate"),
+                    Map.entry("gate", "mlp.#gate_proj"),
+                    Map.entry("up", "mlp.#up_proj"),
+                    Map.entry("down", "mlp.#down_proj"),
+                    Map.entry("head", "lm_head")));
+
+    /** The same but for these. */
+    Names but(Map<String, String> others) {
+        Map<String, String> all = new HashMap<>(modules);
+        all.putAll(others);
+        return new Names(blocks, all);
+    }
+
+    Origin origin(ModelConfig config, ParameterSpec spec, String root) {
+        String module = spec.module();
+        if (module.equals("qkv") && !modules.containsKey("qkv")) {
+            AttentionConfig a = block(config, spec).attention();
+            int keys = a.kvHeads() * a.headSize();
+            List<String> parts = List.of(name(spec, root, "query"), name(spec, root, "key"), name(spec, root, "value"));
+            return Origin.stacked(parts, spec, a.heads() * a.headSize(), keys, keys);
+        }
+        if (module.equals("up") && block(config, spec).feedForward().each().gated()) {
+            if (modules.containsKey("gate_up")) {
+                return Origin.tensor(name(spec, root, "gate_up"), spec);
+            }
+            List<String> parts = List.of(name(spec, root, "gate"), name(spec, root, "up"));
+            return Origin.stacked(parts, spec, spec.rows() / 2, spec.rows() / 2);
+        }
+        return Origin.tensor(name(spec, root, module), spec);
+    }
+
+    /** The name of a module's tensor. */
+    String name(ParameterSpec spec, String root, String module) {
+        String expert = spec.expert() == ParameterSpec.NO_EXPERT ? "" : "experts." + spec.expert() + ".";
+        String name = modules.getOrDefault(module, module).replace("#", expert) + "." + spec.kind();
+        if (spec.role() == Role.PROJECTION) {
+            return (root.equals("language_model.model.") ? "language_model." : "") + name;
+        }
+        return prefix(spec, root) + name;
+    }
+
+    /** The prefix of names in the block of a parameter. */
+    String prefix(ParameterSpec spec, String root) {
+        return spec.layer() == ParameterSpec.NO_LAYER ? root : root + blocks + spec.layer() + ".";
+    }
+
+    static BlockConfig block(ModelConfig config, ParameterSpec spec) {
+        return config.decoder().blocks().get(spec.layer());
+    }
+}
