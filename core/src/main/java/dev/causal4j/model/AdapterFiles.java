@@ -1,7 +1,6 @@
 package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.format.Json;
@@ -17,7 +16,6 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -25,6 +23,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.Consumer;
 
 /**
  * Low-rank adapters in the layout of PEFT, Hugging Face's library: adapter_config.json, and adapter_model.safetensors
@@ -107,7 +106,7 @@ final class AdapterFiles {
     private Map<String, LowRank> read(Device device) throws FormatException {
         Map<String, LowRank> adapters = new HashMap<>();
         for (ParameterSpec spec : model.specs()) {
-            if (spec.role().isLinear() && areModules(origin(spec))) {
+            if (spec.role().isLinear() && areModules(model.family().origin(model, spec, root))) {
                 read(spec, device, adapters);
             }
         }
@@ -126,19 +125,15 @@ final class AdapterFiles {
      */
     private record Module(TensorView up, int column) {}
 
-    private Origin origin(ParameterSpec spec) {
-        return model.family().origin(model, spec, root);
-    }
-
     private void read(ParameterSpec spec, Device device, Map<String, LowRank> adapters) throws FormatException {
-        List<Origin.Part> parts = origin(spec).withInputs(rank).parts();
+        Origin origin = model.family().origin(model, spec, root).withInputs(rank, AdapterFiles::up);
         List<TensorView> downs = new ArrayList<>(); // all different
         Map<String, Module> modules = new HashMap<>();
-        for (Origin.Part part : parts) {
-            String module = module(part.name());
-            boolean there = store.names().contains(module + UP) || store.names().contains(module + DOWN);
+        for (Origin.Part part : origin.parts()) {
+            String name = part.name().replace(UP, DOWN);
+            boolean there = store.names().contains(part.name()) || store.names().contains(name);
             if (there && !modules.containsKey(part.name())) {
-                TensorView down = tensor(module + DOWN, List.of((long) rank, (long) spec.cols()));
+                TensorView down = tensor(name, List.of((long) rank, (long) spec.cols()));
                 int index = 0;
                 while (index < downs.size() && !isEqual(downs.get(index), down)) {
                     index++;
@@ -146,36 +141,32 @@ final class AdapterFiles {
                 if (index == downs.size()) {
                     downs.add(down);
                 }
-                modules.put(part.name(), new Module(tensor(module + UP, part.shape()), index * rank));
+                modules.put(part.name(), new Module(tensor(part.name(), part.shape()), index * rank));
             }
         }
         if (downs.isEmpty()) {
             return;
         }
         int ranks = Math.multiplyExact(rank, downs.size());
+        float[][] ups = new float[spec.rows()][ranks];
+        int n = 0;
+        for (Origin.Part part : origin.parts()) {
+            Module module = modules.get(part.name());
+            for (int i = 0; i < part.rows(); i++, n++) {
+                if (module != null) {
+                    module.up.copyTo(part.first() + i * part.rowStride(), ups[n], module.column, rank);
+                }
+            }
+        }
         Matrix down = Matrix.of(
                 device,
                 DType.F32,
                 ranks,
                 spec.cols(),
-                (n, row) -> downs.get(n / rank).copyTo((long) (n % rank) * row.length, row, 0, row.length));
-        Matrix up = Matrix.of(device, DType.F32, spec.rows(), ranks, (n, row) -> copyUp(parts, modules, n, row));
+                (r, row) -> downs.get(r / rank).copyTo((long) (r % rank) * row.length, row, 0, row.length));
+        Matrix up = Matrix.of(
+                device, DType.F32, spec.rows(), ranks, (r, row) -> System.arraycopy(ups[r], 0, row, 0, ranks));
         adapters.put(spec.name(), new LowRank(down, up, scale));
-    }
-
-    /** Copies row n of the packed B. */
-    private void copyUp(List<Origin.Part> parts, Map<String, Module> modules, int n, float[] row) {
-        Arrays.fill(row, 0f);
-        int i = 0;
-        int inPart = n;
-        while (inPart >= parts.get(i).rows()) {
-            inPart -= parts.get(i++).rows();
-        }
-        Origin.Part part = parts.get(i);
-        Module module = modules.get(part.name());
-        if (module != null) {
-            module.up.copyTo(part.first() + inPart * part.rowStride(), row, module.column, rank);
-        }
     }
 
     private static boolean isEqual(TensorView a, TensorView b) {
@@ -192,8 +183,12 @@ final class AdapterFiles {
         return origin.names().stream().allMatch(name -> name.endsWith(WEIGHT));
     }
 
-    private static String module(String tensor) {
-        return PREFIX + tensor.substring(0, tensor.length() - WEIGHT.length());
+    private static String module(String weight) {
+        return weight.substring(0, weight.length() - WEIGHT.length());
+    }
+
+    private static String up(String weight) {
+        return PREFIX + module(weight) + UP;
     }
 
     /** Whether {@link #write} can write the adapters of a model. */
@@ -232,33 +227,25 @@ final class AdapterFiles {
         }
         int rank = Collections.max(
                 adapters.values().stream().map(each -> each.down().rows()).toList());
-        Map<String, SafeTensors.Source> tensors = new LinkedHashMap<>();
+        Map<Origin, Consumer<TensorView>> tensors = new LinkedHashMap<>();
         adapters.forEach((spec, adapter) -> {
-            Origin ups = origin(model, spec).withInputs(rank);
-            for (Origin.Part part : ups.parts()) {
-                List<Long> shape = List.of((long) rank, (long) spec.cols());
+            Origin ups = origin(model, spec).withInputs(rank, AdapterFiles::up);
+            tensors.put(ups, tensor -> StoredRows.write(ups, tensor, adapter.up()));
+            List<Long> shape = List.of((long) rank, (long) spec.cols());
+            for (String up : ups.names()) {
                 int own = adapter.down().rows();
-                Origin.Part down = new Origin.Part(part.name(), shape, own, 0, spec.cols(), 1);
-                Origin downs = new Origin(List.of(down), false);
-                String module = module(part.name());
-                tensors.put(module + DOWN, source(module + DOWN, downs, down, adapter.down()));
-                tensors.put(module + UP, source(module + UP, ups, part, adapter.up()));
+                Origin down = new Origin(List.of(new Origin.Part(up.replace(UP, DOWN), shape, own, 0, spec.cols(), 1)));
+                tensors.put(down, tensor -> StoredRows.write(down, tensor, adapter.down()));
             }
         });
         float scale = adapters.values().iterator().next().scale();
         WholeFile.write(folder.resolve(CONFIG), Json.write(config(model, adapters.keySet(), rank, scale)));
-        SafeTensors.write(folder.resolve(TENSORS), tensors.values(), Map.of("format", "pt"), false, _ -> {});
-    }
-
-    /** The tensor of a part, with the rows of a matrix that belong into it. */
-    private static SafeTensors.Source source(String name, Origin origin, Origin.Part part, Matrix rows) {
-        return new SafeTensors.Source(name, DType.F32, part.shape(), memory -> {
-            TensorView view = TensorView.allocate(part.name(), DType.F32, part.shape(), memory);
-            int cols = Math.toIntExact(part.shape().getLast());
-            Compute compute = rows.device().compute();
-            StoredRows.write(origin, view, cols, (n, row) -> rows.row(n, row, 0), compute);
-            return view;
-        });
+        SafeTensors.write(
+                folder.resolve(TENSORS),
+                StoredRows.sources(DType.F32, tensors),
+                Map.of("format", "pt"),
+                false,
+                _ -> {});
     }
 
     private static Map<String, Object> config(CausalLM model, Set<ParameterSpec> adapted, int rank, float scale) {
@@ -289,7 +276,7 @@ final class AdapterFiles {
                 model.config().specs().stream().allMatch(spec -> !spec.role().isLinear() || adapted.contains(spec));
         return adapted.stream()
                 .flatMap(spec -> origin(model, spec).names().stream())
-                .map(name -> module(name).substring(PREFIX.length()))
+                .map(AdapterFiles::module)
                 .map(module -> all ? module.substring(module.lastIndexOf('.') + 1) : module)
                 .distinct()
                 .sorted()

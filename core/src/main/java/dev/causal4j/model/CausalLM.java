@@ -27,9 +27,7 @@ import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -39,6 +37,8 @@ import java.util.OptionalInt;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.BiFunction;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -148,36 +148,26 @@ public final class CausalLM implements Parameters, AutoCloseable {
         });
     }
 
-    /** What new matrices are filled from. Each number depends on the matrix and its place alone, so threads do not matter. */
-    @FunctionalInterface
-    private interface Numbers {
-        /** @param stream of random numbers, one for each matrix; 0 is the sampler's */
-        Matrix.PanelSource of(ParameterSpec spec, int stream);
-    }
-
+    /** @param numbers of a matrix and a stream of random numbers, one for each; 0 is the sampler's */
     private static CausalLM begun(
-            ModelConfig config, LoadOptions options, @Nullable Tokenizer tokenizer, Numbers numbers) {
+            ModelConfig config,
+            LoadOptions options,
+            @Nullable Tokenizer tokenizer,
+            BiFunction<ParameterSpec, Integer, Matrix.PanelSource> numbers) {
         Device device = Device.open(options.compute());
         DType dtype = Objects.requireNonNullElse(options.dtype(), DType.F32);
         AtomicInteger streams = new AtomicInteger(1);
         Parameters parameters = Parameters.of(
-                spec -> Matrix.of(
-                        device,
-                        PanelLayout.held(spec, dtype),
-                        spec.rows(),
-                        spec.cols(),
-                        numbers.of(spec, streams.getAndIncrement())),
+                spec -> {
+                    Matrix.PanelSource source = numbers.apply(spec, streams.getAndIncrement());
+                    return Matrix.of(device, PanelLayout.held(spec, dtype), spec.rows(), spec.cols(), source);
+                },
                 spec -> {
                     float[] vector = new float[spec.rows()];
                     Arrays.fill(vector, spec.role() == Role.GAIN ? 1 : 0);
                     return vector;
                 });
         return owning(device.arena(), config.family().type(), config, parameters, options.cached(), tokenizer);
-    }
-
-    private static CausalLM owning(
-            Arena arena, String name, ModelConfig config, Parameters parameters, @Nullable Tokenizer tokenizer) {
-        return owning(arena, name, config, parameters, DType.F32, tokenizer);
     }
 
     /** A model that owns the arena of its parameters. */
@@ -276,7 +266,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
         Device device = Device.open(head.embedding().device().compute());
         Parameters copies =
                 Parameters.of(spec -> merged(spec, device), spec -> vector(spec).clone());
-        return owning(device.arena(), name, config, copies, tokenizer.orElse(null));
+        return owning(device.arena(), name, config, copies, DType.F32, tokenizer.orElse(null));
     }
 
     private Matrix merged(ParameterSpec spec, Device device) {
@@ -304,50 +294,28 @@ public final class CausalLM implements Parameters, AutoCloseable {
         if (tokenizer.isPresent()) {
             tokenizer.get().save(folder);
         }
-        SafeTensors.write(folder.resolve(TensorStore.SINGLE), tensors(dtype), Map.of("format", "pt"), false, _ -> {});
-    }
-
-    /** Its tensors in files, each with what parameters put into it. */
-    private List<SafeTensors.Source> tensors(DType dtype) {
-        Map<String, List<Long>> shapes = new LinkedHashMap<>();
-        Map<String, List<ParameterSpec>> specs = new HashMap<>();
+        Map<Origin, Consumer<TensorView>> tensors = new LinkedHashMap<>();
+        String root = config.family().rootWritten(config);
         for (ParameterSpec spec : config.specs()) {
-            Origin origin = written(spec);
-            origin.parts().forEach(part -> shapes.put(part.name(), part.shape()));
-            origin.names()
-                    .forEach(name ->
-                            specs.computeIfAbsent(name, _ -> new ArrayList<>()).add(spec));
+            Origin origin = config.family().origin(config, spec, root);
+            tensors.put(origin, tensor -> write(spec, origin, tensor));
         }
-        List<SafeTensors.Source> tensors = new ArrayList<>();
-        shapes.forEach((name, shape) -> tensors.add(new SafeTensors.Source(name, dtype, shape, memory -> {
-            TensorView view = TensorView.allocate(name, dtype, shape, memory);
-            Objects.requireNonNull(specs.get(name)).forEach(spec -> write(spec, view));
-            return view;
-        })));
-        return tensors;
+        Path file = folder.resolve(TensorStore.SINGLE);
+        SafeTensors.write(file, StoredRows.sources(dtype, tensors), Map.of("format", "pt"), false, _ -> {});
     }
 
-    private Origin written(ParameterSpec spec) {
-        return config.family().origin(config, spec, config.family().rootWritten(config));
-    }
-
-    /** Writes a parameter's rows into its tensor, in parallel. */
-    private void write(ParameterSpec spec, TensorView tensor) {
-        Origin origin = written(spec);
+    private void write(ParameterSpec spec, Origin origin, TensorView tensor) {
         if (spec.role().isVector()) {
-            float[] vector = vector(spec).clone();
-            for (int i = 0; origin.plusOne() && i < vector.length; i++) {
-                vector[i] -= 1;
-            }
-            StoredRows.write(origin, tensor, 1, (n, row) -> row[0] = vector[n], Compute.shared());
+            float[] vector = vector(spec);
+            int one = origin.plusOne() ? 1 : 0;
+            StoredRows.write(origin, tensor, 1, (n, row) -> row[0] = vector[n] - one, Compute.shared());
             return;
         }
         Matrix matrix = matrix(spec);
         LowRank adapter = adapter(spec);
         try (Arena arena = Arena.ofShared()) {
             Device device = new Device(arena, matrix.device().compute());
-            Matrix sum = adapter == null ? matrix : adapter.merged(device, matrix);
-            StoredRows.write(origin, tensor, spec.cols(), (n, row) -> sum.row(n, row, 0), device.compute());
+            StoredRows.write(origin, tensor, adapter == null ? matrix : adapter.merged(device, matrix));
         }
     }
 

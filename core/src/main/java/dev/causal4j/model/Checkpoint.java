@@ -98,8 +98,7 @@ public final class Checkpoint implements AutoCloseable {
         Path named = folder.toRealPath().getFileName();
         String name = named == null ? folder.toString() : named.toString();
         TensorStore store = TensorStore.open(folder, files);
-        PanelLayout layout = PanelLayout.of(folder.toString(), store.metadata());
-        return new Checkpoint(name, folder.toString(), config, config.family(), store, layout, tokenizer, files);
+        return new Checkpoint(name, folder.toString(), config, config.family(), store, tokenizer, files);
     }
 
     private static Checkpoint openGguf(Path file, Arena files) throws IOException {
@@ -110,7 +109,7 @@ public final class Checkpoint implements AutoCloseable {
         Future<Optional<Tokenizer>> tokenizer = begin(() -> Optional.of(Tokenizer.of(vocabulary)));
         ModelConfig config = said.withSpecialIds(vocabulary.bos(), vocabulary.stops());
         String name = file.getFileName().toString().replaceFirst("\\.gguf$", "");
-        return new Checkpoint(name, file.toString(), config, family, gguf.tensors(), null, tokenizer, files);
+        return new Checkpoint(name, file.toString(), config, family, gguf.tensors(), tokenizer, files);
     }
 
     private static Future<Optional<Tokenizer>> begin(Callable<Optional<Tokenizer>> reading) {
@@ -150,8 +149,7 @@ public final class Checkpoint implements AutoCloseable {
         Future<Optional<Tokenizer>> read = CompletableFuture.completedFuture(Optional.ofNullable(tokenizer));
         Arena files = Device.open(Compute.shared()).arena();
         ModelConfig said = ModelConfig.of(config);
-        PanelLayout layout = PanelLayout.of(name, tensors.metadata());
-        return new Checkpoint(name, name, said, said.family(), tensors, layout, read, files);
+        return new Checkpoint(name, name, said, said.family(), tensors, read, files);
     }
 
     /** Numbers are read only if embedding and head are both there and have to be compared. */
@@ -161,7 +159,6 @@ public final class Checkpoint implements AutoCloseable {
             ModelConfig said,
             Family family,
             TensorStore store,
-            @Nullable PanelLayout layout,
             Future<Optional<Tokenizer>> tokenizer,
             Arena files)
             throws IOException {
@@ -170,7 +167,7 @@ public final class Checkpoint implements AutoCloseable {
         this.files = files;
         this.store = store;
         this.family = family;
-        this.layout = layout;
+        this.layout = PanelLayout.of(subject, store.metadata());
         this.root = root(said);
         Origin head = origin(said, said.head());
         boolean hasHead = store.names().containsAll(head.names());

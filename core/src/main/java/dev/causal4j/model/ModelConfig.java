@@ -120,20 +120,12 @@ public record ModelConfig(
     public static ModelConfig of(
             Family family, DecoderConfig decoder, Map<RopeConfig, Rope> ropes, Json json, boolean tied, float logitCap)
             throws FormatException {
-        int vocabularySize = json.requireInt("vocab_size", 1, MOST);
-        boolean saysTied = json.bool("tie_word_embeddings", tied);
+        int size = json.requireInt("vocab_size", 1, MOST);
+        boolean isTied = json.bool("tie_word_embeddings", tied);
+        GenerationDefaults none = GenerationDefaults.NONE;
         ModelConfig config = new ModelConfig(
-                family,
-                json.root(),
-                decoder,
-                ropes,
-                vocabularySize,
-                logitCap,
-                saysTied,
-                OptionalInt.empty(),
-                Set.of(),
-                GenerationDefaults.NONE);
-        return config.with(json, GenerationDefaults.NONE);
+                family, json.root(), decoder, ropes, size, logitCap, isTied, OptionalInt.empty(), Set.of(), none);
+        return config.with(json, none);
     }
 
     /** The same with the special ids that a file has, and other defaults of generation. */

@@ -2,6 +2,7 @@ package dev.causal4j.model;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.format.SafeTensors;
 import dev.causal4j.kernel.Blocks;
 import dev.causal4j.kernel.GroupFormat;
 import dev.causal4j.kernel.Panels;
@@ -10,9 +11,14 @@ import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
 import dev.causal4j.tensor.TensorView;
-import java.util.Arrays;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
+import java.util.function.Consumer;
 
 /**
  * A parameter in tensors of row-major numbers. Immutable and thread-safe.
@@ -39,19 +45,18 @@ record StoredRows(Origin origin, List<TensorView> tensors) {
                 .map(tensor -> Objects.requireNonNull(tensor.blocks()).panels())
                 .reduce(GroupFormat::with)
                 .orElseThrow();
-        int[] parts = new int[spec.rows()];
-        int[] firsts = new int[tensors.size()];
-        for (int i = 0, row = 0; i < tensors.size(); i++) {
-            firsts[i] = row;
-            Arrays.fill(parts, row, row += origin.parts().get(i).rows(), i);
-        }
         return Matrix.ofGroups(device, format, spec.rows(), spec.cols(), (row, codes, scales, minimums) -> {
-            Origin.Part part = origin.parts().get(parts[row]);
-            TensorView tensor = tensors.get(parts[row]);
+            int i = 0;
+            int inPart = row;
+            while (inPart >= origin.parts().get(i).rows()) {
+                inPart -= origin.parts().get(i++).rows();
+            }
+            Origin.Part part = origin.parts().get(i);
+            TensorView tensor = tensors.get(i);
             Blocks blocks = Objects.requireNonNull(tensor.blocks());
-            long from = part.first() + (row - firsts[parts[row]]) * part.rowStride();
-            long at = from / blocks.elements() * blocks.bytes();
-            blocks.decode(tensor.data(), at, spec.cols(), codes, scales, minimums);
+            long from = part.first() + inPart * part.rowStride();
+            blocks.decode(
+                    tensor.data(), from / blocks.elements() * blocks.bytes(), spec.cols(), codes, scales, minimums);
             blocks.panels().spread(scales, minimums, format);
         });
     }
@@ -101,7 +106,32 @@ record StoredRows(Origin origin, List<TensorView> tensors) {
         }
     }
 
-    /** Writes the rows that belong into a tensor. */
+    /** The tensors of files to write, from what writes a parameter into one of its origin's tensors. */
+    static Collection<SafeTensors.Source> sources(DType dtype, Map<Origin, Consumer<TensorView>> parameters) {
+        Map<String, SafeTensors.Source> sources = new LinkedHashMap<>();
+        Map<String, List<Consumer<TensorView>>> writers = new HashMap<>();
+        parameters.forEach((origin, write) -> {
+            for (Origin.Part part : origin.parts()) {
+                String name = part.name();
+                List<Consumer<TensorView>> all = writers.computeIfAbsent(name, _ -> new ArrayList<>());
+                all.add(write);
+                sources.put(name, new SafeTensors.Source(name, dtype, part.shape(), memory -> {
+                    TensorView view = TensorView.allocate(name, dtype, part.shape(), memory);
+                    all.stream().distinct().forEach(each -> each.accept(view));
+                    return view;
+                }));
+            }
+        });
+        return sources.values();
+    }
+
+    /** Writes the rows of a matrix that belong into a tensor, in parallel. */
+    static void write(Origin origin, TensorView tensor, Matrix matrix) {
+        Compute compute = matrix.device().compute();
+        write(origin, tensor, matrix.cols(), (n, row) -> matrix.row(n, row, 0), compute);
+    }
+
+    /** The same of rows from elsewhere. */
     static void write(Origin origin, TensorView tensor, int cols, Matrix.Source source, Compute compute) {
         int row = 0;
         for (Origin.Part part : origin.parts()) {

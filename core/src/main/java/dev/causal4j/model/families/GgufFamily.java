@@ -58,7 +58,7 @@ public final class GgufFamily implements Family {
 
     @Override
     public String type() {
-        return GgufKeys.FAMILIES.getOrDefault(architecture, architecture);
+        return GgufKeys.family(architecture);
     }
 
     @Override

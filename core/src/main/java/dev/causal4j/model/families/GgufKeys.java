@@ -15,15 +15,8 @@ import java.util.stream.IntStream;
 
 /** The metadata of a GGUF file as the configuration that Hugging Face's files of the same model have. */
 final class GgufKeys {
-    /** Names of architectures and of families. */
-    static final Map<String, String> FAMILIES = Map.of(
-            "llama", "llama",
-            "qwen2", "qwen2",
-            "qwen3", "qwen3",
-            "gemma2", "gemma2",
-            "gemma3", "gemma3_text",
-            "phi3", "phi3",
-            "gpt2", "gpt2");
+    private static final List<String> ARCHITECTURES =
+            List.of("llama", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "gpt2");
 
     /** Llama's keys and GPT-2's. */
     private static final Map<String, String> GPT2 = Map.of(
@@ -45,7 +38,12 @@ final class GgufKeys {
         this.tensors = tensors;
         this.names = tensors.names();
         this.architecture = metadata.requireString("general.architecture");
-        metadata.support("general.architecture", FAMILIES.containsKey(architecture), "one of " + FAMILIES.keySet());
+        metadata.support("general.architecture", ARCHITECTURES.contains(architecture), "one of " + ARCHITECTURES);
+    }
+
+    /** The {@code model_type} of an architecture. */
+    static String family(String architecture) {
+        return architecture.equals("gemma3") ? "gemma3_text" : architecture;
     }
 
     /** Reads the configuration. */
@@ -76,7 +74,7 @@ final class GgufKeys {
         boolean gpt2 = architecture.equals("gpt2");
         String epsilon = key(gpt2 ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon");
         metadata.check(epsilon, metadata.has(epsilon), "a number");
-        json.put("model_type", FAMILIES.get(architecture));
+        json.put("model_type", family(architecture));
         json.put("vocab_size", (int) Math.min(embedding.isEmpty() ? 1 : embedding.getFirst(), Integer.MAX_VALUE));
         json.put("tie_word_embeddings", !names.contains("output.weight"));
         json.put("hidden_size", hiddenSize);
@@ -187,12 +185,9 @@ final class GgufKeys {
         TensorView tensor = tensors.tensor(name);
         boolean small = tensor.elements() <= ModelConfig.MOST && tensor.dtype() == DType.F32;
         metadata.check("general.architecture", small, "one whose tensor " + name + " has few numbers in F32");
-        return IntStream.range(0, (int) tensor.elements())
-                .mapToObj(i -> {
-                    float[] number = new float[1];
-                    tensor.copyTo(i, number, 0, 1);
-                    return (double) number[0];
-                })
+        float[] numbers = tensor.toArray();
+        return IntStream.range(0, numbers.length)
+                .mapToObj(i -> (double) numbers[i])
                 .toList();
     }
 }

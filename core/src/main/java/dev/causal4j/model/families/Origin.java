@@ -3,6 +3,7 @@ package dev.causal4j.model.families;
 import dev.causal4j.decoder.ParameterSpec;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.UnaryOperator;
 
 /**
  * The place and layout of a parameter in a checkpoint, for reading and writing: rows of tensors, one part after another.
@@ -30,9 +31,11 @@ public record Origin(List<Part> parts, boolean plusOne) {
         return parts.size() == 1 && size == spec.size() ? parts.getFirst().name() : spec.name();
     }
 
-    /** The same outputs in tensors [outputs, inputs]; for a matrix whose tensors are matrices. */
-    public Origin withInputs(int inputs) {
-        return new Origin(parts.stream().map(part -> part.withInputs(inputs)).toList());
+    /** The same outputs in tensors [outputs, inputs] of other names; for a matrix whose tensors are matrices. */
+    public Origin withInputs(int inputs, UnaryOperator<String> name) {
+        return new Origin(parts.stream()
+                .map(part -> part.withInputs(inputs, name.apply(part.name)))
+                .toList());
     }
 
     /**
@@ -55,10 +58,10 @@ public record Origin(List<Part> parts, boolean plusOne) {
             return new Part(name, shape, count, first + from * rowStride, step * rowStride, colStride);
         }
 
-        private Part withInputs(int inputs) {
+        private Part withInputs(int inputs, String other) {
             long step = isTransposed() ? 1 : shape.getLast(); // from an output to the next
-            List<Long> other = List.of(shape.get(isTransposed() ? 1 : 0), (long) inputs);
-            return new Part(name, other, rows, first / step * inputs, rowStride / step * inputs, 1);
+            List<Long> outputs = List.of(shape.get(isTransposed() ? 1 : 0), (long) inputs);
+            return new Part(other, outputs, rows, first / step * inputs, rowStride / step * inputs, 1);
         }
     }
 

@@ -1,0 +1,95 @@
+package dev.causal4j.model.families;
+
+import dev.causal4j.FormatException;
+import dev.causal4j.decoder.BlockConfig;
+import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
+import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
+import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
+import dev.causal4j.decoder.BlockConfig.NormPlaces;
+import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.decoder.ParameterSpec.Role;
+import dev.causal4j.format.Json;
+import dev.causal4j.model.ModelConfig;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * Gemma 2 (2024): norms 1 + w before and after layers, windows in every other layer, capped scores and logits. Gemma 3
+ * (2025), also inside multimodal checkpoints: norms of queries and keys instead of caps, five layers with windows and
+ * positions of their own to one without.
+ */
+record Gemma(String type) implements Family {
+    private static final Names NAMES = Names.LLAMA.but(Map.of(
+            "attention_out_norm", "post_attention_layernorm",
+            "feed_forward_norm", "pre_feedforward_layernorm",
+            "feed_forward_out_norm", "post_feedforward_layernorm"));
+
+    private boolean second() {
+        return type.equals("gemma2");
+    }
+
+    @Override
+    public List<String> types() {
+        return second() ? List.of(type) : List.of(type, "gemma3");
+    }
+
+    @Override
+    public ModelConfig read(Json outer) throws FormatException {
+        Json json = outer.string("model_type", "").equals("gemma3") ? text(outer) : outer;
+        Keys keys = new Keys(json, new Keys.Absent(8, 4, 256, second() ? 1e4 : 1e6, 1e-6));
+        keys.tied = true;
+        keys.places = NormPlaces.BEFORE_AND_AFTER;
+        keys.scale = (float) (1 / Math.sqrt(json.number("query_pre_attn_scalar", 256, 1e-9, 1e9)));
+        keys.embeddingScale = (float) Math.sqrt(keys.hiddenSize);
+        keys.logitCap = cap(json, "final_logit_softcapping", second() ? 30 : 0);
+        String capped = "attn_logit_softcapping";
+        if (second()) {
+            keys.softCap = cap(json, capped, 50);
+        } else {
+            json.support(capped, !json.has(capped), "null");
+            keys.queryKeyNorm = QueryKeyNorm.HEAD;
+        }
+        Activation activation = keys.activation("hidden_activation", "gelu_pytorch_tanh");
+        Dense dense = keys.dense("intermediate_size", activation, true, false);
+        BlockConfig local = keys.block(keys.window(4096), keys.rope(!second()), dense);
+        BlockConfig full = keys.block(0, keys.rope(), dense);
+        int pattern = second() ? 2 : json.integer("sliding_window_pattern", 6, 1, ModelConfig.MOST_LAYERS);
+        return keys.model(this, layer -> (layer + 1) % pattern != 0, local, full);
+    }
+
+    /** A cap; 0 for null. */
+    private static float cap(Json json, String key, double whenAbsent) throws FormatException {
+        return (float) json.number(key, json.isNull(key) ? 0 : whenAbsent, 1e-9, 1e9);
+    }
+
+    /** The language model's part of a multimodal configuration. */
+    private Json text(Json outer) throws FormatException {
+        Json absent = new Json(outer.subject(), Map.of("vocab_size", 262208));
+        Map<String, Object> own = new LinkedHashMap<>();
+        own.put("model_type", type);
+        own.put("architectures", List.of("Gemma3ForCausalLM"));
+        own.put("tie_word_embeddings", outer.bool("tie_word_embeddings", true));
+        if (outer.has("eos_token_id")) {
+            own.put("eos_token_id", outer.integers("eos_token_id"));
+        }
+        return absent.with(outer.section("text_config")).with(new Json(outer.subject(), own));
+    }
+
+    @Override
+    public Names names() {
+        return NAMES;
+    }
+
+    @Override
+    public Origin origin(ModelConfig config, ParameterSpec spec, String root) {
+        return new Origin(NAMES.origin(config, spec, root).parts(), spec.role() == Role.GAIN);
+    }
+
+    /** What looks at images is left out. */
+    @Override
+    public boolean isBuffer(String name) {
+        boolean tower = !second() && name.matches("(model\\.)?(vision_tower|multi_modal_projector)\\..*");
+        return tower || Family.super.isBuffer(name);
+    }
+}
