@@ -12,9 +12,11 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.DoubleSummaryStatistics;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.function.ToDoubleFunction;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -49,22 +51,17 @@ final class BenchCommand implements Callable<Integer> {
             description = "New tokens; default: 96, or what the context has room for.")
     private @Nullable Integer wantedTokens;
 
-    @Option(names = "--repeat", paramLabel = "N", defaultValue = "5", description = "Measured runs; default: 5.")
-    private int repeat;
+    @Option(names = "--repeat", paramLabel = "N", description = "Measured runs; default: ${DEFAULT-VALUE}.")
+    private int repeat = 5;
 
-    @Option(
-            names = "--sequences",
-            paramLabel = "N",
-            defaultValue = "1",
-            description = "Sequences that decode at once; default: 1.")
-    private int sequences;
+    @Option(names = "--sequences", paramLabel = "N", description = "Sequences that decode at once; default: 1.")
+    private int sequences = 1;
 
     @Option(
             names = "--warm-up",
             paramLabel = "SECONDS",
-            defaultValue = "10",
-            description = "Least time of unmeasured runs, in which kernels are compiled; default: 10.")
-    private int warmUp;
+            description = "Least time of unmeasured runs, in which kernels are compiled; default: ${DEFAULT-VALUE}.")
+    private int warmUp = 10;
 
     @Mixin
     private ShapeOptions shape;
@@ -81,14 +78,12 @@ final class BenchCommand implements Callable<Integer> {
     /** Memory shared by all runs, so that no run measures first touches of memory. */
     private final class Memory {
         final Activations activations = new Activations();
-        final List<KVCache> caches = new ArrayList<>();
+        final List<KVCache> caches;
         final Rows hidden; // [prompt, D]
         final float[] logits; // [rows, V] of the head, or of a decode step
 
         Memory(CausalLM model) {
-            for (int i = 0; i < sequences; i++) {
-                caches.add(model.newCache());
-            }
+            caches = Stream.generate(model::newCache).limit(sequences).toList();
             int hiddenSize = model.head().hiddenSize();
             hidden = Rows.of(new float[prompt * hiddenSize], hiddenSize, prompt);
             int rows = Math.max(sequences, Math.min(HEAD_ROWS, prompt));
@@ -97,7 +92,13 @@ final class BenchCommand implements Callable<Integer> {
     }
 
     /** Tokens or positions a second. */
-    private record Run(double prefill, double decode, double head) {}
+    private record Run(double prefill, double decode, double head) {
+        ObjectNode addTo(ObjectNode document) {
+            return document.put("prefill_tokens_per_second", prefill)
+                    .put("decode_tokens_per_second", decode)
+                    .put("head_positions_per_second", head);
+        }
+    }
 
     @Override
     public Integer call() throws IOException {
@@ -192,10 +193,8 @@ final class BenchCommand implements Callable<Integer> {
     }
 
     private void print(CausalLM model, List<Run> runs) {
-        ObjectNode document = Json.object()
-                .put("prefill_tokens_per_second", median(runs, Run::prefill))
-                .put("decode_tokens_per_second", median(runs, Run::decode))
-                .put("head_positions_per_second", median(runs, Run::head))
+        Run medians = new Run(median(runs, Run::prefill), median(runs, Run::decode), median(runs, Run::head));
+        ObjectNode document = medians.addTo(Json.object())
                 .put("prompt_tokens", prompt)
                 .put("new_tokens", generate)
                 .put("sequences", sequences)
@@ -204,12 +203,7 @@ final class BenchCommand implements Callable<Integer> {
                 .put("dtype", model.dtype().label())
                 .put("kernels", Kernels.name());
         ArrayNode all = document.putArray("runs");
-        for (Run run : runs) {
-            all.addObject()
-                    .put("prefill_tokens_per_second", run.prefill)
-                    .put("decode_tokens_per_second", run.decode)
-                    .put("head_positions_per_second", run.head);
-        }
+        runs.forEach(run -> run.addTo(all.addObject()));
         PrintWriter out = spec.commandLine().getOut();
         if (options.json()) {
             Json.print(out, document);
@@ -225,13 +219,12 @@ final class BenchCommand implements Callable<Integer> {
     }
 
     private static void line(PrintWriter out, String name, List<Run> runs, ToDoubleFunction<Run> figure) {
-        double[] sorted = runs.stream().mapToDouble(figure).sorted().toArray();
-        out.printf("%-28s %10.1f %10.1f %10.1f%n", name, median(runs, figure), sorted[0], sorted[sorted.length - 1]);
+        DoubleSummaryStatistics all = runs.stream().mapToDouble(figure).summaryStatistics();
+        out.printf("%-28s %10.1f %10.1f %10.1f%n", name, median(runs, figure), all.getMin(), all.getMax());
     }
 
     private static double median(List<Run> runs, ToDoubleFunction<Run> figure) {
         double[] sorted = runs.stream().mapToDouble(figure).sorted().toArray();
-        int middle = sorted.length / 2;
-        return sorted.length % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+        return (sorted[(sorted.length - 1) / 2] + sorted[sorted.length / 2]) / 2;
     }
 }

@@ -9,10 +9,8 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -25,8 +23,6 @@ import picocli.CommandLine.Spec;
         description = "Writes a model in a memory-mapped layout that opens at once. Other programs cannot read it.",
         sortOptions = false)
 final class ConvertCommand implements Callable<Integer> {
-    private static final long MEGABYTE = 1 << 20;
-
     /** Longer than any disk takes for the megabyte between two checks of the interruption. */
     private static final long MOST_SECONDS_TO_CANCEL = 5;
 
@@ -47,8 +43,6 @@ final class ConvertCommand implements Callable<Integer> {
     @Spec
     private CommandSpec spec;
 
-    private @Nullable Progress progress;
-
     @Override
     public Integer call() throws IOException {
         options.useThreads();
@@ -66,29 +60,19 @@ final class ConvertCommand implements Callable<Integer> {
 
     private int convert(Path model) throws IOException {
         long start = System.nanoTime();
-        try (Interruption interruption = new Interruption(MOST_SECONDS_TO_CANCEL)) {
+        try (Interruption interruption = new Interruption(MOST_SECONDS_TO_CANCEL);
+                Progress progress = Progress.late("converting", "MB")) {
             Conversion.convert(model, options.options(), out, overwrite, (bytes, total) -> {
                 if (interruption.requested()) {
                     throw new CancellationException(); // so that nothing of an interrupted conversion stays
                 }
-                written(bytes, total);
+                progress.at(bytes >> 20, total >> 20);
             });
         } catch (CancellationException e) {
             return 1; // interrupted: no message
-        } finally {
-            if (progress != null) {
-                progress.close();
-            }
         }
         print(Checkpoint.open(out), (System.nanoTime() - start) / 1e9);
         return 0;
-    }
-
-    private void written(long bytes, long total) {
-        if (progress == null) {
-            progress = new Progress("converting", "MB", total / MEGABYTE);
-        }
-        progress.at(bytes / MEGABYTE, total / MEGABYTE);
     }
 
     private void print(Checkpoint converted, double seconds) throws IOException {
@@ -107,13 +91,8 @@ final class ConvertCommand implements Callable<Integer> {
                             .put("seconds", seconds));
         } else {
             to.println(String.format(
-                    Locale.ROOT,
                     "%s: %,d parameters in %s, %,d bytes, %.1f seconds",
-                    out,
-                    converted.config().parameters(),
-                    dtype,
-                    bytes,
-                    seconds));
+                    out, converted.config().parameters(), dtype, bytes, seconds));
         }
     }
 }

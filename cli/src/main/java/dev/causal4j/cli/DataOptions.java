@@ -19,7 +19,6 @@ final class DataOptions {
     @Option(
             names = "--text-field",
             paramLabel = "NAME",
-            defaultValue = Documents.TEXT_FIELD,
             description = "Text field of a JSONL line; default: ${DEFAULT-VALUE}.")
     private String textField = Documents.TEXT_FIELD;
 

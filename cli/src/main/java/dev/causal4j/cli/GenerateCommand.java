@@ -12,7 +12,6 @@ import dev.causal4j.model.Checkpoint;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.Callable;
@@ -46,14 +45,10 @@ final class GenerateCommand implements Callable<Integer> {
     @Option(names = "--tokens", paramLabel = "IDS", description = "The prompt as token ids, for instance 1028,363.")
     private @Nullable String tokens;
 
-    @Option(names = "--max-new-tokens", paramLabel = "N", defaultValue = "128", description = "Default: 128.")
-    private int maxNewTokens;
+    @Option(names = "--max-new-tokens", paramLabel = "N", description = "Default: ${DEFAULT-VALUE}.")
+    private int maxNewTokens = 128;
 
-    @Option(
-            names = "--min-new-tokens",
-            paramLabel = "N",
-            defaultValue = "0",
-            description = "Fewest new tokens before the text may end.")
+    @Option(names = "--min-new-tokens", paramLabel = "N", description = "Fewest new tokens before the text may end.")
     private int minNewTokens;
 
     @Option(
@@ -227,7 +222,6 @@ final class GenerateCommand implements Callable<Integer> {
     private static String status(Generation generation) {
         Generation.Timing timing = generation.timing();
         return String.format(
-                Locale.ROOT,
                 "[%d tokens, %.1f tokens/s; prompt of %d tokens, %.1f tokens/s; finished by %s; seed %d]",
                 generation.tokens().length,
                 timing.decodeTokensPerSecond(),

@@ -11,7 +11,6 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
@@ -132,6 +131,6 @@ final class InspectCommand implements Callable<Integer> {
                     .collect(Collectors.joining("; "));
         }
         boolean count = value.isIntegralNumber() && !name.endsWith("_id");
-        return count ? String.format(Locale.ROOT, "%,d", value.longValue()) : value.asString(value.toString());
+        return count ? String.format("%,d", value.longValue()) : value.asString(value.toString());
     }
 }

@@ -1,5 +1,6 @@
 package dev.causal4j.cli;
 
+import java.io.BufferedInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -12,19 +13,20 @@ final class LineReader {
     private static final byte[] MARK = "\ufeff".getBytes(StandardCharsets.UTF_8);
 
     private final InputStream in;
-    private final byte[] buffer = new byte[1 << 16];
-    private int next;
-    private int filled;
-    private long read;
+    private final long most;
+    private long consumed;
     private long number;
+    private boolean complete;
 
-    LineReader(InputStream in) {
-        this.in = in;
+    /** @param most the most bytes of a line; a longer one is cut, but stays longer than this */
+    LineReader(InputStream in, long most) {
+        this.in = new BufferedInputStream(in, 1 << 16);
+        this.most = most;
     }
 
     /** Bytes read so far. */
     long consumed() {
-        return read - (filled - next);
+        return consumed;
     }
 
     /** The number of the last line, from 1. */
@@ -32,44 +34,28 @@ final class LineReader {
         return number;
     }
 
-    private void skipMark() throws IOException {
-        filled = in.readNBytes(buffer, 0, MARK.length);
-        read = filled;
-        next = Arrays.equals(buffer, 0, filled, MARK, 0, MARK.length) ? filled : 0;
+    /** Whether the last line had an end. */
+    boolean complete() {
+        return complete;
     }
 
-    /** The next line without its end, cut one byte after {@link TextInput#MOST_BYTES}; empty at the end of input. */
+    /** The next line without its end; empty at the end of input. */
     Optional<byte[]> next() throws IOException {
-        if (read == 0) {
-            skipMark();
+        int b = in.read();
+        if (b < 0) {
+            return Optional.empty();
         }
         ByteArrayOutputStream line = new ByteArrayOutputStream();
-        boolean any = false;
-        while (true) {
-            if (next == filled) {
-                filled = in.read(buffer);
-                next = 0;
-                if (filled < 0) {
-                    filled = 0;
-                    if (any) {
-                        number++;
-                    }
-                    return any ? Optional.of(line.toByteArray()) : Optional.empty();
-                }
-                read += filled;
-            }
-            any = true;
-            int end = next;
-            while (end < filled && buffer[end] != '\n') {
-                end++;
-            }
-            line.write(buffer, next, Math.min(end - next, TextInput.MOST_BYTES + 1 - line.size()));
-            next = end;
-            if (end < filled) {
-                next++;
-                number++;
-                return Optional.of(line.toByteArray());
+        for (; b >= 0 && b != '\n'; b = in.read()) {
+            consumed++;
+            if (line.size() - MARK.length <= most) {
+                line.write(b);
             }
         }
+        complete = b == '\n';
+        consumed += complete ? 1 : 0;
+        byte[] bytes = line.toByteArray();
+        boolean marked = number++ == 0 && Arrays.equals(Arrays.copyOf(bytes, MARK.length), MARK);
+        return Optional.of(marked ? Arrays.copyOfRange(bytes, MARK.length, bytes.length) : bytes);
     }
 }

@@ -1,5 +1,7 @@
 package dev.causal4j.cli;
 
+import dev.causal4j.compute.Compute;
+import dev.causal4j.kernel.Kernels;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.io.PrintWriter;
@@ -8,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.FileSystemException;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletionException;
 import org.jspecify.annotations.Nullable;
@@ -109,7 +112,11 @@ public final class Main implements Callable<Integer> {
     public Integer call() {
         if (version) {
             // Not picocli's version help, which would load the kernels for every help text.
-            Version.lines().forEach(spec.commandLine().getOut()::println);
+            String version = Main.class.getPackage().getImplementationVersion();
+            PrintWriter out = spec.commandLine().getOut();
+            out.println("causal4j " + Objects.requireNonNullElse(version, "(not packaged)"));
+            out.println("JDK " + Runtime.version());
+            out.println("kernels " + Kernels.name() + ", " + Compute.shared().threads() + " threads");
             return 0;
         }
         throw Usage.noCommand(spec);

@@ -1,10 +1,7 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.format.WholeFile;
-import java.io.BufferedReader;
-import java.io.EOFException;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
@@ -13,10 +10,10 @@ import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Optional;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
-import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -77,46 +74,22 @@ final class ResultFile implements AutoCloseable {
 
     /** Bytes of the complete lines. */
     private static long keep(Path file, FileChannel channel, Consumer<ObjectNode> kept) throws IOException {
-        long complete = end(channel);
-        BufferedReader lines = new BufferedReader(Channels.newReader(channel.position(0), StandardCharsets.UTF_8));
-        long number = 0;
+        LineReader lines = new LineReader(Channels.newInputStream(channel.position(0)), Integer.MAX_VALUE);
+        long complete = 0;
+        Optional<byte[]> line = lines.next();
         try {
-            for (long read = 0; read < complete; number++) {
-                String line = lines.readLine();
-                if (line == null) {
-                    throw new EOFException("it became shorter");
-                }
-                read += line.getBytes(StandardCharsets.UTF_8).length + 1L;
-                JsonNode node = Json.parse(line);
-                if (!(node instanceof ObjectNode result)) {
-                    throw new IOException("not an object");
-                }
-                kept.accept(result);
+            for (; line.isPresent() && lines.complete(); line = lines.next()) {
+                kept.accept(Json.parse(new String(line.get(), StandardCharsets.UTF_8))
+                        .asObject());
+                complete = lines.consumed();
             }
-        } catch (IOException | JacksonException e) {
+        } catch (JacksonException e) {
             throw new IOException(
-                    file + " line " + (number + 1) + ": expected a result of an earlier run, got something else; move"
+                    file + " line " + lines.number() + ": expected a result of an earlier run, got something else; move"
                             + " it away, or begin again with --overwrite",
                     e);
         }
         return complete;
-    }
-
-    /** The end of the last complete line. */
-    private static long end(FileChannel channel) throws IOException {
-        ByteBuffer part = ByteBuffer.allocate(1 << 16);
-        for (long to = channel.size(); to > 0; ) {
-            long from = Math.max(0, to - part.capacity());
-            part.clear().limit((int) (to - from));
-            while (part.hasRemaining() && channel.read(part, from + part.position()) >= 0) {}
-            for (int i = part.position() - 1; i >= 0; i--) {
-                if (part.get(i) == '\n') {
-                    return from + i + 1;
-                }
-            }
-            to = from;
-        }
-        return 0;
     }
 
     /** Empties the file. */

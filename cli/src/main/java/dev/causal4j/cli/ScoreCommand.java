@@ -13,8 +13,10 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -27,9 +29,6 @@ import tools.jackson.databind.node.ObjectNode;
 /** Scores a text, many texts, or several continuations. */
 @Command(name = "score", description = "Scores a text token by token.", sortOptions = false)
 final class ScoreCommand implements Callable<Integer> {
-    /** Fewest tokens of a text, or of choices, for a progress bar. */
-    private static final int LONG = 2048;
-
     @Parameters(
             arity = "0..1",
             paramLabel = "TEXT",
@@ -53,22 +52,16 @@ final class ScoreCommand implements Callable<Integer> {
     @Option(
             names = "--prefix",
             paramLabel = "TEXT",
-            defaultValue = "",
             description = "Context before the text, not scored; with it the text's first token is scored.")
     private String prefix = "";
 
     @Option(
             names = "--stride",
             paramLabel = "N",
-            defaultValue = "0",
             description = "Tokens that each further window of a long text scores; default: half the context.")
     private int stride;
 
-    @Option(
-            names = "--top",
-            paramLabel = "K",
-            defaultValue = "0",
-            description = "Show the K best candidates at each place.")
+    @Option(names = "--top", paramLabel = "K", description = "Show the K best candidates at each place.")
     private int top;
 
     @Option(names = "--totals", description = "Show only the sums.")
@@ -92,7 +85,8 @@ final class ScoreCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         checkUsage();
-        ScoringOptions options = options();
+        ScoringOptions options =
+                Usage.of(spec, () -> ScoringOptions.DEFAULT.withStride(stride).withAlternatives(top));
         int[] ids = tokens == null ? null : TokenIds.parse(spec, "--tokens", tokens);
         String given = text != null ? TextInput.argument(text) : file != null ? TextInput.file(file) : "";
         List<String> continuations = continuations();
@@ -127,8 +121,8 @@ final class ScoreCommand implements Callable<Integer> {
     }
 
     private void checkUsage() throws IOException {
-        int texts =
-                (text == null ? 0 : 1) + (file == null ? 0 : 1) + (tokens == null ? 0 : 1) + (lines.in == null ? 0 : 1);
+        long texts =
+                Stream.of(text, file, tokens, lines.in).filter(Objects::nonNull).count();
         if (texts != 1) {
             throw Usage.wrong(
                     spec,
@@ -156,14 +150,8 @@ final class ScoreCommand implements Callable<Integer> {
         return all.lines().toList();
     }
 
-    private ScoringOptions options() {
-        return Usage.of(spec, ScoringOptions.builder().stride(stride).alternatives(top)::build);
-    }
-
     private void score(CausalLM loaded, ScoringRequest request, ScoringOptions options) {
-        Score score = watched(
-                        request.tokens().length,
-                        listener -> new Scorer(loaded).score(List.of(request), options, listener))
+        Score score = watched(listener -> new Scorer(loaded).score(List.of(request), options, listener))
                 .getFirst();
         PrintWriter out = spec.commandLine().getOut();
         if (model.json()) {
@@ -189,9 +177,7 @@ final class ScoreCommand implements Callable<Integer> {
         List<int[]> encoded = continuations.stream()
                 .map(choice -> tokenizer.encodeContinuation(choice, texts.specialTokens()))
                 .toList();
-        long tokenCount =
-                prompt.length + encoded.stream().mapToLong(ids -> ids.length).sum();
-        Ranking ranking = watched(tokenCount, listener -> new Scorer(loaded).rank(prompt, encoded, options, listener));
+        Ranking ranking = watched(listener -> new Scorer(loaded).rank(prompt, encoded, options, listener));
         PrintWriter out = spec.commandLine().getOut();
         if (model.json()) {
             Json.print(out, new ScoreDocument(loaded, totalsOnly, top).ranking(prompt, continuations, ranking));
@@ -200,12 +186,9 @@ final class ScoreCommand implements Callable<Integer> {
         }
     }
 
-    /** Scores this many tokens, with a progress bar if there are enough. */
-    private static <T> T watched(long tokens, Function<ScoringListener, T> scoring) {
-        if (tokens < LONG) {
-            return scoring.apply(ScoringListener.NONE);
-        }
-        try (Progress progress = new Progress("scoring", "tokens", -1)) {
+    /** Scores with a progress bar. */
+    private static <T> T watched(Function<ScoringListener, T> scoring) {
+        try (Progress progress = Progress.late("scoring", "tokens")) {
             return scoring.apply((done, total) -> {
                 progress.at(done, total);
                 return true;
@@ -215,17 +198,13 @@ final class ScoreCommand implements Callable<Integer> {
 
     private int scoreLines(CausalLM loaded, int[] before, ScoringOptions options) throws IOException {
         Tokenizer tokenizer = loaded.requireTokenizer();
-        PrintWriter out = spec.commandLine().getOut();
-        PrintWriter err = spec.commandLine().getErr();
-        ScoreDocument documents = new ScoreDocument(loaded, totalsOnly, top);
-        Function<String, int[]> encoding = each -> encode(tokenizer, each);
-        ScoreLines scoring = new ScoreLines(new Scorer(loaded), encoding, before, options, documents, lines, out, err);
-        scoring.run();
-        if (model.json()) {
-            Json.print(out, scoring.document());
-        } else {
-            err.println(scoring.summary());
-        }
-        return scoring.allScored() ? 0 : 1;
+        Scorer scorer = new Scorer(loaded);
+        ScoreLines scoring = new ScoreLines(
+                each -> new ScoringRequest(before, encode(tokenizer, each)),
+                requests -> scorer.score(requests, options, ScoringListener.NONE),
+                new ScoreDocument(loaded, totalsOnly, top),
+                lines,
+                spec.commandLine());
+        return scoring.run(model.json()) ? 0 : 1;
     }
 }

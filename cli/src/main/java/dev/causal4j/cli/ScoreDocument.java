@@ -55,7 +55,7 @@ final class ScoreDocument {
         document.set("tokens", Json.array(score.tokens()));
         if (pieces.known()) {
             ArrayNode texts = document.putArray("pieces");
-            pieces.of(score.tokens()).forEach(texts::add);
+            score.pieces().forEach(texts::add);
         } else {
             document.putNull("pieces");
         }

@@ -2,13 +2,11 @@ package dev.causal4j.cli;
 
 import dev.causal4j.scoring.Score;
 import dev.causal4j.scoring.Score.Totals;
-import dev.causal4j.scoring.Scorer;
-import dev.causal4j.scoring.ScoringListener;
-import dev.causal4j.scoring.ScoringOptions;
 import dev.causal4j.scoring.ScoringRequest;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -17,6 +15,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -37,10 +36,8 @@ final class ScoreLines {
     private static final String LINE = "line";
     private static final String ERROR = "error";
 
-    private final Scorer scorer;
-    private final Function<String, int[]> encoding;
-    private final int[] prefix;
-    private final ScoringOptions options;
+    private final Function<String, ScoringRequest> requests;
+    private final Function<List<ScoringRequest>, List<Score>> scoring;
     private final ScoreDocument documents;
     private final LinesOptions files;
     private final String subject; // what messages call the input
@@ -52,24 +49,23 @@ final class ScoreLines {
     private long failed;
     private @Nullable ObjectNode lastKept;
 
+    /**
+     * @param requests encodes a text
+     * @param scoring scores some texts
+     */
     ScoreLines(
-            Scorer scorer,
-            Function<String, int[]> encoding,
-            int[] prefix,
-            ScoringOptions options,
+            Function<String, ScoringRequest> requests,
+            Function<List<ScoringRequest>, List<Score>> scoring,
             ScoreDocument documents,
             LinesOptions files,
-            PrintWriter out,
-            PrintWriter err) {
-        this.scorer = scorer;
-        this.encoding = encoding;
-        this.prefix = prefix;
-        this.options = options;
+            CommandLine command) {
+        this.requests = requests;
+        this.scoring = scoring;
         this.documents = documents;
         this.files = files;
         this.subject = "-".equals(files.in) ? "standard input" : String.valueOf(files.in);
-        this.out = out;
-        this.err = err;
+        this.out = command.getOut();
+        this.err = command.getErr();
     }
 
     /**
@@ -84,8 +80,12 @@ final class ScoreLines {
             @Nullable ScoringRequest request,
             @Nullable String error) {}
 
-    /** Scores all lines. */
-    void run() throws IOException {
+    /**
+     * Scores all lines and reports their sums, resumed results included.
+     *
+     * @return whether every line has a score
+     */
+    boolean run(boolean json) throws IOException {
         Path in = Path.of(Objects.requireNonNull(files.in));
         boolean standardInput = files.in.equals("-");
         if (!standardInput) {
@@ -102,10 +102,19 @@ final class ScoreLines {
             if (results != null && files.overwrite) {
                 results.clear();
             }
-            LineReader lines = new LineReader(bytes);
+            LineReader lines = new LineReader(bytes, TextInput.MOST_BYTES);
             skip(lines);
             score(lines, results, progress);
         }
+        if (json) {
+            ObjectNode document = Json.object().put("texts", texts).put("failed", failed);
+            ScoreDocument.add(totals, document);
+            Json.print(out, document);
+        } else {
+            String sums = ScoreTable.totals(totals);
+            err.printf("%,d text%s, %,d failed; %s%n", texts, texts == 1 ? "" : "s", failed, sums);
+        }
+        return failed == 0;
     }
 
     /** A result of the run that is resumed. */
@@ -162,7 +171,7 @@ final class ScoreLines {
                     throw new IOException(line.error);
                 }
                 group.add(line);
-                tokens += line.request == null ? 0 : line.request.tokens().length + prefix.length;
+                tokens += line.request == null ? 0 : line.request.prefix().length + line.request.tokens().length;
             }
             if (tokens >= GROUP_TOKENS || group.size() >= GROUP_TOKENS || next.isEmpty()) {
                 finish(group, results);
@@ -179,12 +188,7 @@ final class ScoreLines {
     }
 
     private static boolean isBlank(byte[] line) {
-        for (byte b : line) {
-            if (b != ' ' && b != '\t' && b != '\r') {
-                return false;
-            }
-        }
-        return true;
+        return new String(line, StandardCharsets.ISO_8859_1).isBlank();
     }
 
     private Line line(long number, byte[] bytes) {
@@ -203,8 +207,7 @@ final class ScoreLines {
                         "expected a string in the field \"text\", got "
                                 + (text == null ? "no such field" : "another value"));
             }
-            int[] tokens = encoding.apply(text.stringValue());
-            return new Line(number, carried, new ScoringRequest(prefix, tokens), null);
+            return new Line(number, carried, requests.apply(text.stringValue()), null);
         } catch (JacksonException e) {
             return failed(number, carried, "expected a JSON object, got what is none (" + e.getOriginalMessage() + ")");
         } catch (IOException | IllegalArgumentException e) {
@@ -219,11 +222,10 @@ final class ScoreLines {
 
     /** Scores lines and writes their results. */
     private void finish(List<Line> lines, @Nullable ResultFile results) throws IOException {
-        List<ScoringRequest> requests =
-                lines.stream().map(Line::request).filter(Objects::nonNull).toList();
         List<Score> scores;
         try {
-            scores = scorer.score(requests, options, ScoringListener.NONE);
+            scores = scoring.apply(
+                    lines.stream().map(Line::request).filter(Objects::nonNull).toList());
         } catch (ArithmeticException e) {
             if (lines.size() > 1) { // one of them fails; the others have a score
                 for (Line line : lines) {
@@ -232,11 +234,11 @@ final class ScoreLines {
                 return;
             }
             Line line = lines.getFirst();
-            Line failed = failed(line.number, line.carried, String.valueOf(e.getMessage()));
+            Line none = failed(line.number, line.carried, String.valueOf(e.getMessage()));
             if (files.failFast) {
-                throw new IOException(failed.error, e);
+                throw new IOException(none.error, e);
             }
-            finish(List.of(failed), results);
+            finish(List.of(none), results);
             return;
         }
         StringBuilder written = new StringBuilder();
@@ -266,22 +268,5 @@ final class ScoreLines {
         }
         line.carried.remove(NLL); // a result without it is a failure
         return line.carried.put(LINE, line.number).put(ERROR, line.error);
-    }
-
-    /** Whether every line has a score. */
-    boolean allScored() {
-        return failed == 0;
-    }
-
-    /** Sums of all texts, including resumed results. */
-    ObjectNode document() {
-        ObjectNode document = Json.object().put("texts", texts).put("failed", failed);
-        ScoreDocument.add(totals, document);
-        return document;
-    }
-
-    String summary() {
-        return String.format(
-                "%,d text%s, %,d failed; %s", texts, texts == 1 ? "" : "s", failed, ScoreTable.totals(totals));
     }
 }

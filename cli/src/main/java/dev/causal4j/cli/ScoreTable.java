@@ -31,20 +31,19 @@ final class ScoreTable {
     /** Prints a line for each token, with its {@code top} best candidates. */
     void tokens(Score score, int top) {
         int[] tokens = score.tokens();
-        List<String> texts = pieces.of(tokens);
         int width = Math.max(5, Integer.toString(tokens.length - 1).length());
         out.printf("%" + width + "s  %7s  %10s  %7s  %11s  %s%n", "", "token", "log p", "rank", "probability", "piece");
         for (int i = 0; i < tokens.length; i++) {
             Optional<Prediction> prediction = score.prediction(i);
-            String piece = pieces.known() ? pieces.shown(tokens[i], texts.get(i)) : "";
-            String start = String.format(Locale.ROOT, "%" + width + "d  %7d", i, tokens[i]);
+            String piece =
+                    pieces.known() ? pieces.shown(tokens[i], score.pieces().get(i)) : "";
+            String start = String.format("%" + width + "d  %7d", i, tokens[i]);
             if (prediction.isEmpty()) {
                 out.printf("%s  %10s  %7s  %11s  %s%n", start, "", "", "", piece);
                 continue;
             }
             double probability = prediction.get().probability();
             out.printf(
-                    Locale.ROOT,
                     "%s  %10.4f  %7d  %11s  %s%s%n",
                     start,
                     prediction.get().logProbability(),
@@ -80,13 +79,10 @@ final class ScoreTable {
     /** Prints a line of sums. */
     static String totals(Totals totals) {
         StringBuilder line = new StringBuilder(String.format(
-                Locale.ROOT,
                 "%,d token%s scored, nll %.4f",
-                totals.scoredTokens(),
-                totals.scoredTokens() == 1 ? "" : "s",
-                totals.nll()));
-        totals.perplexity().ifPresent(p -> line.append(String.format(Locale.ROOT, ", perplexity %.4f", p)));
-        totals.bitsPerByte().ifPresent(b -> line.append(String.format(Locale.ROOT, ", %.4f bits per byte", b)));
+                totals.scoredTokens(), totals.scoredTokens() == 1 ? "" : "s", totals.nll()));
+        totals.perplexity().ifPresent(p -> line.append(String.format(", perplexity %.4f", p)));
+        totals.bitsPerByte().ifPresent(b -> line.append(String.format(", %.4f bits per byte", b)));
         return line.toString();
     }
 
@@ -103,7 +99,7 @@ final class ScoreTable {
         for (int i = 0; i < choices.size(); i++) {
             out.printf("%6d", i + 1);
             for (int c = 0; c < columns.length; c++) {
-                out.printf(Locale.ROOT, "  %12.4f%s", ranking.logProbability(i, columns[c]), i == best[c] ? "*" : " ");
+                out.printf("  %12.4f%s", ranking.logProbability(i, columns[c]), i == best[c] ? "*" : " ");
             }
             out.println("  " + Visible.quoted(choices.get(i)));
         }

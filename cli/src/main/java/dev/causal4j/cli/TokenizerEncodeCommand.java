@@ -98,7 +98,7 @@ final class TokenizerEncodeCommand implements Callable<Integer> {
     private void encodeLines(Tokenizer tokenizer, String in, PrintWriter out) throws IOException {
         try (InputStream bytes =
                 in.equals("-") ? System.in : Files.newInputStream(TextInput.requireRegular(Path.of(in)))) {
-            LineReader reader = new LineReader(bytes);
+            LineReader reader = new LineReader(bytes, TextInput.MOST_BYTES);
             for (Optional<byte[]> line = reader.next(); line.isPresent() && !out.checkError(); line = reader.next()) {
                 String subject = (in.equals("-") ? "standard input" : in) + " line " + reader.number();
                 String given = TextInput.decode(subject, line.get());

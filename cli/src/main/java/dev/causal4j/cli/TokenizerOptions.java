@@ -34,8 +34,12 @@ final class TokenizerOptions {
                 return embedded.requireTokenizer();
             }
         }
+        return load(from, "check the path");
+    }
+
+    static Tokenizer load(Path from, String remedy) throws IOException {
         return Tokenizer.load(from)
                 .orElseThrow(() -> new IOException(
-                        from + ": expected a tokenizer.json, or vocab.json and merges.txt, got none; check the path"));
+                        from + ": expected tokenizer.json, or vocab.json and merges.txt, got neither; " + remedy));
     }
 }

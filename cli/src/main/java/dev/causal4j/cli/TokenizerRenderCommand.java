@@ -65,10 +65,8 @@ final class TokenizerRenderCommand implements Callable<Integer> {
     @Option(
             names = "--variables",
             paramLabel = "JSON",
-            defaultValue = "{}",
             description = "More for the template, for instance '{\"enable_thinking\": false}'.")
-    @SuppressWarnings("NullAway.Init")
-    private String variables;
+    private String variables = "{}";
 
     @Option(names = "--json", description = "Print one JSON document and nothing else.")
     private boolean json;

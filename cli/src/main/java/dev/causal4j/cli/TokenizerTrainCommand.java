@@ -7,7 +7,6 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -47,16 +46,15 @@ final class TokenizerTrainCommand implements Callable<Integer> {
     @Option(
             names = "--special-token",
             paramLabel = "TOKEN",
-            description = "A special token, with one of the last ids; may be repeated." + " Default: "
+            description = "A special token, with one of the last ids; may be repeated. Default: "
                     + Tokenizer.END_OF_TEXT + ".")
     private List<String> specialTokens = List.of(Tokenizer.END_OF_TEXT);
 
     @Option(
             names = "--min-frequency",
             paramLabel = "N",
-            defaultValue = "" + BytePairTrainer.MIN_FREQUENCY,
             description = "Fewest occurrences of a pair that becomes a token; default: ${DEFAULT-VALUE}.")
-    private int minFrequency;
+    private int minFrequency = BytePairTrainer.MIN_FREQUENCY;
 
     @Option(names = "--json", description = "Print one JSON document and nothing else.")
     private boolean json;
@@ -96,18 +94,15 @@ final class TokenizerTrainCommand implements Callable<Integer> {
                     .put("seconds", seconds);
             Json.print(to, document);
         } else {
-            to.printf(Locale.ROOT, "%,d tokens from %,d bytes in %.1f s, written to %s%n", size, bytes, seconds, out);
+            to.printf("%,d tokens from %,d bytes in %.1f s, written to %s%n", size, bytes, seconds, out);
             to.flush();
         }
         if (size < vocabularySize) {
             spec.commandLine()
                     .getErr()
                     .printf(
-                            Locale.ROOT,
                             "vocabulary-size: expected %d, got %d; no other pair occurs %d times, give more data%n",
-                            vocabularySize,
-                            size,
-                            minFrequency);
+                            vocabularySize, size, minFrequency);
         }
     }
 }

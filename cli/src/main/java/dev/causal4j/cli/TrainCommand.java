@@ -1,9 +1,7 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.DecoderConfig;
-import dev.causal4j.decoder.Dropout;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
 import dev.causal4j.model.LoadOptions;
@@ -17,10 +15,12 @@ import dev.causal4j.training.TrainingResult;
 import dev.causal4j.training.TrainingScope;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
@@ -30,6 +30,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
+import tools.jackson.databind.node.ObjectNode;
 
 /** Trains a model, from scratch or further. */
 @Command(
@@ -38,8 +39,11 @@ import picocli.CommandLine.Spec;
                 + " Weights are f32 in training; --dtype bf16 rounds the result.",
         sortOptions = false)
 final class TrainCommand implements Callable<Integer> {
+    /** The steps as lines of JSON. A step that was repeated after an interruption has several; the last one counts. */
+    private static final String LOG = "loss.jsonl";
+
     /** Files that a run writes before its first checkpoint. */
-    private static final Set<String> OWN = Set.of(TrainingLog.FILE, TrainingData.FOLDER);
+    private static final Set<String> OWN = Set.of(LOG, TrainingData.FOLDER);
 
     /** Longer than a step and a checkpoint of any model that one machine trains. */
     private static final long MOST_SECONDS_TO_END = 600;
@@ -77,27 +81,7 @@ final class TrainCommand implements Callable<Integer> {
     private @Nullable Path tokenizer;
 
     @Mixin
-    private OptimizerOptions optimizer;
-
-    @Mixin
-    private TrainedOptions trained;
-
-    @Option(
-            names = "--dropout",
-            paramLabel = "P",
-            defaultValue = "0",
-            description = "Dropout of embeddings, attention and residuals; default: ${DEFAULT-VALUE}.")
-    private double dropout;
-
-    @Option(names = "--recompute", description = "Compute activations twice to save memory.")
-    private boolean recompute;
-
-    @Option(
-            names = "--seed",
-            paramLabel = "S",
-            defaultValue = "0",
-            description = "Seed of new weights, data order and dropout; default: ${DEFAULT-VALUE}.")
-    private long seed;
+    private TrainOptions settings;
 
     @Spec
     private CommandSpec spec;
@@ -105,16 +89,16 @@ final class TrainCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         checkUsage();
-        TrainingOptions options = Usage.of(spec, this::options);
-        boolean resumes = resume && Trainer.canResume(out);
+        TrainingOptions options = Usage.of(spec, () -> settings.options(data.evaluates()));
+        Checkpoint last = resume ? Trainer.lastCheckpoint(out).orElse(null) : null;
+        boolean resumes = last != null;
         OutputFolder folder = resumes ? null : new OutputFolder(out, overwrite, resume ? OWN : Set.of());
         if (folder != null) {
             folder.create();
         }
-        Checkpoint last = resumes ? Trainer.lastCheckpoint(out) : null;
         model.useThreads();
         try (Interruption interruption = new Interruption(MOST_SECONDS_TO_END);
-                TrainingLog log = new TrainingLog(out, resumes)) { // locks the folder
+                ResultFile log = ResultFile.open(out.resolve(LOG), !resumes, resumes, _ -> {})) { // locks the folder
             Trainer trainer = last != null
                     ? resumed(last, options, interruption)
                     : startedIn(Objects.requireNonNull(folder), options, log, interruption);
@@ -147,18 +131,8 @@ final class TrainCommand implements Callable<Integer> {
         data.check(spec);
     }
 
-    private TrainingOptions options() {
-        return optimizer
-                .set(data.evaluates())
-                .scope(trained.scope())
-                .dropout(Dropout.rates(dropout, dropout, dropout))
-                .keep(recompute ? Activations.Keep.INPUTS : Activations.Keep.BLOCKS)
-                .seed(seed)
-                .build();
-    }
-
     /** If setup fails, removes what this run created. The log is still open, so that no other run has the folder. */
-    private Trainer startedIn(OutputFolder folder, TrainingOptions options, TrainingLog log, Interruption interruption)
+    private Trainer startedIn(OutputFolder folder, TrainingOptions options, ResultFile log, Interruption interruption)
             throws IOException {
         try {
             return started(options, log, interruption);
@@ -172,15 +146,15 @@ final class TrainCommand implements Callable<Integer> {
         }
     }
 
-    private Trainer started(TrainingOptions options, TrainingLog log, Interruption interruption) throws IOException {
+    private Trainer started(TrainingOptions options, ResultFile log, Interruption interruption) throws IOException {
         CausalLM source = source();
-        TrainingData.Parts parts = data.parts(out, source.requireTokenizer(), source.config(), seed, interruption);
+        TrainingData.Parts parts =
+                data.parts(out, source.requireTokenizer(), source.config(), settings.seed, interruption);
         if (overwrite) { // not earlier, since until here the run may be refused
             Trainer.discard(out);
         }
-        TrainingOptions known = options.toBuilder().data(parts.identity()).build();
-        Trainer trainer =
-                Trainer.start(source, parts.training(), parts.heldOut().orElse(null), known, out);
+        TrainingOptions known = options.withData(parts.identity());
+        Trainer trainer = Trainer.start(source, parts.training(), parts.heldOut(), known, out);
         if (options.scope() instanceof TrainingScope.All) {
             source.close(); // all of it was copied
         }
@@ -193,21 +167,19 @@ final class TrainCommand implements Callable<Integer> {
         CausalLM source = options.scope() instanceof TrainingScope.LowRank ? source() : null;
         requireSame(checkpoint.config());
         TrainingData.Parts parts =
-                data.parts(out, checkpoint.requireTokenizer(), checkpoint.config(), seed, interruption);
-        TrainingOptions known = options.toBuilder().data(parts.identity()).build();
-        return Trainer.resume(out, source, parts.training(), parts.heldOut().orElse(null), known);
+                data.parts(out, checkpoint.requireTokenizer(), checkpoint.config(), settings.seed, interruption);
+        TrainingOptions known = options.withData(parts.identity());
+        return Trainer.resume(out, source, parts.training(), parts.heldOut(), known);
     }
 
     /** A resumed run keeps its architecture. */
     private void requireSame(ModelConfig resumed) throws IOException {
-        Optional<ModelConfig> named = shape.read(model);
-        if (model.folder().isPresent()) {
-            try (Checkpoint checkpoint = model.open()) {
-                named = Optional.of(checkpoint.config());
-            }
+        if (!shape.isGiven(model) && model.folder().isEmpty()) {
+            return;
         }
-        if (named.isPresent() && !named.get().sameArchitecture(resumed)) {
-            throw new IOException(out + ": expected a run of the architecture that was named, " + describe(named.get())
+        ModelConfig named = shape.open(model).config();
+        if (!named.sameArchitecture(resumed)) {
+            throw new IOException(out + ": expected a run of the architecture that was named, " + describe(named)
                     + ", got " + describe(resumed) + "; resume with the options the run began with");
         }
     }
@@ -215,13 +187,17 @@ final class TrainCommand implements Callable<Integer> {
     private static String describe(ModelConfig config) {
         DecoderConfig decoder = config.decoder();
         BlockConfig block = decoder.blocks().getFirst();
-        return config.family().type() + " with " + decoder.blocks().size() + " layers of " + decoder.hiddenSize()
-                + " with "
-                + block.attention().heads() + " heads, "
-                + block.feedForward().each().innerSize()
-                + " inside and epsilon " + decoder.lastNorm().epsilon() + ", " + decoder.contextLength()
-                + " positions, " + config.vocabularySize() + " tokens, "
-                + (config.tied() ? "tied" : "untied");
+        return String.format(
+                "%s with %d layers of %d with %d heads, %d inside and epsilon %s, %d positions, %d tokens, %s",
+                config.family().type(),
+                decoder.blocks().size(),
+                decoder.hiddenSize(),
+                block.attention().heads(),
+                block.feedForward().each().innerSize(),
+                decoder.lastNorm().epsilon(),
+                decoder.contextLength(),
+                config.vocabularySize(),
+                config.tied() ? "tied" : "untied");
     }
 
     private CausalLM source() throws IOException {
@@ -230,28 +206,30 @@ final class TrainCommand implements Callable<Integer> {
             return model.open().load(LoadOptions.DEFAULT.withDtype(DType.F32));
         }
         Tokenizer own = tokenizer();
-        return CausalLM.create(TrainingData.withEnd(config.get(), own), seed, DType.F32, own);
+        return CausalLM.create(TrainingData.withEnd(config.get(), own), settings.seed, DType.F32, own);
     }
 
     /** The tokenizer of a new model. */
     private Tokenizer tokenizer() throws IOException {
         Path folder = Optional.ofNullable(tokenizer).or(shape::folder).orElse(null);
-        if (folder == null) {
-            return model.open().requireTokenizer();
-        }
-        return Tokenizer.load(folder)
-                .orElseThrow(() -> new IOException(folder + ": expected tokenizer.json, or vocab.json and merges.txt,"
-                        + " got neither; name a folder with --tokenizer"));
+        return folder == null
+                ? model.open().requireTokenizer()
+                : TokenizerOptions.load(folder, "name a folder with --tokenizer");
     }
 
-    private TrainingResult run(Trainer trainer, TrainingLog log, Interruption interruption) throws IOException {
+    private TrainingResult run(Trainer trainer, ResultFile log, Interruption interruption) throws IOException {
         PrintWriter to = spec.commandLine().getOut();
-        try (Progress bar = Progress.withTimeLeft("training", optimizer.steps())) {
+        try (Progress bar = Progress.withTimeLeft("training", settings.steps)) {
             return trainer.run(progress -> {
-                log.add(progress);
+                String line = Json.write(document(progress));
+                try {
+                    log.append(line + "\n");
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                }
                 bar.at(progress.step(), summary(progress));
                 if (model.json()) {
-                    Json.print(to, TrainingLog.line(progress));
+                    to.println(line);
                 } else if (progress.validationLoss().isPresent() && !Progress.TERMINAL) {
                     to.println("step " + progress.step() + ": " + summary(progress));
                 }
@@ -260,23 +238,25 @@ final class TrainCommand implements Callable<Integer> {
         }
     }
 
+    private static ObjectNode document(TrainingProgress progress) {
+        ObjectNode document = Json.object().put("step", progress.step()).put("loss", progress.loss());
+        Json.put(document, "validation_loss", progress.validationLoss());
+        return document.put("learning_rate", progress.learningRate())
+                .put("gradient_norm", progress.gradientNorm())
+                .put("tokens_per_second", progress.tokensPerSecond());
+    }
+
     private static String summary(TrainingProgress progress) {
-        String heldOut = progress.validationLoss().isPresent()
-                ? String.format(
-                        Locale.ROOT,
-                        ", held out %.4f",
-                        progress.validationLoss().getAsDouble())
-                : "";
-        return String.format(
-                Locale.ROOT, "loss %.4f%s, %,.0f tokens/s", progress.loss(), heldOut, progress.tokensPerSecond());
+        OptionalDouble loss = progress.validationLoss();
+        String heldOut = loss.isPresent() ? String.format(", held out %.4f", loss.getAsDouble()) : "";
+        return String.format("loss %.4f%s, %,.0f tokens/s", progress.loss(), heldOut, progress.tokensPerSecond());
     }
 
     private void print(Trainer trainer, TrainingResult result, double seconds) {
         PrintWriter to = spec.commandLine().getOut();
-        String finish = result.finish().name().toLowerCase(Locale.ROOT);
         if (model.json()) {
-            var document = Json.object()
-                    .put("finish", finish)
+            ObjectNode document = Json.object()
+                    .put("finish", result.finish().name().toLowerCase(Locale.ROOT))
                     .put("step", result.step())
                     .put("best_step", result.bestStep())
                     .put("parameters", trainer.model().parameters())
@@ -286,7 +266,6 @@ final class TrainCommand implements Callable<Integer> {
             return;
         }
         to.printf(
-                Locale.ROOT,
                 "%s after step %,d and %.0f s: %,d parameters, %,d of them trained, written to %s%n",
                 switch (result.finish()) {
                     case STEPS -> "done";
@@ -300,11 +279,8 @@ final class TrainCommand implements Callable<Integer> {
                 out);
         result.validationLoss()
                 .ifPresent(loss -> to.printf(
-                        Locale.ROOT,
                         "held out: loss %.4f, perplexity %.2f, after step %,d%n",
-                        loss,
-                        StrictMath.exp(loss),
-                        result.bestStep()));
+                        loss, StrictMath.exp(loss), result.bestStep()));
         to.flush();
     }
 }

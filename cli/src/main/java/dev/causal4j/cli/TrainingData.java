@@ -4,13 +4,11 @@ import dev.causal4j.model.ModelConfig;
 import dev.causal4j.tokenizer.Tokenizer;
 import dev.causal4j.training.Documents;
 import dev.causal4j.training.Examples;
-import dev.causal4j.training.TokenFile;
 import dev.causal4j.training.Tokens;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.CancellationException;
@@ -63,7 +61,7 @@ final class TrainingData {
     static final String FOLDER = "data";
 
     /** Training and held-out examples, and an identity of the data and their cut. */
-    record Parts(Examples training, Optional<Examples> heldOut, String identity) {}
+    record Parts(Examples training, @Nullable Examples heldOut, String identity) {}
 
     void check(CommandSpec spec) {
         if (heldOut != null && !heldOutData.isEmpty()) {
@@ -79,7 +77,11 @@ final class TrainingData {
 
     /** Whether there are held-out data. */
     boolean evaluates() {
-        return heldOut == null || heldOut > 0;
+        return share() > 0;
+    }
+
+    private double share() {
+        return heldOut == null ? 0.05 : heldOut;
     }
 
     /**
@@ -101,26 +103,23 @@ final class TrainingData {
         requireOutside(out, data.paths());
         requireOutside(out, heldOutData);
         Path folder = Files.createDirectories(out.resolve(FOLDER));
-        TokenFile file = tokens(folder.resolve("training.tokens"), data.documents(), tokenizer, end, interruption);
-        Tokens tokens = file.tokens();
-        String identity = cut + " of " + length + " from " + file.fingerprint();
-        Optional<Tokens> measured = Optional.empty();
+        Tokens tokens = tokens(folder.resolve("training.tokens"), data.documents(), tokenizer, end, interruption);
+        String identity = cut + " of " + length + " from " + tokens.fingerprint();
+        Tokens measured = null;
         if (!heldOutData.isEmpty()) {
             Documents texts = data.documents(heldOutData);
-            TokenFile other = tokens(folder.resolve("held-out.tokens"), texts, tokenizer, end, interruption);
-            measured = Optional.of(other.tokens());
-            identity += ", held out " + other.fingerprint();
+            measured = tokens(folder.resolve("held-out.tokens"), texts, tokenizer, end, interruption);
+            identity += ", held out " + measured.fingerprint();
         } else if (evaluates()) {
-            double fraction = heldOut == null ? 0.05 : heldOut;
-            Tokens.Split split = tokens.split(fraction);
+            Tokens.Split split = tokens.split(share());
             tokens = split.training();
-            measured = Optional.of(split.heldOut());
-            identity += ", held out " + fraction;
+            measured = split.heldOut();
+            identity += ", held out " + share();
         }
         Examples training = cut == Cut.WINDOWS
                 ? Examples.windows(tokens, length, seed)
                 : Examples.packedDocuments(tokens, end, length, seed);
-        return new Parts(training, measured.map(each -> Examples.inOrder(each, length)), identity);
+        return new Parts(training, measured == null ? null : Examples.inOrder(measured, length), identity);
     }
 
     /** Otherwise a resumed run would read its own files as data. */
@@ -133,11 +132,11 @@ final class TrainingData {
         }
     }
 
-    private static TokenFile tokens(
+    private static Tokens tokens(
             Path file, Documents documents, Tokenizer tokenizer, int end, Interruption interruption)
             throws IOException {
         try (Progress progress = new Progress("tokenizing", "bytes", documents.bytes())) {
-            return TokenFile.prepare(file, documents, tokenizer, end, bytes -> {
+            return Tokens.prepare(file, documents, tokenizer, end, bytes -> {
                 if (interruption.requested()) {
                     throw new CancellationException();
                 }

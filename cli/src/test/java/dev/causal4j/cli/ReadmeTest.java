@@ -15,7 +15,6 @@ import dev.causal4j.tensor.DType;
 import dev.causal4j.training.Documents;
 import dev.causal4j.training.Examples;
 import dev.causal4j.training.LearningRate;
-import dev.causal4j.training.TokenFile;
 import dev.causal4j.training.Tokens;
 import dev.causal4j.training.Trainer;
 import dev.causal4j.training.TrainingOptions;
@@ -84,16 +83,14 @@ class ReadmeTest {
         Path folder = Files.createDirectories(Path.of("target/license-model"));
         Documents documents = Documents.of(List.of(Path.of("../LICENSE")), Documents.TEXT_FIELD);
         int endOfText = model.eos().iterator().next();
-        Tokens tokens = TokenFile.prepare(
-                        folder.resolve("tokens"), documents, model.requireTokenizer(), endOfText, bytes -> {})
-                .tokens();
+        Tokens tokens =
+                Tokens.prepare(folder.resolve("tokens"), documents, model.requireTokenizer(), endOfText, bytes -> {});
         Tokens.Split split = tokens.split(0.2);
-        TrainingOptions options = TrainingOptions.builder()
-                .steps(4)
-                .batchSize(2)
-                .learningRate(new LearningRate.Constant(1e-3))
-                .evaluationInterval(2)
-                .build();
+        TrainingOptions options = TrainingOptions.DEFAULT
+                .withSteps(4)
+                .withBatchSize(2)
+                .withLearningRate(LearningRate.constant(1e-3))
+                .withEvaluationInterval(2);
         Trainer trainer = Trainer.start(
                 model,
                 Examples.windows(split.training(), 64, 1),

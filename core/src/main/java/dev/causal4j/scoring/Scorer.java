@@ -10,7 +10,6 @@ import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Score.Totals;
 import dev.causal4j.scoring.ScoringRun.Window;
-import dev.causal4j.tokenizer.StreamingDecoder;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -64,12 +63,12 @@ public final class Scorer {
     public ScoringRequest request(String prefix, String text, ScoringOptions options) {
         Tokenizer tokenizer = model.requireTokenizer();
         if (prefix.isEmpty()) {
-            int[] ids = tokenizer.withPrefix(tokenizer.encode(text, options.specialTokens));
+            int[] ids = tokenizer.withPrefix(tokenizer.encode(text, options.specialTokens()));
             return new ScoringRequest(new int[0], ids);
         }
         return new ScoringRequest(
-                tokenizer.withPrefix(tokenizer.encode(prefix, options.specialTokens)),
-                tokenizer.encodeContinuation(text, options.specialTokens));
+                tokenizer.withPrefix(tokenizer.encode(prefix, options.specialTokens())),
+                tokenizer.encodeContinuation(text, options.specialTokens()));
     }
 
     private static void named(int inputs, int index, Runnable work) {
@@ -141,7 +140,7 @@ public final class Scorer {
         Tokenizer tokenizer = model.requireTokenizer();
         ScoringOptions options = ScoringOptions.DEFAULT;
         List<int[]> encoded = choices.stream()
-                .map(choice -> tokenizer.encodeContinuation(choice, options.specialTokens))
+                .map(choice -> tokenizer.encodeContinuation(choice, options.specialTokens()))
                 .toList();
         return rank(tokenizer.withPrefix(tokenizer.encode(prompt)), encoded, options, ScoringListener.NONE);
     }
@@ -188,7 +187,7 @@ public final class Scorer {
     private void prefill(int[] prompt, int length, ScoringOptions options, KVCache cache) {
         Activations activations = new Activations();
         while (cache.length() < length) {
-            int to = Math.min(length, cache.length() + options.batchRows);
+            int to = Math.min(length, cache.length() + options.batchRows());
             Batch batch = Batch.last(cache, Arrays.copyOfRange(prompt, cache.length(), to));
             batch.firstNotFinite(model.forward(batch, activations)).ifPresent(found -> {
                 throw found.error(found.position(), "the prompt");
@@ -213,14 +212,13 @@ public final class Scorer {
     }
 
     private List<String> pieces(int[] tokens) {
-        Optional<StreamingDecoder> decoder = model.tokenizer().map(Tokenizer::decoder);
-        List<String> pieces = new ArrayList<>(tokens.length);
-        for (int token : tokens) {
-            pieces.add(
-                    known(token).flatMap(_ -> decoder).map(d -> d.accept(token)).orElse(""));
-        }
-        decoder.ifPresent(d -> pieces.add(pieces.removeLast() + d.finish()));
-        return pieces;
+        String[] pieces = new String[tokens.length];
+        Arrays.fill(pieces, "");
+        model.tokenizer().map(Tokenizer::decoder).ifPresent(decoder -> {
+            Arrays.setAll(pieces, i -> known(tokens[i]).isPresent() ? decoder.accept(tokens[i]) : decoder.finish());
+            pieces[tokens.length - 1] += decoder.finish();
+        });
+        return List.of(pieces);
     }
 
     /** The tokenizer, if it has this token: ids beyond it belong to a padded vocabulary and have no bytes. */

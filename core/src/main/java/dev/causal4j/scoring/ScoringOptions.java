@@ -2,33 +2,30 @@ package dev.causal4j.scoring;
 
 import dev.causal4j.tokenizer.SpecialTokens;
 
-/** Options of scoring. Immutable; made by {@link #builder()}. */
-public final class ScoringOptions {
-    /** The defaults. */
-    public static final ScoringOptions DEFAULT = builder().build();
+/**
+ * Options of scoring. Immutable.
+ *
+ * @param stride tokens that each window after the first scores, 1 to the context length C; each has at least C + 1 -
+ *     stride tokens of context. 0 means half the context. Smaller strides give more context and cost more
+ * @param alternatives best candidates to return with each prediction
+ * @param batchRows tokens in one forward; changes time and memory, never a score
+ * @param specialTokens how special tokens in a text are treated
+ */
+public record ScoringOptions(int stride, int alternatives, int batchRows, SpecialTokens specialTokens) {
+    /** Strides of half the context, no alternatives, 512 rows, special tokens as text. */
+    public static final ScoringOptions DEFAULT = new ScoringOptions(0, 0, 512, SpecialTokens.AS_TEXT);
 
-    final int stride;
-    final int alternatives;
-    final int batchRows;
-    final SpecialTokens specialTokens;
-
-    private ScoringOptions(Builder builder) {
-        stride = atLeast(0, "stride", builder.stride);
-        alternatives = atLeast(0, "top", builder.alternatives);
-        batchRows = atLeast(1, "batch-rows", builder.batchRows);
-        specialTokens = builder.specialTokens;
+    /** @throws IllegalArgumentException if a number is out of its range */
+    public ScoringOptions {
+        atLeast(0, "stride", stride);
+        atLeast(0, "top", alternatives);
+        atLeast(1, "batch-rows", batchRows);
     }
 
-    private static int atLeast(int least, String subject, int got) {
+    private static void atLeast(int least, String subject, int got) {
         if (got < least) {
             throw new IllegalArgumentException(subject + ": expected a whole number >= " + least + ", got " + got);
         }
-        return got;
-    }
-
-    /** A builder with the defaults. */
-    public static Builder builder() {
-        return new Builder();
     }
 
     /** The effective stride for a context length. */
@@ -40,49 +37,23 @@ public final class ScoringOptions {
         return stride > 0 ? stride : Math.max(1, contextLength / 2);
     }
 
-    /** Collects the settings of a {@link ScoringOptions}; not thread-safe. Each setter replaces the earlier value. */
-    public static final class Builder {
-        private int stride = 0;
-        private int alternatives = 0;
-        private int batchRows = 512;
-        private SpecialTokens specialTokens = SpecialTokens.AS_TEXT;
+    /** The same with another stride. */
+    public ScoringOptions withStride(int tokens) {
+        return new ScoringOptions(tokens, alternatives, batchRows, specialTokens);
+    }
 
-        private Builder() {}
+    /** The same with another number of alternatives. */
+    public ScoringOptions withAlternatives(int count) {
+        return new ScoringOptions(stride, count, batchRows, specialTokens);
+    }
 
-        /**
-         * Tokens that each window after the first scores, 1 to the context length C; each has at least C + 1 - stride
-         * tokens of context. 0, the default, means half the context. Smaller strides give more context and cost more.
-         */
-        public Builder stride(int tokens) {
-            stride = tokens;
-            return this;
-        }
+    /** The same with other batches. */
+    public ScoringOptions withBatchRows(int rows) {
+        return new ScoringOptions(stride, alternatives, rows, specialTokens);
+    }
 
-        /** Best candidates to return with each prediction. */
-        public Builder alternatives(int count) {
-            alternatives = count;
-            return this;
-        }
-
-        /** Tokens in one forward; changes time and memory, never a score. */
-        public Builder batchRows(int rows) {
-            batchRows = rows;
-            return this;
-        }
-
-        /** How special tokens in a text are treated; {@link SpecialTokens#AS_TEXT} by default. */
-        public Builder specialTokens(SpecialTokens how) {
-            specialTokens = how;
-            return this;
-        }
-
-        /**
-         * Checks and returns the options.
-         *
-         * @throws IllegalArgumentException if a setting is out of its range
-         */
-        public ScoringOptions build() {
-            return new ScoringOptions(this);
-        }
+    /** The same with another treatment of special tokens. */
+    public ScoringOptions withSpecialTokens(SpecialTokens how) {
+        return new ScoringOptions(stride, alternatives, batchRows, how);
     }
 }

@@ -88,7 +88,7 @@ final class ScoringRun {
     private boolean step() {
         List<Batch.Chunk> chunks = new ArrayList<>();
         IntStream.Builder targets = IntStream.builder();
-        int room = options.batchRows;
+        int room = options.batchRows();
         for (int i = 0; room > 0 && (i < open.size() || admit()); i++) {
             Window window = open.get(i).window;
             KVCache cache = open.get(i).cache;
@@ -106,7 +106,7 @@ final class ScoringRun {
             throw found.error(window.offset + found.position(), "text " + (window.text + 1));
         });
         predictions.addAll(model.head()
-                .logProbabilities(hidden, targets.build().toArray(), false, options.alternatives)
+                .logProbabilities(hidden, targets.build().toArray(), false, options.alternatives())
                 .predictions());
         done += batch.rows();
         while (!open.isEmpty() && open.getFirst().window.left(open.getFirst().cache) == 0) {

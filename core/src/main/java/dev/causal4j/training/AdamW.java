@@ -27,8 +27,8 @@ public record AdamW(double beta1, double beta2, double epsilon, double weightDec
             throw new IllegalArgumentException(
                     "AdamW: expected betas from 0 to below 1, got " + beta1 + " and " + beta2);
         }
-        TrainingOptions.notNegative("epsilon of AdamW", epsilon);
-        TrainingOptions.notNegative("weight decay", weightDecay);
+        LearningRate.notNegative("epsilon of AdamW", epsilon);
+        LearningRate.notNegative("weight decay", weightDecay);
     }
 
     /**

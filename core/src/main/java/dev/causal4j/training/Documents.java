@@ -7,9 +7,16 @@ import java.io.DataOutputStream;
 import java.io.FilterInputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.InputStreamReader;
 import java.io.Reader;
 import java.io.StringReader;
 import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.CharBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.charset.CharsetDecoder;
+import java.nio.charset.CoderResult;
+import java.nio.charset.MalformedInputException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileVisitOption;
 import java.nio.file.Files;
@@ -31,6 +38,7 @@ public final class Documents {
     public static final String TEXT_FIELD = "text";
 
     private static final int MAX_LINE = 16_000_000;
+    private static final char BYTE_ORDER_MARK = '\ufeff';
 
     private final List<Path> files;
     private final String textField;
@@ -120,14 +128,40 @@ public final class Documents {
     public void forEach(Visitor visitor, LongConsumer progress) throws IOException {
         long[] read = {0};
         for (Path file : files) {
-            try (Utf8Reader text = new Utf8Reader(file.toString(), open(file, read, progress))) {
+            CharsetDecoder strict = StandardCharsets.UTF_8.newDecoder();
+            try (BufferedReader text =
+                    new BufferedReader(new InputStreamReader(open(file, read, progress), strict), 1 << 16)) {
+                text.mark(1);
+                if (text.read() != BYTE_ORDER_MARK) {
+                    text.reset();
+                }
                 if (isJsonLines(file)) {
-                    readLines(file, new BufferedReader(text, 1 << 16), visitor);
+                    readLines(file, text, visitor);
                 } else {
                     visit(visitor, file.toString(), text);
                 }
+            } catch (MalformedInputException e) {
+                throw new FormatException(
+                        file.toString(), "text in UTF-8", wrongByte(file), "convert the file to UTF-8", e);
             }
         }
+    }
+
+    /** The first byte of a file that is not UTF-8, which Java's reader does not tell. */
+    private static String wrongByte(Path file) throws IOException {
+        CharsetDecoder decoder = StandardCharsets.UTF_8.newDecoder();
+        ByteBuffer bytes = ByteBuffer.allocate(1 << 16);
+        CharBuffer chars = CharBuffer.allocate(1 << 16);
+        long offset = 0;
+        try (FileChannel in = FileChannel.open(file)) {
+            CoderResult result = CoderResult.UNDERFLOW;
+            for (boolean ended = false; !ended && !result.isError(); bytes.compact()) {
+                ended = in.read(bytes) < 0;
+                result = decoder.decode(bytes.flip(), chars.clear(), ended);
+                offset += bytes.position();
+            }
+        }
+        return String.format("byte 0x%02x at offset %d", bytes.get(0) & 0xff, offset);
     }
 
     /** Writes what tells these documents from others: of each file its kind, its bytes and how many, but no name. */

@@ -1,5 +1,6 @@
 package dev.causal4j.training;
 
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.LongFunction;
 
 /**
@@ -36,13 +37,22 @@ public interface Examples {
 
     /**
      * Documents in random order, concatenated and cut into windows of contextLength + 1 tokens, which are shuffled too.
-     * Each epoch has another order; up to contextLength tokens at the end are skipped.
+     * Each epoch has another order, kept in memory while it lasts; up to contextLength tokens at the end are skipped.
      *
      * @param endOfText the id that ends a document
      * @throws IllegalArgumentException if there are fewer tokens than one window, or more than 2^31 documents
      */
     static Examples packedDocuments(Tokens tokens, int endOfText, int contextLength, long seed) {
-        return new PackedDocuments(tokens, endOfText, contextLength, seed);
+        tokens.require(contextLength + 1L, contextLength);
+        long[] starts = PackedDocuments.starts(tokens, endOfText);
+        long windows = (tokens.count() - 1) / contextLength;
+        AtomicReference<PackedDocuments> last = new AtomicReference<>(PackedDocuments.of(new Epoch(seed, 0), starts));
+        return of(windows, index -> {
+            Epoch epoch = new Epoch(seed, index / windows);
+            PackedDocuments packed = last.updateAndGet(
+                    before -> before.epoch().equals(epoch) ? before : PackedDocuments.of(epoch, starts));
+            return packed.example(tokens, epoch.example(index % windows, windows) * contextLength, contextLength);
+        });
     }
 
     /**

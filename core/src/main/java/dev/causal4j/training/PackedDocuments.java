@@ -3,62 +3,40 @@ package dev.causal4j.training;
 import java.util.Arrays;
 import java.util.stream.LongStream;
 
-/** See {@link Examples#packedDocuments}. Keeps the order of one epoch in memory, 12 bytes a document. */
-final class PackedDocuments implements Examples {
-    private final Tokens tokens;
-    private final int contextLength;
-    private final long seed;
-    private final long[] starts; // of the documents, and the end of the last
-
-    // Rebuilt for another epoch; a race only builds it twice.
-    private volatile Layout layout;
-
-    /** @param ends the end of each document when all are concatenated in the epoch's order */
-    private record Layout(Epoch epoch, int[] order, long[] ends) {}
-
-    PackedDocuments(Tokens tokens, int endOfText, int contextLength, long seed) {
-        tokens.require(contextLength + 1L, contextLength);
-        this.tokens = tokens;
-        this.contextLength = contextLength;
-        this.seed = seed;
+/**
+ * The documents in the order of an epoch, concatenated; 12 bytes each. Immutable and thread-safe.
+ *
+ * @param starts where each document begins in the tokens, and the end of the last
+ * @param order the documents, the first one first
+ * @param ends where each ends after those before it, in the same order
+ */
+record PackedDocuments(Epoch epoch, long[] starts, int[] order, long[] ends) {
+    /** The starts of documents that end with {@code endOfText}. */
+    static long[] starts(Tokens tokens, int endOfText) {
         long count = tokens.count();
-        starts = LongStream.rangeClosed(0, count)
+        return LongStream.rangeClosed(0, count)
                 .filter(i -> i == 0 || i == count || tokens.id(i - 1) == endOfText)
                 .toArray();
-        layout = layout(new Epoch(seed, 0));
     }
 
-    private Layout layout(Epoch epoch) {
+    static PackedDocuments of(Epoch epoch, long[] starts) {
         int[] order = epoch.documents(starts.length - 1);
         long[] ends = Arrays.stream(order)
                 .mapToLong(document -> starts[document + 1] - starts[document])
                 .toArray();
         Arrays.parallelPrefix(ends, Long::sum);
-        return new Layout(epoch, order, ends);
+        return new PackedDocuments(epoch, starts, order, ends);
     }
 
-    @Override
-    public long perEpoch() {
-        return (tokens.count() - 1) / contextLength;
-    }
-
-    @Override
-    public Example example(long index) {
-        Epoch epoch = new Epoch(seed, index / perEpoch());
-        Layout current = layout;
-        if (!current.epoch.equals(epoch)) {
-            current = layout(epoch);
-            layout = current;
-        }
-        long from = epoch.example(index % perEpoch(), perEpoch()) * contextLength;
-        int[] ids = new int[contextLength + 1];
-        int found = Arrays.binarySearch(current.ends, from);
+    /** The example of the T + 1 tokens from {@code from} on. */
+    Example example(Tokens tokens, long from, int length) {
+        int[] ids = new int[length + 1];
+        int found = Arrays.binarySearch(ends, from);
         int document = found >= 0 ? found + 1 : -found - 1; // the first that ends after from
         for (int filled = 0; filled < ids.length; document++) {
-            int which = current.order[document];
-            long left = current.ends[document] - (from + filled);
+            long left = ends[document] - (from + filled);
             int count = (int) Math.min(left, ids.length - filled);
-            tokens.copy(starts[which + 1] - left, ids, filled, count);
+            tokens.copy(starts[order[document] + 1] - left, ids, filled, count);
             filled += count;
         }
         return Example.of(ids, ids.length);

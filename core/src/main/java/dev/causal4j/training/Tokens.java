@@ -1,26 +1,73 @@
 package dev.causal4j.training;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.format.UntrustedInput;
+import dev.causal4j.format.WholeFile;
+import dev.causal4j.tokenizer.SpecialTokens;
+import dev.causal4j.tokenizer.Tokenizer;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.DigestOutputStream;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
+import java.util.HexFormat;
+import java.util.function.IntConsumer;
+import java.util.function.LongConsumer;
+import org.jspecify.annotations.Nullable;
 
-/** A range of token ids, in memory or in a {@link TokenFile}. Immutable and thread-safe. */
-public final class Tokens {
+/**
+ * Token ids of documents, in memory or in a memory-mapped file. Immutable and thread-safe. Close those of a file after
+ * the last use of them and of their parts, which share the mapping.
+ *
+ * <p>The file, little-endian:
+ * <pre>
+ *   8 bytes    "C4JTOKEN"
+ *   i32        version, 2
+ *   i32        vocabulary size; every id is below it
+ *   i64        how many ids there are, at least 1
+ *   32 bytes   fingerprint: SHA-256 of the tokenizer and the data
+ *   8 bytes    0
+ *   the rest   the ids, i32
+ * </pre>
+ *
+ * <p>Each document ends with the end-of-text id. Special tokens in a text are parsed, so a text file can separate
+ * documents itself.
+ */
+public final class Tokens implements AutoCloseable {
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final String MAGIC = "C4JTOKEN";
+    private static final int VERSION = 2;
+    private static final int HEADER = 64;
 
     private final String subject;
     private final MemorySegment data;
     private final int vocabularySize;
+    private final String fingerprint;
+    private final @Nullable Arena mapping; // null for ids in memory
 
     /** Training and held-out tokens. */
     public record Split(Tokens training, Tokens heldOut) {}
 
-    Tokens(String subject, MemorySegment data, int vocabularySize) {
+    private Tokens(
+            String subject, MemorySegment data, int vocabularySize, String fingerprint, @Nullable Arena mapping) {
         this.subject = subject;
         this.data = data;
         this.vocabularySize = vocabularySize;
+        this.fingerprint = fingerprint;
+        this.mapping = mapping;
     }
 
     /**
@@ -37,7 +84,122 @@ public final class Tokens {
             }
             data.setAtIndex(INT, i, ids[i]);
         }
-        return new Tokens("tokens", data, vocabularySize);
+        return new Tokens("tokens", data, vocabularySize, "", null);
+    }
+
+    /**
+     * Maps the file if it matches these documents and this tokenizer; otherwise makes it, replacing a stale or damaged
+     * one. Documents are read once to compare and once more to make it. It is written whole or not at all.
+     *
+     * @param endOfText the id that ends each document
+     * @param progress receives how many of the {@link Documents#bytes} are read, in both passes; an exception from it
+     *     ends the work and leaves the file unchanged
+     * @throws FormatException if there is another kind of file at this place, if a document is not what it should be,
+     *     or if there is no text at all
+     * @throws IOException if reading or writing fails
+     * @throws IllegalArgumentException if the tokenizer has no id {@code endOfText}
+     */
+    @SuppressWarnings("MustBeClosedChecker") // the tokens are closed
+    public static Tokens prepare(
+            Path file, Documents documents, Tokenizer tokenizer, int endOfText, LongConsumer progress)
+            throws IOException {
+        tokenizer.piece(endOfText); // is there one?
+        byte[] existing = header(file); // before hours of reading
+        byte[] fingerprint = fingerprint(documents, tokenizer, endOfText, progress);
+        long size = existing.length == 0 ? 0 : Files.size(file);
+        byte[] expected = header(tokenizer, (size - HEADER) / Integer.BYTES, fingerprint);
+        if (size % Integer.BYTES != 0 || !Arrays.equals(existing, expected)) {
+            WholeFile.write(file, channel -> {
+                long count = writeIds(file, channel.position(HEADER), documents, tokenizer, endOfText, progress);
+                if (count == 0) {
+                    throw new FormatException("training data", "text", "none", "are the files empty?");
+                }
+                WholeFile.append(file, ByteBuffer.wrap(header(tokenizer, count, fingerprint)), channel.position(0));
+            });
+        }
+        Arena mapping = Arena.ofShared();
+        try (FileChannel channel = FileChannel.open(file)) {
+            MemorySegment ids = channel.map(FileChannel.MapMode.READ_ONLY, HEADER, channel.size() - HEADER, mapping);
+            String name = HexFormat.of().formatHex(fingerprint);
+            return new Tokens(file.toString(), ids, tokenizer.vocabularySize(), name, mapping);
+        }
+    }
+
+    /** The header of a file, empty if there is none. A file of another kind is never replaced. */
+    private static byte[] header(Path file) throws IOException {
+        if (!Files.exists(file)) {
+            return new byte[0];
+        }
+        UntrustedInput.requireFile(file, "a token file");
+        try (InputStream in = Files.newInputStream(file)) {
+            byte[] header = in.readNBytes(HEADER);
+            if (!new String(header, StandardCharsets.US_ASCII).startsWith(MAGIC)) {
+                throw new FormatException(file.toString(), "a token file", "another file", "name another path");
+            }
+            return header;
+        }
+    }
+
+    private static byte[] header(Tokenizer tokenizer, long count, byte[] fingerprint) {
+        ByteBuffer header = ByteBuffer.allocate(HEADER).order(ByteOrder.LITTLE_ENDIAN);
+        header.put(MAGIC.getBytes(StandardCharsets.US_ASCII)).putInt(VERSION).putInt(tokenizer.vocabularySize());
+        return header.putLong(count).put(fingerprint).array();
+    }
+
+    private static byte[] fingerprint(Documents documents, Tokenizer tokenizer, int endOfText, LongConsumer progress)
+            throws IOException {
+        try {
+            MessageDigest digest = MessageDigest.getInstance("SHA-256");
+            DataOutputStream content =
+                    new DataOutputStream(new DigestOutputStream(OutputStream.nullOutputStream(), digest));
+            byte[] json = tokenizer.toJson();
+            content.writeInt(json.length);
+            content.write(json);
+            content.writeInt(endOfText);
+            documents.writeTo(content, progress);
+            return digest.digest();
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException(e); // every JDK has it
+        }
+    }
+
+    /** Writes the ids of all documents; returns how many there are. */
+    private static long writeIds(
+            Path file,
+            FileChannel channel,
+            Documents documents,
+            Tokenizer tokenizer,
+            int endOfText,
+            LongConsumer progress)
+            throws IOException {
+        ByteBuffer buffer = ByteBuffer.allocateDirect(1 << 16).order(ByteOrder.LITTLE_ENDIAN);
+        int[] last = {endOfText};
+        IntConsumer ids = id -> {
+            last[0] = id;
+            if (!buffer.putInt(id).hasRemaining()) {
+                try {
+                    WholeFile.append(file, buffer.flip(), channel);
+                    buffer.clear();
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                }
+            }
+        };
+        try {
+            documents.forEach(
+                    text -> {
+                        Arrays.stream(tokenizer.withPrefix(new int[0])).forEach(ids);
+                        tokenizer.encode(text, SpecialTokens.PARSE, ids);
+                        if (last[0] != endOfText) {
+                            ids.accept(endOfText);
+                        }
+                    },
+                    progress);
+        } catch (UncheckedIOException e) {
+            throw e.getCause();
+        }
+        WholeFile.append(file, buffer.flip(), channel);
+        return (channel.position() - HEADER) / Integer.BYTES;
     }
 
     /** Throws if the examples of a context's length need more tokens. */
@@ -47,6 +209,11 @@ public final class Tokens {
             throw new IllegalArgumentException("training data: expected at least " + least + " tokens for a context of "
                     + contextLength + ", got " + count() + "; give more text or a shorter context");
         }
+    }
+
+    /** 64 hexadecimal digits of tokenizer and data; file names play no part. Empty for ids in memory. */
+    public String fingerprint() {
+        return fingerprint;
     }
 
     /** Number of ids. */
@@ -59,6 +226,7 @@ public final class Tokens {
      *
      * @throws IndexOutOfBoundsException if there is no such index
      * @throws UncheckedIOException if the file has an id there that is not in the vocabulary
+     * @throws IllegalStateException if they are closed
      */
     public int id(long index) {
         int id = data.getAtIndex(INT, index);
@@ -73,19 +241,10 @@ public final class Tokens {
     }
 
     /** Copies {@code count} ids from index {@code from} on; throws as {@link #id} does. */
-    public void copy(long from, int[] to, int offset, int count) {
+    void copy(long from, int[] to, int offset, int count) {
         for (int i = 0; i < count; i++) {
             to[offset + i] = id(from + i);
         }
-    }
-
-    /**
-     * A view of the ids at {@code [from, to)}.
-     *
-     * @throws IndexOutOfBoundsException if the range is not inside
-     */
-    public Tokens slice(long from, long to) {
-        return new Tokens(subject, data.asSlice(from * Integer.BYTES, (to - from) * Integer.BYTES), vocabularySize);
     }
 
     /**
@@ -100,5 +259,18 @@ public final class Tokens {
         }
         long cut = count() - (long) (count() * fraction);
         return new Split(slice(0, cut), slice(cut, count()));
+    }
+
+    private Tokens slice(long from, long to) {
+        MemorySegment part = data.asSlice(from * Integer.BYTES, (to - from) * Integer.BYTES);
+        return new Tokens(subject, part, vocabularySize, fingerprint, mapping);
+    }
+
+    /** Ends the mapping. Ids in memory stay. */
+    @Override
+    public void close() {
+        if (mapping != null) {
+            mapping.close();
+        }
     }
 }

@@ -12,6 +12,7 @@ import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Gradients;
 import dev.causal4j.tensor.Matrix;
 import dev.causal4j.tensor.MutableMatrix;
+import dev.causal4j.tensor.TensorView;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
@@ -126,6 +127,13 @@ final class TrainableModel implements AutoCloseable {
         tracked.forEach(made -> parameters.add(made.get()));
         tracked.clear();
         return parameters;
+    }
+
+    /** What a checkpoint stores and restores beside the model. */
+    List<TensorView> state() {
+        return parameters().stream()
+                .flatMap(parameter -> parameter.state().stream())
+                .toList();
     }
 
     /** Number of trained parameters. */

@@ -1,7 +1,5 @@
 package dev.causal4j.training;
 
-import static dev.causal4j.training.TrainingCheckpoints.require;
-
 import dev.causal4j.FormatException;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
@@ -9,6 +7,7 @@ import java.io.IOException;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.function.DoubleSupplier;
 import java.util.function.Predicate;
@@ -27,7 +26,7 @@ public final class Trainer implements AutoCloseable {
     private final LossComputation computation;
     private final Examples training;
     private final @Nullable Examples heldOut;
-    private final TrainingOptions.Builder options; // never modified
+    private final TrainingOptions options;
     private final @Nullable TrainingCheckpoints checkpoints;
     private TrainingState state;
     private boolean cancelled;
@@ -40,7 +39,7 @@ public final class Trainer implements AutoCloseable {
             TrainingState state,
             Examples training,
             @Nullable Examples heldOut,
-            TrainingOptions.Builder options,
+            TrainingOptions options,
             @Nullable TrainingCheckpoints checkpoints) {
         if (options.evaluationInterval > 0 && heldOut == null) {
             throw new IllegalArgumentException(
@@ -81,9 +80,8 @@ public final class Trainer implements AutoCloseable {
                     "a run in it",
                     "resume it, or choose another folder");
         }
-        TrainableModel trainable = new TrainableModel(model, false, options.scope(), options.settings.seed);
-        TrainingState state = TrainingState.start(TrainingState.Run.of(options.settings));
-        return new Trainer(trainable, state, training, heldOut, options.settings, checkpoints);
+        TrainableModel trainable = new TrainableModel(model, false, options.scope(), options.seed);
+        return new Trainer(trainable, TrainingState.START, training, heldOut, options, checkpoints);
     }
 
     /**
@@ -104,28 +102,21 @@ public final class Trainer implements AutoCloseable {
             TrainingOptions options)
             throws IOException {
         TrainingCheckpoints checkpoints = new TrainingCheckpoints(output);
-        TrainingCheckpoints.Loaded checkpoint = checkpoints.load();
-        TrainingState.Run run = TrainingState.Run.of(options.settings);
-        TrainingState.Run begun = checkpoint.state().run();
-        String at = output.toString();
-        require(begun.seed() == run.seed(), at, "a seed of " + begun.seed(), run.seed());
-        require(begun.batchSize() == run.batchSize(), at, "a batch size of " + begun.batchSize(), run.batchSize());
-        require(begun.trained().equals(run.trained()), at, "to train " + begun.trained(), run.trained());
-        require(begun.data().equals(run.data()), at, "the data that the run began with", "other data");
+        TrainingState state = checkpoints.state(options);
         boolean adapts = options.scope() instanceof TrainingScope.LowRank;
-        CausalLM source = adapts ? model : checkpoint.model();
+        CausalLM source = adapts ? model : checkpoints.model();
         if (source == null) {
             throw new IllegalArgumentException(
                     "model: expected the one the run began from, got none; the checkpoint has"
                             + " only its sum with what is added");
         }
-        TrainableModel trainable = new TrainableModel(source, !adapts, options.scope(), run.seed());
+        TrainableModel trainable = new TrainableModel(source, !adapts, options.scope(), options.seed);
         try {
-            checkpoint.restore(trainable);
+            checkpoints.restore(trainable);
             if (adapts) {
-                checkpoint.requireSum(trainable.model);
+                checkpoints.requireSum(trainable.model);
             }
-            return new Trainer(trainable, checkpoint.state(), training, heldOut, options.settings, checkpoints);
+            return new Trainer(trainable, state, training, heldOut, options, checkpoints);
         } catch (Throwable failure) {
             trainable.close();
             throw failure;
@@ -133,17 +124,13 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * The checkpoint that a run would resume from, without loading weights.
+     * The checkpoint that a run would resume from, without its weights; empty if there is none.
      *
-     * @throws FormatException if there is no checkpoint, or it is damaged
+     * @throws FormatException if it is damaged
      */
-    public static Checkpoint lastCheckpoint(Path output) throws IOException {
-        return Checkpoint.open(new TrainingCheckpoints(output).load().folder());
-    }
-
-    /** Whether a run in {@code output} has a checkpoint to resume from. */
-    public static boolean canResume(Path output) throws IOException {
-        return new TrainingCheckpoints(output).any();
+    public static Optional<Checkpoint> lastCheckpoint(Path output) throws IOException {
+        TrainingCheckpoints checkpoints = new TrainingCheckpoints(output);
+        return checkpoints.any() ? Optional.of(Checkpoint.open(checkpoints.last())) : Optional.empty();
     }
 
     /** Deletes the checkpoints of a run, so that another can start in its folder. */
@@ -283,10 +270,10 @@ public final class Trainer implements AutoCloseable {
         }
         interrupted();
         try {
-            checkpoints.write(trainable, state);
+            checkpoints.write(trainable, state, options);
         } catch (ClosedByInterruptException e) {
             interrupted(); // it came while the files were written: once more
-            checkpoints.write(trainable, state);
+            checkpoints.write(trainable, state, options);
         }
     }
 }

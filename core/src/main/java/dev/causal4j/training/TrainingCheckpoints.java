@@ -13,16 +13,15 @@ import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
-import java.util.NavigableMap;
-import java.util.TreeMap;
+import java.util.NavigableSet;
+import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -40,7 +39,7 @@ import java.util.stream.Stream;
  */
 final class TrainingCheckpoints {
     private static final String PREFIX = "checkpoint-";
-    private static final Pattern NAME = Pattern.compile(PREFIX + "(\\d{1,18})");
+    private static final Pattern NAME = Pattern.compile(PREFIX + "(0|[1-9]\\d{0,17})");
     private static final String TRAINING = "training";
     private static final String ADAPTER = "adapter";
     private static final String STATE = "state.json";
@@ -52,47 +51,49 @@ final class TrainingCheckpoints {
         this.folder = folder;
     }
 
-    /** Throws if a checkpoint is that of another run. */
-    static void require(boolean right, String subject, String expected, Object got) throws FormatException {
-        if (!right) {
-            String remedy = "resume with the options the run began with";
-            throw new FormatException(subject, expected, got.toString(), remedy);
+    /** The steps of the checkpoints. */
+    private NavigableSet<Long> steps() throws IOException {
+        try (Stream<Path> list = Files.isDirectory(folder) ? Files.list(folder) : Stream.empty()) {
+            return list.map(path -> NAME.matcher(path.getFileName().toString()))
+                    .filter(Matcher::matches)
+                    .map(name -> Long.valueOf(name.group(1)))
+                    .collect(Collectors.toCollection(TreeSet::new));
         }
+    }
+
+    private Path at(long step) {
+        return folder.resolve(PREFIX + step);
     }
 
     /** Whether there is a checkpoint to resume from. */
     boolean any() throws IOException {
-        return !checkpoints().isEmpty();
+        return !steps().isEmpty();
     }
 
     /** Writes a checkpoint unless it is there, publishes the best, and deletes what is neither the best nor the last. */
-    void write(TrainableModel trainable, TrainingState state) throws IOException {
+    void write(TrainableModel trainable, TrainingState state, TrainingOptions options) throws IOException {
         Files.createDirectories(folder);
-        Path target = folder.resolve(PREFIX + state.step());
+        Path target = at(state.step());
         WholeFile.deleteUnfinished(folder);
         if (!Files.exists(target)) {
-            WholeFile.writeFolder(target, unfinished -> write(trainable, state, unfinished));
+            WholeFile.writeFolder(target, unfinished -> write(trainable, state.toJson(options), unfinished));
         }
-        Path best = folder.resolve(PREFIX + state.stepToPublish());
+        Path best = at(state.stepToPublish());
         if (Files.isDirectory(best.resolve(ADAPTER))) {
             publish(best.resolve(ADAPTER), Files.createDirectories(folder.resolve(ADAPTER)));
         }
         publish(best, folder);
-        Map<Long, Path> others = checkpoints();
-        others.keySet().removeAll(List.of(state.step(), state.stepToPublish()));
-        delete(others.values());
+        deleteBut(List.of(state.step(), state.stepToPublish()));
     }
 
-    private static void write(TrainableModel trainable, TrainingState state, Path checkpoint) throws IOException {
+    private static void write(TrainableModel trainable, byte[] state, Path checkpoint) throws IOException {
         trainable.model.save(checkpoint, DType.F32);
         if (trainable.model.canSaveAdapter()) {
             trainable.model.saveAdapter(Files.createDirectory(checkpoint.resolve(ADAPTER)));
         }
         Path training = Files.createDirectory(checkpoint.resolve(TRAINING));
-        List<TensorView> tensors = new ArrayList<>();
-        trainable.parameters().forEach(parameter -> tensors.addAll(parameter.state()));
-        SafeTensors.write(training.resolve(OPTIMIZER), tensors, Map.of());
-        WholeFile.write(training.resolve(STATE), state.toJson());
+        SafeTensors.write(training.resolve(OPTIMIZER), trainable.state(), Map.of());
+        WholeFile.write(training.resolve(STATE), state);
     }
 
     /** Replaces files by those of a checkpoint, the weights last. */
@@ -109,97 +110,86 @@ final class TrainingCheckpoints {
         WholeFile.forceFolder(to);
     }
 
-    /** A checkpoint that was read. */
-    record Loaded(TrainingState state, Path folder) {
-        /** The model, with adapters as part of their layers. */
-        CausalLM model() throws IOException {
-            return CausalLM.load(folder, DType.F32);
-        }
-
-        /** Throws unless a model, adapters included, is the saved one, by a row of each matrix. */
-        void requireSum(CausalLM model) throws IOException {
-            try (CausalLM saved = model();
-                    CausalLM sum = model.merged()) {
-                for (ParameterSpec spec : sum.config().specs()) {
-                    require(
-                            Arrays.equals(firstRow(saved, spec), firstRow(sum, spec)),
-                            folder + ", " + spec.name(),
-                            "the sum of the model the run began from and what was added",
-                            "the sum with another model");
-                }
-            }
-        }
-
-        private static float[] firstRow(CausalLM model, ParameterSpec spec) {
-            if (spec.role().isVector()) {
-                return model.vector(spec);
-            }
-            float[] row = new float[spec.cols()];
-            model.matrix(spec).row(0, row, 0);
-            return row;
-        }
-
-        /** Restores moments and adapters. */
-        void restore(TrainableModel trainable) throws IOException {
-            Path file = folder.resolve(TRAINING).resolve(OPTIMIZER);
-            try (Arena arena = Arena.ofConfined()) {
-                TensorStore stored = SafeTensors.open(file, arena);
-                for (TrainedParameter parameter : trainable.parameters()) {
-                    for (TensorView target : parameter.state()) {
-                        TensorView moment = stored.tensor(target.name());
-                        require(
-                                moment.dtype() == DType.F32 && moment.shape().equals(target.shape()),
-                                folder + ", " + target.name(),
-                                "f32 " + target.shape(),
-                                moment.dtype().label() + " " + moment.shape());
-                        target.data().copyFrom(moment.data());
-                    }
-                }
-            }
-        }
-    }
-
     /**
-     * Reads the last checkpoint.
+     * The last checkpoint.
      *
-     * @throws FormatException if there is none or it is damaged
+     * @throws FormatException if there is none
      */
-    Loaded load() throws IOException {
-        Map.Entry<Long, Path> last = checkpoints().lastEntry();
-        if (last == null) {
+    Path last() throws IOException {
+        NavigableSet<Long> steps = steps();
+        if (steps.isEmpty()) {
             String got = Files.isDirectory(folder) ? "a folder without one" : "no such folder";
             throw new FormatException(folder.toString(), "a checkpoint to resume from", got, "start without resuming");
         }
-        Path checkpoint = last.getValue();
-        Json state = Json.read(checkpoint.resolve(TRAINING).resolve(STATE));
-        return new Loaded(TrainingState.from(state), checkpoint);
+        return at(steps.last());
     }
 
-    /** The checkpoints by their steps. */
-    private NavigableMap<Long, Path> checkpoints() throws IOException {
-        NavigableMap<Long, Path> checkpoints = new TreeMap<>();
-        if (Files.isDirectory(folder)) {
-            try (Stream<Path> list = Files.list(folder)) {
-                list.forEach(path -> {
-                    Matcher name = NAME.matcher(path.getFileName().toString());
-                    if (name.matches()) {
-                        checkpoints.put(Long.valueOf(name.group(1)), path);
-                    }
-                });
+    /**
+     * The state of the last checkpoint.
+     *
+     * @throws FormatException if it is damaged, or was begun with other options
+     */
+    TrainingState state(TrainingOptions options) throws IOException {
+        Json json = Json.read(last().resolve(TRAINING).resolve(STATE));
+        return TrainingState.from(json, folder.toString(), options);
+    }
+
+    /** The model of the last checkpoint, with adapters as part of their layers. */
+    CausalLM model() throws IOException {
+        return CausalLM.load(last(), DType.F32);
+    }
+
+    /** Restores moments and adapters from the last checkpoint. */
+    void restore(TrainableModel trainable) throws IOException {
+        Path file = last().resolve(TRAINING).resolve(OPTIMIZER);
+        try (Arena arena = Arena.ofConfined()) {
+            TensorStore stored = SafeTensors.open(file, arena);
+            for (TensorView target : trainable.state()) {
+                TensorView moment = stored.tensor(target.name());
+                TrainingState.require(
+                        moment.dtype() == DType.F32 && moment.shape().equals(target.shape()),
+                        last() + ", " + target.name(),
+                        "f32 " + target.shape(),
+                        moment.dtype().label() + " " + moment.shape());
+                target.data().copyFrom(moment.data());
             }
         }
-        return checkpoints;
+    }
+
+    /** Throws unless a model, adapters included, is that of the last checkpoint, by a row of each matrix. */
+    void requireSum(CausalLM model) throws IOException {
+        try (CausalLM saved = model();
+                CausalLM sum = model.merged()) {
+            for (ParameterSpec spec : sum.config().specs()) {
+                TrainingState.require(
+                        Arrays.equals(firstRow(saved, spec), firstRow(sum, spec)),
+                        last() + ", " + spec.name(),
+                        "the sum of the model the run began from and what was added",
+                        "the sum with another model");
+            }
+        }
+    }
+
+    private static float[] firstRow(CausalLM model, ParameterSpec spec) {
+        if (spec.role().isVector()) {
+            return model.vector(spec);
+        }
+        float[] row = new float[spec.cols()];
+        model.matrix(spec).row(0, row, 0);
+        return row;
     }
 
     /** Deletes every checkpoint and the adapter, which the next run may not replace; other published files stay. */
     void deleteAll() throws IOException {
         WholeFile.delete(folder.resolve(ADAPTER));
-        delete(checkpoints().values());
+        deleteBut(List.of());
     }
 
-    private static void delete(Collection<Path> checkpoints) throws IOException {
-        for (Path checkpoint : checkpoints) {
-            WholeFile.delete(checkpoint);
+    private void deleteBut(List<Long> kept) throws IOException {
+        for (long step : steps()) {
+            if (!kept.contains(step)) {
+                WholeFile.delete(at(step));
+            }
         }
     }
 }

@@ -2,170 +2,132 @@ package dev.causal4j.training;
 
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Dropout;
+import java.util.function.Consumer;
 
 /**
- * Options of training. Immutable; made by {@link #builder()}, whose defaults are 1,000 steps of 8 sequences at a rate
- * of 1e-4, clipped to 1, without dropout or evaluation, with a checkpoint every 100 steps.
+ * Options of training. Immutable: each method returns a copy with one other value, or throws an {@link
+ * IllegalArgumentException} if it is out of its range.
  */
-public final class TrainingOptions {
-    final Builder settings; // never modified
+public final class TrainingOptions implements Cloneable {
+    /**
+     * 1,000 steps of 8 sequences at a rate of 1e-4, clipped to 1, of all parameters, without dropout or evaluation, with
+     * a checkpoint every 100 steps.
+     */
+    public static final TrainingOptions DEFAULT = new TrainingOptions();
 
-    private TrainingOptions(Builder settings) {
-        this.settings = settings;
+    // Set in new copies only.
+    long steps = 1000;
+    int batchSize = 8;
+    int microBatchSize = 8;
+    LearningRate learningRate = LearningRate.constant(1e-4);
+    AdamW adamW = AdamW.DEFAULT;
+    double clipNorm = 1;
+    Dropout dropout = Dropout.NONE;
+    long seed;
+    long evaluationInterval;
+    long checkpointInterval = 100;
+    int patience;
+    TrainingScope scope = new TrainingScope.All();
+    Activations.Keep keep = Activations.Keep.BLOCKS;
+    String data = "";
+
+    private TrainingOptions() {}
+
+    private TrainingOptions with(Consumer<TrainingOptions> change) {
+        try {
+            TrainingOptions copy = (TrainingOptions) clone();
+            change.accept(copy);
+            return copy;
+        } catch (CloneNotSupportedException e) {
+            throw new AssertionError(e);
+        }
     }
 
-    /** A builder with the defaults. */
-    public static Builder builder() {
-        return new Builder();
+    /** Optimizer steps in all. */
+    public TrainingOptions withSteps(long value) {
+        atLeast(1, "training steps", value);
+        return with(copy -> copy.steps = value);
     }
 
-    /** A builder that starts from these options. */
-    public Builder toBuilder() {
-        return settings.copy();
+    /** Sequences of a step. */
+    public TrainingOptions withBatchSize(int value) {
+        atLeast(1, "batch size", value);
+        return with(copy -> copy.batchSize = value);
+    }
+
+    /** Sequences computed at once; bounds memory and changes no bit. */
+    public TrainingOptions withMicroBatchSize(int value) {
+        atLeast(1, "micro-batch size", value);
+        return with(copy -> copy.microBatchSize = value);
+    }
+
+    /** The learning rate over the steps. */
+    public TrainingOptions withLearningRate(LearningRate value) {
+        return with(copy -> copy.learningRate = value);
+    }
+
+    /** The optimizer. */
+    public TrainingOptions withAdamW(AdamW value) {
+        return with(copy -> copy.adamW = value);
+    }
+
+    /** Largest norm of all gradients together; 0 for no clipping. */
+    public TrainingOptions withClipNorm(double value) {
+        LearningRate.notNegative("norm to clip to", value);
+        return with(copy -> copy.clipNorm = value);
+    }
+
+    /** The three rates. */
+    public TrainingOptions withDropout(Dropout value) {
+        return with(copy -> copy.dropout = value);
+    }
+
+    /** Seed of dropout; {@link Examples} have their own. */
+    public TrainingOptions withSeed(long value) {
+        return with(copy -> copy.seed = value);
+    }
+
+    /** Steps between evaluations; 0 for none. */
+    public TrainingOptions withEvaluationInterval(long value) {
+        atLeast(0, "evaluation interval", value);
+        return with(copy -> copy.evaluationInterval = value);
+    }
+
+    /** Steps between checkpoints; 0 for one at the end only. */
+    public TrainingOptions withCheckpointInterval(long value) {
+        atLeast(0, "checkpoint interval", value);
+        return with(copy -> copy.checkpointInterval = value);
+    }
+
+    /** Evaluations without improvement before training stops; 0 for never. */
+    public TrainingOptions withPatience(int value) {
+        atLeast(0, "patience", value);
+        return with(copy -> copy.patience = value);
+    }
+
+    /** Which parameters are trained. */
+    public TrainingOptions withScope(TrainingScope value) {
+        return with(copy -> copy.scope = value);
     }
 
     /** Which parameters are trained. */
     public TrainingScope scope() {
-        return settings.scope;
+        return scope;
+    }
+
+    /** Which activations a forward keeps for its backward. */
+    public TrainingOptions withKeep(Activations.Keep value) {
+        return with(copy -> copy.keep = value);
+    }
+
+    /** Name of the data: a run resumes only with an equal name; empty for no name. */
+    public TrainingOptions withData(String value) {
+        return with(copy -> copy.data = value);
     }
 
     static void atLeast(long least, String name, long value) {
         if (value < least) {
             throw new IllegalArgumentException(name + ": expected at least " + least + ", got " + value);
-        }
-    }
-
-    static void notNegative(String name, double value) {
-        if (!(value >= 0) || Double.isInfinite(value)) {
-            throw new IllegalArgumentException(name + ": expected a finite number of at least 0, got " + value);
-        }
-    }
-
-    /** Collects the settings of a {@link TrainingOptions}; not thread-safe. Each setter replaces the earlier value. */
-    public static final class Builder implements Cloneable {
-        long steps = 1000;
-        int batchSize = 8;
-        int microBatchSize = 8;
-        LearningRate learningRate = new LearningRate.Constant(1e-4);
-        AdamW adamW = AdamW.DEFAULT;
-        double clipNorm = 1;
-        Dropout dropout = Dropout.NONE;
-        long seed;
-        long evaluationInterval;
-        long checkpointInterval = 100;
-        int patience;
-        TrainingScope scope = new TrainingScope.All();
-        Activations.Keep keep = Activations.Keep.BLOCKS;
-        String data = "";
-
-        private Builder() {}
-
-        private Builder copy() {
-            try {
-                return (Builder) clone();
-            } catch (CloneNotSupportedException e) {
-                throw new AssertionError(e);
-            }
-        }
-
-        /** Optimizer steps in all. */
-        public Builder steps(long value) {
-            steps = value;
-            return this;
-        }
-
-        /** Sequences of a step. */
-        public Builder batchSize(int value) {
-            batchSize = value;
-            return this;
-        }
-
-        /** Sequences computed at once; bounds memory and changes no bit. */
-        public Builder microBatchSize(int value) {
-            microBatchSize = value;
-            return this;
-        }
-
-        /** The learning rate over the steps. */
-        public Builder learningRate(LearningRate value) {
-            learningRate = value;
-            return this;
-        }
-
-        /** The optimizer. */
-        public Builder adamW(AdamW value) {
-            adamW = value;
-            return this;
-        }
-
-        /** Largest norm of all gradients together; 0 for no clipping. */
-        public Builder clipNorm(double value) {
-            clipNorm = value;
-            return this;
-        }
-
-        /** The three rates. */
-        public Builder dropout(Dropout value) {
-            dropout = value;
-            return this;
-        }
-
-        /** Seed of dropout; {@link Examples} have their own. */
-        public Builder seed(long value) {
-            seed = value;
-            return this;
-        }
-
-        /** Steps between evaluations; 0 for none. */
-        public Builder evaluationInterval(long value) {
-            evaluationInterval = value;
-            return this;
-        }
-
-        /** Steps between checkpoints; 0 for one at the end only. */
-        public Builder checkpointInterval(long value) {
-            checkpointInterval = value;
-            return this;
-        }
-
-        /** Evaluations without improvement before training stops; 0 for never. */
-        public Builder patience(int value) {
-            patience = value;
-            return this;
-        }
-
-        /** Which parameters are trained. */
-        public Builder scope(TrainingScope value) {
-            scope = value;
-            return this;
-        }
-
-        /** Which activations a forward keeps for its backward. */
-        public Builder keep(Activations.Keep value) {
-            keep = value;
-            return this;
-        }
-
-        /** Name of the data: a run resumes only with an equal name; empty for no name. */
-        public Builder data(String value) {
-            data = value;
-            return this;
-        }
-
-        /**
-         * Checks and returns the options.
-         *
-         * @throws IllegalArgumentException if a number is out of its range
-         */
-        public TrainingOptions build() {
-            atLeast(1, "training steps", steps);
-            atLeast(1, "batch size", batchSize);
-            atLeast(1, "micro-batch size", microBatchSize);
-            atLeast(0, "evaluation interval", evaluationInterval);
-            atLeast(0, "checkpoint interval", checkpointInterval);
-            atLeast(0, "patience", patience);
-            notNegative("norm to clip to", clipNorm);
-            return new TrainingOptions(copy());
         }
     }
 }

@@ -2,6 +2,7 @@ package dev.causal4j.training;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.format.Json;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
@@ -9,44 +10,27 @@ import java.util.function.Function;
 import java.util.function.Predicate;
 
 /**
- * The state of a run besides weights and moments. Immutable.
+ * The state of a run besides weights, moments and options. Immutable.
  *
  * @param step completed steps; the next batch begins at example {@code step * batchSize}
- * @param run what stays when the run is resumed
  * @param validationLoss the lowest held-out loss so far; empty if not measured
  * @param bestStep the step of the lowest loss
  * @param worseEvaluations evaluations since then
  */
-record TrainingState(long step, Run run, OptionalDouble validationLoss, long bestStep, int worseEvaluations) {
+record TrainingState(long step, OptionalDouble validationLoss, long bestStep, int worseEvaluations) {
+    static final TrainingState START = new TrainingState(0, OptionalDouble.empty(), 0, 0);
+
     private static final int VERSION = 1;
     private static final String LOSS = "validation_loss";
 
-    /**
-     * The options that a run keeps.
-     *
-     * @param seed of dropout
-     * @param batchSize sequences of a step
-     * @param trained the text of the scope
-     * @param data the name of the data
-     */
-    record Run(long seed, int batchSize, String trained, String data) {
-        static Run of(TrainingOptions.Builder options) {
-            return new Run(options.seed, options.batchSize, options.scope.toString(), options.data);
-        }
-    }
-
-    static TrainingState start(Run run) {
-        return new TrainingState(0, run, OptionalDouble.empty(), 0, 0);
-    }
-
     TrainingState nextStep() {
-        return new TrainingState(step + 1, run, validationLoss, bestStep, worseEvaluations);
+        return new TrainingState(step + 1, validationLoss, bestStep, worseEvaluations);
     }
 
     TrainingState evaluated(double loss) {
         return validationLoss.isEmpty() || loss < validationLoss.getAsDouble()
-                ? new TrainingState(step, run, OptionalDouble.of(loss), step, 0)
-                : new TrainingState(step, run, validationLoss, bestStep, worseEvaluations + 1);
+                ? new TrainingState(step, OptionalDouble.of(loss), step, 0)
+                : new TrainingState(step, validationLoss, bestStep, worseEvaluations + 1);
     }
 
     /** The step whose checkpoint is the one to publish. */
@@ -54,39 +38,46 @@ record TrainingState(long step, Run run, OptionalDouble validationLoss, long bes
         return validationLoss.isPresent() ? bestStep : step;
     }
 
-    byte[] toJson() {
-        Map<String, Object> json = Json.object(
-                "version",
-                VERSION,
-                "step",
-                Long.toString(step), // strings: JSON's numbers end at 2^53
-                "seed",
-                Long.toString(run.seed),
-                "batch_size",
-                run.batchSize,
-                "trained",
-                run.trained,
-                "data",
-                run.data);
+    /** With the options that stay when the run is resumed. */
+    byte[] toJson(TrainingOptions options) {
+        Map<String, Object> json = new LinkedHashMap<>();
+        json.put("version", VERSION);
+        json.put("step", Long.toString(step)); // strings: JSON's numbers end at 2^53
+        json.put("seed", Long.toString(options.seed));
+        json.put("batch_size", options.batchSize);
+        json.put("trained", options.scope.toString());
+        json.put("data", options.data);
         validationLoss.ifPresent(loss -> json.put(LOSS, Double.toString(loss)));
         json.put("best_step", Long.toString(bestStep));
         json.put("worse_evaluations", worseEvaluations);
         return Json.write(json);
     }
 
-    static TrainingState from(Json json) throws FormatException {
+    /** Reads a state and checks that its run began with these options. */
+    static TrainingState from(Json json, String run, TrainingOptions options) throws FormatException {
         json.requireInt("version", VERSION, VERSION);
         long step = number(json, "step", Long::valueOf, value -> value >= 0, "an integer of at least 0");
-        Run run = new Run(
-                number(json, "seed", Long::valueOf, _ -> true, "an integer"),
-                json.requireInt("batch_size", 1, Integer.MAX_VALUE),
-                json.requireString("trained"),
-                json.requireString("data"));
+        long seed = number(json, "seed", Long::valueOf, _ -> true, "an integer");
+        int batchSize = json.requireInt("batch_size", 1, Integer.MAX_VALUE);
+        String trained = json.requireString("trained");
+        require(seed == options.seed, run, "a seed of " + seed, options.seed);
+        require(batchSize == options.batchSize, run, "a batch size of " + batchSize, options.batchSize);
+        require(trained.equals(options.scope.toString()), run, "to train " + trained, options.scope);
+        boolean sameData = json.requireString("data").equals(options.data);
+        require(sameData, run, "the data that the run began with", "other data");
         OptionalDouble loss = !json.has(LOSS)
                 ? OptionalDouble.empty()
                 : OptionalDouble.of(number(json, LOSS, Double::valueOf, Double::isFinite, "a finite number"));
         long best = number(json, "best_step", Long::valueOf, n -> n >= 0 && n <= step, "0 to the step " + step);
-        return new TrainingState(step, run, loss, best, json.requireInt("worse_evaluations", 0, Integer.MAX_VALUE));
+        return new TrainingState(step, loss, best, json.requireInt("worse_evaluations", 0, Integer.MAX_VALUE));
+    }
+
+    /** Throws if a checkpoint is that of another run. */
+    static void require(boolean right, String subject, String expected, Object got) throws FormatException {
+        if (!right) {
+            String remedy = "resume with the options the run began with";
+            throw new FormatException(subject, expected, got.toString(), remedy);
+        }
     }
 
     /** A number that is written as a string. */

@@ -2,10 +2,10 @@
  * Training and its data. Text becomes token ids once and examples many times:
  * <pre>
  *   Documents      text files, folders, JSONL; read strictly, as a stream
- *     -> TokenFile     their ids in a file that is mapped into memory; made again when data or tokenizer change
- *       -> Tokens        a range of ids; splits off what is held out
- *         -> Examples      example i is a pure function of the seed and i, so that a run can resume anywhere
- *           -> Example       tokens and their targets
+ *     -> Tokens        their ids in a file that is mapped into memory; made again when data or tokenizer change;
+ *                      splits off what is held out
+ *       -> Examples      example i is a pure function of the seed and i, so that a run can resume anywhere
+ *         -> Example       tokens and their targets
  * </pre>
  *
  * <p>A {@link dev.causal4j.training.Trainer} takes batches: forward, loss and both gradients of the head, backward,

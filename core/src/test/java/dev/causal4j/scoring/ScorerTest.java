@@ -59,10 +59,6 @@ class ScorerTest {
         return new Random(seed).ints(count, 0, VOCABULARY).toArray();
     }
 
-    private static ScoringOptions.Builder options() {
-        return ScoringOptions.builder();
-    }
-
     private Score score(ScoringRequest request, ScoringOptions options) {
         return scorer.score(List.of(request), options, ScoringListener.NONE).getFirst();
     }
@@ -92,7 +88,7 @@ class ScorerTest {
             Score score = new Scorer(golden)
                     .score(
                             List.of(ScoringRequest.of(text)),
-                            options().alternatives(3).build(),
+                            ScoringOptions.DEFAULT.withAlternatives(3),
                             ScoringListener.NONE)
                     .getFirst();
             assertThat(score.prediction(0)).isEmpty();
@@ -153,7 +149,7 @@ class ScorerTest {
         for (int batchRows : new int[] {1, 7, 64, 100, 512}) {
             Compute.shared().use(1 + batchRows % 3);
             List<Score> together = scorer.score(
-                    requests, options().batchRows(batchRows).alternatives(2).build(), (_, _) -> true);
+                    requests, ScoringOptions.DEFAULT.withBatchRows(batchRows).withAlternatives(2), (_, _) -> true);
             for (int i = 0; i < requests.size(); i++) {
                 assertThat(without(together.get(i).predictions()))
                         .as("text %d, %d rows", i, batchRows)
@@ -171,7 +167,7 @@ class ScorerTest {
         int[] all = tokens(3, 250);
         ScoringRequest request =
                 new ScoringRequest(Arrays.copyOf(all, prefixLength), Arrays.copyOfRange(all, prefixLength, all.length));
-        Score score = score(request, options().stride(stride).build());
+        Score score = score(request, ScoringOptions.DEFAULT.withStride(stride));
         int step = stride == 0 ? 38 : stride;
         int first = Math.max(1, prefixLength);
         assertThat(score.totals().scoredTokens()).isEqualTo(all.length - first);
@@ -207,12 +203,11 @@ class ScorerTest {
             int[] prompt = tokens(1, promptLength);
             List<int[]> choices = List.of(tokens(2, 1), tokens(3, 5), tokens(4, 12), tokens(5, 1), tokens(6, 3));
             long[] computed = {0, 0};
-            Ranking ranking =
-                    scorer.rank(prompt, choices, options().batchRows(9).build(), (done, total) -> {
-                        computed[0] = done;
-                        computed[1] = total;
-                        return true;
-                    });
+            Ranking ranking = scorer.rank(prompt, choices, ScoringOptions.DEFAULT.withBatchRows(9), (done, total) -> {
+                computed[0] = done;
+                computed[1] = total;
+                return true;
+            });
             assertThat(computed).as("a row for each token of a choice").containsExactly(22, 22);
             List<Score> expected = choices.stream()
                     .map(choice -> score(new ScoringRequest(prompt, choice), ScoringOptions.DEFAULT))
@@ -279,12 +274,12 @@ class ScorerTest {
     @Test
     void sizesOutOfRangeAreRefusedBeforeAnythingIsComputed() {
         ScoringRequest request = ScoringRequest.of(1, 2, 3);
-        assertThatThrownBy(() -> score(request, options().stride(CONTEXT + 1).build()))
+        assertThatThrownBy(() -> score(request, ScoringOptions.DEFAULT.withStride(CONTEXT + 1)))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("stride: expected at most the context length 77, got 78");
-        assertThatThrownBy(() -> options().stride(-1).build()).hasMessageContaining("stride: expected");
-        assertThatThrownBy(() -> options().batchRows(0).build()).hasMessageContaining("batch-rows: expected");
-        assertThatThrownBy(() -> options().alternatives(-1).build()).hasMessageContaining("top: expected");
+        assertThatThrownBy(() -> ScoringOptions.DEFAULT.withStride(-1)).hasMessageContaining("stride: expected");
+        assertThatThrownBy(() -> ScoringOptions.DEFAULT.withBatchRows(0)).hasMessageContaining("batch-rows: expected");
+        assertThatThrownBy(() -> ScoringOptions.DEFAULT.withAlternatives(-1)).hasMessageContaining("top: expected");
         assertThatThrownBy(() ->
                         score(new ScoringRequest(tokens(1, CONTEXT + 1), tokens(2, 1)), ScoringOptions.DEFAULT))
                 .hasMessage("prefix: expected at most 77 tokens, the context length, got 78; shorten it");
@@ -331,7 +326,7 @@ class ScorerTest {
         Arrays.fill(text, 3);
         text[150] = 7;
         for (int batchRows : new int[] {7, 512}) {
-            ScoringOptions options = options().batchRows(batchRows).build();
+            ScoringOptions options = ScoringOptions.DEFAULT.withBatchRows(batchRows);
             assertThatThrownBy(() -> damaged.score(
                             List.of(ScoringRequest.of(3, 4, 5), ScoringRequest.of(text)),
                             options,
@@ -351,7 +346,7 @@ class ScorerTest {
     @Test
     void anInterruptOrTheListenerCancels() {
         List<ScoringRequest> requests = List.of(ScoringRequest.of(tokens(1, 60)), ScoringRequest.of(tokens(2, 60)));
-        ScoringOptions options = options().batchRows(10).build();
+        ScoringOptions options = ScoringOptions.DEFAULT.withBatchRows(10);
         List<Long> heard = new ArrayList<>();
         scorer.score(requests, options, (done, total) -> {
             assertThat(total).isEqualTo(118);

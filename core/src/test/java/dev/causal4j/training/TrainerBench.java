@@ -28,13 +28,12 @@ final class TrainerBench {
                 CausalLM.create(SmallModels.gpt2(vocabularySize, 1024, 768, 12, 12), 1, DType.F32),
                 Examples.windows(Tokens.of(vocabularySize, ids), length, 1),
                 null,
-                TrainingOptions.builder()
-                        .steps(Integer.parseInt(args[2]))
-                        .batchSize(sequences)
-                        .microBatchSize(sequences)
-                        .keep(keep)
-                        .dropout(dev.causal4j.decoder.Dropout.rates(rate, rate, rate))
-                        .build(),
+                TrainingOptions.DEFAULT
+                        .withSteps(Integer.parseInt(args[2]))
+                        .withBatchSize(sequences)
+                        .withMicroBatchSize(sequences)
+                        .withKeep(keep)
+                        .withDropout(dev.causal4j.decoder.Dropout.rates(rate, rate, rate)),
                 null);
         trainer.run(progress -> {
             System.out.printf(

@@ -33,19 +33,17 @@ class TrainerTest {
     private static final int VOCABULARY = 41;
     private static final ModelConfig CONFIG =
             SmallModels.gpt2(VOCABULARY, 17, 21, 2, 3, "\"n_inner\": 35").withSpecialIds(OptionalInt.of(2), Set.of(3));
-    private static final TrainingOptions OPTIONS = TrainingOptions.builder()
-            .steps(9)
-            .batchSize(3)
-            .microBatchSize(2)
-            .learningRate(new LearningRate.WarmupCosine(3e-3, 1e-4, 2, 9))
-            .dropout(Dropout.rates(0.1, 0.1, 0.1))
-            .seed(6)
-            .evaluationInterval(3)
-            .checkpointInterval(2)
-            .build();
+    private static final TrainingOptions OPTIONS = TrainingOptions.DEFAULT
+            .withSteps(9)
+            .withBatchSize(3)
+            .withMicroBatchSize(2)
+            .withLearningRate(new LearningRate(3e-3, 1e-4, 2, 9))
+            .withDropout(Dropout.rates(0.1, 0.1, 0.1))
+            .withSeed(6)
+            .withEvaluationInterval(3)
+            .withCheckpointInterval(2);
 
-    static final TrainingOptions MANY_CHECKPOINTS =
-            OPTIONS.toBuilder().steps(24).checkpointInterval(1).build();
+    static final TrainingOptions MANY_CHECKPOINTS = OPTIONS.withSteps(24).withCheckpointInterval(1);
 
     @TempDir
     Path folder;
@@ -117,8 +115,7 @@ class TrainerTest {
 
     @Test
     void microBatchesThreadsAndRecomputationChangeNoByte() throws IOException {
-        TrainingOptions options =
-                OPTIONS.toBuilder().steps(2).checkpointInterval(0).build();
+        TrainingOptions options = OPTIONS.withSteps(2).withCheckpointInterval(0);
         Compute.shared().use(1);
         Path expected = folder.resolve("0");
         start(options, expected).run(progress -> true);
@@ -127,8 +124,7 @@ class TrainerTest {
             for (Activations.Keep keep : Activations.Keep.values()) {
                 Compute.shared().use(i % 3 + 1);
                 Path actual = folder.resolve(Integer.toString(i++));
-                start(options.toBuilder().microBatchSize(part).keep(keep).build(), actual)
-                        .run(progress -> true);
+                start(options.withMicroBatchSize(part).withKeep(keep), actual).run(progress -> true);
                 assertThat(files(actual)).isEqualTo(files(expected));
             }
         }
@@ -171,20 +167,14 @@ class TrainerTest {
 
     @Test
     void lowRankAdditionsAreTrainedAloneSavedAsPartOfTheModelAndResumed() throws IOException {
-        TrainingOptions options = OPTIONS.toBuilder()
-                .dropout(Dropout.NONE)
-                .learningRate(new LearningRate.Constant(1e-2))
-                .scope(new TrainingScope.LowRank(2, 4, true, true))
-                .build();
+        TrainingOptions options = OPTIONS.withDropout(Dropout.NONE)
+                .withLearningRate(LearningRate.constant(1e-2))
+                .withScope(new TrainingScope.LowRank(2, 4, true, true));
         List<TrainingProgress> expected = new ArrayList<>();
         Trainer trainer = start(options, folder.resolve("whole"));
         trainer.run(expected::add);
         Trainer full = Trainer.start(
-                model(true),
-                TRAINING,
-                HELD_OUT,
-                options.toBuilder().steps(1).scope(new TrainingScope.All()).build(),
-                null);
+                model(true), TRAINING, HELD_OUT, options.withSteps(1).withScope(new TrainingScope.All()), null);
         full.run(progress -> {
             assertThat(progress.loss())
                     .as("begins unchanged")
@@ -223,11 +213,7 @@ class TrainerTest {
                 model(true),
                 TRAINING,
                 HELD_OUT,
-                OPTIONS.toBuilder()
-                        .steps(60)
-                        .evaluationInterval(20)
-                        .learningRate(new LearningRate.Constant(1e-2))
-                        .build(),
+                OPTIONS.withSteps(60).withEvaluationInterval(20).withLearningRate(LearningRate.constant(1e-2)),
                 null);
         List<TrainingProgress> progress = new ArrayList<>();
         TrainingResult result = trainer.run(progress::add);
@@ -243,8 +229,7 @@ class TrainerTest {
         float[] before = new float[21];
         model.head().projection().row(5, before, 0);
         float[] bias = model.vector(SmallModels.spec(model, "norm.bias")).clone();
-        Trainer trainer = Trainer.start(
-                model, TRAINING, null, OPTIONS.toBuilder().evaluationInterval(0).build(), null);
+        Trainer trainer = Trainer.start(model, TRAINING, null, OPTIONS.withEvaluationInterval(0), null);
         trainer.run(progress -> true);
         float[] after = new float[21];
         model.head().projection().row(5, after, 0);
@@ -262,7 +247,7 @@ class TrainerTest {
                     model(tied),
                     TRAINING,
                     null,
-                    OPTIONS.toBuilder().evaluationInterval(0).steps(3).build(),
+                    OPTIONS.withEvaluationInterval(0).withSteps(3),
                     output);
             trainer.run(progress -> true);
             CausalLM loaded = CausalLM.load(output);
@@ -302,14 +287,7 @@ class TrainerTest {
                 new TrainingScope.LastLayers(1), Set.of("norm.weight", "norm.bias"));
         for (Map.Entry<TrainingScope, Set<String>> part : parts.entrySet()) {
             Trainer trainer = Trainer.start(
-                    model,
-                    TRAINING,
-                    null,
-                    OPTIONS.toBuilder()
-                            .evaluationInterval(0)
-                            .scope(part.getKey())
-                            .build(),
-                    null);
+                    model, TRAINING, null, OPTIONS.withEvaluationInterval(0).withScope(part.getKey()), null);
             trainer.run(progress -> true);
             List<String> changed = new ArrayList<>();
             for (ParameterSpec spec : model.config().specs()) {
@@ -330,12 +308,10 @@ class TrainerTest {
 
     @Test
     void aRunThatDivergesNamesTheStepAndKeepsTheCheckpoint() throws IOException {
-        TrainingOptions options = OPTIONS.toBuilder()
-                .evaluationInterval(0)
-                .checkpointInterval(1)
-                .clipNorm(0)
-                .learningRate(new LearningRate.WarmupCosine(1e30, 1e30, 0, 9))
-                .build();
+        TrainingOptions options = OPTIONS.withEvaluationInterval(0)
+                .withCheckpointInterval(1)
+                .withClipNorm(0)
+                .withLearningRate(new LearningRate(1e30, 1e30, 0, 9));
         Trainer first = start(options, folder);
         assertThatThrownBy(() -> first.run(progress -> true))
                 .isInstanceOf(ArithmeticException.class)
@@ -368,12 +344,10 @@ class TrainerTest {
 
     @Test
     void noImprovementEndsTrainingEarlyWithTheBestModel() throws IOException {
-        TrainingOptions options = OPTIONS.toBuilder()
-                .evaluationInterval(1)
-                .patience(2)
-                .steps(500)
-                .learningRate(new LearningRate.WarmupCosine(3e-3, 3, 2, 3))
-                .build();
+        TrainingOptions options = OPTIONS.withEvaluationInterval(1)
+                .withPatience(2)
+                .withSteps(500)
+                .withLearningRate(new LearningRate(3e-3, 3, 2, 3));
         TrainingResult result = start(options, folder).run(progress -> true);
         assertThat(result.finish()).isEqualTo(TrainingResult.Finish.EARLY_STOP);
         assertThat(result.step()).isEqualTo(result.bestStep() + 2);
@@ -403,12 +377,7 @@ class TrainerTest {
         assertThatThrownBy(() -> start(OPTIONS, folder))
                 .hasMessage(folder + ": expected a folder without checkpoints, got a run in it; resume it, or choose"
                         + " another folder");
-        assertThatThrownBy(() -> Trainer.resume(
-                        folder,
-                        null,
-                        TRAINING,
-                        HELD_OUT,
-                        OPTIONS.toBuilder().seed(1).build()))
+        assertThatThrownBy(() -> Trainer.resume(folder, null, TRAINING, HELD_OUT, OPTIONS.withSeed(1)))
                 .hasMessage(folder + ": expected a seed of 6, got 1; resume with the options the run began with");
         Path state = folder.resolve("checkpoint-2/training/state.json");
         Files.writeString(state, Files.readString(state).replace("\"step\":\"2\"", "\"step\":\"two\""));
@@ -428,13 +397,14 @@ class TrainerTest {
 
     @Test
     void learningRatesRiseAndFall() {
-        LearningRate rate = new LearningRate.WarmupCosine(1, 0.1, 4, 12);
+        LearningRate rate = new LearningRate(1, 0.1, 4, 12);
         assertThat(rate.at(0)).isEqualTo(0.25);
         assertThat(rate.at(3)).isEqualTo(1);
         assertThat(rate.at(4)).isEqualTo(1);
         assertThat(rate.at(8)).isCloseTo(0.55, within(1e-15));
         assertThat(rate.at(12)).isEqualTo(0.1);
         assertThat(rate.at(1000)).isEqualTo(0.1);
-        assertThat(new LearningRate.Constant(3).at(77)).isEqualTo(3);
+        assertThat(LearningRate.constant(0.3).at(0)).isEqualTo(0.3);
+        assertThat(LearningRate.constant(0.3).at(77)).isEqualTo(0.3);
     }
 }

@@ -35,12 +35,11 @@ class FineTuningTest {
                 new TrainingScope.Head(),
                 new TrainingScope.LastLayers(2),
                 new TrainingScope.LowRank(4, 8, true, true))) {
-            TrainingOptions options = TrainingOptions.builder()
-                    .steps(12)
-                    .batchSize(2)
-                    .learningRate(new LearningRate.Constant(part instanceof TrainingScope.LowRank ? 1e-2 : 1e-3))
-                    .scope(part)
-                    .build();
+            TrainingOptions options = TrainingOptions.DEFAULT
+                    .withSteps(12)
+                    .withBatchSize(2)
+                    .withLearningRate(LearningRate.constant(part instanceof TrainingScope.LowRank ? 1e-2 : 1e-3))
+                    .withScope(part);
             try (Trainer trainer = Trainer.start(model, training, null, options, null)) {
                 trainer.run(progress -> true);
                 assertThat(new Scorer(trainer.model()).score(heldOut).perplexity())
@@ -57,12 +56,11 @@ class FineTuningTest {
         try (CausalLM model = AustenModel.load()) {
             String text = Files.readString(Path.of("../LICENSE"));
             int[] ids = model.requireTokenizer().encode(text.substring(0, 7_000));
-            TrainingOptions options = TrainingOptions.builder()
-                    .steps(3)
-                    .batchSize(2)
-                    .learningRate(new LearningRate.Constant(1e-2))
-                    .scope(new TrainingScope.LowRank(4, 8, true, true))
-                    .build();
+            TrainingOptions options = TrainingOptions.DEFAULT
+                    .withSteps(3)
+                    .withBatchSize(2)
+                    .withLearningRate(LearningRate.constant(1e-2))
+                    .withScope(new TrainingScope.LowRank(4, 8, true, true));
             Examples training = Examples.windows(Tokens.of(model.head().vocabularySize(), ids), 128, 1);
             String heldOut = text.substring(7_000, 8_000);
             try (Trainer trainer = Trainer.start(model, training, null, options, folder);

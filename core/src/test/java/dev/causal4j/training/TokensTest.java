@@ -27,7 +27,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-class TokenFileTest {
+class TokensTest {
     private static final String TEXT = "It is a truth universally acknowledged, that a single man in possession of a"
             + " good fortune, must be in want of a wife.\n";
 
@@ -55,13 +55,13 @@ class TokenFileTest {
         Files.writeString(data.resolve("d.jsonl"), "{\"text\": \"Fanny\"}\n{\"text\": \"Jane\"}\n");
     }
 
-    private TokenFile prepare(Tokenizer with) throws IOException {
+    private Tokens prepare(Tokenizer with) throws IOException {
         return prepare(with, _ -> {});
     }
 
-    private TokenFile prepare(Tokenizer with, LongConsumer progress) throws IOException {
+    private Tokens prepare(Tokenizer with, LongConsumer progress) throws IOException {
         Documents documents = Documents.of(List.of(data), Documents.TEXT_FIELD);
-        return TokenFile.prepare(
+        return Tokens.prepare(
                 file, documents, with, with.id(Tokenizer.END_OF_TEXT).orElseThrow(), progress);
     }
 
@@ -73,7 +73,7 @@ class TokenFileTest {
 
     @Test
     void eachDocumentEndsWithTheEndOfText() throws IOException {
-        Tokens tokens = prepare(tokenizer).tokens();
+        Tokens tokens = prepare(tokenizer);
 
         assertThat(tokenizer.decode(ids(tokens)))
                 .isEqualTo(TEXT.repeat(3)
@@ -94,13 +94,13 @@ class TokenFileTest {
         assertThat(fileKey()).isEqualTo(key);
 
         Files.writeString(data.resolve("c.txt"), "Emma<|endoftext|>Ann_<|endoftext|>");
-        TokenFile changed = prepare(tokenizer);
+        Tokens changed = prepare(tokenizer);
         assertThat(changed.fingerprint()).isNotEqualTo(first);
-        assertThat(tokenizer.decode(ids(changed.tokens()))).contains("Ann_");
+        assertThat(tokenizer.decode(ids(changed))).contains("Ann_");
 
         Tokenizer other = tokenizer(280);
         assertThat(prepare(other).fingerprint()).isNotEqualTo(changed.fingerprint());
-        assertThat(tokenizer.decode(ids(prepare(tokenizer).tokens()))).contains("Ann_");
+        assertThat(tokenizer.decode(ids(prepare(tokenizer)))).contains("Ann_");
         try (Stream<Path> left = Files.list(folder)) {
             assertThat(left).containsExactlyInAnyOrder(data, file);
         }
@@ -139,7 +139,7 @@ class TokenFileTest {
             Files.writeString(data.resolve(name), name.equals("a.txt") ? "aaa" : "");
         }
 
-        assertThat(ids(prepare(large).tokens())).containsExactly(0, 0, 0, 70_000);
+        assertThat(ids(prepare(large))).containsExactly(0, 0, 0, 70_000);
         assertThat(Files.size(file)).isEqualTo(64 + 4 * 4);
     }
 
@@ -158,7 +158,7 @@ class TokenFileTest {
         "60, 4, 1"
     })
     void aFileWithADamagedHeaderIsMadeAgain(int offset, int bytes, long number) throws IOException {
-        int[] ids = ids(prepare(tokenizer).tokens());
+        int[] ids = ids(prepare(tokenizer));
         byte[] all = Files.readAllBytes(file);
         byte[] damaged = all.clone();
         ByteBuffer buffer = ByteBuffer.wrap(damaged).order(ByteOrder.LITTLE_ENDIAN);
@@ -169,17 +169,17 @@ class TokenFileTest {
         }
         Files.write(file, damaged);
 
-        assertThat(ids(prepare(tokenizer).tokens())).isEqualTo(ids);
+        assertThat(ids(prepare(tokenizer))).isEqualTo(ids);
         assertThat(Files.readAllBytes(file)).isEqualTo(all);
     }
 
     @Test
     void aFileOfAnotherLengthIsMadeAgain() throws IOException {
-        int[] ids = ids(prepare(tokenizer).tokens());
+        int[] ids = ids(prepare(tokenizer));
         byte[] all = Files.readAllBytes(file);
         for (int length : new int[] {8, 63, 64, all.length - 1, all.length - 2, all.length + 1, all.length + 2}) {
             Files.write(file, Arrays.copyOf(all, length));
-            assertThat(ids(prepare(tokenizer).tokens())).isEqualTo(ids);
+            assertThat(ids(prepare(tokenizer))).isEqualTo(ids);
             assertThat(Files.readAllBytes(file)).isEqualTo(all);
         }
     }
@@ -190,7 +190,7 @@ class TokenFileTest {
         byte[] all = Files.readAllBytes(file);
         all[64 + 4 * 5 + 1] = (byte) 0xff;
         Files.write(file, all);
-        Tokens tokens = prepare(tokenizer).tokens();
+        Tokens tokens = prepare(tokenizer);
 
         assertThatThrownBy(() -> ids(tokens))
                 .isInstanceOf(UncheckedIOException.class)
@@ -199,9 +199,11 @@ class TokenFileTest {
 
     @Test
     void aClosedFileGivesNoTokens() throws IOException {
-        TokenFile closed = prepare(tokenizer);
+        Tokens closed = prepare(tokenizer);
+        Tokens part = closed.split(0.5).heldOut();
         closed.close();
-        assertThatThrownBy(() -> closed.tokens().id(0)).isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(() -> closed.id(0)).isInstanceOf(IllegalStateException.class);
+        assertThatThrownBy(() -> part.id(0)).isInstanceOf(IllegalStateException.class);
     }
 
     @Test
@@ -243,11 +245,11 @@ class TokenFileTest {
         Documents documents = Documents.of(List.of(empty), Documents.TEXT_FIELD);
 
         assertThatExceptionOfType(FormatException.class)
-                .isThrownBy(() -> TokenFile.prepare(file, documents, tokenizer, endOfText, _ -> {}))
+                .isThrownBy(() -> Tokens.prepare(file, documents, tokenizer, endOfText, _ -> {}))
                 .withMessage("training data: expected text, got none; are the files empty?");
         assertThat(file).doesNotExist();
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> TokenFile.prepare(file, documents, tokenizer, 300, _ -> {}))
+                .isThrownBy(() -> Tokens.prepare(file, documents, tokenizer, 300, _ -> {}))
                 .withMessageContaining("token id: expected 0 to 299, got 300");
     }
 }
