@@ -14,15 +14,12 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.DoubleSummaryStatistics;
 import java.util.List;
-import java.util.concurrent.Callable;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -35,7 +32,7 @@ import tools.jackson.databind.node.ObjectNode;
         name = "bench",
         description = "Measures prefill, decode and the head on a synthetic prompt.",
         sortOptions = false)
-final class BenchCommand implements Callable<Integer> {
+final class BenchCommand extends Subcommand {
     /** Rows of hidden vectors that the head turns into logits at once. */
     private static final int HEAD_ROWS = 256;
 
@@ -68,9 +65,6 @@ final class BenchCommand implements Callable<Integer> {
 
     @Mixin
     private RunOptions options;
-
-    @Spec
-    private CommandSpec spec;
 
     private int prompt;
     private int generate;
@@ -132,11 +126,9 @@ final class BenchCommand implements Callable<Integer> {
         generate = wantedTokens == null ? Math.clamp(left, 1, 96) : wantedTokens;
         prompt = wantedPrompt == null ? Math.clamp((long) room - generate, 1, 512) : wantedPrompt;
         if (prompt < 1 || generate < 1 || repeat < 1 || sequences < 1 || (long) prompt + generate > room) {
-            throw Usage.wrong(
-                    spec,
-                    "bench: expected at least 1 of each and prompt + generate of at most the context length " + room
-                            + ", got prompt " + prompt + ", generate " + generate + ", repeat " + repeat
-                            + ", sequences " + sequences);
+            throw wrong("bench: expected at least 1 of each and prompt + generate of at most the context length " + room
+                    + ", got prompt " + prompt + ", generate " + generate + ", repeat " + repeat
+                    + ", sequences " + sequences);
         }
     }
 
@@ -204,7 +196,7 @@ final class BenchCommand implements Callable<Integer> {
                 .put("kernels", Kernels.name());
         ArrayNode all = document.putArray("runs");
         runs.forEach(run -> run.addTo(all.addObject()));
-        PrintWriter out = spec.commandLine().getOut();
+        PrintWriter out = stdout();
         if (options.json()) {
             Json.print(out, document);
             return;

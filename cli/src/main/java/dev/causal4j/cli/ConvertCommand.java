@@ -6,23 +6,20 @@ import dev.causal4j.model.Checkpoint;
 import dev.causal4j.model.Conversion;
 import dev.causal4j.model.LoadOptions;
 import java.io.IOException;
-import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
+import tools.jackson.databind.node.ObjectNode;
 
 /** Writes a model in a memory-mapped layout that opens at once. */
 @Command(
         name = "convert",
         description = "Writes a model in a memory-mapped layout that opens at once. Other programs cannot read it.",
         sortOptions = false)
-final class ConvertCommand implements Callable<Integer> {
+final class ConvertCommand extends Subcommand {
     /** Longer than any disk takes for the megabyte between two checks of the interruption. */
     private static final long MOST_SECONDS_TO_CANCEL = 5;
 
@@ -39,9 +36,6 @@ final class ConvertCommand implements Callable<Integer> {
 
     @Mixin
     private ModelOptions options;
-
-    @Spec
-    private CommandSpec spec;
 
     @Override
     public Integer call() throws IOException {
@@ -78,21 +72,20 @@ final class ConvertCommand implements Callable<Integer> {
     private void print(Checkpoint converted, double seconds) throws IOException {
         String dtype = converted.dtype(LoadOptions.DEFAULT).label();
         long bytes = Files.size(out.resolve("model.safetensors"));
-        PrintWriter to = spec.commandLine().getOut();
+        long parameters = converted.config().parameters();
         if (options.json()) {
-            Json.print(
-                    to,
-                    Json.object()
-                            .put("out", out.toString())
-                            .put("dtype", dtype)
-                            .put("parameters", converted.config().parameters())
-                            .put("tied", converted.config().tied())
-                            .put("bytes", bytes)
-                            .put("seconds", seconds));
+            ObjectNode document = Json.object()
+                    .put("out", out.toString())
+                    .put("dtype", dtype)
+                    .put("parameters", parameters)
+                    .put("tied", converted.config().tied())
+                    .put("bytes", bytes)
+                    .put("seconds", seconds);
+            Json.print(stdout(), document);
         } else {
-            to.println(String.format(
-                    "%s: %,d parameters in %s, %,d bytes, %.1f seconds",
-                    out, converted.config().parameters(), dtype, bytes, seconds));
+            stdout().printf(
+                            "%s: %,d parameters in %s, %,d bytes, %.1f seconds%n",
+                            out, parameters, dtype, bytes, seconds);
         }
     }
 }

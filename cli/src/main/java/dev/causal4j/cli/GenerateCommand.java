@@ -14,17 +14,14 @@ import java.io.PrintWriter;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
-import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Continues a prompt. */
@@ -34,7 +31,7 @@ import tools.jackson.databind.node.ObjectNode;
                 "Continues a prompt. The text streams to standard output. What its generation_config.json says are"
                         + " a model's defaults.",
         sortOptions = false)
-final class GenerateCommand implements Callable<Integer> {
+final class GenerateCommand extends Subcommand {
     @Parameters(
             arity = "0..1",
             paramLabel = "PROMPT",
@@ -126,18 +123,15 @@ final class GenerateCommand implements Callable<Integer> {
     @Mixin
     private AdapterOption adapter;
 
-    @Spec
-    private CommandSpec spec;
-
     @Override
     public Integer call() throws IOException {
         options(GenerationOptions.builder(), 1); // wrong usage is refused before anything is loaded
         int[] ids = tokens == null ? null : TokenIds.parse(spec, "--tokens", tokens);
         if (ids != null && prompt != null) {
-            throw Usage.wrong(spec, "prompt: expected PROMPT or --tokens, got both");
+            throw wrong("prompt: expected PROMPT or --tokens, got both");
         }
         if (logprobs != null && !model.json()) {
-            throw Usage.wrong(spec, "logprobs: expected --json with --logprobs, got none");
+            throw wrong("logprobs: expected --json with --logprobs, got none");
         }
         String text = prompt == null ? "" : TextInput.argument(prompt);
         Kernels.name(); // fails here, before anything is loaded, if the kernels that the property sets are missing
@@ -152,7 +146,7 @@ final class GenerateCommand implements Callable<Integer> {
         int[] promptIds = encoded.join();
         GenerationOptions options = options(
                 GenerationOptions.builder(loaded), loaded.generationDefaults().temperature());
-        PrintWriter out = spec.commandLine().getOut();
+        PrintWriter out = stdout();
         TokenListener listener = model.json()
                 ? TokenListener.NONE
                 : printer(out, loaded.tokenizer().isPresent());
@@ -168,9 +162,8 @@ final class GenerateCommand implements Callable<Integer> {
             Json.print(out, document);
         } else {
             out.println();
-            out.flush();
             if (Progress.TERMINAL) {
-                spec.commandLine().getErr().println(status(generation));
+                stderr().println(status(generation));
             }
         }
         return 0;

@@ -8,47 +8,38 @@ import dev.causal4j.model.ModelConfig;
 import dev.causal4j.model.ModelConfig.Rope;
 import dev.causal4j.tensor.DType;
 import java.io.IOException;
-import java.io.PrintWriter;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Spec;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Shows a model's sizes, parameters and memory, and what tying saves, without reading weights. */
 @Command(name = "inspect", description = "Shows a model's sizes, parameters and memory, and what tying saves.")
-final class InspectCommand implements Callable<Integer> {
+final class InspectCommand extends Subcommand {
     @Mixin
     private ModelOptions options;
 
     @Mixin
     private ShapeOptions shape;
 
-    @Spec
-    private CommandSpec spec;
-
     @Override
     public Integer call() throws IOException {
         ObjectNode facts = facts(shape.open(options));
-        PrintWriter out = spec.commandLine().getOut();
         if (options.json()) {
-            Json.print(out, facts);
+            Json.print(stdout(), facts);
         } else {
             facts.properties().forEach(fact -> {
                 JsonNode all = fact.getValue();
                 for (JsonNode value : all.path(0).isObject() ? all : List.of(all)) {
-                    out.printf("%-26s %s%n", fact.getKey().replace('_', ' '), show(fact.getKey(), value));
+                    stdout().printf("%-26s %s%n", fact.getKey().replace('_', ' '), show(fact.getKey(), value));
                 }
             });
-            out.flush();
         }
         return 0;
     }

@@ -14,21 +14,18 @@ import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
-import java.util.concurrent.Callable;
 import java.util.function.Function;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Scores a text, many texts, or several continuations. */
 @Command(name = "score", description = "Scores a text token by token.", sortOptions = false)
-final class ScoreCommand implements Callable<Integer> {
+final class ScoreCommand extends Subcommand {
     @Parameters(
             arity = "0..1",
             paramLabel = "TEXT",
@@ -79,9 +76,6 @@ final class ScoreCommand implements Callable<Integer> {
     @Mixin
     private AdapterOption adapter;
 
-    @Spec
-    private CommandSpec spec;
-
     @Override
     public Integer call() throws IOException {
         checkUsage();
@@ -94,12 +88,11 @@ final class ScoreCommand implements Callable<Integer> {
         CausalLM loaded = adapter.addTo(model.load());
         int contextLength = loaded.decoder().config().contextLength();
         if (stride > contextLength) {
-            throw Usage.wrong(spec, "stride: expected at most the context length " + contextLength + ", got " + stride);
+            throw wrong("stride: expected at most the context length " + contextLength + ", got " + stride);
         }
         int[] before = prefix.isEmpty() ? new int[0] : texts.encode(loaded.requireTokenizer(), prefix);
         if (before.length > contextLength) {
-            throw Usage.wrong(
-                    spec,
+            throw wrong(
                     "prefix: expected at most " + contextLength + " tokens, the context length, got " + before.length);
         }
         if (lines.in != null) {
@@ -124,21 +117,18 @@ final class ScoreCommand implements Callable<Integer> {
         long texts =
                 Stream.of(text, file, tokens, lines.in).filter(Objects::nonNull).count();
         if (texts != 1) {
-            throw Usage.wrong(
-                    spec,
-                    "text: expected one of TEXT, --file, --tokens and --jsonl, got "
-                            + (texts == 0 ? "none" : "several"));
+            throw wrong("text: expected one of TEXT, --file, --tokens and --jsonl, got "
+                    + (texts == 0 ? "none" : "several"));
         }
         String complaint = lines.complaint(model.json());
         if (complaint != null) {
-            throw Usage.wrong(spec, complaint);
+            throw wrong(complaint);
         }
         if ("-".equals(choices) && "-".equals(text)) {
-            throw Usage.wrong(spec, "choices: expected another source than TEXT, got standard input for both");
+            throw wrong("choices: expected another source than TEXT, got standard input for both");
         }
         if (choices != null && (lines.in != null || !prefix.isEmpty() || stride != 0)) {
-            throw Usage.wrong(
-                    spec, "choices: expected a prompt as TEXT, --file or --tokens, got --jsonl, --prefix or --stride");
+            throw wrong("choices: expected a prompt as TEXT, --file or --tokens, got --jsonl, --prefix or --stride");
         }
     }
 
@@ -153,7 +143,7 @@ final class ScoreCommand implements Callable<Integer> {
     private void score(CausalLM loaded, ScoringRequest request, ScoringOptions options) {
         Score score = watched(listener -> new Scorer(loaded).score(List.of(request), options, listener))
                 .getFirst();
-        PrintWriter out = spec.commandLine().getOut();
+        PrintWriter out = stdout();
         if (model.json()) {
             ObjectNode document = Json.object();
             if (request.prefix().length > 0) {
@@ -178,7 +168,7 @@ final class ScoreCommand implements Callable<Integer> {
                 .map(choice -> tokenizer.encodeContinuation(choice, texts.specialTokens()))
                 .toList();
         Ranking ranking = watched(listener -> new Scorer(loaded).rank(prompt, encoded, options, listener));
-        PrintWriter out = spec.commandLine().getOut();
+        PrintWriter out = stdout();
         if (model.json()) {
             Json.print(out, new ScoreDocument(loaded, totalsOnly, top).ranking(prompt, continuations, ranking));
         } else {

@@ -40,7 +40,8 @@ final class ScoreLines {
     private final Function<List<ScoringRequest>, List<Score>> scoring;
     private final ScoreDocument documents;
     private final LinesOptions files;
-    private final String subject; // what messages call the input
+    private final String in;
+    private final String subject; // what messages call it
     private final PrintWriter out;
     private final PrintWriter err;
 
@@ -63,7 +64,8 @@ final class ScoreLines {
         this.scoring = scoring;
         this.documents = documents;
         this.files = files;
-        this.subject = "-".equals(files.in) ? "standard input" : String.valueOf(files.in);
+        this.in = Objects.requireNonNull(files.in);
+        this.subject = TextInput.name(in);
         this.out = command.getOut();
         this.err = command.getErr();
     }
@@ -86,19 +88,15 @@ final class ScoreLines {
      * @return whether every line has a score
      */
     boolean run(boolean json) throws IOException {
-        Path in = Path.of(Objects.requireNonNull(files.in));
-        boolean standardInput = files.in.equals("-");
-        if (!standardInput) {
-            TextInput.requireRegular(in);
-            if (ResultFile.same(in, files.out)) {
-                throw new IOException(in + ": expected another file than OUT, got the same; name another OUT");
-            }
+        boolean standardInput = in.equals("-");
+        if (!standardInput && ResultFile.same(Path.of(in), files.out)) {
+            throw new IOException(in + ": expected another file than OUT, got the same; name another OUT");
         }
-        try (InputStream bytes = standardInput ? System.in : Files.newInputStream(in);
+        try (InputStream bytes = TextInput.open(in);
                 ResultFile results = files.out == null
                         ? null
                         : ResultFile.open(files.out, files.overwrite, files.resume, this::keep);
-                Progress progress = new Progress("scoring", "bytes", standardInput ? -1 : Files.size(in))) {
+                Progress progress = new Progress("scoring", "bytes", standardInput ? -1 : Files.size(Path.of(in)))) {
             if (results != null && files.overwrite) {
                 results.clear();
             }

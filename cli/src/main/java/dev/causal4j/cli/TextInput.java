@@ -32,6 +32,16 @@ final class TextInput {
         return text.endsWith("\n") ? text.substring(0, text.length() - 1) : text; // the one echo adds
     }
 
+    /** A file, or standard input for {@code -}. */
+    static InputStream open(String in) throws IOException {
+        return in.equals("-") ? System.in : Files.newInputStream(requireRegular(Path.of(in)));
+    }
+
+    /** What messages call it. */
+    static String name(String in) {
+        return in.equals("-") ? STANDARD_INPUT : in;
+    }
+
     /** All of a file. */
     static String file(Path file) throws IOException {
         try (InputStream in = Files.newInputStream(requireRegular(file))) {

@@ -1,9 +1,6 @@
 package dev.causal4j.cli;
 
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Spec;
 
 /** The commands on tokenizers. */
 @Command(
@@ -16,10 +13,7 @@ import picocli.CommandLine.Spec;
             TokenizerRenderCommand.class
         },
         synopsisSubcommandLabel = "COMMAND")
-final class TokenizerCommand implements Callable<Integer> {
-    @Spec
-    private CommandSpec spec;
-
+final class TokenizerCommand extends Subcommand {
     @Override
     public Integer call() {
         throw Usage.noCommand(spec);

@@ -4,17 +4,13 @@ import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintWriter;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import picocli.CommandLine.Spec;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -25,7 +21,7 @@ import tools.jackson.databind.node.ObjectNode;
         description =
                 "Prints the tokens of a text: id, piece, and the first byte in the text and the one behind the last.",
         sortOptions = false)
-final class TokenizerEncodeCommand implements Callable<Integer> {
+final class TokenizerEncodeCommand extends Subcommand {
     @Parameters(
             arity = "0..1",
             paramLabel = "TEXT",
@@ -49,16 +45,13 @@ final class TokenizerEncodeCommand implements Callable<Integer> {
     @Mixin
     private TokenizerOptions tokenizers;
 
-    @Spec
-    private CommandSpec spec;
-
     @Override
     public Integer call() throws IOException {
         if ((text == null ? 0 : 1) + (file == null ? 0 : 1) + (lines == null ? 0 : 1) != 1) {
-            throw Usage.wrong(spec, "text: expected one of TEXT, --file and --jsonl, got none or several");
+            throw wrong("text: expected one of TEXT, --file and --jsonl, got none or several");
         }
         Tokenizer tokenizer = tokenizers.load();
-        PrintWriter out = spec.commandLine().getOut();
+        PrintWriter out = stdout();
         if (lines != null) {
             encodeLines(tokenizer, lines, out);
             return 0;
@@ -74,7 +67,6 @@ final class TokenizerEncodeCommand implements Callable<Integer> {
             out.println(document.get("tokens").get(i) + " " + piece + " "
                     + document.get("offsets").get(i));
         }
-        out.flush();
         return 0;
     }
 
@@ -96,18 +88,16 @@ final class TokenizerEncodeCommand implements Callable<Integer> {
     }
 
     private void encodeLines(Tokenizer tokenizer, String in, PrintWriter out) throws IOException {
-        try (InputStream bytes =
-                in.equals("-") ? System.in : Files.newInputStream(TextInput.requireRegular(Path.of(in)))) {
+        try (InputStream bytes = TextInput.open(in)) {
             LineReader reader = new LineReader(bytes, TextInput.MOST_BYTES);
             for (Optional<byte[]> line = reader.next(); line.isPresent() && !out.checkError(); line = reader.next()) {
-                String subject = (in.equals("-") ? "standard input" : in) + " line " + reader.number();
+                String subject = TextInput.name(in) + " line " + reader.number();
                 String given = TextInput.decode(subject, line.get());
                 if (!given.isBlank()) {
                     Json.print(out, encode(tokenizer, text(subject, given)));
                 }
             }
         }
-        out.flush();
     }
 
     private static String text(String subject, String line) throws IOException {

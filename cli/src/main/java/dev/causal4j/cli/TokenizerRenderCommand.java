@@ -9,14 +9,11 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.concurrent.Callable;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 
@@ -25,7 +22,7 @@ import tools.jackson.databind.JsonNode;
         name = "render",
         description = "Shows the text that a model's chat template makes of a conversation.",
         sortOptions = false)
-final class TokenizerRenderCommand implements Callable<Integer> {
+final class TokenizerRenderCommand extends Subcommand {
     static final class Source {
         @Option(names = "--template", paramLabel = "FILE", description = "A chat template.")
         private @Nullable Path template;
@@ -71,9 +68,6 @@ final class TokenizerRenderCommand implements Callable<Integer> {
     @Option(names = "--json", description = "Print one JSON document and nothing else.")
     private boolean json;
 
-    @Spec
-    private CommandSpec spec;
-
     @Override
     public Integer call() throws IOException {
         Map<String, ?> more = fields("--variables", parsed("--variables", variables));
@@ -81,7 +75,7 @@ final class TokenizerRenderCommand implements Callable<Integer> {
         List<ToolDefinition> known =
                 tools == null ? null : list(tools).map(ToolDefinition::new).toList();
         String text = source.read().render(conversation, known, !complete, more).text();
-        PrintWriter to = spec.commandLine().getOut();
+        PrintWriter to = stdout();
         if (json) {
             Json.print(to, Json.object().put("text", text));
         } else {

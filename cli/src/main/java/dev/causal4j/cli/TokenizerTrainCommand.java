@@ -4,16 +4,12 @@ import dev.causal4j.tokenizer.BytePairTrainer;
 import dev.causal4j.tokenizer.Tokenizer;
 import dev.causal4j.training.Documents;
 import java.io.IOException;
-import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Trains a byte-pair tokenizer on files of text. */
@@ -21,7 +17,7 @@ import tools.jackson.databind.node.ObjectNode;
         name = "train",
         description = "Trains a byte-pair tokenizer of GPT-2's kind on files of text.",
         sortOptions = false)
-final class TokenizerTrainCommand implements Callable<Integer> {
+final class TokenizerTrainCommand extends Subcommand {
     @Mixin
     private DataOptions data;
 
@@ -59,9 +55,6 @@ final class TokenizerTrainCommand implements Callable<Integer> {
     @Option(names = "--json", description = "Print one JSON document and nothing else.")
     private boolean json;
 
-    @Spec
-    private CommandSpec spec;
-
     @Override
     public Integer call() throws IOException {
         long start = System.nanoTime();
@@ -84,7 +77,6 @@ final class TokenizerTrainCommand implements Callable<Integer> {
 
     private void print(Tokenizer tokenizer, long bytes, double seconds) {
         int size = tokenizer.vocabularySize();
-        PrintWriter to = spec.commandLine().getOut();
         if (json) {
             ObjectNode document = Json.object()
                     .put("out", out.toString())
@@ -92,17 +84,13 @@ final class TokenizerTrainCommand implements Callable<Integer> {
                     .put("requested_vocabulary_size", vocabularySize)
                     .put("data_bytes", bytes)
                     .put("seconds", seconds);
-            Json.print(to, document);
+            Json.print(stdout(), document);
         } else {
-            to.printf("%,d tokens from %,d bytes in %.1f s, written to %s%n", size, bytes, seconds, out);
-            to.flush();
+            stdout().printf("%,d tokens from %,d bytes in %.1f s, written to %s%n", size, bytes, seconds, out);
         }
         if (size < vocabularySize) {
-            spec.commandLine()
-                    .getErr()
-                    .printf(
-                            "vocabulary-size: expected %d, got %d; no other pair occurs %d times, give more data%n",
-                            vocabularySize, size, minFrequency);
+            String told = "vocabulary-size: expected %d, got %d; no other pair occurs %d times, give more data%n";
+            stderr().printf(told, vocabularySize, size, minFrequency);
         }
     }
 }

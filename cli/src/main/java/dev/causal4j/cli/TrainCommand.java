@@ -22,14 +22,11 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.Set;
-import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Spec;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Trains a model, from scratch or further. */
@@ -38,7 +35,7 @@ import tools.jackson.databind.node.ObjectNode;
         description = "Trains a model on files of text, a new one (--config) or an existing one (--model)."
                 + " Weights are f32 in training; --dtype bf16 rounds the result.",
         sortOptions = false)
-final class TrainCommand implements Callable<Integer> {
+final class TrainCommand extends Subcommand {
     /** The steps as lines of JSON. A step that was repeated after an interruption has several; the last one counts. */
     private static final String LOG = "loss.jsonl";
 
@@ -83,9 +80,6 @@ final class TrainCommand implements Callable<Integer> {
     @Mixin
     private TrainOptions settings;
 
-    @Spec
-    private CommandSpec spec;
-
     @Override
     public Integer call() throws IOException {
         checkUsage();
@@ -118,15 +112,14 @@ final class TrainCommand implements Callable<Integer> {
 
     private void checkUsage() {
         if (resume && overwrite) {
-            throw Usage.wrong(spec, "out: expected --resume or --overwrite, got both");
+            throw wrong("out: expected --resume or --overwrite, got both");
         }
         if (!shape.isGiven(model) && tokenizer != null) {
-            throw Usage.wrong(spec, "tokenizer: expected --config or --shape with it, got none; a model has its own");
+            throw wrong("tokenizer: expected --config or --shape with it, got none; a model has its own");
         }
         DType dtype = model.dtype().orElse(DType.F32);
         if (dtype != DType.F32 && dtype != DType.BF16) {
-            throw Usage.wrong(
-                    spec, "dtype: expected f32 or bf16, got " + dtype.label() + "; convert the result afterwards");
+            throw wrong("dtype: expected f32 or bf16, got " + dtype.label() + "; convert the result afterwards");
         }
         data.check(spec);
     }
@@ -218,7 +211,7 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     private TrainingResult run(Trainer trainer, ResultFile log, Interruption interruption) throws IOException {
-        PrintWriter to = spec.commandLine().getOut();
+        PrintWriter to = stdout();
         try (Progress bar = Progress.withTimeLeft("training", settings.steps)) {
             return trainer.run(progress -> {
                 String line = Json.write(document(progress));
@@ -253,7 +246,7 @@ final class TrainCommand implements Callable<Integer> {
     }
 
     private void print(Trainer trainer, TrainingResult result, double seconds) {
-        PrintWriter to = spec.commandLine().getOut();
+        PrintWriter to = stdout();
         if (model.json()) {
             ObjectNode document = Json.object()
                     .put("finish", result.finish().name().toLowerCase(Locale.ROOT))
@@ -281,6 +274,5 @@ final class TrainCommand implements Callable<Integer> {
                 .ifPresent(loss -> to.printf(
                         "held out: loss %.4f, perplexity %.2f, after step %,d%n",
                         loss, StrictMath.exp(loss), result.bestStep()));
-        to.flush();
     }
 }

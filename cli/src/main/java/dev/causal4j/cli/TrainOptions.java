@@ -11,8 +11,17 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Option;
 
-/** Options of a training run's steps, learning rate, evaluations and scope. */
+/** Options of what is trained and how: scope, steps, learning rate, evaluations. */
 final class TrainOptions {
+    @ArgGroup(exclusive = true)
+    private @Nullable Part part;
+
+    @Option(
+            names = "--lora-alpha",
+            paramLabel = "A",
+            description = "Low-rank matrices are scaled by A / R; default: 2 R.")
+    private @Nullable Double loraAlpha;
+
     @Option(names = "--steps", paramLabel = "N", required = true, description = "Optimizer steps in all.")
     long steps;
 
@@ -77,15 +86,6 @@ final class TrainOptions {
             paramLabel = "N",
             description = "Evaluations without improvement before training stops; default: never.")
     private int patience;
-
-    @ArgGroup(exclusive = true)
-    private @Nullable Part part;
-
-    @Option(
-            names = "--lora-alpha",
-            paramLabel = "A",
-            description = "Low-rank matrices are scaled by A / R; default: 2 R.")
-    private @Nullable Double loraAlpha;
 
     @Option(
             names = "--dropout",

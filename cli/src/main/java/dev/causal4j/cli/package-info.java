@@ -1,7 +1,7 @@
 /**
  * The command line: a class for each command, which parses, calls the library and prints. {@link dev.causal4j.cli.Main}
  * finds the command and turns exceptions into one line and an exit status; {@code Usage} makes errors of wrong usage.
- * Classes named {@code ...Options} are groups of options. {@code TextInput} and {@code LineReader} read input; {@code
+ * Classes named {@code ...Options} are groups of options, and so is {@code TrainingData}. {@code TextInput} and {@code LineReader} read input; {@code
  * ScoreTable} and {@code ScoreDocument} print scores, {@code ScoreLines} files of them.
  */
 @NullMarked
