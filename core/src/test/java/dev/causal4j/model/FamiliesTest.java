@@ -9,6 +9,7 @@ import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.Dropout;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.decoder.Residuals;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.model.families.Origin;
@@ -72,6 +73,28 @@ class FamiliesTest {
             }
             assertClose(unscaled, golden.hidden());
             assertClose(logits(model, hidden), golden.logits());
+        }
+    }
+
+    /** A failure names the first layer that is wrong. */
+    @ParameterizedTest
+    @MethodSource("all")
+    void theStreamBetweenLayersIsThatOfDoublePrecision(String name) throws IOException {
+        Golden golden = Golden.load(name);
+        try (CausalLM model = CausalLM.load(golden.folder(), DType.F32)) {
+            List<Batch.Chunk> chunks = new ArrayList<>();
+            for (int[] tokens : golden.tokens()) {
+                KVCache cache = model.newCache();
+                cache.reserve(tokens.length);
+                chunks.add(new Batch.Chunk(cache, tokens));
+            }
+            Activations activations = Activations.forTraining(0, Activations.Keep.INPUTS);
+            Rows hidden = model.forward(new Batch(chunks), activations);
+            int layers = model.decoder().config().blocks().size();
+            List<float[]> streams = Residuals.of(activations, layers, hidden.count(), hidden.stride());
+            for (int layer = 0; layer <= layers; layer++) {
+                assertClose(streams.get(layer), golden.expected().tensor("residual." + layer));
+            }
         }
     }
 
