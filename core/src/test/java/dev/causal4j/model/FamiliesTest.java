@@ -227,7 +227,7 @@ class FamiliesTest {
             }
         }
         assertThat(row).isEqualTo(spec.rows());
-        assertThat(worst).as(spec.name()).isLessThanOrEqualTo(2e-5 * largest);
+        assertThat(worst).as(spec.name()).isLessThanOrEqualTo(1e-5 * largest);
     }
 
     @ParameterizedTest
