@@ -1,11 +1,10 @@
 package dev.causal4j.decoder;
 
-import dev.causal4j.NonFiniteException;
 import dev.causal4j.compute.Rows;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -90,38 +89,27 @@ public record Batch(List<Chunk> chunks) {
      * @param position position in that chunk's sequence
      * @param value NaN or an infinity
      */
-    public record NotFinite(int chunk, int position, float value) {
-        /**
-         * An error to throw.
-         *
-         * @param position position in the caller's input
-         * @param of the name of the input among several; empty for one
-         */
-        public NonFiniteException error(int position, String of) {
-            return new NonFiniteException("logits: expected finite numbers, got a hidden vector with " + value
-                    + " at position " + position + (of.isEmpty() ? "" : " of " + of)
-                    + "; the weights are damaged or overflow");
-        }
-    }
+    public record NotFinite(int chunk, int position, float value) {}
 
     /**
-     * The first wanted hidden vector, after the forward, that has a NaN or an infinity.
+     * The first wanted hidden vector of each chunk, after the forward, that has a NaN or an infinity.
      *
      * @param hidden what the forward returned
      */
-    public Optional<NotFinite> firstNotFinite(Rows hidden) {
+    public List<NotFinite> notFinite(Rows hidden) {
+        List<NotFinite> found = new ArrayList<>();
         int row = 0;
-        for (int c = 0; c < chunks.size(); c++) {
-            Chunk chunk = chunks.get(c);
-            for (int left = chunk.wanted; left > 0; left--, row++) {
-                int start = hidden.start(row);
-                for (int i = start; i < start + hidden.stride(); i++) {
-                    if (!Float.isFinite(hidden.data()[i])) {
-                        return Optional.of(new NotFinite(c, chunk.cache.length() - left, hidden.data()[i]));
-                    }
+        for (int c = 0; c < chunks.size(); row += chunks.get(c).wanted, c++) {
+            Rows own = hidden.rows(row, chunks.get(c).wanted);
+            int position = chunks.get(c).cache.length() - own.count();
+            for (int i = 0; i < own.count() * own.stride(); i++) {
+                float value = own.data()[own.offset() + i];
+                if (!Float.isFinite(value)) {
+                    found.add(new NotFinite(c, position + i / own.stride(), value));
+                    break;
                 }
             }
         }
-        return Optional.empty();
+        return found;
     }
 }

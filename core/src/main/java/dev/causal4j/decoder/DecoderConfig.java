@@ -11,6 +11,7 @@ import dev.causal4j.decoder.BlockConfig.NormPlaces;
 import dev.causal4j.decoder.ParameterSpec.Role;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 
 /**
  * The shape of a decoder, resolved for each block at load. Families differ only in these values. Immutable.
@@ -88,6 +89,16 @@ public record DecoderConfig(
         int up = dense.gated() ? 2 * dense.innerSize() : dense.innerSize();
         table.add("up", Role.UP, up, hiddenSize, DEVIATION, dense.bias());
         table.add("down", Role.DOWN, hiddenSize, dense.innerSize(), residual(), dense.bias());
+    }
+
+    /** The frequencies of all rotary positions in a sequence of this length: equal ones give equal keys. */
+    public List<List<Double>> rotations(int length) {
+        return blocks.stream()
+                .map(block -> block.attention().rope())
+                .filter(Objects::nonNull)
+                .distinct()
+                .map(rope -> rope.frequencies(length))
+                .toList();
     }
 
     private double residual() {

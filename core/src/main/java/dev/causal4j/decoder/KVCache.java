@@ -6,6 +6,7 @@ import dev.causal4j.kernel.PanelFormat;
 import dev.causal4j.kernel.Panels;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * Keys and values of one sequence. Not thread-safe, except that a forward writes different positions or heads from
@@ -28,6 +29,7 @@ public final class KVCache implements AutoCloseable {
     private int count; // pages taken of each kind
     private long promised; // bytes
     private boolean reserves;
+    private boolean begun; // something was computed
     private int length;
     private int capacity;
     private boolean closed;
@@ -46,10 +48,10 @@ public final class KVCache implements AutoCloseable {
 
     /**
      * Reserves pages, so that the cache can grow to {@code positions} whatever other caches take meanwhile. Closing it
-     * returns unused ones. Reserved while empty, it declares the length that some rotary positions depend on; without
-     * that it is the context's.
+     * returns unused ones. Before anything is computed it also declares the length that some rotary positions depend
+     * on; without that it is the context's.
      *
-     * @return false if there are too few free pages; then nothing changes
+     * @return false if there are too few free pages; then none is reserved
      */
     public boolean reserve(int positions) {
         long more = (writesToShared() ? pool.pageBytes() : 0) - promised;
@@ -65,7 +67,7 @@ public final class KVCache implements AutoCloseable {
         boolean kept = more <= 0 || pool.promise(more);
         promised += kept ? Math.max(0, more) : 0;
         reserves |= kept;
-        capacity = kept && length == 0 ? positions : capacity;
+        capacity = begun ? capacity : positions;
         return kept;
     }
 
@@ -85,7 +87,32 @@ public final class KVCache implements AutoCloseable {
         copy.count = count;
         copy.length = length;
         copy.capacity = capacity;
+        copy.begun = begun;
         return copy;
+    }
+
+    /** Full pages of keys and values, one of each kind of layers; it keeps them until it is {@linkplain PagePool#release released}. */
+    public record Page(List<MemorySegment> ofKinds) {}
+
+    /** A full page for other caches, which this one must still hold. */
+    public Page share(int page) {
+        List<MemorySegment> ofKinds =
+                Arrays.stream(pages).map(kind -> kind[page]).toList();
+        ofKinds.forEach(pool::share);
+        return new Page(ofKinds);
+    }
+
+    /** Begins an empty cache with pages that others of its length's rotary positions have filled. */
+    public void adopt(List<Page> full) {
+        length = full.size() * POSITIONS;
+        count = full.size();
+        for (int k = 0; k < pages.length; k++) {
+            int kind = k;
+            firsts[k] = pool.kinds.get(k).first(length);
+            pages[k] = full.stream().map(page -> page.ofKinds.get(kind)).toArray(MemorySegment[]::new);
+            Arrays.fill(pages[k], 0, firsts[k], NONE);
+            Arrays.stream(pages[k], firsts[k], count).forEach(pool::share);
+        }
     }
 
     /**
@@ -228,6 +255,7 @@ public final class KVCache implements AutoCloseable {
 
     /** Counts positions as cached once every layer has stored them. */
     void advance(int positions) {
+        begun = true;
         length += positions;
     }
 }

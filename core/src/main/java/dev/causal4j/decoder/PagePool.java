@@ -145,6 +145,13 @@ public final class PagePool {
         return page;
     }
 
+    /** Gives back what {@link KVCache#share} has kept. */
+    public void release(KVCache.Page page) {
+        for (int k = 0; k < kinds.size(); k++) {
+            give(kinds.get(k), page.ofKinds().get(k), false);
+        }
+    }
+
     synchronized void share(MemorySegment page) {
         users.merge(page, 1, Integer::sum);
     }

@@ -14,7 +14,7 @@ import java.util.List;
  *     is set; else empty
  * @param finishReason why it ended
  * @param seed the seed it was drawn with
- * @param timing timing of all sequences of the call
+ * @param timing its times
  */
 public record Generation(
         int[] promptTokens,
@@ -36,22 +36,16 @@ public record Generation(
     }
 
     /**
-     * Times of all sequences of one call.
+     * Times of a sequence: those of the steps that it took part in, whatever else they computed.
      *
-     * @param prefillTokens prompt tokens
-     * @param prefillSeconds time of the steps that computed prompt tokens, including each sequence's first new token
-     * @param decodedTokens tokens of the other steps
-     * @param decodeSeconds of the other steps
+     * @param cachedTokens prompt tokens that earlier sequences had computed
+     * @param prefillTokens prompt tokens that were computed
+     * @param prefillSeconds of their steps, including the first new token
+     * @param decodedTokens new tokens after the first
+     * @param decodeSeconds of their steps
      */
-    public record Timing(int prefillTokens, double prefillSeconds, int decodedTokens, double decodeSeconds) {
-        Timing plus(int prefilled, double prefilling, int decoded, double decoding) {
-            return new Timing(
-                    prefillTokens + prefilled,
-                    prefillSeconds + prefilling,
-                    decodedTokens + decoded,
-                    decodeSeconds + decoding);
-        }
-
+    public record Timing(
+            int cachedTokens, int prefillTokens, double prefillSeconds, int decodedTokens, double decodeSeconds) {
         /** Prompt tokens a second; 0 for none. */
         public double prefillTokensPerSecond() {
             return rate(prefillTokens, prefillSeconds);

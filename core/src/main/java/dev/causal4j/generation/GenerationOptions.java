@@ -70,6 +70,7 @@ public final class GenerationOptions {
         long seed = 0;
         Optional<Integer> logProbabilities = Optional.empty();
         boolean truncatePrompt;
+        String cacheSalt = "";
         SpecialTokens specialTokens = SpecialTokens.AS_TEXT;
 
         private Builder() {}
@@ -174,6 +175,12 @@ public final class GenerationOptions {
          */
         public Builder truncatePrompt(boolean yes) {
             truncatePrompt = yes;
+            return this;
+        }
+
+        /** Only sequences of one salt share keys and values of equal beginnings, and can tell by time that they do. */
+        public Builder cacheSalt(String salt) {
+            cacheSalt = salt;
             return this;
         }
 

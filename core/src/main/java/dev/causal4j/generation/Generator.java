@@ -2,13 +2,13 @@ package dev.causal4j.generation;
 
 import dev.causal4j.InputException;
 import dev.causal4j.NonFiniteException;
-import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.Tokenizer;
-import java.util.ArrayDeque;
-import java.util.Deque;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.ExecutionException;
 import java.util.stream.Stream;
 
 /**
@@ -19,12 +19,16 @@ import java.util.stream.Stream;
  * listener cancels it.
  */
 public final class Generator {
-    private final CausalLM model;
+    private final Engine engine;
 
-    /** A generator for a model. Generators may share a model. */
+    /** A generator for a model. All of a model share an engine. */
     public Generator(CausalLM model) {
-        this.model = model;
-        Kernels.name(); // fails here if the kernels that the property sets are missing
+        this(Engine.shared(model));
+    }
+
+    /** A generator that submits to an engine. */
+    public Generator(Engine engine) {
+        this.engine = engine;
     }
 
     /**
@@ -54,45 +58,85 @@ public final class Generator {
     }
 
     /**
-     * Generates several sequences at once, with one forward a step. As many run as there are key/value pages for; the
-     * others wait in order.
+     * Generates several sequences at once.
      *
      * @return one result for each request, in their order
      * @throws InputException if a prompt is empty and the model has no BOS token, a token is not in the vocabulary, or
      *     a prompt is longer than the context and {@link GenerationOptions.Builder#truncatePrompt} is off; its index is
      *     that of the request
-     * @throws IllegalStateException if stop strings are set for a model without a tokenizer, or rules ban all tokens
+     * @throws IllegalStateException if stop strings are set for a model without a tokenizer, rules ban all tokens, or
+     *     a listener calls this
      * @throws NonFiniteException if a hidden vector or logit is not a number, naming the first that is seen and its
      *     position. An exception ends all sequences of the call
      * @throws CancellationException if this thread is interrupted (the flag stays set)
      */
     public List<Generation> generate(List<GenerationRequest> requests, TokenListener listener) {
-        try (GenerationRun run = new GenerationRun(model, requests, listener)) {
-            while (run.step()) {}
-            return run.results();
+        List<Generating> sequences = new ArrayList<>();
+        for (GenerationRequest request : requests) {
+            try {
+                sequences.add(engine.generating(request, sequences.size(), listener));
+            } catch (InputException e) {
+                throw requests.size() == 1 ? e : e.at(sequences.size());
+            }
         }
+        engine.start(sequences);
+        List<Generation> generations = new ArrayList<>();
+        try {
+            for (Generating sequence : sequences) {
+                generations.add(sequence.result.get());
+            }
+            return generations;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            long unfinished =
+                    sequences.stream().filter(each -> !each.result.isDone()).count();
+            throw new CancellationException(
+                    "generation: cancelled with " + unfinished + " of " + sequences.size() + " sequences unfinished");
+        } catch (ExecutionException e) {
+            throw thrown(e.getCause());
+        } finally {
+            sequences.forEach(sequence -> sequence.result.cancel(false)); // nothing for those that are done
+            sequences.forEach(sequence -> sequence.result.handle((_, _) -> 0).join()); // no call of the listener later
+        }
+    }
+
+    /** Throws what ended a sequence; false if nothing did. */
+    private static boolean failed(Generating sequence) {
+        if (sequence.result.isCompletedExceptionally()) {
+            throw thrown(sequence.result.exceptionNow());
+        }
+        return false;
+    }
+
+    private static RuntimeException thrown(Throwable cause) {
+        if (cause instanceof Error error) {
+            throw error;
+        }
+        return cause instanceof RuntimeException e ? e : new IllegalStateException(cause);
     }
 
     /** A request with the tokens of a text. */
     public GenerationRequest request(String prompt, GenerationOptions options) {
-        Tokenizer tokenizer = model.requireTokenizer();
+        Tokenizer tokenizer = engine.model().requireTokenizer();
         int[] ids = tokenizer.encode(prompt, options.settings.specialTokens);
         return new GenerationRequest(tokenizer.withPrefix(ids), options);
     }
 
     /**
-     * The tokens of one sequence as a lazy stream, computed on the consuming thread. Close the stream, which also ends
-     * an unfinished sequence.
+     * The tokens of one sequence as a stream, a few ahead of its consumer. Close the stream, which also ends an
+     * unfinished sequence.
      *
      * @throws InputException as {@link #generate(List, TokenListener)}; the stream throws what else it names
      */
     public Stream<GeneratedToken> stream(GenerationRequest request) {
-        Deque<GeneratedToken> made = new ArrayDeque<>();
-        GenerationRun run = new GenerationRun(model, List.of(request), made::add);
-        return Stream.iterate(true, _ -> run.step())
-                .takeWhile(more -> more)
-                .flatMap(_ -> Stream.ofNullable(made.poll())) // a step of the prompt makes none, others make one
-                .onClose(run::close);
+        TokenQueue queue = new TokenQueue();
+        Generating sequence = engine.generating(request, 0, queue);
+        engine.start(List.of(sequence));
+        sequence.result.whenComplete((_, _) -> queue.end());
+        return Stream.generate(queue::take)
+                .takeWhile(token -> token.isPresent() || failed(sequence))
+                .flatMap(Optional::stream)
+                .onClose(() -> sequence.result.cancel(false));
     }
 
     /** The same from a text. */

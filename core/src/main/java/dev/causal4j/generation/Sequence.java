@@ -1,151 +1,113 @@
 package dev.causal4j.generation;
 
-import dev.causal4j.InputException;
-import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.KVCache;
-import dev.causal4j.head.CausalLMHead;
-import dev.causal4j.head.Prediction;
+import dev.causal4j.decoder.PagePool;
 import dev.causal4j.model.CausalLM;
-import dev.causal4j.tokenizer.StreamingDecoder;
-import dev.causal4j.tokenizer.Tokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Optional;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
 
-/** A sequence in progress. Not thread-safe. */
-final class Sequence {
-    private final int index;
-    private final GenerationOptions.Builder options;
-    private final int promptLength;
-    private final int mostNewTokens;
-    private final Sampler sampler;
-    private final @Nullable StreamingDecoder decoder;
-    private final StopStrings stop;
-    private final KVCache cache;
-    private final List<String> pieces = new ArrayList<>();
-    private final List<Prediction> predictions = new ArrayList<>();
-    private final int[] tokens; // the first length are the prompt and those chosen so far
-    private int length;
-    private @Nullable FinishReason finish;
-
-    Sequence(CausalLM model, int index, GenerationRequest request, Candidates candidates) {
-        this.index = index;
-        this.options = request.options().settings;
-        int[] prompt = prompt(model, request.prompt());
-        this.promptLength = prompt.length;
-        this.length = promptLength;
-        // The last token of a full context can still be predicted; it is not fed back.
-        int room = model.decoder().config().contextLength() - promptLength + 1;
-        this.mostNewTokens = Math.min(options.maxNewTokens, room);
-        this.tokens = Arrays.copyOf(prompt, promptLength + mostNewTokens);
-        this.sampler = new Sampler(request.options(), model.eos(), promptLength, candidates);
-        if (!options.stop.isEmpty()) {
-            model.requireTokenizer();
+/**
+ * A sequence that the {@link Engine} computes. Used by its thread alone, but for the result.
+ *
+ * @param <R> what becomes of it
+ */
+abstract sealed class Sequence<R> permits Generating, Scoring {
+    /** Completed when the pages are given back, also after it was cancelled, which ends it before its next step. */
+    final CompletableFuture<R> result = new CompletableFuture<>() {
+        @Override
+        public boolean cancel(boolean interrupts) {
+            cancelled |= !isDone();
+            return cancelled;
         }
+    };
+
+    final String salt; // sequences of one salt share pages
+    KVCache cache;
+    Object root = ""; // what decides about keys and values besides tokens
+    List<PrefixCache.Node> shared = new ArrayList<>(); // its full pages as the cache of prefixes has them
+    int cachedTokens; // that came from others
+    long served; // the number of its last step
+
+    @Nullable
+    Throwable failure;
+
+    private volatile boolean cancelled;
+
+    Sequence(CausalLM model, String salt) {
+        this.salt = salt;
         this.cache = model.newCache();
-        this.decoder = model.tokenizer()
-                .map(promptLength > 1 ? Tokenizer::continuingDecoder : Tokenizer::decoder)
-                .orElse(null);
-        this.stop = new StopStrings(options.stop);
-        if (mostNewTokens == 0) {
-            finish = FinishReason.LENGTH;
-        }
     }
 
-    /** A prompt that can be fed. */
-    private int[] prompt(CausalLM model, int[] prompt) {
-        if (prompt.length == 0) {
-            int bos = model.bos()
-                    .orElseThrow(() -> new InputException("prompt: expected at least one token, got none;"
-                            + " this model has no BOS token to start from"));
-            return new int[] {bos};
-        }
-        model.head().checkTokens(prompt);
-        int contextLength = model.decoder().config().contextLength();
-        if (prompt.length <= contextLength) {
-            return prompt;
-        }
-        if (!options.truncatePrompt) {
-            throw new InputException("prompt: expected at most " + contextLength + " tokens, the context length, got "
-                    + prompt.length + "; shorten it");
-        }
-        int kept = Math.max(contextLength - options.maxNewTokens, Math.ceilDiv(contextLength, 2));
-        return Arrays.copyOfRange(prompt, prompt.length - kept, prompt.length);
+    /** The tokens; the first {@link #known} are. */
+    abstract int[] tokens();
+
+    /** How many tokens can be fed. */
+    abstract int known();
+
+    /** The most positions its cache will hold. */
+    abstract int positions();
+
+    /** Whether it feeds back what it chose, one token a step. */
+    abstract boolean decodes();
+
+    /** How many of the last tokens up to {@code to} are followed by something to compute. */
+    abstract int wanted(int from, int to);
+
+    /** Whether it can go on: its reader keeps up. */
+    boolean ready() {
+        return true;
     }
 
-    boolean running() {
-        return finish == null;
+    /** Whether it has all it is to compute. */
+    abstract boolean finished();
+
+    /** What became of it; called once, when it has finished. */
+    abstract R outcome();
+
+    /** Whether it is over: finished, failed or cancelled. */
+    boolean over() {
+        return finished() || failure != null || cancelled;
     }
 
-    /** Whether the prompt is computed. */
-    boolean prefilled() {
-        return cache.length() >= promptLength;
-    }
-
-    /** Reserves all the pages its cache will need; false if there are too few. */
-    boolean reserve() {
-        return cache.reserve(promptLength + mostNewTokens - 1);
-    }
-
-    /** The next chunk: at most {@code room} prompt tokens that are not cached yet, or the last token. */
+    /** The next chunk, of at most {@code room} tokens. */
     Batch.Chunk next(int room) {
         int from = cache.length();
-        int to = from < promptLength ? Math.min(promptLength, from + room) : length;
-        return new Batch.Chunk(cache, Arrays.copyOfRange(tokens, from, to), to < promptLength ? 0 : 1);
+        int to = Math.min(known(), from + room);
+        return new Batch.Chunk(cache, Arrays.copyOfRange(tokens(), from, to), wanted(from, to));
     }
 
-    /** Adds the next token, chosen from logits [1, V], calls the listener, and ends the sequence if it is finished. */
-    void choose(CausalLMHead head, Rows logits, TokenListener listener) {
-        int token = sampler.next(logits.data(), logits.offset(), tokens, length);
-        Optional<Prediction> prediction = options.logProbabilities.map(
-                alternatives -> head.logProbabilitiesOf(logits, new int[] {token}, alternatives)
-                        .predictions()
-                        .getFirst());
-        prediction.ifPresent(predictions::add);
-        tokens[length++] = token;
-        if (sampler.eos().contains(token)) {
-            finish = FinishReason.EOS;
-        } else if (length - promptLength >= mostNewTokens) {
-            finish = FinishReason.LENGTH;
-        }
-        String piece = decoder == null || finish == FinishReason.EOS ? "" : stop.accept(decoder.accept(token));
-        if (finish != null && !stop.stopped()) {
-            piece += rest();
-        }
-        if (stop.stopped()) {
-            finish = FinishReason.STOP;
-        }
-        pieces.add(piece);
-        if (!listener.accept(new GeneratedToken(index, token, piece, prediction)) && finish == null) {
-            finish = FinishReason.CANCELLED;
-            pieces.add(pieces.removeLast() + rest());
-        }
-        if (finish != null) {
-            close();
-        }
+    /** Tokens that can be fed now. */
+    int left() {
+        return known() - cache.length();
     }
 
-    /** Releases the held-back text. */
-    private String rest() {
-        return decoder == null ? "" : stop.accept(decoder.finish()) + stop.finish();
+    /** Whether this one computes full pages that another begins with, and has not computed them all yet. */
+    boolean computesFor(Sequence<?> next) {
+        int usable = next.known() - next.wanted(0, next.known());
+        int differs = Arrays.mismatch(tokens(), 0, known(), next.tokens(), 0, usable);
+        int common = (differs < 0 ? usable : differs) / PagePool.POSITIONS;
+        return salt.equals(next.salt) && common > shared.size();
     }
 
-    /** Gives the pages of its cache back. */
+    void fail(Throwable thrown) {
+        failure = failure == null ? thrown : failure;
+    }
+
+    /** Gives its pages back and completes the result. */
     void close() {
+        boolean finished = finished();
         cache.close();
-    }
-
-    Generation result(Generation.Timing timing) {
-        return new Generation(
-                Arrays.copyOf(tokens, promptLength),
-                Arrays.copyOfRange(tokens, promptLength, length),
-                pieces,
-                predictions,
-                finish == null ? FinishReason.CANCELLED : finish,
-                options.seed,
-                timing);
+        if (failure != null) {
+            result.completeExceptionally(failure);
+        } else if (finished) {
+            result.complete(outcome());
+        } else {
+            result.completeExceptionally(new CancellationException("sequence: cancelled"));
+        }
     }
 }

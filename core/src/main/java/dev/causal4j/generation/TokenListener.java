@@ -1,6 +1,6 @@
 package dev.causal4j.generation;
 
-/** Receives each token, on the generating thread. */
+/** Receives each token, on the thread of the {@link Engine}, which does nothing else meanwhile. */
 @FunctionalInterface
 public interface TokenListener {
     /** A listener that ignores tokens. */
@@ -12,4 +12,9 @@ public interface TokenListener {
      * @return whether to continue this sequence; false cancels it and keeps its tokens
      */
     boolean accept(GeneratedToken token);
+
+    /** Whether it takes another token now. While it does not, its sequence rests and others go on. */
+    default boolean ready() {
+        return true;
+    }
 }

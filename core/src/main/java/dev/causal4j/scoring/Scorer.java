@@ -2,14 +2,10 @@ package dev.causal4j.scoring;
 
 import dev.causal4j.InputException;
 import dev.causal4j.NonFiniteException;
-import dev.causal4j.decoder.Activations;
-import dev.causal4j.decoder.Batch;
-import dev.causal4j.decoder.KVCache;
+import dev.causal4j.generation.Engine;
 import dev.causal4j.head.Prediction;
-import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Score.Totals;
-import dev.causal4j.scoring.ScoringRun.Window;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -17,22 +13,37 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.stream.IntStream;
 
 /**
  * Scores texts token by token. Immutable and thread-safe.
  *
- * <p>A text's score has the same bits alone and among others, for every number of threads and every {@link
- * ScoringOptions#batchRows}. No BOS token is added: without a prefix the first token is context only. Prefix, prompt,
+ * <p>A text's score has the same bits alone and among others, and for every number of threads. No BOS token is added: without a prefix the first token is context only. Prefix, prompt,
  * text and choice are encoded separately, so a continuation begins with the space that separates it.
  */
 public final class Scorer {
-    private final CausalLM model;
+    /**
+     * A part of a text that is computed at once.
+     *
+     * @param text index of the text
+     * @param offset of its first token in prefix and text
+     */
+    private record Window(int text, int offset, int tokens, CompletableFuture<List<Prediction>> predictions) {}
 
-    /** A scorer for a model. Scorers may share a model. */
+    private final CausalLM model;
+    private final Engine engine;
+
+    /** A scorer for a model. All of a model share an engine. */
     public Scorer(CausalLM model) {
-        this.model = model;
-        Kernels.name(); // fails here if the kernels that the property sets are missing
+        this(Engine.shared(model));
+    }
+
+    /** A scorer that submits to an engine. */
+    public Scorer(Engine engine) {
+        this.engine = engine;
+        this.model = engine.model();
     }
 
     /**
@@ -80,7 +91,7 @@ public final class Scorer {
     }
 
     /**
-     * Scores texts, packing several into one forward. A text longer than the context is scored in full windows, each
+     * Scores texts, several in one forward. A text longer than the context is scored in full windows, each
      * token once: the first window scores all its tokens but the first, each later one {@link ScoringOptions#stride}
      * tokens, the last what remains.
      *
@@ -94,45 +105,84 @@ public final class Scorer {
      */
     public List<Score> score(List<ScoringRequest> requests, ScoringOptions options, ScoringListener listener) {
         int stride = options.strideFor(model.decoder().config().contextLength());
-        return score(requests, stride, model.newCache(), options, listener);
-    }
-
-    /** @param start the cache before the first token of every window */
-    private List<Score> score(
-            List<ScoringRequest> requests,
-            int stride,
-            KVCache start,
-            ScoringOptions options,
-            ScoringListener listener) {
+        for (int i = 0; i < requests.size(); i++) {
+            ScoringRequest request = requests.get(i);
+            named(requests.size(), i, () -> check(request));
+        }
         List<Window> windows = new ArrayList<>();
         for (int i = 0; i < requests.size(); i++) {
-            int text = i;
-            named(requests.size(), i, () -> addWindows(text, requests.get(text), stride, windows));
+            addWindows(i, requests.get(i), stride, options.alternatives(), windows);
         }
-        Iterator<Prediction> predictions =
-                new ScoringRun(model, options, start, windows, listener).run().iterator();
+        Iterator<Prediction> predictions = predictions(windows, listener);
         return requests.stream().map(request -> score(request, predictions)).toList();
     }
 
-    /** Cuts a text into windows. */
-    private void addWindows(int text, ScoringRequest request, int stride, List<Window> windows) {
+    private void check(ScoringRequest request) {
         int contextLength = model.decoder().config().contextLength();
-        int[] prefix = request.prefix();
-        if (prefix.length > contextLength) {
+        if (request.prefix().length > contextLength) {
             throw new InputException("prefix: expected at most " + contextLength + " tokens, the context length, got "
-                    + prefix.length + "; shorten it");
+                    + request.prefix().length + "; shorten it");
         }
-        int[] sequence = IntStream.concat(Arrays.stream(prefix), Arrays.stream(request.tokens()))
+        model.head().checkTokens(request.prefix());
+        model.head().checkTokens(request.tokens());
+    }
+
+    /** Cuts a text into windows and submits them. */
+    private void addWindows(int text, ScoringRequest request, int stride, int alternatives, List<Window> windows) {
+        int contextLength = model.decoder().config().contextLength();
+        int[] sequence = IntStream.concat(Arrays.stream(request.prefix()), Arrays.stream(request.tokens()))
                 .toArray();
-        model.head().checkTokens(sequence);
+        int offset = 0;
+        int first = Math.max(1, request.prefix().length);
         // A full context predicts one more token, which is not fed.
         int end = Math.min(sequence.length, contextLength + 1);
-        windows.add(new Window(text, sequence, 0, Math.max(1, prefix.length), end));
-        while (end < sequence.length) {
-            int target = end;
+        while (first < sequence.length) {
+            int[] tokens = Arrays.copyOfRange(sequence, offset, end);
+            windows.add(
+                    new Window(text, offset, tokens.length - 1, engine.score(tokens, first - offset, alternatives)));
+            first = end;
             end = Math.min(sequence.length, end + stride);
-            windows.add(new Window(text, sequence, end - 1 - contextLength, target, end));
+            offset = end - 1 - contextLength;
         }
+    }
+
+    /** The predictions of windows, in their order. */
+    private static Iterator<Prediction> predictions(List<Window> windows, ScoringListener listener) {
+        long total = windows.stream().mapToLong(Window::tokens).sum();
+        long done = 0;
+        List<Prediction> predictions = new ArrayList<>();
+        boolean going = true;
+        try {
+            for (Iterator<Window> all = windows.iterator(); going && all.hasNext(); ) {
+                Window window = all.next();
+                try {
+                    predictions.addAll(window.predictions.get());
+                } catch (ExecutionException e) {
+                    throw thrown(e.getCause(), window);
+                }
+                done += window.tokens;
+                going = listener.accept(done, total);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            going = false;
+        } finally {
+            windows.forEach(window -> window.predictions.cancel(false)); // nothing for those that are done
+            windows.forEach(window -> window.predictions.handle((_, _) -> 0).join());
+        }
+        if (!going) {
+            throw new CancellationException("scoring: cancelled after " + done + " of " + total + " tokens");
+        }
+        return predictions.iterator();
+    }
+
+    private static RuntimeException thrown(Throwable cause, Window window) {
+        return switch (cause) {
+            case NonFiniteException e -> e.at(window.offset, "text " + (window.text + 1));
+            case RuntimeException e -> e;
+            case Error e -> throw e;
+            default -> new IllegalStateException(cause);
+        };
     }
 
     /** Ranks texts as continuations of a prompt; as {@link #rank(int[], List, ScoringOptions, ScoringListener)}. */
@@ -178,21 +228,14 @@ public final class Scorer {
             model.head().checkTokens(choice);
             requests.add(new ScoringRequest(prompt, choice));
         }
-        try (KVCache start = model.newCache()) {
-            prefill(prompt, requests.isEmpty() ? 0 : prompt.length - 1, options, start);
-            return new Ranking(score(requests, most, start, options, listener));
+        List<Window> windows = new ArrayList<>();
+        for (CompletableFuture<List<Prediction>> each :
+                engine.scoreContinuations(prompt, choices, options.alternatives())) {
+            windows.add(new Window(windows.size(), 0, choices.get(windows.size()).length, each));
         }
-    }
-
-    private void prefill(int[] prompt, int length, ScoringOptions options, KVCache cache) {
-        Activations activations = new Activations();
-        while (cache.length() < length) {
-            int to = Math.min(length, cache.length() + options.batchRows());
-            Batch batch = Batch.last(cache, Arrays.copyOfRange(prompt, cache.length(), to));
-            batch.firstNotFinite(model.forward(batch, activations)).ifPresent(found -> {
-                throw found.error(found.position(), "the prompt");
-            });
-        }
+        Iterator<Prediction> predictions = predictions(windows, listener);
+        return new Ranking(
+                requests.stream().map(request -> score(request, predictions)).toList());
     }
 
     /** The score of one text; takes its predictions. */

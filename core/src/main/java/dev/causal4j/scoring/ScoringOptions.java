@@ -8,18 +8,16 @@ import dev.causal4j.tokenizer.SpecialTokens;
  * @param stride tokens that each window after the first scores, 1 to the context length C; each has at least C + 1 -
  *     stride tokens of context. 0 means half the context. Smaller strides give more context and cost more
  * @param alternatives best candidates to return with each prediction
- * @param batchRows tokens in one forward; changes time and memory, never a score
  * @param specialTokens how special tokens in a text are treated
  */
-public record ScoringOptions(int stride, int alternatives, int batchRows, SpecialTokens specialTokens) {
-    /** Strides of half the context, no alternatives, 512 rows, special tokens as text. */
-    public static final ScoringOptions DEFAULT = new ScoringOptions(0, 0, 512, SpecialTokens.AS_TEXT);
+public record ScoringOptions(int stride, int alternatives, SpecialTokens specialTokens) {
+    /** Strides of half the context, no alternatives, special tokens as text. */
+    public static final ScoringOptions DEFAULT = new ScoringOptions(0, 0, SpecialTokens.AS_TEXT);
 
     /** @throws IllegalArgumentException if a number is out of its range */
     public ScoringOptions {
         atLeast(0, "stride", stride);
         atLeast(0, "top", alternatives);
-        atLeast(1, "batch-rows", batchRows);
     }
 
     private static void atLeast(int least, String subject, int got) {
@@ -39,21 +37,16 @@ public record ScoringOptions(int stride, int alternatives, int batchRows, Specia
 
     /** The same with another stride. */
     public ScoringOptions withStride(int tokens) {
-        return new ScoringOptions(tokens, alternatives, batchRows, specialTokens);
+        return new ScoringOptions(tokens, alternatives, specialTokens);
     }
 
     /** The same with another number of alternatives. */
     public ScoringOptions withAlternatives(int count) {
-        return new ScoringOptions(stride, count, batchRows, specialTokens);
-    }
-
-    /** The same with other batches. */
-    public ScoringOptions withBatchRows(int rows) {
-        return new ScoringOptions(stride, alternatives, rows, specialTokens);
+        return new ScoringOptions(stride, count, specialTokens);
     }
 
     /** The same with another treatment of special tokens. */
     public ScoringOptions withSpecialTokens(SpecialTokens how) {
-        return new ScoringOptions(stride, alternatives, batchRows, how);
+        return new ScoringOptions(stride, alternatives, how);
     }
 }

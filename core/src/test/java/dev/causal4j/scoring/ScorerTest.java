@@ -8,6 +8,8 @@ import dev.causal4j.InputException;
 import dev.causal4j.NonFiniteException;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.format.SafeTensors;
+import dev.causal4j.generation.Engine;
+import dev.causal4j.generation.EngineOptions;
 import dev.causal4j.head.Candidate;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
@@ -146,13 +148,16 @@ class ScorerTest {
         List<Score> alone = requests.stream()
                 .map(each -> score(each, ScoringOptions.DEFAULT))
                 .toList();
-        for (int batchRows : new int[] {1, 7, 64, 100, 512}) {
-            Compute.shared().use(1 + batchRows % 3);
-            List<Score> together = scorer.score(
-                    requests, ScoringOptions.DEFAULT.withBatchRows(batchRows).withAlternatives(2), (_, _) -> true);
+        for (int rows : new int[] {1, 7, 64, 100, 512}) {
+            Compute.shared().use(1 + rows % 3);
+            List<Score> together;
+            try (Engine engine = new Engine(model, EngineOptions.DEFAULT.withPromptRows(rows))) {
+                together = new Scorer(engine)
+                        .score(requests, ScoringOptions.DEFAULT.withAlternatives(2), (_, _) -> true);
+            }
             for (int i = 0; i < requests.size(); i++) {
                 assertThat(without(together.get(i).predictions()))
-                        .as("text %d, %d rows", i, batchRows)
+                        .as("text %d, %d rows", i, rows)
                         .isEqualTo(alone.get(i).predictions());
                 assertThat(together.get(i).totals()).isEqualTo(alone.get(i).totals());
                 assertThat(together.get(i).tokens()).isEqualTo(requests.get(i).tokens());
@@ -203,7 +208,7 @@ class ScorerTest {
             int[] prompt = tokens(1, promptLength);
             List<int[]> choices = List.of(tokens(2, 1), tokens(3, 5), tokens(4, 12), tokens(5, 1), tokens(6, 3));
             long[] computed = {0, 0};
-            Ranking ranking = scorer.rank(prompt, choices, ScoringOptions.DEFAULT.withBatchRows(9), (done, total) -> {
+            Ranking ranking = scorer.rank(prompt, choices, ScoringOptions.DEFAULT, (done, total) -> {
                 computed[0] = done;
                 computed[1] = total;
                 return true;
@@ -278,7 +283,6 @@ class ScorerTest {
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("stride: expected at most the context length 77, got 78");
         assertThatThrownBy(() -> ScoringOptions.DEFAULT.withStride(-1)).hasMessageContaining("stride: expected");
-        assertThatThrownBy(() -> ScoringOptions.DEFAULT.withBatchRows(0)).hasMessageContaining("batch-rows: expected");
         assertThatThrownBy(() -> ScoringOptions.DEFAULT.withAlternatives(-1)).hasMessageContaining("top: expected");
         assertThatThrownBy(() ->
                         score(new ScoringRequest(tokens(1, CONTEXT + 1), tokens(2, 1)), ScoringOptions.DEFAULT))
@@ -325,37 +329,33 @@ class ScorerTest {
         int[] text = new int[200];
         Arrays.fill(text, 3);
         text[150] = 7;
-        for (int batchRows : new int[] {7, 512}) {
-            ScoringOptions options = ScoringOptions.DEFAULT.withBatchRows(batchRows);
-            assertThatThrownBy(() -> damaged.score(
-                            List.of(ScoringRequest.of(3, 4, 5), ScoringRequest.of(text)),
-                            options,
-                            ScoringListener.NONE))
-                    .isInstanceOf(NonFiniteException.class)
-                    .hasMessageStartingWith("logits: expected finite numbers, got a hidden vector with NaN at position"
-                            + " 150 of text 2;");
-            assertThatThrownBy(() ->
-                            damaged.rank(new int[] {1, 7, 2}, List.of(new int[] {4}), options, ScoringListener.NONE))
-                    .hasMessageContaining("at position 1 of the prompt;");
-            assertThatThrownBy(() -> damaged.rank(
-                            new int[] {1, 2}, List.of(new int[] {4}, new int[] {7, 5}), options, ScoringListener.NONE))
-                    .hasMessageContaining("at position 2 of text 2;");
-        }
+        ScoringOptions options = ScoringOptions.DEFAULT;
+        assertThatThrownBy(() -> damaged.score(
+                        List.of(ScoringRequest.of(3, 4, 5), ScoringRequest.of(text)), options, ScoringListener.NONE))
+                .isInstanceOf(NonFiniteException.class)
+                .hasMessageStartingWith(
+                        "logits: expected finite numbers, got a hidden vector with NaN at position 150 of text 2;");
+        assertThatThrownBy(
+                        () -> damaged.rank(new int[] {1, 7, 2}, List.of(new int[] {4}), options, ScoringListener.NONE))
+                .hasMessageContaining("at position 2 of text 1;");
+        assertThatThrownBy(() -> damaged.rank(
+                        new int[] {1, 2}, List.of(new int[] {4}, new int[] {7, 5}), options, ScoringListener.NONE))
+                .hasMessageContaining("at position 2 of text 2;");
     }
 
     @Test
     void anInterruptOrTheListenerCancels() {
         List<ScoringRequest> requests = List.of(ScoringRequest.of(tokens(1, 60)), ScoringRequest.of(tokens(2, 60)));
-        ScoringOptions options = ScoringOptions.DEFAULT.withBatchRows(10);
+        ScoringOptions options = ScoringOptions.DEFAULT;
         List<Long> heard = new ArrayList<>();
         scorer.score(requests, options, (done, total) -> {
             assertThat(total).isEqualTo(118);
             return heard.add(done);
         });
-        assertThat(heard).containsExactly(10L, 20L, 30L, 40L, 50L, 60L, 70L, 80L, 90L, 100L, 110L, 118L);
+        assertThat(heard).containsExactly(59L, 118L);
         assertThatThrownBy(() -> scorer.score(requests, options, (done, _) -> done < 30))
                 .isInstanceOf(CancellationException.class)
-                .hasMessage("scoring: cancelled after 30 of 118 tokens");
+                .hasMessage("scoring: cancelled after 59 of 118 tokens");
         Thread.currentThread().interrupt();
         assertThatThrownBy(() -> scorer.score(requests, options, ScoringListener.NONE))
                 .isInstanceOf(CancellationException.class);

@@ -1,0 +1,443 @@
+package dev.causal4j.generation;
+
+import dev.causal4j.InputException;
+import dev.causal4j.NonFiniteException;
+import dev.causal4j.compute.Rows;
+import dev.causal4j.decoder.Activations;
+import dev.causal4j.decoder.Batch;
+import dev.causal4j.head.CausalLMHead;
+import dev.causal4j.head.Prediction;
+import dev.causal4j.kernel.Kernels;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.tokenizer.Tokenizer;
+import java.lang.ref.WeakReference;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.Deque;
+import java.util.IdentityHashMap;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.WeakHashMap;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Computes the sequences of all callers of a model together. Thread-safe.
+ *
+ * <p>A step feeds the last token of every decoding sequence and a bounded number of prompt tokens, shared among the
+ * prompts in turn. Sequences begin in the order in which they came, when there are pages for all that they may need; one
+ * that fails ends alone. Nothing that a neighbour does changes a bit of a sequence.
+ *
+ * <p>The work is done on a thread of its own, which ends when there is none.
+ */
+public final class Engine implements AutoCloseable {
+    /** Fewest prompt tokens that a sequence and a step get, if there is room. */
+    private static final int LEAST_ROWS = 64;
+
+    /** How long the prompt tokens of a step may hold decoding sequences up. */
+    private static final double STEP_SECONDS = 0.1;
+
+    /** Most bytes of logits at once, unless a single row needs more. */
+    private static final int LOGITS_BYTES = 32 << 20;
+
+    private static final long IDLE_MILLIS = 1000;
+    private static final long REST_MILLIS = 2; // until sequences whose readers are slow are looked at again
+
+    private static final Map<CausalLM, WeakReference<Engine>> SHARED = new WeakHashMap<>();
+
+    private final CausalLM model;
+    private final EngineOptions options;
+    private final Deque<Sequence<?>> waiting = new ArrayDeque<>(); // guarded by this, as the next three
+    private @Nullable Thread thread;
+    private CompletableFuture<@Nullable Void> ended = CompletableFuture.completedFuture(null); // of the thread
+    private boolean closed;
+
+    private final List<Sequence<?>> running = new ArrayList<>(); // the thread's alone, as all below
+    private final PrefixCache prefixes;
+    private final Candidates candidates;
+    private final Activations activations = new Activations();
+    private float[] logits = {}; // of some rows [n, V]
+    private double secondsPerRow; // of prompts
+    private long steps;
+
+    /** An engine with the default options. */
+    public Engine(CausalLM model) {
+        this(model, EngineOptions.DEFAULT);
+    }
+
+    /** An engine, to be closed before its model. */
+    public Engine(CausalLM model, EngineOptions options) {
+        Kernels.name(); // fails here if the kernels that the property sets are missing
+        this.model = model;
+        this.options = options;
+        this.prefixes = new PrefixCache(model.decoder().pool(), options.prefixBytes());
+        // Ids beyond the tokenizer belong to a padded vocabulary and are never chosen.
+        int size = model.head().vocabularySize();
+        int choosable =
+                Math.min(size, model.tokenizer().map(Tokenizer::vocabularySize).orElse(size));
+        this.candidates = new Candidates(choosable, model.head().compute());
+    }
+
+    /** The engine of all callers that have none of their own. It has the default options and needs no closing. */
+    public static Engine shared(CausalLM model) {
+        synchronized (SHARED) {
+            WeakReference<Engine> known = SHARED.get(model);
+            Engine engine = known == null ? null : known.get();
+            if (engine == null) {
+                engine = new Engine(model);
+                SHARED.put(model, new WeakReference<>(engine));
+            }
+            return engine;
+        }
+    }
+
+    /** The model it computes. */
+    public CausalLM model() {
+        return model;
+    }
+
+    /**
+     * Generates a sequence. Cancelling the result ends it before the next step; then it is completed.
+     *
+     * @param listener receives each token, on the engine's thread
+     * @return completed on the engine's thread: with the sequence, also one that its listener ended, or with what the
+     *     listener, a rule or numbers that are not finite threw
+     * @throws InputException as {@link Generator#generate(List, TokenListener)}
+     * @throws RejectedExecutionException if the queue is full
+     * @throws IllegalStateException if the engine is closed, or stop strings are set for a model without a tokenizer
+     */
+    public CompletableFuture<Generation> submit(GenerationRequest request, TokenListener listener) {
+        Generating sequence = generating(request, 0, listener);
+        start(List.of(sequence));
+        return sequence.result;
+    }
+
+    /**
+     * Scores the last tokens of a sequence, each after all before it.
+     *
+     * @param tokens at most one more than the context length
+     * @param first the first token to score, at least 1
+     * @param alternatives best candidates to return with each prediction
+     * @return the predictions of {@code tokens[first]} and those after it, on the engine's thread
+     * @throws InputException if a token is not in the vocabulary
+     * @throws RejectedExecutionException if the queue is full
+     */
+    public CompletableFuture<List<Prediction>> score(int[] tokens, int first, int alternatives) {
+        model.head().checkTokens(tokens);
+        Scoring sequence = new Scoring(model, tokens, first, alternatives);
+        start(List.of(sequence));
+        return sequence.result;
+    }
+
+    /**
+     * Scores continuations of a prompt, which is computed once.
+     *
+     * @param prompt at least one token; with a continuation at most one more than the context length
+     * @return the predictions of each continuation's tokens, as {@link #score}
+     */
+    public List<CompletableFuture<List<Prediction>>> scoreContinuations(
+            int[] prompt, List<int[]> continuations, int alternatives) {
+        model.head().checkTokens(prompt);
+        Scoring whole = new Scoring(model, prompt, prompt.length, 0);
+        for (int[] continuation : continuations) {
+            model.head().checkTokens(continuation);
+            int[] tokens = Arrays.copyOf(prompt, prompt.length + continuation.length);
+            System.arraycopy(continuation, 0, tokens, prompt.length, continuation.length);
+            whole.continuations.add(new Scoring(model, tokens, prompt.length, alternatives));
+        }
+        start(List.of(whole));
+        return whole.continuations.stream().map(each -> each.result).toList();
+    }
+
+    Generating generating(GenerationRequest request, int index, TokenListener listener) {
+        return new Generating(model, index, request, listener, candidates);
+    }
+
+    /** Lets sequences wait for their turn, all or none. */
+    synchronized void start(List<? extends Sequence<?>> sequences) {
+        if (closed) {
+            throw new IllegalStateException("engine: expected an open one, got one that was closed");
+        }
+        if (sequences.size() > options.queue() - waiting.size()) {
+            throw new RejectedExecutionException("queue: expected at most " + options.queue()
+                    + " waiting sequences, got " + (waiting.size() + sequences.size()) + "; try again later");
+        }
+        if (Thread.currentThread() == thread) {
+            throw new IllegalStateException("engine: expected a call from another thread, got one from a listener");
+        }
+        waiting.addAll(sequences);
+        if (thread == null) {
+            ended = new CompletableFuture<>();
+            thread = Thread.ofPlatform().daemon().name("causal4j-engine").start(this::run);
+        }
+        notifyAll();
+    }
+
+    /** Sequences that wait for their turn. */
+    public synchronized int waiting() {
+        return waiting.size();
+    }
+
+    /** Cancels all sequences, waits for the step under way, and gives all pages back. */
+    @Override
+    public void close() {
+        CompletableFuture<?> end;
+        synchronized (this) {
+            closed = true;
+            notifyAll();
+            end = ended;
+        }
+        end.join();
+        while (prefixes.evict()) {}
+    }
+
+    private void run() {
+        try {
+            while (admit()) {
+                step();
+            }
+        } catch (Throwable e) { // nobody may wait for a thread that is gone
+            abandon(e);
+        }
+    }
+
+    private synchronized void abandon(Throwable cause) {
+        Stream.concat(running.stream(), waiting.stream()).forEach(sequence -> {
+            sequence.fail(cause);
+            sequence.close();
+        });
+        running.clear();
+        waiting.clear();
+        thread = null;
+        ended.complete(null);
+    }
+
+    /** Waits for something to do, and begins what there is room for; false if there is nothing for long. */
+    private synchronized boolean admit() {
+        boolean waited = false;
+        while (true) {
+            if (closed) {
+                waiting.forEach(sequence -> sequence.result.cancel(false));
+                running.forEach(sequence -> sequence.result.cancel(false));
+            }
+            List<Sequence<?>> over = Stream.concat(running.stream(), waiting.stream())
+                    .filter(Sequence::over)
+                    .toList();
+            running.removeAll(over);
+            waiting.removeAll(over);
+            over.forEach(this::end);
+            beginWaiting();
+            if (running.stream().anyMatch(Sequence::ready)) {
+                return true;
+            }
+            if (running.isEmpty() && (closed || waited)) {
+                thread = null;
+                ended.complete(null);
+                return false;
+            }
+            waited = running.isEmpty() && waiting.isEmpty();
+            pause(waited ? IDLE_MILLIS : REST_MILLIS);
+        }
+    }
+
+    private void pause(long millis) {
+        try {
+            wait(millis);
+        } catch (InterruptedException e) {
+            // A listener did that to its own thread: the engine belongs to others, too.
+        }
+    }
+
+    private void beginWaiting() {
+        for (Iterator<Sequence<?>> all = waiting.iterator(); all.hasNext() && running.size() < options.parallel(); ) {
+            Sequence<?> next = all.next();
+            if (!isBeingComputed(next)) {
+                if (!begin(next)) {
+                    return;
+                }
+                all.remove();
+                running.add(next);
+            }
+        }
+    }
+
+    /** Whether a running sequence computes pages that this one could share: it waits for them. */
+    private boolean isBeingComputed(Sequence<?> next) {
+        return options.prefixBytes() > 0
+                && running.stream().anyMatch(other -> !other.decodes() && other.computesFor(next));
+    }
+
+    /** Reserves all pages that a sequence may need, with those that are known. */
+    private boolean begin(Sequence<?> next) {
+        if (next.cache.length() == 0) {
+            next.root = List.of(next.salt, model.decoder().config().rotations(next.positions()));
+            next.shared = prefixes.find(next, next.known() - next.wanted(0, next.known()));
+            next.cache.adopt(next.shared.stream().map(node -> node.page).toList());
+            next.cachedTokens = next.cache.length();
+        }
+        while (!next.cache.reserve(next.positions())) {
+            if (!prefixes.evict()) {
+                if (running.isEmpty()) {
+                    return true; // other caches hold them: it fails where there is none
+                }
+                next.cache.truncate(0);
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /** One forward. */
+    private void step() {
+        long start = System.nanoTime();
+        List<Sequence<?>> fed = new ArrayList<>();
+        List<Batch.Chunk> chunks = new ArrayList<>();
+        int[] promptRows = plan(fed, chunks);
+        try {
+            Batch batch = new Batch(chunks);
+            Rows hidden = model.forward(batch, activations); // the wanted rows
+            batch.notFinite(hidden)
+                    .forEach(found -> fed.get(found.chunk())
+                            .fail(NonFiniteException.inHidden(found.value(), found.position(), "")));
+            compute(fed, chunks, hidden);
+        } catch (RuntimeException | Error e) {
+            fed.forEach(sequence -> sequence.fail(e));
+        }
+        double seconds = (System.nanoTime() - start) / 1e9;
+        int rows = IntStream.of(promptRows).sum();
+        if (rows >= LEAST_ROWS) {
+            secondsPerRow = seconds / rows;
+        }
+        for (int i = 0; i < fed.size(); i++) {
+            if (fed.get(i) instanceof Generating generating) {
+                generating.took(promptRows[i], seconds);
+            }
+            prefixes.add(fed.get(i));
+        }
+    }
+
+    /**
+     * Chooses the chunks of a step: those that generate first, so that their rows come first.
+     *
+     * @return the prompt tokens of each
+     */
+    private int[] plan(List<Sequence<?>> fed, List<Batch.Chunk> chunks) {
+        List<Sequence<?>> ready = running.stream().filter(Sequence::ready).toList();
+        List<Sequence<?>> prompts = ready.stream()
+                .filter(sequence -> !sequence.decodes())
+                .sorted(Comparator.comparingLong(sequence -> sequence.served))
+                .toList();
+        int room = prompts.size() == ready.size() || secondsPerRow == 0
+                ? options.promptRows()
+                : Math.min(options.promptRows(), Math.max(LEAST_ROWS, (int) (STEP_SECONDS / secondsPerRow)));
+        Map<Sequence<?>, Integer> shares = new IdentityHashMap<>();
+        for (int i = 0; i < prompts.size() && room > 0; i++) {
+            Sequence<?> prompt = prompts.get(i);
+            int share = Math.max(LEAST_ROWS, room / (prompts.size() - i));
+            int rows = Math.min(Math.min(share, room), prompt.left());
+            shares.put(prompt, rows);
+            prompt.served = ++steps;
+            room -= rows;
+        }
+        ready.stream()
+                .filter(sequence -> sequence.decodes() || shares.containsKey(sequence))
+                .sorted(Comparator.comparing(sequence -> sequence instanceof Scoring))
+                .forEach(sequence -> {
+                    fed.add(sequence);
+                    chunks.add(sequence.next(shares.getOrDefault(sequence, 1)));
+                });
+        return fed.stream()
+                .mapToInt(sequence -> shares.getOrDefault(sequence, 0))
+                .toArray();
+    }
+
+    /** What comes after the forward: the next tokens, and the predictions of the tokens that are scored. */
+    private void compute(List<Sequence<?>> fed, List<Batch.Chunk> chunks, Rows hidden) {
+        List<Generating> choosing = new ArrayList<>();
+        List<Scoring> scored = new ArrayList<>();
+        List<Integer> wanted = new ArrayList<>(); // rows of each that is scored
+        for (int i = 0; i < fed.size(); i++) {
+            if (chunks.get(i).wanted() > 0) {
+                switch (fed.get(i)) {
+                    case Generating generating -> choosing.add(generating);
+                    case Scoring scoring -> {
+                        scored.add(scoring);
+                        wanted.add(chunks.get(i).wanted());
+                    }
+                }
+            }
+        }
+        choose(choosing, hidden);
+        if (!scored.isEmpty()) {
+            score(scored, wanted, hidden.rows(choosing.size(), hidden.count() - choosing.size()));
+        }
+    }
+
+    private void choose(List<Generating> choosing, Rows hidden) {
+        CausalLMHead head = model.head();
+        int v = head.vocabularySize();
+        int most = Math.max(1, LOGITS_BYTES / (4 * v));
+        for (int from = 0; from < choosing.size(); from += most) {
+            int n = Math.min(most, choosing.size() - from);
+            logits = logits.length < n * v ? new float[n * v] : logits;
+            head.logits(hidden.rows(from, n), Rows.of(logits, v, n));
+            for (int i = 0; i < n; i++) {
+                Generating sequence = choosing.get(from + i);
+                if (!sequence.over()) {
+                    try {
+                        sequence.choose(head, new Rows(logits, i * v, v, 1));
+                    } catch (RuntimeException | Error e) {
+                        sequence.fail(e);
+                    }
+                }
+            }
+        }
+    }
+
+    private void score(List<Scoring> scored, List<Integer> wanted, Rows hidden) {
+        IntStream.Builder targets = IntStream.builder();
+        int alternatives = 0;
+        for (int i = 0; i < scored.size(); i++) {
+            IntStream.of(scored.get(i).targets(wanted.get(i))).forEach(targets);
+            alternatives = Math.max(alternatives, scored.get(i).alternatives);
+        }
+        List<Prediction> predictions;
+        try {
+            predictions = model.head()
+                    .logProbabilities(hidden, targets.build().toArray(), false, alternatives)
+                    .predictions();
+        } catch (RuntimeException | Error e) {
+            scoreEach(scored, wanted, hidden, e);
+            return;
+        }
+        int from = 0;
+        for (int i = 0; i < scored.size(); from += wanted.get(i), i++) {
+            scored.get(i).take(predictions.subList(from, from + wanted.get(i)));
+        }
+    }
+
+    /** After a failure of one of them: each alone, so that the others do not fail. */
+    private void scoreEach(List<Scoring> scored, List<Integer> wanted, Rows hidden, Throwable failure) {
+        int from = 0;
+        for (int i = 0; i < scored.size() && scored.size() > 1; from += wanted.get(i), i++) {
+            score(List.of(scored.get(i)), List.of(wanted.get(i)), hidden.rows(from, wanted.get(i)));
+        }
+        if (scored.size() == 1) {
+            scored.getFirst().fail(failure);
+        }
+    }
+
+    /** Gives pages back, begins continuations with a copy of them, and completes the result. */
+    private void end(Sequence<?> sequence) {
+        if (sequence instanceof Scoring scoring) {
+            scoring.continued().reversed().forEach(waiting::addFirst);
+        }
+        sequence.close();
+    }
+}

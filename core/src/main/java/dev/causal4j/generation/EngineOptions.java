@@ -1,0 +1,43 @@
+package dev.causal4j.generation;
+
+/**
+ * Options of an {@link Engine}; none of them changes a result. Immutable.
+ *
+ * @param parallel most sequences at once; fewer if there are no pages for them
+ * @param queue most sequences that wait
+ * @param promptRows most prompt tokens in a step
+ * @param prefixBytes most bytes of keys and values kept for prompts that begin like earlier ones; 0 to keep none
+ */
+public record EngineOptions(int parallel, int queue, int promptRows, long prefixBytes) {
+    /** As many sequences as there are pages for, a queue without an end, 512 prompt tokens, and no pages kept. */
+    public static final EngineOptions DEFAULT = new EngineOptions(Integer.MAX_VALUE, Integer.MAX_VALUE, 512, 0);
+
+    /** @throws IllegalArgumentException if a number is less than 1, or there are less than 0 bytes */
+    public EngineOptions {
+        if (Math.min(Math.min(parallel, queue), promptRows) < 1 || prefixBytes < 0) {
+            throw new IllegalArgumentException("engine: expected at least 1 sequence at once, 1 in the queue, 1 prompt"
+                    + " token and 0 bytes, got " + parallel + ", " + queue + ", " + promptRows + " and "
+                    + prefixBytes);
+        }
+    }
+
+    /** The same with another bound of sequences at once. */
+    public EngineOptions withParallel(int sequences) {
+        return new EngineOptions(sequences, queue, promptRows, prefixBytes);
+    }
+
+    /** The same with another bound of sequences that wait. */
+    public EngineOptions withQueue(int sequences) {
+        return new EngineOptions(parallel, sequences, promptRows, prefixBytes);
+    }
+
+    /** The same with another bound of prompt tokens in a step. */
+    public EngineOptions withPromptRows(int tokens) {
+        return new EngineOptions(parallel, queue, tokens, prefixBytes);
+    }
+
+    /** The same with another bound of kept bytes. */
+    public EngineOptions withPrefixBytes(long bytes) {
+        return new EngineOptions(parallel, queue, promptRows, bytes);
+    }
+}

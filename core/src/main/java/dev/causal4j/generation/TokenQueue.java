@@ -1,0 +1,38 @@
+package dev.causal4j.generation;
+
+import java.util.Optional;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.LinkedBlockingQueue;
+
+/** Tokens on their way to a consumer that may be slower than the engine. */
+final class TokenQueue implements TokenListener {
+    private static final int MOST = 64;
+
+    private final BlockingQueue<Optional<GeneratedToken>> tokens = new LinkedBlockingQueue<>();
+
+    @Override
+    public boolean accept(GeneratedToken token) {
+        return tokens.add(Optional.of(token));
+    }
+
+    @Override
+    public boolean ready() {
+        return tokens.size() < MOST;
+    }
+
+    /** No token will come. */
+    void end() {
+        tokens.add(Optional.empty());
+    }
+
+    /** The next token; empty at the end. */
+    Optional<GeneratedToken> take() {
+        try {
+            return tokens.take();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new CancellationException("generation: cancelled while waiting for a token");
+        }
+    }
+}

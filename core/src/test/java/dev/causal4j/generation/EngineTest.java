@@ -1,0 +1,310 @@
+package dev.causal4j.generation;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.causal4j.decoder.PagePool;
+import dev.causal4j.head.Prediction;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.SmallModels;
+import dev.causal4j.tensor.DType;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.Semaphore;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Sequences of many callers: equal bits, pages, order, failures. */
+@Timeout(60)
+class EngineTest {
+    private static final int VOCABULARY = 301;
+    private static final int CONTEXT = 512;
+
+    private final CausalLM model = CausalLM.create(SmallModels.gpt2(VOCABULARY, CONTEXT, 40, 2, 4), 5, DType.F32);
+    private final PagePool pool = model.decoder().pool();
+    private final int capacity = pool.freePages();
+
+    @AfterEach
+    void allPagesAreFree() {
+        assertThat(pool.freePages()).isEqualTo(capacity);
+        model.close();
+    }
+
+    private static int[] prompt(int seed, int length) {
+        return new Random(seed).ints(length, 0, VOCABULARY).toArray();
+    }
+
+    private static GenerationOptions.Builder options(int tokens, int seed) {
+        return GenerationOptions.builder().maxNewTokens(tokens).seed(seed);
+    }
+
+    private static GenerationRequest request(int[] prompt, int tokens, int seed) {
+        return new GenerationRequest(prompt, options(tokens, seed).build());
+    }
+
+    private static Engine engine(CausalLM model, long prefixPages) {
+        long bytes = prefixPages * model.decoder().pool().pageBytes();
+        return new Engine(model, EngineOptions.DEFAULT.withPrefixBytes(bytes));
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {0, 3, 100})
+    void whatOthersDoAndWhatIsCachedChangesNoBit(int prefixPages) {
+        Random random = new Random(1);
+        List<GenerationRequest> requests = IntStream.range(0, 60)
+                .mapToObj(i -> {
+                    int[] shared = prompt(i % 3, 250);
+                    int[] own = prompt(100 + i, 1 + random.nextInt(90));
+                    int[] both = Arrays.copyOf(shared, random.nextInt(250) + own.length);
+                    System.arraycopy(own, 0, both, both.length - own.length, own.length);
+                    return request(both, 1 + random.nextInt(40), i);
+                })
+                .toList();
+        Generator alone = new Generator(model);
+        List<int[]> expected = requests.stream()
+                .map(each -> alone.generate(each.prompt(), each.options()).tokens())
+                .toList();
+        List<Prediction> scored;
+        try (Engine engine = engine(model, prefixPages)) {
+            scored = engine.score(prompt(7, 300), 200, 3).join();
+        }
+        try (Engine engine = engine(model, prefixPages)) {
+            List<CompletableFuture<Generation>> generations = new ArrayList<>();
+            List<CompletableFuture<List<Prediction>>> scores = new ArrayList<>();
+            for (GenerationRequest each : requests) {
+                generations.add(engine.submit(each, TokenListener.NONE));
+                scores.add(engine.score(prompt(7, 300), 200, scores.size() % 4));
+            }
+            for (int i = 0; i < requests.size(); i++) {
+                assertThat(generations.get(i).join().tokens())
+                        .as("request %d", i)
+                        .containsExactly(expected.get(i));
+                int alternatives = i % 4;
+                assertThat(scores.get(i).join())
+                        .isEqualTo(scored.stream()
+                                .map(each -> new Prediction(
+                                        each.token(),
+                                        each.logProbability(),
+                                        each.rank(),
+                                        each.alternatives(alternatives)))
+                                .toList());
+            }
+        }
+    }
+
+    @Test
+    void aPromptThatBeginsLikeAnotherComputesOnlyItsRest() {
+        int[] first = prompt(1, 300);
+        int[] second = Arrays.copyOf(first, 310);
+        try (Engine engine = engine(model, 100)) {
+            Generation one =
+                    engine.submit(request(first, 100, 1), TokenListener.NONE).join();
+            assertThat(one.timing().cachedTokens()).isZero();
+            Generation.Timing again = engine.submit(request(first, 1, 1), TokenListener.NONE)
+                    .join()
+                    .timing();
+            assertThat(again.cachedTokens()).isEqualTo(256);
+            assertThat(again.prefillTokens()).isEqualTo(44);
+            assertThat(engine.submit(request(second, 1, 1), TokenListener.NONE)
+                            .join()
+                            .timing()
+                            .cachedTokens())
+                    .isEqualTo(256);
+            int[] turn = Arrays.copyOf(one.promptTokens(), 401);
+            System.arraycopy(one.tokens(), 0, turn, 300, 100);
+            assertThat(engine.submit(request(turn, 1, 1), TokenListener.NONE)
+                            .join()
+                            .timing()
+                            .cachedTokens())
+                    .as("what was generated, too")
+                    .isEqualTo(384);
+            GenerationRequest salted =
+                    new GenerationRequest(first, options(1, 1).cacheSalt("mine").build());
+            assertThat(engine.submit(salted, TokenListener.NONE).join().timing().cachedTokens())
+                    .as("another salt")
+                    .isZero();
+        }
+    }
+
+    @Test
+    void sequencesThatComeTogetherComputeTheirBeginningOnce() {
+        int[] prompt = prompt(1, 300);
+        try (Engine engine = engine(model, 100)) {
+            List<CompletableFuture<Generation>> all = IntStream.range(0, 4)
+                    .mapToObj(i -> engine.submit(request(prompt, 3, i), TokenListener.NONE))
+                    .toList();
+            int computed = all.stream()
+                    .mapToInt(each -> each.join().timing().prefillTokens())
+                    .sum();
+            assertThat(computed).isEqualTo(300 + 3 * 44);
+        }
+    }
+
+    @Test
+    void keptPagesAreBoundedAndTheOldestGoFirst() {
+        try (Engine engine = engine(model, 5)) {
+            for (int seed = 0; seed < 6; seed++) {
+                engine.submit(request(prompt(seed, 200), 1, 1), TokenListener.NONE)
+                        .join();
+                engine.submit(request(prompt(0, 200), 1, 1), TokenListener.NONE).join();
+            }
+            waitForPages(capacity - 5);
+            Generation kept = engine.submit(request(prompt(0, 200), 1, 1), TokenListener.NONE)
+                    .join();
+            assertThat(kept.timing().cachedTokens()).as("used each time").isEqualTo(192);
+            Generation gone = engine.submit(request(prompt(3, 200), 1, 1), TokenListener.NONE)
+                    .join();
+            assertThat(gone.timing().cachedTokens()).isZero();
+        }
+    }
+
+    private void waitForPages(int free) {
+        long end = System.nanoTime() + 10_000_000_000L;
+        while (pool.freePages() != free && System.nanoTime() < end) {
+            Thread.onSpinWait();
+        }
+        assertThat(pool.freePages()).isEqualTo(free);
+    }
+
+    @Test
+    void oneThatFailsEndsAlone() {
+        LogitRule broken = (logits, soFar) -> {
+            if (soFar.length() > 12) {
+                throw new UnsupportedOperationException("a rule's");
+            }
+        };
+        try (Engine engine = new Engine(model)) {
+            GenerationRequest bad = new GenerationRequest(
+                    prompt(1, 10), options(20, 1).rule(broken).build());
+            CompletableFuture<Generation> failing = engine.submit(bad, TokenListener.NONE);
+            CompletableFuture<Generation> listening = engine.submit(request(prompt(2, 10), 20, 1), token -> {
+                throw new AssertionError("a listener's");
+            });
+            CompletableFuture<Generation> good = engine.submit(request(prompt(3, 10), 20, 1), TokenListener.NONE);
+            assertThatThrownBy(failing::join).hasRootCauseMessage("a rule's");
+            assertThatThrownBy(listening::join)
+                    .isInstanceOf(CompletionException.class)
+                    .hasRootCauseMessage("a listener's");
+            assertThat(good.join().tokens()).hasSize(20);
+        }
+    }
+
+    @Test
+    void aCancelledSequenceGivesItsPagesBackBeforeItsResultIsThere() {
+        try (Engine engine = new Engine(model)) {
+            CountDownLatch begun = new CountDownLatch(1);
+            CompletableFuture<Generation> generation = engine.submit(request(prompt(1, 10), 500, 1), token -> {
+                begun.countDown();
+                return true;
+            });
+            await(begun);
+            assertThat(generation.cancel(true)).isTrue();
+            assertThatThrownBy(generation::join).isInstanceOf(CancellationException.class);
+            assertThat(pool.freePages()).isEqualTo(capacity);
+        }
+    }
+
+    private static void await(CountDownLatch latch) {
+        try {
+            latch.await();
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    @Test
+    void aSlowReaderHoldsNobodyUp() {
+        try (Engine engine = new Engine(model)) {
+            Semaphore read = new Semaphore(2);
+            CompletableFuture<Generation> slow = engine.submit(request(prompt(1, 10), 10, 1), new TokenListener() {
+                @Override
+                public boolean accept(GeneratedToken token) {
+                    return read.tryAcquire();
+                }
+
+                @Override
+                public boolean ready() {
+                    return read.availablePermits() > 0;
+                }
+            });
+            assertThat(engine.submit(request(prompt(2, 10), 50, 1), TokenListener.NONE)
+                            .join()
+                            .tokens())
+                    .hasSize(50);
+            assertThat(slow).isNotDone();
+            read.release(20);
+            assertThat(slow.join().tokens()).hasSize(10);
+        }
+    }
+
+    @Test
+    void aShortPromptOvertakesALongOne() {
+        List<Integer> first = new ArrayList<>();
+        try (Engine engine = new Engine(model, EngineOptions.DEFAULT.withPromptRows(64))) {
+            CompletableFuture<Generation> decoding = engine.submit(request(prompt(3, 3), 60, 1), TokenListener.NONE);
+            CompletableFuture<Generation> slow = engine.submit(request(prompt(1, 500), 2, 1), _ -> first.add(500));
+            CompletableFuture<Generation> quick = engine.submit(request(prompt(2, 20), 2, 1), _ -> first.add(20));
+            CompletableFuture.allOf(decoding, slow, quick).join();
+        }
+        assertThat(first).containsExactly(20, 20, 500, 500);
+    }
+
+    @Test
+    void whatCannotBeTakenIsRefusedInALine() {
+        Engine engine = new Engine(model, EngineOptions.DEFAULT.withQueue(2).withParallel(1));
+        CountDownLatch begun = new CountDownLatch(1);
+        CountDownLatch go = new CountDownLatch(1);
+        CompletableFuture<Generation> running = engine.submit(request(prompt(1, 3), 3, 1), token -> {
+            begun.countDown();
+            await(go);
+            return true;
+        });
+        await(begun);
+        CompletableFuture<Generation> waiting = engine.submit(request(prompt(2, 3), 3, 1), TokenListener.NONE);
+        engine.submit(request(prompt(2, 3), 3, 1), TokenListener.NONE);
+        assertThat(engine.waiting()).isEqualTo(2);
+        assertThatThrownBy(() -> engine.submit(request(prompt(2, 3), 3, 1), TokenListener.NONE))
+                .isInstanceOf(RejectedExecutionException.class)
+                .hasMessage("queue: expected at most 2 waiting sequences, got 3; try again later");
+        go.countDown();
+        assertThat(running.join().tokens()).hasSize(3);
+        assertThat(waiting.join().tokens()).hasSize(3);
+        CompletableFuture<Generation> nested = engine.submit(
+                request(prompt(1, 3), 3, 1),
+                token -> new Generator(engine)
+                                .generate(prompt(1, 3), options(1, 1).build())
+                        != null);
+        assertThatThrownBy(nested::join)
+                .hasRootCauseMessage("engine: expected a call from another thread, got one from a listener");
+        engine.close();
+        assertThatThrownBy(() -> engine.submit(request(prompt(2, 3), 3, 1), TokenListener.NONE))
+                .hasMessage("engine: expected an open one, got one that was closed");
+        assertThatThrownBy(() -> EngineOptions.DEFAULT.withQueue(0)).hasMessageContaining("engine: expected");
+    }
+
+    @Test
+    void closingEndsWhatRunsAndWaits() {
+        Engine engine = new Engine(model, EngineOptions.DEFAULT.withParallel(1));
+        CountDownLatch begun = new CountDownLatch(1);
+        CompletableFuture<Generation> running = engine.submit(request(prompt(1, 3), 500, 1), token -> {
+            begun.countDown();
+            return true;
+        });
+        CompletableFuture<List<Prediction>> waiting = engine.score(prompt(1, 30), 3, 0);
+        await(begun);
+        engine.close();
+        assertThat(running).isCompletedExceptionally();
+        assertThat(waiting).isCompletedExceptionally();
+    }
+}
