@@ -2,15 +2,12 @@ package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
-import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
-import dev.causal4j.decoder.BlockConfig.NormPlaces;
-import dev.causal4j.decoder.BlockConfig.Residual;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reusable memory of forward and backward passes; grows on demand. Not thread-safe.
+ * Reusable memory of forward and backward passes; what needs an array makes it long enough. Not thread-safe.
  *
  * <p>For inference all blocks share arrays. For training each block from {@code keepFrom} on has its own, or keeps only
  * its input and is recomputed.
@@ -22,63 +19,6 @@ public final class Activations {
         BLOCKS,
         /** The input of each block, D numbers a row; the backward recomputes the rest. */
         INPUTS
-    }
-
-    /**
-     * Widths of a row in the widest block.
-     *
-     * @param prepared of queries, keys and values where norms of queries and keys need them twice, otherwise 0
-     * @param normedAfter of the stream where norms follow layers, otherwise 0
-     * @param up before the activation, of all experts that a token goes to
-     * @param activated after the activation, of one expert
-     * @param norms vectors of a row that are normed at once
-     */
-    record Widths(
-            int hidden,
-            int queryKeyValue,
-            int heads,
-            int prepared,
-            int normedAfter,
-            boolean parallel,
-            int experts,
-            int up,
-            int activated,
-            int norms) {
-        static Widths of(DecoderConfig config, List<Block> blocks) {
-            int queryKeyValue = 0;
-            int heads = 0;
-            int experts = 0;
-            int up = 0;
-            int activated = 0;
-            int norms = 1;
-            for (Block block : blocks) {
-                queryKeyValue = Math.max(queryKeyValue, block.attention().width);
-                heads = Math.max(heads, block.attention().queryWidth);
-                norms = Math.max(norms, block.attention().heads);
-                boolean dense = block.feedForward() instanceof DenseLayer;
-                DenseLayer each = block.feedForward().each();
-                experts = Math.max(experts, dense ? 0 : block.feedForward().count());
-                up = Math.max(
-                        up, each.up().weight().rows() * block.feedForward().chosen());
-                activated = Math.max(activated, each.down().weight().cols());
-            }
-            BlockConfig first = config.blocks().getFirst();
-            boolean preparesTwice = first.attention().queryKeyNorm() != QueryKeyNorm.NONE;
-            boolean normsAfter = first.norms() != NormPlaces.BEFORE;
-            int d = config.hiddenSize();
-            boolean parallel = first.residual() == Residual.PARALLEL;
-            return new Widths(
-                    d,
-                    queryKeyValue,
-                    heads,
-                    preparesTwice ? queryKeyValue : 0,
-                    normsAfter ? d : 0,
-                    parallel,
-                    experts,
-                    up,
-                    activated,
-                    norms);
-        }
     }
 
     static final int NOTHING = Integer.MAX_VALUE;
@@ -97,7 +37,7 @@ public final class Activations {
     float[] dAttention = {}; // [N, H n]
     float[] dPrepared = {}; // [N, (H + 2 G) n], by normed, rotated and scaled queries and keys
     float[] dQueryKeyValue = {}; // [N, (H + 2 G) n]
-    float[] moments = {}; // [N, 2 norms]
+    private float[] moments = {};
 
     final int keepFrom;
     final Keep keep;
@@ -145,48 +85,26 @@ public final class Activations {
     }
 
     /** Makes room for a forward and records it for its backward. */
-    Step begin(Batch batch, int contextLength, Widths widths, int layers, Compute compute) {
-        int rows = batch.rows();
-        int wanted = batch.wanted();
-        boolean training = keepFrom != NOTHING;
-        if (training && wanted < rows) {
+    Step begin(Batch batch, DecoderConfig config, Compute compute) {
+        if (keepFrom != NOTHING && batch.wanted() < batch.rows()) {
             throw new IllegalArgumentException("batch: expected all rows to be wanted for training, got some");
         }
-        hidden(rows, widths.hidden());
-        normed = atLeast(normed, rows, widths.hidden());
-        queries = atLeast(queries, wanted < rows ? wanted : 0, widths.queryKeyValue());
-        activated = atLeast(activated, training ? rows : 0, widths.activated());
-        shared.reserve(widths, rows);
-        for (int layer = keepFrom; layer <= layers; layer++) {
-            int i = layer - keepFrom;
-            if (tapes.size() <= i) {
-                tapes.add(new Tape(true));
-            }
-            Tape tape = tapes.get(i);
-            tape.input = atLeast(tape.input, rows, widths.hidden());
-            if (keep == Keep.BLOCKS && layer < layers) {
-                tape.reserve(widths, rows);
-            }
+        hidden(batch.rows(), config.hiddenSize());
+        normed = atLeast(normed, batch.rows(), config.hiddenSize());
+        while (keepFrom <= config.blocks().size() - tapes.size()) {
+            tapes.add(new Tape(true));
         }
-        step = new Step(batch, contextLength, dropout, compute, false);
+        step = new Step(batch, config.contextLength(), dropout, compute, false);
         return step;
     }
 
     /** Makes room for the backward of the last forward. */
-    Step beginBackward(Batch batch, Widths widths) {
+    Step beginBackward(Batch batch, int hiddenSize) {
         if (step == null || !step.batch.equals(batch)) {
             throw new IllegalArgumentException("batch: expected that of the forward just made, got another");
         }
-        int rows = step.rows();
-        dOut = atLeast(dOut, rows, widths.hidden());
-        dNormed = atLeast(dNormed, rows, widths.hidden());
-        dStream = atLeast(dStream, widths.parallel() ? rows : 0, widths.hidden());
-        dInner = atLeast(dInner, rows, widths.up());
-        dActivated = atLeast(dActivated, rows, widths.activated());
-        dAttention = atLeast(dAttention, rows, widths.heads());
-        dQueryKeyValue = atLeast(dQueryKeyValue, rows, widths.queryKeyValue());
-        dPrepared = atLeast(dPrepared, rows, widths.prepared());
-        moments = atLeast(moments, rows, 2 * widths.norms());
+        dOut = atLeast(dOut, step.rows(), hiddenSize);
+        dNormed = atLeast(dNormed, step.rows(), hiddenSize);
         return step;
     }
 
@@ -201,8 +119,16 @@ public final class Activations {
 
     void keepInput(int layer, int count) {
         if (layer >= keepFrom) {
-            System.arraycopy(hidden, 0, input(layer), 0, count);
+            Tape tape = tapes.get(layer - keepFrom);
+            tape.input = atLeast(tape.input, 1, count);
+            System.arraycopy(hidden, 0, tape.input, 0, count);
         }
+    }
+
+    /** Scratch, two numbers a row. */
+    float[] moments(int rows) {
+        moments = atLeast(moments, rows, 2);
+        return moments;
     }
 
     static float[] atLeast(float[] array, int rows, int width) {

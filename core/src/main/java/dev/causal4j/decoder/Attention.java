@@ -80,7 +80,10 @@ final class Attention {
     void forward(Step step, Step wanted, Tape tape, Activations a) {
         boolean few =
                 3L * wanted.rows() <= step.rows(); // then queries of the others cost more than the wanted keys again
+        tape.queryKeyValue = Activations.atLeast(tape.queryKeyValue, step.rows(), width);
+        tape.attention = Activations.atLeast(tape.attention, wanted.rows(), queryWidth);
         if (few) {
+            a.queries = Activations.atLeast(a.queries, wanted.rows(), width);
             queryKeyValue.forwardFrom(queryWidth, a.normed, tape.queryKeyValue, step.rows());
             wanted.choose(a.normed, queryKeyValue.weight().cols());
             queryKeyValue.forward(a.normed, a.queries, wanted.rows());
@@ -108,6 +111,7 @@ final class Attention {
     float[] prepare(Step step, Tape tape, boolean queries) {
         float[] prepared = tape.queryKeyValue;
         if (tape.keeps && extras.queryNorm != null) {
+            tape.prepared = Activations.atLeast(tape.prepared, step.rows(), width);
             System.arraycopy(tape.queryKeyValue, 0, tape.prepared, 0, step.rows() * width);
             prepared = tape.prepared;
         }
@@ -176,6 +180,9 @@ final class Attention {
 
     /** Adds the gradients, and writes {@code a.dNormed} from {@code a.dOut}; {@code a.normed} is what entered. */
     void backward(Step step, Tape tape, Activations a, Gradients gradients) {
+        a.dAttention = Activations.atLeast(a.dAttention, step.rows(), queryWidth);
+        a.dQueryKeyValue = Activations.atLeast(a.dQueryKeyValue, step.rows(), width);
+        a.dPrepared = Activations.atLeast(a.dPrepared, extras.queryNorm == null ? 0 : step.rows(), width);
         out.backward(tape.attention, a.dOut, a.dAttention, step.rows(), gradients);
         float[] dPrepared = extras.queryNorm == null ? a.dQueryKeyValue : a.dPrepared;
         float[] dSinks = extras.sinks == null ? null : gradients.of(extras.sinks);
@@ -211,7 +218,7 @@ final class Attention {
                 tape.queryKeyValue,
                 a.dPrepared,
                 a.dQueryKeyValue,
-                a.moments,
+                a,
                 gradients);
     }
 }

@@ -34,7 +34,7 @@ record Block(
         a.keepInput(layer, step.rows() * hiddenSize);
         forwardToUp(step, wanted, tape, a);
         feedForward.forwardDown(wanted, tape, a);
-        after(feedForwardNorms, wanted, a, tape.feedForwardOut);
+        tape.feedForwardOut = after(feedForwardNorms, wanted, a, tape, tape.feedForwardOut);
         add(wanted, Place.FEED_FORWARD, a);
     }
 
@@ -43,13 +43,13 @@ record Block(
         before(attentionNorms, step, a.hidden, a.normed);
         attention.forward(step, wanted, tape, a);
         wanted.choose(a.hidden, hiddenSize);
-        after(attentionNorms, wanted, a, tape.attentionOut);
+        tape.attentionOut = after(attentionNorms, wanted, a, tape, tape.attentionOut);
         if (residual == Residual.PARALLEL) {
-            System.arraycopy(a.hidden, 0, tape.middle, 0, wanted.rows() * hiddenSize);
+            tape.middle = copied(a.hidden, tape.middle, wanted);
         }
         add(wanted, Place.ATTENTION_OUT, a);
         if (residual == Residual.SEQUENTIAL && tape.keeps) {
-            System.arraycopy(a.hidden, 0, tape.middle, 0, wanted.rows() * hiddenSize);
+            tape.middle = copied(a.hidden, tape.middle, wanted);
         }
         before(feedForwardNorms, wanted, residual == Residual.PARALLEL ? tape.middle : a.hidden, a.normed);
         feedForward.forwardUp(wanted, tape, a);
@@ -63,15 +63,20 @@ record Block(
         }
     }
 
-    /** Norms and scales what a layer gives, {@code a.normed}; the backward of the norm needs it as it was. */
-    private void after(Norms norms, Step step, Activations a, float[] kept) {
+    /** Norms and scales what a layer gives, {@code a.normed}; returns it as it was if the norm's backward needs that. */
+    private float[] after(Norms norms, Step step, Activations a, Tape tape, float[] memory) {
+        float[] kept = tape.keeps && norms.after != null ? copied(a.normed, memory, step) : memory;
         if (norms.after != null) {
-            if (kept.length > 0) {
-                System.arraycopy(a.normed, 0, kept, 0, step.rows() * hiddenSize);
-            }
             norms.after.forward(step, a.normed, a.normed);
         }
         scale(step, a.normed);
+        return kept;
+    }
+
+    private float[] copied(float[] x, float[] memory, Step step) {
+        float[] copy = Activations.atLeast(memory, step.rows(), hiddenSize);
+        System.arraycopy(x, 0, copy, 0, step.rows() * hiddenSize);
+        return copy;
     }
 
     private void scale(Step step, float[] x) {
@@ -104,13 +109,13 @@ record Block(
             forwardToUp(step, step, tape, a);
             if (feedForwardNorms.after != null) {
                 feedForward.forwardDown(step, tape, a);
-                System.arraycopy(a.normed, 0, tape.feedForwardOut, 0, size);
+                tape.feedForwardOut = copied(a.normed, tape.feedForwardOut, step);
             }
         }
         float[] dAttention = dx;
         if (residual == Residual.PARALLEL) { // both layers get the gradient by the same sum
+            a.dStream = copied(dx, a.dStream, step);
             dAttention = a.dStream;
-            System.arraycopy(dx, 0, dAttention, 0, size);
         }
         dropped(step, Place.FEED_FORWARD, dx, a);
         afterBackward(feedForwardNorms, step, tape.feedForwardOut, a, gradients);
@@ -141,7 +146,7 @@ record Block(
         if (norms.after != null) {
             int size = step.rows() * hiddenSize;
             Arrays.fill(a.dNormed, 0, size, 0f);
-            norms.after.backward(step, x, a.dOut, a.dNormed, a.moments, gradients);
+            norms.after.backward(step, x, a.dOut, a.dNormed, a, gradients);
             System.arraycopy(a.dNormed, 0, a.dOut, 0, size);
         }
     }
@@ -149,7 +154,7 @@ record Block(
     /** Adds the gradient {@code a.dNormed} by what entered a layer to that by the stream. */
     private void beforeBackward(Norms norms, Step step, float[] x, float[] dx, Activations a, Gradients gradients) {
         if (norms.before != null) {
-            norms.before.backward(step, x, a.dNormed, dx, a.moments, gradients);
+            norms.before.backward(step, x, a.dNormed, dx, a, gradients);
         } else {
             Kernels.add(a.dNormed, 0, dx, 0, step.rows() * hiddenSize);
         }

@@ -1,7 +1,6 @@
 package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Rows;
-import dev.causal4j.decoder.Activations.Widths;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig;
 import dev.causal4j.decoder.BlockConfig.NormConfig;
 import dev.causal4j.decoder.BlockConfig.RopeConfig;
@@ -38,7 +37,6 @@ public final class Decoder implements Parameters {
     private final Map<String, float[]> vectors = new HashMap<>();
     private final Map<String, LowRank> adapters = new HashMap<>();
     private final Device device;
-    private final Widths widths;
     private final PagePool pool;
     private final @Nullable Matrix positions;
     private final List<Block> blocks = new ArrayList<>();
@@ -70,7 +68,6 @@ public final class Decoder implements Parameters {
         for (int layer = 0; layer < config.blocks().size(); layer++) {
             blocks.add(block(layer, config.blocks().get(layer), ropes));
         }
-        this.widths = Widths.of(config, blocks);
         this.lastNorm = Objects.requireNonNull(norm("norm", config.lastNorm()));
     }
 
@@ -193,7 +190,7 @@ public final class Decoder implements Parameters {
      */
     public Rows forward(Batch batch, Activations a) {
         batch.chunks().forEach(chunk -> chunk.cache().prepare(this, chunk.tokens().length));
-        Step step = a.begin(batch, config.contextLength(), widths, blocks.size(), device.compute());
+        Step step = a.begin(batch, config, device.compute());
         Step wanted = step.wanted();
         embed(step, a);
         for (Block block : blocks) {
@@ -247,12 +244,12 @@ public final class Decoder implements Parameters {
         boolean nothing = lowest == blocks.size() && !trainsLastNorm;
         checkBackward(batch, a, dHidden, nothing ? Activations.NOTHING : lowest);
         if (!nothing) {
-            Step step = a.beginBackward(batch, widths);
+            Step step = a.beginBackward(batch, config.hiddenSize());
             float[] dx = dHidden.data();
             System.arraycopy(dx, 0, a.dOut, 0, step.rows() * config.hiddenSize());
             scale(a.dOut, step.rows(), config.hiddenScale());
             Arrays.fill(dx, 0, step.rows() * config.hiddenSize(), 0f);
-            lastNorm.backward(step, a.input(blocks.size()), a.dOut, dx, a.moments, gradients);
+            lastNorm.backward(step, a.input(blocks.size()), a.dOut, dx, a, gradients);
             for (Block block : blocks.subList(lowest, blocks.size()).reversed()) {
                 block.backward(step, dx, a, gradients);
             }

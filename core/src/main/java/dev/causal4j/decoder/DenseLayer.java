@@ -15,50 +15,38 @@ import dev.causal4j.tensor.Gradients;
 record DenseLayer(Activation activation, boolean gated, Linear up, Linear down) implements FeedForward {
     @Override
     public void forwardUp(Step step, Tape tape, Activations a) {
+        tape.inner = Activations.atLeast(tape.inner, step.rows(), up.weight().rows());
         up.forward(a.normed, tape.inner, step.rows()); // [N, inner] or [N, 2 inner]
     }
 
     @Override
     public void forwardDown(Step step, Tape tape, Activations a) {
-        Rows activated = activate(step, step.rows(), tape, 0, a.activated);
+        Rows activated = activate(step, step.rows(), tape, 0, a);
         down.forward(activated, Rows.of(a.normed, down.weight().rows(), step.rows())); // [N, D]
     }
 
     @Override
     public void backward(Step step, Tape tape, Activations a, Gradients gradients) {
-        activate(step, step.rows(), tape, 0, a.activated);
+        activate(step, step.rows(), tape, 0, a);
+        a.dActivated = Activations.atLeast(a.dActivated, step.rows(), down.weight().cols());
+        a.dInner = Activations.atLeast(a.dInner, step.rows(), up.weight().rows());
         down.backward(a.activated, a.dOut, a.dActivated, step.rows(), gradients);
         activateBackward(step.compute, step.rows(), tape.inner, 0, a.dActivated, a.dInner);
         up.backward(a.normed, a.dInner, a.dNormed, step.rows(), gradients);
-    }
-
-    @Override
-    public DenseLayer each() {
-        return this;
-    }
-
-    @Override
-    public int count() {
-        return 1;
-    }
-
-    @Override
-    public int chosen() {
-        return 1;
     }
 
     /**
      * The activation of some rows, in place if no backward needs them as they were.
      *
      * @param first the row of {@code tape.inner}, [.., up], to begin with
-     * @param memory room for [rows, inner] of a tape that keeps
      * @return [rows, inner]
      */
-    Rows activate(Step step, int rows, Tape tape, int first, float[] memory) {
+    Rows activate(Step step, int rows, Tape tape, int first, Activations a) {
         int width = up.weight().rows();
         int n = gated ? width / 2 : width;
         float[] inner = tape.inner;
-        Rows activated = tape.keeps ? Rows.of(memory, n, rows) : new Rows(inner, first * width, width, rows);
+        a.activated = Activations.atLeast(a.activated, tape.keeps ? rows : 0, n);
+        Rows activated = tape.keeps ? Rows.of(a.activated, n, rows) : new Rows(inner, first * width, width, rows);
         float[] x = activated.data();
         step.compute.each(rows, r -> {
             int from = (first + r) * width;

@@ -13,8 +13,7 @@ import java.util.Objects;
  * that its products serve all of them; a token adds its experts in the order of their index, whatever else is in the
  * batch. Of equal logits the lower index is chosen.
  *
- * <p>A token's weight of an expert multiplies what enters the down projection: out = sum over e of down_e(p_e · h_e) +
- * p_e · bias_e.
+ * <p>out = sum over the chosen e of p_e · expert_e(x).
  *
  * @param router [experts, D]
  * @param chosen experts of a token
@@ -26,6 +25,8 @@ record Experts(Linear router, List<DenseLayer> experts, int chosen, Routing rout
     @Override
     public void forwardUp(Step step, Tape tape, Activations a) {
         int d = router.weight().cols();
+        tape.router = Activations.atLeast(tape.router, step.rows(), experts.size());
+        tape.inner = Activations.atLeast(tape.inner, step.rows() * chosen, upWidth());
         router.forward(a.normed, tape.router, step.rows()); // [N, experts]
         Routes routes = routes(step.rows(), tape.router);
         tape.routes = routes;
@@ -52,25 +53,27 @@ record Experts(Linear router, List<DenseLayer> experts, int chosen, Routing rout
             int[] rows = routes.rows[e];
             float[] weights = routes.weights[e];
             if (rows.length > 0) {
-                Rows activated = activate(step, expert, tape, a, first, weights);
-                float[] results = new float[rows.length * d];
-                expert.down().forward(activated, Rows.of(results, d, rows.length), weights);
-                step.compute.each(rows.length, i -> Kernels.add(results, i * d, a.normed, rows[i] * d, d));
+                Rows results = down(step, expert, tape, a, first, rows.length);
+                step.compute.each(rows.length, i -> addTimes(weights[i], results, i, a.normed, rows[i] * d));
             }
             first += rows.length;
         }
     }
 
-    /** What enters the down projection: the activated numbers of an expert's rows times their weights. */
-    private Rows activate(Step step, DenseLayer expert, Tape tape, Activations a, int first, float[] weights) {
-        int n = expert.down().weight().cols();
-        Rows activated = expert.activate(step, weights.length, tape, first, a.activated);
-        step.compute.each(weights.length, i -> {
-            for (int j = activated.start(i); j < activated.start(i) + n; j++) {
-                activated.data()[j] *= weights[i];
-            }
-        });
-        return activated;
+    /** What an expert gives for its rows. */
+    private static Rows down(Step step, DenseLayer expert, Tape tape, Activations a, int first, int count) {
+        Rows activated = expert.activate(step, count, tape, first, a);
+        int d = expert.down().weight().rows();
+        Rows results = Rows.of(new float[count * d], d, count);
+        expert.down().forward(activated, results);
+        return results;
+    }
+
+    /** sums += factor · row i of x. */
+    private static void addTimes(float factor, Rows x, int i, float[] sums, int at) {
+        for (int j = 0; j < x.stride(); j++) {
+            sums[at + j] = Math.fma(factor, x.data()[x.start(i) + j], sums[at + j]);
+        }
     }
 
     @Override
@@ -80,30 +83,30 @@ record Experts(Linear router, List<DenseLayer> experts, int chosen, Routing rout
         Rows dOuts = Rows.of(a.dOut, d, step.rows());
         Rows ins = Rows.of(a.normed, d, step.rows());
         float[] dWeights = new float[step.rows() * experts.size()]; // [N, experts]
+        a.dActivated = Activations.atLeast(
+                a.dActivated, step.rows(), experts.getFirst().down().weight().cols());
+        a.dInner = Activations.atLeast(a.dInner, step.rows() * chosen, upWidth());
         Arrays.fill(a.dNormed, 0, step.rows() * d, 0f);
         int first = 0;
         for (int e = 0; e < experts.size(); e++) {
             DenseLayer expert = experts.get(e);
             int[] rows = routes.rows[e];
             float[] weights = routes.weights[e];
-            int n = expert.down().weight().cols();
-            int from = first;
             int index = e;
             if (rows.length > 0) {
                 Rows dOut = dOuts.chosen(d, rows);
-                activate(step, expert, tape, a, first, weights);
-                float[] dIn = new float[rows.length * d];
-                expert.down().backward(a.activated, dOut.data(), a.dActivated, rows.length, weights, gradients);
-                expert.activate(step, rows.length, tape, first, a.activated);
+                Rows results = down(step, expert, tape, a, first, rows.length);
                 step.compute.each(rows.length, i -> {
-                    float dWeight = expert.down().biasProduct(dOut, i);
-                    for (int j = i * n; j < (i + 1) * n; j++) {
-                        dWeight = Math.fma(a.dActivated[j], a.activated[j], dWeight);
-                        a.dActivated[j] *= weights[i];
+                    float dWeight = 0;
+                    for (int j = dOut.start(i); j < dOut.start(i) + d; j++) {
+                        dWeight = Math.fma(dOut.data()[j], results.data()[j], dWeight);
+                        dOut.data()[j] *= weights[i];
                     }
                     dWeights[rows[i] * experts.size() + index] = dWeight;
                 });
-                expert.activateBackward(step.compute, rows.length, tape.inner, from, a.dActivated, a.dInner);
+                float[] dIn = new float[rows.length * d];
+                expert.down().backward(a.activated, dOut.data(), a.dActivated, rows.length, gradients);
+                expert.activateBackward(step.compute, rows.length, tape.inner, first, a.dActivated, a.dInner);
                 Rows dInner = new Rows(a.dInner, first * upWidth(), upWidth(), rows.length);
                 expert.up().backward(ins.chosen(d, rows), dInner, Rows.of(dIn, d, rows.length), gradients);
                 step.compute.each(rows.length, i -> Kernels.add(dIn, i * d, a.dNormed, rows[i] * d, d));
@@ -183,17 +186,7 @@ record Experts(Linear router, List<DenseLayer> experts, int chosen, Routing rout
         return isChosen;
     }
 
-    @Override
-    public DenseLayer each() {
-        return experts.getFirst();
-    }
-
-    @Override
-    public int count() {
-        return experts.size();
-    }
-
     private int upWidth() {
-        return each().up().weight().rows();
+        return experts.getFirst().up().weight().rows();
     }
 }

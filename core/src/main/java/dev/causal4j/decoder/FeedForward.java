@@ -12,13 +12,4 @@ sealed interface FeedForward permits DenseLayer, Experts {
 
     /** Adds the gradients, and writes {@code a.dNormed} from {@code a.dOut}; {@code a.normed} is what entered. */
     void backward(Step step, Tape tape, Activations a, Gradients gradients);
-
-    /** The layer, or one of several of the same shape. */
-    DenseLayer each();
-
-    /** How many layers there are. */
-    int count();
-
-    /** How many of them a token goes to. */
-    int chosen();
 }

@@ -28,15 +28,14 @@ record Norm(float[] gain, float[] bias, float epsilon, boolean centered) {
     }
 
     /** Adds the gradients by gain, bias and x; dx [N, D]. */
-    void backward(Step step, float[] x, float[] dy, float[] dx, float[] moments, Gradients gradients) {
-        backward(step.compute, step.rows(), row -> row * gain.length, x, dy, dx, moments, gradients);
+    void backward(Step step, float[] x, float[] dy, float[] dx, Activations a, Gradients gradients) {
+        backward(step.compute, step.rows(), row -> row * gain.length, x, dy, dx, a, gradients);
     }
 
     /**
      * The same for rows anywhere.
      *
      * @param start where a row begins in x, dy and dx
-     * @param moments scratch, two numbers a row
      */
     void backward(
             Compute compute,
@@ -45,8 +44,9 @@ record Norm(float[] gain, float[] bias, float epsilon, boolean centered) {
             float[] x,
             float[] dy,
             float[] dx,
-            float[] moments,
+            Activations a,
             Gradients gradients) {
+        float[] moments = a.moments(rows); // two numbers a row
         compute.each(
                 rows,
                 r -> Kernels.normBackward(x, dy, dx, start.applyAsInt(r), gain, epsilon, centered, moments, 2 * r));

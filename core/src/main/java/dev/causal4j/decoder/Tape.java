@@ -22,18 +22,6 @@ final class Tape {
         this.keeps = keeps;
     }
 
-    void reserve(Activations.Widths widths, int rows) {
-        int kept = keeps ? rows : 0;
-        queryKeyValue = Activations.atLeast(queryKeyValue, rows, widths.queryKeyValue());
-        prepared = Activations.atLeast(prepared, kept, widths.prepared());
-        attention = Activations.atLeast(attention, rows, widths.heads());
-        attentionOut = Activations.atLeast(attentionOut, kept, widths.normedAfter());
-        middle = Activations.atLeast(middle, keeps || widths.parallel() ? rows : 0, widths.hidden());
-        router = Activations.atLeast(router, rows, widths.experts());
-        inner = Activations.atLeast(inner, rows, widths.up());
-        feedForwardOut = Activations.atLeast(feedForwardOut, kept, widths.normedAfter());
-    }
-
     /** Queries and keys as attention multiplies them. */
     float[] queriesAndKeys() {
         return prepared.length > 0 ? prepared : queryKeyValue;

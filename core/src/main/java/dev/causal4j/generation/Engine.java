@@ -16,7 +16,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.Deque;
-import java.util.IdentityHashMap;
+import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
@@ -242,15 +242,11 @@ public final class Engine implements AutoCloseable {
                 return false;
             }
             waited = running.isEmpty() && waiting.isEmpty();
-            pause(waited ? IDLE_MILLIS : REST_MILLIS);
-        }
-    }
-
-    private void pause(long millis) {
-        try {
-            wait(millis);
-        } catch (InterruptedException e) {
-            // A listener did that to its own thread: the engine belongs to others, too.
+            try {
+                wait(waited ? IDLE_MILLIS : REST_MILLIS);
+            } catch (InterruptedException e) {
+                // A listener did that to its own thread: the engine belongs to others, too.
+            }
         }
     }
 
@@ -336,7 +332,7 @@ public final class Engine implements AutoCloseable {
         int room = prompts.size() == ready.size() || secondsPerRow == 0
                 ? options.promptRows()
                 : Math.min(options.promptRows(), Math.max(LEAST_ROWS, (int) (STEP_SECONDS / secondsPerRow)));
-        Map<Sequence<?>, Integer> shares = new IdentityHashMap<>();
+        Map<Sequence<?>, Integer> shares = new HashMap<>();
         for (int i = 0; i < prompts.size() && room > 0; i++) {
             Sequence<?> prompt = prompts.get(i);
             int share = Math.max(LEAST_ROWS, room / (prompts.size() - i));

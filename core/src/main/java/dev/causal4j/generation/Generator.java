@@ -10,6 +10,7 @@ import java.util.Optional;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.ExecutionException;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Generates text from prompts. Immutable and thread-safe.
@@ -108,7 +109,7 @@ public final class Generator {
         return false;
     }
 
-    private static RuntimeException thrown(Throwable cause) {
+    private static RuntimeException thrown(@Nullable Throwable cause) {
         if (cause instanceof Error error) {
             throw error;
         }
@@ -132,7 +133,7 @@ public final class Generator {
         TokenQueue queue = new TokenQueue();
         Generating sequence = engine.generating(request, 0, queue);
         engine.start(List.of(sequence));
-        sequence.result.whenComplete((_, _) -> queue.end());
+        var _ = sequence.result.whenComplete((_, _) -> queue.end());
         return Stream.generate(queue::take)
                 .takeWhile(token -> token.isPresent() || failed(sequence))
                 .flatMap(Optional::stream)

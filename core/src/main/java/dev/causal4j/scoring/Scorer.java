@@ -16,6 +16,7 @@ import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Scores texts token by token. Immutable and thread-safe.
@@ -176,12 +177,12 @@ public final class Scorer {
         return predictions.iterator();
     }
 
-    private static RuntimeException thrown(Throwable cause, Window window) {
+    private static RuntimeException thrown(@Nullable Throwable cause, Window window) {
         return switch (cause) {
             case NonFiniteException e -> e.at(window.offset, "text " + (window.text + 1));
             case RuntimeException e -> e;
             case Error e -> throw e;
-            default -> new IllegalStateException(cause);
+            case null, default -> new IllegalStateException(cause);
         };
     }
 
