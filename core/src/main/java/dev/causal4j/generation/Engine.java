@@ -16,7 +16,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.Deque;
-import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
@@ -64,7 +63,7 @@ public final class Engine implements AutoCloseable {
     private final Activations activations = new Activations();
     private float[] logits = {}; // of some rows [n, V]
     private double secondsPerRow; // of prompts
-    private long steps;
+    private long served;
 
     /** An engine with the default options. */
     public Engine(CausalLM model) {
@@ -289,41 +288,35 @@ public final class Engine implements AutoCloseable {
         return true;
     }
 
-    /** One forward. */
+    /** One forward, and what comes after it: the next tokens, and the predictions of tokens that are scored. */
     private void step() {
         long start = System.nanoTime();
-        List<Sequence<?>> fed = new ArrayList<>();
-        List<Batch.Chunk> chunks = new ArrayList<>();
-        int[] promptRows = plan(fed, chunks);
+        List<Sequence<?>> fed = plan();
         try {
-            Batch batch = new Batch(chunks);
+            Batch batch = new Batch(fed.stream().map(Sequence::next).toList());
             Rows hidden = model.forward(batch, activations); // the wanted rows
             batch.notFinite(hidden)
                     .forEach(found -> fed.get(found.chunk())
                             .fail(NonFiniteException.inHidden(found.value(), found.position(), "")));
-            compute(fed, chunks, hidden);
+            List<Generating> choosing = wanting(Generating.class, fed);
+            choose(choosing, hidden);
+            score(
+                    wanting(Scoring.class, fed),
+                    hidden.rows(choosing.size(), hidden.count() - choosing.size()));
         } catch (RuntimeException | Error e) {
             fed.forEach(sequence -> sequence.fail(e));
         }
         double seconds = (System.nanoTime() - start) / 1e9;
-        int rows = IntStream.of(promptRows).sum();
-        if (rows >= LEAST_ROWS) {
-            secondsPerRow = seconds / rows;
-        }
-        for (int i = 0; i < fed.size(); i++) {
-            if (fed.get(i) instanceof Generating generating) {
-                generating.took(promptRows[i], seconds);
-            }
-            prefixes.add(fed.get(i));
+        int promptRows = fed.stream().mapToInt(sequence -> sequence.promptRows).sum();
+        secondsPerRow = promptRows < LEAST_ROWS ? secondsPerRow : seconds / promptRows;
+        for (Sequence<?> sequence : fed) {
+            sequence.took(seconds);
+            prefixes.add(sequence);
         }
     }
 
-    /**
-     * Chooses the chunks of a step: those that generate first, so that their rows come first.
-     *
-     * @return the prompt tokens of each
-     */
-    private int[] plan(List<Sequence<?>> fed, List<Batch.Chunk> chunks) {
+    /** Shares the prompt tokens of a step out, and returns whom it feeds: those that generate first, as their rows are. */
+    private List<Sequence<?>> plan() {
         List<Sequence<?>> ready = running.stream().filter(Sequence::ready).toList();
         List<Sequence<?>> prompts = ready.stream()
                 .filter(sequence -> !sequence.decodes())
@@ -332,47 +325,26 @@ public final class Engine implements AutoCloseable {
         int room = prompts.size() == ready.size() || secondsPerRow == 0
                 ? options.promptRows()
                 : Math.min(options.promptRows(), Math.max(LEAST_ROWS, (int) (STEP_SECONDS / secondsPerRow)));
-        Map<Sequence<?>, Integer> shares = new HashMap<>();
+        ready.forEach(sequence -> sequence.promptRows = 0);
         for (int i = 0; i < prompts.size() && room > 0; i++) {
             Sequence<?> prompt = prompts.get(i);
             int share = Math.max(LEAST_ROWS, room / (prompts.size() - i));
-            int rows = Math.min(Math.min(share, room), prompt.left());
-            shares.put(prompt, rows);
-            prompt.served = ++steps;
-            room -= rows;
+            prompt.promptRows = Math.min(Math.min(share, room), prompt.left());
+            prompt.served = ++served;
+            room -= prompt.promptRows;
         }
-        ready.stream()
-                .filter(sequence -> sequence.decodes() || shares.containsKey(sequence))
+        return ready.stream()
+                .filter(sequence -> sequence.decodes() || sequence.promptRows > 0)
                 .sorted(Comparator.comparing(sequence -> sequence instanceof Scoring))
-                .forEach(sequence -> {
-                    fed.add(sequence);
-                    chunks.add(sequence.next(shares.getOrDefault(sequence, 1)));
-                });
-        return fed.stream()
-                .mapToInt(sequence -> shares.getOrDefault(sequence, 0))
-                .toArray();
+                .toList();
     }
 
-    /** What comes after the forward: the next tokens, and the predictions of the tokens that are scored. */
-    private void compute(List<Sequence<?>> fed, List<Batch.Chunk> chunks, Rows hidden) {
-        List<Generating> choosing = new ArrayList<>();
-        List<Scoring> scored = new ArrayList<>();
-        List<Integer> wanted = new ArrayList<>(); // rows of each that is scored
-        for (int i = 0; i < fed.size(); i++) {
-            if (chunks.get(i).wanted() > 0) {
-                switch (fed.get(i)) {
-                    case Generating generating -> choosing.add(generating);
-                    case Scoring scoring -> {
-                        scored.add(scoring);
-                        wanted.add(chunks.get(i).wanted());
-                    }
-                }
-            }
-        }
-        choose(choosing, hidden);
-        if (!scored.isEmpty()) {
-            score(scored, wanted, hidden.rows(choosing.size(), hidden.count() - choosing.size()));
-        }
+    /** Those of a kind with wanted rows. */
+    private static <S extends Sequence<?>> List<S> wanting(Class<S> kind, List<Sequence<?>> fed) {
+        return fed.stream()
+                .filter(sequence -> kind.isInstance(sequence) && sequence.wanted > 0)
+                .map(kind::cast)
+                .toList();
     }
 
     private void choose(List<Generating> choosing, Rows hidden) {
@@ -396,36 +368,35 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    private void score(List<Scoring> scored, List<Integer> wanted, Rows hidden) {
-        IntStream.Builder targets = IntStream.builder();
-        int alternatives = 0;
-        for (int i = 0; i < scored.size(); i++) {
-            IntStream.of(scored.get(i).targets(wanted.get(i))).forEach(targets);
-            alternatives = Math.max(alternatives, scored.get(i).alternatives);
-        }
-        List<Prediction> predictions;
-        try {
-            predictions = model.head()
-                    .logProbabilities(hidden, targets.build().toArray(), false, alternatives)
-                    .predictions();
-        } catch (RuntimeException | Error e) {
-            scoreEach(scored, wanted, hidden, e);
+    private void score(List<Scoring> scored, Rows hidden) {
+        if (scored.isEmpty()) {
             return;
         }
+        int[] targets = scored.stream()
+                .flatMapToInt(sequence -> IntStream.of(sequence.targets()))
+                .toArray();
+        int alternatives = scored.stream()
+                .mapToInt(sequence -> sequence.alternatives)
+                .max()
+                .getAsInt();
         int from = 0;
-        for (int i = 0; i < scored.size(); from += wanted.get(i), i++) {
-            scored.get(i).take(predictions.subList(from, from + wanted.get(i)));
-        }
-    }
-
-    /** After a failure of one of them: each alone, so that the others do not fail. */
-    private void scoreEach(List<Scoring> scored, List<Integer> wanted, Rows hidden, Throwable failure) {
-        int from = 0;
-        for (int i = 0; i < scored.size() && scored.size() > 1; from += wanted.get(i), i++) {
-            score(List.of(scored.get(i)), List.of(wanted.get(i)), hidden.rows(from, wanted.get(i)));
-        }
-        if (scored.size() == 1) {
-            scored.getFirst().fail(failure);
+        try {
+            List<Prediction> predictions = model.head()
+                    .logProbabilities(hidden, targets, false, alternatives)
+                    .predictions();
+            for (Scoring sequence : scored) {
+                sequence.take(predictions.subList(from, from + sequence.wanted));
+                from += sequence.wanted;
+            }
+        } catch (RuntimeException | Error e) {
+            if (scored.size() == 1) {
+                scored.getFirst().fail(e);
+                return;
+            }
+            for (Scoring sequence : scored) { // each alone, so that the others do not fail
+                score(List.of(sequence), hidden.rows(from, sequence.wanted));
+                from += sequence.wanted;
+            }
         }
     }
 

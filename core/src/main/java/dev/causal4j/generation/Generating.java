@@ -116,12 +116,12 @@ final class Generating extends Sequence<Generation> {
         return finish != null;
     }
 
-    /** Counts a step it took part in. */
-    void took(int promptTokens, double seconds) {
-        prefillTokens += promptTokens;
-        prefillSeconds += promptTokens > 0 ? seconds : 0;
-        decodedTokens += promptTokens > 0 ? 0 : 1;
-        decodeSeconds += promptTokens > 0 ? 0 : seconds;
+    @Override
+    void took(double seconds) {
+        prefillTokens += promptRows;
+        prefillSeconds += promptRows > 0 ? seconds : 0;
+        decodedTokens += promptRows > 0 ? 0 : 1;
+        decodeSeconds += promptRows > 0 ? 0 : seconds;
     }
 
     /** Adds the next token, chosen from logits [1, V], calls the listener, and ends the sequence if it is finished. */

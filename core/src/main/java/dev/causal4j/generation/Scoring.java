@@ -60,8 +60,8 @@ final class Scoring extends Sequence<List<Prediction>> {
         return continuations;
     }
 
-    /** The tokens that the last {@code wanted} cached ones predict. */
-    int[] targets(int wanted) {
+    /** The tokens that the wanted rows of this step predict. */
+    int[] targets() {
         int to = cache.length() + 1;
         return Arrays.copyOfRange(tokens, to - wanted, to);
     }

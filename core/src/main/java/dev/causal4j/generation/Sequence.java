@@ -31,7 +31,9 @@ abstract sealed class Sequence<R> permits Generating, Scoring {
     Object root = ""; // what decides about keys and values besides tokens
     List<PrefixCache.Node> shared = new ArrayList<>(); // its full pages as the cache of prefixes has them
     int cachedTokens; // that came from others
-    long served; // the number of its last step
+    long served; // the number of its last step with prompt tokens
+    int promptRows; // prompt tokens it feeds in this step
+    int wanted; // its wanted rows in this step
 
     @Nullable
     Throwable failure;
@@ -74,12 +76,16 @@ abstract sealed class Sequence<R> permits Generating, Scoring {
         return finished() || failure != null || cancelled;
     }
 
-    /** The next chunk, of at most {@code room} tokens. */
-    Batch.Chunk next(int room) {
+    /** The next chunk: its prompt tokens of this step, or the last token. */
+    Batch.Chunk next() {
         int from = cache.length();
-        int to = Math.min(known(), from + room);
-        return new Batch.Chunk(cache, Arrays.copyOfRange(tokens(), from, to), wanted(from, to));
+        int to = from + Math.max(1, promptRows);
+        wanted = wanted(from, to);
+        return new Batch.Chunk(cache, Arrays.copyOfRange(tokens(), from, to), wanted);
     }
+
+    /** Counts a step it took part in. */
+    void took(double seconds) {}
 
     /** Tokens that can be fed now. */
     int left() {
