@@ -3,9 +3,14 @@ package dev.causal4j.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.austen.AustenModel;
+import dev.causal4j.generation.Engine;
+import dev.causal4j.generation.EngineOptions;
+import dev.causal4j.generation.GeneratedToken;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
+import dev.causal4j.generation.GenerationRequest;
 import dev.causal4j.generation.Generator;
+import dev.causal4j.generation.TokenListener;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Normalization;
 import dev.causal4j.scoring.Ranking;
@@ -29,8 +34,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -64,6 +71,25 @@ class ReadmeTest {
         Generator generator = new Generator(model);
         Generation generation = generator.generate("It is a truth universally acknowledged, that a", options);
         System.out.println(generation.text());
+        // example: end
+    }
+
+    private static void engine() {
+        // example: begin
+        CausalLM model = AustenModel.load();
+        GenerationOptions options =
+                GenerationOptions.builder().maxNewTokens(20).seed(1).build();
+        Generator generator = new Generator(model);
+        try (Engine engine = new Engine(model, EngineOptions.DEFAULT.withPrefixBytes(64 << 20))) {
+            GenerationRequest request = generator.request("Emma was", options);
+            CompletableFuture<Generation> one =
+                    engine.submit(request, token -> true); // false ends it, one.cancel(true) too
+            CompletableFuture<Generation> other = engine.submit(request, TokenListener.NONE);
+            System.out.println(one.join().text().equals(other.join().text()));
+        }
+        try (Stream<GeneratedToken> tokens = generator.stream("Emma was", options)) {
+            System.out.println(tokens.limit(5).count());
+        }
         // example: end
     }
 
@@ -151,6 +177,11 @@ class ReadmeTest {
     @Test
     void theSecondExamplePrintsAPerplexityAndAnOrder() {
         assertThat(printed(ReadmeTest::scoring)).containsExactly("16.568407249368207", "[1, 0]");
+    }
+
+    @Test
+    void theExampleOfTheEnginePrintsThatNeighboursChangeNothing() {
+        assertThat(printed(ReadmeTest::engine)).containsExactly("true", "5");
     }
 
     private static List<String> printed(Runnable example) {

@@ -28,7 +28,8 @@ record DenseLayer(Activation activation, boolean gated, Linear up, Linear down) 
     @Override
     public void backward(Step step, Tape tape, Activations a, Gradients gradients) {
         activate(step, step.rows(), tape, 0, a);
-        a.dActivated = Activations.atLeast(a.dActivated, step.rows(), down.weight().cols());
+        a.dActivated =
+                Activations.atLeast(a.dActivated, step.rows(), down.weight().cols());
         a.dInner = Activations.atLeast(a.dInner, step.rows(), up.weight().rows());
         down.backward(a.activated, a.dOut, a.dActivated, step.rows(), gradients);
         activateBackward(step.compute, step.rows(), tape.inner, 0, a.dActivated, a.dInner);

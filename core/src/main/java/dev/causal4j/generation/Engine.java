@@ -300,9 +300,7 @@ public final class Engine implements AutoCloseable {
                             .fail(NonFiniteException.inHidden(found.value(), found.position(), "")));
             List<Generating> choosing = wanting(Generating.class, fed);
             choose(choosing, hidden);
-            score(
-                    wanting(Scoring.class, fed),
-                    hidden.rows(choosing.size(), hidden.count() - choosing.size()));
+            score(wanting(Scoring.class, fed), hidden.rows(choosing.size(), hidden.count() - choosing.size()));
         } catch (RuntimeException | Error e) {
             fed.forEach(sequence -> sequence.fail(e));
         }
