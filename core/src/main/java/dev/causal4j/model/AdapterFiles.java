@@ -7,6 +7,7 @@ import dev.causal4j.format.Json;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.WholeFile;
+import dev.causal4j.model.families.Names;
 import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
@@ -33,8 +34,12 @@ import java.util.function.Consumer;
  * <p>Layers that are packed here, such as queries, keys and values, are several modules there. Written, each has all of
  * A and its rows of B. Read, an A that modules share is one again; different ones are stacked, and B is 0 where outputs
  * of a module meet the A of another. Both are exact: each output is the same sum in the same order, but for zeros.
+ *
+ * @param unused names of tensors that no layer has
+ * @param root what names of weights begin with
+ * @param scale alpha / rank
  */
-final class AdapterFiles {
+record AdapterFiles(ModelConfig model, TensorStore store, Set<String> unused, String root, int rank, float scale) {
     private static final String CONFIG = "adapter_config.json";
     private static final String TENSORS = "adapter_model.safetensors";
     private static final String PREFIX = "base_model.model.";
@@ -52,27 +57,6 @@ final class AdapterFiles {
     /** First values of A and B that leave the weights of the layer as they are. */
     private static final Set<Object> FIRST_VALUES = Set.of(Json.NULL, true, false, "gaussian", "eva", "orthogonal");
 
-    private final ModelConfig model;
-    private final TensorStore store;
-    private final Set<String> unused;
-    private final String root;
-    private final int rank;
-    private final float scale;
-
-    private AdapterFiles(ModelConfig model, Json config, TensorStore store) throws FormatException {
-        this.model = model;
-        this.store = store;
-        this.unused = new TreeSet<>(store.names());
-        String blocks = model.family().blocks();
-        this.root = model.family().roots().stream()
-                .filter(each -> store.names().stream().anyMatch(name -> name.startsWith(PREFIX + each + blocks)))
-                .findFirst()
-                .orElse("");
-        this.rank = config.integer("r", 8, 1, ModelConfig.MOST);
-        double divisor = config.bool("use_rslora", false) ? Math.sqrt(rank) : rank;
-        this.scale = (float) (config.number("lora_alpha", 8, -1e9, 1e9) / divisor);
-    }
-
     /**
      * Reads the adapters of a model, by the names of their weights.
      *
@@ -81,9 +65,18 @@ final class AdapterFiles {
     static Map<String, LowRank> read(Path folder, ModelConfig model, Device device) throws IOException {
         Json config = Json.read(folder.resolve(CONFIG));
         check(config);
+        int rank = config.integer("r", 8, 1, ModelConfig.MOST);
+        double divisor = config.bool("use_rslora", false) ? Math.sqrt(rank) : rank;
+        float scale = (float) (config.number("lora_alpha", 8, -1e9, 1e9) / divisor);
         try (Arena arena = Arena.ofShared()) {
             TensorStore store = SafeTensors.open(folder.resolve(TENSORS), arena);
-            return new AdapterFiles(model, config, store).read(device);
+            Names names = model.family().names();
+            String root = names.roots().stream()
+                    .filter(each ->
+                            store.names().stream().anyMatch(name -> name.startsWith(PREFIX + each + names.blocks())))
+                    .findFirst()
+                    .orElse("");
+            return new AdapterFiles(model, store, new TreeSet<>(store.names()), root, rank, scale).read(device);
         }
     }
 
@@ -211,7 +204,8 @@ final class AdapterFiles {
 
     private static Origin origin(CausalLM model, ParameterSpec spec) {
         ModelConfig config = model.config();
-        return config.family().origin(config, spec, config.family().roots().getFirst());
+        return config.family()
+                .origin(config, spec, config.family().names().roots().getFirst());
     }
 
     /**

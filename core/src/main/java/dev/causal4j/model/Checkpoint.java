@@ -38,6 +38,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -201,18 +202,16 @@ public final class Checkpoint implements AutoCloseable {
     /** The prefix with which there is an embedding, or anything where there is only a head. */
     private String root(ModelConfig said) {
         Set<String> names = store.names();
-        return Stream.concat(family.roots().stream(), Stream.of(""))
-                .filter(prefix -> {
-                    String name = family.origin(said, said.embedding(), prefix)
-                            .names()
-                            .getFirst();
-                    return names.contains(name) || names.contains(name + PanelLayout.PANELS);
-                })
-                .findFirst()
-                .orElseGet(() -> family.roots().stream()
-                        .filter(prefix -> names.stream().anyMatch(name -> name.startsWith(prefix)))
-                        .findFirst()
-                        .orElse(""));
+        List<String> roots = family.names().roots();
+        for (String prefix : Stream.concat(roots.stream(), Stream.of("")).toList()) {
+            String embedding =
+                    family.origin(said, said.embedding(), prefix).names().getFirst();
+            if (names.contains(embedding) || names.contains(embedding + PanelLayout.PANELS)) {
+                return prefix;
+            }
+        }
+        Predicate<String> used = prefix -> names.stream().anyMatch(name -> name.startsWith(prefix));
+        return roots.stream().filter(used).findFirst().orElse("");
     }
 
     private Origin origin(ModelConfig said, ParameterSpec spec) {
@@ -291,7 +290,7 @@ public final class Checkpoint implements AutoCloseable {
         stored.values().forEach(each -> unused.removeAll(each.origin().names()));
         unused.removeIf(name -> family.isBuffer(name.startsWith(root) ? name.substring(root.length()) : name));
         for (String name : unused) {
-            if (!family.mayHaveMore() || name.startsWith(root + family.blocks())) {
+            if (!family.mayHaveMore() || name.startsWith(root + family.names().blocks())) {
                 int last = config.decoder().blocks().size() - 1;
                 String expected = "only " + family.type() + "'s tensors, in blocks 0 to " + last;
                 throw wrong(expected, FormatException.quote(name), APART);

@@ -143,7 +143,7 @@ public final class Conversion {
 
     private static TensorView tensor(CausalLM model, ParameterSpec spec, PanelLayout layout) {
         Family family = model.config().family();
-        String root = family.roots().getFirst();
+        String root = family.names().roots().getFirst();
         Origin.Part part = layout.origin(spec, family.origin(model.config(), spec, root))
                 .parts()
                 .getFirst();

@@ -1,5 +1,8 @@
 package dev.causal4j.model;
 
+import static dev.causal4j.decoder.ParameterSpec.NO_EXPERT;
+import static dev.causal4j.decoder.ParameterSpec.NO_LAYER;
+
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.RopeConfig;
@@ -130,19 +133,12 @@ public record ModelConfig(
 
     /** The same with the special ids that a file has, and other defaults of generation. */
     private ModelConfig with(Json json, GenerationDefaults defaults) throws FormatException {
-        IntStream first = known(json.integers("bos_token_id"), vocabularySize);
-        IntStream ends = known(json.integers("eos_token_id"), vocabularySize);
-        return new ModelConfig(
-                family,
-                source,
-                decoder,
-                ropes,
-                vocabularySize,
-                logitCap,
-                tied,
-                json.has("bos_token_id") ? first.findFirst() : bos,
-                json.has("eos_token_id") ? ends.boxed().collect(Collectors.toSet()) : eos,
-                defaults);
+        OptionalInt first = known(json.integers("bos_token_id"), vocabularySize).findFirst();
+        Set<Integer> ends =
+                known(json.integers("eos_token_id"), vocabularySize).boxed().collect(Collectors.toSet());
+        ModelConfig config =
+                new ModelConfig(family, source, decoder, ropes, vocabularySize, logitCap, tied, bos, eos, defaults);
+        return config.withSpecialIds(json.has("bos_token_id") ? first : bos, json.has("eos_token_id") ? ends : eos);
     }
 
     private static IntStream known(List<Integer> ids, int vocabularySize) {
@@ -188,14 +184,7 @@ public record ModelConfig(
     }
 
     private ParameterSpec ofVocabulary(String name, Role role) {
-        return new ParameterSpec(
-                name,
-                role,
-                ParameterSpec.NO_LAYER,
-                ParameterSpec.NO_EXPERT,
-                vocabularySize,
-                decoder.hiddenSize(),
-                DEVIATION);
+        return new ParameterSpec(name, role, NO_LAYER, NO_EXPERT, vocabularySize, decoder.hiddenSize(), DEVIATION);
     }
 
     /** Number of parameters; a tied embedding counts once. */

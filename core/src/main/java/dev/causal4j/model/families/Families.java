@@ -7,23 +7,23 @@ import java.util.stream.Collectors;
 
 /** The families that can be read. */
 public final class Families {
-    /** All families, with their {@code model_type}. */
+    /** All families, with their {@code model_type} and the names of their tensors. */
     private static final List<Family> ALL = List.of(
-            new Gpt2("gpt2"),
-            new Llama("llama"),
-            new Mistral("mistral"),
-            new Qwen2("qwen2"),
-            new Qwen3("qwen3"),
-            new Gemma("gemma2"),
-            new Gemma("gemma3_text"),
-            new Phi3("phi3"),
-            new SmolLm3("smollm3"),
-            new Olmo2("olmo2"),
-            new Granite("granite"),
-            new GptNeox("gpt_neox"),
-            new Mixtral("mixtral"),
-            new Qwen3Moe("qwen3_moe"),
-            new GptOss("gpt_oss"));
+            new Gpt2("gpt2", Gpt2.NAMES),
+            new Llama("llama", Names.LLAMA),
+            new Mistral("mistral", Names.LLAMA),
+            new Qwen("qwen2", Names.LLAMA),
+            new Qwen("qwen3", Names.LLAMA),
+            new Gemma("gemma2", Gemma.NAMES),
+            new Gemma("gemma3_text", Gemma.NAMES),
+            new Phi3("phi3", Phi3.NAMES),
+            new SmolLm3("smollm3", Names.LLAMA),
+            new Olmo2("olmo2", Olmo2.NAMES),
+            new Granite("granite", Names.LLAMA),
+            new GptNeox("gpt_neox", GptNeox.NAMES),
+            new Mixtral("mixtral", Mixtral.NAMES),
+            new Qwen3Moe("qwen3_moe", Names.LLAMA),
+            new GptOss("gpt_oss", GptOss.NAMES));
 
     /**
      * The family of a configuration.
@@ -31,8 +31,9 @@ public final class Families {
      * @throws dev.causal4j.UnsupportedModelException if no family has its {@code model_type}
      */
     public static Family of(Json json) throws FormatException {
-        String type = json.string("model_type", "");
-        var family = ALL.stream().filter(each -> each.types().contains(type)).findFirst();
+        String said = json.string("model_type", "");
+        String type = said.equals("gemma3") ? "gemma3_text" : said; // the language model of a multimodal one
+        var family = ALL.stream().filter(each -> each.type().equals(type)).findFirst();
         String known = ALL.stream().map(Family::type).collect(Collectors.joining(", "));
         json.support("model_type", family.isPresent(), known);
         return family.orElseThrow();

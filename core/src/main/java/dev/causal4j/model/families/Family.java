@@ -4,18 +4,12 @@ import dev.causal4j.FormatException;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.format.Json;
 import dev.causal4j.model.ModelConfig;
-import java.util.List;
 import java.util.Map;
 
 /** An architecture in Hugging Face's files. Implementations have no state. */
 public interface Family {
     /** Its {@code model_type}. */
     String type();
-
-    /** All values of {@code model_type} it reads. */
-    default List<String> types() {
-        return List.of(type());
-    }
 
     /**
      * Reads a configuration. Keys that do not change the arithmetic are ignored; a value that would change it and is not
@@ -28,29 +22,17 @@ public interface Family {
         json.put("vocab_size", config.vocabularySize());
     }
 
-    /** The names of its tensors; by default Llama's. */
-    default Names names() {
-        return Names.LLAMA;
-    }
+    /** The names of its tensors. */
+    Names names();
 
     /** The origin of a parameter in a file whose names, except the head's, begin with {@code root}. */
     default Origin origin(ModelConfig config, ParameterSpec spec, String root) {
         return names().origin(config, spec, root);
     }
 
-    /** Prefixes that names may have, besides none. */
-    default List<String> roots() {
-        return List.of("model.", "language_model.model.", "model.language_model.");
-    }
-
     /** The prefix of names in files written for other programs. */
     default String rootWritten(ModelConfig config) {
-        return roots().getFirst();
-    }
-
-    /** The prefix of tensors in blocks, after the root. */
-    default String blocks() {
-        return names().blocks();
+        return names().roots().getFirst();
     }
 
     /** Whether files may have tensors outside of blocks that are not the model's, such as other heads. */
@@ -58,8 +40,11 @@ public interface Family {
         return false;
     }
 
-    /** Whether a tensor, named without the root, is a buffer of old programs and not a parameter. */
+    /**
+     * Whether a tensor, named without the root, is no parameter but what old programs stored as if it were: causal masks
+     * and frequencies.
+     */
     default boolean isBuffer(String name) {
-        return name.endsWith("rotary_emb.inv_freq");
+        return name.matches("(h|layers)\\.\\d+\\.(attn|attention)\\.(bias|masked_bias)|.*rotary_emb\\.inv_freq");
     }
 }

@@ -19,32 +19,24 @@ import java.util.Map;
  * (2025), also inside multimodal checkpoints: norms of queries and keys instead of caps, five layers with windows and
  * positions of their own to one without.
  */
-record Gemma(String type) implements Family {
-    private static final Names NAMES = Names.LLAMA.but(Map.of(
+record Gemma(String type, Names names) implements Family {
+    static final Names NAMES = Names.LLAMA.but(Map.of(
             "attention_out_norm", "post_attention_layernorm",
             "feed_forward_norm", "pre_feedforward_layernorm",
             "feed_forward_out_norm", "post_feedforward_layernorm"));
 
-    private boolean second() {
-        return type.equals("gemma2");
-    }
-
-    @Override
-    public List<String> types() {
-        return second() ? List.of(type) : List.of(type, "gemma3");
-    }
-
     @Override
     public ModelConfig read(Json outer) throws FormatException {
+        boolean second = type.equals("gemma2");
         Json json = outer.string("model_type", "").equals("gemma3") ? text(outer) : outer;
-        Keys keys = new Keys(json, new Keys.Absent(8, 4, 256, second() ? 1e4 : 1e6, 1e-6));
+        Keys keys = new Keys(json, new Keys.Absent(8, 4, 256, second ? 1e4 : 1e6, 1e-6));
         keys.tied = true;
         keys.places = NormPlaces.BEFORE_AND_AFTER;
         keys.scale = (float) (1 / Math.sqrt(json.number("query_pre_attn_scalar", 256, 1e-9, 1e9)));
         keys.embeddingScale = (float) Math.sqrt(keys.hiddenSize);
-        keys.logitCap = cap(json, "final_logit_softcapping", second() ? 30 : 0);
+        keys.logitCap = cap(json, "final_logit_softcapping", second ? 30 : 0);
         String capped = "attn_logit_softcapping";
-        if (second()) {
+        if (second) {
             keys.softCap = cap(json, capped, 50);
         } else {
             json.support(capped, !json.has(capped), "null");
@@ -52,9 +44,9 @@ record Gemma(String type) implements Family {
         }
         Activation activation = keys.activation("hidden_activation", "gelu_pytorch_tanh");
         Dense dense = keys.dense("intermediate_size", activation, true, false);
-        BlockConfig local = keys.block(keys.window(4096), keys.rope(!second()), dense);
+        BlockConfig local = keys.block(keys.window(4096), keys.rope(!second), dense);
         BlockConfig full = keys.block(0, keys.rope(), dense);
-        int pattern = second() ? 2 : json.integer("sliding_window_pattern", 6, 1, ModelConfig.MOST_LAYERS);
+        int pattern = second ? 2 : json.integer("sliding_window_pattern", 6, 1, ModelConfig.MOST_LAYERS);
         return keys.model(this, layer -> (layer + 1) % pattern != 0, local, full);
     }
 
@@ -77,19 +69,14 @@ record Gemma(String type) implements Family {
     }
 
     @Override
-    public Names names() {
-        return NAMES;
-    }
-
-    @Override
     public Origin origin(ModelConfig config, ParameterSpec spec, String root) {
-        return new Origin(NAMES.origin(config, spec, root).parts(), spec.role() == Role.GAIN);
+        return new Origin(names.origin(config, spec, root).parts(), spec.role() == Role.GAIN);
     }
 
-    /** What looks at images is left out. */
+    /** What looks at images is left out of Gemma 3. */
     @Override
     public boolean isBuffer(String name) {
-        boolean tower = !second() && name.matches("(model\\.)?(vision_tower|multi_modal_projector)\\..*");
-        return tower || Family.super.isBuffer(name);
+        boolean tower = name.matches("(model\\.)?(vision_tower|multi_modal_projector)\\..*");
+        return (tower && type.equals("gemma3_text")) || Family.super.isBuffer(name);
     }
 }

@@ -22,12 +22,13 @@ import java.util.stream.IntStream;
  * GPT-2 (Radford et al. 2019): learned positions, layer norms before attention and feed-forward layer, biases everywhere,
  * linear weights as [in, out].
  */
-record Gpt2(String type) implements Family {
+record Gpt2(String type, Names names) implements Family {
     /** The tanh form of GELU under all its names in Hugging Face's table. */
     private static final Set<String> TANH_GELU =
             Set.of("gelu_new", "gelu_pytorch_tanh", "gelu_python_tanh", "gelu_fast", "gelu_accurate");
 
-    private static final Names NAMES = new Names(
+    static final Names NAMES = new Names(
+            List.of("transformer."),
             "h.",
             Map.of(
                     "embedding", "wte",
@@ -91,19 +92,9 @@ record Gpt2(String type) implements Family {
     }
 
     @Override
-    public Names names() {
-        return NAMES;
-    }
-
-    @Override
     public Origin origin(ModelConfig config, ParameterSpec spec, String root) {
-        String name = NAMES.name(spec, root, spec.module());
+        String name = names.name(spec, root, spec.module());
         return spec.role().isLinear() ? Origin.transposed(name, spec) : Origin.tensor(name, spec);
-    }
-
-    @Override
-    public List<String> roots() {
-        return List.of("transformer.");
     }
 
     /**
@@ -112,17 +103,11 @@ record Gpt2(String type) implements Family {
      */
     @Override
     public String rootWritten(ModelConfig config) {
-        return config.tied() ? "" : roots().getFirst();
+        return config.tied() ? "" : names.roots().getFirst();
     }
 
     @Override
     public boolean mayHaveMore() {
         return true;
-    }
-
-    /** Causal masks that old versions stored as if they were weights. */
-    @Override
-    public boolean isBuffer(String name) {
-        return name.matches("h\\.\\d+\\.attn\\.(bias|masked_bias)");
     }
 }

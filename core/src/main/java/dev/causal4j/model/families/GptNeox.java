@@ -14,15 +14,20 @@ import java.util.Map;
 import java.util.stream.IntStream;
 
 /** GPT-NeoX (Black et al. 2022), also Pythia: layer norms, partial rotation, both layers of a block read the same stream. */
-record GptNeox(String type) implements Family {
-    private static final Names NAMES = Names.LLAMA.but(Map.of(
-            "embedding", "embed_in",
-            "qkv", "attention.query_key_value",
-            "attention_out", "attention.dense",
-            "up", "mlp.dense_h_to_4h",
-            "down", "mlp.dense_4h_to_h",
-            "norm", "final_layer_norm",
-            "head", "embed_out"));
+record GptNeox(String type, Names names) implements Family {
+    static final Names NAMES = new Names(
+            List.of("gpt_neox."),
+            "layers.",
+            Map.of(
+                    "embedding", "embed_in",
+                    "attention_norm", "input_layernorm",
+                    "qkv", "attention.query_key_value",
+                    "attention_out", "attention.dense",
+                    "feed_forward_norm", "post_attention_layernorm",
+                    "up", "mlp.dense_h_to_4h",
+                    "down", "mlp.dense_4h_to_h",
+                    "norm", "final_layer_norm",
+                    "head", "embed_out"));
 
     @Override
     public ModelConfig read(Json json) throws FormatException {
@@ -33,21 +38,16 @@ record GptNeox(String type) implements Family {
         keys.qkvBias = json.bool("attention_bias", true);
         keys.outBias = keys.qkvBias;
         keys.residual = json.bool("use_parallel_residual", true) ? Residual.PARALLEL : Residual.SEQUENTIAL;
-        RopeConfig rope = new RopeKeys(keys, false).read();
+        RopeConfig rope = new RopeKeys(keys, false).read(false);
         Dense dense = keys.dense("intermediate_size", keys.activation("hidden_act", "gelu"), false, true);
         BlockConfig each = keys.block(0, rope, dense);
         return keys.model(this, json, _ -> each);
     }
 
-    @Override
-    public Names names() {
-        return NAMES;
-    }
-
     /** Queries, keys and values are stored as [head][query, key, value][n]. */
     @Override
     public Origin origin(ModelConfig config, ParameterSpec spec, String root) {
-        Origin origin = NAMES.origin(config, spec, root);
+        Origin origin = names.origin(config, spec, root);
         if (!spec.module().equals("qkv")) {
             return origin;
         }
@@ -57,16 +57,5 @@ record GptNeox(String type) implements Family {
         return new Origin(IntStream.range(0, 3 * heads)
                 .mapToObj(i -> all.rows((3 * (i % heads) + i / heads) * n, n, 1))
                 .toList());
-    }
-
-    @Override
-    public List<String> roots() {
-        return List.of("gpt_neox.");
-    }
-
-    /** Causal masks that old versions stored as if they were weights. */
-    @Override
-    public boolean isBuffer(String name) {
-        return name.matches("layers\\.\\d+\\.attention\\.(bias|masked_bias)") || Family.super.isBuffer(name);
     }
 }

@@ -15,8 +15,8 @@ import java.util.List;
 import java.util.Map;
 
 /** gpt-oss (OpenAI 2025), unquantised: experts with biases and clamped gates, sinks, windows in even layers, YaRN. */
-record GptOss(String type) implements Family {
-    private static final Names NAMES = Names.LLAMA.but(Map.of("router", "mlp.router"));
+record GptOss(String type, Names names) implements Family {
+    static final Names NAMES = Names.LLAMA.but(Map.of("router", "mlp.router"));
 
     private static final Map<String, Object> YARN = Json.object(
             "rope_type", "yarn", "factor", 32.0, "truncate", false, "original_max_position_embeddings", 4096);
@@ -39,20 +39,15 @@ record GptOss(String type) implements Family {
         return keys.model(this, layer -> layer % 2 == 0, local, keys.block(0, rope, experts));
     }
 
-    @Override
-    public Names names() {
-        return NAMES;
-    }
-
     /** Experts' weights are [expert][in][out], gates and ups in alternate columns. */
     @Override
     public Origin origin(ModelConfig config, ParameterSpec spec, String root) {
-        String block = NAMES.prefix(spec, root);
+        String block = names.prefix(spec, root);
         if (spec.role() == Role.SINK) {
             return Origin.tensor(block + "self_attn.sinks", spec);
         }
         if (spec.expert() == ParameterSpec.NO_EXPERT) {
-            return NAMES.origin(config, spec, root);
+            return names.origin(config, spec, root);
         }
         boolean up = spec.module().equals("up");
         boolean bias = spec.role() == Role.BIAS;

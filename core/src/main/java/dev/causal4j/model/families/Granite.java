@@ -5,7 +5,7 @@ import dev.causal4j.format.Json;
 import dev.causal4j.model.ModelConfig;
 
 /** Granite 3: Llama with multipliers of embedding, attention, residual and logits. */
-record Granite(String type) implements Family {
+record Granite(String type, Names names) implements Family {
     @Override
     public ModelConfig read(Json json) throws FormatException {
         Keys keys = new Keys(json, new Keys.Absent(0, 0, 0, 1e4, 1e-6));

@@ -113,7 +113,7 @@ final class Keys {
 
     /** @param local whether of Gemma 3's layers with windows */
     RopeConfig rope(boolean local) throws FormatException {
-        RopeConfig rope = new RopeKeys(this, local).read();
+        RopeConfig rope = new RopeKeys(this, local).read(false);
         json.support("partial_rotary_factor", rope.width() == headSize, "1, of this family");
         return rope;
     }
@@ -168,9 +168,8 @@ final class Keys {
     /** @param whenAbsent how many experts; 0 if the key must be there */
     Experts experts(String countKey, int whenAbsent, int chosenWhenAbsent, Dense each, Routing routing, boolean bias)
             throws FormatException {
-        int count = json.has(countKey) || whenAbsent == 0
-                ? json.requireInt(countKey, 1, ModelConfig.MOST_EXPERTS)
-                : whenAbsent;
+        int count = json.integer(countKey, whenAbsent, 1, ModelConfig.MOST_EXPERTS);
+        json.check(countKey, count > 0, "an integer from 1 to " + ModelConfig.MOST_EXPERTS);
         int chosen = json.integer("num_experts_per_tok", chosenWhenAbsent, 1, count);
         return new Experts(count, chosen, each, routing, bias);
     }

@@ -8,7 +8,7 @@ import dev.causal4j.model.ModelConfig;
  * Llama 2 and 3 (Touvron et al. 2023) and all that say so: RMS norms, rotary positions, gated SiLU, query heads in groups
  * that share a key head.
  */
-record Llama(String type) implements Family {
+record Llama(String type, Names names) implements Family {
     @Override
     public ModelConfig read(Json json) throws FormatException {
         Keys keys = new Keys(json, new Keys.Absent(0, 0, 0, 1e4, 1e-6));

@@ -5,7 +5,7 @@ import dev.causal4j.format.Json;
 import dev.causal4j.model.ModelConfig;
 
 /** Mistral (Jiang et al. 2023): Llama with a window in every layer. */
-record Mistral(String type) implements Family {
+record Mistral(String type, Names names) implements Family {
     @Override
     public ModelConfig read(Json json) throws FormatException {
         Keys keys = new Keys(json, new Keys.Absent(0, 8, 0, 1e4, 1e-6));

@@ -8,8 +8,8 @@ import dev.causal4j.model.ModelConfig;
 import java.util.Map;
 
 /** Mixtral (Jiang et al. 2024): Mistral with experts in every layer. */
-record Mixtral(String type) implements Family {
-    private static final Names NAMES = Names.LLAMA.but(Map.of(
+record Mixtral(String type, Names names) implements Family {
+    static final Names NAMES = Names.LLAMA.but(Map.of(
             "router", "block_sparse_moe.gate",
             "gate", "block_sparse_moe.#w1",
             "up", "block_sparse_moe.#w3",
@@ -20,10 +20,5 @@ record Mixtral(String type) implements Family {
         Keys keys = new Keys(json, new Keys.Absent(0, 8, 0, 1e6, 1e-5));
         Experts experts = keys.experts("num_local_experts", 8, 2, keys.dense(), Routing.SOFTMAX_OF_CHOSEN, false);
         return keys.model(this, keys.block(keys.window(0), keys.rope(), experts));
-    }
-
-    @Override
-    public Names names() {
-        return NAMES;
     }
 }

@@ -12,13 +12,15 @@ import java.util.Map;
 /**
  * The names of tensors in checkpoints.
  *
+ * @param roots prefixes that all but the head's may have, besides none
  * @param blocks the prefix of tensors in blocks, after the root
  * @param modules names by ours, where they differ; {@code #} stands for the expert. Tensors of "query", "key" and "value"
  *     are stacked unless there is one "qkv", those of "gate" and "up" unless there is one "gate_up".
  */
-record Names(String blocks, Map<String, String> modules) {
+public record Names(List<String> roots, String blocks, Map<String, String> modules) {
     /** Those of Llama, which most families have with few changes. */
     static final Names LLAMA = new Names(
+            List.of("model.", "language_model.model.", "model.language_model."),
             "layers.",
             Map.ofEntries(
                     Map.entry("embedding", "embed_tokens"),
@@ -40,7 +42,7 @@ record Names(String blocks, Map<String, String> modules) {
     Names but(Map<String, String> others) {
         Map<String, String> all = new HashMap<>(modules);
         all.putAll(others);
-        return new Names(blocks, all);
+        return new Names(roots, blocks, all);
     }
 
     Origin origin(ModelConfig config, ParameterSpec spec, String root) {

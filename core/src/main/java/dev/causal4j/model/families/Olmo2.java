@@ -8,8 +8,8 @@ import dev.causal4j.model.ModelConfig;
 import java.util.Map;
 
 /** OLMo 2 (Walsh et al. 2024): Llama with norms after layers instead of before, and of all queries and keys of a token. */
-record Olmo2(String type) implements Family {
-    private static final Names NAMES = Names.LLAMA.but(Map.of(
+record Olmo2(String type, Names names) implements Family {
+    static final Names NAMES = Names.LLAMA.but(Map.of(
             "attention_out_norm", "post_attention_layernorm",
             "feed_forward_out_norm", "post_feedforward_layernorm"));
 
@@ -20,10 +20,5 @@ record Olmo2(String type) implements Family {
         keys.places = NormPlaces.AFTER;
         keys.queryKeyNorm = QueryKeyNorm.ALL;
         return keys.model(this, keys.block(0));
-    }
-
-    @Override
-    public Names names() {
-        return NAMES;
     }
 }

@@ -6,18 +6,12 @@ import dev.causal4j.model.ModelConfig;
 import java.util.Map;
 
 /** Phi 3 and 4: Llama with packed projections, partial rotation, LongRoPE and perhaps a window in every layer. */
-record Phi3(String type) implements Family {
-    private static final Names NAMES =
-            Names.LLAMA.but(Map.of("qkv", "self_attn.qkv_proj", "gate_up", "mlp.gate_up_proj"));
+record Phi3(String type, Names names) implements Family {
+    static final Names NAMES = Names.LLAMA.but(Map.of("qkv", "self_attn.qkv_proj", "gate_up", "mlp.gate_up_proj"));
 
     @Override
     public ModelConfig read(Json json) throws FormatException {
         Keys keys = new Keys(json, new Keys.Absent(0, 0, 0, 1e4, 1e-5));
-        return keys.model(this, keys.block(keys.window(0), new RopeKeys(keys, false).readPhi(), keys.dense()));
-    }
-
-    @Override
-    public Names names() {
-        return NAMES;
+        return keys.model(this, keys.block(keys.window(0), new RopeKeys(keys, false).read(true), keys.dense()));
     }
 }

@@ -10,7 +10,7 @@ import dev.causal4j.model.ModelConfig;
 import java.util.List;
 
 /** Qwen 3 with experts in all layers or some. */
-record Qwen3Moe(String type) implements Family {
+record Qwen3Moe(String type, Names names) implements Family {
     @Override
     public ModelConfig read(Json json) throws FormatException {
         Keys keys = new Keys(json, new Keys.Absent(0, 4, 0, 1e4, 1e-6));

@@ -43,26 +43,14 @@ final class RopeKeys {
         json.support("head_dim", width % 2 == 0 && width > 0, "an even number of rotated coordinates");
     }
 
-    RopeConfig read() throws FormatException {
-        return read(kind(), "default", "linear", "dynamic", "llama3", "yarn", "longrope");
-    }
-
-    /** The same for Phi 3, whose old files call longrope otherwise. */
-    RopeConfig readPhi() throws FormatException {
-        String kind = kind();
-        return read(List.of("su", "yarn").contains(kind) ? "longrope" : kind, "default", "longrope");
-    }
-
-    private String kind() throws FormatException {
-        String kind = rope.string(KIND, rope.string("type", "default"));
-        rope.support("type", kind.equals(rope.string("type", kind)), "the value of rope_type");
-        return kind;
-    }
-
-    private RopeConfig read(String kind, String... known) throws FormatException {
-        List<String> names = List.of(known);
-        String expected = String.join(", ", names.subList(0, known.length - 1)) + " or " + names.getLast();
-        rope.support(rope.has(KIND) ? KIND : "type", names.contains(kind), expected);
+    /** @param phi whether of Phi 3, which has fewer scalings, and whose old files call longrope otherwise */
+    RopeConfig read(boolean phi) throws FormatException {
+        String said = rope.string(KIND, rope.string("type", "default"));
+        rope.support("type", said.equals(rope.string("type", said)), "the value of rope_type");
+        String kind = phi && List.of("su", "yarn").contains(said) ? "longrope" : said;
+        String known = phi ? "default or longrope" : "default, linear, dynamic, llama3, yarn or longrope";
+        boolean isKnown = List.of(known.split(", | or ", -1)).contains(kind);
+        rope.support(rope.has(KIND) ? KIND : "type", isKnown, known);
         RopeConfig made = switch (kind) {
             case "linear" -> linear();
             case "dynamic" -> dynamic();

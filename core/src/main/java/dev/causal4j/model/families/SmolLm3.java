@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.function.IntPredicate;
 
 /** SmolLM 3: Llama whose every fourth layer has no positions. */
-record SmolLm3(String type) implements Family {
+record SmolLm3(String type, Names names) implements Family {
     @Override
     public ModelConfig read(Json json) throws FormatException {
         Keys keys = new Keys(json, new Keys.Absent(0, 4, 0, 2e6, 1e-6));

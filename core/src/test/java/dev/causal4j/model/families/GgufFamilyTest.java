@@ -19,7 +19,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** Keys that no golden file has. */
-class GgufKeysTest {
+class GgufFamilyTest {
     private static final int LAYERS = 62;
 
     private static final TensorStore TENSORS = new TensorStore(
@@ -52,7 +52,8 @@ class GgufKeysTest {
     }
 
     private static ModelConfig config(String architecture, Object... more) throws FormatException {
-        return GgufKeys.read(new Json("x.gguf", keys(architecture, more)), TENSORS);
+        Json metadata = new Json("x.gguf", keys(architecture, more));
+        return new GgufFamily(metadata, TENSORS).read(metadata);
     }
 
     private static void same(ModelConfig one, ModelConfig other) {
