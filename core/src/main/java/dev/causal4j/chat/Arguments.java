@@ -1,12 +1,10 @@
 package dev.causal4j.chat;
 
-import static dev.causal4j.chat.Values.NONE;
-
 import java.util.List;
 import java.util.Map;
 
 /** What a function, method, filter or test is given. */
-record Arguments(Values values, List<Object> positional, Map<String, Object> named) {
+record Arguments(Rendering x, List<Object> positional, Map<String, Object> named) {
     /** By position or name. */
     Object get(int index, String name, Object otherwise) {
         return index < positional.size() ? positional.get(index) : named.getOrDefault(name, otherwise);
@@ -14,23 +12,23 @@ record Arguments(Values values, List<Object> positional, Map<String, Object> nam
 
     /** By position; it must be there. */
     Object get(int index) {
-        Object missing = new Value.Undefined("argument " + (index + 1));
-        return index < positional.size()
-                ? positional.get(index)
-                : values.cast(String.class, missing, "another argument");
+        if (index >= positional.size()) {
+            throw x.wrong("another argument", "" + positional.size());
+        }
+        return positional.get(index);
     }
 
     long whole(int index, String name, long otherwise) {
-        Object value = get(index, name, NONE);
-        return value.equals(NONE) ? otherwise : values.whole(value);
+        Object value = get(index, name, Rendering.NONE);
+        return value.equals(Rendering.NONE) ? otherwise : x.whole(value);
     }
 
     boolean flag(int index, String name) {
-        return Values.truth(get(index, name, NONE));
+        return Rendering.truth(get(index, name, Rendering.NONE));
     }
 
     /** Without the first one. */
     Arguments rest() {
-        return new Arguments(values, positional.subList(Math.min(1, positional.size()), positional.size()), named);
+        return new Arguments(x, positional.stream().skip(1).toList(), named);
     }
 }

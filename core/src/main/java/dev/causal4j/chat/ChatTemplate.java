@@ -42,6 +42,7 @@ public final class ChatTemplate {
     private record Program(String name, Node body, boolean marksGeneration) {}
 
     private static final String DEFAULT = "default";
+    private static final String SOURCE = "chat_template";
 
     // Twenty times the longest in use.
     private static final int MAX_SOURCE = 400_000;
@@ -125,13 +126,12 @@ public final class ChatTemplate {
                 throw new FormatException(file.toString(), "text in UTF-8", "other bytes", "is the file damaged?");
             }
             sources.put(DEFAULT, source);
-        } else if (settings.root().get("chat_template") instanceof List<?> named) {
-            for (Object each : named) {
-                Json template = new Json(config + ", chat_template", each instanceof Map<?, ?> map ? map : Map.of());
+        } else if (settings.root().get(SOURCE) instanceof List) {
+            for (Json template : settings.objects(SOURCE)) {
                 sources.put(template.requireString("name"), template.requireString("template"));
             }
-        } else if (settings.has("chat_template")) {
-            sources.put(DEFAULT, settings.requireString("chat_template"));
+        } else if (settings.has(SOURCE)) {
+            sources.put(DEFAULT, settings.requireString(SOURCE));
         }
         String name = (Files.exists(file) ? file : config).toString();
         return sources.containsKey(DEFAULT) ? Optional.of(parse(name, sources, tokens)) : Optional.empty();
@@ -174,20 +174,16 @@ public final class ChatTemplate {
                     "variables: expected none of " + RESERVED + ", got one; give it as a parameter");
         }
         Untrusted untrusted = new Untrusted(controlTokens);
-        Map<String, Object> all = Builtins.functions();
-        all.put("documents", Values.NONE);
+        Untrusted trusted = new Untrusted(List.of());
+        Map<String, Object> all = new HashMap<>(Builtins.FUNCTIONS);
+        all.put("documents", Rendering.NONE);
         all.putAll(this.variables);
-        variables.forEach((name, value) -> all.put(name, new Untrusted(List.of()).copy(value, 0)));
-        List<?> given = messages.stream().map(Message::fields).toList();
-        List<?> known = tools == null
-                ? null
-                : tools.stream().map(ToolDefinition::fields).toList();
-        all.put("messages", untrusted.copy(given, 0));
-        all.put("tools", untrusted.copy(known, 0));
+        variables.forEach((name, value) -> all.put(name, trusted.copy(value, 0)));
+        all.put("messages", untrusted.copy(messages, 0));
+        all.put("tools", untrusted.copy(tools, 0));
         all.put("add_generation_prompt", generationPrompt);
         Program standard = Objects.requireNonNull(programs.get(DEFAULT));
         Program run = tools == null || tools.isEmpty() ? standard : programs.getOrDefault("tool_use", standard);
-        Evaluator evaluator = new Evaluator(new Values(run.name, clock), all);
-        return untrusted.restored(evaluator.run(run.body), evaluator.generated);
+        return untrusted.restored(new Rendering(run.name, clock, untrusted, all).run(run.body));
     }
 }

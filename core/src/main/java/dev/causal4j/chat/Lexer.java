@@ -2,6 +2,7 @@ package dev.causal4j.chat;
 
 import static dev.causal4j.FormatException.quote;
 import static java.util.regex.Pattern.compile;
+import static java.util.stream.Collectors.joining;
 
 import dev.causal4j.TemplateException;
 import java.util.ArrayList;
@@ -9,48 +10,59 @@ import java.util.List;
 import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
-/** Cuts a template into tokens, with Jinja's trim_blocks and lstrip_blocks. For one source; not thread-safe. */
+/**
+ * Cuts a template into the tokens of its tags, with Jinja's trim_blocks and lstrip_blocks. For one source; not
+ * thread-safe.
+ */
 final class Lexer {
     /** White space of Python. */
     static final String SPACE = "[\\s\\x1c-\\x1f\\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000]";
 
+    /** The last token. */
+    static final String END = "the end";
+
+    /** In the order of the groups of a token. */
     enum Kind {
-        TEXT,
         NAME,
-        REAL,
-        WHOLE,
+        NUMBER,
         STRING,
-        SYMBOL,
-        END
+        SYMBOL
     }
 
-    /** A text between tags, or what stands in them; a string without its quotes and escapes. */
+    /** What stands in tags; a string without its quotes and escapes. Text between tags is the string of an output. */
     record Token(Kind kind, String text, int line) {
         /** Its text if it is a name or symbol, such as {@code if} or <code>{%</code>, else nothing. */
         String word() {
-            return kind == Kind.NAME || kind == Kind.SYMBOL ? text : "";
+            return kind == Kind.STRING ? "" : text;
         }
     }
 
     // Repetitions are possessive: a source of a stranger must not make them backtrack or recurse.
-    private static final Pattern TAG = compile("\\{([{%#])([-+]?)");
-    private static final Pattern COMMENT_END = compile("-#}" + SPACE + "*+|\\+#}|#}\n?");
-    private static final String CLOSE = "(?:-%}" + SPACE + "*+|\\+%}|%}\n?)";
-    private static final Pattern BLOCK_END = compile(SPACE + "*+" + CLOSE);
-    private static final Pattern OUTPUT_END = compile(SPACE + "*+(?:-}}" + SPACE + "*+|}})");
-    private static final Pattern RAW = compile(SPACE + "*+raw" + SPACE + "*+(?:-%}" + SPACE + "*+|%})");
-    private static final Pattern RAW_END = compile("\\{(%)([-+]?)" + SPACE + "*+endraw" + SPACE + "*+" + CLOSE);
-    // The groups are the kinds from NAME to SYMBOL.
+    private static final String S = SPACE + "*+";
+    // White space before a tag belongs to it if it begins with a minus, or is a block's that is alone on its line.
+    private static final String BEFORE =
+            "(?dm)(?:(?:\\G|(?<!" + SPACE + "))" + S + "(?=\\{.-)|^[" + SPACE + "&&[^\n]]*+(?=\\{[%#][^-+])|)";
+    private static final String CLOSE = "(?:-%}" + S + "|\\+%}|%}\n?)";
+    private static final Pattern TAG = compile(BEFORE + "(\\{[{%#])[-+]?");
+    private static final Pattern COMMENT_END = compile("-#}" + S + "|\\+#}|#}\n?");
+    private static final Pattern BLOCK_END = compile(S + CLOSE);
+    private static final Pattern OUTPUT_END = compile(S + "(?:-}}" + S + "|}})");
+    private static final Pattern RAW = compile(S + "raw" + S + "(?:-%}" + S + "|%})");
+    private static final Pattern RAW_END = compile(BEFORE + "\\{%[-+]?" + S + "endraw" + S + CLOSE);
+    private static final String TEXT = "(?:'[^'\\\\]*+(?:\\\\.[^'\\\\]*+)*+'|\"[^\"\\\\]*+(?:\\\\.[^\"\\\\]*+)*+\")";
+    private static final Pattern STRING = compile(TEXT, Pattern.DOTALL);
     private static final Pattern TOKEN = compile(
-            SPACE + "*+(?:([\\p{L}_][\\p{L}\\p{N}_]*+)"
-                    + "|((?<!\\.)[0-9](?:_?[0-9])*+(?:\\.[0-9]++(?:[eE][-+]?[0-9]++)?+|[eE][-+]?[0-9]++))"
-                    + "|([1-9](?:_?[0-9])*+|0(?:_?0)*+)"
-                    + "|('[^'\\\\]*+(?:\\\\.[^'\\\\]*+)*+'|\"[^\"\\\\]*+(?:\\\\.[^\"\\\\]*+)*+\")"
+            S + "(?:([\\p{L}_][\\p{L}\\p{N}_]*+)"
+                    + "|((?<!\\.)[0-9](?:_?[0-9])*+(?:\\.[0-9]++(?:[eE][-+]?[0-9]++)?+|[eE][-+]?[0-9]++)"
+                    + "|[1-9](?:_?[0-9])*+|0(?:_?0)*+)"
+                    + "|((?:" + TEXT + S + ")++)"
                     + "|(\\*\\*|//|[=!<>]=|[-+*/%~<>=.:|,()\\[\\]{}]))",
             Pattern.DOTALL);
     private static final Pattern ESCAPE =
-            compile("\\\\(?:[xuU]((?<=x)..|(?<=u)....|(?<=U).{8})|([0-7]{1,3})|(.))", Pattern.DOTALL);
+            compile("(?s)\\\\(?:[xuU]((?<=x)HH|(?<=u)HHHH|(?<=U)00(?:0H|10)HHHH)|([0-7]{1,3})|(.))"
+                    .replace("H", "[0-9A-Fa-f]"));
 
     private final String template;
     private final String source;
@@ -60,112 +72,97 @@ final class Lexer {
     private int line = 1;
     private int counted; // up to where lines are counted
 
-    private Lexer(String template, String source) {
+    Lexer(String template, String source) {
         this.template = template;
-        String lines = source.replace("\r\n", "\n").replace('\r', '\n');
-        this.source = lines.endsWith("\n") ? lines.substring(0, lines.length() - 1) : lines;
-        matcher = TAG.matcher(this.source).useTransparentBounds(true);
+        this.source = source.replace("\r\n", "\n").replace('\r', '\n').replaceFirst("\n\\z", "");
+        matcher = TAG.matcher(this.source).useAnchoringBounds(false).useTransparentBounds(true);
     }
 
-    /** The last one is of kind END. */
-    static List<Token> tokens(String template, String source) {
-        Lexer lexer = new Lexer(template, source);
-        lexer.cut();
-        return lexer.tokens;
-    }
-
-    private void cut() {
+    /** All of them; {@link #END} is behind the last. */
+    List<Token> tokens() {
         while (next(TAG).find()) {
-            String open = "{" + matcher.group(1);
-            Pattern end = open.equals("{{") ? OUTPUT_END : BLOCK_END;
-            text();
+            String open = matcher.group(1);
+            text(matcher.start());
+            at = matcher.end();
             if (open.equals("{#")) {
                 require(next(COMMENT_END).find(), "an end of the comment");
             } else if (open.equals("{%") && next(RAW).lookingAt()) {
                 at = matcher.end();
                 require(next(RAW_END).find(), "endraw");
-                text();
+                text(matcher.start());
             } else {
-                add(Kind.SYMBOL, open);
-                inside(end);
-                add(Kind.SYMBOL, end == OUTPUT_END ? "}}" : "%}");
+                tag(open, open.equals("{%") ? BLOCK_END : OUTPUT_END);
             }
             at = matcher.end();
         }
-        add(Kind.TEXT, source.substring(at));
+        text(source.length());
         at = source.length();
-        add(Kind.END, "the end");
+        add(Kind.SYMBOL, END);
+        return tokens;
     }
 
     private Matcher next(Pattern pattern) {
         return matcher.usePattern(pattern).region(at, source.length());
     }
 
-    /** The text up to the tag at hand, without the white space that its mark or lstrip_blocks takes. */
-    private void text() {
-        String text = source.substring(at, matcher.start());
-        String stripped = Builtins.strip(text, Builtins::isSpace, false, true);
-        int lineStart = text.lastIndexOf('\n') + 1;
-        boolean ownLine = lineStart > 0 || at == 0 || source.charAt(at - 1) == '\n';
-        boolean block = !matcher.group(1).equals("{") && matcher.group(2).isEmpty();
-        if (matcher.group(2).equals("-")) {
-            text = stripped;
-        } else if (block && ownLine && stripped.length() <= lineStart) {
-            text = text.substring(0, lineStart);
+    private void text(int to) {
+        if (at < to) {
+            add(Kind.SYMBOL, "{{");
+            add(Kind.STRING, source.substring(at, to));
+            add(Kind.SYMBOL, "}}");
         }
-        add(Kind.TEXT, text);
-        at = matcher.end();
     }
 
     private void add(Kind kind, String text) {
+        tokens.add(new Token(kind, text, line()));
+    }
+
+    private int line() {
         for (; counted < at; counted++) {
             line += source.charAt(counted) == '\n' ? 1 : 0;
         }
-        if (kind != Kind.TEXT || !text.isEmpty()) {
-            tokens.add(new Token(kind, text, line));
-        }
+        return line;
     }
 
     /** The tokens of a tag up to its end, which the matcher is at then. */
-    private void inside(Pattern end) {
+    private void tag(String open, Pattern end) {
+        add(Kind.SYMBOL, open);
         for (int brackets = 0; brackets > 0 || !next(end).lookingAt(); at = matcher.end()) {
             require(next(TOKEN).lookingAt(), "an expression and the end of its tag");
-            int kind = 1;
-            while (matcher.group(kind) == null) {
-                kind++;
+            int group = 1;
+            while (matcher.group(group) == null) {
+                group++;
             }
-            String text = matcher.group(kind);
+            Kind kind = Kind.values()[group - 1];
+            String text = matcher.group(group);
             brackets += "([{".contains(text) ? 1 : ")]}".contains(text) ? -1 : 0;
             require(brackets >= 0, "brackets in pairs");
-            boolean string = Kind.values()[kind] == Kind.STRING;
-            add(Kind.values()[kind], string ? unescaped(text.substring(1, text.length() - 1)) : text);
+            Stream<String> strings = STRING.matcher(text).results().map(each -> unescaped(each.group()));
+            add(kind, kind == Kind.STRING ? strings.collect(joining()) : text);
         }
+        add(Kind.SYMBOL, end == BLOCK_END ? "%}" : "}}");
     }
 
-    private String unescaped(String string) {
-        return ESCAPE.matcher(string).replaceAll(escape -> Matcher.quoteReplacement(unescaped(escape)));
+    private String unescaped(String quoted) {
+        return ESCAPE.matcher(quoted.substring(1, quoted.length() - 1))
+                .replaceAll(escape -> Matcher.quoteReplacement(unescaped(escape)));
     }
 
     private String unescaped(MatchResult escape) {
         String letter = escape.group(3);
-        if (letter != null) {
-            require(!"xuUN".contains(letter), "a complete escape");
-            int known = "\n\\'\"abfnrtv".indexOf(letter);
-            String meant = known <= 0 ? "" : "" + "\\'\"\u0007\b\f\n\r\t\u000b".charAt(known - 1);
-            return known < 0 ? escape.group() : meant;
+        if (letter == null) {
+            boolean octal = escape.group(1) == null;
+            return Character.toString(Integer.parseInt(escape.group(octal ? 2 : 1), octal ? 8 : 16));
         }
-        boolean octal = escape.group(2) != null;
-        String digits = octal ? escape.group(2) : escape.group(1);
-        require(digits.matches("[0-9A-Fa-f]{1,6}|00[0-9A-Fa-f]{6}"), "digits in an escape");
-        int c = Integer.parseInt(digits, octal ? 8 : 16);
-        require(Character.isValidCodePoint(c), "a character in an escape");
-        return Character.toString(c);
+        require(!"xuUN".contains(letter), "a complete escape");
+        int known = "\n\\'\"abfnrtv".indexOf(letter);
+        String meant = known <= 0 ? "" : "" + "\\'\"\u0007\b\f\n\r\t\u000b".charAt(known - 1);
+        return known < 0 ? escape.group() : meant;
     }
 
     private void require(boolean right, String expected) {
         if (!right) {
-            add(Kind.TEXT, "");
-            String place = template + ", line " + line;
+            String place = template + ", line " + line();
             throw new TemplateException(place, expected, quote(source.substring(at)), "correct the template");
         }
     }

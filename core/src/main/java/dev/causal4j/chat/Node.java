@@ -5,31 +5,31 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
-/** A part of a parsed template: what it does in a rendering. To be run by {@link Evaluator#eval}, which counts it. */
+/** A part of a parsed template: what it does in a rendering. To be run by {@link Rendering#eval}, which counts it. */
 interface Node {
     /** The value of an expression; none of a statement. */
-    Object run(Evaluator e);
+    Object run(Rendering x);
 
     /** {@code *items} among arguments. */
     record Spread(Node items) implements Node {
         @Override
-        public Object run(Evaluator e) {
-            return e.x.list(e.eval(items));
+        public Object run(Rendering x) {
+            return x.eval(items);
         }
     }
 
     /** A call; that of a filter or test has no callee but only arguments. */
     record Call(Node callee, List<Node> positional, Map<String, Node> named) implements Node {
         @Override
-        public Object run(Evaluator e) {
-            Function function = e.x.cast(Function.class, e.eval(callee), "a function or macro to call");
-            return e.x.made(function.call(arguments(e)));
+        public Object run(Rendering x) {
+            Function function = x.cast(Function.class, x.eval(callee), "a function or macro to call");
+            return x.made(function.call(arguments(x)));
         }
 
-        Arguments arguments(Evaluator e) {
+        Arguments arguments(Rendering x) {
             Map<String, Object> values = new HashMap<>();
-            named.forEach((name, value) -> values.put(name, e.eval(value)));
-            return new Arguments(e.x, e.all(positional), values);
+            named.forEach((name, value) -> values.put(name, x.eval(value)));
+            return new Arguments(x, x.all(positional), values);
         }
     }
 }

@@ -19,14 +19,17 @@ import java.util.function.UnaryOperator;
 
 /** Makes a template a node to run. For one source; not thread-safe. */
 final class Parser {
-    // Weakest first; "not" binds as the comparisons do.
+    // Weakest first; "not" binds as the comparisons do, and a sign as the last.
     private static final List<String> OPERATORS =
-            List.of(" or ", " and ", " == != < <= > >= in not-in ", " + - ", " ~ ", " * / // % ", " ** ");
-    private static final int COMPARISON = 2;
+            List.of(" if ; or ; and ; == != < <= > >= in not-in ; + - ; ~ ; * / // % ; ** ; | is ; . [ ( ".split(";"));
+    private static final int ANY = 0;
+    private static final int OR = 1;
+    private static final int COMPARISON = 3;
+    private static final int ITEM = 9;
 
-    private static final Node NONE = _ -> Values.NONE;
+    private static final Node NONE = _ -> Rendering.NONE;
     private static final Map<String, Object> CONSTANTS = Map.of(
-            "true", true, "True", true, "false", false, "False", false, "none", Values.NONE, "None", Values.NONE);
+            "true", true, "True", true, "false", false, "False", false, "none", Rendering.NONE, "None", Rendering.NONE);
 
     private static final int MAX_DEPTH = 100;
 
@@ -44,13 +47,11 @@ final class Parser {
 
     Parser(String template, String source) {
         this.template = template;
-        tokens = Lexer.tokens(template, source);
+        tokens = new Lexer(template, source).tokens();
     }
 
     Node parse() {
-        Node all = block("");
-        check(peek().kind() == Kind.END, "the end");
-        return all;
+        return closed(block(), Lexer.END);
     }
 
     private Token peek() {
@@ -67,14 +68,17 @@ final class Parser {
         return is;
     }
 
-    private void require(String word) {
-        check(take(word), word);
-    }
-
     private void check(boolean right, String expected) {
         if (!right) {
-            throw wrong(expected);
+            String place = template + ", line " + peek().line();
+            throw new TemplateException(place, expected, quote(peek().text()), "correct the template");
         }
+    }
+
+    /** What was just parsed, if this is behind it. */
+    private <T> T closed(T parsed, String end) {
+        check(take(end), end);
+        return parsed;
     }
 
     private String name() {
@@ -89,33 +93,24 @@ final class Parser {
         return parsed;
     }
 
-    private TemplateException wrong(String expected) {
-        String place = template + ", line " + peek().line();
-        return new TemplateException(place, expected, quote(peek().text()), "correct the template");
-    }
-
     /** Statements up to the tag of one of these names, of which the opening is taken and the name is next. */
     private Node block(String... ends) {
         List<Node> statements = new ArrayList<>();
-        while (peek().kind() != Kind.END) {
-            Token token = tokens.get(at++);
-            if (token.word().equals("{%") && List.of(ends).contains(peek().word())) {
+        while (!is(Lexer.END)) {
+            int line = peek().line();
+            boolean tag = !take("{{");
+            at += tag ? 1 : 0;
+            if (tag && List.of(ends).contains(peek().word())) {
                 break;
             }
-            Node node = switch (token.word()) {
-                case "{%" -> nested(this::statement);
-                case "{{" -> output(closed(tuple(), "}}"));
-                default -> output(_ -> token.text());
-            };
-            statements.add(e -> e.at(token.line(), node));
+            Node statement = tag ? nested(this::statement) : output(closed(tuple(), "}}"));
+            statements.add(x -> x.at(line, statement));
         }
-        return e -> e.runAll(statements);
+        return x -> x.runAll(statements);
     }
 
-    /** What was just parsed, if this is behind it. */
-    private Node closed(Node parsed, String end) {
-        require(end);
-        return parsed;
+    private static Node output(Node shown) {
+        return x -> x.write(x.eval(shown));
     }
 
     private Node statement() {
@@ -126,60 +121,60 @@ final class Parser {
             case "set" -> assignment();
             case "macro" -> {
                 String name = name();
-                Node macro = macro(name, parameters(), body("endmacro"));
-                yield e -> e.assign(List.of(name), e.eval(macro));
+                Node macro = macro(name, parameters(), tag);
+                yield x -> x.assign(List.of(name), "", x.eval(macro));
             }
             case "call" -> call();
             case "filter" -> {
                 UnaryOperator<Node> filters = filters();
-                yield output(filters.apply(written("endfilter")));
+                yield output(filters.apply(written(tag)));
             }
             case "generation" -> {
                 marksGeneration = true;
-                Node body = body("endgeneration");
-                yield e -> e.generation(body);
+                Node body = body(tag);
+                yield x -> x.generation(body);
             }
             case "break", "continue" -> {
                 check(loops > 0, "a loop around " + tag);
-                yield closed(e -> e.jump = tag, "%}");
+                yield closed(x -> x.jump = tag, "%}");
             }
-            default -> throw wrong("a tag of chat templates before it, not " + tag);
+            default -> {
+                check(false, "a tag of chat templates before it, not " + tag);
+                yield NONE;
+            }
         };
     }
 
     /** The end of a tag, statements, and the tag that ends them. */
-    private Node body(String end) {
-        require("%}");
-        Node body = block(end);
-        require(end);
-        return closed(body, "%}");
+    private Node body(String tag) {
+        closed(tag, "%}");
+        return closed(closed(block("end" + tag), "end" + tag), "%}");
     }
 
     private Node conditional() {
         Node condition = closed(tuple(), "%}");
         Node then = block("elif", "else", "endif");
-        return conditional(condition, then, take("elif") ? nested(this::conditional) : otherwise("endif"));
+        return conditional(condition, then, take("elif") ? nested(this::conditional) : otherwise("if"));
     }
 
-    private Node otherwise(String end) {
-        if (take("else")) {
-            return body(end);
-        }
-        require(end);
-        return closed(NONE, "%}");
+    private static Node conditional(Node condition, Node then, Node otherwise) {
+        return x -> x.eval(Rendering.truth(x.eval(condition)) ? then : otherwise);
+    }
+
+    private Node otherwise(String tag) {
+        return take("else") ? body(tag) : closed(closed(NONE, "end" + tag), "%}");
     }
 
     private Node loop() {
         List<String> names = names();
-        require("in");
-        Node over = nested(() -> binary(0)); // an "if" behind it is the filter's
-        Node filter = take("if") ? expression() : null;
-        require("%}");
+        closed(names, "in");
+        Node over = expression(OR); // an "if" behind it is the filter's
+        Node filter = closed(take("if") ? expression(ANY) : _ -> true, "%}");
         loops++;
         Node body = block("else", "endfor");
         loops--;
-        Node otherwise = otherwise("endfor");
-        return e -> e.loop(names, over, filter, body, otherwise);
+        Node otherwise = otherwise("for");
+        return x -> x.loop(names, over, filter, body, otherwise);
     }
 
     private List<String> names() {
@@ -188,163 +183,169 @@ final class Parser {
         do {
             names.add(name());
         } while (take(","));
-        check(!bracket || take(")"), ")");
-        return names;
+        return bracket ? closed(names, ")") : names;
     }
 
     private Node assignment() {
         List<String> names = names();
         String attribute = take(".") ? name() : "";
-        if (!take("=")) {
-            UnaryOperator<Node> filters = take("|") ? filters() : node -> node;
-            Node written = filters.apply(written("endset"));
-            return e -> e.assign(names, e.eval(written));
-        }
-        Node value = closed(tuple(), "%}");
-        return attribute.isEmpty()
-                ? e -> e.assign(names, e.eval(value))
-                : e -> e.assign(names.getFirst(), attribute, value);
+        boolean block = !take("=");
+        UnaryOperator<Node> filters = block && take("|") ? filters() : node -> node;
+        Node value = block ? filters.apply(written("set")) : closed(tuple(), "%}");
+        return x -> x.assign(names, attribute, x.eval(value));
     }
 
     private Node call() {
         Map<String, Node> parameters = is("(") ? parameters() : Map.of();
-        if (!(expression() instanceof Call call)) {
-            throw wrong("a call before it");
-        }
-        call.named().put("caller", macro("caller", parameters, body("endcall")));
+        Node callee = expression(ANY);
+        check(callee instanceof Call, "a call before it");
+        Call call = (Call) callee;
+        call.named().put("caller", macro("caller", parameters, "call"));
         return output(call);
+    }
+
+    private Node macro(String name, Map<String, Node> parameters, String tag) {
+        Node body = body(tag);
+        return x -> x.function(name, parameters, body);
+    }
+
+    /** What the body of a tag writes, as a value. */
+    private Node written(String tag) {
+        Node body = body(tag);
+        return x -> x.written(body);
     }
 
     /** Names and defaults, in order. */
     private Map<String, Node> parameters() {
         Map<String, Node> parameters = new LinkedHashMap<>();
-        require("(");
+        check(take("("), "(");
         separated(")", () -> {
             String name = name();
-            parameters.put(name, take("=") ? expression() : _ -> new Undefined(name));
+            parameters.put(name, take("=") ? expression(ANY) : _ -> new Undefined(name));
         });
         return parameters;
     }
 
     /** An expression, or several with commas between them, which make a tuple. */
     private Node tuple() {
-        Node first = expression();
+        Node first = expression(ANY);
         if (!is(",")) {
             return first;
         }
         List<Node> items = new ArrayList<>(List.of(first));
         while (take(",") && !is(")") && !is("}}") && !is("%}")) {
-            items.add(expression());
+            items.add(expression(ANY));
         }
-        return e -> e.x.made(new Tuple(e.all(items)));
+        return x -> x.made(new Tuple(x.all(items)));
     }
 
-    private Node expression() {
+    /** An expression of operators that bind at least as strong as one of this strength. */
+    private Node expression(int weakest) {
         return nested(() -> {
-            Node then = binary(0);
-            if (!take("if")) {
-                return then;
+            Node all = operand();
+            for (String operator = operator(); strength(operator) >= weakest; operator = operator()) {
+                all = continued(all, operator, strength(operator));
             }
-            Node condition = binary(0);
-            Node missing = _ -> new Undefined("value of a condition without else");
-            return conditional(condition, then, take("else") ? expression() : missing);
+            return all;
         });
-    }
-
-    private Node binary(int level) {
-        if (level == OPERATORS.size()) {
-            return unary(true);
-        }
-        if (level == COMPARISON && take("not")) {
-            Node operand = nested(() -> binary(level));
-            return e -> !Values.truth(e.eval(operand));
-        }
-        Node all = binary(level + 1);
-        Node left = all;
-        boolean chained = false;
-        for (String operator = operator(); OPERATORS.get(level).contains(' ' + operator + ' '); operator = operator()) {
-            at += operator.equals("not-in") ? 2 : 1;
-            Node right = binary(level + 1);
-            if (level < COMPARISON) {
-                all = logical(all, level == 0, right);
-            } else if (level > COMPARISON) {
-                all = applied(all, operator, right);
-            } else { // a < b < c is a < b and b < c
-                Node compared = applied(left, operator, right);
-                all = chained ? logical(all, false, compared) : compared;
-                left = right;
-                chained = true;
-            }
-        }
-        return all;
     }
 
     private String operator() {
         return is("not") && tokens.get(at + 1).word().equals("in") ? "not-in" : peek().word();
     }
 
-    private Node unary(boolean filtered) {
-        String sign = peek().word();
-        boolean signed = take("-") || take("+");
-        Node node = signed ? applied(_ -> 0L, sign, nested(() -> unary(false))) : primary();
-        while (true) {
-            if (take(".")) {
-                node = peek().kind() == Kind.WHOLE ? item(node, primary()) : attribute(node, name());
-            } else if (take("[")) {
-                node = subscript(node);
-            } else if (is("(")) {
-                node = arguments(node);
-            } else if (filtered && take("|")) {
-                node = filters().apply(node);
-            } else if (filtered && take("is")) {
-                node = test(node);
-            } else {
-                return node;
-            }
+    private static int strength(String operator) {
+        int strength = OPERATORS.size() - 1;
+        while (strength >= 0 && !OPERATORS.get(strength).contains(' ' + operator + ' ')) {
+            strength--;
         }
+        return strength;
     }
 
-    private Node primary() {
-        Token token = tokens.get(at++);
-        List<Node> items = new ArrayList<>();
-        List<Node> keys = new ArrayList<>();
-        return switch (token.kind() == Kind.SYMBOL ? token.text() : token.kind().name()) {
-            case "NAME" -> {
-                Object constant = CONSTANTS.get(token.text());
-                yield constant == null ? e -> e.variable(token.text()) : _ -> constant;
+    private Node continued(Node left, String operator, int strength) {
+        at += operator.equals("not-in") ? 2 : 1;
+        return switch (operator) {
+            case "if" -> {
+                Node condition = expression(OR);
+                Node missing = _ -> new Undefined("value of a condition without else");
+                yield conditional(condition, left, take("else") ? expression(ANY) : missing);
             }
-            case "WHOLE", "REAL" -> number(token.kind(), token.text().replace("_", ""));
-            case "STRING" -> {
-                StringBuilder text = new StringBuilder(token.text());
-                for (; peek().kind() == Kind.STRING; at++) {
-                    text.append(peek().text());
-                }
-                String whole = text.toString();
-                yield _ -> whole;
+            case "or", "and" -> logical(left, strength == OR, expression(strength + 1));
+            case "|" -> filters().apply(left);
+            case "is" -> test(left);
+            case "." -> {
+                boolean index = peek().kind() == Kind.NUMBER;
+                String name = index ? "" : name();
+                yield index ? item(left, operand()) : x -> x.attribute(x.eval(left), name);
             }
-            case "(" -> take(")") ? e -> e.x.made(new Tuple(List.of())) : closed(tuple(), ")");
-            case "[" -> {
-                separated("]", () -> items.add(expression()));
-                yield e -> e.x.made(e.all(items));
-            }
-            case "{" -> {
-                separated("}", () -> {
-                    keys.add(closed(expression(), ":"));
-                    items.add(expression());
-                });
-                yield e -> e.dict(keys, items);
-            }
+            case "[" -> subscript(left);
+            case "(" -> arguments(left, true);
             default -> {
-                at--;
-                throw wrong("an expression");
+                Node right = expression(strength + 1);
+                Node applied = applied(left, operator, right);
+                boolean chained = strength == COMPARISON && strength(operator()) == COMPARISON;
+                yield !chained // a < b < c is a < b and b < c
+                        ? applied
+                        : logical(applied, false, nested(() -> continued(right, operator(), strength)));
             }
         };
     }
 
-    private Node number(Kind kind, String digits) {
+    private static Node logical(Node left, boolean or, Node right) {
+        return x -> {
+            Object first = x.eval(left);
+            return Rendering.truth(first) == or ? first : x.eval(right);
+        };
+    }
+
+    private static Node applied(Node left, String operator, Node right) {
+        return x -> x.made(Operators.apply(x, operator, x.eval(left), x.eval(right)));
+    }
+
+    private Node operand() {
+        Token token = tokens.get(at++);
+        String text = token.text();
+        List<Node> items = new ArrayList<>();
+        return switch (token.kind() == Kind.SYMBOL || token.word().equals("not")
+                ? text
+                : token.kind().name()) {
+            case "not" -> {
+                Node negated = expression(COMPARISON);
+                yield x -> !Rendering.truth(x.eval(negated));
+            }
+            case "-", "+" -> applied(_ -> 0L, text, expression(ITEM));
+            case "NAME" -> {
+                Object constant = CONSTANTS.get(text);
+                yield constant == null ? x -> x.variable(text) : _ -> constant;
+            }
+            case "NUMBER" -> {
+                Number number = number(text.replace("_", ""));
+                yield _ -> number;
+            }
+            case "STRING" -> _ -> text;
+            case "(" -> take(")") ? x -> x.made(new Tuple(List.of())) : closed(tuple(), ")");
+            case "[" -> {
+                separated("]", () -> items.add(expression(ANY)));
+                yield x -> x.made(x.all(items));
+            }
+            case "{" -> {
+                separated("}", () -> {
+                    items.add(closed(expression(ANY), ":"));
+                    items.add(expression(ANY));
+                });
+                yield x -> x.dict(items);
+            }
+            default -> {
+                at--;
+                check(false, "an expression");
+                yield NONE;
+            }
+        };
+    }
+
+    private Number number(String digits) {
         check(digits.length() <= MAX_DIGITS, "a number of at most " + MAX_DIGITS + " digits before it");
-        Number number = kind == Kind.REAL ? (Number) Double.valueOf(digits) : Numbers.whole(new BigInteger(digits));
-        return _ -> number;
+        return digits.matches("[0-9]+") ? Operators.whole(new BigInteger(digits)) : (Number) Double.valueOf(digits);
     }
 
     /** Parts with commas between them, perhaps one behind the last, up to the closing bracket. */
@@ -357,89 +358,52 @@ final class Parser {
 
     private Node subscript(Node of) {
         List<Node> parts = new ArrayList<>();
-        boolean slice = false;
-        while (!take("]")) {
-            parts.add(is(":") ? NONE : expression());
-            if (!is("]")) {
-                require(":");
-                slice = true;
-            }
-        }
-        check(!parts.isEmpty() && parts.size() <= 3, "an index or a slice before it");
-        parts.addAll(List.of(NONE, NONE));
-        return slice ? e -> e.slice(of, parts) : item(of, parts.getFirst());
+        do {
+            parts.add(is(":") || (is("]") && !parts.isEmpty()) ? NONE : expression(ANY));
+        } while (take(":"));
+        check(parts.size() <= 3 && take("]"), "]");
+        return parts.size() == 1
+                ? item(of, parts.getFirst())
+                : x -> x.made(x.slice(x.eval(of), new Arguments(x, x.all(parts), Map.of())));
     }
 
-    private Call arguments(Node callee) {
+    private static Node item(Node of, Node key) {
+        return x -> x.item(x.eval(of), x.eval(key));
+    }
+
+    /** A call with what stands in brackets, if there are any. */
+    private Call arguments(Node callee, boolean given) {
         Call call = new Call(callee, new ArrayList<>(), new LinkedHashMap<>());
-        require("(");
-        separated(")", () -> {
-            if (peek().kind() == Kind.NAME && tokens.get(at + 1).word().equals("=")) {
-                String name = name();
-                require("=");
-                call.named().put(name, expression());
-            } else {
-                call.positional().add(take("*") ? new Spread(expression()) : expression());
-            }
-        });
+        if (given) {
+            separated(")", () -> {
+                if (tokens.get(at + 1).word().equals("=")) {
+                    call.named().put(closed(name(), "="), expression(ANY));
+                } else {
+                    call.positional().add(take("*") ? new Spread(expression(ANY)) : expression(ANY));
+                }
+            });
+        }
         return call;
     }
 
     /** Filters with bars between them, to be applied one after the other. */
     private UnaryOperator<Node> filters() {
         String name = name();
-        Call call = is("(") ? arguments(NONE) : new Call(NONE, List.of(), Map.of());
+        Call call = arguments(NONE, take("("));
         UnaryOperator<Node> rest = take("|") ? nested(this::filters) : node -> node;
-        return node -> rest.apply(e -> e.x.made(Builtins.filter(name, e.x, e.eval(node), call.arguments(e))));
+        return node -> rest.apply(x -> x.made(Builtins.filter(name, x, x.eval(node), call.arguments(x))));
     }
 
     private Node test(Node tested) {
         boolean negated = take("not");
         String name = name();
-        boolean argument = switch (peek().kind()) {
-            case NAME -> !is("else") && !is("or") && !is("and");
-            case STRING, WHOLE, REAL -> true;
-            default -> is("[") || is("{");
-        };
-        List<Node> one = argument ? List.of(nested(() -> unary(false))) : List.of();
-        Call call = is("(") ? arguments(NONE) : new Call(NONE, one, Map.of());
-        return e -> negated != Builtins.test(name, e.x, e.eval(tested), call.arguments(e));
-    }
-
-    private static Node output(Node shown) {
-        return e -> e.write(e.eval(shown));
-    }
-
-    /** What a block writes, as a value. */
-    private Node written(String end) {
-        Node body = body(end);
-        return e -> e.written(body);
-    }
-
-    private static Node macro(String name, Map<String, Node> parameters, Node body) {
-        return e -> e.function(name, parameters, body);
-    }
-
-    private static Node conditional(Node condition, Node then, Node otherwise) {
-        return e -> e.eval(Values.truth(e.eval(condition)) ? then : otherwise);
-    }
-
-    private static Node logical(Node left, boolean or, Node right) {
-        return e -> {
-            Object first = e.eval(left);
-            return Values.truth(first) == or ? first : e.eval(right);
-        };
-    }
-
-    private static Node applied(Node left, String operator, Node right) {
-        return e -> e.x.made(e.x.apply(operator, e.eval(left), e.eval(right)));
-    }
-
-    private static Node item(Node of, Node key) {
-        return e -> e.x.item(e.eval(of), e.eval(key));
-    }
-
-    private static Node attribute(Node of, String name) {
-        return e -> e.x.attribute(e.eval(of), name);
+        boolean symbol = peek().kind() == Kind.SYMBOL;
+        boolean argument =
+                symbol ? is("[") || is("{") : !List.of("else", "or", "and").contains(peek().word());
+        Call call = arguments(NONE, take("("));
+        if (argument) {
+            call.positional().add(expression(ITEM));
+        }
+        return x -> negated != Builtins.test(name, x, x.eval(tested), call.arguments(x));
     }
 }

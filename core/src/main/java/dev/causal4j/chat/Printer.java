@@ -1,51 +1,46 @@
 package dev.causal4j.chat;
 
-import dev.causal4j.chat.Value.Lazy;
 import dev.causal4j.chat.Value.Tuple;
 import dev.causal4j.chat.Value.Undefined;
+import java.math.BigDecimal;
+import java.math.MathContext;
 import java.util.Collection;
-import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import org.jspecify.annotations.Nullable;
+import java.util.stream.Collectors;
 
-/**
- * Writes one value as Python prints it, or as its {@code json.dumps} writes it.
- *
- * @param json the arguments of {@code dumps}; null to print
- * @param indent of a level; null for no lines
- */
+/** Writes a value as Python prints it, or as its {@code json.dumps} writes it. */
 record Printer(
-        Values x,
-        @Nullable Arguments json,
-        String comma,
-        String colon,
-        @Nullable String indent,
-        StringBuilder out) {
-    private static final Pattern PYTHON = Pattern.compile("[\\p{C}\\p{Z}\\\\'\"&&[^ ]]");
+        Rendering x, boolean json, Pattern escaped, String comma, String colon, String indent, StringBuilder out) {
+    private static final Pattern PYTHON = Pattern.compile("[\\p{C}\\p{Z}\\\\&&[^ ]]");
     private static final Pattern JSON = Pattern.compile("[\\x00-\\x1f\\\\\"]");
     private static final Pattern ASCII = Pattern.compile("[\\\\\"[^ -~]]");
 
-    static Printer python(Values x) {
-        return new Printer(x, null, ", ", ": ", null, new StringBuilder());
+    static String python(Rendering x, Object value) {
+        return new Printer(x, false, PYTHON, ", ", ": ", "", new StringBuilder()).print(value, "");
     }
 
-    /** With the arguments of transformers' filter: ensure_ascii, indent, separators, sort_keys. */
-    static Printer json(Values x, Arguments a) {
-        Object width = a.get(1, "indent", Values.NONE);
-        String indent = width.equals(Values.NONE)
-                ? null
-                : width instanceof String text ? text : x.text(x.apply("*", " ", width));
-        Object separators = a.get(2, "separators", Values.NONE);
-        boolean two = separators instanceof List<?> list && list.size() == 2;
-        String comma = two ? x.print(x.item(separators, 0L)) : indent == null ? ", " : ",";
-        return new Printer(x, a, comma, two ? x.print(x.item(separators, 1L)) : ": ", indent, new StringBuilder());
+    /** With the arguments of transformers' filter: ensure_ascii, indent, separators. */
+    static String json(Rendering x, Object value, Arguments a) {
+        if (a.flag(3, "sort_keys")) {
+            throw x.wrong("keys in their order", "sort_keys");
+        }
+        Object width = a.get(1, "indent", Rendering.NONE);
+        boolean flat = width.equals(Rendering.NONE);
+        String indent = flat ? "" : x.indent(width);
+        Object separators = a.get(2, "separators", List.of(flat ? ", " : ",", ": "));
+        String comma = x.text(x.item(separators, 0L));
+        String colon = x.text(x.item(separators, 1L));
+        Pattern escaped = a.flag(0, "ensure_ascii") ? ASCII : JSON;
+        return new Printer(x, true, escaped, comma, colon, indent, new StringBuilder()).print(value, flat ? "" : "\n");
     }
 
-    String print(Object value) {
-        write(value, "\n");
+    /** @param line what begins a line at the end of the value */
+    private String print(Object value, String line) {
+        write(value, line);
         return out.toString();
     }
 
@@ -53,82 +48,77 @@ record Printer(
         x.write(out, text);
     }
 
-    /** @param line what begins a line at the end of the value */
     private void write(Object value, String line) {
         x.enter(1);
         switch (value) {
             case String text -> quote(text);
-            case Map<?, ?> map -> group("{", entries(map), "}", line);
+            case Map<?, ?> map -> group("{", map.entrySet(), "}", line);
             case Map.Entry<?, ?> entry -> {
                 Object key = entry.getKey();
-                write(json == null || key instanceof String ? key : scalar(key), line);
+                write(json && !(key instanceof String) ? scalar(key) : key, line);
                 put(colon);
                 write(entry.getValue(), line);
             }
-            case Tuple tuple when json == null -> group("(", tuple, tuple.size() == 1 ? ",)" : ")", line);
+            case Tuple tuple when !json -> group("(", tuple, tuple.size() == 1 ? ",)" : ")", line);
             case List<?> list -> group("[", list, "]", line);
             default -> put(scalar(value));
         }
         x.leave(1);
     }
 
-    private Collection<? extends Map.Entry<?, ?>> entries(Map<?, ?> map) {
-        boolean sorted = json != null && json.flag(3, "sort_keys");
-        Comparator<Map.Entry<?, ?>> byKey =
-                Comparator.comparing(each -> each.getKey().toString());
-        return sorted ? map.entrySet().stream().sorted(byKey).toList() : map.entrySet();
-    }
-
     private void group(String open, Collection<?> items, String close, String line) {
         put(open);
-        String before = "";
-        String inner = indent == null ? "" : line + indent;
+        String before = line + indent;
         for (Object item : items) {
             put(before);
-            put(inner);
-            write(item, inner);
-            before = comma;
+            write(item, line + indent);
+            before = comma + line + indent;
         }
-        put(indent == null || items.isEmpty() ? "" : line);
+        put(items.isEmpty() ? "" : line);
         put(close);
     }
 
     private String scalar(Object value) {
-        boolean python = json == null;
         return switch (value) {
-            case Boolean flag -> python ? (flag ? "True" : "False") : flag.toString();
-            case Double real -> python || Double.isFinite(real) ? Numbers.print(real) : real.toString();
-            case Number whole -> whole.toString();
-            case Undefined _ when python -> "Undefined";
-            case Lazy _ when python -> "<generator object>";
-            default -> {
-                Object _ = x.cast(Values.NONE.getClass(), value, "a value that can be written");
-                yield python ? "None" : "null";
-            }
+            case Boolean flag when !json -> flag ? "True" : "False";
+            case Double real when !json || Double.isFinite(real) -> print(real);
+            case Boolean _, Number _ -> value.toString();
+            case Undefined _ when !json -> "Undefined";
+            case Object none when none.equals(Rendering.NONE) -> json ? "null" : "None";
+            default -> throw x.wrong("a value that can be written", value);
         };
     }
 
     private void quote(String text) {
-        String quote = json != null || (text.contains("'") && !text.contains("\"")) ? "\"" : "'";
-        Pattern escaped = json == null ? PYTHON : json.flag(0, "ensure_ascii") ? ASCII : JSON;
         x.make(text.length());
         x.step(text.length() / 8);
-        put(quote + escaped.matcher(text).replaceAll(found -> escape(found.group(), quote)) + quote);
+        String plain = escaped.matcher(text).replaceAll(found -> Matcher.quoteReplacement(escape(found.group())));
+        boolean two = json || (text.contains("'") && !text.contains("\""));
+        put(two ? '"' + plain + '"' : "'" + plain.replace("'", "\\'") + "'");
     }
 
-    private String escape(String c, String quote) {
-        x.make(40);
-        int letter = (json == null ? "\n\r\t" : "\n\r\t\b\f").indexOf(c);
-        if (c.equals("'") || c.equals("\"")) {
-            return c.equals(quote) ? "\\\\" + c : c;
-        }
-        if (letter >= 0 || c.equals("\\")) {
-            return Matcher.quoteReplacement("\\" + (letter < 0 ? c : "nrtbf".charAt(letter)));
-        }
-        if (json != null) {
-            return c.chars().mapToObj("\\\\u%04x"::formatted).reduce("", String::concat);
+    private String escape(String c) {
+        x.make(80); // with what Java takes meanwhile
+        int letter = (json ? "\\\n\r\t\"\b\f" : "\\\n\r\t").indexOf(c);
+        if (letter >= 0) {
+            return "\\" + "\\nrt\"bf".charAt(letter);
         }
         int code = c.codePointAt(0);
-        return (code < 0x100 ? "\\\\x%02x" : code < 0x10000 ? "\\\\u%04x" : "\\\\U%08x").formatted(code);
+        String form = code < 0x100 && !json ? "\\x%02x" : code < 0x10000 || json ? "\\u%04x" : "\\U%08x";
+        return (json ? c.chars() : c.codePoints()).mapToObj(form::formatted).collect(Collectors.joining());
+    }
+
+    /** The shortest digits that give the number back, as Python lays them out. */
+    private static String print(double number) {
+        if (number == 0 || !Double.isFinite(number)) {
+            return Double.toString(number).replace("Infinity", "inf").replace("NaN", "nan");
+        }
+        BigDecimal shortest = new BigDecimal(Double.toString(number)).stripTrailingZeros();
+        BigDecimal digit = shortest.round(new MathContext(1)); // Java gives two digits at least
+        BigDecimal decimal = digit.doubleValue() == number ? digit : shortest;
+        int exponent = decimal.precision() - decimal.scale() - 1;
+        return exponent >= -4 && exponent < 16
+                ? decimal.toPlainString() + (decimal.scale() <= 0 ? ".0" : "")
+                : decimal.movePointLeft(exponent).toPlainString() + String.format(Locale.ROOT, "e%+03d", exponent);
     }
 }

@@ -1,6 +1,5 @@
 package dev.causal4j.chat;
 
-import dev.causal4j.format.Json;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -14,15 +13,5 @@ import java.util.Map;
 public record ToolDefinition(Map<String, ?> fields) {
     public ToolDefinition {
         fields = Collections.unmodifiableMap(new LinkedHashMap<>(fields));
-    }
-
-    /**
-     * A function.
-     *
-     * @param parameters a JSON schema of its arguments
-     */
-    public static ToolDefinition function(String name, String description, Map<String, ?> parameters) {
-        Object function = Json.object("name", name, "description", description, "parameters", parameters);
-        return new ToolDefinition(Json.object("type", "function", "function", function));
     }
 }

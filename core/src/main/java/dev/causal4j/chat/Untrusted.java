@@ -11,7 +11,6 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -19,13 +18,22 @@ import org.jspecify.annotations.Nullable;
 /**
  * Copies values of callers, so that nothing but JSON's values reaches a template, and hides control tokens in them.
  * While the template runs, random digits stand for the tokens: no text can contain them, and filters leave them alone.
+ * Such digits also mark what the assistant wrote. Immutable and thread-safe.
  */
 final class Untrusted {
     private static final int MAX_DEPTH = 100;
-    private static final int FIRST = 10_000;
+
+    // The digits of a mark behind the key: the number of a token, or the begin or end of a generation block.
+    private static final String BEGIN = "99998";
+    private static final String END = "99999";
 
     private final List<String> tokens;
     private final String key = "" + new SecureRandom().nextLong(Long.MAX_VALUE / 10, Long.MAX_VALUE);
+
+    /** What stands in a rendering where a generation block begins and ends. */
+    final String begin = key + BEGIN;
+
+    final String end = key + END;
 
     Untrusted(Collection<String> controlTokens) {
         Comparator<String> longest = Comparator.comparingInt(String::length).reversed();
@@ -38,58 +46,59 @@ final class Untrusted {
     /** The value as templates have it. */
     Object copy(@Nullable Object value, int depth) {
         return switch (value) {
-            case null -> Values.NONE;
-            case Object _ when depth > MAX_DEPTH -> throw wrong(value);
+            case null -> Rendering.NONE;
+            case Object none when none.equals(Rendering.NONE) -> none;
             case String text -> hidden(text);
             case Boolean flag -> flag;
-            case BigInteger whole -> Numbers.whole(whole);
+            case BigInteger whole -> Operators.whole(whole);
             case Long whole -> whole;
             case Integer whole -> whole.longValue();
             case Number real -> real.doubleValue();
-            case List<?> list ->
+            case Message(Map<String, ?> fields) -> copy(fields, depth);
+            case ToolDefinition(Map<String, ?> fields) -> copy(fields, depth);
+            case List<?> list
+            when depth <= MAX_DEPTH ->
                 list.stream().map(item -> copy(item, depth + 1)).toList();
-            case Map<?, ?> map -> {
+            case Map<?, ?> map
+            when depth <= MAX_DEPTH -> {
                 Map<Object, Object> copy = new LinkedHashMap<>();
                 map.forEach((name, item) -> copy.put(hidden(String.valueOf(name)), copy(item, depth + 1)));
                 yield copy;
             }
-            case Object none when none.equals(Values.NONE) -> none;
-            default -> throw wrong(value);
+            default ->
+                throw new IllegalArgumentException(
+                        "message: expected strings, booleans, numbers, null, lists and maps, at most " + MAX_DEPTH
+                                + " deep, got " + Json.describe(value));
         };
-    }
-
-    private static IllegalArgumentException wrong(Object value) {
-        return new IllegalArgumentException(
-                "message: expected strings, booleans, numbers, null, lists and maps, at most " + MAX_DEPTH
-                        + " deep, got " + Json.describe(value));
     }
 
     private String hidden(String text) {
         String hidden = text;
         for (int i = 0; i < tokens.size(); i++) {
-            hidden = hidden.replace(tokens.get(i), key + (FIRST + i));
+            hidden = hidden.replace(tokens.get(i), key + "%05d".formatted(i));
         }
         return hidden;
     }
 
     /** The text with the control tokens back in their places. */
-    Rendered restored(String text, List<Span> generated) {
+    Rendered restored(String text) {
         StringBuilder restored = new StringBuilder();
         List<Span> untrusted = new ArrayList<>();
-        TreeMap<Integer, Integer> shifts = new TreeMap<>(Map.of(0, 0)); // from here on, places move by so much
-        Matcher hidden = Pattern.compile(key + "([0-9]{5})").matcher(text);
-        while (hidden.find()) {
-            hidden.appendReplacement(restored, "");
-            int from = restored.length();
-            restored.append(tokens.get(Integer.parseInt(hidden.group(1)) - FIRST));
-            untrusted.add(new Span(from, restored.length()));
-            shifts.put(hidden.end(), restored.length() - hidden.end());
+        List<Span> generated = new ArrayList<>();
+        List<Integer> begins = new ArrayList<>();
+        Matcher mark = Pattern.compile(key + "([0-9]{5})").matcher(text);
+        while (mark.find()) {
+            mark.appendReplacement(restored, "");
+            int at = restored.length();
+            switch (mark.group(1)) {
+                case BEGIN -> begins.add(at);
+                case END -> generated.add(new Span(begins.removeLast(), at));
+                case String token -> {
+                    restored.append(tokens.get(Integer.parseInt(token)));
+                    untrusted.add(new Span(at, restored.length()));
+                }
+            }
         }
-        List<Span> moved = generated.stream()
-                .map(span -> new Span(
-                        span.from() + shifts.floorEntry(span.from()).getValue(),
-                        span.to() + shifts.floorEntry(span.to()).getValue()))
-                .toList();
-        return new Rendered(hidden.appendTail(restored).toString(), List.copyOf(untrusted), moved);
+        return new Rendered(mark.appendTail(restored).toString(), List.copyOf(untrusted), List.copyOf(generated));
     }
 }

@@ -56,7 +56,7 @@ sealed interface Value {
     }
 
     /** A list that prints as a tuple and equals no other list. */
-    final class Tuple extends ArrayList<Object> implements Value {
+    final class Tuple extends ArrayList<Object> {
         Tuple(List<Object> items) {
             super(items);
         }

@@ -4,9 +4,9 @@
  *
  * <p>Templates are programs in Jinja 3.1's language, written by strangers; they are run as Hugging Face's transformers
  * run them (sandboxed, {@code trim_blocks}, {@code lstrip_blocks}, loop controls, generation blocks). {@code Lexer}
- * cuts a source into tokens, {@code Parser} makes closures of them, and an {@code Evaluator} runs these on {@code
- * Values}: Java's strings, booleans, numbers, lists and maps, and the sealed {@code Value}. Nothing else exists for a
- * template: no reflection, file or network. What a rendering may compute, allocate and nest is bounded.
+ * cuts a source into tokens, {@code Parser} makes closures of them, and these run on a {@code Rendering} with
+ * Java's strings, booleans, numbers, lists and maps, and the sealed {@code Value}. Nothing else exists for a template:
+ * no reflection, file or network. What a rendering may compute, allocate and nest is bounded.
  */
 @NullMarked
 package dev.causal4j.chat;

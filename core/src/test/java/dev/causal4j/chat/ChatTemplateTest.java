@@ -147,13 +147,12 @@ class ChatTemplateTest {
                 .withControlTokens(List.of("<s>", "</s>", "<s>>"));
         Rendered rendered = template.render(
                 List.of(new Message("user", "a<s>b<s>>é</s>")),
-                List.of(ToolDefinition.function("f", "</s>", Map.of())),
+                List.of(new ToolDefinition(Json.object("function", Json.object("name", "f", "description", "</s>")))),
                 true,
                 Map.of());
 
         assertThat(rendered.text())
-                .isEqualTo("<s>A<s>B<s>>É</s></s>[{'type': 'function', 'function': {'name': 'f', 'description': '</s>',"
-                        + " 'parameters': {}}}]");
+                .isEqualTo("<s>A<s>B<s>>É</s></s>[{'function': {'name': 'f', 'description': '</s>'}}]");
         assertThat(rendered.untrusted().stream().map(span -> rendered.text().substring(span.from(), span.to())))
                 .containsExactly("<s>", "<s>>", "</s>", "</s>");
         assertThat(rendered.untrusted().getFirst()).isEqualTo(new Span(4, 7));
@@ -176,7 +175,7 @@ class ChatTemplateTest {
         Files.writeString(folder.resolve("tokenizer_config.json"), """
                 {"chat_template": [{"name": "default", "template": "plain"}, {"name": "tool_use", "template": "tools"}]}
                 """);
-        List<ToolDefinition> tools = List.of(ToolDefinition.function("f", "does", Map.of("type", "object")));
+        List<ToolDefinition> tools = List.of(new ToolDefinition(Map.of("name", "f")));
         assertThat(read().render(HELLO, null, true, Map.of()).text()).isEqualTo("plain");
         assertThat(read().render(HELLO, List.of(), true, Map.of()).text()).isEqualTo("plain");
         assertThat(read().render(HELLO, tools, true, Map.of()).text()).isEqualTo("tools");
