@@ -2,7 +2,7 @@ package dev.causal4j.cli;
 
 import java.io.PrintWriter;
 import java.util.Map;
-import java.util.OptionalDouble;
+import java.util.stream.IntStream;
 import tools.jackson.core.StreamReadFeature;
 import tools.jackson.core.type.TypeReference;
 import tools.jackson.databind.DeserializationFeature;
@@ -10,6 +10,7 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.cfg.JsonNodeFeature;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ArrayNode;
+import tools.jackson.databind.node.JsonNodeFactory;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Reads and writes the JSON document of a command. */
@@ -29,32 +30,14 @@ final class Json {
 
     static ArrayNode array(int[] numbers) {
         ArrayNode array = MAPPER.createArrayNode();
-        for (int number : numbers) {
-            array.add(number);
-        }
+        IntStream.of(numbers).forEach(array::add);
         return array;
     }
 
     /** A number, or null if JSON cannot express it. */
-    static void put(ObjectNode object, String name, double number) {
-        if (Double.isFinite(number)) {
-            object.put(name, number);
-        } else {
-            object.putNull(name);
-        }
-    }
-
-    /** The same; null if empty. */
-    static void put(ObjectNode object, String name, OptionalDouble number) {
-        put(object, name, number.orElse(Double.NaN));
-    }
-
-    static void add(ArrayNode array, double number) {
-        if (Double.isFinite(number)) {
-            array.add(number);
-        } else {
-            array.addNull();
-        }
+    static JsonNode number(double number) {
+        JsonNodeFactory nodes = MAPPER.getNodeFactory();
+        return Double.isFinite(number) ? nodes.numberNode(number) : nodes.nullNode();
     }
 
     static JsonNode parse(String text) {

@@ -63,8 +63,8 @@ final class ScoreDocument {
         ArrayNode ranks = document.putArray("ranks");
         for (int i = 0; i < score.tokens().length; i++) {
             Optional<Prediction> prediction = score.prediction(i);
-            Json.add(
-                    logProbabilities, prediction.map(Prediction::logProbability).orElse(Double.NaN));
+            double logProbability = prediction.map(Prediction::logProbability).orElse(Double.NaN);
+            logProbabilities.add(Json.number(logProbability));
             ranks.add(prediction.map(Prediction::rank).orElse(null));
         }
         if (top > 0) {
@@ -79,10 +79,10 @@ final class ScoreDocument {
     }
 
     static void add(Totals totals, ObjectNode document) {
-        Json.put(document, "nll", totals.nll());
+        document.set("nll", Json.number(totals.nll()));
         document.put("scored_tokens", totals.scoredTokens()).put("scored_bytes", totals.scoredBytes());
-        Json.put(document, "perplexity", totals.perplexity());
-        Json.put(document, "bits_per_byte", totals.bitsPerByte());
+        document.set("perplexity", Json.number(totals.perplexity().orElse(Double.NaN)));
+        document.set("bits_per_byte", Json.number(totals.bitsPerByte().orElse(Double.NaN)));
     }
 
     /** Choices in the given order, and their indexes, the likeliest first. */
@@ -96,7 +96,7 @@ final class ScoreDocument {
                 addTokens(ranking.choices().get(i), choice);
             }
             for (Normalization normalization : Normalization.values()) {
-                Json.put(choice, name(normalization), ranking.logProbability(i, normalization));
+                choice.set(name(normalization), Json.number(ranking.logProbability(i, normalization)));
             }
         }
         ObjectNode orders = document.putObject("order");
@@ -117,7 +117,7 @@ final class ScoreDocument {
     void predictions(List<Prediction> predictions, ArrayNode array) {
         for (Prediction prediction : predictions) {
             ObjectNode object = array.addObject().put("token", prediction.token());
-            Json.put(object, "logprob", prediction.logProbability());
+            object.set("logprob", Json.number(prediction.logProbability()));
             object.put("rank", prediction.rank());
             addAlternatives(prediction, object.putArray("top"));
         }
@@ -131,7 +131,7 @@ final class ScoreDocument {
             } else {
                 object.putNull("piece");
             }
-            Json.put(object, "logprob", alternative.logProbability());
+            object.set("logprob", Json.number(alternative.logProbability()));
         }
     }
 }

@@ -233,7 +233,7 @@ final class TrainCommand extends Subcommand {
 
     private static ObjectNode document(TrainingProgress progress) {
         ObjectNode document = Json.object().put("step", progress.step()).put("loss", progress.loss());
-        Json.put(document, "validation_loss", progress.validationLoss());
+        document.set("validation_loss", Json.number(progress.validationLoss().orElse(Double.NaN)));
         return document.put("learning_rate", progress.learningRate())
                 .put("gradient_norm", progress.gradientNorm())
                 .put("tokens_per_second", progress.tokensPerSecond());
@@ -254,7 +254,7 @@ final class TrainCommand extends Subcommand {
                     .put("best_step", result.bestStep())
                     .put("parameters", trainer.model().parameters())
                     .put("trained_parameters", trainer.trainedParameters());
-            Json.put(document, "validation_loss", result.validationLoss());
+            document.set("validation_loss", Json.number(result.validationLoss().orElse(Double.NaN)));
             Json.print(to, document.put("seconds", seconds).put("out", out.toString()));
             return;
         }

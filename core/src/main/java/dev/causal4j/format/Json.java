@@ -17,6 +17,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonGenerator;
@@ -68,22 +69,12 @@ public record Json(String subject, Map<?, ?> root) {
 
     /** Takes the members of large objects and lists one by one, so that they are never there as a tree. */
     public interface Members {
-        /** Whether it takes those of the value at a path such as {@code model.vocab}, if that has any. */
-        boolean takes(String path);
-
-        /** A value; its name is empty in a list, and in an object may come twice. */
+        /**
+         * A member of the value at a path such as {@code model.vocab}; its name is empty in a list, and in an object may
+         * come twice.
+         */
         void member(String path, String name, Object value) throws FormatException;
     }
-
-    private static final Members NO_MEMBERS = new Members() {
-        @Override
-        public boolean takes(String path) {
-            return false;
-        }
-
-        @Override
-        public void member(String path, String name, Object value) {}
-    };
 
     private static final int MAX_BYTES = 1_000_000;
     private static final String WHAT = "a JSON file";
@@ -125,11 +116,8 @@ public record Json(String subject, Map<?, ?> root) {
      * @throws FormatException if it is there and anything else
      */
     public Json section(String key) throws FormatException {
-        Object value = value(key);
-        if (value != null && !(value instanceof Map<?, ?>)) {
-            throw wrong(key, "an object", value);
-        }
-        return new Json(subject + ", key " + quote(key), value instanceof Map<?, ?> map ? map : Map.of());
+        Map<?, ?> section = has(key) ? require(key, Map.class, "an object") : Map.of();
+        return new Json(subject + ", key " + quote(key), section);
     }
 
     /** The same object with the values of another, which win. */
@@ -145,9 +133,9 @@ public record Json(String subject, Map<?, ?> root) {
      * @throws FormatException if it is anything else, or has not {@code size} numbers
      */
     public List<Double> numbers(String key, int size) throws FormatException {
-        List<?> list = value(key) instanceof List<?> given ? given : List.of();
-        check(key, list.size() == size && list.stream().allMatch(Number.class::isInstance), size + " numbers");
-        return list.stream().map(each -> ((Number) each).doubleValue()).toList();
+        List<Number> numbers = list(key, Number.class, size + " numbers");
+        check(key, numbers.size() == size, size + " numbers");
+        return numbers.stream().map(Number::doubleValue).toList();
     }
 
     /**
@@ -156,11 +144,7 @@ public record Json(String subject, Map<?, ?> root) {
      * @throws FormatException if it is there and anything else
      */
     public List<String> strings(String key) throws FormatException {
-        Object value = value(key);
-        List<?> list = value instanceof List<?> given ? given : List.of();
-        boolean strings = list.stream().allMatch(String.class::isInstance);
-        check(key, (value == null || value instanceof List<?>) && strings, "a list of strings");
-        return list.stream().map(String.class::cast).toList();
+        return list(key, String.class, "a list of strings");
     }
 
     /**
@@ -169,13 +153,10 @@ public record Json(String subject, Map<?, ?> root) {
      * @throws FormatException if it is there and anything else
      */
     public List<Json> objects(String key) throws FormatException {
-        Object value = value(key);
         List<Json> objects = new ArrayList<>();
-        for (Object each : value instanceof List<?> list ? list : List.of()) {
-            check(key, each instanceof Map<?, ?>, "a list of objects");
-            objects.add(new Json(subject + ", key " + quote(key) + "[" + objects.size() + "]", (Map<?, ?>) each));
+        for (Map<?, ?> each : list(key, Map.class, "a list of objects")) {
+            objects.add(new Json(subject + ", key " + quote(key) + "[" + objects.size() + "]", each));
         }
-        check(key, value == null || value instanceof List<?>, "a list of objects");
         return objects;
     }
 
@@ -194,8 +175,7 @@ public record Json(String subject, Map<?, ?> root) {
      * @throws FormatException if it is there and not an integer in {@code [min, max]}
      */
     public int integer(String key, int fallback, int min, int max) throws FormatException {
-        Object value = value(key);
-        return value == null ? fallback : integer(key, value, min, max);
+        return has(key) ? requireInt(key, min, max) : fallback;
     }
 
     /**
@@ -204,14 +184,9 @@ public record Json(String subject, Map<?, ?> root) {
      * @throws FormatException if it is there and not a finite number in {@code [min, max]}
      */
     public double number(String key, double fallback, double min, double max) throws FormatException {
-        Object value = value(key);
-        if (value == null) {
-            return fallback;
-        }
-        double number = value instanceof Number given ? given.doubleValue() : Double.NaN;
-        if (!Double.isFinite(number) || number < min || number > max) {
-            throw wrong(key, "a number from " + min + " to " + max, value);
-        }
+        String expected = "a number from " + min + " to " + max;
+        double number = has(key) ? require(key, Number.class, expected).doubleValue() : fallback;
+        check(key, !has(key) || (Double.isFinite(number) && number >= min && number <= max), expected);
         return number;
     }
 
@@ -221,12 +196,7 @@ public record Json(String subject, Map<?, ?> root) {
      * @throws FormatException if it is there and neither true nor false
      */
     public boolean bool(String key, boolean fallback) throws FormatException {
-        Object value = value(key);
-        return switch (value) {
-            case null -> fallback;
-            case Boolean flag -> flag;
-            default -> throw wrong(key, "true or false", value);
-        };
+        return has(key) ? require(key, Boolean.class, "true or false") : fallback;
     }
 
     /**
@@ -244,11 +214,7 @@ public record Json(String subject, Map<?, ?> root) {
      * @throws FormatException if it is absent or not a string
      */
     public String requireString(String key) throws FormatException {
-        Object value = value(key);
-        if (!(value instanceof String text)) {
-            throw wrong(key, "a string", value);
-        }
-        return text;
+        return require(key, String.class, "a string");
     }
 
     /**
@@ -276,6 +242,20 @@ public record Json(String subject, Map<?, ?> root) {
         }
     }
 
+    private <T> T require(String key, Class<T> type, String expected) throws FormatException {
+        Object value = value(key);
+        if (value == null || !type.isInstance(value)) {
+            throw wrong(key, expected, value);
+        }
+        return type.cast(value);
+    }
+
+    private <T> List<T> list(String key, Class<T> type, String expected) throws FormatException {
+        List<?> list = has(key) ? require(key, List.class, expected) : List.of();
+        check(key, list.stream().allMatch(type::isInstance), expected);
+        return list.stream().<T>map(type::cast).toList();
+    }
+
     /**
      * Throws unless a value is supported.
      *
@@ -291,19 +271,19 @@ public record Json(String subject, Map<?, ?> root) {
 
     private int integer(String key, @Nullable Object value, int min, int max) throws FormatException {
         // The parser makes an Integer of whatever fits one.
-        if (!(value instanceof Integer number) || number < min || number > max) {
-            throw wrong(key, "an integer from " + min + " to " + max, value);
+        if (value instanceof Integer number && number >= min && number <= max) {
+            return number;
         }
-        return number;
+        throw wrong(key, "an integer from " + min + " to " + max, value);
+    }
+
+    private FormatException wrong(String key, String expected, @Nullable Object got) {
+        return new FormatException(subject + ", key " + quote(key), expected, describe(got), "correct the file");
     }
 
     private @Nullable Object value(String key) {
         Object value = root.get(key);
         return NULL.equals(value) ? null : value;
-    }
-
-    private FormatException wrong(String key, String expected, @Nullable Object got) {
-        return new FormatException(subject + ", key " + quote(key), expected, describe(got), "correct the file");
     }
 
     /**
@@ -315,36 +295,32 @@ public record Json(String subject, Map<?, ?> root) {
      * @throws FormatException if they are anything else
      */
     public static Map<String, Object> tree(String subject, byte[] json) throws FormatException {
-        return tree(subject, json, NO_MEMBERS);
+        return tree(subject, json, Set.of(), (_, _, _) -> {});
     }
 
-    /** The same but for values whose members are taken one by one; those are {@link #NULL} in the tree. */
-    public static Map<String, Object> tree(String subject, byte[] json, Members members) throws FormatException {
+    /** The same but for values at these paths: their members are taken one by one, and the tree has {@link #NULL}. */
+    @SuppressWarnings("unchecked") // names are strings
+    public static Map<String, Object> tree(String subject, byte[] json, Set<String> large, Members members)
+            throws FormatException {
         // A decoder refuses bytes that are not UTF-8, a charset would replace them.
         Reader text = new InputStreamReader(new ByteArrayInputStream(json), StandardCharsets.UTF_8.newDecoder());
         try (JsonParser parser = JSON.createParser(ObjectReadContext.empty(), text)) {
-            JsonToken first = parser.nextToken();
-            if (first != JsonToken.START_OBJECT) {
-                String got = describe(first == null ? null : value(parser));
-                throw new FormatException(subject, "a JSON object", got, "is the file damaged?");
+            Object root = parser.nextToken() == null ? null : new Tree(parser, large, members).value("", "");
+            if (!(root instanceof Map)) {
+                throw new FormatException(subject, "a JSON object", describe(root), "is the file damaged?");
             }
-            Map<String, Object> object = object(parser, "", members);
             if (parser.nextToken() != null) {
                 throw new FormatException(subject, "one JSON object", "more after it", "is the file damaged?");
             }
-            return object;
+            return (Map<String, Object>) root;
         } catch (JacksonException e) {
             boolean encoding = e.getCause() instanceof CharacterCodingException;
-            String got = encoding ? "bytes that are not" : quote(e.getOriginalMessage()) + place(e);
+            TokenStreamLocation at = e.getLocation(); // of exceeded limits there is none
+            String place = at == null ? "" : " at line " + at.getLineNr() + ", column " + at.getColumnNr();
+            String got = encoding ? "bytes that are not" : quote(e.getOriginalMessage()) + place;
             throw new FormatException(
                     subject, encoding ? "text in UTF-8" : "valid JSON", got, "is the file damaged?", e);
         }
-    }
-
-    /** Exceeded limits have no position. */
-    private static String place(JacksonException e) {
-        TokenStreamLocation location = e.getLocation();
-        return location == null ? "" : " at line " + location.getLineNr() + ", column " + location.getColumnNr();
     }
 
     /**
@@ -397,61 +373,50 @@ public record Json(String subject, Map<?, ?> root) {
                 json.writeEndArray();
             }
             case String text -> json.writeString(text);
-            case Integer number -> json.writeNumber(number);
-            case Long number -> json.writeNumber(number);
             case Float number -> json.writeNumber(number);
             case Double number -> json.writeNumber(number);
+            case Number whole -> json.writeNumber(whole.toString());
             case Boolean flag -> json.writeBoolean(flag);
             default -> json.writeNull();
         }
     }
 
-    private static Map<String, Object> object(JsonParser json, String path, Members members) throws FormatException {
-        Map<String, Object> object = new LinkedHashMap<>();
-        while (json.nextToken() != JsonToken.END_OBJECT) {
-            String key = json.currentName();
-            boolean taken = members.takes(path + key);
-            JsonToken first = json.nextToken();
-            Object value = NULL;
-            if (taken && (first == JsonToken.START_OBJECT || first == JsonToken.START_ARRAY)) {
-                give(json, path + key, members);
-            } else {
-                value = first == JsonToken.START_OBJECT ? object(json, path + key + ".", members) : value(json);
-            }
-            if (object.put(key, value) != null) {
-                throw new StreamReadException(json, "Duplicate key \"" + key + "\"");
-            }
-        }
-        return Collections.unmodifiableMap(object);
-    }
-
-    private static void give(JsonParser json, String path, Members members) throws FormatException {
-        for (JsonToken next = json.nextToken(); !next.isStructEnd(); next = json.nextToken()) {
-            String name = "";
-            if (next == JsonToken.PROPERTY_NAME) {
-                name = json.currentName();
-                json.nextToken();
-            }
-            members.member(path, name, value(json));
-        }
-    }
-
-    private static Object value(JsonParser json) throws FormatException {
-        return switch (json.currentToken()) {
-            case START_OBJECT -> object(json, "", NO_MEMBERS);
-            case START_ARRAY -> {
-                List<Object> list = new ArrayList<>();
-                while (json.nextToken() != JsonToken.END_ARRAY) {
-                    list.add(value(json));
+    /** Reads values. */
+    private record Tree(JsonParser json, Set<String> large, Members taker) {
+        /** An object or list, whose beginning was just read. */
+        private Object members(String outer, String inner) throws FormatException {
+            String path = outer.isEmpty() ? inner : outer + "." + inner;
+            boolean named = json.currentToken() == JsonToken.START_OBJECT;
+            boolean given = large.contains(path);
+            Map<String, Object> object = named ? new LinkedHashMap<>() : Map.of();
+            List<Object> list = new ArrayList<>();
+            while (!json.nextToken().isStructEnd()) {
+                String name = named ? json.currentName() : "";
+                if (named) {
+                    json.nextToken();
                 }
-                yield Collections.unmodifiableList(list);
+                Object value = value(path, name);
+                if (given) {
+                    taker.member(path, name, value);
+                } else if (!named) {
+                    list.add(value);
+                } else if (object.put(name, value) != null) {
+                    throw new StreamReadException(json, "Duplicate key \"" + name + "\"");
+                }
             }
-            case VALUE_STRING -> json.getString();
-            case VALUE_NUMBER_INT, VALUE_NUMBER_FLOAT -> json.getNumberValue();
-            case VALUE_TRUE -> true;
-            case VALUE_FALSE -> false;
-            case VALUE_NULL -> NULL;
-            default -> throw new AssertionError(json.currentToken());
-        };
+            return given ? NULL : named ? Collections.unmodifiableMap(object) : Collections.unmodifiableList(list);
+        }
+
+        Object value(String path, String name) throws FormatException {
+            return switch (json.currentToken()) {
+                case START_OBJECT, START_ARRAY -> members(path, name);
+                case VALUE_STRING -> json.getString();
+                case VALUE_NUMBER_INT, VALUE_NUMBER_FLOAT -> json.getNumberValue();
+                case VALUE_TRUE -> true;
+                case VALUE_FALSE -> false;
+                case VALUE_NULL -> NULL;
+                default -> throw new AssertionError(json.currentToken());
+            };
+        }
     }
 }

@@ -32,7 +32,7 @@ import org.jspecify.annotations.Nullable;
  * Makes a tokenizer of settings in the form of a tokenizer.json and of pieces and merges, which are checked one by one.
  * What changes ids or texts and is not known is refused by name; truncation and padding are ignored. For one use.
  */
-final class TokenizerReader implements Json.Members {
+final class TokenizerReader {
     // The largest files in use have 6,415.
     static final int MAX_ADDED_TOKENS = 10_000;
 
@@ -58,7 +58,7 @@ final class TokenizerReader implements Json.Members {
 
     /** From a tokenizer.json. */
     Tokenizer read(byte[] json) throws FormatException {
-        return tokenizer(Json.tree(subject, json, this));
+        return tokenizer(Json.tree(subject, json, Set.of(VOCAB, MERGES), this::member));
     }
 
     /** From GPT-2's vocab.json and merges.txt. */
@@ -98,13 +98,7 @@ final class TokenizerReader implements Json.Members {
         }
     }
 
-    @Override
-    public boolean takes(String path) {
-        return path.equals(VOCAB) || path.equals(MERGES);
-    }
-
-    @Override
-    public void member(String path, String name, Object value) throws FormatException {
+    private void member(String path, String name, Object value) throws FormatException {
         if (path.equals(MERGES)) {
             merge(value);
         } else if (value instanceof Integer id && id >= 0 && id <= MAX_ID) {
