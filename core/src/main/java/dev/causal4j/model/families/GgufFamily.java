@@ -146,12 +146,12 @@ public final class GgufFamily implements Family {
         json.put("tie_word_embeddings", !present.contains("output.weight"));
         json.put("hidden_size", hiddenSize);
         json.put("num_attention_heads", heads);
+        json.put("num_key_value_heads", grouped ? requireEqual("attention.head_count_kv", layers) : heads);
+        json.put("head_dim", headSize);
         json.put("num_hidden_layers", layers);
         json.put("max_position_embeddings", contextLength);
         json.put("intermediate_size", requireEqual("feed_forward_length", layers));
         json.put("rms_norm_eps", metadata.number(epsilon, 0, 0, 1));
-        json.put("num_key_value_heads", grouped ? requireEqual("attention.head_count_kv", layers) : heads);
-        json.put("head_dim", headSize);
         json.put("attention_bias", present.contains("blk.0.attn_output.bias"));
         json.put("mlp_bias", present.contains("blk.0.ffn_down.bias"));
         if (gpt2) {
