@@ -26,11 +26,7 @@ final class DataOptions {
         return data;
     }
 
-    Documents documents() throws IOException {
-        return documents(data);
-    }
-
-    /** Reads other paths in the same way. */
+    /** The documents of these or other paths. */
     Documents documents(List<Path> paths) throws IOException {
         return Documents.of(paths, textField);
     }

@@ -2,6 +2,7 @@ package dev.causal4j.cli;
 
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 
 /** Options of scoring many texts. */
@@ -29,17 +30,17 @@ final class LinesOptions {
     @Option(names = "--fail-fast", description = "Stop at the first line that cannot be scored.")
     boolean failFast;
 
-    /** An error of their combination, or null. */
-    @Nullable
-    String complaint(boolean json) {
-        if (in == null) {
-            return out == null && !resume && !overwrite && !failFast
-                    ? null
-                    : "jsonl: expected --jsonl with --out, --resume, --overwrite or --fail-fast, got none";
+    /** Refuses what does not go together. */
+    void check(CommandSpec spec, boolean json) {
+        if (in == null && (out != null || resume || overwrite || failFast)) {
+            throw Usage.wrong(
+                    spec, "jsonl: expected --jsonl with --out, --resume, --overwrite or --fail-fast, got none");
         }
-        if (out == null && (resume || overwrite || json)) {
-            return "out: expected --out with --resume, --overwrite or --json, got none";
+        if (in != null && out == null && (resume || overwrite || json)) {
+            throw Usage.wrong(spec, "out: expected --out with --resume, --overwrite or --json, got none");
         }
-        return resume && overwrite ? "out: expected --resume or --overwrite, got both" : null;
+        if (resume && overwrite) {
+            throw Usage.wrong(spec, "out: expected --resume or --overwrite, got both");
+        }
     }
 }

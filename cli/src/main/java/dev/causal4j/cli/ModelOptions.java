@@ -11,7 +11,6 @@ import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -40,7 +39,7 @@ class ModelOptions {
     private boolean json;
 
     @Spec(Spec.Target.MIXEE)
-    private CommandSpec spec;
+    CommandSpec spec;
 
     /** The folder or file of {@code --model}, if given. */
     Optional<Path> folder() {
@@ -78,10 +77,6 @@ class ModelOptions {
             int wanted = threads;
             Usage.check(spec, () -> Compute.shared().use(wanted));
         }
-    }
-
-    CommandLine.ParameterException wrong(String message) {
-        return Usage.wrong(spec, message);
     }
 
     static final class DTypeConverter implements ITypeConverter<DType> {

@@ -43,10 +43,8 @@ final class ResultFile implements AutoCloseable {
         if (exists) {
             TextInput.requireRegular(file);
         }
-        FileChannel channel = exists
-                ? FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)
-                : FileChannel.open(
-                        file, StandardOpenOption.CREATE_NEW, StandardOpenOption.READ, StandardOpenOption.WRITE);
+        StandardOpenOption access = exists ? StandardOpenOption.READ : StandardOpenOption.CREATE_NEW;
+        FileChannel channel = FileChannel.open(file, access, StandardOpenOption.READ, StandardOpenOption.WRITE);
         try {
             requireAlone(file, channel);
             if (resume) {

@@ -16,7 +16,7 @@ final class RunOptions extends ModelOptions {
     @Override
     LoadOptions options() {
         if (cached != DType.F32 && cached != DType.BF16) {
-            throw wrong("kv-dtype: expected f32 or bf16, got " + cached.label());
+            throw Usage.wrong(spec, "kv-dtype: expected f32 or bf16, got " + cached.label());
         }
         return super.options().withCached(cached);
     }

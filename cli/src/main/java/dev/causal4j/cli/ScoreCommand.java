@@ -120,10 +120,7 @@ final class ScoreCommand extends Subcommand {
             throw wrong("text: expected one of TEXT, --file, --tokens and --jsonl, got "
                     + (texts == 0 ? "none" : "several"));
         }
-        String complaint = lines.complaint(model.json());
-        if (complaint != null) {
-            throw wrong(complaint);
-        }
+        lines.check(spec, model.json());
         if ("-".equals(choices) && "-".equals(text)) {
             throw wrong("choices: expected another source than TEXT, got standard input for both");
         }

@@ -31,7 +31,6 @@ final class ScoreLines {
     /** Most errors reported on standard error; all are in the output. */
     private static final int MOST_COMPLAINTS = 20;
 
-    private static final String TEXT = "text";
     private static final String NLL = "nll";
     private static final String LINE = "line";
     private static final String ERROR = "error";
@@ -192,18 +191,14 @@ final class ScoreLines {
     private Line line(long number, byte[] bytes) {
         ObjectNode carried = Json.object();
         try {
-            JsonNode node = Json.parse(TextInput.decode("text", bytes));
-            if (!(node instanceof ObjectNode object)) {
-                return failed(number, carried, "expected a JSON object, got another value");
+            if (!(Json.parse(TextInput.decode("text", bytes)) instanceof ObjectNode object)) {
+                throw new IOException("expected a JSON object, got another value");
             }
-            JsonNode text = object.remove(TEXT);
             carried = object;
+            JsonNode text = object.remove("text");
             if (text == null || !text.isString()) {
-                return failed(
-                        number,
-                        carried,
-                        "expected a string in the field \"text\", got "
-                                + (text == null ? "no such field" : "another value"));
+                String got = text == null ? "no such field" : "another value";
+                throw new IOException("expected a string in the field \"text\", got " + got);
             }
             return new Line(number, carried, requests.apply(text.stringValue()), null);
         } catch (JacksonException e) {
@@ -242,8 +237,14 @@ final class ScoreLines {
         StringBuilder written = new StringBuilder();
         int next = 0;
         for (Line line : lines) {
-            ObjectNode result = line.request == null ? failure(line) : result(line, scores.get(next++));
-            written.append(Json.write(result)).append('\n');
+            if (line.request == null) {
+                addFailure(line);
+            } else {
+                Score score = scores.get(next++);
+                documents.add(score, line.carried);
+                totals = totals.plus(score.totals());
+            }
+            written.append(Json.write(line.carried)).append('\n');
             texts++;
         }
         if (results == null) {
@@ -254,17 +255,11 @@ final class ScoreLines {
         }
     }
 
-    private ObjectNode result(Line line, Score score) {
-        documents.add(score, line.carried);
-        totals = totals.plus(score.totals());
-        return line.carried;
-    }
-
-    private ObjectNode failure(Line line) {
+    private void addFailure(Line line) {
         if (failed++ < MOST_COMPLAINTS) {
             err.println(line.error);
         }
         line.carried.remove(NLL); // a result without it is a failure
-        return line.carried.put(LINE, line.number).put(ERROR, line.error);
+        line.carried.put(LINE, line.number).put(ERROR, line.error);
     }
 }

@@ -61,7 +61,7 @@ final class TokenizerTrainCommand extends Subcommand {
         BytePairTrainer trainer =
                 Usage.of(spec, () -> new BytePairTrainer(vocabularySize, specialTokens, minFrequency));
         OutputFolder folder = new OutputFolder(out, overwrite, Set.of());
-        Documents documents = data.documents();
+        Documents documents = data.documents(data.paths());
         long bytes = documents.bytes();
         try (Progress progress = new Progress("reading", "bytes", bytes)) {
             documents.forEach(trainer::add, progress::at);

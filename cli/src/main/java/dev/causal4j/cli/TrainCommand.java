@@ -95,7 +95,7 @@ final class TrainCommand extends Subcommand {
                 ResultFile log = ResultFile.open(out.resolve(LOG), !resumes, resumes, _ -> {})) { // locks the folder
             Trainer trainer = last != null
                     ? resumed(last, options, interruption)
-                    : startedIn(Objects.requireNonNull(folder), options, log, interruption);
+                    : started(Objects.requireNonNull(folder), options, log, interruption);
             long start = System.nanoTime();
             TrainingResult result = run(trainer, log, interruption);
             if (model.dtype().isPresent() && model.dtype().get() != DType.F32) {
@@ -125,10 +125,22 @@ final class TrainCommand extends Subcommand {
     }
 
     /** If setup fails, removes what this run created. The log is still open, so that no other run has the folder. */
-    private Trainer startedIn(OutputFolder folder, TrainingOptions options, ResultFile log, Interruption interruption)
+    private Trainer started(OutputFolder folder, TrainingOptions options, ResultFile log, Interruption interruption)
             throws IOException {
         try {
-            return started(options, log, interruption);
+            CausalLM source = source();
+            TrainingData.Parts parts =
+                    data.parts(out, source.requireTokenizer(), source.config(), settings.seed, interruption);
+            if (overwrite) { // not earlier, since until here the run may be refused
+                Trainer.discard(out);
+            }
+            TrainingOptions known = options.withData(parts.identity());
+            Trainer trainer = Trainer.start(source, parts.training(), parts.heldOut(), known, out);
+            if (options.scope() instanceof TrainingScope.All) {
+                source.close(); // all of it was copied
+            }
+            log.clear();
+            return trainer;
         } catch (IOException | RuntimeException | Error refused) {
             try {
                 folder.remove(OWN);
@@ -137,22 +149,6 @@ final class TrainCommand extends Subcommand {
             }
             throw refused;
         }
-    }
-
-    private Trainer started(TrainingOptions options, ResultFile log, Interruption interruption) throws IOException {
-        CausalLM source = source();
-        TrainingData.Parts parts =
-                data.parts(out, source.requireTokenizer(), source.config(), settings.seed, interruption);
-        if (overwrite) { // not earlier, since until here the run may be refused
-            Trainer.discard(out);
-        }
-        TrainingOptions known = options.withData(parts.identity());
-        Trainer trainer = Trainer.start(source, parts.training(), parts.heldOut(), known, out);
-        if (options.scope() instanceof TrainingScope.All) {
-            source.close(); // all of it was copied
-        }
-        log.clear();
-        return trainer;
     }
 
     private Trainer resumed(Checkpoint checkpoint, TrainingOptions options, Interruption interruption)

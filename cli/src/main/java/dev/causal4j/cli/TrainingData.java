@@ -103,7 +103,8 @@ final class TrainingData {
         requireOutside(out, data.paths());
         requireOutside(out, heldOutData);
         Path folder = Files.createDirectories(out.resolve(FOLDER));
-        Tokens tokens = tokens(folder.resolve("training.tokens"), data.documents(), tokenizer, end, interruption);
+        Tokens tokens =
+                tokens(folder.resolve("training.tokens"), data.documents(data.paths()), tokenizer, end, interruption);
         String identity = cut + " of " + length + " from " + tokens.fingerprint();
         Tokens measured = null;
         if (!heldOutData.isEmpty()) {

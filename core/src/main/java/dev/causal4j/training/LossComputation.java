@@ -60,11 +60,10 @@ final class LossComputation {
      * @throws ArithmeticException if the logits of a row have no softmax
      */
     double addGradients(List<Example> batch, Dropout rates, long seed, long step) {
-        long targets = Math.max(
-                1,
-                Arrays.stream(targets(batch))
-                        .filter(t -> t != CausalLMHead.IGNORED)
-                        .count());
+        long counted = Arrays.stream(targets(batch))
+                .filter(target -> target != CausalLMHead.IGNORED)
+                .count();
+        long targets = Math.max(1, counted);
         LossOptions options = LossOptions.DEFAULT.withDenominator(targets);
         double sum = 0;
         for (int from = 0; from < batch.size(); from += partSize) {
