@@ -10,7 +10,6 @@ import java.util.List;
 import java.util.regex.MatchResult;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
 
 /**
  * Cuts a template into the tokens of its tags, with Jinja's trim_blocks and lstrip_blocks. For one source; not
@@ -137,10 +136,17 @@ final class Lexer {
             String text = matcher.group(group);
             brackets += "([{".contains(text) ? 1 : ")]}".contains(text) ? -1 : 0;
             require(brackets >= 0, "brackets in pairs");
-            Stream<String> strings = STRING.matcher(text).results().map(each -> unescaped(each.group()));
-            add(kind, kind == Kind.STRING ? strings.collect(joining()) : text);
+            add(kind, kind == Kind.STRING ? joined(text) : text);
         }
         add(Kind.SYMBOL, end == BLOCK_END ? "%}" : "}}");
+    }
+
+    /** Strings beside each other are one. */
+    private String joined(String strings) {
+        return STRING.matcher(strings)
+                .results()
+                .map(each -> unescaped(each.group()))
+                .collect(joining());
     }
 
     private String unescaped(String quoted) {

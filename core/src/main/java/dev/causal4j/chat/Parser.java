@@ -228,23 +228,20 @@ final class Parser {
 
     /** An expression, or several with commas between them, which make a tuple. */
     private Node tuple() {
-        Node first = expression(ANY);
-        if (!is(",")) {
-            return first;
-        }
-        List<Node> items = new ArrayList<>(List.of(first));
+        List<Node> items = new ArrayList<>(List.of(expression(ANY)));
+        boolean one = !is(",");
         while (take(",") && !is(")") && !is("}}") && !is("%}")) {
             items.add(expression(ANY));
         }
-        return x -> x.made(new Tuple(x.all(items)));
+        return one ? items.getFirst() : x -> x.made(new Tuple(x.all(items)));
     }
 
     /** An expression of operators that bind at least as strong as one of this strength. */
     private Node expression(int weakest) {
         return nested(() -> {
             Node all = operand();
-            for (String operator = operator(); strength(operator) >= weakest; operator = operator()) {
-                all = continued(all, operator, strength(operator));
+            for (int strength = strength(); strength >= weakest; strength = strength()) {
+                all = continued(all, strength);
             }
             return all;
         });
@@ -254,15 +251,18 @@ final class Parser {
         return is("not") && tokens.get(at + 1).word().equals("in") ? "not-in" : peek().word();
     }
 
-    private static int strength(String operator) {
+    /** How strong the operator at hand binds; -1 if there is none. */
+    private int strength() {
+        String operator = ' ' + operator() + ' ';
         int strength = OPERATORS.size() - 1;
-        while (strength >= 0 && !OPERATORS.get(strength).contains(' ' + operator + ' ')) {
+        while (strength >= 0 && !OPERATORS.get(strength).contains(operator)) {
             strength--;
         }
         return strength;
     }
 
-    private Node continued(Node left, String operator, int strength) {
+    private Node continued(Node left, int strength) {
+        String operator = operator();
         at += operator.equals("not-in") ? 2 : 1;
         return switch (operator) {
             case "if" -> {
@@ -283,10 +283,10 @@ final class Parser {
             default -> {
                 Node right = expression(strength + 1);
                 Node applied = applied(left, operator, right);
-                boolean chained = strength == COMPARISON && strength(operator()) == COMPARISON;
+                boolean chained = strength == COMPARISON && strength() == COMPARISON;
                 yield !chained // a < b < c is a < b and b < c
                         ? applied
-                        : logical(applied, false, nested(() -> continued(right, operator(), strength)));
+                        : logical(applied, false, nested(() -> continued(right, strength)));
             }
         };
     }

@@ -158,9 +158,8 @@ final class Rendering {
 
     static boolean truth(Object value) {
         return switch (value) {
-            case Boolean flag -> flag;
+            case Object number when Operators.isNumber(number) -> Operators.real(number) != 0;
             case String text -> !text.isEmpty();
-            case Number number -> number.doubleValue() != 0;
             case List<?> list -> !list.isEmpty();
             case Map<?, ?> map -> !map.isEmpty();
             default -> !value.equals(NONE) && !(value instanceof Undefined);
