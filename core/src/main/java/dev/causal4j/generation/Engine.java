@@ -21,6 +21,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.WeakHashMap;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -167,15 +168,36 @@ public final class Engine implements AutoCloseable {
             throw new RejectedExecutionException("queue: expected at most " + options.queue()
                     + " waiting sequences, got " + (waiting.size() + sequences.size()) + "; try again later");
         }
-        if (Thread.currentThread() == thread) {
-            throw new IllegalStateException("engine: expected a call from another thread, got one from a listener");
-        }
         waiting.addAll(sequences);
         if (thread == null) {
             ended = new CompletableFuture<>();
             thread = Thread.ofPlatform().daemon().name("causal4j-engine").start(this::run);
         }
         notifyAll();
+    }
+
+    /**
+     * Checks that a caller may wait for results.
+     *
+     * @throws IllegalStateException on the engine's own thread, which would wait for itself
+     */
+    public void checkCaller() {
+        if (Thread.currentThread() == thread) {
+            throw new IllegalStateException("engine: expected a call from another thread, got one from a listener");
+        }
+    }
+
+    /** Waits for a result and throws what ended its sequence. */
+    public static <T> T await(CompletableFuture<T> result) throws InterruptedException {
+        try {
+            return result.get();
+        } catch (ExecutionException e) {
+            throw switch (e.getCause()) {
+                case RuntimeException cause -> cause;
+                case Error cause -> throw cause;
+                case null, default -> new IllegalStateException(e.getCause());
+            };
+        }
     }
 
     /** Sequences that wait for their turn. */
@@ -193,31 +215,42 @@ public final class Engine implements AutoCloseable {
             end = ended;
         }
         end.join();
-        while (prefixes.evict()) {}
+        synchronized (this) {
+            while (prefixes.evict()) {}
+        }
     }
 
     private void run() {
         try {
             while (admit()) {
+                over().forEach(this::end);
                 step();
             }
         } catch (Throwable e) { // nobody may wait for a thread that is gone
-            abandon(e);
+            List<Sequence<?>> all = new ArrayList<>(running);
+            synchronized (this) {
+                all.addAll(waiting);
+                running.clear();
+                waiting.clear();
+                thread = null;
+                ended.complete(null);
+            }
+            all.forEach(sequence -> sequence.fail(e));
+            all.forEach(Sequence::close);
         }
     }
 
-    private synchronized void abandon(Throwable cause) {
-        Stream.concat(running.stream(), waiting.stream()).forEach(sequence -> {
-            sequence.fail(cause);
-            sequence.close();
-        });
-        running.clear();
-        waiting.clear();
-        thread = null;
-        ended.complete(null);
+    /** Takes those out that are over. */
+    private synchronized List<Sequence<?>> over() {
+        List<Sequence<?>> over = Stream.concat(running.stream(), waiting.stream())
+                .filter(Sequence::over)
+                .toList();
+        running.removeAll(over);
+        waiting.removeAll(over);
+        return over;
     }
 
-    /** Waits for something to do, and begins what there is room for; false if there is nothing for long. */
+    /** Waits for something to do, and begins what there is room for; false if there is nothing for a while. */
     private synchronized boolean admit() {
         boolean waited = false;
         while (true) {
@@ -225,14 +258,9 @@ public final class Engine implements AutoCloseable {
                 waiting.forEach(sequence -> sequence.result.cancel(false));
                 running.forEach(sequence -> sequence.result.cancel(false));
             }
-            List<Sequence<?>> over = Stream.concat(running.stream(), waiting.stream())
-                    .filter(Sequence::over)
-                    .toList();
-            running.removeAll(over);
-            waiting.removeAll(over);
-            over.forEach(this::end);
             beginWaiting();
-            if (running.stream().anyMatch(Sequence::ready)) {
+            if (running.stream().anyMatch(sequence -> sequence.ready() || sequence.over())
+                    || waiting.stream().anyMatch(Sequence::over)) {
                 return true;
             }
             if (running.isEmpty() && (closed || waited)) {
@@ -252,7 +280,7 @@ public final class Engine implements AutoCloseable {
     private void beginWaiting() {
         for (Iterator<Sequence<?>> all = waiting.iterator(); all.hasNext() && running.size() < options.parallel(); ) {
             Sequence<?> next = all.next();
-            if (!isBeingComputed(next)) {
+            if (!next.over() && !isBeingComputed(next)) {
                 if (!begin(next)) {
                     return;
                 }
@@ -292,6 +320,9 @@ public final class Engine implements AutoCloseable {
     private void step() {
         long start = System.nanoTime();
         List<Sequence<?>> fed = plan();
+        if (fed.isEmpty()) {
+            return;
+        }
         try {
             Batch batch = new Batch(fed.stream().map(Sequence::next).toList());
             Rows hidden = model.forward(batch, activations); // the wanted rows
@@ -398,10 +429,13 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    /** Gives pages back, begins continuations with a copy of them, and completes the result. */
+    /** Begins continuations with a copy of the pages, gives them back, and completes the result. */
     private void end(Sequence<?> sequence) {
         if (sequence instanceof Scoring scoring) {
-            scoring.continued().reversed().forEach(waiting::addFirst);
+            List<Scoring> continued = scoring.continued();
+            synchronized (this) {
+                continued.reversed().forEach(waiting::addFirst);
+            }
         }
         sequence.close();
     }

@@ -8,9 +8,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
-import java.util.concurrent.ExecutionException;
+import java.util.concurrent.CompletableFuture;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Generates text from prompts. Immutable and thread-safe.
@@ -72,6 +71,7 @@ public final class Generator {
      * @throws CancellationException if this thread is interrupted (the flag stays set)
      */
     public List<Generation> generate(List<GenerationRequest> requests, TokenListener listener) {
+        engine.checkCaller();
         List<Generating> sequences = new ArrayList<>();
         for (GenerationRequest request : requests) {
             try {
@@ -84,7 +84,7 @@ public final class Generator {
         List<Generation> generations = new ArrayList<>();
         try {
             for (Generating sequence : sequences) {
-                generations.add(sequence.result.get());
+                generations.add(Engine.await(sequence.result));
             }
             return generations;
         } catch (InterruptedException e) {
@@ -93,27 +93,10 @@ public final class Generator {
                     sequences.stream().filter(each -> !each.result.isDone()).count();
             throw new CancellationException(
                     "generation: cancelled with " + unfinished + " of " + sequences.size() + " sequences unfinished");
-        } catch (ExecutionException e) {
-            throw thrown(e.getCause());
         } finally {
             sequences.forEach(sequence -> sequence.result.cancel(false)); // nothing for those that are done
             sequences.forEach(sequence -> sequence.result.handle((_, _) -> 0).join()); // no call of the listener later
         }
-    }
-
-    /** Throws what ended a sequence; false if nothing did. */
-    private static boolean failed(Generating sequence) {
-        if (sequence.result.isCompletedExceptionally()) {
-            throw thrown(sequence.result.exceptionNow());
-        }
-        return false;
-    }
-
-    private static RuntimeException thrown(@Nullable Throwable cause) {
-        if (cause instanceof Error error) {
-            throw error;
-        }
-        return cause instanceof RuntimeException e ? e : new IllegalStateException(cause);
     }
 
     /** A request with the tokens of a text. */
@@ -131,13 +114,25 @@ public final class Generator {
      */
     public Stream<GeneratedToken> stream(GenerationRequest request) {
         TokenQueue queue = new TokenQueue();
-        Generating sequence = engine.generating(request, 0, queue);
-        engine.start(List.of(sequence));
-        var _ = sequence.result.whenComplete((_, _) -> queue.end());
-        return Stream.generate(queue::take)
-                .takeWhile(token -> token.isPresent() || failed(sequence))
-                .flatMap(Optional::stream)
-                .onClose(() -> sequence.result.cancel(false));
+        CompletableFuture<Generation> result = engine.submit(request, queue);
+        var _ = result.whenComplete((_, _) -> queue.end());
+        return Stream.generate(() -> next(queue, result))
+                .takeWhile(Optional::isPresent)
+                .map(Optional::orElseThrow)
+                .onClose(() -> result.cancel(false));
+    }
+
+    private static Optional<GeneratedToken> next(TokenQueue queue, CompletableFuture<Generation> result) {
+        try {
+            Optional<GeneratedToken> token = queue.take();
+            if (token.isEmpty()) {
+                Engine.await(result); // throws what ended it
+            }
+            return token;
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new CancellationException("generation: cancelled while waiting for a token");
+        }
     }
 
     /** The same from a text. */

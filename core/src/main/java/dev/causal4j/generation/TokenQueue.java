@@ -2,7 +2,6 @@ package dev.causal4j.generation;
 
 import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.CancellationException;
 import java.util.concurrent.LinkedBlockingQueue;
 
 /** Tokens on their way to a consumer that may be slower than the engine. */
@@ -27,12 +26,7 @@ final class TokenQueue implements TokenListener {
     }
 
     /** The next token; empty at the end. */
-    Optional<GeneratedToken> take() {
-        try {
-            return tokens.take();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new CancellationException("generation: cancelled while waiting for a token");
-        }
+    Optional<GeneratedToken> take() throws InterruptedException {
+        return tokens.take();
     }
 }

@@ -14,9 +14,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
 import java.util.stream.IntStream;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Scores texts token by token. Immutable and thread-safe.
@@ -105,6 +103,7 @@ public final class Scorer {
      * @throws CancellationException if this thread is interrupted (the flag stays set) or the listener returns false
      */
     public List<Score> score(List<ScoringRequest> requests, ScoringOptions options, ScoringListener listener) {
+        engine.checkCaller();
         int stride = options.strideFor(model.decoder().config().contextLength());
         for (int i = 0; i < requests.size(); i++) {
             ScoringRequest request = requests.get(i);
@@ -157,9 +156,9 @@ public final class Scorer {
             for (Iterator<Window> all = windows.iterator(); going && all.hasNext(); ) {
                 Window window = all.next();
                 try {
-                    predictions.addAll(window.predictions.get());
-                } catch (ExecutionException e) {
-                    throw thrown(e.getCause(), window);
+                    predictions.addAll(Engine.await(window.predictions));
+                } catch (NonFiniteException e) {
+                    throw e.at(window.offset, "text " + (window.text + 1));
                 }
                 done += window.tokens;
                 going = listener.accept(done, total);
@@ -175,15 +174,6 @@ public final class Scorer {
             throw new CancellationException("scoring: cancelled after " + done + " of " + total + " tokens");
         }
         return predictions.iterator();
-    }
-
-    private static RuntimeException thrown(@Nullable Throwable cause, Window window) {
-        return switch (cause) {
-            case NonFiniteException e -> e.at(window.offset, "text " + (window.text + 1));
-            case RuntimeException e -> e;
-            case Error e -> throw e;
-            case null, default -> new IllegalStateException(cause);
-        };
     }
 
     /** Ranks texts as continuations of a prompt; as {@link #rank(int[], List, ScoringOptions, ScoringListener)}. */
@@ -208,6 +198,7 @@ public final class Scorer {
      */
     public Ranking rank(int[] prompt, List<int[]> choices, ScoringOptions options, ScoringListener listener) {
         int most = model.decoder().config().contextLength() + 1;
+        engine.checkCaller();
         if (prompt.length == 0) {
             throw new InputException("prompt: expected at least one token, got none");
         }

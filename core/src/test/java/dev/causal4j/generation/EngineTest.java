@@ -272,7 +272,7 @@ class EngineTest {
         });
         await(begun);
         CompletableFuture<Generation> waiting = engine.submit(request(prompt(2, 3), 3, 1), TokenListener.NONE);
-        engine.submit(request(prompt(2, 3), 3, 1), TokenListener.NONE);
+        var _ = engine.submit(request(prompt(2, 3), 3, 1), TokenListener.NONE);
         assertThat(engine.waiting()).isEqualTo(2);
         assertThatThrownBy(() -> engine.submit(request(prompt(2, 3), 3, 1), TokenListener.NONE))
                 .isInstanceOf(RejectedExecutionException.class)
