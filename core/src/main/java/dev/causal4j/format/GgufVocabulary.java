@@ -9,7 +9,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -72,8 +71,10 @@ public final class GgufVocabulary {
         List<Integer> given = metadata.integers(KINDS);
         metadata.check(KINDS, given.isEmpty() || given.size() == tokens.size(), "one for each token");
         kinds = given.isEmpty() ? Collections.nCopies(tokens.size(), NORMAL) : given;
+        Object scores = metadata.root().get(SCORES);
+        boolean each = scores == null || (scores instanceof List<?> list && list.size() == tokens.size());
+        metadata.check(SCORES, each, "one for each token");
         // SentencePiece's own runs of spaces are written as such.
-        metadata.check(SCORES, !metadata.has(SCORES) || isList(SCORES, tokens.size()), "one for each token");
         pieces = IntStream.range(0, tokens.size())
                 .mapToObj(id -> {
                     String token = tokens.get(id);
@@ -99,26 +100,12 @@ public final class GgufVocabulary {
         }
     }
 
-    private boolean isList(String key, int size) {
-        return metadata.root().get(key) instanceof List<?> list && list.size() == size;
-    }
-
     private static Json rules() {
         try (InputStream in = Objects.requireNonNull(GgufVocabulary.class.getResourceAsStream("gguf.json"))) {
             return Json.parse("gguf.json", in.readAllBytes());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-    }
-
-    /** The name of the file. */
-    public String subject() {
-        return metadata.subject();
-    }
-
-    /** The pieces by id; empty for an id that has none. */
-    public List<String> pieces() {
-        return pieces;
     }
 
     /** The token that a text begins with, if there is one. */
@@ -153,37 +140,36 @@ public final class GgufVocabulary {
      *
      * @throws dev.causal4j.UnsupportedModelException if the tokenizer is of a kind that is not supported
      */
-    public Map<String, Object> settings() throws FormatException {
-        String model = metadata.requireString(MODEL);
+    public Json settings() throws FormatException {
         metadata.support(MODEL, supported, "gpt2 or llama");
-        Map<String, Object> settings = copy(RULES.section(model));
-        Map<String, Object> algorithm = copy(RULES.section(model).section("model"));
-        settings.put("model", algorithm);
-        settings.put("added_tokens", addedTokens());
-        boolean begins = true;
+        boolean prefixed = metadata.bool(KEYS + "add_space_prefix", true);
+        Json own = scored ? RULES.section(prefixed ? "llama_with_prefix" : "llama_without_prefix") : splitting();
+        Json rules = RULES.section(metadata.requireString(MODEL)).with(own.section("settings"));
+        Json model = rules.section("model").with(own.section("model"));
         if (scored) {
-            if (!metadata.bool(KEYS + "add_space_prefix", true)) {
-                settings.putAll(copy(RULES.section("llama_without_prefix")));
-            }
             int unknown = metadata.integer(KEYS + "unknown_token_id", 0, 0, pieces.size() - 1);
-            algorithm.put("unk_token", pieces.get(unknown));
-        } else {
-            Json splitting = splitting();
-            algorithm.put("ignore_merges", splitting.bool("ignore_merges", false));
-            settings.put("normalizer", splitting.root().get("normalizer"));
-            settings.put("pre_tokenizer", splitting.root().get("pre_tokenizer"));
-            begins = splitting.bool("bos", false);
+            model = model.with(new Json(MODEL, Map.of("unk_token", pieces.get(unknown))));
         }
-        OptionalInt first = metadata.bool(KEYS + "add_bos_token", begins) ? bos() : OptionalInt.empty();
-        OptionalInt last = metadata.bool(KEYS + "add_eos_token", false) ? eos() : OptionalInt.empty();
-        settings.put("post_processor", around(first, last));
-        return settings;
+        boolean begins = metadata.bool(KEYS + "add_bos_token", own.bool("bos", scored));
+        boolean ends = metadata.bool(KEYS + "add_eos_token", false);
+        Object around = around(begins ? bos() : OptionalInt.empty(), ends ? eos() : OptionalInt.empty());
+        Map<String, Object> more =
+                Json.object("model", model.root(), "added_tokens", addedTokens(), "post_processor", around);
+        return new Json(metadata.subject(), rules.root()).with(new Json(MODEL, more));
     }
 
-    private static Map<String, Object> copy(Json json) {
-        Map<String, Object> copy = new LinkedHashMap<>();
-        json.root().forEach((name, value) -> copy.put((String) name, value));
-        return copy;
+    /**
+     * The ids of the pieces.
+     *
+     * @throws FormatException if two have the same
+     */
+    public Map<String, Integer> ids() throws FormatException {
+        Map<String, Integer> ids = LinkedHashMap.newLinkedHashMap(pieces.size());
+        for (int id = 0; id < pieces.size(); id++) {
+            boolean isNew = pieces.get(id).isEmpty() || ids.put(pieces.get(id), id) == null;
+            metadata.check(TOKENS, isNew, "each token once");
+        }
+        return ids;
     }
 
     private Json splitting() throws FormatException {
@@ -203,20 +189,14 @@ public final class GgufVocabulary {
     private List<Object> addedTokens() throws FormatException {
         boolean phi = scored && metadata.string("general.architecture", "").equals("phi3");
         List<Object> added = new ArrayList<>();
-        for (int id = 0; id < pieces.size(); id++) {
-            int kind = kinds.get(id);
+        ids(id -> List.of(UNKNOWN, CONTROL, OWN).contains(kinds.get(id))).forEach(id -> {
             String piece = pieces.get(id);
-            boolean known = kind == UNKNOWN || kind == CONTROL || kind == OWN;
-            if (known && !piece.isEmpty()) {
-                boolean strips =
-                        phi && !List.of("<unk>", "<s>", "<|endoftext|>").contains(piece);
-                Map<String, Object> token = Json.object("id", id, "content", piece);
-                List.of("single_word", "lstrip", "normalized").forEach(flag -> token.put(flag, false));
-                token.put("rstrip", strips);
-                token.put("special", kind != OWN);
-                added.add(token);
-            }
-        }
+            Map<String, Object> token = Json.object("id", id, "content", piece);
+            List.of("single_word", "lstrip", "normalized").forEach(flag -> token.put(flag, false));
+            token.put("rstrip", phi && !List.of("<unk>", "<s>", "<|endoftext|>").contains(piece));
+            token.put("special", kinds.get(id) != OWN);
+            added.add(token);
+        });
         return added;
     }
 
@@ -239,63 +219,58 @@ public final class GgufVocabulary {
     }
 
     /**
-     * The merges of pieces, best first: left and right in turn. Those of a vocabulary with scores are all the ways to make
-     * a piece of two, in the order of its scores.
+     * The merges, left and right piece of each, best first.
      *
-     * @throws FormatException if they, or the scores, are missing
+     * @param ids those of {@link #ids}
+     * @throws FormatException if they, or the scores they are made of, are missing
      */
-    public List<String> merges() throws FormatException {
-        Map<String, Integer> ids = HashMap.newHashMap(pieces.size());
-        ids(id -> !pieces.get(id).isEmpty() && (!scored || isText(id))).forEach(id -> ids.put(pieces.get(id), id));
-        List<String> merges = new ArrayList<>();
-        if (!scored) {
-            metadata.check(MERGES, metadata.has(MERGES), "a list of pairs");
-            for (String pair : metadata.strings(MERGES)) {
-                int cut = Math.max(pair.indexOf(' ', 1), 0); // a piece may begin with a space
-                String left = pair.substring(0, cut);
-                String right = pair.substring(Math.min(cut + 1, pair.length()));
-                if (ids.containsKey(left) && ids.containsKey(right) && ids.containsKey(left + right)) {
-                    merges.addAll(List.of(left, right));
-                }
-            }
-            return merges;
+    public List<List<String>> merges(Map<String, Integer> ids) throws FormatException {
+        if (scored) {
+            return scoredMerges(ids);
         }
-        List<Double> scores = metadata.numbers(SCORES, pieces.size());
-        metadata.check(SCORES, scores.stream().allMatch(Double::isFinite), "finite numbers");
-        // First SentencePiece's own runs of spaces, the longest first.
-        ids(id -> kinds.get(id) == OWN && pieces.get(id).replace(MARK, "").isEmpty())
-                .sorted(Comparator.comparingInt(id -> -pieces.get(id).length()))
-                .forEach(id -> addSplits(pieces.get(id), ids, false, merges));
-        ids(id -> kinds.get(id) == NORMAL)
-                .sorted(Comparator.comparingDouble(id -> 0 - scores.get(id)))
-                .forEach(id -> addSplits(pieces.get(id), ids, true, merges));
+        metadata.check(MERGES, metadata.has(MERGES), "a list of pairs");
+        List<List<String>> merges = new ArrayList<>();
+        for (String pair : metadata.strings(MERGES)) {
+            int cut = Math.max(pair.indexOf(' ', 1), 0); // a piece may begin with a space
+            String left = pair.substring(0, cut);
+            String right = pair.substring(Math.min(cut + 1, pair.length()));
+            if (ids.containsKey(left) && ids.containsKey(right) && ids.containsKey(left + right)) {
+                merges.add(List.of(left, right));
+            }
+        }
         return merges;
     }
 
+    /** All the ways to make a piece of two: first SentencePiece's own runs of spaces, then in the order of scores. */
+    private List<List<String>> scoredMerges(Map<String, Integer> ids) throws FormatException {
+        List<Double> scores = metadata.numbers(SCORES, pieces.size());
+        metadata.check(SCORES, scores.stream().allMatch(Double::isFinite), "finite numbers");
+        Comparator<List<String>> longest =
+                Comparator.comparingInt(halves -> -halves.getFirst().length());
+        Comparator<List<String>> byId = Comparator.comparing(halves -> ids.get(halves.getFirst()));
+        Stream<List<String>> spaces = ids(id ->
+                        kinds.get(id) == OWN && pieces.get(id).replace(MARK, "").isEmpty())
+                .sorted(Comparator.comparingInt(id -> -pieces.get(id).length()))
+                .flatMap(id -> halves(pieces.get(id), ids).sorted(longest));
+        Stream<List<String>> normal = ids(id -> kinds.get(id) == NORMAL)
+                .sorted(Comparator.comparingDouble(id -> 0 - scores.get(id)))
+                .flatMap(id -> halves(pieces.get(id), ids).sorted(byId));
+        return Stream.concat(spaces, normal).toList();
+    }
+
+    private Stream<List<String>> halves(String piece, Map<String, Integer> ids) {
+        Predicate<String> isText =
+                half -> ids.containsKey(half) && List.of(NORMAL, OWN).contains(kinds.get(ids.getOrDefault(half, 0)));
+        return IntStream.range(1, piece.length())
+                .filter(cut -> isText.test(piece.substring(0, cut)) && isText.test(piece.substring(cut)))
+                .mapToObj(cut -> List.of(piece.substring(0, cut), piece.substring(cut)));
+    }
+
+    /** The ids of some pieces. */
     private Stream<Integer> ids(Predicate<Integer> which) {
-        return IntStream.range(0, pieces.size()).boxed().filter(which);
-    }
-
-    private boolean isText(int id) {
-        return kinds.get(id) == NORMAL || kinds.get(id) == OWN;
-    }
-
-    /** Adds the ways to make a piece of two others: by the id of the left one, or the longest left one first. */
-    private static void addSplits(String piece, Map<String, Integer> ids, boolean byId, List<String> merges) {
-        List<String> lefts = new ArrayList<>(2);
-        for (int cut = piece.length() - 1; cut > 0; cut--) {
-            String left = piece.substring(0, cut);
-            if (ids.containsKey(left) && ids.containsKey(piece.substring(cut))) {
-                lefts.add(left);
-            }
-        }
-        if (byId && lefts.size() > 1) {
-            lefts.sort(Comparator.comparing(ids::get));
-        }
-        for (String left : lefts) {
-            merges.add(left);
-            merges.add(piece.substring(left.length()));
-        }
+        return IntStream.range(0, pieces.size())
+                .boxed()
+                .filter(id -> !pieces.get(id).isEmpty() && which.test(id));
     }
 
     /** A {@code tokenizer_config.json}: the special tokens that there are, and the chat template if there is one. */

@@ -3,7 +3,6 @@ package dev.causal4j.tokenizer;
 import dev.causal4j.FormatException;
 import java.io.IOException;
 import java.io.Reader;
-import java.io.StringReader;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -11,6 +10,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.PriorityQueue;
@@ -18,7 +18,6 @@ import java.util.Set;
 import java.util.function.IntConsumer;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 
 /**
  * Trains a byte-pair tokenizer of GPT-2's kind (Sennrich, Haddow and Birch 2016; Radford et al. 2019) on texts of any
@@ -39,7 +38,7 @@ public final class BytePairTrainer {
     private final List<String> specialTokens;
     private final int minFrequency;
     private final Pattern special;
-    private final Splitter splitter = Splitter.Patterns.of(Splitter.Patterns.GPT2);
+    private final Splitter splitter = new Splitter.Matches(Splitter.Matches.GPT2);
     private final Map<String, long[]> counts = new HashMap<>();
 
     /**
@@ -89,17 +88,8 @@ public final class BytePairTrainer {
         }
     }
 
-    /** Counts the words of a text. */
-    public void add(String text) {
-        try {
-            add(new StringReader(text));
-        } catch (IOException impossible) {
-            throw new UncheckedIOException(impossible);
-        }
-    }
-
     /**
-     * The same for a text of any size.
+     * Counts the words of a text of any size.
      *
      * @throws IOException if the reader fails; the part read before is counted
      * @throws IllegalArgumentException if the text runs for more than 16 million characters without a space
@@ -127,17 +117,11 @@ public final class BytePairTrainer {
         MergeLearning learning = new MergeLearning(counts);
         counts.clear();
         learning.learn(vocabularySize - specialTokens.size(), minFrequency, progress);
+        Map<String, Object> ids = new LinkedHashMap<>();
+        learning.pieces.forEach(piece -> ids.put(piece, ids.size()));
+        specialTokens.forEach(token -> ids.put(token, ids.size()));
         try {
-            TokenizerReader made = new TokenizerReader("trained tokenizer");
-            List<String> pieces = Stream.concat(learning.pieces.stream(), specialTokens.stream())
-                    .toList();
-            for (int id = 0; id < pieces.size(); id++) {
-                made.piece(pieces.get(id), id);
-            }
-            for (long merge : learning.merges) {
-                made.merge(List.of(pieces.get((int) (merge >>> 32)), pieces.get((int) merge)));
-            }
-            return made.gpt2(specialTokens);
+            return TokenizerReader.gpt2("trained tokenizer", ids, learning.merges, specialTokens);
         } catch (FormatException impossible) {
             throw new UncheckedIOException(impossible);
         }
@@ -163,8 +147,8 @@ public final class BytePairTrainer {
         /** The tokens in the order of their ids: the 256 bytes, then the learned ones. */
         final List<String> pieces = new ArrayList<>(ByteLevel.alphabet());
 
-        /** The keys of pairs in the order in which they were merged: left and right id in 32 bits each. */
-        final List<Long> merges = new ArrayList<>();
+        /** The left and the right token of each merge, in their order. */
+        final List<String> merges = new ArrayList<>();
 
         private static final class Word {
             final long occurrences;
@@ -226,7 +210,7 @@ public final class BytePairTrainer {
                 best.words.forEach(word -> merge(best, pieces.size(), word));
                 best.words.clear();
                 made.forEach(this::queue);
-                merges.add(best.key);
+                merges.add(pieces.get(best.left) + " " + pieces.get(best.right));
                 pieces.add(pieces.get(best.left) + pieces.get(best.right));
                 progress.accept(pieces.size());
             }

@@ -5,6 +5,7 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Objects;
+import java.util.function.UnaryOperator;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -14,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * SentencePiece's table of replacements: a double-array trie (Aoe 1989) over UTF-8, then the replacements, each ended by
  * a zero. Graphemes of at most five bytes are looked up as a whole, others by code point. Immutable and thread-safe.
  */
-final class CharsMap implements Normalizer.Step {
+final class CharsMap implements UnaryOperator<String> {
     private static final Pattern GRAPHEME = Pattern.compile("\\X");
     private static final int LONGEST = 5;
     private static final int LEAF = 1 << 31;

@@ -4,6 +4,7 @@ import java.text.Normalizer.Form;
 import java.util.BitSet;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.function.UnaryOperator;
 
 /**
  * What is done to a stretch of text before it is split. Immutable and thread-safe.
@@ -11,10 +12,20 @@ import java.util.List;
  * @param prefix put before every stretch that is not empty
  * @param steps in their order
  */
-record Normalizer(String prefix, List<Step> steps) {
-    /** One change of a text. */
-    sealed interface Step permits Nfc, Replace, CharsMap {
-        String apply(String text);
+record Normalizer(String prefix, List<UnaryOperator<String>> steps) {
+    private static final String RANGES = "7fd 897-89f 8ca-8d3 9fe c3c d3b-d3c eba 1715 1abf-1ace 1df6-1dfa a82c 105d2"
+            + " 105da 10d24-10d27 10d69-10d6d 10eab-10eac 10efd-10eff 10f46-10f50 10f82-10f85 11070 1133b 11382-113d0"
+            + " 1145e 11839-1183a 11930-11943 119e0 11a34 11a47 11a99 11d42-11d45 11d97 11f41-11f42 1611e-1612f"
+            + " 16d63-16d6a 16ff0-16ff1 1e08f 1e130-1e136 1e2ae 1e2ec-1e2ef 1e4ec-1e4ef 1e5ee-1e5ef";
+
+    /** Marks that are newer than Unicode 9. */
+    private static final BitSet NEWER = new BitSet();
+
+    static {
+        for (String range : RANGES.split(" ", -1)) {
+            String[] ends = range.split("-", -1);
+            NEWER.set(HexFormat.fromHexDigits(ends[0]), HexFormat.fromHexDigits(ends[ends.length - 1]) + 1);
+        }
     }
 
     String apply(String text) {
@@ -23,55 +34,30 @@ record Normalizer(String prefix, List<Step> steps) {
 
     String withoutPrefix(String text) {
         String changed = text;
-        for (Step step : steps) {
+        for (UnaryOperator<String> step : steps) {
             changed = step.apply(changed);
         }
         return changed;
-    }
-
-    /** Writes SentencePiece's mark for each space. */
-    record Replace() implements Step {
-        @Override
-        public String apply(String text) {
-            return text.replace(' ', Splitter.MARK);
-        }
     }
 
     /**
      * Canonical composition as of Unicode 9, the version in Hugging Face's library: marks that are newer neither move nor
      * compose, so the text is cut at them.
      */
-    record Nfc() implements Step {
-        private static final String RANGES =
-                "7fd 897-89f 8ca-8d3 9fe c3c d3b-d3c eba 1715 1abf-1ace 1df6-1dfa a82c 105d2"
-                        + " 105da 10d24-10d27 10d69-10d6d 10eab-10eac 10efd-10eff 10f46-10f50 10f82-10f85 11070 1133b 11382-113d0"
-                        + " 1145e 11839-1183a 11930-11943 119e0 11a34 11a47 11a99 11d42-11d45 11d97 11f41-11f42 1611e-1612f"
-                        + " 16d63-16d6a 16ff0-16ff1 1e08f 1e130-1e136 1e2ae 1e2ec-1e2ef 1e4ec-1e4ef 1e5ee-1e5ef";
-        private static final BitSet NEWER = new BitSet();
-
-        static {
-            for (String range : RANGES.split(" ", -1)) {
-                String[] ends = range.split("-", -1);
-                NEWER.set(HexFormat.fromHexDigits(ends[0]), HexFormat.fromHexDigits(ends[ends.length - 1]) + 1);
+    static String nfc(String text) {
+        StringBuilder out = new StringBuilder();
+        int from = 0;
+        for (int at = 0; at < text.length(); at++) {
+            if (text.charAt(at) > 0x7f && NEWER.get(text.codePointAt(at))) {
+                int next = text.offsetByCodePoints(at, 1);
+                out.append(composed(text.substring(from, at))).append(text, at, next);
+                from = next;
             }
         }
+        return out.append(composed(text.substring(from))).toString();
+    }
 
-        @Override
-        public String apply(String text) {
-            StringBuilder out = new StringBuilder();
-            int from = 0;
-            for (int at = 0; at < text.length(); at++) {
-                if (text.charAt(at) > 0x7f && NEWER.get(text.codePointAt(at))) {
-                    int next = text.offsetByCodePoints(at, 1);
-                    out.append(composed(text.substring(from, at))).append(text, at, next);
-                    from = next;
-                }
-            }
-            return out.append(composed(text.substring(from))).toString();
-        }
-
-        private static String composed(String text) {
-            return java.text.Normalizer.normalize(text, Form.NFC);
-        }
+    private static String composed(String text) {
+        return java.text.Normalizer.normalize(text, Form.NFC);
     }
 }

@@ -24,6 +24,22 @@ sealed interface Splitter {
      * @param source the pattern as files have it
      */
     record Matches(String source, Pattern pattern) implements Splitter {
+        static final String GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
+        static final String VISIBLE = "\\S+";
+
+        // Unicode's White_Space, from which Java's own classes differ.
+        private static final String SPACE =
+                "\\t-\\r \\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
+
+        /** Of a pattern in the syntax of files, with Unicode's white space and letter case. */
+        Matches(String source) {
+            String java = source.replace("[^\\s", "[^" + SPACE)
+                    .replace("\\s", "[" + SPACE + "]")
+                    .replace("\\S", "[^" + SPACE + "]")
+                    .replace("(?i:", "(?iu:");
+            this(source, Pattern.compile(java));
+        }
+
         @Override
         public void split(String text, boolean first, Consumer<String> words) {
             Matcher matcher = pattern.matcher(text);
@@ -37,7 +53,7 @@ sealed interface Splitter {
         }
 
         private void between(String text, int from, int to, Consumer<String> words) {
-            if (from < to && !source.equals(Patterns.VISIBLE)) {
+            if (from < to && !source.equals(VISIBLE)) {
                 words.accept(text.substring(from, to));
             }
         }
@@ -79,38 +95,6 @@ sealed interface Splitter {
 
         boolean cuts(char before) {
             return all || (before != MARK && !crossed.get(before));
-        }
-    }
-
-    /** Patterns in the syntax of files. */
-    final class Patterns {
-        static final String GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
-        static final String VISIBLE = "\\S+";
-
-        // Unicode's White_Space, from which Java's own classes differ.
-        private static final String SPACE =
-                "\\t-\\r \\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
-
-        private Patterns() {}
-
-        static boolean isGpt2(Splitter splitter) {
-            return splitter instanceof Matches matches && matches.source.equals(GPT2);
-        }
-
-        /**
-         * Whether a family has the pattern. A regular expression is a program: those of a file are not run but looked up.
-         */
-        static boolean isKnown(String pattern) {
-            return TokenizerReader.resource("patterns.txt").lines().anyMatch(pattern::equals);
-        }
-
-        /** The splitter of a pattern, in Java's syntax and with Unicode's white space and letter case. */
-        static Splitter of(String pattern) {
-            String java = pattern.replace("[^\\s", "[^" + SPACE)
-                    .replace("\\s", "[" + SPACE + "]")
-                    .replace("\\S", "[^" + SPACE + "]")
-                    .replace("(?i:", "(?iu:");
-            return new Matches(pattern, Pattern.compile(java));
         }
     }
 }

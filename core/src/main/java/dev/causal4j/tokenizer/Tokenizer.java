@@ -16,16 +16,14 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.BitSet;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.function.IntConsumer;
-import java.util.stream.Collectors;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 
 /**
  * Text to token ids and back, as Hugging Face's library does it: byte-pair encoding of bytes (GPT-2, Llama 3, Qwen) or
@@ -45,12 +43,11 @@ public final class Tokenizer {
     // The largest tokenizer.json in use has 33 MB.
     private static final int MAX_FILE_BYTES = 64 << 20;
 
-    private final Map<String, Object> settings;
+    private final Json settings;
     private final Vocabulary vocabulary;
     private final Encoder encoder;
     private final Rule rule;
     private final int[] prefix;
-    private final Map<String, Integer> added = new HashMap<>();
     private final BitSet special = new BitSet();
     private final TextParts.Cuts cuts;
 
@@ -68,20 +65,13 @@ public final class Tokenizer {
      * @param settings a tokenizer.json without vocabulary and merges
      * @param prefix ids put before a text
      */
-    Tokenizer(
-            Map<String, Object> settings,
-            Vocabulary vocabulary,
-            Encoder encoder,
-            Rule rule,
-            List<Token> tokens,
-            int[] prefix) {
+    Tokenizer(Json settings, Vocabulary vocabulary, Encoder encoder, Rule rule, List<Token> tokens, int[] prefix) {
         this.settings = settings;
         this.vocabulary = vocabulary;
         this.encoder = encoder;
         this.rule = rule;
         this.prefix = prefix;
         for (Token token : tokens) {
-            added.put(token.content(), token.id());
             special.set(token.id(), token.has(Token.SPECIAL));
         }
         cuts = TextParts.cuts(encoder, tokens);
@@ -118,7 +108,7 @@ public final class Tokenizer {
      * @throws UnsupportedModelException if it has a component or a pattern that no known family has
      */
     public static Tokenizer fromJson(String subject, byte[] tokenizerJson) throws FormatException {
-        return new TokenizerReader(subject).read(tokenizerJson);
+        return TokenizerReader.read(subject, tokenizerJson);
     }
 
     /**
@@ -128,7 +118,14 @@ public final class Tokenizer {
      * @throws FormatException if they are malformed or do not belong together
      */
     public static Tokenizer fromVocabulary(String subject, byte[] vocabJson, byte[] mergesTxt) throws FormatException {
-        return new TokenizerReader(subject).read(vocabJson, mergesTxt);
+        Map<String, Object> vocab = Json.tree(subject + ": vocab.json", vocabJson);
+        List<String> merges = new String(mergesTxt, StandardCharsets.UTF_8)
+                .replaceFirst("^#version.*", "")
+                .lines()
+                .filter(line -> !line.isEmpty())
+                .toList();
+        return TokenizerReader.gpt2(
+                subject, vocab, merges, vocab.containsKey(END_OF_TEXT) ? List.of(END_OF_TEXT) : List.of());
     }
 
     /**
@@ -138,19 +135,8 @@ public final class Tokenizer {
      * @throws UnsupportedModelException if the tokenizer is of a kind that is not supported
      */
     public static Tokenizer of(GgufVocabulary vocabulary) throws FormatException {
-        Map<String, Object> settings = vocabulary.settings();
-        TokenizerReader reader = new TokenizerReader(vocabulary.subject());
-        List<String> pieces = vocabulary.pieces();
-        for (int id = 0; id < pieces.size(); id++) {
-            if (!pieces.get(id).isEmpty()) {
-                reader.piece(pieces.get(id), id);
-            }
-        }
-        List<String> halves = vocabulary.merges();
-        for (int i = 0; i < halves.size(); i += 2) {
-            reader.merge(halves.subList(i, i + 2));
-        }
-        return reader.tokenizer(settings);
+        Map<String, Integer> ids = vocabulary.ids();
+        return TokenizerReader.read(vocabulary.settings(), ids, vocabulary.merges(ids));
     }
 
     /**
@@ -161,11 +147,12 @@ public final class Tokenizer {
      * @throws IOException if writing fails
      */
     public void save(Path folder) throws IOException {
-        boolean gpt2 = encoder.splitters().stream().allMatch(Splitter.Patterns::isGpt2);
+        boolean gpt2 = encoder.splitters().stream()
+                .allMatch(each ->
+                        each instanceof Splitter.Matches words && words.source().equals(Splitter.Matches.GPT2));
         if (gpt2 && encoder.model() instanceof BytePair model) {
             WholeFile.write(folder.resolve(VOCAB), Json.write(modelPieces()));
-            String lines = merges(model).map(pair -> String.join(" ", pair)).collect(Collectors.joining("\n"));
-            String merges = "#version: 0.2\n" + lines + "\n";
+            String merges = "#version: 0.2\n" + String.join("\n", lines(model)) + "\n";
             WholeFile.write(folder.resolve(MERGES), merges.getBytes(StandardCharsets.UTF_8));
         }
         WholeFile.write(folder.resolve(JSON), toJson()); // last, since it is read first
@@ -173,28 +160,24 @@ public final class Tokenizer {
 
     /** The bytes of this tokenizer's {@code tokenizer.json}. Equal tokenizers give equal bytes. */
     public byte[] toJson() {
-        Map<Object, Object> model = new LinkedHashMap<>((Map<?, ?>) settings.getOrDefault("model", Map.of()));
+        Map<Object, Object> model = new LinkedHashMap<>(
+                (Map<?, ?>) Objects.requireNonNull(settings.root().get("model")));
         switch (encoder.model()) {
             case BytePair pairs -> {
                 model.put("vocab", modelPieces());
-                boolean lines = vocabulary.byteLevel(); // other pieces may have spaces
-                model.put(
-                        "merges",
-                        merges(pairs)
-                                .map(pair -> lines ? String.join(" ", pair) : pair)
-                                .toList());
+                // Pieces that are no bytes may have spaces.
+                model.put("merges", vocabulary.byteLevel() ? lines(pairs) : merges(pairs));
             }
-            case Unigram unigram ->
+            case Unigram unigram -> {
+                List<Double> scores = unigram.scores();
                 model.put(
                         "vocab",
-                        IntStream.range(0, unigram.scores().size())
-                                .mapToObj(id ->
-                                        List.of(piece(id), unigram.scores().get(id)))
+                        IntStream.range(0, scores.size())
+                                .mapToObj(id -> List.of(piece(id), scores.get(id)))
                                 .toList());
+            }
         }
-        Map<String, Object> root = new LinkedHashMap<>(settings);
-        root.put("model", model);
-        return Json.write(root);
+        return Json.write(settings.with(new Json("", Map.of("model", model))).root());
     }
 
     private Map<String, Integer> modelPieces() {
@@ -205,10 +188,15 @@ public final class Tokenizer {
         return ids;
     }
 
-    private Stream<List<String>> merges(BytePair model) {
+    private List<List<String>> merges(BytePair model) {
         Merges merges = model.merges();
         return IntStream.range(0, merges.size())
-                .mapToObj(rank -> List.of(piece(merges.part(rank, 0)), piece(merges.part(rank, 1))));
+                .mapToObj(rank -> List.of(piece(merges.part(rank, 0)), piece(merges.part(rank, 1))))
+                .toList();
+    }
+
+    private List<String> lines(BytePair model) {
+        return merges(model).stream().map(pair -> String.join(" ", pair)).toList();
     }
 
     private static byte[] read(Path file) throws IOException {
@@ -329,12 +317,7 @@ public final class Tokenizer {
      * @throws IllegalArgumentException if the vocabulary has no such id
      */
     public byte[] bytes(int id) {
-        int single = vocabulary.fallbackByte(vocabulary.require(id));
-        byte[] bytes = vocabulary.bytes(id);
-        if (vocabulary.byteLevel() || single >= 0) {
-            return single >= 0 ? new byte[] {(byte) single} : bytes;
-        }
-        return piece(id).replace(Splitter.MARK, ' ').getBytes(StandardCharsets.UTF_8);
+        return vocabulary.bytes(vocabulary.require(id));
     }
 
     /** Number of ids: one more than the largest. A model's logits may be padded beyond it. */
@@ -349,8 +332,9 @@ public final class Tokenizer {
 
     /** The id of a raw token such as {@code Ġair}; empty if the vocabulary has none. */
     public OptionalInt id(String piece) {
-        int id = added.getOrDefault(piece, vocabulary.id(piece));
-        return id < 0 ? OptionalInt.empty() : OptionalInt.of(id);
+        return IntStream.range(0, vocabularySize())
+                .filter(id -> piece.equals(vocabulary.pieces()[id]))
+                .findFirst();
     }
 
     /**

@@ -7,7 +7,7 @@ import dev.causal4j.format.Json;
 import dev.causal4j.format.UntrustedInput;
 import dev.causal4j.tokenizer.AddedTokens.Token;
 import dev.causal4j.tokenizer.Splitter.Marks;
-import dev.causal4j.tokenizer.Splitter.Patterns;
+import dev.causal4j.tokenizer.Splitter.Matches;
 import dev.causal4j.tokenizer.StreamingDecoder.Rule;
 import java.io.IOException;
 import java.io.InputStream;
@@ -19,12 +19,13 @@ import java.util.BitSet;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
@@ -45,49 +46,64 @@ final class TokenizerReader {
     private static final String VOCAB = "model.vocab";
     private static final String MERGES = "model.merges";
 
+    /** Steps of a decoder of SentencePiece's kind, in their order. */
+    private static final String DECODERS = "Replace (ByteFallback )?Fuse( Strip)?";
+
+    private static final Set<Map<?, ?>> DECODER_STEPS = Set.of(
+            Map.of("type", "Replace", "pattern", Map.of("String", MARK), "content", " "),
+            Map.of("type", "ByteFallback"),
+            Map.of("type", "Fuse"),
+            Map.of("type", "Strip", "content", " ", "start", 1, "stop", 0));
+
     private final String subject;
     private final Map<String, Integer> ids = new HashMap<>();
-    private final Map<String, Integer> outside = new HashMap<>(); // added tokens that are no pieces
+    private final Map<String, Integer> added = new HashMap<>();
     private final List<Double> scores = new ArrayList<>();
     private final List<String> halves = new ArrayList<>(); // of the merges, left and right in turn
 
-    /** @param subject names the file in errors */
-    TokenizerReader(String subject) {
+    private TokenizerReader(String subject) {
         this.subject = subject;
     }
 
     /** From a tokenizer.json. */
-    Tokenizer read(byte[] json) throws FormatException {
-        return tokenizer(Json.tree(subject, json, Set.of(VOCAB, MERGES), this::member));
+    static Tokenizer read(String subject, byte[] json) throws FormatException {
+        TokenizerReader reader = new TokenizerReader(subject);
+        return reader.tokenizer(new Json(subject, Json.tree(subject, json, Set.of(VOCAB, MERGES), reader::member)));
     }
 
-    /** From GPT-2's vocab.json and merges.txt. */
-    Tokenizer read(byte[] vocabJson, byte[] mergesTxt) throws FormatException {
-        for (Map.Entry<String, Object> piece :
-                Json.tree(subject + ": vocab.json", vocabJson).entrySet()) {
-            member(VOCAB, piece.getKey(), piece.getValue());
+    /**
+     * From parts of one.
+     *
+     * @param settings all but vocabulary and merges, which are null
+     * @param vocab ids by piece
+     */
+    static Tokenizer read(Json settings, Map<String, ?> vocab, List<?> merges) throws FormatException {
+        TokenizerReader reader = new TokenizerReader(settings.subject());
+        for (Map.Entry<String, ?> piece : vocab.entrySet()) {
+            reader.member(VOCAB, piece.getKey(), piece.getValue());
         }
-        String text = new String(mergesTxt, StandardCharsets.UTF_8);
-        for (String line : text.replaceFirst("^#version.*", "").lines().toList()) {
-            if (!line.isEmpty()) {
-                merge(line);
-            }
+        for (Object merge : merges) {
+            reader.member(MERGES, "", merge);
         }
-        return gpt2(ids.containsKey(Tokenizer.END_OF_TEXT) ? List.of(Tokenizer.END_OF_TEXT) : List.of());
+        return reader.tokenizer(settings);
     }
 
-    /** With GPT-2's settings, and special tokens of the vocabulary. */
-    Tokenizer gpt2(List<String> special) throws FormatException {
-        Map<String, Object> settings =
-                new LinkedHashMap<>(Json.tree(subject, resource("gpt2.json").getBytes(StandardCharsets.UTF_8)));
+    /**
+     * With GPT-2's settings.
+     *
+     * @param special pieces that are special tokens
+     */
+    static Tokenizer gpt2(String subject, Map<String, ?> vocab, List<String> merges, List<String> special)
+            throws FormatException {
         List<Object> tokens = new ArrayList<>();
         for (String content : special) {
-            Map<String, Object> token = Json.object("id", ids.getOrDefault(content, 0), "content", content);
+            Map<String, Object> token =
+                    Json.object("id", Objects.requireNonNull(vocab.get(content)), "content", content);
             Token.FLAGS.forEach(flag -> token.put(flag, flag.equals(Token.SPECIAL)));
             tokens.add(token);
         }
-        settings.put("added_tokens", tokens);
-        return tokenizer(settings);
+        Json usual = Json.parse(subject, resource("gpt2.json").getBytes(StandardCharsets.UTF_8));
+        return read(usual.with(new Json(subject, Map.of("added_tokens", tokens))), vocab, merges);
     }
 
     static String resource(String name) {
@@ -102,64 +118,44 @@ final class TokenizerReader {
         if (path.equals(MERGES)) {
             merge(value);
         } else if (value instanceof Integer id && id >= 0 && id <= MAX_ID) {
-            piece(name, id);
+            put(name, id);
         } else if (!(value instanceof List<?> pair)) {
-            new Json(subject + ": " + VOCAB, Map.of(name, value)).requireInt(name, 0, MAX_ID);
+            put(name, new Json(subject + ": " + VOCAB, Map.of(name, value)).requireInt(name, 0, MAX_ID));
         } else if (pair.size() == 2
                 && pair.get(0) instanceof String piece
                 && pair.get(1) instanceof Number score
                 && Double.isFinite(score.doubleValue())) {
-            piece(piece, scores.size());
+            put(piece, scores.size());
             scores.add(score.doubleValue());
         } else {
             throw wrong(VOCAB + "[" + scores.size() + "]", "a token and its finite score", pair);
         }
     }
 
-    void piece(String piece, int id) throws FormatException {
+    private void put(String piece, int id) throws FormatException {
         if (ids.put(requirePiece(VOCAB, piece), id) != null) {
             throw wrong(VOCAB, "each token once", piece);
         }
     }
 
-    private String requirePiece(String where, String piece) throws FormatException {
-        if (piece.isEmpty() || !UntrustedInput.isUnicode(piece)) {
-            throw wrong(where, "a token of at least one character, all of Unicode", piece);
-        }
-        return piece;
-    }
-
     /** Adds a merge: "a b" or, in newer files, ["a", "b"]. */
-    void merge(Object pair) throws FormatException {
-        if (pair instanceof String line && line.indexOf(' ') >= 0 && line.indexOf(' ') == line.lastIndexOf(' ')) {
-            halves.add(line.substring(0, line.indexOf(' ')));
-            halves.add(line.substring(line.indexOf(' ') + 1));
-        } else if (pair instanceof List<?> two
-                && two.size() == 2
-                && two.get(0) instanceof String left
-                && two.get(1) instanceof String right) {
-            halves.add(left);
-            halves.add(right);
-        } else {
-            throw wrong("merges[" + halves.size() / 2 + "]", "two tokens", pair);
+    private void merge(Object merge) throws FormatException {
+        List<?> pair = switch (merge) {
+            case String line -> List.of(line.split(" ", -1));
+            case List<?> two -> two;
+            default -> List.of();
+        };
+        if (!(pair.size() == 2 && pair.get(0) instanceof String left && pair.get(1) instanceof String right)) {
+            throw wrong("merges[" + halves.size() / 2 + "]", "two tokens", merge);
         }
+        halves.add(left);
+        halves.add(right);
     }
 
-    private FormatException wrong(String where, String expected, Object got) {
-        return new FormatException(
-                subject + ": " + where, expected, describe(got), "copy the file again from where it came");
-    }
-
-    /**
-     * The tokenizer.
-     *
-     * @param settings a tokenizer.json whose vocabulary and merges are null
-     */
-    Tokenizer tokenizer(Map<String, Object> settings) throws FormatException {
+    private Tokenizer tokenizer(Json root) throws FormatException {
         if (ids.isEmpty()) {
             throw wrong(VOCAB, "tokens with their ids", ids);
         }
-        Json root = new Json(subject, settings);
         List<Json> splitting = steps(root.section("pre_tokenizer"));
         boolean byteLevel = splitting.stream()
                 .anyMatch(step -> "ByteLevel".equals(step.root().get("type")));
@@ -175,7 +171,19 @@ final class TokenizerReader {
                 model,
                 new ConcurrentHashMap<>());
         int[] prefix = prefix(root, vocabulary.pieces().length);
-        return new Tokenizer(settings, vocabulary, encoder, rule(root, byteLevel), tokens, prefix);
+        return new Tokenizer(root, vocabulary, encoder, rule(root, byteLevel), tokens, prefix);
+    }
+
+    private String requirePiece(String where, String piece) throws FormatException {
+        if (piece.isEmpty() || !UntrustedInput.isUnicode(piece)) {
+            throw wrong(where, "a token of at least one character, all of Unicode", piece);
+        }
+        return piece;
+    }
+
+    private FormatException wrong(String where, String expected, Object got) {
+        return new FormatException(
+                subject + ": " + where, expected, describe(got), "copy the file again from where it came");
     }
 
     /** The steps of a component, none if it is empty; sequences are resolved. */
@@ -203,37 +211,34 @@ final class TokenizerReader {
         root.check("added_tokens", list.size() <= MAX_ADDED_TOKENS, "at most " + MAX_ADDED_TOKENS + " tokens");
         for (Json json : list) {
             String content = requirePiece("added_tokens[" + tokens.size() + "]", json.requireString("content"));
-            int id = ids.getOrDefault(content, outside.getOrDefault(content, next));
+            int id = ids.getOrDefault(content, added.getOrDefault(content, next));
             next = Math.max(next, id + 1);
-            if (!ids.containsKey(content)) {
-                outside.put(content, id);
-            }
+            added.put(content, id);
             json.check("id", json.requireInt("id", 0, MAX_ID) == id, id + ", as its place gives");
             Set<String> flags = new HashSet<>();
             for (String flag : Token.FLAGS) {
                 flags.addAll(json.bool(flag, false) ? Set.of(flag) : Set.of());
             }
             String form = flags.contains(Token.NORMALIZED) ? normalizer.apply(content) : content;
-            Token token = new Token(id, content, form, flags);
-            boolean fits = !token.form().isEmpty() && content.length() <= MAX_ADDED_LENGTH;
+            boolean fits = !form.isEmpty() && content.length() <= MAX_ADDED_LENGTH;
             json.check("content", fits, "1 to " + MAX_ADDED_LENGTH + " characters");
-            tokens.add(token);
+            tokens.add(new Token(id, content, form, flags));
         }
         return tokens;
     }
 
     /** All pieces by id. */
     private @Nullable String[] pieces() throws FormatException {
-        int size = ids.size() + outside.size();
-        int last = Math.max(Collections.max(ids.values()), outside.isEmpty() ? 0 : Collections.max(outside.values()));
+        int size = ids.size() + added.size();
+        int last = Math.max(Collections.max(ids.values()), added.isEmpty() ? 0 : Collections.max(added.values()));
         if (last > 2L * size + MAX_HOLES) {
             throw wrong(VOCAB, "few ids without a token", size + " tokens and ids up to " + last);
         }
         @Nullable String[] pieces = new @Nullable String[last + 1];
-        for (Map<String, Integer> some : List.of(ids, outside)) {
+        for (Map<String, Integer> some : List.of(ids, added)) {
             for (Map.Entry<String, Integer> each : some.entrySet()) {
                 String other = pieces[each.getValue()];
-                if (other != null) {
+                if (other != null && !other.equals(each.getKey())) {
                     throw wrong("id " + each.getValue(), "one token", List.of(other, each.getKey()));
                 }
                 pieces[each.getValue()] = each.getKey();
@@ -244,10 +249,10 @@ final class TokenizerReader {
 
     private static Normalizer normalizer(List<Json> all) throws FormatException {
         String prefix = "";
-        List<Normalizer.Step> steps = new ArrayList<>();
+        List<UnaryOperator<String>> steps = new ArrayList<>();
         for (Json json : all) {
             switch (json.requireString("type")) {
-                case "NFC" -> steps.add(new Normalizer.Nfc());
+                case "NFC" -> steps.add(Normalizer::nfc);
                 case "Prepend" -> {
                     prefix = json.requireString("prepend");
                     json.support("prepend", prefix.equals(MARK) && steps.isEmpty(), MARK + " before other steps");
@@ -256,7 +261,7 @@ final class TokenizerReader {
                     Map<?, ?> pattern = json.section("pattern").root();
                     boolean fits = pattern.equals(Map.of("String", " ")) && MARK.equals(json.string("content", ""));
                     json.support("pattern", fits, "a space, replaced by " + MARK);
-                    steps.add(new Normalizer.Replace());
+                    steps.add(text -> text.replace(' ', Splitter.MARK));
                 }
                 case "Precompiled" -> {
                     try {
@@ -274,19 +279,18 @@ final class TokenizerReader {
     private Model model(Json json, Vocabulary vocabulary) throws FormatException {
         int[] bytes = vocabulary.ofBytes(json.bool("byte_fallback", false));
         String type = scores.isEmpty() ? "BPE" : "Unigram";
-        boolean fits = json.string("type", type).equals(type)
-                && (scores.isEmpty() || (!vocabulary.byteLevel() && ids.size() == scores.size()));
+        boolean fits = json.string("type", type).equals(type) && (scores.isEmpty() || !vocabulary.byteLevel());
         json.support("type", fits, "BPE, or Unigram with scores");
         if (!scores.isEmpty()) {
-            Unigram unigram = new Unigram(vocabulary, scores, json.requireInt("unk_id", 0, scores.size() - 1), bytes);
+            int unknown = json.requireInt("unk_id", 0, scores.size() - 1);
+            Unigram unigram = new Unigram(vocabulary, scores, unknown, bytes);
             String expected = "pieces of at most " + MAX_SCORED_LENGTH + " characters";
             json.support("vocab", unigram.longest() <= MAX_SCORED_LENGTH, expected);
             return unigram;
         }
         for (String key : List.of("dropout", "continuing_subword_prefix", "end_of_word_suffix")) {
-            boolean unset =
-                    !json.has(key) || List.of("", 0, 0.0).contains(json.root().get(key));
-            json.support(key, unset, "nothing");
+            Object value = json.root().get(key);
+            json.support(key, !json.has(key) || List.of("", 0, 0.0).contains(value), "nothing");
         }
         int unknown = vocabulary.id(json.string("unk_token", ""));
         boolean known = vocabulary.byteLevel() || unknown >= 0 || !json.has("unk_token");
@@ -308,8 +312,8 @@ final class TokenizerReader {
     }
 
     private int known(String piece, int merge) throws FormatException {
-        int id = ids.getOrDefault(piece, Vocabulary.NONE);
-        if (id < 0) {
+        Integer id = ids.get(piece);
+        if (id == null) {
             throw wrong("merges[" + merge + "]", "tokens of the vocabulary", piece);
         }
         return id;
@@ -325,13 +329,13 @@ final class TokenizerReader {
                         splitters.add(new Marks(' ', "always"));
                     }
                     if (json.bool("use_regex", true)) {
-                        splitters.add(Patterns.of(Patterns.GPT2));
+                        splitters.add(new Matches(Matches.GPT2));
                     }
                 }
                 case "Digits" ->
-                    splitters.add(Patterns.of(json.bool("individual_digits", false) ? "\\p{N}" : "\\p{N}+"));
+                    splitters.add(new Matches(json.bool("individual_digits", false) ? "\\p{N}" : "\\p{N}+"));
                 case "Split" -> addSplit(json, normalizer, splitters);
-                case "WhitespaceSplit" -> splitters.add(Patterns.of(Patterns.VISIBLE));
+                case "WhitespaceSplit" -> splitters.add(new Matches(Matches.VISIBLE));
                 case "Metaspace" -> {
                     String scheme = scheme(json);
                     json.check("prepend_scheme", !scheme.equals("first") || splitters.isEmpty(), "first alone");
@@ -360,13 +364,15 @@ final class TokenizerReader {
         return before;
     }
 
+    /** A regular expression is a program: those of a file are not run but looked up. */
     private static void addSplit(Json json, Normalizer normalizer, List<Splitter> to) throws FormatException {
         Json pattern = json.section("pattern");
         String behavior = json.bool("invert", false) ? "Removed" : "Isolated";
         if (pattern.has("Regex") && json.requireString("behavior").equals(behavior)) {
             String regex = pattern.requireString("Regex").replace("\r", "\\r").replace("\n", "\\n");
-            pattern.support("Regex", Patterns.isKnown(regex), "the pattern of a known family");
-            to.add(Patterns.of(regex));
+            boolean known = resource("patterns.txt").lines().anyMatch(regex::equals);
+            pattern.support("Regex", known, "the pattern of a known family");
+            to.add(new Matches(regex));
         } else {
             boolean nothing = pattern.string("String", "").equals(" ")
                     && normalizer.withoutPrefix(" ").equals(MARK);
@@ -384,23 +390,16 @@ final class TokenizerReader {
 
     private static Rule rule(Json root, boolean byteLevel) throws FormatException {
         List<Json> steps = steps(root.section("decoder"));
-        List<Object> types = new ArrayList<>();
-        steps.forEach(step -> types.add(step.root().get("type")));
-        boolean bytes = types.contains("ByteFallback");
-        boolean strips = types.contains("Strip");
-        boolean metaspace = types.equals(bytes ? List.of("ByteFallback", "Metaspace") : List.of("Metaspace"));
-        List<Map<?, ?>> known = new ArrayList<>(List.of(
-                Map.of("type", "Replace", "pattern", Map.of("String", MARK), "content", " "),
-                Map.of("type", "ByteFallback"),
-                Map.of("type", "Fuse"),
-                Map.of("type", "Strip", "content", " ", "start", 1, "stop", 0)));
-        known.removeIf(step -> !types.contains(step.get("type")));
-        boolean marks = types.contains("Fuse")
-                && steps.stream().map(Json::root).toList().equals(known);
-        boolean fits = byteLevel ? types.equals(List.of("ByteLevel")) : metaspace || marks;
+        String types = steps.stream()
+                .map(step -> String.valueOf(step.root().get("type")))
+                .collect(Collectors.joining(" "));
+        boolean metaspace = types.matches("(ByteFallback )?Metaspace");
+        boolean marks =
+                types.matches(DECODERS) && steps.stream().map(Json::root).allMatch(DECODER_STEPS::contains);
+        boolean fits = byteLevel ? types.equals("ByteLevel") : metaspace || marks;
         root.support("decoder", fits, "ByteLevel; Metaspace; or Replace, ByteFallback, Fuse and Strip for a space");
-        boolean drops = metaspace && !scheme(steps.getLast()).equals("never");
-        return new Rule(byteLevel, bytes, metaspace, drops, strips);
+        boolean drops = metaspace ? !scheme(steps.getLast()).equals("never") : types.endsWith("Strip");
+        return new Rule(byteLevel, types.contains("ByteFallback"), metaspace, drops);
     }
 
     /** The tokens that the post-processor puts before a text. */

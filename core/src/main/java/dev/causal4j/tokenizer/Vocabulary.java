@@ -42,10 +42,12 @@ record Vocabulary(Map<String, Integer> ids, @Nullable String[] pieces, boolean b
         return Objects.requireNonNullElse(pieces[id], "");
     }
 
-    /** The bytes of a piece: on byte level those it stands for, unless a character is outside the alphabet. */
+    /** The bytes that a piece stands for inside a text: those of its own, if a character is outside the alphabet. */
     byte[] bytes(int id) {
-        byte[] bytes = byteLevel ? ByteLevel.bytes(piece(id)) : null;
-        return bytes == null ? piece(id).getBytes(StandardCharsets.UTF_8) : bytes;
+        int single = fallbackByte(id);
+        byte[] bytes = byteLevel ? ByteLevel.bytes(piece(id)) : single >= 0 ? new byte[] {(byte) single} : null;
+        String text = byteLevel ? piece(id) : piece(id).replace(Splitter.MARK, ' ');
+        return bytes == null ? text.getBytes(StandardCharsets.UTF_8) : bytes;
     }
 
     /** The byte that a piece such as {@code <0x0A>} stands for, or {@link #NONE}. */

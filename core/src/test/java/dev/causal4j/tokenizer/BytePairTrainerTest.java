@@ -9,6 +9,7 @@ import java.io.ByteArrayInputStream;
 import java.io.FilterReader;
 import java.io.IOException;
 import java.io.StringReader;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -45,8 +46,16 @@ class BytePairTrainerTest {
 
     private static Tokenizer train(int size, List<String> special, int minFrequency, String... texts) {
         BytePairTrainer trainer = new BytePairTrainer(size, special, minFrequency);
-        Arrays.stream(texts).forEach(trainer::add);
+        Arrays.stream(texts).forEach(text -> add(trainer, text));
         return trainer.train(_ -> {});
+    }
+
+    private static void add(BytePairTrainer trainer, String text) {
+        try {
+            trainer.add(new StringReader(text));
+        } catch (IOException impossible) {
+            throw new UncheckedIOException(impossible);
+        }
     }
 
     private static List<String> pieces(Tokenizer tokenizer) {
@@ -220,7 +229,7 @@ class BytePairTrainerTest {
         });
 
         BytePairTrainer byWords = new BytePairTrainer(700, List.of(END), 2);
-        Fixtures.split(text, byWords::add);
+        Fixtures.split(text, word -> add(byWords, word));
 
         assertThat(slow.train(_ -> {}).toJson())
                 .isEqualTo(byWords.train(_ -> {}).toJson());
@@ -253,7 +262,7 @@ class BytePairTrainerTest {
     @Test
     void progressIsTheNumberOfTokens() {
         BytePairTrainer trainer = new BytePairTrainer(262, List.of(END), 2);
-        trainer.add("low low low lower lower newest newest widest");
+        add(trainer, "low low low lower lower newest newest widest");
         List<Integer> heard = new ArrayList<>();
         trainer.train(heard::add);
 

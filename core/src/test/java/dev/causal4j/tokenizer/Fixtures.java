@@ -108,7 +108,7 @@ final class Fixtures {
 
     /** The words of GPT-2's pattern. */
     static void split(String text, Consumer<String> words) {
-        Splitter.Patterns.of(Splitter.Patterns.GPT2).split(text, true, words);
+        new Splitter.Matches(Splitter.Matches.GPT2).split(text, true, words);
     }
 
     /** A text that mixes words, punctuation, runs of white space, and code points of 1 to 4 bytes. */

@@ -9,6 +9,7 @@ import dev.causal4j.FormatException;
 import dev.causal4j.tokenizer.BytePairTrainer;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
+import java.io.StringReader;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -41,7 +42,11 @@ class TokensTest {
 
     static Tokenizer tokenizer(int size) {
         BytePairTrainer trainer = new BytePairTrainer(size, List.of(Tokenizer.END_OF_TEXT), 1);
-        trainer.add(TEXT);
+        try {
+            trainer.add(new StringReader(TEXT));
+        } catch (IOException impossible) {
+            throw new UncheckedIOException(impossible);
+        }
         return trainer.train(_ -> {});
     }
 
