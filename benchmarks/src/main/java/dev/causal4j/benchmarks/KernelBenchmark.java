@@ -1,6 +1,7 @@
 package dev.causal4j.benchmarks;
 
 import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.NormRule;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Param;
 import org.openjdk.jmh.annotations.Scope;
@@ -24,6 +25,7 @@ public class KernelBenchmark extends Protocol {
         float[] gain;
         float[] bias;
         float[] y;
+        NormRule rule;
 
         @Setup
         public void create() {
@@ -31,6 +33,7 @@ public class KernelBenchmark extends Protocol {
             gain = RandomNumbers.array(hiddenSize, 1);
             bias = RandomNumbers.array(hiddenSize, 2);
             y = new float[hiddenSize];
+            rule = new NormRule(gain, bias, EPSILON, true);
         }
     }
 
@@ -68,7 +71,7 @@ public class KernelBenchmark extends Protocol {
 
     @Benchmark
     public float[] layerNorm(Hidden hidden) {
-        Kernels.norm(hidden.x, 0, hidden.gain, hidden.bias, EPSILON, true, hidden.y, 0);
+        Kernels.norm(hidden.rule, hidden.x, 0, hidden.y, 0);
         return hidden.y;
     }
 

@@ -2,6 +2,7 @@ package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.NormRule;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.tensor.Gradients;
 import java.util.function.IntUnaryOperator;
@@ -14,16 +15,21 @@ import java.util.function.IntUnaryOperator;
  * @param centered whether m is the mean of x, as in a layer norm, or 0, as in an RMS norm
  */
 record Norm(float[] gain, float[] bias, float epsilon, boolean centered) {
+    private NormRule rule() {
+        return new NormRule(gain, bias, epsilon, centered);
+    }
+
     /** y = norm(x), each [N, D]; both may be the same. */
     void forward(Step step, float[] x, float[] y) {
         int d = gain.length;
-        step.compute.each(step.rows(), r -> Kernels.norm(x, r * d, gain, bias, epsilon, centered, y, r * d));
+        NormRule rule = rule();
+        step.compute.each(step.rows(), r -> Kernels.norm(rule, x, r * d, y, r * d));
     }
 
     /** The norms of {@code n} numbers, D at a time, in place. */
     void forward(float[] x, int offset, int n) {
         for (int i = offset; i < offset + n; i += gain.length) {
-            Kernels.norm(x, i, gain, bias, epsilon, centered, x, i);
+            Kernels.norm(rule(), x, i, x, i);
         }
     }
 
@@ -47,9 +53,8 @@ record Norm(float[] gain, float[] bias, float epsilon, boolean centered) {
             Activations a,
             Gradients gradients) {
         float[] moments = a.moments(rows); // two numbers a row
-        compute.each(
-                rows,
-                r -> Kernels.normBackward(x, dy, dx, start.applyAsInt(r), gain, epsilon, centered, moments, 2 * r));
+        NormRule rule = rule();
+        compute.each(rows, r -> Kernels.normBackward(rule, x, dy, dx, start.applyAsInt(r), moments, 2 * r));
         float[] dGain = gradients.of(gain);
         float[] dBias = gradients.of(bias);
         if (dGain == null && dBias == null) {

@@ -77,18 +77,6 @@ final class Elementary {
         return Float.intBitsToFloat(Float.floatToRawIntBits(magnitude) | sign);
     }
 
-    static float swish(float x, float scale, float cube) {
-        float u = scale * Math.fma(cube * x * x, x, x);
-        return x / (1f + exp(-(u + u)));
-    }
-
-    static float swishDerivative(float x, float scale, float cube) {
-        float u = scale * Math.fma(cube * x * x, x, x);
-        float s = 1f / (1f + exp(-(u + u)));
-        float slope = scale * Math.fma(3 * cube * x, x, 1f); // u'
-        return Math.fma(x * s * (1f - s), slope + slope, s);
-    }
-
     /** Φ(x), the standard normal distribution. */
     static float normal(float x) {
         float tail = tail(Math.abs(x));
@@ -105,10 +93,6 @@ final class Elementary {
         p = Math.fma(p, k, TAIL_1);
         p = Math.fma(p, k, TAIL_0);
         return p * exp(-0.5f * a * a);
-    }
-
-    static float inverseDeviation(float squares, int n, float epsilon) {
-        return 1f / (float) Math.sqrt(squares / n + epsilon);
     }
 
     /** Adds 16 lanes as the fixed tree: 8 onto 8, 4 onto 4, 2 onto 2, 1 onto 1. */

@@ -1,34 +1,91 @@
 package dev.causal4j.kernel;
 
+import static dev.causal4j.kernel.Panels.FLOAT;
+
+import java.lang.foreign.MemorySegment;
+
 /**
- * Functions of single numbers. {@link ScalarElementwise} is the specification, {@link VectorElementwise} its twin with
- * equal bits; {@link Kernels} has checked every argument. Thread-safe.
+ * Functions of single numbers in plain Java: the specification. {@link VectorElementwise} is its twin with equal bits;
+ * {@link Kernels} has checked every argument. Thread-safe.
  */
-interface Elementwise {
+class Elementwise {
     /** x = tanh x. */
-    void tanh(float[] x, int offset, int n);
+    void tanh(float[] x, int offset, int n) {
+        for (int i = offset; i < offset + n; i++) {
+            x[i] = Elementary.tanh(x[i]);
+        }
+    }
 
     /** x / (1 + exp(-2 u)) with u = scale (x + cube x³). */
-    void swish(float[] x, int offset, int n, float scale, float cube);
+    void swish(float[] x, int offset, int n, float scale, float cube) {
+        for (int i = offset; i < offset + n; i++) {
+            float u = scale * Math.fma(cube * x[i] * x[i], x[i], x[i]);
+            x[i] = x[i] / (1f + Elementary.exp(-(u + u)));
+        }
+    }
 
     /** dy *= the derivative of {@link #swish} at x: s + x s (1 - s) 2 u' with s = 1 / (1 + exp(-2 u)). */
-    void swishBackward(float[] x, float[] dy, int offset, int n, float scale, float cube);
+    void swishBackward(float[] x, float[] dy, int offset, int n, float scale, float cube) {
+        for (int i = offset; i < offset + n; i++) {
+            float u = scale * Math.fma(cube * x[i] * x[i], x[i], x[i]);
+            float s = 1f / (1f + Elementary.exp(-(u + u)));
+            float slope = scale * Math.fma(3 * cube * x[i], x[i], 1f); // u'
+            dy[i] *= Math.fma(x[i] * s * (1f - s), slope + slope, s);
+        }
+    }
 
     /** x Φ(x), see {@link Elementary#normal}. */
-    void gelu(float[] x, int offset, int n);
+    void gelu(float[] x, int offset, int n) {
+        for (int i = offset; i < offset + n; i++) {
+            x[i] *= Elementary.normal(x[i]);
+        }
+    }
 
     /** dy *= Φ(x) + x φ(x). */
-    void geluBackward(float[] x, float[] dy, int offset, int n);
+    void geluBackward(float[] x, float[] dy, int offset, int n) {
+        for (int i = offset; i < offset + n; i++) {
+            float density = Elementary.exp(-0.5f * x[i] * x[i]) * Elementary.DENSITY;
+            dy[i] *= Math.fma(x[i], density, Elementary.normal(x[i]));
+        }
+    }
 
     /** x = fma(exp(x - max), scale, shift) · fma(-(x · inverseCap), x · inverseCap, 1). */
-    void softmaxBackward(float[] x, int offset, int n, float max, float scale, float shift, float inverseCap);
+    void softmaxBackward(float[] x, int offset, int n, float max, float scale, float shift, float inverseCap) {
+        for (int i = offset; i < offset + n; i++) {
+            float ratio = x[i] * inverseCap;
+            x[i] = Math.fma(Elementary.exp(x[i] - max), scale, shift) * Math.fma(-ratio, ratio, 1f);
+        }
+    }
 
     /** y += x. */
-    void add(float[] x, int xOffset, float[] y, int yOffset, int n);
+    void add(float[] x, int xOffset, float[] y, int yOffset, int n) {
+        for (int i = 0; i < n; i++) {
+            y[yOffset + i] += x[xOffset + i];
+        }
+    }
 
     /** y *= x. */
-    void scale(float[] x, int xOffset, float[] y, int yOffset, int n);
+    void scale(float[] x, int xOffset, float[] y, int yOffset, int n) {
+        for (int i = 0; i < n; i++) {
+            y[yOffset + i] *= x[xOffset + i];
+        }
+    }
 
     /** {@link AdamWStep#apply} where the numbers lie. */
-    void adamW(AdamWStep step, AdamWStep.Numbers numbers);
+    void adamW(AdamWStep step, AdamWStep.Numbers numbers) {
+        int count = numbers.count();
+        float[] weights = read(numbers.weights(), numbers);
+        float[] first = read(numbers.first(), numbers);
+        float[] second = read(numbers.second(), numbers);
+        step.apply(weights, read(numbers.gradient(), numbers), first, second, count);
+        MemorySegment.copy(weights, 0, numbers.weights(), FLOAT, numbers.offset(), count);
+        MemorySegment.copy(first, 0, numbers.first(), FLOAT, numbers.offset(), count);
+        MemorySegment.copy(second, 0, numbers.second(), FLOAT, numbers.offset(), count);
+    }
+
+    private static float[] read(MemorySegment memory, AdamWStep.Numbers numbers) {
+        float[] copy = new float[numbers.count()];
+        MemorySegment.copy(memory, FLOAT, numbers.offset(), copy, 0, copy.length);
+        return copy;
+    }
 }

@@ -27,7 +27,7 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
 
     /** Bytes of 64 scales, or of 64 minimums. */
     int numberBytes() {
-        return WIDTH * (wide ? 4 : 2);
+        return numbers().stepBytes();
     }
 
     /** Bytes from the start of a group to its codes. */
@@ -86,17 +86,15 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
                 : word >>> (bits * place) & ((1 << bits) - 1);
     }
 
-    /** The scale or, {@code numberBytes} further, the minimum of output j. */
-    private float number(MemorySegment m, long at, int j) {
-        return wide
-                ? m.get(Panels.FLOAT, at + 4L * j)
-                : Float.float16ToFloat(m.get(Panels.SHORT, at + (j / 32 * 16 + j % 16) * 4L + j / 16 % 2 * 2L));
+    /** The format of scales and minimums: those of 64 outputs lie like a step. */
+    PanelFormat numbers() {
+        return wide ? PanelFormat.F32 : PanelFormat.F16;
     }
 
     private float weight(MemorySegment m, long panel, int k, int j) {
         long at = panel + (long) (k / group) * groupBytes();
-        float scaled = code(m, at, k % group, j) * number(m, at, j); // exact
-        return minimum ? scaled + number(m, at + numberBytes(), j) : scaled;
+        float scaled = code(m, at, k % group, j) * numbers().code(m, at, j); // exact
+        return minimum ? scaled + numbers().code(m, at + numberBytes(), j) : scaled;
     }
 
     @Override
@@ -117,8 +115,8 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
                 chain = Math.fma(x[offset + k], code(m, at, k - from, j), chain);
                 sum += x[offset + k];
             }
-            y = Math.fma(number(m, at, j), chain, y);
-            y = minimum ? Math.fma(number(m, at + numberBytes(), j), sum, y) : y;
+            y = Math.fma(numbers().code(m, at, j), chain, y);
+            y = minimum ? Math.fma(numbers().code(m, at + numberBytes(), j), sum, y) : y;
         }
         return y;
     }
@@ -157,27 +155,17 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
     }
 
     /** Widens the codes of a group: [group, 64]. */
-    void codes(MemorySegment m, long at, float[] target, int offset) {
-        int words = group * WIDTH * bits / 32;
-        for (int i = 0; i < words; i++) {
-            int word = m.get(Panels.INT, at + header() + 4L * i);
-            int to = offset + i / 16 * WIDTH * (8 / bits) + i % 16;
-            if (bits == 8) {
-                for (int n = 0; n < 4; n++) {
-                    target[to + 16 * n] = word << (24 - 8 * n) >> 24;
-                }
-            } else {
-                for (int n = 0; n < 8; n++) {
-                    target[to + 16 * n] = signed ? word << (28 - 4 * n) >> 28 : word >>> (4 * n) & 15;
-                }
-            }
+    void codes(MemorySegment m, long at, float[] target) {
+        if (bits == 8) {
+            PanelFormat.INT8.codes(m, at + header(), group, target, 0, WIDTH);
+            return;
         }
-    }
-
-    /** Widens the scales of a group and, {@code numberBytes} further, the minimums. */
-    void numbers(MemorySegment m, long at, float[] target, int offset) {
-        for (int j = 0; j < WIDTH; j++) {
-            target[offset + j] = number(m, at, j);
+        for (int i = 0; i < group * WIDTH / 8; i++) {
+            int word = m.get(Panels.INT, at + header() + 4L * i);
+            int to = i / 16 * WIDTH * 2 + i % 16;
+            for (int n = 0; n < 8; n++) {
+                target[to + 16 * n] = signed ? word << (28 - 4 * n) >> 28 : word >>> (4 * n) & 15;
+            }
         }
     }
 
@@ -197,14 +185,14 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         }
         for (int g = 0; g < groups(depth); g++) {
             int at = g * groupBytes() / 4;
-            putNumber(j, scales[g], words, at);
+            put(scales[g], words, at, j);
             if (minimum) {
-                putNumber(j, minimums[g], words, at + numberBytes() / 4);
+                put(minimums[g], words, at + numberBytes() / 4, j);
             }
         }
     }
 
-    private void putNumber(int j, float number, int[] words, int at) {
+    private void put(float number, int[] words, int at, int j) {
         if (wide) {
             words[at + j] = Float.floatToRawIntBits(number);
         } else {

@@ -8,7 +8,7 @@ package dev.causal4j.kernel;
 record KernelSet(String name, Products products, Reductions reductions, Elementwise elementwise) {
     /** The specification. */
     static KernelSet scalar() {
-        return new KernelSet("scalar", new ScalarProducts(), new ScalarReductions(), new ScalarElementwise());
+        return new KernelSet("scalar", new Products(), new Reductions(), new Elementwise());
     }
 
     /** Its twins on the Vector API, in the width of {@link VectorWidth}. */

@@ -72,6 +72,18 @@ public final class Kernels {
         return running(Part.REST);
     }
 
+    /** The functions to call for n numbers, which are checked. */
+    private static Elementwise elementwise(float[] x, int offset, int n) {
+        Objects.checkFromIndexSize(offset, n, x.length);
+        return running().elementwise();
+    }
+
+    /** The sums to call for n numbers, which are checked. */
+    private static Reductions reductions(float[] x, int offset, int n) {
+        Objects.checkFromIndexSize(offset, n, x.length);
+        return running().reductions();
+    }
+
     private static KernelSet running(Part part) {
         return waiting.contains(part) ? PLAIN : CHOSEN;
     }
@@ -131,11 +143,6 @@ public final class Kernels {
         }
         multiply(w, tiles, y);
         TILES.give(memory);
-    }
-
-    /** How products are best cut up on this machine. */
-    public static Tuning tuning() {
-        return CHOSEN.products().tuning();
     }
 
     /**
@@ -238,62 +245,34 @@ public final class Kernels {
     /** out += weights[at + t] · value t for t = from, from + 1, ... to - 1. */
     private static void addValues(Pages pages, float[] weights, int at, int from, int to, float[] out, int offset) {
         int n = pages.headSize();
-        Reductions kernels = running().reductions();
         for (int t = from; t < to; t += PANEL - t % PANEL) {
             int count = Math.min(PANEL - t % PANEL, to - t);
             long values = pages.values() + pages.format().rowBytes(n) * (t % PANEL);
             MemorySegment page = pages.memory()[t / PANEL];
-            if (pages.format() == PanelFormat.F32) {
-                kernels.addWeightedRows(weights, at + t, count, page, values, out, offset, n);
-            } else {
-                kernels.addWeightedWords(weights, at + t, count, page, values, out, offset, n);
-            }
+            running().reductions().addWeighted(pages.format(), weights, at + t, count, page, values, out, offset, n);
         }
     }
 
-    /**
-     * A norm over {@code gain.length} numbers: y = (x - m) · s · gain + bias with s = 1 / sqrt(mean of (x - m)² +
-     * epsilon). x and y may be the same.
-     *
-     * @param centered whether m is the mean of x, a layer norm (Ba et al. 2016), or 0, an RMS norm (Zhang and Sennrich
-     *     2019)
-     */
-    public static void norm(
-            float[] x,
-            int xOffset,
-            float[] gain,
-            float[] bias,
-            float epsilon,
-            boolean centered,
-            float[] y,
-            int yOffset) {
-        Objects.checkFromIndexSize(xOffset, gain.length, x.length);
-        Objects.checkFromIndexSize(yOffset, gain.length, y.length);
-        Objects.checkFromIndexSize(0, gain.length, bias.length);
-        running().reductions().norm(x, xOffset, gain, bias, epsilon, centered, y, yOffset);
+    /** y = the norm of x; both may be the same. */
+    public static void norm(NormRule rule, float[] x, int xOffset, float[] y, int yOffset) {
+        int n = rule.gain().length;
+        Objects.checkFromIndexSize(yOffset, n, y.length);
+        Objects.checkFromIndexSize(0, n, rule.bias().length);
+        reductions(x, xOffset, n).norm(rule, x, xOffset, y, yOffset);
     }
 
     /**
      * The gradient of a norm by its input, added: dx += (g - mean g - h · mean(g · h)) · s, where g = dy · gain, h = (x
-     * - m) · s, and mean g is left out of an RMS norm. x, dy and dx are the {@code gain.length} numbers from {@code
-     * offset} on. m and s are written to {@code moments[at]} and {@code moments[at + 1]}, for the gradients of gain and
-     * bias.
+     * - m) · s, and mean g is left out of an RMS norm. x, dy and dx are the numbers from {@code offset} on. m and s are
+     * written to {@code moments[at]} and {@code moments[at + 1]}, for the gradients of gain and bias.
      */
     public static void normBackward(
-            float[] x,
-            float[] dy,
-            float[] dx,
-            int offset,
-            float[] gain,
-            float epsilon,
-            boolean centered,
-            float[] moments,
-            int at) {
-        Objects.checkFromIndexSize(offset, gain.length, x.length);
-        Objects.checkFromIndexSize(offset, gain.length, dy.length);
-        Objects.checkFromIndexSize(offset, gain.length, dx.length);
+            NormRule rule, float[] x, float[] dy, float[] dx, int offset, float[] moments, int at) {
+        int n = rule.gain().length;
+        Objects.checkFromIndexSize(offset, n, dy.length);
+        Objects.checkFromIndexSize(offset, n, dx.length);
         Objects.checkFromIndexSize(at, 2, moments.length);
-        running().reductions().normBackward(x, dy, dx, offset, gain, epsilon, centered, moments, at);
+        reductions(x, offset, n).normBackward(rule, x, dy, dx, offset, moments, at);
     }
 
     /**
@@ -337,8 +316,7 @@ public final class Kernels {
 
     /** The largest of n numbers; NaN if one is NaN, -infinity if n is 0. */
     public static float max(float[] x, int offset, int n) {
-        Objects.checkFromIndexSize(offset, n, x.length);
-        return running().reductions().max(x, offset, n);
+        return reductions(x, offset, n).max(x, offset, n);
     }
 
     /**
@@ -376,8 +354,7 @@ public final class Kernels {
 
     /** Sum of exp(x - max) over n numbers, none above {@code max}, taken in 16 lanes and a tree. */
     public static float expSum(float[] x, int offset, int n, float max) {
-        Objects.checkFromIndexSize(offset, n, x.length);
-        return running().reductions().expSum(x, offset, n, max, false);
+        return reductions(x, offset, n).expSum(x, offset, n, max, false);
     }
 
     /**
@@ -385,20 +362,17 @@ public final class Kernels {
      * An x of -infinity adds 0.
      */
     public static float expMoment(float[] x, int offset, int n, float max) {
-        Objects.checkFromIndexSize(offset, n, x.length);
-        return running().reductions().expMoment(x, offset, n, max);
+        return reductions(x, offset, n).expMoment(x, offset, n, max);
     }
 
     /** Number of values that are {@code threshold} or more; NaN does not count. */
     public static int countAtLeast(float[] x, int offset, int n, float threshold) {
-        Objects.checkFromIndexSize(offset, n, x.length);
-        return running().reductions().countAtLeast(x, offset, n, threshold);
+        return reductions(x, offset, n).countAtLeast(x, offset, n, threshold);
     }
 
     /** The sum of n numbers, taken in 16 lanes and a tree. */
     public static float sum(float[] x, int offset, int n) {
-        Objects.checkFromIndexSize(offset, n, x.length);
-        return running().reductions().sum(x, offset, n);
+        return reductions(x, offset, n).sum(x, offset, n);
     }
 
     /**
@@ -412,8 +386,7 @@ public final class Kernels {
      */
     public static void softmaxBackward(
             float[] x, int offset, int n, float max, float scale, float shift, float inverseCap) {
-        Objects.checkFromIndexSize(offset, n, x.length);
-        running().elementwise().softmaxBackward(x, offset, n, max, scale, shift, inverseCap);
+        elementwise(x, offset, n).softmaxBackward(x, offset, n, max, scale, shift, inverseCap);
     }
 
     private static void divide(float[] x, int offset, int n, float divisor) {
@@ -428,47 +401,40 @@ public final class Kernels {
      * cancellation for negative x; with scale 1/2 and cube 0 SiLU.
      */
     public static void swish(float[] x, int offset, int n, float scale, float cube) {
-        Objects.checkFromIndexSize(offset, n, x.length);
-        running().elementwise().swish(x, offset, n, scale, cube);
+        elementwise(x, offset, n).swish(x, offset, n, scale, cube);
     }
 
     /** Multiplies dy by the derivative of {@link #swish} at x, for the n numbers from {@code offset} on. */
     public static void swishBackward(float[] x, float[] dy, int offset, int n, float scale, float cube) {
-        Objects.checkFromIndexSize(offset, n, x.length);
         Objects.checkFromIndexSize(offset, n, dy.length);
-        running().elementwise().swishBackward(x, dy, offset, n, scale, cube);
+        elementwise(x, offset, n).swishBackward(x, dy, offset, n, scale, cube);
     }
 
     /** Replaces n numbers by their GELU, x · Φ(x); the error is at most 5e-7 of the larger of 1 and |x|. */
     public static void gelu(float[] x, int offset, int n) {
-        Objects.checkFromIndexSize(offset, n, x.length);
-        running().elementwise().gelu(x, offset, n);
+        elementwise(x, offset, n).gelu(x, offset, n);
     }
 
     /** Multiplies dy by the derivative of {@link #gelu} at x, Φ(x) + x φ(x). */
     public static void geluBackward(float[] x, float[] dy, int offset, int n) {
-        Objects.checkFromIndexSize(offset, n, x.length);
         Objects.checkFromIndexSize(offset, n, dy.length);
-        running().elementwise().geluBackward(x, dy, offset, n);
+        elementwise(x, offset, n).geluBackward(x, dy, offset, n);
     }
 
     /** y[i] += x[i] for n numbers. C2 does not vectorise this loop, since the arrays may alias. */
     public static void add(float[] x, int xOffset, float[] y, int yOffset, int n) {
-        Objects.checkFromIndexSize(xOffset, n, x.length);
         Objects.checkFromIndexSize(yOffset, n, y.length);
-        running().elementwise().add(x, xOffset, y, yOffset, n);
+        elementwise(x, xOffset, n).add(x, xOffset, y, yOffset, n);
     }
 
     /** y[i] *= x[i] for n numbers, likewise. */
     public static void scale(float[] x, int xOffset, float[] y, int yOffset, int n) {
-        Objects.checkFromIndexSize(xOffset, n, x.length);
         Objects.checkFromIndexSize(yOffset, n, y.length);
-        running().elementwise().scale(x, xOffset, y, yOffset, n);
+        elementwise(x, xOffset, n).scale(x, xOffset, y, yOffset, n);
     }
 
     /** Replaces n numbers by their hyperbolic tangent; at most 2 ulp from the true value over the whole range. */
     public static void tanh(float[] x, int offset, int n) {
-        Objects.checkFromIndexSize(offset, n, x.length);
-        running().elementwise().tanh(x, offset, n);
+        elementwise(x, offset, n).tanh(x, offset, n);
     }
 }

@@ -25,13 +25,18 @@ public final class PanelEncoding {
         return Float.isNaN(value) ? (bits >>> 16) | 0x40 : (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
     }
 
+    /** The bits of a number in 16 bits. */
+    @FunctionalInterface
+    interface Half {
+        int of(float number);
+    }
+
     /** Two outputs a word. */
-    static int[] bf16Words(float[] wide) {
+    static int[] halves(float[] wide, Half half) {
         int[] words = new int[wide.length / 2];
         for (int i = 0; i < wide.length; i += 2 * WORDS) {
             for (int w = 0; w < WORDS; w++) {
-                int low = bf16(wide[i + w]) & 0xffff;
-                words[i / 2 + w] = low | bf16(wide[i + w + WORDS]) << 16;
+                words[i / 2 + w] = (half.of(wide[i + w]) & 0xffff) | (half.of(wide[i + w + WORDS]) << 16);
             }
         }
         return words;
@@ -43,21 +48,14 @@ public final class PanelEncoding {
      * @param first the number of the first output
      * @throws IllegalArgumentException if a number is not finite in f16
      */
-    static int[] f16Words(float[] wide, int first) {
-        int[] words = new int[wide.length / 2];
-        for (int i = 0; i < wide.length; i += 2 * WORDS) {
-            for (int w = 0; w < WORDS; w++) {
-                int low = Float.floatToFloat16(wide[i + w]) & 0xffff;
-                words[i / 2 + w] = low | Float.floatToFloat16(wide[i + w + WORDS]) << 16;
-            }
-        }
+    static int[] f16(float[] wide, int first) {
         for (int i = 0; i < wide.length; i++) {
             if (!(Math.abs(wide[i]) < F16_LIMIT)) {
                 throw new IllegalArgumentException("f16: expected finite weights below " + F16_LIMIT + ", got "
                         + wide[i] + " in row " + (first + i % WIDTH));
             }
         }
-        return words;
+        return halves(wide, Float::floatToFloat16);
     }
 
     /**
@@ -68,7 +66,7 @@ public final class PanelEncoding {
      * @param first the number of the first output
      * @throws IllegalArgumentException if a number is not finite
      */
-    static int[] int8Words(float[] wide, int first) {
+    static int[] int8(float[] wide, int first) {
         int[] words = new int[WIDTH + wide.length / 4];
         float[] divisors = largest(wide, first);
         for (int j = 0; j < WIDTH; j++) {

@@ -15,106 +15,13 @@ import java.lang.foreign.MemorySegment;
  */
 public enum PanelFormat implements WeightFormat {
     /** IEEE binary32. */
-    F32(4, false) {
-        @Override
-        float code(MemorySegment m, long step, int j) {
-            return m.get(Panels.FLOAT, step + 4L * j);
-        }
-
-        @Override
-        void codes(MemorySegment m, long step, int count, float[] target, int offset, int stride) {
-            boolean dense = stride == Panels.WIDTH;
-            float[] codes = dense ? target : new float[count * Panels.WIDTH]; // one copy beats many short ones
-            MemorySegment.copy(m, Panels.FLOAT, step, codes, dense ? offset : 0, count * Panels.WIDTH);
-            for (int k = 0; k < count && !dense; k++) {
-                System.arraycopy(codes, k * Panels.WIDTH, target, offset + k * stride, Panels.WIDTH);
-            }
-        }
-
-        @Override
-        public void encode(float[] wide, int first, MemorySegment to, long at) {
-            MemorySegment.copy(wide, 0, to, Panels.FLOAT, at, wide.length);
-        }
-    },
+    F32(4, false),
     /** The upper half of binary32. */
-    BF16(2, false) {
-        @Override
-        float code(MemorySegment m, long step, int j) {
-            int word = m.get(Panels.INT, step + (j / 32 * 16 + j % 16) * 4L);
-            return Float.intBitsToFloat(j / 16 % 2 == 0 ? word << 16 : word & 0xffff0000);
-        }
-
-        @Override
-        void codes(MemorySegment m, long step, int count, float[] target, int offset, int stride) {
-            int[] words = words(m, step, count);
-            for (int i = 0; i < words.length; i += 16) {
-                int at = offset + i / 32 * stride + i % 32 * 2;
-                for (int w = 0; w < 16; w++) {
-                    target[at + w] = Float.intBitsToFloat(words[i + w] << 16);
-                    target[at + w + 16] = Float.intBitsToFloat(words[i + w] & 0xffff0000);
-                }
-            }
-        }
-
-        @Override
-        public void encode(float[] wide, int first, MemorySegment to, long at) {
-            int[] words = PanelEncoding.bf16Words(wide);
-            MemorySegment.copy(words, 0, to, Panels.INT, at, words.length);
-        }
-    },
+    BF16(2, false),
     /** IEEE binary16, finite. */
-    F16(2, false) {
-        @Override
-        float code(MemorySegment m, long step, int j) {
-            int word = m.get(Panels.INT, step + (j / 32 * 16 + j % 16) * 4L);
-            return Float.float16ToFloat((short) (j / 16 % 2 == 0 ? word : word >> 16));
-        }
-
-        @Override
-        void codes(MemorySegment m, long step, int count, float[] target, int offset, int stride) {
-            int[] words = words(m, step, count);
-            for (int i = 0; i < words.length; i += 16) {
-                int at = offset + i / 32 * stride + i % 32 * 2;
-                for (int w = 0; w < 16; w++) {
-                    target[at + w] = Float.float16ToFloat((short) words[i + w]);
-                    target[at + w + 16] = Float.float16ToFloat((short) (words[i + w] >> 16));
-                }
-            }
-        }
-
-        @Override
-        public void encode(float[] wide, int first, MemorySegment to, long at) {
-            int[] words = PanelEncoding.f16Words(wide, first);
-            MemorySegment.copy(words, 0, to, Panels.INT, at, words.length);
-        }
-    },
+    F16(2, false),
     /** Integers from -127 to 127 with one scale an output, the largest magnitude / 127. */
-    INT8(1, true) {
-        @Override
-        float code(MemorySegment m, long step, int j) {
-            return m.get(Panels.INT, step + j % 16 * 4L) << (24 - j / 16 * 8) >> 24;
-        }
-
-        @Override
-        void codes(MemorySegment m, long step, int count, float[] target, int offset, int stride) {
-            int[] words = words(m, step, count);
-            for (int i = 0; i < words.length; i += 16) {
-                int at = offset + i / 16 * stride;
-                for (int w = 0; w < 16; w++) {
-                    target[at + w] = words[i + w] << 24 >> 24;
-                    target[at + w + 16] = words[i + w] << 16 >> 24;
-                    target[at + w + 32] = words[i + w] << 8 >> 24;
-                    target[at + w + 48] = words[i + w] >> 24;
-                }
-            }
-        }
-
-        @Override
-        public void encode(float[] wide, int first, MemorySegment to, long at) {
-            int[] words = PanelEncoding.int8Words(wide, first);
-            MemorySegment.copy(words, 0, to, Panels.INT, at, words.length);
-        }
-    };
+    INT8(1, true);
 
     private final int stepBytes;
     private final boolean scaled;
@@ -149,17 +56,72 @@ public enum PanelFormat implements WeightFormat {
         return (scaled ? 4L * Panels.WIDTH : 0) + (long) k * stepBytes;
     }
 
+    /** Bytes from the start of a step to output j in 16 bits. */
+    static long half(int j) {
+        return (j / 32 * 16 + j % 16) * 4L + j / 16 % 2 * 2L;
+    }
+
     /** The code of output j in the step at byte {@code step}. */
-    abstract float code(MemorySegment m, long step, int j);
+    float code(MemorySegment m, long step, int j) {
+        return switch (this) {
+            case F32 -> m.get(Panels.FLOAT, step + 4L * j);
+            case BF16 -> Float.intBitsToFloat(m.get(Panels.SHORT, step + half(j)) << 16);
+            case F16 -> Float.float16ToFloat(m.get(Panels.SHORT, step + half(j)));
+            case INT8 -> m.get(Panels.INT, step + j % 16 * 4L) << (24 - j / 16 * 8) >> 24;
+        };
+    }
 
     /** Copies the codes of {@code count} steps from the one at byte {@code step} on, each {@code stride} floats further. */
-    abstract void codes(MemorySegment m, long step, int count, float[] target, int offset, int stride);
-
-    /** The words of some steps. */
-    int[] words(MemorySegment m, long step, int count) {
-        int[] words = new int[count * stepBytes / Integer.BYTES];
+    void codes(MemorySegment m, long step, int count, float[] target, int offset, int stride) {
+        if (this == F32 && stride == Panels.WIDTH) {
+            MemorySegment.copy(m, Panels.FLOAT, step, target, offset, count * Panels.WIDTH);
+            return;
+        }
+        int[] words = new int[count * stepBytes / Integer.BYTES]; // one copy beats many short ones
         MemorySegment.copy(m, Panels.INT, step, words, 0, words.length);
-        return words;
+        for (int k = 0; k < count; k++) {
+            int from = k * words.length / count;
+            int to = offset + k * stride;
+            switch (this) {
+                case F32 -> f32(words, from, target, to);
+                case BF16 -> bf16(words, from, target, to);
+                case F16 -> f16(words, from, target, to);
+                case INT8 -> int8(words, from, target, to);
+            }
+        }
+    }
+
+    private static void f32(int[] words, int from, float[] target, int to) {
+        for (int w = 0; w < Panels.WIDTH; w++) {
+            target[to + w] = Float.intBitsToFloat(words[from + w]);
+        }
+    }
+
+    private static void bf16(int[] words, int from, float[] target, int to) {
+        for (int w = 0; w < 16; w++) {
+            target[to + w] = Float.intBitsToFloat(words[from + w] << 16);
+            target[to + w + 16] = Float.intBitsToFloat(words[from + w] & 0xffff0000);
+            target[to + w + 32] = Float.intBitsToFloat(words[from + w + 16] << 16);
+            target[to + w + 48] = Float.intBitsToFloat(words[from + w + 16] & 0xffff0000);
+        }
+    }
+
+    private static void f16(int[] words, int from, float[] target, int to) {
+        for (int w = 0; w < 16; w++) {
+            target[to + w] = Float.float16ToFloat((short) words[from + w]);
+            target[to + w + 16] = Float.float16ToFloat((short) (words[from + w] >> 16));
+            target[to + w + 32] = Float.float16ToFloat((short) words[from + w + 16]);
+            target[to + w + 48] = Float.float16ToFloat((short) (words[from + w + 16] >> 16));
+        }
+    }
+
+    private static void int8(int[] words, int from, float[] target, int to) {
+        for (int w = 0; w < 16; w++) {
+            target[to + w] = words[from + w] << 24 >> 24;
+            target[to + w + 16] = words[from + w] << 16 >> 24;
+            target[to + w + 32] = words[from + w] << 8 >> 24;
+            target[to + w + 48] = words[from + w] >> 24;
+        }
     }
 
     /** The scale of output j of the panel at byte {@code panel}. */
@@ -176,8 +138,7 @@ public enum PanelFormat implements WeightFormat {
         if (this == F32) {
             to.set(Panels.FLOAT, step + 4L * j, number);
         } else {
-            to.set(Panels.SHORT, step + (j / 32 * 16 + j % 16) * 4L + j / 16 % 2 * 2L, (short)
-                    PanelEncoding.bf16(number));
+            to.set(Panels.SHORT, step + half(j), (short) PanelEncoding.bf16(number));
         }
     }
 
@@ -204,5 +165,19 @@ public enum PanelFormat implements WeightFormat {
         for (int i = 0; scaled && i < count * Panels.WIDTH; i++) {
             target[i] *= scale(m, panel, i % Panels.WIDTH);
         }
+    }
+
+    @Override
+    public void encode(float[] wide, int first, MemorySegment to, long at) {
+        if (this == F32) {
+            MemorySegment.copy(wide, 0, to, Panels.FLOAT, at, wide.length);
+            return;
+        }
+        int[] words = switch (this) {
+            case INT8 -> PanelEncoding.int8(wide, first);
+            case F16 -> PanelEncoding.f16(wide, first);
+            default -> PanelEncoding.halves(wide, PanelEncoding::bf16);
+        };
+        MemorySegment.copy(words, 0, to, Panels.INT, at, words.length);
     }
 }

@@ -1,73 +1,149 @@
 package dev.causal4j.kernel;
 
+import static dev.causal4j.kernel.Elementary.LANES;
+
 import java.lang.foreign.MemorySegment;
 
 /**
- * Sums over a row, and functions of them. Element i of a sum belongs to lane i mod 16, and the lanes are added as a
- * fixed tree, see {@link Elementary#tree}. {@link ScalarReductions} is the specification, {@link VectorReductions} its
- * twin with equal bits; {@link Kernels} has checked every argument. Thread-safe.
+ * Sums over a row, and functions of them, in plain Java: the specification. Element i of a sum belongs to lane i mod 16,
+ * and the lanes are added as a fixed tree, see {@link Elementary#tree}. {@link VectorReductions} is the twin with equal
+ * bits; {@link Kernels} has checked every argument. Thread-safe.
  */
-interface Reductions {
+class Reductions {
     /** The largest number; NaN if one is NaN, -infinity if there is none. */
-    float max(float[] x, int offset, int n);
+    float max(float[] x, int offset, int n) {
+        float max = Float.NEGATIVE_INFINITY;
+        for (int i = offset; i < offset + n; i++) {
+            max = Math.max(max, x[i]);
+        }
+        return max;
+    }
 
     /** The sum in 16 lanes and a tree. */
-    float sum(float[] x, int offset, int n);
+    float sum(float[] x, int offset, int n) {
+        float[] lanes = new float[LANES];
+        for (int i = 0; i < n; i++) {
+            lanes[i % LANES] += x[offset + i];
+        }
+        return Elementary.tree(lanes);
+    }
+
+    /** Sum of (x - mean)² in 16 lanes and a tree. */
+    float squares(float[] x, int offset, int n, float mean) {
+        float[] lanes = new float[LANES];
+        for (int i = 0; i < n; i++) {
+            float d = x[offset + i] - mean;
+            lanes[i % LANES] = Math.fma(d, d, lanes[i % LANES]);
+        }
+        return Elementary.tree(lanes);
+    }
 
     /**
      * Sum of exp(x - max) in 16 lanes and a tree.
      *
      * @param keep whether each x is replaced by its exponential
      */
-    float expSum(float[] x, int offset, int n, float max, boolean keep);
+    float expSum(float[] x, int offset, int n, float max, boolean keep) {
+        float[] lanes = new float[LANES];
+        for (int i = 0; i < n; i++) {
+            float exp = Elementary.exp(x[offset + i] - max);
+            lanes[i % LANES] += exp;
+            x[offset + i] = keep ? exp : x[offset + i];
+        }
+        return Elementary.tree(lanes);
+    }
 
     /** Sum of d · exp(d) with d = x - max, not below -104, in 16 lanes and a tree. */
-    float expMoment(float[] x, int offset, int n, float max);
+    float expMoment(float[] x, int offset, int n, float max) {
+        float[] lanes = new float[LANES];
+        for (int i = 0; i < n; i++) {
+            float d = Math.max(x[offset + i] - max, Elementary.EXP_MIN);
+            lanes[i % LANES] = Math.fma(d, Elementary.exp(d), lanes[i % LANES]);
+        }
+        return Elementary.tree(lanes);
+    }
 
     /** Number of values that are the threshold or more. */
-    int countAtLeast(float[] x, int offset, int n, float threshold);
+    int countAtLeast(float[] x, int offset, int n, float threshold) {
+        int count = 0;
+        for (int i = offset; i < offset + n; i++) {
+            count += x[i] >= threshold ? 1 : 0;
+        }
+        return count;
+    }
 
     /** sums[j] += w[k][j]², which is exact in double, for k = 0, 1, ... */
-    void addSquares(Panels w, double[] sums);
+    void addSquares(Panels w, double[] sums) {
+        float[] step = new float[Panels.WIDTH];
+        for (int k = 0; k < w.depth(); k++) {
+            MemorySegment.copy(w.data(0), Panels.FLOAT, w.start(0) + k * 4L * Panels.WIDTH, step, 0, Panels.WIDTH);
+            for (int j = 0; j < Panels.WIDTH; j++) {
+                sums[j] += (double) step[j] * step[j];
+            }
+        }
+    }
 
-    /**
-     * y = (x - m) · s · gain + bias, the last two as one fused multiply-add; s = 1 / sqrt(mean of (x - m)² + epsilon).
-     *
-     * @param centered whether m is the mean of x, as in a layer norm, or 0, as in an RMS norm
-     */
-    void norm(
-            float[] x,
-            int xOffset,
-            float[] gain,
-            float[] bias,
-            float epsilon,
-            boolean centered,
-            float[] y,
-            int yOffset);
+    /** y = the norm of x: gain and bias as one fused multiply-add. */
+    final void norm(NormRule rule, float[] x, int xOffset, float[] y, int yOffset) {
+        float mean = mean(rule, x, xOffset);
+        normalize(rule, x, xOffset, mean, scale(rule, x, xOffset, mean), y, yOffset);
+    }
+
+    final float mean(NormRule rule, float[] x, int offset) {
+        return rule.centered() ? sum(x, offset, rule.gain().length) / rule.gain().length : 0;
+    }
+
+    /** 1 / sqrt(variance + epsilon). */
+    final float scale(NormRule rule, float[] x, int offset, float mean) {
+        int n = rule.gain().length;
+        return 1f / (float) Math.sqrt(squares(x, offset, n, mean) / n + rule.epsilon());
+    }
+
+    /** y = (x - mean) · scale · gain + bias, the last two as one fused multiply-add. */
+    void normalize(NormRule rule, float[] x, int xOffset, float mean, float scale, float[] y, int yOffset) {
+        for (int i = 0; i < rule.gain().length; i++) {
+            y[yOffset + i] = Math.fma((x[xOffset + i] - mean) * scale, rule.gain()[i], rule.bias()[i]);
+        }
+    }
 
     /**
      * Adds the gradient of the input: dx += (g - mean g - h · mean(g · h)) · s with g = dy · gain, h = (x - m) · s, where
      * mean g is left out unless centered, and writes m and s to {@code moments[at]} and after.
      */
-    void normBackward(
-            float[] x,
-            float[] dy,
-            float[] dx,
-            int offset,
-            float[] gain,
-            float epsilon,
-            boolean centered,
-            float[] moments,
-            int at);
+    void normBackward(NormRule rule, float[] x, float[] dy, float[] dx, int offset, float[] moments, int at) {
+        float[] gain = rule.gain();
+        int n = gain.length;
+        float mean = mean(rule, x, offset);
+        float scale = scale(rule, x, offset, mean);
+        moments[at] = mean;
+        moments[at + 1] = scale;
+        float[] gradients = new float[LANES];
+        float[] products = new float[LANES];
+        for (int i = 0; i < n; i++) {
+            float g = dy[offset + i] * gain[i];
+            gradients[i % LANES] += g;
+            products[i % LANES] = Math.fma(g, (x[offset + i] - mean) * scale, products[i % LANES]);
+        }
+        float meanGradient = rule.centered() ? Elementary.tree(gradients) / n : 0;
+        float meanProduct = Elementary.tree(products) / n;
+        for (int i = 0; i < n; i++) {
+            float g = dy[offset + i] * gain[i] - meanGradient;
+            float h = (x[offset + i] - mean) * scale;
+            dx[offset + i] = Math.fma(Math.fma(-h, meanProduct, g), scale, dx[offset + i]);
+        }
+    }
 
     /**
-     * out[i] = fma(p[t], v[t][i], out[i]) for t = 0, 1, ... count - 1, where v is f32 with rows of {@code out}'s
-     * length.
+     * out[i] = fma(p[t], v[t][i], out[i]) for t = 0, 1, ... count - 1.
+     *
+     * @param format of v, whose rows of n numbers lie as in {@link Pages}: f32 or bf16
      */
-    void addWeightedRows(
-            float[] p, int pOffset, int count, MemorySegment v, long vOffset, float[] out, int outOffset, int n);
-
-    /** The same where v is bf16, each row in words as in a step of {@link PanelFormat#BF16}. */
-    void addWeightedWords(
-            float[] p, int pOffset, int count, MemorySegment v, long vOffset, float[] out, int outOffset, int n);
+    void addWeighted(
+            PanelFormat format, float[] p, int at, int count, MemorySegment v, long from, float[] out, int to, int n) {
+        for (int t = 0; t < count; t++) {
+            for (int i = 0; i < n; i++) {
+                out[to + i] = Math.fma(p[at + t], format.code(v, from + t * format.rowBytes(n), i), out[to + i]);
+            }
+        }
+    }
 }

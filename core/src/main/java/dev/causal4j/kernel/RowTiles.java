@@ -18,11 +18,14 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
     /** Floats of a step in a tile. */
     static final int STEP = 8;
 
-    /** Rows of a tile, chosen so that the sums fit the registers. */
-    public static final int ROWS = Kernels.tuning().tileRows();
+    /** Rows of a tile: 6 by 2 W sums of 16 registers; twice as many sums of the 32 of AVX-512 gained nothing. */
+    public static final int ROWS = 6;
 
-    /** Rows of the tile that holds a few. */
+    /** Rows of the tile that holds a few, to be multiplied straight from the weights. */
     static final int FEW = 8;
+
+    /** Most rows in such a tile: its sums take 32 registers. */
+    private static final int MOST_FEW = Kernels.name().equals("vector512") ? FEW : 1;
 
     /** Steps filled at once when columns become rows: 256 bytes of each tile. */
     private static final int RUN = 8;
@@ -54,7 +57,7 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
 
     /** Rows of a tile of a product of this many rows. */
     static int height(int rows) {
-        return rows > 1 && rows <= Kernels.tuning().fewRows() ? FEW : ROWS;
+        return rows > 1 && rows <= MOST_FEW ? FEW : ROWS;
     }
 
     /** Number of tiles. */
@@ -74,6 +77,15 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
     /** The index of the first number of a row; the next is {@link #step} further. */
     int start(int row) {
         return offset + row / height * stride + row % height;
+    }
+
+    /** The sum of the numbers in {@code steps} steps of a row, from index {@code at} on, in their order. */
+    float sum(int at, int steps) {
+        float sum = 0;
+        for (int k = 0; k < steps; k++) {
+            sum += data[at + k * step];
+        }
+        return sum;
     }
 
     /** Fills a tile with {@code depth} numbers of each of its rows; x has as many rows as the tiles. */
@@ -105,8 +117,10 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
             for (int k = run * RUN; k < to; k++) {
                 int from = x.start(k) + tile * height;
                 int at = offset + tile * stride + k * STEP;
-                if (columns == 6 && height == 6) { // as in most tiles; a loop takes twice as long
-                    copySix(x.data(), from, data, at);
+                if (columns == ROWS && height == ROWS) { // as in most tiles, and twice as fast with a constant
+                    for (int c = 0; c < ROWS; c++) {
+                        data[at + c] = x.data()[from + c];
+                    }
                     continue;
                 }
                 for (int c = 0; c < height; c++) {
@@ -114,15 +128,6 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
                 }
             }
         }
-    }
-
-    private static void copySix(float[] x, int from, float[] to, int at) {
-        to[at] = x[from];
-        to[at + 1] = x[from + 1];
-        to[at + 2] = x[from + 2];
-        to[at + 3] = x[from + 3];
-        to[at + 4] = x[from + 4];
-        to[at + 5] = x[from + 5];
     }
 
     /** Throws unless {@code depth} steps of each tile lie inside the array. */

@@ -9,40 +9,39 @@ import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * The twin of {@link ScalarElementwise} on the Vector API: W numbers at once, W being 4, 8 or 16, and the specification
+ * The twin of {@link Elementwise} on the Vector API: W numbers at once, W being 4, 8 or 16, and the specification
  * for those after them. Vectors live in locals only: in a field, an array or a lambda C2 would box them.
  */
-final class VectorElementwise implements Elementwise {
+final class VectorElementwise extends Elementwise {
     private static final VectorSpecies<Float> S = VectorWidth.floats();
     private static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
     private static final int W = S.length();
-    private static final ScalarElementwise REST = new ScalarElementwise();
 
     /** Leaves an exponent with twice its bias, half of which each of two factors gets. */
     private static final int BIASED = Float.floatToRawIntBits(Elementary.ROUND) - 2 * 127;
 
     @Override
-    public void tanh(float[] x, int offset, int n) {
+    void tanh(float[] x, int offset, int n) {
         int i = offset;
         for (; i + W <= offset + n; i += W) {
             tanh(FloatVector.fromArray(S, x, i)).intoArray(x, i);
         }
-        REST.tanh(x, i, offset + n - i);
+        super.tanh(x, i, offset + n - i);
     }
 
     @Override
-    public void swish(float[] x, int offset, int n, float scale, float cube) {
+    void swish(float[] x, int offset, int n, float scale, float cube) {
         int i = offset;
         for (; i + W <= offset + n; i += W) {
             FloatVector v = FloatVector.fromArray(S, x, i);
             FloatVector u = v.mul(cube).mul(v).fma(v, v).mul(scale);
             v.div(exp(u.add(u).neg()).add(1f)).intoArray(x, i);
         }
-        REST.swish(x, i, offset + n - i, scale, cube);
+        super.swish(x, i, offset + n - i, scale, cube);
     }
 
     @Override
-    public void swishBackward(float[] x, float[] dy, int offset, int n, float scale, float cube) {
+    void swishBackward(float[] x, float[] dy, int offset, int n, float scale, float cube) {
         FloatVector one = FloatVector.broadcast(S, 1f);
         int i = offset;
         for (; i + W <= offset + n; i += W) {
@@ -56,21 +55,21 @@ final class VectorElementwise implements Elementwise {
                     .mul(FloatVector.fromArray(S, dy, i))
                     .intoArray(dy, i);
         }
-        REST.swishBackward(x, dy, i, offset + n - i, scale, cube);
+        super.swishBackward(x, dy, i, offset + n - i, scale, cube);
     }
 
     @Override
-    public void gelu(float[] x, int offset, int n) {
+    void gelu(float[] x, int offset, int n) {
         int i = offset;
         for (; i + W <= offset + n; i += W) {
             FloatVector v = FloatVector.fromArray(S, x, i);
             v.mul(normal(v, exp(v.mul(-0.5f).mul(v)))).intoArray(x, i);
         }
-        REST.gelu(x, i, offset + n - i);
+        super.gelu(x, i, offset + n - i);
     }
 
     @Override
-    public void geluBackward(float[] x, float[] dy, int offset, int n) {
+    void geluBackward(float[] x, float[] dy, int offset, int n) {
         int i = offset;
         for (; i + W <= offset + n; i += W) {
             FloatVector v = FloatVector.fromArray(S, x, i);
@@ -78,7 +77,7 @@ final class VectorElementwise implements Elementwise {
             FloatVector slope = v.fma(exp.mul(Elementary.DENSITY), normal(v, exp));
             slope.mul(FloatVector.fromArray(S, dy, i)).intoArray(dy, i);
         }
-        REST.geluBackward(x, dy, i, offset + n - i);
+        super.geluBackward(x, dy, i, offset + n - i);
     }
 
     /** Φ(x), given exp(-x² / 2). */
@@ -95,7 +94,7 @@ final class VectorElementwise implements Elementwise {
     }
 
     @Override
-    public void softmaxBackward(float[] x, int offset, int n, float max, float scale, float shift, float inverseCap) {
+    void softmaxBackward(float[] x, int offset, int n, float max, float scale, float shift, float inverseCap) {
         FloatVector one = FloatVector.broadcast(S, 1f);
         FloatVector scales = FloatVector.broadcast(S, scale);
         FloatVector shifts = FloatVector.broadcast(S, shift);
@@ -105,32 +104,32 @@ final class VectorElementwise implements Elementwise {
             FloatVector ratio = v.mul(inverseCap);
             exp(v.sub(max)).fma(scales, shifts).mul(ratio.neg().fma(ratio, one)).intoArray(x, i);
         }
-        REST.softmaxBackward(x, i, offset + n - i, max, scale, shift, inverseCap);
+        super.softmaxBackward(x, i, offset + n - i, max, scale, shift, inverseCap);
     }
 
     @Override
-    public void add(float[] x, int xOffset, float[] y, int yOffset, int n) {
+    void add(float[] x, int xOffset, float[] y, int yOffset, int n) {
         int i = 0;
         for (; i + W <= n; i += W) {
             FloatVector sum = FloatVector.fromArray(S, y, yOffset + i).add(FloatVector.fromArray(S, x, xOffset + i));
             sum.intoArray(y, yOffset + i);
         }
-        REST.add(x, xOffset + i, y, yOffset + i, n - i);
+        super.add(x, xOffset + i, y, yOffset + i, n - i);
     }
 
     @Override
-    public void scale(float[] x, int xOffset, float[] y, int yOffset, int n) {
+    void scale(float[] x, int xOffset, float[] y, int yOffset, int n) {
         int i = 0;
         for (; i + W <= n; i += W) {
             FloatVector product =
                     FloatVector.fromArray(S, y, yOffset + i).mul(FloatVector.fromArray(S, x, xOffset + i));
             product.intoArray(y, yOffset + i);
         }
-        REST.scale(x, xOffset + i, y, yOffset + i, n - i);
+        super.scale(x, xOffset + i, y, yOffset + i, n - i);
     }
 
     @Override
-    public void adamW(AdamWStep step, AdamWStep.Numbers numbers) {
+    void adamW(AdamWStep step, AdamWStep.Numbers numbers) {
         for (int i = 0; i < numbers.count(); i += W) {
             long o = numbers.offset() + i * 4L;
             FloatVector g = f32(numbers.gradient(), o).mul(step.gradientScale());

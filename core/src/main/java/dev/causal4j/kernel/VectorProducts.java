@@ -20,7 +20,7 @@ import jdk.incubator.vector.VectorSpecies;
  * registers, are limited by multiply-adds: a panel is widened to f32 once, into scratch that the second-level cache
  * holds, and then serves all tiles of rows.
  */
-final class VectorProducts implements Products {
+final class VectorProducts extends Products {
     static final VectorSpecies<Float> S = VectorWidth.floats();
     static final VectorSpecies<Integer> I = S.withLanes(int.class);
     static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
@@ -54,16 +54,11 @@ final class VectorProducts implements Products {
 
     private static final Compute.Scratch<Widened> WIDENED = new Compute.Scratch<>(() -> new Widened(0));
 
-    private static final Tuning TUNING = Tuning.of(W);
+    private static final boolean READ_AHEAD = !Hardware.readsAhead();
 
     @Override
-    public Tuning tuning() {
-        return TUNING;
-    }
-
-    @Override
-    public void multiply(Panels w, RowTiles x, Rows y) {
-        multiply(w, x, y, TUNING.readAhead());
+    void multiply(Panels w, RowTiles x, Rows y) {
+        multiply(w, x, y, READ_AHEAD);
     }
 
     /** @param ahead whether few rows read the next panel meanwhile */
@@ -72,35 +67,21 @@ final class VectorProducts implements Products {
             VectorGroups.multiply(w, x, y);
             return;
         }
-        boolean scaled = w.plain().scaled();
-        if (x.height() == 1 && scaled) {
-            scaledRow(w, x, y);
-            return;
-        }
         if (x.height() == 1) {
             row(w, x, y);
-        } else if (x.height() == RowTiles.FEW) {
+            return;
+        }
+        if (x.height() == RowTiles.FEW) {
             few(w, x, y, ahead);
         } else {
             many(w, x, y);
         }
-        if (scaled) {
-            scale(w, y);
-        }
+        scale(w, 0, w.count(), y);
     }
 
-    /** Scales two panels at a time, while their scales are still in the cache. */
-    private static void scaledRow(Panels w, RowTiles x, Rows y) {
-        for (int p = 0; p < w.count(); p += 2) {
-            Panels two = w.from(p, Math.min(2, w.count() - p));
-            Rows out = new Rows(y.data(), y.offset() + p * Panels.WIDTH, y.stride(), y.count());
-            row(two, x, out);
-            scale(two, out);
-        }
-    }
-
-    private static void scale(Panels w, Rows y) {
-        for (int p = 0; p < w.count(); p++) {
+    /** Applies the scales of some panels, if there are any. */
+    private static void scale(Panels w, int from, int to, Rows y) {
+        for (int p = from; p < to && w.plain().scaled(); p++) {
             for (int j = 0; j < Panels.WIDTH; j += W) {
                 FloatVector scales = FloatVector.fromMemorySegment(S, w.data(p), w.start(p) + 4L * j, LE);
                 for (int r = 0; r < y.count(); r++) {
@@ -129,6 +110,9 @@ final class VectorProducts implements Products {
                 case BF16 -> VectorLoops.rowBf16(m, n, at, stride, w.depth(), xs, x.offset(), y.data(), to, next);
                 case F16 -> VectorLoops.rowF16(m, n, at, stride, w.depth(), xs, x.offset(), y.data(), to, next);
                 case INT8 -> VectorLoops.rowInt8(m, n, at, stride, w.depth(), xs, x.offset(), y.data(), to, next);
+            }
+            if (h % GROUPS == GROUPS - 1) { // whole panels, whose scales are still in the cache
+                scale(w, g / GROUPS, h / GROUPS + 1, y);
             }
         }
     }
@@ -271,9 +255,9 @@ final class VectorProducts implements Products {
         }
     }
 
-    /** Continues the chains in one panel of sums [x.count()][64], a tile at a time by way of an array. */
+    /** A tile at a time by way of an array. */
     @Override
-    public void addProduct(Panels w, RowTiles x, MemorySegment y, long offset) {
+    void addProduct(Panels w, RowTiles x, MemorySegment y, long offset) {
         float[] sums = new float[x.height() * Panels.WIDTH];
         for (int row = 0; row < x.count(); row += x.height()) {
             int rows = Math.min(x.height(), x.count() - row);
@@ -309,7 +293,7 @@ final class VectorProducts implements Products {
         }
     }
 
-    private static void widenF16(MemorySegment m, long from, MemorySegment wide, long to) {
+    static void widenF16(MemorySegment m, long from, MemorySegment wide, long to) {
         for (int word = 0; word < Panels.WIDTH / 2; word += W) {
             IntVector both = IntVector.fromMemorySegment(I, m, from + word * 4L, LE);
             long at = to + lowOutput(word) * 4L;
@@ -326,7 +310,7 @@ final class VectorProducts implements Products {
                 .mul(SCALE);
     }
 
-    private static void widenInt8(MemorySegment m, long from, MemorySegment wide, long to) {
+    static void widenInt8(MemorySegment m, long from, MemorySegment wide, long to) {
         for (int word = 0; word < 16; word += W) {
             IntVector four = IntVector.fromMemorySegment(I, m, from + word * 4L, LE);
             long at = to + word * 4L;

@@ -91,12 +91,12 @@ final class WarmUp {
 
     private static Stream<Consumer<KernelSet>> rest(Arena arena) {
         MemorySegment data = arena.allocate(DEPTH * 4L * Panels.WIDTH, 64);
-        float[] gain = new float[SAMPLE];
         float[] x = new float[SAMPLE];
         float[] y = new float[SAMPLE];
+        NormRule rule = new NormRule(new float[SAMPLE], y, 1e-5f, true);
         return Stream.of(
-                set -> set.reductions().addWeightedRows(x, 0, Panels.WIDTH, data, 0, y, 0, Panels.WIDTH),
-                set -> set.reductions().norm(x, 0, gain, y, 1e-5f, true, y, 0),
+                set -> set.reductions().addWeighted(PanelFormat.F32, x, 0, Panels.WIDTH, data, 0, y, 0, Panels.WIDTH),
+                set -> set.reductions().norm(rule, x, 0, y, 0),
                 set -> y[0] = set.reductions().max(x, 0, SAMPLE),
                 set -> y[0] = set.reductions().sum(x, 0, SAMPLE),
                 set -> y[0] = set.reductions().expSum(y, 0, SAMPLE, 0, true),

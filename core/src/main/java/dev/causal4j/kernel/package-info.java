@@ -1,8 +1,8 @@
 /**
  * The arithmetic.
  *
- * <p>{@link dev.causal4j.kernel.Kernels} checks arguments and calls a scalar specification in plain Java or its twin on
- * the Vector API; tests hold both to equal bits. A JVM starts with plain Java and changes to vectors when a background
+ * <p>{@link dev.causal4j.kernel.Kernels} checks arguments and calls a specification in plain Java or its twin on the
+ * Vector API, which extends it; tests hold both to equal bits. A JVM starts with plain Java and changes to vectors when a background
  * warm-up has compiled them. A choice forced by the property runs from the first call.
  *
  * <p>Four rules give the same bits on every machine:

@@ -7,7 +7,6 @@ import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.PanelFormat;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.kernel.RowTiles;
-import dev.causal4j.kernel.Tuning;
 import dev.causal4j.kernel.WeightFormat;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -25,6 +24,18 @@ import org.jspecify.annotations.Nullable;
 public final class Matrix {
     /** Bytes of a cache line. */
     private static final int ALIGNMENT = 64;
+
+    /** Tasks of a product: enough to even out a slow core, few enough that each reads a long run. */
+    private static final int TASKS_PER_THREAD = 16;
+
+    /** Panels of a task for few tiles, at least, where there are so many: they are read in one run. */
+    private static final int LEAST_RUN = 12;
+
+    /** Fewest tiles for which a panel is worth a task of its own. */
+    private static final int LEAST_TILES = 8;
+
+    /** Fewest tiles for which each panel is finished before the next, since all results no longer fit the cache. */
+    private static final int MANY_TILES = 44;
 
     private final Device device;
     private final DType dtype;
@@ -251,20 +262,17 @@ public final class Matrix {
 
     /** Divides the panels among tasks, and also the rows if panels are few or rows many. */
     private void multiply(int firstPanel, RowTiles x, float @Nullable [] bias, Rows y) {
-        Tuning tuning = Kernels.tuning();
         int threads = device.compute().threads();
         int panels = Panels.needed(rows) - firstPanel;
         int tiles = x.tiles();
-        boolean uneven = panels < tuning.leastRun() / 2 * threads; // shares of whole panels would be
-        boolean byPanel = tiles >= tuning.manyTiles() || (uneven && tiles >= tuning.leastTiles());
+        boolean uneven = panels < LEAST_RUN / 2 * threads; // shares of whole panels would be
+        boolean byPanel = tiles >= MANY_TILES || (uneven && tiles >= LEAST_TILES);
         int unit = x.height() == 1 ? 2 : 1; // panels that one row reads side by side
         int units = Math.ceilDiv(panels, unit);
-        int least = x.height() == 1 ? 1 : tuning.leastRun();
-        int perThread = Math.clamp(units / (least * threads), 1, tuning.tasksPerThread());
+        int least = x.height() == 1 ? 1 : LEAST_RUN;
+        int perThread = Math.clamp(units / (least * threads), 1, TASKS_PER_THREAD);
         int runs = byPanel ? panels : Math.min(units, perThread * threads);
-        int parts = byPanel
-                ? Math.clamp(tuning.tasksPerThread() * threads / panels, 1, Math.max(1, tiles / tuning.leastTiles()))
-                : 1;
+        int parts = byPanel ? Math.clamp(TASKS_PER_THREAD * threads / panels, 1, Math.max(1, tiles / LEAST_TILES)) : 1;
         int partRows = x.height() * Math.ceilDiv(tiles, parts);
         device.compute().run(runs * parts, task -> {
             int run = task / parts;

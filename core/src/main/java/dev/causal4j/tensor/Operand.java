@@ -2,13 +2,15 @@ package dev.causal4j.tensor;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
-import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.RowTiles;
 
 /** Prepares the rows that products read, in reused memory. Not thread-safe. A result is valid until the next call. */
 public final class Operand {
     /** Those of the process: a product of many rows would otherwise allocate megabytes. */
     static final Compute.Scratch<Operand> POOL = new Compute.Scratch<>(Operand::new);
+
+    /** Most bytes of tiles prepared at once; 512 rows of 3,072 inputs take 6.3 MB. */
+    private static final int TILE_BYTES = 12 << 20;
 
     private float[] numbers = {};
 
@@ -40,7 +42,7 @@ public final class Operand {
      * too large: a multiple of a tile's rows.
      */
     public static int most(int rows, int cols) {
-        int fitting = Math.max(1, Kernels.tuning().tileBytes() / (4 * RowTiles.size(1, cols)));
+        int fitting = Math.max(1, TILE_BYTES / (4 * RowTiles.size(1, cols)));
         int tiles = Math.max(1, RowTiles.needed(rows));
         return RowTiles.ROWS * Math.ceilDiv(tiles, Math.ceilDiv(tiles, fitting));
     }

@@ -246,8 +246,8 @@ class KernelSetTest {
             float[] p = numbers(9);
             float[] expected = numbers(n + 3);
             float[] actual = expected.clone();
-            scalar.reductions().addWeightedRows(p, 2, 5, v, 12, expected, 3, n);
-            vector.reductions().addWeightedRows(p, 2, 5, v, 12, actual, 3, n);
+            scalar.reductions().addWeighted(PanelFormat.F32, p, 2, 5, v, 12, expected, 3, n);
+            vector.reductions().addWeighted(PanelFormat.F32, p, 2, 5, v, 12, actual, 3, n);
             assertThat(actual).as("n %d", n).containsExactly(expected);
         }
     }
@@ -264,8 +264,8 @@ class KernelSetTest {
             float[] p = numbers(9);
             float[] expected = numbers(n + 3);
             float[] actual = expected.clone();
-            scalar.reductions().addWeightedWords(p, 2, 5, v, 12, expected, 3, n);
-            vector.reductions().addWeightedWords(p, 2, 5, v, 12, actual, 3, n);
+            scalar.reductions().addWeighted(format, p, 2, 5, v, 12, expected, 3, n);
+            vector.reductions().addWeighted(format, p, 2, 5, v, 12, actual, 3, n);
             assertThat(actual).as("n %d", n).containsExactly(expected);
             assertThat(format.code(v, 12, n - 1))
                     .isEqualTo(Float.intBitsToFloat(PanelEncoding.bf16(rows[n - 1]) << 16));
@@ -277,12 +277,11 @@ class KernelSetTest {
     void normHasTheBitsOfTheSpecification(boolean centered) {
         for (int n : LENGTHS) {
             float[] x = numbers(n + 4);
-            float[] gain = numbers(n);
-            float[] bias = numbers(n);
+            NormRule rule = new NormRule(numbers(n), numbers(n), 1e-5f, centered);
             float[] expected = new float[n + 2];
             float[] actual = expected.clone();
-            scalar.reductions().norm(x, 4, gain, bias, 1e-5f, centered, expected, 2);
-            vector.reductions().norm(x, 4, gain, bias, 1e-5f, centered, actual, 2);
+            scalar.reductions().norm(rule, x, 4, expected, 2);
+            vector.reductions().norm(rule, x, 4, actual, 2);
             assertThat(actual).as("n %d", n).containsExactly(expected);
         }
     }
@@ -307,13 +306,13 @@ class KernelSetTest {
         for (int n : LENGTHS) {
             float[] x = numbers(n + 4);
             float[] dy = numbers(n + 4);
-            float[] gain = numbers(n);
+            NormRule rule = new NormRule(numbers(n), new float[n], 1e-5f, centered);
             float[] expected = numbers(n + 4);
             float[] actual = expected.clone();
             float[] moments = new float[3];
             float[] sameMoments = new float[3];
-            scalar.reductions().normBackward(x, dy, expected, 4, gain, 1e-5f, centered, moments, 1);
-            vector.reductions().normBackward(x, dy, actual, 4, gain, 1e-5f, centered, sameMoments, 1);
+            scalar.reductions().normBackward(rule, x, dy, expected, 4, moments, 1);
+            vector.reductions().normBackward(rule, x, dy, actual, 4, sameMoments, 1);
             assertThat(actual).as("n %d", n).containsExactly(expected);
             assertThat(sameMoments).containsExactly(moments);
         }
@@ -327,7 +326,7 @@ class KernelSetTest {
             float[] gain = numbers(n);
             float[] bias = numbers(n);
             float[] y = new float[n];
-            scalar.reductions().norm(x, 0, gain, bias, 1e-5f, centered, y, 0);
+            scalar.reductions().norm(new NormRule(gain, bias, 1e-5f, centered), x, 0, y, 0);
             double mean = 0;
             double variance = 0;
             for (float value : x) {

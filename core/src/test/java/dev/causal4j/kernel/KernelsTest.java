@@ -171,7 +171,8 @@ class KernelsTest {
         assertThatThrownBy(() -> Kernels.multiply(w, x, Rows.of(new float[128], 64, 1)))
                 .hasMessage("rows: expected as many in as out, got 2 and 1");
         assertThatThrownBy(() -> Kernels.gelu(new float[3], 1, 3)).isInstanceOf(IndexOutOfBoundsException.class);
-        assertThatThrownBy(() -> Kernels.norm(new float[3], 0, new float[3], new float[2], 0, true, new float[3], 0))
+        NormRule narrow = new NormRule(new float[3], new float[2], 0, true);
+        assertThatThrownBy(() -> Kernels.norm(narrow, new float[3], 0, new float[3], 0))
                 .isInstanceOf(IndexOutOfBoundsException.class);
         MemorySegment block = Arena.ofAuto().allocate(64 * 64 * 4, 64);
         assertThatThrownBy(() -> Kernels.addSquares(w, new double[63])).isInstanceOf(IndexOutOfBoundsException.class);
