@@ -32,9 +32,6 @@ public final class Kernels {
     /** Outputs in a panel. */
     static final int PANEL = Panels.WIDTH;
 
-    /** Block size of {@link #argmax}: the block of the largest number is then searched one by one. */
-    private static final int ARGMAX_BLOCK = 512;
-
     /** Multiply-adds after which the warm-up starts: two tokens of GPT-2 small. */
     private static final long WORK = 256 << 20;
 
@@ -308,7 +305,7 @@ public final class Kernels {
     /** Replaces n numbers by c · tanh(x / c). */
     public static void cap(float[] x, int offset, int n, float c) {
         divide(x, offset, n, c);
-        tanh(x, offset, n);
+        elementwise(x, offset, n).tanh(x, offset, n);
         for (int i = offset; i < offset + n; i++) {
             x[i] *= c;
         }
@@ -325,29 +322,10 @@ public final class Kernels {
      * @param n at least 1
      */
     public static int argmax(float[] x, int offset, int n) {
-        Objects.checkFromIndexSize(offset, n, x.length);
-        int first = 0;
-        float largest = Float.NEGATIVE_INFINITY;
-        for (int block = 0; block < n; block += ARGMAX_BLOCK) {
-            float max = running().reductions().max(x, offset + block, Math.min(ARGMAX_BLOCK, n - block));
-            if (Float.isNaN(max)) {
-                return argmaxOf(x, offset, 0, n);
-            }
-            if (max > largest) {
-                largest = max;
-                first = block;
-            }
-        }
-        return argmaxOf(x, offset, first, Math.min(n, first + ARGMAX_BLOCK));
-    }
-
-    /** The index of the largest of numbers {@code from} to {@code to - 1}, one by one. */
-    private static int argmaxOf(float[] x, int offset, int from, int to) {
-        int largest = from;
-        for (int i = from + 1; i < to; i++) {
-            if (x[offset + i] > x[offset + largest]) {
-                largest = i;
-            }
+        float max = max(x, offset, n);
+        int largest = 0;
+        for (int i = 1; i < n && x[offset + largest] != max; i++) {
+            largest = x[offset + i] > x[offset + largest] ? i : largest;
         }
         return largest;
     }
@@ -431,10 +409,5 @@ public final class Kernels {
     public static void scale(float[] x, int xOffset, float[] y, int yOffset, int n) {
         Objects.checkFromIndexSize(yOffset, n, y.length);
         elementwise(x, xOffset, n).scale(x, xOffset, y, yOffset, n);
-    }
-
-    /** Replaces n numbers by their hyperbolic tangent; at most 2 ulp from the true value over the whole range. */
-    public static void tanh(float[] x, int offset, int n) {
-        elementwise(x, offset, n).tanh(x, offset, n);
     }
 }

@@ -96,16 +96,13 @@ public final class PanelEncoding {
     /** max |w| of each output. */
     private static float[] largest(float[] wide, int from) {
         float[] largest = new float[WIDTH];
-        float[] zeros = new float[WIDTH]; // a sum of 0 · w is NaN as soon as one w is not finite
         for (int i = 0; i < wide.length; i += WIDTH) {
             for (int j = 0; j < WIDTH; j++) {
-                float magnitude = Math.abs(wide[i + j]);
-                largest[j] = magnitude > largest[j] ? magnitude : largest[j];
-                zeros[j] += 0 * wide[i + j];
+                largest[j] = Math.max(largest[j], Math.abs(wide[i + j])); // NaN as soon as one is
             }
         }
         for (int j = 0; j < WIDTH; j++) {
-            if (Float.isNaN(zeros[j])) {
+            if (!Float.isFinite(largest[j])) {
                 throw notFinite(wide, from, j);
             }
         }

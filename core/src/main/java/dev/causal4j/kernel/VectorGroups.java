@@ -218,7 +218,8 @@ final class VectorGroups {
         }
     }
 
-    private static FloatVector high8(IntVector words) {
+    /** The highest byte of each word as a signed number. */
+    static FloatVector high8(IntVector words) {
         return (FloatVector) words.lanewise(ASHR, 24).convert(I2F, 0);
     }
 

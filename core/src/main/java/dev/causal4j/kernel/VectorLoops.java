@@ -218,15 +218,11 @@ final class VectorLoops {
             FloatVector r1 = fromMemorySegment(S, m, o + 4L * W, LE);
             FloatVector r2 = fromMemorySegment(S, m, o + 8L * W, LE);
             FloatVector r3 = fromMemorySegment(S, m, o + 12L * W, LE);
-            FloatVector a = r0;
-            FloatVector b = r1;
-            FloatVector c = r2;
-            FloatVector d = r3;
             FloatVector v;
-            v = broadcast(S, x0); a0 = v.fma(a, a0); b0 = v.fma(b, b0); c0 = v.fma(c, c0); d0 = v.fma(d, d0);
-            v = broadcast(S, x1); a1 = v.fma(a, a1); b1 = v.fma(b, b1); c1 = v.fma(c, c1); d1 = v.fma(d, d1);
-            v = broadcast(S, x2); a2 = v.fma(a, a2); b2 = v.fma(b, b2); c2 = v.fma(c, c2); d2 = v.fma(d, d2);
-            v = broadcast(S, x3); a3 = v.fma(a, a3); b3 = v.fma(b, b3); c3 = v.fma(c, c3); d3 = v.fma(d, d3);
+            v = broadcast(S, x0); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0); c0 = v.fma(r2, c0); d0 = v.fma(r3, d0);
+            v = broadcast(S, x1); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1); c1 = v.fma(r2, c1); d1 = v.fma(r3, d1);
+            v = broadcast(S, x2); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2); c2 = v.fma(r2, c2); d2 = v.fma(r3, d2);
+            v = broadcast(S, x3); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3); c3 = v.fma(r2, c3); d3 = v.fma(r3, d3);
         }
         FloatVector exact = broadcast(S, -0f);
         int y0 = y.start(row) + out;
@@ -397,15 +393,13 @@ final class VectorLoops {
             float x5 = xs[t + 5];
             FloatVector r0 = fromMemorySegment(S, m, o, LE);
             FloatVector r1 = fromMemorySegment(S, m, o + 4L * W, LE);
-            FloatVector a = r0;
-            FloatVector b = r1;
             FloatVector v;
-            v = broadcast(S, x0); a0 = v.fma(a, a0); b0 = v.fma(b, b0);
-            v = broadcast(S, x1); a1 = v.fma(a, a1); b1 = v.fma(b, b1);
-            v = broadcast(S, x2); a2 = v.fma(a, a2); b2 = v.fma(b, b2);
-            v = broadcast(S, x3); a3 = v.fma(a, a3); b3 = v.fma(b, b3);
-            v = broadcast(S, x4); a4 = v.fma(a, a4); b4 = v.fma(b, b4);
-            v = broadcast(S, x5); a5 = v.fma(a, a5); b5 = v.fma(b, b5);
+            v = broadcast(S, x0); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
+            v = broadcast(S, x1); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
+            v = broadcast(S, x2); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
+            v = broadcast(S, x3); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
+            v = broadcast(S, x4); a4 = v.fma(r0, a4); b4 = v.fma(r1, b4);
+            v = broadcast(S, x5); a5 = v.fma(r0, a5); b5 = v.fma(r1, b5);
         }
         FloatVector exact = broadcast(S, -0f);
         int y0 = y.start(row) + out;
@@ -447,15 +441,13 @@ final class VectorLoops {
             float x5 = xs[t + 5];
             FloatVector r0 = fromMemorySegment(S, m, o, LE);
             FloatVector r1 = fromMemorySegment(S, m, o + 4L * W, LE);
-            FloatVector a = r0;
-            FloatVector b = r1;
             FloatVector v;
-            v = broadcast(S, x0); a0 = v.fma(a, a0); b0 = v.fma(b, b0);
-            v = broadcast(S, x1); a1 = v.fma(a, a1); b1 = v.fma(b, b1);
-            v = broadcast(S, x2); a2 = v.fma(a, a2); b2 = v.fma(b, b2);
-            v = broadcast(S, x3); a3 = v.fma(a, a3); b3 = v.fma(b, b3);
-            v = broadcast(S, x4); a4 = v.fma(a, a4); b4 = v.fma(b, b4);
-            v = broadcast(S, x5); a5 = v.fma(a, a5); b5 = v.fma(b, b5);
+            v = broadcast(S, x0); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
+            v = broadcast(S, x1); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
+            v = broadcast(S, x2); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
+            v = broadcast(S, x3); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
+            v = broadcast(S, x4); a4 = v.fma(r0, a4); b4 = v.fma(r1, b4);
+            v = broadcast(S, x5); a5 = v.fma(r0, a5); b5 = v.fma(r1, b5);
         }
         FloatVector exact = broadcast(S, -0f);
         exact.add(a0).intoArray(ys, y0); exact.add(b0).intoArray(ys, y0 + W);

@@ -314,17 +314,10 @@ final class VectorProducts extends Products {
         for (int word = 0; word < 16; word += W) {
             IntVector four = IntVector.fromMemorySegment(I, m, from + word * 4L, LE);
             long at = to + word * 4L;
-            int8(four, 24).intoMemorySegment(wide, at, LE);
-            int8(four, 16).intoMemorySegment(wide, at + 64, LE);
-            int8(four, 8).intoMemorySegment(wide, at + 128, LE);
-            int8(four, 0).intoMemorySegment(wide, at + 192, LE);
+            VectorGroups.high8(four.lanewise(VectorOperators.LSHL, 24)).intoMemorySegment(wide, at, LE);
+            VectorGroups.high8(four.lanewise(VectorOperators.LSHL, 16)).intoMemorySegment(wide, at + 64, LE);
+            VectorGroups.high8(four.lanewise(VectorOperators.LSHL, 8)).intoMemorySegment(wide, at + 128, LE);
+            VectorGroups.high8(four).intoMemorySegment(wide, at + 192, LE);
         }
-    }
-
-    /** Byte {@code 3 - shift / 8} of each word as a signed number. */
-    private static FloatVector int8(IntVector words, int shift) {
-        return (FloatVector) words.lanewise(VectorOperators.LSHL, shift)
-                .lanewise(VectorOperators.ASHR, 24)
-                .convert(VectorOperators.I2F, 0);
     }
 }

@@ -1,7 +1,7 @@
 package dev.causal4j.kernel;
 
-import java.util.Locale;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
 /** The vector width: the machine's own, at most 512 bits, or the one that the property sets. */
@@ -25,18 +25,9 @@ final class VectorWidth {
                 ? available
                 : Integer.parseInt(choice.substring("vector".length()));
         if (bits > available) {
-            throw new IllegalStateException(String.format(
-                    Locale.ROOT,
-                    "-D%s: expected at most vector%d on this machine, got %s; leave it out to take the widest",
-                    Kernels.PROPERTY,
-                    available,
-                    choice));
+            throw new IllegalStateException("-D" + Kernels.PROPERTY + ": expected at most vector" + available
+                    + " on this machine, got " + choice + "; leave it out to take the widest");
         }
-        return switch (bits) {
-            case 512 -> FloatVector.SPECIES_512;
-            case 256 -> FloatVector.SPECIES_256;
-            case 128 -> FloatVector.SPECIES_128;
-            default -> throw new IllegalStateException("vector width: expected 128, 256 or 512 bits, got " + bits);
-        };
+        return VectorSpecies.of(float.class, VectorShape.forBitSize(bits));
     }
 }

@@ -20,6 +20,9 @@ public final class Gradient {
     /** Rows summed at once: their part of a panel's product fits the second-level cache. */
     private static final int BLOCK = 512;
 
+    /** Bytes of a step of a panel. */
+    private static final long STEP = 4L * Panels.WIDTH;
+
     private final Matrix sums;
     private final MemorySegment data; // of the sums
 
@@ -113,7 +116,7 @@ public final class Gradient {
         int most = Math.min(BLOCK, dy.count());
         Operand operand = Operand.POOL.take();
         try (Arena arena = Arena.ofShared()) {
-            Compute.Scratch<Panel> scratch = new Compute.Scratch<>(() -> new Panel(arena, most));
+            Compute.Scratch<MemorySegment> scratch = new Compute.Scratch<>(() -> arena.allocate(most * STEP, 64));
             for (int r = 0; r < dy.count(); r += BLOCK) {
                 int count = Math.min(BLOCK, dy.count() - r);
                 Rows some = dy.rows(r, count);
@@ -122,11 +125,11 @@ public final class Gradient {
                 compute().each(RowTiles.runs(inputs), run -> columns.fillAcross(run, inputs));
                 boolean first = zero;
                 compute().run(Panels.needed(rows()), scratch, (mine, panel) -> {
-                    mine.pack(some, panel * Panels.WIDTH, Math.min(Panels.WIDTH, rows() - panel * Panels.WIDTH));
+                    pack(some, panel * Panels.WIDTH, Math.min(Panels.WIDTH, rows() - panel * Panels.WIDTH), mine);
                     if (first) { // zeros that stay cached until the product adds to them
                         data.asSlice(sums.start(panel), sums.start(1)).fill((byte) 0);
                     }
-                    Kernels.addProduct(mine.panel(count), columns, data, sums.start(panel));
+                    Kernels.addProduct(new Panels(mine, 0, 0, 1, count), columns, data, sums.start(panel));
                 });
                 zero = false;
             }
@@ -134,28 +137,13 @@ public final class Gradient {
         Operand.POOL.give(operand);
     }
 
-    /** 64 columns of a block of rows, as a panel. */
-    private static final class Panel {
-        private static final long STEP = 4L * Panels.WIDTH;
-
-        private final MemorySegment segment; // [R, 64]
-
-        Panel(Arena arena, int rows) {
-            segment = arena.allocate(rows * STEP, 64);
+    /** Packs columns {@code from} to {@code from + width - 1} of rows as a panel [R, 64]; those beyond are 0. */
+    private static void pack(Rows dy, int from, int width, MemorySegment panel) {
+        if (width < Panels.WIDTH) {
+            panel.fill((byte) 0);
         }
-
-        /** Packs columns {@code from} to {@code from + width - 1}; those beyond are 0. */
-        void pack(Rows dy, int from, int width) {
-            if (width < Panels.WIDTH) {
-                segment.fill((byte) 0);
-            }
-            for (int r = 0; r < dy.count(); r++) {
-                MemorySegment.copy(dy.data(), dy.start(r) + from, segment, Panels.FLOAT, r * STEP, width);
-            }
-        }
-
-        Panels panel(int rows) {
-            return new Panels(segment, 0, 0, 1, rows);
+        for (int r = 0; r < dy.count(); r++) {
+            MemorySegment.copy(dy.data(), dy.start(r) + from, panel, Panels.FLOAT, r * STEP, width);
         }
     }
 

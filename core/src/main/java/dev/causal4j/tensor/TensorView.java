@@ -1,10 +1,10 @@
 package dev.causal4j.tensor;
 
 import dev.causal4j.kernel.Blocks;
+import dev.causal4j.kernel.Panels;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -18,11 +18,6 @@ import org.jspecify.annotations.Nullable;
  * @param data exactly product(shape) numbers
  */
 public record TensorView(String name, DType dtype, @Nullable Blocks blocks, List<Long> shape, MemorySegment data) {
-    private static final ValueLayout.OfFloat FLOAT =
-            ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-    private static final ValueLayout.OfShort SHORT =
-            ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
-
     /**
      * Checks that the bytes fit the shape.
      *
@@ -68,9 +63,9 @@ public record TensorView(String name, DType dtype, @Nullable Blocks blocks, List
     /** Sets a number, counted in row-major order; bf16 is rounded to nearest, ties to even. */
     public void set(long index, float value) {
         if (dtype == DType.F32) {
-            data.set(FLOAT, index * 4, value);
+            data.set(Panels.FLOAT, index * 4, value);
         } else {
-            data.set(SHORT, index * 2, DType.toBFloat16(value));
+            data.set(Panels.SHORT, index * 2, DType.toBFloat16(value));
         }
     }
 
@@ -99,10 +94,10 @@ public record TensorView(String name, DType dtype, @Nullable Blocks blocks, List
             return;
         }
         switch (dtype) {
-            case F32 -> MemorySegment.copy(data, FLOAT, from * 4, target, offset, count);
+            case F32 -> MemorySegment.copy(data, Panels.FLOAT, from * 4, target, offset, count);
             case F16 -> {
                 for (int i = 0; i < count; i++) {
-                    target[offset + i] = Float.float16ToFloat(data.get(SHORT, (from + i) * 2));
+                    target[offset + i] = Float.float16ToFloat(data.get(Panels.SHORT, (from + i) * 2));
                 }
             }
             case INT4 -> throw new IllegalStateException("int4 is no storage of tensors");
@@ -113,7 +108,7 @@ public record TensorView(String name, DType dtype, @Nullable Blocks blocks, List
             }
             case BF16 -> {
                 for (int i = 0; i < count; i++) {
-                    target[offset + i] = DType.fromBFloat16(data.get(SHORT, (from + i) * 2));
+                    target[offset + i] = DType.fromBFloat16(data.get(Panels.SHORT, (from + i) * 2));
                 }
             }
         }

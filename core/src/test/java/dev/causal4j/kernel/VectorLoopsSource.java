@@ -232,7 +232,7 @@ final class VectorLoopsSource {
         line(3, "int t = x + i;");
         line(3, each(rows, " ", r -> "float x" + r + " = xs[t" + (r == 0 ? "" : " + " + r) + "];"));
         read(3, format, "m", "o", 0, vectors);
-        for (int i = 0; i < vectors; i++) {
+        for (int i = 0; format != PanelFormat.F32 && i < vectors; i++) {
             line(3, "FloatVector " + LETTERS.charAt(i) + " = " + weight(format, 0, i) + ";");
         }
         line(3, "FloatVector v;");
@@ -244,7 +244,8 @@ final class VectorLoopsSource {
                             + each(
                                     vectors,
                                     " ",
-                                    i -> acc(i, row) + " = v.fma(" + LETTERS.charAt(i) + ", " + acc(i, row) + ");"));
+                                    i -> acc(i, row) + " = v.fma(" + tileWeight(format, i) + ", " + acc(i, row)
+                                            + ");"));
         }
         line(2, "}");
         line(2, EXACT);
@@ -264,6 +265,10 @@ final class VectorLoopsSource {
             line(2, "return read;");
         }
         line(1, "}");
+    }
+
+    private static String tileWeight(PanelFormat format, int i) {
+        return format == PanelFormat.F32 ? weight(format, 0, i) : String.valueOf(LETTERS.charAt(i));
     }
 
     private static String start(int r) {
