@@ -10,39 +10,24 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /**
- * dx = dy · W: the product that contracts over a matrix's outputs. Single use; not thread-safe, though its parts run on
- * {@link Compute}.
+ * dx = dy · W: the product that contracts over a matrix's outputs. Its parts run on {@link Compute}.
  *
  * <p>Lanes run over results, here the matrix's inputs: 64 at a time are transposed into a panel [1024 outputs, 64] for
  * an ordinary product.
  */
-final class TransposedProduct {
+record TransposedProduct(Matrix matrix, Rows dy, Rows dx) {
     /** Outputs in one chain: part of the definition of the sum. */
     static final int GROUP = 1024;
 
     /** Fewest rows of a part, since each part transposes. */
     private static final int LEAST_ROWS = 64;
 
-    private final Matrix matrix;
-    private final Rows dy;
-    private final Rows dx;
-    private final Compute compute;
-    private final int partRows; // whole tiles
-    private final int parts; // of the rows
-
-    TransposedProduct(Matrix matrix, Rows dy, Rows dx) {
-        this.matrix = matrix;
-        this.dy = dy;
-        this.dx = dx;
-        this.compute = matrix.device().compute();
-        int wanted =
-                Math.ceilDiv(2 * compute.threads(), Panels.needed(matrix.cols())); // two tasks a thread, to be even
-        int most = Math.clamp(dy.count() / LEAST_ROWS, 1, wanted);
-        this.partRows = RowTiles.ROWS * Math.max(1, Math.ceilDiv(RowTiles.needed(dy.count()), most));
-        this.parts = Math.ceilDiv(dy.count(), partRows);
-    }
-
     void run() {
+        Compute compute = matrix.device().compute();
+        int wanted = Math.ceilDiv(2 * compute.threads(), Panels.needed(matrix.cols())); // two tasks a thread, to be even
+        int most = Math.clamp(dy.count() / LEAST_ROWS, 1, wanted);
+        int partRows = RowTiles.ROWS * Math.max(1, Math.ceilDiv(RowTiles.needed(dy.count()), most)); // whole tiles
+        int parts = Math.ceilDiv(dy.count(), partRows);
         Operand operand = Operand.POOL.take();
         try (Arena arena = Arena.ofShared()) {
             Compute.Scratch<Scratch> scratch = new Compute.Scratch<>(() -> new Scratch(arena, partRows));
