@@ -118,7 +118,7 @@ class Products {
                 int to = y.start(r) + panel * WIDTH;
                 double[] chains = new double[WIDTH];
                 addSteps(x, first, steps, codes, WIDTH, chains, 0);
-                float sum = x.sum(first, steps);
+                float sum = format.minimum() ? x.sum(first, steps) : 0;
                 for (int j = 0; j < WIDTH; j++) {
                     float out = Math.fma(scales[j], (float) chains[j], y.data()[to + j]);
                     y.data()[to + j] = format.minimum() ? Math.fma(minimums[j], sum, out) : out;

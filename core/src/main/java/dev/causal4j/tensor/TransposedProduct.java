@@ -24,7 +24,8 @@ record TransposedProduct(Matrix matrix, Rows dy, Rows dx) {
 
     void run() {
         Compute compute = matrix.device().compute();
-        int wanted = Math.ceilDiv(2 * compute.threads(), Panels.needed(matrix.cols())); // two tasks a thread, to be even
+        // Two tasks a thread, to be even.
+        int wanted = Math.ceilDiv(2 * compute.threads(), Panels.needed(matrix.cols()));
         int most = Math.clamp(dy.count() / LEAST_ROWS, 1, wanted);
         int partRows = RowTiles.ROWS * Math.max(1, Math.ceilDiv(RowTiles.needed(dy.count()), most)); // whole tiles
         int parts = Math.ceilDiv(dy.count(), partRows);
