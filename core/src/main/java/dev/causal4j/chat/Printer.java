@@ -49,7 +49,7 @@ record Printer(
     }
 
     private void write(Object value, String line) {
-        x.enter(1);
+        x.enter(2); // for a group has two frames
         switch (value) {
             case String text -> quote(text);
             case Map<?, ?> map -> group("{", map.entrySet(), "}", line);
@@ -63,7 +63,7 @@ record Printer(
             case List<?> list -> group("[", list, "]", line);
             default -> put(scalar(value));
         }
-        x.leave(1);
+        x.leave(2);
     }
 
     private void group(String open, Collection<?> items, String close, String line) {

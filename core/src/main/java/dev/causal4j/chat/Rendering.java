@@ -36,7 +36,7 @@ final class Rendering {
     // All that is made counts, kept or not, so this bounds memory.
     private static final long MAX_CHARACTERS = 64_000_000;
 
-    // Together they take less than half of a thread's usual stack of 1 MB.
+    // Together they fit a thread's usual stack of 1 MB.
     private static final long MAX_LEVELS = 1000;
 
     // Frames of a macro in a macro, or a lazy list in a lazy list, for one of an expression in an expression.
