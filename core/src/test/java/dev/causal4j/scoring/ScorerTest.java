@@ -152,8 +152,8 @@ class ScorerTest {
             Compute.shared().use(1 + rows % 3);
             List<Score> together;
             try (Engine engine = new Engine(model, EngineOptions.DEFAULT.withPromptRows(rows))) {
-                together = new Scorer(engine)
-                        .score(requests, ScoringOptions.DEFAULT.withAlternatives(2), (_, _) -> true);
+                together =
+                        new Scorer(engine).score(requests, ScoringOptions.DEFAULT.withAlternatives(2), (_, _) -> true);
             }
             for (int i = 0; i < requests.size(); i++) {
                 assertThat(without(together.get(i).predictions()))
