@@ -18,8 +18,8 @@ import java.util.List;
 public final class KVCache implements AutoCloseable {
     private static final int POSITIONS = PagePool.POSITIONS;
 
-    /** Positions beyond a window for which pages are reserved: those that one forward adds. */
-    private static final int STEP = 512;
+    /** Positions beyond a window for which pages are reserved: the most that one forward may add. */
+    public static final int STEP = 512;
 
     private static final MemorySegment NONE = MemorySegment.NULL;
 
@@ -54,14 +54,24 @@ public final class KVCache implements AutoCloseable {
      * @return false if there are too few free pages; then none is reserved
      */
     public boolean reserve(int positions) {
+        return reserve(positions, false);
+    }
+
+    /**
+     * The same for a cache whose pages others may keep.
+     *
+     * @param shares whether they do: then pages that fall out of a window free nothing
+     */
+    public boolean reserve(int positions, boolean shares) {
         long more = (writesToShared() ? pool.pageBytes() : 0) - promised;
         for (int k = 0; k < pages.length; k++) {
             Kind kind = pool.kinds.get(k);
-            int most = kind.window == 0 ? positions : Math.min(positions, kind.window + STEP + POSITIONS);
+            boolean all = kind.window == 0 || shares;
+            int most = all ? positions : Math.min(positions, kind.window + STEP + POSITIONS);
             long own = Arrays.stream(pages[k], firsts[k], count)
-                    .filter(page -> kind.window == 0
-                            || !pool.isShared(page)) // one that is shared frees nothing when it falls out
+                    .filter(page -> all || !pool.isShared(page)) // one that is shared frees nothing when it falls out
                     .count();
+            own += all ? firsts[k] : 0;
             more += kind.bytes() * (PagePool.needed(most) - own);
         }
         boolean kept = more <= 0 || pool.promise(more);
@@ -87,7 +97,7 @@ public final class KVCache implements AutoCloseable {
         copy.count = count;
         copy.length = length;
         copy.capacity = capacity;
-        copy.begun = begun;
+        copy.begun = begun || length > 0;
         return copy;
     }
 

@@ -5,6 +5,7 @@ import dev.causal4j.NonFiniteException;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
+import dev.causal4j.decoder.KVCache;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.kernel.Kernels;
@@ -17,12 +18,16 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.Deque;
 import java.util.Iterator;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
 import java.util.WeakHashMap;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -89,7 +94,7 @@ public final class Engine implements AutoCloseable {
         synchronized (SHARED) {
             WeakReference<Engine> known = SHARED.get(model);
             Engine engine = known == null ? null : known.get();
-            if (engine == null) {
+            if (engine == null || engine.isClosed()) {
                 engine = new Engine(model);
                 SHARED.put(model, new WeakReference<>(engine));
             }
@@ -121,15 +126,14 @@ public final class Engine implements AutoCloseable {
     /**
      * Scores the last tokens of a sequence, each after all before it.
      *
-     * @param tokens at most one more than the context length
+     * @param tokens at most one more than the context length; copied
      * @param first the first token to score, at least 1
      * @param alternatives best candidates to return with each prediction
      * @return the predictions of {@code tokens[first]} and those after it, on the engine's thread
-     * @throws InputException if a token is not in the vocabulary
+     * @throws InputException if a token is not in the vocabulary, or a number out of its range
      * @throws RejectedExecutionException if the queue is full
      */
     public CompletableFuture<List<Prediction>> score(int[] tokens, int first, int alternatives) {
-        model.head().checkTokens(tokens);
         Scoring sequence = new Scoring(model, tokens, first, alternatives);
         start(List.of(sequence));
         return sequence.result;
@@ -143,16 +147,18 @@ public final class Engine implements AutoCloseable {
      */
     public List<CompletableFuture<List<Prediction>>> scoreContinuations(
             int[] prompt, List<int[]> continuations, int alternatives) {
-        model.head().checkTokens(prompt);
         Scoring whole = new Scoring(model, prompt, prompt.length, 0);
         for (int[] continuation : continuations) {
-            model.head().checkTokens(continuation);
             int[] tokens = Arrays.copyOf(prompt, prompt.length + continuation.length);
             System.arraycopy(continuation, 0, tokens, prompt.length, continuation.length);
             whole.continuations.add(new Scoring(model, tokens, prompt.length, alternatives));
         }
-        start(List.of(whole));
-        return whole.continuations.stream().map(each -> each.result).toList();
+        List<CompletableFuture<List<Prediction>>> results =
+                whole.continuations.stream().map(each -> each.result).toList();
+        if (!results.isEmpty()) {
+            start(List.of(whole));
+        }
+        return results;
     }
 
     Generating generating(GenerationRequest request, int index, TokenListener listener) {
@@ -205,9 +211,14 @@ public final class Engine implements AutoCloseable {
         return waiting.size();
     }
 
-    /** Cancels all sequences, waits for the step under way, and gives all pages back. */
+    private synchronized boolean isClosed() {
+        return closed;
+    }
+
+    /** Cancels all sequences, waits for the step under way, and gives all pages back. Not to be called by a listener. */
     @Override
     public void close() {
+        checkCaller();
         CompletableFuture<?> end;
         synchronized (this) {
             closed = true;
@@ -224,7 +235,10 @@ public final class Engine implements AutoCloseable {
         try {
             while (admit()) {
                 over().forEach(this::end);
-                step();
+                List<Sequence<?>> fed = plan();
+                if (!fed.isEmpty()) {
+                    step(fed);
+                }
             }
         } catch (Throwable e) { // nobody may wait for a thread that is gone
             List<Sequence<?>> all = new ArrayList<>(running);
@@ -233,18 +247,18 @@ public final class Engine implements AutoCloseable {
                 running.clear();
                 waiting.clear();
                 thread = null;
-                ended.complete(null);
             }
             all.forEach(sequence -> sequence.fail(e));
             all.forEach(Sequence::close);
+            ended.complete(null);
         }
     }
 
     /** Takes those out that are over. */
-    private synchronized List<Sequence<?>> over() {
-        List<Sequence<?>> over = Stream.concat(running.stream(), waiting.stream())
+    private synchronized Set<Sequence<?>> over() {
+        Set<Sequence<?>> over = Stream.concat(running.stream(), waiting.stream())
                 .filter(Sequence::over)
-                .toList();
+                .collect(Collectors.toCollection(LinkedHashSet::new));
         running.removeAll(over);
         waiting.removeAll(over);
         return over;
@@ -286,30 +300,32 @@ public final class Engine implements AutoCloseable {
                 }
                 all.remove();
                 running.add(next);
+                next.served = ++served;
             }
         }
     }
 
     /** Whether a running sequence computes pages that this one could share: it waits for them. */
     private boolean isBeingComputed(Sequence<?> next) {
-        return options.prefixBytes() > 0
-                && running.stream().anyMatch(other -> !other.decodes() && other.computesFor(next));
+        return prefixes.keeps()
+                && running.stream().anyMatch(other -> !other.decodes() && other.ready() && other.computesFor(next));
     }
 
     /** Reserves all pages that a sequence may need, with those that are known. */
     private boolean begin(Sequence<?> next) {
-        if (next.cache.length() == 0) {
+        boolean copied = next.cache.length() > 0;
+        if (!copied) {
             next.root = List.of(next.salt, model.decoder().config().rotations(next.positions()));
             next.shared = prefixes.find(next, next.known() - next.wanted(0, next.known()));
             next.cache.adopt(next.shared.stream().map(node -> node.page).toList());
             next.cachedTokens = next.cache.length();
         }
-        while (!next.cache.reserve(next.positions())) {
+        while (!next.cache.reserve(next.positions(), prefixes.keeps())) {
             if (!prefixes.evict()) {
                 if (running.isEmpty()) {
                     return true; // other caches hold them: it fails where there is none
                 }
-                next.cache.truncate(0);
+                next.cache.truncate(copied ? next.cache.length() : 0);
                 return false;
             }
         }
@@ -317,21 +333,35 @@ public final class Engine implements AutoCloseable {
     }
 
     /** One forward, and what comes after it: the next tokens, and the predictions of tokens that are scored. */
-    private void step() {
+    private void step(List<Sequence<?>> fed) {
         long start = System.nanoTime();
-        List<Sequence<?>> fed = plan();
-        if (fed.isEmpty()) {
+        Batch batch;
+        Rows hidden; // the wanted rows
+        try {
+            batch = new Batch(fed.stream().map(Sequence::next).toList());
+            hidden = model.forward(batch, activations);
+        } catch (RuntimeException | Error e) { // no cache has changed
+            if (fed.size() == 1) {
+                fed.getFirst().fail(e);
+            } else {
+                fed.forEach(sequence -> step(List.of(sequence))); // so that the others do not fail
+            }
             return;
         }
         try {
-            Batch batch = new Batch(fed.stream().map(Sequence::next).toList());
-            Rows hidden = model.forward(batch, activations); // the wanted rows
             batch.notFinite(hidden)
                     .forEach(found -> fed.get(found.chunk())
                             .fail(NonFiniteException.inHidden(found.value(), found.position(), "")));
             List<Generating> choosing = wanting(Generating.class, fed);
             choose(choosing, hidden);
-            score(wanting(Scoring.class, fed), hidden.rows(choosing.size(), hidden.count() - choosing.size()));
+            int from = choosing.size();
+            for (List<Scoring> alike : wanting(Scoring.class, fed).stream()
+                    .collect(Collectors.groupingBy(each -> each.alternatives, TreeMap::new, Collectors.toList()))
+                    .values()) {
+                int rows = alike.stream().mapToInt(each -> each.wanted).sum();
+                score(alike, hidden.rows(from, rows));
+                from += rows;
+            }
         } catch (RuntimeException | Error e) {
             fed.forEach(sequence -> sequence.fail(e));
         }
@@ -344,7 +374,7 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    /** Shares the prompt tokens of a step out, and returns whom it feeds: those that generate first, as their rows are. */
+    /** Shares the prompt tokens of a step out, and returns whom it feeds, in the order in which their rows are used. */
     private List<Sequence<?>> plan() {
         List<Sequence<?>> ready = running.stream().filter(Sequence::ready).toList();
         List<Sequence<?>> prompts = ready.stream()
@@ -357,14 +387,14 @@ public final class Engine implements AutoCloseable {
         ready.forEach(sequence -> sequence.promptRows = 0);
         for (int i = 0; i < prompts.size() && room > 0; i++) {
             Sequence<?> prompt = prompts.get(i);
-            int share = Math.max(LEAST_ROWS, room / (prompts.size() - i));
+            int share = Math.clamp(room / (prompts.size() - i), LEAST_ROWS, KVCache.STEP);
             prompt.promptRows = Math.min(Math.min(share, room), prompt.left());
             prompt.served = ++served;
             room -= prompt.promptRows;
         }
         return ready.stream()
                 .filter(sequence -> sequence.decodes() || sequence.promptRows > 0)
-                .sorted(Comparator.comparing(sequence -> sequence instanceof Scoring))
+                .sorted(Comparator.comparingInt(sequence -> sequence instanceof Scoring s ? s.alternatives : -1))
                 .toList();
     }
 
@@ -398,20 +428,13 @@ public final class Engine implements AutoCloseable {
     }
 
     private void score(List<Scoring> scored, Rows hidden) {
-        if (scored.isEmpty()) {
-            return;
-        }
         int[] targets = scored.stream()
                 .flatMapToInt(sequence -> IntStream.of(sequence.targets()))
                 .toArray();
-        int alternatives = scored.stream()
-                .mapToInt(sequence -> sequence.alternatives)
-                .max()
-                .getAsInt();
         int from = 0;
         try {
             List<Prediction> predictions = model.head()
-                    .logProbabilities(hidden, targets, false, alternatives)
+                    .logProbabilities(hidden, targets, false, scored.getFirst().alternatives)
                     .predictions();
             for (Scoring sequence : scored) {
                 sequence.take(predictions.subList(from, from + sequence.wanted));
@@ -431,12 +454,16 @@ public final class Engine implements AutoCloseable {
 
     /** Begins continuations with a copy of the pages, gives them back, and completes the result. */
     private void end(Sequence<?> sequence) {
-        if (sequence instanceof Scoring scoring) {
-            List<Scoring> continued = scoring.continued();
-            synchronized (this) {
-                continued.reversed().forEach(waiting::addFirst);
+        try {
+            if (sequence instanceof Scoring scoring) {
+                List<Scoring> continued = scoring.continued();
+                synchronized (this) {
+                    continued.reversed().forEach(waiting::addFirst);
+                }
             }
+            sequence.close();
+        } catch (RuntimeException | Error e) {
+            sequence.result.completeExceptionally(e);
         }
-        sequence.close();
     }
 }

@@ -38,7 +38,7 @@ final class Generating extends Sequence<Generation> {
     Generating(CausalLM model, int index, GenerationRequest request, TokenListener listener, Candidates candidates) {
         super(model, request.options().settings.cacheSalt);
         this.index = index;
-        this.listener = listener;
+        this.listener = Objects.requireNonNull(listener, "listener");
         this.options = request.options().settings;
         int[] prompt = prompt(model, request.prompt());
         this.promptLength = prompt.length;
@@ -108,7 +108,12 @@ final class Generating extends Sequence<Generation> {
 
     @Override
     boolean ready() {
-        return listener.ready();
+        try {
+            return listener.ready();
+        } catch (RuntimeException | Error e) {
+            fail(e);
+            return false;
+        }
     }
 
     @Override

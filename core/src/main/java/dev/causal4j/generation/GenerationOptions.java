@@ -6,6 +6,7 @@ import dev.causal4j.tokenizer.SpecialTokens;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 
@@ -180,7 +181,7 @@ public final class GenerationOptions {
 
         /** Only sequences of one salt share keys and values of equal beginnings, and can tell by time that they do. */
         public Builder cacheSalt(String salt) {
-            cacheSalt = salt;
+            cacheSalt = Objects.requireNonNull(salt, "salt");
             return this;
         }
 

@@ -114,12 +114,16 @@ public final class Generator {
      */
     public Stream<GeneratedToken> stream(GenerationRequest request) {
         TokenQueue queue = new TokenQueue();
+        engine.checkCaller();
         CompletableFuture<Generation> result = engine.submit(request, queue);
         var _ = result.whenComplete((_, _) -> queue.end());
         return Stream.generate(() -> next(queue, result))
                 .takeWhile(Optional::isPresent)
                 .map(Optional::orElseThrow)
-                .onClose(() -> result.cancel(false));
+                .onClose(() -> {
+                    result.cancel(false);
+                    result.handle((_, _) -> 0).join();
+                });
     }
 
     private static Optional<GeneratedToken> next(TokenQueue queue, CompletableFuture<Generation> result) {

@@ -8,6 +8,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /**
  * Full pages of keys and values by the tokens that made them, so that sequences with a common beginning compute it
@@ -62,7 +63,9 @@ final class PrefixCache {
     void add(Sequence<?> sequence) {
         List<Node> chain = sequence.shared;
         int known = chain.size();
-        while (most > 0 && (chain.size() + 1) * POSITIONS <= sequence.cache.length()) {
+        while (keeps()
+                && (chain.isEmpty() || chain.getLast().equals(nodes.get(chain.getLast().key)))
+                && (chain.size() + 1) * POSITIONS <= sequence.cache.length()) {
             Object before = chain.isEmpty() ? sequence.root : chain.getLast();
             Key key = key(before, sequence.tokens(), chain.size());
             int page = chain.size();
@@ -72,7 +75,7 @@ final class PrefixCache {
             touch(chain);
         }
         while (nodes.size() > most) {
-            evict();
+            evict(nodes.values().iterator().next());
         }
     }
 
@@ -81,15 +84,22 @@ final class PrefixCache {
         chain.reversed().forEach(node -> nodes.get(node.key));
     }
 
-    /** Gives the oldest page back; false if there is none. */
+    /** Gives the oldest page back that no sequence holds; false if there is none. */
     boolean evict() {
-        if (nodes.isEmpty()) {
-            return false;
-        }
-        Node oldest = nodes.values().iterator().next();
-        nodes.remove(oldest.key);
-        pool.release(oldest.page);
-        return true;
+        Optional<Node> oldest =
+                nodes.values().stream().filter(node -> !pool.isHeld(node.page)).findFirst();
+        oldest.ifPresent(this::evict);
+        return oldest.isPresent();
+    }
+
+    private void evict(Node node) {
+        nodes.remove(node.key);
+        pool.release(node.page);
+    }
+
+    /** Whether it keeps any pages. */
+    boolean keeps() {
+        return most > 0;
     }
 
     private static Key key(Object before, int[] tokens, int page) {

@@ -1,5 +1,6 @@
 package dev.causal4j.generation;
 
+import dev.causal4j.InputException;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import java.util.ArrayList;
@@ -13,12 +14,21 @@ final class Scoring extends Sequence<List<Prediction>> {
     private final int[] tokens;
     private final int first;
     private final List<Prediction> predictions = new ArrayList<>();
-    private boolean begunContinuations;
 
-    /** @param first the first token to score; the last token is not fed */
+    /**
+     * @param first the first token to score; the last token is not fed
+     * @throws InputException if there are too many tokens, none to begin with, or one is not in the vocabulary
+     */
     Scoring(CausalLM model, int[] tokens, int first, int alternatives) {
         super(model, "");
-        this.tokens = tokens;
+        int most = model.decoder().config().contextLength() + 1;
+        if (first < 1 || first > tokens.length || tokens.length > most || alternatives < 0) {
+            throw new InputException("sequence to score: expected 1 to " + most + " tokens, the first to score 1 to"
+                    + " their number, and at least 0 alternatives, got " + tokens.length + ", " + first + " and "
+                    + alternatives);
+        }
+        model.head().checkTokens(tokens);
+        this.tokens = tokens.clone();
         this.first = first;
         this.alternatives = alternatives;
     }
@@ -50,14 +60,16 @@ final class Scoring extends Sequence<List<Prediction>> {
         return Math.clamp(to + 1 - first, 0, to - from);
     }
 
-    /** Lets the continuations begin with copies of the cache, once it has all. */
+    /** Hands the continuations out, once it has all, with copies of the cache. */
     List<Scoring> continued() {
-        begunContinuations = finished() && failure == null;
-        if (!begunContinuations) {
-            return List.of();
+        List<Scoring> continued = finished() && failure == null ? List.copyOf(continuations) : List.of();
+        for (Scoring continuation : continued) {
+            continuation.cache = cache.copy();
+            continuation.root = root;
+            continuation.shared = new ArrayList<>(shared);
         }
-        continuations.forEach(continuation -> continuation.cache = cache.copy());
-        return continuations;
+        continuations.removeAll(continued);
+        return continued;
     }
 
     /** The tokens that the wanted rows of this step predict. */
@@ -67,8 +79,13 @@ final class Scoring extends Sequence<List<Prediction>> {
     }
 
     void take(List<Prediction> next) {
-        next.forEach(each -> predictions.add(
-                new Prediction(each.token(), each.logProbability(), each.rank(), each.alternatives(alternatives))));
+        predictions.addAll(next);
+    }
+
+    @Override
+    boolean over() {
+        return super.over()
+                || (!continuations.isEmpty() && continuations.stream().allMatch(Sequence::over));
     }
 
     @Override
@@ -84,11 +101,9 @@ final class Scoring extends Sequence<List<Prediction>> {
     @Override
     void close() {
         super.close();
-        if (!begunContinuations) {
-            continuations.forEach(continuation -> {
-                continuation.failure = failure;
-                continuation.close();
-            });
+        for (Scoring continuation : continuations) { // that cannot begin
+            continuation.failure = failure;
+            continuation.close();
         }
     }
 }

@@ -60,7 +60,7 @@ abstract sealed class Sequence<R> permits Generating, Scoring {
     /** How many of the last tokens up to {@code to} are followed by something to compute. */
     abstract int wanted(int from, int to);
 
-    /** Whether it can go on: its reader keeps up. */
+    /** Whether it can go on: its reader keeps up. Throws nothing. */
     boolean ready() {
         return true;
     }
@@ -73,7 +73,7 @@ abstract sealed class Sequence<R> permits Generating, Scoring {
 
     /** Whether it is over: finished, failed or cancelled. */
     boolean over() {
-        return finished() || failure != null || cancelled;
+        return finished() || failure != null || cancelled || result.isDone();
     }
 
     /** The next chunk: its prompt tokens of this step, or the last token. */

@@ -13,7 +13,10 @@ public interface TokenListener {
      */
     boolean accept(GeneratedToken token);
 
-    /** Whether it takes another token now. While it does not, its sequence rests and others go on. */
+    /**
+     * Whether it takes another token now. While it does not, its sequence rests and others go on. Asked often, under a
+     * lock of the engine: it must not wait.
+     */
     default boolean ready() {
         return true;
     }

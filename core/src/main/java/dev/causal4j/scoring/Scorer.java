@@ -7,8 +7,10 @@ import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Score.Totals;
 import dev.causal4j.tokenizer.Tokenizer;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Deque;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Optional;
@@ -23,13 +25,19 @@ import java.util.stream.IntStream;
  * text and choice are encoded separately, so a continuation begins with the space that separates it.
  */
 public final class Scorer {
+    /** Windows that are submitted before the first of them is done. */
+    private static final int AHEAD = 64;
+
     /**
      * A part of a text that is computed at once.
      *
      * @param text index of the text
-     * @param offset of its first token in prefix and text
+     * @param sequence prefix and text
+     * @param offset its first token
+     * @param first the first token that it scores
+     * @param end behind its last
      */
-    private record Window(int text, int offset, int tokens, CompletableFuture<List<Prediction>> predictions) {}
+    private record Window(int text, int[] sequence, int offset, int first, int end) {}
 
     private final CausalLM model;
     private final Engine engine;
@@ -111,9 +119,28 @@ public final class Scorer {
         }
         List<Window> windows = new ArrayList<>();
         for (int i = 0; i < requests.size(); i++) {
-            addWindows(i, requests.get(i), stride, options.alternatives(), windows);
+            addWindows(i, requests.get(i), stride, windows);
         }
-        Iterator<Prediction> predictions = predictions(windows, listener);
+        Results results = new Results(
+                windows.stream().mapToLong(each -> each.end - 1 - each.offset).sum(), listener);
+        try {
+            for (int i = 0; i < windows.size(); i++) {
+                while (results.submitted.size() < AHEAD && i + results.submitted.size() < windows.size()) {
+                    Window next = windows.get(i + results.submitted.size());
+                    int[] tokens = Arrays.copyOfRange(next.sequence, next.offset, next.end);
+                    results.submitted.add(engine.score(tokens, next.first - next.offset, options.alternatives()));
+                }
+                Window window = windows.get(i);
+                results.take(window.text, window.offset, window.end - 1 - window.offset);
+            }
+        } finally {
+            results.close();
+        }
+        return scores(requests, results);
+    }
+
+    private List<Score> scores(List<ScoringRequest> requests, Results results) {
+        Iterator<Prediction> predictions = results.predictions.iterator();
         return requests.stream().map(request -> score(request, predictions)).toList();
     }
 
@@ -127,8 +154,8 @@ public final class Scorer {
         model.head().checkTokens(request.tokens());
     }
 
-    /** Cuts a text into windows and submits them. */
-    private void addWindows(int text, ScoringRequest request, int stride, int alternatives, List<Window> windows) {
+    /** Cuts a text into windows. */
+    private void addWindows(int text, ScoringRequest request, int stride, List<Window> windows) {
         int contextLength = model.decoder().config().contextLength();
         int[] sequence = IntStream.concat(Arrays.stream(request.prefix()), Arrays.stream(request.tokens()))
                 .toArray();
@@ -137,43 +164,50 @@ public final class Scorer {
         // A full context predicts one more token, which is not fed.
         int end = Math.min(sequence.length, contextLength + 1);
         while (first < sequence.length) {
-            int[] tokens = Arrays.copyOfRange(sequence, offset, end);
-            windows.add(
-                    new Window(text, offset, tokens.length - 1, engine.score(tokens, first - offset, alternatives)));
+            windows.add(new Window(text, sequence, offset, first, end));
             first = end;
             end = Math.min(sequence.length, end + stride);
             offset = end - 1 - contextLength;
         }
     }
 
-    /** The predictions of windows, in their order. */
-    private static Iterator<Prediction> predictions(List<Window> windows, ScoringListener listener) {
-        long total = windows.stream().mapToLong(Window::tokens).sum();
-        long done = 0;
-        List<Prediction> predictions = new ArrayList<>();
-        boolean going = true;
-        try {
-            for (Iterator<Window> all = windows.iterator(); going && all.hasNext(); ) {
-                Window window = all.next();
-                try {
-                    predictions.addAll(Engine.await(window.predictions));
-                } catch (NonFiniteException e) {
-                    throw e.at(window.offset, "text " + (window.text + 1));
-                }
-                done += window.tokens;
+    /** What was submitted, in its order, and the predictions so far. */
+    private static final class Results {
+        private final long total; // tokens
+        private final ScoringListener listener;
+        private final Deque<CompletableFuture<List<Prediction>>> submitted = new ArrayDeque<>();
+        private final List<Prediction> predictions = new ArrayList<>();
+        private long done;
+
+        Results(long total, ScoringListener listener) {
+            this.total = total;
+            this.listener = listener;
+        }
+
+        /** Waits for the first, and reports its tokens. */
+        void take(int text, int offset, int tokens) {
+            boolean going;
+            try {
+                predictions.addAll(Engine.await(submitted.getFirst()));
+                submitted.removeFirst();
+                done += tokens;
                 going = listener.accept(done, total);
+            } catch (NonFiniteException e) {
+                throw e.at(offset, "text " + (text + 1));
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                going = false;
             }
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            going = false;
-        } finally {
-            windows.forEach(window -> window.predictions.cancel(false)); // nothing for those that are done
-            windows.forEach(window -> window.predictions.handle((_, _) -> 0).join());
+            if (!going) {
+                throw new CancellationException("scoring: cancelled after " + done + " of " + total + " tokens");
+            }
         }
-        if (!going) {
-            throw new CancellationException("scoring: cancelled after " + done + " of " + total + " tokens");
+
+        /** Ends what is not done, and waits for that. */
+        void close() {
+            submitted.forEach(each -> each.cancel(false));
+            submitted.forEach(each -> each.handle((_, _) -> 0).join());
         }
-        return predictions.iterator();
     }
 
     /** Ranks texts as continuations of a prompt; as {@link #rank(int[], List, ScoringOptions, ScoringListener)}. */
@@ -220,14 +254,17 @@ public final class Scorer {
             model.head().checkTokens(choice);
             requests.add(new ScoringRequest(prompt, choice));
         }
-        List<Window> windows = new ArrayList<>();
-        for (CompletableFuture<List<Prediction>> each :
-                engine.scoreContinuations(prompt, choices, options.alternatives())) {
-            windows.add(new Window(windows.size(), 0, choices.get(windows.size()).length, each));
+        Results results =
+                new Results(choices.stream().mapToLong(each -> each.length).sum(), listener);
+        results.submitted.addAll(engine.scoreContinuations(prompt, choices, options.alternatives()));
+        try {
+            for (int i = 0; i < choices.size(); i++) {
+                results.take(i, 0, choices.get(i).length);
+            }
+        } finally {
+            results.close();
         }
-        Iterator<Prediction> predictions = predictions(windows, listener);
-        return new Ranking(
-                requests.stream().map(request -> score(request, predictions)).toList());
+        return new Ranking(scores(requests, results));
     }
 
     /** The score of one text; takes its predictions. */

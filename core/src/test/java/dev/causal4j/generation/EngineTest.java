@@ -3,6 +3,7 @@ package dev.causal4j.generation;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.causal4j.decoder.KVCache;
 import dev.causal4j.decoder.PagePool;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
@@ -18,6 +19,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -137,6 +139,64 @@ class EngineTest {
         }
     }
 
+    /** A window of 70 positions in each second layer, and so few free pages that sequences wait and kept pages go. */
+    @Test
+    void windowsAndAFullPoolChangeNoBit() {
+        try (CausalLM windowed = CausalLM.create(SmallModels.config("""
+                {"model_type": "gemma2", "vocab_size": 301, "hidden_size": 24, "num_hidden_layers": 2, "head_dim": 12,
+                 "num_attention_heads": 2, "num_key_value_heads": 1, "intermediate_size": 40, "sliding_window": 70,
+                 "max_position_embeddings": 2048}
+                """), 3, DType.F32)) {
+            int[] begin = prompt(1, 900);
+            List<int[]> ends =
+                    IntStream.range(0, 6).mapToObj(i -> prompt(10 + i, 60)).toList();
+            List<int[]> prompts = ends.stream()
+                    .map(end -> IntStream.concat(IntStream.of(begin), IntStream.of(end))
+                            .toArray())
+                    .toList();
+            Generator alone = new Generator(windowed);
+            List<int[]> expected = prompts.stream()
+                    .map(each -> alone.generate(each, options(20, 1).build()).tokens())
+                    .toList();
+            PagePool pages = windowed.decoder().pool();
+            int free = pages.freePages();
+            List<KVCache> others = new ArrayList<>();
+            while (pages.freePages() > 80) {
+                others.add(pages.newCache());
+                assertThat(others.getLast().reserve(Math.min(2048, 64 * (pages.freePages() - 70))))
+                        .isTrue();
+            }
+            EngineOptions options =
+                    EngineOptions.DEFAULT.withPrefixBytes(1L << 30).withPromptRows(2048);
+            try (Engine engine = new Engine(windowed, options)) {
+                for (int round = 0; round < 2; round++) {
+                    List<CompletableFuture<Generation>> all = prompts.stream()
+                            .map(each -> engine.submit(request(each, 20, 1), TokenListener.NONE))
+                            .toList();
+                    List<CompletableFuture<List<Prediction>>> scored = engine.scoreContinuations(begin, ends, 1);
+                    for (int i = 0; i < all.size(); i++) {
+                        assertThat(all.get(i).join().tokens()).containsExactly(expected.get(i));
+                        assertThat(scored.get(i).join())
+                                .isEqualTo(engine.score(prompts.get(i), 900, 1).join());
+                    }
+                }
+            }
+            others.forEach(KVCache::close);
+            assertThat(pages.freePages()).isEqualTo(free);
+        }
+    }
+
+    @Test
+    void continuationsThatNobodyWantsEndTheirPromptToo() {
+        try (Engine engine = new Engine(model, EngineOptions.DEFAULT.withPromptRows(1))) {
+            List<CompletableFuture<List<Prediction>>> scored =
+                    engine.scoreContinuations(prompt(1, 500), List.of(prompt(2, 3), prompt(3, 4)), 0);
+            scored.forEach(each -> each.cancel(false));
+            scored.forEach(each -> assertThatThrownBy(each::join).isInstanceOf(CancellationException.class));
+            assertThat(engine.scoreContinuations(prompt(1, 500), List.of(), 0)).isEmpty();
+        }
+    }
+
     @Test
     void sequencesThatComeTogetherComputeTheirBeginningOnce() {
         int[] prompt = prompt(1, 300);
@@ -191,7 +251,23 @@ class EngineTest {
             CompletableFuture<Generation> listening = engine.submit(request(prompt(2, 10), 20, 1), token -> {
                 throw new AssertionError("a listener's");
             });
+            CompletableFuture<Generation> unready = engine.submit(request(prompt(4, 10), 20, 1), new TokenListener() {
+                @Override
+                public boolean accept(GeneratedToken token) {
+                    return true;
+                }
+
+                @Override
+                public boolean ready() {
+                    throw new IllegalStateException("a reader's");
+                }
+            });
             CompletableFuture<Generation> good = engine.submit(request(prompt(3, 10), 20, 1), TokenListener.NONE);
+            assertThatThrownBy(unready::join).hasRootCauseMessage("a reader's");
+            assertThatThrownBy(() -> engine.score(new int[0], 1, 0))
+                    .hasMessageContaining("sequence to score: expected");
+            assertThatThrownBy(() -> engine.score(prompt(1, CONTEXT + 2), 1, 0))
+                    .hasMessageContaining("got 514, 1 and 0");
             assertThatThrownBy(failing::join).hasRootCauseMessage("a rule's");
             assertThatThrownBy(listening::join)
                     .isInstanceOf(CompletionException.class)
@@ -252,9 +328,17 @@ class EngineTest {
     void aShortPromptOvertakesALongOne() {
         List<Integer> first = new ArrayList<>();
         try (Engine engine = new Engine(model, EngineOptions.DEFAULT.withPromptRows(64))) {
-            CompletableFuture<Generation> decoding = engine.submit(request(prompt(3, 3), 60, 1), TokenListener.NONE);
+            CountDownLatch begun = new CountDownLatch(1);
+            CountDownLatch go = new CountDownLatch(1);
+            CompletableFuture<Generation> decoding = engine.submit(request(prompt(3, 3), 60, 1), _ -> {
+                begun.countDown();
+                await(go);
+                return true;
+            });
+            await(begun);
             CompletableFuture<Generation> slow = engine.submit(request(prompt(1, 500), 2, 1), _ -> first.add(500));
             CompletableFuture<Generation> quick = engine.submit(request(prompt(2, 20), 2, 1), _ -> first.add(20));
+            go.countDown();
             CompletableFuture.allOf(decoding, slow, quick).join();
         }
         assertThat(first).containsExactly(20, 20, 500, 500);
@@ -297,12 +381,15 @@ class EngineTest {
     void closingEndsWhatRunsAndWaits() {
         Engine engine = new Engine(model, EngineOptions.DEFAULT.withParallel(1));
         CountDownLatch begun = new CountDownLatch(1);
+        CountDownLatch go = new CountDownLatch(1);
         CompletableFuture<Generation> running = engine.submit(request(prompt(1, 3), 500, 1), token -> {
             begun.countDown();
+            await(go);
             return true;
         });
         CompletableFuture<List<Prediction>> waiting = engine.score(prompt(1, 30), 3, 0);
         await(begun);
+        var _ = CompletableFuture.runAsync(go::countDown, CompletableFuture.delayedExecutor(50, TimeUnit.MILLISECONDS));
         engine.close();
         assertThat(running).isCompletedExceptionally();
         assertThat(waiting).isCompletedExceptionally();
