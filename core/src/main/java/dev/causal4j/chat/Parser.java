@@ -17,7 +17,7 @@ import java.util.Map;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 
-/** Makes a template a node to run. For one source; not thread-safe. */
+/** Parses a template into a node. For one source; not thread-safe. */
 final class Parser {
     // Weakest first; "not" binds as the comparisons do, and a sign as the last.
     private static final List<String> OPERATORS =

@@ -7,6 +7,7 @@ import dev.causal4j.decoder.BlockConfig.RopeConfig;
 import dev.causal4j.decoder.Dropout.Place;
 import dev.causal4j.kernel.DropoutMask;
 import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.NormRule;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradient;
@@ -134,7 +135,7 @@ public final class Decoder implements Parameters {
             return null;
         }
         float[] bias = norm.bias() ? vector(name + ".bias") : new float[gain.length];
-        return new Norm(gain, bias, norm.epsilon(), norm.kind() == NormConfig.Kind.LAYER);
+        return new Norm(new NormRule(gain, bias, norm.epsilon(), norm.kind() == NormConfig.Kind.LAYER));
     }
 
     /** Its shape. */

@@ -8,34 +8,37 @@ import dev.causal4j.tensor.Gradients;
 import java.util.function.IntUnaryOperator;
 
 /**
- * A norm over D numbers: y = (x - m) / sqrt(mean of (x - m)² + epsilon) · gain + bias.
+ * The layer of a norm, forward and backward.
  *
- * @param gain [D]
- * @param bias [D]; zeros that nobody trains for a norm without
- * @param centered whether m is the mean of x, as in a layer norm, or 0, as in an RMS norm
+ * @param rule its formula; the bias is zeros that nobody trains for a norm without
  */
-record Norm(float[] gain, float[] bias, float epsilon, boolean centered) {
-    private NormRule rule() {
-        return new NormRule(gain, bias, epsilon, centered);
+record Norm(NormRule rule) {
+    /** [D]. */
+    float[] gain() {
+        return rule.gain();
+    }
+
+    /** [D]. */
+    float[] bias() {
+        return rule.bias();
     }
 
     /** y = norm(x), each [N, D]; both may be the same. */
     void forward(Step step, float[] x, float[] y) {
-        int d = gain.length;
-        NormRule rule = rule();
+        int d = gain().length;
         step.compute.each(step.rows(), r -> Kernels.norm(rule, x, r * d, y, r * d));
     }
 
     /** The norms of {@code n} numbers, D at a time, in place. */
     void forward(float[] x, int offset, int n) {
-        for (int i = offset; i < offset + n; i += gain.length) {
-            Kernels.norm(rule(), x, i, x, i);
+        for (int i = offset; i < offset + n; i += gain().length) {
+            Kernels.norm(rule, x, i, x, i);
         }
     }
 
     /** Adds the gradients by gain, bias and x; dx [N, D]. */
     void backward(Step step, float[] x, float[] dy, float[] dx, Activations a, Gradients gradients) {
-        backward(step.compute, step.rows(), row -> row * gain.length, x, dy, dx, a, gradients);
+        backward(step.compute, step.rows(), row -> row * gain().length, x, dy, dx, a, gradients);
     }
 
     /**
@@ -53,16 +56,15 @@ record Norm(float[] gain, float[] bias, float epsilon, boolean centered) {
             Activations a,
             Gradients gradients) {
         float[] moments = a.moments(rows); // two numbers a row
-        NormRule rule = rule();
         compute.each(rows, r -> Kernels.normBackward(rule, x, dy, dx, start.applyAsInt(r), moments, 2 * r));
-        float[] dGain = gradients.of(gain);
-        float[] dBias = gradients.of(bias);
+        float[] dGain = gradients.of(gain());
+        float[] dBias = gradients.of(bias());
         if (dGain == null && dBias == null) {
             return;
         }
-        compute.run(Panels.needed(gain.length), task -> {
+        compute.run(Panels.needed(gain().length), task -> {
             int from = task * Panels.WIDTH;
-            int to = Math.min(gain.length, from + Panels.WIDTH);
+            int to = Math.min(gain().length, from + Panels.WIDTH);
             for (int r = 0; r < rows; r++) {
                 int at = start.applyAsInt(r);
                 float mean = moments[2 * r];

@@ -89,7 +89,7 @@ public final class Engine implements AutoCloseable {
         this.candidates = new Candidates(choosable, model.head().compute());
     }
 
-    /** The engine of all callers that have none of their own. It has the default options and needs no closing. */
+    /** The engine that callers without one of their own share. It has the default options and needs no closing. */
     public static Engine shared(CausalLM model) {
         synchronized (SHARED) {
             WeakReference<Engine> known = SHARED.get(model);
@@ -118,7 +118,7 @@ public final class Engine implements AutoCloseable {
      * @throws IllegalStateException if the engine is closed, or stop strings are set for a model without a tokenizer
      */
     public CompletableFuture<Generation> submit(GenerationRequest request, TokenListener listener) {
-        Generating sequence = generating(request, 0, listener);
+        GeneratedSequence sequence = generating(request, 0, listener);
         start(List.of(sequence));
         return sequence.result;
     }
@@ -134,7 +134,7 @@ public final class Engine implements AutoCloseable {
      * @throws RejectedExecutionException if the queue is full
      */
     public CompletableFuture<List<Prediction>> score(int[] tokens, int first, int alternatives) {
-        Scoring sequence = new Scoring(model, tokens, first, alternatives);
+        ScoredSequence sequence = new ScoredSequence(model, tokens, first, alternatives);
         start(List.of(sequence));
         return sequence.result;
     }
@@ -147,11 +147,11 @@ public final class Engine implements AutoCloseable {
      */
     public List<CompletableFuture<List<Prediction>>> scoreContinuations(
             int[] prompt, List<int[]> continuations, int alternatives) {
-        Scoring whole = new Scoring(model, prompt, prompt.length, 0);
+        ScoredSequence whole = new ScoredSequence(model, prompt, prompt.length, 0);
         for (int[] continuation : continuations) {
             int[] tokens = Arrays.copyOf(prompt, prompt.length + continuation.length);
             System.arraycopy(continuation, 0, tokens, prompt.length, continuation.length);
-            whole.continuations.add(new Scoring(model, tokens, prompt.length, alternatives));
+            whole.continuations.add(new ScoredSequence(model, tokens, prompt.length, alternatives));
         }
         List<CompletableFuture<List<Prediction>>> results =
                 whole.continuations.stream().map(each -> each.result).toList();
@@ -161,11 +161,11 @@ public final class Engine implements AutoCloseable {
         return results;
     }
 
-    Generating generating(GenerationRequest request, int index, TokenListener listener) {
-        return new Generating(model, index, request, listener, candidates);
+    GeneratedSequence generating(GenerationRequest request, int index, TokenListener listener) {
+        return new GeneratedSequence(model, index, request, listener, candidates);
     }
 
-    /** Lets sequences wait for their turn, all or none. */
+    /** Adds sequences to the queue, all or none. */
     synchronized void start(List<? extends Sequence<?>> sequences) {
         if (closed) {
             throw new IllegalStateException("engine: expected an open one, got one that was closed");
@@ -193,8 +193,15 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    /** Waits for a result and throws what ended its sequence. */
+    /**
+     * Waits for a result and throws what ended its sequence.
+     *
+     * @throws InterruptedException if this thread is interrupted, also when the result is there
+     */
     public static <T> T await(CompletableFuture<T> result) throws InterruptedException {
+        if (Thread.interrupted()) {
+            throw new InterruptedException();
+        }
         try {
             return result.get();
         } catch (ExecutionException e) {
@@ -206,7 +213,7 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    /** Sequences that wait for their turn. */
+    /** How many sequences are in the queue. */
     public synchronized int waiting() {
         return waiting.size();
     }
@@ -254,7 +261,7 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    /** Takes those out that are over. */
+    /** Removes and returns the sequences that are over. */
     private synchronized Set<Sequence<?>> over() {
         Set<Sequence<?>> over = Stream.concat(running.stream(), waiting.stream())
                 .filter(Sequence::over)
@@ -264,7 +271,7 @@ public final class Engine implements AutoCloseable {
         return over;
     }
 
-    /** Waits for something to do, and begins what there is room for; false if there is nothing for a while. */
+    /** Waits for work and begins the sequences that there is room for. Returns false after a while without work. */
     private synchronized boolean admit() {
         boolean waited = false;
         while (true) {
@@ -305,16 +312,16 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    /** Whether a running sequence computes pages that this one could share: it waits for them. */
+    /** Whether a running sequence is computing pages that this one can share. Then this one waits for them. */
     private boolean isBeingComputed(Sequence<?> next) {
         return prefixes.keeps()
                 && running.stream().anyMatch(other -> !other.decodes() && other.ready() && other.computesFor(next));
     }
 
-    /** Reserves all pages that a sequence may need, with those that are known. */
+    /** Gives a sequence the pages that are known, and reserves all others that it may need. */
     private boolean begin(Sequence<?> next) {
         boolean copied = next.cache.length() > 0;
-        if (!copied) {
+        if (!copied && prefixes.keeps()) {
             next.root = List.of(next.salt, model.decoder().config().rotations(next.positions()));
             next.shared = prefixes.find(next, next.known() - next.wanted(0, next.known()));
             next.cache.adopt(next.shared.stream().map(node -> node.page).toList());
@@ -332,7 +339,7 @@ public final class Engine implements AutoCloseable {
         return true;
     }
 
-    /** One forward, and what comes after it: the next tokens, and the predictions of tokens that are scored. */
+    /** Runs one forward, chooses the next tokens and scores the tokens that are to be scored. */
     private void step(List<Sequence<?>> fed) {
         long start = System.nanoTime();
         Batch batch;
@@ -352,10 +359,10 @@ public final class Engine implements AutoCloseable {
             batch.notFinite(hidden)
                     .forEach(found -> fed.get(found.chunk())
                             .fail(NonFiniteException.inHidden(found.value(), found.position(), "")));
-            List<Generating> choosing = wanting(Generating.class, fed);
+            List<GeneratedSequence> choosing = wanting(GeneratedSequence.class, fed);
             choose(choosing, hidden);
             int from = choosing.size();
-            for (List<Scoring> alike : wanting(Scoring.class, fed).stream()
+            for (List<ScoredSequence> alike : wanting(ScoredSequence.class, fed).stream()
                     .collect(Collectors.groupingBy(each -> each.alternatives, TreeMap::new, Collectors.toList()))
                     .values()) {
                 int rows = alike.stream().mapToInt(each -> each.wanted).sum();
@@ -374,7 +381,7 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    /** Shares the prompt tokens of a step out, and returns whom it feeds, in the order in which their rows are used. */
+    /** Divides the prompt tokens of a step. Returns the sequences to feed: those that generate first, then by alternatives. */
     private List<Sequence<?>> plan() {
         List<Sequence<?>> ready = running.stream().filter(Sequence::ready).toList();
         List<Sequence<?>> prompts = ready.stream()
@@ -394,11 +401,11 @@ public final class Engine implements AutoCloseable {
         }
         return ready.stream()
                 .filter(sequence -> sequence.decodes() || sequence.promptRows > 0)
-                .sorted(Comparator.comparingInt(sequence -> sequence instanceof Scoring s ? s.alternatives : -1))
+                .sorted(Comparator.comparingInt(sequence -> sequence instanceof ScoredSequence s ? s.alternatives : -1))
                 .toList();
     }
 
-    /** Those of a kind with wanted rows. */
+    /** The sequences of one kind that have wanted rows. */
     private static <S extends Sequence<?>> List<S> wanting(Class<S> kind, List<Sequence<?>> fed) {
         return fed.stream()
                 .filter(sequence -> kind.isInstance(sequence) && sequence.wanted > 0)
@@ -406,7 +413,7 @@ public final class Engine implements AutoCloseable {
                 .toList();
     }
 
-    private void choose(List<Generating> choosing, Rows hidden) {
+    private void choose(List<GeneratedSequence> choosing, Rows hidden) {
         CausalLMHead head = model.head();
         int v = head.vocabularySize();
         int most = Math.max(1, LOGITS_BYTES / (4 * v));
@@ -415,7 +422,7 @@ public final class Engine implements AutoCloseable {
             logits = logits.length < n * v ? new float[n * v] : logits;
             head.logits(hidden.rows(from, n), Rows.of(logits, v, n));
             for (int i = 0; i < n; i++) {
-                Generating sequence = choosing.get(from + i);
+                GeneratedSequence sequence = choosing.get(from + i);
                 if (!sequence.over()) {
                     try {
                         sequence.choose(head, new Rows(logits, i * v, v, 1));
@@ -427,7 +434,7 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    private void score(List<Scoring> scored, Rows hidden) {
+    private void score(List<ScoredSequence> scored, Rows hidden) {
         int[] targets = scored.stream()
                 .flatMapToInt(sequence -> IntStream.of(sequence.targets()))
                 .toArray();
@@ -436,7 +443,7 @@ public final class Engine implements AutoCloseable {
             List<Prediction> predictions = model.head()
                     .logProbabilities(hidden, targets, false, scored.getFirst().alternatives)
                     .predictions();
-            for (Scoring sequence : scored) {
+            for (ScoredSequence sequence : scored) {
                 sequence.take(predictions.subList(from, from + sequence.wanted));
                 from += sequence.wanted;
             }
@@ -445,18 +452,18 @@ public final class Engine implements AutoCloseable {
                 scored.getFirst().fail(e);
                 return;
             }
-            for (Scoring sequence : scored) { // each alone, so that the others do not fail
+            for (ScoredSequence sequence : scored) { // each alone, so that the others do not fail
                 score(List.of(sequence), hidden.rows(from, sequence.wanted));
                 from += sequence.wanted;
             }
         }
     }
 
-    /** Begins continuations with a copy of the pages, gives them back, and completes the result. */
+    /** Adds continuations to the queue, gives the pages back and completes the result. */
     private void end(Sequence<?> sequence) {
         try {
-            if (sequence instanceof Scoring scoring) {
-                List<Scoring> continued = scoring.continued();
+            if (sequence instanceof ScoredSequence scoring) {
+                List<ScoredSequence> continued = scoring.continued();
                 synchronized (this) {
                     continued.reversed().forEach(waiting::addFirst);
                 }

@@ -72,7 +72,7 @@ public final class Generator {
      */
     public List<Generation> generate(List<GenerationRequest> requests, TokenListener listener) {
         engine.checkCaller();
-        List<Generating> sequences = new ArrayList<>();
+        List<GeneratedSequence> sequences = new ArrayList<>();
         for (GenerationRequest request : requests) {
             try {
                 sequences.add(engine.generating(request, sequences.size(), listener));
@@ -83,7 +83,7 @@ public final class Generator {
         engine.start(sequences);
         List<Generation> generations = new ArrayList<>();
         try {
-            for (Generating sequence : sequences) {
+            for (GeneratedSequence sequence : sequences) {
                 generations.add(Engine.await(sequence.result));
             }
             return generations;

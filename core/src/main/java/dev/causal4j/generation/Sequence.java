@@ -14,9 +14,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * A sequence that the {@link Engine} computes. Used by its thread alone, but for the result.
  *
- * @param <R> what becomes of it
+ * @param <R> type of the result
  */
-abstract sealed class Sequence<R> permits Generating, Scoring {
+abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
     /** Completed when the pages are given back, also after it was cancelled, which ends it before its next step. */
     final CompletableFuture<R> result = new CompletableFuture<>() {
         @Override
@@ -45,7 +45,7 @@ abstract sealed class Sequence<R> permits Generating, Scoring {
         this.cache = model.newCache();
     }
 
-    /** The tokens; the first {@link #known} are. */
+    /** The tokens; the first {@link #known} can be fed. */
     abstract int[] tokens();
 
     /** How many tokens can be fed. */
@@ -57,7 +57,7 @@ abstract sealed class Sequence<R> permits Generating, Scoring {
     /** Whether it feeds back what it chose, one token a step. */
     abstract boolean decodes();
 
-    /** How many of the last tokens up to {@code to} are followed by something to compute. */
+    /** The number of wanted rows of a chunk of tokens: its last ones. */
     abstract int wanted(int from, int to);
 
     /** Whether it can go on: its reader keeps up. Throws nothing. */
@@ -65,10 +65,10 @@ abstract sealed class Sequence<R> permits Generating, Scoring {
         return true;
     }
 
-    /** Whether it has all it is to compute. */
+    /** Whether nothing is left to compute. */
     abstract boolean finished();
 
-    /** What became of it; called once, when it has finished. */
+    /** The result. Called once, after it has finished. */
     abstract R outcome();
 
     /** Whether it is over: finished, failed or cancelled. */
@@ -84,7 +84,7 @@ abstract sealed class Sequence<R> permits Generating, Scoring {
         return new Batch.Chunk(cache, Arrays.copyOfRange(tokens(), from, to), wanted);
     }
 
-    /** Counts a step it took part in. */
+    /** Adds the time of a step that fed it. */
     void took(double seconds) {}
 
     /** Tokens that can be fed now. */

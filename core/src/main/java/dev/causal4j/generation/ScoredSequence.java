@@ -7,10 +7,10 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
-/** A sequence whose tokens from some on are scored, each after those before it. */
-final class Scoring extends Sequence<List<Prediction>> {
+/** A sequence whose last tokens are scored, each after all before it. */
+final class ScoredSequence extends Sequence<List<Prediction>> {
     final int alternatives;
-    final List<Scoring> continuations = new ArrayList<>(); // which begin with what this one has computed
+    final List<ScoredSequence> continuations = new ArrayList<>(); // which begin with what this one has computed
     private final int[] tokens;
     private final int first;
     private final List<Prediction> predictions = new ArrayList<>();
@@ -19,7 +19,7 @@ final class Scoring extends Sequence<List<Prediction>> {
      * @param first the first token to score; the last token is not fed
      * @throws InputException if there are too many tokens, none to begin with, or one is not in the vocabulary
      */
-    Scoring(CausalLM model, int[] tokens, int first, int alternatives) {
+    ScoredSequence(CausalLM model, int[] tokens, int first, int alternatives) {
         super(model, "");
         int most = model.decoder().config().contextLength() + 1;
         if (first < 1 || first > tokens.length || tokens.length > most || alternatives < 0) {
@@ -47,7 +47,7 @@ final class Scoring extends Sequence<List<Prediction>> {
     int positions() {
         return Math.max(
                 known(),
-                continuations.stream().mapToInt(Scoring::positions).max().orElse(0));
+                continuations.stream().mapToInt(ScoredSequence::positions).max().orElse(0));
     }
 
     @Override
@@ -60,10 +60,10 @@ final class Scoring extends Sequence<List<Prediction>> {
         return Math.clamp(to + 1 - first, 0, to - from);
     }
 
-    /** Hands the continuations out, once it has all, with copies of the cache. */
-    List<Scoring> continued() {
-        List<Scoring> continued = finished() && failure == null ? List.copyOf(continuations) : List.of();
-        for (Scoring continuation : continued) {
+    /** Removes and returns the continuations, each with a copy of the cache; none unless the prompt is computed. */
+    List<ScoredSequence> continued() {
+        List<ScoredSequence> continued = finished() && failure == null ? List.copyOf(continuations) : List.of();
+        for (ScoredSequence continuation : continued) {
             continuation.cache = cache.copy();
             continuation.root = root;
             continuation.shared = new ArrayList<>(shared);
@@ -101,7 +101,7 @@ final class Scoring extends Sequence<List<Prediction>> {
     @Override
     void close() {
         super.close();
-        for (Scoring continuation : continuations) { // that cannot begin
+        for (ScoredSequence continuation : continuations) { // that cannot begin
             continuation.failure = failure;
             continuation.close();
         }

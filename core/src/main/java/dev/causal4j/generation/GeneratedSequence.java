@@ -15,7 +15,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** A sequence that is continued. */
-final class Generating extends Sequence<Generation> {
+final class GeneratedSequence extends Sequence<Generation> {
     private final int index;
     private final TokenListener listener;
     private final GenerationOptions.Builder options;
@@ -35,7 +35,8 @@ final class Generating extends Sequence<Generation> {
     private double decodeSeconds;
 
     /** @param index of its request, for the listener */
-    Generating(CausalLM model, int index, GenerationRequest request, TokenListener listener, Candidates candidates) {
+    GeneratedSequence(
+            CausalLM model, int index, GenerationRequest request, TokenListener listener, Candidates candidates) {
         super(model, request.options().settings.cacheSalt);
         this.index = index;
         this.listener = Objects.requireNonNull(listener, "listener");
