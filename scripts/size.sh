@@ -21,6 +21,6 @@ size() {
 }
 
 failed=0
-size core 17700 || failed=1
+size core 17900 || failed=1
 size cli 3600 || failed=1
 exit $failed

@@ -5,6 +5,7 @@ import dev.causal4j.TemplateException;
 import dev.causal4j.format.GgufVocabulary;
 import dev.causal4j.format.Json;
 import dev.causal4j.format.UntrustedInput;
+import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -12,6 +13,7 @@ import java.nio.file.Path;
 import java.time.Clock;
 import java.time.ZoneId;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
@@ -19,6 +21,8 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,7 +41,15 @@ public final class ChatTemplate {
      * @param untrusted where messages and tools wrote a control token; it must be encoded as plain text
      * @param generated what the assistant wrote, by the template's generation blocks; empty if it has none
      */
-    public record Rendered(String text, List<Span> untrusted, List<Span> generated) {}
+    public record Rendered(String text, List<Span> untrusted, List<Span> generated) {
+        /** The chars that may be part of a control token, for {@link Tokenizer#encode(String, BitSet)}. */
+        public BitSet trusted() {
+            BitSet trusted = new BitSet();
+            trusted.set(0, text.length());
+            untrusted.forEach(span -> trusted.clear(span.from, span.to));
+            return trusted;
+        }
+    }
 
     private record Program(String name, Node body, boolean marksGeneration) {}
 
@@ -50,19 +62,48 @@ public final class ChatTemplate {
     // Configurations with thousands of added tokens have one million.
     private static final int MAX_CONFIG = 16_000_000;
 
+    // What a model is trained to end its turn with, whatever its files say.
+    private static final List<String> TURN_ENDS = List.of(
+            "<|im_end|>",
+            "<|eot_id|>",
+            "<|eom_id|>",
+            "<end_of_turn>",
+            "<turn|>",
+            "<|end|>",
+            "<|return|>",
+            "<|call|>",
+            "</s>",
+            "<\uff5cend\u2581of\u2581sentence\uff5c>",
+            "<|endoftext|>");
+
+    private static final String PLAIN = """
+            {%- for message in messages %}
+                {%- set parts = message.content or [] %}
+                {%- set text = parts if parts is string else parts | map(attribute='text') | join %}
+                {{- 'System' if message.role == 'developer' else message.role | capitalize }}:
+                {{- ' ' ~ text | trim ~ '\\n\\n' }}
+            {%- endfor %}
+            {{- 'Assistant:' if add_generation_prompt }}""";
+
     private static final Set<String> RESERVED = Set.of("messages", "tools", "add_generation_prompt");
 
     private final Map<String, Program> programs;
     private final Map<String, String> variables;
     private final List<String> controlTokens;
     private final Clock clock;
+    private final List<String> stops;
 
     private ChatTemplate(
-            Map<String, Program> programs, Map<String, String> variables, List<String> tokens, Clock clock) {
+            Map<String, Program> programs,
+            Map<String, String> variables,
+            List<String> tokens,
+            Clock clock,
+            List<String> stops) {
         this.programs = programs;
         this.variables = variables;
         controlTokens = tokens;
         this.clock = clock;
+        this.stops = stops;
     }
 
     /**
@@ -87,7 +128,8 @@ public final class ChatTemplate {
             Parser parser = new Parser(subject, source);
             programs.put(key, new Program(subject, parser.parse(), parser.marksGeneration));
         });
-        return new ChatTemplate(programs, Map.copyOf(specialTokens), List.of(), Clock.system(ZoneId.systemDefault()));
+        Clock clock = Clock.system(ZoneId.systemDefault());
+        return new ChatTemplate(programs, Map.copyOf(specialTokens), List.of(), clock, List.of());
     }
 
     /**
@@ -137,9 +179,18 @@ public final class ChatTemplate {
         return sources.containsKey(DEFAULT) ? Optional.of(parse(name, sources, tokens)) : Optional.empty();
     }
 
+    /**
+     * A plain transcript for models without a template: {@code System: …}, {@code User: …}, {@code Assistant:} and blank
+     * lines. It has no control tokens, so {@link #stops} says where an answer ends.
+     */
+    public static ChatTemplate plain() {
+        ChatTemplate plain = parse("plain transcript", PLAIN, Map.of());
+        return new ChatTemplate(plain.programs, Map.of(), List.of(), plain.clock, List.of("\nUser:"));
+    }
+
     /** The same template with another clock for {@code strftime_now}; without it, the system's in its time zone. */
     public ChatTemplate withClock(Clock other) {
-        return new ChatTemplate(programs, variables, controlTokens, other);
+        return new ChatTemplate(programs, variables, controlTokens, other, stops);
     }
 
     /**
@@ -147,7 +198,30 @@ public final class ChatTemplate {
      * runs, it sees other text in their places.
      */
     public ChatTemplate withControlTokens(Collection<String> tokens) {
-        return new ChatTemplate(programs, variables, List.copyOf(tokens), clock);
+        return new ChatTemplate(programs, variables, List.copyOf(tokens), clock, stops);
+    }
+
+    /** Whether it is {@link #plain}. */
+    public boolean isPlain() {
+        return !stops.isEmpty();
+    }
+
+    /** Texts that end an answer: where a plain transcript goes on with the user. */
+    public List<String> stops() {
+        return stops;
+    }
+
+    /**
+     * Ids of tokens that end an answer besides those that the model's files name: its end of text, and what such models are
+     * trained to end a turn with.
+     */
+    public Set<Integer> ends(Tokenizer tokenizer) {
+        boolean channels = tokenizer.controlTokens().contains("<|return|>"); // there <|end|> only ends a part
+        return Stream.concat(TURN_ENDS.stream(), Stream.ofNullable(variables.get("eos_token")))
+                .filter(token -> !(channels && token.equals("<|end|>")))
+                .filter(tokenizer.controlTokens()::contains)
+                .map(token -> tokenizer.id(token).orElseThrow())
+                .collect(Collectors.toUnmodifiableSet());
     }
 
     /** Whether it has generation blocks, so that its renderings tell what the assistant wrote. */
@@ -185,5 +259,21 @@ public final class ChatTemplate {
         Program standard = Objects.requireNonNull(programs.get(DEFAULT));
         Program run = tools == null || tools.isEmpty() ? standard : programs.getOrDefault("tool_use", standard);
         return untrusted.restored(new Rendering(run.name, clock, untrusted, all).run(run.body));
+    }
+
+    /**
+     * The tokens of a conversation: control tokens are what the template wrote, and what messages and tools spell is plain
+     * text. Parameters and errors as of {@link #render}.
+     */
+    public int[] encode(
+            Tokenizer tokenizer,
+            List<Message> messages,
+            @Nullable List<ToolDefinition> tools,
+            boolean generationPrompt,
+            Map<String, ?> variables) {
+        Rendered rendered =
+                withControlTokens(tokenizer.controlTokens()).render(messages, tools, generationPrompt, variables);
+        int[] ids = tokenizer.encode(rendered.text(), rendered.trusted());
+        return isPlain() ? tokenizer.withPrefix(ids) : ids; // other templates write BOS themselves
     }
 }

@@ -49,6 +49,7 @@ public final class Tokenizer {
     private final Rule rule;
     private final int[] prefix;
     private final BitSet special = new BitSet();
+    private final List<String> controlTokens;
     private final TextParts.Cuts cuts;
 
     /**
@@ -74,6 +75,8 @@ public final class Tokenizer {
         for (Token token : tokens) {
             special.set(token.id(), token.has(Token.SPECIAL));
         }
+        controlTokens =
+                tokens.stream().filter(Token::isControl).map(Token::content).toList();
         cuts = TextParts.cuts(encoder, tokens);
     }
 
@@ -237,6 +240,11 @@ public final class Tokenizer {
         return Offsets.find(TextParts.wellFormed(text), encode(text, specialTokens), this::bytes);
     }
 
+    /** The same where only parts of the text may spell special tokens; see {@link #encode(String, BitSet)}. */
+    public Encoding encodeWithOffsets(String text, BitSet trusted) {
+        return Offsets.find(TextParts.wellFormed(text), encode(text, trusted), this::bytes);
+    }
+
     private int[] encode(String text, boolean continues, Trust trust) {
         IntStream.Builder ids = IntStream.builder();
         encoder.encode(TextParts.wellFormed(text), continues, trust, ids);
@@ -354,5 +362,10 @@ public final class Tokenizer {
      */
     public boolean isSpecial(int id) {
         return special.get(vocabulary.require(id));
+    }
+
+    /** What steers a model, so that a text must not spell it unasked: the special tokens, and others such as {@code </s>}. */
+    public List<String> controlTokens() {
+        return controlTokens;
     }
 }
