@@ -1,4 +1,5 @@
 /** Causal language models in pure Java: generate, score, train, inspect. The arithmetic and file formats are internal. */
+@SuppressWarnings("module") // a module that is compiled later
 module dev.causal4j {
     requires static jdk.incubator.vector; // without it kernels are plain Java
     requires static transitive org.jspecify;
@@ -15,4 +16,6 @@ module dev.causal4j {
     exports dev.causal4j.generation;
     exports dev.causal4j.scoring;
     exports dev.causal4j.training;
+    exports dev.causal4j.format to
+            dev.causal4j.server;
 }

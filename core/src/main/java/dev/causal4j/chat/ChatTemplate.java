@@ -271,8 +271,13 @@ public final class ChatTemplate {
             @Nullable List<ToolDefinition> tools,
             boolean generationPrompt,
             Map<String, ?> variables) {
-        Rendered rendered =
-                withControlTokens(tokenizer.controlTokens()).render(messages, tools, generationPrompt, variables);
+        return encode(
+                tokenizer,
+                withControlTokens(tokenizer.controlTokens()).render(messages, tools, generationPrompt, variables));
+    }
+
+    /** The tokens of what this template rendered, which knew the tokenizer's control tokens. */
+    public int[] encode(Tokenizer tokenizer, Rendered rendered) {
         int[] ids = tokenizer.encode(rendered.text(), rendered.trusted());
         return isPlain() ? tokenizer.withPrefix(ids) : ids; // other templates write BOS themselves
     }

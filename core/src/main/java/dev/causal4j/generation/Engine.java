@@ -69,6 +69,7 @@ public final class Engine implements AutoCloseable {
     private final Activations activations = new Activations();
     private float[] logits = {}; // of some rows [n, V]
     private double secondsPerRow; // of prompts
+    private volatile int atWork; // the size of running
     private long served;
 
     /** An engine with the default options. */
@@ -134,7 +135,12 @@ public final class Engine implements AutoCloseable {
      * @throws RejectedExecutionException if the queue is full
      */
     public CompletableFuture<List<Prediction>> score(int[] tokens, int first, int alternatives) {
-        ScoredSequence sequence = new ScoredSequence(model, tokens, first, alternatives);
+        return score(tokens, first, alternatives, "");
+    }
+
+    /** The same among those of a {@link GenerationOptions.Builder#cacheSalt}. */
+    public CompletableFuture<List<Prediction>> score(int[] tokens, int first, int alternatives, String salt) {
+        ScoredSequence sequence = new ScoredSequence(model, tokens, first, alternatives, salt);
         start(List.of(sequence));
         return sequence.result;
     }
@@ -147,11 +153,11 @@ public final class Engine implements AutoCloseable {
      */
     public List<CompletableFuture<List<Prediction>>> scoreContinuations(
             int[] prompt, List<int[]> continuations, int alternatives) {
-        ScoredSequence whole = new ScoredSequence(model, prompt, prompt.length, 0);
+        ScoredSequence whole = new ScoredSequence(model, prompt, prompt.length, 0, "");
         for (int[] continuation : continuations) {
             int[] tokens = Arrays.copyOf(prompt, prompt.length + continuation.length);
             System.arraycopy(continuation, 0, tokens, prompt.length, continuation.length);
-            whole.continuations.add(new ScoredSequence(model, tokens, prompt.length, alternatives));
+            whole.continuations.add(new ScoredSequence(model, tokens, prompt.length, alternatives, ""));
         }
         List<CompletableFuture<List<Prediction>>> results =
                 whole.continuations.stream().map(each -> each.result).toList();
@@ -218,6 +224,16 @@ public final class Engine implements AutoCloseable {
         return waiting.size();
     }
 
+    /** How many sequences are computed. */
+    public int running() {
+        return atWork;
+    }
+
+    /** Cancels the sequences that are in the queue. */
+    public synchronized void cancelWaiting() {
+        waiting.forEach(sequence -> sequence.result.cancel(false));
+    }
+
     private synchronized boolean isClosed() {
         return closed;
     }
@@ -268,6 +284,7 @@ public final class Engine implements AutoCloseable {
                 .collect(Collectors.toCollection(LinkedHashSet::new));
         running.removeAll(over);
         waiting.removeAll(over);
+        atWork = running.size();
         return over;
     }
 
@@ -307,6 +324,7 @@ public final class Engine implements AutoCloseable {
                 }
                 all.remove();
                 running.add(next);
+                atWork = running.size();
                 next.served = ++served;
             }
         }

@@ -19,8 +19,8 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
      * @param first the first token to score; the last token is not fed
      * @throws InputException if there are too many tokens, none to begin with, or one is not in the vocabulary
      */
-    ScoredSequence(CausalLM model, int[] tokens, int first, int alternatives) {
-        super(model, "");
+    ScoredSequence(CausalLM model, int[] tokens, int first, int alternatives, String salt) {
+        super(model, salt);
         int most = model.decoder().config().contextLength() + 1;
         if (first < 1 || first > tokens.length || tokens.length > most || alternatives < 0) {
             throw new InputException("sequence to score: expected 1 to " + most + " tokens, the first to score 1 to"
