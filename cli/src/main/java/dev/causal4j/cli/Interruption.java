@@ -8,13 +8,13 @@ import java.util.concurrent.TimeUnit;
  * this object. Thread-safe.
  */
 final class Interruption implements AutoCloseable {
+    private final CountDownLatch requested = new CountDownLatch(1);
     private final CountDownLatch ended = new CountDownLatch(1);
-    private volatile boolean requested;
 
     /** @param mostSeconds how long the program waits for the work to end */
     Interruption(long mostSeconds) {
         Runtime.getRuntime().addShutdownHook(new Thread(() -> {
-            requested = true;
+            requested.countDown();
             try {
                 boolean _ = ended.await(mostSeconds, TimeUnit.SECONDS);
             } catch (InterruptedException e) {
@@ -25,7 +25,12 @@ final class Interruption implements AutoCloseable {
 
     /** Whether the work should end. */
     boolean requested() {
-        return requested;
+        return requested.getCount() == 0;
+    }
+
+    /** Waits until the work should end. */
+    void await() throws InterruptedException {
+        requested.await();
     }
 
     /** Signals that the work has ended. */

@@ -35,6 +35,7 @@ public final class Main implements Callable<Integer> {
             GenerateCommand.class,
             ScoreCommand.class,
             TrainCommand.class,
+            ServeCommand.class,
             InspectCommand.class,
             BenchCommand.class,
             ConvertCommand.class,

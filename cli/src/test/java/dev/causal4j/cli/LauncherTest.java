@@ -217,7 +217,7 @@ class LauncherTest {
             Files.copy(Repository.root().resolve(file), root.resolve(file), StandardCopyOption.COPY_ATTRIBUTES);
         }
         Files.createFile(root.resolve("pom.xml"));
-        for (String module : List.of("core", "model-austen", "cli")) {
+        for (String module : List.of("core", "model-austen", "server", "cli")) {
             Files.createDirectories(root.resolve(module + "/src/main"));
             Files.createFile(root.resolve(module + "/pom.xml"));
         }

@@ -1,0 +1,163 @@
+package dev.causal4j.cli;
+
+import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.kernel.Kernels;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.server.Server;
+import dev.causal4j.server.ServerOptions;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.logging.Level;
+import java.util.logging.Logger;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** Serves a model over HTTP. */
+@Command(
+        name = "serve",
+        description = "Serves a model over HTTP with OpenAI's API, until it is stopped. SIGTERM lets requests end.",
+        sortOptions = false)
+final class ServeCommand extends Subcommand {
+    private static final String KEYS = "CAUSAL4J_API_KEY";
+
+    /** The server's parts that tell of their start. */
+    private static final List<Logger> QUIET =
+            List.of(Logger.getLogger("io.undertow"), Logger.getLogger("org.xnio"), Logger.getLogger("org.jboss"));
+
+    @Option(names = "--host", paramLabel = "H", description = "Address to listen at; default: ${DEFAULT-VALUE}.")
+    private String host = ServerOptions.DEFAULT.host();
+
+    @Option(names = "--port", paramLabel = "N", description = "0 for any that is free; default: ${DEFAULT-VALUE}.")
+    private int port = ServerOptions.DEFAULT.port();
+
+    @Option(names = "--alias", paramLabel = "NAME", description = "One more name of the model; may be repeated.")
+    private List<String> aliases = List.of();
+
+    @Option(names = "--parallel", paramLabel = "N", description = "Most sequences at once; default: ${DEFAULT-VALUE}.")
+    private int parallel = ServerOptions.DEFAULT.parallel();
+
+    @Option(names = "--queue", paramLabel = "N", description = "Most requests that wait; default: ${DEFAULT-VALUE}.")
+    private int queue = ServerOptions.DEFAULT.queue();
+
+    @Option(
+            names = "--cache-memory",
+            paramLabel = "MB",
+            description =
+                    "Most memory for prompts that begin like earlier ones; 0 for none; default: ${DEFAULT-VALUE}.")
+    private int cacheMegabytes = (int) (ServerOptions.DEFAULT.cacheBytes() >> 20);
+
+    @Option(
+            names = "--api-key-file",
+            paramLabel = "FILE",
+            description = "Keys, one a line, of which a client must have one; also from " + KEYS + ".")
+    private @Nullable Path keyFile;
+
+    @Option(names = "--no-api-key", description = "Let anybody ask who can reach the address.")
+    private boolean open;
+
+    @Option(
+            names = "--cors-origin",
+            paramLabel = "ORIGIN",
+            description = "Origin of pages that may ask, besides this machine's; * for all; may be repeated.")
+    private List<String> origins = List.of();
+
+    @Option(
+            names = "--shutdown-timeout",
+            paramLabel = "S",
+            description = "Seconds for requests to end when the server is stopped; default: ${DEFAULT-VALUE}.")
+    private int shutdownSeconds = 30;
+
+    @Option(names = "--log", description = "Write a line for each request to standard error; with --json an object.")
+    private boolean log;
+
+    @Mixin
+    private RunOptions model;
+
+    @Override
+    public Integer call() throws IOException, InterruptedException {
+        List<String> keys = keys();
+        if (keys.isEmpty() && !open && !InetAddress.getByName(host).isLoopbackAddress()) {
+            throw wrong("host: expected one of this machine alone, or keys, got " + host
+                    + "; give --api-key-file, or --no-api-key to let anybody ask");
+        }
+        ServerOptions options = Usage.of(
+                spec,
+                () -> ServerOptions.DEFAULT
+                        .withAddress(host, port)
+                        .withAliases(aliases)
+                        .withBounds(parallel, queue)
+                        .withCacheBytes((long) cacheMegabytes << 20)
+                        .withKeys(keys)
+                        .withOrigins(origins)
+                        .withLog(log ? this::log : _ -> {}));
+        Kernels.name(); // fails here if the kernels that the property sets are missing
+        QUIET.forEach(logger -> logger.setLevel(Level.WARNING));
+        ChatTemplate template = model.folder().isPresent()
+                ? ChatTemplate.read(model.folder().get()).orElseGet(ChatTemplate::plain)
+                : ChatTemplate.plain();
+        try (CausalLM loaded = model.load();
+                Server server = Server.start(loaded, template, options);
+                Interruption stop = new Interruption(shutdownSeconds + 10L)) {
+            tellReady(loaded, template, server.address());
+            stop.await();
+            server.drain(Duration.ofSeconds(shutdownSeconds));
+        }
+        return 0;
+    }
+
+    private void tellReady(CausalLM loaded, ChatTemplate template, InetSocketAddress address) {
+        if (template.isPlain()) {
+            stderr().println(loaded.name() + ": has no chat template; conversations are plain transcripts");
+        }
+        String name = address.getAddress().getHostAddress();
+        String url = "http://" + (name.contains(":") ? "[" + name + "]" : name) + ":" + address.getPort();
+        if (model.json()) {
+            Json.print(stdout(), Json.object().put("url", url).put("model", loaded.name()));
+        } else {
+            stdout().println("Serving " + loaded.name() + " at " + url);
+        }
+        stdout().flush();
+    }
+
+    private List<String> keys() throws IOException {
+        List<String> keys = new ArrayList<>();
+        String given = System.getenv(KEYS);
+        if (given != null && !given.isBlank()) {
+            keys.add(given.strip());
+        }
+        if (keyFile != null) {
+            TextInput.file(keyFile)
+                    .lines()
+                    .map(String::strip)
+                    .filter(line -> !line.isEmpty())
+                    .forEach(keys::add);
+            if (keys.isEmpty()) {
+                throw new IOException(keyFile + ": expected keys, one a line, got none");
+            }
+        }
+        return keys;
+    }
+
+    private void log(ServerOptions.Answered answered) {
+        PrintWriter to = stderr();
+        if (model.json()) {
+            to.println(Json.write(Json.object()
+                    .put("method", answered.method())
+                    .put("path", answered.path())
+                    .put("status", answered.status())
+                    .put("seconds", answered.seconds())));
+        } else {
+            to.println(String.format(
+                    "%s %s %d %.3f s",
+                    answered.method(), Visible.quoted(answered.path()), answered.status(), answered.seconds()));
+        }
+    }
+}

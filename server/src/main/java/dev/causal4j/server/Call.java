@@ -1,0 +1,184 @@
+package dev.causal4j.server;
+
+import dev.causal4j.format.Json;
+import io.undertow.server.HttpServerExchange;
+import io.undertow.util.Headers;
+import io.undertow.util.HttpString;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import org.xnio.IoUtils;
+import org.xnio.channels.StreamSinkChannel;
+
+/**
+ * A request whose body was read, and the answer to it. Writing parks the virtual thread of the request, never one of the
+ * system's, and a client that takes nothing for half a minute is let go. Used by one thread, but for {@link #depart}.
+ */
+final class Call {
+    private static final int STALL_SECONDS = 30;
+    private static final int GONE = 499; // as nginx calls it
+    private static final HttpString BUFFERING = HttpString.tryFromString("X-Accel-Buffering");
+
+    final HttpServerExchange exchange;
+    final byte[] body;
+
+    /** Whose keys and values the request may share; empty for all. */
+    final String owner;
+
+    private final long start = System.nanoTime();
+    private @Nullable StreamSinkChannel sink; // once the answer has begun
+    private Runnable whenGone = () -> {};
+    private boolean gone;
+
+    Call(HttpServerExchange exchange, byte[] body, String owner) {
+        this.exchange = exchange;
+        this.body = body;
+        this.owner = owner;
+    }
+
+    /** Tells that the client is gone. */
+    synchronized void depart() {
+        gone = true;
+        whenGone.run();
+    }
+
+    /** Whether the client is gone. */
+    synchronized boolean isGone() {
+        return gone;
+    }
+
+    /** Sets what is done when the client goes; at once if it has gone. It must not wait. */
+    synchronized void whenGone(Runnable task) {
+        whenGone = task;
+        if (gone) {
+            task.run();
+        }
+    }
+
+    /** The status for the log. */
+    int status() {
+        return isGone() ? GONE : exchange.getStatusCode();
+    }
+
+    /** Seconds since the body was read. */
+    double seconds() {
+        return (System.nanoTime() - start) / 1e9;
+    }
+
+    /** Answers with JSON. */
+    void json(Object value) throws IOException {
+        bytes(200, "application/json", Json.write(value));
+    }
+
+    /** Answers. */
+    void bytes(int status, String type, byte[] content) throws IOException {
+        exchange.setStatusCode(status).setResponseContentLength(content.length);
+        exchange.getResponseHeaders().put(Headers.CONTENT_TYPE, type);
+        write(begun(), content);
+        end();
+    }
+
+    /** Answers with an error, or ends a stream with it. */
+    void error(ApiError error) throws IOException {
+        if (sink != null) {
+            event(Json.write(error.body()));
+            end();
+            return;
+        }
+        if (error.retryAfter > 0) {
+            exchange.getResponseHeaders().put(Headers.RETRY_AFTER, error.retryAfter);
+        }
+        if (error.status == 503) {
+            exchange.setPersistent(false);
+        }
+        bytes(error.status, "application/json", Json.write(error.body()));
+    }
+
+    /** Sends an event of a stream. The first begins it, so that an error before has a status of its own. */
+    void event(byte[] data) throws IOException {
+        ByteArrayOutputStream event = new ByteArrayOutputStream(data.length + 8);
+        event.writeBytes(ascii("data: "));
+        event.writeBytes(data);
+        event.writeBytes(ascii("\n\n"));
+        write(events(), event.toByteArray());
+    }
+
+    /** Keeps a silent stream open. */
+    void ping() throws IOException {
+        write(events(), ascii(": ping\n\n"));
+    }
+
+    /** Ends a stream. */
+    void done() throws IOException {
+        event(ascii("[DONE]"));
+        end();
+    }
+
+    /** Ends the connection. */
+    void close() {
+        IoUtils.safeClose(exchange.getConnection());
+    }
+
+    private static byte[] ascii(String text) {
+        return text.getBytes(StandardCharsets.US_ASCII);
+    }
+
+    private StreamSinkChannel events() {
+        if (sink == null) {
+            exchange.getResponseHeaders()
+                    .put(Headers.CONTENT_TYPE, "text/event-stream; charset=utf-8")
+                    .put(Headers.CACHE_CONTROL, "no-store")
+                    .put(BUFFERING, "no");
+        }
+        return begun();
+    }
+
+    private StreamSinkChannel begun() {
+        StreamSinkChannel begun = sink == null ? exchange.getResponseChannel() : sink;
+        sink = begun;
+        return begun;
+    }
+
+    private static void write(StreamSinkChannel to, byte[] bytes) throws IOException {
+        ByteBuffer rest = ByteBuffer.wrap(bytes);
+        while (rest.hasRemaining()) {
+            if (to.write(rest) == 0) {
+                awaitWritable(to);
+            }
+        }
+        flush(to);
+    }
+
+    private void end() throws IOException {
+        begun().shutdownWrites();
+        flush(begun());
+        exchange.endExchange();
+    }
+
+    private static void flush(StreamSinkChannel to) throws IOException {
+        while (!to.flush()) {
+            awaitWritable(to);
+        }
+    }
+
+    private static void awaitWritable(StreamSinkChannel to) throws IOException {
+        CountDownLatch writable = new CountDownLatch(1);
+        to.getWriteSetter().set(channel -> {
+            channel.suspendWrites();
+            writable.countDown();
+        });
+        to.resumeWrites();
+        try {
+            if (writable.await(STALL_SECONDS, TimeUnit.SECONDS)) {
+                return;
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+        throw new IOException("client: expected one that reads, got none for " + STALL_SECONDS + " s");
+    }
+}

@@ -1,0 +1,202 @@
+package dev.causal4j.server;
+
+import dev.causal4j.format.Json;
+import dev.causal4j.generation.FinishReason;
+import dev.causal4j.head.Candidate;
+import dev.causal4j.head.Prediction;
+import dev.causal4j.server.Choice.Entry;
+import dev.causal4j.server.Choice.Piece;
+import dev.causal4j.tokenizer.SpecialTokens;
+import dev.causal4j.tokenizer.StreamingDecoder;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.IntStream;
+
+/** {@code /v1/completions}: texts go on, and with {@code echo} and {@code logprobs} they are scored. */
+record CompletionApi() implements Api {
+    private static final int MOST_BEST_OF = 20;
+    private static final int MOST_LOGPROBS = 20;
+
+    @Override
+    public Ask read(JsonIn in, ServedModel served, String owner) {
+        served.check(in);
+        List<Ask.Prompt> prompts = prompts(in, served);
+        int n = in.integer("n", 1, 1, 128);
+        int bestOf = in.integer("best_of", n, 1, Math.max(n, MOST_BEST_OF));
+        boolean stream = in.bool("stream", false);
+        if (bestOf < n || (bestOf > n && stream)) {
+            String expected = stream ? "n (" + n + ") in a stream" : "at least n (" + n + ")";
+            throw ApiError.value("best_of", expected, bestOf);
+        }
+        Ask.checkSequences(prompts.size(), bestOf);
+        String most = in.has("max_tokens") ? "max_tokens" : "n_predict";
+        long maxTokens = in.whole(most, 0, Long.MAX_VALUE).orElse(16L);
+        boolean ids = in.bool("return_token_ids", in.bool("return_tokens", false));
+        return new Ask(
+                prompts,
+                n,
+                bestOf,
+                Sampling.read(
+                        in, served, (int) Math.min(maxTokens, served.contextLength()), Set.of(), List.of(), owner),
+                in.integer("logprobs", Ask.NO_LOGPROBS, 0, MOST_LOGPROBS),
+                in.bool("echo", false),
+                stream,
+                Ask.usage(in, stream),
+                ids,
+                new TokenNames(served.tokenizer(), in.bool("return_tokens_as_token_ids", false)));
+    }
+
+    private static List<Ask.Prompt> prompts(JsonIn in, ServedModel served) {
+        Object given = Objects.requireNonNullElse(in.value("prompt"), "");
+        List<Ask.Prompt> prompts = new ArrayList<>();
+        if (given instanceof String) {
+            prompts.add(prompt("prompt", given, served));
+        } else if (given instanceof List<?> list && !list.isEmpty() && list.getFirst() instanceof Number) {
+            prompts.add(prompt("prompt", given, served));
+        } else if (given instanceof List<?> list && !list.isEmpty()) {
+            Ask.checkSequences(list.size(), 1);
+            boolean texts = list.getFirst() instanceof String;
+            for (Object each : list) {
+                String path = "prompt.[" + prompts.size() + "]";
+                if (each instanceof String != texts) {
+                    throw ApiError.type(path, texts ? "a string like the others" : "a list of token ids", each);
+                }
+                prompts.add(prompt(path, each, served));
+            }
+        } else {
+            throw ApiError.type("prompt", "a string, a list of strings, or one or more lists of token ids", given);
+        }
+        return prompts;
+    }
+
+    private static Ask.Prompt prompt(String path, Object given, ServedModel served) {
+        int[] tokens;
+        String text;
+        if (given instanceof List<?> list) {
+            if (list.isEmpty()) {
+                throw ApiError.type(path, "at least one token id", given);
+            }
+            checkLength(path, list.size(), served);
+            tokens = JsonIn.integers(path, list, 0, served.vocabulary() - 1);
+            text = served.tokenizer().decode(tokens);
+        } else {
+            text = JsonIn.text(path, given);
+            tokens = served.tokenizer().withPrefix(served.tokenizer().encode(text, SpecialTokens.PARSE));
+            if (tokens.length == 0) {
+                tokens = served.model().bos().stream().toArray();
+            }
+            if (tokens.length == 0) {
+                throw ApiError.value(path, "at least one token, since this model has none to begin with", given);
+            }
+        }
+        checkLength(path, tokens.length, served);
+        return new Ask.Prompt(tokens, text);
+    }
+
+    /** @throws ApiError if a prompt is longer than the context */
+    static void checkLength(String path, int tokens, ServedModel served) {
+        if (tokens > served.contextLength()) {
+            throw ApiError.tooLong(path, tokens, served.contextLength());
+        }
+    }
+
+    @Override
+    public String idPrefix() {
+        return "cmpl-";
+    }
+
+    @Override
+    public String object() {
+        return "text_completion";
+    }
+
+    @Override
+    public String partObject() {
+        return "text_completion";
+    }
+
+    @Override
+    public Piece opening(Ask ask, Ask.Prompt prompt, List<Prediction> scores) {
+        if (!ask.echo()) {
+            return new Piece("", List.of(), List.of());
+        }
+        List<Entry> entries = new ArrayList<>();
+        if (ask.logprobs()) {
+            StreamingDecoder decoder = ask.names().tokenizer().decoder();
+            int offset = 0;
+            for (int i = 0; i < prompt.tokens().length; i++) {
+                Optional<Prediction> prediction = i == 0 ? Optional.empty() : Optional.of(scores.get(i - 1));
+                int end = offset + Choice.length(decoder.accept(prompt.tokens()[i]));
+                entries.add(new Entry(prompt.tokens()[i], offset, end, prediction, false));
+                offset = end;
+            }
+        }
+        return new Piece(prompt.text(), entries, List.of());
+    }
+
+    @Override
+    public Optional<Map<String, Object>> first(Ask ask, Piece opening) {
+        return opening.isEmpty() ? Optional.empty() : Optional.of(part(ask, opening, Optional.empty()));
+    }
+
+    @Override
+    public Map<String, Object> part(Ask ask, Piece piece, Optional<FinishReason> finish) {
+        Map<String, Object> choice = new LinkedHashMap<>();
+        choice.put("text", piece.text());
+        choice.put("logprobs", ask.logprobs() ? logprobs(ask, piece.tokens()) : Json.NULL);
+        choice.put("finish_reason", finish.<Object>map(Api::label).orElse(Json.NULL));
+        if (ask.ids()) {
+            choice.put("token_ids", piece.ids());
+        }
+        return choice;
+    }
+
+    @Override
+    public Map<String, Object> whole(Ask ask, Piece all, FinishReason finish) {
+        return part(ask, all, Optional.of(finish));
+    }
+
+    /** OpenAI's older object: lists in parallel. */
+    private static Map<String, Object> logprobs(Ask ask, List<Entry> tokens) {
+        List<Object> logProbabilities = new ArrayList<>();
+        List<Object> tops = new ArrayList<>();
+        for (Entry entry : tokens) {
+            logProbabilities.add(entry.prediction()
+                    .<Object>map(each -> finite(each.logProbability()))
+                    .orElse(Json.NULL));
+            tops.add(entry.prediction().<Object>map(each -> top(ask, each)).orElse(Json.NULL));
+        }
+        return Json.object(
+                "tokens",
+                tokens.stream().map(entry -> ask.names().name(entry.token())).toList(),
+                "token_logprobs",
+                logProbabilities,
+                "top_logprobs",
+                tops,
+                "text_offset",
+                tokens.stream().map(Entry::offset).toList());
+    }
+
+    /** The likeliest tokens and the chosen one, in falling order. */
+    private static Map<String, Object> top(Ask ask, Prediction prediction) {
+        Map<String, Object> top = new LinkedHashMap<>();
+        List<Candidate> likeliest = prediction.alternatives(ask.alternatives());
+        boolean among = IntStream.range(0, likeliest.size())
+                .anyMatch(i -> likeliest.get(i).token() == prediction.token());
+        likeliest.forEach(each -> top.putIfAbsent(ask.names().name(each.token()), finite(each.logProbability())));
+        if (!among) {
+            top.putIfAbsent(ask.names().name(prediction.token()), finite(prediction.logProbability()));
+        }
+        return top;
+    }
+
+    /** JSON has no infinity. */
+    static double finite(double logProbability) {
+        return Math.max(logProbability, -Double.MAX_VALUE);
+    }
+}

@@ -1,0 +1,251 @@
+package dev.causal4j.server;
+
+import dev.causal4j.format.Json;
+import dev.causal4j.generation.Engine;
+import dev.causal4j.generation.FinishReason;
+import dev.causal4j.generation.Generation;
+import dev.causal4j.head.Prediction;
+import dev.causal4j.server.Choice.Piece;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+
+/** Answers requests for text: whole, or in pieces as it comes. Thread-safe. */
+final class Generating {
+    private static final int PING_SECONDS = 15;
+    private static final int MOST_RETRY_SECONDS = 30;
+
+    /** What an answer is called, and when it began in seconds since 1970. */
+    private record Id(String text, long created) {
+        static Id of(Api api) {
+            String text = api.idPrefix() + UUID.randomUUID().toString().replace("-", "");
+            return new Id(text, System.currentTimeMillis() / 1000);
+        }
+    }
+
+    private final Engine engine;
+    private final ServedModel served;
+    private final Metrics metrics;
+    private final int parallel;
+    private final int most; // requests
+    private final AtomicInteger open = new AtomicInteger();
+
+    Generating(Engine engine, ServedModel served, Metrics metrics, ServerOptions options) {
+        this.engine = engine;
+        this.served = served;
+        this.metrics = metrics;
+        this.parallel = options.parallel();
+        this.most = options.parallel() + options.queue();
+    }
+
+    /**
+     * Answers a request.
+     *
+     * @throws ApiError if it cannot be answered, or too many wait
+     * @throws java.util.concurrent.CancellationException if the client is gone or the server shuts down
+     * @throws IOException if the client is gone
+     */
+    void answer(Api api, Call call) throws IOException, InterruptedException {
+        Metrics.Request times = metrics.new Request();
+        Ask ask = api.read(JsonIn.parse(call.body), served, call.owner);
+        try {
+            if (open.incrementAndGet() > most) {
+                int seconds = (int) Math.ceil(open.get() * metrics.meanSeconds() / parallel);
+                throw ApiError.queueFull(Math.clamp(seconds, 1, MOST_RETRY_SECONDS));
+            }
+            Sequences sequences = new Sequences(engine, ask, times);
+            call.whenGone(sequences::cancel);
+            try {
+                List<Generation> made =
+                        ask.stream() ? stream(api, ask, call, sequences) : whole(api, ask, call, sequences);
+                times.end(ask, made);
+            } finally {
+                sequences.cancel();
+            }
+        } finally {
+            open.decrementAndGet();
+        }
+    }
+
+    private List<Generation> whole(Api api, Ask ask, Call call, Sequences sequences)
+            throws IOException, InterruptedException {
+        List<Generation> made = new ArrayList<>();
+        List<Object> choices = new ArrayList<>();
+        for (int prompt = 0; prompt < ask.prompts().size(); prompt++) {
+            for (int i = 0; i < ask.candidates(); i++) {
+                made.add(sequences.generation(made.size()));
+            }
+            Piece opening = api.opening(ask, ask.prompts().get(prompt), sequences.scores(prompt));
+            for (int index : best(ask, made, prompt)) {
+                Generation generation = made.get(index);
+                Piece text = Choice.whole(choice(ask, opening), generation);
+                Piece all = new Piece(
+                        opening.text() + text.text(),
+                        Stream.concat(opening.tokens().stream(), text.tokens().stream())
+                                .toList(),
+                        text.ids());
+                choices.add(choice(choices.size(), api.whole(ask, all, generation.finishReason()), ask.seed(index)));
+            }
+        }
+        Map<String, Object> answer = head(Id.of(api), api.object(), choices);
+        answer.put("usage", usage(ask, made));
+        answer.put("timings", timings(made));
+        call.json(answer);
+        return made;
+    }
+
+    /** The candidates of a prompt with the highest mean log-probability, the best first; in their order if all are. */
+    private static List<Integer> best(Ask ask, List<Generation> made, int prompt) {
+        int from = prompt * ask.candidates();
+        Stream<Integer> all = IntStream.range(from, from + ask.candidates()).boxed();
+        if (ask.candidates() == ask.n()) {
+            return all.toList();
+        }
+        return all.sorted(Comparator.comparingDouble(index -> -made.get(index).predictions().stream()
+                        .mapToDouble(Prediction::logProbability)
+                        .average()
+                        .orElse(0)))
+                .limit(ask.n())
+                .toList();
+    }
+
+    private List<Generation> stream(Api api, Ask ask, Call call, Sequences sequences)
+            throws IOException, InterruptedException {
+        Id id = Id.of(api);
+        Choice[] choices = new Choice[ask.sequences()];
+        Generation[] made = new Generation[choices.length];
+        for (int ended = 0; ended < choices.length; ) {
+            Sequences.Event event = sequences.events().poll(PING_SECONDS, TimeUnit.SECONDS);
+            if (event == null) {
+                call.ping();
+                continue;
+            }
+            int index = event.sequence();
+            Choice choice = choices[index];
+            if (choice == null) {
+                if (event.token().isEmpty()) {
+                    Generation _ = sequences.generation(index); // throws what ended it before anything is said
+                }
+                List<Prediction> scores = sequences.scores(index / ask.candidates());
+                Piece opening = api.opening(ask, ask.prompt(index), scores);
+                Optional<Map<String, Object>> first = api.first(ask, opening);
+                if (first.isPresent()) {
+                    send(call, api, ask, id, choice(index, first.get(), ask.seed(index)), Map.of());
+                }
+                choice = choice(ask, opening);
+                choices[index] = choice;
+            }
+            if (event.token().isPresent()) {
+                Piece piece = choice.accept(event.token().get());
+                if (!piece.isEmpty()) {
+                    Map<String, Object> part = api.part(ask, piece, Optional.empty());
+                    send(call, api, ask, id, choice(index, part, ask.seed(index)), Map.of());
+                }
+                sequences.sent(index);
+            } else {
+                made[index] = sequences.generation(index);
+                ended++;
+                FinishReason finish = made[index].finishReason();
+                Map<String, Object> part = api.part(ask, choice.finish(finish), Optional.of(finish));
+                boolean last = ended == choices.length;
+                Map<String, Object> times = last ? Map.of("timings", timings(List.of(made))) : Map.of();
+                send(call, api, ask, id, choice(index, part, ask.seed(index)), times);
+            }
+        }
+        if (ask.usage()) {
+            Map<String, Object> last = head(id, api.partObject(), List.of());
+            last.put("usage", usage(ask, List.of(made)));
+            call.event(Json.write(last));
+        }
+        call.done();
+        return List.of(made);
+    }
+
+    private void send(Call call, Api api, Ask ask, Id id, Map<String, Object> choice, Map<String, Object> more)
+            throws IOException {
+        Map<String, Object> part = head(id, api.partObject(), List.of(choice));
+        if (ask.usage()) {
+            part.put("usage", Json.NULL);
+        }
+        part.putAll(more);
+        call.event(Json.write(part));
+    }
+
+    /** @param opening what comes before its text */
+    private Choice choice(Ask ask, Piece opening) {
+        return new Choice(served.tokenizer(), ask.sampling().eos(), Choice.length(opening.text()));
+    }
+
+    private static Map<String, Object> choice(int index, Map<String, Object> said, long seed) {
+        Map<String, Object> choice = new LinkedHashMap<>();
+        choice.put("index", index);
+        choice.putAll(said);
+        choice.put("seed", seed);
+        return choice;
+    }
+
+    /** What all parts of an answer begin with. */
+    private Map<String, Object> head(Id id, String object, List<?> choices) {
+        Map<String, Object> head = new LinkedHashMap<>();
+        head.put("id", id.text);
+        head.put("object", object);
+        head.put("created", id.created);
+        head.put("model", served.name());
+        head.put("system_fingerprint", served.fingerprint().join());
+        head.put("choices", choices);
+        return head;
+    }
+
+    private static Map<String, Object> usage(Ask ask, List<Generation> made) {
+        int prompt = 0;
+        int cached = 0;
+        int completion = 0;
+        for (int i = 0; i < made.size(); i++) {
+            boolean first = i % ask.candidates() == 0; // the prompt counts once
+            prompt += first ? made.get(i).promptTokens().length : 0;
+            cached += first && !ask.scores() ? made.get(i).timing().cachedTokens() : 0;
+            completion += made.get(i).tokens().length;
+        }
+        return Json.object(
+                "prompt_tokens",
+                prompt,
+                "completion_tokens",
+                completion,
+                "total_tokens",
+                prompt + completion,
+                "prompt_tokens_details",
+                Json.object("cached_tokens", cached));
+    }
+
+    /** Times as llama.cpp's server tells them. */
+    private static Map<String, Object> timings(List<Generation> made) {
+        List<Generation.Timing> times = made.stream().map(Generation::timing).toList();
+        double prefill =
+                times.stream().mapToDouble(Generation.Timing::prefillSeconds).sum();
+        double decode =
+                times.stream().mapToDouble(Generation.Timing::decodeSeconds).sum();
+        int decoded = times.stream().mapToInt(Generation.Timing::decodedTokens).sum();
+        return Json.object(
+                "prompt_n",
+                times.stream().mapToInt(Generation.Timing::prefillTokens).sum(),
+                "prompt_ms",
+                prefill * 1000,
+                "predicted_n",
+                made.stream().mapToInt(each -> each.tokens().length).sum(),
+                "predicted_ms",
+                decode * 1000,
+                "predicted_per_second",
+                decode > 0 ? decoded / decode : 0,
+                "cache_n",
+                times.stream().mapToInt(Generation.Timing::cachedTokens).sum());
+    }
+}

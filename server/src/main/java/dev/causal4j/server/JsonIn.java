@@ -1,0 +1,176 @@
+package dev.causal4j.server;
+
+import dev.causal4j.FormatException;
+import dev.causal4j.format.Json;
+import java.math.BigDecimal;
+import java.math.BigInteger;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The fields of a JSON object of a request, checked as they are read; a null counts as absent. What is wrong is an
+ * {@link ApiError} that names the field. Immutable.
+ *
+ * @param path of the object, empty or with a dot at its end
+ * @param fields as {@link Json#tree} gives them
+ */
+record JsonIn(String path, Map<?, ?> fields) {
+    /** Reads a body. */
+    static JsonIn parse(byte[] body) {
+        try {
+            return new JsonIn("", Json.tree("body", body));
+        } catch (FormatException e) {
+            String message = String.valueOf(e.getMessage()).replaceFirst("; is the file damaged\\?$", "");
+            throw new ApiError(400, "invalid_json", null, message);
+        }
+    }
+
+    /** The path of a field. */
+    String path(String key) {
+        return path + key;
+    }
+
+    /** A value, or null if it is absent. */
+    @Nullable
+    Object value(String key) {
+        Object value = fields.get(key);
+        return Json.NULL.equals(value) ? null : value;
+    }
+
+    boolean has(String key) {
+        return value(key) != null;
+    }
+
+    /** Whether a field is absent or turns nothing on: false, 0 or less, or empty. */
+    boolean isOff(String key) {
+        return switch (value(key)) {
+            case null -> true;
+            case Boolean flag -> !flag;
+            case Number number -> number.doubleValue() <= 0;
+            case String text -> text.isEmpty();
+            case List<?> list -> list.isEmpty();
+            case Map<?, ?> object -> object.isEmpty();
+            default -> false;
+        };
+    }
+
+    boolean bool(String key, boolean fallback) {
+        Object value = value(key);
+        if (value == null || value instanceof Boolean) {
+            return value == null ? fallback : (Boolean) value;
+        }
+        throw ApiError.type(path(key), "true or false", value);
+    }
+
+    /** A text of whole characters. */
+    Optional<String> string(String key) {
+        return has(key) ? Optional.of(text(path(key), value(key))) : Optional.empty();
+    }
+
+    /** A value as text. */
+    static String text(String path, @Nullable Object value) {
+        if (!(value instanceof String text)) {
+            throw ApiError.type(path, "a string", value);
+        }
+        if (text.codePoints().anyMatch(c -> Character.getType(c) == Character.SURROGATE)) {
+            throw ApiError.value(path, "text of whole characters", value);
+        }
+        return text;
+    }
+
+    int integer(String key, int fallback, int min, int max) {
+        return (int) whole(key, min, max).orElse((long) fallback).longValue();
+    }
+
+    /** A whole number, which may be written as 4.0. */
+    Optional<Long> whole(String key, long min, long max) {
+        return has(key) ? Optional.of(whole(path(key), value(key), min, max)) : Optional.empty();
+    }
+
+    static long whole(String path, @Nullable Object value, long min, long max) {
+        String expected = "a whole number from " + min + " to " + max;
+        if (!(value instanceof Number number)) {
+            throw ApiError.type(path, expected, value);
+        }
+        BigInteger whole = switch (number) {
+            case BigInteger big -> big;
+            case Double real
+            when Double.isFinite(real) && real == Math.rint(real) -> new BigDecimal(real).toBigInteger();
+            case Integer _, Long _ -> BigInteger.valueOf(number.longValue());
+            default -> throw ApiError.value(path, expected, value);
+        };
+        if (whole.compareTo(BigInteger.valueOf(min)) < 0 || whole.compareTo(BigInteger.valueOf(max)) > 0) {
+            throw ApiError.value(path, expected, value);
+        }
+        return whole.longValue();
+    }
+
+    double number(String key, double fallback, double min, double max) {
+        return has(key) ? number(path(key), value(key), min, max) : fallback;
+    }
+
+    static double number(String path, @Nullable Object value, double min, double max) {
+        String expected = "a number from " + shortest(min) + " to " + shortest(max);
+        if (!(value instanceof Number number)) {
+            throw ApiError.type(path, expected, value);
+        }
+        double real = number.doubleValue();
+        if (!(real >= min && real <= max)) {
+            throw ApiError.value(path, expected, value);
+        }
+        return real;
+    }
+
+    private static String shortest(double number) {
+        return number == Math.rint(number) ? Long.toString((long) number) : Double.toString(number);
+    }
+
+    /** An object; empty if it is absent. */
+    Optional<JsonIn> object(String key) {
+        return has(key) ? Optional.of(object(path(key), value(key))) : Optional.empty();
+    }
+
+    static JsonIn object(String path, @Nullable Object value) {
+        if (!(value instanceof Map<?, ?> object)) {
+            throw ApiError.type(path, "an object", value);
+        }
+        return new JsonIn(path + ".", object);
+    }
+
+    /** A list of at most so many values; empty if it is absent. */
+    List<?> list(String key, int most) {
+        Object value = Objects.requireNonNullElse(value(key), List.of());
+        if (!(value instanceof List<?> list)) {
+            throw ApiError.type(path(key), "a list", value);
+        }
+        if (list.size() > most) {
+            throw ApiError.value(path(key), "at most " + most + " values", value);
+        }
+        return list;
+    }
+
+    /** A list of whole numbers, such as the ids of tokens. */
+    static int[] integers(String path, List<?> list, int min, int max) {
+        int[] integers = new int[list.size()];
+        for (int i = 0; i < integers.length; i++) {
+            integers[i] = (int) whole(path + ".[" + i + "]", list.get(i), min, max);
+        }
+        return integers;
+    }
+
+    /** A text or a list of them; an empty list if it is absent. */
+    List<String> strings(String key, int most) {
+        if (value(key) instanceof String text) {
+            return List.of(text(path(key), text));
+        }
+        List<String> strings = new ArrayList<>();
+        for (Object each : list(key, most)) {
+            strings.add(text(path(key) + ".[" + strings.size() + "]", each));
+        }
+        return strings;
+    }
+}

@@ -1,0 +1,249 @@
+package dev.causal4j.server;
+
+import dev.causal4j.InputException;
+import dev.causal4j.format.Json;
+import dev.causal4j.generation.Engine;
+import dev.causal4j.server.ServerOptions.Answered;
+import io.undertow.server.HttpHandler;
+import io.undertow.server.HttpServerExchange;
+import io.undertow.server.RequestTooBigException;
+import io.undertow.util.Headers;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
+import org.xnio.IoUtils;
+import org.xnio.XnioExecutor;
+
+/** Finds what answers a path, checks who asks, reads the body without a thread, and answers on a virtual one. Thread-safe. */
+final class Routes implements HttpHandler {
+    static final int MOST_BYTES = 8 << 20;
+    private static final int BODY_SECONDS = 30;
+    private static final String MODELS = "/models/";
+    private static final byte[] NOTHING = {};
+    private static final System.Logger LOG = System.getLogger(Routes.class.getName());
+
+    /** Answers a request. */
+    @FunctionalInterface
+    private interface Action {
+        void answer(Call call) throws IOException, InterruptedException;
+    }
+
+    /** @param open whether it needs no key */
+    private record Route(String method, boolean open, Action action) {}
+
+    private final Map<String, Route> routes = new HashMap<>();
+    private final Engine engine;
+    private final ServedModel served;
+    private final Access access;
+    private final Metrics metrics;
+    private final ServerOptions options;
+    private final int pages; // free when nothing is computed
+    private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
+    private final AtomicInteger open = new AtomicInteger();
+    private volatile boolean draining;
+
+    Routes(Engine engine, ServedModel served, Access access, Metrics metrics, ServerOptions options) {
+        this.engine = engine;
+        this.served = served;
+        this.access = access;
+        this.metrics = metrics;
+        this.options = options;
+        this.pages = served.model().decoder().pool().freePages();
+        Generating generating = new Generating(engine, served, metrics, options);
+        TokenRoutes tokens = new TokenRoutes(served);
+        add("GET", "/health", true, this::health);
+        add("GET", "/metrics", false, this::metrics);
+        add("GET", "/models", false, call -> call.json(Json.object("object", "list", "data", List.of(served.entry()))));
+        add("GET", MODELS, false, this::model);
+        add("GET", "/tokenizer_info", false, tokens::info);
+        add("POST", "/tokenize", false, tokens::tokenize);
+        add("POST", "/detokenize", false, tokens::detokenize);
+        add("POST", "/apply-template", false, tokens::applyTemplate);
+        add("POST", "/completions", false, call -> generating.answer(new CompletionApi(), call));
+        add("POST", "/chat/completions", false, call -> generating.answer(new ChatApi(), call));
+    }
+
+    private void add(String method, String path, boolean isOpen, Action action) {
+        routes.put(path, new Route(method, isOpen, action));
+    }
+
+    /** Refuses new requests, and those that wait. */
+    void drain() {
+        draining = true;
+        engine.cancelWaiting();
+    }
+
+    /** Requests that are being read or answered. */
+    int open() {
+        return open.get();
+    }
+
+    @Override
+    public void handleRequest(HttpServerExchange exchange) {
+        open.incrementAndGet();
+        exchange.addExchangeCompleteListener((_, next) -> {
+            open.decrementAndGet();
+            next.proceed();
+        });
+        try {
+            begin(exchange);
+        } catch (ApiError e) {
+            start(new Call(exchange, NOTHING, ""), call -> fail(call, e));
+        }
+    }
+
+    private void begin(HttpServerExchange exchange) {
+        String method = exchange.getRequestMethod().toString();
+        Route route = route(exchange.getRequestPath());
+        if (route == null) {
+            throw new ApiError(404, "unknown_url", null, "path: expected one of OpenAI's API, got another");
+        }
+        access.checkHost(exchange);
+        access.addOrigin(exchange);
+        String methods = route.method.equals("GET") ? "GET, HEAD, OPTIONS" : "POST, OPTIONS";
+        if (method.equals("OPTIONS")) {
+            access.addPreflight(exchange, methods);
+            exchange.setStatusCode(204).endExchange();
+            return;
+        }
+        if (!methods.contains(method)) {
+            exchange.getResponseHeaders().put(Headers.ALLOW, methods);
+            throw new ApiError(405, "method_not_allowed", null, "method: expected " + methods + ", got another");
+        }
+        String owner = route.open ? "" : access.owner(exchange);
+        if (route.method.equals("GET")) {
+            start(new Call(exchange, NOTHING, owner), route.action);
+            return;
+        }
+        String coding = exchange.getRequestHeaders().getFirst(Headers.CONTENT_ENCODING);
+        if (coding != null && !coding.equalsIgnoreCase("identity")) {
+            exchange.setPersistent(false);
+            throw new ApiError(415, "unsupported_media_type", null, "content-encoding: expected none, got one");
+        }
+        if (draining) {
+            throw ApiError.shuttingDown();
+        }
+        receive(exchange, owner, route.action);
+    }
+
+    private @Nullable Route route(String path) {
+        String name = path.startsWith("/v1/") ? path.substring(3) : path;
+        return routes.get(name.startsWith(MODELS) ? MODELS : name);
+    }
+
+    /** Reads the body as it comes; a connection that takes too long is closed. */
+    private void receive(HttpServerExchange exchange, String owner, Action action) {
+        if (exchange.getRequestContentLength() > MOST_BYTES) {
+            throw tooLarge(exchange);
+        }
+        ByteArrayOutputStream body = new ByteArrayOutputStream();
+        Runnable close = () -> IoUtils.safeClose(exchange.getConnection());
+        XnioExecutor.Key timer = exchange.getIoThread().executeAfter(close, BODY_SECONDS, TimeUnit.SECONDS);
+        exchange.getRequestReceiver()
+                .receivePartialBytes(
+                        (_, bytes, last) -> {
+                            body.writeBytes(bytes);
+                            if (last) {
+                                timer.remove();
+                                Call call = new Call(exchange, body.toByteArray(), owner);
+                                Departure.watch(exchange, call::depart);
+                                start(call, action);
+                            }
+                        },
+                        (_, failure) -> {
+                            timer.remove();
+                            if (failure instanceof RequestTooBigException) {
+                                ApiError error = tooLarge(exchange);
+                                start(new Call(exchange, NOTHING, owner), call -> fail(call, error));
+                            } else {
+                                close.run();
+                            }
+                        });
+    }
+
+    private static ApiError tooLarge(HttpServerExchange exchange) {
+        exchange.setPersistent(false);
+        String line = "body: expected at most " + MOST_BYTES + " bytes, got more; send less at once";
+        return new ApiError(413, "request_too_large", null, line);
+    }
+
+    private void start(Call call, Action action) {
+        call.exchange.dispatch(threads, () -> {
+            try {
+                answer(call, action);
+            } catch (IOException e) {
+                call.close(); // the client is gone, or reads nothing
+            } catch (RuntimeException | Error e) {
+                call.close();
+                log(call, e);
+            } finally {
+                metrics.count("cancelled_total", call.isGone() ? 1 : 0);
+                String method = call.exchange.getRequestMethod().toString();
+                options.log()
+                        .accept(new Answered(method, call.exchange.getRequestPath(), call.status(), call.seconds()));
+            }
+        });
+    }
+
+    /** Answers, and says what goes wrong. */
+    private void answer(Call call, Action action) throws IOException {
+        try {
+            action.answer(call);
+        } catch (ApiError e) {
+            fail(call, e);
+        } catch (InputException e) {
+            fail(call, new ApiError(400, "invalid_value", null, String.valueOf(e.getMessage())));
+        } catch (CancellationException | InterruptedException e) {
+            if (call.isGone()) {
+                call.close();
+            } else {
+                fail(call, ApiError.shuttingDown());
+            }
+        } catch (RuntimeException | Error e) {
+            log(call, e);
+            fail(
+                    call,
+                    new ApiError(500, "internal_error", null, "server: expected an answer, got an error; see its log"));
+        }
+    }
+
+    private void fail(Call call, ApiError error) throws IOException {
+        metrics.count("rejected_total{reason=\"" + error.code() + "\"}", 1);
+        call.error(error);
+    }
+
+    private static void log(Call call, Throwable e) {
+        LOG.log(System.Logger.Level.ERROR, call.exchange.getRequestPath() + ": expected an answer, got " + e);
+    }
+
+    private void model(Call call) throws IOException {
+        String path = call.exchange.getRequestPath();
+        served.check(path.substring(path.indexOf(MODELS) + MODELS.length()));
+        call.json(served.entry());
+    }
+
+    private void health(Call call) throws IOException {
+        if (draining) {
+            throw ApiError.shuttingDown();
+        }
+        call.json(Json.object("status", "ok"));
+    }
+
+    private void metrics(Call call) throws IOException {
+        double used = Math.max(0, 1 - (double) served.model().decoder().pool().freePages() / pages);
+        String text = metrics.text(Map.of(
+                "num_requests_running", (double) engine.running(),
+                "num_requests_waiting", (double) engine.waiting(),
+                "kv_cache_usage_perc", used));
+        call.bytes(200, "text/plain; version=0.0.4; charset=utf-8", text.getBytes(StandardCharsets.UTF_8));
+    }
+}

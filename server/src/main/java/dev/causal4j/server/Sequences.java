@@ -1,0 +1,151 @@
+package dev.causal4j.server;
+
+import dev.causal4j.generation.Engine;
+import dev.causal4j.generation.FinishReason;
+import dev.causal4j.generation.GeneratedToken;
+import dev.causal4j.generation.Generation;
+import dev.causal4j.generation.TokenListener;
+import dev.causal4j.head.Candidate;
+import dev.causal4j.head.Prediction;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Future;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/** The sequences of a request in the engine. Thread-safe. */
+final class Sequences {
+    /** Tokens of a sequence that wait for a slow reader; then it rests. */
+    private static final int MOST_WAITING = 64;
+
+    /** A token of a sequence; none when it has ended. */
+    record Event(int sequence, Optional<GeneratedToken> token) {}
+
+    private final List<CompletableFuture<List<Prediction>>> scores = new ArrayList<>();
+    private final List<CompletableFuture<Generation>> generations = new ArrayList<>();
+    private final List<Future<?>> submitted = new ArrayList<>();
+    private final List<AtomicInteger> waiting = new ArrayList<>();
+    private final BlockingQueue<Event> events = new LinkedBlockingQueue<>();
+
+    /** Submits the sequences of a request. */
+    Sequences(Engine engine, Ask ask, Metrics.Request metrics) {
+        try {
+            for (int i = 0; i < ask.sequences(); i++) {
+                if (i % ask.candidates() == 0 && ask.scores() && !ask.isScoring()) {
+                    int alternatives = ask.alternatives();
+                    scores.add(kept(engine.score(
+                            ask.prompt(i).tokens(),
+                            1,
+                            alternatives,
+                            ask.sampling().salt())));
+                }
+                if (ask.isScoring()) {
+                    addScored(engine, ask, i, metrics);
+                } else {
+                    addGenerated(engine, ask, i, metrics);
+                }
+            }
+        } catch (RuntimeException | Error e) {
+            cancel();
+            throw e;
+        }
+    }
+
+    private <T> CompletableFuture<T> kept(CompletableFuture<T> result) {
+        submitted.add(result);
+        return result;
+    }
+
+    private void addGenerated(Engine engine, Ask ask, int index, Metrics.Request metrics) {
+        Metrics.Sequence times = metrics.sequence();
+        AtomicInteger behind = new AtomicInteger();
+        waiting.add(behind);
+        TokenListener listener = new TokenListener() {
+            @Override
+            public boolean accept(GeneratedToken token) {
+                times.token();
+                if (ask.stream()) {
+                    behind.incrementAndGet();
+                    events.add(new Event(index, Optional.of(token)));
+                }
+                return true;
+            }
+
+            @Override
+            public boolean ready() {
+                return behind.get() < MOST_WAITING;
+            }
+        };
+        CompletableFuture<Generation> result = kept(engine.submit(ask.request(index), listener));
+        generations.add(result);
+        if (ask.stream()) {
+            var _ = result.whenComplete((_, _) -> events.add(new Event(index, Optional.empty())));
+        }
+    }
+
+    /**
+     * Scores a prompt and the token behind it in one go. The likeliest token is what greedy choice takes, with the same
+     * bits; a vocabulary padded beyond the tokenizer may have a likelier one that cannot be chosen.
+     */
+    private void addScored(Engine engine, Ask ask, int index, Metrics.Request metrics) {
+        int[] prompt = ask.prompt(index).tokens();
+        int[] tokens = Arrays.copyOf(prompt, prompt.length + 1); // the last is not fed
+        long start = System.nanoTime();
+        Metrics.Sequence times = metrics.sequence();
+        CompletableFuture<List<Prediction>> all = kept(engine.score(
+                tokens, 1, Math.max(1, ask.alternatives()), ask.sampling().salt()));
+        scores.add(all.thenApply(predictions -> predictions.subList(0, prompt.length - 1)));
+        generations.add(all.thenCompose(predictions -> {
+            Candidate best = predictions.getLast().alternatives().getFirst();
+            if (best.token() >= ask.names().tokenizer().vocabularySize()) {
+                return engine.submit(ask.request(index), TokenListener.NONE);
+            }
+            times.token();
+            double seconds = (System.nanoTime() - start) / 1e9;
+            return CompletableFuture.completedFuture(generation(ask, index, best, predictions.getLast(), seconds));
+        }));
+    }
+
+    private static Generation generation(Ask ask, int index, Candidate best, Prediction likeliest, double seconds) {
+        int[] prompt = ask.prompt(index).tokens();
+        boolean ends = ask.sampling().eos().contains(best.token());
+        var decoder = ask.names().tokenizer().continuingDecoder();
+        return new Generation(
+                prompt,
+                new int[] {best.token()},
+                List.of(ends ? "" : decoder.accept(best.token()) + decoder.finish()),
+                List.of(new Prediction(best.token(), best.logProbability(), 0, likeliest.alternatives())),
+                ends ? FinishReason.EOS : FinishReason.LENGTH,
+                ask.seed(index),
+                new Generation.Timing(0, prompt.length, seconds, 0, 0));
+    }
+
+    /** The scores of a prompt, waited for; empty if they were not asked for. */
+    List<Prediction> scores(int prompt) throws InterruptedException {
+        return scores.isEmpty() ? List.of() : Engine.await(scores.get(prompt));
+    }
+
+    /** What became of a sequence, waited for. */
+    Generation generation(int index) throws InterruptedException {
+        return Engine.await(generations.get(index));
+    }
+
+    /** Tokens and ends of a stream, as they come. */
+    BlockingQueue<Event> events() {
+        return events;
+    }
+
+    /** Tells that a token was sent. */
+    void sent(int sequence) {
+        waiting.get(sequence).decrementAndGet();
+    }
+
+    /** Ends all that is not done. */
+    void cancel() {
+        submitted.forEach(each -> each.cancel(true));
+    }
+}

@@ -1,0 +1,143 @@
+package dev.causal4j.server;
+
+import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.format.Json;
+import dev.causal4j.generation.Engine;
+import dev.causal4j.head.Prediction;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.tokenizer.Tokenizer;
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+
+/**
+ * The model as clients see it. Immutable and thread-safe.
+ *
+ * @param template that makes texts of conversations
+ * @param names it answers to; it calls itself by the first
+ * @param vocabulary ids that may be given and chosen: 0 to one less
+ * @param contextLength in tokens
+ * @param created when it was started, in seconds since 1970
+ * @param fingerprint what it computes: equal fingerprints promise equal bits
+ */
+record ServedModel(
+        CausalLM model,
+        Tokenizer tokenizer,
+        ChatTemplate template,
+        List<String> names,
+        int vocabulary,
+        int contextLength,
+        long created,
+        CompletableFuture<String> fingerprint) {
+    private static final int PROBE = 24; // tokens
+
+    /** @throws IllegalStateException if the model has no tokenizer */
+    static ServedModel of(Engine engine, ChatTemplate template, List<String> aliases) {
+        CausalLM model = engine.model();
+        Tokenizer tokenizer = model.requireTokenizer();
+        List<String> names = new ArrayList<>(List.of(model.name()));
+        names.addAll(aliases);
+        int vocabulary = Math.min(model.head().vocabularySize(), tokenizer.vocabularySize());
+        int contextLength = model.decoder().config().contextLength();
+        return new ServedModel(
+                model,
+                tokenizer,
+                template,
+                List.copyOf(names),
+                vocabulary,
+                contextLength,
+                Instant.now().getEpochSecond(),
+                fingerprint(engine, tokenizer, Math.min(PROBE, contextLength), vocabulary));
+    }
+
+    /**
+     * A hash of the likeliest tokens and their log-probabilities behind each of some tokens, of the tokenizer and of the
+     * version. Reading all weights would take as long as loading them.
+     */
+    private static CompletableFuture<String> fingerprint(
+            Engine engine, Tokenizer tokenizer, int length, int vocabulary) {
+        int[] probe = new int[length];
+        for (int i = 0; i < length; i++) {
+            probe[i] = (int) (i * 2654435761L % vocabulary);
+        }
+        return engine.score(probe, 1, Math.min(20, vocabulary)).thenApplyAsync(predictions -> {
+            MessageDigest digest = sha256();
+            digest.update(tokenizer.toJson());
+            digest.update(version().getBytes(StandardCharsets.UTF_8));
+            for (Prediction prediction : predictions) {
+                prediction
+                        .alternatives()
+                        .forEach(each -> digest.update(ByteBuffer.allocate(12)
+                                .putInt(each.token())
+                                .putDouble(each.logProbability())
+                                .flip()));
+            }
+            return "fp_" + HexFormat.of().formatHex(digest.digest(), 0, 8);
+        });
+    }
+
+    static MessageDigest sha256() {
+        try {
+            return MessageDigest.getInstance("SHA-256");
+        } catch (NoSuchAlgorithmException e) {
+            throw new AssertionError(e); // every JDK has it
+        }
+    }
+
+    private static String version() {
+        return Objects.requireNonNullElse(ServedModel.class.getPackage().getImplementationVersion(), "");
+    }
+
+    /** What it calls itself. */
+    String name() {
+        return names.getFirst();
+    }
+
+    /** @throws ApiError if a request names another model */
+    void check(JsonIn in) {
+        in.string("model").filter(name -> !name.isEmpty()).ifPresent(this::check);
+    }
+
+    /** @throws ApiError if there is no such model */
+    void check(String name) {
+        if (!names.contains(name)) {
+            throw ApiError.noModel(name);
+        }
+    }
+
+    /** The ids that end a text. */
+    Set<Integer> eos() {
+        return model.eos();
+    }
+
+    /** The entry of the list of models. */
+    Map<String, Object> entry() {
+        return Json.object(
+                "id",
+                name(),
+                "object",
+                "model",
+                "created",
+                created,
+                "owned_by",
+                "causal4j",
+                "max_model_len",
+                contextLength,
+                "meta",
+                Json.object(
+                        "n_vocab", model.head().vocabularySize(),
+                        "n_ctx_train", contextLength,
+                        "n_embd", model.head().hiddenSize(),
+                        "n_params", model.parameters(),
+                        "size", model.config().weightBytes(model.dtype())));
+    }
+}

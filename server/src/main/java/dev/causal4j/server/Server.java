@@ -1,0 +1,138 @@
+package dev.causal4j.server;
+
+import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.generation.Engine;
+import dev.causal4j.generation.EngineOptions;
+import dev.causal4j.model.CausalLM;
+import io.undertow.Undertow;
+import io.undertow.UndertowOptions;
+import io.undertow.server.handlers.HttpContinueReadHandler;
+import java.io.IOException;
+import java.net.BindException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.time.Duration;
+import org.xnio.Options;
+
+/**
+ * Serves a model over HTTP. Thread-safe. To be closed before its model.
+ *
+ * <p>A request waits in a queue with a bound until the engine has room; a client that goes ends what it asked for at
+ * once. Nothing that another client does changes a bit of an answer.
+ */
+public final class Server implements AutoCloseable {
+    private static final int MOST_HEADER_BYTES = 32 << 10;
+    private static final int MOST_HEADERS = 200;
+    private static final int HEAD_MILLIS = 20_000;
+    private static final int IDLE_MILLIS = 60_000;
+    private static final int BACKLOG = 1024;
+    private static final int IO_THREADS = 2;
+    private static final Duration LAST_WORDS = Duration.ofSeconds(5);
+
+    private final Engine engine;
+    private final Routes routes;
+    private final Undertow undertow;
+    private final InetSocketAddress address;
+    private boolean closed;
+
+    private Server(Engine engine, Routes routes, Undertow undertow, InetSocketAddress address) {
+        this.engine = engine;
+        this.routes = routes;
+        this.undertow = undertow;
+        this.address = address;
+    }
+
+    /**
+     * Starts to listen.
+     *
+     * @param template that makes texts of conversations; {@link ChatTemplate#plain} for a model without one
+     * @throws IOException if the address cannot be used, for instance because another program does
+     * @throws IllegalStateException if the model has no tokenizer
+     */
+    public static Server start(CausalLM model, ChatTemplate template, ServerOptions options) throws IOException {
+        InetAddress host = InetAddress.getByName(options.host());
+        Engine engine = new Engine(
+                model, EngineOptions.DEFAULT.withParallel(options.parallel()).withPrefixBytes(options.cacheBytes()));
+        try {
+            ServedModel served = ServedModel.of(engine, template, options.aliases());
+            Access access = new Access(options, host.isLoopbackAddress());
+            Routes routes = new Routes(engine, served, access, new Metrics(), options);
+            Undertow undertow = Undertow.builder()
+                    .addHttpListener(options.port(), options.host())
+                    .setIoThreads(IO_THREADS)
+                    .setDirectBuffers(false) // whose release would need sun.misc.Unsafe
+                    .setWorkerThreads(1) // requests have virtual ones
+                    .setHandler(new HttpContinueReadHandler(routes))
+                    .setServerOption(UndertowOptions.MAX_ENTITY_SIZE, (long) Routes.MOST_BYTES)
+                    .setServerOption(UndertowOptions.MAX_HEADER_SIZE, MOST_HEADER_BYTES)
+                    .setServerOption(UndertowOptions.MAX_HEADERS, MOST_HEADERS)
+                    .setServerOption(UndertowOptions.REQUEST_PARSE_TIMEOUT, HEAD_MILLIS)
+                    .setServerOption(UndertowOptions.NO_REQUEST_TIMEOUT, IDLE_MILLIS)
+                    .setSocketOption(Options.TCP_NODELAY, true)
+                    .setSocketOption(Options.BACKLOG, BACKLOG)
+                    .build();
+            listen(undertow, options);
+            InetSocketAddress address =
+                    (InetSocketAddress) undertow.getListenerInfo().getFirst().getAddress();
+            return new Server(engine, routes, undertow, address);
+        } catch (Throwable e) {
+            engine.close();
+            throw e;
+        }
+    }
+
+    private static void listen(Undertow undertow, ServerOptions options) throws IOException {
+        try {
+            undertow.start();
+        } catch (RuntimeException e) {
+            undertow.stop();
+            String where = options.host() + ":" + options.port();
+            if (e.getCause() instanceof BindException cause) {
+                throw new IOException(
+                        where + ": expected a free address of this machine, got " + cause.getMessage()
+                                + "; choose another port",
+                        cause);
+            }
+            throw new IOException(where + ": expected to be able to listen there, got " + e.getMessage(), e);
+        }
+    }
+
+    /** Where it listens. */
+    public InetSocketAddress address() {
+        return address;
+    }
+
+    /**
+     * Refuses new requests and those that wait, lets the others end, and stops.
+     *
+     * @param most how long the others may take; then they end with an error
+     */
+    public synchronized void drain(Duration most) {
+        if (closed) {
+            return;
+        }
+        closed = true;
+        routes.drain();
+        awaitNone(most);
+        engine.close();
+        awaitNone(LAST_WORDS);
+        undertow.stop();
+    }
+
+    private void awaitNone(Duration most) {
+        long end = System.nanoTime() + most.toNanos();
+        try {
+            while (routes.open() > 0 && System.nanoTime() < end) {
+                Thread.sleep(5);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+
+    /** Stops at once. What is not answered ends with an error. */
+    @Override
+    public void close() {
+        drain(Duration.ZERO);
+    }
+}

@@ -1,0 +1,65 @@
+package dev.causal4j.server;
+
+import dev.causal4j.format.Json;
+import dev.causal4j.tokenizer.SpecialTokens;
+import dev.causal4j.tokenizer.Tokenizer;
+import java.io.IOException;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.IntStream;
+
+/** Texts to tokens and back, for clients without a tokenizer; in the forms of llama.cpp and vLLM. Thread-safe. */
+record TokenRoutes(ServedModel served) {
+    private static final int MOST_TOKENS = 1 << 20;
+
+    void tokenize(Call call) throws IOException {
+        JsonIn in = JsonIn.parse(call.body);
+        boolean content = in.has("content");
+        String text =
+                in.string(content ? "content" : "prompt").orElseThrow(() -> ApiError.type("content", "a string", null));
+        boolean prefix = in.bool("add_special", in.bool("add_special_tokens", !content));
+        SpecialTokens how = in.bool("parse_special", true) ? SpecialTokens.PARSE : SpecialTokens.AS_TEXT;
+        Tokenizer tokenizer = served.tokenizer();
+        int[] ids = tokenizer.encode(text, how);
+        int[] tokens = prefix ? tokenizer.withPrefix(ids) : ids;
+        TokenNames names = new TokenNames(tokenizer, false);
+        List<?> listed = in.bool("with_pieces", false)
+                ? IntStream.of(tokens)
+                        .mapToObj(id -> Json.object("id", id, "piece", names.name(id)))
+                        .toList()
+                : list(tokens);
+        call.json(Json.object("tokens", listed, "count", tokens.length, "max_model_len", served.contextLength()));
+    }
+
+    void detokenize(Call call) throws IOException {
+        JsonIn in = JsonIn.parse(call.body);
+        int[] tokens = JsonIn.integers("tokens", in.list("tokens", MOST_TOKENS), 0, served.vocabulary() - 1);
+        String text = served.tokenizer().decode(tokens);
+        call.json(Json.object("content", text, "prompt", text));
+    }
+
+    /** What a conversation becomes before it is tokens. */
+    void applyTemplate(Call call) throws IOException {
+        String prompt = ChatApi.prompt(JsonIn.parse(call.body), served).text();
+        call.json(Json.object("prompt", prompt));
+    }
+
+    /** What lm-evaluation-harness asks for before it tokenizes here. */
+    void info(Call call) throws IOException {
+        Map<String, Object> info = new HashMap<>(Json.object("pad_token", Json.NULL, "chat_template", Json.NULL));
+        info.put("bos_token", text(served.model().bos().stream().boxed().findFirst()));
+        info.put("eos_token", text(served.eos().stream().min(Integer::compare)));
+        call.json(info);
+    }
+
+    private Object text(Optional<Integer> id) {
+        return id.<Object>map(each -> served.tokenizer().decode(each)).orElse(Json.NULL);
+    }
+
+    private static List<Integer> list(int[] tokens) {
+        return Arrays.stream(tokens).boxed().toList();
+    }
+}
