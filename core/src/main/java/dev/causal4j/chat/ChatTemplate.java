@@ -51,7 +51,7 @@ public final class ChatTemplate {
         }
     }
 
-    private record Program(String name, Node body, boolean marksGeneration) {}
+    private record Program(String name, String source, Node body, boolean marksGeneration) {}
 
     private static final String DEFAULT = "default";
     private static final String SOURCE = "chat_template";
@@ -126,7 +126,7 @@ public final class ChatTemplate {
             }
             String subject = key.equals(DEFAULT) ? name : name + " " + key;
             Parser parser = new Parser(subject, source);
-            programs.put(key, new Program(subject, parser.parse(), parser.marksGeneration));
+            programs.put(key, new Program(subject, source, parser.parse(), parser.marksGeneration));
         });
         Clock clock = Clock.system(ZoneId.systemDefault());
         return new ChatTemplate(programs, Map.copyOf(specialTokens), List.of(), clock, List.of());
@@ -199,6 +199,11 @@ public final class ChatTemplate {
      */
     public ChatTemplate withControlTokens(Collection<String> tokens) {
         return new ChatTemplate(programs, variables, List.copyOf(tokens), clock, stops);
+    }
+
+    /** The text of the template, of several the one for conversations without tools. */
+    public String source() {
+        return Objects.requireNonNull(programs.get(DEFAULT)).source;
     }
 
     /** Whether it is {@link #plain}. */

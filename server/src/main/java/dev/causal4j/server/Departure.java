@@ -29,7 +29,8 @@ final class Departure {
             known = new AtomicReference<>(Departure::nothing);
             connection.putAttachment(KEY, known);
             AtomicReference<Runnable> closed = known;
-            connection.addCloseListener(_ -> closed.getAndSet(Departure::nothing).run());
+            connection.addCloseListener(
+                    _ -> closed.getAndSet(Departure::nothing).run());
         }
         AtomicReference<Runnable> todo = known;
         todo.set(gone);

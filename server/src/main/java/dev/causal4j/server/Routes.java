@@ -6,10 +6,11 @@ import dev.causal4j.generation.Engine;
 import dev.causal4j.server.ServerOptions.Answered;
 import io.undertow.server.HttpHandler;
 import io.undertow.server.HttpServerExchange;
-import io.undertow.server.RequestTooBigException;
 import io.undertow.util.Headers;
+import io.undertow.util.HttpString;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.List;
@@ -29,6 +30,9 @@ final class Routes implements HttpHandler {
     private static final int BODY_SECONDS = 30;
     private static final String MODELS = "/models/";
     private static final byte[] NOTHING = {};
+    private static final HttpString SECURITY = HttpString.tryFromString("Content-Security-Policy");
+    private static final String PAGE_POLICY = "default-src 'none'; connect-src 'self'; script-src 'self';"
+            + " style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
     private static final System.Logger LOG = System.getLogger(Routes.class.getName());
 
     /** Answers a request. */
@@ -65,6 +69,10 @@ final class Routes implements HttpHandler {
         add("GET", "/models", false, call -> call.json(Json.object("object", "list", "data", List.of(served.entry()))));
         add("GET", MODELS, false, this::model);
         add("GET", "/tokenizer_info", false, tokens::info);
+        add("GET", "/props", false, call -> tokens.props(call, options.parallel()));
+        add("GET", "/", true, call -> page(call, "index.html", "text/html"));
+        add("GET", "/page.css", true, call -> page(call, "page.css", "text/css"));
+        add("GET", "/page.js", true, call -> page(call, "page.js", "text/javascript"));
         add("POST", "/tokenize", false, tokens::tokenize);
         add("POST", "/detokenize", false, tokens::detokenize);
         add("POST", "/apply-template", false, tokens::applyTemplate);
@@ -124,15 +132,20 @@ final class Routes implements HttpHandler {
             start(new Call(exchange, NOTHING, owner), route.action);
             return;
         }
-        String coding = exchange.getRequestHeaders().getFirst(Headers.CONTENT_ENCODING);
-        if (coding != null && !coding.equalsIgnoreCase("identity")) {
+        if (isCoded(exchange, Headers.CONTENT_ENCODING, "identity")
+                || isCoded(exchange, Headers.TRANSFER_ENCODING, "chunked")) {
             exchange.setPersistent(false);
-            throw new ApiError(415, "unsupported_media_type", null, "content-encoding: expected none, got one");
+            throw new ApiError(415, "unsupported_media_type", null, "body: expected plain JSON, got an encoding");
         }
         if (draining) {
             throw ApiError.shuttingDown();
         }
         receive(exchange, owner, route.action);
+    }
+
+    private static boolean isCoded(HttpServerExchange exchange, HttpString header, String known) {
+        String coding = exchange.getRequestHeaders().getFirst(header);
+        return coding != null && !coding.equalsIgnoreCase(known);
     }
 
     private @Nullable Route route(String path) {
@@ -143,7 +156,9 @@ final class Routes implements HttpHandler {
     /** Reads the body as it comes; a connection that takes too long is closed. */
     private void receive(HttpServerExchange exchange, String owner, Action action) {
         if (exchange.getRequestContentLength() > MOST_BYTES) {
-            throw tooLarge(exchange);
+            exchange.setPersistent(false);
+            String line = "body: expected at most " + MOST_BYTES + " bytes, got more; send less at once";
+            throw new ApiError(413, "request_too_large", null, line);
         }
         ByteArrayOutputStream body = new ByteArrayOutputStream();
         Runnable close = () -> IoUtils.safeClose(exchange.getConnection());
@@ -152,28 +167,16 @@ final class Routes implements HttpHandler {
                 .receivePartialBytes(
                         (_, bytes, last) -> {
                             body.writeBytes(bytes);
-                            if (last) {
+                            if (body.size() > MOST_BYTES) {
+                                close.run();
+                            } else if (last) {
                                 timer.remove();
                                 Call call = new Call(exchange, body.toByteArray(), owner);
                                 Departure.watch(exchange, call::depart);
                                 start(call, action);
                             }
                         },
-                        (_, failure) -> {
-                            timer.remove();
-                            if (failure instanceof RequestTooBigException) {
-                                ApiError error = tooLarge(exchange);
-                                start(new Call(exchange, NOTHING, owner), call -> fail(call, error));
-                            } else {
-                                close.run();
-                            }
-                        });
-    }
-
-    private static ApiError tooLarge(HttpServerExchange exchange) {
-        exchange.setPersistent(false);
-        String line = "body: expected at most " + MOST_BYTES + " bytes, got more; send less at once";
-        return new ApiError(413, "request_too_large", null, line);
+                        (_, _) -> close.run());
     }
 
     private void start(Call call, Action action) {
@@ -229,6 +232,18 @@ final class Routes implements HttpHandler {
         String path = call.exchange.getRequestPath();
         served.check(path.substring(path.indexOf(MODELS) + MODELS.length()));
         call.json(served.entry());
+    }
+
+    /** The page talks to this server alone, and to its public paths. */
+    private static void page(Call call, String name, String type) throws IOException {
+        try (InputStream file = Routes.class.getResourceAsStream("page/" + name)) {
+            if (file == null) {
+                throw new ApiError(404, "unknown_url", null, "page: expected one in this build, got none");
+            }
+            call.exchange.getResponseHeaders().put(SECURITY, PAGE_POLICY).put(Headers.CACHE_CONTROL, "no-cache");
+            call.exchange.getResponseHeaders().put(Headers.X_CONTENT_TYPE_OPTIONS, "nosniff");
+            call.bytes(200, type + "; charset=utf-8", file.readAllBytes());
+        }
     }
 
     private void health(Call call) throws IOException {

@@ -5,7 +5,6 @@ import dev.causal4j.tokenizer.SpecialTokens;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.util.Arrays;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -49,10 +48,36 @@ record TokenRoutes(ServedModel served) {
 
     /** What lm-evaluation-harness asks for before it tokenizes here. */
     void info(Call call) throws IOException {
-        Map<String, Object> info = new HashMap<>(Json.object("pad_token", Json.NULL, "chat_template", Json.NULL));
-        info.put("bos_token", text(served.model().bos().stream().boxed().findFirst()));
-        info.put("eos_token", text(served.eos().stream().min(Integer::compare)));
-        call.json(info);
+        Object template =
+                served.template().isPlain() ? Json.NULL : served.template().source();
+        call.json(
+                Json.object("bos_token", bos(), "eos_token", eos(), "pad_token", Json.NULL, "chat_template", template));
+    }
+
+    /** What llama.cpp's clients ask for first. */
+    void props(Call call, int parallel) throws IOException {
+        Map<String, Object> parameters = Json.object("temperature", 1, "top_k", 0, "top_p", 1, "min_p", 0);
+        call.json(Json.object(
+                "default_generation_settings",
+                Json.object("n_ctx", served.contextLength(), "params", parameters),
+                "total_slots",
+                parallel,
+                "model_alias",
+                served.name(),
+                "chat_template",
+                served.template().isPlain() ? "fallback" : served.template().source(),
+                "bos_token",
+                bos(),
+                "eos_token",
+                eos()));
+    }
+
+    private Object bos() {
+        return text(served.model().bos().stream().boxed().findFirst());
+    }
+
+    private Object eos() {
+        return text(served.eos().stream().min(Integer::compare));
     }
 
     private Object text(Optional<Integer> id) {
