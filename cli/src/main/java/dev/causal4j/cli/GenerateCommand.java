@@ -12,11 +12,7 @@ import dev.causal4j.model.Checkpoint;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.List;
-import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ThreadLocalRandom;
-import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -42,77 +38,15 @@ final class GenerateCommand extends Subcommand {
     @Option(names = "--tokens", paramLabel = "IDS", description = "The prompt as token ids, for instance 1028,363.")
     private @Nullable String tokens;
 
-    @Option(names = "--max-new-tokens", paramLabel = "N", description = "Default: ${DEFAULT-VALUE}.")
-    private int maxNewTokens = 128;
-
-    @Option(names = "--min-new-tokens", paramLabel = "N", description = "Fewest new tokens before the text may end.")
-    private int minNewTokens;
-
-    @Option(
-            names = "--temperature",
-            paramLabel = "T",
-            description = "0 is greedy; default: 1, the model's own distribution.")
-    private @Nullable Double temperature;
-
-    @Option(names = "--top-k", paramLabel = "K", description = "Sample from the K likeliest tokens.")
-    private @Nullable Integer topK;
-
-    @Option(
-            names = "--top-p",
-            paramLabel = "P",
-            description = "Sample from the likeliest tokens with probability P together.")
-    private @Nullable Double topP;
-
-    @Option(
-            names = "--min-p",
-            paramLabel = "P",
-            description = "Sample from tokens at least P times as likely as the likeliest.")
-    private @Nullable Double minP;
-
-    @Option(
-            names = "--typical-p",
-            paramLabel = "P",
-            description = "Sample from the most typical tokens with probability P together.")
-    private @Nullable Double typicalP;
-
-    @Option(
-            names = "--repetition-penalty",
-            paramLabel = "R",
-            description = "Above 1: makes tokens that occurred less likely.")
-    private @Nullable Double repetitionPenalty;
-
-    @Option(names = "--no-repeat-ngram-size", paramLabel = "N", description = "No run of N tokens occurs twice.")
-    private @Nullable Integer noRepeatNgramSize;
-
-    @Option(
-            names = "--logit-bias",
-            paramLabel = "ID=BIAS",
-            split = ",",
-            description = "Added to the logit of a token; -Infinity bans it.")
-    private Map<Integer, Double> logitBias = Map.of();
-
-    @Option(names = "--stop", paramLabel = "TEXT", description = "End the text before TEXT; may be repeated.")
-    private List<String> stop = List.of();
-
-    @Option(
-            names = "--eos",
-            paramLabel = "IDS",
-            description = "Token ids that end the text instead of the model's own; none for no such token.")
-    private @Nullable String eos;
-
-    @Option(
-            names = "--seed",
-            paramLabel = "S",
-            description =
-                    "The same seed gives the same text on every machine; default: a random one, shown by --json and on a terminal.")
-    private @Nullable Long seed;
-
     @Option(
             names = "--logprobs",
             paramLabel = "K",
             description = "With --json: the log-probability and rank of each new token, and the K likeliest, from the"
                     + " model's own distribution before temperature, filters and penalties.")
     private @Nullable Integer logprobs;
+
+    @Mixin
+    private SamplingOptions sampling;
 
     @Mixin
     private TextOptions texts;
@@ -154,7 +88,7 @@ final class GenerateCommand extends Subcommand {
                 .generate(List.of(new GenerationRequest(promptIds, options)), listener)
                 .getFirst();
         if (model.json()) {
-            ObjectNode document = document(generation, loadSeconds);
+            ObjectNode document = document(generation, Json.object().put("load_seconds", loadSeconds));
             if (logprobs != null) {
                 new ScoreDocument(loaded, false, logprobs)
                         .predictions(generation.predictions(), document.putArray("logprobs"));
@@ -173,35 +107,11 @@ final class GenerateCommand extends Subcommand {
         return text.isEmpty() ? new int[0] : texts.encode(checkpoint.requireTokenizer(), text);
     }
 
-    /** @param own the model's temperature; where it is greedy, a filter means to sample */
     private GenerationOptions options(GenerationOptions.Builder builder, double own) {
-        boolean filters = topK != null || topP != null || minP != null || typicalP != null;
-        builder.maxNewTokens(maxNewTokens)
-                .minNewTokens(minNewTokens)
-                .temperature(temperature != null ? temperature : filters && own == 0 ? 1 : own)
-                .logitBias(logitBias)
-                .stop(stop)
-                // Not SecureRandom, which starts slowly: seeds need not be secret.
-                .seed(seed == null ? ThreadLocalRandom.current().nextInt(Integer.MAX_VALUE) : seed);
-        ifGiven(topK, builder::topK);
-        ifGiven(topP, builder::topP);
-        ifGiven(minP, builder::minP);
-        ifGiven(typicalP, builder::typicalP);
-        ifGiven(repetitionPenalty, builder::repetitionPenalty);
-        ifGiven(noRepeatNgramSize, builder::noRepeatNgramSize);
-        if (eos != null) {
-            builder.eos(eos.equals("none") ? Set.of() : TokenIds.set(spec, "--eos", eos));
-        }
         if (logprobs != null) {
             builder.logProbabilities(logprobs);
         }
-        return Usage.of(spec, builder::build);
-    }
-
-    private static <T> void ifGiven(@Nullable T value, Consumer<T> setter) {
-        if (value != null) {
-            setter.accept(value);
-        }
+        return sampling.build(builder, own, List.of());
     }
 
     /** Streams text, or token ids for a model without a tokenizer, until the reader closes the output. */
@@ -224,7 +134,12 @@ final class GenerateCommand extends Subcommand {
                 generation.seed());
     }
 
-    private static ObjectNode document(Generation generation, double loadSeconds) {
+    /**
+     * What is known of a generation.
+     *
+     * @param times to add its own to
+     */
+    static ObjectNode document(Generation generation, ObjectNode times) {
         Generation.Timing timing = generation.timing();
         ObjectNode document = Json.object();
         document.set("prompt_tokens", Json.array(generation.promptTokens()));
@@ -232,12 +147,11 @@ final class GenerateCommand extends Subcommand {
         document.put("text", generation.text());
         document.put("finish_reason", generation.finishReason().label());
         document.put("seed", generation.seed());
-        document.putObject("timing")
-                .put("load_seconds", loadSeconds)
-                .put("prefill_seconds", timing.prefillSeconds())
+        times.put("prefill_seconds", timing.prefillSeconds())
                 .put("decode_seconds", timing.decodeSeconds())
                 .put("prefill_tokens_per_second", timing.prefillTokensPerSecond())
                 .put("decode_tokens_per_second", timing.decodeTokensPerSecond());
+        document.set("timing", times);
         return document;
     }
 }

@@ -1,8 +1,12 @@
 package dev.causal4j.cli;
 
+import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.file.Path;
 import java.util.Map;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import tools.jackson.core.JacksonException;
 import tools.jackson.core.StreamReadFeature;
 import tools.jackson.core.type.TypeReference;
 import tools.jackson.databind.DeserializationFeature;
@@ -34,6 +38,11 @@ final class Json {
         return array;
     }
 
+    /** Maps, lists, strings, numbers and booleans. */
+    static JsonNode node(Object value) {
+        return MAPPER.valueToTree(value);
+    }
+
     /** A number, or null if JSON cannot express it. */
     static JsonNode number(double number) {
         JsonNodeFactory nodes = MAPPER.getNodeFactory();
@@ -47,6 +56,31 @@ final class Json {
     /** An object's fields as plain maps, lists, strings, numbers and booleans. */
     static Map<String, Object> fields(JsonNode object) {
         return MAPPER.convertValue(object, new TypeReference<>() {});
+    }
+
+    /** The same for text of a user, which may be something else. */
+    static JsonNode parse(String subject, String text) {
+        try {
+            return parse(text);
+        } catch (JacksonException e) {
+            throw new IllegalArgumentException(subject + ": expected JSON, got " + e.getOriginalMessage(), e);
+        }
+    }
+
+    static Map<String, Object> fields(String subject, JsonNode node) {
+        if (!node.isObject()) {
+            throw new IllegalArgumentException(subject + ": expected a JSON object, got " + node.getNodeType());
+        }
+        return fields(node);
+    }
+
+    /** The objects in a file with a list of them. */
+    static Stream<Map<String, Object>> list(Path file) throws IOException {
+        JsonNode list = parse(file.toString(), TextInput.file(file));
+        if (!list.isArray()) {
+            throw new IOException(file + ": expected a JSON list, got " + list.getNodeType());
+        }
+        return list.valueStream().map(each -> fields(file.toString(), each));
     }
 
     static String write(JsonNode node) {

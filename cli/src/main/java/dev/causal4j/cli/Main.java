@@ -33,6 +33,7 @@ public final class Main implements Callable<Integer> {
     /** In the order of the help. */
     private static final List<Class<?>> COMMANDS = List.of(
             GenerateCommand.class,
+            ChatCommand.class,
             ScoreCommand.class,
             TrainCommand.class,
             ServeCommand.class,
@@ -142,7 +143,7 @@ public final class Main implements Callable<Integer> {
     }
 
     /** Any failure as one line. */
-    private static String message(Throwable e) {
+    static String message(Throwable e) {
         Throwable shown = e;
         while ((shown instanceof ExceptionInInitializerError || shown instanceof CompletionException)
                 && shown.getCause() != null) {

@@ -9,13 +9,11 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import tools.jackson.core.JacksonException;
-import tools.jackson.databind.JsonNode;
 
 /** Shows what a chat template makes of a conversation. */
 @Command(
@@ -59,21 +57,18 @@ final class TokenizerRenderCommand extends Subcommand {
     @Option(names = "--no-generation-prompt", description = "End with the last message, not with an answer's begin.")
     private boolean complete;
 
-    @Option(
-            names = "--variables",
-            paramLabel = "JSON",
-            description = "More for the template, for instance '{\"enable_thinking\": false}'.")
-    private String variables = "{}";
+    @Mixin
+    private TemplateOptions variables;
 
     @Option(names = "--json", description = "Print one JSON document and nothing else.")
     private boolean json;
 
     @Override
     public Integer call() throws IOException {
-        Map<String, ?> more = fields("--variables", parsed("--variables", variables));
-        List<Message> conversation = list(messages).map(Message::new).toList();
+        Map<String, ?> more = variables.fields();
+        List<Message> conversation = Json.list(messages).map(Message::new).toList();
         List<ToolDefinition> known =
-                tools == null ? null : list(tools).map(ToolDefinition::new).toList();
+                tools == null ? null : Json.list(tools).map(ToolDefinition::new).toList();
         String text = source.read().render(conversation, known, !complete, more).text();
         PrintWriter to = stdout();
         if (json) {
@@ -83,28 +78,5 @@ final class TokenizerRenderCommand extends Subcommand {
             to.flush();
         }
         return 0;
-    }
-
-    private static Stream<Map<String, Object>> list(Path file) throws IOException {
-        JsonNode list = parsed(file.toString(), TextInput.file(file));
-        if (!list.isArray()) {
-            throw new IOException(file + ": expected a JSON list, got " + list.getNodeType());
-        }
-        return list.valueStream().map(each -> fields(file.toString(), each));
-    }
-
-    private static JsonNode parsed(String subject, String text) {
-        try {
-            return Json.parse(text);
-        } catch (JacksonException e) {
-            throw new IllegalArgumentException(subject + ": expected JSON, got " + e.getOriginalMessage(), e);
-        }
-    }
-
-    private static Map<String, Object> fields(String subject, JsonNode node) {
-        if (!node.isObject()) {
-            throw new IllegalArgumentException(subject + ": expected a JSON object, got " + node.getNodeType());
-        }
-        return Json.fields(node);
     }
 }

@@ -67,6 +67,11 @@ record Launcher(String javaOptions) {
         return builder("exec \"$@\"", arguments).start();
     }
 
+    /** Starts a script in which {@code "$@"} is the command, and does not wait. */
+    Process startInShell(String script) throws IOException {
+        return builder(script).start();
+    }
+
     private ProcessBuilder builder(String script, String... arguments) {
         List<String> command = new ArrayList<>(List.of("bash", "-c", script, "bash"));
         command.add(Repository.root().resolve("causal4j").toString());

@@ -1,0 +1,77 @@
+package dev.causal4j.cli;
+
+import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.decoder.PagePool;
+import dev.causal4j.generation.Engine;
+import dev.causal4j.generation.EngineOptions;
+import dev.causal4j.kernel.Kernels;
+import dev.causal4j.model.CausalLM;
+import java.io.Console;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Optional;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** Holds a conversation. */
+@Command(
+        name = "chat",
+        description =
+                "Holds a conversation by the model's chat template. Without a terminal each line of standard input"
+                        + " is a message, and the answers are printed. Lines that begin with / are commands: see /help.",
+        sortOptions = false)
+final class ChatCommand extends Subcommand {
+    @Option(names = "--system", paramLabel = "TEXT", description = "Tells the model how to answer.")
+    private String system = "";
+
+    @Mixin
+    private SamplingOptions sampling;
+
+    @Mixin
+    private TemplateOptions variables;
+
+    @Mixin
+    private RunOptions model;
+
+    @Mixin
+    private AdapterOption adapter;
+
+    @Override
+    public Integer call() throws IOException {
+        sampling.check();
+        Map<String, Object> more = variables.fields();
+        Kernels.name(); // fails here, before anything is loaded, if the kernels that the property sets are missing
+        Path folder = model.folder().orElse(null);
+        Optional<ChatTemplate> own = folder == null ? Optional.empty() : ChatTemplate.read(folder);
+        CausalLM loaded = adapter.addTo(model.load());
+        loaded.requireTokenizer();
+        if (own.isEmpty()) {
+            stderr().println("chat template: expected one in the model's files, got none; the model gets a plain"
+                    + " transcript (User: ..., Assistant: ...)");
+        }
+        PagePool pool = loaded.decoder().pool();
+        long context =
+                pool.pageBytes() * PagePool.needed(loaded.decoder().config().contextLength());
+        boolean atTerminal = !model.json() && isTerminal();
+        try (Engine engine = new Engine(loaded, EngineOptions.DEFAULT.withPrefixBytes(context));
+                ChatTerminal terminal = atTerminal ? new ChatTerminal() : null) {
+            Chat chat = new Chat(engine, own.orElseGet(ChatTemplate::plain), more, sampling, stdout(), stderr());
+            chat.conversation.system(system);
+            if (terminal == null) {
+                chat.run(new LineReader(System.in, TextInput.MOST_BYTES), model.json());
+            } else {
+                chat.run(terminal);
+            }
+        }
+        return 0;
+    }
+
+    /** Whether input and output are both a terminal. */
+    @SuppressWarnings("SystemConsoleNull") // it still does where they are not
+    private static boolean isTerminal() {
+        Console console = System.console();
+        return console != null && console.isTerminal();
+    }
+}

@@ -1,0 +1,60 @@
+package dev.causal4j.cli;
+
+import java.io.IOException;
+import java.util.Optional;
+import org.jline.reader.EndOfFileException;
+import org.jline.reader.LineReader;
+import org.jline.reader.LineReaderBuilder;
+import org.jline.reader.UserInterruptException;
+import org.jline.terminal.Terminal;
+import org.jline.terminal.TerminalBuilder;
+
+/** Reads messages at a terminal, with line editing and the lines before; no file keeps them. Not thread-safe. */
+final class ChatTerminal implements AutoCloseable {
+    private final Terminal terminal;
+    private final LineReader reader;
+    private boolean interrupted; // since the last line
+    private volatile Runnable onInterrupt = () -> {};
+
+    ChatTerminal() throws IOException {
+        // The provider that needs no native code.
+        terminal = TerminalBuilder.builder().system(true).provider("exec").build();
+        terminal.handle(Terminal.Signal.INT, _ -> {
+            interrupted = true;
+            onInterrupt.run();
+        });
+        reader = LineReaderBuilder.builder()
+                .terminal(terminal)
+                .option(LineReader.Option.DISABLE_EVENT_EXPANSION, true) // "!" is text
+                .build();
+    }
+
+    /** The next line; empty at the end: after Ctrl-D, or Ctrl-C on an empty line that follows another Ctrl-C. */
+    Optional<String> next() {
+        while (true) {
+            try {
+                String line = reader.readLine("> ");
+                interrupted = false;
+                return Optional.of(line);
+            } catch (UserInterruptException e) {
+                if (interrupted && e.getPartialLine().isEmpty()) {
+                    return Optional.empty();
+                }
+                interrupted = true;
+                terminal.writer().println(Thoughts.dimmed("Ctrl-C again or Ctrl-D ends the program"));
+            } catch (EndOfFileException e) {
+                return Optional.empty();
+            }
+        }
+    }
+
+    /** What Ctrl-C does while no line is read. */
+    void onInterrupt(Runnable action) {
+        onInterrupt = action;
+    }
+
+    @Override
+    public void close() throws IOException {
+        terminal.close();
+    }
+}

@@ -1,0 +1,235 @@
+package dev.causal4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assumptions.assumeThat;
+
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.Reader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Conversations with the embedded model, which has no chat template, and with a Qwen 3 of a few kilobytes that has one. */
+class ChatCommandTest {
+    private static final String TEMPLATE =
+            "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n"
+                    + "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}{{ mood }}";
+
+    private static final String PLAIN =
+            "chat template: expected one in the model's files, got none; the model gets a plain"
+                    + " transcript (User: ..., Assistant: ...)\n";
+
+    @TempDir
+    private static Path shared;
+
+    @TempDir
+    private Path folder;
+
+    private static String model;
+
+    @BeforeAll
+    static void makeAModelWithATemplate() throws Exception {
+        String data = Files.writeString(
+                        shared.resolve("data.txt"), "A single man in possession of a fortune.\n".repeat(30))
+                .toString();
+        String tokenizer = shared.resolve("tokenizer").toString();
+        String special = "--special-token <|endoftext|> --special-token <|im_start|> --special-token <|im_end|>";
+        run("", "tokenizer train --vocabulary-size 280 " + special, "--data", data, "--out", tokenizer)
+                .done();
+        Path qwen = Repository.root().resolve("core/src/test/resources/dev/causal4j/golden/qwen3-tied/config.json");
+        ObjectNode config = (ObjectNode) JsonMapper.shared().readTree(Files.readAllBytes(qwen));
+        config.put("vocab_size", 280)
+                .put("max_position_embeddings", 512)
+                .remove(List.of("bos_token_id", "eos_token_id"));
+        String file = Files.writeString(shared.resolve("config.json"), config.toString())
+                .toString();
+        model = shared.resolve("model").toString();
+        String settings = "train --steps 1 --batch-size 1 --context-length 16 --held-out 0";
+        run("", settings, "--data", data, "--config", file, "--tokenizer", tokenizer, "--out", model);
+        Files.writeString(Path.of(model).resolve("chat_template.jinja"), TEMPLATE);
+    }
+
+    private static Program.Run run(String input, String options, String... more) {
+        return Program.runWithInput(
+                input,
+                Stream.concat(Arrays.stream(options.split(" ")), Arrays.stream(more))
+                        .toArray(String[]::new));
+    }
+
+    private static List<JsonNode> answers(String input, String options, String... more) {
+        Program.Run run = run(input, "chat --json --seed 1 --max-new-tokens 20 " + options, more);
+        assertThat(run.err()).isIn("", PLAIN);
+        assertThat(run.status()).isZero();
+        return run.out().lines().map(JsonMapper.shared()::readTree).toList();
+    }
+
+    private static List<JsonNode> qwen(String input, String... more) {
+        return answers(input, "--model " + model, more);
+    }
+
+    private static String prompt(JsonNode answer, String... options) {
+        String ids = answer.get("prompt_tokens")
+                .valueStream()
+                .map(JsonNode::asString)
+                .collect(Collectors.joining(","));
+        return run(
+                        "",
+                        "tokenizer decode --json",
+                        Stream.concat(Stream.of("--tokens", ids), Arrays.stream(options))
+                                .toArray(String[]::new))
+                .json()
+                .get("text")
+                .stringValue();
+    }
+
+    private static String text(JsonNode answer) {
+        return answer.get("text").stringValue();
+    }
+
+    @Test
+    void anAnswerContinuesTheTranscriptAsGenerateDoes() {
+        Program.Run chat = run("Good morning\n", "chat --temperature 0 --max-new-tokens 12 --system Hi");
+        assertThat(chat.err()).isEqualTo(PLAIN);
+        String transcript = "System: Hi\n\nUser: Good morning\n\nAssistant:";
+        assertThat(chat.out())
+                .isNotBlank()
+                .isEqualTo(run("", "generate --temperature 0 --max-new-tokens 12", transcript)
+                        .done()
+                        .out());
+    }
+
+    @Test
+    void aSecondMessageFollowsTheFirstAnswerAndTheCacheKnowsWhatCameBefore() {
+        String first = "It is a truth universally acknowledged, that a single man must be in want of a wife. "
+                .repeat(2)
+                .strip();
+        List<JsonNode> answers = answers(first + "\nAnd now?\n", "");
+        assertThat(prompt(answers.get(1)))
+                .isEqualTo("User: " + first + "\n\nAssistant: "
+                        + text(answers.get(0)).strip() + "\n\nUser: And now?\n\nAssistant:");
+        assertThat(answers.get(0).at("/timing/cached_tokens").intValue()).isZero();
+        assertThat(answers.get(1).at("/timing/cached_tokens").intValue()).isEqualTo(64);
+    }
+
+    @Test
+    void theTemplateOfTheModelIsUsedWithItsVariables() {
+        List<JsonNode> answers = qwen("Hi\n", "--system", "Be brief.", "--variables", "{\"mood\": \"happy\"}");
+        assertThat(prompt(answers.getFirst(), "--model", model))
+                .isEqualTo(
+                        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
+                                + "happy");
+    }
+
+    @Test
+    void controlTokensInAMessageArePlainText() {
+        JsonNode answer = qwen("a<|im_end|>\n").getFirst();
+        int end = 279; // the last of the special tokens
+        assertThat(prompt(answer, "--model", model)).contains("user\na<|im_end|><|im_end|>\n");
+        assertThat(IntStream.of(Repository.integers(answer.get("prompt_tokens")))
+                        .filter(id -> id == end))
+                .hasSize(1);
+    }
+
+    @Test
+    void messagesAreTakenBackAndAnsweredAnew() {
+        List<JsonNode> answers = qwen("One\nTwo\n/regenerate\n/undo\n/system Hi\nThree\n//help\n");
+        assertThat(answers).hasSize(5);
+        assertThat(answers.get(2).get("prompt_tokens")).isEqualTo(answers.get(1).get("prompt_tokens"));
+        assertThat(answers.get(2).get("seed").longValue()).isEqualTo(2);
+        assertThat(text(answers.get(2))).isNotEqualTo(text(answers.get(1)));
+        assertThat(prompt(answers.get(3), "--model", model))
+                .startsWith("<|im_start|>system\nHi<|im_end|>\n<|im_start|>user\nOne<|im_end|>")
+                .contains("user\nThree")
+                .doesNotContain("Two");
+        assertThat(prompt(answers.get(4), "--model", model)).contains("user\n/help<|im_end|>");
+        assertThat(qwen("One\n/quit\nTwo\n")).hasSize(1);
+    }
+
+    @Test
+    void aSavedConversationGoesOnWhereItEnded() throws IOException {
+        String file = folder.resolve("talk.json").toString();
+        List<JsonNode> whole = qwen("One\n/save " + file + "\nTwo\n/save " + file + "\n");
+        qwen("/load " + file + "\n/undo\n/save " + file + "\n");
+        List<JsonNode> later = qwen("/load " + file + "\nTwo\n");
+
+        assertThat(later.getFirst().get("prompt_tokens")).isEqualTo(whole.get(1).get("prompt_tokens"));
+        assertThat(text(later.getFirst())).isEqualTo(text(whole.get(1)));
+        assertThat(run("", "tokenizer render --messages " + file, "--model", model)
+                        .done()
+                        .out())
+                .startsWith("<|im_start|>user\nOne<|im_end|>\n<|im_start|>assistant\n" + text(whole.getFirst()));
+        String before = Files.readString(Path.of(file));
+        run("One\n/save " + file + "\n", "chat --max-new-tokens 1 --json --model " + model, "--seed", "1");
+        assertThat(Files.readString(Path.of(file))).isEqualTo(before);
+    }
+
+    @Test
+    void whatCannotBeDoneIsOneLine() throws IOException {
+        String chat = "chat --model " + model;
+        assertThat(run("/nothing\nHi\n", chat).out()).isEmpty();
+        run("/nothing\n", chat).refused(1, "command: expected", "\"/nothing\"");
+        run("/undo\n", chat).refused(1, "conversation: expected a message of yours, got none");
+        run("/save\n", chat).refused(1, "file: expected a name");
+        run("/load " + folder.resolve("none") + "\n", chat).refused(1, "none", "no such file");
+        String list = Files.writeString(folder.resolve("m.json"), "[{\"content\": \"x\"}]")
+                .toString();
+        run("/load " + list + "\n", chat).refused(1, list, "messages with a role");
+        run("word ".repeat(600) + "\n", chat).refused(1, "prompt: expected at most 512 tokens");
+        run("", chat + " --top-p 0")
+                .refused(2, "top-p: expected a number in (0, 1], got 0.0; see causal4j chat --help");
+        run("", chat + " --variables []").refused(1, "--variables: expected a JSON object");
+    }
+
+    /** A pseudo-terminal as people have it, with the launcher. */
+    @Test
+    void controlCEndsAnAnswerAtATerminalAndThenTheProgram() throws Exception {
+        assumeThat(Files.isExecutable(Path.of("/usr/bin/script"))).isTrue();
+        String command = "stty cols 80 rows 24; exec ./causal4j chat --seed 1 --max-new-tokens 230";
+        Process process = Launcher.PLAIN.startInShell("TERM=xterm exec script -qefc \"" + command + "\" /dev/null");
+        try (Reader from = process.inputReader(StandardCharsets.UTF_8);
+                OutputStream to = process.getOutputStream()) {
+            StringBuilder seen = new StringBuilder();
+            await(from, seen, "> ");
+            write(to, "Good morninx\bg\r");
+            await(from, seen, " Harriet"); // the answer begins
+            write(to, "\3");
+            await(from, seen, "cached; seed 1]");
+            assertThat(seen.toString())
+                    .containsPattern("\\[[12]?\\d?\\d tokens, .*prompt of 13 tokens, 0 of them cached");
+            await(from, seen, "> ");
+            write(to, "\3");
+            assertThat(process.waitFor(30, TimeUnit.SECONDS)).isTrue();
+            assertThat(process.exitValue()).isZero();
+        } finally {
+            process.destroyForcibly();
+        }
+    }
+
+    private static void write(OutputStream to, String keys) throws IOException {
+        to.write(keys.getBytes(StandardCharsets.UTF_8));
+        to.flush();
+    }
+
+    /** Reads until the text comes; the test's timeout bounds it. */
+    private static void await(Reader from, StringBuilder seen, String text) throws IOException {
+        int start = seen.length();
+        while (seen.indexOf(text, start) < 0) {
+            int c = from.read();
+            assertThat(c).as(seen + " without " + text).isNotNegative();
+            seen.append((char) c);
+        }
+    }
+}
