@@ -8,6 +8,7 @@ import dev.causal4j.head.Prediction;
 import dev.causal4j.server.Choice.Piece;
 import java.io.IOException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -139,7 +140,13 @@ final class Generating {
                 Piece opening = api.opening(ask, ask.prompt(index), scores);
                 Optional<Map<String, Object>> first = api.first(ask, opening);
                 if (first.isPresent()) {
-                    send(call, api, ask, id, choice(index, first.get(), ask.seed(index)), Map.of());
+                    int[] prompt = ask.prompt(index).tokens();
+                    Map<String, Object> ids = ask.ids()
+                            ? Map.of(
+                                    "prompt_token_ids",
+                                    Arrays.stream(prompt).boxed().toList())
+                            : Map.of();
+                    send(call, api, ask, id, choice(index, first.get(), ask.seed(index)), ids);
                 }
                 choice = choice(ask, opening);
                 choices[index] = choice;

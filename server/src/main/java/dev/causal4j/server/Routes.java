@@ -32,7 +32,20 @@ final class Routes implements HttpHandler {
     private static final byte[] NOTHING = {};
     private static final HttpString SECURITY = HttpString.tryFromString("Content-Security-Policy");
     private static final String PAGE_POLICY = "default-src 'none'; connect-src 'self'; script-src 'self';"
-            + " style-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+            + " style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    /** What index.html loads. */
+    private static final List<String> PAGE = List.of(
+            "page.css",
+            "page.js",
+            "api.js",
+            "branches.js",
+            "link.js",
+            "run.js",
+            "score.js",
+            "settings.js",
+            "sheet.js",
+            "tabs.js");
+
     private static final System.Logger LOG = System.getLogger(Routes.class.getName());
 
     /** Answers a request. */
@@ -70,9 +83,8 @@ final class Routes implements HttpHandler {
         add("GET", MODELS, false, this::model);
         add("GET", "/tokenizer_info", false, tokens::info);
         add("GET", "/props", false, call -> tokens.props(call, options.parallel()));
-        add("GET", "/", true, call -> page(call, "index.html", "text/html"));
-        add("GET", "/page.css", true, call -> page(call, "page.css", "text/css"));
-        add("GET", "/page.js", true, call -> page(call, "page.js", "text/javascript"));
+        add("GET", "/", true, call -> page(call, "index.html"));
+        PAGE.forEach(name -> add("GET", "/" + name, true, call -> page(call, name)));
         add("POST", "/tokenize", false, tokens::tokenize);
         add("POST", "/detokenize", false, tokens::detokenize);
         add("POST", "/apply-template", false, tokens::applyTemplate);
@@ -235,14 +247,15 @@ final class Routes implements HttpHandler {
     }
 
     /** The page talks to this server alone, and to its public paths. */
-    private static void page(Call call, String name, String type) throws IOException {
+    private static void page(Call call, String name) throws IOException {
         try (InputStream file = Routes.class.getResourceAsStream("page/" + name)) {
             if (file == null) {
                 throw new ApiError(404, "unknown_url", null, "page: expected one in this build, got none");
             }
             call.exchange.getResponseHeaders().put(SECURITY, PAGE_POLICY).put(Headers.CACHE_CONTROL, "no-cache");
             call.exchange.getResponseHeaders().put(Headers.X_CONTENT_TYPE_OPTIONS, "nosniff");
-            call.bytes(200, type + "; charset=utf-8", file.readAllBytes());
+            String type = name.endsWith(".js") ? "javascript" : name.substring(name.lastIndexOf('.') + 1);
+            call.bytes(200, "text/" + type + "; charset=utf-8", file.readAllBytes());
         }
     }
 

@@ -1,0 +1,109 @@
+// One request at a time: its button, what is said of it, and its facts.
+
+import { last, running } from "./api.js";
+import * as settings from "./settings.js";
+import { at, define } from "./sheet.js";
+
+let controller = null;
+
+export const busy = () => controller !== null;
+export const stop = () => controller?.abort();
+
+const wait = milliseconds => new Promise(done => setTimeout(done, milliseconds));
+
+export async function stopped() {
+	stop();
+	while (busy()) await wait(10);
+}
+
+export function say(text) {
+	at("status").textContent = text;
+}
+
+export function complain(error) {
+	at("problem").textContent = error?.message ?? "";
+	at("problem").hidden = !error;
+}
+
+async function free() {
+	for (let tries = 0; tries < 20 && !busy(); tries++) {
+		const count = await running().catch(() => null);
+		if (!busy()) say(`Stopped. ${count === 0 ? "The server is free." : count ? `The server computes ${count} more.` : ""}`);
+		if (!count) return;
+		await wait(100);
+	}
+}
+
+/** Runs work(signal), if nothing else runs; the primary buttons stop it. */
+export async function run(work) {
+	if (busy()) return;
+	controller = new AbortController();
+	const { signal } = controller;
+	document.body.classList.add("busy");
+	complain(null);
+	const buttons = [...document.querySelectorAll(".primary")];
+	const names = buttons.map(button => button.textContent);
+	for (const button of buttons) button.textContent = "Stop";
+	try {
+		await work(signal);
+	} catch (e) {
+		say("");
+		if (!signal.aborted) complain(e);
+	} finally {
+		controller = null;
+		document.body.classList.remove("busy");
+		buttons.forEach((button, i) => (button.textContent = names[i]));
+		if (signal.aborted) free();
+	}
+}
+
+function speaker(text) {
+	let said = text.length;
+	return more => {
+		const [sentences] = /^.*[.!?…]["'”’)]*(?=\s)/s.exec(more.slice(said)) ?? [""];
+		said += sentences.length;
+		if (sentences) at("live").textContent = sentences.trim();
+	};
+}
+
+/** Continues a tree by one request, as a step of a link says or as the settings do; shows it at most once a frame. */
+export async function grow(tree, signal, show, step) {
+	if (!step) settings.check();
+	const sampling = step ? { ...step.sampling, max_tokens: step.n } : settings.sampling();
+	const speak = speaker(tree.text());
+	let frame = 0;
+	say("Writing …");
+	try {
+		const facts = await tree.grow(sampling, step?.seed ?? settings.seed(), signal, () => {
+			speak(tree.text());
+			frame ||= requestAnimationFrame(() => {
+				frame = 0;
+				show();
+			});
+		});
+		say(facts.finish === "length" ? "Finished: the length is reached." : "Finished: the text came to its end.");
+	} finally {
+		cancelAnimationFrame(frame);
+		show();
+	}
+}
+
+/** Makes a text again by the steps of a link. */
+export async function replay(tree, steps, signal, show) {
+	if (steps[0]?.force !== null) await grow(tree, signal, show, { n: 0, seed: 0 });
+	for (const step of steps) {
+		if (step.force !== null) tree.force(await last([...tree.ids(), step.force], signal));
+		const n = step.force === null ? step.n : step.n - 1;
+		if (n > 0) await grow(tree, signal, show, { ...step, n });
+	}
+}
+
+export function facts(f) {
+	define(at("facts"), [
+		["Seed", f?.seed],
+		["Fingerprint", f?.fingerprint],
+		["Speed", f?.perSecond && `${f.perSecond.toPrecision(3)} tokens/s`],
+		["First token", f?.first && `${f.first.toFixed(0)} ms`],
+		["Cached", f?.prompt && `${f.cached ?? 0} of ${f.prompt} tokens`],
+	]);
+}

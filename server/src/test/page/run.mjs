@@ -1,0 +1,306 @@
+// Uses the page of a running server as a person does, in a headless Chromium: node run.mjs BASE_URL LAUNCHER [PICTURES].
+// LAUNCHER is the program causal4j, whose scores the page must show; PICTURES a folder for screenshots.
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { chromium } from "playwright-core";
+
+const [base, launcher, pictures] = process.argv.slice(2);
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const program = ["chromium", "chromium-browser", "google-chrome"].flatMap(name => process.env.PATH.split(":").map(folder => `${folder}/${name}`)).find(existsSync);
+const TEXT = "It is a truth universally acknowledged, that a";
+const LONG = `${TEXT} single man in possession of a good fortune, must be in want of a wife.`;
+
+const same = (got, expected, what) => {
+  if (JSON.stringify(got) !== JSON.stringify(expected)) throw new Error(`${what}: expected ${JSON.stringify(expected)}, got ${JSON.stringify(got)}`);
+};
+const ok = (condition, what) => same(Boolean(condition), true, what);
+
+const checks = [];
+const check = (name, run, options = {}) => checks.push({ name, run, options });
+
+const idle = page => page.waitForFunction(() => !document.body.classList.contains("busy"));
+const tokens = (page, root = "#write-tokens") => page.locator(`${root} .t`).evaluateAll(all => all.map(span => span.textContent));
+const status = page => page.locator("#status").textContent();
+
+async function write(page, { text = TEXT, length = 12, seed = 7, wait = true } = {}) {
+  await page.fill("[name=max_tokens]", String(length));
+  await page.fill("[name=seed]", String(seed));
+  await page.fill("#write-text", text);
+  await page.click("#write-go");
+  await page.waitForSelector(".begins");
+  if (wait) await idle(page);
+  return page.locator(".begins").evaluate(span => [...span.parentNode.children].indexOf(span));
+}
+
+async function score(page, text = LONG) {
+  await page.click("#tab-score");
+  await page.fill("#score-a .text", text);
+  await page.click("#score-go");
+  await page.waitForSelector("#score-a .sums dd");
+  await idle(page);
+}
+
+async function chat(page) {
+  await page.click("#tab-chat");
+  await page.fill("[name=max_tokens]", "8");
+  await page.fill("#chat-text", "Who is Emma?");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector("#chat-turns .t");
+  await idle(page);
+}
+
+check("streamed-tokens-are-shown-as-they-come", async page => {
+  const seen = await page.evaluate(() => {
+    const counts = (window.counts = new Set());
+    new MutationObserver(() => counts.add(document.querySelectorAll("#write-tokens .t").length)).observe(document.querySelector("#write-tokens"), { childList: true });
+    return counts.size;
+  });
+  same(seen, 0, "tokens before");
+  const begins = await write(page, { length: 60 });
+  ok((await page.evaluate(() => window.counts.size)) > 3, "tokens came in several steps");
+  const all = await tokens(page);
+  same(all.slice(0, begins).join(""), TEXT, "the prompt");
+  same(all.length, begins + 60, "tokens");
+  ok((await page.locator("#facts").textContent()).match(/Seed7Fingerprint.+Speed.+tokens\/sFirst token\d+ ms/), "the facts of the request");
+});
+
+check("stop-ends-the-request-and-the-server-is-free", async page => {
+  await write(page, { length: 200, wait: false });
+  await page.click("#write-go");
+  await page.waitForFunction(() => document.querySelector("#status").textContent === "Stopped. The server is free.");
+  ok((await tokens(page)).length < 200, "it ended early");
+  same(await page.locator("#write-go").textContent(), "Continue", "the button");
+});
+
+check("continuing-with-the-seed-gives-what-one-request-gives", async page => {
+  await write(page, { length: 20 });
+  const whole = await tokens(page);
+  await page.click("#new");
+  await write(page, { length: 8 });
+  await page.fill("[name=max_tokens]", "12");
+  await page.click("#write-go");
+  await page.waitForFunction(n => document.querySelectorAll("#write-tokens .t").length === n, whole.length);
+  same(await tokens(page), whole, "tokens");
+});
+
+async function branched(page, take) {
+  const place = (await write(page)) + 3;
+  const before = await tokens(page);
+  const chosen = await take(page.locator("#write-tokens .t").nth(place));
+  await page.waitForSelector("#tree li:nth-child(2)");
+  await idle(page);
+  const after = await tokens(page);
+  same(after.slice(0, place), before.slice(0, place), "the prefix");
+  same(after[place].trim(), chosen.replaceAll("·", " ").trim(), "the chosen token");
+  same(after.length, place + 1 + 12, "tokens of prefix, choice and continuation");
+  await page.locator("#tree li").first().click();
+  same(await tokens(page), before, "the old branch");
+}
+
+check("a-click-on-an-alternative-branches", page =>
+  branched(page, async token => {
+    await token.hover();
+    const row = page.locator("#alternatives li[aria-selected=false]").first();
+    const name = await row.locator("bdi").textContent();
+    await row.click();
+    return name;
+  }),
+);
+
+check("the-keyboard-alone-branches-and-walks-branches", page =>
+  branched(page, async token => {
+    await page.focus("#write-tokens .t[tabindex='0']");
+    await page.keyboard.press("Home");
+    const place = await token.evaluate(span => [...span.parentNode.children].indexOf(span));
+    for (let i = 0; i < place; i++) await page.keyboard.press("ArrowRight");
+    await page.keyboard.press("ArrowDown");
+    same(await page.evaluate(() => document.activeElement.getAttribute("aria-selected")), "true", "the focus is on the chosen token");
+    await page.keyboard.press("Home");
+    if ((await page.evaluate(() => document.activeElement.getAttribute("aria-selected"))) === "true") await page.keyboard.press("ArrowDown");
+    const name = await page.locator("#alternatives li:focus bdi").textContent();
+    await page.keyboard.press("Enter");
+    await page.waitForSelector("#tree li:nth-child(2)");
+    await idle(page);
+    await page.focus("#tree li[tabindex='0']");
+    const branch = await tokens(page);
+    await page.keyboard.press("ArrowUp");
+    ok(JSON.stringify(await tokens(page)) !== JSON.stringify(branch), "an arrow shows the other branch");
+    await page.keyboard.press("ArrowDown");
+    same(await tokens(page), branch, "the branch again");
+    return name;
+  }),
+);
+
+check("a-score-is-the-command-lines", async page => {
+  await score(page);
+  const own = JSON.parse(execFileSync(launcher, ["score", "--json", LONG], { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] }));
+  const shown = await page.locator("#score-a .sums dd").allTextContents();
+  same(shown, [own.perplexity.toFixed(4), own.bits_per_byte.toFixed(4), (own.nll / Math.LN2).toFixed(2), `${own.scored_tokens}`, `${own.scored_bytes}`], "figures");
+  const worst = own.logprobs.indexOf(Math.min(...own.logprobs));
+  ok((await page.locator("#score-a .places li").first().textContent()).includes(own.pieces[worst].trim()), "the most surprising place");
+});
+
+check("two-texts-are-compared", async page => {
+  await score(page);
+  await page.check("#compare");
+  await page.fill("#score-b .text", LONG.replace("wife", "horse"));
+  await page.click("#score-go");
+  await page.waitForSelector("#difference:not([hidden])");
+  ok(/^The (first|second) text is likelier by \d+\.\d\d bits\./.test(await page.locator("#difference").textContent()), "the difference");
+});
+
+check("a-text-longer-than-the-context-is-scored-in-windows", async page => {
+  const text = Array(20).fill(LONG).join(" ");
+  await score(page, text);
+  same((await tokens(page, "#score-a .tokens")).join(""), text, "the text");
+  ok((await status(page)).includes("windows"), "it says so");
+});
+
+check("a-chat-shows-tokens-and-branches", async page => {
+  await chat(page);
+  const before = await tokens(page, "#chat-turns");
+  await page.locator("#chat-turns .t").nth(2).hover();
+  await page.locator("#alternatives li[aria-selected=false]").first().click();
+  await page.waitForSelector("#tree li:nth-child(2)");
+  await idle(page);
+  same((await tokens(page, "#chat-turns")).slice(0, 2), before.slice(0, 2), "the prefix");
+});
+
+check("a-link-gives-the-same-text-again", async (page, open) => {
+  const place = (await write(page)) + 4;
+  await page.locator("#write-tokens .t").nth(place).hover();
+  await page.locator("#alternatives li[aria-selected=false]").first().click();
+  await page.waitForSelector("#tree li:nth-child(2)");
+  await idle(page);
+  await page.click("#link");
+  const other = await open(page.url());
+  await other.waitForFunction(() => document.querySelector("#status").textContent.startsWith("The same text again"));
+  same(await tokens(other), await tokens(page), "tokens");
+});
+
+check("a-link-of-another-model-says-so-and-a-broken-one-is-refused", async (page, open) => {
+  await write(page);
+  await page.click("#link");
+  const link = JSON.parse(Buffer.from(page.url().split("#")[1], "base64url"));
+  Object.assign(link, { fingerprint: "another", hash: 1 });
+  const other = await open(`${base}/#${Buffer.from(JSON.stringify(link)).toString("base64url")}`);
+  await other.waitForFunction(() => document.querySelector("#status").textContent.includes("(another)"));
+  const broken = await open(`${base}/#nonsense`);
+  await broken.waitForSelector("#problem:not([hidden])");
+  ok((await broken.locator("#problem").textContent()).startsWith("link: expected"), "one line");
+});
+
+check("the-history-keeps-texts", async page => {
+  await write(page);
+  const before = await tokens(page);
+  await page.click("#new");
+  same(await tokens(page), [], "an empty page");
+  await page.click("#past summary");
+  await page.locator("#items button").first().click();
+  await page.waitForFunction(() => document.querySelector("#status").textContent.startsWith("The same text again"));
+  same(await tokens(page), before, "tokens");
+});
+
+check("markup-in-a-text-stays-text", async page => {
+  const text = "<img src=x onerror=alert(1)> <b>&amp;</b>\u202e \u0007";
+  await score(page, text);
+  same((await tokens(page, "#score-a .tokens")).join(""), text, "the text");
+  same(await page.locator("img, main b").count(), 0, "elements");
+});
+
+check("the-keyboard-reaches-every-control", async page => {
+  await write(page);
+  await page.click("#more summary");
+  await page.click("#request summary");
+  await page.click("#past summary");
+  await page.focus("#new");
+  const reached = new Set();
+  for (let i = 0; i < 80; i++) {
+    reached.add(await page.evaluate(() => (document.activeElement.dataset.seen = "yes")));
+    await page.keyboard.press("Tab");
+  }
+  const missed = await page.evaluate(() =>
+    [...document.querySelectorAll("button, input, textarea, summary, [role=listbox], [role=tree]")]
+      .filter(e => e.checkVisibility() && !e.disabled && e.tabIndex >= 0 !== e.matches("[role]:not(button)") && e.type !== "radio")
+      .filter(e => !e.dataset.seen && !e.querySelector("[data-seen]"))
+      .map(e => e.id || e.name || e.textContent),
+  );
+  same(missed, [], "controls that no tab reaches");
+});
+
+check("the-code-is-the-request", async page => {
+  const text = "It's \"so\" \\ very";
+  await page.fill("#write-text", text);
+  await page.fill("[name=seed]", "3");
+  await page.click("#request summary");
+  const code = () => page.locator("#code").textContent();
+  const body = JSON.parse(await code());
+  same([body.prompt, body.max_tokens, body.seed], [text, 60, 3], "fields");
+  await page.check("[value=curl]");
+  const data = execFileSync("bash", ["-c", `curl() { printf %s "\${@: -1}"; }; ${await code()}`], { encoding: "utf8" });
+  same(JSON.parse(data), body, "what a shell gives to curl");
+  await page.check("[value=python]");
+  ok((await code()).includes(JSON.stringify(text)), "Python's prompt");
+  await page.check("[value=java]");
+  ok((await code()).includes(JSON.stringify(text).replaceAll("\\", "\\\\")), "Java's prompt");
+});
+
+for (const scheme of ["light", "dark"]) {
+  for (const [name, act] of [["write", write], ["chat", chat], ["score", score]]) {
+    check(`axe-finds-nothing-${name}-${scheme}`, async page => {
+      await page.click("#more summary");
+      await page.click("#request summary");
+      await act(page);
+      await page.locator(".t:visible").nth(3).click();
+      await page.waitForSelector("#alternatives:not([hidden])");
+      await page.evaluate(axe);
+      const { violations } = await page.evaluate(() => window.axe.run());
+      same(violations.map(v => `${v.id}: ${v.nodes.map(n => n.target).slice(0, 3).join(" ")}`), [], "violations");
+      if (pictures) await page.screenshot({ path: `${pictures}/${name}-${scheme}.png`, fullPage: true });
+    }, { scheme });
+  }
+}
+
+for (const [name, act] of [["write", write], ["chat", chat], ["score", score]]) {
+  check(`nothing-is-wider-than-320-pixels-${name}`, async page => {
+    await act(page);
+    await page.click("#more summary");
+    await page.click("#request summary");
+    same(await page.evaluate(() => document.documentElement.scrollWidth), 320, "width");
+    await page.locator(".t:visible").nth(3).click();
+    await page.waitForSelector("#alternatives:not([hidden])");
+    same(await page.evaluate(() => document.documentElement.scrollWidth), 320, "width with alternatives");
+    if (pictures) await page.screenshot({ path: `${pictures}/${name}-320.png`, fullPage: true });
+  }, { width: 320 });
+}
+
+const browser = await chromium.launch({ executablePath: program, args: ["--no-sandbox", "--disable-gpu"] });
+let failed = 0;
+for (const { name, run, options } of checks) {
+  if (process.env.ONLY && !name.includes(process.env.ONLY)) continue;
+  const context = await browser.newContext({ colorScheme: options.scheme ?? "light", reducedMotion: "reduce", viewport: { width: options.width ?? 1280, height: 900 } });
+  context.setDefaultTimeout(15_000);
+  const wrong = [];
+  const open = async url => {
+    const page = await context.newPage();
+    page.on("pageerror", e => wrong.push(e.message));
+    page.on("console", m => ["error", "warning"].includes(m.type()) && wrong.push(m.text())); // a breach of the CSP too
+    await page.goto(url);
+    await page.waitForFunction(() => document.querySelector("#model").textContent !== "");
+    return page;
+  };
+  const start = performance.now();
+  try {
+    await run(await open(`${base}/`), open);
+    same(wrong, [], "the console");
+    console.log(`PASS ${name} ${((performance.now() - start) / 1000).toFixed(1)} s`);
+  } catch (e) {
+    failed++;
+    console.log(`FAIL ${name}: ${e.message.split("\n")[0]} ${wrong.join(" ")}`);
+  }
+  await context.close();
+}
+await browser.close();
+console.log(`page: ${checks.length - failed} passed, ${failed} failed`);
+process.exit(failed ? 1 : 0);
