@@ -30,14 +30,27 @@ build_if_stale() {
   unlock "$target/launcher.building"
 }
 
-# Keeps the classes of a run, loaded and parsed, for the next ones (class-data sharing). Nothing depends on it but the time
-# of a start. Not -XX:+AutoCreateSharedArchive: on a full disk or in a folder of somebody else it fails the command.
+# Keeps the classes of a run, loaded and parsed, for the next ones (class-data sharing): those of the server apart, since
+# others need not even open them. Nothing depends on it but the time of a start. Not -XX:+AutoCreateSharedArchive: on a
+# full disk or in a folder of somebody else it fails the command.
 keep_classes() {
+  keep_classes_of classes generate "Emma was" --max-new-tokens 4
+  keep_classes_of server serve --port 0 --shutdown-timeout 0
+}
+
+# Keeps those of the command behind the name $1. One that goes on is stopped when it has said a line.
+keep_classes_of() {
+  local name=$1 java
+  shift
   {
-    "$JAVA_HOME/bin/java" -XX:ArchiveClassesAtExit="$app/classes.new" -XX:+UseSerialGC --add-modules=jdk.incubator.vector \
-      -cp "$app/*" dev.causal4j.cli.Main generate "Emma was" --max-new-tokens 4 &&
-      mv "$app/classes.new" "$app/classes.jsa"
-  } >"$app/classes.log" 2>&1 || true
+    "$JAVA_HOME/bin/java" -XX:ArchiveClassesAtExit="$app/$name.new" -XX:+UseSerialGC --add-modules=jdk.incubator.vector \
+      -cp "$app/*" dev.causal4j.cli.Main "$@" >"$app/$name.log" 2>&1 &
+    java=$!
+    while kill -0 $java 2>/dev/null && ! grep -q "^Serving" "$app/$name.log"; do sleep 0.05; done
+    kill $java 2>/dev/null
+    wait $java
+    [ -s "$app/$name.new" ] && mv "$app/$name.new" "$app/$name.jsa"
+  } 2>/dev/null || true
 }
 
 # A folder is a lock on every system; one whose process is gone, or that never had one, is taken over.

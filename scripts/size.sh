@@ -22,6 +22,6 @@ size() {
 
 failed=0
 size core 17900 || failed=1
-size server 2400 || failed=1
+size server 2200 || failed=1
 size cli 3700 || failed=1
 exit $failed

@@ -1,5 +1,6 @@
 package dev.causal4j.server;
 
+import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationRequest;
 import java.util.List;
 
@@ -11,32 +12,64 @@ import java.util.List;
  * @param candidates that are made for each prompt, at least n
  * @param alternatives of each token's log-probability; {@link #NO_LOGPROBS} for no log-probabilities
  * @param echo whether the prompt is said before the text
- * @param stream whether pieces are sent as they come
- * @param usage whether a stream tells at its end what it cost
- * @param ids whether the ids of tokens are told
- * @param names how tokens are named
+ * @param form how it is sent
  */
-record Ask(
-        List<Prompt> prompts,
-        int n,
-        int candidates,
-        Sampling sampling,
-        int alternatives,
-        boolean echo,
-        boolean stream,
-        boolean usage,
-        boolean ids,
-        TokenNames names) {
+record Ask(List<Prompt> prompts, int n, int candidates, Sampling sampling, int alternatives, boolean echo, Form form) {
     static final int NO_LOGPROBS = -1;
-
-    /** Most sequences of a request. */
-    static final int MOST = 256;
+    static final int MOST_ALTERNATIVES = 20;
 
     /** A prompt. */
     record Prompt(int[] tokens, String text) {}
 
+    /**
+     * How an answer is sent.
+     *
+     * @param stream whether pieces are sent as they come
+     * @param usage whether a stream tells at its end what it cost
+     * @param ids whether the ids of tokens are told
+     * @param names how tokens are named
+     */
+    record Form(boolean stream, boolean usage, boolean ids, TokenNames names) {
+        static Form read(JsonIn in, ServedModel served) {
+            boolean stream = in.bool("stream", false);
+            if (in.has("stream_options") && !stream) {
+                throw ApiError.value("stream_options", "\"stream\": true with it", in.value("stream_options"));
+            }
+            return new Form(
+                    stream,
+                    in.object("stream_options")
+                            .map(each -> each.bool("include_usage", false))
+                            .orElse(false),
+                    in.bool("return_token_ids", in.bool("return_tokens", false)),
+                    new TokenNames(served.tokenizer(), in.bool("return_tokens_as_token_ids", false)));
+        }
+    }
+
+    /** @throws ApiError if these are too many sequences */
+    Ask {
+        requireFew(prompts.size(), candidates);
+    }
+
+    static void requireFew(int prompts, int candidates) {
+        if ((long) prompts * candidates > 256) {
+            throw ApiError.value("n", "at most 256 choices of all prompts together", (long) prompts * candidates);
+        }
+    }
+
     boolean logprobs() {
         return alternatives != NO_LOGPROBS;
+    }
+
+    boolean stream() {
+        return form.stream;
+    }
+
+    boolean ids() {
+        return form.ids;
+    }
+
+    TokenNames names() {
+        return form.names;
     }
 
     /** Whether the tokens of the prompts are scored. */
@@ -46,7 +79,7 @@ record Ask(
 
     /** Whether its only token follows from scoring the prompt. */
     boolean isScoring() {
-        return scores() && !stream && sampling.plain() && sampling.maxTokens() == 1 && candidates == 1;
+        return scores() && !stream() && sampling.plain() && sampling.maxTokens() == 1 && candidates == 1;
     }
 
     /** The number of sequences. */
@@ -66,32 +99,10 @@ record Ask(
 
     /** A sequence for the engine. */
     GenerationRequest request(int sequence) {
-        var options = sampling.options().toBuilder().seed(seed(sequence));
+        GenerationOptions.Builder options = sampling.options().toBuilder().seed(seed(sequence));
         if (logprobs() || candidates > n) {
             options.logProbabilities(Math.max(0, alternatives));
         }
         return new GenerationRequest(prompt(sequence).tokens(), options.build());
-    }
-
-    /**
-     * Reads how the answer is sent.
-     *
-     * @throws ApiError if options of streams are given without one
-     */
-    static boolean usage(JsonIn in, boolean stream) {
-        if (in.has("stream_options") && !stream) {
-            throw ApiError.value("stream_options", "nothing without \"stream\": true", in.value("stream_options"));
-        }
-        return in.object("stream_options")
-                .map(options -> options.bool("include_usage", false))
-                .orElse(false);
-    }
-
-    /** @throws ApiError if these are too many sequences */
-    static void checkSequences(int prompts, int candidates) {
-        if ((long) prompts * candidates > MOST) {
-            throw ApiError.value(
-                    "n", "at most " + MOST + " choices of all prompts together", (long) prompts * candidates);
-        }
     }
 }

@@ -8,20 +8,24 @@ import dev.causal4j.head.Candidate;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.server.Choice.Entry;
 import dev.causal4j.server.Choice.Piece;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.stream.IntStream;
+import java.util.Set;
 
 /** {@code /v1/chat/completions}: conversations go on. What users write is plain text, whatever tokens it spells. */
 record ChatApi() implements Api {
     private static final List<String> ROLES = List.of("system", "developer", "user", "assistant", "tool", "function");
     private static final int MOST_MESSAGES = 4096;
     private static final int MOST_PARTS = 1024;
-    private static final int MOST_LOGPROBS = 20;
+
+    @Override
+    public Names names() {
+        return new Names("chatcmpl-", "chat.completion", "chat.completion.chunk");
+    }
 
     @Override
     public Ask read(JsonIn in, ServedModel served, String owner) {
@@ -36,32 +40,19 @@ record ChatApi() implements Api {
             throw ApiError.unsupported("response_format", format);
         }
         Ask.Prompt prompt = prompt(in, served);
-        boolean stream = in.bool("stream", false);
         int n = in.integer("n", 1, 1, 128);
         boolean logprobs = in.bool("logprobs", false);
         if (in.has("top_logprobs") && !logprobs) {
-            throw ApiError.value("top_logprobs", "nothing without \"logprobs\": true", in.value("top_logprobs"));
+            throw ApiError.value("top_logprobs", "\"logprobs\": true with it", in.value("top_logprobs"));
         }
-        int alternatives = in.integer("top_logprobs", 0, 0, MOST_LOGPROBS);
+        int alternatives = in.integer("top_logprobs", 0, 0, Ask.MOST_ALTERNATIVES);
         String most = in.has("max_completion_tokens") ? "max_completion_tokens" : "max_tokens";
-        long maxTokens = in.whole(most, 0, Long.MAX_VALUE).orElse((long) served.contextLength());
-        return new Ask(
-                List.of(prompt),
-                n,
-                n,
-                Sampling.read(
-                        in,
-                        served,
-                        (int) Math.min(maxTokens, served.contextLength()),
-                        served.template().ends(served.tokenizer()),
-                        served.template().stops(),
-                        owner),
-                logprobs ? alternatives : Ask.NO_LOGPROBS,
-                false,
-                stream,
-                Ask.usage(in, stream),
-                in.bool("return_token_ids", in.bool("return_tokens", false)),
-                new TokenNames(served.tokenizer(), in.bool("return_tokens_as_token_ids", false)));
+        int maxTokens = served.tokens(in, most, served.contextLength());
+        Set<Integer> ends = served.template().ends(served.tokenizer());
+        Sampling sampling =
+                Sampling.read(in, served, maxTokens, ends, served.template().stops(), owner);
+        Ask.Form form = Ask.Form.read(in, served);
+        return new Ask(List.of(prompt), n, n, sampling, logprobs ? alternatives : Ask.NO_LOGPROBS, false, form);
     }
 
     /** The conversation of a request as a prompt. */
@@ -90,7 +81,7 @@ record ChatApi() implements Api {
             rendered = upToFinal(rendered, messages.getLast());
         }
         int[] tokens = served.template().encode(served.tokenizer(), rendered);
-        CompletionApi.checkLength("messages", tokens.length, served);
+        served.checkLength("messages", tokens.length);
         return new Ask.Prompt(tokens, rendered.text());
     }
 
@@ -154,65 +145,39 @@ record ChatApi() implements Api {
     }
 
     @Override
-    public String idPrefix() {
-        return "chatcmpl-";
-    }
-
-    @Override
-    public String object() {
-        return "chat.completion";
-    }
-
-    @Override
-    public String partObject() {
-        return "chat.completion.chunk";
-    }
-
-    @Override
     public Piece opening(Ask ask, Ask.Prompt prompt, List<Prediction> scores) {
         return new Piece("", List.of(), List.of());
     }
 
     @Override
     public Optional<Map<String, Object>> first(Ask ask, Piece opening) {
-        return Optional.of(part(ask, Json.object("role", "assistant", "content", ""), opening, Optional.empty()));
+        Map<String, Object> delta = Json.object("role", "assistant", "content", "");
+        return Optional.of(choice(ask, "delta", delta, opening, Optional.empty()));
     }
 
     @Override
     public Map<String, Object> part(Ask ask, Piece piece, Optional<FinishReason> finish) {
         boolean last = finish.isPresent() && piece.text().isEmpty();
-        return part(ask, last ? Map.of() : Map.of("content", piece.text()), piece, finish);
-    }
-
-    private static Map<String, Object> part(
-            Ask ask, Map<String, Object> delta, Piece piece, Optional<FinishReason> finish) {
-        return said(ask, "delta", delta, piece, finish);
+        return choice(ask, "delta", last ? Map.of() : Map.of("content", piece.text()), piece, finish);
     }
 
     @Override
     public Map<String, Object> whole(Ask ask, Piece all, FinishReason finish) {
         Map<String, Object> message = Json.object("role", "assistant", "content", all.text(), "refusal", Json.NULL);
-        return said(ask, "message", message, all, Optional.of(finish));
+        return choice(ask, "message", message, all, Optional.of(finish));
     }
 
-    private static Map<String, Object> said(
-            Ask ask, String name, Map<String, Object> message, Piece piece, Optional<FinishReason> finish) {
-        Map<String, Object> choice = new LinkedHashMap<>();
-        choice.put(name, message);
-        choice.put("logprobs", ask.logprobs() ? logprobs(ask, piece.tokens()) : Json.NULL);
-        choice.put("finish_reason", finish.<Object>map(Api::label).orElse(Json.NULL));
-        if (ask.ids()) {
-            choice.put("token_ids", piece.ids());
-        }
-        return choice;
+    private static Map<String, Object> choice(
+            Ask ask, String name, Map<String, Object> said, Piece piece, Optional<FinishReason> finish) {
+        return Api.choice(ask, name, said, logprobs(ask, piece.tokens()), piece, finish);
     }
 
     /** All bytes together are those of the text, so a token that ends it is left out. */
     private static Map<String, Object> logprobs(Ask ask, List<Entry> tokens) {
         List<Object> content = new ArrayList<>();
         for (Entry entry : tokens) {
-            Prediction prediction = entry.prediction().orElseThrow();
-            if (!entry.ends()) {
+            if (ask.logprobs() && !entry.ends()) {
+                Prediction prediction = entry.prediction().orElseThrow();
                 byte[] bytes = cut(ask.names().bytes(entry.token()), entry.kept());
                 Map<String, Object> told = token(ask, entry.token(), bytes, prediction.logProbability());
                 List<Object> top = new ArrayList<>();
@@ -227,24 +192,18 @@ record ChatApi() implements Api {
     }
 
     private static Map<String, Object> token(Ask ask, int token, byte[] bytes, double logProbability) {
-        return Json.object(
-                "token", ask.names().name(token),
-                "logprob", CompletionApi.finite(logProbability),
-                "bytes",
-                        IntStream.range(0, bytes.length)
-                                .mapToObj(i -> bytes[i] & 0xff)
-                                .toList());
+        List<Integer> listed = new ArrayList<>();
+        for (byte each : bytes) {
+            listed.add(each & 0xff);
+        }
+        return Json.object("token", ask.names().name(token), "logprob", Api.finite(logProbability), "bytes", listed);
     }
 
     /** The bytes of the first code points of a text. */
     private static byte[] cut(byte[] bytes, int codePoints) {
-        if (codePoints == Entry.ALL) {
-            return bytes;
-        }
-        int end = 0;
-        for (int left = codePoints; end < bytes.length && (left > 0 || (bytes[end] & 0xc0) == 0x80); end++) {
-            left -= end + 1 == bytes.length || (bytes[end + 1] & 0xc0) != 0x80 ? 1 : 0;
-        }
-        return Arrays.copyOf(bytes, end);
+        String text = new String(bytes, StandardCharsets.UTF_8);
+        return codePoints >= Choice.length(text)
+                ? bytes
+                : text.substring(0, text.offsetByCodePoints(0, codePoints)).getBytes(StandardCharsets.UTF_8);
     }
 }

@@ -15,40 +15,30 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
-import java.util.stream.IntStream;
 
 /** {@code /v1/completions}: texts go on, and with {@code echo} and {@code logprobs} they are scored. */
 record CompletionApi() implements Api {
     private static final int MOST_BEST_OF = 20;
-    private static final int MOST_LOGPROBS = 20;
+
+    @Override
+    public Names names() {
+        return new Names("cmpl-", "text_completion", "text_completion");
+    }
 
     @Override
     public Ask read(JsonIn in, ServedModel served, String owner) {
         served.check(in);
         List<Ask.Prompt> prompts = prompts(in, served);
+        Ask.Form form = Ask.Form.read(in, served);
         int n = in.integer("n", 1, 1, 128);
         int bestOf = in.integer("best_of", n, 1, Math.max(n, MOST_BEST_OF));
-        boolean stream = in.bool("stream", false);
-        if (bestOf < n || (bestOf > n && stream)) {
-            String expected = stream ? "n (" + n + ") in a stream" : "at least n (" + n + ")";
-            throw ApiError.value("best_of", expected, bestOf);
+        if (bestOf < n || (bestOf > n && form.stream())) {
+            throw ApiError.value("best_of", (form.stream() ? "n in a stream, " : "at least n, ") + n, bestOf);
         }
-        Ask.checkSequences(prompts.size(), bestOf);
-        String most = in.has("max_tokens") ? "max_tokens" : "n_predict";
-        long maxTokens = in.whole(most, 0, Long.MAX_VALUE).orElse(16L);
-        boolean ids = in.bool("return_token_ids", in.bool("return_tokens", false));
-        return new Ask(
-                prompts,
-                n,
-                bestOf,
-                Sampling.read(
-                        in, served, (int) Math.min(maxTokens, served.contextLength()), Set.of(), List.of(), owner),
-                in.integer("logprobs", Ask.NO_LOGPROBS, 0, MOST_LOGPROBS),
-                in.bool("echo", false),
-                stream,
-                Ask.usage(in, stream),
-                ids,
-                new TokenNames(served.tokenizer(), in.bool("return_tokens_as_token_ids", false)));
+        int most = served.tokens(in, in.has("max_tokens") ? "max_tokens" : "n_predict", 16);
+        Sampling sampling = Sampling.read(in, served, most, Set.of(), List.of(), owner);
+        int alternatives = in.integer("logprobs", Ask.NO_LOGPROBS, 0, Ask.MOST_ALTERNATIVES);
+        return new Ask(prompts, n, bestOf, sampling, alternatives, in.bool("echo", false), form);
     }
 
     private static List<Ask.Prompt> prompts(JsonIn in, ServedModel served) {
@@ -59,7 +49,7 @@ record CompletionApi() implements Api {
         } else if (given instanceof List<?> list && !list.isEmpty() && list.getFirst() instanceof Number) {
             prompts.add(prompt("prompt", given, served));
         } else if (given instanceof List<?> list && !list.isEmpty()) {
-            Ask.checkSequences(list.size(), 1);
+            Ask.requireFew(list.size(), 1);
             boolean texts = list.getFirst() instanceof String;
             for (Object each : list) {
                 String path = "prompt.[" + prompts.size() + "]";
@@ -81,7 +71,7 @@ record CompletionApi() implements Api {
             if (list.isEmpty()) {
                 throw ApiError.type(path, "at least one token id", given);
             }
-            checkLength(path, list.size(), served);
+            served.checkLength(path, list.size());
             tokens = JsonIn.integers(path, list, 0, served.vocabulary() - 1);
             text = served.tokenizer().decode(tokens);
         } else {
@@ -94,30 +84,8 @@ record CompletionApi() implements Api {
                 throw ApiError.value(path, "at least one token, since this model has none to begin with", given);
             }
         }
-        checkLength(path, tokens.length, served);
+        served.checkLength(path, tokens.length);
         return new Ask.Prompt(tokens, text);
-    }
-
-    /** @throws ApiError if a prompt is longer than the context */
-    static void checkLength(String path, int tokens, ServedModel served) {
-        if (tokens > served.contextLength()) {
-            throw ApiError.tooLong(path, tokens, served.contextLength());
-        }
-    }
-
-    @Override
-    public String idPrefix() {
-        return "cmpl-";
-    }
-
-    @Override
-    public String object() {
-        return "text_completion";
-    }
-
-    @Override
-    public String partObject() {
-        return "text_completion";
     }
 
     @Override
@@ -146,14 +114,7 @@ record CompletionApi() implements Api {
 
     @Override
     public Map<String, Object> part(Ask ask, Piece piece, Optional<FinishReason> finish) {
-        Map<String, Object> choice = new LinkedHashMap<>();
-        choice.put("text", piece.text());
-        choice.put("logprobs", ask.logprobs() ? logprobs(ask, piece.tokens()) : Json.NULL);
-        choice.put("finish_reason", finish.<Object>map(Api::label).orElse(Json.NULL));
-        if (ask.ids()) {
-            choice.put("token_ids", piece.ids());
-        }
-        return choice;
+        return Api.choice(ask, "text", piece.text(), logprobs(ask, piece.tokens()), piece, finish);
     }
 
     @Override
@@ -163,40 +124,29 @@ record CompletionApi() implements Api {
 
     /** OpenAI's older object: lists in parallel. */
     private static Map<String, Object> logprobs(Ask ask, List<Entry> tokens) {
+        List<Object> names = new ArrayList<>();
         List<Object> logProbabilities = new ArrayList<>();
         List<Object> tops = new ArrayList<>();
+        List<Object> offsets = new ArrayList<>();
         for (Entry entry : tokens) {
-            logProbabilities.add(entry.prediction()
-                    .<Object>map(each -> finite(each.logProbability()))
-                    .orElse(Json.NULL));
-            tops.add(entry.prediction().<Object>map(each -> top(ask, each)).orElse(Json.NULL));
+            Optional<Prediction> known = entry.prediction();
+            names.add(ask.names().name(entry.token()));
+            logProbabilities.add(
+                    known.<Object>map(each -> Api.finite(each.logProbability())).orElse(Json.NULL));
+            tops.add(known.<Object>map(each -> top(ask, each)).orElse(Json.NULL));
+            offsets.add(entry.offset());
         }
         return Json.object(
-                "tokens",
-                tokens.stream().map(entry -> ask.names().name(entry.token())).toList(),
-                "token_logprobs",
-                logProbabilities,
-                "top_logprobs",
-                tops,
-                "text_offset",
-                tokens.stream().map(Entry::offset).toList());
+                "tokens", names, "token_logprobs", logProbabilities, "top_logprobs", tops, "text_offset", offsets);
     }
 
     /** The likeliest tokens and the chosen one, in falling order. */
     private static Map<String, Object> top(Ask ask, Prediction prediction) {
         Map<String, Object> top = new LinkedHashMap<>();
-        List<Candidate> likeliest = prediction.alternatives(ask.alternatives());
-        boolean among = IntStream.range(0, likeliest.size())
-                .anyMatch(i -> likeliest.get(i).token() == prediction.token());
-        likeliest.forEach(each -> top.putIfAbsent(ask.names().name(each.token()), finite(each.logProbability())));
-        if (!among) {
-            top.putIfAbsent(ask.names().name(prediction.token()), finite(prediction.logProbability()));
+        for (Candidate each : prediction.alternatives(ask.alternatives())) {
+            top.putIfAbsent(ask.names().name(each.token()), Api.finite(each.logProbability()));
         }
+        top.putIfAbsent(ask.names().name(prediction.token()), Api.finite(prediction.logProbability()));
         return top;
-    }
-
-    /** JSON has no infinity. */
-    static double finite(double logProbability) {
-        return Math.max(logProbability, -Double.MAX_VALUE);
     }
 }

@@ -28,7 +28,7 @@ final class Generating {
     /** What an answer is called, and when it began in seconds since 1970. */
     private record Id(String text, long created) {
         static Id of(Api api) {
-            String text = api.idPrefix() + UUID.randomUUID().toString().replace("-", "");
+            String text = api.names().id() + UUID.randomUUID().toString().replace("-", "");
             return new Id(text, System.currentTimeMillis() / 1000);
         }
     }
@@ -56,19 +56,18 @@ final class Generating {
      * @throws IOException if the client is gone
      */
     void answer(Api api, Call call) throws IOException, InterruptedException {
-        Metrics.Request times = metrics.new Request();
         Ask ask = api.read(JsonIn.parse(call.body), served, call.owner);
         try {
             if (open.incrementAndGet() > most) {
                 int seconds = (int) Math.ceil(open.get() * metrics.meanSeconds() / parallel);
                 throw ApiError.queueFull(Math.clamp(seconds, 1, MOST_RETRY_SECONDS));
             }
-            Sequences sequences = new Sequences(engine, ask, times);
+            Sequences sequences = new Sequences(engine, ask, metrics);
             call.whenGone(sequences::cancel);
             try {
                 List<Generation> made =
                         ask.stream() ? stream(api, ask, call, sequences) : whole(api, ask, call, sequences);
-                times.end(ask, made);
+                metrics.answered(ask, made, call.seconds());
             } finally {
                 sequences.cancel();
             }
@@ -97,7 +96,7 @@ final class Generating {
                 choices.add(choice(choices.size(), api.whole(ask, all, generation.finishReason()), ask.seed(index)));
             }
         }
-        Map<String, Object> answer = head(Id.of(api), api.object(), choices);
+        Map<String, Object> answer = head(Id.of(api), api.names().whole(), choices);
         answer.put("usage", usage(ask, made));
         answer.put("timings", timings(made));
         call.json(answer);
@@ -168,8 +167,8 @@ final class Generating {
                 send(call, api, ask, id, choice(index, part, ask.seed(index)), times);
             }
         }
-        if (ask.usage()) {
-            Map<String, Object> last = head(id, api.partObject(), List.of());
+        if (ask.form().usage()) {
+            Map<String, Object> last = head(id, api.names().part(), List.of());
             last.put("usage", usage(ask, List.of(made)));
             call.event(Json.write(last));
         }
@@ -179,8 +178,8 @@ final class Generating {
 
     private void send(Call call, Api api, Ask ask, Id id, Map<String, Object> choice, Map<String, Object> more)
             throws IOException {
-        Map<String, Object> part = head(id, api.partObject(), List.of(choice));
-        if (ask.usage()) {
+        Map<String, Object> part = head(id, api.names().part(), List.of(choice));
+        if (ask.form().usage()) {
             part.put("usage", Json.NULL);
         }
         part.putAll(more);
@@ -217,42 +216,34 @@ final class Generating {
         int cached = 0;
         int completion = 0;
         for (int i = 0; i < made.size(); i++) {
-            boolean first = i % ask.candidates() == 0; // the prompt counts once
-            prompt += first ? made.get(i).promptTokens().length : 0;
-            cached += first && !ask.scores() ? made.get(i).timing().cachedTokens() : 0;
+            int once = i % ask.candidates() == 0 ? 1 : 0; // the prompt counts once
+            prompt += once * made.get(i).promptTokens().length;
+            cached += ask.scores() ? 0 : once * made.get(i).timing().cachedTokens();
             completion += made.get(i).tokens().length;
         }
-        return Json.object(
-                "prompt_tokens",
-                prompt,
-                "completion_tokens",
-                completion,
-                "total_tokens",
-                prompt + completion,
-                "prompt_tokens_details",
-                Json.object("cached_tokens", cached));
+        Map<String, Object> usage = Json.object("prompt_tokens", prompt, "completion_tokens", completion);
+        usage.put("total_tokens", prompt + completion);
+        usage.put("prompt_tokens_details", Map.of("cached_tokens", cached));
+        return usage;
     }
 
     /** Times as llama.cpp's server tells them. */
     private static Map<String, Object> timings(List<Generation> made) {
-        List<Generation.Timing> times = made.stream().map(Generation::timing).toList();
-        double prefill =
-                times.stream().mapToDouble(Generation.Timing::prefillSeconds).sum();
-        double decode =
-                times.stream().mapToDouble(Generation.Timing::decodeSeconds).sum();
-        int decoded = times.stream().mapToInt(Generation.Timing::decodedTokens).sum();
-        return Json.object(
-                "prompt_n",
-                times.stream().mapToInt(Generation.Timing::prefillTokens).sum(),
-                "prompt_ms",
-                prefill * 1000,
-                "predicted_n",
-                made.stream().mapToInt(each -> each.tokens().length).sum(),
-                "predicted_ms",
-                decode * 1000,
-                "predicted_per_second",
-                decode > 0 ? decoded / decode : 0,
-                "cache_n",
-                times.stream().mapToInt(Generation.Timing::cachedTokens).sum());
+        double decode = 0;
+        double prefill = 0;
+        int[] counts = new int[4]; // of prompts computed, cached; new, those after the first
+        for (Generation each : made) {
+            Generation.Timing timing = each.timing();
+            prefill += timing.prefillSeconds();
+            decode += timing.decodeSeconds();
+            counts[0] += timing.prefillTokens();
+            counts[1] += timing.cachedTokens();
+            counts[2] += each.tokens().length;
+            counts[3] += timing.decodedTokens();
+        }
+        Map<String, Object> timings = Json.object("prompt_n", counts[0], "prompt_ms", prefill * 1e3);
+        timings.putAll(Json.object("cache_n", counts[1], "predicted_n", counts[2], "predicted_ms", decode * 1e3));
+        timings.put("predicted_per_second", decode > 0 ? counts[3] / decode : 0);
+        return timings;
     }
 }

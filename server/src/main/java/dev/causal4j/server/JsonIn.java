@@ -114,7 +114,7 @@ record JsonIn(String path, Map<?, ?> fields) {
     }
 
     static double number(String path, @Nullable Object value, double min, double max) {
-        String expected = "a number from " + shortest(min) + " to " + shortest(max);
+        String expected = "a number from " + min + " to " + max;
         if (!(value instanceof Number number)) {
             throw ApiError.type(path, expected, value);
         }
@@ -123,10 +123,6 @@ record JsonIn(String path, Map<?, ?> fields) {
             throw ApiError.value(path, expected, value);
         }
         return real;
-    }
-
-    private static String shortest(double number) {
-        return number == Math.rint(number) ? Long.toString((long) number) : Double.toString(number);
     }
 
     /** An object; empty if it is absent. */

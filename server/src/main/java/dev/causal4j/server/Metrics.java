@@ -1,11 +1,12 @@
 package dev.causal4j.server;
 
 import dev.causal4j.generation.Generation;
+import java.util.List;
 import java.util.Map;
-import java.util.TreeMap;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.atomic.DoubleAdder;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.stream.Stream;
 
 /**
  * Counters and times since the start, as Prometheus reads them; named as vLLM's, so that its dashboards only need
@@ -13,75 +14,49 @@ import java.util.concurrent.atomic.LongAdder;
  */
 final class Metrics {
     private static final String PREFIX = "causal4j_";
-    private static final double[] LATENCY = {
-        0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300
+    private static final double[] SECONDS = {.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300
     };
-
-    private static final class Histogram {
-        private final LongAdder[] counts = new LongAdder[LATENCY.length + 1];
-        private final DoubleAdder sum = new DoubleAdder();
-
-        Histogram() {
-            for (int i = 0; i < counts.length; i++) {
-                counts[i] = new LongAdder();
-            }
-        }
-
-        void add(double seconds) {
-            int bucket = 0;
-            while (bucket < LATENCY.length && seconds > LATENCY[bucket]) {
-                bucket++;
-            }
-            counts[bucket].increment();
-            sum.add(seconds);
-        }
-
-        void write(String name, StringBuilder to) {
-            long count = 0;
-            for (int i = 0; i < counts.length; i++) {
-                count += counts[i].sum();
-                String le = i == LATENCY.length ? "+Inf" : Double.toString(LATENCY[i]);
-                to.append(name)
-                        .append("_bucket{le=\"")
-                        .append(le)
-                        .append("\"} ")
-                        .append(count)
-                        .append('\n');
-            }
-            to.append(name).append("_sum ").append(sum.sum()).append('\n');
-            to.append(name).append("_count ").append(count).append('\n');
-        }
-    }
-
-    private final Map<String, LongAdder> counters = new ConcurrentSkipListMap<>();
-    private final Map<String, Histogram> histograms = new TreeMap<>();
-    private final Histogram first = histogram("time_to_first_token_seconds");
-    private final Histogram between = histogram("inter_token_latency_seconds");
-    private final Histogram whole = histogram("e2e_request_latency_seconds");
-    private final Histogram queued = histogram("request_queue_time_seconds");
-    private final Histogram prefill = histogram("request_prefill_time_seconds");
-    private final Histogram decode = histogram("request_decode_time_seconds");
-
-    Metrics() {
-        for (String name : new String[] {
+    private static final List<String> COUNTERS = List.of(
             "prompt_tokens_total",
             "generation_tokens_total",
             "prefix_cache_queries_total",
             "prefix_cache_hits_total",
             "cancelled_total",
-            "request_success_total{finished_reason=\"stop\"}",
-            "request_success_total{finished_reason=\"length\"}",
-            "rejected_total{reason=\"queue_full\"}",
-            "rejected_total{reason=\"shutting_down\"}"
-        }) {
-            counters.put(name, new LongAdder());
+            "rejected_total{reason=\"queue_full\"}");
+
+    /** How often times were in which bucket. */
+    private record Histogram(String name, List<LongAdder> counts, DoubleAdder sum) {
+        static Histogram of(String name) {
+            return new Histogram(
+                    name,
+                    Stream.generate(LongAdder::new).limit(SECONDS.length + 1).toList(),
+                    new DoubleAdder());
+        }
+
+        void add(double seconds) {
+            int bucket = 0;
+            while (bucket < SECONDS.length && seconds > SECONDS[bucket]) {
+                bucket++;
+            }
+            counts.get(bucket).increment();
+            sum.add(seconds);
+        }
+
+        long count() {
+            return counts.stream().mapToLong(LongAdder::sum).sum();
         }
     }
 
-    private Histogram histogram(String name) {
-        Histogram histogram = new Histogram();
-        histograms.put(name, histogram);
-        return histogram;
+    private final Map<String, LongAdder> counters = new ConcurrentSkipListMap<>();
+    private final Histogram first = Histogram.of("time_to_first_token_seconds");
+    private final Histogram between = Histogram.of("inter_token_latency_seconds");
+    private final Histogram whole = Histogram.of("e2e_request_latency_seconds");
+    private final Histogram queue = Histogram.of("request_queue_time_seconds");
+    private final Histogram prefill = Histogram.of("request_prefill_time_seconds");
+    private final Histogram decode = Histogram.of("request_decode_time_seconds");
+
+    Metrics() {
+        COUNTERS.forEach(name -> count(name, 0));
     }
 
     /** Adds to a counter. */
@@ -91,81 +66,77 @@ final class Metrics {
 
     /** Seconds that a request took on average; 0 before the first. */
     double meanSeconds() {
-        long requests = 0;
-        for (LongAdder each : whole.counts) {
-            requests += each.sum();
-        }
-        return requests == 0 ? 0 : whole.sum.sum() / requests;
+        return whole.sum.sum() / Math.max(1, whole.count());
     }
 
-    /** The text that Prometheus reads, after some gauges. */
+    /** The text that Prometheus reads, with these gauges. */
     String text(Map<String, Double> gauges) {
-        StringBuilder text = new StringBuilder(8192);
-        gauges.forEach((name, value) ->
-                text.append("# TYPE " + PREFIX + name + " gauge\n" + PREFIX + name + " " + value + "\n"));
+        StringBuilder text = new StringBuilder();
+        gauges.forEach((name, value) -> {
+            type(text, name, "gauge");
+            line(text, name, value);
+        });
         String last = "";
         for (Map.Entry<String, LongAdder> counter : counters.entrySet()) {
             String name = counter.getKey().replaceFirst("\\{.*", "");
             if (!name.equals(last)) {
-                text.append("# TYPE " + PREFIX + name + " counter\n");
+                type(text, name, "counter");
             }
             last = name;
-            text.append(PREFIX + counter.getKey() + " " + counter.getValue().sum() + "\n");
+            line(text, counter.getKey(), counter.getValue());
         }
-        histograms.forEach((name, histogram) -> {
-            text.append("# TYPE " + PREFIX + name + " histogram\n");
-            histogram.write(PREFIX + name, text);
-        });
+        for (Histogram histogram : List.of(first, between, whole, queue, prefill, decode)) {
+            String name = histogram.name;
+            type(text, name, "histogram");
+            long below = 0;
+            for (int i = 0; i <= SECONDS.length; i++) {
+                below += histogram.counts.get(i).sum();
+                String most = i == SECONDS.length ? "+Inf" : Double.toString(SECONDS[i]);
+                line(text, name + "_bucket{le=\"" + most + "\"}", below);
+            }
+            line(text, name + "_sum", histogram.sum);
+            line(text, name + "_count", below);
+        }
         return text.toString();
     }
 
-    /** Times of a request, from now on. */
-    final class Request {
-        private final long start = System.nanoTime();
+    private static void type(StringBuilder text, String name, String type) {
+        text.append("# TYPE " + PREFIX + name + " " + type + "\n");
+    }
 
-        Sequence sequence() {
-            return new Sequence(start);
-        }
+    private static void line(StringBuilder text, String name, Number value) {
+        text.append(PREFIX + name + " " + value + "\n");
+    }
 
-        /** Counts what was made. */
-        void end(Ask ask, Iterable<Generation> generations) {
-            whole.add(seconds(start));
-            int index = 0;
-            for (Generation generation : generations) {
-                Generation.Timing timing = generation.timing();
-                int prompt = generation.promptTokens().length;
-                if (index++ % ask.candidates() == 0) {
-                    count("prompt_tokens_total", prompt);
-                }
-                count("prefix_cache_queries_total", prompt);
-                count("prefix_cache_hits_total", timing.cachedTokens());
-                String reason = Api.label(generation.finishReason());
-                count("request_success_total{finished_reason=\"" + reason + "\"}", 1);
-                prefill.add(timing.prefillSeconds());
-                decode.add(timing.decodeSeconds());
-                queued.add(Math.max(0, seconds(start) - timing.prefillSeconds() - timing.decodeSeconds()));
-            }
+    /** Counts a request that was answered. */
+    void answered(Ask ask, List<Generation> made, double seconds) {
+        whole.add(seconds);
+        for (int i = 0; i < made.size(); i++) {
+            Generation generation = made.get(i);
+            Generation.Timing timing = generation.timing();
+            int prompt = generation.promptTokens().length;
+            count("prompt_tokens_total", i % ask.candidates() == 0 ? prompt : 0);
+            count("prefix_cache_queries_total", prompt);
+            count("prefix_cache_hits_total", timing.cachedTokens());
+            count("request_success_total{finished_reason=\"" + Api.label(generation.finishReason()) + "\"}", 1);
+            prefill.add(timing.prefillSeconds());
+            decode.add(timing.decodeSeconds());
+            queue.add(Math.max(0, seconds - timing.prefillSeconds() - timing.decodeSeconds()));
         }
     }
 
-    /** Times of a sequence. Used by the engine's thread. */
+    /** Times of a sequence, from now on. Used by the engine's thread. */
     final class Sequence {
-        private final long start;
-        private long last;
-
-        private Sequence(long start) {
-            this.start = start;
-        }
+        private long last = System.nanoTime();
+        private Histogram time = first;
 
         /** A token came. */
         void token() {
-            (last == 0 ? first : between).add(seconds(last == 0 ? start : last));
-            last = System.nanoTime();
+            long now = System.nanoTime();
+            time.add((now - last) / 1e9);
+            time = between;
+            last = now;
             count("generation_tokens_total", 1);
         }
-    }
-
-    private static double seconds(long since) {
-        return (System.nanoTime() - since) / 1e9;
     }
 }

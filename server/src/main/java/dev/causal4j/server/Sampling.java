@@ -28,26 +28,10 @@ record Sampling(GenerationOptions options, int maxTokens, long seed, Set<Integer
     private static final int MOST_BIASES = 1024;
 
     /** What others know and this server does not: refused unless it is off. */
-    private static final List<String> UNSUPPORTED = List.of(
-            "suffix",
-            "n_probs",
-            "repeat_last_n",
-            "mirostat",
-            "dry_multiplier",
-            "xtc_probability",
-            "dynatemp_range",
-            "samplers",
-            "use_beam_search",
-            "bad_words",
-            "allowed_token_ids",
-            "prompt_logprobs",
-            "grammar",
-            "json_schema",
-            "structured_outputs",
-            "guided_json",
-            "guided_regex",
-            "guided_choice",
-            "guided_grammar");
+    private static final List<String> UNSUPPORTED = List.of(("suffix n_probs repeat_last_n mirostat dry_multiplier"
+                    + " xtc_probability dynatemp_range samplers use_beam_search bad_words allowed_token_ids prompt_logprobs grammar"
+                    + " json_schema structured_outputs guided_json guided_regex guided_choice guided_grammar")
+            .split(" "));
 
     /**
      * Reads the fields.

@@ -32,7 +32,7 @@ final class Sequences {
     private final BlockingQueue<Event> events = new LinkedBlockingQueue<>();
 
     /** Submits the sequences of a request. */
-    Sequences(Engine engine, Ask ask, Metrics.Request metrics) {
+    Sequences(Engine engine, Ask ask, Metrics metrics) {
         try {
             for (int i = 0; i < ask.sequences(); i++) {
                 if (i % ask.candidates() == 0 && ask.scores() && !ask.isScoring()) {
@@ -60,8 +60,8 @@ final class Sequences {
         return result;
     }
 
-    private void addGenerated(Engine engine, Ask ask, int index, Metrics.Request metrics) {
-        Metrics.Sequence times = metrics.sequence();
+    private void addGenerated(Engine engine, Ask ask, int index, Metrics metrics) {
+        Metrics.Sequence times = metrics.new Sequence();
         AtomicInteger behind = new AtomicInteger();
         waiting.add(behind);
         TokenListener listener = new TokenListener() {
@@ -91,11 +91,11 @@ final class Sequences {
      * Scores a prompt and the token behind it in one go. The likeliest token is what greedy choice takes, with the same
      * bits; a vocabulary padded beyond the tokenizer may have a likelier one that cannot be chosen.
      */
-    private void addScored(Engine engine, Ask ask, int index, Metrics.Request metrics) {
+    private void addScored(Engine engine, Ask ask, int index, Metrics metrics) {
         int[] prompt = ask.prompt(index).tokens();
         int[] tokens = Arrays.copyOf(prompt, prompt.length + 1); // the last is not fed
         long start = System.nanoTime();
-        Metrics.Sequence times = metrics.sequence();
+        Metrics.Sequence times = metrics.new Sequence();
         CompletableFuture<List<Prediction>> all = kept(engine.score(
                 tokens, 1, Math.max(1, ask.alternatives()), ask.sampling().salt()));
         scores.add(all.thenApply(predictions -> predictions.subList(0, prompt.length - 1)));

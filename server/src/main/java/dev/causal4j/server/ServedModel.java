@@ -114,30 +114,31 @@ record ServedModel(
         }
     }
 
+    /** @throws ApiError if a prompt is longer than the context */
+    void checkLength(String param, int tokens) {
+        if (tokens > contextLength) {
+            throw ApiError.tooLong(param, tokens, contextLength);
+        }
+    }
+
+    /** A number of tokens, held to the context. */
+    int tokens(JsonIn in, String key, int fallback) {
+        return (int) Math.min(in.whole(key, 0, Long.MAX_VALUE).orElse((long) fallback), contextLength);
+    }
+
     /** The ids that end a text. */
     Set<Integer> eos() {
         return model.eos();
     }
 
-    /** The entry of the list of models. */
+    /** The entry of the list of models, with fields that vLLM and llama.cpp have. */
     Map<String, Object> entry() {
-        return Json.object(
-                "id",
-                name(),
-                "object",
-                "model",
-                "created",
-                created,
-                "owned_by",
-                "causal4j",
-                "max_model_len",
-                contextLength,
-                "meta",
-                Json.object(
-                        "n_vocab", model.head().vocabularySize(),
-                        "n_ctx_train", contextLength,
-                        "n_embd", model.head().hiddenSize(),
-                        "n_params", model.parameters(),
-                        "size", model.config().weightBytes(model.dtype())));
+        Map<String, Object> entry = Json.object("id", name(), "object", "model", "created", created);
+        entry.putAll(Json.object("owned_by", "causal4j", "max_model_len", contextLength));
+        Map<String, Object> meta = Json.object("n_vocab", model.head().vocabularySize(), "n_ctx_train", contextLength);
+        meta.putAll(Json.object("n_embd", model.head().hiddenSize(), "n_params", model.parameters()));
+        meta.put("size", model.config().weightBytes(model.dtype()));
+        entry.put("meta", meta);
+        return entry;
     }
 }
