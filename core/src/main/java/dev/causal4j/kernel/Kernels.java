@@ -223,30 +223,44 @@ public final class Kernels {
         int base = rule.base(first);
         scores(pages, queries, base, first + positions, scores);
         out.check(headSize);
-        for (int r = 0; r < queries.count(); r++) {
+        float[] sums = new float[queries.count()];
+        for (int r = 0; r < sums.length; r++) {
             int to = first + r / rule.group() + 1;
             int from = rule.first(to - 1);
-            int at = scores.start(r) - base;
+            int at = scores.start(r) - base + from;
             if (rule.cap() != 0) {
-                cap(scores.data(), at + from, to - from, rule.cap());
+                cap(scores.data(), at, to - from, rule.cap());
             }
-            float max = max(scores.data(), at + from, to - from, rule.sink(r));
-            float sum = exponentials(scores.data(), at + from, to - from, rule.sink(r), max);
-            weighting.apply(scores.data(), at + from, r, from, to - from);
+            float max = max(scores.data(), at, to - from, rule.sink(r));
+            sums[r] = exponentials(scores.data(), at, to - from, rule.sink(r), max);
+            weighting.apply(scores.data(), at, r, from, to - from);
             Arrays.fill(out.data(), out.start(r), out.start(r) + headSize, 0f);
-            addValues(pages, scores.data(), at, from, to, out.data(), out.start(r));
-            divide(out.data(), out.start(r), headSize, sum);
+        }
+        for (int page = base / PANEL; page < Panels.needed(first + positions); page++) {
+            addValues(pages, page, scores, first, rule, out);
+        }
+        for (int r = 0; r < sums.length; r++) {
+            divide(out.data(), out.start(r), headSize, sums[r]);
         }
     }
 
-    /** out += weights[at + t] · value t for t = from, from + 1, ... to - 1. */
-    private static void addValues(Pages pages, float[] weights, int at, int from, int to, float[] out, int offset) {
+    /** out += weight · value for the positions of a page that a query sees. The page stays in the cache meanwhile. */
+    private static void addValues(Pages pages, int page, Rows weights, int first, AttentionRule rule, Rows out) {
         int n = pages.headSize();
-        for (int t = from; t < to; t += PANEL - t % PANEL) {
-            int count = Math.min(PANEL - t % PANEL, to - t);
-            long values = pages.values() + pages.format().rowBytes(n) * (t % PANEL);
-            MemorySegment page = pages.memory()[t / PANEL];
-            running().reductions().addWeighted(pages.format(), weights, at + t, count, page, values, out, offset, n);
+        long bytes = pages.format().rowBytes(n);
+        int base = rule.base(first);
+        MemorySegment memory = pages.memory()[page];
+        Reductions kernels = running().reductions();
+        for (int r = 0; r < out.count(); r++) {
+            int position = first + r / rule.group();
+            int from = Math.max(page * PANEL, rule.first(position));
+            int count = Math.min((page + 1) * PANEL, position + 1) - from;
+            if (count > 0) {
+                int at = weights.start(r) + from - base;
+                long values = pages.values() + bytes * (from % PANEL);
+                kernels.addWeighted(
+                        pages.format(), weights.data(), at, count, memory, values, out.data(), out.start(r), n);
+            }
         }
     }
 
