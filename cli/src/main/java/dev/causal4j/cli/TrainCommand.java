@@ -1,5 +1,6 @@
 package dev.causal4j.cli;
 
+import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.model.CausalLM;
@@ -16,8 +17,10 @@ import dev.causal4j.training.TrainingScope;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalDouble;
@@ -77,6 +80,14 @@ final class TrainCommand extends Subcommand {
                     + " embedded model's.")
     private @Nullable Path tokenizer;
 
+    @Option(
+            names = "--template",
+            paramLabel = "FILE",
+            description =
+                    "The chat template for conversations (lines with \"messages\"); default: that of the model, or"
+                            + " beside the tokenizer.")
+    private @Nullable Path template;
+
     @Mixin
     private TrainOptions settings;
 
@@ -102,6 +113,10 @@ final class TrainCommand extends Subcommand {
                 try (CausalLM best = CausalLM.load(out, DType.F32)) {
                     best.save(out, model.dtype().get());
                 }
+            }
+            ChatTemplate known = template();
+            if (known != null) {
+                known.save(out); // so that the model can chat
             }
             print(trainer, result, (System.nanoTime() - start) / 1e9);
         } catch (CancellationException e) {
@@ -129,8 +144,8 @@ final class TrainCommand extends Subcommand {
             throws IOException {
         try {
             CausalLM source = source();
-            TrainingData.Parts parts =
-                    data.parts(out, source.requireTokenizer(), source.config(), settings.seed, interruption);
+            TrainingData.Parts parts = data.parts(
+                    out, source.requireTokenizer(), template(), source.config(), settings.seed, interruption);
             if (overwrite) { // not earlier, since until here the run may be refused
                 Trainer.discard(out);
             }
@@ -155,8 +170,8 @@ final class TrainCommand extends Subcommand {
             throws IOException {
         CausalLM source = options.scope() instanceof TrainingScope.LowRank ? source() : null;
         requireSame(checkpoint.config());
-        TrainingData.Parts parts =
-                data.parts(out, checkpoint.requireTokenizer(), checkpoint.config(), settings.seed, interruption);
+        TrainingData.Parts parts = data.parts(
+                out, checkpoint.requireTokenizer(), template(), checkpoint.config(), settings.seed, interruption);
         TrainingOptions known = options.withData(parts.identity());
         return Trainer.resume(out, source, parts.training(), parts.heldOut(), known);
     }
@@ -204,6 +219,18 @@ final class TrainCommand extends Subcommand {
         return folder == null
                 ? model.open().requireTokenizer()
                 : TokenizerOptions.load(folder, "name a folder with --tokenizer");
+    }
+
+    private @Nullable ChatTemplate template() throws IOException {
+        if (template != null) {
+            return ChatTemplate.parse(template.toString(), TextInput.file(template), Map.of());
+        }
+        Path folder = Optional.ofNullable(tokenizer)
+                .filter(Files::isDirectory)
+                .or(model::folder)
+                .or(shape::folder)
+                .orElse(null);
+        return folder == null ? null : ChatTemplate.read(folder).orElse(null);
     }
 
     private TrainingResult run(Trainer trainer, ResultFile log, Interruption interruption) throws IOException {

@@ -1,5 +1,6 @@
 package dev.causal4j.cli;
 
+import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.model.ModelConfig;
 import dev.causal4j.tokenizer.Tokenizer;
 import dev.causal4j.training.Documents;
@@ -89,7 +90,13 @@ final class TrainingData {
      *
      * @param out the folder of the run
      */
-    Parts parts(Path out, Tokenizer tokenizer, ModelConfig config, long seed, Interruption interruption)
+    Parts parts(
+            Path out,
+            Tokenizer tokenizer,
+            @Nullable ChatTemplate template,
+            ModelConfig config,
+            long seed,
+            Interruption interruption)
             throws IOException {
         int positions = config.decoder().contextLength();
         int length = contextLength == null ? positions : contextLength;
@@ -99,16 +106,16 @@ final class TrainingData {
         }
         int end = endOfText(config.eos(), tokenizer)
                 .orElseThrow(() -> new IllegalArgumentException("tokenizer: expected a token " + Tokenizer.END_OF_TEXT
-                        + ", or a model with one end-of-sequence id, got neither; documents need an end"));
+                        + ", or a model with an end-of-sequence id, got neither; documents need an end"));
         requireOutside(out, data.paths());
         requireOutside(out, heldOutData);
         Path folder = Files.createDirectories(out.resolve(FOLDER));
-        Tokens tokens =
-                tokens(folder.resolve("training.tokens"), data.documents(data.paths()), tokenizer, end, interruption);
+        Documents documents = data.documents(data.paths()).withTemplate(template);
+        Tokens tokens = tokens(folder.resolve("training.tokens"), documents, tokenizer, end, interruption);
         String identity = cut + " of " + length + " from " + tokens.fingerprint();
         Tokens measured = null;
         if (!heldOutData.isEmpty()) {
-            Documents texts = data.documents(heldOutData);
+            Documents texts = data.documents(heldOutData).withTemplate(template);
             measured = tokens(folder.resolve("held-out.tokens"), texts, tokenizer, end, interruption);
             identity += ", held out " + measured.fingerprint();
         } else if (evaluates()) {
@@ -155,7 +162,10 @@ final class TrainingData {
         return config.withSpecialIds(config.bos().isPresent() ? config.bos() : end, Set.of(end.getAsInt()));
     }
 
+    /** Of several ids that end a text the lowest ends a document; the others end turns of a conversation. */
     private static OptionalInt endOfText(Set<Integer> eos, Tokenizer tokenizer) {
-        return eos.size() == 1 ? OptionalInt.of(eos.iterator().next()) : tokenizer.id(Tokenizer.END_OF_TEXT);
+        OptionalInt lowest = eos.stream().mapToInt(Integer::intValue).min();
+        OptionalInt known = tokenizer.id(Tokenizer.END_OF_TEXT);
+        return eos.size() == 1 || known.isEmpty() ? lowest : known;
     }
 }

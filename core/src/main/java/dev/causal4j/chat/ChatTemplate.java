@@ -5,6 +5,7 @@ import dev.causal4j.TemplateException;
 import dev.causal4j.format.GgufVocabulary;
 import dev.causal4j.format.Json;
 import dev.causal4j.format.UntrustedInput;
+import dev.causal4j.format.WholeFile;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -21,6 +22,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -55,6 +57,8 @@ public final class ChatTemplate {
 
     private static final String DEFAULT = "default";
     private static final String SOURCE = "chat_template";
+    private static final String FILE = "chat_template.jinja";
+    private static final String CONFIG = "tokenizer_config.json";
 
     // Twenty times the longest in use.
     private static final int MAX_SOURCE = 400_000;
@@ -144,7 +148,7 @@ public final class ChatTemplate {
      */
     public static Optional<ChatTemplate> read(Path folder) throws IOException {
         boolean gguf = Files.isRegularFile(folder);
-        Path config = gguf ? folder : folder.resolve("tokenizer_config.json");
+        Path config = gguf ? folder : folder.resolve(CONFIG);
         Map<String, Object> json = Map.of();
         if (gguf) {
             json = GgufVocabulary.read(folder).configuration();
@@ -159,7 +163,7 @@ public final class ChatTemplate {
                 tokens.put(key, text);
             }
         });
-        Path file = folder.resolve("chat_template.jinja");
+        Path file = folder.resolve(FILE);
         Map<String, String> sources = new HashMap<>();
         if (Files.exists(file)) {
             byte[] bytes = UntrustedInput.readFile(file, "a chat template", MAX_SOURCE);
@@ -199,6 +203,23 @@ public final class ChatTemplate {
      */
     public ChatTemplate withControlTokens(Collection<String> tokens) {
         return new ChatTemplate(programs, variables, List.copyOf(tokens), clock, stops);
+    }
+
+    /**
+     * Writes it with its special tokens as {@code tokenizer_config.json}, for {@link #read} and for Python, into a folder
+     * that exists. A {@code chat_template.jinja} there is deleted, since it would win.
+     *
+     * @throws IOException if writing fails
+     */
+    public void save(Path folder) throws IOException {
+        Map<String, Object> json = new TreeMap<>(variables);
+        List<Map<String, Object>> all = programs.entrySet().stream()
+                .sorted(Map.Entry.comparingByKey())
+                .map(each -> Json.object("name", each.getKey(), "template", each.getValue().source))
+                .toList();
+        json.put(SOURCE, all.size() == 1 ? source() : all);
+        WholeFile.write(folder.resolve(CONFIG), Json.write(json));
+        Files.deleteIfExists(folder.resolve(FILE));
     }
 
     /** The text of the template, of several the one for conversations without tools. */

@@ -1,6 +1,9 @@
 package dev.causal4j.training;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.chat.Message;
+import dev.causal4j.chat.ToolDefinition;
 import dev.causal4j.format.Json;
 import java.io.BufferedReader;
 import java.io.DataOutputStream;
@@ -23,35 +26,50 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.function.LongConsumer;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The documents in some files: a text file is one, and so is each line of a JSONL file, whose name ends in {@code
- * .jsonl}. Immutable and thread-safe. Files are read as a stream, so they may be larger than the memory; a line of
+ * .jsonl}: an object with a text, or with the {@code messages} of a conversation and perhaps {@code tools}. Immutable and thread-safe. Files are read as a stream, so they may be larger than the memory; a line of
  * JSONL may have 16 million characters.
  */
 public final class Documents {
     /** The default text field of a JSONL line. */
     public static final String TEXT_FIELD = "text";
 
+    private static final String MESSAGES = "messages";
     private static final int MAX_LINE = 16_000_000;
     private static final char BYTE_ORDER_MARK = '\ufeff';
 
     private final List<Path> files;
     private final String textField;
+    private final @Nullable ChatTemplate template;
 
     /** Receives documents. */
     public interface Visitor {
         /** Reads a document; {@code text} is valid until this returns. */
         void document(Reader text) throws IOException;
+
+        /** Reads a conversation: here each text of it as a document. */
+        default void conversation(List<Message> messages, List<ToolDefinition> tools) throws IOException {
+            for (Message message : messages) {
+                if (message.fields().get("content") instanceof String text) {
+                    document(new StringReader(text));
+                }
+            }
+        }
     }
 
-    private Documents(List<Path> files, String textField) {
+    private Documents(List<Path> files, String textField, @Nullable ChatTemplate template) {
         this.files = files;
         this.textField = textField;
+        this.template = template;
     }
 
     /**
@@ -79,7 +97,17 @@ public final class Documents {
                 throw new FormatException(path.toString(), "a file or folder of text", got, "check the path");
             }
         }
-        return new Documents(List.copyOf(files), textField);
+        return new Documents(List.copyOf(files), textField, null);
+    }
+
+    /** The same with the template of a model, which conversations need to become tokens. */
+    public Documents withTemplate(@Nullable ChatTemplate other) {
+        return new Documents(files, textField, other);
+    }
+
+    @Nullable
+    ChatTemplate template() {
+        return template;
     }
 
     private static List<Path> inside(Path folder) throws IOException {
@@ -138,7 +166,7 @@ public final class Documents {
                 if (isJsonLines(file)) {
                     readLines(file, text, visitor);
                 } else {
-                    visit(visitor, file.toString(), text);
+                    visit(file.toString(), () -> visitor.document(text));
                 }
             } catch (MalformedInputException e) {
                 throw new FormatException(
@@ -167,6 +195,9 @@ public final class Documents {
     /** Writes what tells these documents from others: of each file its kind, its bytes and how many, but no name. */
     void writeTo(DataOutputStream content, LongConsumer progress) throws IOException {
         long[] read = {0};
+        if (template != null) {
+            content.write((template.source() + "\0").getBytes(StandardCharsets.UTF_8));
+        }
         for (Path file : files) {
             String kind = isJsonLines(file) ? "jsonl " + textField : "text";
             content.write((kind + "\0").getBytes(StandardCharsets.UTF_8));
@@ -211,15 +242,39 @@ public final class Documents {
     private void readLine(String subject, String json, Visitor visitor) throws IOException {
         if (!json.isBlank()) {
             byte[] bytes = json.getBytes(StandardCharsets.UTF_8);
-            String text = new Json(subject, Json.tree(subject, bytes)).requireString(textField);
-            visit(visitor, subject, new StringReader(text));
+            Json line = new Json(subject, Json.tree(subject, bytes));
+            if (line.has(MESSAGES) && !line.has(textField)) {
+                List<Message> messages = new ArrayList<>();
+                for (Json message : line.objects(MESSAGES)) {
+                    message.requireString("role");
+                    messages.add(new Message(fields(message)));
+                }
+                List<ToolDefinition> tools = new ArrayList<>();
+                for (Json tool : line.objects("tools")) {
+                    tools.add(new ToolDefinition(fields(tool)));
+                }
+                visit(subject, () -> visitor.conversation(messages, tools));
+            } else {
+                String text = line.requireString(textField);
+                visit(subject, () -> visitor.document(new StringReader(text)));
+            }
         }
     }
 
-    /** Adds the place to the tokenizer's refusal of a text. */
-    private static void visit(Visitor visitor, String subject, Reader text) throws IOException {
+    private static Map<String, Object> fields(Json object) {
+        Map<String, Object> fields = new LinkedHashMap<>();
+        object.root().forEach((name, value) -> fields.put(String.valueOf(name), value));
+        return fields;
+    }
+
+    private interface Visit {
+        void run() throws IOException;
+    }
+
+    /** Adds the place to the refusal of a document. */
+    private static void visit(String subject, Visit visit) throws IOException {
         try {
-            visitor.document(text);
+            visit.run();
         } catch (IllegalArgumentException e) {
             throw new IllegalArgumentException(subject + ", " + e.getMessage(), e);
         }

@@ -1,7 +1,6 @@
 package dev.causal4j.training;
 
 import dev.causal4j.head.CausalLMHead;
-import java.util.Arrays;
 
 /**
  * A training row. Immutable while its arrays are not modified.
@@ -18,22 +17,11 @@ public record Example(int[] tokens, int[] targets) {
         }
     }
 
-    /**
-     * The example of T + 1 tokens: the first T are fed, the last T are targets.
-     *
-     * @param real tokens before the padding, at least 1, which is no target
-     */
-    static Example of(int[] tokens, int real) {
-        int[] targets = Arrays.copyOfRange(tokens, 1, tokens.length);
-        Arrays.fill(targets, real - 1, targets.length, CausalLMHead.IGNORED);
-        return new Example(Arrays.copyOf(tokens, targets.length), targets);
-    }
-
     /** The example of the T + 1 tokens from {@code from} on, padded where there are fewer. */
     static Example of(Tokens tokens, long from, int length) {
         int[] ids = new int[length + 1];
         int real = (int) Math.min(ids.length, tokens.count() - from);
         tokens.copy(from, ids, 0, real);
-        return of(ids, real);
+        return Tokens.example(ids, real);
     }
 }

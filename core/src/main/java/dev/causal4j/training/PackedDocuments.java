@@ -11,11 +11,12 @@ import java.util.stream.LongStream;
  * @param ends where each ends after those before it, in the same order
  */
 record PackedDocuments(Epoch epoch, long[] starts, int[] order, long[] ends) {
-    /** The starts of documents that end with {@code endOfText}. */
+    /** The starts of texts that end with {@code endOfText}, or of conversations. */
     static long[] starts(Tokens tokens, int endOfText) {
         long count = tokens.count();
+        boolean marked = tokens.isFirst(0);
         return LongStream.rangeClosed(0, count)
-                .filter(i -> i == 0 || i == count || tokens.id(i - 1) == endOfText)
+                .filter(i -> i == 0 || i == count || (marked ? tokens.isFirst(i) : tokens.id(i - 1) == endOfText))
                 .toArray();
     }
 
@@ -39,6 +40,6 @@ record PackedDocuments(Epoch epoch, long[] starts, int[] order, long[] ends) {
             tokens.copy(starts[order[document] + 1] - left, ids, filled, count);
             filled += count;
         }
-        return Example.of(ids, ids.length);
+        return Tokens.example(ids, ids.length);
     }
 }

@@ -1,14 +1,19 @@
 package dev.causal4j.training;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.chat.Message;
+import dev.causal4j.chat.ToolDefinition;
 import dev.causal4j.format.UntrustedInput;
 import dev.causal4j.format.WholeFile;
+import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.tokenizer.SpecialTokens;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.DataOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.io.Reader;
 import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -24,8 +29,10 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.function.IntConsumer;
 import java.util.function.LongConsumer;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -40,17 +47,20 @@ import org.jspecify.annotations.Nullable;
  *   i64        how many ids there are, at least 1
  *   32 bytes   fingerprint: SHA-256 of the tokenizer and the data
  *   8 bytes    0
- *   the rest   the ids, i32
+ *   the rest   the ids, i32; of conversations bit 29 marks a first token and bit 30 one that is no target
  * </pre>
  *
- * <p>Each document ends with the end-of-text id. Special tokens in a text are parsed, so a text file can separate
- * documents itself.
+ * <p>Each text ends with the end-of-text id. Special tokens in a text are parsed, so a text file can separate
+ * documents itself. Of a conversation only what the assistant wrote is a target.
  */
 public final class Tokens implements AutoCloseable {
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final String MAGIC = "C4JTOKEN";
     private static final int VERSION = 2;
     private static final int HEADER = 64;
+    private static final int ID = (1 << 29) - 1;
+    private static final int FIRST = 1 << 29;
+    private static final int NO_TARGET = 1 << 30;
 
     private final String subject;
     private final MemorySegment data;
@@ -172,10 +182,73 @@ public final class Tokens implements AutoCloseable {
             int endOfText,
             LongConsumer progress)
             throws IOException {
-        ByteBuffer buffer = ByteBuffer.allocateDirect(1 << 16).order(ByteOrder.LITTLE_ENDIAN);
-        int[] last = {endOfText};
-        IntConsumer ids = id -> {
-            last[0] = id;
+        Writer writer = new Writer(file, channel, tokenizer, documents.template(), endOfText);
+        try {
+            documents.forEach(writer, progress);
+        } catch (UncheckedIOException e) {
+            throw e.getCause();
+        }
+        WholeFile.append(file, writer.buffer.flip(), channel);
+        return (channel.position() - HEADER) / Integer.BYTES;
+    }
+
+    private static final class Writer implements Documents.Visitor, IntConsumer {
+        private final Path file;
+        private final FileChannel channel;
+        private final Tokenizer tokenizer;
+        private final @Nullable ChatTemplate template;
+        private final int endOfText;
+        private final ByteBuffer buffer = ByteBuffer.allocateDirect(1 << 16).order(ByteOrder.LITTLE_ENDIAN);
+        private int last;
+        private @Nullable String kind;
+
+        Writer(Path file, FileChannel channel, Tokenizer tokenizer, @Nullable ChatTemplate template, int endOfText) {
+            this.file = file;
+            this.channel = channel;
+            this.tokenizer = tokenizer;
+            this.template = template;
+            this.endOfText = endOfText;
+            last = endOfText;
+        }
+
+        @Override
+        public void document(Reader text) throws IOException {
+            only("texts");
+            Arrays.stream(tokenizer.withPrefix(new int[0])).forEach(this);
+            tokenizer.encode(text, SpecialTokens.PARSE, this);
+            if (last != endOfText) {
+                accept(endOfText);
+            }
+        }
+
+        @Override
+        public void conversation(List<Message> messages, List<ToolDefinition> tools) {
+            only("conversations");
+            if (template == null) {
+                throw new IllegalArgumentException("messages: expected a model with a chat template for them, got none;"
+                        + " give one with --template");
+            }
+            Conversation conversation = Conversation.of(template, tokenizer, messages, tools);
+            for (int i = 0; i < conversation.tokens().length; i++) {
+                int first = i == 0 ? FIRST | NO_TARGET : 0; // no context is before it
+                accept(conversation.tokens()[i]
+                        | first
+                        | (conversation.targets().get(i) ? 0 : NO_TARGET));
+            }
+        }
+
+        /** Where documents begin is found by the end of texts, or by marks. */
+        private void only(String wanted) {
+            if (kind != null && !kind.equals(wanted)) {
+                throw new IllegalArgumentException("training data: expected " + kind + " alone, got " + wanted
+                        + ", too; train on one after the other");
+            }
+            kind = wanted;
+        }
+
+        @Override
+        public void accept(int id) {
+            last = id;
             if (!buffer.putInt(id).hasRemaining()) {
                 try {
                     WholeFile.append(file, buffer.flip(), channel);
@@ -184,22 +257,7 @@ public final class Tokens implements AutoCloseable {
                     throw new UncheckedIOException(e);
                 }
             }
-        };
-        try {
-            documents.forEach(
-                    text -> {
-                        Arrays.stream(tokenizer.withPrefix(new int[0])).forEach(ids);
-                        tokenizer.encode(text, SpecialTokens.PARSE, ids);
-                        if (last[0] != endOfText) {
-                            ids.accept(endOfText);
-                        }
-                    },
-                    progress);
-        } catch (UncheckedIOException e) {
-            throw e.getCause();
         }
-        WholeFile.append(file, buffer.flip(), channel);
-        return (channel.position() - HEADER) / Integer.BYTES;
     }
 
     /** Throws if the examples of a context's length need more tokens. */
@@ -229,21 +287,44 @@ public final class Tokens implements AutoCloseable {
      * @throws IllegalStateException if they are closed
      */
     public int id(long index) {
-        int id = data.getAtIndex(INT, index);
-        if (id < 0 || id >= vocabularySize) {
+        return stored(index) & ID;
+    }
+
+    /** Whether a loss counts it: every token of a text, and of a conversation what the assistant wrote. */
+    public boolean isTarget(long index) {
+        return (stored(index) & NO_TARGET) == 0;
+    }
+
+    /** Whether a conversation begins with it. */
+    boolean isFirst(long index) {
+        return (stored(index) & FIRST) != 0;
+    }
+
+    private int stored(long index) {
+        int stored = data.getAtIndex(INT, index);
+        if (stored < 0 || (stored & ID) >= vocabularySize) {
             throw new UncheckedIOException(new FormatException(
                     subject + ", token " + index,
                     "an id from 0 to " + (vocabularySize - 1),
-                    String.valueOf(id),
+                    String.valueOf(stored),
                     "the file is damaged; delete it, and it is made again from the data"));
         }
-        return id;
+        return stored;
     }
 
-    /** Copies {@code count} ids from index {@code from} on; throws as {@link #id} does. */
+    /** The example of ids and their marks, as they are stored: the first T are fed, the last T are targets. */
+    static Example example(int[] stored, int real) {
+        int[] tokens = Arrays.stream(stored).map(each -> each & ID).toArray();
+        int[] targets = IntStream.range(1, stored.length)
+                .map(i -> i < real && (stored[i] & NO_TARGET) == 0 ? tokens[i] : CausalLMHead.IGNORED)
+                .toArray();
+        return new Example(Arrays.copyOf(tokens, targets.length), targets);
+    }
+
+    /** Copies {@code count} ids with their marks from index {@code from} on; throws as {@link #id} does. */
     void copy(long from, int[] to, int offset, int count) {
         for (int i = 0; i < count; i++) {
-            to[offset + i] = id(from + i);
+            to[offset + i] = stored(from + i);
         }
     }
 

@@ -252,7 +252,7 @@ class ExamplesTest {
 
     @Test
     void paddingIsNoTarget() {
-        Example example = Example.of(new int[] {4, 5, 0, 0}, 2);
+        Example example = Tokens.example(new int[] {4, 5, 0, 0}, 2);
 
         assertThat(example.tokens()).containsExactly(4, 5, 0);
         assertThat(example.targets()).containsExactly(5, CausalLMHead.IGNORED, CausalLMHead.IGNORED);

@@ -1,0 +1,73 @@
+package dev.causal4j.training;
+
+import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.chat.ChatTemplate.Rendered;
+import dev.causal4j.chat.ChatTemplate.Span;
+import dev.causal4j.chat.Message;
+import dev.causal4j.chat.ToolDefinition;
+import dev.causal4j.tokenizer.Tokenizer;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * A conversation as a model reads it.
+ *
+ * @param targets which of the tokens the assistant wrote: what is in a template's generation blocks; without these what
+ *     an assistant's message adds to the text of those before it, with what comes before an answer
+ */
+record Conversation(int[] tokens, BitSet targets) {
+    static Conversation of(
+            ChatTemplate template, Tokenizer tokenizer, List<Message> messages, List<ToolDefinition> tools) {
+        ChatTemplate known = template.withControlTokens(tokenizer.controlTokens());
+        Rendered whole = known.render(messages, tools, false, Map.of());
+        List<Span> answers = template.marksGeneration()
+                ? whole.generated()
+                : answers(known, tokenizer.controlTokens(), whole.text(), messages, tools);
+        if (answers.isEmpty()) {
+            throw new IllegalArgumentException("messages: expected one of the assistant, got none; drop the line");
+        }
+        BitSet bytes = new BitSet();
+        answers.forEach(span -> bytes.set(bytes(whole.text(), span.from()), bytes(whole.text(), span.to())));
+        Tokenizer.Encoding encoding = tokenizer.encodeWithOffsets(whole.text(), whole.trusted());
+        BitSet targets = new BitSet();
+        for (int i = 0; i < encoding.tokens().length; i++) {
+            int next = bytes.nextSetBit(encoding.starts()[i]);
+            targets.set(i, next >= 0 && next < encoding.ends()[i]);
+        }
+        return new Conversation(encoding.tokens(), targets);
+    }
+
+    private static int bytes(String text, int chars) {
+        return text.substring(0, chars).getBytes(StandardCharsets.UTF_8).length;
+    }
+
+    private static List<Span> answers(
+            ChatTemplate template,
+            List<String> controlTokens,
+            String whole,
+            List<Message> messages,
+            List<ToolDefinition> tools) {
+        List<Span> answers = new ArrayList<>();
+        for (int i = 0; i < messages.size(); i++) {
+            if ("assistant".equals(messages.get(i).fields().get("role"))) {
+                String before = template.render(messages.subList(0, i), tools, true, Map.of())
+                        .text();
+                String with = template.render(messages.subList(0, i + 1), tools, false, Map.of())
+                        .text();
+                if (!with.startsWith(before) || !whole.startsWith(with)) {
+                    throw new IllegalArgumentException("chat template: expected one that writes messages alike whatever"
+                            + " follows them, got another text up to message " + (i + 1)
+                            + "; put what the assistant writes into generation blocks");
+                }
+                // A line end behind the token that ends a turn is the template's.
+                String turn = with.stripTrailing();
+                boolean ends = controlTokens.stream().anyMatch(turn::endsWith);
+                answers.add(new Span(before.length(), ends ? turn.length() : with.length()));
+            }
+        }
+        return answers;
+    }
+}
