@@ -3,6 +3,7 @@ package dev.causal4j.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.austen.AustenModel;
+import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.EngineOptions;
 import dev.causal4j.generation.GeneratedToken;
@@ -16,6 +17,8 @@ import dev.causal4j.scoring.Normalization;
 import dev.causal4j.scoring.Ranking;
 import dev.causal4j.scoring.Score;
 import dev.causal4j.scoring.Scorer;
+import dev.causal4j.server.Server;
+import dev.causal4j.server.ServerOptions;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.training.Documents;
 import dev.causal4j.training.Examples;
@@ -28,6 +31,10 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.io.UncheckedIOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -100,6 +107,20 @@ class ReadmeTest {
         System.out.println(score.perplexity());
         Ranking ranking = scorer.rank("Emma was", List.of(" a zebra", " very kind"));
         System.out.println(ranking.order(Normalization.PER_TOKEN)); // the likeliest first
+        // example: end
+    }
+
+    private static void asking(String server) throws IOException, InterruptedException {
+        // example: begin
+        URI uri = URI.create(server + "/v1/completions"); // server is "http://127.0.0.1:8080"
+        String body = "{\"prompt\": \"Emma was\", \"max_tokens\": 5, \"temperature\": 0}";
+        HttpRequest request = HttpRequest.newBuilder(uri)
+                .POST(HttpRequest.BodyPublishers.ofString(body))
+                .build();
+        try (HttpClient client = HttpClient.newHttpClient()) {
+            System.out.println(
+                    client.send(request, HttpResponse.BodyHandlers.ofString()).body());
+        }
         // example: end
     }
 
@@ -177,6 +198,23 @@ class ReadmeTest {
     @Test
     void theSecondExamplePrintsAPerplexityAndAnOrder() {
         assertThat(printed(ReadmeTest::scoring)).containsExactly("16.568407249368207", "[1, 0]");
+    }
+
+    @Test
+    void theExampleOfHttpPrintsAnAnswer() throws IOException {
+        ServerOptions options = ServerOptions.DEFAULT.withAddress("127.0.0.1", 0);
+        try (CausalLM model = AustenModel.load();
+                Server server = Server.start(model, ChatTemplate.plain(), options)) {
+            String url = "http://127.0.0.1:" + server.address().getPort();
+            List<String> printed = printed(() -> {
+                try {
+                    asking(url);
+                } catch (IOException | InterruptedException e) {
+                    throw new AssertionError(e);
+                }
+            });
+            assertThat(printed).hasSize(1).first().asString().contains("\"text\":\" not to be a very\"");
+        }
     }
 
     @Test

@@ -1,0 +1,93 @@
+package dev.causal4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The server as users start and stop it, and what the README shows of it. */
+class ServeCommandTest {
+    private static final String SHOWN = "http://127.0.0.1:8080";
+
+    @TempDir
+    Path folder;
+
+    @Test
+    void whatTheReadmeAsksIsAnsweredUntilSigterm() throws Exception {
+        Process serving = Launcher.PLAIN.start("serve", "--port", "0");
+        try (HttpClient client = HttpClient.newHttpClient();
+                BufferedReader out =
+                        new BufferedReader(new InputStreamReader(serving.getInputStream(), StandardCharsets.UTF_8))) {
+            String ready = out.readLine();
+            assertThat(ready).matches("Serving causal4j-austen at http://127\\.0\\.0\\.1:\\d+");
+            String url = ready.substring(ready.lastIndexOf(' ') + 1);
+            String readme = Files.readString(Repository.root().resolve("README.md"));
+            assertThat(printed("bash", "-c", block(readme, "sh").replace(SHOWN, url)))
+                    .contains("\"text\":\" not to be a very\"");
+            if (printed("bash", "-c", "command -v python3 || true").isEmpty()) {
+                assumeTrue(false, "there is no python3");
+            }
+            assertThat(printed("python3", "-c", block(readme, "python").replace(SHOWN, url)))
+                    .isEqualTo(" not to be a very\n");
+            HttpRequest page = HttpRequest.newBuilder(URI.create(url + "/")).build();
+            assertThat(client.send(page, HttpResponse.BodyHandlers.ofString())
+                            .headers()
+                            .map())
+                    .containsKey("content-security-policy");
+            serving.destroy(); // SIGTERM
+            assertThat(serving.waitFor(30, TimeUnit.SECONDS)).isTrue();
+        } finally {
+            serving.destroyForcibly();
+        }
+    }
+
+    private static String block(String document, String language) {
+        Matcher block = Pattern.compile("```" + language + "\n(.*?8080.*?)```", Pattern.DOTALL)
+                .matcher(document);
+        assertThat(block.find()).as(language).isTrue();
+        return block.group(1);
+    }
+
+    private static String printed(String... command) throws IOException, InterruptedException {
+        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
+        String printed = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(process.waitFor(30, TimeUnit.SECONDS)).isTrue();
+        return printed;
+    }
+
+    @Test
+    void aPortInUseAndAModelThatIsNotThereAreNamedInOneLine() throws IOException {
+        try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            Program.Run run = Program.run("serve", "--port", Integer.toString(taken.getLocalPort()));
+            run.refused(1, "127.0.0.1:" + taken.getLocalPort() + ": expected a free address of this machine");
+        }
+        Program.run("serve", "--model", "nowhere").refused(1, "nowhere: expected a model's folder or GGUF file");
+    }
+
+    @Test
+    void withoutKeysItListensToThisMachineAlone() throws IOException {
+        Program.run("serve", "--host", "0.0.0.0").refused(2, "host: expected one of this machine alone, or keys");
+        Program.run("serve", "--api-key-file", folder.resolve("none").toString())
+                .refused(1, "none: expected a file, got no such file");
+        Path empty = Files.createFile(folder.resolve("empty"));
+        Program.run("serve", "--api-key-file", empty.toString()).refused(1, "empty: expected keys, one a line");
+        Program.run("serve", "--port", "70000").refused(2, "port: expected 0 to 65535, got 70000");
+        Program.run("serve", "--parallel", "0").refused(2, "server: expected at least 1 sequence at once");
+    }
+}
