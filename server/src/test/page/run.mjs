@@ -1,13 +1,12 @@
-// Uses the page of a running server as a person does, in a headless Chromium: node run.mjs BASE_URL LAUNCHER [PICTURES].
+// Uses the page of a running server as a person does: node run.mjs CHROMIUM LAUNCHER BASE_URL [PICTURES].
 // LAUNCHER is the program causal4j, whose scores the page must show; PICTURES a folder for screenshots.
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { chromium } from "playwright-core";
 
-const [base, launcher, pictures] = process.argv.slice(2);
+const [program, launcher, base, pictures] = process.argv.slice(2);
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const program = ["chromium", "chromium-browser", "google-chrome"].flatMap(name => process.env.PATH.split(":").map(folder => `${folder}/${name}`)).find(existsSync);
 const TEXT = "It is a truth universally acknowledged, that a";
 const LONG = `${TEXT} single man in possession of a good fortune, must be in want of a wife.`;
 
@@ -17,7 +16,7 @@ const same = (got, expected, what) => {
 const ok = (condition, what) => same(Boolean(condition), true, what);
 
 const checks = [];
-const check = (name, run, options = {}) => checks.push({ name, run, options });
+const check = (name, run) => checks.push({ name, run });
 
 const idle = page => page.waitForFunction(() => !document.body.classList.contains("busy"));
 const tokens = (page, root = "#write-tokens") => page.locator(`${root} .t`).evaluateAll(all => all.map(span => span.textContent));
@@ -82,6 +81,17 @@ check("continuing-with-the-seed-gives-what-one-request-gives", async page => {
   await page.click("#write-go");
   await page.waitForFunction(n => document.querySelectorAll("#write-tokens .t").length === n, whole.length);
   same(await tokens(page), whole, "tokens");
+});
+
+check("another-begins-again-with-a-new-seed", async page => {
+  const begins = await write(page);
+  const before = await tokens(page);
+  await page.click("#write-again");
+  await page.waitForSelector("#tree li:nth-child(2)");
+  await idle(page);
+  const after = await tokens(page);
+  same([after.length, after.slice(0, begins)], [before.length, before.slice(0, begins)], "the beginning");
+  ok(after.join() !== before.join(), "another text");
 });
 
 async function branched(page, take) {
@@ -235,6 +245,7 @@ check("the-code-is-the-request", async page => {
   await page.fill("[name=seed]", "3");
   await page.click("#request summary");
   const code = () => page.locator("#code").textContent();
+  await page.waitForFunction(() => document.querySelector("#code").textContent !== "");
   const body = JSON.parse(await code());
   same([body.prompt, body.max_tokens, body.seed], [text, 60, 3], "fields");
   await page.check("[value=curl]");
@@ -246,40 +257,51 @@ check("the-code-is-the-request", async page => {
   ok((await code()).includes(JSON.stringify(text).replaceAll("\\", "\\\\")), "Java's prompt");
 });
 
-for (const scheme of ["light", "dark"]) {
-  for (const [name, act] of [["write", write], ["chat", chat], ["score", score]]) {
-    check(`axe-finds-nothing-${name}-${scheme}`, async page => {
-      await page.click("#more summary");
-      await page.click("#request summary");
-      await act(page);
-      await page.locator(".t:visible").nth(3).click();
-      await page.waitForSelector("#alternatives:not([hidden])");
-      await page.evaluate(axe);
-      const { violations } = await page.evaluate(() => window.axe.run());
-      same(violations.map(v => `${v.id}: ${v.nodes.map(n => n.target).slice(0, 3).join(" ")}`), [], "violations");
-      if (pictures) await page.screenshot({ path: `${pictures}/${name}-${scheme}.png`, fullPage: true });
-    }, { scheme });
-  }
-}
-
-for (const [name, act] of [["write", write], ["chat", chat], ["score", score]]) {
-  check(`nothing-is-wider-than-320-pixels-${name}`, async page => {
-    await act(page);
+for (const [name, act] of Object.entries({ write, chat, score })) {
+  check(`axe-finds-nothing-in-light-and-dark-and-320-pixels-are-enough-for-${name}`, async page => {
     await page.click("#more summary");
     await page.click("#request summary");
-    same(await page.evaluate(() => document.documentElement.scrollWidth), 320, "width");
-    await page.locator(".t:visible").nth(3).click();
-    await page.waitForSelector("#alternatives:not([hidden])");
-    same(await page.evaluate(() => document.documentElement.scrollWidth), 320, "width with alternatives");
-    if (pictures) await page.screenshot({ path: `${pictures}/${name}-320.png`, fullPage: true });
-  }, { width: 320 });
+    await act(page);
+    const picture = kind => pictures && page.screenshot({ path: `${pictures}/${name}-${kind}.png`, fullPage: true });
+    const alternatives = async () => {
+      await page.locator(".t:visible").nth(3).click();
+      await page.waitForSelector("#alternatives:not([hidden])");
+    };
+    await alternatives();
+    await page.evaluate(axe);
+    for (const colorScheme of ["light", "dark"]) {
+      await page.emulateMedia({ colorScheme });
+      const { violations } = await page.evaluate(() => window.axe.run());
+      same(violations.map(v => `${v.id}: ${v.nodes.map(n => n.target).slice(0, 3).join(" ")}`), [], `violations in ${colorScheme}`);
+      await picture(colorScheme);
+    }
+    await page.setViewportSize({ width: 320, height: 700 });
+    await alternatives();
+    const width = await page.evaluate(() => document.documentElement.scrollWidth);
+    same(width, 320, "width");
+    const box = await page.locator("#alternatives").boundingBox();
+    ok(box.x >= 0 && box.x + box.width <= 320 && box.y + box.height <= 700, "the alternatives are inside");
+    await picture("320");
+  });
 }
+
+check("the-page-is-small-and-has-no-code-of-others", async page => {
+  const files = await page.evaluate(async () => {
+    const texts = [await (await fetch("./")).text()];
+    for (const { name } of performance.getEntriesByType("resource")) if (/\.(js|css)$/.test(name)) texts.push(await (await fetch(name)).text());
+    return texts;
+  });
+  ok(files.length > 5, "files");
+  const bytes = files.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  ok(bytes <= 60 * 1024, `60 KB are enough, not ${bytes} bytes`);
+  ok(!files.some(text => /innerHTML|insertAdjacentHTML|document\.write|eval\(/.test(text)), "no text becomes markup or code");
+});
 
 const browser = await chromium.launch({ executablePath: program, args: ["--no-sandbox", "--disable-gpu"] });
 let failed = 0;
-for (const { name, run, options } of checks) {
+for (const { name, run } of checks) {
   if (process.env.ONLY && !name.includes(process.env.ONLY)) continue;
-  const context = await browser.newContext({ colorScheme: options.scheme ?? "light", reducedMotion: "reduce", viewport: { width: options.width ?? 1280, height: 900 } });
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
   context.setDefaultTimeout(15_000);
   const wrong = [];
   const open = async url => {

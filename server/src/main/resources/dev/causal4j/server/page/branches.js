@@ -16,7 +16,7 @@ class Branch {
 		return this.parent ? [...this.parent.path().slice(0, this.from), ...this.tokens] : this.tokens;
 	}
 
-	/** The steps that made the path up to `end`, each with its number of tokens. */
+	/** The steps of the path up to `end`, with n tokens each. */
 	history(end = this.from + this.tokens.length) {
 		const ends = [...this.steps.slice(1).map(step => step.at), this.tokens.length];
 		const own = this.steps.map(({ at, force, seed, sampling }, i) => ({ n: Math.min(end - this.from, ends[i]) - at, force, seed, sampling }));
@@ -126,7 +126,6 @@ export class TreeView {
 			if (to === undefined) return;
 			e.preventDefault();
 			pick(to);
-			root.children[to].focus();
 		};
 	}
 
@@ -139,8 +138,10 @@ export class TreeView {
 			const children = tree.branches.filter(b => b.parent === branch);
 			return [this.item(branch, level, width), ...children.flatMap(child => walk(child, level + 1))];
 		};
+		const focused = this.root.contains(document.activeElement);
 		this.root.replaceChildren(...walk(tree.branches[0], 1));
 		for (let b = tree.current; b; b = b.parent) this.root.children[this.order.indexOf(b)].classList.add("path");
+		if (focused) this.root.children[this.order.indexOf(tree.current)].focus();
 	}
 
 	item(branch, level, width) {

@@ -1,10 +1,9 @@
-// Texts as links, which tell how they are made. The history is a list of them.
+// Texts as links, which tell how they are made.
 
 import { NUMBERS } from "./settings.js";
 
 const FIELDS = [...NUMBERS, "stop"];
 
-/** By this a link tells whether it gave the same text again. */
 export const hash = tokens => tokens.reduce((sum, { id }) => Math.imul(sum ^ id, 16777619) >>> 0, 2166136261);
 
 export function encode(link) {
@@ -24,6 +23,7 @@ export function decode(fragment) {
 			need(typeof text === "string", ids.every(count));
 			for (const step of steps) {
 				need(count(step.n), step.force === null || count(step.force), Number.isInteger(step.seed));
+				need((step.sampling.stop ?? []).every(text => typeof text === "string"));
 				step.sampling = Object.fromEntries(Object.entries(step.sampling).filter(([name]) => FIELDS.includes(name)));
 			}
 		}

@@ -33,25 +33,25 @@ const desk = {
 		this.changed();
 	},
 
-	async grow(tree) {
-		await run(signal => grow(tree, signal, () => tabs[open].show()));
+	async grow(tree, step) {
+		await run(signal => grow(tree, signal, () => tabs[open].show(), step));
 		this.save();
 	},
 
-	/** Takes an alternative, and continues. */
 	async branch(tree, list, place, alternate) {
 		await stopped();
 		let goesOn = false;
 		await run(async signal => (goesOn = await tree.choose(place, alternate, signal)));
 		tabs[open].show();
-		list.focus(place);
+		list.focus(place, true);
 		if (goesOn) await this.grow(tree);
 	},
 
-	/** Puts the text's link into the address and into the history. */
+	/** Keeps the text's link. */
 	save() {
 		const tab = tabs[open];
 		if (!tab.tokens().length) return;
+		id ||= `${Date.now()}`;
 		const { fingerprint } = tab.facts();
 		const link = { tab: open, model: server.model, fingerprint, turns: tab.turns(), hash: hash(tab.tokens()) };
 		if (open === "chat") link.system = settings.system();

@@ -34,7 +34,7 @@ async function free() {
 	}
 }
 
-/** Runs work(signal), if nothing else runs; the primary buttons stop it. */
+/** Runs work(signal), if nothing else runs. */
 export async function run(work) {
 	if (busy()) return;
 	controller = new AbortController();
@@ -66,22 +66,21 @@ function speaker(text) {
 	};
 }
 
-/** Continues a tree by one request, as a step of a link says or as the settings do; shows it at most once a frame. */
-export async function grow(tree, signal, show, step) {
-	if (!step) settings.check();
-	const sampling = step ? { ...step.sampling, max_tokens: step.n } : settings.sampling();
+/** Continues a tree by one request, as a step or the settings say; shows it at most once a frame. */
+export async function grow(tree, signal, show, { n, seed = settings.seed(), sampling } = {}) {
+	const body = sampling ? { ...sampling, max_tokens: n } : settings.sampling();
 	const speak = speaker(tree.text());
 	let frame = 0;
 	say("Writing …");
 	try {
-		const facts = await tree.grow(sampling, step?.seed ?? settings.seed(), signal, () => {
+		const facts = await tree.grow(body, seed, signal, () => {
 			speak(tree.text());
 			frame ||= requestAnimationFrame(() => {
 				frame = 0;
 				show();
 			});
 		});
-		say(facts.finish === "length" ? "Finished: the length is reached." : "Finished: the text came to its end.");
+		say(facts.finish === "length" ? "Finished." : "Finished: the text came to its end.");
 	} finally {
 		cancelAnimationFrame(frame);
 		show();
@@ -90,7 +89,7 @@ export async function grow(tree, signal, show, step) {
 
 /** Makes a text again by the steps of a link. */
 export async function replay(tree, steps, signal, show) {
-	if (steps[0]?.force !== null) await grow(tree, signal, show, { n: 0, seed: 0 });
+	if (steps[0]?.force !== null) await grow(tree, signal, show, { n: 0, seed: 0, sampling: {} });
 	for (const step of steps) {
 		if (step.force !== null) tree.force(await last([...tree.ids(), step.force], signal));
 		const n = step.force === null ? step.n : step.n - 1;
@@ -102,7 +101,7 @@ export function facts(f) {
 	define(at("facts"), [
 		["Seed", f?.seed],
 		["Fingerprint", f?.fingerprint],
-		["Speed", f?.perSecond && `${f.perSecond.toPrecision(3)} tokens/s`],
+		["Speed", f?.perSecond && `${f.perSecond.toFixed(0)} tokens/s`],
 		["First token", f?.first && `${f.first.toFixed(0)} ms`],
 		["Cached", f?.prompt && `${f.cached ?? 0} of ${f.prompt} tokens`],
 	]);

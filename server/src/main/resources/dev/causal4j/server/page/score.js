@@ -5,7 +5,7 @@ import { strip } from "./branches.js";
 import { busy, run, say, stop } from "./run.js";
 import { at, bits, define, h, shade, sheet, visible } from "./sheet.js";
 
-/** The sums of `causal4j score`: the first token has no prediction and does not count. */
+/** As `causal4j score`: the first token does not count. */
 function totals(tokens) {
 	const scored = tokens.filter(token => token.lp !== null);
 	const nll = scored.reduce((sum, token) => sum - token.lp, 0);

@@ -8,21 +8,20 @@ const fields = form.elements;
 const OFF = { top_k: 0, min_p: 0, repetition_penalty: 1, presence_penalty: 0, frequency_penalty: 0 };
 export const NUMBERS = ["max_tokens", "temperature", "top_p", ...Object.keys(OFF)];
 
-export function check() {
-	if (form.checkValidity()) return;
-	at("more").open = true;
-	form.reportValidity();
-	throw new Error("settings: expected valid values, got a wrong one; it is marked");
-}
-
-/** The fields of a request that the form sets, but for the seed. */
+/** The fields of a request that the form sets, but for the seed. Fails if one is wrong, which the form then shows. */
 export function sampling() {
+	if (!form.checkValidity()) {
+		at("more").open = true;
+		form.reportValidity();
+		throw new Error("settings: expected valid values, got a wrong one; it is marked");
+	}
 	const body = Object.fromEntries(NUMBERS.map(name => [name, fields[name].valueAsNumber]).filter(([name, value]) => value !== OFF[name]));
 	const stop = fields.stop.value.split("\n").filter(Boolean);
 	return stop.length ? { ...body, stop: stop.map(text => text.replaceAll("\\n", "\n")) } : body;
 }
 
-export const seed = () => (fields.seed.value ? fields.seed.valueAsNumber : crypto.getRandomValues(new Uint32Array(1))[0]);
+export const newSeed = () => crypto.getRandomValues(new Uint32Array(1))[0];
+export const seed = () => (fields.seed.value ? fields.seed.valueAsNumber : newSeed());
 
 export const system = () => fields.system.value;
 
@@ -40,20 +39,20 @@ const LANGUAGES = {
 	json: (path, body) => pretty(body),
 
 	curl: (path, body) => `curl ${address(path)} \\
-	-H 'Content-Type: application/json' \\
+  -H 'Content-Type: application/json' \\
 ${secret('  -H "Authorization: Bearer $API_KEY" \\\n')}  -d '${pretty(body).replaceAll("'", "'\\''")}'`,
 
 	java: (path, body) => `import java.net.URI;
 import java.net.http.*;
 
 void main() throws Exception {
-		var body = """
+    var body = """
 ${pretty(body).replaceAll("\\", "\\\\")}""";
-		var request = HttpRequest.newBuilder(URI.create("${address(path)}"))
-						.header("Content-Type", "application/json")${secret('\n            .header("Authorization", "Bearer " + System.getenv("API_KEY"))')}
-						.POST(HttpRequest.BodyPublishers.ofString(body))
-						.build();
-		IO.println(HttpClient.newHttpClient().send(request, HttpResponse.BodyHandlers.ofString()).body());
+    var request = HttpRequest.newBuilder(URI.create("${address(path)}"))
+            .header("Content-Type", "application/json")${secret('\n            .header("Authorization", "Bearer " + System.getenv("API_KEY"))')}
+            .POST(HttpRequest.BodyPublishers.ofString(body))
+            .build();
+    IO.println(HttpClient.newHttpClient().send(request, HttpResponse.BodyHandlers.ofString()).body());
 }`,
 
 	python: (path, body) => {
@@ -71,7 +70,7 @@ print(answer.choices[0].${body.echo ? "logprobs" : text})`;
 /** request() gives {path, body} of what the page would send now. Returns what shows it as code. */
 export function listen(request) {
 	const show = () => {
-		if (!at("request").open) return;
+		if (!at("request").open || !form.checkValidity()) return;
 		const { path, body } = request();
 		const all = { model: server.model, ...body, ...(body.echo ? {} : { ...sampling(), seed: seed() }) };
 		at("code").textContent = LANGUAGES[document.querySelector("#languages :checked").value](path, all);

@@ -28,8 +28,8 @@ export function step(key, now, length, back, forth) {
 
 export const bits = lp => -(lp ?? 0) / Math.LN2;
 
-/** Shades from 0 to 7, one for 1.5 bits: what has more than 35 % is plain, what has less than 0.07 % is darkest. */
-export const shade = lp => Math.min(7, Math.floor(bits(lp) / 1.5));
+/** Shades from 0 to 7, one for 2 bits: what has more than 25 % is plain, what has less than 0.006 % is darkest. */
+export const shade = lp => Math.min(7, Math.floor(bits(lp) / 2));
 
 const figure = lp => bits(lp).toFixed(2);
 
@@ -59,8 +59,9 @@ export function sheet(root, choose) {
 		place: target => spans.indexOf(target),
 		span: i => spans[i],
 
-		focus(i) {
+		focus(i, quiet) {
 			spans[Math.max(0, Math.min(i, spans.length - 1))]?.focus();
+			if (quiet) hide();
 		},
 
 		/** Shows tokens; those that are shown stay. begins: where the model's part begins. */
@@ -68,6 +69,7 @@ export function sheet(root, choose) {
 			let same = 0;
 			while (same < self.tokens.length && self.tokens[same] === tokens[same]) same++;
 			if (same < self.tokens.length || same === 0) {
+				if (of === self && which >= same) hide();
 				text = decoder();
 				tokens.slice(0, same).forEach(text);
 				spans.splice(same).forEach(span => span.remove());
@@ -116,7 +118,7 @@ function spanOf(token, text) {
 	return span;
 }
 
-// The alternatives of one token, in one list for all sheets: of which sheet, and of which place in it.
+// The alternatives of one token, in one list for all sheets.
 const popup = at("alternatives");
 let of = null;
 let which = 0;
@@ -133,7 +135,7 @@ function leave() {
 		if (popup.matches(":hover, :focus-within")) return;
 		const focused = of ? of.place(document.activeElement) : -1;
 		if (focused < 0) hide();
-		else show(of, focused);
+		else if (!popup.hidden) show(of, focused);
 	});
 }
 

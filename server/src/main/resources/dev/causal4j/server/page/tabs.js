@@ -34,7 +34,7 @@ export function write(desk) {
 	at("write-again").onclick = async () => {
 		await stopped();
 		tree.fork(tree.given);
-		desk.grow(tree);
+		desk.grow(tree, { seed: settings.newSeed() });
 	};
 
 	const tab = {
@@ -140,7 +140,7 @@ export function chat(desk) {
 		await stopped();
 		shown = conversation().at(-1);
 		shown.tree.fork(0);
-		desk.grow(shown.tree);
+		desk.grow(shown.tree, { seed: settings.newSeed() });
 	};
 
 	const tab = {
