@@ -13,10 +13,7 @@ import picocli.CommandLine.Option;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Trains a byte-pair tokenizer on files of text. */
-@Command(
-        name = "train",
-        description = "Trains a byte-pair tokenizer of GPT-2's kind on files of text.",
-        sortOptions = false)
+@Command(name = "train", description = "Trains a byte-pair tokenizer on files of text.", sortOptions = false)
 final class TokenizerTrainCommand extends Subcommand {
     @Mixin
     private DataOptions data;
@@ -42,9 +39,15 @@ final class TokenizerTrainCommand extends Subcommand {
     @Option(
             names = "--special-token",
             paramLabel = "TOKEN",
-            description = "A special token, with one of the last ids; may be repeated. Default: "
-                    + Tokenizer.END_OF_TEXT + ".")
-    private List<String> specialTokens = List.of(Tokenizer.END_OF_TEXT);
+            description = "A special token, with one of the last ids; may be repeated. Default: those of the kind.")
+    private List<String> specialTokens = List.of();
+
+    @Option(
+            names = "--kind",
+            paramLabel = "KIND",
+            description = "Splits words as gpt2, llama3 or qwen does, with the special tokens of its conversations;"
+                    + " default: gpt2.")
+    private BytePairTrainer.Kind kind = BytePairTrainer.Kind.GPT2;
 
     @Option(
             names = "--min-frequency",
@@ -58,8 +61,9 @@ final class TokenizerTrainCommand extends Subcommand {
     @Override
     public Integer call() throws IOException {
         long start = System.nanoTime();
+        List<String> special = specialTokens.isEmpty() ? kind.specialTokens() : specialTokens;
         BytePairTrainer trainer =
-                Usage.of(spec, () -> new BytePairTrainer(vocabularySize, specialTokens, minFrequency));
+                Usage.of(spec, () -> new BytePairTrainer(kind, vocabularySize, special, minFrequency));
         OutputFolder folder = new OutputFolder(out, overwrite, Set.of());
         Documents documents = data.documents(data.paths());
         long bytes = documents.bytes();

@@ -165,7 +165,8 @@ final class TrainingData {
     /** Of several ids that end a text the lowest ends a document; the others end turns of a conversation. */
     private static OptionalInt endOfText(Set<Integer> eos, Tokenizer tokenizer) {
         OptionalInt lowest = eos.stream().mapToInt(Integer::intValue).min();
-        OptionalInt known = tokenizer.id(Tokenizer.END_OF_TEXT);
+        OptionalInt gpt2 = tokenizer.id(Tokenizer.END_OF_TEXT);
+        OptionalInt known = gpt2.isPresent() ? gpt2 : tokenizer.id("<|end_of_text|>"); // Llama 3's
         return eos.size() == 1 || known.isEmpty() ? lowest : known;
     }
 }

@@ -51,6 +51,17 @@ class TokenizerTrainCommandTest {
     }
 
     @Test
+    void aKindHasTheSplitterAndTheSpecialTokensOfItsFamily() throws Exception {
+        train("--vocabulary-size", 290, "--kind", "llama3").done();
+
+        assertThat(contents(out)).containsOnlyKeys("tokenizer.json");
+        assertThat(contents(out).get("tokenizer.json")).contains("{1,3}");
+        Tokenizer tokenizer = Tokenizer.load(out).orElseThrow();
+        assertThat(tokenizer.controlTokens()).hasSize(5).contains("<|eot_id|>");
+        train("--vocabulary-size", 290, "--kind", "bert").refused(2, "--kind");
+    }
+
+    @Test
     void aTrainedTokenizerIsWrittenInBothLayouts() throws Exception {
         Program.Run run = train("--vocabulary-size", 300).done();
 

@@ -1,6 +1,7 @@
 package dev.causal4j.tokenizer;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.format.Json;
 import java.io.IOException;
 import java.io.Reader;
 import java.io.UncheckedIOException;
@@ -20,7 +21,7 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /**
- * Trains a byte-pair tokenizer of GPT-2's kind (Sennrich, Haddow and Birch 2016; Radford et al. 2019) on texts of any
+ * Trains a byte-pair tokenizer of bytes, as GPT-2 has one (Sennrich, Haddow and Birch 2016; Radford et al. 2019) on texts of any
  * size. Not thread-safe, for one use: {@link #add} the texts, then {@link #train}.
  *
  * <p>Ids: the 256 bytes in the order of GPT-2's alphabet, the learned tokens in the order they were learned, the
@@ -34,14 +35,74 @@ public final class BytePairTrainer {
 
     private static final int BYTES = 256;
 
+    /** Whose pattern splits texts into words, and which special tokens its conversations have. */
+    public enum Kind {
+        /** GPT-2's pattern, and the token that ends a document. */
+        GPT2("# GPT-2", false, Tokenizer.END_OF_TEXT),
+        /** Llama 3's: up to three digits are a word, as are contractions in capitals. */
+        LLAMA3(
+                "# Llama 3",
+                false,
+                "<|begin_of_text|> <|end_of_text|> <|start_header_id|> <|end_header_id|> <|eot_id|>"),
+        /** That of Qwen 2 and 3: a digit is a word; texts are composed (NFC). */
+        QWEN("# Qwen 2,", true, Tokenizer.END_OF_TEXT + " <|im_start|> <|im_end|>");
+
+        private final String heading; // of its pattern
+        private final boolean composed;
+        private final String specialTokens;
+
+        Kind(String heading, boolean composed, String specialTokens) {
+            this.heading = heading;
+            this.composed = composed;
+            this.specialTokens = specialTokens;
+        }
+
+        /** Its usual special tokens, in the order of ids. */
+        public List<String> specialTokens() {
+            return List.of(specialTokens.split(" ", -1));
+        }
+
+        private String pattern() {
+            return TokenizerReader.resource("patterns.txt")
+                    .lines()
+                    .dropWhile(line -> !line.startsWith(heading))
+                    .skip(1)
+                    .findFirst()
+                    .orElseThrow();
+        }
+
+        /** What a tokenizer.json has instead of GPT-2's settings. */
+        private Map<String, Object> settings() {
+            Map<String, Object> settings = new LinkedHashMap<>();
+            if (composed) {
+                settings.put("normalizer", Json.object("type", "NFC"));
+            }
+            if (this != GPT2) {
+                Map<String, Object> pattern = Json.object("Regex", pattern());
+                List<Object> steps = List.of(
+                        Json.object("type", "Split", "pattern", pattern, "behavior", "Isolated", "invert", false),
+                        Json.object("type", "ByteLevel", "add_prefix_space", false, "use_regex", false));
+                settings.put("pre_tokenizer", Json.object("type", "Sequence", "pretokenizers", steps));
+            }
+            return settings;
+        }
+    }
+
+    private final Kind kind;
     private final int vocabularySize;
     private final List<String> specialTokens;
     private final int minFrequency;
     private final Pattern special;
-    private final Splitter splitter = new Splitter.Matches(Splitter.Matches.GPT2);
+    private final Splitter splitter;
     private final Map<String, long[]> counts = new HashMap<>();
 
+    /** Of {@link Kind#GPT2}; see {@link #BytePairTrainer(Kind, int, List, int)}. */
+    public BytePairTrainer(int vocabularySize, List<String> specialTokens, int minFrequency) {
+        this(Kind.GPT2, vocabularySize, specialTokens, minFrequency);
+    }
+
     /**
+     * @param kind how texts are split
      * @param vocabularySize number of ids, including the 256 bytes and the special tokens
      * @param specialTokens tokens with the last ids; in texts they are skipped
      * @param minFrequency fewest occurrences of a pair that becomes a token
@@ -49,7 +110,7 @@ public final class BytePairTrainer {
      *     16,777,216 entries, a special token is there twice or not two or more visible characters of ASCII, or
      *     minFrequency is below 1
      */
-    public BytePairTrainer(int vocabularySize, List<String> specialTokens, int minFrequency) {
+    public BytePairTrainer(Kind kind, int vocabularySize, List<String> specialTokens, int minFrequency) {
         int least = BYTES + specialTokens.size();
         int most = Vocabulary.MAX_ID + 1;
         if (vocabularySize < least || vocabularySize > most) {
@@ -62,6 +123,8 @@ public final class BytePairTrainer {
                     "min-frequency: expected at least 1, got " + minFrequency + "; " + MIN_FREQUENCY + " is usual");
         }
         requireSpecial(specialTokens);
+        this.kind = kind;
+        splitter = new Splitter.Matches(kind.pattern());
         this.vocabularySize = vocabularySize;
         this.specialTokens = List.copyOf(specialTokens);
         this.minFrequency = minFrequency;
@@ -98,7 +161,8 @@ public final class BytePairTrainer {
         TextParts.forEach(text, TextParts.USUAL, TextParts.AT_WORDS, part -> {
             // Without special tokens the pattern is empty and would match everywhere.
             for (String between : specialTokens.isEmpty() ? new String[] {part} : special.split(part, -1)) {
-                splitter.split(between, true, word -> counts.computeIfAbsent(word, _ -> new long[1])[0]++);
+                String normal = kind.composed ? Normalizer.nfc(between) : between;
+                splitter.split(normal, true, word -> counts.computeIfAbsent(word, _ -> new long[1])[0]++);
             }
         });
     }
@@ -121,7 +185,7 @@ public final class BytePairTrainer {
         learning.pieces.forEach(piece -> ids.put(piece, ids.size()));
         specialTokens.forEach(token -> ids.put(token, ids.size()));
         try {
-            return TokenizerReader.gpt2("trained tokenizer", ids, learning.merges, specialTokens);
+            return TokenizerReader.byteLevel("trained tokenizer", kind.settings(), ids, learning.merges, specialTokens);
         } catch (FormatException impossible) {
             throw new UncheckedIOException(impossible);
         }

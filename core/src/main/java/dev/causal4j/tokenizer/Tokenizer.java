@@ -127,8 +127,8 @@ public final class Tokenizer {
                 .lines()
                 .filter(line -> !line.isEmpty())
                 .toList();
-        return TokenizerReader.gpt2(
-                subject, vocab, merges, vocab.containsKey(END_OF_TEXT) ? List.of(END_OF_TEXT) : List.of());
+        return TokenizerReader.byteLevel(
+                subject, Map.of(), vocab, merges, vocab.containsKey(END_OF_TEXT) ? List.of(END_OF_TEXT) : List.of());
     }
 
     /**

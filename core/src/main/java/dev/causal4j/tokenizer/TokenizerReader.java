@@ -91,9 +91,11 @@ final class TokenizerReader {
     /**
      * With GPT-2's settings.
      *
+     * @param other settings instead of some of them
      * @param special pieces that are special tokens
      */
-    static Tokenizer gpt2(String subject, Map<String, ?> vocab, List<String> merges, List<String> special)
+    static Tokenizer byteLevel(
+            String subject, Map<String, ?> other, Map<String, ?> vocab, List<String> merges, List<String> special)
             throws FormatException {
         List<Object> tokens = new ArrayList<>();
         for (String content : special) {
@@ -103,7 +105,8 @@ final class TokenizerReader {
             tokens.add(token);
         }
         Json usual = Json.parse(subject, resource("gpt2.json").getBytes(StandardCharsets.UTF_8));
-        return read(usual.with(new Json(subject, Map.of("added_tokens", tokens))), vocab, merges);
+        Json settings = usual.with(new Json(subject, Map.of("added_tokens", tokens)));
+        return read(settings.with(new Json(subject, other)), vocab, merges);
     }
 
     static String resource(String name) {

@@ -27,6 +27,7 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.JsonNode;
@@ -62,6 +63,29 @@ class BytePairTrainerTest {
         return IntStream.range(0, tokenizer.vocabularySize())
                 .mapToObj(tokenizer::piece)
                 .toList();
+    }
+
+    @ParameterizedTest
+    @EnumSource(BytePairTrainer.Kind.class)
+    void eachKindSplitsTextsAsItsFamilyDoes(BytePairTrainer.Kind kind) throws IOException {
+        String text = "In 2024 IT'S e\u0301te\u0301,\nin 2024 it's \u00e9t\u00e9!\n\n";
+        BytePairTrainer trainer = new BytePairTrainer(kind, 400, kind.specialTokens(), 2);
+        add(trainer, text.repeat(9));
+        Tokenizer tokenizer = trainer.train(_ -> {});
+        int digits = pieces(tokenizer).stream()
+                .mapToInt(piece -> piece.replaceAll("[^0-9]", "").length())
+                .max()
+                .orElseThrow();
+
+        assertThat(digits).isEqualTo(Map.of("GPT2", 4, "LLAMA3", 3, "QWEN", 1).get(kind.name()));
+        assertThat(pieces(tokenizer).contains("'S")).isEqualTo(kind != BytePairTrainer.Kind.GPT2);
+        assertThat(pieces(tokenizer)).endsWith(kind.specialTokens().toArray(String[]::new));
+        assertThat(tokenizer.decode(tokenizer.encode(text)))
+                .isEqualTo(kind == BytePairTrainer.Kind.QWEN ? text.replace("e\u0301", "\u00e9") : text);
+        Tokenizer read = Tokenizer.fromJson("again", tokenizer.toJson());
+        assertThat(read.encode(text)).containsExactly(tokenizer.encode(text));
+        assertThat(new String(tokenizer.toJson(), StandardCharsets.UTF_8).contains("NFC"))
+                .isEqualTo(kind == BytePairTrainer.Kind.QWEN);
     }
 
     @Test
