@@ -64,6 +64,18 @@ check("streamed-tokens-are-shown-as-they-come", async page => {
   ok((await page.locator("#facts").textContent()).match(/Seed7Fingerprint.+Speed.+tokens\/sFirst token\d+ ms/), "the facts of the request");
 });
 
+check("sentences-are-announced-not-tokens", async page => {
+  await page.evaluate(() => {
+    window.said = [];
+    new MutationObserver(() => window.said.push(document.querySelector("#live").textContent)).observe(document.querySelector("#live"), { childList: true });
+  });
+  const begins = await write(page, { text: LONG, length: 110, seed: 3 });
+  const text = (await tokens(page)).slice(begins).join("");
+  const said = await page.evaluate(() => window.said);
+  same(said.length > 0, /[.!?]["'”’)]*\s/.test(text), "something was said");
+  for (const sentence of said) ok(/[.!?…]["'”’)]*$/.test(sentence) && text.includes(sentence), `"${sentence}" is a sentence`);
+});
+
 check("stop-ends-the-request-and-the-server-is-free", async page => {
   await write(page, { length: 200, wait: false });
   await page.click("#write-go");
@@ -319,6 +331,7 @@ for (const { name, run } of checks) {
     console.log(`PASS ${name} ${((performance.now() - start) / 1000).toFixed(1)} s`);
   } catch (e) {
     failed++;
+    for (const page of context.pages()) wrong.push(await page.evaluate(() => `${document.querySelector("#problem").textContent} ${document.querySelector("#status").textContent}`));
     console.log(`FAIL ${name}: ${e.message.split("\n")[0]} ${wrong.join(" ")}`);
   }
   await context.close();

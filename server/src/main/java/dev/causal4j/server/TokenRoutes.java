@@ -69,7 +69,9 @@ record TokenRoutes(ServedModel served) {
                 "bos_token",
                 bos(),
                 "eos_token",
-                eos()));
+                eos(),
+                "turn_end_ids",
+                served.template().ends(served.tokenizer()).stream().sorted().toList()));
     }
 
     private Object bos() {

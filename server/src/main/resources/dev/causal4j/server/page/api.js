@@ -2,7 +2,7 @@
 // [[t, lp]] in falling order; special: no part of the text.
 
 const base = new URL("./", document.baseURI);
-export const server = { model: "", context: 0, template: true, key: "" };
+export const server = { model: "", context: 0, template: true, ends: [], key: "" };
 export const address = path => new URL(path, base).href;
 
 async function call(path, body, signal) {
@@ -23,7 +23,8 @@ export async function connect() {
 	const [model] = (await json("v1/models")).data;
 	server.model = model.id;
 	server.context = model.max_model_len;
-	server.template = (await json("props")).chat_template !== "fallback";
+	const { chat_template: template, turn_end_ids } = await json("props");
+	Object.assign(server, { template: template !== "fallback", ends: turn_end_ids });
 }
 
 export const tokenize = async (content, parse_special, signal) =>
@@ -113,7 +114,7 @@ export async function alternative(ids, [t, lp], signal) {
 	return Number(same[0].slice("token_id:".length));
 }
 
-/** Scores a text through echo, as the command does; one longer than the context in windows that overlap by half. */
+/** Scores a text through echo; one longer than the context in windows that overlap by half. */
 export async function score(text, signal, progress) {
 	const ids = await tokenize(text, false, signal);
 	const size = server.context;

@@ -30,7 +30,7 @@ export class Tree {
 		this.start = start;
 		this.prefix = []; // ids before the first token that is shown
 		this.given = 0; // tokens shown that are the prompt's
-		this.stop = []; // texts that end an answer, besides those of the settings
+		this.ends = () => ({}); // what ends an answer
 		this.branches = [new Branch(null, 0)];
 		this.current = this.branches[0];
 	}
@@ -81,13 +81,13 @@ export class Tree {
 	}
 
 	async grow(sampling, seed, signal, listen) {
-		const { current: branch, stop } = this;
+		const branch = this.current;
 		const { steps, tokens } = branch;
 		if (!steps.at(-1)?.open) steps.push({ at: tokens.length, force: null });
 		const now = Object.assign(steps.at(-1), { seed, sampling, open: false });
 		const facts = (branch.facts = { seed });
 		try {
-			let request = { path: "v1/completions", body: { logprobs: 5, prompt: this.ids(), stop: [...this.stop, ...(sampling.stop ?? [])] } };
+			let request = { path: "v1/completions", body: { logprobs: 5, prompt: this.ids(), ...this.ends(sampling) } };
 			if (branch === this.branches[0] && tokens.length + this.prefix.length === 0) {
 				request = await this.start(signal);
 				this.given = now.at = request.given;

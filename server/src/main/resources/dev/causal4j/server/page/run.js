@@ -1,6 +1,6 @@
 // One request at a time: its button, what is said of it, and its facts.
 
-import { last, running } from "./api.js";
+import { last, running, textOf } from "./api.js";
 import * as settings from "./settings.js";
 import { at, define } from "./sheet.js";
 
@@ -57,10 +57,11 @@ export async function run(work) {
 	}
 }
 
-function speaker(text) {
-	let said = text.length;
-	return more => {
-		const [sentences] = /^.*[.!?…]["'”’)]*(?=\s)/s.exec(more.slice(said)) ?? [""];
+function speaker(tree) {
+	let said = tree.text().length;
+	return () => {
+		said ||= textOf(tree.path().slice(0, tree.given)).length;
+		const [sentences] = /^.*[.!?…]["'”’)]*(?=\s)/s.exec(tree.text().slice(said)) ?? [""];
 		said += sentences.length;
 		if (sentences) at("live").textContent = sentences.trim();
 	};
@@ -69,12 +70,12 @@ function speaker(text) {
 /** Continues a tree by one request, as a step or the settings say; shows it at most once a frame. */
 export async function grow(tree, signal, show, { n, seed = settings.seed(), sampling } = {}) {
 	const body = sampling ? { ...sampling, max_tokens: n } : settings.sampling();
-	const speak = speaker(tree.text());
+	const speak = speaker(tree);
 	let frame = 0;
 	say("Writing …");
 	try {
 		const facts = await tree.grow(body, seed, signal, () => {
-			speak(tree.text());
+			speak();
 			frame ||= requestAnimationFrame(() => {
 				frame = 0;
 				show();

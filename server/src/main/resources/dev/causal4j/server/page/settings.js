@@ -67,7 +67,7 @@ print(answer.choices[0].${body.echo ? "logprobs" : text})`;
 	},
 };
 
-/** request() gives {path, body} of what the page would send now. Returns what shows it as code. */
+/** request() gives {path, body} of now. Returns what shows it as code. */
 export function listen(request) {
 	const show = () => {
 		if (!at("request").open || !form.checkValidity()) return;

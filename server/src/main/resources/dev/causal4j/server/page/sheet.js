@@ -38,7 +38,6 @@ function percent(lp) {
 	return p < 0.01 ? "< 0.01 %" : `${p.toFixed(p < 1 ? 2 : 1)} %`;
 }
 
-/** Blanks and hidden characters as signs. */
 export function visible(t) {
 	const names = { " ": "·", "\n": "⏎", "\t": "⇥" };
 	return t.replace(/[ \p{Cc}\p{Cf}\p{Co}\p{Cn}\p{Zl}\p{Zp}]/gu, c => names[c] ?? `\\u{${c.codePointAt(0).toString(16)}}`);
@@ -129,7 +128,7 @@ function soon(milliseconds, work) {
 	timer = setTimeout(work, milliseconds);
 }
 
-/** Hides soon, unless pointer or focus is back; a token with the focus shows its own again. */
+/** Hides soon, unless pointer or focus is back. */
 function leave() {
 	soon(250, () => {
 		if (popup.matches(":hover, :focus-within")) return;

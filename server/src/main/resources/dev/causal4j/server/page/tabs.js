@@ -118,7 +118,7 @@ export function chat(desk) {
 		const before = conversation();
 		const body = { messages: [...messages(before), { role: "user", content: text }], logprobs: true, top_logprobs: 5 };
 		const tree = new Tree(() => ({ path: "v1/chat/completions", body, given: 0 }));
-		if (!server.template) tree.stop = ["\nUser:"];
+		tree.ends = ({ stop = [] }) => (server.template ? { stop_token_ids: server.ends } : { stop: ["\nUser:", ...stop] });
 		shown = { text, tree };
 		follow(before.at(-1), shown);
 		return tree;
