@@ -314,7 +314,7 @@ let failed = 0;
 for (const { name, run } of checks) {
   if (process.env.ONLY && !name.includes(process.env.ONLY)) continue;
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 } });
-  context.setDefaultTimeout(15_000);
+  context.setDefaultTimeout(30_000);
   const wrong = [];
   const open = async url => {
     const page = await context.newPage();
