@@ -21,7 +21,7 @@ size() {
 }
 
 failed=0
-size core 18050 || failed=1
-size server 2200 || failed=1
+size core 18070 || failed=1
+size server 2150 || failed=1
 size cli 3700 || failed=1
 exit $failed

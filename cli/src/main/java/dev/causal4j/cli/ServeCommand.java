@@ -13,6 +13,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 import org.jspecify.annotations.Nullable;
@@ -88,16 +89,10 @@ final class ServeCommand extends Subcommand {
             throw wrong("host: expected one of this machine alone, or keys, got " + host
                     + "; give --api-key-file, or --no-api-key to let anybody ask");
         }
+        long bytes = (long) cacheMegabytes << 20;
+        Consumer<ServerOptions.Answered> listener = log ? this::log : _ -> {};
         ServerOptions options = Usage.of(
-                spec,
-                () -> ServerOptions.DEFAULT
-                        .withAddress(host, port)
-                        .withAliases(aliases)
-                        .withBounds(parallel, queue)
-                        .withCacheBytes((long) cacheMegabytes << 20)
-                        .withKeys(keys)
-                        .withOrigins(origins)
-                        .withLog(log ? this::log : _ -> {}));
+                spec, () -> new ServerOptions(host, port, aliases, parallel, queue, bytes, keys, origins, listener));
         Kernels.name(); // fails here if the kernels that the property sets are missing
         QUIET.forEach(logger -> logger.setLevel(Level.WARNING));
         ChatTemplate template = model.folder().isPresent()

@@ -121,7 +121,7 @@ class ChatCommandTest {
                 .isEqualTo("User: " + first + "\n\nAssistant: "
                         + text(answers.get(0)).strip() + "\n\nUser: And now?\n\nAssistant:");
         assertThat(answers.get(0).at("/timing/cached_tokens").intValue()).isZero();
-        assertThat(answers.get(1).at("/timing/cached_tokens").intValue()).isEqualTo(64);
+        assertThat(answers.get(1).at("/timing/cached_tokens").intValue()).isGreaterThan(64);
     }
 
     @Test

@@ -101,10 +101,10 @@ public final class KVCache implements AutoCloseable {
         return copy;
     }
 
-    /** Full pages of keys and values, one of each kind of layers; it keeps them until it is {@linkplain PagePool#release released}. */
+    /** Pages of keys and values, one of each kind of layers; it keeps them until it is {@linkplain PagePool#release released}. */
     public record Page(List<MemorySegment> ofKinds) {}
 
-    /** A full page for other caches, which this one must still hold. */
+    /** A page for other caches, which this one must still hold and no longer write to. */
     public Page share(int page) {
         List<MemorySegment> ofKinds =
                 Arrays.stream(pages).map(kind -> kind[page]).toList();
@@ -112,14 +112,18 @@ public final class KVCache implements AutoCloseable {
         return new Page(ofKinds);
     }
 
-    /** Begins an empty cache with pages that others of its length's rotary positions have filled. */
-    public void adopt(List<Page> full) {
-        length = full.size() * POSITIONS;
-        count = full.size();
+    /**
+     * Begins an empty cache with pages that others of its length's rotary positions have filled.
+     *
+     * @param positions that it takes from them, the last page perhaps in part
+     */
+    public void adopt(List<Page> filled, int positions) {
+        length = positions;
+        count = filled.size();
         for (int k = 0; k < pages.length; k++) {
             int kind = k;
             firsts[k] = pool.kinds.get(k).first(length);
-            pages[k] = full.stream().map(page -> page.ofKinds.get(kind)).toArray(MemorySegment[]::new);
+            pages[k] = filled.stream().map(page -> page.ofKinds.get(kind)).toArray(MemorySegment[]::new);
             Arrays.fill(pages[k], 0, firsts[k], NONE);
             Arrays.stream(pages[k], firsts[k], count).forEach(pool::share);
         }

@@ -341,8 +341,7 @@ public final class Engine implements AutoCloseable {
         boolean copied = next.cache.length() > 0;
         if (!copied && prefixes.keeps()) {
             next.root = List.of(next.salt, model.decoder().config().rotations(next.positions()));
-            next.shared = prefixes.find(next, next.known() - next.wanted(0, next.known()));
-            next.cache.adopt(next.shared.stream().map(node -> node.page).toList());
+            prefixes.begin(next);
             next.cachedTokens = next.cache.length();
         }
         while (!next.cache.reserve(next.positions(), prefixes.keeps())) {
@@ -485,6 +484,9 @@ public final class Engine implements AutoCloseable {
                 synchronized (this) {
                     continued.reversed().forEach(waiting::addFirst);
                 }
+            }
+            if (sequence.failure == null) {
+                prefixes.addRest(sequence);
             }
             sequence.close();
         } catch (RuntimeException | Error e) {

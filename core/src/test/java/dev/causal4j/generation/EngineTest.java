@@ -116,13 +116,14 @@ class EngineTest {
             Generation.Timing again = engine.submit(request(first, 1, 1), TokenListener.NONE)
                     .join()
                     .timing();
-            assertThat(again.cachedTokens()).isEqualTo(256);
-            assertThat(again.prefillTokens()).isEqualTo(44);
+            assertThat(again.cachedTokens()).isEqualTo(299);
+            assertThat(again.prefillTokens()).isEqualTo(1);
             assertThat(engine.submit(request(second, 1, 1), TokenListener.NONE)
                             .join()
                             .timing()
                             .cachedTokens())
-                    .isEqualTo(256);
+                    .as("the part of a page")
+                    .isEqualTo(300);
             int[] turn = Arrays.copyOf(one.promptTokens(), 401);
             System.arraycopy(one.tokens(), 0, turn, 300, 100);
             assertThat(engine.submit(request(turn, 1, 1), TokenListener.NONE)
@@ -130,7 +131,7 @@ class EngineTest {
                             .timing()
                             .cachedTokens())
                     .as("what was generated, too")
-                    .isEqualTo(384);
+                    .isEqualTo(399);
             GenerationRequest salted =
                     new GenerationRequest(first, options(1, 1).cacheSalt("mine").build());
             assertThat(engine.submit(salted, TokenListener.NONE).join().timing().cachedTokens())

@@ -130,42 +130,34 @@ final class Generating {
                 continue;
             }
             int index = event.sequence();
+            boolean ends = event.token().isEmpty();
+            if (ends) {
+                made[index] = sequences.generation(index); // throws what ended it
+            }
             Choice choice = choices[index];
             if (choice == null) {
-                if (event.token().isEmpty()) {
-                    Generation _ = sequences.generation(index); // throws what ended it before anything is said
-                }
-                List<Prediction> scores = sequences.scores(index / ask.candidates());
-                Piece opening = api.opening(ask, ask.prompt(index), scores);
-                Optional<Map<String, Object>> first = api.first(ask, opening);
-                if (first.isPresent()) {
-                    int[] prompt = ask.prompt(index).tokens();
-                    Map<String, Object> ids = ask.ids()
-                            ? Map.of(
-                                    "prompt_token_ids",
-                                    Arrays.stream(prompt).boxed().toList())
-                            : Map.of();
-                    send(call, api, ask, id, choice(index, first.get(), ask.seed(index)), ids);
-                }
+                Piece opening = api.opening(ask, ask.prompt(index), sequences.scores(index / ask.candidates()));
                 choice = choice(ask, opening);
                 choices[index] = choice;
-            }
-            if (event.token().isPresent()) {
-                Piece piece = choice.accept(event.token().get());
-                if (!piece.isEmpty()) {
-                    Map<String, Object> part = api.part(ask, piece, Optional.empty());
-                    send(call, api, ask, id, choice(index, part, ask.seed(index)), Map.of());
+                Map<String, Object> first = api.first(ask, opening).orElse(Map.of());
+                if (!first.isEmpty()) {
+                    Object prompt =
+                            Arrays.stream(ask.prompt(index).tokens()).boxed().toList();
+                    Map<String, Object> ids = ask.ids() ? Map.of("prompt_token_ids", prompt) : Map.of();
+                    send(call, api, ask, id, choice(index, first, ask.seed(index)), ids);
                 }
-                sequences.sent(index);
-            } else {
-                made[index] = sequences.generation(index);
-                ended++;
-                FinishReason finish = made[index].finishReason();
-                Map<String, Object> part = api.part(ask, choice.finish(finish), Optional.of(finish));
+            }
+            Optional<FinishReason> finish = ends ? Optional.of(made[index].finishReason()) : Optional.empty();
+            Piece piece = event.token().isPresent()
+                    ? choice.accept(event.token().get())
+                    : choice.finish(made[index].finishReason());
+            ended += ends ? 1 : 0;
+            if (ends || !piece.isEmpty()) {
                 boolean last = ended == choices.length;
                 Map<String, Object> times = last ? Map.of("timings", timings(List.of(made))) : Map.of();
-                send(call, api, ask, id, choice(index, part, ask.seed(index)), times);
+                send(call, api, ask, id, choice(index, api.part(ask, piece, finish), ask.seed(index)), times);
             }
+            sequences.sent(index);
         }
         if (ask.form().usage()) {
             Map<String, Object> last = head(id, api.names().part(), List.of());
@@ -229,21 +221,19 @@ final class Generating {
 
     /** Times as llama.cpp's server tells them. */
     private static Map<String, Object> timings(List<Generation> made) {
-        double decode = 0;
+        int[] sums = new int[4];
         double prefill = 0;
-        int[] counts = new int[4]; // of prompts computed, cached; new, those after the first
+        double decode = 0;
         for (Generation each : made) {
             Generation.Timing timing = each.timing();
+            int[] more = {timing.prefillTokens(), timing.cachedTokens(), each.tokens().length, timing.decodedTokens()};
+            Arrays.setAll(sums, i -> sums[i] + more[i]);
             prefill += timing.prefillSeconds();
             decode += timing.decodeSeconds();
-            counts[0] += timing.prefillTokens();
-            counts[1] += timing.cachedTokens();
-            counts[2] += each.tokens().length;
-            counts[3] += timing.decodedTokens();
         }
-        Map<String, Object> timings = Json.object("prompt_n", counts[0], "prompt_ms", prefill * 1e3);
-        timings.putAll(Json.object("cache_n", counts[1], "predicted_n", counts[2], "predicted_ms", decode * 1e3));
-        timings.put("predicted_per_second", decode > 0 ? counts[3] / decode : 0);
+        Map<String, Object> timings = Json.object("prompt_n", sums[0], "prompt_ms", prefill * 1e3, "cache_n", sums[1]);
+        timings.putAll(Json.object("predicted_n", sums[2], "predicted_ms", decode * 1e3));
+        timings.put("predicted_per_second", decode > 0 ? sums[3] / decode : 0);
         return timings;
     }
 }

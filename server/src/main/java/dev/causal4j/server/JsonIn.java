@@ -3,7 +3,6 @@ package dev.causal4j.server;
 import dev.causal4j.FormatException;
 import dev.causal4j.format.Json;
 import java.math.BigDecimal;
-import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -59,9 +58,9 @@ record JsonIn(String path, Map<?, ?> fields) {
     }
 
     boolean bool(String key, boolean fallback) {
-        Object value = value(key);
-        if (value == null || value instanceof Boolean) {
-            return value == null ? fallback : (Boolean) value;
+        Object value = Objects.requireNonNullElse(value(key), fallback);
+        if (value instanceof Boolean flag) {
+            return flag;
         }
         throw ApiError.type(path(key), "true or false", value);
     }
@@ -93,20 +92,18 @@ record JsonIn(String path, Map<?, ?> fields) {
 
     static long whole(String path, @Nullable Object value, long min, long max) {
         String expected = "a whole number from " + min + " to " + max;
-        if (!(value instanceof Number number)) {
+        if (!(value instanceof Number)) {
             throw ApiError.type(path, expected, value);
         }
-        BigInteger whole = switch (number) {
-            case BigInteger big -> big;
-            case Double real
-            when Double.isFinite(real) && real == Math.rint(real) -> new BigDecimal(real).toBigInteger();
-            case Integer _, Long _ -> BigInteger.valueOf(number.longValue());
-            default -> throw ApiError.value(path, expected, value);
-        };
-        if (whole.compareTo(BigInteger.valueOf(min)) < 0 || whole.compareTo(BigInteger.valueOf(max)) > 0) {
-            throw ApiError.value(path, expected, value);
+        try {
+            long whole = new BigDecimal(value.toString()).longValueExact();
+            if (whole >= min && whole <= max) {
+                return whole;
+            }
+        } catch (ArithmeticException | NumberFormatException e) {
+            // a fraction, too large, or infinite
         }
-        return whole.longValue();
+        throw ApiError.value(path, expected, value);
     }
 
     double number(String key, double fallback, double min, double max) {
@@ -114,15 +111,11 @@ record JsonIn(String path, Map<?, ?> fields) {
     }
 
     static double number(String path, @Nullable Object value, double min, double max) {
+        if (value instanceof Number number && number.doubleValue() >= min && number.doubleValue() <= max) {
+            return number.doubleValue();
+        }
         String expected = "a number from " + min + " to " + max;
-        if (!(value instanceof Number number)) {
-            throw ApiError.type(path, expected, value);
-        }
-        double real = number.doubleValue();
-        if (!(real >= min && real <= max)) {
-            throw ApiError.value(path, expected, value);
-        }
-        return real;
+        throw value instanceof Number ? ApiError.value(path, expected, value) : ApiError.type(path, expected, value);
     }
 
     /** An object; empty if it is absent. */

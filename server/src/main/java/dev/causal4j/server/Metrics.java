@@ -16,14 +16,6 @@ final class Metrics {
     private static final String PREFIX = "causal4j_";
     private static final double[] SECONDS = {.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300
     };
-    private static final List<String> COUNTERS = List.of(
-            "prompt_tokens_total",
-            "generation_tokens_total",
-            "prefix_cache_queries_total",
-            "prefix_cache_hits_total",
-            "cancelled_total",
-            "rejected_total{reason=\"queue_full\"}");
-
     /** How often times were in which bucket. */
     private record Histogram(String name, List<LongAdder> counts, DoubleAdder sum) {
         static Histogram of(String name) {
@@ -56,7 +48,8 @@ final class Metrics {
     private final Histogram decode = Histogram.of("request_decode_time_seconds");
 
     Metrics() {
-        COUNTERS.forEach(name -> count(name, 0));
+        List.of("prompt_tokens", "generation_tokens", "prefix_cache_queries", "prefix_cache_hits", "cancelled")
+                .forEach(name -> count(name + "_total", 0));
     }
 
     /** Adds to a counter. */

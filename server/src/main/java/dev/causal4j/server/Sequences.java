@@ -105,23 +105,21 @@ final class Sequences {
                 return engine.submit(ask.request(index), TokenListener.NONE);
             }
             times.token();
-            double seconds = (System.nanoTime() - start) / 1e9;
-            return CompletableFuture.completedFuture(generation(ask, index, best, predictions.getLast(), seconds));
+            boolean ends = ask.sampling().eos().contains(best.token());
+            Prediction chosen = new Prediction(
+                    best.token(),
+                    best.logProbability(),
+                    0,
+                    predictions.getLast().alternatives());
+            return CompletableFuture.completedFuture(new Generation(
+                    prompt,
+                    new int[] {best.token()},
+                    List.of(ends ? "" : ask.names().text(best.token())),
+                    List.of(chosen),
+                    ends ? FinishReason.EOS : FinishReason.LENGTH,
+                    ask.seed(index),
+                    new Generation.Timing(0, prompt.length, (System.nanoTime() - start) / 1e9, 0, 0)));
         }));
-    }
-
-    private static Generation generation(Ask ask, int index, Candidate best, Prediction likeliest, double seconds) {
-        int[] prompt = ask.prompt(index).tokens();
-        boolean ends = ask.sampling().eos().contains(best.token());
-        var decoder = ask.names().tokenizer().continuingDecoder();
-        return new Generation(
-                prompt,
-                new int[] {best.token()},
-                List.of(ends ? "" : decoder.accept(best.token()) + decoder.finish()),
-                List.of(new Prediction(best.token(), best.logProbability(), 0, likeliest.alternatives())),
-                ends ? FinishReason.EOS : FinishReason.LENGTH,
-                ask.seed(index),
-                new Generation.Timing(0, prompt.length, seconds, 0, 0));
     }
 
     /** The scores of a prompt, waited for; empty if they were not asked for. */

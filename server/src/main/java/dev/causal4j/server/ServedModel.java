@@ -6,7 +6,6 @@ import dev.causal4j.generation.Engine;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.Tokenizer;
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -15,7 +14,6 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
 
@@ -72,15 +70,13 @@ record ServedModel(
         return engine.score(probe, 1, Math.min(20, vocabulary)).thenApplyAsync(predictions -> {
             MessageDigest digest = sha256();
             digest.update(tokenizer.toJson());
-            digest.update(version().getBytes(StandardCharsets.UTF_8));
-            for (Prediction prediction : predictions) {
-                prediction
-                        .alternatives()
-                        .forEach(each -> digest.update(ByteBuffer.allocate(12)
-                                .putInt(each.token())
-                                .putDouble(each.logProbability())
-                                .flip()));
-            }
+            digest.update(String.valueOf(ServedModel.class.getPackage().getImplementationVersion())
+                    .getBytes(StandardCharsets.UTF_8));
+            digest.update(predictions.stream()
+                    .map(Prediction::alternatives)
+                    .toList()
+                    .toString()
+                    .getBytes(StandardCharsets.UTF_8));
             return "fp_" + HexFormat.of().formatHex(digest.digest(), 0, 8);
         });
     }
@@ -91,10 +87,6 @@ record ServedModel(
         } catch (NoSuchAlgorithmException e) {
             throw new AssertionError(e); // every JDK has it
         }
-    }
-
-    private static String version() {
-        return Objects.requireNonNullElse(ServedModel.class.getPackage().getImplementationVersion(), "");
     }
 
     /** What it calls itself. */

@@ -63,33 +63,13 @@ public record ServerOptions(
         return new ServerOptions(otherHost, otherPort, aliases, parallel, queue, cacheBytes, keys, origins, log);
     }
 
-    /** The same with more names of the model. */
-    public ServerOptions withAliases(List<String> names) {
-        return new ServerOptions(host, port, names, parallel, queue, cacheBytes, keys, origins, log);
-    }
-
     /** The same with other bounds of what is computed and what waits. */
     public ServerOptions withBounds(int sequences, int requests) {
         return new ServerOptions(host, port, aliases, sequences, requests, cacheBytes, keys, origins, log);
     }
 
-    /** The same with another bound of kept bytes. */
-    public ServerOptions withCacheBytes(long bytes) {
-        return new ServerOptions(host, port, aliases, parallel, queue, bytes, keys, origins, log);
-    }
-
     /** The same with keys. */
     public ServerOptions withKeys(List<String> others) {
         return new ServerOptions(host, port, aliases, parallel, queue, cacheBytes, others, origins, log);
-    }
-
-    /** The same with origins of pages. */
-    public ServerOptions withOrigins(List<String> others) {
-        return new ServerOptions(host, port, aliases, parallel, queue, cacheBytes, keys, others, log);
-    }
-
-    /** The same with a log. */
-    public ServerOptions withLog(Consumer<Answered> other) {
-        return new ServerOptions(host, port, aliases, parallel, queue, cacheBytes, keys, origins, other);
     }
 }

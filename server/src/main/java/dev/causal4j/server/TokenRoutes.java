@@ -57,21 +57,16 @@ record TokenRoutes(ServedModel served) {
     /** What llama.cpp's clients ask for first. */
     void props(Call call, int parallel) throws IOException {
         Map<String, Object> parameters = Json.object("temperature", 1, "top_k", 0, "top_p", 1, "min_p", 0);
-        call.json(Json.object(
-                "default_generation_settings",
-                Json.object("n_ctx", served.contextLength(), "params", parameters),
-                "total_slots",
-                parallel,
-                "model_alias",
-                served.name(),
+        Map<String, Object> settings = Json.object("n_ctx", served.contextLength(), "params", parameters);
+        Map<String, Object> props = Json.object("default_generation_settings", settings, "total_slots", parallel);
+        props.putAll(Json.object("model_alias", served.name(), "bos_token", bos(), "eos_token", eos()));
+        props.put(
                 "chat_template",
-                served.template().isPlain() ? "fallback" : served.template().source(),
-                "bos_token",
-                bos(),
-                "eos_token",
-                eos(),
+                served.template().isPlain() ? "fallback" : served.template().source());
+        props.put(
                 "turn_end_ids",
-                served.template().ends(served.tokenizer()).stream().sorted().toList()));
+                served.template().ends(served.tokenizer()).stream().sorted().toList());
+        call.json(props);
     }
 
     private Object bos() {
