@@ -7,7 +7,7 @@ root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 . "$root/scripts/served.sh"
 
 find_node conformance || exit 0
-prepare conformance
+prepare conformance || exit 0
 serve
 kit=$root/server/target/conformance
 cd "$kit"

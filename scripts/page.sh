@@ -12,7 +12,7 @@ if [ -z "$browser" ]; then
   exit 0
 fi
 find_node page || exit 0
-prepare page
+prepare page || exit 0
 serve
 cd "$root/server/target/page"
 node run.mjs "$browser" "$root/causal4j" "$url" "$@" | grep -v '^PASS'

@@ -10,13 +10,16 @@ find_node() {
   fi
 }
 
-# Puts the folder server/src/test/$1 with its packages into server/target/$1.
+# Puts the folder server/src/test/$1 with its packages into server/target/$1. Fails with a line if npm cannot fetch them.
 prepare() {
   local kit=$root/server/target/$1
   mkdir -p "$kit"
   cp -R "$root/server/src/test/$1/." "$kit"
   if ! cmp -s "$kit/package-lock.json" "$kit/node_modules/installed"; then
-    (cd "$kit" && npm ci --no-audit --no-fund --loglevel=error && cp package-lock.json node_modules/installed)
+    if ! (cd "$kit" && npm ci --no-audit --no-fund --loglevel=error && cp package-lock.json node_modules/installed); then
+      echo "$1: skipped, since npm cannot fetch its packages"
+      return 1
+    fi
   fi
 }
 
