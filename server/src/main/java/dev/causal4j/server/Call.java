@@ -33,6 +33,7 @@ final class Call {
     private @Nullable StreamSinkChannel sink; // once the answer has begun
     private Runnable whenGone = () -> {};
     private boolean gone;
+    private volatile boolean ended;
 
     Call(HttpServerExchange exchange, byte[] body, String owner) {
         this.exchange = exchange;
@@ -42,7 +43,7 @@ final class Call {
 
     /** Tells that the client is gone. */
     synchronized void depart() {
-        gone = true;
+        gone = !ended; // one that has its answer is done
         whenGone.run();
     }
 
@@ -154,6 +155,7 @@ final class Call {
     }
 
     private void end() throws IOException {
+        ended = true;
         begun().shutdownWrites();
         flush(begun());
         exchange.endExchange();
