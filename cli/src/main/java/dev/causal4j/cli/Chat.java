@@ -78,12 +78,8 @@ final class Chat {
     /** Answers each line, until the first failure. */
     void run(LineReader lines, boolean json) throws IOException {
         Answering answering = (prompt, settings) -> {
-            TokenListener streaming = token -> {
-                out.print(token.text());
-                return !out.checkError();
-            };
-            Generation answer = Engine.await(
-                    engine.submit(new GenerationRequest(prompt, settings), json ? TokenListener.NONE : streaming));
+            TokenListener listener = json ? TokenListener.NONE : Streaming.to(out, true);
+            Generation answer = Engine.await(engine.submit(new GenerationRequest(prompt, settings), listener));
             if (json) {
                 int cached = answer.timing().cachedTokens();
                 Json.print(out, GenerateCommand.document(answer, Json.object().put("cached_tokens", cached)));

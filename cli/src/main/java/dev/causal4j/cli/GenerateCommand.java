@@ -1,6 +1,5 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.generation.GeneratedToken;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationRequest;
@@ -83,7 +82,7 @@ final class GenerateCommand extends Subcommand {
         PrintWriter out = stdout();
         TokenListener listener = model.json()
                 ? TokenListener.NONE
-                : printer(out, loaded.tokenizer().isPresent());
+                : Streaming.to(out, loaded.tokenizer().isPresent());
         Generation generation = new Generator(loaded)
                 .generate(List.of(new GenerationRequest(promptIds, options)), listener)
                 .getFirst();
@@ -112,14 +111,6 @@ final class GenerateCommand extends Subcommand {
             builder.logProbabilities(logprobs);
         }
         return sampling.build(builder, own, List.of());
-    }
-
-    /** Streams text, or token ids for a model without a tokenizer, until the reader closes the output. */
-    private static TokenListener printer(PrintWriter out, boolean text) {
-        return (GeneratedToken token) -> {
-            out.print(text ? token.text() : token.token() + " ");
-            return !out.checkError();
-        };
     }
 
     private static String status(Generation generation) {

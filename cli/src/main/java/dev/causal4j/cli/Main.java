@@ -173,6 +173,6 @@ public final class Main implements Callable<Integer> {
     }
 
     private static String oneLine(@Nullable String text) {
-        return text == null ? "no message" : text.strip().replaceAll("\\s*\\p{Cntrl}+\\s*", " ");
+        return text == null ? "no message" : text.strip().replaceAll("\\s*\\p{Cc}+\\s*", " ");
     }
 }

@@ -209,7 +209,7 @@ final class ScoreLines {
     }
 
     private Line failed(long number, ObjectNode carried, String problem) {
-        String oneLine = problem.replaceAll("\\p{Cntrl}+", " ");
+        String oneLine = problem.replaceAll("\\p{Cc}+", " ");
         return new Line(number, carried, null, subject + " line " + number + ": " + oneLine);
     }
 

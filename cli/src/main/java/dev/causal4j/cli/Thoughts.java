@@ -1,15 +1,11 @@
 package dev.causal4j.cli;
 
 import java.io.PrintWriter;
-import java.util.regex.Pattern;
 
 /** Shows a streamed answer at a terminal, what the model thinks before it dimmed. Not thread-safe. */
 final class Thoughts {
     private static final String BEGIN = "<think>";
     private static final String END = "</think>";
-
-    // What a model writes must not move the cursor.
-    private static final Pattern CONTROL = Pattern.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f]");
 
     private final PrintWriter out;
     private boolean thinking;
@@ -56,7 +52,7 @@ final class Thoughts {
     }
 
     private void write(String text, boolean dim) {
-        String plain = CONTROL.matcher(text).replaceAll("\ufffd");
+        String plain = Streaming.harmless(text);
         out.print(dim ? dimmed(plain) : plain);
     }
 

@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -191,6 +192,31 @@ class ChatCommandTest {
         run("", chat + " --top-p 0")
                 .refused(2, "top-p: expected a number in (0, 1], got 0.0; see causal4j chat --help");
         run("", chat + " --variables []").refused(1, "--variables: expected a JSON object");
+    }
+
+    /** A model that knows nothing yet writes control characters, too. */
+    @Test
+    void atATerminalAnswersCannotSteerItAndInAPipeTheyAreAsTheyAre() throws Exception {
+        String sampling = " --temperature 2 --seed 1 --max-new-tokens 60 --model " + model;
+        Pattern control = Pattern.compile("[\\p{Cc}&&[^\t\n]]");
+        for (String command : List.of("chat", "generate")) {
+            String input = command.equals("chat") ? "Hi\n" : "";
+            String raw = run(input, command + sampling).done().out();
+            assertThat(raw).containsPattern(control);
+            System.setProperty(Streaming.TERMINAL, "true");
+            try {
+                assertThat(run(input, command + sampling).done().out())
+                        .isEqualTo(control.matcher(raw).replaceAll("\ufffd"));
+            } finally {
+                System.clearProperty(Streaming.TERMINAL);
+            }
+        }
+        assumeThat(Files.isExecutable(Path.of("/usr/bin/script"))).isTrue();
+        Process process = Launcher.PLAIN.startInShell(
+                "exec script -qefc \"./causal4j generate" + sampling + "\" /dev/null 2>&1 < /dev/null");
+        String seen = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(process.waitFor()).as(seen).isZero();
+        assertThat(seen.replace("\r\n", "\n")).contains("\ufffd").doesNotContainPattern(control);
     }
 
     /** A pseudo-terminal as people have it, with the launcher. */

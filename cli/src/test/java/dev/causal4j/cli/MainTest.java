@@ -58,4 +58,10 @@ class MainTest {
             assertThat(run.err()).contains(missing, "no such folder", "\tat dev.causal4j.");
         }
     }
+
+    @Test
+    void aMessageCannotSteerTheTerminal() {
+        assertThat(Main.message(new IllegalArgumentException("a:\033[2J b \u009b2J\n c")))
+                .isEqualTo("a: [2J b 2J c");
+    }
 }

@@ -1,0 +1,37 @@
+package dev.causal4j.cli;
+
+import dev.causal4j.generation.TokenListener;
+import java.io.PrintWriter;
+import java.util.regex.Pattern;
+
+/** Prints what a model writes while it comes. */
+final class Streaming {
+    /** Set by the launcher if standard output is a terminal. */
+    static final String TERMINAL = "causal4j.terminal.out";
+
+    private static final Pattern CONTROL = Pattern.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f]");
+
+    private Streaming() {}
+
+    /**
+     * Prints texts until the reader closes the output: to a terminal {@link #harmless}, to a pipe or file as they are.
+     *
+     * @param text whether the model has a tokenizer; token ids if not
+     */
+    static TokenListener to(PrintWriter out, boolean text) {
+        boolean terminal = Boolean.getBoolean(TERMINAL);
+        return token -> {
+            if (text) {
+                out.print(terminal ? harmless(token.text()) : token.text());
+            } else {
+                out.print(token.token() + " ");
+            }
+            return !out.checkError();
+        };
+    }
+
+    /** The text with U+FFFD for what would steer a terminal: control characters besides tabs and line ends. */
+    static String harmless(String text) {
+        return CONTROL.matcher(text).replaceAll("\ufffd");
+    }
+}
