@@ -58,6 +58,11 @@ public final class UntrustedInput {
         return text.equals(new String(text.getBytes(StandardCharsets.UTF_8), StandardCharsets.UTF_8));
     }
 
+    /** The text with U+FFFD for each unpaired surrogate, which has no UTF-8 form; it has as many chars. */
+    public static String wellFormed(String text) {
+        return isUnicode(text) ? text : text.replaceAll("\\p{Cs}", "\ufffd");
+    }
+
     static void requireLength(String subject, String what, long length, int limit) throws FormatException {
         if (length > limit) {
             throw new FormatException(

@@ -40,7 +40,7 @@ final class TextParts {
         while (!ended || !read.isEmpty()) {
             int cut = nextCut(read, searched, cuts);
             if (cut < read.length() || ended) {
-                parts.accept(wellFormed(read.substring(0, cut)));
+                parts.accept(UntrustedInput.wellFormed(read.substring(0, cut)));
                 read.delete(0, cut);
                 searched = length;
                 continue;
@@ -54,11 +54,6 @@ final class TextParts {
                         + " characters, got none in " + read.length() + "; split the text");
             }
         }
-    }
-
-    /** The text with U+FFFD for each unpaired surrogate, which has no UTF-8 form. */
-    static String wellFormed(String text) {
-        return UntrustedInput.isUnicode(text) ? text : text.replaceAll("\\p{Cs}", "\ufffd");
     }
 
     /** The first place at or after {@code from} before white space of ASCII behind something visible, else the end. */

@@ -237,17 +237,17 @@ public final class Tokenizer {
 
     /** The same with the places of the tokens in the text. */
     public Encoding encodeWithOffsets(String text, SpecialTokens specialTokens) {
-        return Offsets.find(TextParts.wellFormed(text), encode(text, specialTokens), this::bytes);
+        return Offsets.find(UntrustedInput.wellFormed(text), encode(text, specialTokens), this::bytes);
     }
 
     /** The same where only parts of the text may spell special tokens; see {@link #encode(String, BitSet)}. */
     public Encoding encodeWithOffsets(String text, BitSet trusted) {
-        return Offsets.find(TextParts.wellFormed(text), encode(text, trusted), this::bytes);
+        return Offsets.find(UntrustedInput.wellFormed(text), encode(text, trusted), this::bytes);
     }
 
     private int[] encode(String text, boolean continues, Trust trust) {
         IntStream.Builder ids = IntStream.builder();
-        encoder.encode(TextParts.wellFormed(text), continues, trust, ids);
+        encoder.encode(UntrustedInput.wellFormed(text), continues, trust, ids);
         return ids.build().toArray();
     }
 

@@ -31,6 +31,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.stream.DoubleStream;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -118,6 +119,28 @@ class ConversationTest {
         assertThat(UNMARKED).doesNotContain("generation %}");
         assertThat(unmarked.tokens()).containsExactly(marked.tokens());
         assertThat(unmarked.targets()).isEqualTo(marked.targets());
+    }
+
+    @Test
+    void anUnpairedSurrogateMovesNoTarget() {
+        for (String source : List.of(MARKED, UNMARKED)) {
+            List<Conversation> both = Stream.of("\ud800", "\ufffd")
+                    .map(odd -> List.of(
+                            new Message("user", odd + odd + " Hello " + odd),
+                            new Message("assistant", "Good " + odd + "morning, Emma!"),
+                            new Message("user", "And now?"),
+                            new Message("assistant", "Now we walk.")))
+                    .map(talk -> Conversation.of(template(source), tokenizer, talk, List.of()))
+                    .toList();
+            assertThat(both.getFirst().tokens()).containsExactly(both.getLast().tokens());
+            for (int i = 0; i < both.getFirst().tokens().length; i++) {
+                assertThat(both.getFirst().targets().get(i))
+                        .as("token " + i)
+                        .isEqualTo(both.getLast().targets().get(i));
+            }
+            assertThat(targets(both.getFirst()))
+                    .isEqualTo("Good \ufffdmorning, Emma!<|im_end|>Now we walk.<|im_end|>");
+        }
     }
 
     @Test
