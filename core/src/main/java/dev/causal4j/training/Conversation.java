@@ -67,7 +67,8 @@ record Conversation(int[] tokens, BitSet targets) {
                 // A line end behind the token that ends a turn is the template's.
                 String turn = with.stripTrailing();
                 boolean ends = controlTokens.stream().anyMatch(turn::endsWith);
-                answers.add(new Span(before.length(), ends ? turn.length() : with.length()));
+                int to = ends ? Math.max(before.length(), turn.length()) : with.length();
+                answers.add(new Span(before.length(), to));
             }
         }
         return answers;

@@ -138,8 +138,19 @@ class ConversationTest {
                         .as("token " + i)
                         .isEqualTo(both.getLast().targets().get(i));
             }
-            assertThat(targets(both.getFirst()))
-                    .isEqualTo("Good \ufffdmorning, Emma!<|im_end|>Now we walk.<|im_end|>");
+            assertThat(targets(both.getFirst())).isEqualTo("Good \ufffdmorning, Emma!<|im_end|>Now we walk.<|im_end|>");
+        }
+    }
+
+    @Test
+    void anEmptyAnswerBehindAControlTokenHasNoTargets() {
+        String noEnds = "{% for m in messages %}{% if m.role == 'assistant' %}<|im_start|>\n{% endif %}{{ m.content }}"
+                + "{% endfor %}{% if add_generation_prompt %}<|im_start|>\n{% endif %}";
+        Message user = new Message("user", "Hello");
+        for (String empty : List.of("", "\n")) {
+            List<Message> talk = List.of(user, new Message("assistant", empty), user, new Message("assistant", "Hi!"));
+            assertThat(targets(Conversation.of(template(noEnds), tokenizer, talk, List.of())))
+                    .isEqualTo("Hi!");
         }
     }
 
