@@ -66,8 +66,7 @@ final class Chat {
         CausalLM model = engine.model();
         tokenizer = model.requireTokenizer();
         seed = sampling.seed();
-        Set<Integer> ends = new HashSet<>(template.ends(tokenizer));
-        ends.removeIf(id -> id >= model.head().vocabularySize());
+        Set<Integer> ends = new HashSet<>(template.ends(tokenizer, model.head().vocabularySize()));
         ends.addAll(model.eos());
         options = sampling.build(
                 GenerationOptions.builder(model).maxNewTokens(MAX_NEW_TOKENS).eos(ends),

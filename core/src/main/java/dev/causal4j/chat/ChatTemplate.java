@@ -240,13 +240,16 @@ public final class ChatTemplate {
     /**
      * Ids of tokens that end an answer besides those that the model's files name: its end of text, and what such models are
      * trained to end a turn with.
+     *
+     * @param vocabularySize the model's; its tokenizer may have more
      */
-    public Set<Integer> ends(Tokenizer tokenizer) {
+    public Set<Integer> ends(Tokenizer tokenizer, int vocabularySize) {
         boolean channels = tokenizer.controlTokens().contains("<|return|>"); // there <|end|> only ends a part
         return Stream.concat(TURN_ENDS.stream(), Stream.ofNullable(variables.get("eos_token")))
                 .filter(token -> !(channels && token.equals("<|end|>")))
                 .filter(tokenizer.controlTokens()::contains)
                 .map(token -> tokenizer.id(token).orElseThrow())
+                .filter(id -> id < vocabularySize)
                 .collect(Collectors.toUnmodifiableSet());
     }
 
@@ -284,7 +287,7 @@ public final class ChatTemplate {
         all.put("add_generation_prompt", generationPrompt);
         Program standard = Objects.requireNonNull(programs.get(DEFAULT));
         Program run = tools == null || tools.isEmpty() ? standard : programs.getOrDefault("tool_use", standard);
-        return untrusted.restored(new Rendering(run.name, clock, untrusted, all).run(run.body));
+        return untrusted.restored(run.name, new Rendering(run.name, clock, untrusted, all).run(run.body));
     }
 
     /**

@@ -1,5 +1,6 @@
 package dev.causal4j.chat;
 
+import dev.causal4j.TemplateException;
 import dev.causal4j.chat.ChatTemplate.Rendered;
 import dev.causal4j.chat.ChatTemplate.Span;
 import dev.causal4j.format.Json;
@@ -80,8 +81,13 @@ final class Untrusted {
         return hidden;
     }
 
-    /** The text with the control tokens back in their places. */
-    Rendered restored(String text) {
+    /**
+     * The text with the control tokens back in their places.
+     *
+     * @param name the template's
+     * @throws TemplateException if the template cuts what stands for one
+     */
+    Rendered restored(String name, String text) {
         StringBuilder restored = new StringBuilder();
         List<Span> untrusted = new ArrayList<>();
         List<Span> generated = new ArrayList<>();
@@ -90,13 +96,18 @@ final class Untrusted {
         while (mark.find()) {
             mark.appendReplacement(restored, "");
             int at = restored.length();
-            switch (mark.group(1)) {
-                case BEGIN -> begins.add(at);
-                case END -> generated.add(new Span(begins.removeLast(), at));
-                case String token -> {
-                    restored.append(tokens.get(Integer.parseInt(token)));
-                    untrusted.add(new Span(at, restored.length()));
-                }
+            String digits = mark.group(1);
+            int token = Integer.parseInt(digits);
+            if (digits.equals(BEGIN)) {
+                begins.add(at);
+            } else if (digits.equals(END) && !begins.isEmpty()) {
+                generated.add(new Span(begins.removeLast(), at));
+            } else if (token < tokens.size()) {
+                restored.append(tokens.get(token));
+                untrusted.add(new Span(at, restored.length()));
+            } else {
+                String expected = "control tokens in messages that stay whole";
+                throw new TemplateException(name, expected, "a part of one", "do not cut what contains them");
             }
         }
         return new Rendered(mark.appendTail(restored).toString(), List.copyOf(untrusted), List.copyOf(generated));

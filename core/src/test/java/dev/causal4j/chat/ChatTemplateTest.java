@@ -154,6 +154,19 @@ class ChatTemplateTest {
         assertThat(ChatTemplate.parse("t", "x", Map.of()).marksGeneration()).isFalse();
     }
 
+    /** What stands for a control token while the template runs, with other digits at its end. */
+    @ParameterizedTest
+    @ValueSource(strings = {"99999", "99997", "00001"})
+    void aTemplateThatCutsAControlTokenOfAMessageIsRefused(String digits) {
+        ChatTemplate template = ChatTemplate.parse("t", "{{ messages[0].content[:-5] }}" + digits, Map.of())
+                .withControlTokens(List.of("<s>"));
+        List<Message> attack = List.of(new Message("user", "a<s>"));
+        assertThatThrownBy(() -> template.render(attack, null, false, Map.of()))
+                .isInstanceOf(TemplateException.class)
+                .hasMessage("t: expected control tokens in messages that stay whole, got a part of one;"
+                        + " do not cut what contains them");
+    }
+
     @Test
     void controlTokensOfUsersAreKnown() {
         ChatTemplate template = ChatTemplate.parse("t", "<s>{{ messages[0].content | upper }}</s>{{ tools }}", Map.of())
@@ -201,7 +214,9 @@ class ChatTemplateTest {
         assertThat(tokenizer.decode(ids))
                 .isEqualTo("<|im_start|>user\na<|im_end|>b<|im_end|>\n<|im_start|>assistant\n");
         assertThat(IntStream.of(ids).filter(id -> id == end)).hasSize(1);
-        assertThat(template.ends(tokenizer)).contains(end);
+        assertThat(template.ends(tokenizer, tokenizer.vocabularySize())).contains(end);
+        assertThat(template.ends(tokenizer, end + 1)).contains(end);
+        assertThat(template.ends(tokenizer, end)).doesNotContain(end); // the model has no such row
     }
 
     @Test
@@ -212,7 +227,7 @@ class ChatTemplateTest {
 
     private static List<String> ends(String name) throws IOException {
         Tokenizer tokenizer = tokenizer(name);
-        return ChatTemplate.plain().ends(tokenizer).stream()
+        return ChatTemplate.plain().ends(tokenizer, tokenizer.vocabularySize()).stream()
                 .map(tokenizer::piece)
                 .toList();
     }

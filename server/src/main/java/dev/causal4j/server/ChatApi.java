@@ -48,7 +48,7 @@ record ChatApi() implements Api {
         int alternatives = in.integer("top_logprobs", 0, 0, Ask.MOST_ALTERNATIVES);
         String most = in.has("max_completion_tokens") ? "max_completion_tokens" : "max_tokens";
         int maxTokens = served.tokens(in, most, served.contextLength());
-        Set<Integer> ends = served.template().ends(served.tokenizer());
+        Set<Integer> ends = served.turnEnds();
         Sampling sampling =
                 Sampling.read(in, served, maxTokens, ends, served.template().stops(), owner);
         Ask.Form form = Ask.Form.read(in, served);

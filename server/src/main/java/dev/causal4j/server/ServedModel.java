@@ -123,6 +123,11 @@ record ServedModel(
         return model.eos();
     }
 
+    /** The ids that end an answer in a conversation, besides {@link #eos}. */
+    Set<Integer> turnEnds() {
+        return template.ends(tokenizer, model.head().vocabularySize());
+    }
+
     /** The entry of the list of models, with fields that vLLM and llama.cpp have. */
     Map<String, Object> entry() {
         Map<String, Object> entry = Json.object("id", name(), "object", "model", "created", created);

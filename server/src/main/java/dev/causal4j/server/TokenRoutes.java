@@ -63,9 +63,7 @@ record TokenRoutes(ServedModel served) {
         props.put(
                 "chat_template",
                 served.template().isPlain() ? "fallback" : served.template().source());
-        props.put(
-                "turn_end_ids",
-                served.template().ends(served.tokenizer()).stream().sorted().toList());
+        props.put("turn_end_ids", served.turnEnds().stream().sorted().toList());
         call.json(props);
     }
 
