@@ -13,16 +13,12 @@ import org.jline.terminal.TerminalBuilder;
 final class ChatTerminal implements AutoCloseable {
     private final Terminal terminal;
     private final LineReader reader;
-    private boolean interrupted; // since the last line
     private volatile Runnable onInterrupt = () -> {};
 
     ChatTerminal() throws IOException {
         // The provider that needs no native code.
         terminal = TerminalBuilder.builder().system(true).provider("exec").build();
-        terminal.handle(Terminal.Signal.INT, _ -> {
-            interrupted = true;
-            onInterrupt.run();
-        });
+        terminal.handle(Terminal.Signal.INT, _ -> onInterrupt.run());
         reader = LineReaderBuilder.builder()
                 .terminal(terminal)
                 .option(LineReader.Option.DISABLE_EVENT_EXPANSION, true) // "!" is text
@@ -31,11 +27,10 @@ final class ChatTerminal implements AutoCloseable {
 
     /** The next line; empty at the end: after Ctrl-D, or Ctrl-C on an empty line that follows another Ctrl-C. */
     Optional<String> next() {
+        boolean interrupted = false; // an answer that was stopped does not count
         while (true) {
             try {
-                String line = reader.readLine("> ");
-                interrupted = false;
-                return Optional.of(line);
+                return Optional.of(reader.readLine("> "));
             } catch (UserInterruptException e) {
                 if (interrupted && e.getPartialLine().isEmpty()) {
                     return Optional.empty();

@@ -21,6 +21,10 @@ final class Conversation {
         return List.copyOf(messages);
     }
 
+    void addAll(List<Message> more) {
+        messages.addAll(more);
+    }
+
     void add(String role, String text) {
         messages.add(new Message(role, text));
     }
@@ -41,8 +45,8 @@ final class Conversation {
         messages.removeLast();
     }
 
-    /** Removes what comes after the last message of the user. */
-    void removeAnswer() {
+    /** Removes what comes after the last message of the user, and returns it. */
+    List<Message> removeAnswer() {
         int last = messages.size() - 1;
         while (last >= 0 && !role(last).equals("user")) {
             last--;
@@ -50,7 +54,10 @@ final class Conversation {
         if (last < 0) {
             throw new IllegalArgumentException("conversation: expected a message of yours, got none; write one first");
         }
-        messages.subList(last + 1, messages.size()).clear();
+        List<Message> after = messages.subList(last + 1, messages.size());
+        List<Message> removed = List.copyOf(after);
+        after.clear();
+        return removed;
     }
 
     private String role(int message) {

@@ -237,6 +237,9 @@ class ChatCommandTest {
                     .containsPattern("\\[[12]?\\d?\\d tokens, .*prompt of 13 tokens, 0 of them cached");
             await(from, seen, "> ");
             write(to, "\3");
+            await(from, seen, "Ctrl-C again or Ctrl-D ends the program"); // it was the answer that the first one stopped
+            await(from, seen, "> ");
+            write(to, "\3");
             assertThat(process.waitFor(30, TimeUnit.SECONDS)).isTrue();
             assertThat(process.exitValue()).isZero();
         } finally {
