@@ -1,6 +1,7 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.chat.Message;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
@@ -13,6 +14,7 @@ import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -102,7 +104,7 @@ final class Chat {
             try {
                 goesOn = line.isPresent() && obeys(line.get(), (prompt, now) -> answer(terminal, prompt, now));
             } catch (CancellationException e) {
-                notes.println(Thoughts.dimmed("stopped before an answer began; your message is taken back"));
+                notes.println(Thoughts.dimmed("stopped before an answer began; the conversation is as before"));
             } catch (IOException | RuntimeException e) {
                 notes.println(Main.message(e));
             }
@@ -155,9 +157,14 @@ final class Chat {
             case "/system" -> conversation.system(rest);
             case "/undo" -> conversation.undo();
             case "/regenerate" -> {
-                conversation.removeAnswer();
+                List<Message> before = conversation.removeAnswer();
                 attempts++;
-                answer(answering);
+                try {
+                    answer(answering);
+                } catch (RuntimeException e) {
+                    conversation.addAll(before);
+                    throw e;
+                }
             }
             case "/save" -> conversation.save(file(rest));
             case "/load" -> conversation.load(file(rest));

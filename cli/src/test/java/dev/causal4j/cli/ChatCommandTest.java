@@ -1,16 +1,26 @@
 package dev.causal4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
+import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.chat.Message;
+import dev.causal4j.generation.Engine;
+import dev.causal4j.generation.EngineOptions;
+import dev.causal4j.model.CausalLM;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.io.PrintWriter;
 import java.io.Reader;
+import java.io.Writer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -19,6 +29,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
@@ -160,6 +171,30 @@ class ChatCommandTest {
     }
 
     @Test
+    void anAnswerStaysIfAnotherToItsMessageFails() throws IOException {
+        SamplingOptions sampling = CommandLine.populateCommand(new SamplingOptions(), "--max-new-tokens", "5");
+        ChatTemplate template = ChatTemplate.read(Path.of(model)).orElseThrow();
+        PrintWriter nowhere = new PrintWriter(Writer.nullWriter());
+        try (CausalLM loaded = CausalLM.load(Path.of(model));
+                Engine engine = new Engine(loaded, EngineOptions.DEFAULT)) {
+            Chat chat = new Chat(engine, template, Map.of("mood", ""), sampling, nowhere, nowhere);
+            chat.run(lines("One\n"), false);
+            List<Message> before = chat.conversation.messages();
+            assertThat(before).hasSize(2);
+            chat.conversation.system("word ".repeat(600)); // no answer fits
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> chat.run(lines("/regenerate\n"), false))
+                    .withMessageStartingWith("prompt: expected at most 512 tokens");
+            chat.conversation.system("");
+            assertThat(chat.conversation.messages()).isEqualTo(before);
+        }
+    }
+
+    private static LineReader lines(String input) {
+        return new LineReader(new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)), TextInput.MOST_BYTES);
+    }
+
+    @Test
     void aSavedConversationGoesOnWhereItEnded() throws IOException {
         String file = folder.resolve("talk.json").toString();
         List<JsonNode> whole = qwen("One\n/save " + file + "\nTwo\n/save " + file + "\n");
@@ -237,7 +272,10 @@ class ChatCommandTest {
                     .containsPattern("\\[[12]?\\d?\\d tokens, .*prompt of 13 tokens, 0 of them cached");
             await(from, seen, "> ");
             write(to, "\3");
-            await(from, seen, "Ctrl-C again or Ctrl-D ends the program"); // it was the answer that the first one stopped
+            await(
+                    from,
+                    seen,
+                    "Ctrl-C again or Ctrl-D ends the program"); // it was the answer that the first one stopped
             await(from, seen, "> ");
             write(to, "\3");
             assertThat(process.waitFor(30, TimeUnit.SECONDS)).isTrue();
