@@ -8,9 +8,7 @@ import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
 import java.io.Console;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.Map;
-import java.util.Optional;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -43,11 +41,10 @@ final class ChatCommand extends Subcommand {
         sampling.check();
         Map<String, Object> more = variables.fields();
         Kernels.name(); // fails here, before anything is loaded, if the kernels that the property sets are missing
-        Path folder = model.folder().orElse(null);
-        Optional<ChatTemplate> own = folder == null ? Optional.empty() : ChatTemplate.read(folder);
+        ChatTemplate template = model.template();
         CausalLM loaded = adapter.addTo(model.load());
         loaded.requireTokenizer();
-        if (own.isEmpty()) {
+        if (template.isPlain()) {
             stderr().println("chat template: expected one in the model's files, got none; the model gets a plain"
                     + " transcript (User: ..., Assistant: ...)");
         }
@@ -57,7 +54,7 @@ final class ChatCommand extends Subcommand {
         boolean atTerminal = !model.json() && isTerminal();
         try (Engine engine = new Engine(loaded, EngineOptions.DEFAULT.withPrefixBytes(context));
                 ChatTerminal terminal = atTerminal ? new ChatTerminal() : null) {
-            Chat chat = new Chat(engine, own.orElseGet(ChatTemplate::plain), more, sampling, stdout(), stderr());
+            Chat chat = new Chat(engine, template, more, sampling, stdout(), stderr());
             chat.conversation.system(system);
             if (terminal == null) {
                 chat.run(new LineReader(System.in, TextInput.MOST_BYTES), model.json());

@@ -95,9 +95,7 @@ final class ServeCommand extends Subcommand {
                 spec, () -> new ServerOptions(host, port, aliases, parallel, queue, bytes, keys, origins, listener));
         Kernels.name(); // fails here if the kernels that the property sets are missing
         QUIET.forEach(logger -> logger.setLevel(Level.WARNING));
-        ChatTemplate template = model.folder().isPresent()
-                ? ChatTemplate.read(model.folder().get()).orElseGet(ChatTemplate::plain)
-                : ChatTemplate.plain();
+        ChatTemplate template = model.template();
         try (CausalLM loaded = model.load();
                 Server server = Server.start(loaded, template, options);
                 Interruption stop = new Interruption(shutdownSeconds + 10L)) {
