@@ -28,6 +28,7 @@ import org.xnio.XnioExecutor;
 final class Routes implements HttpHandler {
     static final int MOST_BYTES = 8 << 20;
     private static final int BODY_SECONDS = 30;
+    private static final int LINGER_SECONDS = 2;
     private static final String MODELS = "/models/";
     private static final byte[] NOTHING = {};
     private static final HttpString SECURITY = HttpString.tryFromString("Content-Security-Policy");
@@ -114,10 +115,23 @@ final class Routes implements HttpHandler {
             open.decrementAndGet();
             next.proceed();
         });
+        exchange.addResponseCommitListener(Routes::linger);
         try {
             begin(exchange);
         } catch (ApiError e) {
             start(new Call(exchange, NOTHING, ""), call -> fail(call, e));
+        }
+    }
+
+    /** Closes a connection whose body is not wanted, unless the rest comes soon: a close at once could lose the answer. */
+    private static void linger(HttpServerExchange exchange) {
+        if (!exchange.isRequestComplete()) {
+            XnioExecutor.Key timer = exchange.getIoThread()
+                    .executeAfter(() -> IoUtils.safeClose(exchange.getConnection()), LINGER_SECONDS, TimeUnit.SECONDS);
+            exchange.addExchangeCompleteListener((_, next) -> {
+                timer.remove();
+                next.proceed();
+            });
         }
     }
 
@@ -129,13 +143,16 @@ final class Routes implements HttpHandler {
         }
         access.checkHost(exchange);
         access.addOrigin(exchange);
-        String methods = route.method.equals("GET") ? "GET, HEAD, OPTIONS" : "POST, OPTIONS";
+        List<String> known =
+                route.method.equals("GET") ? List.of("GET", "HEAD", "OPTIONS") : List.of("POST", "OPTIONS");
+        String methods = String.join(", ", known);
         if (method.equals("OPTIONS")) {
             access.addPreflight(exchange, methods);
+            linger(exchange); // the exchange ends by reading the body, even before the answer
             exchange.setStatusCode(204).endExchange();
             return;
         }
-        if (!methods.contains(method)) {
+        if (!known.contains(method)) {
             exchange.getResponseHeaders().put(Headers.ALLOW, methods);
             throw new ApiError(405, "method_not_allowed", null, "method: expected " + methods + ", got another");
         }

@@ -350,6 +350,7 @@ class ServerTest {
         "GET /v1/nowhere HTTP/1.1|Host: localhost, 404",
         "GET /v1/completions HTTP/1.1|Host: localhost, 405",
         "TRACE /health HTTP/1.1|Host: localhost, 405",
+        "POS /tokenize HTTP/1.1|Host: localhost|Content-Length: 0, 405",
         "OPTIONS /v1/completions HTTP/1.1|Host: localhost|Origin: http://localhost:3000, 204",
         "POST /v1/completions HTTP/1.1|Host: localhost|Content-Length: 99999999, 413",
         "POST /v1/completions HTTP/1.1|Host: localhost|Content-Encoding: gzip|Content-Length: 0, 415"
@@ -361,6 +362,22 @@ class ServerTest {
             socket.getOutputStream().write(bytes);
             String answer = new String(socket.getInputStream().readNBytes(12), StandardCharsets.US_ASCII);
             assertThat(answer).isEqualTo("HTTP/1.1 " + status);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"POST /nope, 404", "POST /health, 405", "GET /health, 200", "OPTIONS /tokenize, 204"})
+    void aConnectionWhoseBodyIsNotWantedEnds(String request, int status) throws Exception {
+        try (Server other = start(OPTIONS);
+                Socket socket = connect(other)) {
+            socket.setSoTimeout(10_000);
+            String head = request + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nx";
+            socket.getOutputStream().write(head.getBytes(StandardCharsets.US_ASCII));
+            String answer = new String(socket.getInputStream().readAllBytes(), StandardCharsets.US_ASCII);
+            assertThat(answer).startsWith("HTTP/1.1 " + status);
+            long start = System.nanoTime();
+            other.drain(Duration.ofSeconds(60)); // which waits for what is open
+            assertThat(System.nanoTime() - start).isLessThan(30_000_000_000L);
         }
     }
 
