@@ -80,6 +80,7 @@ record ChatApi() implements Api {
         if (continues) {
             rendered = upToFinal(rendered, messages.getLast());
         }
+        served.checkLength("messages", rendered.text());
         int[] tokens = served.template().encode(served.tokenizer(), rendered);
         served.checkLength("messages", tokens.length);
         return new Ask.Prompt(tokens, rendered.text());

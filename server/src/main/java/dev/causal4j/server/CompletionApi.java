@@ -76,6 +76,7 @@ record CompletionApi() implements Api {
             text = served.tokenizer().decode(tokens);
         } else {
             text = JsonIn.text(path, given);
+            served.checkLength(path, text);
             tokens = served.tokenizer().withPrefix(served.tokenizer().encode(text, SpecialTokens.PARSE));
             if (tokens.length == 0) {
                 tokens = served.model().bos().stream().toArray();

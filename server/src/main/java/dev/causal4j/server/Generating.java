@@ -16,14 +16,12 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /** Answers requests for text: whole, or in pieces as it comes. Thread-safe. */
 final class Generating {
     private static final int PING_SECONDS = 15;
-    private static final int MOST_RETRY_SECONDS = 30;
 
     /** What an answer is called, and when it began in seconds since 1970. */
     private record Id(String text, long created) {
@@ -36,43 +34,29 @@ final class Generating {
     private final Engine engine;
     private final ServedModel served;
     private final Metrics metrics;
-    private final int parallel;
-    private final int most; // requests
-    private final AtomicInteger open = new AtomicInteger();
 
-    Generating(Engine engine, ServedModel served, Metrics metrics, ServerOptions options) {
+    Generating(Engine engine, ServedModel served, Metrics metrics) {
         this.engine = engine;
         this.served = served;
         this.metrics = metrics;
-        this.parallel = options.parallel();
-        this.most = options.parallel() + options.queue();
     }
 
     /**
      * Answers a request.
      *
-     * @throws ApiError if it cannot be answered, or too many wait
+     * @throws ApiError if it cannot be answered
      * @throws java.util.concurrent.CancellationException if the client is gone or the server shuts down
      * @throws IOException if the client is gone
      */
     void answer(Api api, Call call) throws IOException, InterruptedException {
         Ask ask = api.read(JsonIn.parse(call.body), served, call.owner);
+        Sequences sequences = new Sequences(engine, ask, metrics);
+        call.whenGone(sequences::cancel);
         try {
-            if (open.incrementAndGet() > most) {
-                int seconds = (int) Math.ceil(open.get() * metrics.meanSeconds() / parallel);
-                throw ApiError.queueFull(Math.clamp(seconds, 1, MOST_RETRY_SECONDS));
-            }
-            Sequences sequences = new Sequences(engine, ask, metrics);
-            call.whenGone(sequences::cancel);
-            try {
-                List<Generation> made =
-                        ask.stream() ? stream(api, ask, call, sequences) : whole(api, ask, call, sequences);
-                metrics.answered(ask, made, call.seconds());
-            } finally {
-                sequences.cancel();
-            }
+            List<Generation> made = ask.stream() ? stream(api, ask, call, sequences) : whole(api, ask, call, sequences);
+            metrics.answered(ask, made, call.seconds());
         } finally {
-            open.decrementAndGet();
+            sequences.cancel();
         }
     }
 

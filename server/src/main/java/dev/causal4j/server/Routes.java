@@ -11,6 +11,7 @@ import io.undertow.util.HttpString;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.List;
@@ -20,6 +21,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.xnio.IoUtils;
 import org.xnio.XnioExecutor;
@@ -27,6 +29,8 @@ import org.xnio.XnioExecutor;
 /** Finds what answers a path, checks who asks, reads the body without a thread, and answers on a virtual one. Thread-safe. */
 final class Routes implements HttpHandler {
     static final int MOST_BYTES = 8 << 20;
+    private static final int MOST_HELD_BYTES = 64 << 20;
+    private static final int MOST_RETRY_SECONDS = 30;
     private static final int BODY_SECONDS = 30;
     private static final int LINGER_SECONDS = 2;
     private static final String MODELS = "/models/";
@@ -58,6 +62,9 @@ final class Routes implements HttpHandler {
     /** @param open whether it needs no key */
     private record Route(String method, boolean open, Action action) {}
 
+    /** Answered on the connection's thread, which is free also when all others are at work. */
+    private static final Route HEALTH = new Route("GET", true, _ -> {});
+
     private final Map<String, Route> routes = new HashMap<>();
     private final Engine engine;
     private final ServedModel served;
@@ -67,6 +74,8 @@ final class Routes implements HttpHandler {
     private final int pages; // free when nothing is computed
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
     private final AtomicInteger open = new AtomicInteger();
+    private final AtomicLong asked = new AtomicLong(); // requests with a body
+    private final AtomicLong held = new AtomicLong(); // bytes of their bodies
     private volatile boolean draining;
 
     Routes(Engine engine, ServedModel served, Access access, Metrics metrics, ServerOptions options) {
@@ -76,9 +85,9 @@ final class Routes implements HttpHandler {
         this.metrics = metrics;
         this.options = options;
         this.pages = served.model().decoder().pool().freePages();
-        Generating generating = new Generating(engine, served, metrics, options);
+        Generating generating = new Generating(engine, served, metrics);
         TokenRoutes tokens = new TokenRoutes(served);
-        add("GET", "/health", true, this::health);
+        routes.put("/health", HEALTH);
         add("GET", "/metrics", false, this::metrics);
         add("GET", "/models", false, call -> call.json(Json.object("object", "list", "data", List.of(served.entry()))));
         add("GET", MODELS, false, this::model);
@@ -157,6 +166,10 @@ final class Routes implements HttpHandler {
             throw new ApiError(405, "method_not_allowed", null, "method: expected " + methods + ", got another");
         }
         String owner = route.open ? "" : access.owner(exchange);
+        if (route == HEALTH) {
+            health(exchange);
+            return;
+        }
         if (route.method.equals("GET")) {
             start(new Call(exchange, NOTHING, owner), route.action);
             return;
@@ -189,6 +202,10 @@ final class Routes implements HttpHandler {
             String line = "body: expected at most " + MOST_BYTES + " bytes, got more; send less at once";
             throw new ApiError(413, "request_too_large", null, line);
         }
+        long declared = Math.max(0, exchange.getRequestContentLength());
+        AtomicLong own = new AtomicLong();
+        take(exchange, asked, new AtomicLong(), 1, options.parallel() + options.queue());
+        take(exchange, held, own, declared, MOST_HELD_BYTES);
         ByteArrayOutputStream body = new ByteArrayOutputStream();
         Runnable close = () -> IoUtils.safeClose(exchange.getConnection());
         XnioExecutor.Key timer = exchange.getIoThread().executeAfter(close, BODY_SECONDS, TimeUnit.SECONDS);
@@ -196,7 +213,8 @@ final class Routes implements HttpHandler {
                 .receivePartialBytes(
                         (_, bytes, last) -> {
                             body.writeBytes(bytes);
-                            if (body.size() > MOST_BYTES) {
+                            int more = (int) Math.max(0, body.size() - own.get());
+                            if (body.size() > MOST_BYTES || !add(held, own, more, MOST_HELD_BYTES)) {
                                 close.run();
                             } else if (last) {
                                 timer.remove();
@@ -206,6 +224,24 @@ final class Routes implements HttpHandler {
                             }
                         },
                         (_, _) -> close.run());
+    }
+
+    /** Takes a part of what all requests share, until the exchange ends. */
+    private void take(HttpServerExchange exchange, AtomicLong shared, AtomicLong own, long n, long most) {
+        if (!add(shared, own, n, most)) {
+            int seconds = (int) Math.ceil(asked.get() * metrics.meanSeconds() / options.parallel());
+            throw ApiError.queueFull(Math.clamp(seconds, 1, MOST_RETRY_SECONDS));
+        }
+        exchange.addExchangeCompleteListener((_, next) -> {
+            shared.addAndGet(-own.get());
+            next.proceed();
+        });
+    }
+
+    private static boolean add(AtomicLong shared, AtomicLong own, long n, long most) {
+        boolean fits = shared.addAndGet(n) <= most;
+        (fits ? own : shared).addAndGet(fits ? n : -n);
+        return fits;
     }
 
     private void start(Call call, Action action) {
@@ -276,11 +312,14 @@ final class Routes implements HttpHandler {
         }
     }
 
-    private void health(Call call) throws IOException {
+    private void health(HttpServerExchange exchange) {
         if (draining) {
             throw ApiError.shuttingDown();
         }
-        call.json(Json.object("status", "ok"));
+        exchange.getResponseHeaders().put(Headers.CONTENT_TYPE, "application/json");
+        exchange.getResponseSender().send(ByteBuffer.wrap(Json.write(Json.object("status", "ok"))));
+        String method = exchange.getRequestMethod().toString();
+        options.log().accept(new Answered(method, exchange.getRequestPath(), 200, 0));
     }
 
     private void metrics(Call call) throws IOException {

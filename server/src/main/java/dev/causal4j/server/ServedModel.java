@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.stream.IntStream;
 
 /**
  * The model as clients see it. Immutable and thread-safe.
@@ -24,6 +25,7 @@ import java.util.concurrent.CompletableFuture;
  * @param names it answers to; it calls itself by the first
  * @param vocabulary ids that may be given and chosen: 0 to one less
  * @param contextLength in tokens
+ * @param longest bytes of a token
  * @param created when it was started, in seconds since 1970
  * @param fingerprint what it computes: equal fingerprints promise equal bits
  */
@@ -34,6 +36,7 @@ record ServedModel(
         List<String> names,
         int vocabulary,
         int contextLength,
+        int longest,
         long created,
         CompletableFuture<String> fingerprint) {
     private static final int PROBE = 24; // tokens
@@ -53,6 +56,10 @@ record ServedModel(
                 List.copyOf(names),
                 vocabulary,
                 contextLength,
+                IntStream.range(0, tokenizer.vocabularySize())
+                        .map(id -> tokenizer.bytes(id).length)
+                        .max()
+                        .orElse(1),
                 Instant.now().getEpochSecond(),
                 fingerprint(engine, tokenizer, Math.min(PROBE, contextLength), vocabulary));
     }
@@ -108,6 +115,14 @@ record ServedModel(
 
     /** @throws ApiError if a prompt is longer than the context */
     void checkLength(String param, int tokens) {
+        if (tokens > contextLength) {
+            throw ApiError.tooLong(param, tokens, contextLength);
+        }
+    }
+
+    /** @throws ApiError if a text has more bytes than the longest tokens of a whole context, so that encoding it is of no use */
+    void checkLength(String param, String text) {
+        int tokens = text.length() / longest; // a char has a byte or more
         if (tokens > contextLength) {
             throw ApiError.tooLong(param, tokens, contextLength);
         }

@@ -222,6 +222,51 @@ class ServerTest {
         }
     }
 
+    private static Socket halfOfABody(Server server, int bytes) throws IOException {
+        Socket socket = connect(server);
+        String head = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + bytes + "\r\n\r\n{";
+        socket.getOutputStream().write(head.getBytes(StandardCharsets.US_ASCII));
+        return socket;
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1, 1000", "8, 8388608"}) // requests, and bytes of them all
+    void boundsHoldBeforeBodiesAreRead(int most, int bytes) throws Exception {
+        try (Server small = start(OPTIONS.withBounds(1, most == 1 ? 0 : 100))) {
+            List<Socket> sockets = new ArrayList<>();
+            for (int i = 0; i < most; i++) {
+                sockets.add(halfOfABody(small, bytes));
+            }
+            String body = "{'prompt': 'Emma', 'max_tokens': 1}";
+            await(() -> status(small, body) == 429);
+            assertThat(send(small, "/health", "").statusCode()).isEqualTo(200);
+            for (Socket socket : sockets) {
+                socket.close();
+            }
+            await(() -> status(small, body) == 200);
+        }
+    }
+
+    private static int status(Server server, String body) {
+        try {
+            return send(server, "/v1/completions", body).statusCode();
+        } catch (IOException | InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    @Test
+    void aTextThatCannotFitIsNotEncoded() throws Exception {
+        String text = "a".repeat(4 << 20);
+        for (String body : List.of(
+                "{'prompt': '" + text + "'}", "{'messages': [{'role': 'user', 'content': '" + text + "'}]}")) {
+            String path = body.startsWith("{'p") ? "/v1/completions" : "/v1/chat/completions";
+            HttpResponse<String> refused = send(SERVER, path, body);
+            assertThat(refused.statusCode()).isEqualTo(400);
+            assertThat(refused.body()).contains("context_length_exceeded");
+        }
+    }
+
     @Test
     void drainingLetsARequestEndAndRefusesOthers() throws Exception {
         try (Server draining = start(OPTIONS)) {
