@@ -83,6 +83,12 @@ final class Call {
         end();
     }
 
+    /** Answers without content. */
+    void empty() throws IOException {
+        exchange.setStatusCode(204);
+        end();
+    }
+
     /** Answers with an error, or ends a stream with it. */
     void error(ApiError error) throws IOException {
         if (sink != null) {
