@@ -6,7 +6,6 @@ import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.StreamingDecoder;
-import dev.causal4j.tokenizer.Tokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -53,7 +52,7 @@ final class GeneratedSequence extends Sequence<Generation> {
             model.requireTokenizer();
         }
         this.decoder = model.tokenizer()
-                .map(promptLength > 1 ? Tokenizer::continuingDecoder : Tokenizer::decoder)
+                .map(tokenizer -> tokenizer.decoderBehind(prompt))
                 .orElse(null);
         this.stop = new StopStrings(options.stop);
         if (mostNewTokens == 0) {

@@ -319,6 +319,11 @@ public final class Tokenizer {
         return new StreamingDecoder(vocabulary, rule, true);
     }
 
+    /** A new decoder for text behind a prompt, which begins a text if the prompt has none: special tokens alone, such as BOS. */
+    public StreamingDecoder decoderBehind(int... prompt) {
+        return Arrays.stream(prompt).allMatch(special::get) ? decoder() : continuingDecoder();
+    }
+
     /**
      * The UTF-8 bytes that an id stands for inside a text, which may be part of a character.
      *

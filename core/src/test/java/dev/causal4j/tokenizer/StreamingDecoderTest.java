@@ -74,6 +74,18 @@ class StreamingDecoderTest {
     }
 
     @Test
+    void aTextBeginsBehindSpecialTokensAlone() throws IOException {
+        Tokenizer tokenizer = TokenizerGoldenTest.tokenizer("llama2-style");
+        int[] ids = tokenizer.encode("a");
+        int[] prefix = tokenizer.withPrefix(new int[0]);
+        assertThat(prefix).isNotEmpty();
+        assertThat(tokenizer.decoderBehind(prefix).accept(ids[0])).isEqualTo("a");
+        assertThat(tokenizer.decoderBehind(ids[0]).accept(ids[0])).isEqualTo(" a");
+        assertThat(tokenizer.decoderBehind(tokenizer.withPrefix(ids)).accept(ids[0]))
+                .isEqualTo(" a");
+    }
+
+    @Test
     void aCharacterComesWithItsLastByte() {
         assertThat(stream(ids('a', 0xc3, 0xa9, 'b'))).containsExactly("a", "", "\u00e9", "b", "");
         assertThat(stream(ids(0xe4, 0xb8, 0x96))).containsExactly("", "", "\u4e16", "");

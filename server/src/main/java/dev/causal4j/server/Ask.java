@@ -18,8 +18,12 @@ record Ask(List<Prompt> prompts, int n, int candidates, Sampling sampling, int a
     static final int NO_LOGPROBS = -1;
     static final int MOST_ALTERNATIVES = 20;
 
-    /** A prompt. */
-    record Prompt(int[] tokens, String text) {}
+    /**
+     * A prompt.
+     *
+     * @param prefix how many of its tokens are put before the text and are none of it
+     */
+    record Prompt(int[] tokens, int prefix, String text) {}
 
     /**
      * How an answer is sent.

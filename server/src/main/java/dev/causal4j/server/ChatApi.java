@@ -83,7 +83,7 @@ record ChatApi() implements Api {
         served.checkLength("messages", rendered.text());
         int[] tokens = served.template().encode(served.tokenizer(), rendered);
         served.checkLength("messages", tokens.length);
-        return new Ask.Prompt(tokens, rendered.text());
+        return new Ask.Prompt(tokens, 0, rendered.text());
     }
 
     /** Drops what a template writes behind the last message. */

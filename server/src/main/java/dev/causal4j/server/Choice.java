@@ -5,7 +5,6 @@ import dev.causal4j.generation.GeneratedToken;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.tokenizer.StreamingDecoder;
-import dev.causal4j.tokenizer.Tokenizer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -58,9 +57,12 @@ final class Choice {
     private int begun; // code points before the next token
     private int told; // code points
 
-    /** @param offset code points before the text */
-    Choice(Tokenizer tokenizer, Set<Integer> eos, int offset) {
-        this.decoder = tokenizer.continuingDecoder();
+    /**
+     * @param decoder of the text
+     * @param offset code points before it
+     */
+    Choice(StreamingDecoder decoder, Set<Integer> eos, int offset) {
+        this.decoder = decoder;
         this.eos = eos;
         this.begun = offset;
         this.told = offset;

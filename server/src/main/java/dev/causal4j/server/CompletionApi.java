@@ -66,6 +66,7 @@ record CompletionApi() implements Api {
 
     private static Ask.Prompt prompt(String path, Object given, ServedModel served) {
         int[] tokens;
+        int prefix = 0;
         String text;
         if (given instanceof List<?> list) {
             if (list.isEmpty()) {
@@ -77,16 +78,18 @@ record CompletionApi() implements Api {
         } else {
             text = JsonIn.text(path, given);
             served.checkLength(path, text);
-            tokens = served.tokenizer().withPrefix(served.tokenizer().encode(text, SpecialTokens.PARSE));
+            int[] own = served.tokenizer().encode(text, SpecialTokens.PARSE);
+            tokens = served.tokenizer().withPrefix(own);
             if (tokens.length == 0) {
                 tokens = served.model().bos().stream().toArray();
             }
+            prefix = tokens.length - own.length;
             if (tokens.length == 0) {
                 throw ApiError.value(path, "at least one token, since this model has none to begin with", given);
             }
         }
         served.checkLength(path, tokens.length);
-        return new Ask.Prompt(tokens, text);
+        return new Ask.Prompt(tokens, prefix, text);
     }
 
     @Override
@@ -100,7 +103,7 @@ record CompletionApi() implements Api {
             int offset = 0;
             for (int i = 0; i < prompt.tokens().length; i++) {
                 Optional<Prediction> prediction = i == 0 ? Optional.empty() : Optional.of(scores.get(i - 1));
-                int end = offset + Choice.length(decoder.accept(prompt.tokens()[i]));
+                int end = offset + (i < prompt.prefix() ? 0 : Choice.length(decoder.accept(prompt.tokens()[i])));
                 entries.add(new Entry(prompt.tokens()[i], offset, end, prediction, false));
                 offset = end;
             }

@@ -6,6 +6,7 @@ import dev.causal4j.generation.FinishReason;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.server.Choice.Piece;
+import dev.causal4j.tokenizer.StreamingDecoder;
 import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -71,7 +72,7 @@ final class Generating {
             Piece opening = api.opening(ask, ask.prompts().get(prompt), sequences.scores(prompt));
             for (int index : best(ask, made, prompt)) {
                 Generation generation = made.get(index);
-                Piece text = Choice.whole(choice(ask, opening), generation);
+                Piece text = Choice.whole(choice(ask, ask.prompts().get(prompt), opening), generation);
                 Piece all = new Piece(
                         opening.text() + text.text(),
                         Stream.concat(opening.tokens().stream(), text.tokens().stream())
@@ -121,7 +122,7 @@ final class Generating {
             Choice choice = choices[index];
             if (choice == null) {
                 Piece opening = api.opening(ask, ask.prompt(index), sequences.scores(index / ask.candidates()));
-                choice = choice(ask, opening);
+                choice = choice(ask, ask.prompt(index), opening);
                 choices[index] = choice;
                 Map<String, Object> first = api.first(ask, opening).orElse(Map.of());
                 if (!first.isEmpty()) {
@@ -163,8 +164,9 @@ final class Generating {
     }
 
     /** @param opening what comes before its text */
-    private Choice choice(Ask ask, Piece opening) {
-        return new Choice(served.tokenizer(), ask.sampling().eos(), Choice.length(opening.text()));
+    private Choice choice(Ask ask, Ask.Prompt prompt, Piece opening) {
+        StreamingDecoder decoder = served.tokenizer().decoderBehind(prompt.tokens());
+        return new Choice(decoder, ask.sampling().eos(), Choice.length(opening.text()));
     }
 
     private static Map<String, Object> choice(int index, Map<String, Object> said, long seed) {

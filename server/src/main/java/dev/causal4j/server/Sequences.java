@@ -7,6 +7,7 @@ import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.TokenListener;
 import dev.causal4j.head.Candidate;
 import dev.causal4j.head.Prediction;
+import dev.causal4j.tokenizer.StreamingDecoder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -114,12 +115,17 @@ final class Sequences {
             return CompletableFuture.completedFuture(new Generation(
                     prompt,
                     new int[] {best.token()},
-                    List.of(ends ? "" : ask.names().text(best.token())),
+                    List.of(ends ? "" : text(ask, prompt, best.token())),
                     List.of(chosen),
                     ends ? FinishReason.EOS : FinishReason.LENGTH,
                     ask.seed(index),
                     new Generation.Timing(0, prompt.length, (System.nanoTime() - start) / 1e9, 0, 0)));
         }));
+    }
+
+    private static String text(Ask ask, int[] prompt, int token) {
+        StreamingDecoder decoder = ask.names().tokenizer().decoderBehind(prompt);
+        return decoder.accept(token) + decoder.finish();
     }
 
     /** The scores of a prompt, waited for; empty if they were not asked for. */

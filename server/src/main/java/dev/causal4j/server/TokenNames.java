@@ -1,6 +1,5 @@
 package dev.causal4j.server;
 
-import dev.causal4j.tokenizer.StreamingDecoder;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
@@ -23,12 +22,6 @@ record TokenNames(Tokenizer tokenizer, boolean asIds) {
         String text = new String(bytes, StandardCharsets.UTF_8);
         boolean whole = Arrays.equals(text.getBytes(StandardCharsets.UTF_8), bytes);
         return whole ? text : "bytes:" + BYTES.formatHex(bytes);
-    }
-
-    /** What a token adds to a text. */
-    String text(int token) {
-        StreamingDecoder decoder = tokenizer.continuingDecoder();
-        return decoder.accept(token) + decoder.finish();
     }
 
     /** The bytes of a token; of an id beyond the tokenizer's there are none. */

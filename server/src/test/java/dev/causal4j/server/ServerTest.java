@@ -18,6 +18,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -258,8 +259,8 @@ class ServerTest {
     @Test
     void aTextThatCannotFitIsNotEncoded() throws Exception {
         String text = "a".repeat(4 << 20);
-        for (String body : List.of(
-                "{'prompt': '" + text + "'}", "{'messages': [{'role': 'user', 'content': '" + text + "'}]}")) {
+        for (String body :
+                List.of("{'prompt': '" + text + "'}", "{'messages': [{'role': 'user', 'content': '" + text + "'}]}")) {
             String path = body.startsWith("{'p") ? "/v1/completions" : "/v1/chat/completions";
             HttpResponse<String> refused = send(SERVER, path, body);
             assertThat(refused.statusCode()).isEqualTo(400);
@@ -424,6 +425,60 @@ class ServerTest {
             other.drain(Duration.ofSeconds(60)); // which waits for what is open
             assertThat(System.nanoTime() - start).isLessThan(30_000_000_000L);
         }
+    }
+
+    /** Asks a model with BOS and SentencePiece's spaces. */
+    private static JsonNode llama(String body) throws IOException, InterruptedException {
+        Path file = Path.of("../core/src/test/resources/dev/causal4j/golden/gguf/llama-f16.gguf");
+        try (CausalLM model = CausalLM.load(file);
+                Server server = Server.start(model, ChatTemplate.plain(), OPTIONS)) {
+            HttpResponse<String> response = send(server, "/v1/completions", body);
+            assertThat(response.statusCode()).as(response.body()).isEqualTo(200);
+            return JsonMapper.shared().readTree(response.body()).get("choices");
+        }
+    }
+
+    @Test
+    void offsetsOfAnEchoAreThoseOfItsTextWithoutBos() throws Exception {
+        String prompt = "the in he re";
+        JsonNode choice = llama("{'prompt': '" + prompt + "', 'echo': true, 'logprobs': 1, 'max_tokens': 3}")
+                .get(0);
+        JsonNode tokens = choice.get("logprobs").get("tokens");
+        JsonNode offsets = choice.get("logprobs").get("text_offset");
+        String text = choice.get("text").stringValue();
+        assertThat(text).startsWith(prompt);
+        assertThat(tokens.get(0).stringValue()).isEqualTo("<s>");
+        assertThat(offsets.get(0).intValue()).isZero();
+        StringBuilder spelled = new StringBuilder();
+        for (int i = 1; i < tokens.size() - 3; i++) {
+            assertThat(offsets.get(i).intValue()).as(choice.toString()).isEqualTo(spelled.length());
+            String token = tokens.get(i).stringValue();
+            spelled.append(i == 1 ? token.stripLeading() : token);
+        }
+        assertThat(spelled).hasToString(prompt);
+        assertThat(offsets.get(tokens.size() - 3).intValue()).isEqualTo(prompt.length());
+    }
+
+    @Test
+    void aPromptOfOneTokenGoesOnWithASpaceHoweverItIsComputed() throws Exception {
+        StringBuilder prompts = new StringBuilder();
+        for (int id = 260; id < 300; id++) {
+            prompts.append(id == 260 ? "[" : ", [").append(id).append(']');
+        }
+        String body = "{'prompt': [" + prompts + "], 'temperature': 0, 'echo': true, 'logprobs': 1, 'max_tokens': %d}";
+        JsonNode one = llama(body.formatted(1));
+        JsonNode two = llama(body.formatted(2));
+        int spaces = 0;
+        for (int i = 0; i < one.size(); i++) {
+            JsonNode names = one.get(i).get("logprobs").get("tokens");
+            String text = one.get(i).get("text").stringValue();
+            if (names.get(1).stringValue().startsWith(" ")) {
+                spaces++;
+                assertThat(text).endsWith(names.get(1).stringValue());
+                assertThat(two.get(i).get("text").stringValue()).startsWith(text);
+            }
+        }
+        assertThat(spaces).isPositive();
     }
 
     @Test
