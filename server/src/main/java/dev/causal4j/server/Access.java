@@ -1,8 +1,10 @@
 package dev.causal4j.server;
 
 import io.undertow.server.HttpServerExchange;
+import io.undertow.util.HeaderMap;
 import io.undertow.util.Headers;
 import io.undertow.util.HttpString;
+import io.undertow.util.Methods;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.List;
@@ -17,6 +19,7 @@ final class Access {
             Pattern.compile("https?://" + NAME + "(:\\d+)?", Pattern.CASE_INSENSITIVE);
     private static final HttpString ALLOW_ORIGIN = HttpString.tryFromString("Access-Control-Allow-Origin");
     private static final HttpString ALLOW_HEADERS = HttpString.tryFromString("Access-Control-Allow-Headers");
+    private static final HttpString REQUEST_HEADERS = HttpString.tryFromString("Access-Control-Request-Headers");
     private static final HttpString ALLOW_METHODS = HttpString.tryFromString("Access-Control-Allow-Methods");
     private static final HttpString MAX_AGE = HttpString.tryFromString("Access-Control-Max-Age");
     private static final String BEARER = "Bearer ";
@@ -49,11 +52,20 @@ final class Access {
         }
     }
 
-    /** Lets pages of this machine and of known origins read the answer. */
+    /**
+     * Lets pages of this machine and of known origins read the answer.
+     *
+     * @throws ApiError if a page of another origin asks for work, which it may do without reading the answer
+     */
     void addOrigin(HttpServerExchange exchange) {
         String origin = exchange.getRequestHeaders().getFirst(Headers.ORIGIN);
-        if (origin != null && isKnown(origin, exchange.getRequestHeaders().getFirst(Headers.HOST))) {
+        if (origin == null) {
+            return;
+        }
+        if (isKnown(origin, exchange.getRequestHeaders().getFirst(Headers.HOST))) {
             exchange.getResponseHeaders().put(ALLOW_ORIGIN, origin).put(Headers.VARY, "Origin");
+        } else if (exchange.getRequestMethod().equals(Methods.POST)) {
+            throw new ApiError(403, "unknown_origin", null, "origin: expected a known one, got another; allow it");
         }
     }
 
@@ -66,10 +78,12 @@ final class Access {
 
     /** Answers what a browser asks before a request. */
     void addPreflight(HttpServerExchange exchange, String methods) {
-        exchange.getResponseHeaders()
-                .put(ALLOW_HEADERS, "authorization, content-type")
-                .put(ALLOW_METHODS, methods)
-                .put(MAX_AGE, 86_400);
+        HeaderMap answer = exchange.getResponseHeaders();
+        String headers = exchange.getRequestHeaders().getFirst(REQUEST_HEADERS);
+        if (headers != null && answer.contains(ALLOW_ORIGIN)) {
+            answer.put(ALLOW_HEADERS, headers);
+        }
+        answer.put(ALLOW_METHODS, methods).put(MAX_AGE, 86_400);
     }
 
     /**
@@ -83,7 +97,8 @@ final class Access {
             return "";
         }
         String given = exchange.getRequestHeaders().getFirst(Headers.AUTHORIZATION);
-        byte[] digest = digest(given != null && given.startsWith(BEARER) ? given.substring(BEARER.length()) : "");
+        boolean bears = given != null && given.regionMatches(true, 0, BEARER, 0, BEARER.length());
+        byte[] digest = digest(given != null && bears ? given.substring(BEARER.length()) : "");
         int found = -1;
         for (int i = 0; i < keys.size(); i++) {
             found = MessageDigest.isEqual(digest, keys.get(i)) ? i : found;

@@ -1,5 +1,6 @@
 package dev.causal4j.server;
 
+import dev.causal4j.TemplateException;
 import dev.causal4j.chat.ChatTemplate.Rendered;
 import dev.causal4j.chat.Message;
 import dev.causal4j.format.Json;
@@ -13,12 +14,17 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
+import java.util.UUID;
 
 /** {@code /v1/chat/completions}: conversations go on. What users write is plain text, whatever tokens it spells. */
 record ChatApi() implements Api {
     private static final List<String> ROLES = List.of("system", "developer", "user", "assistant", "tool", "function");
+    /** Choices of tools that ask for none. */
+    private static final Set<Object> IDLE = Set.of("none", "auto");
+
     private static final int MOST_MESSAGES = 4096;
     private static final int MOST_PARTS = 1024;
 
@@ -30,14 +36,15 @@ record ChatApi() implements Api {
     @Override
     public Ask read(JsonIn in, ServedModel served, String owner) {
         served.check(in);
-        if (!in.isOff("tools") || !in.isOff("functions")) {
-            throw ApiError.unsupported("tools", in.value("tools"));
+        in.refuse(List.of("tools", "functions", "best_of"));
+        Object choice = Objects.requireNonNullElse(in.value("tool_choice"), "none");
+        if (!IDLE.contains(choice)) {
+            throw ApiError.unsupported("tool_choice", choice);
         }
-        String format = in.object("response_format")
-                .flatMap(each -> each.string("type"))
-                .orElse("text");
-        if (!format.equals("text")) {
-            throw ApiError.unsupported("response_format", format);
+        Optional<JsonIn> format = in.object("response_format");
+        if (!in.isOff("response_format")
+                && !format.flatMap(each -> each.string("type")).orElse("").equals("text")) {
+            throw ApiError.unsupported("response_format", in.value("response_format"));
         }
         Ask.Prompt prompt = prompt(in, served);
         int n = in.integer("n", 1, 1, 128);
@@ -69,16 +76,23 @@ record ChatApi() implements Api {
         if (begins && continues) {
             throw ApiError.value("continue_final_message", "false with \"add_generation_prompt\": true", true);
         }
+        String mark = UUID.randomUUID().toString(); // which no message has
+        if (continues) {
+            messages.add(marked(messages.removeLast(), messages.size(), mark));
+        }
         Rendered rendered;
         try {
             rendered = served.template()
                     .withControlTokens(served.tokenizer().controlTokens())
                     .render(messages, null, begins, variables);
-        } catch (IllegalArgumentException e) { // also of the template, in its own words
+        } catch (TemplateException e) {
+            String line = String.valueOf(e.getMessage()).replaceFirst("(?s)^.*?(?=: expected )", "chat template");
+            throw new ApiError(400, "invalid_value", "messages", line); // without the path of its file
+        } catch (IllegalArgumentException e) {
             throw new ApiError(400, "invalid_value", "messages", String.valueOf(e.getMessage()));
         }
         if (continues) {
-            rendered = upToFinal(rendered, messages.getLast());
+            rendered = upTo(mark, rendered);
         }
         served.checkLength("messages", rendered.text());
         int[] tokens = served.template().encode(served.tokenizer(), rendered);
@@ -86,14 +100,24 @@ record ChatApi() implements Api {
         return new Ask.Prompt(tokens, 0, rendered.text());
     }
 
-    /** Drops what a template writes behind the last message. */
-    private static Rendered upToFinal(Rendered rendered, Message last) {
-        String content = String.valueOf(last.fields().get("content")).strip();
-        int at = rendered.text().lastIndexOf(content);
+    /** A message whose content ends with a mark. */
+    private static Message marked(Message last, int index, String mark) {
+        Object content = last.fields().get("content");
+        if (!(content instanceof String text)) {
+            throw ApiError.type("messages.[" + index + "].content", "a string that goes on", content);
+        }
+        Map<String, Object> fields = new LinkedHashMap<>(last.fields());
+        fields.put("content", text + mark);
+        return new Message(fields);
+    }
+
+    /** Drops the mark and what a template writes behind it. */
+    private static Rendered upTo(String mark, Rendered rendered) {
+        int at = rendered.text().lastIndexOf(mark);
         if (at < 0) {
             throw ApiError.value("continue_final_message", "a template that writes the last message as it is", true);
         }
-        return new Rendered(rendered.text().substring(0, at + content.length()), rendered.untrusted(), List.of());
+        return new Rendered(rendered.text().substring(0, at), rendered.untrusted(), List.of());
     }
 
     private static List<Message> messages(JsonIn in) {

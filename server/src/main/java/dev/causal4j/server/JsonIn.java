@@ -57,6 +57,15 @@ record JsonIn(String path, Map<?, ?> fields) {
         };
     }
 
+    /** @throws ApiError if one of the fields is on, since this server does not know them */
+    void refuse(List<String> keys) {
+        for (String key : keys) {
+            if (!isOff(key)) {
+                throw ApiError.unsupported(path(key), value(key));
+            }
+        }
+    }
+
     boolean bool(String key, boolean fallback) {
         Object value = Objects.requireNonNullElse(value(key), fallback);
         if (value instanceof Boolean flag) {

@@ -146,12 +146,12 @@ final class Routes implements HttpHandler {
 
     private void begin(HttpServerExchange exchange) {
         String method = exchange.getRequestMethod().toString();
+        access.checkHost(exchange);
+        access.addOrigin(exchange);
         Route route = route(exchange.getRequestPath());
         if (route == null) {
             throw new ApiError(404, "unknown_url", null, "path: expected one of OpenAI's API, got another");
         }
-        access.checkHost(exchange);
-        access.addOrigin(exchange);
         List<String> known =
                 route.method.equals("GET") ? List.of("GET", "HEAD", "OPTIONS") : List.of("POST", "OPTIONS");
         String methods = String.join(", ", known);
@@ -165,7 +165,7 @@ final class Routes implements HttpHandler {
             throw new ApiError(405, "method_not_allowed", null, "method: expected " + methods + ", got another");
         }
         String owner = route.open ? "" : access.owner(exchange);
-        if (route == HEALTH) {
+        if (route.equals(HEALTH)) {
             health(exchange);
             return;
         }
@@ -276,6 +276,10 @@ final class Routes implements HttpHandler {
                 fail(call, ApiError.shuttingDown());
             }
         } catch (RuntimeException | Error e) {
+            if (draining && e instanceof IllegalStateException) { // of the engine, which was closed
+                fail(call, ApiError.shuttingDown());
+                return;
+            }
             log(call, e);
             fail(
                     call,

@@ -30,7 +30,8 @@ record Sampling(GenerationOptions options, int maxTokens, long seed, Set<Integer
     /** What others know and this server does not: refused unless it is off. */
     private static final List<String> UNSUPPORTED = List.of(("suffix n_probs repeat_last_n mirostat dry_multiplier"
                     + " xtc_probability dynatemp_range samplers use_beam_search bad_words allowed_token_ids prompt_logprobs grammar"
-                    + " json_schema structured_outputs guided_json guided_regex guided_choice guided_grammar")
+                    + " json_schema structured_outputs guided_json guided_regex guided_choice guided_grammar"
+                    + " truncate_prompt_tokens include_stop_str_in_output")
             .split(" "));
 
     /**
@@ -43,11 +44,7 @@ record Sampling(GenerationOptions options, int maxTokens, long seed, Set<Integer
      */
     static Sampling read(
             JsonIn in, ServedModel served, int maxTokens, Set<Integer> ends, List<String> stops, String owner) {
-        for (String field : UNSUPPORTED) {
-            if (!in.isOff(field)) {
-                throw ApiError.unsupported(field, in.value(field));
-            }
-        }
+        in.refuse(UNSUPPORTED);
         double topP = in.number("top_p", 1, 0, 1);
         double temperature = topP == 0 ? 0 : in.number("temperature", 1, 0, 2);
         double repetition =

@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Future;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -28,9 +29,10 @@ final class Sequences {
 
     private final List<CompletableFuture<List<Prediction>>> scores = new ArrayList<>();
     private final List<CompletableFuture<Generation>> generations = new ArrayList<>();
-    private final List<Future<?>> submitted = new ArrayList<>();
+    private final List<Future<?>> submitted = new CopyOnWriteArrayList<>();
     private final List<AtomicInteger> waiting = new ArrayList<>();
     private final BlockingQueue<Event> events = new LinkedBlockingQueue<>();
+    private volatile boolean cancelled;
 
     /** Submits the sequences of a request. */
     Sequences(Engine engine, Ask ask, Metrics metrics) {
@@ -58,6 +60,9 @@ final class Sequences {
 
     private <T> CompletableFuture<T> kept(CompletableFuture<T> result) {
         submitted.add(result);
+        if (cancelled) {
+            result.cancel(true);
+        }
         return result;
     }
 
@@ -103,7 +108,7 @@ final class Sequences {
         generations.add(all.thenCompose(predictions -> {
             Candidate best = predictions.getLast().alternatives().getFirst();
             if (best.token() >= ask.names().tokenizer().vocabularySize()) {
-                return engine.submit(ask.request(index), TokenListener.NONE);
+                return kept(engine.submit(ask.request(index), TokenListener.NONE));
             }
             times.token();
             boolean ends = ask.sampling().eos().contains(best.token());
@@ -150,6 +155,7 @@ final class Sequences {
 
     /** Ends all that is not done. */
     void cancel() {
+        cancelled = true;
         submitted.forEach(each -> each.cancel(true));
     }
 }

@@ -22,6 +22,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.AfterAll;
@@ -297,8 +298,61 @@ class ServerTest {
         }
     }
 
+    @Test
+    void aRequestThatMeetsAClosedEngineIsToldOfTheShutdown() throws Exception {
+        String rest = "\"prompt\": \"Emma\"}";
+        try (Server closing = start(OPTIONS.withBounds(1, 0));
+                Socket socket = halfOfABody(closing, 1 + rest.length())) {
+            socket.setSoTimeout(10_000);
+            await(() -> status(closing, "{'prompt': 'Emma', 'max_tokens': 1}") == 429);
+            CompletableFuture<Void> drained = CompletableFuture.runAsync(() -> closing.drain(Duration.ZERO));
+            while (send(closing, "/health", "").statusCode() == 200) {
+                Thread.sleep(5);
+            }
+            Thread.sleep(100); // the engine closes next
+            socket.getOutputStream().write(rest.getBytes(StandardCharsets.US_ASCII));
+            String answer = new String(socket.getInputStream().readAllBytes(), StandardCharsets.US_ASCII);
+            assertThat(answer).startsWith("HTTP/1.1 503").contains("shutting_down");
+            drained.join();
+        }
+    }
+
+    @Test
+    void pagesOfKnownOriginsMayAskAndOthersMayNot() throws Exception {
+        String body = "{'content': 'a'}";
+        assertThat(send(SERVER, "/tokenize", body, "Origin", "http://evil.example")
+                        .statusCode())
+                .isEqualTo(403);
+        String known = "http://localhost:3000";
+        assertThat(send(SERVER, "/tokenize", body, "Origin", known).statusCode())
+                .isEqualTo(200);
+        assertThat(send(SERVER, "/nowhere", body, "Origin", known).headers().firstValue("access-control-allow-origin"))
+                .hasValue(known);
+        for (String origin : List.of(known, "http://evil.example")) {
+            HttpRequest preflight = HttpRequest.newBuilder(
+                            request(SERVER, "/tokenize", "").uri())
+                    .method("OPTIONS", HttpRequest.BodyPublishers.noBody())
+                    .headers("Origin", origin, "Access-Control-Request-Headers", "x-stainless-os")
+                    .build();
+            assertThat(CLIENT.send(preflight, BodyHandlers.ofString())
+                            .headers()
+                            .firstValue("access-control-allow-headers")
+                            .filter("x-stainless-os"::equals)
+                            .isPresent())
+                    .isEqualTo(origin.equals(known));
+        }
+    }
+
     @ParameterizedTest
-    @CsvSource({"Bearer one, 200", "Bearer two, 200", "Bearer on, 401", "one, 401", "Basic one, 401", "Bearer, 401"})
+    @CsvSource({
+        "Bearer one, 200",
+        "bearer one, 200",
+        "Bearer two, 200",
+        "Bearer on, 401",
+        "one, 401",
+        "Basic one, 401",
+        "Bearer, 401"
+    })
     void aKeyIsNeeded(String authorization, int status) throws Exception {
         try (Server keyed = start(OPTIONS.withKeys(List.of("one", "two")))) {
             HttpResponse<String> models = send(keyed, "/v1/models", "", "Authorization", authorization);
@@ -337,6 +391,27 @@ class ServerTest {
                 .stringValue();
         assertThat(message).matches("[a-z_.\\[\\]0-9]+: expected [^\\n\\r\\u202e]+, got [^\\n\\r\\u202e]+");
         assertThat(message).doesNotContain("Exception", "dev.causal4j");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "functions | [{}]",
+                "tools | [{}]",
+                "tool_choice | 'required'",
+                "response_format | {'json_schema': {}}",
+                "response_format | {'type': 'json_object'}",
+                "best_of | 2",
+                "truncate_prompt_tokens | 9",
+                "include_stop_str_in_output | true"
+            })
+    void whatAChatCannotHonourIsNamed(String field, String value) throws Exception {
+        String body = "{'messages': [{'role': 'user', 'content': 'a'}], 'max_tokens': 1, '%s': %s}";
+        HttpResponse<String> refused = send(SERVER, "/v1/chat/completions", body.formatted(field, value));
+        assertThat(refused.statusCode()).isEqualTo(400);
+        assertThat(refused.body()).contains("unsupported_parameter", "\"param\":\"" + field + "\"");
     }
 
     @Test
@@ -479,6 +554,36 @@ class ServerTest {
             }
         }
         assertThat(spaces).isPositive();
+    }
+
+    private static HttpResponse<String> templated(String template, String body) throws Exception {
+        try (Server server =
+                Server.start(MODEL, ChatTemplate.parse("/secret/config.json", template, Map.of()), OPTIONS)) {
+            return send(server, "/apply-template", body);
+        }
+    }
+
+    @Test
+    void theErrorsOfATemplateDoNotTellItsPath() throws Exception {
+        for (String template : List.of("{{ raise_exception('no') }}", "{{ messages[0].content.nothing.more }}")) {
+            HttpResponse<String> refused = templated(template, "{'messages': [{'role': 'user', 'content': 'a'}]}");
+            assertThat(refused.statusCode()).as(refused.body()).isEqualTo(400);
+            assertThat(refused.body()).contains("chat template: expected").doesNotContain("secret");
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            ignoreLeadingAndTrailingWhitespace = false,
+            value = {"s,user:a</s>user:s", "a,user:a</s>user:a", "It is ,user:a</s>user:It is "})
+    void aFinalMessageGoesOnWhereItsContentEnds(String content, String expected) throws Exception {
+        String messages = "{'continue_final_message': true, 'messages': [{'role': 'user', 'content': 'a'},"
+                + " {'role': 'assistant', 'content': %s}]}";
+        String template = "{% for m in messages %}user:{{ m.content | trim }}</s>{% endfor %}";
+        HttpResponse<String> response = templated(template, messages.formatted("'" + content + "'"));
+        assertThat(JsonMapper.shared().readTree(response.body()).get("prompt").stringValue())
+                .isEqualTo(expected);
+        assertThat(templated(template, messages.formatted("null")).statusCode()).isEqualTo(400);
     }
 
     @Test
