@@ -22,6 +22,6 @@ size() {
 
 failed=0
 size core 18070 || failed=1
-size server 2150 || failed=1
+size server 2250 || failed=1
 size cli 3700 || failed=1
 exit $failed
