@@ -77,7 +77,7 @@ final class Call {
 
     /** Answers. */
     void bytes(int status, String type, byte[] content) throws IOException {
-        exchange.setStatusCode(status).setResponseContentLength(content.length);
+        exchange.setStatusCode(status);
         exchange.getResponseHeaders().put(Headers.CONTENT_TYPE, type);
         write(begun(), content);
         end();
@@ -160,11 +160,13 @@ final class Call {
         flush(to);
     }
 
-    private void end() throws IOException {
+    /**
+     * Sends the last chunk, and so ends the exchange, on its connection's thread: {@link Departure}, which reads there, then
+     * never meets the client's next request. Without a length in the head no client knows the end before.
+     */
+    private void end() {
         ended = true;
-        begun().shutdownWrites();
-        flush(begun());
-        exchange.endExchange();
+        exchange.getIoThread().execute(exchange::endExchange);
     }
 
     private static void flush(StreamSinkChannel to) throws IOException {

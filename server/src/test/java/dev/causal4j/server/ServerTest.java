@@ -21,9 +21,14 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Test;
@@ -182,6 +187,25 @@ class ServerTest {
         JsonNode last = scored.get("logprobs").get("token_logprobs");
         assertThat(last.get(last.size() - 1))
                 .isEqualTo(made.get("logprobs").get("token_logprobs").get(0));
+    }
+
+    @Test
+    void connectionsServeRequestAfterRequest() throws Exception {
+        HttpRequest request = request(SERVER, "/tokenize", "{\"content\":\"It is\"}");
+        try (ExecutorService threads = Executors.newFixedThreadPool(4)) {
+            List<Callable<Integer>> clients = Collections.nCopies(4, () -> {
+                int answered = 0;
+                try (HttpClient own = HttpClient.newHttpClient()) {
+                    for (int i = 0; i < 1000; i++) {
+                        answered += own.send(request, BodyHandlers.ofString()).statusCode() == 200 ? 1 : 0;
+                    }
+                }
+                return answered;
+            });
+            for (Future<Integer> client : threads.invokeAll(clients)) {
+                assertThat(client.get()).isEqualTo(1000);
+            }
+        }
     }
 
     @Test
