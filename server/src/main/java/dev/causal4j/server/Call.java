@@ -86,6 +86,7 @@ final class Call {
     /** Answers without content. */
     void empty() throws IOException {
         exchange.setStatusCode(204);
+        flush(begun()); // ahead of a body that nobody wants
         end();
     }
 
