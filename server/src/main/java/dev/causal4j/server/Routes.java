@@ -146,12 +146,12 @@ final class Routes implements HttpHandler {
 
     private void begin(HttpServerExchange exchange) {
         String method = exchange.getRequestMethod().toString();
-        access.checkHost(exchange);
         access.addOrigin(exchange);
         Route route = route(exchange.getRequestPath());
         if (route == null) {
             throw new ApiError(404, "unknown_url", null, "path: expected one of OpenAI's API, got another");
         }
+        access.checkHost(exchange);
         List<String> known =
                 route.method.equals("GET") ? List.of("GET", "HEAD", "OPTIONS") : List.of("POST", "OPTIONS");
         String methods = String.join(", ", known);
