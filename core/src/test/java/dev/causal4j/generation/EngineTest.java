@@ -189,11 +189,24 @@ class EngineTest {
 
     @Test
     void continuationsThatNobodyWantsEndTheirPromptToo() {
+        Semaphore chosen = new Semaphore(0);
+        Semaphore go = new Semaphore(0);
         try (Engine engine = new Engine(model, EngineOptions.DEFAULT.withPromptRows(1))) {
+            CompletableFuture<Generation> other = engine.submit(request(prompt(4, 3), 5, 1), _ -> {
+                chosen.release();
+                go.acquireUninterruptibly();
+                return true;
+            });
+            chosen.acquireUninterruptibly();
             List<CompletableFuture<List<Prediction>>> scored =
                     engine.scoreContinuations(prompt(1, 500), List.of(prompt(2, 3), prompt(3, 4)), 0);
+            go.release();
+            chosen.acquireUninterruptibly(); // the prompt is part of this step
+            assertThat(engine.running()).isEqualTo(2);
             scored.forEach(each -> each.cancel(false));
+            go.release(5);
             scored.forEach(each -> assertThatThrownBy(each::join).isInstanceOf(CancellationException.class));
+            assertThat(other.join().tokens()).hasSize(5);
             assertThat(engine.scoreContinuations(prompt(1, 500), List.of(), 0)).isEmpty();
         }
     }
@@ -202,11 +215,12 @@ class EngineTest {
     void sequencesThatComeTogetherComputeTheirBeginningOnce() {
         int[] prompt = prompt(1, 300);
         try (Engine engine = engine(model, 100)) {
-            List<CompletableFuture<Generation>> all = IntStream.range(0, 4)
-                    .mapToObj(i -> engine.submit(request(prompt, 3, i), TokenListener.NONE))
+            List<GeneratedSequence> all = IntStream.range(0, 4)
+                    .mapToObj(i -> engine.generating(request(prompt, 3, i), 0, TokenListener.NONE))
                     .toList();
+            engine.start(all); // at once: none has ended before another comes
             int computed = all.stream()
-                    .mapToInt(each -> each.join().timing().prefillTokens())
+                    .mapToInt(each -> each.result.join().timing().prefillTokens())
                     .sum();
             assertThat(computed).isEqualTo(300 + 3 * 44);
         }
