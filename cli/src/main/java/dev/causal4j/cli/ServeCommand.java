@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.function.Consumer;
 import java.util.logging.Level;
 import java.util.logging.Logger;
+import org.jline.utils.Signals;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -24,10 +25,13 @@ import picocli.CommandLine.Option;
 /** Serves a model over HTTP. */
 @Command(
         name = "serve",
-        description = "Serves a model over HTTP with OpenAI's API, until it is stopped. SIGTERM lets requests end.",
+        description =
+                "Serves a model over HTTP with OpenAI's API, until it is stopped. SIGTERM lets requests end; a second one does not.",
         sortOptions = false)
 final class ServeCommand extends Subcommand {
     private static final String KEYS = "CAUSAL4J_API_KEY";
+
+    private static final int STOPPED = 143; // as of a program that SIGTERM ends
 
     /** The server's parts that tell of their start. */
     private static final List<Logger> QUIET =
@@ -101,6 +105,9 @@ final class ServeCommand extends Subcommand {
                 Interruption stop = new Interruption(shutdownSeconds + 10L)) {
             tellReady(loaded, template, server.address());
             stop.await();
+            for (String again : List.of("TERM", "INT")) {
+                Signals.register(again, () -> Runtime.getRuntime().halt(STOPPED)); // waits for nothing
+            }
             server.drain(Duration.ofSeconds(shutdownSeconds));
         }
         return 0;

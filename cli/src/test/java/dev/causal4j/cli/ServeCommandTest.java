@@ -15,6 +15,7 @@ import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -52,6 +53,38 @@ class ServeCommandTest {
                     .containsKey("content-security-policy");
             serving.destroy(); // SIGTERM
             assertThat(serving.waitFor(30, TimeUnit.SECONDS)).isTrue();
+        } finally {
+            serving.destroyForcibly();
+        }
+    }
+
+    @Test
+    void aSecondSigtermEndsWhatTheFirstLetEnd() throws Exception {
+        Process serving = Launcher.PLAIN.start("serve", "--port", "0", "--shutdown-timeout", "3600");
+        try (HttpClient client = HttpClient.newHttpClient();
+                BufferedReader out =
+                        new BufferedReader(new InputStreamReader(serving.getInputStream(), StandardCharsets.UTF_8))) {
+            String ready = out.readLine();
+            String url = ready.substring(ready.lastIndexOf(' ') + 1);
+            String body = "{\"prompt\": \"Emma\", \"max_tokens\": 250, \"n\": 128, \"ignore_eos\": true}";
+            CompletableFuture<HttpResponse<String>> asked = client.sendAsync(
+                    HttpRequest.newBuilder(URI.create(url + "/v1/completions"))
+                            .POST(HttpRequest.BodyPublishers.ofString(body))
+                            .build(),
+                    HttpResponse.BodyHandlers.ofString());
+            HttpRequest metrics =
+                    HttpRequest.newBuilder(URI.create(url + "/metrics")).build();
+            HttpRequest health =
+                    HttpRequest.newBuilder(URI.create(url + "/health")).build();
+            while (!client.send(metrics, HttpResponse.BodyHandlers.ofString())
+                    .body()
+                    .contains("running 16.0")) {}
+            serving.destroy();
+            while (client.send(health, HttpResponse.BodyHandlers.discarding()).statusCode() == 200) {}
+            serving.destroy();
+            assertThat(serving.waitFor(30, TimeUnit.SECONDS)).isTrue();
+            assertThat(serving.exitValue()).isEqualTo(143);
+            assertThat(asked).failsWithin(30, TimeUnit.SECONDS);
         } finally {
             serving.destroyForcibly();
         }

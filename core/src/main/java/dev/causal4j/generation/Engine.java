@@ -21,6 +21,7 @@ import java.util.Iterator;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.WeakHashMap;
@@ -135,11 +136,11 @@ public final class Engine implements AutoCloseable {
      * @throws RejectedExecutionException if the queue is full
      */
     public CompletableFuture<List<Prediction>> score(int[] tokens, int first, int alternatives) {
-        return score(tokens, first, alternatives, "");
+        return score(tokens, first, alternatives, Optional.of(""));
     }
 
-    /** The same among those of a {@link GenerationOptions.Builder#cacheSalt}. */
-    public CompletableFuture<List<Prediction>> score(int[] tokens, int first, int alternatives, String salt) {
+    /** The same among those of a {@link GenerationOptions.Builder#cacheSalt}, or without what others computed. */
+    public CompletableFuture<List<Prediction>> score(int[] tokens, int first, int alternatives, Optional<String> salt) {
         ScoredSequence sequence = new ScoredSequence(model, tokens, first, alternatives, salt);
         start(List.of(sequence));
         return sequence.result;
@@ -153,11 +154,12 @@ public final class Engine implements AutoCloseable {
      */
     public List<CompletableFuture<List<Prediction>>> scoreContinuations(
             int[] prompt, List<int[]> continuations, int alternatives) {
-        ScoredSequence whole = new ScoredSequence(model, prompt, prompt.length, 0, "");
+        Optional<String> salt = Optional.of("");
+        ScoredSequence whole = new ScoredSequence(model, prompt, prompt.length, 0, salt);
         for (int[] continuation : continuations) {
             int[] tokens = Arrays.copyOf(prompt, prompt.length + continuation.length);
             System.arraycopy(continuation, 0, tokens, prompt.length, continuation.length);
-            whole.continuations.add(new ScoredSequence(model, tokens, prompt.length, alternatives, ""));
+            whole.continuations.add(new ScoredSequence(model, tokens, prompt.length, alternatives, salt));
         }
         List<CompletableFuture<List<Prediction>>> results =
                 whole.continuations.stream().map(each -> each.result).toList();
@@ -332,24 +334,27 @@ public final class Engine implements AutoCloseable {
 
     /** Whether a running sequence is computing pages that this one can share. Then this one waits for them. */
     private boolean isBeingComputed(Sequence<?> next) {
-        return prefixes.keeps()
+        return prefixes.keeps(next)
                 && running.stream().anyMatch(other -> !other.decodes() && other.ready() && other.computesFor(next));
     }
 
     /** Gives a sequence the pages that are known, and reserves all others that it may need. */
     private boolean begin(Sequence<?> next) {
         boolean copied = next.cache.length() > 0;
-        if (!copied && prefixes.keeps()) {
+        boolean shares = prefixes.keeps(next);
+        if (!copied && shares) {
             next.root = List.of(next.salt, model.decoder().config().rotations(next.positions()));
             prefixes.begin(next);
-            next.cachedTokens = next.cache.length();
         }
-        while (!next.cache.reserve(next.positions(), prefixes.keeps())) {
+        next.cachedTokens = next.cache.length();
+        while (!next.cache.reserve(next.positions(), shares)) {
             if (!prefixes.evict()) {
                 if (running.isEmpty()) {
                     return true; // other caches hold them: it fails where there is none
                 }
-                next.cache.truncate(copied ? next.cache.length() : 0);
+                if (!copied) {
+                    next.giveBack();
+                }
                 return false;
             }
         }

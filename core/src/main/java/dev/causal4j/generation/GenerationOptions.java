@@ -6,7 +6,6 @@ import dev.causal4j.tokenizer.SpecialTokens;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 
@@ -71,7 +70,7 @@ public final class GenerationOptions {
         long seed = 0;
         Optional<Integer> logProbabilities = Optional.empty();
         boolean truncatePrompt;
-        String cacheSalt = "";
+        Optional<String> cacheSalt = Optional.of("");
         SpecialTokens specialTokens = SpecialTokens.AS_TEXT;
 
         private Builder() {}
@@ -181,7 +180,13 @@ public final class GenerationOptions {
 
         /** Only sequences of one salt share keys and values of equal beginnings, and can tell by time that they do. */
         public Builder cacheSalt(String salt) {
-            cacheSalt = Objects.requireNonNull(salt, "salt");
+            cacheSalt = Optional.of(salt);
+            return this;
+        }
+
+        /** Neither uses keys and values of others, nor keeps its own for them. */
+        public Builder uncached() {
+            cacheSalt = Optional.empty();
             return this;
         }
 

@@ -2,24 +2,34 @@ package dev.causal4j.generation;
 
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.decoder.PagePool;
+import dev.causal4j.head.Prediction;
 import java.nio.IntBuffer;
-import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Pages of keys and values by the tokens that made them, so that sequences with a common beginning compute it once: full
- * ones, and the last of a sequence that has ended. Where a page begins as a sequence goes on, that takes the part. A page depends on all tokens before it: its key is the page before and its own tokens, which are compared, not
- * only hashed. Exact, since keys and values have the same bits however they were computed. Not thread-safe.
+ * ones, and the last of a sequence that has ended. Where a page begins as a sequence goes on, that takes the part. A page
+ * depends on all tokens before it: its key is the page before and its own tokens, which are compared, not only hashed.
+ * With a page are the predictions of its tokens, once they were scored. Exact, since all these have the same bits however
+ * they were computed. Not thread-safe.
  */
 final class PrefixCache {
     private static final int POSITIONS = PagePool.POSITIONS;
 
     /** Fewest tokens for which a page is copied. */
-    private static final int LEAST = 8;
+    static final int LEAST = 8;
+
+    private static final int MOST_ALTERNATIVES = 20;
+
+    /** Of the predictions of a page at most: 32 for a candidate and for a prediction, 120 for a list. */
+    static final int PREDICTION_BYTES = POSITIONS * (32 * MOST_ALTERNATIVES + 32 + 120);
 
     /** @param before the node of the page before, or what all pages of a chain have in common */
     private record Key(Object before, IntBuffer tokens) {}
@@ -27,18 +37,37 @@ final class PrefixCache {
     /** A page in a chain; equal to itself alone. */
     static final class Node {
         private final Key key;
-        final KVCache.Page page;
+        private final KVCache.Page page;
+        private final @Nullable Prediction[] predictions = new Prediction[POSITIONS]; // of its tokens
 
         private Node(Key key, KVCache.Page page) {
             this.key = key;
             this.page = page;
         }
 
-        /** How many tokens of a sequence it has, from a page on. */
-        int common(Sequence<?> sequence, int page, int length) {
-            int most = Math.min(length - page * POSITIONS, key.tokens.limit());
-            int differs = tokens(sequence.tokens(), page, most).mismatch(key.tokens.slice(0, most));
-            return differs < 0 ? most : differs;
+        /** How many tokens of a sequence it has, from one of them on, with the predictions that it wants. */
+        private int common(Sequence<?> sequence, int from) {
+            int most = Math.min(sequence.known() - from, key.tokens.limit());
+            int differs = IntBuffer.wrap(sequence.tokens(), from, most).mismatch(key.tokens.slice(0, most));
+            int equal = differs < 0 ? most : differs;
+            return IntStream.range(0, equal)
+                    .filter(i -> !sequence.takes(from + i, predictions[i]))
+                    .findFirst()
+                    .orElse(equal);
+        }
+
+        private static boolean isMore(Prediction made, @Nullable Prediction known) {
+            return known == null
+                    || made.alternatives().size() > known.alternatives().size();
+        }
+
+        private void keepPredictions(Sequence<?> sequence, int from) {
+            for (int i = 0; i < key.tokens.limit(); i++) {
+                Prediction made = sequence.prediction(from + i);
+                if (made != null && made.alternatives().size() <= MOST_ALTERNATIVES && isMore(made, predictions[i])) {
+                    predictions[i] = made;
+                }
+            }
         }
     }
 
@@ -48,52 +77,65 @@ final class PrefixCache {
 
     PrefixCache(PagePool pool, long bytes) {
         this.pool = pool;
-        this.most = bytes / pool.pageBytes();
+        this.most = bytes / (pool.pageBytes() + PREDICTION_BYTES);
     }
 
-    /** Gives a sequence, whose cache is empty, what is known of its beginning but for its wanted rows. */
+    /** Gives a sequence, whose cache is empty, what is known of its beginning. */
     void begin(Sequence<?> sequence) {
-        int usable = sequence.known() - sequence.wanted(0, sequence.known());
         List<Node> chain = sequence.shared;
         Object before = sequence.root;
-        for (Node node; (chain.size() + 1) * POSITIONS <= usable; before = node) {
-            node = nodes.get(key(before, sequence.tokens(), chain.size()));
-            if (node == null) {
+        int full = 0; // tokens
+        for (Node node; full + POSITIONS <= sequence.known(); before = node, full += POSITIONS) {
+            node = nodes.get(new Key(before, tokens(sequence, full, POSITIONS)));
+            if (node == null || node.common(sequence, full) < POSITIONS) {
                 break;
             }
             chain.add(node);
         }
-        int full = chain.size();
-        List<KVCache.Page> pages =
-                new ArrayList<>(chain.stream().map(node -> node.page).toList());
-        int more = 0;
-        Node part = null;
-        for (Node node : nodes.values()) {
-            int common = node.key.before.equals(before) ? node.common(sequence, full, usable) : 0;
-            if (common >= Math.max(LEAST, more + 1)) {
-                more = common;
-                part = node;
-            }
-        }
-        if (part != null) {
-            pages.add(part.page);
-            nodes.get(part.key);
+        Object last = before;
+        int from = full;
+        int part = nodes.values().stream()
+                .filter(node -> node.key.before.equals(last) && node.common(sequence, from) >= LEAST)
+                .max(Comparator.comparingInt(node -> node.common(sequence, from)))
+                .map(node -> {
+                    chain.add(node);
+                    return node.common(sequence, from);
+                })
+                .orElse(0);
+        int common = full + part;
+        for (int i = 0; i < common; i++) {
+            sequence.take(i, chain.get(i / POSITIONS).predictions[i % POSITIONS]);
         }
         touch(chain);
-        sequence.cache.adopt(pages, full * POSITIONS + more);
+        // What the last row predicts is not known; if it is wanted, the row is computed again.
+        int length = common == 0 ? 0 : common - sequence.wanted(common - 1, common);
+        sequence.cache.adopt(
+                chain.stream()
+                        .limit(PagePool.needed(length))
+                        .map(node -> node.page)
+                        .toList(),
+                length);
+        chain.subList(length / POSITIONS, chain.size()).clear();
     }
 
     /** Adds the last page of a sequence that has ended, if it is not full. */
     void addRest(Sequence<?> sequence) {
-        int known = sequence.shared.size();
-        int rest = sequence.cache.length() - known * POSITIONS;
-        if (keeps() && rest >= LEAST && rest < POSITIONS && isKept(sequence.shared)) {
-            Object before = known == 0 ? sequence.root : sequence.shared.getLast();
-            Key key = new Key(before, tokens(sequence.tokens(), known, rest));
-            nodes.computeIfAbsent(key, _ -> new Node(key, sequence.cache.share(known)));
+        int rest = sequence.cache.length() - sequence.shared.size() * POSITIONS;
+        if (keeps(sequence) && rest >= LEAST && rest < POSITIONS && isKept(sequence.shared)) {
+            keep(sequence, rest);
             touch(sequence.shared);
             shrink();
         }
+    }
+
+    /** Keeps the first page of a sequence that is not in its chain yet, of which so many positions are computed. */
+    private Node keep(Sequence<?> sequence, int positions) {
+        int page = sequence.shared.size();
+        Object before = page == 0 ? sequence.root : sequence.shared.getLast();
+        Key key = new Key(before, tokens(sequence, page * POSITIONS, positions));
+        Node node = nodes.computeIfAbsent(key, _ -> new Node(key, sequence.cache.share(page)));
+        node.keepPredictions(sequence, page * POSITIONS);
+        return node;
     }
 
     /** Whether the last page of a chain, and so all, are still there. */
@@ -111,11 +153,8 @@ final class PrefixCache {
     void add(Sequence<?> sequence) {
         List<Node> chain = sequence.shared;
         int known = chain.size();
-        while (keeps() && isKept(chain) && (chain.size() + 1) * POSITIONS <= sequence.cache.length()) {
-            Object before = chain.isEmpty() ? sequence.root : chain.getLast();
-            Key key = key(before, sequence.tokens(), chain.size());
-            int page = chain.size();
-            chain.add(nodes.computeIfAbsent(key, _ -> new Node(key, sequence.cache.share(page))));
+        while (keeps(sequence) && isKept(chain) && (chain.size() + 1) * POSITIONS <= sequence.cache.length()) {
+            chain.add(keep(sequence, POSITIONS));
         }
         if (chain.size() > known) {
             touch(chain);
@@ -141,17 +180,12 @@ final class PrefixCache {
         pool.release(node.page);
     }
 
-    /** Whether it keeps any pages. */
-    boolean keeps() {
-        return most > 0;
+    /** Whether it keeps the pages of a sequence. */
+    boolean keeps(Sequence<?> sequence) {
+        return most > 0 && sequence.salt.isPresent();
     }
 
-    private static Key key(Object before, int[] tokens, int page) {
-        return new Key(before, tokens(tokens, page, POSITIONS));
-    }
-
-    private static IntBuffer tokens(int[] tokens, int page, int count) {
-        int from = page * POSITIONS;
-        return IntBuffer.wrap(Arrays.copyOfRange(tokens, from, from + count));
+    private static IntBuffer tokens(Sequence<?> sequence, int from, int count) {
+        return IntBuffer.wrap(Arrays.copyOfRange(sequence.tokens(), from, from + count));
     }
 }

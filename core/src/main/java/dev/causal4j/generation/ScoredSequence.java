@@ -1,11 +1,14 @@
 package dev.causal4j.generation;
 
 import dev.causal4j.InputException;
+import dev.causal4j.decoder.PagePool;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /** A sequence whose last tokens are scored, each after all before it. */
 final class ScoredSequence extends Sequence<List<Prediction>> {
@@ -19,7 +22,7 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
      * @param first the first token to score; the last token is not fed
      * @throws InputException if there are too many tokens, none to begin with, or one is not in the vocabulary
      */
-    ScoredSequence(CausalLM model, int[] tokens, int first, int alternatives, String salt) {
+    ScoredSequence(CausalLM model, int[] tokens, int first, int alternatives, Optional<String> salt) {
         super(model, salt);
         int most = model.decoder().config().contextLength() + 1;
         if (first < 1 || first > tokens.length || tokens.length > most || alternatives < 0) {
@@ -58,6 +61,47 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
     @Override
     int wanted(int from, int to) {
         return Math.clamp(to + 1 - first, 0, to - from);
+    }
+
+    @Override
+    @Nullable
+    Prediction prediction(int token) {
+        int index = token - first;
+        return index < 0 || index >= predictions.size() ? null : predictions.get(index);
+    }
+
+    @Override
+    boolean takes(int token, @Nullable Prediction known) {
+        return token < first || (known != null && known.alternatives().size() >= alternatives);
+    }
+
+    @Override
+    void take(int token, @Nullable Prediction known) {
+        if (token >= first && known != null) {
+            predictions.add(new Prediction(
+                    known.token(), known.logProbability(), known.rank(), known.alternatives(alternatives)));
+        }
+    }
+
+    @Override
+    void giveBack() {
+        super.giveBack();
+        predictions.clear();
+    }
+
+    @Override
+    int usable(Sequence<?> other) {
+        boolean scores = other instanceof ScoredSequence s && s.first <= first && s.alternatives >= alternatives;
+        return scores ? known() : Math.min(known(), first);
+    }
+
+    /** Also if it computes a part of a page that is kept at its end, and that is nearer than the part is long. */
+    @Override
+    boolean computesFor(Sequence<?> next) {
+        int common = common(next);
+        int part = common % PagePool.POSITIONS;
+        boolean soon = part >= PrefixCache.LEAST && known() - common <= part;
+        return super.computesFor(next) || (soon && common - cachedTokens >= PrefixCache.LEAST);
     }
 
     /** Removes and returns the continuations, each with a copy of the cache; none unless the prompt is computed. */

@@ -3,10 +3,12 @@ package dev.causal4j.generation;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.decoder.PagePool;
+import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import org.jspecify.annotations.Nullable;
@@ -26,7 +28,7 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
         }
     };
 
-    final String salt; // sequences of one salt share pages
+    final Optional<String> salt; // sequences of one salt share pages; without one none
     KVCache cache;
     Object root = ""; // what decides about keys and values besides tokens
     List<PrefixCache.Node> shared = new ArrayList<>(); // its full pages as the cache of prefixes has them
@@ -40,7 +42,7 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
 
     private volatile boolean cancelled;
 
-    Sequence(CausalLM model, String salt) {
+    Sequence(CausalLM model, Optional<String> salt) {
         this.salt = salt;
         this.cache = model.newCache();
     }
@@ -84,6 +86,26 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
         return new Batch.Chunk(cache, Arrays.copyOfRange(tokens(), from, to), wanted);
     }
 
+    /** The prediction of a token, if it was scored. */
+    @Nullable
+    Prediction prediction(int token) {
+        return null;
+    }
+
+    /** Whether a token need not be fed if its keys and values are known, and perhaps its prediction. */
+    boolean takes(int token, @Nullable Prediction known) {
+        return true;
+    }
+
+    /** Takes what is known of a token that is not fed. */
+    void take(int token, @Nullable Prediction known) {}
+
+    /** Forgets what it was given from others, since there is no room for the rest. */
+    void giveBack() {
+        cache.truncate(0);
+        shared.clear();
+    }
+
     /** Adds the time of a step that fed it. */
     void took(double seconds) {}
 
@@ -92,12 +114,21 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
         return known() - cache.length();
     }
 
-    /** Whether this one computes full pages that another begins with, and has not computed them all yet. */
-    boolean computesFor(Sequence<?> next) {
-        int usable = next.known() - next.wanted(0, next.known());
+    /** How many of its first tokens need not be fed once another has computed them. */
+    int usable(Sequence<?> other) {
+        return known();
+    }
+
+    /** How many tokens another begins with that it can have from this one. */
+    final int common(Sequence<?> next) {
+        int usable = next.usable(this);
         int differs = Arrays.mismatch(tokens(), 0, known(), next.tokens(), 0, usable);
-        int common = (differs < 0 ? usable : differs) / PagePool.POSITIONS;
-        return salt.equals(next.salt) && common > shared.size();
+        return !salt.equals(next.salt) ? 0 : differs < 0 ? usable : differs;
+    }
+
+    /** Whether this one computes pages that another begins with, and has not computed them all yet. */
+    boolean computesFor(Sequence<?> next) {
+        return common(next) / PagePool.POSITIONS > shared.size();
     }
 
     void fail(Throwable thrown) {

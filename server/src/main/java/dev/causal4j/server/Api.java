@@ -44,7 +44,9 @@ sealed interface Api permits CompletionApi, ChatApi {
     Map<String, Object> part(Ask ask, Piece piece, Optional<FinishReason> finish);
 
     /** A whole choice, its opening included. */
-    Map<String, Object> whole(Ask ask, Piece all, FinishReason finish);
+    default Map<String, Object> whole(Ask ask, Piece all, FinishReason finish) {
+        return part(ask, all, Optional.of(finish));
+    }
 
     /** A choice of a text, or of what else has the name. */
     static Map<String, Object> choice(

@@ -121,11 +121,6 @@ record CompletionApi() implements Api {
         return Api.choice(ask, "text", piece.text(), logprobs(ask, piece.tokens()), piece, finish);
     }
 
-    @Override
-    public Map<String, Object> whole(Ask ask, Piece all, FinishReason finish) {
-        return part(ask, all, Optional.of(finish));
-    }
-
     /** OpenAI's older object: lists in parallel. */
     private static Map<String, Object> logprobs(Ask ask, List<Entry> tokens) {
         List<Object> names = new ArrayList<>();

@@ -5,8 +5,8 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
-import java.util.UUID;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -19,10 +19,11 @@ import java.util.stream.Stream;
  * @param maxTokens most new tokens of a sequence
  * @param seed of the first choice; each further one has the next
  * @param eos the tokens that end a sequence
- * @param salt of what shares keys and values
+ * @param salt of what shares keys and values; empty if it shares none
  * @param plain whether the likeliest token is taken as it is: nothing changes its logits, and no text ends it
  */
-record Sampling(GenerationOptions options, int maxTokens, long seed, Set<Integer> eos, String salt, boolean plain) {
+record Sampling(
+        GenerationOptions options, int maxTokens, long seed, Set<Integer> eos, Optional<String> salt, boolean plain) {
     private static final int MOST_STOPS = 64;
     private static final int MOST_STOP_BYTES = 1024;
     private static final int MOST_BIASES = 1024;
@@ -59,8 +60,8 @@ record Sampling(GenerationOptions options, int maxTokens, long seed, Set<Integer
         int least = in.integer("min_tokens", 0, 0, maxTokens);
         long seed = in.whole("seed", Long.MIN_VALUE, Long.MAX_VALUE)
                 .orElseGet(() -> (long) ThreadLocalRandom.current().nextInt(Integer.MAX_VALUE));
-        String own = in.bool("cache_prompt", true) ? "" : UUID.randomUUID().toString();
-        String salt = owner + in.string("cache_salt").orElse("") + own;
+        Optional<String> salt =
+                Optional.of(owner + in.string("cache_salt").orElse("")).filter(_ -> in.bool("cache_prompt", true));
         GenerationOptions.Builder options = GenerationOptions.builder()
                 .maxNewTokens(maxTokens)
                 .minNewTokens(least)
@@ -74,7 +75,8 @@ record Sampling(GenerationOptions options, int maxTokens, long seed, Set<Integer
                 .logitBias(biases)
                 .stop(Stream.concat(texts.stream(), stops.stream()).toList())
                 .eos(eos)
-                .cacheSalt(salt);
+                .uncached();
+        salt.ifPresent(options::cacheSalt);
         if (penalized) {
             options.rule(penalties);
         }

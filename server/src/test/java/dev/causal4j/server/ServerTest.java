@@ -18,10 +18,14 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.MatchResult;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -119,6 +123,54 @@ class ServerTest {
                         .isGreaterThanOrEqualTo(again * 64);
             }
         }
+    }
+
+    @Test
+    void whatIsNotToBeCachedIsNot() throws Exception {
+        String prompt = "'max_tokens': 1, 'prompt': '" + "A text of its own. ".repeat(12) + "'";
+        for (String cached : List.of("false", "false", "true", "false")) {
+            JsonNode usage = post("/v1/completions", "{" + prompt + ", 'cache_prompt': " + cached + "}")
+                    .get("usage");
+            assertThat(usage.get("prompt_tokens_details").get("cached_tokens").intValue())
+                    .isZero();
+        }
+    }
+
+    @Test
+    void choicesBehindOneContextAreScoredAsAlone() throws Exception {
+        String fields = "'echo': true, 'logprobs': 2, 'temperature': 0, 'max_tokens': 1";
+        List<String> prompts = Stream.of("wife", "zebra", "man of sense", "single good fortune")
+                .map(ending -> "'" + (PROMPT + ", ").repeat(15) + ending + "'")
+                .toList();
+        JsonNode together = post("/v1/completions", "{" + fields + ", 'prompt': " + prompts + "}")
+                .get("choices");
+        for (int i = 0; i < prompts.size(); i++) {
+            String prompt = ", 'prompt': " + prompts.get(i);
+            JsonNode alone = post("/v1/completions", "{" + fields + prompt + ", 'cache_prompt': false}")
+                    .get("choices")
+                    .get(0);
+            JsonNode again = post("/v1/completions", "{" + fields + prompt + "}")
+                    .get("choices")
+                    .get(0);
+            for (JsonNode each : List.of(together.get(i), again)) {
+                assertThat(each.get("logprobs")).isEqualTo(alone.get("logprobs"));
+                assertThat(each.get("text")).isEqualTo(alone.get("text"));
+            }
+        }
+    }
+
+    @Test
+    void theDashboardShowsMetricsThatThereAre() throws Exception {
+        assertThat(send(SERVER, "/v1/nowhere", "").statusCode()).isEqualTo(404);
+        assertThat(completion("'max_tokens': 1").get("choices").size()).isEqualTo(1);
+        String metrics = send(SERVER, "/metrics", "").body();
+        String dashboard = Files.readString(Path.of("../docs/guides/grafana.json"));
+        List<String> names = Pattern.compile("causal4j_\\w+")
+                .matcher(dashboard)
+                .results()
+                .map(MatchResult::group)
+                .toList();
+        assertThat(names).hasSizeGreaterThan(10).allMatch(metrics::contains);
     }
 
     @ParameterizedTest

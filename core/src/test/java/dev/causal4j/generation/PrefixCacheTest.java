@@ -1,0 +1,178 @@
+package dev.causal4j.generation;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.causal4j.decoder.KVCache;
+import dev.causal4j.decoder.PagePool;
+import dev.causal4j.head.Prediction;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.SmallModels;
+import dev.causal4j.tensor.DType;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.Semaphore;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What is kept of scored beginnings, and what is not. */
+@Timeout(60)
+class PrefixCacheTest {
+    private static final int VOCABULARY = 301;
+    private static final int CONTEXT = 512;
+
+    private final CausalLM model = CausalLM.create(SmallModels.gpt2(VOCABULARY, CONTEXT, 40, 2, 4), 5, DType.F32);
+    private final PagePool pool = model.decoder().pool();
+    private final int capacity = pool.freePages();
+
+    @AfterEach
+    void allPagesAreFree() {
+        assertThat(pool.freePages()).isEqualTo(capacity);
+        model.close();
+    }
+
+    private Engine engine(int pages) {
+        long bytes = pages * (pool.pageBytes() + PrefixCache.PREDICTION_BYTES);
+        return new Engine(model, EngineOptions.DEFAULT.withPrefixBytes(bytes));
+    }
+
+    private static int[] tokens(int seed, int length) {
+        return new Random(seed).ints(length, 0, VOCABULARY).toArray();
+    }
+
+    private static int[] joined(int[] begin, int[] end) {
+        return IntStream.concat(IntStream.of(begin), IntStream.of(end)).toArray();
+    }
+
+    private ScoredSequence scored(int[] tokens, int first, int alternatives) {
+        return new ScoredSequence(model, tokens, first, alternatives, Optional.of(""));
+    }
+
+    private static GenerationRequest request(int[] prompt, int tokens) {
+        return new GenerationRequest(
+                prompt, GenerationOptions.builder().maxNewTokens(tokens).seed(1).build());
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 4, 100}) // pages
+    void keptPredictionsChangeNoBit(int pages) {
+        Random random = new Random(1);
+        List<int[]> texts = IntStream.range(0, 120)
+                .mapToObj(i -> joined(
+                        IntStream.of(tokens(i % 3, 200))
+                                .limit(random.nextInt(200))
+                                .toArray(),
+                        tokens(random.nextInt(20), 2 + random.nextInt(70))))
+                .toList();
+        try (Engine engine = engine(pages);
+                Engine alone = engine(0)) {
+            List<CompletableFuture<List<Prediction>>> scores = new ArrayList<>();
+            List<CompletableFuture<List<Prediction>>> expected = new ArrayList<>();
+            for (int[] text : texts) {
+                int first = random.nextInt(4) == 0 ? 1 + random.nextInt(text.length) : 1;
+                int alternatives = random.nextInt(10) == 0 ? 25 : random.nextInt(4);
+                if (random.nextInt(4) == 0) {
+                    var _ = engine.submit(request(text, 3), TokenListener.NONE); // pages without predictions
+                }
+                scores.add(engine.score(text, first, alternatives));
+                if (random.nextInt(3) == 0) {
+                    scores.getLast().join();
+                }
+                expected.add(alone.score(text, first, alternatives));
+            }
+            for (int i = 0; i < scores.size(); i++) {
+                assertThat(scores.get(i).join())
+                        .as("text %d", i)
+                        .isEqualTo(expected.get(i).join());
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"true, 300", "false, 300", "true, 250", "false, 256"})
+    void endingsOfOneContextComputeItOnce(boolean together, int length) {
+        int[] context = tokens(1, length);
+        try (Engine engine = engine(100)) {
+            List<ScoredSequence> all = IntStream.range(0, 4)
+                    .mapToObj(i -> scored(joined(context, tokens(10 + i, 10)), 1, 2))
+                    .toList();
+            if (together) {
+                engine.start(all);
+            }
+            for (ScoredSequence each : all) {
+                if (!together) {
+                    engine.start(List.of(each));
+                }
+                assertThat(each.result.join()).hasSize(length + 9);
+            }
+            assertThat(all.stream().map(each -> each.cachedTokens))
+                    .as("all but the last, which predicts the ending's first")
+                    .containsExactly(0, length - 1, length - 1, length - 1);
+        }
+    }
+
+    @Test
+    void fewerAlternativesComeFromMoreAndMoreAreComputed() {
+        int[] text = tokens(1, 100);
+        try (Engine engine = engine(100)) {
+            assertThat(IntStream.of(2, 1, 3, 3, 25, 25).map(alternatives -> {
+                        ScoredSequence each = scored(text, 1, alternatives);
+                        engine.start(List.of(each));
+                        each.result.join();
+                        return each.cachedTokens;
+                    }))
+                    .containsExactly(0, 98, 0, 98, 0, 0);
+        }
+    }
+
+    @Test
+    void whatIsNotCachedNeitherTakesNorLeavesAnything() {
+        int[] text = tokens(1, 200);
+        try (Engine engine = engine(100)) {
+            var _ = engine.score(text, 1, 0, Optional.empty()).join();
+            GenerationRequest plain = request(text, 3);
+            GenerationRequest uncached = new GenerationRequest(
+                    text, plain.options().toBuilder().uncached().build());
+            for (GenerationRequest each : List.of(uncached, uncached, plain, uncached)) {
+                Generation made = engine.submit(each, TokenListener.NONE).join();
+                assertThat(made.timing().cachedTokens()).isZero();
+            }
+            assertThat(engine.submit(plain, TokenListener.NONE).join().timing().cachedTokens())
+                    .isEqualTo(199);
+        }
+    }
+
+    @Test
+    void pagesThatGoWhileTheirSequenceWaitsForRoomAreNotUsed() {
+        int[] begin = tokens(1, 200);
+        List<KVCache> others = new ArrayList<>();
+        try (Engine engine = engine(3)) {
+            Generation expected =
+                    new Generator(model).generate(begin, request(begin, 300).options());
+            engine.submit(request(begin, 1), TokenListener.NONE).join();
+            while (pool.freePages() > 9) {
+                others.add(pool.newCache());
+                assertThat(others.getLast().reserve(Math.min(CONTEXT, 64 * (pool.freePages() - 9))))
+                        .isTrue();
+            }
+            Semaphore go = new Semaphore(0);
+            CompletableFuture<Generation> first = engine.submit(request(tokens(2, 10), 300), _ -> {
+                go.acquireUninterruptibly();
+                return true;
+            });
+            CompletableFuture<Generation> second = engine.submit(request(begin, 300), TokenListener.NONE);
+            go.release(300); // whose pages take the place of those that are kept
+            assertThat(first.join().tokens()).hasSize(300);
+            assertThat(second.join().tokens()).containsExactly(expected.tokens());
+            assertThat(second.join().timing().cachedTokens()).isLessThan(192);
+        }
+        others.forEach(KVCache::close);
+    }
+}
