@@ -2,14 +2,19 @@ package dev.causal4j.generation;
 
 import dev.causal4j.generation.LogitRule.TokensSoFar;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Map;
 
 /** The rules of {@link GenerationOptions} that look at the tokens so far, in the order of Hugging Face transformers. */
 final class ContextRules {
-    private static final List<LogitRule> OFF =
-            List.of(new LogitBias(Map.of()), new RepetitionPenalty(1), new NoRepeatNgram(0), new MinNewTokens(0));
+    private static final List<LogitRule> OFF = List.of(
+            new LogitBias(Map.of()),
+            new RepetitionPenalty(1),
+            new NoRepeatNgram(0),
+            new MinNewTokens(0),
+            new Penalties(0, 0));
 
     private ContextRules() {}
 
@@ -19,7 +24,8 @@ final class ContextRules {
                 new LogitBias(options.logitBias),
                 new RepetitionPenalty(options.repetitionPenalty),
                 new NoRepeatNgram(options.noRepeatNgramSize),
-                new MinNewTokens(options.minNewTokens)));
+                new MinNewTokens(options.minNewTokens),
+                new Penalties(options.frequencyPenalty, options.presencePenalty)));
         rules.removeAll(OFF);
         rules.addAll(options.rules);
         return rules;
@@ -79,6 +85,26 @@ final class ContextRules {
         public void apply(float[] logits, TokensSoFar soFar) {
             if (soFar.length() - soFar.promptLength() < count) {
                 soFar.eos().forEach(token -> logits[token] = Float.NEGATIVE_INFINITY);
+            }
+        }
+    }
+
+    /**
+     * x[i] -= frequency · c + presence · [c > 0], c being how often token i was generated; the prompt does not count
+     * (OpenAI's API).
+     */
+    record Penalties(double frequency, double presence) implements LogitRule {
+        @Override
+        public void apply(float[] logits, TokensSoFar soFar) {
+            int[] made = Arrays.copyOfRange(soFar.tokens(), soFar.promptLength(), soFar.length());
+            Arrays.sort(made);
+            for (int from = 0, to; from < made.length; from = to) {
+                to = from + 1;
+                while (to < made.length && made[to] == made[from]) {
+                    to++;
+                }
+                int token = made[from];
+                logits[token] = saturated(logits[token] - (frequency * (to - from) + presence));
             }
         }
     }

@@ -63,6 +63,8 @@ public final class GenerationOptions {
         double typicalP = 1;
         double repetitionPenalty = 1;
         int noRepeatNgramSize = 0;
+        double frequencyPenalty = 0;
+        double presencePenalty = 0;
         Map<Integer, Double> logitBias = Map.of();
         List<LogitRule> rules = List.of();
         List<String> stop = List.of();
@@ -128,6 +130,18 @@ public final class GenerationOptions {
         /** No run of n tokens occurs twice (Paulus et al. 2017); 0 is off. */
         public Builder noRepeatNgramSize(int n) {
             noRepeatNgramSize = n;
+            return this;
+        }
+
+        /** Taken from a token's logit for each time that it was generated; the prompt does not count. 0 is off. */
+        public Builder frequencyPenalty(double penalty) {
+            frequencyPenalty = penalty;
+            return this;
+        }
+
+        /** Taken from a token's logit once it was generated; the prompt does not count. 0 is off. */
+        public Builder presencePenalty(double penalty) {
+            presencePenalty = penalty;
             return this;
         }
 
@@ -213,6 +227,8 @@ public final class GenerationOptions {
             require(typicalP > 0 && typicalP <= 1, "typical-p", "a number in (0, 1]", typicalP);
             finite("repetition-penalty", repetitionPenalty, repetitionPenalty > 0, "> 0");
             notNegative("no-repeat-ngram-size", noRepeatNgramSize);
+            finite("frequency-penalty", frequencyPenalty, true, "");
+            finite("presence-penalty", presencePenalty, true, "");
             logitBias.forEach((token, bias) -> {
                 require(token >= 0, "logit-bias", "token ids >= 0", token);
                 require(bias < Double.POSITIVE_INFINITY, "logit-bias", "finite numbers, or -Infinity to ban", bias);
@@ -231,7 +247,7 @@ public final class GenerationOptions {
         }
 
         private static void finite(String subject, double got, boolean holds, String range) {
-            require(holds && Double.isFinite(got), subject, "a finite number " + range, got);
+            require(holds && Double.isFinite(got), subject, ("a finite number " + range).strip(), got);
         }
 
         private static void notNegative(String subject, int got) {

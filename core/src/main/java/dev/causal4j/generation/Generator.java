@@ -107,40 +107,76 @@ public final class Generator {
     }
 
     /**
+     * Generates a sequence, with a listener on this thread that may be slow: the engine goes on with others and waits for it,
+     * some tokens ahead. Errors as of {@link #generate(List, TokenListener)}.
+     *
+     * @throws CancellationException if the listener returns false, or this thread is interrupted (the flag stays set)
+     */
+    public Generation relay(GenerationRequest request, TokenListener listener) {
+        Relay relay = new Relay(request);
+        try {
+            while (true) {
+                Optional<GeneratedToken> token = relay.next();
+                if (token.isEmpty()) {
+                    return relay.result.join();
+                }
+                if (!listener.accept(token.get())) {
+                    throw new CancellationException("generation: cancelled by its listener");
+                }
+            }
+        } finally {
+            relay.end();
+        }
+    }
+
+    /**
      * The tokens of one sequence as a stream, a few ahead of its consumer. Close the stream, which also ends an
      * unfinished sequence.
      *
      * @throws InputException as {@link #generate(List, TokenListener)}; the stream throws what else it names
      */
     public Stream<GeneratedToken> stream(GenerationRequest request) {
-        TokenQueue queue = new TokenQueue();
-        engine.checkCaller();
-        CompletableFuture<Generation> result = engine.submit(request, queue);
-        var _ = result.whenComplete((_, _) -> queue.end());
-        return Stream.generate(() -> next(queue, result))
+        Relay relay = new Relay(request);
+        return Stream.generate(relay::next)
                 .takeWhile(Optional::isPresent)
                 .map(Optional::orElseThrow)
-                .onClose(() -> {
-                    result.cancel(false);
-                    result.handle((_, _) -> 0).join();
-                });
-    }
-
-    private static Optional<GeneratedToken> next(TokenQueue queue, CompletableFuture<Generation> result) {
-        try {
-            Optional<GeneratedToken> token = queue.take();
-            if (token.isEmpty()) {
-                Engine.await(result); // throws what ended it
-            }
-            return token;
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new CancellationException("generation: cancelled while waiting for a token");
-        }
+                .onClose(relay::end);
     }
 
     /** The same from a text. */
     public Stream<GeneratedToken> stream(String prompt, GenerationOptions options) {
         return stream(request(prompt, options));
+    }
+
+    /** A sequence whose tokens another thread takes. */
+    private final class Relay {
+        private final TokenQueue queue = new TokenQueue();
+        private final CompletableFuture<Generation> result;
+
+        Relay(GenerationRequest request) {
+            engine.checkCaller();
+            result = engine.submit(request, queue);
+            var _ = result.whenComplete((_, _) -> queue.end());
+        }
+
+        /** The next token, waited for; empty at the end. Throws what ended the sequence. */
+        Optional<GeneratedToken> next() {
+            try {
+                Optional<GeneratedToken> token = queue.take();
+                if (token.isEmpty()) {
+                    Engine.await(result);
+                }
+                return token;
+            } catch (InterruptedException e) {
+                Thread.currentThread().interrupt();
+                throw new CancellationException("generation: cancelled while waiting for a token");
+            }
+        }
+
+        /** Ends the sequence and waits for that; nothing if it has ended. */
+        void end() {
+            result.cancel(false);
+            result.handle((_, _) -> 0).join();
+        }
     }
 }

@@ -69,6 +69,21 @@ class ContextRulesTest {
     }
 
     @Test
+    void penaltiesCountWhatWasGeneratedAndNotThePrompt() {
+        LogitRule rule = new ContextRules.Penalties(0.5, 0.25);
+        assertThat(apply(rule, new float[] {1, 1, 1, BANNED}, 2, Set.of(), new int[] {0, 0, 1, 2, 1, 3}))
+                .containsExactly(1, -0.25f, 0.25f, BANNED);
+    }
+
+    @Test
+    void penaltiesNeitherUnbanNorOverflow() {
+        LogitRule rule = new ContextRules.Penalties(-1e300, 0);
+        assertThat(apply(rule, new float[] {BANNED, 1}, 0, 1)).containsExactly(BANNED, Float.MAX_VALUE);
+        assertThat(apply(new ContextRules.Penalties(1e300, 0), new float[] {BANNED, 1}, 0, 1))
+                .containsExactly(BANNED, -Float.MAX_VALUE);
+    }
+
+    @Test
     void minNewTokensCountsFromThePromptsEnd() {
         LogitRule rule = new ContextRules.MinNewTokens(3);
         for (int length : new int[] {2, 5, 6, 7}) {

@@ -390,6 +390,25 @@ class GeneratorTest {
     }
 
     @Test
+    void aListenerOnItsOwnThreadMayWaitForAnotherSequence() {
+        GenerationOptions options = sampled(80, 4).build(); // more than wait for a listener
+        GenerationRequest request = new GenerationRequest(prompt(5), options);
+        List<Integer> heard = new ArrayList<>();
+        Generation relayed = generator.relay(request, token -> {
+            if (heard.isEmpty()) {
+                assertThat(generator.generate(prompt(7), options).tokens()).hasSize(80);
+            }
+            return heard.add(token.token());
+        });
+        assertThat(relayed.tokens())
+                .containsExactly(generator.generate(prompt(5), options).tokens());
+        assertThat(heard)
+                .containsExactlyElementsOf(
+                        IntStream.of(relayed.tokens()).boxed().toList());
+        assertThatThrownBy(() -> generator.relay(request, _ -> false)).isInstanceOf(CancellationException.class);
+    }
+
+    @Test
     void severalTextsAreGeneratedAtOnceAndABadOneIsNamed() throws IOException {
         Generator texts = new Generator(model(Optional.of(bytes()), OptionalInt.empty(), Set.of()));
         GenerationOptions options = sampled(5, 4).build();

@@ -50,9 +50,8 @@ record Sampling(
         double temperature = topP == 0 ? 0 : in.number("temperature", 1, 0, 2);
         double repetition =
                 in.number(in.has("repetition_penalty") ? "repetition_penalty" : "repeat_penalty", 1, 0.01, 100);
-        Penalties penalties =
-                new Penalties(in.number("frequency_penalty", 0, -2, 2), in.number("presence_penalty", 0, -2, 2));
-        boolean penalized = penalties.frequency() != 0 || penalties.presence() != 0;
+        double frequency = in.number("frequency_penalty", 0, -2, 2);
+        double presence = in.number("presence_penalty", 0, -2, 2);
         Map<Integer, Double> biases = biases(in, served);
         List<String> texts = stops(in);
         Set<Integer> eos = eos(in, served, ends);
@@ -72,16 +71,16 @@ record Sampling(
                 .typicalP(in.number("typical_p", 1, 1e-6, 1))
                 .repetitionPenalty(repetition)
                 .noRepeatNgramSize(ngram)
+                .frequencyPenalty(frequency)
+                .presencePenalty(presence)
                 .logitBias(biases)
                 .stop(Stream.concat(texts.stream(), stops.stream()).toList())
                 .eos(eos)
                 .uncached();
         salt.ifPresent(options::cacheSalt);
-        if (penalized) {
-            options.rule(penalties);
-        }
         boolean plain = temperature == 0
-                && !penalized
+                && frequency == 0
+                && presence == 0
                 && biases.isEmpty()
                 && texts.isEmpty()
                 && stops.isEmpty()
