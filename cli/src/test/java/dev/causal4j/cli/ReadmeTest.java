@@ -50,8 +50,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * What the documents show is true. The Java examples of README.md and of the guide to training are those in
- * this file; a command in a console block of
+ * What the documents show is true. The Java examples of README.md and of the guides to training and to LangChain4j are
+ * those in this file and in that module's {@code GuideTest}; a command in a console block of
  * README.md, of the model's card or of a guide prints what the block says, where {@code ...} stands for what differs between runs.
  */
 class ReadmeTest {
@@ -162,17 +162,22 @@ class ReadmeTest {
     }
 
     @Test
-    void theJavaExamplesAreThoseOfThisFile() throws IOException {
-        String source = Files.readString(ROOT.resolve("cli/src/test/java/dev/causal4j/cli/ReadmeTest.java"));
-        List<List<String>> examples = Pattern.compile(
-                        "// example: begin\n(.*?)\n        // example: end", Pattern.DOTALL)
-                .matcher(source)
-                .results()
-                .map(example -> example.group(1).stripIndent().lines().toList())
-                .toList();
-        List<List<String>> shown = new ArrayList<>(blocks("README.md", "java"));
-        shown.addAll(blocks("docs/guides/training.md", "java"));
-        assertThat(shown).isEqualTo(examples);
+    void theJavaExamplesAreThoseThatTestsRun() throws IOException {
+        List<List<String>> examples = new ArrayList<>();
+        for (String file : List.of(
+                "cli/src/test/java/dev/causal4j/cli/ReadmeTest.java",
+                "langchain4j/src/test/java/dev/causal4j/langchain4j/GuideTest.java")) {
+            Pattern.compile("// example: begin\n(.*?)\n +// example: end", Pattern.DOTALL)
+                    .matcher(Files.readString(ROOT.resolve(file)))
+                    .results()
+                    .map(example -> example.group(1).stripIndent().lines().toList())
+                    .forEach(examples::add);
+        }
+        List<List<String>> shown = new ArrayList<>();
+        for (String document : List.of("README.md", "docs/guides/training.md", "docs/guides/langchain4j.md")) {
+            shown.addAll(blocks(document, "java"));
+        }
+        assertThat(shown).containsExactlyInAnyOrderElementsOf(examples);
     }
 
     @Test

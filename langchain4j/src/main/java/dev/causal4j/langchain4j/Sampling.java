@@ -1,0 +1,78 @@
+package dev.causal4j.langchain4j;
+
+import dev.causal4j.generation.Generation;
+import dev.causal4j.generation.GenerationOptions;
+import dev.causal4j.model.CausalLM;
+import dev.langchain4j.exception.InvalidRequestException;
+import dev.langchain4j.exception.RateLimitException;
+import dev.langchain4j.model.output.FinishReason;
+import dev.langchain4j.model.output.TokenUsage;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/** What parameters mean to the engine, and its results and errors to LangChain4j. */
+final class Sampling {
+    private Sampling() {}
+
+    /**
+     * The options of a sequence: the model's own, the parameters, then the ends of a conversation, and what the user's
+     * function sets.
+     */
+    static GenerationOptions options(
+            CausalLM model, Causal4jChatRequestParameters parameters, Consumer<GenerationOptions.Builder> ends) {
+        GenerationOptions.Builder options = GenerationOptions.builder(model)
+                .maxNewTokens(model.decoder().config().contextLength())
+                .seed(ThreadLocalRandom.current().nextInt(Integer.MAX_VALUE))
+                .stop(parameters.stopSequences());
+        set(parameters.maxOutputTokens(), options::maxNewTokens);
+        set(parameters.temperature(), options::temperature);
+        set(parameters.topP(), options::topP);
+        set(parameters.topK(), options::topK);
+        set(parameters.frequencyPenalty(), options::frequencyPenalty);
+        set(parameters.presencePenalty(), options::presencePenalty);
+        set(parameters.seed(), options::seed);
+        ends.accept(options);
+        set(parameters.options(), set -> set.accept(options));
+        return options.build();
+    }
+
+    private static <T> void set(@Nullable T value, Consumer<T> setter) {
+        if (value != null) {
+            setter.accept(value);
+        }
+    }
+
+    static FinishReason finishReason(Generation generation) {
+        return switch (generation.finishReason()) {
+            case EOS, STOP -> FinishReason.STOP;
+            case LENGTH -> FinishReason.LENGTH;
+            case CANCELLED -> FinishReason.OTHER;
+        };
+    }
+
+    static TokenUsage usage(Generation generation) {
+        return new TokenUsage(generation.promptTokens().length, generation.tokens().length);
+    }
+
+    /** What a user gave. */
+    static <T> T required(String subject, @Nullable T given) {
+        if (given == null) {
+            throw new InvalidRequestException(subject + ": expected one, got null");
+        }
+        return given;
+    }
+
+    /** Does it, and throws LangChain4j's exceptions for ours. */
+    static <T> T translating(Supplier<T> work) {
+        try {
+            return work.get();
+        } catch (RejectedExecutionException e) {
+            throw new RateLimitException(e.getMessage(), e);
+        } catch (IllegalArgumentException e) {
+            throw new InvalidRequestException(e.getMessage(), e);
+        }
+    }
+}

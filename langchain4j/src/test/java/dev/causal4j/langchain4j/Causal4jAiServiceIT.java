@@ -1,0 +1,22 @@
+package dev.causal4j.langchain4j;
+
+import dev.langchain4j.model.chat.ChatModel;
+import dev.langchain4j.service.common.AbstractAiServiceIT;
+import java.util.List;
+
+/** LangChain4j's suite of AI services. */
+class Causal4jAiServiceIT extends AbstractAiServiceIT {
+    @Override
+    protected List<ChatModel> models() {
+        return List.of(Causal4jChatModel.builder()
+                .engine(Taught.ENGINE)
+                .chatTemplate(Taught.TEMPLATE)
+                .temperature(0.0)
+                .build());
+    }
+
+    @Override
+    protected boolean supportsToolsAndJsonResponseFormatWithSchema() {
+        return false;
+    }
+}

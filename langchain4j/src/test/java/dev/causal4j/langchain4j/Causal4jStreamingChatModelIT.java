@@ -1,0 +1,92 @@
+package dev.causal4j.langchain4j;
+
+import dev.langchain4j.model.chat.StreamingChatModel;
+import dev.langchain4j.model.chat.common.AbstractStreamingChatModelIT;
+import dev.langchain4j.model.chat.listener.ChatModelListener;
+import dev.langchain4j.model.chat.request.ChatRequestParameters;
+import dev.langchain4j.model.chat.response.ChatResponseMetadata;
+import java.util.List;
+
+/** LangChain4j's suite of chat models that stream. What it may ask of every model, but for tools, JSON and images. */
+class Causal4jStreamingChatModelIT extends AbstractStreamingChatModelIT {
+    private static Causal4jStreamingChatModel.Builder builder() {
+        return Causal4jStreamingChatModel.builder()
+                .engine(Taught.ENGINE)
+                .chatTemplate(Taught.TEMPLATE)
+                .temperature(0.0);
+    }
+
+    @Override
+    protected List<StreamingChatModel> models() {
+        return List.of(builder().build());
+    }
+
+    @Override
+    protected StreamingChatModel createModelWith(ChatRequestParameters parameters) {
+        return builder().defaultRequestParameters(parameters).build();
+    }
+
+    @Override
+    protected ChatRequestParameters createIntegrationSpecificParameters(int maxOutputTokens) {
+        return Causal4jChatRequestParameters.builder()
+                .maxOutputTokens(maxOutputTokens)
+                .build();
+    }
+
+    @Override
+    protected Class<? extends ChatResponseMetadata> chatResponseMetadataType(StreamingChatModel model) {
+        return Causal4jChatResponseMetadata.class;
+    }
+
+    @Override
+    public StreamingChatModel createModelWith(ChatModelListener listener) {
+        return builder().listeners(List.of(listener)).build();
+    }
+
+    /** The test waits half a minute; {@code Causal4jStreamingChatModelTest} has a short one. */
+    @Override
+    protected boolean supportsStreamingCancellation() {
+        return Boolean.getBoolean("causal4j.suites.whole");
+    }
+
+    /** Another name than its own. */
+    @Override
+    protected boolean supportsModelNameParameter() {
+        return false;
+    }
+
+    @Override
+    protected boolean supportsTools() {
+        return false;
+    }
+
+    @Override
+    protected boolean supportsToolChoiceRequired() {
+        return false;
+    }
+
+    @Override
+    protected boolean supportsJsonResponseFormat() {
+        return false;
+    }
+
+    @Override
+    protected boolean supportsJsonResponseFormatWithSchema() {
+        return false;
+    }
+
+    @Override
+    protected boolean supportsJsonResponseFormatWithRawSchema() {
+        return false;
+    }
+
+    @Override
+    protected boolean supportsSingleImageInputAsBase64EncodedString() {
+        return false;
+    }
+
+    @Override
+    protected boolean supportsSingleImageInputAsPublicURL() {
+        return false;
+    }
+}

@@ -1,0 +1,152 @@
+package dev.causal4j.langchain4j;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.causal4j.generation.Engine;
+import dev.causal4j.generation.EngineOptions;
+import dev.langchain4j.exception.InvalidRequestException;
+import dev.langchain4j.exception.RateLimitException;
+import dev.langchain4j.model.chat.ChatModel;
+import dev.langchain4j.model.chat.StreamingChatModel;
+import dev.langchain4j.model.chat.response.ChatResponse;
+import dev.langchain4j.model.chat.response.PartialResponse;
+import dev.langchain4j.model.chat.response.PartialResponseContext;
+import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import org.junit.jupiter.api.Test;
+
+/** What LangChain4j's suite does not ask, or takes half a minute for. */
+class Causal4jStreamingChatModelTest {
+    /** Notes what comes, and waits in its first call until it may go on. */
+    private static final class Handler implements StreamingChatResponseHandler {
+        final List<String> parts = Collections.synchronizedList(new ArrayList<>());
+        final CountDownLatch called = new CountDownLatch(1);
+        final CountDownLatch mayGoOn = new CountDownLatch(1);
+        final CompletableFuture<ChatResponse> response = new CompletableFuture<>();
+        final boolean cancels;
+
+        Handler(boolean waits, boolean cancels) {
+            this.cancels = cancels;
+            if (!waits) {
+                mayGoOn.countDown();
+            }
+        }
+
+        @Override
+        public void onPartialResponse(PartialResponse part, PartialResponseContext context) {
+            parts.add(part.text());
+            called.countDown();
+            try {
+                assertThat(mayGoOn.await(60, TimeUnit.SECONDS)).isTrue();
+            } catch (InterruptedException e) {
+                throw new AssertionError(e);
+            }
+            if (cancels) {
+                context.streamingHandle().cancel();
+            }
+        }
+
+        @Override
+        public void onCompleteResponse(ChatResponse whole) {
+            response.complete(whole);
+        }
+
+        @Override
+        public void onError(Throwable error) {
+            response.completeExceptionally(error);
+        }
+
+        Throwable error() throws InterruptedException, TimeoutException {
+            try {
+                throw new AssertionError(response.get(60, TimeUnit.SECONDS));
+            } catch (ExecutionException e) {
+                return Objects.requireNonNull(e.getCause());
+            }
+        }
+    }
+
+    private static StreamingChatModel model(Engine engine) {
+        return Causal4jStreamingChatModel.builder()
+                .engine(engine)
+                .chatTemplate(Taught.TEMPLATE)
+                .temperature(3.0)
+                .seed(1L)
+                .build();
+    }
+
+    @Test
+    void aHandlerThatWaitsHoldsNobodyUpAndMissesNothing() throws Exception {
+        try (Engine engine = new Engine(Taught.MODEL)) {
+            Handler slow = new Handler(true, false);
+            model(engine).chat("hello", slow);
+            assertThat(slow.called.await(60, TimeUnit.SECONDS)).isTrue();
+            ChatModel other = Causal4jChatModel.builder()
+                    .engine(engine)
+                    .chatTemplate(Taught.TEMPLATE)
+                    .temperature(3.0)
+                    .seed(1L)
+                    .build();
+            String whole = other.chat("hello"); // as many tokens as the context has room for, and no engine was waiting
+            assertThat(slow.parts).hasSize(1);
+            slow.mayGoOn.countDown();
+            assertThat(slow.response.get(60, TimeUnit.SECONDS).aiMessage().text())
+                    .isEqualTo(String.join("", slow.parts))
+                    .isEqualTo(whole);
+        }
+    }
+
+    @Test
+    void nothingComesAfterACancellationAndTheSequenceEnds() throws Exception {
+        try (Engine engine = new Engine(Taught.MODEL)) {
+            Handler cancelling = new Handler(false, true);
+            model(engine).chat("hello", cancelling);
+            assertThat(cancelling.called.await(60, TimeUnit.SECONDS)).isTrue();
+            for (int i = 0; i < 6000 && engine.running() + engine.waiting() > 0; i++) {
+                Thread.sleep(10);
+            }
+            assertThat(engine.running()).isZero();
+            Thread.sleep(200); // for what should not come
+            assertThat(cancelling.parts).hasSize(1);
+            assertThat(cancelling.response).isNotDone();
+        }
+    }
+
+    @Test
+    void aFullQueueIsARateLimit() throws Exception {
+        EngineOptions one = EngineOptions.DEFAULT.withParallel(1).withQueue(1);
+        try (Engine engine = new Engine(Taught.MODEL, one)) {
+            Handler computed = new Handler(true, true);
+            model(engine).chat("hello", computed);
+            assertThat(computed.called.await(60, TimeUnit.SECONDS)).isTrue();
+            Handler waiting = new Handler(false, true);
+            model(engine).chat("hello", waiting);
+            for (int i = 0; i < 6000 && engine.waiting() == 0; i++) {
+                Thread.sleep(10);
+            }
+            Handler refused = new Handler(false, false);
+            model(engine).chat("hello", refused);
+            assertThat(refused.error())
+                    .isExactlyInstanceOf(RateLimitException.class)
+                    .hasMessage("queue: expected at most 1 waiting sequences, got 2; try again later");
+            computed.mayGoOn.countDown();
+            assertThat(waiting.called.await(60, TimeUnit.SECONDS)).isTrue();
+        }
+    }
+
+    @Test
+    void aPromptLongerThanTheContextIsToldToTheHandler() throws Exception {
+        Handler handler = new Handler(false, false);
+        model(Taught.ENGINE).chat("word ".repeat(400), handler);
+        assertThat(handler.error())
+                .isExactlyInstanceOf(InvalidRequestException.class)
+                .hasMessageStartingWith("prompt: expected at most 256 tokens, the context length, got 4");
+    }
+}

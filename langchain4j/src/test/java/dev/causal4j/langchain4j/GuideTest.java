@@ -1,0 +1,156 @@
+package dev.causal4j.langchain4j;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.generation.Engine;
+import dev.causal4j.generation.EngineOptions;
+import dev.causal4j.generation.Generation;
+import dev.causal4j.model.CausalLM;
+import dev.langchain4j.data.message.UserMessage;
+import dev.langchain4j.data.segment.TextSegment;
+import dev.langchain4j.memory.chat.TokenWindowChatMemory;
+import dev.langchain4j.model.chat.ChatModel;
+import dev.langchain4j.model.chat.StreamingChatModel;
+import dev.langchain4j.model.chat.request.ChatRequest;
+import dev.langchain4j.model.chat.response.ChatResponse;
+import dev.langchain4j.model.chat.response.PartialResponse;
+import dev.langchain4j.model.chat.response.PartialResponseContext;
+import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
+import dev.langchain4j.model.scoring.ScoringModel;
+import dev.langchain4j.service.AiServices;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.Test;
+
+/** The Java examples of README.md and of the guide, which {@code ReadmeTest} compares with this file. */
+class GuideTest {
+    private interface Example {
+        void run() throws IOException;
+    }
+
+    private static void chat(Path folder) throws IOException {
+        // example: begin
+        try (CausalLM model = CausalLM.load(folder)) { // or a GGUF file
+            ChatModel chat = Causal4jChatModel.builder()
+                    .model(model)
+                    .chatTemplate(ChatTemplate.read(folder).orElse(ChatTemplate.plain()))
+                    .temperature(0.0)
+                    .build();
+            System.out.println(chat.chat("What is the capital of Germany?"));
+        }
+        // example: end
+    }
+
+    private static void stream(CausalLM model, ChatTemplate template) {
+        // example: begin
+        try (Engine engine = new Engine(model, EngineOptions.DEFAULT.withPrefixBytes(256 << 20))) {
+            StreamingChatModel chat = Causal4jStreamingChatModel.builder()
+                    .engine(engine)
+                    .chatTemplate(template)
+                    .temperature(0.0)
+                    .build();
+            CompletableFuture<ChatResponse> done = new CompletableFuture<>();
+            chat.chat("Say 'Hello World'", new StreamingChatResponseHandler() {
+                @Override
+                public void onPartialResponse(PartialResponse part, PartialResponseContext context) {
+                    System.out.print(part.text()); // context.streamingHandle().cancel() ends it
+                }
+
+                @Override
+                public void onCompleteResponse(ChatResponse response) {
+                    done.complete(response);
+                }
+
+                @Override
+                public void onError(Throwable error) {
+                    done.completeExceptionally(error);
+                }
+            });
+            System.out.println(" " + done.join().finishReason());
+        }
+        // example: end
+    }
+
+    // example: begin
+    interface Assistant {
+        String chat(String message);
+    }
+    // example: end
+
+    private static void service(CausalLM model, ChatTemplate template, ChatModel chat) {
+        // example: begin
+        Assistant assistant = AiServices.builder(Assistant.class)
+                .chatModel(chat)
+                .chatMemory(TokenWindowChatMemory.withMaxTokens(200, new Causal4jTokenCountEstimator(model, template)))
+                .build();
+        System.out.println(assistant.chat("hello"));
+        // example: end
+    }
+
+    private static void probabilities(ChatModel chat) {
+        // example: begin
+        ChatResponse response = chat.chat(ChatRequest.builder()
+                .messages(UserMessage.from("Who wrote Emma?"))
+                .parameters(Causal4jChatRequestParameters.builder()
+                        .seed(1L)
+                        .options(options -> options.logProbabilities(3)) // with three alternatives
+                        .build())
+                .build());
+        Generation generation = ((Causal4jChatResponseMetadata) response.metadata()).generation();
+        System.out.println(generation.pieces().getFirst() + " "
+                + Math.round(100 * Math.exp(generation.predictions().getFirst().logProbability())) + " %");
+        // example: end
+    }
+
+    private static void rank(CausalLM model) {
+        // example: begin
+        ScoringModel scoring = new Causal4jScoringModel(Engine.shared(model));
+        List<TextSegment> texts = List.of(
+                TextSegment.from("The carriage was at the door, and the horses were tired."),
+                TextSegment.from("At the ball Mr. Bingley danced with Jane twice."));
+        List<Double> scores =
+                scoring.scoreAll(texts, "Who danced with Jane at the ball?").content();
+        System.out.println(scores.get(1) > scores.get(0));
+        // example: end
+    }
+
+    private static ChatModel model() {
+        return Causal4jChatModel.builder()
+                .model(Taught.MODEL)
+                .chatTemplate(Taught.TEMPLATE)
+                .temperature(0.0)
+                .build();
+    }
+
+    @Test
+    void theExampleOfTheReadmeAnswers() throws IOException {
+        assertThat(printed(() -> chat(Taught.FOLDER))).isEqualTo("The capital of Germany is Berlin.\n");
+    }
+
+    @Test
+    void theExamplesOfTheGuideDoWhatItSays() throws IOException {
+        assertThat(printed(() -> stream(Taught.MODEL, Taught.TEMPLATE))).isEqualTo("Hello World STOP\n");
+        assertThat(printed(() -> service(Taught.MODEL, Taught.TEMPLATE, model())))
+                .isEqualTo("Hello, how are you?\n");
+        assertThat(printed(() -> probabilities(model()))).matches(" J\\w* (9\\d|100) %\n");
+        assertThat(printed(() -> rank(Taught.MODEL))).isEqualTo("true\n");
+    }
+
+    private static String printed(Example example) throws IOException {
+        PrintStream standardOutput = System.out;
+        ByteArrayOutputStream printed = new ByteArrayOutputStream();
+        System.setOut(new PrintStream(printed, true, StandardCharsets.UTF_8));
+        try {
+            example.run();
+        } finally {
+            System.setOut(standardOutput);
+        }
+        return printed.toString(StandardCharsets.UTF_8);
+    }
+}

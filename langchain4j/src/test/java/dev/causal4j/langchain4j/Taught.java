@@ -1,0 +1,127 @@
+package dev.causal4j.langchain4j;
+
+import dev.causal4j.austen.AustenModel;
+import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.chat.Message;
+import dev.causal4j.generation.Engine;
+import dev.causal4j.head.CausalLMHead;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tokenizer.Tokenizer;
+import dev.causal4j.training.Example;
+import dev.causal4j.training.Examples;
+import dev.causal4j.training.LearningRate;
+import dev.causal4j.training.Trainer;
+import dev.causal4j.training.TrainingOptions;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+
+/**
+ * The embedded model, taught the dialogues of LangChain4j's suites until it knows them by heart: they ask for facts, and a
+ * model of Austen's novels has none. It is kept in {@code target}, for all tests of the process open until its end.
+ */
+final class Taught {
+    private static final List<List<Message>> DIALOGUES = List.of(
+            dialogue("What is the capital of Germany?", "The capital of Germany is Berlin."),
+            withSystem(
+                    "Translate messages from user into German", dialogue("Translate: 'I love you'", "Ich liebe dich.")),
+            dialogue(
+                    "Hi, my favorite color is green",
+                    "Hi, nice to meet you",
+                    "What is my favorite color?",
+                    "Your favorite color is green."),
+            dialogue("Say 'Hello World'", "Hello World"),
+            dialogue(
+                    "Tell me a long story",
+                    "There was once a lady who lived by the sea, and every morning she walked to the town."),
+            dialogue(
+                    "Tell me a long story about animals",
+                    "There was once a cat who lived with a dog and a horse, and they talked of the day."),
+            dialogue("hello", "Hello, how are you?"),
+            dialogue("Who wrote Emma?", "Jane Austen wrote Emma."),
+            dialogue("this message will fail", "It did not."));
+
+    static final ChatTemplate TEMPLATE = ChatTemplate.plain();
+    static final Path FOLDER = Path.of("target/taught");
+    static final CausalLM MODEL = load();
+    static final Engine ENGINE = Engine.shared(MODEL);
+
+    private static final int STEPS = 40;
+
+    private Taught() {}
+
+    private static CausalLM load() {
+        try {
+            if (!Files.exists(FOLDER.resolve("model.safetensors"))) { // which is written last
+                teach(Files.createDirectories(FOLDER));
+            }
+            return CausalLM.load(FOLDER);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private static void teach(Path folder) throws IOException {
+        TrainingOptions options = TrainingOptions.DEFAULT
+                .withSteps(STEPS)
+                .withBatchSize(DIALOGUES.size())
+                .withMicroBatchSize(DIALOGUES.size())
+                .withLearningRate(LearningRate.constant(1e-3));
+        try (CausalLM austen = AustenModel.load();
+                Trainer trainer = Trainer.start(austen, examples(austen), null, options, null)) {
+            trainer.run(_ -> true);
+            trainer.model().save(folder, DType.F32);
+        }
+    }
+
+    private static Examples examples(CausalLM model) {
+        Tokenizer tokenizer = model.requireTokenizer();
+        int end = model.eos().iterator().next();
+        List<Example> all =
+                DIALOGUES.stream().map(each -> example(tokenizer, end, each)).toList();
+        return new Examples() {
+            @Override
+            public long perEpoch() {
+                return all.size();
+            }
+
+            @Override
+            public Example example(long index) {
+                return all.get((int) (index % all.size()));
+            }
+        };
+    }
+
+    /** A dialogue, of which the answer counts. */
+    private static Example example(Tokenizer tokenizer, int end, List<Message> dialogue) {
+        List<Message> before = dialogue.subList(0, dialogue.size() - 1);
+        int[] prompt = TEMPLATE.encode(tokenizer, before, null, true, Map.of());
+        int[] answer = tokenizer.encode(" " + dialogue.getLast().fields().get("content"));
+        int[] tokens = Arrays.copyOf(prompt, prompt.length + answer.length);
+        System.arraycopy(answer, 0, tokens, prompt.length, answer.length);
+        int[] targets = new int[tokens.length];
+        Arrays.fill(targets, CausalLMHead.IGNORED);
+        System.arraycopy(answer, 0, targets, prompt.length - 1, answer.length);
+        targets[tokens.length - 1] = end;
+        return new Example(tokens, targets);
+    }
+
+    /** @param said by the user and the assistant in turn, the answer last */
+    private static List<Message> dialogue(String... said) {
+        return IntStream.range(0, said.length)
+                .mapToObj(i -> new Message(i % 2 == 0 ? "user" : "assistant", said[i]))
+                .toList();
+    }
+
+    private static List<Message> withSystem(String system, List<Message> dialogue) {
+        return Stream.concat(Stream.of(new Message("system", system)), dialogue.stream())
+                .toList();
+    }
+}
