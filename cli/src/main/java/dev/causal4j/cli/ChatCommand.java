@@ -28,6 +28,9 @@ final class ChatCommand extends Subcommand {
     private SamplingOptions sampling;
 
     @Mixin
+    private TemplateOption template;
+
+    @Mixin
     private TemplateOptions variables;
 
     @Mixin
@@ -41,12 +44,12 @@ final class ChatCommand extends Subcommand {
         sampling.check();
         Map<String, Object> more = variables.fields();
         Kernels.name(); // fails here, before anything is loaded, if the kernels that the property sets are missing
-        ChatTemplate template = model.template();
+        ChatTemplate chosen = template.readOrPlain(model.folder());
         CausalLM loaded = adapter.addTo(model.load());
         loaded.requireTokenizer();
-        if (template.isPlain()) {
+        if (chosen.isPlain()) {
             stderr().println("chat template: expected one in the model's files, got none; the model gets a plain"
-                    + " transcript (User: ..., Assistant: ...)");
+                    + " transcript (User: ..., Assistant: ...); give one with --template");
         }
         PagePool pool = loaded.decoder().pool();
         long context =
@@ -54,7 +57,7 @@ final class ChatCommand extends Subcommand {
         boolean atTerminal = !model.json() && isTerminal();
         try (Engine engine = new Engine(loaded, EngineOptions.DEFAULT.withPrefixBytes(context));
                 ChatTerminal terminal = atTerminal ? new ChatTerminal() : null) {
-            Chat chat = new Chat(engine, template, more, sampling, stdout(), stderr());
+            Chat chat = new Chat(engine, chosen, more, sampling, stdout(), stderr());
             chat.conversation.system(system);
             if (terminal == null) {
                 chat.run(new LineReader(System.in, TextInput.MOST_BYTES), model.json());

@@ -1,10 +1,7 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.model.LoadOptions;
 import dev.causal4j.tensor.DType;
-import java.io.IOException;
-import java.nio.file.Path;
 import picocli.CommandLine.Option;
 
 /** Options of commands that run a model. */
@@ -15,12 +12,6 @@ final class RunOptions extends ModelOptions {
             converter = DTypeConverter.class,
             description = "Cached keys and values: f32, or bf16 for half the memory; default: f32.")
     private DType cached = DType.F32;
-
-    /** The template of the model's files, or else a plain transcript. */
-    ChatTemplate template() throws IOException {
-        Path folder = folder().orElse(null);
-        return folder == null ? ChatTemplate.plain() : ChatTemplate.read(folder).orElseGet(ChatTemplate::plain);
-    }
 
     @Override
     LoadOptions options() {

@@ -84,6 +84,9 @@ final class ServeCommand extends Subcommand {
     private boolean log;
 
     @Mixin
+    private TemplateOption template;
+
+    @Mixin
     private RunOptions model;
 
     @Override
@@ -99,11 +102,11 @@ final class ServeCommand extends Subcommand {
                 spec, () -> new ServerOptions(host, port, aliases, parallel, queue, bytes, keys, origins, listener));
         Kernels.name(); // fails here if the kernels that the property sets are missing
         QUIET.forEach(logger -> logger.setLevel(Level.WARNING));
-        ChatTemplate template = model.template();
+        ChatTemplate chosen = template.readOrPlain(model.folder());
         try (CausalLM loaded = model.load();
-                Server server = Server.start(loaded, template, options);
+                Server server = Server.start(loaded, chosen, options);
                 Interruption stop = new Interruption(shutdownSeconds + 10L)) {
-            tellReady(loaded, template, server.address());
+            tellReady(loaded, chosen, server.address());
             stop.await();
             for (String again : List.of("TERM", "INT")) {
                 Signals.register(again, () -> Runtime.getRuntime().halt(STOPPED)); // waits for nothing
@@ -113,8 +116,8 @@ final class ServeCommand extends Subcommand {
         return 0;
     }
 
-    private void tellReady(CausalLM loaded, ChatTemplate template, InetSocketAddress address) {
-        if (template.isPlain()) {
+    private void tellReady(CausalLM loaded, ChatTemplate chosen, InetSocketAddress address) {
+        if (chosen.isPlain()) {
             stderr().println(loaded.name() + ": has no chat template; conversations are plain transcripts");
         }
         String name = address.getAddress().getHostAddress();

@@ -14,20 +14,24 @@ final class Streaming {
     private Streaming() {}
 
     /**
-     * Prints texts until the reader closes the output: to a terminal {@link #harmless}, to a pipe or file as they are.
+     * Prints texts as they are {@link #shown} until the reader closes the output.
      *
      * @param text whether the model has a tokenizer; token ids if not
      */
     static TokenListener to(PrintWriter out, boolean text) {
-        boolean terminal = Boolean.getBoolean(TERMINAL);
         return token -> {
             if (text) {
-                out.print(terminal ? harmless(token.text()) : token.text());
+                out.print(shown(token.text()));
             } else {
                 out.print(token.token() + " ");
             }
             return !out.checkError();
         };
+    }
+
+    /** A text for standard output: on a terminal {@link #harmless}, for a pipe or file as it is. */
+    static String shown(String text) {
+        return Boolean.getBoolean(TERMINAL) ? harmless(text) : text;
     }
 
     /** The text with U+FFFD for what would steer a terminal: control characters besides tabs and line ends. */

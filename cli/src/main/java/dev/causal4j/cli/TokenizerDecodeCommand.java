@@ -23,7 +23,7 @@ final class TokenizerDecodeCommand extends Subcommand {
         int[] ids = TokenIds.parse(spec, "--tokens", tokens);
         Tokenizer tokenizer = tokenizers.load();
         String text = skipSpecial ? tokenizer.decodeWithoutSpecial(ids) : tokenizer.decode(ids);
-        String shown = tokenizers.json() ? Json.write(Json.object().put("text", text)) : text;
+        String shown = tokenizers.json() ? Json.write(Json.object().put("text", text)) : Streaming.shown(text);
         stdout().println(shown);
         return 0;
     }

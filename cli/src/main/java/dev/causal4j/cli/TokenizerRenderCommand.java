@@ -8,9 +8,7 @@ import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -21,27 +19,14 @@ import picocli.CommandLine.Option;
         description = "Shows the text that a model's chat template makes of a conversation.",
         sortOptions = false)
 final class TokenizerRenderCommand extends Subcommand {
-    static final class Source {
-        @Option(names = "--template", paramLabel = "FILE", description = "A chat template.")
-        private @Nullable Path template;
+    @Mixin
+    private TemplateOption template;
 
-        @Option(names = "--model", paramLabel = "PATH", description = "Folder or GGUF file with a template.")
-        private @Nullable Path model;
-
-        ChatTemplate read() throws IOException {
-            if (template != null) {
-                return ChatTemplate.parse(template.toString(), TextInput.file(template), Map.of());
-            }
-            Path folder = Objects.requireNonNull(model);
-            return ChatTemplate.read(folder)
-                    .orElseThrow(() -> new IOException(folder + ": expected a model with a chat template, got none;"
-                            + " give one with --template"));
-        }
-    }
-
-    @ArgGroup(multiplicity = "1")
-    @SuppressWarnings("NullAway.Init")
-    private Source source;
+    @Option(
+            names = "--model",
+            paramLabel = "PATH",
+            description = "Folder or GGUF file with a template, or with the special tokens for that of --template.")
+    private @Nullable Path model;
 
     @Option(
             names = "--messages",
@@ -66,15 +51,21 @@ final class TokenizerRenderCommand extends Subcommand {
     @Override
     public Integer call() throws IOException {
         Map<String, ?> more = variables.fields();
+        if (!template.isGiven() && model == null) {
+            throw wrong("template: expected --template or --model, got neither");
+        }
+        ChatTemplate chosen = template.read(model)
+                .orElseThrow(() -> new IOException(
+                        model + ": expected a model with a chat template, got none; give one with --template"));
         List<Message> conversation = Json.list(messages).map(Message::new).toList();
         List<ToolDefinition> known =
                 tools == null ? null : Json.list(tools).map(ToolDefinition::new).toList();
-        String text = source.read().render(conversation, known, !complete, more).text();
+        String text = chosen.render(conversation, known, !complete, more).text();
         PrintWriter to = stdout();
         if (json) {
             Json.print(to, Json.object().put("text", text));
         } else {
-            to.print(text);
+            to.print(Streaming.shown(text));
             to.flush();
         }
         return 0;

@@ -20,7 +20,6 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalDouble;
@@ -80,13 +79,8 @@ final class TrainCommand extends Subcommand {
                     + " embedded model's.")
     private @Nullable Path tokenizer;
 
-    @Option(
-            names = "--template",
-            paramLabel = "FILE",
-            description =
-                    "The chat template for conversations (lines with \"messages\"); default: that of the model, or"
-                            + " beside the tokenizer.")
-    private @Nullable Path template;
+    @Mixin
+    private TemplateOption template;
 
     @Mixin
     private TrainOptions settings;
@@ -222,15 +216,12 @@ final class TrainCommand extends Subcommand {
     }
 
     private @Nullable ChatTemplate template() throws IOException {
-        if (template != null) {
-            return ChatTemplate.parse(template.toString(), TextInput.file(template), Map.of());
-        }
         Path folder = Optional.ofNullable(tokenizer)
                 .filter(Files::isDirectory)
                 .or(model::folder)
                 .or(shape::folder)
                 .orElse(null);
-        return folder == null ? null : ChatTemplate.read(folder).orElse(null);
+        return template.read(folder).orElse(null);
     }
 
     private TrainingResult run(Trainer trainer, ResultFile log, Interruption interruption) throws IOException {

@@ -42,7 +42,7 @@ class ChatCommandTest {
 
     private static final String PLAIN =
             "chat template: expected one in the model's files, got none; the model gets a plain"
-                    + " transcript (User: ..., Assistant: ...)\n";
+                    + " transcript (User: ..., Assistant: ...); give one with --template\n";
 
     @TempDir
     private static Path shared;
@@ -234,13 +234,19 @@ class ChatCommandTest {
     void atATerminalAnswersCannotSteerItAndInAPipeTheyAreAsTheyAre() throws Exception {
         String sampling = " --temperature 2 --seed 1 --max-new-tokens 60 --model " + model;
         Pattern control = Pattern.compile("[\\p{Cc}&&[^\t\n]]");
-        for (String command : List.of("chat", "generate")) {
-            String input = command.equals("chat") ? "Hi\n" : "";
-            String raw = run(input, command + sampling).done().out();
+        String hi = Files.writeString(folder.resolve("hi.json"), "[{\"role\": \"\\u001b[2J\", \"content\": \"\"}]")
+                .toString();
+        for (String command : List.of(
+                "chat" + sampling,
+                "generate" + sampling,
+                "tokenizer decode --tokens 215,33 --model " + model,
+                "tokenizer render --messages " + hi + " --model " + model)) {
+            String input = command.startsWith("chat") ? "Hi\n" : "";
+            String raw = run(input, command).done().out();
             assertThat(raw).containsPattern(control);
             System.setProperty(Streaming.TERMINAL, "true");
             try {
-                assertThat(run(input, command + sampling).done().out())
+                assertThat(run(input, command).done().out())
                         .isEqualTo(control.matcher(raw).replaceAll("\ufffd"));
             } finally {
                 System.clearProperty(Streaming.TERMINAL);

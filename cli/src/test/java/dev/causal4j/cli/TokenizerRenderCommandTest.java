@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -64,6 +66,23 @@ class TokenizerRenderCommandTest {
         Program.Run run = Program.run("tokenizer", "render", "--model", folder.toString(), "--messages", messages);
 
         assertThat(run.done().out()).isEqualTo("<s>Hi");
+    }
+
+    @Test
+    void aGivenTemplateHasTheModelsSpecialTokens() throws IOException {
+        Files.writeString(
+                folder.resolve("tokenizer_config.json"), "{\"bos_token\": \"<s>\", \"chat_template\": \"its own\"}");
+        Path given = Files.writeString(folder.resolve("given.jinja"), "{{ bos_token }}{{ messages[1].content }}");
+        String[] model = {"--model", folder.toString()};
+
+        for (boolean known : new boolean[] {true, false}) {
+            Stream<String> options =
+                    Stream.of("tokenizer", "render", "--messages", messages, "--template", given.toString());
+            Program.Run run =
+                    Program.run(Stream.concat(options, Arrays.stream(model).limit(known ? 2 : 0))
+                            .toArray(String[]::new));
+            assertThat(run.done().out()).isEqualTo(known ? "<s>Hi" : "Hi");
+        }
     }
 
     @Test

@@ -58,6 +58,8 @@ public final class ChatTemplate {
     private static final String DEFAULT = "default";
     private static final String SOURCE = "chat_template";
     private static final String FILE = "chat_template.jinja";
+    private static final String TOOLS = "tool_use";
+    private static final String TOOLS_FILE = "additional_chat_templates/tool_use.jinja";
     private static final String CONFIG = "tokenizer_config.json";
 
     // Twenty times the longest in use.
@@ -137,9 +139,9 @@ public final class ChatTemplate {
     }
 
     /**
-     * The template of a model: {@code chat_template.jinja} or else that of {@code tokenizer_config.json}, where a list
-     * may have one of its own for tools; with the special tokens of that file; or that of a GGUF file. Empty if there is
-     * none.
+     * The template of a model: {@code chat_template.jinja} or else that of {@code tokenizer_config.json}, or that of a GGUF
+     * file; with its {@link #specialTokens}. For conversations with tools there may be one of its own, in the list of the
+     * configuration or in {@code additional_chat_templates/tool_use.jinja}. Empty if there is none.
      *
      * @param folder in Hugging Face layout, or a GGUF file
      * @throws FormatException if a file is damaged
@@ -147,31 +149,12 @@ public final class ChatTemplate {
      * @throws IOException if reading fails
      */
     public static Optional<ChatTemplate> read(Path folder) throws IOException {
-        boolean gguf = Files.isRegularFile(folder);
-        Path config = gguf ? folder : folder.resolve(CONFIG);
-        Map<String, Object> json = Map.of();
-        if (gguf) {
-            json = GgufVocabulary.read(folder).configuration();
-        } else if (Files.exists(config)) {
-            json = Json.tree(config.toString(), UntrustedInput.readFile(config, "a JSON file", MAX_CONFIG));
-        }
-        Json settings = new Json(config.toString(), json);
-        Map<String, String> tokens = new HashMap<>();
-        settings.root().forEach((name, value) -> {
-            Object token = value instanceof Map<?, ?> object ? object.get("content") : value;
-            if (name instanceof String key && key.endsWith("_token") && token instanceof String text) {
-                tokens.put(key, text);
-            }
-        });
+        Json settings = settings(folder);
         Path file = folder.resolve(FILE);
+        Path forTools = folder.resolve(TOOLS_FILE);
         Map<String, String> sources = new HashMap<>();
         if (Files.exists(file)) {
-            byte[] bytes = UntrustedInput.readFile(file, "a chat template", MAX_SOURCE);
-            String source = new String(bytes, StandardCharsets.UTF_8);
-            if (!Arrays.equals(bytes, source.getBytes(StandardCharsets.UTF_8))) {
-                throw new FormatException(file.toString(), "text in UTF-8", "other bytes", "is the file damaged?");
-            }
-            sources.put(DEFAULT, source);
+            sources.put(DEFAULT, source(file));
         } else if (settings.root().get(SOURCE) instanceof List) {
             for (Json template : settings.objects(SOURCE)) {
                 sources.put(template.requireString("name"), template.requireString("template"));
@@ -179,8 +162,55 @@ public final class ChatTemplate {
         } else if (settings.has(SOURCE)) {
             sources.put(DEFAULT, settings.requireString(SOURCE));
         }
-        String name = (Files.exists(file) ? file : config).toString();
-        return sources.containsKey(DEFAULT) ? Optional.of(parse(name, sources, tokens)) : Optional.empty();
+        if (Files.exists(forTools)) {
+            sources.put(TOOLS, source(forTools));
+        }
+        String name = Files.exists(file) ? file.toString() : settings.subject();
+        return sources.containsKey(DEFAULT)
+                ? Optional.of(parse(name, sources, specialTokens(settings)))
+                : Optional.empty();
+    }
+
+    /**
+     * The special tokens of a model, such as {@code bos_token}, for {@link #parse}: those of its {@code
+     * tokenizer_config.json} or GGUF file.
+     *
+     * @throws FormatException if the file is damaged
+     * @throws IOException if reading fails
+     */
+    public static Map<String, String> specialTokens(Path folder) throws IOException {
+        return specialTokens(settings(folder));
+    }
+
+    private static Map<String, String> specialTokens(Json settings) {
+        Map<String, String> tokens = new HashMap<>();
+        settings.root().forEach((name, value) -> {
+            Object token = value instanceof Map<?, ?> object ? object.get("content") : value;
+            if (name instanceof String key && key.endsWith("_token") && token instanceof String text) {
+                tokens.put(key, text);
+            }
+        });
+        return tokens;
+    }
+
+    private static Json settings(Path folder) throws IOException {
+        boolean gguf = Files.isRegularFile(folder);
+        Path config = gguf ? folder : folder.resolve(CONFIG);
+        Map<String, Object> json = gguf
+                ? GgufVocabulary.read(folder).configuration()
+                : Files.exists(config)
+                        ? Json.tree(config.toString(), UntrustedInput.readFile(config, "a JSON file", MAX_CONFIG))
+                        : Map.of();
+        return new Json(config.toString(), json);
+    }
+
+    private static String source(Path file) throws IOException {
+        byte[] bytes = UntrustedInput.readFile(file, "a chat template", MAX_SOURCE);
+        String source = new String(bytes, StandardCharsets.UTF_8);
+        if (!Arrays.equals(bytes, source.getBytes(StandardCharsets.UTF_8))) {
+            throw new FormatException(file.toString(), "text in UTF-8", "other bytes", "is the file damaged?");
+        }
+        return source;
     }
 
     /**
@@ -207,7 +237,7 @@ public final class ChatTemplate {
 
     /**
      * Writes it with its special tokens as {@code tokenizer_config.json}, for {@link #read} and for Python, into a folder
-     * that exists. A {@code chat_template.jinja} there is deleted, since it would win.
+     * that exists. Templates in files of their own there are deleted, since they would win.
      *
      * @throws IOException if writing fails
      */
@@ -220,6 +250,7 @@ public final class ChatTemplate {
         json.put(SOURCE, all.size() == 1 ? source() : all);
         WholeFile.write(folder.resolve(CONFIG), Json.write(json));
         Files.deleteIfExists(folder.resolve(FILE));
+        Files.deleteIfExists(folder.resolve(TOOLS_FILE));
     }
 
     /** The text of the template, of several the one for conversations without tools. */
@@ -286,7 +317,7 @@ public final class ChatTemplate {
         all.put("tools", untrusted.copy(tools, 0));
         all.put("add_generation_prompt", generationPrompt);
         Program standard = Objects.requireNonNull(programs.get(DEFAULT));
-        Program run = tools == null || tools.isEmpty() ? standard : programs.getOrDefault("tool_use", standard);
+        Program run = tools == null || tools.isEmpty() ? standard : programs.getOrDefault(TOOLS, standard);
         return untrusted.restored(run.name, new Rendering(run.name, clock, untrusted, all).run(run.body));
     }
 

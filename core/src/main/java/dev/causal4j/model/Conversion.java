@@ -34,6 +34,7 @@ public final class Conversion {
             "tokenizer.json",
             TOKENIZER_CONFIG,
             "chat_template.jinja",
+            "additional_chat_templates/tool_use.jinja",
             "vocab.json",
             "merges.txt",
             "special_tokens_map.json",
@@ -129,7 +130,9 @@ public final class Conversion {
         for (String name : COPIED) {
             Path copied = source.resolve(name);
             if (Files.isRegularFile(copied)) {
-                Files.copy(copied, folder.resolve(name));
+                Path copy = folder.resolve(name);
+                Files.createDirectories(copy.resolveSibling(""));
+                Files.copy(copied, copy);
             }
         }
         PanelLayout layout = new PanelLayout(model.dtype());

