@@ -12,10 +12,10 @@ import java.lang.foreign.MemorySegment;
  * steps, the first in the low halves.
  *
  * <p>An output is y = fma(scale, c, y), then with minimums y = fma(minimum, X, y), for its groups in order, beginning at
- * +0: c is the chain of fused multiply-adds of the group's inputs and codes, X the sum of its inputs in order.
+ * +0: c is the {@link #chain} of the group's inputs and codes, X the sum of its inputs in order.
  *
  * @param bits of a code: 4 or 8
- * @param signed whether codes of 4 bits are -8 to 7, not 0 to 15; those of 8 bits are -128 to 127
+ * @param signed whether codes of 4 bits are -8 to 7, stored with 8 added, not 0 to 15; those of 8 bits are -128 to 127
  * @param group inputs of a group
  * @param wide whether scales and minimums are f32, not f16
  */
@@ -77,13 +77,39 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         return (long) groups(depth) * groupBytes();
     }
 
-    /** The code of step k of a group, output j. */
-    private int code(MemorySegment m, long at, int k, int j) {
-        int word = m.get(Panels.INT, at + header() + k * bits / 8 * (long) WIDTH + j % 16 * 4L);
-        int place = bits == 8 ? j / 16 : j / 16 + k % 2 * 4;
-        return signed || bits == 8
-                ? word << (32 - bits - bits * place) >> (32 - bits)
-                : word >>> (bits * place) & ((1 << bits) - 1);
+    /** What is added to codes that are stored. */
+    int zero() {
+        return bits == 4 && signed ? 8 : 0;
+    }
+
+    /** Whether products need the sums of their inputs. */
+    boolean sums() {
+        return minimum || zero() != 0;
+    }
+
+    /** What products multiply the stored codes of output j by: a power of two, since masks are cheaper than shifts. */
+    float unit(int j) {
+        return bits == 8 ? PanelFormat.INT8_UNIT : 1 << (4 * (j / 16));
+    }
+
+    /**
+     * c of output j.
+     *
+     * @param products the chain of fused multiply-adds of inputs and stored codes times their unit, from +0
+     * @param sum X
+     */
+    float chain(float products, float sum, int j) {
+        float chain = products * (1 / unit(j));
+        return zero() == 0 ? chain : Math.fma(-zero(), sum, chain);
+    }
+
+    /** The stored code of step k of a group, output j, times its unit. */
+    private float stored(MemorySegment m, long at, int k, int j) {
+        if (bits == 8) {
+            return PanelFormat.INT8.code(m, at + header() + (long) k * WIDTH, j);
+        }
+        int word = m.get(Panels.INT, at + header() + k / 2 * (long) WIDTH + j % 16 * 4L);
+        return word >>> (k % 2 * 16) & 15 << (4 * (j / 16));
     }
 
     /** The format of scales and minimums: those of 64 outputs lie like a step. */
@@ -93,7 +119,8 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
 
     private float weight(MemorySegment m, long panel, int k, int j) {
         long at = panel + (long) (k / group) * groupBytes();
-        float scaled = code(m, at, k % group, j) * numbers().code(m, at, j); // exact
+        float code = stored(m, at, k % group, j) * (1 / unit(j)) - zero();
+        float scaled = code * numbers().code(m, at, j); // exact
         return minimum ? scaled + numbers().code(m, at + numberBytes(), j) : scaled;
     }
 
@@ -109,13 +136,13 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         float y = 0;
         for (int from = 0; from < depth; from += group) {
             long at = panel + (long) (from / group) * groupBytes();
-            float chain = 0;
+            float products = 0;
             float sum = 0;
             for (int k = from; k < Math.min(depth, from + group); k++) {
-                chain = Math.fma(x[offset + k], code(m, at, k - from, j), chain);
+                products = Math.fma(x[offset + k], stored(m, at, k - from, j), products);
                 sum += x[offset + k];
             }
-            y = Math.fma(numbers().code(m, at, j), chain, y);
+            y = Math.fma(numbers().code(m, at, j), chain(products, sum, j), y);
             y = minimum ? Math.fma(numbers().code(m, at + numberBytes(), j), sum, y) : y;
         }
         return y;
@@ -154,7 +181,7 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         MemorySegment.copy(words, 0, to, Panels.INT, at, words.length);
     }
 
-    /** Widens the codes of a group: [group, 64]. */
+    /** The stored codes of a group, times their units: [group, 64]. */
     void codes(MemorySegment m, long at, float[] target) {
         if (bits == 8) {
             PanelFormat.INT8.codes(m, at + header(), group, target, 0, WIDTH);
@@ -163,8 +190,9 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         for (int i = 0; i < group * WIDTH / 8; i++) {
             int word = m.get(Panels.INT, at + header() + 4L * i);
             int to = i / 16 * WIDTH * 2 + i % 16;
-            for (int n = 0; n < 8; n++) {
-                target[to + 16 * n] = signed ? word << (28 - 4 * n) >> 28 : word >>> (4 * n) & 15;
+            for (int n = 0; n < 4; n++) {
+                target[to + 16 * n] = word & 15 << (4 * n);
+                target[to + 16 * n + WIDTH] = word >>> 16 & 15 << (4 * n);
             }
         }
     }
@@ -181,7 +209,7 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         for (int k = 0; k < depth; k++) {
             int at = (k / group * groupBytes() + header()) / 4 + k % group * bits / 8 * 16 + j % 16;
             int place = bits == 8 ? j / 16 : j / 16 + k % 2 * 4;
-            words[at] |= (codes[k] & ((1 << bits) - 1)) << (bits * place);
+            words[at] |= (codes[k] + zero() & ((1 << bits) - 1)) << (bits * place);
         }
         for (int g = 0; g < groups(depth); g++) {
             int at = g * groupBytes() / 4;

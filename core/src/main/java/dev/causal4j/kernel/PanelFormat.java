@@ -7,7 +7,8 @@ import java.lang.foreign.MemorySegment;
  *
  * <p>A panel begins with the scales of its outputs, if the format has them: 64 f32 numbers. Then come the steps of k,
  * each with the codes of 64 outputs, so that the lanes of a vector are neighbouring outputs and a step is one read in
- * order. A weight is its code times its scale; an output is the chain over its codes, times its scale.
+ * order. A weight is its code times its scale; an output is the chain over its codes, times its scale. Codes of int8 are
+ * read as {@link #INT8_UNIT} times themselves, and chains divided by it: exact, and a mask instead of a shift.
  *
  * <p>A step of f32 is 64 floats. A step of bf16 or f16 is 32 words of 32 bits: word w holds output {@code w / 16 * 32 + w %
  * 16} in its low half and the output 16 further on in its high half, so that a shift and a mask widen a whole vector at
@@ -22,6 +23,12 @@ public enum PanelFormat implements WeightFormat {
     F16(2, false),
     /** Integers from -127 to 127 with one scale an output, the largest magnitude / 127. */
     INT8(1, true);
+
+    /** What codes of int8 are multiplied by. */
+    static final float INT8_UNIT = 0x1p24f;
+
+    /** The bits of a code of int8 in a word that is moved so that it comes first. */
+    static final int INT8_BITS = 0xff000000;
 
     private final int stepBytes;
     private final boolean scaled;
@@ -67,7 +74,7 @@ public enum PanelFormat implements WeightFormat {
             case F32 -> m.get(Panels.FLOAT, step + 4L * j);
             case BF16 -> Float.intBitsToFloat(m.get(Panels.SHORT, step + half(j)) << 16);
             case F16 -> Float.float16ToFloat(m.get(Panels.SHORT, step + half(j)));
-            case INT8 -> m.get(Panels.INT, step + j % 16 * 4L) << (24 - j / 16 * 8) >> 24;
+            case INT8 -> m.get(Panels.INT, step + j % 16 * 4L) << (24 - j / 16 * 8) & INT8_BITS;
         };
     }
 
@@ -117,16 +124,16 @@ public enum PanelFormat implements WeightFormat {
 
     private static void int8(int[] words, int from, float[] target, int to) {
         for (int w = 0; w < 16; w++) {
-            target[to + w] = words[from + w] << 24 >> 24;
-            target[to + w + 16] = words[from + w] << 16 >> 24;
-            target[to + w + 32] = words[from + w] << 8 >> 24;
-            target[to + w + 48] = words[from + w] >> 24;
+            target[to + w] = words[from + w] << 24;
+            target[to + w + 16] = words[from + w] << 16 & INT8_BITS;
+            target[to + w + 32] = words[from + w] << 8 & INT8_BITS;
+            target[to + w + 48] = words[from + w] & INT8_BITS;
         }
     }
 
-    /** The scale of output j of the panel at byte {@code panel}. */
-    float scale(MemorySegment m, long panel, int j) {
-        return scaled ? m.get(Panels.FLOAT, panel + 4L * j) : 1;
+    /** A code, or a chain over codes, of output j of the panel at byte {@code panel} times its scale. */
+    float scaled(float number, MemorySegment m, long panel, int j) {
+        return scaled ? number * (1 / INT8_UNIT) * m.get(Panels.FLOAT, panel + 4L * j) : number;
     }
 
     /**
@@ -144,9 +151,8 @@ public enum PanelFormat implements WeightFormat {
 
     @Override
     public void row(MemorySegment m, long panel, int j, int depth, float[] target, int offset) {
-        float scale = scale(m, panel, j);
         for (int k = 0; k < depth; k++) {
-            target[offset + k] = code(m, panel + step(k), j) * scale;
+            target[offset + k] = scaled(code(m, panel + step(k), j), m, panel, j);
         }
     }
 
@@ -156,14 +162,14 @@ public enum PanelFormat implements WeightFormat {
         for (int k = 0; k < depth; k++) {
             sum = Math.fma(x[offset + k], code(m, panel + step(k), j), sum);
         }
-        return scaled ? sum * scale(m, panel, j) : sum;
+        return scaled(sum, m, panel, j);
     }
 
     @Override
     public void steps(MemorySegment m, long panel, int from, int count, float[] target) {
         codes(m, panel + step(from), count, target, 0, Panels.WIDTH);
         for (int i = 0; scaled && i < count * Panels.WIDTH; i++) {
-            target[i] *= scale(m, panel, i % Panels.WIDTH);
+            target[i] = scaled(target[i], m, panel, i % Panels.WIDTH);
         }
     }
 

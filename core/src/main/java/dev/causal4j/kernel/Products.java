@@ -35,8 +35,8 @@ class Products {
             addTo(sums, some, x);
             for (int i = 0; i < sums.length; i++) {
                 int j = i % outputs;
-                float scale = w.plain().scale(some.data(j / WIDTH), some.start(j / WIDTH), j % WIDTH);
-                y.data()[y.start(i / outputs) + p * WIDTH + j] = (float) sums[i] * scale;
+                y.data()[y.start(i / outputs) + p * WIDTH + j] =
+                        w.plain().scaled((float) sums[i], some.data(j / WIDTH), some.start(j / WIDTH), j % WIDTH);
             }
         }
     }
@@ -118,9 +118,9 @@ class Products {
                 int to = y.start(r) + panel * WIDTH;
                 double[] chains = new double[WIDTH];
                 addSteps(x, first, steps, codes, WIDTH, chains, 0);
-                float sum = format.minimum() ? x.sum(first, steps) : 0;
+                float sum = format.sums() ? x.sum(first, steps) : 0;
                 for (int j = 0; j < WIDTH; j++) {
-                    float out = Math.fma(scales[j], (float) chains[j], y.data()[to + j]);
+                    float out = Math.fma(scales[j], format.chain((float) chains[j], sum, j), y.data()[to + j]);
                     y.data()[to + j] = format.minimum() ? Math.fma(minimums[j], sum, out) : out;
                 }
             }

@@ -1,11 +1,11 @@
 package dev.causal4j.kernel;
 
+import static dev.causal4j.kernel.PanelFormat.INT8_BITS;
 import static dev.causal4j.kernel.VectorProducts.I;
 import static dev.causal4j.kernel.VectorProducts.LE;
 import static dev.causal4j.kernel.VectorProducts.S;
 import static dev.causal4j.kernel.VectorProducts.W;
-import static jdk.incubator.vector.VectorOperators.ASHR;
-import static jdk.incubator.vector.VectorOperators.I2F;
+import static dev.causal4j.kernel.VectorProducts.number;
 import static jdk.incubator.vector.VectorOperators.LSHL;
 import static jdk.incubator.vector.VectorOperators.LSHR;
 
@@ -44,7 +44,8 @@ final class VectorGroups {
     private final Rows y;
     private final int groups;
     private final float[] chains; // [groups, 64] of a row, or [TOGETHER, rows, 64] of a tile
-    private final float[] sums; // [rows, groups] of the inputs, for minimums
+    private final float[] sums; // [rows, groups] of the inputs, if the format needs them
+    private final float zero;
     private final MemorySegment wide; // codes of a panel [groups * group, 64], then numbers in f32 [groups, 2, 64]
     private final long numbers; // bytes to them
 
@@ -55,7 +56,8 @@ final class VectorGroups {
         this.y = y;
         this.groups = format.groups(w.depth());
         this.chains = room.chains = Room.atLeast(room.chains, Math.max(groups, TOGETHER * RowTiles.ROWS) * WIDTH);
-        this.sums = room.sums = Room.atLeast(room.sums, format.minimum() ? groups * x.count() : 0);
+        this.sums = room.sums = Room.atLeast(room.sums, format.sums() ? groups * x.count() : 0);
+        this.zero = -format.zero();
         this.wide = wide;
         this.numbers = (long) groups * format.group() * STEP;
     }
@@ -80,7 +82,7 @@ final class VectorGroups {
     }
 
     private void run() {
-        for (int i = 0; format.minimum() && i < x.count() * groups; i++) {
+        for (int i = 0; format.sums() && i < x.count() * groups; i++) {
             int from = i % groups * format.group();
             sums[i] = x.sum(x.start(i / groups) + from * x.step(), Math.min(format.group(), w.depth() - from));
         }
@@ -97,6 +99,14 @@ final class VectorGroups {
         }
     }
 
+    /** The chain of a row in group g, from index {@code at} on; see {@link GroupFormat#chain}. */
+    private FloatVector chain(int at, float over, int row, int g) {
+        FloatVector chain = FloatVector.fromArray(S, chains, at).mul(over);
+        return zero == 0
+                ? chain
+                : FloatVector.broadcast(S, zero).fma(FloatVector.broadcast(S, sums[row * groups + g]), chain);
+    }
+
     /** y = fma(scale, chain, y), and with minimums y = fma(minimum, sum, y), for some groups and rows. */
     private void fold(int p, int row, int rows, int from, int to) {
         MemorySegment m = format.wide() ? w.data(p) : wide;
@@ -104,12 +114,13 @@ final class VectorGroups {
         long stride = format.wide() ? format.groupBytes() : 2 * STEP;
         boolean minimum = format.minimum();
         for (int j = 0; j < WIDTH; j += W) {
+            float over = 1 / format.unit(j);
             for (int r = 0; r < rows; r++) {
                 int out = y.start(row + r) + p * WIDTH + j;
                 FloatVector sum = FloatVector.fromArray(S, y.data(), out);
                 for (int g = from; g < to; g++) {
                     long at = start + g * stride + 4L * j;
-                    FloatVector chain = FloatVector.fromArray(S, chains, ((g - from) * rows + r) * WIDTH + j);
+                    FloatVector chain = chain(((g - from) * rows + r) * WIDTH + j, over, row + r, g);
                     sum = FloatVector.fromMemorySegment(S, m, at, LE).fma(chain, sum);
                     if (minimum) {
                         FloatVector inputs = FloatVector.broadcast(S, sums[(row + r) * groups + g]);
@@ -127,10 +138,8 @@ final class VectorGroups {
                 long at = w.start(p) + format.header() + 4L * word;
                 if (format.bits() == 8) {
                     chains8(w.data(p), at, x.start(r), word);
-                } else if (format.signed()) {
-                    signed4(w.data(p), at, x.start(r), word);
                 } else {
-                    unsigned4(w.data(p), at, x.start(r), word);
+                    chains4(w.data(p), at, x.start(r), word);
                 }
             }
             if (format.wide()) {
@@ -141,7 +150,7 @@ final class VectorGroups {
         }
     }
 
-    /** The chains of 4 W outputs in all groups. */
+    /** The chains of 4 W outputs in all groups, times their units. */
     private void chains8(MemorySegment m, long codesAt, int row, int word) {
         float[] xs = x.data();
         int step = x.step();
@@ -155,17 +164,17 @@ final class VectorGroups {
             for (int k = 0; k < count; k++) {
                 FloatVector v = FloatVector.broadcast(S, xs[first + k * step]);
                 IntVector codes = IntVector.fromMemorySegment(I, m, at + (long) k * WIDTH, LE);
-                a = v.fma(high8(codes.lanewise(LSHL, 24)), a);
-                b = v.fma(high8(codes.lanewise(LSHL, 16)), b);
-                c = v.fma(high8(codes.lanewise(LSHL, 8)), c);
-                d = v.fma(high8(codes), d);
+                a = v.fma(number(codes.lanewise(LSHL, 24)), a);
+                b = v.fma(number(codes.lanewise(LSHL, 16).and(INT8_BITS)), b);
+                c = v.fma(number(codes.lanewise(LSHL, 8).and(INT8_BITS)), c);
+                d = v.fma(number(codes.and(INT8_BITS)), d);
             }
             store(a, b, c, d, chains, from / group * WIDTH + word);
         }
     }
 
-    /** The same for codes of 4 bits from -8 to 7. */
-    private void signed4(MemorySegment m, long codesAt, int row, int word) {
+    /** The same for codes of 4 bits. */
+    private void chains4(MemorySegment m, long codesAt, int row, int word) {
         float[] xs = x.data();
         int step = x.step();
         int pairs = format.group() / 2;
@@ -177,58 +186,19 @@ final class VectorGroups {
             for (int k = 0; k < pairs; k++) {
                 FloatVector v = FloatVector.broadcast(S, xs[first + 2 * k * step]);
                 FloatVector u = FloatVector.broadcast(S, xs[first + (2 * k + 1) * step]);
-                IntVector codes = IntVector.fromMemorySegment(I, m, at + (long) k * WIDTH, LE);
-                a = v.fma(high4(codes.lanewise(LSHL, 28)), a);
-                b = v.fma(high4(codes.lanewise(LSHL, 24)), b);
-                c = v.fma(high4(codes.lanewise(LSHL, 20)), c);
-                d = v.fma(high4(codes.lanewise(LSHL, 16)), d);
-                a = u.fma(high4(codes.lanewise(LSHL, 12)), a);
-                b = u.fma(high4(codes.lanewise(LSHL, 8)), b);
-                c = u.fma(high4(codes.lanewise(LSHL, 4)), c);
-                d = u.fma(high4(codes), d);
+                IntVector low = IntVector.fromMemorySegment(I, m, at + (long) k * WIDTH, LE);
+                IntVector high = low.lanewise(LSHR, 16);
+                a = v.fma(number(low.and(0xf)), a);
+                b = v.fma(number(low.and(0xf0)), b);
+                c = v.fma(number(low.and(0xf00)), c);
+                d = v.fma(number(low.and(0xf000)), d);
+                a = u.fma(number(high.and(0xf)), a);
+                b = u.fma(number(high.and(0xf0)), b);
+                c = u.fma(number(high.and(0xf00)), c);
+                d = u.fma(number(high.and(0xf000)), d);
             }
             store(a, b, c, d, chains, g * WIDTH + word);
         }
-    }
-
-    /** The same for codes of 4 bits from 0 to 15. */
-    private void unsigned4(MemorySegment m, long codesAt, int row, int word) {
-        float[] xs = x.data();
-        int step = x.step();
-        int pairs = format.group() / 2;
-        long bytes = format.groupBytes();
-        for (int g = 0; g < groups; g++) {
-            FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
-            int first = row + 2 * g * pairs * step;
-            long at = codesAt + g * bytes;
-            for (int k = 0; k < pairs; k++) {
-                FloatVector v = FloatVector.broadcast(S, xs[first + 2 * k * step]);
-                FloatVector u = FloatVector.broadcast(S, xs[first + (2 * k + 1) * step]);
-                IntVector codes = IntVector.fromMemorySegment(I, m, at + (long) k * WIDTH, LE);
-                a = v.fma(low4(codes), a);
-                b = v.fma(low4(codes.lanewise(LSHR, 4)), b);
-                c = v.fma(low4(codes.lanewise(LSHR, 8)), c);
-                d = v.fma(low4(codes.lanewise(LSHR, 12)), d);
-                a = u.fma(low4(codes.lanewise(LSHR, 16)), a);
-                b = u.fma(low4(codes.lanewise(LSHR, 20)), b);
-                c = u.fma(low4(codes.lanewise(LSHR, 24)), c);
-                d = u.fma(low4(codes.lanewise(LSHR, 28)), d);
-            }
-            store(a, b, c, d, chains, g * WIDTH + word);
-        }
-    }
-
-    /** The highest byte of each word as a signed number. */
-    static FloatVector high8(IntVector words) {
-        return (FloatVector) words.lanewise(ASHR, 24).convert(I2F, 0);
-    }
-
-    private static FloatVector high4(IntVector words) {
-        return (FloatVector) words.lanewise(ASHR, 28).convert(I2F, 0);
-    }
-
-    private static FloatVector low4(IntVector words) {
-        return (FloatVector) words.and(15).convert(I2F, 0);
     }
 
     /** Stores outputs w, w + 16, w + 32 and w + 48; adding -0 changes nothing and needs no object (VectorLoops). */
@@ -246,12 +216,13 @@ final class VectorGroups {
         boolean minimum = format.minimum();
         long bytes = format.groupBytes();
         for (int j = 0; j < WIDTH; j += W) {
+            float over = 1 / format.unit(j);
             int shift = j / 16 % 2 == 0 ? 16 : 0; // outputs of a low half
             long at = w.start(p) + 4L * (j / 32 * 16 + j % 16);
             FloatVector sum = FloatVector.zero(S);
             for (int g = 0; g < groups; g++, at += bytes) {
                 IntVector scale = IntVector.fromMemorySegment(I, m, at, LE).lanewise(LSHL, shift);
-                sum = VectorProducts.f16(scale).fma(FloatVector.fromArray(S, chains, g * WIDTH + j), sum);
+                sum = VectorProducts.f16(scale).fma(chain(g * WIDTH + j, over, row, g), sum);
                 if (minimum) {
                     IntVector number =
                             IntVector.fromMemorySegment(I, m, at + STEP / 2, LE).lanewise(LSHL, shift);
@@ -316,12 +287,12 @@ final class VectorGroups {
             VectorProducts.widenInt8(m, codes + (long) k * WIDTH, wide, to + k * STEP);
         }
         for (int i = 0; format.bits() == 4 && i < format.group() * WIDTH / 8; i += W) {
-            IntVector some = IntVector.fromMemorySegment(I, m, codes + 4L * i, LE);
+            IntVector low = IntVector.fromMemorySegment(I, m, codes + 4L * i, LE);
+            IntVector high = low.lanewise(LSHR, 16);
             long at = to + i / 16 * 2L * STEP + 4L * (i % 16);
-            for (int n = 0; n < 8; n++) {
-                FloatVector code =
-                        format.signed() ? high4(some.lanewise(LSHL, 28 - 4 * n)) : low4(some.lanewise(LSHR, 4 * n));
-                code.intoMemorySegment(wide, at + 64L * n, LE);
+            for (int n = 0; n < 4; n++) {
+                number(low.and(0xf << (4 * n))).intoMemorySegment(wide, at + 64L * n, LE);
+                number(high.and(0xf << (4 * n))).intoMemorySegment(wide, at + STEP + 64L * n, LE);
             }
         }
     }

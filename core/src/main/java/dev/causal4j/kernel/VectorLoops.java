@@ -1,5 +1,6 @@
 package dev.causal4j.kernel;
 
+import static dev.causal4j.kernel.PanelFormat.INT8_BITS;
 import static dev.causal4j.kernel.VectorProducts.F16;
 import static dev.causal4j.kernel.VectorProducts.HIGH;
 import static dev.causal4j.kernel.VectorProducts.I;
@@ -7,11 +8,11 @@ import static dev.causal4j.kernel.VectorProducts.LE;
 import static dev.causal4j.kernel.VectorProducts.S;
 import static dev.causal4j.kernel.VectorProducts.SCALE;
 import static dev.causal4j.kernel.VectorProducts.W;
+import static dev.causal4j.kernel.VectorProducts.number;
 import static jdk.incubator.vector.FloatVector.broadcast;
 import static jdk.incubator.vector.FloatVector.fromArray;
 import static jdk.incubator.vector.FloatVector.fromMemorySegment;
 import static jdk.incubator.vector.VectorOperators.ASHR;
-import static jdk.incubator.vector.VectorOperators.I2F;
 import static jdk.incubator.vector.VectorOperators.LSHL;
 
 import dev.causal4j.compute.Rows;
@@ -177,14 +178,14 @@ final class VectorLoops {
             FloatVector v0 = broadcast(S, xs[x + k]);
             IntVector r0 = IntVector.fromMemorySegment(I, m, o0, LE);
             IntVector r1 = IntVector.fromMemorySegment(I, n, o0 + stride, LE);
-            a0 = v0.fma((FloatVector) r0.lanewise(LSHL, 24).lanewise(ASHR, 24).convert(I2F, 0), a0);
-            b0 = v0.fma((FloatVector) r0.lanewise(LSHL, 16).lanewise(ASHR, 24).convert(I2F, 0), b0);
-            c0 = v0.fma((FloatVector) r0.lanewise(LSHL, 8).lanewise(ASHR, 24).convert(I2F, 0), c0);
-            d0 = v0.fma((FloatVector) r0.lanewise(ASHR, 24).convert(I2F, 0), d0);
-            a1 = v0.fma((FloatVector) r1.lanewise(LSHL, 24).lanewise(ASHR, 24).convert(I2F, 0), a1);
-            b1 = v0.fma((FloatVector) r1.lanewise(LSHL, 16).lanewise(ASHR, 24).convert(I2F, 0), b1);
-            c1 = v0.fma((FloatVector) r1.lanewise(LSHL, 8).lanewise(ASHR, 24).convert(I2F, 0), c1);
-            d1 = v0.fma((FloatVector) r1.lanewise(ASHR, 24).convert(I2F, 0), d1);
+            a0 = v0.fma(number(r0.lanewise(LSHL, 24)), a0);
+            b0 = v0.fma(number(r0.lanewise(LSHL, 16).and(INT8_BITS)), b0);
+            c0 = v0.fma(number(r0.lanewise(LSHL, 8).and(INT8_BITS)), c0);
+            d0 = v0.fma(number(r0.and(INT8_BITS)), d0);
+            a1 = v0.fma(number(r1.lanewise(LSHL, 24)), a1);
+            b1 = v0.fma(number(r1.lanewise(LSHL, 16).and(INT8_BITS)), b1);
+            c1 = v0.fma(number(r1.lanewise(LSHL, 8).and(INT8_BITS)), c1);
+            d1 = v0.fma(number(r1.and(INT8_BITS)), d1);
         }
         FloatVector exact = broadcast(S, -0f);
         int o;
@@ -349,10 +350,10 @@ final class VectorLoops {
             int t = x + i;
             float x0 = xs[t]; float x1 = xs[t + 1]; float x2 = xs[t + 2]; float x3 = xs[t + 3];
             IntVector r0 = IntVector.fromMemorySegment(I, m, o, LE);
-            FloatVector a = (FloatVector) r0.lanewise(LSHL, 24).lanewise(ASHR, 24).convert(I2F, 0);
-            FloatVector b = (FloatVector) r0.lanewise(LSHL, 16).lanewise(ASHR, 24).convert(I2F, 0);
-            FloatVector c = (FloatVector) r0.lanewise(LSHL, 8).lanewise(ASHR, 24).convert(I2F, 0);
-            FloatVector d = (FloatVector) r0.lanewise(ASHR, 24).convert(I2F, 0);
+            FloatVector a = number(r0.lanewise(LSHL, 24));
+            FloatVector b = number(r0.lanewise(LSHL, 16).and(INT8_BITS));
+            FloatVector c = number(r0.lanewise(LSHL, 8).and(INT8_BITS));
+            FloatVector d = number(r0.and(INT8_BITS));
             FloatVector v;
             v = broadcast(S, x0); a0 = v.fma(a, a0); b0 = v.fma(b, b0); c0 = v.fma(c, c0); d0 = v.fma(d, d0);
             v = broadcast(S, x1); a1 = v.fma(a, a1); b1 = v.fma(b, b1); c1 = v.fma(c, c1); d1 = v.fma(d, d1);

@@ -1,5 +1,7 @@
 package dev.causal4j.kernel;
 
+import static dev.causal4j.kernel.PanelFormat.INT8_BITS;
+
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import java.lang.foreign.Arena;
@@ -86,7 +88,10 @@ final class VectorProducts extends Products {
                 FloatVector scales = FloatVector.fromMemorySegment(S, w.data(p), w.start(p) + 4L * j, LE);
                 for (int r = 0; r < y.count(); r++) {
                     int at = y.start(r) + p * Panels.WIDTH + j;
-                    FloatVector.fromArray(S, y.data(), at).mul(scales).intoArray(y.data(), at);
+                    FloatVector.fromArray(S, y.data(), at)
+                            .mul(1 / PanelFormat.INT8_UNIT)
+                            .mul(scales)
+                            .intoArray(y.data(), at);
                 }
             }
         }
@@ -310,14 +315,19 @@ final class VectorProducts extends Products {
                 .mul(SCALE);
     }
 
+    /** Integers as numbers. */
+    static FloatVector number(IntVector integers) {
+        return (FloatVector) integers.convert(VectorOperators.I2F, 0);
+    }
+
     static void widenInt8(MemorySegment m, long from, MemorySegment wide, long to) {
         for (int word = 0; word < 16; word += W) {
             IntVector four = IntVector.fromMemorySegment(I, m, from + word * 4L, LE);
             long at = to + word * 4L;
-            VectorGroups.high8(four.lanewise(VectorOperators.LSHL, 24)).intoMemorySegment(wide, at, LE);
-            VectorGroups.high8(four.lanewise(VectorOperators.LSHL, 16)).intoMemorySegment(wide, at + 64, LE);
-            VectorGroups.high8(four.lanewise(VectorOperators.LSHL, 8)).intoMemorySegment(wide, at + 128, LE);
-            VectorGroups.high8(four).intoMemorySegment(wide, at + 192, LE);
+            number(four.lanewise(VectorOperators.LSHL, 24)).intoMemorySegment(wide, at, LE);
+            number(four.lanewise(VectorOperators.LSHL, 16).and(INT8_BITS)).intoMemorySegment(wide, at + 64, LE);
+            number(four.lanewise(VectorOperators.LSHL, 8).and(INT8_BITS)).intoMemorySegment(wide, at + 128, LE);
+            number(four.and(INT8_BITS)).intoMemorySegment(wide, at + 192, LE);
         }
     }
 }
