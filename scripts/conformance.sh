@@ -8,6 +8,7 @@ root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 
 find_node conformance || exit 0
 prepare conformance || exit 0
+export CAUSAL4J_API_KEY=conformance OPENAI_API_KEY=conformance # of the server and of the kit
 serve
 kit=$root/server/target/conformance
 cd "$kit"

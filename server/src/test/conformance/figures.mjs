@@ -136,6 +136,5 @@ const tests = {
     }
   },
 };
-await first(ids(scaled(300))); // the first forwards compile
-await tokensPerSecond(8, 32);
+for (let i = 0; i < 3; i++) await Promise.all([tokensPerSecond(5, 40), first(ids(scaled(600)))]); // the first forwards compile
 for (const [name, run] of Object.entries(tests)) if (!only || only.has(name)) await run();

@@ -44,10 +44,13 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Engine implements AutoCloseable {
     /** Fewest prompt tokens that a sequence and a step get, if there is room. */
-    private static final int LEAST_ROWS = 64;
+    private static final int LEAST_ROWS = 32;
 
-    /** How long the prompt tokens of a step may hold decoding sequences up. */
+    /** How long the prompt tokens of a step may take where sequences generate: another may come at any time. */
     private static final double STEP_SECONDS = 0.1;
+
+    /** How many times as long as a step without prompt tokens theirs may take. */
+    private static final double HOLD_UP = 1.5;
 
     /** Most bytes of logits at once, unless a single row needs more. */
     private static final int LOGITS_BYTES = 32 << 20;
@@ -70,6 +73,7 @@ public final class Engine implements AutoCloseable {
     private final Activations activations = new Activations();
     private float[] logits = {}; // of some rows [n, V]
     private double secondsPerRow; // of prompts
+    private double decodeSeconds = STEP_SECONDS / HOLD_UP; // of a step without prompt tokens
     private volatile int atWork; // the size of running
     private long served;
 
@@ -396,7 +400,12 @@ public final class Engine implements AutoCloseable {
         }
         double seconds = (System.nanoTime() - start) / 1e9;
         int promptRows = fed.stream().mapToInt(sequence -> sequence.promptRows).sum();
-        secondsPerRow = promptRows < LEAST_ROWS ? secondsPerRow : seconds / promptRows;
+        if (promptRows == 0) {
+            decodeSeconds = seconds;
+        } else if (promptRows >= LEAST_ROWS) {
+            double decoding = fed.stream().anyMatch(Sequence::decodes) ? Math.min(decodeSeconds, seconds / 2) : 0;
+            secondsPerRow = (seconds - decoding) / promptRows;
+        }
         for (Sequence<?> sequence : fed) {
             sequence.took(seconds);
             prefixes.add(sequence);
@@ -410,9 +419,12 @@ public final class Engine implements AutoCloseable {
                 .filter(sequence -> !sequence.decodes())
                 .sorted(Comparator.comparingLong(sequence -> sequence.served))
                 .toList();
-        int room = prompts.size() == ready.size() || secondsPerRow == 0
+        boolean scores = ready.stream().allMatch(ScoredSequence.class::isInstance);
+        double seconds =
+                prompts.size() == ready.size() ? STEP_SECONDS : Math.min(STEP_SECONDS, HOLD_UP * decodeSeconds);
+        int room = scores || secondsPerRow == 0
                 ? options.promptRows()
-                : Math.min(options.promptRows(), Math.max(LEAST_ROWS, (int) (STEP_SECONDS / secondsPerRow)));
+                : Math.min(options.promptRows(), Math.max(LEAST_ROWS, (int) (seconds / secondsPerRow)));
         ready.forEach(sequence -> sequence.promptRows = 0);
         for (int i = 0; i < prompts.size() && room > 0; i++) {
             Sequence<?> prompt = prompts.get(i);

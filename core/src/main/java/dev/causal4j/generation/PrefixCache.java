@@ -45,9 +45,12 @@ final class PrefixCache {
             this.page = page;
         }
 
-        /** How many tokens of a sequence it has, from one of them on, with the predictions that it wants. */
+        /** How many tokens of a sequence it has, from one of them on, with the predictions that it wants; 0 for a few. */
         private int common(Sequence<?> sequence, int from) {
             int most = Math.min(sequence.known() - from, key.tokens.limit());
+            if (most < LEAST || key.tokens.get(LEAST - 1) != sequence.tokens()[from + LEAST - 1]) {
+                return 0; // as most nodes, which are many
+            }
             int differs = IntBuffer.wrap(sequence.tokens(), from, most).mismatch(key.tokens.slice(0, most));
             int equal = differs < 0 ? most : differs;
             return IntStream.range(0, equal)
@@ -95,7 +98,7 @@ final class PrefixCache {
         Object last = before;
         int from = full;
         int part = nodes.values().stream()
-                .filter(node -> node.key.before.equals(last) && node.common(sequence, from) >= LEAST)
+                .filter(node -> node.common(sequence, from) >= LEAST && node.key.before.equals(last))
                 .max(Comparator.comparingInt(node -> node.common(sequence, from)))
                 .map(node -> {
                     chain.add(node);

@@ -19,7 +19,6 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.Semaphore;
-import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -295,12 +294,15 @@ class EngineTest {
     void aCancelledSequenceGivesItsPagesBackBeforeItsResultIsThere() {
         try (Engine engine = new Engine(model)) {
             CountDownLatch begun = new CountDownLatch(1);
-            CompletableFuture<Generation> generation = engine.submit(request(prompt(1, 10), 500, 1), token -> {
+            CountDownLatch go = new CountDownLatch(1);
+            CompletableFuture<Generation> generation = engine.submit(request(prompt(1, 10), 500, 1), _ -> {
                 begun.countDown();
+                await(go);
                 return true;
             });
             await(begun);
             assertThat(generation.cancel(true)).isTrue();
+            go.countDown();
             assertThatThrownBy(generation::join).isInstanceOf(CancellationException.class);
             assertThat(pool.freePages()).isEqualTo(capacity);
         }
@@ -393,7 +395,7 @@ class EngineTest {
     }
 
     @Test
-    void closingEndsWhatRunsAndWaits() {
+    void closingEndsWhatRunsAndWaits() throws InterruptedException {
         Engine engine = new Engine(model, EngineOptions.DEFAULT.withParallel(1));
         CountDownLatch begun = new CountDownLatch(1);
         CountDownLatch go = new CountDownLatch(1);
@@ -404,8 +406,12 @@ class EngineTest {
         });
         CompletableFuture<List<Prediction>> waiting = engine.score(prompt(1, 30), 3, 0);
         await(begun);
-        var _ = CompletableFuture.runAsync(go::countDown, CompletableFuture.delayedExecutor(50, TimeUnit.MILLISECONDS));
-        engine.close();
+        Thread closing = Thread.ofPlatform().start(engine::close);
+        while (closing.getState() != Thread.State.WAITING) { // for the step under way
+            Thread.onSpinWait();
+        }
+        go.countDown();
+        closing.join();
         assertThat(running).isCompletedExceptionally();
         assertThat(waiting).isCompletedExceptionally();
     }

@@ -64,7 +64,7 @@ class PrefixCacheTest {
     @ValueSource(ints = {1, 4, 100}) // pages
     void keptPredictionsChangeNoBit(int pages) {
         Random random = new Random(1);
-        List<int[]> texts = IntStream.range(0, 120)
+        List<int[]> texts = IntStream.range(0, 50)
                 .mapToObj(i -> joined(
                         IntStream.of(tokens(i % 3, 200))
                                 .limit(random.nextInt(200))
