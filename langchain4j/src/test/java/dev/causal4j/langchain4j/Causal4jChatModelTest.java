@@ -132,7 +132,7 @@ class Causal4jChatModelTest {
     }
 
     @Test
-    void textsOfAMessageAreJoinedAndASecondSystemMessageIsRead() {
+    void textsOfAMessageAreJoinedAndAnswersAreRead() {
         ChatResponse response = builder()
                 .build()
                 .chat(UserMessage.from(TextContent.from("one, "), TextContent.from("two")), AiMessage.from("three"));
