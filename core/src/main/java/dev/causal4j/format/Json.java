@@ -154,8 +154,9 @@ public record Json(String subject, Map<?, ?> root) {
      */
     public List<Json> objects(String key) throws FormatException {
         List<Json> objects = new ArrayList<>();
+        String place = subject + ", key " + quote(key);
         for (Map<?, ?> each : list(key, Map.class, "a list of objects")) {
-            objects.add(new Json(subject + ", key " + quote(key) + "[" + objects.size() + "]", each));
+            objects.add(new Json(place + "[" + objects.size() + "]", each));
         }
         return objects;
     }

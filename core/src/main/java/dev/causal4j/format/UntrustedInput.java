@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
 
 /** Reads untrusted files, bounded in size. Stateless and thread-safe. */
 public final class UntrustedInput {
@@ -38,15 +39,16 @@ public final class UntrustedInput {
      */
     public static byte[] readFile(Path file, String what, int limit) throws IOException {
         requireFile(file, what);
+        requireLength(file.toString(), what, Files.size(file), limit);
+        byte[] bytes = new byte[(int) Files.size(file)];
         try (InputStream in = Files.newInputStream(file)) {
-            byte[] bytes = in.readNBytes(limit + 1);
-            requireLength(file.toString(), what, bytes.length <= limit ? bytes.length : Files.size(file), limit);
-            return bytes;
+            int count = in.readNBytes(bytes, 0, bytes.length);
+            return count == bytes.length ? bytes : Arrays.copyOf(bytes, count);
         }
     }
 
     /** A file as memory, read-only, for as long as the arena lives. */
-    static MemorySegment map(Path file, String what, Arena arena) throws IOException {
+    public static MemorySegment map(Path file, String what, Arena arena) throws IOException {
         requireFile(file, what);
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
             return channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);

@@ -11,6 +11,7 @@ import dev.causal4j.model.families.Family;
 import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.TensorView;
+import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.FileSystemException;
@@ -25,6 +26,7 @@ import java.util.stream.Stream;
  * Hugging Face's files, but its matrices lie in panels, which other programs cannot read. Stateless and thread-safe.
  */
 public final class Conversion {
+    private static final String PREPARED = "tokenizer.json.prepared";
     private static final String TOKENIZER_CONFIG = "tokenizer_config.json";
 
     /** Files that are copied unchanged, if present. */
@@ -96,9 +98,10 @@ public final class Conversion {
 
     private static boolean written(Path file) {
         String name = file.getFileName().toString();
-        boolean known =
-                COPIED.contains(name) || name.equals(TensorStore.SINGLE) || name.equals("vocabulary.bin"); // 0.1
-        return known && Files.isRegularFile(file);
+        boolean known = COPIED.contains(name)
+                || List.of(TensorStore.SINGLE, PREPARED, "vocabulary.bin").contains(name); // 0.1
+        boolean holds = COPIED.stream().anyMatch(copied -> copied.startsWith(name + "/"));
+        return Files.isRegularFile(file) ? known : holds;
     }
 
     private static FormatException refused(Path out, String expected, String got, String remedy) {
@@ -134,6 +137,9 @@ public final class Conversion {
                 Files.createDirectories(copy.resolveSibling(""));
                 Files.copy(copied, copy);
             }
+        }
+        if (model.tokenizer().isPresent() && Files.exists(folder.resolve("tokenizer.json"))) {
+            Tokenizer.prepare(folder);
         }
         PanelLayout layout = new PanelLayout(model.dtype());
         List<SafeTensors.Source> tensors = model.config().specs().stream()

@@ -1,5 +1,6 @@
 package dev.causal4j.tokenizer;
 
+import dev.causal4j.format.Json;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
@@ -26,6 +27,13 @@ final class AddedTokens {
 
         boolean has(String flag) {
             return flags.contains(flag);
+        }
+
+        /** As files have it. */
+        Map<String, Object> json() {
+            Map<String, Object> json = Json.object("id", id, "content", content);
+            FLAGS.forEach(flag -> json.put(flag, has(flag)));
+            return json;
         }
 
         /** Whether a text must not spell it unasked. Some files do not call all of these special. */

@@ -1,7 +1,6 @@
 package dev.causal4j.tokenizer;
 
 import java.util.Arrays;
-import java.util.PriorityQueue;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 
@@ -59,7 +58,7 @@ record BytePair(
         private final int[] next; // their number at the end
         private final int[] previous;
         private final int[] ranks; // of the pair that a symbol begins
-        private final PriorityQueue<Long> queue = new PriorityQueue<>(); // ranks above places
+        private final Least queue = new Least(); // ranks above places
 
         Merging(int[] ids) {
             this.ids = ids;
@@ -91,11 +90,13 @@ record BytePair(
 
         private int lowest() {
             if (ids.length > SHORT) {
-                Long first = queue.poll();
-                while (first != null && ranks[first.intValue()] != (int) (first >>> 32)) { // the pair has changed
-                    first = queue.poll();
+                while (!queue.isEmpty()) {
+                    long first = queue.next();
+                    if (ranks[(int) first] == (int) (first >>> 32)) { // else the pair has changed
+                        return (int) first;
+                    }
                 }
-                return first == null ? NONE : first.intValue();
+                return NONE;
             }
             int best = NONE;
             for (int i = 0; i < ids.length; i = next[i]) {

@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.io.Reader;
 import java.util.Collection;
 import java.util.function.Consumer;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /** A text of any length in parts that can be encoded separately with the same ids. */
@@ -17,6 +18,9 @@ final class TextParts {
 
     /** In all patterns of words; some have punctuation with the end of its line. */
     static final Cuts AT_WORDS = (before, space) -> " \t".indexOf(space) >= 0 || Character.isLetterOrDigit(before);
+
+    // White space inside a token.
+    private static final Pattern INSIDE = Pattern.compile("\\S\\s");
 
     /** Whether a text may be cut between two characters of which the second is white space. */
     interface Cuts {
@@ -76,7 +80,8 @@ final class TextParts {
     /** Where an encoder may have a text cut: where none of its words, added tokens and merges crosses. */
     static Cuts cuts(Encoder encoder, Collection<Token> tokens) {
         if (tokens.stream()
-                .anyMatch(token -> token.has("rstrip") || token.content().matches("(?s).*\\S\\s.*"))) {
+                .anyMatch(token ->
+                        token.has("rstrip") || INSIDE.matcher(token.content()).find())) {
             return (_, _) -> false;
         }
         // Behind an added token a stretch begins, which may have a prefix.

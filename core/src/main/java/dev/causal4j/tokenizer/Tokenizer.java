@@ -16,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.BitSet;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -24,6 +25,7 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Text to token ids and back, as Hugging Face's library does it: byte-pair encoding of bytes (GPT-2, Llama 3, Qwen) or
@@ -37,6 +39,7 @@ public final class Tokenizer {
     public static final String END_OF_TEXT = "<|endoftext|>";
 
     private static final String JSON = "tokenizer.json";
+    private static final String ADDED = "added_tokens";
     private static final String VOCAB = "vocab.json";
     private static final String MERGES = "merges.txt";
 
@@ -49,6 +52,7 @@ public final class Tokenizer {
     private final Rule rule;
     private final int[] prefix;
     private final BitSet special = new BitSet();
+    private final List<Token> tokens;
     private final List<String> controlTokens;
     private final TextParts.Cuts cuts;
 
@@ -63,7 +67,7 @@ public final class Tokenizer {
     public record Encoding(int[] tokens, int[] starts, int[] ends) {}
 
     /**
-     * @param settings a tokenizer.json without vocabulary and merges
+     * @param settings a tokenizer.json without vocabulary and merges, and perhaps without added tokens
      * @param prefix ids put before a text
      */
     Tokenizer(Json settings, Vocabulary vocabulary, Encoder encoder, Rule rule, List<Token> tokens, int[] prefix) {
@@ -72,6 +76,7 @@ public final class Tokenizer {
         this.encoder = encoder;
         this.rule = rule;
         this.prefix = prefix;
+        this.tokens = tokens;
         for (Token token : tokens) {
             special.set(token.id(), token.has(Token.SPECIAL));
         }
@@ -93,6 +98,14 @@ public final class Tokenizer {
         }
         Path json = Files.isRegularFile(folder) ? folder : folder.resolve(JSON);
         if (Files.exists(json)) {
+            if (Files.exists(Prepared.beside(json))) {
+                try {
+                    return Optional.of(TokenizerReader.read(Prepared.read(json)));
+                } catch (FormatException e) {
+                    System.getLogger(Tokenizer.class.getName())
+                            .log(System.Logger.Level.WARNING, "{0}; the JSON is read instead", e.getMessage());
+                }
+            }
             return Optional.of(fromJson(json.toString(), read(json)));
         }
         Path vocab = folder.resolve(VOCAB);
@@ -150,6 +163,7 @@ public final class Tokenizer {
      * @throws IOException if writing fails
      */
     public void save(Path folder) throws IOException {
+        Files.deleteIfExists(Prepared.beside(folder.resolve(JSON)));
         boolean gpt2 = encoder.splitters().stream()
                 .allMatch(each ->
                         each instanceof Splitter.Matches words && words.source().equals(Splitter.Matches.GPT2));
@@ -159,6 +173,26 @@ public final class Tokenizer {
             WholeFile.write(folder.resolve(MERGES), merges.getBytes(StandardCharsets.UTF_8));
         }
         WholeFile.write(folder.resolve(JSON), toJson()); // last, since it is read first
+    }
+
+    /**
+     * Prepares the {@code tokenizer.json} of a folder, so that {@link #load} takes a tenth of the time: writes what it says
+     * as it is used beside it, in {@code tokenizer.json.prepared}. That is used while the JSON is the same.
+     *
+     * @throws FormatException if there is no such file, or it is malformed or not supported
+     * @throws IOException if reading or writing fails
+     */
+    public static void prepare(Path folder) throws IOException {
+        Path json = folder.resolve(JSON);
+        Tokenizer tokenizer = fromJson(json.toString(), read(json));
+        Map<String, Integer> ids = tokenizer.modelPieces();
+        @Nullable String[] pieces = new @Nullable String[Collections.max(ids.values()) + 1];
+        ids.forEach((piece, id) -> pieces[id] = piece);
+        Model model = tokenizer.encoder.model();
+        Merges merges = model instanceof BytePair pairs ? pairs.merges() : new Merges(0);
+        List<Double> scores = model instanceof Unigram unigram ? unigram.scores() : List.of();
+        Json settings = tokenizer.settings.with(new Json("", Map.of(ADDED, List.of())));
+        new Prepared(settings, pieces, tokenizer.vocabulary.table(), merges, scores, tokenizer.tokens).write(json);
     }
 
     /** The bytes of this tokenizer's {@code tokenizer.json}. Equal tokenizers give equal bytes. */
@@ -180,7 +214,9 @@ public final class Tokenizer {
                                 .toList());
             }
         }
-        return Json.write(settings.with(new Json("", Map.of("model", model))).root());
+        List<?> added = tokens.stream().map(Token::json).toList();
+        return Json.write(settings.with(new Json("", Map.of("model", model, ADDED, added)))
+                .root());
     }
 
     private Map<String, Integer> modelPieces() {

@@ -56,8 +56,7 @@ final class TokenizerReader {
             Map.of("type", "Strip", "content", " ", "start", 1, "stop", 0));
 
     private final String subject;
-    private final Map<String, Integer> ids = new HashMap<>();
-    private final Map<String, Integer> added = new HashMap<>();
+    private final Map<String, Integer> ids = new HashMap<>(); // of pieces of the model
     private final List<Double> scores = new ArrayList<>();
     private final List<String> halves = new ArrayList<>(); // of the merges, left and right in turn
 
@@ -69,6 +68,13 @@ final class TokenizerReader {
     static Tokenizer read(String subject, byte[] json) throws FormatException {
         TokenizerReader reader = new TokenizerReader(subject);
         return reader.tokenizer(new Json(subject, Json.tree(subject, json, Set.of(VOCAB, MERGES), reader::member)));
+    }
+
+    /** From a prepared one. */
+    static Tokenizer read(Prepared prepared) throws FormatException {
+        TokenizerReader reader = new TokenizerReader(prepared.settings().subject());
+        reader.scores.addAll(prepared.scores());
+        return reader.tokenizer(prepared.settings(), prepared.tokens(), prepared);
     }
 
     /**
@@ -99,10 +105,8 @@ final class TokenizerReader {
             throws FormatException {
         List<Object> tokens = new ArrayList<>();
         for (String content : special) {
-            Map<String, Object> token =
-                    Json.object("id", Objects.requireNonNull(vocab.get(content)), "content", content);
-            Token.FLAGS.forEach(flag -> token.put(flag, flag.equals(Token.SPECIAL)));
-            tokens.add(token);
+            Integer id = (Integer) Objects.requireNonNull(vocab.get(content));
+            tokens.add(new Token(id, content, content, Set.of(Token.SPECIAL)).json());
         }
         Json usual = Json.parse(subject, resource("gpt2.json").getBytes(StandardCharsets.UTF_8));
         Json settings = usual.with(new Json(subject, Map.of("added_tokens", tokens)));
@@ -136,7 +140,10 @@ final class TokenizerReader {
     }
 
     private void put(String piece, int id) throws FormatException {
-        if (ids.put(requirePiece(VOCAB, piece), id) != null) {
+        if (!isPiece(piece)) {
+            throw noPiece(VOCAB, piece);
+        }
+        if (ids.put(piece, id) != null) {
             throw wrong(VOCAB, "each token once", piece);
         }
     }
@@ -159,29 +166,40 @@ final class TokenizerReader {
         if (ids.isEmpty()) {
             throw wrong(VOCAB, "tokens with their ids", ids);
         }
+        return tokenizer(root, addedTokens(root), null);
+    }
+
+    /**
+     * @param added tokens as files have them
+     * @param known pieces and merges, if they are
+     */
+    private Tokenizer tokenizer(Json root, List<Token> added, @Nullable Prepared known) throws FormatException {
         List<Json> splitting = steps(root.section("pre_tokenizer"));
         boolean byteLevel = splitting.stream()
                 .anyMatch(step -> "ByteLevel".equals(step.root().get("type")));
         Normalizer normalizer = normalizer(steps(root.section("normalizer")));
-        List<Token> tokens = addedTokens(root, normalizer);
-        Vocabulary vocabulary = new Vocabulary(ids, pieces(), byteLevel);
-        Model model = model(root.section("model"), vocabulary);
+        Vocabulary vocabulary =
+                known == null ? vocabulary(byteLevel) : new Vocabulary(known.pieces(), byteLevel, known.table());
+        Model model = model(root.section("model"), vocabulary, known);
+        List<Splitter> splitters = splitters(splitting, normalizer, model);
+        List<Token> tokens = tokens(added, normalizer, vocabulary);
         Encoder encoder = new Encoder(
                 new AddedTokens(tokens.stream().filter(token -> !token.has(Token.NORMALIZED))),
                 normalizer,
                 new AddedTokens(tokens.stream().filter(token -> token.has(Token.NORMALIZED))),
-                splitters(splitting, normalizer, model),
+                splitters,
                 model,
                 new ConcurrentHashMap<>());
         int[] prefix = prefix(root, vocabulary.pieces().length);
         return new Tokenizer(root, vocabulary, encoder, rule(root, byteLevel), tokens, prefix);
     }
 
-    private String requirePiece(String where, String piece) throws FormatException {
-        if (piece.isEmpty() || !UntrustedInput.isUnicode(piece)) {
-            throw wrong(where, "a token of at least one character, all of Unicode", piece);
-        }
-        return piece;
+    private static boolean isPiece(String piece) {
+        return !piece.isEmpty() && UntrustedInput.isUnicode(piece);
+    }
+
+    private FormatException noPiece(String where, String got) {
+        return wrong(where, "a token of at least one character, all of Unicode", got);
     }
 
     private FormatException wrong(String where, String expected, Object got) {
@@ -203,51 +221,88 @@ final class TokenizerReader {
         return steps;
     }
 
-    /**
-     * Refuses tokens with other ids than Hugging Face's library gives them, which does not look at the id in the file: a
-     * piece of the model keeps its own, the others are numbered in their order.
-     */
-    private List<Token> addedTokens(Json root, Normalizer normalizer) throws FormatException {
+    private static List<Token> addedTokens(Json root) throws FormatException {
         List<Token> tokens = new ArrayList<>();
-        int next = ids.size();
-        List<Json> list = root.objects("added_tokens");
-        root.check("added_tokens", list.size() <= MAX_ADDED_TOKENS, "at most " + MAX_ADDED_TOKENS + " tokens");
-        for (Json json : list) {
-            String content = requirePiece("added_tokens[" + tokens.size() + "]", json.requireString("content"));
-            int id = ids.getOrDefault(content, added.getOrDefault(content, next));
-            next = Math.max(next, id + 1);
-            added.put(content, id);
-            json.check("id", json.requireInt("id", 0, MAX_ID) == id, id + ", as its place gives");
+        for (Json json : root.objects("added_tokens")) {
+            String content = json.requireString("content");
             Set<String> flags = new HashSet<>();
             for (String flag : Token.FLAGS) {
-                flags.addAll(json.bool(flag, false) ? Set.of(flag) : Set.of());
+                if (json.bool(flag, false)) {
+                    flags.add(flag);
+                }
             }
-            String form = flags.contains(Token.NORMALIZED) ? normalizer.apply(content) : content;
-            boolean fits = !form.isEmpty() && content.length() <= MAX_ADDED_LENGTH;
-            json.check("content", fits, "1 to " + MAX_ADDED_LENGTH + " characters");
-            tokens.add(new Token(id, content, form, flags));
+            tokens.add(new Token(json.requireInt("id", 0, MAX_ID), content, content, flags));
         }
         return tokens;
     }
 
-    /** All pieces by id. */
-    private @Nullable String[] pieces() throws FormatException {
-        int size = ids.size() + added.size();
-        int last = Math.max(Collections.max(ids.values()), added.isEmpty() ? 0 : Collections.max(added.values()));
-        if (last > 2L * size + MAX_HOLES) {
-            throw wrong(VOCAB, "few ids without a token", size + " tokens and ids up to " + last);
+    /**
+     * Refuses tokens with other ids than Hugging Face's library gives them, which does not look at the id in the file: a
+     * piece of the model keeps its own, the others are numbered in their order and named in the vocabulary.
+     */
+    private List<Token> tokens(List<Token> added, Normalizer normalizer, Vocabulary vocabulary) throws FormatException {
+        Json subjects = new Json(subject, Map.of("added_tokens", added));
+        subjects.check("added_tokens", added.size() <= MAX_ADDED_TOKENS, "at most " + MAX_ADDED_TOKENS + " tokens");
+        List<Token> tokens = new ArrayList<>();
+        Map<String, Integer> others = new HashMap<>();
+        int next = vocabulary.known();
+        for (Token token : added) {
+            String content = token.content();
+            if (!isPiece(content)) {
+                throw noPiece("added_tokens[" + tokens.size() + "]", content);
+            }
+            int known = vocabulary.id(content);
+            int id = known >= 0 ? known : others.getOrDefault(content, next);
+            next = Math.max(next, id + 1);
+            if (known < 0) {
+                others.put(content, id);
+            }
+            String form = token.has(Token.NORMALIZED) ? normalizer.apply(content) : content;
+            boolean fits = !form.isEmpty() && content.length() <= MAX_ADDED_LENGTH;
+            if (token.id() != id || !fits) {
+                Json json = new Json(subject + ", key \"added_tokens\"[" + tokens.size() + "]", token.json());
+                json.check("id", token.id() == id, id + ", as its place gives");
+                json.check("content", fits, "1 to " + MAX_ADDED_LENGTH + " characters");
+            }
+            tokens.add(new Token(id, content, form, token.flags()));
         }
-        @Nullable String[] pieces = new @Nullable String[last + 1];
-        for (Map<String, Integer> some : List.of(ids, added)) {
-            for (Map.Entry<String, Integer> each : some.entrySet()) {
-                String other = pieces[each.getValue()];
-                if (other != null && !other.equals(each.getKey())) {
-                    throw wrong("id " + each.getValue(), "one token", List.of(other, each.getKey()));
-                }
-                pieces[each.getValue()] = each.getKey();
+        for (Map.Entry<String, Integer> other : others.entrySet()) {
+            int id = other.getValue();
+            if (id < vocabulary.pieces().length && !vocabulary.piece(id).isEmpty()) {
+                throw wrong("id " + id, "one token", List.of(vocabulary.piece(id), other.getKey()));
             }
         }
+        vocabulary.add(others);
+        return tokens;
+    }
+
+    /** The pieces of the model by id. */
+    private @Nullable String[] pieces() throws FormatException {
+        int last = Collections.max(ids.values());
+        if (last > 2L * ids.size() + MAX_HOLES) {
+            throw wrong(VOCAB, "few ids without a token", ids.size() + " tokens and ids up to " + last);
+        }
+        @Nullable String[] pieces = new @Nullable String[last + 1];
+        for (Map.Entry<String, Integer> each : ids.entrySet()) {
+            int id = each.getValue();
+            String other = pieces[id];
+            if (other != null) {
+                throw wrong("id " + id, "one token", List.of(other, each.getKey()));
+            }
+            pieces[id] = each.getKey();
+        }
         return pieces;
+    }
+
+    private Vocabulary vocabulary(boolean byteLevel) throws FormatException {
+        @Nullable String[] pieces = pieces();
+        Vocabulary vocabulary = new Vocabulary(pieces, byteLevel);
+        for (int id = 0; id < pieces.length; id++) {
+            if (pieces[id] != null && !vocabulary.index(id)) {
+                throw wrong(VOCAB, "tokens that differ more", vocabulary.piece(id));
+            }
+        }
+        return vocabulary;
     }
 
     private static Normalizer normalizer(List<Json> all) throws FormatException {
@@ -279,7 +334,7 @@ final class TokenizerReader {
         return new Normalizer(prefix, List.copyOf(steps));
     }
 
-    private Model model(Json json, Vocabulary vocabulary) throws FormatException {
+    private Model model(Json json, Vocabulary vocabulary, @Nullable Prepared prepared) throws FormatException {
         int[] bytes = vocabulary.ofBytes(json.bool("byte_fallback", false));
         String type = scores.isEmpty() ? "BPE" : "Unigram";
         boolean fits = json.string("type", type).equals(type) && (scores.isEmpty() || !vocabulary.byteLevel());
@@ -299,24 +354,28 @@ final class TokenizerReader {
         boolean known = vocabulary.byteLevel() || unknown >= 0 || !json.has("unk_token");
         json.check("unk_token", known, "a token of the vocabulary");
         boolean ignoreMerges = json.bool("ignore_merges", false);
-        return new BytePair(vocabulary, merges(), bytes, ignoreMerges, json.bool("fuse_unk", false), unknown);
+        Merges merges = prepared == null ? merges(vocabulary) : prepared.merges();
+        return new BytePair(vocabulary, merges, bytes, ignoreMerges, json.bool("fuse_unk", false), unknown);
     }
 
-    private Merges merges() throws FormatException {
+    private Merges merges(Vocabulary vocabulary) throws FormatException {
         Merges merges = new Merges(halves.size() / 2);
         for (int i = 0; i < halves.size(); i += 2) {
             String left = halves.get(i);
             String right = halves.get(i + 1);
-            if (!merges.add(known(left, i / 2), known(right, i / 2), known(left + right, i / 2))) {
+            if (!merges.add(
+                    known(vocabulary, left, i / 2),
+                    known(vocabulary, right, i / 2),
+                    known(vocabulary, left + right, i / 2))) {
                 throw wrong("merges[" + i / 2 + "]", "merges that differ more", left);
             }
         }
         return merges;
     }
 
-    private int known(String piece, int merge) throws FormatException {
-        Integer id = ids.get(piece);
-        if (id == null) {
+    private int known(Vocabulary vocabulary, String piece, int merge) throws FormatException {
+        int id = vocabulary.id(piece);
+        if (id < 0) {
             throw wrong("merges[" + merge + "]", "tokens of the vocabulary", piece);
         }
         return id;
@@ -351,15 +410,16 @@ final class TokenizerReader {
             }
         }
         if (model instanceof BytePair pairs && !pairs.vocabulary().byteLevel()) {
-            splitters.add(new Splitter.BeforeMarks(false, beforeMarks()));
+            splitters.add(new Splitter.BeforeMarks(false, beforeMarks(pairs.vocabulary())));
         }
         return List.copyOf(splitters);
     }
 
     /** The characters that some piece has before a mark. */
-    private BitSet beforeMarks() {
+    private static BitSet beforeMarks(Vocabulary vocabulary) {
         BitSet before = new BitSet();
-        for (String piece : ids.keySet()) {
+        for (int id = 0; id < vocabulary.pieces().length; id++) {
+            String piece = vocabulary.piece(id);
             for (int at = piece.indexOf(Splitter.MARK, 1); at > 0; at = piece.indexOf(Splitter.MARK, at + 1)) {
                 before.set(piece.charAt(at - 1));
             }

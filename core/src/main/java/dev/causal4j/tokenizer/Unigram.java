@@ -20,8 +20,8 @@ record Unigram(Vocabulary vocabulary, List<Double> scores, int unknown, int[] by
     private static final double UNKNOWN_PENALTY = 10;
 
     Unigram(Vocabulary vocabulary, List<Double> scores, int unknown, int[] bytes) {
-        int longest = vocabulary.ids().keySet().stream()
-                .mapToInt(String::length)
+        int longest = Arrays.stream(vocabulary.pieces())
+                .mapToInt(piece -> piece == null ? 0 : piece.length())
                 .max()
                 .orElse(0);
         this(vocabulary, scores, unknown, bytes, longest, Collections.min(scores) - UNKNOWN_PENALTY);

@@ -1,28 +1,104 @@
 package dev.causal4j.tokenizer;
 
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.Map;
 import java.util.Objects;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
-/**
- * Pieces and their ids. Immutable and thread-safe.
- *
- * @param ids of the pieces that the model knows, as files have them
- * @param pieces by id, also added tokens that the model does not know; null for ids that the file skips
- * @param byteLevel whether pieces are bytes in GPT-2's alphabet
- */
-record Vocabulary(Map<String, Integer> ids, @Nullable String[] pieces, boolean byteLevel) {
+/** Pieces and their ids. Thread-safe once it is full. */
+final class Vocabulary {
     static final int NONE = -1;
     // The largest vocabularies in use have 262,144 ids.
     static final int MAX_ID = (1 << 24) - 1;
 
+    // As for merges.
+    private static final int MOST_STEPS = 1 << 11;
+
     private static final int BYTE_NAME = 6; // <0x0A>
 
+    private final boolean byteLevel;
+    private final int[] table; // open addressing: 0, or the id of a piece that the model knows + 1
+    private @Nullable String[] pieces;
+
+    /**
+     * @param pieces by id, null for ids that the file skips; {@link #index} must follow for each
+     * @param byteLevel whether pieces are bytes in GPT-2's alphabet
+     */
+    Vocabulary(@Nullable String[] pieces, boolean byteLevel) {
+        this(pieces, byteLevel, new int[4 * Integer.highestOneBit(pieces.length)]);
+    }
+
+    /** @param table a power of two long */
+    Vocabulary(@Nullable String[] pieces, boolean byteLevel, int[] table) {
+        this.pieces = pieces;
+        this.byteLevel = byteLevel;
+        this.table = table;
+    }
+
+    /**
+     * Lets a piece be found.
+     *
+     * @return false if it is another's, too, or there is no place for it near where it should be
+     */
+    boolean index(int id) {
+        int place = place(piece(id));
+        if (place < 0 || table[place] != 0) {
+            return false;
+        }
+        table[place] = id + 1;
+        return true;
+    }
+
+    /** How many pieces the model knows. */
+    int known() {
+        int known = 0;
+        for (int entry : table) {
+            known += entry == 0 ? 0 : 1;
+        }
+        return known;
+    }
+
+    /** Names ids that the model does not know. */
+    void add(Map<String, Integer> tokens) {
+        int size = tokens.values().stream().mapToInt(id -> id + 1).max().orElse(0);
+        pieces = Arrays.copyOf(pieces, Math.max(size, pieces.length));
+        tokens.forEach((token, id) -> pieces[id] = token);
+    }
+
+    /** Where the table has a piece, or would have it; or -1. */
+    private int place(String piece) {
+        int hash = piece.hashCode() * 0x9e3779b1;
+        int mask = table.length - 1;
+        int at = (hash ^ hash >>> 15) & mask;
+        for (int step = 0; step < MOST_STEPS; step++, at = (at + 1) & mask) {
+            if (table[at] == 0 || piece.equals(pieces[table[at] - 1])) {
+                return at;
+            }
+        }
+        return NONE;
+    }
+
+    boolean byteLevel() {
+        return byteLevel;
+    }
+
+    int[] table() {
+        return table;
+    }
+
+    /** By id, also added tokens that the model does not know; null for ids that the file skips. */
+    @Nullable
+    String[] pieces() {
+        return pieces;
+    }
+
+    /** The id of a piece that the model knows. */
     int id(String piece) {
-        return ids.getOrDefault(piece, NONE);
+        int place = place(piece);
+        return place < 0 ? NONE : table[place] - 1;
     }
 
     /** The id of the piece that stands for a text. */

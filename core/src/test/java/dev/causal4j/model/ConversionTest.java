@@ -90,7 +90,11 @@ class ConversionTest {
         Files.writeString(original.resolve("tokenizer.json"), """
                 {"pre_tokenizer":{"type":"ByteLevel"},"decoder":{"type":"ByteLevel"},
                 "model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2},"merges":["a b"]}}""");
+        Path templates = Files.createDirectory(original.resolve("additional_chat_templates"));
+        Files.writeString(templates.resolve("tool_use.jinja"), "tools");
         Path out = convert(original, DType.BF16);
+        assertThat(out.resolve("additional_chat_templates/tool_use.jinja")).hasContent("tools");
+        assertThat(out.resolve("tokenizer.json.prepared")).exists();
         Path old = Files.writeString(out.resolve("vocabulary.bin"), "of 0.1");
         assertThat(CausalLM.load(out).requireTokenizer().encode("aab")).containsExactly(0, 2);
         Conversion.convert(original, LoadOptions.DEFAULT, out, true, SILENT);
