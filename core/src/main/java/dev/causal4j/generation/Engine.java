@@ -401,7 +401,7 @@ public final class Engine implements AutoCloseable {
         double seconds = (System.nanoTime() - start) / 1e9;
         int promptRows = fed.stream().mapToInt(sequence -> sequence.promptRows).sum();
         if (promptRows == 0) {
-            decodeSeconds = seconds;
+            decodeSeconds = Math.min(seconds, 1.1 * decodeSeconds); // a single slow one says little
         } else if (promptRows >= LEAST_ROWS) {
             double decoding = fed.stream().anyMatch(Sequence::decodes) ? Math.min(decodeSeconds, seconds / 2) : 0;
             secondsPerRow = (seconds - decoding) / promptRows;
