@@ -18,6 +18,6 @@ public record Device(Arena arena, Compute compute) {
     /** Memory of its own: the caller closes the arena after the last use of its matrices. */
     @SuppressWarnings("MustBeClosedChecker")
     public static Device open(Compute compute) {
-        return new Device(Arena.ofShared(), compute);
+        return new Device(new Slabs(), compute);
     }
 }

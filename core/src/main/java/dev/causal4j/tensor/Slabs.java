@@ -1,0 +1,40 @@
+package dev.causal4j.tensor;
+
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Memory of one lifetime, in slabs that several matrices share: large pages hold a slab, but not the matrices of a small
+ * model if each has memory of its own, and then most reads of weights wait for an address. Thread-safe.
+ */
+final class Slabs implements Arena {
+    private static final long SLAB = 16 << 20;
+
+    private final Arena arena = Arena.ofShared();
+    private MemorySegment free = MemorySegment.NULL; // what is left of the last slab; guarded by this
+
+    @Override
+    public synchronized MemorySegment allocate(long bytes, long alignment) {
+        if (bytes > SLAB / 4) {
+            return arena.allocate(bytes, alignment);
+        }
+        long from = -free.address() & (alignment - 1);
+        if (from + bytes > free.byteSize()) {
+            free = arena.allocate(SLAB, alignment);
+            from = 0;
+        }
+        MemorySegment taken = free.asSlice(from, bytes);
+        free = free.asSlice(from + bytes);
+        return taken;
+    }
+
+    @Override
+    public MemorySegment.Scope scope() {
+        return arena.scope();
+    }
+
+    @Override
+    public void close() {
+        arena.close();
+    }
+}
