@@ -55,8 +55,8 @@ record Prepared(
         return json.resolveSibling(json.getFileName() + ".prepared");
     }
 
-    /** @param json what this was made of */
-    void write(Path json) throws IOException {
+    /** @param bytes of the JSON, which this was made of: its file may have changed since */
+    void write(Path json, byte[] bytes) throws IOException {
         byte[] root = Json.write(settings.root());
         List<String> texts = Stream.concat(
                         Arrays.stream(pieces).map(piece -> piece == null ? "" : piece),
@@ -81,7 +81,7 @@ record Prepared(
         Arrays.stream(ints).flatMapToInt(Arrays::stream).forEach(out::putInt);
         chars.chars().forEach(c -> out.putChar((char) c));
         int checksum = checksum(out.rewind().slice(CHECKED, out.capacity() - CHECKED));
-        out.putInt(MAGIC).putInt(checksum(json)).putInt(checksum);
+        out.putInt(MAGIC).putInt(checksum(ByteBuffer.wrap(bytes))).putInt(checksum);
         WholeFile.write(beside(json), out.array());
     }
 
@@ -140,7 +140,9 @@ record Prepared(
                     "the bytes that were written");
             int[] counts = IntStream.range(0, COUNTS).map(_ -> in.getInt()).toArray();
             boolean sizes = Arrays.stream(counts).allMatch(count -> count >= 0) && size(counts) == in.limit();
-            check(file, sizes && counts[3] <= Vocabulary.MAX_ID, "as many bytes as it says");
+            boolean bounded = counts[3] <= Vocabulary.MAX_ID && counts[7] <= 3 * TokenizerReader.MAX_ADDED_TOKENS;
+            boolean scored = counts[1] == 0 || counts[1] == counts[3];
+            check(file, sizes && bounded && scored, "as many bytes as it says");
             byte[] settings = new byte[counts[0]];
             in.get(settings);
             // The classes that parse JSON take as long to load as all the rest.
@@ -171,9 +173,8 @@ record Prepared(
         Merges merges = new Merges(ofMerges, ints(file, in, counts[6], ids - 1));
         int[] added = ints(file, in, counts[7], Vocabulary.MAX_ID);
         boolean tables = Integer.bitCount(table.length) == 1 && Integer.bitCount(ofMerges.length) == 1;
-        boolean scored =
-                scores.isEmpty() || (scores.size() == ids && scores.stream().allMatch(Double::isFinite));
-        check(file, tables && scored && counts[6] % 3 == 0 && added.length % 3 == 0, "tables of their sizes");
+        boolean finite = scores.stream().allMatch(Double::isFinite);
+        check(file, tables && finite && counts[6] % 3 == 0 && added.length % 3 == 0, "tables of their sizes");
         char[] chars = new char[counts[2]];
         in.asCharBuffer().get(chars);
         check(file, isUnicode(chars), "text of Unicode");
@@ -197,6 +198,7 @@ record Prepared(
             tokens.add(new Token(added[i], content, content, flags.get(bits)));
             from += content.length();
         }
+        check(file, from == chars.length, "no text but that of pieces and tokens");
         try {
             return new Prepared(settings.join(), pieces, table, merges, scores, tokens);
         } catch (CompletionException e) {

@@ -101,9 +101,12 @@ public final class Tokenizer {
             if (Files.exists(Prepared.beside(json))) {
                 try {
                     return Optional.of(TokenizerReader.read(Prepared.read(json)));
-                } catch (FormatException e) {
+                } catch (IOException | UnsupportedOperationException e) {
+                    String why = e instanceof FormatException
+                            ? e.getMessage()
+                            : Prepared.beside(json) + ": expected a file to map, got " + e;
                     System.getLogger(Tokenizer.class.getName())
-                            .log(System.Logger.Level.WARNING, "{0}; the JSON is read instead", e.getMessage());
+                            .log(System.Logger.Level.WARNING, "{0}; the JSON is read instead", why);
                 }
             }
             return Optional.of(fromJson(json.toString(), read(json)));
@@ -184,7 +187,8 @@ public final class Tokenizer {
      */
     public static void prepare(Path folder) throws IOException {
         Path json = folder.resolve(JSON);
-        Tokenizer tokenizer = fromJson(json.toString(), read(json));
+        byte[] bytes = read(json);
+        Tokenizer tokenizer = fromJson(json.toString(), bytes);
         Map<String, Integer> ids = tokenizer.modelPieces();
         @Nullable String[] pieces = new @Nullable String[Collections.max(ids.values()) + 1];
         ids.forEach((piece, id) -> pieces[id] = piece);
@@ -192,7 +196,8 @@ public final class Tokenizer {
         Merges merges = model instanceof BytePair pairs ? pairs.merges() : new Merges(0);
         List<Double> scores = model instanceof Unigram unigram ? unigram.scores() : List.of();
         Json settings = tokenizer.settings.with(new Json("", Map.of(ADDED, List.of())));
-        new Prepared(settings, pieces, tokenizer.vocabulary.table(), merges, scores, tokenizer.tokens).write(json);
+        new Prepared(settings, pieces, tokenizer.vocabulary.table(), merges, scores, tokenizer.tokens)
+                .write(json, bytes);
     }
 
     /** The bytes of this tokenizer's {@code tokenizer.json}. Equal tokenizers give equal bytes. */

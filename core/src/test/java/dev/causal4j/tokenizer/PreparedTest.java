@@ -7,10 +7,13 @@ import dev.causal4j.FormatException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.FileSystem;
+import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.zip.CRC32C;
 import org.junit.jupiter.api.Test;
@@ -73,6 +76,31 @@ class PreparedTest {
     }
 
     @Test
+    void itHoldsForTheBytesThatWereReadThoughTheFileChangesMeanwhile() throws IOException {
+        prepare("qwen3-small");
+        byte[] first = Files.readAllBytes(json);
+        Prepared ofFirst = Prepared.read(json);
+        Files.writeString(json, Files.readString(json).replace("<|im_end|>", "<|im_END|>"));
+        ofFirst.write(json, first);
+
+        assertThatThrownBy(this::prepared).hasMessageContaining("expected the tokenizer.json it was made of");
+        Files.write(json, first);
+        assertThat(prepared().id("<|im_end|>")).isPresent();
+    }
+
+    @Test
+    void theJsonIsReadWhereFilesCannotBeMapped() throws IOException {
+        prepare("qwen3-small");
+        try (FileSystem zip = FileSystems.newFileSystem(folder.resolve("model.zip"), Map.of("create", "true"))) {
+            for (Path each : List.of(json, file)) {
+                Files.copy(each, zip.getPath("/", each.getFileName().toString()));
+            }
+            assertThat(Tokenizer.load(zip.getPath("/")).orElseThrow().encode(TEXT))
+                    .isEqualTo(prepared().encode(TEXT));
+        }
+    }
+
+    @Test
     void aSavedTokenizerIsNotThePreparedOne() throws IOException {
         prepare("llama2-style");
         TokenizerGoldenTest.tokenizer("qwen3-small").save(folder);
@@ -101,6 +129,37 @@ class PreparedTest {
         assertThat(Tokenizer.load(folder).orElseThrow().encode(TEXT)).isEqualTo(ids);
     }
 
+    /** Inserts zeros, and adds to the count of what they are. */
+    private void insert(int count, int more, int at, int zeros) throws IOException {
+        byte[] whole = Files.readAllBytes(file);
+        ByteBuffer bytes = ByteBuffer.allocate(whole.length + zeros);
+        bytes.put(whole, 0, at).position(at + zeros).put(whole, at, whole.length - at);
+        bytes.putInt(12 + 4 * count, bytes.getInt(12 + 4 * count) + more);
+        writeChecked(bytes);
+    }
+
+    private void writeChecked(ByteBuffer bytes) throws IOException {
+        CRC32C checksum = new CRC32C();
+        checksum.update(bytes.slice(12, bytes.capacity() - 12));
+        Files.write(file, bytes.putInt(8, (int) checksum.getValue()).array());
+    }
+
+    @Test
+    void moreThanAJsonMayHaveIsRefusedBeforeItIsAllocated() throws IOException {
+        prepare("qwen3-small");
+        ByteBuffer whole = ByteBuffer.wrap(Files.readAllBytes(file));
+        int scores = 44 + whole.getInt(12);
+        int text = whole.capacity() - 2 * whole.getInt(20);
+        insert(1, 3, scores, 24);
+        assertThatThrownBy(this::prepared).hasMessageContaining("expected as many bytes as it says");
+        writeChecked(whole);
+        insert(7, 30_000, text, 120_000);
+        assertThatThrownBy(this::prepared).hasMessageContaining("expected as many bytes as it says");
+        writeChecked(whole);
+        insert(2, 1, whole.capacity(), 2);
+        assertThatThrownBy(this::prepared).hasMessageContaining("expected no text but that of pieces and tokens");
+    }
+
     /** Numbers of a stranger with the right checksum are refused, or make another tokenizer; nothing else is thrown. */
     @ParameterizedTest
     @ValueSource(strings = {"qwen3-small", "gemma-style", "unigram-style"})
@@ -117,9 +176,7 @@ class PreparedTest {
                 int[] values = {0, -1, 1, Integer.MAX_VALUE, Integer.MIN_VALUE, random.nextInt(300), random.nextInt()};
                 bytes.putInt(at, values[random.nextInt(values.length)]);
             }
-            CRC32C checksum = new CRC32C();
-            checksum.update(bytes.slice(12, whole.length - 12));
-            Files.write(file, bytes.putInt(8, (int) checksum.getValue()).array());
+            writeChecked(bytes);
             try {
                 Tokenizer tokenizer = prepared();
                 for (SpecialTokens special : SpecialTokens.values()) {
