@@ -132,31 +132,34 @@ class PreparedTest {
     /** Inserts zeros, and adds to the count of what they are. */
     private void insert(int count, int more, int at, int zeros) throws IOException {
         byte[] whole = Files.readAllBytes(file);
-        ByteBuffer bytes = ByteBuffer.allocate(whole.length + zeros);
-        bytes.put(whole, 0, at).position(at + zeros).put(whole, at, whole.length - at);
+        byte[] longer = Arrays.copyOf(whole, whole.length + zeros);
+        Arrays.fill(longer, at, at + zeros, (byte) 0);
+        System.arraycopy(whole, at, longer, at + zeros, whole.length - at);
+        ByteBuffer bytes = ByteBuffer.wrap(longer);
         bytes.putInt(12 + 4 * count, bytes.getInt(12 + 4 * count) + more);
-        writeChecked(bytes);
+        writeChecked(longer);
     }
 
-    private void writeChecked(ByteBuffer bytes) throws IOException {
+    private void writeChecked(byte[] bytes) throws IOException {
         CRC32C checksum = new CRC32C();
-        checksum.update(bytes.slice(12, bytes.capacity() - 12));
-        Files.write(file, bytes.putInt(8, (int) checksum.getValue()).array());
+        checksum.update(bytes, 12, bytes.length - 12);
+        ByteBuffer.wrap(bytes).putInt(8, (int) checksum.getValue());
+        Files.write(file, bytes);
     }
 
     @Test
     void moreThanAJsonMayHaveIsRefusedBeforeItIsAllocated() throws IOException {
         prepare("qwen3-small");
-        ByteBuffer whole = ByteBuffer.wrap(Files.readAllBytes(file));
-        int scores = 44 + whole.getInt(12);
-        int text = whole.capacity() - 2 * whole.getInt(20);
+        byte[] whole = Files.readAllBytes(file);
+        int scores = 44 + ByteBuffer.wrap(whole).getInt(12);
+        int text = whole.length - 2 * ByteBuffer.wrap(whole).getInt(20);
         insert(1, 3, scores, 24);
         assertThatThrownBy(this::prepared).hasMessageContaining("expected as many bytes as it says");
         writeChecked(whole);
         insert(7, 30_000, text, 120_000);
         assertThatThrownBy(this::prepared).hasMessageContaining("expected as many bytes as it says");
         writeChecked(whole);
-        insert(2, 1, whole.capacity(), 2);
+        insert(2, 1, whole.length, 2);
         assertThatThrownBy(this::prepared).hasMessageContaining("expected no text but that of pieces and tokens");
     }
 
@@ -169,14 +172,15 @@ class PreparedTest {
         Random random = new Random(2);
         int works = 0;
         for (int i = 0; i < 1500; i++) {
-            ByteBuffer bytes = ByteBuffer.wrap(whole.clone());
+            byte[] changed = whole.clone();
+            ByteBuffer bytes = ByteBuffer.wrap(changed);
             for (int changes = random.nextInt(3); changes >= 0; changes--) {
                 boolean header = random.nextInt(4) == 0;
                 int at = 12 + 4 * random.nextInt(header ? 8 : whole.length / 4 - 4);
                 int[] values = {0, -1, 1, Integer.MAX_VALUE, Integer.MIN_VALUE, random.nextInt(300), random.nextInt()};
                 bytes.putInt(at, values[random.nextInt(values.length)]);
             }
-            writeChecked(bytes);
+            writeChecked(changed);
             try {
                 Tokenizer tokenizer = prepared();
                 for (SpecialTokens special : SpecialTokens.values()) {
