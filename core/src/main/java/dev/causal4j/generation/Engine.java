@@ -43,15 +43,6 @@ import org.jspecify.annotations.Nullable;
  * <p>The work is done on a thread of its own, which ends when there is none.
  */
 public final class Engine implements AutoCloseable {
-    /** Fewest prompt tokens that a sequence and a step get, if there is room. */
-    private static final int LEAST_ROWS = 32;
-
-    /** How long the prompt tokens of a step may take where sequences generate: another may come at any time. */
-    private static final double STEP_SECONDS = 0.1;
-
-    /** How many times as long as a step without prompt tokens theirs may take. */
-    private static final double HOLD_UP = 1.5;
-
     /** Most bytes of logits at once, unless a single row needs more. */
     private static final int LOGITS_BYTES = 32 << 20;
 
@@ -72,8 +63,7 @@ public final class Engine implements AutoCloseable {
     private final Candidates candidates;
     private final Activations activations = new Activations();
     private float[] logits = {}; // of some rows [n, V]
-    private double secondsPerRow; // of prompts
-    private double decodeSeconds = STEP_SECONDS / HOLD_UP; // of a step without prompt tokens
+    private final StepBudget budget = new StepBudget();
     private volatile int atWork; // the size of running
     private long served;
 
@@ -339,6 +329,7 @@ public final class Engine implements AutoCloseable {
     /** Whether a running sequence is computing pages that this one can share. Then this one waits for them. */
     private boolean isBeingComputed(Sequence<?> next) {
         return prefixes.keeps(next)
+                && next.cache.length() == 0 // else it has a copy, and takes no pages
                 && running.stream().anyMatch(other -> !other.decodes() && other.ready() && other.computesFor(next));
     }
 
@@ -353,13 +344,17 @@ public final class Engine implements AutoCloseable {
         next.cachedTokens = next.cache.length();
         while (!next.cache.reserve(next.positions(), shares)) {
             if (!prefixes.evict()) {
-                if (running.isEmpty()) {
+                boolean alone = running.isEmpty();
+                if (alone && (copied || next.cache.length() == 0)) {
                     return true; // other caches hold them: it fails where there is none
                 }
                 if (!copied) {
                     next.giveBack();
+                    next.cachedTokens = 0;
                 }
-                return false;
+                if (!alone) {
+                    return false;
+                } // else the pages that it was given can go
             }
         }
         return true;
@@ -399,13 +394,7 @@ public final class Engine implements AutoCloseable {
             fed.forEach(sequence -> sequence.fail(e));
         }
         double seconds = (System.nanoTime() - start) / 1e9;
-        int promptRows = fed.stream().mapToInt(sequence -> sequence.promptRows).sum();
-        if (promptRows == 0) {
-            decodeSeconds = Math.min(seconds, 1.1 * decodeSeconds); // a single slow one says little
-        } else if (promptRows >= LEAST_ROWS) {
-            double decoding = fed.stream().anyMatch(Sequence::decodes) ? Math.min(decodeSeconds, seconds / 2) : 0;
-            secondsPerRow = (seconds - decoding) / promptRows;
-        }
+        budget.took(fed, seconds);
         for (Sequence<?> sequence : fed) {
             sequence.took(seconds);
             prefixes.add(sequence);
@@ -419,16 +408,11 @@ public final class Engine implements AutoCloseable {
                 .filter(sequence -> !sequence.decodes())
                 .sorted(Comparator.comparingLong(sequence -> sequence.served))
                 .toList();
-        boolean scores = ready.stream().allMatch(ScoredSequence.class::isInstance);
-        double seconds =
-                prompts.size() == ready.size() ? STEP_SECONDS : Math.min(STEP_SECONDS, HOLD_UP * decodeSeconds);
-        int room = scores || secondsPerRow == 0
-                ? options.promptRows()
-                : Math.min(options.promptRows(), Math.max(LEAST_ROWS, (int) (seconds / secondsPerRow)));
+        int room = budget.rows(ready, options.promptRows());
         ready.forEach(sequence -> sequence.promptRows = 0);
         for (int i = 0; i < prompts.size() && room > 0; i++) {
             Sequence<?> prompt = prompts.get(i);
-            int share = Math.clamp(room / (prompts.size() - i), LEAST_ROWS, KVCache.STEP);
+            int share = Math.clamp(room / (prompts.size() - i), StepBudget.LEAST_ROWS, KVCache.STEP);
             prompt.promptRows = Math.min(Math.min(share, room), prompt.left());
             prompt.served = ++served;
             room -= prompt.promptRows;

@@ -26,7 +26,8 @@ final class PrefixCache {
     /** Fewest tokens for which a page is copied. */
     static final int LEAST = 8;
 
-    private static final int MOST_ALTERNATIVES = 20;
+    /** Most alternatives of a prediction that is kept. */
+    static final int MOST_ALTERNATIVES = 20;
 
     /** Of the predictions of a page at most: 32 for a candidate and for a prediction, 120 for a list. */
     static final int PREDICTION_BYTES = POSITIONS * (32 * MOST_ALTERNATIVES + 32 + 120);

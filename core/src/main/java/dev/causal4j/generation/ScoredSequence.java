@@ -91,7 +91,9 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
 
     @Override
     int usable(Sequence<?> other) {
-        boolean scores = other instanceof ScoredSequence s && s.first <= first && s.alternatives >= alternatives;
+        boolean kept = alternatives <= PrefixCache.MOST_ALTERNATIVES;
+        boolean scores =
+                kept && other instanceof ScoredSequence s && s.first <= first && s.alternatives >= alternatives;
         return scores ? known() : Math.min(known(), first);
     }
 

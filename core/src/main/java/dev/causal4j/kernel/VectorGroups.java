@@ -5,7 +5,7 @@ import static dev.causal4j.kernel.VectorProducts.I;
 import static dev.causal4j.kernel.VectorProducts.LE;
 import static dev.causal4j.kernel.VectorProducts.S;
 import static dev.causal4j.kernel.VectorProducts.W;
-import static dev.causal4j.kernel.VectorProducts.number;
+import static jdk.incubator.vector.VectorOperators.I2F;
 import static jdk.incubator.vector.VectorOperators.LSHL;
 import static jdk.incubator.vector.VectorOperators.LSHR;
 
@@ -45,7 +45,7 @@ final class VectorGroups {
     private final int groups;
     private final float[] chains; // [groups, 64] of a row, or [TOGETHER, rows, 64] of a tile
     private final float[] sums; // [rows, groups] of the inputs, if the format needs them
-    private final float zero;
+    private final float zero; // what is subtracted from codes, negative
     private final MemorySegment wide; // codes of a panel [groups * group, 64], then numbers in f32 [groups, 2, 64]
     private final long numbers; // bytes to them
 
@@ -99,14 +99,6 @@ final class VectorGroups {
         }
     }
 
-    /** The chain of a row in group g, from index {@code at} on; see {@link GroupFormat#chain}. */
-    private FloatVector chain(int at, float over, int row, int g) {
-        FloatVector chain = FloatVector.fromArray(S, chains, at).mul(over);
-        return zero == 0
-                ? chain
-                : FloatVector.broadcast(S, zero).fma(FloatVector.broadcast(S, sums[row * groups + g]), chain);
-    }
-
     /** y = fma(scale, chain, y), and with minimums y = fma(minimum, sum, y), for some groups and rows. */
     private void fold(int p, int row, int rows, int from, int to) {
         MemorySegment m = format.wide() ? w.data(p) : wide;
@@ -120,7 +112,12 @@ final class VectorGroups {
                 FloatVector sum = FloatVector.fromArray(S, y.data(), out);
                 for (int g = from; g < to; g++) {
                     long at = start + g * stride + 4L * j;
-                    FloatVector chain = chain(((g - from) * rows + r) * WIDTH + j, over, row + r, g);
+                    FloatVector chain = FloatVector.fromArray(S, chains, ((g - from) * rows + r) * WIDTH + j)
+                            .mul(over);
+                    if (zero != 0) {
+                        chain = FloatVector.broadcast(S, zero)
+                                .fma(FloatVector.broadcast(S, sums[(row + r) * groups + g]), chain);
+                    }
                     sum = FloatVector.fromMemorySegment(S, m, at, LE).fma(chain, sum);
                     if (minimum) {
                         FloatVector inputs = FloatVector.broadcast(S, sums[(row + r) * groups + g]);
@@ -164,10 +161,10 @@ final class VectorGroups {
             for (int k = 0; k < count; k++) {
                 FloatVector v = FloatVector.broadcast(S, xs[first + k * step]);
                 IntVector codes = IntVector.fromMemorySegment(I, m, at + (long) k * WIDTH, LE);
-                a = v.fma(number(codes.lanewise(LSHL, 24)), a);
-                b = v.fma(number(codes.lanewise(LSHL, 16).and(INT8_BITS)), b);
-                c = v.fma(number(codes.lanewise(LSHL, 8).and(INT8_BITS)), c);
-                d = v.fma(number(codes.and(INT8_BITS)), d);
+                a = v.fma((FloatVector) codes.lanewise(LSHL, 24).convert(I2F, 0), a);
+                b = v.fma((FloatVector) codes.lanewise(LSHL, 16).and(INT8_BITS).convert(I2F, 0), b);
+                c = v.fma((FloatVector) codes.lanewise(LSHL, 8).and(INT8_BITS).convert(I2F, 0), c);
+                d = v.fma((FloatVector) codes.and(INT8_BITS).convert(I2F, 0), d);
             }
             store(a, b, c, d, chains, from / group * WIDTH + word);
         }
@@ -188,14 +185,14 @@ final class VectorGroups {
                 FloatVector u = FloatVector.broadcast(S, xs[first + (2 * k + 1) * step]);
                 IntVector low = IntVector.fromMemorySegment(I, m, at + (long) k * WIDTH, LE);
                 IntVector high = low.lanewise(LSHR, 16);
-                a = v.fma(number(low.and(0xf)), a);
-                b = v.fma(number(low.and(0xf0)), b);
-                c = v.fma(number(low.and(0xf00)), c);
-                d = v.fma(number(low.and(0xf000)), d);
-                a = u.fma(number(high.and(0xf)), a);
-                b = u.fma(number(high.and(0xf0)), b);
-                c = u.fma(number(high.and(0xf00)), c);
-                d = u.fma(number(high.and(0xf000)), d);
+                a = v.fma((FloatVector) low.and(0xf).convert(I2F, 0), a);
+                b = v.fma((FloatVector) low.and(0xf0).convert(I2F, 0), b);
+                c = v.fma((FloatVector) low.and(0xf00).convert(I2F, 0), c);
+                d = v.fma((FloatVector) low.and(0xf000).convert(I2F, 0), d);
+                a = u.fma((FloatVector) high.and(0xf).convert(I2F, 0), a);
+                b = u.fma((FloatVector) high.and(0xf0).convert(I2F, 0), b);
+                c = u.fma((FloatVector) high.and(0xf00).convert(I2F, 0), c);
+                d = u.fma((FloatVector) high.and(0xf000).convert(I2F, 0), d);
             }
             store(a, b, c, d, chains, g * WIDTH + word);
         }
@@ -222,7 +219,12 @@ final class VectorGroups {
             FloatVector sum = FloatVector.zero(S);
             for (int g = 0; g < groups; g++, at += bytes) {
                 IntVector scale = IntVector.fromMemorySegment(I, m, at, LE).lanewise(LSHL, shift);
-                sum = VectorProducts.f16(scale).fma(chain(g * WIDTH + j, over, row, g), sum);
+                FloatVector chain =
+                        FloatVector.fromArray(S, chains, g * WIDTH + j).mul(over);
+                if (zero != 0) {
+                    chain = FloatVector.broadcast(S, zero).fma(FloatVector.broadcast(S, sums[row * groups + g]), chain);
+                }
+                sum = VectorProducts.f16(scale).fma(chain, sum);
                 if (minimum) {
                     IntVector number =
                             IntVector.fromMemorySegment(I, m, at + STEP / 2, LE).lanewise(LSHL, shift);
@@ -291,8 +293,9 @@ final class VectorGroups {
             IntVector high = low.lanewise(LSHR, 16);
             long at = to + i / 16 * 2L * STEP + 4L * (i % 16);
             for (int n = 0; n < 4; n++) {
-                number(low.and(0xf << (4 * n))).intoMemorySegment(wide, at + 64L * n, LE);
-                number(high.and(0xf << (4 * n))).intoMemorySegment(wide, at + STEP + 64L * n, LE);
+                ((FloatVector) low.and(0xf << (4 * n)).convert(I2F, 0)).intoMemorySegment(wide, at + 64L * n, LE);
+                ((FloatVector) high.and(0xf << (4 * n)).convert(I2F, 0))
+                        .intoMemorySegment(wide, at + STEP + 64L * n, LE);
             }
         }
     }

@@ -1,6 +1,7 @@
 package dev.causal4j.kernel;
 
 import static dev.causal4j.kernel.PanelFormat.INT8_BITS;
+import static jdk.incubator.vector.VectorOperators.I2F;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
@@ -315,19 +316,18 @@ final class VectorProducts extends Products {
                 .mul(SCALE);
     }
 
-    /** Integers as numbers. */
-    static FloatVector number(IntVector integers) {
-        return (FloatVector) integers.convert(VectorOperators.I2F, 0);
-    }
-
     static void widenInt8(MemorySegment m, long from, MemorySegment wide, long to) {
         for (int word = 0; word < 16; word += W) {
             IntVector four = IntVector.fromMemorySegment(I, m, from + word * 4L, LE);
             long at = to + word * 4L;
-            number(four.lanewise(VectorOperators.LSHL, 24)).intoMemorySegment(wide, at, LE);
-            number(four.lanewise(VectorOperators.LSHL, 16).and(INT8_BITS)).intoMemorySegment(wide, at + 64, LE);
-            number(four.lanewise(VectorOperators.LSHL, 8).and(INT8_BITS)).intoMemorySegment(wide, at + 128, LE);
-            number(four.and(INT8_BITS)).intoMemorySegment(wide, at + 192, LE);
+            ((FloatVector) four.lanewise(VectorOperators.LSHL, 24).convert(I2F, 0)).intoMemorySegment(wide, at, LE);
+            ((FloatVector) four.lanewise(VectorOperators.LSHL, 16)
+                            .and(INT8_BITS)
+                            .convert(I2F, 0))
+                    .intoMemorySegment(wide, at + 64, LE);
+            ((FloatVector) four.lanewise(VectorOperators.LSHL, 8).and(INT8_BITS).convert(I2F, 0))
+                    .intoMemorySegment(wide, at + 128, LE);
+            ((FloatVector) four.and(INT8_BITS).convert(I2F, 0)).intoMemorySegment(wide, at + 192, LE);
         }
     }
 }

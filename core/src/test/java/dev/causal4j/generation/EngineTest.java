@@ -187,6 +187,25 @@ class EngineTest {
     }
 
     @Test
+    void aWholeContextHasRoomAlsoBehindItsOwnKeptPages() {
+        int context = PagePool.needed(CONTEXT);
+        List<KVCache> others = new ArrayList<>();
+        while (pool.freePages() > context) {
+            others.add(pool.newCache());
+            int pages = Math.min(context, pool.freePages() - context);
+            assertThat(others.getLast().reserve(pages * PagePool.POSITIONS)).isTrue();
+        }
+        try (Engine engine = engine(model, 100)) {
+            int[] begin = prompt(1, 200);
+            engine.submit(request(begin, 10, 1), TokenListener.NONE).join();
+            Generation whole = engine.submit(request(begin, CONTEXT, 1), TokenListener.NONE)
+                    .join();
+            assertThat(whole.tokens()).hasSize(CONTEXT - 200 + 1);
+        }
+        others.forEach(KVCache::close);
+    }
+
+    @Test
     void continuationsThatNobodyWantsEndTheirPromptToo() {
         Semaphore chosen = new Semaphore(0);
         Semaphore go = new Semaphore(0);

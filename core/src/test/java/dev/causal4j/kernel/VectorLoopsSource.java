@@ -99,7 +99,7 @@ final class VectorLoopsSource {
                         + ".lanewise(ASHR, 3).and(F16).reinterpretAsFloats().mul(SCALE)";
             case INT8 -> {
                 String shifted = "r" + first + (i == 3 ? "" : ".lanewise(LSHL, " + (24 - 8 * i) + ")");
-                yield "number(" + shifted + (i == 0 ? "" : ".and(INT8_BITS)") + ")";
+                yield "(FloatVector) " + shifted + (i == 0 ? "" : ".and(INT8_BITS)") + ".convert(I2F, 0)";
             }
         };
     }
@@ -290,11 +290,11 @@ final class VectorLoopsSource {
             import static dev.causal4j.kernel.VectorProducts.S;
             import static dev.causal4j.kernel.VectorProducts.SCALE;
             import static dev.causal4j.kernel.VectorProducts.W;
-            import static dev.causal4j.kernel.VectorProducts.number;
             import static jdk.incubator.vector.FloatVector.broadcast;
             import static jdk.incubator.vector.FloatVector.fromArray;
             import static jdk.incubator.vector.FloatVector.fromMemorySegment;
             import static jdk.incubator.vector.VectorOperators.ASHR;
+            import static jdk.incubator.vector.VectorOperators.I2F;
             import static jdk.incubator.vector.VectorOperators.LSHL;
 
             import dev.causal4j.compute.Rows;

@@ -1,0 +1,39 @@
+package dev.causal4j.generation;
+
+import java.util.List;
+
+/** How many prompt tokens a step may feed, from how long earlier steps took. Not thread-safe. */
+final class StepBudget {
+    /** Fewest prompt tokens that a sequence and a step get, if there is room. */
+    static final int LEAST_ROWS = 32;
+
+    /** How long the prompt tokens of a step may take where sequences generate: another may come at any time. */
+    private static final double STEP_SECONDS = 0.1;
+
+    /** How many times as long as a step without prompt tokens theirs may take. */
+    private static final double HOLD_UP = 1.5;
+
+    private double secondsPerRow; // of prompts
+    private double decodeSeconds = STEP_SECONDS / HOLD_UP; // of a step without prompt tokens
+
+    /** Learns from a step. */
+    void took(List<Sequence<?>> fed, double seconds) {
+        int promptRows = fed.stream().mapToInt(sequence -> sequence.promptRows).sum();
+        if (promptRows == 0) {
+            decodeSeconds = Math.min(seconds, 1.1 * decodeSeconds); // a single slow one says little
+        } else if (promptRows >= LEAST_ROWS) {
+            double decoding = fed.stream().anyMatch(Sequence::decodes) ? Math.min(decodeSeconds, seconds / 2) : 0;
+            secondsPerRow = (seconds - decoding) / promptRows;
+        }
+    }
+
+    /** Prompt tokens for the next step of these sequences, at most {@code most}. */
+    int rows(List<Sequence<?>> ready, int most) {
+        boolean scores = ready.stream().allMatch(ScoredSequence.class::isInstance);
+        boolean decodes = ready.stream().anyMatch(Sequence::decodes);
+        double seconds = decodes ? Math.min(STEP_SECONDS, HOLD_UP * decodeSeconds) : STEP_SECONDS;
+        return scores || secondsPerRow == 0
+                ? most
+                : Math.min(most, Math.max(LEAST_ROWS, (int) (seconds / secondsPerRow)));
+    }
+}
