@@ -372,11 +372,16 @@ public final class Checkpoint implements AutoCloseable {
             MemorySegment panels = rows.tensors().getFirst().data();
             return Matrix.ofPanels(device, dtype, spec.rows(), spec.cols(), panels);
         }
-        Matrix matrix = asStored && rows.isInBlocks()
-                ? rows.groups(device, spec)
-                : rows.matrix(device, asStored ? rows.dtype() : dtype, spec);
-        rows.tensors().forEach(TensorView::unload);
-        return matrix;
+        try {
+            return asStored && rows.isInBlocks()
+                    ? rows.groups(device, spec)
+                    : rows.matrix(device, asStored ? rows.dtype() : dtype, spec);
+        } catch (IllegalArgumentException e) {
+            String place = subject + ", tensors " + rows.origin().names() + ": ";
+            throw new IllegalArgumentException(place + e.getMessage(), e);
+        } finally {
+            rows.tensors().forEach(TensorView::unload);
+        }
     }
 
     private StoredRows stored(ParameterSpec spec) {

@@ -110,7 +110,8 @@ public final class Matrix {
     /**
      * Builds a matrix of codes in groups, filled in parallel.
      *
-     * @throws IllegalArgumentException if the shape is empty, or the format needs whole groups of inputs
+     * @throws IllegalArgumentException if the shape is empty, the format needs whole groups of inputs, or a scale or
+     *     minimum is not finite
      */
     public static Matrix ofGroups(Device device, GroupFormat format, int rows, int cols, CodeSource source) {
         format.check(cols);
@@ -125,6 +126,12 @@ public final class Matrix {
             float[] minimums = new float[scales.length];
             for (int n = panel * Panels.WIDTH; n < Math.min(rows, (panel + 1) * Panels.WIDTH); n++) {
                 source.row(n, codes, scales, minimums);
+                for (int g = 0; g < scales.length; g++) {
+                    if (!Float.isFinite(scales[g]) || !Float.isFinite(minimums[g])) { // kernels differ in these
+                        throw new IllegalArgumentException(dtype.label() + ": expected finite scales and minimums, got "
+                                + scales[g] + " and " + minimums[g] + " in row " + n);
+                    }
+                }
                 format.put(n % Panels.WIDTH, cols, codes, scales, minimums, packed);
             }
             MemorySegment.copy(packed, 0, data, ValueLayout.JAVA_INT_UNALIGNED, panel * format.bytes(cols), words);

@@ -1,23 +1,33 @@
 package dev.causal4j.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.KVCache;
+import dev.causal4j.format.Gguf;
 import dev.causal4j.format.Json;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.tensor.DType;
 import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Objects;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Models in GGUF files against float64 of the same dequantised weights. */
@@ -104,5 +114,36 @@ class GgufModelTest {
                 assertThat(actual[i]).isCloseTo(expected[i], within(1e-3f));
             }
         }
+    }
+
+    /** Infinity and NaN in the scale or minimum of a block. */
+    @ParameterizedTest
+    @CsvSource({
+        "llama-q4_0, blk.0.ffn_down.weight, 0, 7c00, int4",
+        "llama-q4_1, blk.0.ffn_down.weight, 2, fc00, int4",
+        "llama-q4_k, blk.0.ffn_down.weight, 2, 7e00, int4",
+        "llama-q8_0, token_embd.weight, 0, 7e00, int8"
+    })
+    void scalesAndMinimumsThatAreNotFiniteAreRefused(
+            String name, String tensor, long at, String half, String dtype, @TempDir Path folder) throws IOException {
+        Path file = folder.resolve("broken.gguf");
+        byte[] bytes = Files.readAllBytes(FILES.resolve(name + ".gguf"));
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment data = Gguf.open(FILES.resolve(name + ".gguf"), arena)
+                    .tensors()
+                    .tensor(tensor)
+                    .data();
+            byte[] block = data.asSlice(0, 256).toArray(ValueLayout.JAVA_BYTE);
+            int start = new String(bytes, StandardCharsets.ISO_8859_1)
+                    .indexOf(new String(block, StandardCharsets.ISO_8859_1));
+            ByteBuffer.wrap(bytes).order(ByteOrder.LITTLE_ENDIAN).putShort(start + (int) at, (short)
+                    Integer.parseInt(half, 16));
+        }
+        Files.write(file, bytes);
+        assertThatThrownBy(() -> CausalLM.load(file).close())
+                .isExactlyInstanceOf(IllegalArgumentException.class)
+                .hasMessageStartingWith(
+                        file + ", tensors [" + tensor + "]: " + dtype + ": expected finite scales and minimums, got ")
+                .hasMessageEndingWith(" in row 0");
     }
 }

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
+import dev.causal4j.kernel.GroupFormat;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
@@ -234,6 +235,20 @@ class MatrixTest {
     void aWeightThatIsNotFiniteCannotBeQuantised() {
         assertThatThrownBy(() -> rowMajor(DType.INT8, 2, 2, new float[] {1, 2, 3, Float.NaN}))
                 .hasMessage("int8: expected finite weights, got NaN in row 1");
+    }
+
+    @Test
+    void aScaleOrMinimumThatIsNotFiniteCannotBeStored() {
+        assertThatThrownBy(() -> Matrix.ofGroups(
+                        Device.shared(), GroupFormat.INT4, 2, 64, (n, _, scales, _) -> scales[1] = n / 0f))
+                .hasMessage("int4: expected finite scales and minimums, got NaN and 0.0 in row 0");
+        assertThatThrownBy(() -> Matrix.ofGroups(
+                        Device.shared(),
+                        GroupFormat.INT4,
+                        2,
+                        64,
+                        (n, _, _, minimums) -> minimums[0] = -n * Float.MAX_VALUE * 2))
+                .hasMessage("int4: expected finite scales and minimums, got 0.0 and -Infinity in row 1");
     }
 
     /** All of f16, subnormal numbers too, in every place of a panel and by every kernel of a product. */
