@@ -1,6 +1,5 @@
 package dev.causal4j.langchain4j;
 
-import dev.causal4j.generation.TokenListener;
 import dev.langchain4j.exception.InvalidRequestException;
 import dev.langchain4j.exception.RateLimitException;
 import dev.langchain4j.exception.UnsupportedFeatureException;
@@ -39,7 +38,7 @@ public final class Causal4jChatModel implements ChatModel {
     @Override
     public ChatResponse doChat(ChatRequest request) {
         conversations.check(request);
-        return conversations.answer(request, _ -> {}, TokenListener.NONE);
+        return conversations.answer(request, _ -> {}, () -> true);
     }
 
     @Override

@@ -19,6 +19,7 @@ import java.util.List;
  */
 public final class Causal4jScoringModel implements ScoringModel {
     private final Scorer scorer;
+    private final int most; // tokens of a text and a query: a full context predicts one more
 
     /**
      * A model that an engine computes; {@link Engine#shared} for one that all callers share.
@@ -28,13 +29,15 @@ public final class Causal4jScoringModel implements ScoringModel {
     public Causal4jScoringModel(Engine engine) {
         engine.model().requireTokenizer();
         scorer = new Scorer(engine);
+        most = engine.model().decoder().config().contextLength() + 1;
     }
 
     /**
      * Scores texts, several at once.
      *
      * @return a score below 0 for each; the higher, the better its text fits the query
-     * @throws InvalidRequestException if the query is empty, or a text does not fit the context, naming it, from 1
+     * @throws InvalidRequestException if the query is empty, or a text does not fit the context with it, naming
+     *     the text, from 1
      */
     @Override
     public Response<List<Double>> scoreAll(List<TextSegment> segments, String query) {
@@ -45,6 +48,13 @@ public final class Causal4jScoringModel implements ScoringModel {
                     .map(segment ->
                             scorer.request(Sampling.required("text", segment).text() + "\n", question, options))
                     .toList();
+            for (int i = 0; i < requests.size(); i++) {
+                int length = requests.get(i).prefix().length + requests.get(i).tokens().length;
+                if (length > most) {
+                    throw new InvalidRequestException("text " + (i + 1) + ": expected at most " + most
+                            + " tokens with the query, got " + length + "; shorten one of them");
+                }
+            }
             List<Score> scores = scorer.score(requests, options, ScoringListener.NONE);
             int tokens = requests.stream()
                     .mapToInt(request -> request.prefix().length + request.tokens().length)

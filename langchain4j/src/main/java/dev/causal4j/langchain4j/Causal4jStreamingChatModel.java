@@ -48,8 +48,10 @@ public final class Causal4jStreamingChatModel implements StreamingChatModel {
         Handle handle = new Handle();
         try {
             ChatResponse response = conversations.answer(
-                    request, text -> onPartialResponse(handler, text, handle), _ -> !handle.isCancelled());
-            onCompleteResponse(handler, response);
+                    request, text -> onPartialResponse(handler, text, handle), () -> !handle.isCancelled());
+            if (!handle.isCancelled()) {
+                onCompleteResponse(handler, response);
+            }
         } catch (RuntimeException | Error e) {
             if (!handle.isCancelled()) {
                 withLoggingExceptions(() -> handler.onError(e));

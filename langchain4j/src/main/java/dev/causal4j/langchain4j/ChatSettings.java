@@ -1,6 +1,7 @@
 package dev.causal4j.langchain4j;
 
 import dev.causal4j.chat.ChatTemplate;
+import dev.langchain4j.exception.UnsupportedFeatureException;
 import dev.langchain4j.model.chat.listener.ChatModelListener;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -19,7 +20,10 @@ abstract class ChatSettings<B extends ChatSettings<B>> extends Settings<B> {
         return self();
     }
 
-    /** Called once for each request and response or error. */
+    /**
+     * Called for each request, then once for its response or error. A request to a streaming model has no end if it is
+     * refused with {@link UnsupportedFeatureException}, or cancelled.
+     */
     public B listeners(@Nullable List<ChatModelListener> listeners) {
         this.listeners = listeners == null ? List.of() : List.copyOf(listeners);
         return self();

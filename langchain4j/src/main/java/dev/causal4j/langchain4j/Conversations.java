@@ -9,7 +9,6 @@ import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationRequest;
 import dev.causal4j.generation.Generator;
-import dev.causal4j.generation.TokenListener;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.Tokenizer;
 import dev.langchain4j.data.message.AiMessage;
@@ -31,6 +30,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.UUID;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -83,16 +83,20 @@ final class Conversations {
         validate(parameters.responseFormat());
     }
 
-    /** Answers, and gives the text to a consumer on this thread, in parts. It may say that the answer is not wanted any more. */
-    ChatResponse answer(ChatRequest request, Consumer<String> told, TokenListener goesOn) {
+    /**
+     * Answers, and gives the text to a consumer on this thread, in parts.
+     *
+     * @param goesOn whether the answer is still wanted, asked before and behind each part
+     */
+    ChatResponse answer(ChatRequest request, Consumer<String> told, BooleanSupplier goesOn) {
         return Sampling.translating(() -> {
             Edges edges = new Edges(template.isPlain());
             return response(generator.relay(request(request), token -> {
                 String text = edges.without(token.text());
-                if (!text.isEmpty()) {
+                if (!text.isEmpty() && goesOn.getAsBoolean()) {
                     told.accept(text);
                 }
-                return goesOn.accept(token);
+                return goesOn.getAsBoolean();
             }));
         });
     }

@@ -38,6 +38,21 @@ class Causal4jScoringModelTest {
         assertThat(MODEL.scoreAll(List.of(), QUERY).content()).isEmpty();
     }
 
+    /** A text that has the context for itself would be outside of the window that scores the query's end. */
+    @Test
+    void aTextMustFitTheContextTogetherWithTheQuery() {
+        String longest = "a";
+        while (count(longest + " a\n") + count(QUERY) <= 257) {
+            longest += " a";
+        }
+        assertThat(MODEL.score(longest, QUERY).content()).isNegative();
+        String longer = longest + " a";
+        assertThatThrownBy(() -> MODEL.score(longer, QUERY))
+                .isExactlyInstanceOf(InvalidRequestException.class)
+                .hasMessage("text 1: expected at most 257 tokens with the query, got "
+                        + (count(longer + "\n") + count(QUERY)) + "; shorten one of them");
+    }
+
     @Test
     void whatCannotBeScoredIsAnInvalidRequest() {
         assertThatThrownBy(() -> MODEL.score("A text.", ""))
@@ -46,7 +61,8 @@ class Causal4jScoringModelTest {
         assertThatThrownBy(() -> MODEL.scoreAll(
                         List.of(TextSegment.from("short"), TextSegment.from("word ".repeat(400))), QUERY))
                 .isExactlyInstanceOf(InvalidRequestException.class)
-                .hasMessageStartingWith("input 2: prefix: expected at most 256 tokens, the context length, got 4");
+                .hasMessageStartingWith("text 2: expected at most 257 tokens with the query, got 4")
+                .hasMessageEndingWith("; shorten one of them");
         assertThatThrownBy(() -> MODEL.scoreAll(List.of(TextSegment.from("a")), null))
                 .isExactlyInstanceOf(InvalidRequestException.class)
                 .hasMessage("query: expected one, got null");

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.EngineOptions;
+import dev.causal4j.generation.LogitRule;
 import dev.langchain4j.exception.InvalidRequestException;
 import dev.langchain4j.exception.RateLimitException;
 import dev.langchain4j.model.chat.ChatModel;
@@ -12,6 +13,7 @@ import dev.langchain4j.model.chat.response.ChatResponse;
 import dev.langchain4j.model.chat.response.PartialResponse;
 import dev.langchain4j.model.chat.response.PartialResponseContext;
 import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
+import dev.langchain4j.model.chat.response.StreamingHandle;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -21,6 +23,7 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
 /** What LangChain4j's suite does not ask, or takes half a minute for. */
@@ -32,6 +35,7 @@ class Causal4jStreamingChatModelTest {
         final CountDownLatch mayGoOn = new CountDownLatch(1);
         final CompletableFuture<ChatResponse> response = new CompletableFuture<>();
         final boolean cancels;
+        volatile @Nullable StreamingHandle handle;
 
         Handler(boolean waits, boolean cancels) {
             this.cancels = cancels;
@@ -42,6 +46,7 @@ class Causal4jStreamingChatModelTest {
 
         @Override
         public void onPartialResponse(PartialResponse part, PartialResponseContext context) {
+            handle = context.streamingHandle();
             parts.add(part.text());
             called.countDown();
             try {
@@ -74,12 +79,15 @@ class Causal4jStreamingChatModelTest {
     }
 
     private static StreamingChatModel model(Engine engine) {
+        return builder(engine).build();
+    }
+
+    private static Causal4jStreamingChatModel.Builder builder(Engine engine) {
         return Causal4jStreamingChatModel.builder()
                 .engine(engine)
                 .chatTemplate(Taught.TEMPLATE)
                 .temperature(3.0)
-                .seed(1L)
-                .build();
+                .seed(1L);
     }
 
     @Test
@@ -116,6 +124,34 @@ class Causal4jStreamingChatModelTest {
             Thread.sleep(200); // for what should not come
             assertThat(cancelling.parts).hasSize(1);
             assertThat(cancelling.response).isNotDone();
+        }
+    }
+
+    /** A token is held back, and the cancellation comes while nothing is told. */
+    @Test
+    void nothingComesAfterACancellationOfAnotherThread() throws Exception {
+        Handler handler = new Handler(false, false);
+        CountDownLatch held = new CountDownLatch(1);
+        CompletableFuture<Boolean> cancelled = new CompletableFuture<>();
+        LogitRule holds = (_, soFar) -> {
+            if (soFar.length() == soFar.promptLength() + 8) {
+                held.countDown();
+                cancelled.join();
+            }
+        };
+        try (Engine engine = new Engine(Taught.MODEL)) {
+            builder(engine).options(options -> options.rule(holds)).build().chat("hello", handler);
+            assertThat(held.await(60, TimeUnit.SECONDS)).isTrue();
+            Thread.sleep(200); // until all that is computed has been told
+            int told = handler.parts.size();
+            Objects.requireNonNull(handler.handle).cancel();
+            cancelled.complete(true);
+            for (int i = 0; i < 6000 && engine.running() + engine.waiting() > 0; i++) {
+                Thread.sleep(10);
+            }
+            Thread.sleep(200); // for what should not come
+            assertThat(handler.parts).hasSize(told);
+            assertThat(handler.response).isNotDone();
         }
     }
 
