@@ -131,8 +131,8 @@ public enum PanelFormat implements WeightFormat {
         }
     }
 
-    /** A code, or a chain over codes, of output j of the panel at byte {@code panel} times its scale. */
-    float scaled(float number, MemorySegment m, long panel, int j) {
+    /** Multiplies a code of output j, or the chain over its codes, by the scale, if there is one. */
+    float applyScale(float number, MemorySegment m, long panel, int j) {
         return scaled ? number * (1 / INT8_UNIT) * m.get(Panels.FLOAT, panel + 4L * j) : number;
     }
 
@@ -152,7 +152,7 @@ public enum PanelFormat implements WeightFormat {
     @Override
     public void row(MemorySegment m, long panel, int j, int depth, float[] target, int offset) {
         for (int k = 0; k < depth; k++) {
-            target[offset + k] = scaled(code(m, panel + step(k), j), m, panel, j);
+            target[offset + k] = applyScale(code(m, panel + step(k), j), m, panel, j);
         }
     }
 
@@ -162,14 +162,14 @@ public enum PanelFormat implements WeightFormat {
         for (int k = 0; k < depth; k++) {
             sum = Math.fma(x[offset + k], code(m, panel + step(k), j), sum);
         }
-        return scaled(sum, m, panel, j);
+        return applyScale(sum, m, panel, j);
     }
 
     @Override
     public void steps(MemorySegment m, long panel, int from, int count, float[] target) {
         codes(m, panel + step(from), count, target, 0, Panels.WIDTH);
         for (int i = 0; scaled && i < count * Panels.WIDTH; i++) {
-            target[i] = scaled(target[i], m, panel, i % Panels.WIDTH);
+            target[i] = applyScale(target[i], m, panel, i % Panels.WIDTH);
         }
     }
 

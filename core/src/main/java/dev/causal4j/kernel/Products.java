@@ -36,7 +36,7 @@ class Products {
             for (int i = 0; i < sums.length; i++) {
                 int j = i % outputs;
                 y.data()[y.start(i / outputs) + p * WIDTH + j] =
-                        w.plain().scaled((float) sums[i], some.data(j / WIDTH), some.start(j / WIDTH), j % WIDTH);
+                        w.plain().applyScale((float) sums[i], some.data(j / WIDTH), some.start(j / WIDTH), j % WIDTH);
             }
         }
     }

@@ -45,7 +45,7 @@ final class VectorGroups {
     private final int groups;
     private final float[] chains; // [groups, 64] of a row, or [TOGETHER, rows, 64] of a tile
     private final float[] sums; // [rows, groups] of the inputs, if the format needs them
-    private final float zero; // what is subtracted from codes, negative
+    private final float zero; // minus what is added to codes that are stored
     private final MemorySegment wide; // codes of a panel [groups * group, 64], then numbers in f32 [groups, 2, 64]
     private final long numbers; // bytes to them
 

@@ -26,7 +26,6 @@ import java.util.stream.Stream;
  * Hugging Face's files, but its matrices lie in panels, which other programs cannot read. Stateless and thread-safe.
  */
 public final class Conversion {
-    private static final String PREPARED = "tokenizer.json.prepared";
     private static final String TOKENIZER_CONFIG = "tokenizer_config.json";
 
     /** Files that are copied unchanged, if present. */
@@ -99,7 +98,8 @@ public final class Conversion {
     private static boolean written(Path file) {
         String name = file.getFileName().toString();
         boolean known = COPIED.contains(name)
-                || List.of(TensorStore.SINGLE, PREPARED, "vocabulary.bin").contains(name); // 0.1
+                || List.of(TensorStore.SINGLE, Tokenizer.PREPARED, "vocabulary.bin")
+                        .contains(name); // 0.1
         boolean holds = COPIED.stream().anyMatch(copied -> copied.startsWith(name + "/"));
         return Files.isRegularFile(file) ? known : holds;
     }

@@ -52,7 +52,7 @@ record Prepared(
     private static final int MAX_BYTES = 128 << 20;
 
     static Path beside(Path json) {
-        return json.resolveSibling(json.getFileName() + ".prepared");
+        return json.resolveSibling(Tokenizer.PREPARED);
     }
 
     /** @param bytes of the JSON, which this was made of: its file may have changed since */

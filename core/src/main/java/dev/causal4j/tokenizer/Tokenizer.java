@@ -39,6 +39,10 @@ public final class Tokenizer {
     public static final String END_OF_TEXT = "<|endoftext|>";
 
     private static final String JSON = "tokenizer.json";
+
+    /** The file that {@link #prepare} writes. */
+    public static final String PREPARED = JSON + ".prepared";
+
     private static final String ADDED = "added_tokens";
     private static final String VOCAB = "vocab.json";
     private static final String MERGES = "merges.txt";
