@@ -44,7 +44,7 @@ keep_classes_of() {
   shift
   {
     "$JAVA_HOME/bin/java" -XX:ArchiveClassesAtExit="$app/$name.new" -XX:+UseSerialGC --add-modules=jdk.incubator.vector \
-      -cp "$app/*" dev.causal4j.cli.Main "$@" >"$app/$name.log" 2>&1 &
+      -jar "$app/causal4j-cli.jar" "$@" >"$app/$name.log" 2>&1 &
     java=$!
     while kill -0 $java 2>/dev/null && ! grep -q "^Serving" "$app/$name.log"; do sleep 0.05; done
     kill $java 2>/dev/null

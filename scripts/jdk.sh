@@ -1,13 +1,16 @@
-# Sourced by causal4j, check, .ci/run and benchmarks/run. find_jdk sets JAVA_HOME to a JDK from 25.0.3 on, or says what to
+# Sourced by the launchers, check, .ci/run and benchmarks/run. find_jdk sets JAVA_HOME to a JDK from 25.0.3 on, or says what to
 # install. Earlier 25 releases have JDK-8377811: their collector may move pinned objects, which corrupts data.
 
 # Services and containers may run without HOME; Maven cannot.
 export HOME="${HOME:-$(cd ~ && pwd)}"
 
+# What a JDK must have. A launcher that builds nothing says java.
+needs=javac
+
 # Whether $1 is the folder of such a JDK. Reads its release file: asking java itself would cost a process each.
 is_jdk() {
   local line version= major minor patch
-  [ -x "$1/bin/javac" ] && [ -r "$1/release" ] || return 1
+  [ -x "$1/bin/$needs" ] && [ -r "$1/release" ] || return 1
   while IFS= read -r line || [ -n "$line" ]; do
     case $line in JAVA_VERSION=*) version=${line#JAVA_VERSION=}; version=${version//\"/} ;; esac
   done <"$1/release"

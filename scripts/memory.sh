@@ -1,4 +1,4 @@
-# Sourced by causal4j.
+# Sourced by the launchers.
 
 # Seven eighths of the memory that this process may use, in bytes: the machine's, or its container's limit if that is
 # lower. The rest is for Java itself. Unlimited where neither is known.

@@ -154,6 +154,14 @@ class LauncherTest {
     }
 
     @Test
+    void whoBuildsNothingNeedsNoCompiler() throws Exception {
+        Path runtime = jdk("runtime", "25.0.3");
+        Files.delete(runtime.resolve("bin/javac"));
+        assertThat(bash(Map.of(), "needs=java; is_jdk \"$1\"", runtime).status())
+                .isZero();
+    }
+
+    @Test
     void javaHomeMayHaveSpacesAndComesFirst() throws Exception {
         Path home = jdk("a jdk  with spaces", "25.0.3");
         assertThat(find(home, jdk("other", "25.0.4").resolve("bin"))).isEqualTo(new Result(0, home.toString()));
@@ -212,7 +220,8 @@ class LauncherTest {
     @Test
     void aSourceThatChangesDuringTheBuildIsBuiltNextTime() throws Exception {
         Path root = folder.resolve("repository");
-        for (String file : List.of("causal4j", "scripts/jdk.sh", "scripts/build.sh", "scripts/memory.sh")) {
+        for (String file :
+                List.of("causal4j", "scripts/jdk.sh", "scripts/build.sh", "scripts/memory.sh", "scripts/start.sh")) {
             Files.createDirectories(root.resolve(file).getParent());
             Files.copy(Repository.root().resolve(file), root.resolve(file), StandardCopyOption.COPY_ATTRIBUTES);
         }

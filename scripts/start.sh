@@ -1,0 +1,34 @@
+# Sourced by the launchers, after jdk.sh and memory.sh.
+
+# Replaces this process by the program, whose jars and kept classes are in the folder $1; the rest are its arguments.
+start() {
+  local app=$1 classes=classes flags=("@${BASH_SOURCE[0]%/*}/java.flags")
+  shift
+
+  # Java understands arguments that are not ASCII only with such a locale.
+  case ${LC_ALL:-${LC_CTYPE:-${LANG:-}}} in
+    *UTF-8 | *utf8 | *UTF8 | *utf-8) ;;
+    *) export LC_ALL=C.UTF-8 ;;
+  esac
+  # Weights lie in large pages where the system has them: a token reads all, and small pages miss the cache of addresses.
+  export GLIBC_TUNABLES=${GLIBC_TUNABLES:+$GLIBC_TUNABLES:}glibc.malloc.hugetlb=1
+
+  # The classes that a build kept.
+  if [ "${1:-}" = serve ]; then classes=server; fi
+  if [ -e "$app/$classes.jsa" ]; then flags+=(-XX:SharedArchiveFile="$app/$classes.jsa"); fi
+  # Weights and caches lie outside Java's heap; the default limit for that is a quarter of the memory.
+  flags+=(-XX:MaxDirectMemorySize="$(memory)")
+  case ${1:-} in
+    # Only commands that compute load the vector module. Java warns about it in one line on standard error.
+    generate | chat | score | train | bench | serve | -V | --version)
+      case " $* " in *" --help "* | *" -h "*) ;; *) flags+=(--add-modules=jdk.incubator.vector) ;; esac
+      ;;
+  esac
+  if [ "${1:-}" = train ]; then flags+=(-XX:MaxNewSize=16m); fi # a step makes nothing large anew
+  if [ -t 1 ]; then flags+=(-Dcausal4j.terminal.out=true); fi
+  if [ -t 2 ]; then flags+=(-Dcausal4j.terminal=true); fi
+  if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ "${TERM:-dumb}" != dumb ]; then flags+=(-Dcausal4j.colors=true); fi
+
+  # shellcheck disable=SC2086 # several flags in one variable
+  exec "$JAVA_HOME/bin/java" "${flags[@]}" ${CAUSAL4J_JAVA_OPTS:-} -jar "$app/causal4j-cli.jar" "$@"
+}
