@@ -17,5 +17,9 @@ module dev.causal4j {
     exports dev.causal4j.scoring;
     exports dev.causal4j.training;
     exports dev.causal4j.format to
+            dev.causal4j.austen,
+            dev.causal4j.cli,
             dev.causal4j.server;
+    exports dev.causal4j.kernel to
+            dev.causal4j.cli;
 }

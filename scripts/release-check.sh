@@ -1,0 +1,146 @@
+#!/usr/bin/env bash
+# Rehearses a release of the commit that is checked out: builds and signs it in two fresh clones, compares them byte for
+# byte, checks what Maven Central demands, and uses the result as users do. Leaves target/release/bundle.zip, which is what
+# is uploaded. RELEASE_KEY names the key that signs; without it one is made and thrown away. Needs gpg and unzip.
+set -euo pipefail
+
+root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+. "$root/scripts/jdk.sh"
+find_jdk
+
+work=$(mktemp -d)
+cleanup() {
+  if [ -z "${RELEASE_KEY:-}" ]; then gpgconf --homedir "$work/keys" --kill all || true; fi
+  rm -rf "$work"
+}
+trap cleanup EXIT
+said=$SECONDS
+say() {
+  echo "release: $* ($((SECONDS - said)) s)"
+  said=$SECONDS
+}
+fail() {
+  echo "release: $*" >&2
+  exit 1
+}
+# What a command says matters only if it fails.
+quietly() {
+  "$@" >"$work/log" 2>&1 || { cat "$work/log"; fail "failed: $*"; }
+}
+
+if [ -z "${RELEASE_KEY:-}" ]; then
+  mkdir -m 700 "$work/keys"
+  export GNUPGHOME=$work/keys
+  export MAVEN_GPG_PASSPHRASE=
+  quietly gpg --batch --pinentry-mode loopback --passphrase '' --quick-generate-key 'Rehearsal <nobody@localhost>' default sign 1d
+fi
+
+current=$(sed -n '/<parent>/,/<\/parent>/s:.*<version>\(.*\)</version>:\1:p' "$root/pom.xml")
+version=${current%-SNAPSHOT}
+
+# Fills the folder $1 with a clone of the commit that has the version of the release.
+clone() {
+  git clone -q "$root" "$1"
+  git -C "$1" checkout -q "$(git -C "$root" rev-parse HEAD)"
+  if [ "$version" != "$current" ]; then "$1/scripts/set-version.sh" "$version"; fi
+}
+# Builds the clone $1 and publishes into a folder of its own.
+build() {
+  local root=$1
+  shift
+  maven -Prelease -Dmaven.test.skip=true -Dmaven.install.skip=true \
+    -DaltDeploymentRepository="local::file://$root/published" deploy "$@"
+}
+clone "$work/one"
+quietly build "$work/one" ${RELEASE_KEY:+-Dgpg.keyname="$RELEASE_KEY"}
+say "$version is built and signed"
+clone "$work/two"
+quietly build "$work/two" -Dgpg.skip
+find "$work"/*/published -name 'maven-metadata*' -delete
+quietly diff -r --exclude='*.asc*' "$work/one/published" "$work/two/published"
+say "$(find "$work/two/published" -type f ! -name '*.md5' ! -name '*.sha1' | wc -l) files are the same in a second clone"
+
+published=$work/one/published
+cd "$published/dev/causal4j"
+find . -type f ! -name '*.asc*' ! -name '*.md5' ! -name '*.sha1' | while read -r file; do
+  [ -e "$file.md5" ] && [ -e "$file.sha1" ] || fail "$file: expected checksums beside it, got none"
+  gpg --batch --verify "$file.asc" "$file" 2>/dev/null || fail "$file: expected a signature that fits, got none"
+done
+for pom in */"$version"/*.pom; do
+  artifact=${pom%%/*}
+  jar=${pom%.pom}.jar
+  grep -q '<name>' "$pom" || fail "$pom: expected a name, got none"
+  grep -q "<packaging>pom<" "$pom" && continue
+  grep -q "<artifactId>$artifact<" "causal4j-bom/$version/causal4j-bom-$version.pom" ||
+    fail "$artifact: expected a version in bom/pom.xml, got none"
+  for each in "$jar" "${jar%.jar}-sources.jar" "${jar%.jar}-javadoc.jar" "${jar%.jar}-cyclonedx.json"; do
+    [ -s "$each" ] || fail "$each: expected it, got none"
+  done
+  for each in "$jar" "${jar%.jar}-sources.jar"; do
+    unzip -p "$each" META-INF/LICENSE | cmp -s - "$root/LICENSE" || fail "$each: expected META-INF/LICENSE, got none"
+  done
+  "$JAVA_HOME/bin/jar" --describe-module --file "$jar" | grep -q "^dev\.causal4j" ||
+    fail "$jar: expected a module dev.causal4j..., got a name guessed from the file"
+done
+for each in url license developer connection developerConnection; do
+  grep -q "<$each>" "causal4j-bom/$version/causal4j-bom-$version.pom" || fail "bom/pom.xml: expected $each, got none"
+done
+mkdir -p "$root/target/release"
+(cd "$published" && "$JAVA_HOME/bin/jar" --create --no-manifest --file "$root/target/release/bundle.zip" dev)
+say "signatures, checksums, poms, licences and module names; bundle.zip has $(du -m "$root/target/release/bundle.zip" | cut -f1) MB"
+
+# A project with nothing of ours but what is published. Other libraries may come from the local repository.
+cp -R "$work/one/examples/langchain4j" "$work/consumer"
+cd "$work/consumer"
+sed -i "s:</project>:<repositories><repository><id>published</id><url>file\://$published</url></repository></repositories></project>:" pom.xml
+consumer() {
+  sh "$root/mvnw" -B --strict-checksums -Dmaven.repo.local="$work/repository" \
+    -Dmaven.repo.local.tail="$HOME/.m2/repository" "$@"
+}
+quietly consumer test org.apache.maven.plugins:maven-dependency-plugin:3.9.0:build-classpath -Dmdep.outputFile=path
+# The first Java example of the README, and what its first command prints.
+{
+  for each in austen generation model scoring; do echo "import dev.causal4j.$each.*;"; done
+  echo "void main() {"
+  sed -n '/^```java$/,/^```$/{//!p;/^```$/q}' "$root/README.md"
+  echo "}"
+} >Readme.java
+sed -n '/^\$ .\/causal4j generate/,/^```$/{//!p;/^```$/q}' "$root/README.md" >expected
+"$JAVA_HOME/bin/java" --add-modules=jdk.incubator.vector -cp "$(cat path)" Readme.java >printed 2>"$work/log" ||
+  { cat "$work/log"; fail "the README's example: expected it to run, got an error"; }
+quietly diff expected printed
+"$JAVA_HOME/bin/java" --add-modules=jdk.incubator.vector,dev.causal4j.austen -p "$(cat path)" Readme.java >printed 2>"$work/log" ||
+  { cat "$work/log"; fail "the README's example as modules: expected it to run, got an error"; }
+quietly diff expected printed
+say "a project that depends on the published artifacts passes its tests and runs the README's example"
+
+# The zip, with a Java that has no compiler and an environment with nothing else.
+"$JAVA_HOME/bin/jlink" --output "$work/jre" --add-modules java.se,jdk.incubator.vector,jdk.unsupported
+zip=$published/dev/causal4j/causal4j-cli/$version/causal4j-cli-$version-bin.zip
+mkdir "$work/a folder"
+cd "$work/a folder"
+unzip -q "$zip"
+prompt='It is a truth universally acknowledged, that a'
+options=(--seed 1 --temperature 0.8 --top-p 0.9 --max-new-tokens 40)
+# Fails if the command does not print the text, and tells the seconds of a second run.
+generate() {
+  local what=$1 begin
+  shift
+  "$@" generate "$prompt" "${options[@]}" >"$work/printed" 2>"$work/log" || { cat "$work/log"; fail "$what: failed"; }
+  quietly diff "$work/consumer/expected" "$work/printed"
+  begin=$(date +%s%N)
+  "$@" generate "$prompt" --max-new-tokens 1 >"$work/printed" 2>"$work/log"
+  say "$what writes; one token takes $(($(date +%s%N) / 1000000 - begin / 1000000)) ms"
+}
+generate "the zip, $(du -m "$zip" | cut -f1) MB," \
+  env -i PATH=/usr/bin:/bin HOME="$work" JAVA_HOME="$work/jre" causal4j-*/bin/causal4j
+"$root/scripts/image.sh" "$zip" "$work/image"
+generate "the folder with Java" env -i PATH=/usr/bin:/bin HOME="$work" "$work/image/causal4j-$version/bin/causal4j"
+if [ "$(uname)" = Linux ] && [ "$(id -u)" = 0 ]; then
+  mkdir "$work/container"
+  tar -xOf "$work"/image/*.tar.gz layer.tar | tar -xf - -C "$work/container"
+  mapfile -t entry < <(sed -n '/"Entrypoint"/,/\]/p' "$work/image/config.json" | grep -o '"[^"]*"' | tr -d '"' | tail -n +2)
+  # There is no /proc in it, by which Java finds its libraries elsewhere.
+  generate "the container" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 LD_LIBRARY_PATH=/causal4j/runtime/lib chroot --userspec=65532:65532 "$work/container" "${entry[@]}"
+fi
+say "all passed in $SECONDS s"
