@@ -24,5 +24,6 @@ failed=0
 size core 18740 || failed=1
 size server 2235 || failed=1
 size langchain4j 690 || failed=1
+size spark 720 || failed=1
 size cli 3700 || failed=1
 exit $failed

@@ -80,7 +80,7 @@ class PublishedTest {
     void documentsAndExamplesShowTheVersionOfThePoms() {
         String version = version();
         String dependency = "<groupId>dev\\.causal4j</groupId>\\s*<artifactId>[^<]*</artifactId>\\s*<version>([^<$]*)<";
-        for (String document : List.of("README.md", "docs/guides/langchain4j.md")) {
+        for (String document : List.of("README.md", "docs/guides/langchain4j.md", "docs/guides/spark.md")) {
             assertThat(all(dependency, ROOT.resolve(document)))
                     .as(document)
                     .isNotEmpty()

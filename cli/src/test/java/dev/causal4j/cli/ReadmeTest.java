@@ -51,7 +51,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * What the documents show is true. The Java examples of README.md and of the guides to training and to LangChain4j are
- * those in this file and in that module's {@code GuideTest}; a command in a console block of
+ * those in this file and in the {@code GuideTest} of their modules; a command in a console block of
  * README.md, of the model's card or of a guide prints what the block says, where {@code ...} stands for what differs between runs.
  */
 class ReadmeTest {
@@ -166,7 +166,8 @@ class ReadmeTest {
         List<List<String>> examples = new ArrayList<>();
         for (String file : List.of(
                 "cli/src/test/java/dev/causal4j/cli/ReadmeTest.java",
-                "langchain4j/src/test/java/dev/causal4j/langchain4j/GuideTest.java")) {
+                "langchain4j/src/test/java/dev/causal4j/langchain4j/GuideTest.java",
+                "spark/src/test/java/dev/causal4j/spark/GuideTest.java")) {
             Pattern.compile("// example: begin\n(.*?)\n +// example: end", Pattern.DOTALL)
                     .matcher(Files.readString(ROOT.resolve(file)))
                     .results()
