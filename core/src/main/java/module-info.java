@@ -19,6 +19,7 @@ module dev.causal4j {
     exports dev.causal4j.format to
             dev.causal4j.austen,
             dev.causal4j.cli,
+            dev.causal4j.hub,
             dev.causal4j.server;
     exports dev.causal4j.kernel to
             dev.causal4j.cli;

@@ -96,10 +96,9 @@ public final class Checkpoint implements AutoCloseable {
         if (Files.exists(generation)) {
             config = config.withGeneration(Json.read(generation));
         }
-        Path named = folder.toRealPath().getFileName();
-        String name = named == null ? folder.toString() : named.toString();
         TensorStore store = TensorStore.open(folder, files);
-        return new Checkpoint(name, folder.toString(), config, config.family(), store, tokenizer, files);
+        return new Checkpoint(
+                name(folder.toRealPath()), folder.toString(), config, config.family(), store, tokenizer, files);
     }
 
     private static Checkpoint openGguf(Path file, Arena files) throws IOException {

@@ -1,0 +1,290 @@
+package dev.causal4j.hub;
+
+import static dev.causal4j.FormatException.quote;
+
+import dev.causal4j.format.Json;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.net.URI;
+import java.net.URLEncoder;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongSupplier;
+import java.util.regex.Pattern;
+
+/**
+ * Asks the hub for one model. It follows redirects itself, so that the token goes to the endpoint alone; tries again what may
+ * pass; and waits for nothing without a bound. Not thread-safe.
+ */
+final class Client implements AutoCloseable {
+    /** Bytes after which failures are counted anew. */
+    private static final long PROGRESS = 1 << 20;
+
+    /** A body that brings fewer bytes while the client is patient counts as cut. */
+    private static final long LEAST_BYTES = 1024;
+
+    private static final int MOST_FAILURES = 5;
+    private static final int MOST_REDIRECTS = 10;
+    private static final int MOST_FILES = 100_000;
+    private static final long MOST_SECONDS = 300; // the window of the hub's limits of rate
+    private static final int MOST_BYTES = 16 << 20; // of an answer; a page of a thousand files has 300 KB
+    private static final Pattern NEXT = Pattern.compile(".*<([^<>]*)>\\s*;\\s*rel=\"?next\"?.*");
+
+    private static final String CHECK = "check the name, and HF_TOKEN if it is private";
+
+    /** What was expected where the hub says that it was not so. */
+    private static final Map<String, String> ERRORS = Map.of(
+            "GatedRepo", "access to a gated model",
+            "RepoNotFound", "a model of this name",
+            "RevisionNotFound", "a branch, tag or commit",
+            "EntryNotFound", "a file that it lists");
+
+    private final Environment environment;
+    private final ModelName name;
+    private final Duration patience;
+    private final Duration pause;
+    private final HttpClient http;
+    private boolean reached;
+    private long secondsToWait; // as the last answer said; -1 if it did not
+
+    /**
+     * @param patience how long to wait for a connection, an answer, and more of one
+     * @param pause before the second try; doubled before each further one
+     */
+    Client(Environment environment, ModelName name, Duration patience, Duration pause) {
+        this.environment = environment;
+        this.name = name;
+        this.patience = patience;
+        this.pause = pause;
+        http = HttpClient.newBuilder()
+                .version(HttpClient.Version.HTTP_1_1)
+                .connectTimeout(patience)
+                .build(); // which follows no redirects
+    }
+
+    /** An attempt, which may be repeated. */
+    interface Attempt<T> {
+        T run() throws IOException, InterruptedException;
+    }
+
+    /** The commit that the revision is. */
+    String commit() throws IOException, InterruptedException {
+        ByteArrayOutputStream body = new ByteArrayOutputStream();
+        get(api("revision/" + URLEncoder.encode(name.revision(), StandardCharsets.UTF_8)), body);
+        Json model = json(body.toString(StandardCharsets.UTF_8));
+        String commit = model.requireString("sha");
+        model.check("sha", Cache.COMMIT.matcher(commit).matches(), "a commit");
+        return commit;
+    }
+
+    /** All files of a commit by their paths, checked before any is used. */
+    Map<String, RemoteFile> files(String commit) throws IOException, InterruptedException {
+        Map<String, RemoteFile> files = new LinkedHashMap<>();
+        Optional<URI> page = Optional.of(api("tree/" + commit + "?recursive=true"));
+        for (int entries = 0; page.isPresent(); entries++) {
+            ByteArrayOutputStream body = new ByteArrayOutputStream();
+            page = get(page.get(), body);
+            for (Json entry : json("{\"files\":" + body.toString(StandardCharsets.UTF_8) + "}")
+                    .objects("files")) {
+                entries++;
+                if (entry.requireString("type").equals("file")) {
+                    RemoteFile file = RemoteFile.of(entry);
+                    files.put(file.path(), file);
+                }
+            }
+            if (entries > MOST_FILES) {
+                throw new HubException(name, "at most " + MOST_FILES + " files", "more", "is this a model?");
+            }
+        }
+        return files;
+    }
+
+    private URI api(String path) {
+        return URI.create(environment.endpoint() + "/api/models/" + name.repository() + "/" + path);
+    }
+
+    private Json json(String text) throws IOException {
+        String subject = name + ", answer of " + environment.endpoint();
+        return new Json(subject, Json.tree(subject, text.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    /** Gives the body, and returns where the next page is, if there is one. */
+    private Optional<URI> get(URI uri, ByteArrayOutputStream body) throws IOException, InterruptedException {
+        Attempt<Optional<URI>> attempt = () -> {
+            body.reset();
+            HttpResponse<InputStream> response = open(uri, 0);
+            read(response, MOST_BYTES, body);
+            var link = NEXT.matcher(header(response, "Link"));
+            return link.matches() ? Optional.of(target(response.uri(), link.group(1))) : Optional.empty();
+        };
+        return persist(attempt, () -> 0);
+    }
+
+    private static String header(HttpResponse<?> response, String name) {
+        return response.headers().firstValue(name).orElse("");
+    }
+
+    /**
+     * Runs an attempt until it succeeds; gives up after some that failed without progress.
+     *
+     * @param done how many bytes are there
+     */
+    <T> T persist(Attempt<T> attempt, LongSupplier done) throws IOException, InterruptedException {
+        long most = done.getAsLong();
+        for (int failures = 1; ; failures++) {
+            try {
+                secondsToWait = -1;
+                return attempt.run();
+            } catch (HubException e) {
+                throw e;
+            } catch (IOException e) {
+                if (done.getAsLong() - most >= PROGRESS) { // beyond the best attempt, so that this ends
+                    most = done.getAsLong();
+                    failures = 1;
+                }
+                if (failures == MOST_FAILURES || !reached || secondsToWait > MOST_SECONDS) {
+                    String got = Objects.requireNonNullElse(e.getMessage(), "no connection");
+                    String remedy = reached
+                            ? "try again: a pull goes on where it stopped"
+                            : "is there a network, and is HF_ENDPOINT right?";
+                    throw new HubException(name, "an answer by way of " + environment.endpoint(), got, remedy);
+                }
+                Thread.sleep(
+                        secondsToWait < 0 ? pause.multipliedBy(1L << failures) : Duration.ofSeconds(secondsToWait));
+            }
+        }
+    }
+
+    /** The same as {@link #open(URI, long)} for a file of a commit. */
+    HttpResponse<InputStream> open(String commit, RemoteFile file, long from) throws IOException, InterruptedException {
+        String path = URLEncoder.encode(file.path(), StandardCharsets.UTF_8)
+                .replace("+", "%20")
+                .replace("%2F", "/");
+        return open(
+                URI.create(environment.endpoint() + "/" + name.repository() + "/resolve/" + commit + "/" + path), from);
+    }
+
+    /**
+     * Opens a file or an answer, following redirects.
+     *
+     * @param from the first byte that is wanted
+     * @return of status 200 (all of it), 206 (the rest) or 416 (there is no such rest); to be read or closed
+     */
+    private HttpResponse<InputStream> open(URI uri, long from) throws IOException, InterruptedException {
+        URI at = uri;
+        boolean trusted = true;
+        for (int redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
+            trusted &= environment.isEndpoint(at); // once another host had the word, no token goes anywhere
+            HttpRequest.Builder request = HttpRequest.newBuilder(at)
+                    .timeout(patience)
+                    .header("User-Agent", "causal4j")
+                    .header("Accept-Encoding", "identity");
+            if (environment.token() != null && trusted) {
+                request.header("Authorization", "Bearer " + environment.token());
+            }
+            if (from > 0) {
+                request.header("Range", "bytes=" + from + "-");
+            }
+            HttpResponse<InputStream> response = http.send(request.build(), HttpResponse.BodyHandlers.ofInputStream());
+            reached = true;
+            if (response.statusCode() / 100 != 3) {
+                check(response);
+                return response;
+            }
+            response.body().close();
+            at = target(at, header(response, "Location"));
+        }
+        throw new HubException(name, "at most " + MOST_REDIRECTS + " redirects", "more", "is HF_ENDPOINT right?");
+    }
+
+    /** Where a server sends one on to. */
+    URI target(URI from, String location) throws HubException {
+        try {
+            URI to = from.resolve(location);
+            boolean safe = "https".equals(to.getScheme()) || from.getScheme().equals(to.getScheme());
+            if (safe && to.getHost() != null && to.getRawUserInfo() == null) {
+                return to;
+            }
+        } catch (IllegalArgumentException e) {
+            // It may be signed, so it is not shown.
+        }
+        String got = "another one of " + from.getHost();
+        throw new HubException(name, "a redirect to a " + from.getScheme() + " address", got, "is HF_ENDPOINT right?");
+    }
+
+    private void check(HttpResponse<InputStream> response) throws IOException {
+        int status = response.statusCode();
+        boolean given = status == 200 || status == 206 || status == 416;
+        if (given && !header(response, "Content-Type").startsWith("text/html")) {
+            return;
+        }
+        response.body().close();
+        if (given) {
+            String subject = name + ", " + response.uri().getHost();
+            throw new HubException(subject, "a file", "a web page", "does a proxy answer instead?");
+        }
+        if (status == 408 || status == 429 || status >= 500) {
+            String wait = header(response, "Retry-After");
+            secondsToWait = wait.matches("\\d{1,9}") ? Long.parseLong(wait) : -1;
+            throw new IOException("status " + status + (wait.isEmpty() ? "" : ", to wait " + wait + " s"));
+        }
+        String code = header(response, "X-Error-Code");
+        String message = header(response, "X-Error-Message");
+        String got = status + (message.isEmpty() ? "" : " (" + quote(message) + ")");
+        String remedy = code.equals("GatedRepo") ? "accept its terms on its page and set HF_TOKEN" : CHECK;
+        throw new HubException(
+                name, ERRORS.getOrDefault(code, "an answer of " + response.uri().getHost()), got, remedy);
+    }
+
+    /**
+     * Reads a body to its end, closes it, and gives up on one that brings nothing any more.
+     *
+     * @param most how many bytes it may have
+     */
+    void read(HttpResponse<InputStream> response, long most, OutputStream to) throws IOException {
+        AtomicLong count = new AtomicLong();
+        AtomicBoolean stalled = new AtomicBoolean();
+        InputStream in = response.body();
+        Thread watch = Thread.ofVirtual().start(() -> {
+            try {
+                for (long before = -LEAST_BYTES; count.get() - before >= LEAST_BYTES; ) {
+                    before = count.get();
+                    Thread.sleep(patience);
+                }
+                stalled.set(true);
+                in.close(); // which wakes the reader
+            } catch (InterruptedException | IOException e) {
+                // The reading has ended.
+            }
+        });
+        try (in) {
+            byte[] buffer = new byte[1 << 16];
+            for (int read; (read = in.read(buffer)) >= 0; ) {
+                if (count.addAndGet(read) > most) {
+                    throw new HubException(name, "at most " + most + " bytes", "more", "is HF_ENDPOINT right?");
+                }
+                to.write(buffer, 0, read);
+            }
+        } catch (IOException e) {
+            throw stalled.get() ? new IOException("nothing for " + patience.toSeconds() + " s", e) : e;
+        } finally {
+            watch.interrupt();
+        }
+    }
+
+    @Override
+    public void close() {
+        http.shutdownNow();
+    }
+}

@@ -1,0 +1,75 @@
+package dev.causal4j.hub;
+
+import java.io.IOException;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What the variables of Python's huggingface_hub say. Immutable.
+ *
+ * @param endpoint without a slash at its end
+ * @param token null for none; never to be shown
+ */
+record Environment(URI endpoint, @Nullable String token, Path cache, boolean offline) {
+    static Environment of(Map<String, String> variables) throws IOException {
+        Path caches = path(variables, "XDG_CACHE_HOME", Path.of(System.getProperty("user.home"), ".cache"));
+        Path home = path(variables, "HF_HOME", caches.resolve("huggingface"));
+        Path tokenFile = path(variables, "HF_TOKEN_PATH", home.resolve("token"));
+        String offline = variables.getOrDefault("HF_HUB_OFFLINE", "").toUpperCase(Locale.ROOT);
+        return new Environment(
+                endpoint(variables.getOrDefault("HF_ENDPOINT", "").strip()),
+                token(variables, tokenFile),
+                path(variables, "HF_HUB_CACHE", home.resolve("hub")).toAbsolutePath(),
+                Set.of("1", "ON", "YES", "TRUE").contains(offline));
+    }
+
+    private static Path path(Map<String, String> variables, String name, Path otherwise) {
+        String value = variables.getOrDefault(name, "");
+        return value.isEmpty() ? otherwise : Path.of(value.replaceFirst("^~(?=/|$)", System.getProperty("user.home")));
+    }
+
+    private static URI endpoint(String given) throws HubException {
+        try {
+            URI uri = URI.create(given.isEmpty() ? "https://huggingface.co" : given.replaceAll("/+$", ""));
+            boolean web = "http".equals(uri.getScheme()) || "https".equals(uri.getScheme());
+            if (web && uri.getHost() != null && uri.getRawUserInfo() == null && uri.getRawQuery() == null) {
+                return uri;
+            }
+        } catch (IllegalArgumentException e) {
+            // It might have a password, so it is not shown.
+        }
+        String expected = "a URL such as https://huggingface.co";
+        throw new HubException("HF_ENDPOINT", expected, "something else", "correct or unset it");
+    }
+
+    private static @Nullable String token(Map<String, String> variables, Path file) throws IOException {
+        String token = variables.getOrDefault("HF_TOKEN", "").strip();
+        token = token.isEmpty()
+                ? variables.getOrDefault("HUGGING_FACE_HUB_TOKEN", "").strip()
+                : token;
+        token = token.isEmpty() && Files.isRegularFile(file)
+                ? Files.readString(file).strip()
+                : token;
+        if (!token.matches("[!-~]{0,10000}")) { // of a header
+            throw new HubException("HF_TOKEN", "letters, digits and marks", "other characters", "correct or unset it");
+        }
+        return token.isEmpty() ? null : token;
+    }
+
+    /** Whether this is the hub itself, which may have the token. */
+    boolean isEndpoint(URI uri) {
+        return endpoint.getScheme().equals(uri.getScheme())
+                && endpoint.getHost().equalsIgnoreCase(uri.getHost())
+                && endpoint.getPort() == uri.getPort();
+    }
+
+    @Override
+    public String toString() {
+        return "Environment[endpoint=" + endpoint + ", cache=" + cache + ", offline=" + offline + "]";
+    }
+}

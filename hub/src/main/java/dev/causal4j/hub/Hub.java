@@ -1,0 +1,90 @@
+package dev.causal4j.hub;
+
+import java.io.IOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Models by name: fetches them from the Hugging Face hub into the cache that Python's huggingface_hub uses, too, and finds
+ * them there. Immutable and thread-safe; several threads and processes may pull at once, also the same model.
+ */
+public final class Hub {
+    private static final Duration PATIENCE = Duration.ofSeconds(30);
+    private static final Duration PAUSE = Duration.ofMillis(500);
+
+    /** Another process may try again as often as this one does. */
+    private static final int MOST_WAITS = 10;
+
+    private final Environment environment;
+    private final Duration patience;
+    private final Duration pause;
+
+    Hub(Environment environment, Duration patience, Duration pause) {
+        this.environment = environment;
+        this.patience = patience;
+        this.pause = pause;
+    }
+
+    /**
+     * The hub that the variables of the environment name: HF_ENDPOINT, HF_TOKEN, HF_HOME and others of huggingface_hub.
+     *
+     * @throws IOException if a variable cannot be used, or reading the file of the token fails
+     */
+    public static Hub fromEnvironment() throws IOException {
+        return of(System.getenv());
+    }
+
+    /** The same with variables of choice. */
+    public static Hub of(Map<String, String> variables) throws IOException {
+        return new Hub(Environment.of(variables), PATIENCE, PAUSE);
+    }
+
+    /**
+     * A model in the cache, if it is whole there: its folder, or its GGUF file. Asks no network.
+     *
+     * @throws HubException if there are several GGUF files
+     * @throws IOException if reading fails
+     */
+    public Optional<Path> find(ModelName name) throws IOException {
+        return cache(name).find();
+    }
+
+    /**
+     * Fetches what is missing of a model in safetensors. What is interrupted is gone on with by the next call.
+     *
+     * @throws HubException if there is no such model or it may not be had, the hub does not answer, sends something else than
+     *     it lists, or the disk is full
+     * @throws IOException if reading or writing fails otherwise
+     */
+    public Pulled pull(ModelName name, PullListener listener) throws IOException, InterruptedException {
+        return pull(name, null, listener);
+    }
+
+    /**
+     * The same for GGUF files.
+     *
+     * @param gguf a part of their names, or a pattern with {@code *} and {@code ?}, in any case; null for safetensors
+     */
+    public Pulled pull(ModelName name, @Nullable String gguf, PullListener listener)
+            throws IOException, InterruptedException {
+        Cache cache = cache(name);
+        if (environment.offline()) {
+            Path found = cache.find().orElseThrow(() -> {
+                String got = "none that is whole, and HF_HUB_OFFLINE is set";
+                return new HubException(name, "a model in the cache", got, "unset it to fetch one");
+            });
+            return new Pulled(name, cache.commit().orElseThrow(), found, List.of(), 0, 0);
+        }
+        try (Client client = new Client(environment, name, patience, pause)) {
+            return new Pull(client, cache, listener, patience.multipliedBy(MOST_WAITS)).run(gguf);
+        }
+    }
+
+    private Cache cache(ModelName name) {
+        return new Cache(name, environment.cache());
+    }
+}

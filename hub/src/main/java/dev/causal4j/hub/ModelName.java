@@ -1,0 +1,48 @@
+package dev.causal4j.hub;
+
+import dev.causal4j.FormatException;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * The name of a model on the hub: {@code org/name}, or {@code org/name@revision}. Immutable.
+ *
+ * @param repository {@code org/name}
+ * @param revision a branch, tag or commit
+ */
+public record ModelName(String repository, String revision) {
+    private static final String MAIN = "main";
+
+    // As the hub allows them; two dashes separate the parts in the cache.
+    private static final String PART = "\\w(?:[\\w.-]{0,94}\\w)?";
+    private static final String STEP = "[\\w+][\\w.+-]*";
+    private static final Pattern NAME = Pattern.compile("(?=.{1,400}$)(?!.*\\.\\.)(?![^@]*--)" + "(" + PART + "/" + PART
+            + ")(?:@(" + STEP + "(?:/" + STEP + ")*))?");
+
+    /** The name that a text is, if it is one. */
+    public static Optional<ModelName> find(String text) {
+        Matcher name = NAME.matcher(text);
+        if (!name.matches()) {
+            return Optional.empty();
+        }
+        return Optional.of(new ModelName(name.group(1), name.group(2) == null ? MAIN : name.group(2)));
+    }
+
+    /**
+     * The name that a text is.
+     *
+     * @throws IllegalArgumentException if it is none
+     */
+    public static ModelName of(String text) {
+        return find(text)
+                .orElseThrow(() -> new IllegalArgumentException(
+                        "model: expected org/name or org/name@revision, got " + FormatException.quote(text)));
+    }
+
+    /** As it is written; {@code main} goes without saying. */
+    @Override
+    public String toString() {
+        return revision.equals(MAIN) ? repository : repository + "@" + revision;
+    }
+}

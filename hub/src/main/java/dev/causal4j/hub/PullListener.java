@@ -1,0 +1,14 @@
+package dev.causal4j.hub;
+
+/** Learns of the progress of a pull, on its thread. */
+@FunctionalInterface
+public interface PullListener {
+    /**
+     * Some more is there.
+     *
+     * @param file the path of the file that is being fetched
+     * @param done bytes of the model that are in the cache, those of earlier pulls too; fewer than before if some were wrong
+     * @param total bytes of the model
+     */
+    void progress(String file, long done, long total);
+}

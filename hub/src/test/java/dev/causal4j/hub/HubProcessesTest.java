@@ -1,0 +1,158 @@
+package dev.causal4j.hub;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Pulls that are killed, and pulls at the same time. */
+class HubProcessesTest {
+    private static final ModelName TINY = ModelName.of("austen/tiny");
+    private static final PullListener NONE = (_, _, _) -> {};
+    private static final int KILLS = 20;
+
+    @TempDir
+    Path cache;
+
+    private LoopbackHub server;
+
+    @BeforeEach
+    void open() throws IOException {
+        server = new LoopbackHub();
+    }
+
+    @AfterEach
+    void close() throws IOException {
+        server.close();
+        CacheRules.check(cache);
+    }
+
+    /** A process that pulls the model of the first argument. */
+    static final class Child {
+        private Child() {}
+
+        public static void main(String[] arguments) throws Exception {
+            Hub.fromEnvironment().pull(ModelName.of(arguments[0]), NONE);
+        }
+    }
+
+    private Process child() throws IOException {
+        ProcessBuilder builder = new ProcessBuilder(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:TieredStopAtLevel=1",
+                "-XX:+UseSerialGC",
+                "-cp",
+                System.getProperty("java.class.path"),
+                Child.class.getName(),
+                TINY.toString());
+        builder.environment().putAll(Map.of("HF_ENDPOINT", server.url(), "HF_HUB_CACHE", cache.toString()));
+        return builder.redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                .start();
+    }
+
+    @Test
+    void aPullThatIsKilledTwentyTimesEndsWholeAndVerified() throws Exception {
+        server.addAusten("austen/tiny");
+        byte[] weights = server.content("austen/tiny", "model.safetensors");
+        server.rest = 3_000_000; // at most 5 MB/s
+        Random random = new Random(24);
+        List<Long> sent = new ArrayList<>();
+        for (int i = 0; i < KILLS; i++) {
+            server.asked.clear();
+            Process child = child();
+            boolean early = i % 2 == 0; // before or while the weights come
+            long deadline = System.nanoTime() + 20_000_000_000L;
+            while (server.asked.stream().noneMatch(each -> early || each.host().equals("other"))
+                    && System.nanoTime() < deadline) {
+                Thread.sleep(1);
+            }
+            Thread.sleep(random.nextInt(150));
+            assertThat(child.destroyForcibly().waitFor(20, TimeUnit.SECONDS)).isTrue();
+            CacheRules.check(cache);
+            sent.add(server.sent.get());
+            if (server.client(cache).find(TINY).isPresent()) {
+                assertThat(server.client(cache).find(TINY).get().resolve("model.safetensors"))
+                        .hasBinaryContent(weights);
+            }
+        }
+        server.rest = 0;
+        Pulled pulled = server.client(cache).pull(TINY, NONE);
+        assertThat(pulled.path().resolve("model.safetensors")).hasBinaryContent(weights);
+        assertThat(pulled.path().resolve("tokenizer.json")).isNotEmptyFile();
+        assertThat(sent.stream().distinct().count())
+                .as("kills during transfers: " + sent)
+                .isGreaterThan(5);
+        try (Stream<Path> blobs = Files.list(cache.resolve("models--austen--tiny/blobs"))) {
+            assertThat(blobs).noneMatch(blob -> blob.toString().endsWith(".incomplete"));
+        }
+    }
+
+    @Test
+    void ofTwoPullsAtTheSameTimeOneFetchesAndBothEnd() throws Exception {
+        server.addAusten("austen/tiny");
+        server.rest = 1_000_000;
+        Process child = child();
+        try (ExecutorService threads = Executors.newFixedThreadPool(2)) {
+            Hub hub = Hub.of(Map.of("HF_ENDPOINT", server.url(), "HF_HUB_CACHE", cache.toString()));
+            List<Future<Pulled>> pulls =
+                    List.of(threads.submit(() -> hub.pull(TINY, NONE)), threads.submit(() -> hub.pull(TINY, NONE)));
+            for (Future<Pulled> pull : pulls) {
+                assertThat(pull.get(60, TimeUnit.SECONDS).path()).isDirectory();
+            }
+        }
+        assertThat(child.waitFor(60, TimeUnit.SECONDS)).isTrue();
+        assertThat(child.exitValue()).isZero();
+        assertThat(server.sent).hasValue(server.content("austen/tiny", "model.safetensors").length);
+    }
+
+    @Test
+    void whoHoldsALockAndBringsNothingIsNotWaitedForForEver() throws Exception {
+        RemoteFile file = new RemoteFile("model.safetensors", 3, "a".repeat(64));
+        Cache model = new Cache(TINY, cache);
+        Duration patience = Duration.ofMillis(200);
+        try (FileChannel held = model.lock(file, patience)) {
+            assertThat(held.isOpen()).isTrue();
+            assertThatThrownBy(() -> model.lock(file, patience))
+                    .hasMessageContaining("expected to be able to lock this file, got another program that holds it");
+        }
+        try (FileChannel again = model.lock(file, patience)) {
+            assertThat(again.isOpen()).isTrue();
+        }
+    }
+
+    @Test
+    void aFileInPlaceOfALinkStaysWhereLinksAreNotAllowed() throws Exception {
+        server.addAusten("austen/tiny");
+        Path snapshot = server.client(cache).pull(TINY, NONE).path();
+        Path config = snapshot.resolve("config.json");
+        Path blob = config.toRealPath();
+        Files.delete(config);
+        Files.copy(blob, config);
+        assertThat(server.client(cache).find(TINY)).contains(snapshot);
+        server.client(cache).pull(TINY, NONE);
+        assertThat(config).isRegularFile();
+        assertThat(Files.isSymbolicLink(config)).isFalse();
+        Files.write(config, new byte[1], StandardOpenOption.APPEND); // damaged: another size
+        server.client(cache).pull(TINY, NONE);
+        assertThat(config).isSymbolicLink();
+    }
+}
