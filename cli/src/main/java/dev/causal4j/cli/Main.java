@@ -40,6 +40,7 @@ public final class Main implements Callable<Integer> {
             InspectCommand.class,
             BenchCommand.class,
             ConvertCommand.class,
+            PullCommand.class,
             TokenizerCommand.class);
 
     @Option(names = "--debug", scope = ScopeType.INHERIT, description = "Show stack traces.")

@@ -22,7 +22,9 @@ class ModelOptions {
     @Option(
             names = "--model",
             paramLabel = "PATH",
-            description = "Folder in Hugging Face layout, or GGUF file. Without it the embedded model is used.")
+            description =
+                    "Folder in Hugging Face layout, GGUF file, or org/name that was pulled. Without it the embedded"
+                            + " model is used.")
     private @Nullable Path model;
 
     @Option(
@@ -43,7 +45,7 @@ class ModelOptions {
 
     /** The folder or file of {@code --model}, if given. */
     Optional<Path> folder() {
-        return Optional.ofNullable(model);
+        return Optional.ofNullable(model).map(ModelPath::of);
     }
 
     boolean json() {
@@ -60,7 +62,7 @@ class ModelOptions {
     /** Sets the threads and opens the model's files; its weights are not read. */
     Checkpoint open() throws IOException {
         useThreads();
-        return model == null ? AustenModel.open() : Checkpoint.open(model);
+        return model == null ? AustenModel.open() : Checkpoint.open(ModelPath.of(model));
     }
 
     LoadOptions options() {

@@ -1,5 +1,6 @@
 package dev.causal4j.cli;
 
+import java.time.Duration;
 import java.util.function.Consumer;
 import me.tongfei.progressbar.ConsoleProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
@@ -50,6 +51,11 @@ final class Progress implements AutoCloseable {
         return new Progress(task, "steps", steps, true, 0);
     }
 
+    /** The same for other work, of which a part may have been done before; shown after a second. */
+    static Progress lateWithTimeLeft(String task, String unit) {
+        return new Progress(task, unit, -1, true, LATE_NANOS);
+    }
+
     private void show(Consumer<ProgressBar> change) {
         if (bar == null && TERMINAL && System.nanoTime() - start >= wait) {
             bar = builder.build();
@@ -65,6 +71,13 @@ final class Progress implements AutoCloseable {
 
     void at(long done, long total) {
         show(shown -> shown.maxHint(total).stepTo(done));
+    }
+
+    void at(long done, long total, String message) {
+        if (bar == null) {
+            builder.startsFrom(done, Duration.ZERO); // so that what was there does not count as fast
+        }
+        show(shown -> shown.maxHint(total).setExtraMessage(message).stepTo(done));
     }
 
     void at(long done, String message) {

@@ -16,8 +16,8 @@ final class TokenizerOptions {
     @Option(
             names = "--model",
             paramLabel = "PATH",
-            description = "Folder in Hugging Face layout, or GGUF file. Without it and --tokenizer the embedded model's"
-                    + " tokenizer is used.")
+            description = "Folder in Hugging Face layout, GGUF file, or org/name that was pulled. Without it and"
+                    + " --tokenizer the embedded model's tokenizer is used.")
     private @Nullable Path model;
 
     @Option(names = "--json", description = "Print one JSON document and nothing else.")
@@ -28,13 +28,15 @@ final class TokenizerOptions {
     }
 
     Tokenizer load() throws IOException {
-        Path from = file != null ? file : model;
-        if (from == null) {
-            try (Checkpoint embedded = AustenModel.open()) {
-                return embedded.requireTokenizer();
-            }
+        if (file != null) {
+            return load(file, "check the path");
         }
-        return load(from, "check the path");
+        if (model != null) {
+            return load(ModelPath.of(model), "check the path");
+        }
+        try (Checkpoint embedded = AustenModel.open()) {
+            return embedded.requireTokenizer();
+        }
     }
 
     static Tokenizer load(Path from, String remedy) throws IOException {

@@ -18,7 +18,7 @@ final class TokenizerPrepareCommand extends Subcommand {
 
     @Override
     public Integer call() throws IOException {
-        Tokenizer.prepare(folder);
+        Tokenizer.prepare(ModelPath.of(folder));
         return 0;
     }
 }

@@ -54,7 +54,7 @@ final class TokenizerRenderCommand extends Subcommand {
         if (!template.isGiven() && model == null) {
             throw wrong("template: expected --template or --model, got neither");
         }
-        ChatTemplate chosen = template.read(model)
+        ChatTemplate chosen = template.read(model == null ? null : ModelPath.of(model))
                 .orElseThrow(() -> new IOException(
                         model + ": expected a model with a chat template, got none; give one with --template"));
         List<Message> conversation = Json.list(messages).map(Message::new).toList();

@@ -39,7 +39,7 @@ class MainTest {
         Program.run()
                 .refused(
                         2,
-                        "expected generate, chat, score, train, serve, inspect, bench, convert or tokenizer, got none",
+                        "expected generate, chat, score, train, serve, inspect, bench, convert, pull or tokenizer, got none",
                         "; see causal4j --help");
         Program.run("translate").refused(2, "translate", "; see causal4j --help");
         Program.run("--json").refused(2, "--json");

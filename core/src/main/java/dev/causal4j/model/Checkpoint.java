@@ -96,9 +96,12 @@ public final class Checkpoint implements AutoCloseable {
         if (Files.exists(generation)) {
             config = config.withGeneration(Json.read(generation));
         }
+        Path real = folder.toRealPath();
+        Path pulled = real.resolve("../..").normalize().getFileName(); // models--org--name/snapshots/COMMIT
+        Path named = pulled != null && pulled.toString().startsWith("models--") ? pulled : real.getFileName();
+        String name = named == null ? folder.toString() : named.toString().replaceFirst("^models--(.*)--", "$1/");
         TensorStore store = TensorStore.open(folder, files);
-        return new Checkpoint(
-                name(folder.toRealPath()), folder.toString(), config, config.family(), store, tokenizer, files);
+        return new Checkpoint(name, folder.toString(), config, config.family(), store, tokenizer, files);
     }
 
     private static Checkpoint openGguf(Path file, Arena files) throws IOException {

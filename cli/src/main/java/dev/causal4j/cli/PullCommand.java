@@ -1,0 +1,63 @@
+package dev.causal4j.cli;
+
+import dev.causal4j.hub.Hub;
+import dev.causal4j.hub.ModelName;
+import dev.causal4j.hub.Pulled;
+import java.io.IOException;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Fetches a model from the hub. */
+@Command(
+        name = "pull",
+        description =
+                "Fetches a model from the Hugging Face hub into the cache that Python uses, too; --model org/name then"
+                        + " finds it. What was interrupted goes on.",
+        sortOptions = false)
+final class PullCommand extends Subcommand {
+    @Parameters(paramLabel = "NAME", description = "org/name or org/name@revision: a branch, tag or commit.")
+    @SuppressWarnings("NullAway.Init")
+    private String name;
+
+    @Option(
+            names = "--gguf",
+            paramLabel = "PATTERN",
+            description = "GGUF files with this in their name, for instance Q4_K_M, instead of safetensors; with * a"
+                    + " pattern.")
+    private @Nullable String gguf;
+
+    @Option(names = "--json", description = "Print one JSON document and nothing else.")
+    private boolean json;
+
+    @Override
+    public Integer call() throws IOException, InterruptedException {
+        ModelName wanted = Usage.of(spec, () -> ModelName.of(name));
+        long start = System.nanoTime();
+        Pulled pulled;
+        try (Progress progress = Progress.lateWithTimeLeft("pulling", "MB")) {
+            pulled = Hub.fromEnvironment()
+                    .pull(wanted, gguf, (file, done, total) -> progress.at(done >> 20, total >> 20, file));
+        }
+        double seconds = (System.nanoTime() - start) / 1e9;
+        if (json) {
+            ObjectNode document = Json.object()
+                    .put("model", wanted.repository())
+                    .put("revision", pulled.commit())
+                    .put("path", pulled.path().toString());
+            pulled.files().forEach(document.putArray("files")::add);
+            Json.print(
+                    stdout(),
+                    document.put("bytes", pulled.bytes())
+                            .put("fetched_bytes", pulled.fetchedBytes())
+                            .put("seconds", seconds));
+        } else {
+            stdout().printf(
+                            "%s: %d files, %,d bytes, %,d of them fetched in %.1f seconds%n",
+                            pulled.path(), pulled.files().size(), pulled.bytes(), pulled.fetchedBytes(), seconds);
+        }
+        return 0;
+    }
+}
