@@ -3,6 +3,7 @@
 module dev.causal4j {
     requires static jdk.incubator.vector; // without it kernels are plain Java
     requires static transitive org.jspecify;
+    requires jdk.jfr;
     requires tools.jackson.core;
 
     exports dev.causal4j;

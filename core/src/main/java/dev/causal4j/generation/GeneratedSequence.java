@@ -2,6 +2,7 @@ package dev.causal4j.generation;
 
 import dev.causal4j.InputException;
 import dev.causal4j.compute.Rows;
+import dev.causal4j.flight.Work;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
@@ -15,6 +16,9 @@ import org.jspecify.annotations.Nullable;
 
 /** A sequence that is continued. */
 final class GeneratedSequence extends Sequence<Generation> {
+    private final Work.Prefill prefill = new Work.Prefill();
+    private final Work.Decode decode = new Work.Decode();
+    private final String model; // its name
     private final int index;
     private final TokenListener listener;
     private final GenerationOptions.Builder options;
@@ -37,6 +41,8 @@ final class GeneratedSequence extends Sequence<Generation> {
     GeneratedSequence(
             CausalLM model, int index, GenerationRequest request, TokenListener listener, Candidates candidates) {
         super(model, request.options().settings.cacheSalt);
+        prefill.begin();
+        this.model = model.name();
         this.index = index;
         this.listener = Objects.requireNonNull(listener, "listener");
         this.options = request.options().settings;
@@ -127,6 +133,11 @@ final class GeneratedSequence extends Sequence<Generation> {
         prefillSeconds += promptRows > 0 ? seconds : 0;
         decodedTokens += promptRows > 0 ? 0 : 1;
         decodeSeconds += promptRows > 0 ? 0 : seconds;
+        if (promptRows > 0 && decodes()) {
+            prefill.did(model, prefillTokens, prefillSeconds);
+            prefill.commit();
+            decode.begin();
+        }
     }
 
     /** Adds the next token, chosen from logits [1, V], calls the listener, and ends the sequence if it is finished. */
@@ -164,6 +175,10 @@ final class GeneratedSequence extends Sequence<Generation> {
 
     @Override
     Generation outcome() {
+        if (decodedTokens > 0) {
+            decode.did(model, decodedTokens, decodeSeconds);
+            decode.commit();
+        }
         return new Generation(
                 Arrays.copyOf(tokens, promptLength),
                 Arrays.copyOfRange(tokens, promptLength, length),

@@ -2,6 +2,7 @@ package dev.causal4j.generation;
 
 import dev.causal4j.InputException;
 import dev.causal4j.decoder.PagePool;
+import dev.causal4j.flight.Work;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import java.util.ArrayList;
@@ -14,9 +15,12 @@ import org.jspecify.annotations.Nullable;
 final class ScoredSequence extends Sequence<List<Prediction>> {
     final int alternatives;
     final List<ScoredSequence> continuations = new ArrayList<>(); // which begin with what this one has computed
+    private final Work.Score work = new Work.Score();
+    private final String model; // its name
     private final int[] tokens;
     private final int first;
     private final List<Prediction> predictions = new ArrayList<>();
+    private double seconds;
 
     /**
      * @param first the first token to score; the last token is not fed
@@ -24,6 +28,8 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
      */
     ScoredSequence(CausalLM model, int[] tokens, int first, int alternatives, Optional<String> salt) {
         super(model, salt);
+        work.begin();
+        this.model = model.name();
         int most = model.decoder().config().contextLength() + 1;
         if (first < 1 || first > tokens.length || tokens.length > most || alternatives < 0) {
             throw new InputException("sequence to score: expected 1 to " + most + " tokens, the first to score 1 to"
@@ -140,7 +146,14 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
     }
 
     @Override
+    void took(double more) {
+        seconds += more;
+    }
+
+    @Override
     List<Prediction> outcome() {
+        work.did(model, known() - cachedTokens, seconds);
+        work.commit();
         return predictions;
     }
 

@@ -5,6 +5,7 @@ import dev.causal4j.UnsupportedModelException;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.Parameters;
+import dev.causal4j.flight.Work;
 import dev.causal4j.format.Gguf;
 import dev.causal4j.format.GgufVocabulary;
 import dev.causal4j.format.Json;
@@ -322,6 +323,9 @@ public final class Checkpoint implements AutoCloseable {
         }
         try {
             closed = layout != null;
+            Work.Load work = new Work.Load();
+            work.begin();
+            long begin = System.nanoTime();
             Device device = layout != null ? new Device(files, options.compute()) : Device.open(options.compute());
             boolean asStored = options.dtype() == null && family instanceof GgufFamily; // each as it is
             long total = bytes(config.specs(), dtype);
@@ -333,6 +337,8 @@ public final class Checkpoint implements AutoCloseable {
                         return matrix;
                     },
                     spec -> stored(spec).vector(spec.rows()));
+            work.did(name, 0, (System.nanoTime() - begin) / 1e9);
+            work.commit();
             return CausalLM.owning(device.arena(), name, config, parameters, options.cached(), tokenizer.orElse(null));
         } finally {
             close();

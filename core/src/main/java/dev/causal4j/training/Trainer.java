@@ -1,6 +1,7 @@
 package dev.causal4j.training;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.flight.Work;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
 import java.io.IOException;
@@ -204,6 +205,8 @@ public final class Trainer implements AutoCloseable {
     }
 
     private TrainingProgress advance() throws IOException {
+        Work.Train work = new Work.Train();
+        work.begin();
         long begin = System.nanoTime();
         long number = state.step();
         long first = Math.multiplyExact(number, options.batchSize);
@@ -220,6 +223,8 @@ public final class Trainer implements AutoCloseable {
         state = state.nextStep();
         double seconds = (System.nanoTime() - begin) * 1e-9;
         int tokens = batch.stream().mapToInt(example -> example.tokens().length).sum();
+        work.did(trainable.model.name(), tokens, seconds);
+        work.commit();
         return new TrainingProgress(state.step(), loss, evaluate(), rate, norm, tokens / seconds);
     }
 
