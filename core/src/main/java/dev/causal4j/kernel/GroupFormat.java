@@ -12,7 +12,8 @@ import java.lang.foreign.MemorySegment;
  * steps, the first in the low halves.
  *
  * <p>An output is y = fma(scale, c, y), then with minimums y = fma(minimum, X, y), for its groups in order, beginning at
- * +0: c is the {@link #chain} of the group's inputs and codes, X the sum of its inputs in order.
+ * +0: c is the chain of the group's inputs and stored codes, X the sum of its inputs in order. What is added to codes that
+ * are stored is taken off like a minimum of -8 scale. See {@link #add}.
  *
  * @param bits of a code: 4 or 8
  * @param signed whether codes of 4 bits are -8 to 7, stored with 8 added, not 0 to 15; those of 8 bits are -128 to 127
@@ -24,6 +25,12 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
     public static final GroupFormat INT4 = new GroupFormat(4, false, 32, true, false);
 
     private static final int WIDTH = Panels.WIDTH;
+
+    public GroupFormat {
+        if (bits == 4 && signed && minimum) {
+            throw new IllegalArgumentException("codes around 8: expected no minimums, got some");
+        }
+    }
 
     /** Bytes of 64 scales, or of 64 minimums. */
     int numberBytes() {
@@ -93,14 +100,15 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
     }
 
     /**
-     * c of output j.
+     * An output with one more group.
      *
-     * @param products the chain of fused multiply-adds of inputs and stored codes times their unit, from +0
+     * @param y the output so far
+     * @param chain of fused multiply-adds of inputs and stored codes times their unit, from +0
      * @param sum X
      */
-    float chain(float products, float sum, int j) {
-        float chain = products * (1 / unit(j));
-        return zero() == 0 ? chain : Math.fma(-zero(), sum, chain);
+    float add(float y, float scale, float chain, float least, float sum, int j) {
+        float scaled = Math.fma(scale * (1 / unit(j)), chain, y);
+        return sums() ? Math.fma(minimum ? least : -zero() * scale, sum, scaled) : scaled;
     }
 
     /** The stored code of step k of a group, output j, times its unit. */
@@ -136,14 +144,14 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         float y = 0;
         for (int from = 0; from < depth; from += group) {
             long at = panel + (long) (from / group) * groupBytes();
-            float products = 0;
+            float chain = 0;
             float sum = 0;
             for (int k = from; k < Math.min(depth, from + group); k++) {
-                products = Math.fma(x[offset + k], stored(m, at, k - from, j), products);
+                chain = Math.fma(x[offset + k], stored(m, at, k - from, j), chain);
                 sum += x[offset + k];
             }
-            y = Math.fma(numbers().code(m, at, j), chain(products, sum, j), y);
-            y = minimum ? Math.fma(numbers().code(m, at + numberBytes(), j), sum, y) : y;
+            float least = minimum ? numbers().code(m, at + numberBytes(), j) : 0;
+            y = add(y, numbers().code(m, at, j), chain, least, sum, j);
         }
         return y;
     }

@@ -120,8 +120,7 @@ class Products {
                 addSteps(x, first, steps, codes, WIDTH, chains, 0);
                 float sum = format.sums() ? x.sum(first, steps) : 0;
                 for (int j = 0; j < WIDTH; j++) {
-                    float out = Math.fma(scales[j], format.chain((float) chains[j], sum, j), y.data()[to + j]);
-                    y.data()[to + j] = format.minimum() ? Math.fma(minimums[j], sum, out) : out;
+                    y.data()[to + j] = format.add(y.data()[to + j], scales[j], (float) chains[j], minimums[j], sum, j);
                 }
             }
         }

@@ -17,12 +17,11 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 
 /**
- * A product of panels in groups with W lanes over outputs; see {@link GroupFormat}. First the chains of some groups go
- * to an array, then they are scaled and added: together they would be more than C2 compiles as one (decision 0030).
- * Single use; not thread-safe.
+ * A product of panels in groups with W lanes over outputs; see {@link GroupFormat}. Single use; not thread-safe.
  *
- * <p>A few rows read the codes of a panel one after the other. More rows are multiplied with codes that are widened to
- * f32 once, a tile at a time.
+ * <p>A few rows read the codes of a panel one after the other: first the chains of all groups go to an array, then they
+ * are scaled and added, since together they would be more than C2 compiles as one (decision 0030). More rows are
+ * multiplied with codes that are widened to f32 once, a tile at a time.
  */
 final class VectorGroups {
     private static final int WIDTH = Panels.WIDTH;
@@ -33,9 +32,6 @@ final class VectorGroups {
     /** Most rows that read the codes themselves. */
     private static final int FEW = 3;
 
-    /** Groups of a tile that are scaled and added together; their chains stay in the first-level cache. */
-    private static final int TOGETHER = 8;
-
     private static final Compute.Scratch<Room> ROOM = new Compute.Scratch<>(Room::new);
 
     private final Panels w;
@@ -43,9 +39,8 @@ final class VectorGroups {
     private final RowTiles x;
     private final Rows y;
     private final int groups;
-    private final float[] chains; // [groups, 64] of a row, or [TOGETHER, rows, 64] of a tile
+    private final float[] chains; // [groups, 64] of a row, or the outputs of a tile [rows, 64]
     private final float[] sums; // [rows, groups] of the inputs, if the format needs them
-    private final float zero; // minus what is added to codes that are stored
     private final MemorySegment wide; // codes of a panel [groups * group, 64], then numbers in f32 [groups, 2, 64]
     private final long numbers; // bytes to them
 
@@ -55,9 +50,8 @@ final class VectorGroups {
         this.x = x;
         this.y = y;
         this.groups = format.groups(w.depth());
-        this.chains = room.chains = Room.atLeast(room.chains, Math.max(groups, TOGETHER * RowTiles.ROWS) * WIDTH);
-        this.sums = room.sums = Room.atLeast(room.sums, format.sums() ? groups * x.count() : 0);
-        this.zero = -format.zero();
+        this.chains = room.chains = Room.atLeast(room.chains, Math.max(groups, RowTiles.FEW) * WIDTH);
+        this.sums = room.sums = Room.atLeast(room.sums, format.sums() ? groups * (x.count() + RowTiles.ROWS) : 0);
         this.wide = wide;
         this.numbers = (long) groups * format.group() * STEP;
     }
@@ -87,44 +81,10 @@ final class VectorGroups {
             sums[i] = x.sum(x.start(i / groups) + from * x.step(), Math.min(format.group(), w.depth() - from));
         }
         for (int p = 0; p < w.count(); p++) {
-            for (int r = 0; r < x.count(); r++) {
-                int to = y.start(r) + p * WIDTH;
-                Arrays.fill(y.data(), to, to + WIDTH, 0f);
-            }
             if (x.count() <= FEW) {
                 few(p);
             } else {
                 many(p);
-            }
-        }
-    }
-
-    /** y = fma(scale, chain, y), and with minimums y = fma(minimum, sum, y), for some groups and rows. */
-    private void fold(int p, int row, int rows, int from, int to) {
-        MemorySegment m = format.wide() ? w.data(p) : wide;
-        long start = format.wide() ? w.start(p) : numbers;
-        long stride = format.wide() ? format.groupBytes() : 2 * STEP;
-        boolean minimum = format.minimum();
-        for (int j = 0; j < WIDTH; j += W) {
-            float over = 1 / format.unit(j);
-            for (int r = 0; r < rows; r++) {
-                int out = y.start(row + r) + p * WIDTH + j;
-                FloatVector sum = FloatVector.fromArray(S, y.data(), out);
-                for (int g = from; g < to; g++) {
-                    long at = start + g * stride + 4L * j;
-                    FloatVector chain = FloatVector.fromArray(S, chains, ((g - from) * rows + r) * WIDTH + j)
-                            .mul(over);
-                    if (zero != 0) {
-                        chain = FloatVector.broadcast(S, zero)
-                                .fma(FloatVector.broadcast(S, sums[(row + r) * groups + g]), chain);
-                    }
-                    sum = FloatVector.fromMemorySegment(S, m, at, LE).fma(chain, sum);
-                    if (minimum) {
-                        FloatVector inputs = FloatVector.broadcast(S, sums[(row + r) * groups + g]);
-                        sum = FloatVector.fromMemorySegment(S, m, at + STEP, LE).fma(inputs, sum);
-                    }
-                }
-                FloatVector.broadcast(S, -0f).add(sum).intoArray(y.data(), out);
             }
         }
     }
@@ -140,7 +100,7 @@ final class VectorGroups {
                 }
             }
             if (format.wide()) {
-                fold(p, r, 1, 0, groups);
+                fold(p, r);
             } else {
                 foldHalves(p, r);
             }
@@ -207,84 +167,129 @@ final class VectorGroups {
         exact.add(d).intoArray(to, at + 48);
     }
 
-    /** The same for all groups and one row, with scales and minimums in f16. */
-    private void foldHalves(int p, int row) {
+    /** y = fma(scale, chain, y) and y = fma(minimum, sum, y) for all groups and one row, of numbers in f32. */
+    private void fold(int p, int row) {
         MemorySegment m = w.data(p);
-        boolean minimum = format.minimum();
         long bytes = format.groupBytes();
+        float zero = -format.zero();
         for (int j = 0; j < WIDTH; j += W) {
             float over = 1 / format.unit(j);
-            int shift = j / 16 % 2 == 0 ? 16 : 0; // outputs of a low half
-            long at = w.start(p) + 4L * (j / 32 * 16 + j % 16);
+            long at = w.start(p) + 4L * j;
             FloatVector sum = FloatVector.zero(S);
             for (int g = 0; g < groups; g++, at += bytes) {
-                IntVector scale = IntVector.fromMemorySegment(I, m, at, LE).lanewise(LSHL, shift);
-                FloatVector chain =
-                        FloatVector.fromArray(S, chains, g * WIDTH + j).mul(over);
-                if (zero != 0) {
-                    chain = FloatVector.broadcast(S, zero).fma(FloatVector.broadcast(S, sums[row * groups + g]), chain);
-                }
-                sum = VectorProducts.f16(scale).fma(chain, sum);
-                if (minimum) {
-                    IntVector number =
-                            IntVector.fromMemorySegment(I, m, at + STEP / 2, LE).lanewise(LSHL, shift);
-                    sum = VectorProducts.f16(number).fma(FloatVector.broadcast(S, sums[row * groups + g]), sum);
+                FloatVector scale = FloatVector.fromMemorySegment(S, m, at, LE);
+                sum = scale.mul(over).fma(FloatVector.fromArray(S, chains, g * WIDTH + j), sum);
+                if (format.minimum()) {
+                    FloatVector inputs = FloatVector.broadcast(S, sums[row * groups + g]);
+                    sum = FloatVector.fromMemorySegment(S, m, at + STEP, LE).fma(inputs, sum);
+                } else if (zero != 0) {
+                    sum = scale.mul(zero).fma(FloatVector.broadcast(S, sums[row * groups + g]), sum);
                 }
             }
             FloatVector.broadcast(S, -0f).add(sum).intoArray(y.data(), y.start(row) + p * WIDTH + j);
         }
     }
 
-    /** Widens scales and minimums of f16. */
-    private void widenNumbers(int p) {
+    /** The same with numbers in f16. */
+    private void foldHalves(int p, int row) {
+        MemorySegment m = w.data(p);
+        long bytes = format.groupBytes();
+        float zero = -format.zero();
+        for (int j = 0; j < WIDTH; j += W) {
+            float over = 1 / format.unit(j);
+            int shift = j / 16 % 2 == 0 ? 16 : 0; // outputs of a low half
+            long at = w.start(p) + 4L * (j / 32 * 16 + j % 16);
+            FloatVector sum = FloatVector.zero(S);
+            for (int g = 0; g < groups; g++, at += bytes) {
+                FloatVector scale = VectorProducts.f16(
+                        IntVector.fromMemorySegment(I, m, at, LE).lanewise(LSHL, shift));
+                sum = scale.mul(over).fma(FloatVector.fromArray(S, chains, g * WIDTH + j), sum);
+                if (format.minimum()) {
+                    IntVector number =
+                            IntVector.fromMemorySegment(I, m, at + STEP / 2, LE).lanewise(LSHL, shift);
+                    sum = VectorProducts.f16(number).fma(FloatVector.broadcast(S, sums[row * groups + g]), sum);
+                } else if (zero != 0) {
+                    sum = scale.mul(zero).fma(FloatVector.broadcast(S, sums[row * groups + g]), sum);
+                }
+            }
+            FloatVector.broadcast(S, -0f).add(sum).intoArray(y.data(), y.start(row) + p * WIDTH + j);
+        }
+    }
+
+    /** Widens a panel: its codes times their units, scales over units, minimums. */
+    private void widen(int p) {
+        MemorySegment m = w.data(p);
         for (int g = 0; g < groups; g++) {
             long at = w.start(p) + (long) g * format.groupBytes();
+            widenCodes(m, at + format.header(), (long) g * format.group() * STEP);
             long to = numbers + g * 2L * STEP;
-            VectorProducts.widenF16(w.data(p), at, wide, to);
-            if (format.minimum()) {
-                VectorProducts.widenF16(w.data(p), at + format.numberBytes(), wide, to + STEP);
+            if (format.wide()) {
+                MemorySegment.copy(m, at, wide, to, format.header());
+            } else {
+                VectorProducts.widenF16(m, at, wide, to);
+                if (format.minimum()) {
+                    VectorProducts.widenF16(m, at + format.numberBytes(), wide, to + STEP);
+                }
+            }
+            for (int j = 0; j < WIDTH; j += W) {
+                FloatVector scale = FloatVector.fromMemorySegment(S, wide, to + 4L * j, LE);
+                scale.mul(1 / format.unit(j)).intoMemorySegment(wide, to + 4L * j, LE);
+                if (!format.minimum()) {
+                    scale.mul(-format.zero()).intoMemorySegment(wide, to + STEP + 4L * j, LE);
+                }
             }
         }
     }
 
     /** All rows against one panel. */
     private void many(int p) {
-        if (!format.wide()) {
-            widenNumbers(p);
-        }
-        for (int g = 0; g < groups; g++) {
-            long at = w.start(p) + (long) g * format.groupBytes() + format.header();
-            widen(w.data(p), at, (long) g * format.group() * STEP);
-        }
-        int height = x.height() == RowTiles.FEW ? 4 : x.height();
+        widen(p);
+        boolean few = x.height() == RowTiles.FEW;
+        int height = few ? 4 : x.height();
+        int stride = format.sums() ? groups : 0;
         for (int row = 0; row < x.count(); row += height) {
-            int rows = Math.min(height, x.count() - row);
-            for (int from = 0; from < groups; from += TOGETHER) {
-                int to = Math.min(groups, from + TOGETHER);
-                for (int g = from; g < to; g++) {
-                    tile(g, row, new Rows(chains, (g - from) * rows * WIDTH, WIDTH, rows));
+            Arrays.fill(chains, 0, height * WIDTH, 0f);
+            for (int j = 0; j < WIDTH; j += (few ? 4 : 2) * W) {
+                long at = 4L * j;
+                int start = x.start(row);
+                if (few) {
+                    VectorGroupLoops.groupsX4(
+                            wide,
+                            at,
+                            numbers + at,
+                            w.depth(),
+                            format.group(),
+                            x.data(),
+                            start,
+                            sums,
+                            row * groups,
+                            stride,
+                            chains,
+                            j);
+                } else {
+                    VectorGroupLoops.groupsX6(
+                            wide,
+                            at,
+                            numbers + at,
+                            w.depth(),
+                            format.group(),
+                            x.data(),
+                            start,
+                            sums,
+                            row * groups,
+                            stride,
+                            chains,
+                            j);
                 }
-                fold(p, row, rows, from, to);
+            }
+            for (int r = row; r < Math.min(row + height, x.count()); r++) {
+                System.arraycopy(chains, (r - row) * WIDTH, y.data(), y.start(r) + p * WIDTH, WIDTH);
             }
         }
     }
 
-    /** The chains of some rows in one group. */
-    private void tile(int g, int row, Rows to) {
-        int from = g * format.group();
-        int depth = Math.min(format.group(), w.depth() - from);
-        int start = x.start(row) + from * RowTiles.STEP;
-        if (x.height() == RowTiles.FEW) {
-            VectorLoops.tileF32x4(wide, from * STEP, depth, x.data(), start, to, 0, 0, 0, 0);
-            return;
-        }
-        for (int j = 0; j < WIDTH; j += 2 * W) {
-            VectorLoops.tileF32x6(wide, from * STEP + 4L * j, depth, x.data(), start, to, 0, j);
-        }
-    }
-
     /** Widens the codes of a group: [group, 64]. */
-    private void widen(MemorySegment m, long codes, long to) {
+    private void widenCodes(MemorySegment m, long codes, long to) {
         for (int k = 0; format.bits() == 8 && k < format.group(); k++) {
             VectorProducts.widenInt8(m, codes + (long) k * WIDTH, wide, to + k * STEP);
         }

@@ -26,7 +26,7 @@ record RandomPanels(Random random) {
             for (boolean minimum : new boolean[] {false, true}) {
                 formats.add(new GroupFormat(8, true, group, minimum, minimum));
                 if (depth % group == 0) {
-                    formats.add(new GroupFormat(4, true, group, minimum, !minimum));
+                    formats.add(new GroupFormat(4, true, group, false, !minimum));
                     formats.add(new GroupFormat(4, false, group, minimum, minimum));
                 }
             }

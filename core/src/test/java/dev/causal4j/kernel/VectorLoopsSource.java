@@ -3,18 +3,19 @@ package dev.causal4j.kernel;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
 /**
- * Writes {@code VectorLoops.java}: the loops of products, one for each shape and format, from one template. C2 keeps a vector
+ * Writes {@code VectorLoops} and {@code VectorGroupLoops}: the loops of products, one for each shape and format. C2 keeps a vector
  * in a register only if it is a local of the method with the loop, so each shape has its accumulators written out.
  *
- * <p>{@code java -cp CLASSES dev.causal4j.kernel.VectorLoopsSource} replaces the file; {@link VectorLoopsTest} says whether it
- * is current.
+ * <p>{@code java -cp CLASSES dev.causal4j.kernel.VectorLoopsSource} replaces the files; {@link VectorLoopsTest} says whether
+ * they are current.
  */
 final class VectorLoopsSource {
-    static final Path FILE = Path.of("src/main/java/dev/causal4j/kernel/VectorLoops.java");
+    private static final Path FOLDER = Path.of("src/main/java/dev/causal4j/kernel");
 
     /** Groups of outputs that a row reads side by side. */
     private static final int GROUPS = 2;
@@ -28,21 +29,31 @@ final class VectorLoopsSource {
     private VectorLoopsSource() {}
 
     public static void main(String[] args) throws IOException {
-        Files.writeString(FILE, text());
+        for (Map.Entry<Path, String> file : files().entrySet()) {
+            Files.writeString(file.getKey(), file.getValue());
+        }
     }
 
-    static String text() {
-        VectorLoopsSource source = new VectorLoopsSource();
-        source.source.append(HEAD);
+    /** The texts of both files. */
+    static Map<Path, String> files() {
+        VectorLoopsSource loops = new VectorLoopsSource();
+        loops.source.append(HEAD);
         for (PanelFormat format : PanelFormat.values()) {
-            source.row(format);
+            loops.row(format);
         }
         for (PanelFormat format : PanelFormat.values()) {
-            source.tile(format, 4, 4, false);
+            loops.tile(format, 4, 4, false);
         }
-        source.tile(PanelFormat.F32, 6, 2, false);
-        source.tile(PanelFormat.F32, 6, 2, true);
-        return source.source.append("}\n").toString();
+        loops.tile(PanelFormat.F32, 6, 2, false);
+        loops.tile(PanelFormat.F32, 6, 2, true);
+        VectorLoopsSource groups = new VectorLoopsSource();
+        groups.source.append(GROUPS_HEAD);
+        groups.groups(4, 4);
+        groups.groups(6, 2);
+        return Map.of(
+                FOLDER.resolve("VectorLoops.java"), loops.source.append("}\n").toString(),
+                FOLDER.resolve("VectorGroupLoops.java"),
+                        groups.source.append("}\n").toString());
     }
 
     /** A line, broken between statements or declarations if it is longer than 120. */
@@ -228,25 +239,7 @@ final class VectorLoopsSource {
                             j -> "read += m.get(WORD, line" + (j == 0 ? "" : " + " + 8 * j + " * run") + ");"));
             line(3, "}");
         }
-        line(3, "long o = at + (long) i * " + format.stepBytes() / 8 + ";");
-        line(3, "int t = x + i;");
-        line(3, each(rows, " ", r -> "float x" + r + " = xs[t" + (r == 0 ? "" : " + " + r) + "];"));
-        read(3, format, "m", "o", 0, vectors);
-        for (int i = 0; format != PanelFormat.F32 && i < vectors; i++) {
-            line(3, "FloatVector " + LETTERS.charAt(i) + " = " + weight(format, 0, i) + ";");
-        }
-        line(3, "FloatVector v;");
-        for (int r = 0; r < rows; r++) {
-            int row = r;
-            line(
-                    3,
-                    "v = broadcast(S, x" + r + "); "
-                            + each(
-                                    vectors,
-                                    " ",
-                                    i -> acc(i, row) + " = v.fma(" + tileWeight(format, i) + ", " + acc(i, row)
-                                            + ");"));
-        }
+        tileStep(3, format, rows, vectors);
         line(2, "}");
         line(2, EXACT);
         for (int r = 0; r < rows; r++) {
@@ -265,6 +258,89 @@ final class VectorLoopsSource {
             line(2, "return read;");
         }
         line(1, "}");
+    }
+
+    /** One step of k: the sums of all rows and vectors. */
+    private void tileStep(int depth, PanelFormat format, int rows, int vectors) {
+        line(depth, "long o = at + (long) i * " + format.stepBytes() / 8 + ";");
+        line(depth, "int t = x + i;");
+        line(depth, each(rows, " ", r -> "float x" + r + " = xs[t" + (r == 0 ? "" : " + " + r) + "];"));
+        read(depth, format, "m", "o", 0, vectors);
+        for (int i = 0; format != PanelFormat.F32 && i < vectors; i++) {
+            line(depth, "FloatVector " + LETTERS.charAt(i) + " = " + weight(format, 0, i) + ";");
+        }
+        line(depth, "FloatVector v;");
+        for (int r = 0; r < rows; r++) {
+            int row = r;
+            line(
+                    depth,
+                    "v = broadcast(S, x" + r + "); "
+                            + each(
+                                    vectors,
+                                    " ",
+                                    i -> acc(i, row) + " = v.fma(" + tileWeight(format, i) + ", " + acc(i, row)
+                                            + ");"));
+        }
+    }
+
+    /** A tile of weights in groups that are widened: for each group the chains from +0, then its numbers. */
+    private void groups(int rows, int vectors) {
+        source.append('\n');
+        line(
+                1,
+                "/** Adds the groups of " + rows + " rows by " + vectors
+                        + " W outputs to ys, whose rows are 64 apart. */");
+        line(1, "static void groupsX" + rows + "(");
+        line(3, "MemorySegment m, long at, long numbers, int depth, int group, float[] xs, int x, float[] sums,");
+        line(3, "int s, int stride, float[] ys, int y) {");
+        line(2, "FloatVector z = FloatVector.zero(S);");
+        line(2, "int groups = Math.ceilDiv(depth, group);");
+        line(2, "for (int g = 0; g < groups; g++) {");
+        for (int r = 0; r < rows; r++) {
+            int row = r;
+            line(3, "FloatVector " + each(vectors, ", ", i -> acc(i, row) + " = z") + ";");
+        }
+        line(3, "int end = 8 * Math.min(depth, (g + 1) * group);");
+        line(3, "for (int i = 8 * g * group; i < end; i += 8) {");
+        tileStep(4, PanelFormat.F32, rows, vectors);
+        line(3, "}");
+        line(3, "long n = numbers + g * 512L;");
+        for (int i = 0; i < vectors; i++) {
+            line(3, "FloatVector s" + i + " = fromMemorySegment(S, m, n" + groupPlace(4, i) + ", LE);");
+        }
+        line(3, "if (stride == 0) {");
+        numbers(4, rows, vectors, (sum, r, i) -> sum);
+        line(4, "continue;");
+        line(3, "}");
+        for (int i = 0; i < vectors; i++) {
+            line(3, "FloatVector m" + i + " = fromMemorySegment(S, m, n + 256" + groupPlace(4, i) + ", LE);");
+        }
+        for (int r = 0; r < rows; r++) {
+            String at = r == 0 ? "" : " + " + (r == 1 ? "" : r + " * ") + "stride";
+            line(3, "FloatVector v" + r + " = broadcast(S, sums[s + g" + at + "]);");
+        }
+        numbers(3, rows, vectors, (sum, r, i) -> "v" + r + ".fma(m" + i + ", " + sum + ")");
+        line(2, "}");
+        line(1, "}");
+    }
+
+    private interface Term {
+        String add(String sum, int row, int vector);
+    }
+
+    /** Stores y = fma(scale, chain, y) and another term. */
+    private void numbers(int depth, int rows, int vectors, Term term) {
+        for (int r = 0; r < rows; r++) {
+            for (int i = 0; i < vectors; i++) {
+                String to = "y" + (r == 0 ? "" : " + " + Panels.WIDTH * r) + groupPlace(1, i);
+                String sum = "s" + i + ".fma(" + acc(i, r) + ", fromArray(S, ys, " + to + "))";
+                line(depth, term.add(sum, r, i) + ".intoArray(ys, " + to + ");");
+            }
+        }
+    }
+
+    private static String groupPlace(int times, int i) {
+        return i == 0 ? "" : times == 1 ? place(PanelFormat.F32, i) : " + " + times * i + "L * W";
     }
 
     private static String tileWeight(PanelFormat format, int i) {
@@ -316,5 +392,28 @@ final class VectorLoopsSource {
                 private static final int NEXT = W == 16 ? 32 : W;
 
                 private VectorLoops() {}
+            """;
+
+    private static final String GROUPS_HEAD = """
+            package dev.causal4j.kernel;
+
+            import static dev.causal4j.kernel.VectorProducts.LE;
+            import static dev.causal4j.kernel.VectorProducts.S;
+            import static dev.causal4j.kernel.VectorProducts.W;
+            import static jdk.incubator.vector.FloatVector.broadcast;
+            import static jdk.incubator.vector.FloatVector.fromArray;
+            import static jdk.incubator.vector.FloatVector.fromMemorySegment;
+
+            import java.lang.foreign.MemorySegment;
+            import jdk.incubator.vector.FloatVector;
+
+            /**
+             * The tiles of {@link VectorGroups}. Generated by VectorLoopsSource among the tests: change that, not this.
+             *
+             * <p>m holds codes in f32 from at and, from numbers, 64 scales and 64 minimums of each group; sums are the inputs'
+             * sums, stride from row to row, or of stride 0 if no minimums are to be added.
+             */
+            final class VectorGroupLoops {
+                private VectorGroupLoops() {}
             """;
 }
