@@ -23,7 +23,6 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import java.util.zip.CRC32C;
-import org.jspecify.annotations.Nullable;
 
 /**
  * What a tokenizer.json says as it is used, in a file beside it that is read in a tenth of the time. It holds for the
@@ -35,13 +34,12 @@ import org.jspecify.annotations.Nullable;
  * added tokens.
  *
  * @param settings all but vocabulary, merges and added tokens
- * @param pieces of the model by id, null for none
+ * @param pieces of the model
  * @param table the vocabulary's
  * @param scores of the pieces, where they have some
  * @param tokens that are added, as files have them
  */
-record Prepared(
-        Json settings, @Nullable String[] pieces, int[] table, Merges merges, List<Double> scores, List<Token> tokens) {
+record Prepared(Json settings, Pieces pieces, int[] table, Merges merges, List<Double> scores, List<Token> tokens) {
     // The last byte is the version; it changes with the order in the tables, too.
     private static final int MAGIC = 0x43344a01;
     private static final int CHECKED = 12; // where begins what the second checksum covers
@@ -59,11 +57,11 @@ record Prepared(
     void write(Path json, byte[] bytes) throws IOException {
         byte[] root = Json.write(settings.root());
         List<String> texts = Stream.concat(
-                        Arrays.stream(pieces).map(piece -> piece == null ? "" : piece),
+                        IntStream.range(0, pieces.size()).mapToObj(pieces::get),
                         tokens.stream().map(Token::content))
                 .toList();
         int[] lengths =
-                texts.stream().limit(pieces.length).mapToInt(String::length).toArray();
+                texts.stream().limit(pieces.size()).mapToInt(String::length).toArray();
         int[] added = tokens.stream()
                 .flatMapToInt(token ->
                         IntStream.of(token.id(), bits(token), token.content().length()))
@@ -145,29 +143,29 @@ record Prepared(
             check(file, sizes && bounded && scored, "as many bytes as it says");
             byte[] settings = new byte[counts[0]];
             in.get(settings);
-            // The classes that parse JSON take as long to load as all the rest.
-            CompletableFuture<Json> root = CompletableFuture.supplyAsync(() -> settings(file, settings));
-            check(file, ofJson == checksum(json), "the tokenizer.json it was made of");
+            // Reading the JSON and loading the classes that parse settings takes as long as all the rest.
+            CompletableFuture<Json> root = CompletableFuture.supplyAsync(() -> settings(file, settings, json, ofJson));
             return read(file, in, counts, root);
         }
     }
 
-    private static Json settings(Path file, byte[] json) {
+    private static Json settings(Path file, byte[] settings, Path json, int checksum) {
         try {
-            return new Json(file.toString(), Json.tree(file.toString(), json));
-        } catch (FormatException e) {
+            check(file, checksum == checksum(json), "the tokenizer.json it was made of");
+            return new Json(file.toString(), Json.tree(file.toString(), settings));
+        } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
     }
 
     private static Prepared read(Path file, ByteBuffer in, int[] counts, CompletableFuture<Json> settings)
-            throws FormatException {
+            throws IOException {
         List<Double> scores = new ArrayList<>();
         for (int i = 0; i < counts[1]; i++) {
             scores.add(in.getDouble());
         }
         int ids = counts[3];
-        int[] lengths = ints(file, in, ids, counts[2]);
+        int[] ends = ints(file, in, ids, counts[2]); // lengths, to begin with
         int[] table = ints(file, in, counts[4], ids);
         int[] ofMerges = ints(file, in, counts[5], counts[6] / 3);
         Merges merges = new Merges(ofMerges, ints(file, in, counts[6], ids - 1));
@@ -178,13 +176,12 @@ record Prepared(
         char[] chars = new char[counts[2]];
         in.asCharBuffer().get(chars);
         check(file, isUnicode(chars), "text of Unicode");
-        @Nullable String[] pieces = new @Nullable String[ids];
         int from = 0;
         for (int id = 0; id < ids; id++) {
-            boolean fits = lengths[id] <= chars.length - from;
+            boolean fits = ends[id] <= chars.length - from;
             check(file, fits && (from == chars.length || !Character.isLowSurrogate(chars[from])), "pieces of its text");
-            pieces[id] = lengths[id] == 0 ? null : new String(chars, from, lengths[id]);
-            from += lengths[id];
+            from += ends[id];
+            ends[id] = from;
         }
         List<Set<String>> flags = IntStream.range(0, 1 << Token.FLAGS.size())
                 .mapToObj(Prepared::flags)
@@ -200,9 +197,12 @@ record Prepared(
         }
         check(file, from == chars.length, "no text but that of pieces and tokens");
         try {
-            return new Prepared(settings.join(), pieces, table, merges, scores, tokens);
+            return new Prepared(settings.join(), new Pieces(chars, ends), table, merges, scores, tokens);
         } catch (CompletionException e) {
-            throw new FormatException(file.toString(), "settings in JSON", "others", "prepare it again", e);
+            if (e.getCause() instanceof UncheckedIOException why) {
+                throw why.getCause();
+            }
+            throw e;
         }
     }
 

@@ -200,7 +200,7 @@ public final class Tokenizer {
         Merges merges = model instanceof BytePair pairs ? pairs.merges() : new Merges(0);
         List<Double> scores = model instanceof Unigram unigram ? unigram.scores() : List.of();
         Json settings = tokenizer.settings.with(new Json("", Map.of(ADDED, List.of())));
-        new Prepared(settings, pieces, tokenizer.vocabulary.table(), merges, scores, tokenizer.tokens)
+        new Prepared(settings, new Pieces(pieces), tokenizer.vocabulary.table(), merges, scores, tokenizer.tokens)
                 .write(json, bytes);
     }
 
@@ -380,7 +380,7 @@ public final class Tokenizer {
 
     /** Number of ids: one more than the largest. A model's logits may be padded beyond it. */
     public int vocabularySize() {
-        return vocabulary.pieces().length;
+        return vocabulary.pieces().size();
     }
 
     /** Whether a vocabulary of this size has all ids, or lacks only special ones, as Gemma 3's of text lacks its image's. */
@@ -391,7 +391,7 @@ public final class Tokenizer {
     /** The id of a raw token such as {@code Ġair}; empty if the vocabulary has none. */
     public OptionalInt id(String piece) {
         return IntStream.range(0, vocabularySize())
-                .filter(id -> piece.equals(vocabulary.pieces()[id]))
+                .filter(id -> !piece.isEmpty() && piece.equals(vocabulary.piece(id)))
                 .findFirst();
     }
 

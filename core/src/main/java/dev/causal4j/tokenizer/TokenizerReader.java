@@ -190,7 +190,7 @@ final class TokenizerReader {
                 splitters,
                 model,
                 new ConcurrentHashMap<>());
-        int[] prefix = prefix(root, vocabulary.pieces().length);
+        int[] prefix = prefix(root, vocabulary.pieces().size());
         return new Tokenizer(root, vocabulary, encoder, rule(root, byteLevel), tokens, prefix);
     }
 
@@ -268,11 +268,11 @@ final class TokenizerReader {
         }
         for (Map.Entry<String, Integer> other : others.entrySet()) {
             int id = other.getValue();
-            if (id < vocabulary.pieces().length && !vocabulary.piece(id).isEmpty()) {
+            if (id < vocabulary.pieces().size() && !vocabulary.piece(id).isEmpty()) {
                 throw wrong("id " + id, "one token", List.of(vocabulary.piece(id), other.getKey()));
             }
         }
-        vocabulary.add(others);
+        vocabulary.pieces().put(others);
         return tokens;
     }
 
@@ -296,7 +296,7 @@ final class TokenizerReader {
 
     private Vocabulary vocabulary(boolean byteLevel) throws FormatException {
         @Nullable String[] pieces = pieces();
-        Vocabulary vocabulary = new Vocabulary(pieces, byteLevel);
+        Vocabulary vocabulary = new Vocabulary(new Pieces(pieces), byteLevel);
         for (int id = 0; id < pieces.length; id++) {
             if (pieces[id] != null && !vocabulary.index(id)) {
                 throw wrong(VOCAB, "tokens that differ more", vocabulary.piece(id));
@@ -410,21 +410,10 @@ final class TokenizerReader {
             }
         }
         if (model instanceof BytePair pairs && !pairs.vocabulary().byteLevel()) {
-            splitters.add(new Splitter.BeforeMarks(false, beforeMarks(pairs.vocabulary())));
+            splitters.add(
+                    new Splitter.BeforeMarks(false, pairs.vocabulary().pieces().before(Splitter.MARK)));
         }
         return List.copyOf(splitters);
-    }
-
-    /** The characters that some piece has before a mark. */
-    private static BitSet beforeMarks(Vocabulary vocabulary) {
-        BitSet before = new BitSet();
-        for (int id = 0; id < vocabulary.pieces().length; id++) {
-            String piece = vocabulary.piece(id);
-            for (int at = piece.indexOf(Splitter.MARK, 1); at > 0; at = piece.indexOf(Splitter.MARK, at + 1)) {
-                before.set(piece.charAt(at - 1));
-            }
-        }
-        return before;
     }
 
     /** A regular expression is a program: those of a file are not run but looked up. */

@@ -6,6 +6,7 @@ import java.util.Collections;
 import java.util.Deque;
 import java.util.List;
 import java.util.function.IntConsumer;
+import java.util.stream.IntStream;
 
 /**
  * The most likely segmentation of a word, where pieces are independent (Kudo 2018), by Viterbi's algorithm. A character
@@ -20,8 +21,8 @@ record Unigram(Vocabulary vocabulary, List<Double> scores, int unknown, int[] by
     private static final double UNKNOWN_PENALTY = 10;
 
     Unigram(Vocabulary vocabulary, List<Double> scores, int unknown, int[] bytes) {
-        int longest = Arrays.stream(vocabulary.pieces())
-                .mapToInt(piece -> piece == null ? 0 : piece.length())
+        int longest = IntStream.range(0, vocabulary.pieces().size())
+                .map(id -> vocabulary.piece(id).length())
                 .max()
                 .orElse(0);
         this(vocabulary, scores, unknown, bytes, longest, Collections.min(scores) - UNKNOWN_PENALTY);

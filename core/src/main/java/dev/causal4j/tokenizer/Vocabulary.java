@@ -1,12 +1,8 @@
 package dev.causal4j.tokenizer;
 
 import java.nio.charset.StandardCharsets;
-import java.util.Arrays;
 import java.util.HexFormat;
-import java.util.Map;
-import java.util.Objects;
 import java.util.stream.IntStream;
-import org.jspecify.annotations.Nullable;
 
 /** Pieces and their ids. Thread-safe once it is full. */
 final class Vocabulary {
@@ -21,18 +17,18 @@ final class Vocabulary {
 
     private final boolean byteLevel;
     private final int[] table; // open addressing: 0, or the id of a piece that the model knows + 1
-    private @Nullable String[] pieces;
+    private final Pieces pieces;
 
     /**
-     * @param pieces by id, null for ids that the file skips; {@link #index} must follow for each
+     * @param pieces those of the model; {@link #index} must follow for each
      * @param byteLevel whether pieces are bytes in GPT-2's alphabet
      */
-    Vocabulary(@Nullable String[] pieces, boolean byteLevel) {
-        this(pieces, byteLevel, new int[4 * Integer.highestOneBit(pieces.length)]);
+    Vocabulary(Pieces pieces, boolean byteLevel) {
+        this(pieces, byteLevel, new int[4 * Integer.highestOneBit(pieces.size())]);
     }
 
     /** @param table a power of two long */
-    Vocabulary(@Nullable String[] pieces, boolean byteLevel, int[] table) {
+    Vocabulary(Pieces pieces, boolean byteLevel, int[] table) {
         this.pieces = pieces;
         this.byteLevel = byteLevel;
         this.table = table;
@@ -61,20 +57,13 @@ final class Vocabulary {
         return known;
     }
 
-    /** Names ids that the model does not know. */
-    void add(Map<String, Integer> tokens) {
-        int size = tokens.values().stream().mapToInt(id -> id + 1).max().orElse(0);
-        pieces = Arrays.copyOf(pieces, Math.max(size, pieces.length));
-        tokens.forEach((token, id) -> pieces[id] = token);
-    }
-
     /** Where the table has a piece, or would have it; or -1. */
     private int place(String piece) {
         int hash = piece.hashCode() * 0x9e3779b1;
         int mask = table.length - 1;
         int at = (hash ^ hash >>> 15) & mask;
         for (int step = 0; step < MOST_STEPS; step++, at = (at + 1) & mask) {
-            if (table[at] == 0 || piece.equals(pieces[table[at] - 1])) {
+            if (table[at] == 0 || piece.equals(piece(table[at] - 1))) {
                 return at;
             }
         }
@@ -89,9 +78,8 @@ final class Vocabulary {
         return table;
     }
 
-    /** By id, also added tokens that the model does not know; null for ids that the file skips. */
-    @Nullable
-    String[] pieces() {
+    /** By id, also added tokens that the model does not know. */
+    Pieces pieces() {
         return pieces;
     }
 
@@ -107,15 +95,15 @@ final class Vocabulary {
     }
 
     int require(int id) {
-        if (id < 0 || id >= pieces.length) {
-            throw new IllegalArgumentException("token id: expected 0 to " + (pieces.length - 1) + ", got " + id);
+        if (id < 0 || id >= pieces.size()) {
+            throw new IllegalArgumentException("token id: expected 0 to " + (pieces.size() - 1) + ", got " + id);
         }
         return id;
     }
 
     /** A piece; empty for an id that the file skips. */
     String piece(int id) {
-        return Objects.requireNonNullElse(pieces[id], "");
+        return pieces.get(id);
     }
 
     /** The bytes that a piece stands for inside a text: those of its own, if a character is outside the alphabet. */
