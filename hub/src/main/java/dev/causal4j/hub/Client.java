@@ -277,7 +277,7 @@ final class Client implements AutoCloseable {
                 to.write(buffer, 0, read);
             }
         } catch (IOException e) {
-            throw stalled.get() ? new IOException("nothing for " + patience.toSeconds() + " s", e) : e;
+            throw stalled.get() ? new IOException("nothing for " + patience.toMillis() / 1000.0 + " s", e) : e;
         } finally {
             watch.interrupt();
         }

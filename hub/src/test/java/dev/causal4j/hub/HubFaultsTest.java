@@ -172,10 +172,10 @@ class HubFaultsTest {
 
     @Test
     void aServerThatStandsStillIsCutOff() throws Exception {
-        Hub hub = server.client(cache, null, Duration.ofSeconds(1));
+        Hub hub = server.client(cache, null, Duration.ofMillis(800));
         server.stalls.set(5);
         assertThatThrownBy(() -> hub.pull(TINY, NONE))
-                .hasMessageContaining("got nothing for 1 s; try again: a pull goes on where it stopped");
+                .hasMessageContaining("got nothing for 0.8 s; try again: a pull goes on where it stopped");
         assertThat(hub.find(TINY)).isEmpty();
         server.stalls.set(1);
         isWhole(hub.pull(TINY, NONE));
