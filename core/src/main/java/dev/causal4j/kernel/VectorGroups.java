@@ -51,7 +51,7 @@ final class VectorGroups {
         this.y = y;
         this.groups = format.groups(w.depth());
         this.chains = room.chains = Room.atLeast(room.chains, Math.max(groups, RowTiles.FEW) * WIDTH);
-        this.sums = room.sums = Room.atLeast(room.sums, format.sums() ? groups * (x.count() + RowTiles.ROWS) : 0);
+        this.sums = room.sums = Room.atLeast(room.sums, format.sums() ? groups * (x.count() + RowTiles.FEW) : 0);
         this.wide = wide;
         this.numbers = (long) groups * format.group() * STEP;
     }
@@ -76,9 +76,17 @@ final class VectorGroups {
     }
 
     private void run() {
-        for (int i = 0; format.sums() && i < x.count() * groups; i++) {
-            int from = i % groups * format.group();
-            sums[i] = x.sum(x.start(i / groups) + from * x.step(), Math.min(format.group(), w.depth() - from));
+        for (int row = 0; format.sums() && row < x.count(); row += x.height()) {
+            for (int g = 0; g < groups; g++) {
+                int from = g * format.group();
+                int at = x.start(row) + from * x.step();
+                int steps = Math.min(format.group(), w.depth() - from);
+                if (x.height() == 1) {
+                    sums[row * groups + g] = x.sum(at, steps);
+                } else {
+                    x.sums(at, steps, sums, row * groups + g, groups);
+                }
+            }
         }
         for (int p = 0; p < w.count(); p++) {
             if (x.count() <= FEW) {
