@@ -1,20 +1,28 @@
 package dev.causal4j.hub;
 
+import static dev.causal4j.FormatException.quote;
+
 import dev.causal4j.format.WholeFile;
+import java.io.Closeable;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
 
 /** The folder of one model in the cache; the package's description has the layout. Several processes may use it at once. */
 record Cache(ModelName name, Path root) {
@@ -66,6 +74,34 @@ record Cache(ModelName name, Path root) {
         return commit.isEmpty() ? Optional.empty() : Needed.model(name, snapshot(commit.get()));
     }
 
+    /** What a pull of these files gives. */
+    Pulled pulled(String commit, List<String> paths, long bytes, long fetched) throws HubException {
+        List<String> models = paths.stream().filter(Needed::isModel).toList();
+        Path path = models.size() == 1 ? file(commit, models.getFirst()) : snapshot(commit);
+        return new Pulled(name, commit, path, paths, bytes, fetched);
+    }
+
+    /**
+     * What a pull gives without a network.
+     *
+     * @param gguf null for safetensors
+     */
+    Pulled pulled(@Nullable String gguf) throws IOException {
+        String commit = commit().orElse("");
+        Map<String, Path> files = commit.isEmpty() ? Map.of() : Needed.files(snapshot(commit));
+        List<String> paths =
+                gguf == null || files.isEmpty() ? Needed.safetensors(files) : Needed.gguf(name, files.keySet(), gguf);
+        if (paths.isEmpty() || !paths.stream().allMatch(path -> Needed.hasParts(path, files.keySet()))) {
+            String got = "none that is whole, and HF_HUB_OFFLINE is set";
+            throw new HubException(name, "a model in the cache", got, "unset it to fetch one");
+        }
+        long bytes = 0;
+        for (String path : paths) {
+            bytes += Files.size(file(commit, path));
+        }
+        return pulled(commit, paths, bytes, 0);
+    }
+
     /** Refuses files for which there is no room. */
     void requireRoom(List<RemoteFile> files) throws IOException {
         long wanted = 0;
@@ -79,41 +115,77 @@ record Cache(ModelName name, Path root) {
         }
     }
 
-    /**
-     * Waits until no other process fetches the blob, but not for one that brings nothing.
-     *
-     * @return the lock, until it is closed
-     */
-    FileChannel lock(RemoteFile file, Duration patience) throws IOException, InterruptedException {
-        Path lock = root.resolve(".locks").resolve(folder()).resolve(file.hash() + ".lock");
-        Files.createDirectories(lock.resolveSibling(""));
-        FileChannel channel = FileChannel.open(lock, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+    /** Waits until nobody else fetches the blob, but not for one that brings nothing. */
+    Lock lock(RemoteFile file, Duration patience) throws IOException, InterruptedException {
+        Path locks = Files.createDirectories(root.resolve(".locks").resolve(folder()));
+        Path path = locks.toRealPath().resolve(file.hash() + ".lock");
         long before = 0;
-        for (Duration waited = Duration.ZERO; !isLocked(channel); waited = waited.plus(POLL)) {
+        Lock lock;
+        for (Duration waited = Duration.ZERO; (lock = Lock.take(path)) == null; waited = waited.plus(POLL)) {
             long size = size(incomplete(file));
             waited = size == before ? waited : Duration.ZERO;
             before = size;
             if (waited.compareTo(patience) > 0) {
-                channel.close();
                 String got = "another program that holds it and brings nothing";
-                throw new HubException(lock, "to be able to lock this file", got, "end the other one");
+                throw new HubException(path, "to be able to lock this file", got, "end the other one");
             }
             Thread.sleep(POLL);
         }
-        return channel;
+        return lock;
     }
 
-    private static boolean isLocked(FileChannel channel) throws IOException {
+    /**
+     * A file that is locked against other threads and processes until it is closed. Closing any channel of a file may give up
+     * all locks that this process has on it, so only who is alone in the process opens one.
+     */
+    record Lock(Path path, FileChannel channel) implements Closeable {
+        private static final Set<Path> TAKEN = ConcurrentHashMap.newKeySet();
+
+        /** The lock, or null if another thread or process has it. */
+        private static @Nullable Lock take(Path path) throws IOException {
+            if (!TAKEN.add(path)) {
+                return null;
+            }
+            Lock lock = null;
+            boolean locked = false;
+            try {
+                lock = new Lock(path, FileChannel.open(path, StandardOpenOption.CREATE, StandardOpenOption.WRITE));
+                locked = lock.channel.tryLock() != null;
+            } catch (OverlappingFileLockException e) {
+                // A second copy of this class in the process has it.
+            } finally {
+                if (lock == null) {
+                    TAKEN.remove(path);
+                } else if (!locked) {
+                    lock.close();
+                }
+            }
+            return locked ? lock : null;
+        }
+
+        @Override
+        public void close() throws IOException {
+            try {
+                channel.close();
+            } finally {
+                TAKEN.remove(path); // last: the next one opens a channel at once
+            }
+        }
+    }
+
+    /** Where a file of a commit stands. */
+    Path file(String commit, String path) throws HubException {
         try {
-            return channel.tryLock() != null;
-        } catch (OverlappingFileLockException e) { // of this process
-            return false;
+            return snapshot(commit).resolve(path);
+        } catch (InvalidPathException e) {
+            String expected = "files whose names this system can write";
+            throw new HubException(name, expected, quote(path), "set LC_ALL=C.UTF-8");
         }
     }
 
     /** Puts a file, whose blob is there, into a snapshot. */
     void link(String commit, RemoteFile file) throws IOException {
-        Path at = snapshot(commit).resolve(file.path());
+        Path at = file(commit, file.path());
         if (size(at) != file.size()) {
             Path folder = Files.createDirectories(at.resolveSibling(""));
             Files.deleteIfExists(at);

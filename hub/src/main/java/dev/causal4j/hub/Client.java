@@ -18,6 +18,9 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongSupplier;
@@ -78,10 +81,16 @@ final class Client implements AutoCloseable {
         T run() throws IOException, InterruptedException;
     }
 
+    /** Where something is, and whether the endpoint alone led there: once another host had the word, no token goes anywhere. */
+    private record Address(URI uri, boolean trusted) {}
+
+    private record Answer(Address from, HttpResponse<InputStream> response) {}
+
     /** The commit that the revision is. */
     String commit() throws IOException, InterruptedException {
         ByteArrayOutputStream body = new ByteArrayOutputStream();
-        get(api("revision/" + URLEncoder.encode(name.revision(), StandardCharsets.UTF_8)), body);
+        URI uri = api("revision/" + URLEncoder.encode(name.revision(), StandardCharsets.UTF_8));
+        get(new Address(uri, true), body);
         Json model = json(body.toString(StandardCharsets.UTF_8));
         String commit = model.requireString("sha");
         model.check("sha", Cache.COMMIT.matcher(commit).matches(), "a commit");
@@ -91,7 +100,7 @@ final class Client implements AutoCloseable {
     /** All files of a commit by their paths, checked before any is used. */
     Map<String, RemoteFile> files(String commit) throws IOException, InterruptedException {
         Map<String, RemoteFile> files = new LinkedHashMap<>();
-        Optional<URI> page = Optional.of(api("tree/" + commit + "?recursive=true"));
+        Optional<Address> page = Optional.of(new Address(api("tree/" + commit + "?recursive=true"), true));
         for (int entries = 0; page.isPresent(); entries++) {
             ByteArrayOutputStream body = new ByteArrayOutputStream();
             page = get(page.get(), body);
@@ -120,13 +129,14 @@ final class Client implements AutoCloseable {
     }
 
     /** Gives the body, and returns where the next page is, if there is one. */
-    private Optional<URI> get(URI uri, ByteArrayOutputStream body) throws IOException, InterruptedException {
-        Attempt<Optional<URI>> attempt = () -> {
+    private Optional<Address> get(Address address, ByteArrayOutputStream body)
+            throws IOException, InterruptedException {
+        Attempt<Optional<Address>> attempt = () -> {
             body.reset();
-            HttpResponse<InputStream> response = open(uri, 0);
-            read(response, MOST_BYTES, body);
-            var link = NEXT.matcher(header(response, "Link"));
-            return link.matches() ? Optional.of(target(response.uri(), link.group(1))) : Optional.empty();
+            Answer answer = open(address, 0);
+            read(answer.response(), MOST_BYTES, body);
+            var link = NEXT.matcher(header(answer.response(), "Link"));
+            return link.matches() ? Optional.of(next(answer.from(), link.group(1))) : Optional.empty();
         };
         return persist(attempt, () -> 0);
     }
@@ -149,6 +159,9 @@ final class Client implements AutoCloseable {
             } catch (HubException e) {
                 throw e;
             } catch (IOException e) {
+                if (Thread.interrupted()) { // which a channel and a body tell as failures
+                    throw new InterruptedException();
+                }
                 if (done.getAsLong() - most >= PROGRESS) { // beyond the best attempt, so that this ends
                     most = done.getAsLong();
                     failures = 1;
@@ -166,13 +179,13 @@ final class Client implements AutoCloseable {
         }
     }
 
-    /** The same as {@link #open(URI, long)} for a file of a commit. */
+    /** The same as {@link #open(Address, long)} for a file of a commit. */
     HttpResponse<InputStream> open(String commit, RemoteFile file, long from) throws IOException, InterruptedException {
         String path = URLEncoder.encode(file.path(), StandardCharsets.UTF_8)
                 .replace("+", "%20")
                 .replace("%2F", "/");
-        return open(
-                URI.create(environment.endpoint() + "/" + name.repository() + "/resolve/" + commit + "/" + path), from);
+        URI uri = URI.create(environment.endpoint() + "/" + name.repository() + "/resolve/" + commit + "/" + path);
+        return open(new Address(uri, true), from).response();
     }
 
     /**
@@ -181,31 +194,51 @@ final class Client implements AutoCloseable {
      * @param from the first byte that is wanted
      * @return of status 200 (all of it), 206 (the rest) or 416 (there is no such rest); to be read or closed
      */
-    private HttpResponse<InputStream> open(URI uri, long from) throws IOException, InterruptedException {
-        URI at = uri;
-        boolean trusted = true;
+    private Answer open(Address address, long from) throws IOException, InterruptedException {
+        Address at = address;
         for (int redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
-            trusted &= environment.isEndpoint(at); // once another host had the word, no token goes anywhere
-            HttpRequest.Builder request = HttpRequest.newBuilder(at)
-                    .timeout(patience)
+            HttpRequest.Builder request = HttpRequest.newBuilder(at.uri())
                     .header("User-Agent", "causal4j")
                     .header("Accept-Encoding", "identity");
-            if (environment.token() != null && trusted) {
+            if (environment.token() != null && at.trusted()) {
                 request.header("Authorization", "Bearer " + environment.token());
             }
             if (from > 0) {
                 request.header("Range", "bytes=" + from + "-");
             }
-            HttpResponse<InputStream> response = http.send(request.build(), HttpResponse.BodyHandlers.ofInputStream());
+            HttpResponse<InputStream> response = send(request.build());
             reached = true;
             if (response.statusCode() / 100 != 3) {
                 check(response);
-                return response;
+                return new Answer(at, response);
             }
             response.body().close();
-            at = target(at, header(response, "Location"));
+            at = next(at, header(response, "Location"));
         }
         throw new HubException(name, "at most " + MOST_REDIRECTS + " redirects", "more", "is HF_ENDPOINT right?");
+    }
+
+    /** Waits for the beginning of an answer. The timeout of a request would bound its body, too. */
+    private HttpResponse<InputStream> send(HttpRequest request) throws IOException, InterruptedException {
+        var response = http.sendAsync(request, HttpResponse.BodyHandlers.ofInputStream());
+        try {
+            return response.get(patience.toNanos(), TimeUnit.NANOSECONDS);
+        } catch (TimeoutException e) {
+            throw new IOException(nothing(), e);
+        } catch (ExecutionException e) {
+            throw e.getCause() instanceof IOException failure ? failure : new IOException(e.getCause());
+        } finally {
+            response.cancel(true); // if there is none yet
+        }
+    }
+
+    private String nothing() {
+        return "nothing for " + patience.toMillis() / 1000.0 + " s";
+    }
+
+    private Address next(Address from, String location) throws HubException {
+        URI to = target(from.uri(), location);
+        return new Address(to, from.trusted() && environment.isEndpoint(to));
     }
 
     /** Where a server sends one on to. */
@@ -213,7 +246,7 @@ final class Client implements AutoCloseable {
         try {
             URI to = from.resolve(location);
             boolean safe = "https".equals(to.getScheme()) || from.getScheme().equals(to.getScheme());
-            if (safe && to.getHost() != null && to.getRawUserInfo() == null) {
+            if (safe && Environment.hasHost(to)) {
                 return to;
             }
         } catch (IllegalArgumentException e) {
@@ -277,7 +310,7 @@ final class Client implements AutoCloseable {
                 to.write(buffer, 0, read);
             }
         } catch (IOException e) {
-            throw stalled.get() ? new IOException("nothing for " + patience.toMillis() / 1000.0 + " s", e) : e;
+            throw stalled.get() ? new IOException(nothing(), e) : e;
         } finally {
             watch.interrupt();
         }

@@ -6,6 +6,7 @@ import java.io.InputStream;
 import java.io.OutputStream;
 import java.net.http.HttpResponse;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -90,8 +91,8 @@ final class Download extends OutputStream {
             restart();
         }
         long rest = file.size() - position;
-        long length = response.headers().firstValueAsLong("Content-Length").orElse(rest);
-        if (length != rest) {
+        String length = response.headers().firstValue("Content-Length").orElse(Long.toString(rest));
+        if (!length.equals(Long.toString(rest))) {
             response.body().close();
             throw new HubException(file.path(), rest + " bytes", length + " bytes", "does a proxy answer instead?");
         }
@@ -102,11 +103,13 @@ final class Download extends OutputStream {
     }
 
     @Override
-    public void write(byte[] bytes, int from, int count) throws HubException {
+    public void write(byte[] bytes, int from, int count) throws IOException {
         try {
             for (ByteBuffer buffer = ByteBuffer.wrap(bytes, from, count); buffer.hasRemaining(); ) {
                 position += channel.write(buffer, position);
             }
+        } catch (ClosedByInterruptException e) {
+            throw e;
         } catch (IOException e) {
             String remedy = "make room, or set HF_HOME to a folder on another disk";
             throw new HubException(part, "to be able to write this file", String.valueOf(e.getMessage()), remedy);

@@ -1,8 +1,11 @@
 package dev.causal4j.hub;
 
+import static dev.causal4j.FormatException.quote;
+
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Map;
@@ -16,28 +19,41 @@ import org.jspecify.annotations.Nullable;
  * @param token null for none; never to be shown
  */
 record Environment(URI endpoint, @Nullable String token, Path cache, boolean offline) {
+    private static final int MOST_PORT = 65_535;
+
     static Environment of(Map<String, String> variables) throws IOException {
-        Path caches = path(variables, "XDG_CACHE_HOME", Path.of(System.getProperty("user.home"), ".cache"));
+        Path caches = path(variables, "XDG_CACHE_HOME", Path.of(home(variables), ".cache"));
         Path home = path(variables, "HF_HOME", caches.resolve("huggingface"));
+        Path cache = path(variables, "HUGGINGFACE_HUB_CACHE", home.resolve("hub"));
         Path tokenFile = path(variables, "HF_TOKEN_PATH", home.resolve("token"));
         String offline = variables.getOrDefault("HF_HUB_OFFLINE", "").toUpperCase(Locale.ROOT);
         return new Environment(
                 endpoint(variables.getOrDefault("HF_ENDPOINT", "").strip()),
                 token(variables, tokenFile),
-                path(variables, "HF_HUB_CACHE", home.resolve("hub")).toAbsolutePath(),
+                path(variables, "HF_HUB_CACHE", cache).toAbsolutePath(),
                 Set.of("1", "ON", "YES", "TRUE").contains(offline));
     }
 
-    private static Path path(Map<String, String> variables, String name, Path otherwise) {
+    private static String home(Map<String, String> variables) {
+        String home = variables.getOrDefault("HOME", "");
+        return home.isEmpty() ? System.getProperty("user.home") : home;
+    }
+
+    private static Path path(Map<String, String> variables, String name, Path otherwise) throws HubException {
         String value = variables.getOrDefault(name, "");
-        return value.isEmpty() ? otherwise : Path.of(value.replaceFirst("^~(?=/|$)", System.getProperty("user.home")));
+        boolean inHome = value.equals("~") || value.startsWith("~/");
+        try {
+            return value.isEmpty() ? otherwise : Path.of(inHome ? home(variables) + value.substring(1) : value);
+        } catch (InvalidPathException e) {
+            throw new HubException(name, "a path that this system can write", quote(value), "correct or unset it");
+        }
     }
 
     private static URI endpoint(String given) throws HubException {
         try {
             URI uri = URI.create(given.isEmpty() ? "https://huggingface.co" : given.replaceAll("/+$", ""));
             boolean web = "http".equals(uri.getScheme()) || "https".equals(uri.getScheme());
-            if (web && uri.getHost() != null && uri.getRawUserInfo() == null && uri.getRawQuery() == null) {
+            if (web && hasHost(uri) && uri.getRawQuery() == null) {
                 return uri;
             }
         } catch (IllegalArgumentException e) {
@@ -59,6 +75,11 @@ record Environment(URI endpoint, @Nullable String token, Path cache, boolean off
             throw new HubException("HF_TOKEN", "letters, digits and marks", "other characters", "correct or unset it");
         }
         return token.isEmpty() ? null : token;
+    }
+
+    /** Whether an address has a host, a port that there can be, and no password. */
+    static boolean hasHost(URI uri) {
+        return uri.getHost() != null && uri.getPort() <= MOST_PORT && uri.getRawUserInfo() == null;
     }
 
     /** Whether this is the hub itself, which may have the token. */

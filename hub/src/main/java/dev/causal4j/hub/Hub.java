@@ -3,7 +3,6 @@ package dev.causal4j.hub;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -71,13 +70,12 @@ public final class Hub {
      */
     public Pulled pull(ModelName name, @Nullable String gguf, PullListener listener)
             throws IOException, InterruptedException {
+        if (gguf != null && gguf.isBlank()) {
+            throw new HubException(name, "a pattern of GGUF files", "an empty one", "name a part of theirs: Q4_K_M");
+        }
         Cache cache = cache(name);
         if (environment.offline()) {
-            Path found = cache.find().orElseThrow(() -> {
-                String got = "none that is whole, and HF_HUB_OFFLINE is set";
-                return new HubException(name, "a model in the cache", got, "unset it to fetch one");
-            });
-            return new Pulled(name, cache.commit().orElseThrow(), found, List.of(), 0, 0);
+            return cache.pulled(gguf);
         }
         try (Client client = new Client(environment, name, patience, pause)) {
             return new Pull(client, cache, listener, patience.multipliedBy(MOST_WAITS)).run(gguf);

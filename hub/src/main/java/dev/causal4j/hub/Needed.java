@@ -3,19 +3,20 @@ package dev.causal4j.hub;
 import dev.causal4j.format.Json;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.UntrustedInput;
+import java.io.File;
 import java.io.IOException;
-import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.PathMatcher;
-import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeMap;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /** The files of a repository that its model needs. Stateless. */
@@ -24,7 +25,7 @@ final class Needed {
     private static final String GGUF = ".gguf";
     private static final int LONGEST_INDEX = 64_000_000;
     private static final int SHOWN = 1000;
-    private static final Pattern LATER_PART = Pattern.compile(".*-(?!00001)\\d{5}-of-\\d{5}\\.gguf");
+    private static final Pattern PART = Pattern.compile("(.*)-(\\d{5})-of-(\\d{5})\\.gguf");
 
     private static final Pattern BESIDE_WEIGHTS =
             Pattern.compile("(config|generation_config|vocab|tokenizer[^/:]*)\\.json|merges\\.txt"
@@ -61,55 +62,89 @@ final class Needed {
     }
 
     /** The GGUF files that a pattern names: a part of the name, or with marks of a pattern all of it; with a slash of the path. */
-    static List<RemoteFile> gguf(ModelName name, Collection<RemoteFile> files, String pattern) throws HubException {
-        String glob =
-                (pattern.matches(".*[*?].*") ? pattern : "*" + pattern + "*").replaceAll("[\\[\\]{}\\\\]", "\\\\$0");
-        PathMatcher matcher = FileSystems.getDefault().getPathMatcher("glob:" + glob.toLowerCase(Locale.ROOT));
-        List<RemoteFile> all = files.stream()
-                .filter(file -> file.path().endsWith(GGUF) && !file.path().contains(":"))
+    static List<String> gguf(ModelName name, Set<String> paths, String pattern) throws HubException {
+        String marked = pattern.contains("*") || pattern.contains("?") ? pattern : "*" + pattern + "*";
+        Pattern wanted = Pattern.compile(marked.toLowerCase(Locale.ROOT)
+                .codePoints()
+                .mapToObj(c -> c == '*' ? "[^/]*" : c == '?' ? "[^/]" : Pattern.quote(Character.toString(c)))
+                .collect(Collectors.joining()));
+        List<String> all = paths.stream()
+                .filter(path -> path.endsWith(GGUF) && !path.contains(":"))
                 .toList();
-        List<RemoteFile> chosen = all.stream()
-                .filter(file -> {
-                    Path path = Path.of(file.path().toLowerCase(Locale.ROOT));
-                    return matcher.matches(pattern.contains("/") ? path : path.getFileName());
+        List<String> chosen = all.stream()
+                .filter(path -> {
+                    String told = pattern.contains("/") ? path : path.substring(path.lastIndexOf('/') + 1);
+                    return wanted.matcher(told.toLowerCase(Locale.ROOT)).matches();
                 })
                 .toList();
         if (chosen.isEmpty()) {
-            String names = all.stream().map(RemoteFile::path).collect(Collectors.joining(", "));
+            String names = String.join(", ", all);
             String got = names.substring(0, Math.min(SHOWN, names.length()));
             throw new HubException(name, "GGUF files that match " + pattern, "[" + got + "]", "choose another pattern");
         }
         return chosen;
     }
 
+    /** The files in a folder by their paths in it, as the hub writes them. */
+    static Map<String, Path> files(Path folder) throws IOException {
+        Map<String, Path> files = new TreeMap<>();
+        if (Files.isDirectory(folder)) {
+            try (Stream<Path> all = Files.walk(folder)) {
+                all.filter(Files::isRegularFile)
+                        .forEach(file ->
+                                files.put(folder.relativize(file).toString().replace(File.separatorChar, '/'), file));
+            }
+        }
+        return files;
+    }
+
     /**
-     * The model in a folder: the folder itself, or else its GGUF file. Empty if there is neither. Whether all files of an index are
-     * there is for its reader to see.
+     * The model in a folder: the folder itself, or else its GGUF file. Empty if none is whole.
      *
      * @throws HubException if there are several GGUF files
      */
     static Optional<Path> model(ModelName name, Path folder) throws IOException {
-        if (!Files.isDirectory(folder)) {
-            return Optional.empty();
+        Map<String, Path> files = files(folder);
+        if (!safetensors(files).isEmpty()) {
+            return Optional.of(folder);
         }
-        try (Stream<Path> all = Files.walk(folder)) {
-            List<Path> files = all.filter(Files::isRegularFile).sorted().toList();
-            boolean weights = files.contains(folder.resolve(TensorStore.SINGLE))
-                    || files.contains(folder.resolve(TensorStore.INDEX));
-            if (weights && files.contains(folder.resolve(CONFIG))) {
-                return Optional.of(folder);
-            }
-            List<Path> ggufs =
-                    files.stream().filter(file -> isModel(file.toString())).toList();
-            if (ggufs.size() > 1) {
-                throw new HubException(name, "one GGUF file in the cache", ggufs.toString(), "name the file");
-            }
-            return ggufs.stream().findFirst();
+        List<Path> ggufs = files.entrySet().stream()
+                .filter(file -> isModel(file.getKey()) && hasParts(file.getKey(), files.keySet()))
+                .map(Map.Entry::getValue)
+                .toList();
+        if (ggufs.size() > 1) {
+            throw new HubException(name, "one GGUF file in the cache", ggufs.toString(), "name the file");
         }
+        return ggufs.stream().findFirst();
+    }
+
+    /** Of the files in a folder those of its model in safetensors; none if it is not whole. */
+    static List<String> safetensors(Map<String, Path> files) throws IOException {
+        String weights = files.containsKey(TensorStore.SINGLE) ? TensorStore.SINGLE : TensorStore.INDEX;
+        Path file = files.get(weights);
+        if (file == null || !files.containsKey(CONFIG)) {
+            return List.of();
+        }
+        Set<String> needed = weights.equals(TensorStore.INDEX) ? shards(file) : Set.of(weights);
+        boolean whole = !needed.isEmpty() && files.keySet().containsAll(needed);
+        return files.keySet().stream()
+                .filter(path -> whole && (path.equals(weights) || needed.contains(path) || isBesideWeights(path)))
+                .toList();
     }
 
     /** Whether this is a GGUF file, of a split one the first. */
     static boolean isModel(String path) {
-        return path.endsWith(GGUF) && !LATER_PART.matcher(path).matches();
+        Matcher part = PART.matcher(path);
+        return path.endsWith(GGUF) && (!part.matches() || part.group(2).equals("00001"));
+    }
+
+    /** Whether the paths have all parts of a GGUF file, if it is split. */
+    static boolean hasParts(String path, Set<String> paths) {
+        Matcher part = PART.matcher(path);
+        return !part.matches()
+                || IntStream.rangeClosed(1, Integer.parseInt(part.group(3)))
+                        .mapToObj(
+                                i -> String.format(Locale.ROOT, "%s-%05d-of-%s.gguf", part.group(1), i, part.group(3)))
+                        .allMatch(paths::contains);
     }
 }

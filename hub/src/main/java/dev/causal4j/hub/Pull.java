@@ -2,12 +2,12 @@ package dev.causal4j.hub;
 
 import dev.causal4j.format.TensorStore;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.time.Duration;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -38,37 +38,38 @@ final class Pull {
 
     /** @param gguf null for safetensors */
     Pulled run(@Nullable String gguf) throws IOException, InterruptedException {
-        List<RemoteFile> files = gguf == null ? safetensors() : Needed.gguf(cache.name(), all.values(), gguf);
+        Set<String> needed = gguf == null ? safetensors() : Set.copyOf(Needed.gguf(cache.name(), all.keySet(), gguf));
+        List<RemoteFile> files = all.values().stream()
+                .filter(file -> needed.contains(file.path()) || (gguf == null && Needed.isBesideWeights(file.path())))
+                .toList();
+        for (RemoteFile file : files) {
+            cache.file(commit, file.path()); // fails before anything is fetched
+        }
         fetch(files);
-        // Nobody takes a snapshot for whole that has no configuration, so it comes last.
-        Comparator<RemoteFile> order = Comparator.comparing(file -> file.path().equals(Needed.CONFIG));
+        // Nobody takes a snapshot for whole that has no configuration or no first part, so these come last.
+        Comparator<RemoteFile> order =
+                Comparator.comparing(file -> file.path().equals(Needed.CONFIG) || Needed.isModel(file.path()));
         for (RemoteFile file : files.stream().sorted(order).toList()) {
             cache.link(commit, file);
         }
         cache.refer(commit);
-        List<String> paths = files.stream().map(RemoteFile::path).toList();
-        List<String> models = paths.stream().filter(Needed::isModel).toList();
-        Path snapshot = cache.snapshot(commit);
-        Path path = models.size() == 1 ? snapshot.resolve(models.getFirst()) : snapshot;
-        return new Pulled(cache.name(), commit, path, paths, total, received);
+        return cache.pulled(commit, files.stream().map(RemoteFile::path).toList(), total, received);
     }
 
-    private List<RemoteFile> safetensors() throws IOException, InterruptedException {
+    /** The paths of the weights. */
+    private Set<String> safetensors() throws IOException, InterruptedException {
         RemoteFile weights = Needed.weights(cache.name(), all);
-        Set<String> shards = Set.of(weights.path());
+        Set<String> paths = new HashSet<>(Set.of(weights.path()));
         if (weights.path().equals(TensorStore.INDEX)) {
             fetch(List.of(weights));
-            shards = Needed.shards(cache.blob(weights));
+            Set<String> shards = Needed.shards(cache.blob(weights));
             if (shards.isEmpty() || !all.keySet().containsAll(shards)) {
                 throw new HubException(
                         cache.name(), "an index of files in the repository", "one of others", "name another model");
             }
+            paths.addAll(shards);
         }
-        Set<String> needed = shards;
-        return all.values().stream()
-                .filter(file ->
-                        file.equals(weights) || needed.contains(file.path()) || Needed.isBesideWeights(file.path()))
-                .toList();
+        return paths;
     }
 
     private void fetch(List<RemoteFile> files) throws IOException, InterruptedException {
@@ -77,7 +78,7 @@ final class Pull {
         cache.requireRoom(files);
         for (RemoteFile file : files) {
             if (!cache.has(file)) {
-                try (FileChannel _ = cache.lock(file, patience)) {
+                try (Cache.Lock _ = cache.lock(file, patience)) {
                     fetch(file);
                 }
             }

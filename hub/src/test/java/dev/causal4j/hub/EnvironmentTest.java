@@ -34,6 +34,22 @@ class EnvironmentTest {
                 .isEqualTo(Path.of(HOME, "hf/hub"));
         assertThat(Environment.of(Map.of("HF_HOME", "/h", "HF_HUB_CACHE", "/c")).cache())
                 .isEqualTo(Path.of("/c"));
+        assertThat(Environment.of(Map.of("HF_HOME", "/h", "HUGGINGFACE_HUB_CACHE", "/old"))
+                        .cache())
+                .isEqualTo(Path.of("/old"));
+        assertThat(Environment.of(Map.of("HUGGINGFACE_HUB_CACHE", "/old", "HF_HUB_CACHE", "/c"))
+                        .cache())
+                .isEqualTo(Path.of("/c"));
+    }
+
+    @Test
+    void theHomeIsThatOfTheVariables() throws IOException {
+        String home = "/home/a$1\\b";
+        assertThat(Environment.of(Map.of("HOME", home)).cache()).isEqualTo(Path.of(home, ".cache/huggingface/hub"));
+        assertThat(Environment.of(Map.of("HOME", home, "HF_HUB_CACHE", "~/c")).cache())
+                .isEqualTo(Path.of(home, "c"));
+        assertThat(Environment.of(Map.of("HOME", home, "HF_HUB_CACHE", "/~/c")).cache())
+                .isEqualTo(Path.of("/~/c"));
     }
 
     @Test
@@ -66,8 +82,8 @@ class EnvironmentTest {
         assertThat(Environment.of(Map.of("HF_ENDPOINT", "http://mirror:8080/hf//"))
                         .endpoint())
                 .isEqualTo(URI.create("http://mirror:8080/hf"));
-        for (String wrong :
-                List.of("huggingface.co", "ftp://x", "https://", "https://u:secret@x", "https://x?y", "\\")) {
+        for (String wrong : List.of(
+                "huggingface.co", "ftp://x", "https://", "https://u:secret@x", "https://x?y", "http://x:70000", "\\")) {
             assertThatThrownBy(() -> Environment.of(Map.of("HF_ENDPOINT", wrong)))
                     .hasMessageStartingWith("HF_ENDPOINT: expected a URL such as https://huggingface.co")
                     .hasMessageNotContaining("secret");

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.net.ServerSocket;
 import java.net.URI;
+import java.nio.channels.ClosedByInterruptException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -172,13 +173,78 @@ class HubFaultsTest {
 
     @Test
     void aServerThatStandsStillIsCutOff() throws Exception {
-        Hub hub = server.client(cache, null, Duration.ofMillis(800));
-        server.stalls.set(5);
+        Hub hub = server.client(cache, null, Duration.ofSeconds(2));
+        server.cuts.set(4);
+        server.stalls.set(1);
         assertThatThrownBy(() -> hub.pull(TINY, NONE))
-                .hasMessageContaining("got nothing for 0.8 s; try again: a pull goes on where it stopped");
+                .hasMessageContaining("got nothing for 2.0 s; try again: a pull goes on where it stopped");
         assertThat(hub.find(TINY)).isEmpty();
         server.stalls.set(1);
         isWhole(hub.pull(TINY, NONE));
+    }
+
+    @Test
+    void aServerThatNeverAnswersIsNotWaitedFor() throws Exception {
+        try (ServerSocket silent = new ServerSocket(0)) { // connections wait to be accepted
+            Map<String, String> variables = Map.of(
+                    "HF_ENDPOINT", "http://127.0.0.1:" + silent.getLocalPort(), "HF_HUB_CACHE", cache.toString());
+            Hub hub = new Hub(Environment.of(variables), Duration.ofMillis(200), Duration.ZERO);
+            assertThatThrownBy(() -> hub.pull(TINY, NONE))
+                    .hasMessageEndingWith("got nothing for 0.2 s; is there a network, and is HF_ENDPOINT right?");
+        }
+    }
+
+    @Test
+    void whoIsInterruptedEndsAndTheNextPullGoesOn() throws Exception {
+        RemoteFile file = new RemoteFile("model.safetensors", 3, "a".repeat(64));
+        try (Download download = new Download(file, folder.resolve("part"), _ -> {})) {
+            Thread.currentThread().interrupt();
+            assertThatThrownBy(() -> download.write(new byte[3], 0, 3)).isInstanceOf(ClosedByInterruptException.class);
+            assertThat(Thread.interrupted()).isTrue();
+        }
+        PullListener interrupting = (path, _, _) -> {
+            if (path.equals("model.safetensors")) {
+                Thread.currentThread().interrupt();
+            }
+        };
+        assertThatThrownBy(() -> server.client(cache).pull(TINY, interrupting))
+                .isInstanceOf(InterruptedException.class);
+        assertThat(Thread.interrupted()).isFalse();
+        isWhole(pull());
+    }
+
+    @Test
+    void aLengthThatIsNoNumberIsRefused() throws Exception {
+        server.length = "many";
+        fails("got ");
+        server.length = null;
+        isWhole(pull());
+    }
+
+    @Test
+    void whoWasLedToAnotherHostCarriesNoTokenBack() throws Exception {
+        server.back = server.url() + "/austen/tiny/resolve/" + LoopbackHub.COMMIT + "/model.safetensors";
+        fails("expected at most 10 redirects, got more");
+        assertThat(authorizations("/model.safetensors")).hasSize(11).startsWith("Bearer " + LoopbackHub.TOKEN);
+        assertThat(authorizations("/model.safetensors").stream().skip(1)).containsOnlyNulls();
+        server.back = null;
+        server.asked.clear();
+        server.wandering = true;
+        server.moreEntries = List.of(
+                "{\"type\":\"directory\",\"path\":\"a\"}",
+                "{\"type\":\"directory\",\"path\":\"b\"}",
+                "{\"type\":\"directory\",\"path\":\"c\"}");
+        isWhole(server.client(cache, LoopbackHub.TOKEN).pull(TINY, NONE));
+        assertThat(server.asked).anyMatch(each -> each.host().equals("other"));
+        assertThat(authorizations("/tree/" + LoopbackHub.COMMIT))
+                .containsExactly("Bearer " + LoopbackHub.TOKEN, null, null);
+    }
+
+    private List<String> authorizations(String path) {
+        return server.asked.stream()
+                .filter(each -> each.path().endsWith(path))
+                .map(LoopbackHub.Asked::authorization)
+                .toList();
     }
 
     @ParameterizedTest
@@ -286,7 +352,8 @@ class HubFaultsTest {
     void redirectsAreBoundedAndNeverLeaveHttps() throws Exception {
         server.location = server.url() + "/austen/tiny/resolve/" + LoopbackHub.COMMIT + "/model.safetensors";
         fails("expected at most 10 redirects, got more");
-        for (String to : List.of("file:///etc/passwd", "http://user:password@localhost/x", "\\")) {
+        for (String to :
+                List.of("file:///etc/passwd", "http://user:password@localhost/x", "http://localhost:65536/x", "\\")) {
             server.location = to;
             fails("expected a redirect to a http address, got ");
         }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.nio.channels.FileChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -45,28 +46,52 @@ class HubProcessesTest {
         CacheRules.check(cache);
     }
 
-    /** A process that pulls the model of the first argument. */
+    /** A process that pulls the model of the first argument, or GGUF files of it that match the second. */
     static final class Child {
         private Child() {}
 
         public static void main(String[] arguments) throws Exception {
-            Hub.fromEnvironment().pull(ModelName.of(arguments[0]), NONE);
+            String gguf = arguments.length > 1 ? arguments[1] : null;
+            Hub.fromEnvironment().pull(ModelName.of(arguments[0]), gguf, NONE);
+        }
+    }
+
+    /** A process that ends with 0 if the file of the first argument is locked. */
+    static final class Locked {
+        private Locked() {}
+
+        public static void main(String[] arguments) throws Exception {
+            try (FileChannel channel = FileChannel.open(Path.of(arguments[0]), StandardOpenOption.WRITE)) {
+                System.exit(channel.tryLock() == null ? 0 : 1);
+            }
         }
     }
 
     private Process child() throws IOException {
+        return child(Child.class, TINY.toString())
+                .redirectOutput(ProcessBuilder.Redirect.DISCARD)
+                .start();
+    }
+
+    private ProcessBuilder child(Class<?> program, String... arguments) {
         ProcessBuilder builder = new ProcessBuilder(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-XX:TieredStopAtLevel=1",
                 "-XX:+UseSerialGC",
                 "-cp",
                 System.getProperty("java.class.path"),
-                Child.class.getName(),
-                TINY.toString());
+                program.getName());
+        builder.command().addAll(List.of(arguments));
         builder.environment().putAll(Map.of("HF_ENDPOINT", server.url(), "HF_HUB_CACHE", cache.toString()));
-        return builder.redirectErrorStream(true)
+        return builder.redirectErrorStream(true);
+    }
+
+    private void isLocked(Cache.Lock lock) throws Exception {
+        Process other = child(Locked.class, lock.path().toString())
                 .redirectOutput(ProcessBuilder.Redirect.DISCARD)
                 .start();
+        assertThat(other.waitFor(60, TimeUnit.SECONDS)).isTrue();
+        assertThat(other.exitValue()).isZero();
     }
 
     @Test
@@ -129,13 +154,33 @@ class HubProcessesTest {
         RemoteFile file = new RemoteFile("model.safetensors", 3, "a".repeat(64));
         Cache model = new Cache(TINY, cache);
         Duration patience = Duration.ofMillis(200);
-        try (FileChannel held = model.lock(file, patience)) {
-            assertThat(held.isOpen()).isTrue();
+        try (Cache.Lock held = model.lock(file, patience)) {
             assertThatThrownBy(() -> model.lock(file, patience))
                     .hasMessageContaining("expected to be able to lock this file, got another program that holds it");
+            Thread.currentThread().interrupt();
+            assertThatThrownBy(() -> model.lock(file, patience)).isInstanceOf(InterruptedException.class);
+            isLocked(held);
         }
-        try (FileChannel again = model.lock(file, patience)) {
-            assertThat(again.isOpen()).isTrue();
+        try (Cache.Lock again = model.lock(file, patience)) {
+            isLocked(again);
+        }
+    }
+
+    @Test
+    void aNameThatTheSystemCannotWriteIsOneLineAndOthersArePulled() throws Exception {
+        server.add("austen/tiny", Map.of("tiny-Q4.gguf", new byte[3], "Großes-Q8.gguf", new byte[4]));
+        for (String pattern : List.of("Q4", "Q8")) {
+            ProcessBuilder child = child(Child.class, TINY.toString(), pattern);
+            child.environment().put("LC_ALL", "C");
+            Process process = child.start();
+            String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+            assertThat(process.waitFor()).as(out).isEqualTo(pattern.equals("Q4") ? 0 : 1);
+            assertThat(out)
+                    .matches(
+                            pattern.equals("Q4")
+                                    ? ""
+                                    : "(?s).*HubException: austen/tiny: expected files whose names this"
+                                            + " system can write, got \"Gro.*es-Q8.gguf\"; set LC_ALL=C.UTF-8\n.*");
         }
     }
 

@@ -16,7 +16,6 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -148,7 +147,10 @@ class HubTest {
         assertThat(server.client(cache).find(TINY)).contains(pulled.path());
         Path link = pulled.path().resolve("model-2.safetensors");
         Files.delete(link);
+        assertThat(server.client(cache).find(TINY)).isEmpty();
+        assertThatThrownBy(() -> offline().pull(TINY, NONE)).hasMessageContaining("got none that is whole");
         assertThat(server.client(cache).pull(TINY, NONE).fetchedBytes()).isZero();
+        assertThat(offline().pull(TINY, NONE).files()).containsExactlyInAnyOrderElementsOf(pulled.files());
         assertThat(link).hasBinaryContent(LoopbackHub.bytes(2));
     }
 
@@ -188,10 +190,23 @@ class HubTest {
         Pulled parts = server.client(cache).pull(TINY, "Q6_K/*", NONE);
         assertThat(parts.files()).hasSize(2);
         assertThat(parts.path()).hasFileName("tiny-Q6_K-00001-of-00002.gguf");
+        assertThat(offline().pull(TINY, "q4", NONE))
+                .isEqualTo(new Pulled(TINY, one.commit(), one.path(), one.files(), one.bytes(), 0));
+        assertThat(offline().pull(TINY, "Q6", NONE))
+                .isEqualTo(new Pulled(TINY, one.commit(), parts.path(), parts.files(), parts.bytes(), 0));
+        assertThatThrownBy(() -> offline().pull(TINY, "Q8", NONE))
+                .hasMessageContaining("expected GGUF files that match Q8, got [Q6_K/tiny-Q6_K-00001-of-00002.gguf, ");
+        assertThatThrownBy(() -> offline().pull(TINY, NONE)).hasMessageContaining("got none that is whole");
+        assertThatThrownBy(() -> offline().pull(TINY, "", NONE))
+                .hasMessage(
+                        "austen/tiny: expected a pattern of GGUF files, got an empty one; name a part of theirs: Q4_K_M");
         assertThatThrownBy(() -> server.client(cache).find(TINY))
                 .hasMessageContaining("austen/tiny: expected one GGUF file in the cache, got ");
         Files.delete(one.path());
         assertThat(server.client(cache).find(TINY)).contains(parts.path());
+        Files.delete(parts.path().resolveSibling("tiny-Q6_K-00002-of-00002.gguf"));
+        assertThat(server.client(cache).find(TINY)).isEmpty();
+        assertThatThrownBy(() -> offline().pull(TINY, "Q6", NONE)).hasMessageContaining("got none that is whole");
     }
 
     @Test
@@ -214,16 +229,21 @@ class HubTest {
     @Test
     void offlineTheCacheAloneIsAsked() throws Exception {
         server.addAusten("austen/tiny");
-        Map<String, String> variables =
-                Map.of("HF_ENDPOINT", server.url(), "HF_HUB_CACHE", cache.toString(), "HF_HUB_OFFLINE", "1");
-        assertThatThrownBy(() -> Hub.of(variables).pull(TINY, NONE))
+        assertThatThrownBy(() -> offline().pull(TINY, NONE))
                 .hasMessage("austen/tiny: expected a model in the cache, got none that is whole, and HF_HUB_OFFLINE is"
                         + " set; unset it to fetch one");
         assertThat(server.asked).isEmpty();
-        Path path = server.client(cache).pull(TINY, NONE).path();
+        Pulled pulled = server.client(cache).pull(TINY, NONE);
         server.asked.clear();
-        assertThat(Hub.of(variables).pull(TINY, NONE).path()).isEqualTo(path);
-        assertThat(Hub.of(variables).find(TINY)).isEqualTo(Optional.of(path));
+        Pulled again = offline().pull(TINY, NONE);
+        assertThat(again.path()).isEqualTo(pulled.path());
+        assertThat(again.files()).containsExactlyInAnyOrderElementsOf(pulled.files());
+        assertThat(again.bytes()).isEqualTo(pulled.bytes());
+        assertThat(offline().find(TINY)).contains(pulled.path());
         assertThat(server.asked).isEmpty();
+    }
+
+    private Hub offline() throws IOException {
+        return Hub.of(Map.of("HF_ENDPOINT", server.url(), "HF_HUB_CACHE", cache.toString(), "HF_HUB_OFFLINE", "1"));
     }
 }

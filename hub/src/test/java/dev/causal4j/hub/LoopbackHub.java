@@ -60,7 +60,7 @@ public final class LoopbackHub implements AutoCloseable {
     /** Bytes of large files that were sent. */
     final AtomicLong sent = new AtomicLong();
 
-    /** How many of the next large files break off after a third of what is asked, or stand still there. */
+    /** How many of the next large files break off after a third of what is asked, and how many then stand still there. */
     final AtomicInteger cuts = new AtomicInteger();
 
     final AtomicInteger stalls = new AtomicInteger();
@@ -90,6 +90,15 @@ public final class LoopbackHub implements AutoCloseable {
     /** Where large files are sent on to; null for the other host. */
     volatile @Nullable String location;
 
+    /** Where the other host sends them on to; null for nowhere. */
+    volatile @Nullable String back;
+
+    /** Whether the pages of a listing are on this and the other host in turn. */
+    volatile boolean wandering;
+
+    /** What large files say instead of their length. */
+    volatile @Nullable String length;
+
     /** Nanoseconds to rest after 16 KB of a large file. */
     volatile long rest;
 
@@ -110,6 +119,10 @@ public final class LoopbackHub implements AutoCloseable {
 
     String url() {
         return "http://127.0.0.1:" + hub.getAddress().getPort();
+    }
+
+    String otherUrl() {
+        return "http://localhost:" + other.getAddress().getPort();
     }
 
     /** A client of this hub, with a token or none. */
@@ -206,7 +219,10 @@ public final class LoopbackHub implements AutoCloseable {
             } else if (busy.getAndUpdate(LoopbackHub::less) > 0) {
                 exchange.getResponseHeaders().set("Retry-After", retryAfter);
                 send(exchange, busyStatus, new byte[0]);
-            } else if (host.equals("other")) {
+            } else if (host.equals("other") && back != null) {
+                exchange.getResponseHeaders().set("Location", back);
+                send(exchange, 302, new byte[0]);
+            } else if (host.equals("other") && !path.startsWith("/api/")) {
                 String[] parts = path.substring(1).split("/", 3);
                 large(exchange, content(parts[0] + "/" + parts[1], parts[2]));
             } else {
@@ -293,10 +309,13 @@ public final class LoopbackHub implements AutoCloseable {
         int from = query.contains("cursor=") ? Integer.parseInt(query.replaceAll(".*cursor=", "")) : 0;
         int to = Math.min(from + 2, entries.size());
         if (to < entries.size()) {
+            boolean here =
+                    exchange.getLocalAddress().getPort() == hub.getAddress().getPort();
+            String next = wandering && here ? otherUrl() : url();
             exchange.getResponseHeaders()
                     .set(
                             "Link",
-                            "<" + url() + "/api/models/" + repository + "/tree/" + COMMIT + "?recursive=true&cursor="
+                            "<" + next + "/api/models/" + repository + "/tree/" + COMMIT + "?recursive=true&cursor="
                                     + to + ">; rel=\"next\"");
         }
         json(exchange, entries.subList(from, to).toString());
@@ -310,7 +329,7 @@ public final class LoopbackHub implements AutoCloseable {
         } else if (isLarge(path)) {
             exchange.getResponseHeaders().set("X-Linked-Etag", "\"" + hashes.get(content) + "\"");
             exchange.getResponseHeaders().set("X-Linked-Size", Integer.toString(content.length));
-            String there = "http://localhost:" + other.getAddress().getPort() + "/" + repository + "/" + path;
+            String there = otherUrl() + "/" + repository + "/" + path;
             exchange.getResponseHeaders().set("Location", location == null ? there + "?signature=secret" : location);
             send(exchange, 302, new byte[0]);
         } else {
@@ -343,9 +362,13 @@ public final class LoopbackHub implements AutoCloseable {
             exchange.sendResponseHeaders(200, -1);
             return;
         }
-        exchange.sendResponseHeaders(from > 0 ? 206 : 200, body.length - from);
-        boolean stalls = this.stalls.getAndUpdate(LoopbackHub::less) > 0;
-        boolean breaks = stalls || cuts.getAndUpdate(LoopbackHub::less) > 0;
+        if (length != null) {
+            exchange.getResponseHeaders().set("Content-Length", length);
+        }
+        exchange.sendResponseHeaders(from > 0 ? 206 : 200, length != null ? 0 : body.length - from);
+        boolean cut = cuts.getAndUpdate(LoopbackHub::less) > 0;
+        boolean stalls = !cut && this.stalls.getAndUpdate(LoopbackHub::less) > 0;
+        boolean breaks = cut || stalls;
         int end = breaks ? from + (body.length - from) / 3 : body.length;
         OutputStream out = exchange.getResponseBody();
         for (int at = from; at < end; at += 1 << 14) {
