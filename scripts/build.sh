@@ -4,7 +4,7 @@ app=$root/cli/target/app
 
 is_stale() {
   [ ! -f "$app/built" ] ||
-    [ -n "$(find "$root/pom.xml" "$root"/{core,model-austen,server,hub,cli}/{pom.xml,src/main} -newer "$app/built" -print 2>/dev/null | head -n 1)" ]
+    [ -n "$(find "$root/pom.xml" "$root/bom/pom.xml" "$root"/{core,model-austen,server,hub,cli}/{pom.xml,src/main} -newer "$app/built" -print 2>/dev/null | head -n 1)" ]
 }
 
 build_if_stale() {
@@ -38,19 +38,22 @@ keep_classes() {
   keep_classes_of server serve --port 0 --shutdown-timeout 0
 }
 
-# Keeps those of the command behind the name $1. One that goes on is stopped when it has said a line.
+# Keeps those of the command behind the name $1. One that goes on is stopped when it has said a line, or after two minutes;
+# in any case when this is interrupted, since what a shell runs behind itself ignores Ctrl-C.
 keep_classes_of() {
-  local name=$1 java
+  local name=$1 java= polls=0
   shift
-  {
+  (
+    trap 'kill -9 $java; wait $java' EXIT
     "$JAVA_HOME/bin/java" -XX:ArchiveClassesAtExit="$app/$name.new" -XX:+UseSerialGC --add-modules=jdk.incubator.vector \
       -jar "$app/causal4j-cli.jar" "$@" >"$app/$name.log" 2>&1 &
     java=$!
-    while kill -0 $java 2>/dev/null && ! grep -q "^Serving" "$app/$name.log"; do sleep 0.05; done
-    kill $java 2>/dev/null
+    while kill -0 $java && ! grep -q "^Serving" "$app/$name.log" && [ $((polls += 1)) -le 2400 ]; do sleep 0.05; done
+    kill $java
     wait $java
+    trap - EXIT
     [ -s "$app/$name.new" ] && mv "$app/$name.new" "$app/$name.jsa"
-  } 2>/dev/null || true
+  ) 2>/dev/null || true
 }
 
 # A folder is a lock on every system; one whose process is gone, or that never had one, is taken over.

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes of the zip that ./mvnw -Prelease package leaves in cli/target: a folder with a Java runtime of its own, and on Linux
-# a container image of it, an archive for docker load. Arguments: the zip and the folder to make them in, which are
-# guessed without. The runtime is linked from the JDK, so both are for this kind of machine.
+# a container image of it, an archive for docker load. Arguments: the zip and the folder to make them in, new or empty; they
+# are guessed without. The runtime is linked from the JDK, so both are for this kind of machine.
 set -euo pipefail
 
 root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
@@ -10,10 +10,17 @@ root=$(CDPATH='' cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 find_jdk
 
 zip=${1:-$(echo "$root"/cli/target/causal4j-cli*-bin.zip)}
+case $zip in /*) ;; *) zip=$PWD/$zip ;; esac
 out=${2:-$root/cli/target/image}
-rm -rf "$out"
+if [ -z "${2:-}" ]; then rm -rf "$out"; fi
+case $out in /*) ;; *) out=$PWD/$out ;; esac
 mkdir -p "$out"
 cd "$out"
+out=$(pwd -P)
+if [ -n "$(ls -A)" ]; then
+  echo "image: expected a folder that is new or empty, got $out; name another" >&2
+  exit 1
+fi
 
 # What jdeps -s says that the jars of the zip need. It cannot say it of all at once: some are modules, and lack others.
 modules=java.logging,java.management,java.naming,java.net.http,java.security.jgss,java.security.sasl,java.sql
@@ -42,8 +49,9 @@ mkdir -p layer/tmp
 chmod 1777 layer/tmp
 cp -a "$folder" layer/causal4j
 rm layer/causal4j/lib/classes.jsa # those of the server are for all commands there
-find "$out/$folder/runtime" -type f \( -name '*.so' -o -path '*/bin/java' \) -exec ldd {} + | grep -o '/[^ :]*' | sort -u |
-  while read -r library; do
+find "$out/$folder/runtime" -type f \( -name '*.so' -o -path '*/bin/java' \) -exec ldd {} + |
+  sed -n -e 's:.* => \(/.*\) (0x.*:\1:p' -e 's:^[[:space:]]*\(/.*\) (0x.*:\1:p' | sort -u |
+  while IFS= read -r library; do
     case $library in "$out"/*) continue ;; esac
     mkdir -p "layer${library%/*}"
     cp -L "$library" "layer$library"
@@ -56,7 +64,7 @@ cat >config.json <<JSON
 {"architecture": "$machine", "os": "linux", "created": "1970-01-01T00:00:01Z",
  "config": {
   "User": "65532:65532", "WorkingDir": "/tmp", "ExposedPorts": {"8080/tcp": {}},
-  "Env": ["LC_ALL=C.UTF-8", "GLIBC_TUNABLES=glibc.malloc.hugetlb=1"],
+  "Env": ["LC_ALL=C.UTF-8", "GLIBC_TUNABLES=glibc.malloc.hugetlb=1", "HF_HOME=/tmp/huggingface"],
   "Entrypoint": ["/causal4j/runtime/bin/java", "@/causal4j/lib/java.flags", "-XX:SharedArchiveFile=/causal4j/lib/server.jsa",
    "-XX:MaxDirectMemorySize=896g", "--add-modules=jdk.incubator.vector", "-jar", "/causal4j/lib/causal4j-cli.jar"],
   "Cmd": ["--help"]},

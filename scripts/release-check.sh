@@ -98,6 +98,11 @@ consumer() {
     -Dmaven.repo.local.tail="$HOME/.m2/repository" "$@"
 }
 quietly consumer test org.apache.maven.plugins:maven-dependency-plugin:3.9.0:build-classpath -Dmdep.outputFile=path
+ours=$(tr : '\n' <path | grep /dev/causal4j/ || true)
+[ -n "$ours" ] || fail "the project's class path: expected artifacts of ours, got none"
+if other=$(grep -v "^$work/repository/" <<<"$ours"); then
+  fail "$other: expected what was published, got an installed build; delete it there"
+fi
 # The first Java example of the README, and what its first command prints.
 {
   for each in austen generation model scoring; do echo "import dev.causal4j.$each.*;"; done
@@ -134,12 +139,13 @@ generate() {
 }
 generate "the zip, $(du -m "$zip" | cut -f1) MB," \
   env -i PATH=/usr/bin:/bin HOME="$work" JAVA_HOME="$work/jre" causal4j-*/bin/causal4j
-"$root/scripts/image.sh" "$zip" "$work/image"
-generate "the folder with Java" env -i PATH=/usr/bin:/bin HOME="$work" "$work/image/causal4j-$version/bin/causal4j"
+image="$work/an image" # as folders of users may be called
+"$root/scripts/image.sh" "$zip" "$image"
+generate "the folder with Java" env -i PATH=/usr/bin:/bin HOME="$work" "$image/causal4j-$version/bin/causal4j"
 if [ "$(uname)" = Linux ] && [ "$(id -u)" = 0 ]; then
   mkdir "$work/container"
-  tar -xOf "$work"/image/*.tar.gz layer.tar | tar -xf - -C "$work/container"
-  mapfile -t entry < <(sed -n '/"Entrypoint"/,/\]/p' "$work/image/config.json" | grep -o '"[^"]*"' | tr -d '"' | tail -n +2)
+  tar -xOf "$image"/*.tar.gz layer.tar | tar -xf - -C "$work/container"
+  mapfile -t entry < <(sed -n '/"Entrypoint"/,/\]/p' "$image/config.json" | grep -o '"[^"]*"' | tr -d '"' | tail -n +2)
   # There is no /proc in it, by which Java finds its libraries elsewhere.
   generate "the container" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 LD_LIBRARY_PATH=/causal4j/runtime/lib chroot --userspec=65532:65532 "$work/container" "${entry[@]}"
 fi

@@ -2,7 +2,7 @@
 
 # Replaces this process by the program, whose jars and kept classes are in the folder $1; the rest are its arguments.
 start() {
-  local app=$1 classes=classes flags=("@${BASH_SOURCE[0]%/*}/java.flags")
+  local app=$1 classes=classes each helps= flags=("@${BASH_SOURCE[0]%/*}/java.flags")
   shift
 
   # Java understands arguments that are not ASCII only with such a locale.
@@ -21,7 +21,8 @@ start() {
   case ${1:-} in
     # Only commands that compute load the vector module. Java warns about it in one line on standard error.
     generate | chat | score | train | bench | serve | -V | --version)
-      case " $* " in *" --help "* | *" -h "*) ;; *) flags+=(--add-modules=jdk.incubator.vector) ;; esac
+      for each in "$@"; do case $each in --help | -h) helps=true ;; esac; done
+      if [ -z "$helps" ]; then flags+=(--add-modules=jdk.incubator.vector); fi
       ;;
   esac
   if [ "${1:-}" = train ]; then flags+=(-XX:MaxNewSize=16m); fi # a step makes nothing large anew

@@ -81,13 +81,14 @@ class LauncherTest {
 
     @ParameterizedTest
     @CsvSource({
-        "generate Emma --max-new-tokens 1, true",
-        "generate --help, false",
-        "inspect train, false",
-        "tokenizer train, false"
+        "generate|Emma|--max-new-tokens|1, true",
+        "generate|Emma asks for --help or -h here|--max-new-tokens|1, true",
+        "generate|--help, false",
+        "inspect|train, false",
+        "tokenizer|train, false"
     })
     void onlyCommandsThatComputeLoadTheVectorModule(String command, boolean computes) throws Exception {
-        Program.Run run = Launcher.PLAIN.runInShell("\"$@\" 2>&1", command.split(" "));
+        Program.Run run = Launcher.PLAIN.runInShell("\"$@\" 2>&1", command.split("\\|"));
         assertThat(run.out().startsWith(INCUBATOR)).isEqualTo(computes);
     }
 
@@ -215,6 +216,16 @@ class LauncherTest {
     void aLockIsNotTakenFromAProcessThatRuns() throws Exception {
         String script = "lock \"$1\"; (sleep 1; echo first; unlock \"$1\") & (lock \"$1\"; echo second); wait";
         assertThat(bash(Map.of(), script, folder.resolve("lock")).out()).isEqualTo("first\nsecond\n");
+    }
+
+    @Test
+    void whoseClassesAreKeptEndsWithAnInterruptedBuild() throws Exception {
+        Path java = jdk("jdk", "25.0.3").resolve("bin/java");
+        Files.writeString(java, "#!/bin/sh\necho $$ >'" + folder + "/pid'\nexec sleep 60\n");
+        String script = "app=$1 JAVA_HOME=$1/jdk; set -m; keep_classes_of server serve & "
+                + "for i in {1..200}; do if [ -s \"$1/pid\" ]; then break; fi; sleep 0.1; done; kill -INT -- -$!; "
+                + "wait $! || echo $?; kill -0 \"$(cat \"$1/pid\")\" 2>/dev/null || echo gone";
+        assertThat(bash(Map.of(), script, folder)).isEqualTo(new Result(0, "130\ngone\n"));
     }
 
     @Test
