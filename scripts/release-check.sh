@@ -120,7 +120,7 @@ quietly diff expected printed
 say "a project that depends on the published artifacts passes its tests and runs the README's example"
 
 # The zip, with a Java that has no compiler and an environment with nothing else.
-"$JAVA_HOME/bin/jlink" --output "$work/jre" --add-modules java.se,jdk.incubator.vector,jdk.unsupported
+"$JAVA_HOME/bin/jlink" --output "$work/jre" --add-modules java.se,jdk.incubator.vector,jdk.unsupported,jdk.jfr
 zip=$published/dev/causal4j/causal4j-cli/$version/causal4j-cli-$version-bin.zip
 mkdir "$work/a folder"
 cd "$work/a folder"
