@@ -62,7 +62,11 @@ class ModelOptions {
     /** Sets the threads and opens the model's files; its weights are not read. */
     Checkpoint open() throws IOException {
         useThreads();
-        return model == null ? AustenModel.open() : Checkpoint.open(ModelPath.of(model));
+        if (model == null) {
+            return AustenModel.open();
+        }
+        Path path = ModelPath.of(model);
+        return path.equals(model) ? Checkpoint.open(path) : Checkpoint.open(path, model.toString());
     }
 
     LoadOptions options() {

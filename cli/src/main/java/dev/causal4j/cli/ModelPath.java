@@ -12,7 +12,7 @@ import java.util.Optional;
 final class ModelPath {
     private ModelPath() {}
 
-    /** @throws UncheckedIOException if it is neither, and could be a name */
+    /** @throws UncheckedIOException if it is none of these, but could be a name */
     static Path of(Path given) {
         Optional<ModelName> name = Files.exists(given)
                 ? Optional.empty()

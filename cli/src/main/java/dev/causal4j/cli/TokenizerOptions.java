@@ -28,15 +28,13 @@ final class TokenizerOptions {
     }
 
     Tokenizer load() throws IOException {
-        if (file != null) {
-            return load(file, "check the path");
+        Path from = file != null || model == null ? file : ModelPath.of(model);
+        if (from == null) {
+            try (Checkpoint embedded = AustenModel.open()) {
+                return embedded.requireTokenizer();
+            }
         }
-        if (model != null) {
-            return load(ModelPath.of(model), "check the path");
-        }
-        try (Checkpoint embedded = AustenModel.open()) {
-            return embedded.requireTokenizer();
-        }
+        return load(from, "check the path");
     }
 
     static Tokenizer load(Path from, String remedy) throws IOException {

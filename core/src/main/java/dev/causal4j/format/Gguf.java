@@ -9,7 +9,12 @@ import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 
 /**
  * A model in a GGUF file, or several: metadata and tensors, checked whole. Immutable and thread-safe. The package
@@ -24,6 +29,7 @@ public record Gguf(Json metadata, TensorStore tensors) {
     private static final String NUMBER = "split.no";
     private static final String COUNT = "split.count";
     private static final String ENDING = "-%05d-of-%05d.gguf";
+    private static final Pattern PART = Pattern.compile("(.*)-\\d{5}-of-(\\d{5})\\.gguf");
 
     /** The largest number of files that the format's u16 can say. */
     private static final int MAX_FILES = 65_535;
@@ -45,14 +51,14 @@ public record Gguf(Json metadata, TensorStore tensors) {
         }
         metadata.check(NUMBER, metadata.integer(NUMBER, 0, 0, count) == 0, "0: open the first file of the model");
         String name = first.toAbsolutePath().getFileName().toString();
-        String end = String.format(ENDING, 1, count);
-        if (!name.endsWith(end)) {
-            throw new FormatException(first.toString(), "a name ending " + end, quote(name), "rename the files");
+        List<String> names = parts(name);
+        if (names.size() != count || !names.getFirst().equals(name)) {
+            String expected = "a name ending " + String.format(Locale.ROOT, ENDING, 1, count);
+            throw new FormatException(first.toString(), expected, quote(name), "rename the files");
         }
-        String prefix = name.substring(0, name.length() - end.length());
         Map<String, Stored> tensors = new LinkedHashMap<>(model.tensors.tensors());
         for (int i = 1; i < count; i++) {
-            Gguf next = map(first.resolveSibling(prefix + String.format(ENDING, i + 1, count)), files);
+            Gguf next = map(first.resolveSibling(names.get(i)), files);
             next.metadata.requireInt(NUMBER, i, i);
             next.metadata.requireInt(COUNT, count, count);
             for (Map.Entry<String, Stored> tensor : next.tensors.tensors().entrySet()) {
@@ -64,6 +70,18 @@ public record Gguf(Json metadata, TensorStore tensors) {
         }
         metadata.integer("split.tensors.count", tensors.size(), tensors.size(), tensors.size());
         return new Gguf(metadata, new TensorStore(metadata.subject(), Collections.unmodifiableMap(tensors), Map.of()));
+    }
+
+    /** The names of all files of a model that has a file of this name, in their order: only this, if it is not split. */
+    public static List<String> parts(String name) {
+        Matcher part = PART.matcher(name);
+        int count = part.matches() ? Integer.parseInt(part.group(2)) : 0;
+        if (count == 0) {
+            return List.of(name);
+        }
+        return IntStream.rangeClosed(1, count)
+                .mapToObj(i -> part.group(1) + String.format(Locale.ROOT, ENDING, i, count))
+                .toList();
     }
 
     private static Gguf map(Path file, Arena arena) throws IOException {

@@ -85,21 +85,12 @@ public final class SafeTensors {
      */
     static TensorStore openIndex(Path index, Arena arena) throws IOException {
         String subject = index.toString();
-        byte[] json = UntrustedInput.readFile(index, "an index of safetensors files", MAX_INDEX);
-        Object weightMap = Json.tree(subject, json).get("weight_map");
-        if (!(weightMap instanceof Map<?, ?> fileOf)) {
-            throw wrong(subject, "an object \"weight_map\"", Json.describe(weightMap));
-        }
+        Map<String, String> fileOf = files(index);
         Map<String, TensorStore> shards = new HashMap<>();
         Map<String, Stored> tensors = LinkedHashMap.newLinkedHashMap(fileOf.size());
-        for (Map.Entry<?, ?> entry : fileOf.entrySet()) {
-            String tensor = (String) entry.getKey();
-            if (!(entry.getValue() instanceof String file)
-                    || file.contains("..")
-                    || !FILE_NAME.matcher(file).matches()) {
-                String got = Json.describe(entry.getValue());
-                throw wrong(subject + ", tensor " + quote(tensor), "the plain name of a .safetensors file", got);
-            }
+        for (Map.Entry<String, String> entry : fileOf.entrySet()) {
+            String tensor = entry.getKey();
+            String file = entry.getValue();
             TensorStore shard = shards.get(file);
             if (shard == null) {
                 if (shards.size() == MAX_SHARDS) {
@@ -116,6 +107,33 @@ public final class SafeTensors {
             tensors.put(tensor, stored);
         }
         return new TensorStore(subject, Collections.unmodifiableMap(tensors), Map.of());
+    }
+
+    /**
+     * Reads an index: for each tensor the file that has it, a plain name. No file is opened.
+     *
+     * @throws FormatException if the index is missing or not valid
+     * @throws IOException if reading fails
+     */
+    public static Map<String, String> files(Path index) throws IOException {
+        String subject = index.toString();
+        byte[] json = UntrustedInput.readFile(index, "an index of safetensors files", MAX_INDEX);
+        Object weightMap = Json.tree(subject, json).get("weight_map");
+        if (!(weightMap instanceof Map<?, ?> fileOf)) {
+            throw wrong(subject, "an object \"weight_map\"", Json.describe(weightMap));
+        }
+        Map<String, String> files = LinkedHashMap.newLinkedHashMap(fileOf.size());
+        for (Map.Entry<?, ?> entry : fileOf.entrySet()) {
+            String tensor = (String) entry.getKey();
+            if (!(entry.getValue() instanceof String file)
+                    || file.contains("..")
+                    || !FILE_NAME.matcher(file).matches()) {
+                String got = Json.describe(entry.getValue());
+                throw wrong(subject + ", tensor " + quote(tensor), "the plain name of a .safetensors file", got);
+            }
+            files.put(tensor, file);
+        }
+        return files;
     }
 
     private static FormatException wrong(String subject, String expected, String got) {

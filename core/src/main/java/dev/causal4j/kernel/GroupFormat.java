@@ -104,6 +104,7 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
      *
      * @param y the output so far
      * @param chain of fused multiply-adds of inputs and stored codes times their unit, from +0
+     * @param least the group's minimum, if the format has some
      * @param sum X
      */
     float add(float y, float scale, float chain, float least, float sum, int j) {

@@ -89,10 +89,11 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
     }
 
     /**
-     * The same sums of all rows of a tile at once, whose adds need not wait for each other.
+     * The same sums for all rows of a tile. An add of one row need not wait for those of the others.
      *
      * @param at index of the first step
-     * @param sums {@link #FEW} of them are written, each {@code apart} from the one before: past the height what lies there
+     * @param to index of the first row's sum; those of the others follow {@code apart} from each other. Always {@link #FEW} are
+     *     written: those past the height mean nothing
      */
     void sums(int at, int steps, float[] sums, int to, int apart) {
         float a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0;

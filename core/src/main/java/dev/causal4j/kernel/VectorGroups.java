@@ -107,11 +107,7 @@ final class VectorGroups {
                     chains4(w.data(p), at, x.start(r), word);
                 }
             }
-            if (format.wide()) {
-                fold(p, r);
-            } else {
-                foldHalves(p, r);
-            }
+            fold(p, r);
         }
     }
 
@@ -175,21 +171,21 @@ final class VectorGroups {
         exact.add(d).intoArray(to, at + 48);
     }
 
-    /** y = fma(scale, chain, y) and y = fma(minimum, sum, y) for all groups and one row, of numbers in f32. */
+    /** y = fma(scale, chain, y) and y = fma(minimum, sum, y) for all groups and one row. */
     private void fold(int p, int row) {
         MemorySegment m = w.data(p);
         long bytes = format.groupBytes();
+        int minimums = format.numberBytes();
         float zero = -format.zero();
         for (int j = 0; j < WIDTH; j += W) {
             float over = 1 / format.unit(j);
-            long at = w.start(p) + 4L * j;
+            long at = w.start(p);
             FloatVector sum = FloatVector.zero(S);
             for (int g = 0; g < groups; g++, at += bytes) {
-                FloatVector scale = FloatVector.fromMemorySegment(S, m, at, LE);
+                FloatVector scale = number(m, at, j);
                 sum = scale.mul(over).fma(FloatVector.fromArray(S, chains, g * WIDTH + j), sum);
                 if (format.minimum()) {
-                    FloatVector inputs = FloatVector.broadcast(S, sums[row * groups + g]);
-                    sum = FloatVector.fromMemorySegment(S, m, at + STEP, LE).fma(inputs, sum);
+                    sum = number(m, at + minimums, j).fma(FloatVector.broadcast(S, sums[row * groups + g]), sum);
                 } else if (zero != 0) {
                     sum = scale.mul(zero).fma(FloatVector.broadcast(S, sums[row * groups + g]), sum);
                 }
@@ -198,30 +194,13 @@ final class VectorGroups {
         }
     }
 
-    /** The same with numbers in f16. */
-    private void foldHalves(int p, int row) {
-        MemorySegment m = w.data(p);
-        long bytes = format.groupBytes();
-        float zero = -format.zero();
-        for (int j = 0; j < WIDTH; j += W) {
-            float over = 1 / format.unit(j);
-            int shift = j / 16 % 2 == 0 ? 16 : 0; // outputs of a low half
-            long at = w.start(p) + 4L * (j / 32 * 16 + j % 16);
-            FloatVector sum = FloatVector.zero(S);
-            for (int g = 0; g < groups; g++, at += bytes) {
-                FloatVector scale = VectorProducts.f16(
-                        IntVector.fromMemorySegment(I, m, at, LE).lanewise(LSHL, shift));
-                sum = scale.mul(over).fma(FloatVector.fromArray(S, chains, g * WIDTH + j), sum);
-                if (format.minimum()) {
-                    IntVector number =
-                            IntVector.fromMemorySegment(I, m, at + STEP / 2, LE).lanewise(LSHL, shift);
-                    sum = VectorProducts.f16(number).fma(FloatVector.broadcast(S, sums[row * groups + g]), sum);
-                } else if (zero != 0) {
-                    sum = scale.mul(zero).fma(FloatVector.broadcast(S, sums[row * groups + g]), sum);
-                }
-            }
-            FloatVector.broadcast(S, -0f).add(sum).intoArray(y.data(), y.start(row) + p * WIDTH + j);
+    /** The scales or minimums of outputs j to j + W - 1, of the 64 at a byte. */
+    private FloatVector number(MemorySegment m, long at, int j) {
+        if (format.wide()) {
+            return FloatVector.fromMemorySegment(S, m, at + 4L * j, LE);
         }
+        IntVector both = IntVector.fromMemorySegment(I, m, at + 4L * (j / 32 * 16 + j % 16), LE);
+        return VectorProducts.f16(both.lanewise(LSHL, j / 16 % 2 == 0 ? 16 : 0)); // a low or a high half
     }
 
     /** Widens a panel: its codes times their units, scales over units, minimums. */
@@ -254,40 +233,20 @@ final class VectorGroups {
         widen(p);
         boolean few = x.height() == RowTiles.FEW;
         int height = few ? 4 : x.height();
-        int stride = format.sums() ? groups : 0;
+        int apart = format.sums() ? groups : 0;
+        int depth = w.depth();
+        int group = format.group();
         for (int row = 0; row < x.count(); row += height) {
             Arrays.fill(chains, 0, height * WIDTH, 0f);
+            int at = x.start(row);
+            int s = row * groups;
             for (int j = 0; j < WIDTH; j += (few ? 4 : 2) * W) {
-                long at = 4L * j;
-                int start = x.start(row);
+                long c = 4L * j;
+                long n = numbers + c;
                 if (few) {
-                    VectorGroupLoops.groupsX4(
-                            wide,
-                            at,
-                            numbers + at,
-                            w.depth(),
-                            format.group(),
-                            x.data(),
-                            start,
-                            sums,
-                            row * groups,
-                            stride,
-                            chains,
-                            j);
+                    VectorGroupLoops.groupsX4(wide, c, n, depth, group, x.data(), at, sums, s, apart, chains, j);
                 } else {
-                    VectorGroupLoops.groupsX6(
-                            wide,
-                            at,
-                            numbers + at,
-                            w.depth(),
-                            format.group(),
-                            x.data(),
-                            start,
-                            sums,
-                            row * groups,
-                            stride,
-                            chains,
-                            j);
+                    VectorGroupLoops.groupsX6(wide, c, n, depth, group, x.data(), at, sums, s, apart, chains, j);
                 }
             }
             for (int r = row; r < Math.min(row + height, x.count()); r++) {

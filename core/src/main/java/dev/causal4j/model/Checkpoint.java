@@ -75,6 +75,15 @@ public final class Checkpoint implements AutoCloseable {
      * @throws IOException if reading fails
      */
     public static Checkpoint open(Path path) throws IOException {
+        return open(path, Optional.empty());
+    }
+
+    /** The same for a model with another name than its folder or file. */
+    public static Checkpoint open(Path path, String name) throws IOException {
+        return open(path, Optional.of(name));
+    }
+
+    private static Checkpoint open(Path path, Optional<String> name) throws IOException {
         boolean isFile = Files.isRegularFile(path);
         if (!isFile && !Files.isDirectory(path)) {
             String expected = "a model's folder or GGUF file";
@@ -82,14 +91,14 @@ public final class Checkpoint implements AutoCloseable {
         }
         Arena files = Device.open(Compute.shared()).arena();
         try {
-            return isFile ? openGguf(path, files) : openFolder(path, files);
+            return isFile ? openGguf(path, name, files) : openFolder(path, name, files);
         } catch (Throwable failure) {
             files.close();
             throw failure;
         }
     }
 
-    private static Checkpoint openFolder(Path folder, Arena files) throws IOException {
+    private static Checkpoint openFolder(Path folder, Optional<String> given, Arena files) throws IOException {
         // A vocabulary takes longer to read than all the rest.
         Future<Optional<Tokenizer>> tokenizer = begin(() -> Tokenizer.load(folder));
         ModelConfig config = ModelConfig.read(folder.resolve(CONFIG));
@@ -97,22 +106,20 @@ public final class Checkpoint implements AutoCloseable {
         if (Files.exists(generation)) {
             config = config.withGeneration(Json.read(generation));
         }
-        Path real = folder.toRealPath();
-        Path pulled = real.resolve("../..").normalize().getFileName(); // models--org--name/snapshots/COMMIT
-        Path named = pulled != null && pulled.toString().startsWith("models--") ? pulled : real.getFileName();
-        String name = named == null ? folder.toString() : named.toString().replaceFirst("^models--(.*)--", "$1/");
+        Path named = folder.toRealPath().getFileName();
+        String name = given.orElse(named == null ? folder.toString() : named.toString());
         TensorStore store = TensorStore.open(folder, files);
         return new Checkpoint(name, folder.toString(), config, config.family(), store, tokenizer, files);
     }
 
-    private static Checkpoint openGguf(Path file, Arena files) throws IOException {
+    private static Checkpoint openGguf(Path file, Optional<String> given, Arena files) throws IOException {
         Gguf gguf = Gguf.open(file, files);
         Family family = new GgufFamily(gguf.metadata(), gguf.tensors());
         ModelConfig said = family.read(gguf.metadata());
         GgufVocabulary vocabulary = new GgufVocabulary(gguf.metadata(), said.vocabularySize());
         Future<Optional<Tokenizer>> tokenizer = begin(() -> Optional.of(Tokenizer.of(vocabulary)));
         ModelConfig config = said.withSpecialIds(vocabulary.bos(), vocabulary.stops());
-        String name = file.getFileName().toString().replaceFirst("\\.gguf$", "");
+        String name = given.orElse(file.getFileName().toString().replaceFirst("\\.gguf$", ""));
         return new Checkpoint(name, file.toString(), config, family, gguf.tensors(), tokenizer, files);
     }
 

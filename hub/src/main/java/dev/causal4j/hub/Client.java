@@ -27,8 +27,8 @@ import java.util.function.LongSupplier;
 import java.util.regex.Pattern;
 
 /**
- * Asks the hub for one model. It follows redirects itself, so that the token goes to the endpoint alone; tries again what may
- * pass; and waits for nothing without a bound. Not thread-safe.
+ * Asks the hub for one model. It follows redirects itself, so that the token goes to the endpoint alone; retries what may pass;
+ * and bounds every wait. Not thread-safe.
  */
 final class Client implements AutoCloseable {
     /** Bytes after which failures are counted anew. */
@@ -81,7 +81,7 @@ final class Client implements AutoCloseable {
         T run() throws IOException, InterruptedException;
     }
 
-    /** Where something is, and whether the endpoint alone led there: once another host had the word, no token goes anywhere. */
+    /** A URI, and whether only the endpoint led there: after an answer of another host the token is not sent any more. */
     private record Address(URI uri, boolean trusted) {}
 
     private record Answer(Address from, HttpResponse<InputStream> response) {}

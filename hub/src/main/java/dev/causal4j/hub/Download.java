@@ -37,7 +37,7 @@ final class Download extends OutputStream {
         channel = FileChannel.open(part, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
     }
 
-    /** Fetches the rest, and checks all. Returns how many bytes came. What was not interrupted and is wrong is deleted. */
+    /** Fetches the rest, and checks all. Returns how many bytes came. A whole file with another hash is deleted. */
     long run(Client client, String commit) throws IOException, InterruptedException {
         ByteBuffer buffer = ByteBuffer.allocate(1 << 16);
         for (int read;

@@ -53,7 +53,7 @@ public final class Hub {
     }
 
     /**
-     * Fetches what is missing of a model in safetensors. What is interrupted is gone on with by the next call.
+     * Fetches what is missing of a model in safetensors. The next call resumes what was interrupted.
      *
      * @throws HubException if there is no such model or it may not be had, the hub does not answer, sends something else than
      *     it lists, or the disk is full

@@ -1,8 +1,8 @@
 package dev.causal4j.hub;
 
-import dev.causal4j.format.Json;
+import dev.causal4j.format.Gguf;
+import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.TensorStore;
-import dev.causal4j.format.UntrustedInput;
 import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -13,19 +13,15 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
-import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /** The files of a repository that its model needs. Stateless. */
 final class Needed {
     static final String CONFIG = "config.json";
     private static final String GGUF = ".gguf";
-    private static final int LONGEST_INDEX = 64_000_000;
     private static final int SHOWN = 1000;
-    private static final Pattern PART = Pattern.compile("(.*)-(\\d{5})-of-(\\d{5})\\.gguf");
 
     private static final Pattern BESIDE_WEIGHTS =
             Pattern.compile("(config|generation_config|vocab|tokenizer[^/:]*)\\.json|merges\\.txt"
@@ -49,11 +45,7 @@ final class Needed {
 
     /** The files that an index of weights names. */
     static Set<String> shards(Path index) throws IOException {
-        byte[] json = UntrustedInput.readFile(index, "an index of safetensors files", LONGEST_INDEX);
-        Object files = Json.tree(index.toString(), json).get("weight_map");
-        return files instanceof Map<?, ?> map
-                ? map.values().stream().map(String::valueOf).collect(Collectors.toSet())
-                : Set.of();
+        return Set.copyOf(SafeTensors.files(index).values());
     }
 
     /** Configuration, tokenizer and templates. */
@@ -61,7 +53,10 @@ final class Needed {
         return BESIDE_WEIGHTS.matcher(path).matches();
     }
 
-    /** The GGUF files that a pattern names: a part of the name, or with marks of a pattern all of it; with a slash of the path. */
+    /**
+     * The GGUF files that a pattern names. Without {@code *} and {@code ?} it is a part of the name, else all of it; with a slash it
+     * is compared with the path.
+     */
     static List<String> gguf(ModelName name, Set<String> paths, String pattern) throws HubException {
         String marked = pattern.contains("*") || pattern.contains("?") ? pattern : "*" + pattern + "*";
         Pattern wanted = Pattern.compile(marked.toLowerCase(Locale.ROOT)
@@ -134,17 +129,11 @@ final class Needed {
 
     /** Whether this is a GGUF file, of a split one the first. */
     static boolean isModel(String path) {
-        Matcher part = PART.matcher(path);
-        return path.endsWith(GGUF) && (!part.matches() || part.group(2).equals("00001"));
+        return path.endsWith(GGUF) && Gguf.parts(path).getFirst().equals(path);
     }
 
     /** Whether the paths have all parts of a GGUF file, if it is split. */
     static boolean hasParts(String path, Set<String> paths) {
-        Matcher part = PART.matcher(path);
-        return !part.matches()
-                || IntStream.rangeClosed(1, Integer.parseInt(part.group(3)))
-                        .mapToObj(
-                                i -> String.format(Locale.ROOT, "%s-%05d-of-%s.gguf", part.group(1), i, part.group(3)))
-                        .allMatch(paths::contains);
+        return paths.containsAll(Gguf.parts(path));
     }
 }

@@ -46,7 +46,7 @@ final class Pull {
             cache.file(commit, file.path()); // fails before anything is fetched
         }
         fetch(files);
-        // Nobody takes a snapshot for whole that has no configuration or no first part, so these come last.
+        // A snapshot without its configuration or a first part is not taken for whole, so these come last.
         Comparator<RemoteFile> order =
                 Comparator.comparing(file -> file.path().equals(Needed.CONFIG) || Needed.isModel(file.path()));
         for (RemoteFile file : files.stream().sorted(order).toList()) {
