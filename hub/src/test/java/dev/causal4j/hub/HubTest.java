@@ -8,6 +8,8 @@ import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.Generator;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.Checkpoint;
+import dev.causal4j.model.LoadOptions;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -63,7 +65,9 @@ class HubTest {
         assertThat(ChatTemplate.read(pulled.path())).isPresent();
         GenerationOptions greedy =
                 GenerationOptions.builder().temperature(0).maxNewTokens(5).build();
-        try (CausalLM model = CausalLM.load(pulled.path());
+        try (Checkpoint checkpoint =
+                        Checkpoint.open(pulled.path(), pulled.name().repository());
+                CausalLM model = checkpoint.load(LoadOptions.DEFAULT);
                 CausalLM embedded = AustenModel.load()) {
             assertThat(model.name()).isEqualTo("austen/tiny");
             assertThat(new Generator(model).generate("Emma was", greedy).tokens())
@@ -156,10 +160,15 @@ class HubTest {
 
     @Test
     void anIndexOfOtherFilesIsRefused() throws Exception {
-        byte[] index = utf8("{\"weight_map\": {\"a\": \"../../model.safetensors\"}}");
+        pullIsRefused("../../model.safetensors", "expected the plain name of a .safetensors file");
+        pullIsRefused("absent.safetensors", "austen/tiny: expected an index of files in the repository");
+    }
+
+    private void pullIsRefused(String named, String said) throws Exception {
+        byte[] index = utf8("{\"weight_map\": {\"a\": \"" + named + "\"}}");
         server.add("austen/tiny", Map.of("config.json", utf8("{}"), "model.safetensors.index.json", index));
-        assertThatThrownBy(() -> server.client(cache).pull(TINY, NONE))
-                .hasMessageContaining("austen/tiny: expected an index of files in the repository");
+        assertThatThrownBy(() -> server.client(cache).pull(TINY, NONE)).hasMessageContaining(said);
+        assertThat(cache.resolve("models--austen--tiny/snapshots")).doesNotExist();
     }
 
     @Test
