@@ -50,8 +50,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * What the documents show is true. The Java examples of README.md and of the guides to training and to LangChain4j are
- * those in this file and in the {@code GuideTest} of their modules; a command in a console block of
+ * What the documents show is true. The Java examples of README.md and of the guides to training, to LangChain4j and
+ * to serving are those in this file and in tests of their modules; a command in a console block of
  * README.md, of the model's card or of a guide prints what the block says, where {@code ...} stands for what differs between runs.
  */
 class ReadmeTest {
@@ -166,6 +166,7 @@ class ReadmeTest {
         List<List<String>> examples = new ArrayList<>();
         for (String file : List.of(
                 "cli/src/test/java/dev/causal4j/cli/ReadmeTest.java",
+                "server/src/test/java/dev/causal4j/server/ServerMetersTest.java",
                 "langchain4j/src/test/java/dev/causal4j/langchain4j/GuideTest.java",
                 "spark/src/test/java/dev/causal4j/spark/GuideTest.java")) {
             Pattern.compile("// example: begin\n(.*?)\n +// example: end", Pattern.DOTALL)
@@ -175,7 +176,8 @@ class ReadmeTest {
                     .forEach(examples::add);
         }
         List<List<String>> shown = new ArrayList<>();
-        for (String document : List.of("README.md", "docs/guides/training.md", "docs/guides/langchain4j.md")) {
+        for (String document : List.of(
+                "README.md", "docs/guides/training.md", "docs/guides/langchain4j.md", "docs/guides/serving.md")) {
             shown.addAll(blocks(document, "java"));
         }
         assertThat(shown).containsExactlyInAnyOrderElementsOf(examples);

@@ -1,37 +1,81 @@
 package dev.causal4j.server;
 
+import dev.causal4j.decoder.PagePool;
+import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.Generation;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentSkipListMap;
 import java.util.concurrent.atomic.DoubleAdder;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.BiConsumer;
+import java.util.function.DoubleSupplier;
 import java.util.stream.Stream;
 
 /**
- * Counters and times since the start, as Prometheus reads them; named as vLLM's, so that its dashboards only need
- * another prefix. Thread-safe.
+ * Counters and times since the start, and values of now; named as vLLM's, so that its dashboards only need another
+ * prefix. Prometheus reads {@link #text}, Micrometer what {@link ServerMeters} makes of the same fields. Thread-safe.
  */
 final class Metrics {
-    private static final String PREFIX = "causal4j_";
+    static final String PREFIX = "causal4j_";
     private static final double[] SECONDS = {.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300
     };
-    /** How often times were in which bucket. */
-    private record Histogram(String name, List<LongAdder> counts, DoubleAdder sum) {
-        static Histogram of(String name) {
-            return new Histogram(
+
+    /** A value of now. */
+    record Gauge(String name, String help, DoubleSupplier value) {}
+
+    /** What only grows, for each value of its label; without a label for the value "" alone. */
+    record Counter(
+            String name,
+            String help,
+            String label,
+            Map<String, LongAdder> sums,
+            List<BiConsumer<String, LongAdder>> watchers) {
+        Counter(String name, String help, String label) {
+            this(name, help, label, new ConcurrentSkipListMap<>(), new ArrayList<>());
+            if (label.isEmpty()) {
+                add(0);
+            }
+        }
+
+        synchronized void add(String value, long more) {
+            sums.computeIfAbsent(value, _ -> {
+                        LongAdder sum = new LongAdder();
+                        watchers.forEach(watcher -> watcher.accept(value, sum));
+                        return sum;
+                    })
+                    .add(more);
+        }
+
+        void add(long more) {
+            add("", more);
+        }
+
+        /** Tells of each value of the label with its sum: of those that there are, and of others as they come. */
+        synchronized void watch(BiConsumer<String, LongAdder> watcher) {
+            watchers.add(watcher);
+            sums.forEach(watcher);
+        }
+    }
+
+    /** How often times were in which bucket, and their sum. */
+    record Times(String name, String help, List<LongAdder> counts, DoubleAdder seconds) {
+        Times(String name, String help) {
+            this(
                     name,
+                    help,
                     Stream.generate(LongAdder::new).limit(SECONDS.length + 1).toList(),
                     new DoubleAdder());
         }
 
-        void add(double seconds) {
+        void add(double time) {
             int bucket = 0;
-            while (bucket < SECONDS.length && seconds > SECONDS[bucket]) {
+            while (bucket < SECONDS.length && time > SECONDS[bucket]) {
                 bucket++;
             }
             counts.get(bucket).increment();
-            sum.add(seconds);
+            seconds.add(time);
         }
 
         long count() {
@@ -39,62 +83,75 @@ final class Metrics {
         }
     }
 
-    private final Map<String, LongAdder> counters = new ConcurrentSkipListMap<>();
-    private final Histogram first = Histogram.of("time_to_first_token_seconds");
-    private final Histogram between = Histogram.of("inter_token_latency_seconds");
-    private final Histogram whole = Histogram.of("e2e_request_latency_seconds");
-    private final Histogram queue = Histogram.of("request_queue_time_seconds");
-    private final Histogram prefill = Histogram.of("request_prefill_time_seconds");
-    private final Histogram decode = Histogram.of("request_decode_time_seconds");
+    private final Counter promptTokens = new Counter("prompt_tokens", "Tokens of prompts.", "");
+    private final Counter generationTokens = new Counter("generation_tokens", "Generated tokens.", "");
+    private final Counter queries =
+            new Counter("prefix_cache_queries", "Tokens of prompts that were looked up among those kept.", "");
+    private final Counter hits = new Counter("prefix_cache_hits", "Tokens of prompts that were kept.", "");
+    private final Counter succeeded = new Counter("request_success", "Sequences that ended.", "finished_reason");
+    final Counter cancelled = new Counter("cancelled", "Requests whose client went.", "");
+    final Counter rejected = new Counter("rejected", "Requests that were refused.", "reason");
 
-    Metrics() {
-        List.of("prompt_tokens", "generation_tokens", "prefix_cache_queries", "prefix_cache_hits", "cancelled")
-                .forEach(name -> count(name + "_total", 0));
-    }
+    private final Times first = new Times("time_to_first_token", "From a request to its first token.");
+    private final Times between = new Times("inter_token_latency", "From a token to the next.");
+    private final Times whole = new Times("e2e_request_latency", "From a request to the end of its answer.");
+    private final Times queue = new Times("request_queue_time", "What a sequence waited.");
+    private final Times prefill = new Times("request_prefill_time", "What the prompt of a sequence took.");
+    private final Times decode = new Times("request_decode_time", "What the tokens of a sequence took.");
 
-    /** Adds to a counter. */
-    void count(String counter, long more) {
-        counters.computeIfAbsent(counter, _ -> new LongAdder()).add(more);
+    final List<Gauge> gauges;
+    final List<Counter> counters =
+            List.of(promptTokens, generationTokens, queries, hits, succeeded, cancelled, rejected);
+    final List<Times> times = List.of(first, between, whole, queue, prefill, decode);
+
+    /** Of an engine that computes nothing yet. */
+    Metrics(Engine engine) {
+        PagePool pool = engine.model().decoder().pool();
+        double pages = pool.freePages();
+        gauges = List.of(
+                new Gauge("num_requests_running", "Sequences that are computed.", engine::running),
+                new Gauge("num_requests_waiting", "Sequences that wait.", engine::waiting),
+                new Gauge(
+                        "kv_cache_usage_perc",
+                        "The part of the pages for keys and values that is taken, from 0 to 1.",
+                        () -> Math.max(0, 1 - pool.freePages() / pages)));
     }
 
     /** Seconds that a request took on average; 0 before the first. */
     double meanSeconds() {
-        return whole.sum.sum() / Math.max(1, whole.count());
+        return whole.seconds.sum() / Math.max(1, whole.count());
     }
 
-    /** The text that Prometheus reads, with these gauges. */
-    String text(Map<String, Double> gauges) {
+    /** The text that Prometheus reads. */
+    String text() {
         StringBuilder text = new StringBuilder();
-        gauges.forEach((name, value) -> {
-            type(text, name, "gauge");
-            line(text, name, value);
-        });
-        String last = "";
-        for (Map.Entry<String, LongAdder> counter : counters.entrySet()) {
-            String name = counter.getKey().replaceFirst("\\{.*", "");
-            if (!name.equals(last)) {
-                type(text, name, "counter");
-            }
-            last = name;
-            line(text, counter.getKey(), counter.getValue());
+        for (Gauge gauge : gauges) {
+            head(text, gauge.name, gauge.help, "gauge");
+            line(text, gauge.name, gauge.value.getAsDouble());
         }
-        for (Histogram histogram : List.of(first, between, whole, queue, prefill, decode)) {
-            String name = histogram.name;
-            type(text, name, "histogram");
+        for (Counter counter : counters) {
+            String name = counter.name + "_total";
+            head(text, name, counter.help, "counter");
+            counter.sums.forEach((value, sum) ->
+                    line(text, name + (value.isEmpty() ? "" : "{" + counter.label + "=\"" + value + "\"}"), sum));
+        }
+        for (Times each : times) {
+            String name = each.name + "_seconds";
+            head(text, name, each.help, "histogram");
             long below = 0;
             for (int i = 0; i <= SECONDS.length; i++) {
-                below += histogram.counts.get(i).sum();
+                below += each.counts.get(i).sum();
                 String most = i == SECONDS.length ? "+Inf" : Double.toString(SECONDS[i]);
                 line(text, name + "_bucket{le=\"" + most + "\"}", below);
             }
-            line(text, name + "_sum", histogram.sum);
+            line(text, name + "_sum", each.seconds);
             line(text, name + "_count", below);
         }
         return text.toString();
     }
 
-    private static void type(StringBuilder text, String name, String type) {
-        text.append("# TYPE " + PREFIX + name + " " + type + "\n");
+    private static void head(StringBuilder text, String name, String help, String type) {
+        text.append("# HELP " + PREFIX + name + " " + help + "\n# TYPE " + PREFIX + name + " " + type + "\n");
     }
 
     private static void line(StringBuilder text, String name, Number value) {
@@ -108,10 +165,10 @@ final class Metrics {
             Generation generation = made.get(i);
             Generation.Timing timing = generation.timing();
             int prompt = generation.promptTokens().length;
-            count("prompt_tokens_total", i % ask.candidates() == 0 ? prompt : 0);
-            count("prefix_cache_queries_total", prompt);
-            count("prefix_cache_hits_total", timing.cachedTokens());
-            count("request_success_total{finished_reason=\"" + Api.label(generation.finishReason()) + "\"}", 1);
+            promptTokens.add(i % ask.candidates() == 0 ? prompt : 0);
+            queries.add(prompt);
+            hits.add(timing.cachedTokens());
+            succeeded.add(Api.label(generation.finishReason()), 1);
             prefill.add(timing.prefillSeconds());
             decode.add(timing.decodeSeconds());
             queue.add(Math.max(0, seconds - timing.prefillSeconds() - timing.decodeSeconds()));
@@ -121,7 +178,7 @@ final class Metrics {
     /** Times of a sequence, from now on. Used by the engine's thread. */
     final class Sequence {
         private long last = System.nanoTime();
-        private Histogram time = first;
+        private Times time = first;
 
         /** A token came. */
         void token() {
@@ -129,7 +186,7 @@ final class Metrics {
             time.add((now - last) / 1e9);
             time = between;
             last = now;
-            count("generation_tokens_total", 1);
+            generationTokens.add(1);
         }
     }
 }

@@ -69,9 +69,8 @@ final class Routes implements HttpHandler {
     private final Engine engine;
     private final ServedModel served;
     private final Access access;
-    private final Metrics metrics;
+    final Metrics metrics;
     private final ServerOptions options;
-    private final int pages; // free when nothing is computed
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
     private final AtomicInteger open = new AtomicInteger();
     private final AtomicLong asked = new AtomicLong(); // requests with a body
@@ -84,7 +83,6 @@ final class Routes implements HttpHandler {
         this.access = access;
         this.metrics = metrics;
         this.options = options;
-        this.pages = served.model().decoder().pool().freePages();
         Generating generating = new Generating(engine, served, metrics);
         TokenRoutes tokens = new TokenRoutes(served);
         routes.put("/health", HEALTH);
@@ -253,7 +251,7 @@ final class Routes implements HttpHandler {
                 call.close();
                 log(call, e);
             } finally {
-                metrics.count("cancelled_total", call.isGone() ? 1 : 0);
+                metrics.cancelled.add(call.isGone() ? 1 : 0);
                 String method = call.exchange.getRequestMethod().toString();
                 options.log()
                         .accept(new Answered(method, call.exchange.getRequestPath(), call.status(), call.seconds()));
@@ -288,7 +286,7 @@ final class Routes implements HttpHandler {
     }
 
     private void fail(Call call, ApiError error) throws IOException {
-        metrics.count("rejected_total{reason=\"" + error.code() + "\"}", 1);
+        metrics.rejected.add(error.code(), 1);
         call.error(error);
     }
 
@@ -326,11 +324,7 @@ final class Routes implements HttpHandler {
     }
 
     private void metrics(Call call) throws IOException {
-        double used = Math.max(0, 1 - (double) served.model().decoder().pool().freePages() / pages);
-        String text = metrics.text(Map.of(
-                "num_requests_running", (double) engine.running(),
-                "num_requests_waiting", (double) engine.waiting(),
-                "kv_cache_usage_perc", used));
-        call.bytes(200, "text/plain; version=0.0.4; charset=utf-8", text.getBytes(StandardCharsets.UTF_8));
+        call.bytes(
+                200, "text/plain; version=0.0.4; charset=utf-8", metrics.text().getBytes(StandardCharsets.UTF_8));
     }
 }

@@ -56,7 +56,7 @@ public final class Server implements AutoCloseable {
         try {
             ServedModel served = ServedModel.of(engine, template, options.aliases());
             Access access = new Access(options, host.isLoopbackAddress());
-            Routes routes = new Routes(engine, served, access, new Metrics(), options);
+            Routes routes = new Routes(engine, served, access, new Metrics(engine), options);
             Undertow undertow = Undertow.builder()
                     .addHttpListener(options.port(), options.host())
                     .setIoThreads(IO_THREADS)
@@ -95,6 +95,10 @@ public final class Server implements AutoCloseable {
             }
             throw new IOException(where + ": expected to be able to listen there, got " + e.getMessage(), e);
         }
+    }
+
+    Metrics metrics() {
+        return routes.metrics;
     }
 
     /** Where it listens. */

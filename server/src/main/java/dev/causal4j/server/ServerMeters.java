@@ -1,0 +1,62 @@
+package dev.causal4j.server;
+
+import io.micrometer.core.instrument.FunctionCounter;
+import io.micrometer.core.instrument.FunctionTimer;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.Tag;
+import io.micrometer.core.instrument.Tags;
+import io.micrometer.core.instrument.binder.MeterBinder;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
+
+/**
+ * The figures of {@code /metrics} as meters of Micrometer, for a program with a registry of its own. Times have a count
+ * and a sum, and no buckets. Needs {@code micrometer-core}, which a server does without. Thread-safe.
+ */
+public final class ServerMeters implements MeterBinder {
+    private final Metrics metrics;
+    private final Tags tags;
+
+    /**
+     * Those of a server, which keeps the registries that they are bound to.
+     *
+     * @param tags that tell it from other servers
+     */
+    public ServerMeters(Server server, Tag... tags) {
+        this.metrics = server.metrics();
+        this.tags = Tags.of(tags);
+    }
+
+    @Override
+    public void bindTo(MeterRegistry registry) {
+        for (Metrics.Gauge gauge : metrics.gauges) {
+            Gauge.builder(name(gauge.name()), gauge, each -> each.value().getAsDouble())
+                    .description(gauge.help())
+                    .tags(tags)
+                    .register(registry);
+        }
+        for (Metrics.Counter counter : metrics.counters) {
+            counter.watch((value, sum) -> FunctionCounter.builder(name(counter.name()), sum, LongAdder::sum)
+                    .description(counter.help())
+                    .tags(value.isEmpty() ? tags : tags.and(counter.label().replace('_', '.'), value))
+                    .register(registry));
+        }
+        for (Metrics.Times times : metrics.times) {
+            FunctionTimer.builder(
+                            name(times.name()),
+                            times,
+                            Metrics.Times::count,
+                            each -> each.seconds().sum(),
+                            TimeUnit.SECONDS)
+                    .description(times.help())
+                    .tags(tags)
+                    .register(registry);
+        }
+    }
+
+    /** As Micrometer writes names, which each registry spells its own way. */
+    private static String name(String name) {
+        return (Metrics.PREFIX + name).replace('_', '.');
+    }
+}
