@@ -33,6 +33,11 @@ record Launcher(String javaOptions) {
         }
     }
 
+    /** The folder with the jars that it starts. */
+    Path jars() {
+        return Repository.root().resolve("cli/target/app");
+    }
+
     Program.Run run(String... arguments) throws IOException, InterruptedException {
         return runInShell("exec \"$@\"", arguments);
     }

@@ -86,8 +86,8 @@ class PublishedTest {
                     .isNotEmpty()
                     .containsOnly(version);
         }
-        for (String example : List.of("langchain4j", "spring-ai", "spring-ai-server")) {
-            Path pom = ROOT.resolve("examples").resolve(example).resolve("pom.xml");
+        for (String example : all("<module>(examples/.*?)</module>", ROOT.resolve("pom.xml"))) {
+            Path pom = ROOT.resolve(example).resolve("pom.xml");
             assertThat(one("<causal4j.version>(.*?)<", pom)).as(example).isEqualTo(version);
         }
     }

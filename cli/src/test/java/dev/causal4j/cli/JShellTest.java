@@ -1,0 +1,34 @@
+package dev.causal4j.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** The library from the JDK's own shell, with the jars that the program has, too. */
+class JShellTest {
+    @Test
+    void theExampleWritesAndScores(@TempDir Path folder) throws IOException, InterruptedException {
+        Path printed = folder.resolve("printed");
+        Process shell = new ProcessBuilder(
+                        Path.of(System.getProperty("java.home"), "bin", "jshell")
+                                .toString(),
+                        "--module-path",
+                        Launcher.PLAIN.jars().toString(),
+                        "--add-modules",
+                        "dev.causal4j.austen,jdk.incubator.vector",
+                        Repository.root().resolve("examples/jshell/novel.jsh").toString())
+                .redirectOutput(printed.toFile())
+                .redirectErrorStream(true)
+                .start();
+        boolean ended = shell.waitFor(60, TimeUnit.SECONDS);
+        shell.destroyForcibly();
+        assertThat(ended).isTrue();
+        assertThat(Launcher.withoutWarning(Files.readString(printed)).lines())
+                .containsExactly(ReadmeTest.shown().getFirst().output().getFirst(), "16.568407249368207");
+    }
+}

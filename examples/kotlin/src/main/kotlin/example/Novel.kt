@@ -1,0 +1,18 @@
+package example
+
+import dev.causal4j.austen.AustenModel
+import dev.causal4j.generation.GenerationOptions
+import dev.causal4j.generation.Generator
+import dev.causal4j.scoring.Scorer
+
+/** Prints a text as it is written, and the perplexity of another. */
+fun main() {
+    AustenModel.load().use { model ->
+        val options = GenerationOptions.builder().maxNewTokens(40).temperature(0.8).topP(0.9).seed(1).build()
+        Generator(model).stream("It is a truth universally acknowledged, that a", options).use { tokens ->
+            tokens.forEach { print(it.text) }
+        }
+        println()
+        println(Scorer(model).score("Emma was very kind.").perplexity())
+    }
+}
