@@ -92,7 +92,10 @@ say "signatures, checksums, poms, licences and module names; bundle.zip has $(du
 # A project with nothing of ours but what is published. Other libraries may come from the local repository.
 cp -R "$work/one/examples/langchain4j" "$work/consumer"
 cd "$work/consumer"
-sed -i "s:</project>:<repositories><repository><id>published</id><url>file\://$published</url></repository></repositories></project>:" pom.xml
+sed -i -e "s:</project>:<repositories><repository><id>published</id><url>file\://$published</url></repository></repositories></project>:" \
+  -e "s:</dependencies>:<dependency><groupId>dev.causal4j</groupId><artifactId>causal4j-server</artifactId><version>$version</version></dependency></dependencies>:" pom.xml
+mkdir -p src/test/java/dev/causal4j/cli
+cp "$work"/one/cli/src/test/java/dev/causal4j/cli/ReadmeExamplesTest.java src/test/java/dev/causal4j/cli # all Java examples of the README that need no file
 consumer() {
   sh "$root/mvnw" -B --strict-checksums -Dmaven.repo.local="$work/repository" \
     -Dmaven.repo.local.tail="$HOME/.m2/repository" "$@"
@@ -103,7 +106,7 @@ ours=$(tr : '\n' <path | grep /dev/causal4j/ || true)
 if other=$(grep -v "^$work/repository/" <<<"$ours"); then
   fail "$other: expected what was published, got an installed build; delete it there"
 fi
-# The first Java example of the README, and what its first command prints.
+# The first of them again, as a file without a class and as modules, and what the README's first command prints.
 {
   for each in austen generation model scoring; do echo "import dev.causal4j.$each.*;"; done
   echo "void main() {"
@@ -117,7 +120,7 @@ quietly diff expected printed
 "$JAVA_HOME/bin/java" --add-modules=jdk.incubator.vector,dev.causal4j.austen -p "$(cat path)" Readme.java >printed 2>"$work/log" ||
   { cat "$work/log"; fail "the README's example as modules: expected it to run, got an error"; }
 quietly diff expected printed
-say "a project that depends on the published artifacts passes its tests and runs the README's example"
+say "a project that depends on the published artifacts passes its tests and those of the README's examples"
 
 # The zip, with a Java that has no compiler and an environment with nothing else.
 "$JAVA_HOME/bin/jlink" --output "$work/jre" --add-modules java.se,jdk.incubator.vector,jdk.unsupported,jdk.jfr
@@ -139,6 +142,10 @@ generate() {
 }
 generate "the zip, $(du -m "$zip" | cut -f1) MB," \
   env -i PATH=/usr/bin:/bin HOME="$work" JAVA_HOME="$work/jre" causal4j-*/bin/causal4j
+"$JAVA_HOME/bin/jshell" --module-path causal4j-*/lib --add-modules dev.causal4j.austen,jdk.incubator.vector \
+  "$work/one/examples/jshell/novel.jsh" >"$work/printed" 2>"$work/log" || { cat "$work/log"; fail "jshell: failed"; }
+head -n 1 "$work/printed" | quietly diff "$work/consumer/expected" -
+say "jshell runs its example with the jars of the zip"
 image="$work/an image" # as folders of users may be called
 "$root/scripts/image.sh" "$zip" "$image"
 generate "the folder with Java" env -i PATH=/usr/bin:/bin HOME="$work" "$image/causal4j-$version/bin/causal4j"

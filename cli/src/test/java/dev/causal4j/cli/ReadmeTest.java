@@ -3,22 +3,7 @@ package dev.causal4j.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.austen.AustenModel;
-import dev.causal4j.chat.ChatTemplate;
-import dev.causal4j.generation.Engine;
-import dev.causal4j.generation.EngineOptions;
-import dev.causal4j.generation.GeneratedToken;
-import dev.causal4j.generation.Generation;
-import dev.causal4j.generation.GenerationOptions;
-import dev.causal4j.generation.GenerationRequest;
-import dev.causal4j.generation.Generator;
-import dev.causal4j.generation.TokenListener;
 import dev.causal4j.model.CausalLM;
-import dev.causal4j.scoring.Normalization;
-import dev.causal4j.scoring.Ranking;
-import dev.causal4j.scoring.Score;
-import dev.causal4j.scoring.Scorer;
-import dev.causal4j.server.Server;
-import dev.causal4j.server.ServerOptions;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.training.Documents;
 import dev.causal4j.training.Examples;
@@ -27,31 +12,21 @@ import dev.causal4j.training.Tokens;
 import dev.causal4j.training.Trainer;
 import dev.causal4j.training.TrainingOptions;
 import dev.causal4j.training.TrainingResult;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.io.UncheckedIOException;
-import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.concurrent.CompletableFuture;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
  * What the documents show is true. The Java examples of README.md and of the guides to training, to LangChain4j and
- * to serving are those in this file and in tests of their modules; a command in a console block of
+ * to serving are those in this file, in {@link ReadmeExamplesTest} and in tests of their modules; a command in a console block of
  * README.md, of the model's card or of a guide prints what the block says, where {@code ...} stands for what differs between runs.
  */
 class ReadmeTest {
@@ -64,64 +39,6 @@ class ReadmeTest {
         public String toString() {
             return document + ": " + command;
         }
-    }
-
-    private static void example() {
-        // example: begin
-        CausalLM model = AustenModel.load(); // or CausalLM.load(Path.of("a folder or a GGUF file"))
-        GenerationOptions options = GenerationOptions.builder()
-                .maxNewTokens(40)
-                .temperature(0.8)
-                .topP(0.9)
-                .seed(1)
-                .build();
-        Generator generator = new Generator(model);
-        Generation generation = generator.generate("It is a truth universally acknowledged, that a", options);
-        System.out.println(generation.text());
-        // example: end
-    }
-
-    private static void engine() {
-        // example: begin
-        CausalLM model = AustenModel.load();
-        GenerationOptions options =
-                GenerationOptions.builder().maxNewTokens(20).seed(1).build();
-        Generator generator = new Generator(model);
-        try (Engine engine = new Engine(model, EngineOptions.DEFAULT.withPrefixBytes(64 << 20))) {
-            GenerationRequest request = generator.request("Emma was", options);
-            CompletableFuture<Generation> one =
-                    engine.submit(request, token -> true); // false ends it, one.cancel(true) too
-            CompletableFuture<Generation> other = engine.submit(request, TokenListener.NONE);
-            System.out.println(one.join().text().equals(other.join().text()));
-        }
-        try (Stream<GeneratedToken> tokens = generator.stream("Emma was", options)) {
-            System.out.println(tokens.limit(5).count());
-        }
-        // example: end
-    }
-
-    private static void scoring() {
-        // example: begin
-        Scorer scorer = new Scorer(AustenModel.load());
-        Score score = scorer.score("Emma was very kind.");
-        System.out.println(score.perplexity());
-        Ranking ranking = scorer.rank("Emma was", List.of(" a zebra", " very kind"));
-        System.out.println(ranking.order(Normalization.PER_TOKEN)); // the likeliest first
-        // example: end
-    }
-
-    private static void asking(String server) throws IOException, InterruptedException {
-        // example: begin
-        URI uri = URI.create(server + "/v1/completions"); // server is "http://127.0.0.1:8080"
-        String body = "{\"prompt\": \"Emma was\", \"max_tokens\": 5, \"temperature\": 0}";
-        HttpRequest request = HttpRequest.newBuilder(uri)
-                .POST(HttpRequest.BodyPublishers.ofString(body))
-                .build();
-        try (HttpClient client = HttpClient.newHttpClient()) {
-            System.out.println(
-                    client.send(request, HttpResponse.BodyHandlers.ofString()).body());
-        }
-        // example: end
     }
 
     private static void training() throws IOException {
@@ -150,15 +67,8 @@ class ReadmeTest {
     }
 
     @Test
-    void theThirdExampleTrainsToItsEnd() {
-        assertThat(printed(() -> {
-                    try {
-                        training();
-                    } catch (IOException e) {
-                        throw new UncheckedIOException(e);
-                    }
-                }))
-                .containsExactly("STEPS 4");
+    void theExampleOfTrainingEnds() throws Exception {
+        assertThat(ReadmeExamplesTest.printed(ReadmeTest::training)).containsExactly("STEPS 4");
     }
 
     @Test
@@ -166,6 +76,7 @@ class ReadmeTest {
         List<List<String>> examples = new ArrayList<>();
         for (String file : List.of(
                 "cli/src/test/java/dev/causal4j/cli/ReadmeTest.java",
+                "cli/src/test/java/dev/causal4j/cli/ReadmeExamplesTest.java",
                 "server/src/test/java/dev/causal4j/server/ServerMetersTest.java",
                 "langchain4j/src/test/java/dev/causal4j/langchain4j/GuideTest.java",
                 "spark/src/test/java/dev/causal4j/spark/GuideTest.java")) {
@@ -191,55 +102,9 @@ class ReadmeTest {
     }
 
     @Test
-    void theFirstExamplePrintsWhatTheFirstCommandPrints() {
-        assertThat(printed(ReadmeTest::example)).isEqualTo(first().output());
-    }
-
-    private static Shown first() {
-        try {
-            return shown().getFirst();
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
-
-    @Test
-    void theSecondExamplePrintsAPerplexityAndAnOrder() {
-        assertThat(printed(ReadmeTest::scoring)).containsExactly("16.568407249368207", "[1, 0]");
-    }
-
-    @Test
-    void theExampleOfHttpPrintsAnAnswer() throws IOException {
-        ServerOptions options = ServerOptions.DEFAULT.withAddress("127.0.0.1", 0);
-        try (CausalLM model = AustenModel.load();
-                Server server = Server.start(model, ChatTemplate.plain(), options)) {
-            String url = "http://127.0.0.1:" + server.address().getPort();
-            List<String> printed = printed(() -> {
-                try {
-                    asking(url);
-                } catch (IOException | InterruptedException e) {
-                    throw new AssertionError(e);
-                }
-            });
-            assertThat(printed).hasSize(1).first().asString().contains("\"text\":\" not to be a very\"");
-        }
-    }
-
-    @Test
-    void theExampleOfTheEnginePrintsThatNeighboursChangeNothing() {
-        assertThat(printed(ReadmeTest::engine)).containsExactly("true", "5");
-    }
-
-    private static List<String> printed(Runnable example) {
-        PrintStream standardOutput = System.out;
-        ByteArrayOutputStream printed = new ByteArrayOutputStream();
-        System.setOut(new PrintStream(printed, true, StandardCharsets.UTF_8));
-        try {
-            example.run();
-        } finally {
-            System.setOut(standardOutput);
-        }
-        return printed.toString(StandardCharsets.UTF_8).lines().toList();
+    void theFirstExamplePrintsWhatTheFirstCommandPrints() throws Exception {
+        assertThat(ReadmeExamplesTest.printed(ReadmeExamplesTest::generating))
+                .isEqualTo(shown().getFirst().output());
     }
 
     @ParameterizedTest

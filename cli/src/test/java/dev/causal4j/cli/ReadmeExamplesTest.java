@@ -1,0 +1,137 @@
+package dev.causal4j.cli;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.causal4j.austen.AustenModel;
+import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.generation.Engine;
+import dev.causal4j.generation.EngineOptions;
+import dev.causal4j.generation.GeneratedToken;
+import dev.causal4j.generation.Generation;
+import dev.causal4j.generation.GenerationOptions;
+import dev.causal4j.generation.GenerationRequest;
+import dev.causal4j.generation.Generator;
+import dev.causal4j.generation.TokenListener;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.scoring.Normalization;
+import dev.causal4j.scoring.Ranking;
+import dev.causal4j.scoring.Score;
+import dev.causal4j.scoring.Scorer;
+import dev.causal4j.server.Server;
+import dev.causal4j.server.ServerOptions;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+
+/**
+ * The Java examples of README.md that need no file, which {@link ReadmeTest} compares with it. scripts/release-check.sh
+ * runs this class with nothing but JUnit and what is published.
+ */
+class ReadmeExamplesTest {
+    interface Example {
+        void run() throws IOException, InterruptedException;
+    }
+
+    static void generating() {
+        // example: begin
+        CausalLM model = AustenModel.load(); // or CausalLM.load(Path.of("a folder or a GGUF file"))
+        GenerationOptions options = GenerationOptions.builder()
+                .maxNewTokens(40)
+                .temperature(0.8)
+                .topP(0.9)
+                .seed(1)
+                .build();
+        Generator generator = new Generator(model);
+        Generation generation = generator.generate("It is a truth universally acknowledged, that a", options);
+        System.out.println(generation.text());
+        // example: end
+    }
+
+    private static void engine() {
+        // example: begin
+        CausalLM model = AustenModel.load();
+        GenerationOptions options =
+                GenerationOptions.builder().maxNewTokens(20).seed(1).build();
+        Generator generator = new Generator(model);
+        try (Engine engine = new Engine(model, EngineOptions.DEFAULT.withPrefixBytes(64 << 20))) {
+            GenerationRequest request = generator.request("Emma was", options);
+            CompletableFuture<Generation> one =
+                    engine.submit(request, token -> true); // false ends it, one.cancel(true) too
+            CompletableFuture<Generation> other = engine.submit(request, TokenListener.NONE);
+            System.out.println(one.join().text().equals(other.join().text()));
+        }
+        try (Stream<GeneratedToken> tokens = generator.stream("Emma was", options)) {
+            System.out.println(tokens.limit(5).count());
+        }
+        // example: end
+    }
+
+    private static void scoring() {
+        // example: begin
+        Scorer scorer = new Scorer(AustenModel.load());
+        Score score = scorer.score("Emma was very kind.");
+        System.out.println(score.perplexity());
+        Ranking ranking = scorer.rank("Emma was", List.of(" a zebra", " very kind"));
+        System.out.println(ranking.order(Normalization.PER_TOKEN)); // the likeliest first
+        // example: end
+    }
+
+    private static void asking(String server) throws IOException, InterruptedException {
+        // example: begin
+        URI uri = URI.create(server + "/v1/completions"); // server is "http://127.0.0.1:8080"
+        String body = "{\"prompt\": \"Emma was\", \"max_tokens\": 5, \"temperature\": 0}";
+        HttpRequest request = HttpRequest.newBuilder(uri)
+                .POST(HttpRequest.BodyPublishers.ofString(body))
+                .build();
+        try (HttpClient client = HttpClient.newHttpClient()) {
+            System.out.println(
+                    client.send(request, HttpResponse.BodyHandlers.ofString()).body());
+        }
+        // example: end
+    }
+
+    /** The lines that an example prints. */
+    static List<String> printed(Example example) throws IOException, InterruptedException {
+        PrintStream standardOutput = System.out;
+        ByteArrayOutputStream printed = new ByteArrayOutputStream();
+        System.setOut(new PrintStream(printed, true, StandardCharsets.UTF_8));
+        try {
+            example.run();
+        } finally {
+            System.setOut(standardOutput);
+        }
+        return printed.toString(StandardCharsets.UTF_8).lines().toList();
+    }
+
+    @Test
+    void theExampleOfTheEnginePrintsThatNeighboursChangeNothing() throws Exception {
+        assertEquals(List.of("true", "5"), printed(ReadmeExamplesTest::engine));
+    }
+
+    @Test
+    void theExampleOfScoringPrintsAPerplexityAndAnOrder() throws Exception {
+        assertEquals(List.of("16.568407249368207", "[1, 0]"), printed(ReadmeExamplesTest::scoring));
+    }
+
+    @Test
+    void theExampleOfHttpPrintsAnAnswer() throws Exception {
+        ServerOptions options = ServerOptions.DEFAULT.withAddress("127.0.0.1", 0);
+        try (CausalLM model = AustenModel.load();
+                Server server = Server.start(model, ChatTemplate.plain(), options)) {
+            String url = "http://127.0.0.1:" + server.address().getPort();
+            List<String> printed = printed(() -> asking(url));
+            assertEquals(1, printed.size());
+            assertTrue(printed.getFirst().contains("\"text\":\" not to be a very\""), printed::toString);
+        }
+    }
+}
