@@ -1,6 +1,7 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.LoadOptions;
 import java.io.IOException;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
@@ -13,6 +14,11 @@ final class AdapterOption {
             paramLabel = "DIR",
             description = "Folder with a LoRA adapter of the model, in PEFT's layout: from train or from Python.")
     private @Nullable Path folder;
+
+    /** The options with the adapter merged into the weights, if one is given. */
+    LoadOptions mergedBy(LoadOptions options) {
+        return options.withMerged(folder);
+    }
 
     /** The model with the adapter, if one is given. */
     CausalLM addTo(CausalLM model) throws IOException {

@@ -37,6 +37,9 @@ final class ConvertCommand extends Subcommand {
     @Mixin
     private ModelOptions options;
 
+    @Mixin
+    private AdapterOption adapter;
+
     @Override
     public Integer call() throws IOException {
         options.useThreads();
@@ -56,7 +59,7 @@ final class ConvertCommand extends Subcommand {
         long start = System.nanoTime();
         try (Interruption interruption = new Interruption(MOST_SECONDS_TO_CANCEL);
                 Progress progress = Progress.late("converting", "MB")) {
-            Conversion.convert(model, options.options(), out, overwrite, (bytes, total) -> {
+            Conversion.convert(model, adapter.mergedBy(options.options()), out, overwrite, (bytes, total) -> {
                 if (interruption.requested()) {
                     throw new CancellationException(); // so that nothing of an interrupted conversion stays
                 }

@@ -70,7 +70,7 @@ class ModelOptions {
     }
 
     LoadOptions options() {
-        return dtype == null ? LoadOptions.DEFAULT : LoadOptions.DEFAULT.withDtype(dtype);
+        return LoadOptions.DEFAULT.withDtype(dtype);
     }
 
     /** The dtype; empty for the stored one. */

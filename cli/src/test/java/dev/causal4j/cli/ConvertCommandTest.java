@@ -107,6 +107,12 @@ class ConvertCommandTest {
     }
 
     @Test
+    void anAdapterThatIsNoneLeavesNothing() throws Exception {
+        convert("--adapter", model.toString()).refused(1, "adapter_config.json", "no such file");
+        onlyModelIsLeft();
+    }
+
+    @Test
     void anotherDtypeThanThatOfTheConversionIsRefused() throws Exception {
         convert("--dtype", "int8").done();
         for (String command : List.of("generate", "inspect", "bench")) {

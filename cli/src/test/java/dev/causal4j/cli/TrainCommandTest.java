@@ -279,6 +279,13 @@ class TrainCommandTest {
                 .isNotCloseTo(expected, within(1e-4 * expected));
         String[] text = {"generate", "It is", "--model", base, "--adapter", adapter, "--temperature", "0"};
         assertThat(Program.run(text).done().out()).isNotBlank();
+        String merged = folder.resolve("merged").toString();
+        String[] convert = {"convert", "--model", base, "--adapter", adapter, "--out", merged};
+        Program.run(convert).done();
+        assertThat(Program.run("score", "It is a truth", "--model", merged, "--json")
+                        .json())
+                .as("the bits of the model that train writes")
+                .isEqualTo(Program.run(whole).json());
         Program.run("generate", "It is", "--adapter", adapter).refused(1, adapter, "expected ", "shape [");
         Program.run("generate", "It is", "--adapter", base).refused(1, "adapter_config.json", "no such file");
 

@@ -69,15 +69,15 @@ public record LowRank(Matrix down, Matrix up, float scale) {
         return Rows.of(new float[Math.multiplyExact(width, count)], width, count);
     }
 
-    /** weight + scale · up · down, in f32: what makes the addition part of the layer. */
-    public Matrix merged(Device device, Matrix weight) {
+    /** weight + scale · up · down, computed in f32: what makes the addition part of the layer. */
+    public Matrix merged(Device device, DType dtype, Matrix weight) {
         Rows ups = rows(up.cols(), up.rows());
         for (int n = 0; n < up.rows(); n++) {
             up.row(n, ups.data(), ups.start(n));
         }
         Rows added = rows(down.cols(), up.rows());
         down.multiplyTransposed(ups, added);
-        return Matrix.of(device, DType.F32, weight.rows(), weight.cols(), (n, row) -> {
+        return Matrix.of(device, dtype, weight.rows(), weight.cols(), (n, row) -> {
             weight.row(n, row, 0);
             for (int k = 0; k < row.length; k++) {
                 row[k] = Math.fma(scale, added.data()[added.start(n) + k], row[k]);

@@ -272,7 +272,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
     private Matrix merged(ParameterSpec spec, Device device) {
         Matrix matrix = matrix(spec);
         LowRank adapter = adapter(spec);
-        return adapter == null ? matrix.widened(device) : adapter.merged(device, matrix);
+        return adapter == null ? matrix.widened(device) : adapter.merged(device, DType.F32, matrix);
     }
 
     /**
@@ -315,7 +315,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
         LowRank adapter = adapter(spec);
         try (Arena arena = Arena.ofShared()) {
             Device device = new Device(arena, matrix.device().compute());
-            StoredRows.write(origin, tensor, adapter == null ? matrix : adapter.merged(device, matrix));
+            StoredRows.write(origin, tensor, adapter == null ? matrix : adapter.merged(device, DType.F32, matrix));
         }
     }
 

@@ -3,6 +3,7 @@ package dev.causal4j.model;
 import dev.causal4j.FormatException;
 import dev.causal4j.UnsupportedModelException;
 import dev.causal4j.compute.Compute;
+import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.Parameters;
 import dev.causal4j.flight.Work;
@@ -319,16 +320,20 @@ public final class Checkpoint implements AutoCloseable {
     /**
      * Loads the model, once. Mapped weights then belong to the model; other files are closed.
      *
-     * @throws FormatException if the weights are converted ones of another dtype
+     * @throws FormatException if the weights are converted ones of another dtype, or the adapter is of another model
+     * @throws IOException if reading the adapter fails
      * @throws IllegalArgumentException if a weight to quantise is not finite
      * @throws IllegalStateException if the checkpoint was loaded or closed before
      */
-    public synchronized CausalLM load(LoadOptions options) throws FormatException {
+    public synchronized CausalLM load(LoadOptions options) throws IOException {
         DType dtype = dtype(options);
         if (closed) {
             throw new IllegalStateException(name + ": expected an open checkpoint, got one that was loaded or closed");
         }
-        try {
+        try (Arena scratch = Arena.ofShared()) {
+            Device adapting = new Device(scratch, options.compute());
+            Path folder = options.merged();
+            Map<String, LowRank> adapters = folder == null ? Map.of() : AdapterFiles.read(folder, config, adapting);
             closed = layout != null;
             Work.Load work = new Work.Load();
             work.begin();
@@ -339,7 +344,11 @@ public final class Checkpoint implements AutoCloseable {
             AtomicLong done = new AtomicLong();
             Parameters parameters = Parameters.of(
                     spec -> {
-                        Matrix matrix = matrix(spec, device, PanelLayout.held(spec, dtype), asStored);
+                        DType held = PanelLayout.held(spec, dtype);
+                        LowRank adapter = adapters.get(spec.name());
+                        Matrix matrix = adapter == null
+                                ? matrix(spec, device, held, asStored)
+                                : merged(spec, device, held, adapter);
                         options.progress().accept(done.addAndGet(bytes(List.of(spec), dtype)), total);
                         return matrix;
                     },
@@ -379,6 +388,14 @@ public final class Checkpoint implements AutoCloseable {
                 .filter(spec -> !spec.role().isVector())
                 .mapToLong(spec -> (long) spec.rows() * spec.cols() * dtype.bytes())
                 .sum();
+    }
+
+    /** The sum of a weight, as it is stored, and its adapter. */
+    private Matrix merged(ParameterSpec spec, Device device, DType dtype, LowRank adapter) {
+        try (Arena arena = Arena.ofShared()) {
+            DType exact = layout == null ? DType.F32 : dtype;
+            return adapter.merged(device, dtype, matrix(spec, new Device(arena, device.compute()), exact, false));
+        }
     }
 
     private Matrix matrix(ParameterSpec spec, Device device, DType dtype, boolean asStored) {

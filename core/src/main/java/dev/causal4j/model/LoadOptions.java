@@ -2,6 +2,7 @@ package dev.causal4j.model;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.tensor.DType;
+import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -11,23 +12,42 @@ import org.jspecify.annotations.Nullable;
  * @param cached dtype of cached keys and values: f32, or bf16 to round them to it
  * @param progress called after each parameter
  * @param compute the threads; unless shared, the caller closes them after the model
+ * @param merged folder of an adapter to make part of the weights; null for none
  */
-public record LoadOptions(@Nullable DType dtype, DType cached, ProgressListener progress, Compute compute) {
-    /** The stored dtype, keys and values in f32, and the threads of the process. */
-    public static final LoadOptions DEFAULT = new LoadOptions(null, DType.F32, (_, _) -> {}, Compute.shared());
+public record LoadOptions(
+        @Nullable DType dtype,
+        DType cached,
+        ProgressListener progress,
+        Compute compute,
+        @Nullable Path merged) {
+    /** The stored dtype, keys and values in f32, the threads of the process, and no adapter. */
+    public static final LoadOptions DEFAULT = new LoadOptions(null, DType.F32, (_, _) -> {}, Compute.shared(), null);
 
     /** The same with another dtype. */
-    public LoadOptions withDtype(DType wanted) {
-        return new LoadOptions(wanted, cached, progress, compute);
+    public LoadOptions withDtype(@Nullable DType wanted) {
+        return new LoadOptions(wanted, cached, progress, compute, merged);
     }
 
     /** The same with another dtype of cached keys and values. */
     public LoadOptions withCached(DType wanted) {
-        return new LoadOptions(dtype, wanted, progress, compute);
+        return new LoadOptions(dtype, wanted, progress, compute, merged);
     }
 
     /** The same with a listener. */
     public LoadOptions withProgress(ProgressListener listener) {
-        return new LoadOptions(dtype, cached, listener, compute);
+        return new LoadOptions(dtype, cached, listener, compute, merged);
+    }
+
+    /** The same with other threads. */
+    public LoadOptions withCompute(Compute threads) {
+        return new LoadOptions(dtype, cached, progress, threads, merged);
+    }
+
+    /**
+     * The same with the low-rank adapter in a folder of PEFT's layout merged into the weights. The sums are those of {@link
+     * CausalLM#merged}, rounded or quantised once, to the dtype of the weights.
+     */
+    public LoadOptions withMerged(@Nullable Path adapter) {
+        return new LoadOptions(dtype, cached, progress, compute, adapter);
     }
 }

@@ -127,6 +127,55 @@ class AdapterTest {
         }
     }
 
+    /** Rounded once: a narrower weight is that of the sum. */
+    @ParameterizedTest
+    @MethodSource("fixtures")
+    void anAdapterMergedByLoadingOrConvertingGivesTheBitsOfTheMergedModel(String fixture) throws IOException {
+        boolean experts = fixture.equals("gpt_oss");
+        CausalLM adapted = adapted(load(fixture), spec -> !experts || spec.expert() == ParameterSpec.NO_EXPERT);
+        adapted.saveAdapter(adapter);
+        LoadOptions options = LoadOptions.DEFAULT.withMerged(adapter);
+        Path sum = Files.createDirectory(folder.resolve("sum"));
+        adapted.merged().save(sum, DType.F32);
+        for (DType dtype : List.of(DType.F32, DType.BF16, DType.INT8)) {
+            Path out = folder.resolve(dtype.label());
+            Conversion.convert(Golden.folder(fixture), options.withDtype(dtype), out, false, (_, _) -> {});
+            try (CausalLM expected = CausalLM.load(sum, dtype);
+                    CausalLM loaded = CausalLM.load(Golden.folder(fixture), options.withDtype(dtype));
+                    CausalLM converted = CausalLM.load(out)) {
+                assertThat(Logits.of(loaded, TOKENS)).isEqualTo(Logits.of(expected, TOKENS));
+                assertThat(Logits.of(converted, TOKENS)).isEqualTo(Logits.of(expected, TOKENS));
+                assertThat(converted.parameters()).isEqualTo(expected.parameters());
+            }
+        }
+    }
+
+    @Test
+    void anAdapterCanBeMergedIntoAConvertedModel() throws IOException {
+        anAdapter();
+        write();
+        Path base = folder.resolve("base");
+        Conversion.convert(Golden.folder("llama-llama3"), LoadOptions.DEFAULT, base, false, (_, _) -> {});
+        try (CausalLM model = load("llama-llama3");
+                CausalLM expected = model.withAdapter(adapter).merged();
+                CausalLM merged = CausalLM.load(base, LoadOptions.DEFAULT.withMerged(adapter))) {
+            assertThat(Logits.of(merged, TOKENS)).isEqualTo(Logits.of(expected, TOKENS));
+        }
+    }
+
+    @Test
+    void convertingWithAnAdapterOfAnotherShapeIsRefusedAndWritesNothing() throws IOException {
+        anAdapter();
+        write();
+        LoadOptions options = LoadOptions.DEFAULT.withMerged(adapter);
+        Path out = folder.resolve("out");
+        assertThatThrownBy(() -> Conversion.convert(Golden.folder("qwen3-tied"), options, out, false, (_, _) -> {}))
+                .isInstanceOf(FormatException.class)
+                .hasMessageStartingWith(adapter.toString())
+                .hasMessageContaining("shape [3, 48]");
+        assertThat(folder).isDirectoryNotContaining(file -> !file.equals(adapter));
+    }
+
     private static void assertClose(float[] actual, float[] expected) {
         double worst = 0;
         double largest = 0;

@@ -69,10 +69,8 @@ public record ModelSource(String location, @Nullable DType dtype, int threads) i
      * @throws IllegalStateException if this process cannot read it
      */
     CausalLM load(Compute compute) {
-        LoadOptions options =
-                new LoadOptions(dtype, LoadOptions.DEFAULT.cached(), LoadOptions.DEFAULT.progress(), compute);
         try (Checkpoint checkpoint = open()) {
-            return checkpoint.load(options);
+            return checkpoint.load(LoadOptions.DEFAULT.withDtype(dtype).withCompute(compute));
         } catch (IOException | IllegalArgumentException e) {
             throw unreadable(String.valueOf(e.getMessage()), e);
         } catch (NoClassDefFoundError e) {
