@@ -20,7 +20,7 @@ loaded, float64_everywhere() makes torch.float32, torch.float and Tensor.float m
 embedding scale are built again. Nothing else of transformers is touched.
 A row's seed is raised by one until no decision is close: greedy steps, ranks, and the choice of experts at every training step.
 """
-import argparse, contextlib, copy, json, logging, os, shutil, sys, tempfile, warnings
+import argparse, contextlib, copy, inspect, json, logging, os, shutil, sys, tempfile, warnings
 os.environ.setdefault('HF_HUB_OFFLINE', '1')
 warnings.filterwarnings('ignore')
 import torch, torch.nn.functional as F
@@ -57,17 +57,23 @@ TABLE = [
     row('qwen2-sliding', 700, 'Qwen2ForCausalLM', 'qwen2', 97, 40, 3, 4, 1, 44, max_window_layers=1, rope_theta=4000.0, sliding_window=7, use_sliding_window=True, tie_word_embeddings=False, FORWARD=True),
     row('qwen3-tied', 800, 'Qwen3ForCausalLM', 'qwen3', 107, 48, 3, 4, 2, 60, attention_bias=False, head_dim=14, rms_norm_eps=0.03, max_window_layers=3, rope_theta=1000000, rope_scaling=None, sliding_window=None,
         use_sliding_window=False, tie_word_embeddings=True, HEAD_COPY=True),
+    row('gemma', 2200, 'GemmaForCausalLM', 'gemma', 103, 40, 2, 5, 1, 52, hidden_act='gelu_pytorch_tanh', hidden_activation='gelu_pytorch_tanh', attention_bias=False, head_dim=12,
+        rms_norm_eps=0.004, rope_theta=2500.0, bos_token_id=2, eos_token_id=1, pad_token_id=0),
     row('gemma2', 900, 'Gemma2ForCausalLM', 'gemma2', 109, 40, 4, 4, 2, 50, hidden_act='gelu_pytorch_tanh', hidden_activation='gelu_pytorch_tanh', attention_bias=False, head_dim=12,
         query_pre_attn_scalar=20, rms_norm_eps=0.004, sliding_window=7, attn_logit_softcapping=5.0, final_logit_softcapping=2.5, rope_theta=2500.0, cache_implementation='hybrid', bos_token_id=2, eos_token_id=1, pad_token_id=0),
     row('gemma3', 1000, 'Gemma3ForCausalLM', 'gemma3_text', 101, 32, 6, 4, 1, 44, **GEMMA3, sliding_window_pattern=6),
     row('gemma3-multimodal', 1100, 'Gemma3ForConditionalGeneration', 'gemma3_text', 101, 32, 6, 4, 2, 36, **GEMMA3, FORWARD=True, MULTIMODAL=True),
     row('mistral', 1200, 'MistralForCausalLM', 'mistral', 97, 40, 2, 5, 1, 70, rms_norm_eps=0.006, rope_theta=2500.0, sliding_window=7, tie_word_embeddings=False),
+    row('ministral', 2400, 'MinistralForCausalLM', 'ministral', 97, 40, 3, 5, 1, 44, head_dim=12, rms_norm_eps=0.006, rope_theta=2500.0, sliding_window=7,
+        layer_types=['sliding_attention', 'full_attention', 'sliding_attention'], tie_word_embeddings=False),
     row('phi3', 1300, 'Phi3ForCausalLM', 'phi3', 111, 48, 2, 3, 1, 60, rms_norm_eps=0.005, rope_theta=3000.0, original_max_position_embeddings=16, max_position_embeddings=64, partial_rotary_factor=0.75,
         rope_scaling=dict(type='longrope', short_factor=[1.0, 1.1, 1.25, 1.4, 1.7, 2.0], long_factor=[1.05, 1.5, 2.5, 4.0, 6.0, 9.0]), sliding_window=9, embd_pdrop=0.0, resid_pdrop=0.0,
         attention_bias=False, pad_token_id=110, eos_token_id=110, tie_word_embeddings=False),
     row('smollm3', 1430, 'SmolLM3ForCausalLM', 'smollm3', 99, 40, 4, 4, 2, 52, **NO, max_window_layers=4, no_rope_layer_interval=4, no_rope_layers=[1, 0, 1, 1], layer_types=['full_attention'] * 4,
         rope_theta=5000000.0, rope_scaling=None, sliding_window=None, use_sliding_window=False, pad_token_id=98),
     row('olmo2', 1500, 'Olmo2ForCausalLM', 'olmo2', 105, 40, 2, 4, 2, 60, attention_bias=False, rms_norm_eps=0.01, rope_theta=500000, rope_scaling=None, tie_word_embeddings=False, pad_token_id=1),
+    row('olmo3', 2300, 'Olmo3ForCausalLM', 'olmo3', 101, 40, 4, 4, 2, 52, attention_bias=False, rms_norm_eps=0.008, max_position_embeddings=64, rope_theta=4000.0, sliding_window=7,
+        rope_scaling=dict(rope_type='yarn', factor=4.0, original_max_position_embeddings=16, beta_fast=2.0, beta_slow=0.25), tie_word_embeddings=False, pad_token_id=1),
     row('granite', 1600, 'GraniteForCausalLM', 'granite', 97, 40, 2, 4, 2, 56, **NO, rms_norm_eps=0.007, rope_theta=5000.0, rope_scaling=None, embedding_multiplier=3.5, attention_multiplier=0.21,
         residual_multiplier=0.6, logits_scaling=1.7, pad_token_id=0, bos_token_id=0, eos_token_id=0, tie_word_embeddings=True),
     row('gpt_neox', 1700, 'GPTNeoXForCausalLM', 'gpt_neox', 101, 40, 2, 4, 'ABSENT', 72, hidden_act='gelu', rms_norm_eps='ABSENT', layer_norm_eps=0.01, rotary_pct=0.4, rotary_emb_base=300,
@@ -99,7 +105,8 @@ def float64_everywhere():
 
 def rebuild_tables(model):
     for m in model.modules():
-        if hasattr(m, 'rope_type'): m.__init__(m.config)
+        if hasattr(m, 'rope_type'):                                               # OLMo 3's tell transformers 4 theirs apart by it
+            m.__init__(m.config, **({'rope_type': m.rope_type} if 'rope_type' in inspect.signature(type(m).__init__).parameters else {}))
         if hasattr(m, 'scalar_embed_scale'): m.embed_scale = torch.tensor(m.scalar_embed_scale)
 
 

@@ -85,6 +85,8 @@ class InspectCommandTest {
                 "qwen3_moe| layers 2; positions rotary; rope theta 6000.0; scaling default; factor 1.0;"
                         + " experts count 5; chosen 2; inner size 20",
                 "phi3     | rope theta 3000.0; scaling longrope; factor 4.0",
+                "olmo3    | layers 3; window 7; positions rotary; rope theta 4000.0; scaling default; factor 1.0;",
+                "olmo3    | layers 1; positions rotary; rope theta 4000.0; scaling yarn; factor 4.0;",
                 "gpt_oss  | rope theta 1000.0; scaling yarn; factor 4.0",
                 "llama-dynamic | scaling dynamic; factor 3.0",
                 "llama-llama3  | scaling llama3; factor 8.0",

@@ -82,7 +82,7 @@ class FamilyFilesTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"llama-llama3", "qwen2-tied", "gemma2", "gemma3", "smollm3", "granite"})
+    @ValueSource(strings = {"llama-llama3", "qwen2-tied", "gemma", "gemma2", "gemma3", "smollm3", "granite"})
     void aCopyOfTheEmbeddingAsHeadIsTiedAndADifferentOneIsNot(String fixture) throws IOException {
         float[] tied = logits(Variant.of(fixture), "tied");
         Variant copied = Variant.of(fixture).copy(EMBEDDING, HEAD);

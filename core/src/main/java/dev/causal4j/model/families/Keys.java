@@ -111,7 +111,7 @@ final class Keys {
         return rope(false);
     }
 
-    /** @param local whether of Gemma 3's layers with windows */
+    /** @param local whether of layers with windows, where they have positions of their own */
     RopeConfig rope(boolean local) throws FormatException {
         RopeConfig rope = new RopeKeys(this, local).read(false);
         json.support("partial_rotary_factor", rope.width() == headSize, "1, of this family");

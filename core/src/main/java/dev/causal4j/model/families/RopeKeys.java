@@ -23,7 +23,7 @@ final class RopeKeys {
     private final double theta;
     private double stretch = 1; // the scaling's factor
 
-    /** @param local whether of Gemma 3's layers with windows, which are never scaled */
+    /** @param local whether of layers with windows, where they have positions of their own (Gemma 3, OLMo 3) */
     RopeKeys(Keys keys, boolean local) throws FormatException {
         this.keys = keys;
         Json json = keys.json;

@@ -21,6 +21,7 @@ import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
@@ -66,13 +67,16 @@ class FamilyDefaultsTest {
     @CsvSource({
         "llama,       32,  32,  10000, 1e-6, false,    0,    0",
         "mistral,      8,  32,  10000, 1e-6, false, 4096, 4096",
+        "ministral,    8,  32,  10000, 1e-6, false, 4096, 4096",
         "qwen2,       32,  32,  10000, 1e-6, false,    0,    0",
         "qwen3,       32, 128,  10000, 1e-6, false,    0,    0",
+        "gemma,       16, 256,  10000, 1e-6, true,     0,    0",
         "gemma2,       4, 256,  10000, 1e-6, true,  4096,    0",
         "gemma3_text,  4, 256,    1e6, 1e-6, true,  4096,    0",
         "phi3,        32,  32,  10000, 1e-5, false,    0,    0",
         "smollm3,      4,  32,    2e6, 1e-6, true,     0,    0",
         "olmo2,       32,  32,  10000, 1e-5, false,    0,    0",
+        "olmo3,       32,  32,  10000, 1e-5, false, 4096, 4096",
         "granite,     32,  32,  10000, 1e-6, false,    0,    0",
         "gpt_neox,    32,  32,  10000, 1e-5, false,    0,    0",
         "mixtral,      8,  32,    1e6, 1e-5, false,    0,    0",
@@ -101,13 +105,16 @@ class FamilyDefaultsTest {
     @CsvSource({
         "llama, 32",
         "mistral, 32",
+        "ministral, 32",
         "qwen2, 32",
         "qwen3, 32",
+        "gemma, 32",
         "gemma2, 32",
         "gemma3_text, 32",
         "phi3, 32",
         "smollm3, 32",
         "olmo2, 32",
+        "olmo3, 32",
         "granite, 32",
         "mixtral, 32",
         "qwen3_moe, 32",
@@ -121,7 +128,7 @@ class FamilyDefaultsTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"llama", "qwen3", "gemma2", "gemma3_text", "gpt_oss", "phi3", "qwen2"})
+    @CsvSource({"llama", "qwen3", "gemma", "gemma2", "gemma3_text", "gpt_oss", "phi3", "qwen2"})
     void aNullHeadSizeIsTheHiddenSizeDividedByHeads(String family) throws FormatException {
         assertThat(attention(read(family, "head_dim", "null"), 0).headSize()).isEqualTo(32);
         assertThat(attention(read(family, "head_dim", "48"), 0).headSize()).isEqualTo(48);
@@ -139,7 +146,8 @@ class FamilyDefaultsTest {
 
     @Test
     void aNullWindowIsNone() throws FormatException {
-        for (String family : List.of("mistral", "gemma2", "gemma3_text", "gpt_oss", "mixtral", "phi3")) {
+        for (String family :
+                List.of("mistral", "ministral", "gemma2", "gemma3_text", "olmo3", "gpt_oss", "mixtral", "phi3")) {
             assertThat(windows(read(family, "sliding_window", "null")))
                     .as(family)
                     .containsOnly(0);
@@ -149,11 +157,13 @@ class FamilyDefaultsTest {
     @Test
     void windowsLieWhereTheFamilyHasThem() throws FormatException {
         assertThat(windows(read("mistral", "sliding_window", "7"))).containsOnly(7);
+        assertThat(windows(read("ministral", "sliding_window", "7"))).containsOnly(7);
         assertThat(windows(read("mixtral", "sliding_window", "7"))).containsOnly(7);
         assertThat(windows(read("phi3", "sliding_window", "7"))).containsOnly(7);
         assertThat(windows(read("gemma2", "sliding_window", "7"))).containsExactly(7, 0, 7, 0, 7, 0);
         assertThat(windows(read("gpt_oss", "sliding_window", "7"))).containsExactly(7, 0, 7, 0, 7, 0);
         assertThat(windows(read("gemma3_text", "sliding_window", "7"))).containsExactly(7, 7, 7, 7, 7, 0);
+        assertThat(windows(read("olmo3", "sliding_window", "7"))).containsExactly(7, 7, 7, 0, 7, 7);
         for (String family : List.of("qwen2", "qwen3", "qwen3_moe", "smollm3")) {
             assertThat(windows(read(family, "sliding_window", "7"))).as(family).containsOnly(0);
         }
@@ -171,7 +181,8 @@ class FamilyDefaultsTest {
     @Test
     void theListOfLayerTypesDecides() throws FormatException {
         String types = "[%1$s, %2$s, %2$s, %1$s, %1$s, %2$s]".formatted("\"full_attention\"", "\"sliding_attention\"");
-        for (String family : List.of("qwen2", "qwen3", "gemma2", "gemma3_text", "smollm3", "gpt_oss")) {
+        for (String family :
+                List.of("ministral", "qwen2", "qwen3", "gemma2", "gemma3_text", "smollm3", "olmo3", "gpt_oss")) {
             ObjectNode keys = keys(family).put("use_sliding_window", true).put("sliding_window", 7);
             keys.set("layer_types", JsonMapper.shared().readTree(types));
             assertThat(windows(read(keys))).as(family).containsExactly(0, 7, 7, 0, 0, 7);
@@ -218,7 +229,7 @@ class FamilyDefaultsTest {
 
     @Test
     void gemmaIgnoresTheOldKeyOfItsActivation() throws FormatException {
-        for (String family : List.of("gemma2", "gemma3_text")) {
+        for (String family : List.of("gemma", "gemma2", "gemma3_text")) {
             BlockConfig block =
                     read(family, "hidden_act", "\"gelu\"").decoder().blocks().getFirst();
             assertThat(block.feedForward().each().activation()).isEqualTo(Activation.GELU_TANH);
@@ -287,6 +298,31 @@ class FamilyDefaultsTest {
                 Objects.requireNonNull(attention(read(keys("gpt_oss")), 0).rope());
         assertThat(rope.gain()).isEqualTo((float) (0.1 * StrictMath.log(32) + 1));
         assertThat(rope.frequencies().getLast()).isCloseTo(StrictMath.pow(150000, -62.0 / 64) / 32, within(1e-12));
+    }
+
+    /** Whatever the spelling: that of transformers 4, that of the first 5, and that of later ones. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "{'rope_theta': 4000, 'rope_scaling': {'rope_type': 'linear', 'factor': 2}}",
+                "{'rope_parameters': {'rope_theta': 4000, 'rope_type': 'linear', 'factor': 2}}",
+                "{'rope_parameters': {'full_attention': {'rope_theta': 4000, 'rope_type': 'linear', 'factor': 2},"
+                        + " 'sliding_attention': {'rope_theta': 4000, 'rope_type': 'default'}}}"
+            })
+    void olmoScalesThePositionsOfLayersWithoutWindowsAlone(String given) throws FormatException {
+        ObjectNode keys = keys("olmo3");
+        keys.setAll((ObjectNode) JsonMapper.shared().readTree(given.replace('\'', '"')));
+        ModelConfig config = read(keys);
+        double second = StrictMath.pow(4000, -2.0 / 32);
+        assertThat(Objects.requireNonNull(attention(config, 3).rope())
+                        .frequencies()
+                        .get(1))
+                .isCloseTo(second / 2, within(1e-12));
+        for (int layer : new int[] {0, 1, 2, 4, 5}) {
+            RopeConfig rope = Objects.requireNonNull(attention(config, layer).rope());
+            assertThat(rope.frequencies().get(1)).isCloseTo(second, within(1e-12));
+        }
+        assertThat(config.toJson()).doesNotContainKey("rope_local_base_freq");
     }
 
     @Test

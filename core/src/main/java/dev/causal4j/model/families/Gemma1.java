@@ -1,0 +1,30 @@
+package dev.causal4j.model.families;
+
+import dev.causal4j.FormatException;
+import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
+import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.decoder.ParameterSpec.Role;
+import dev.causal4j.format.Json;
+import dev.causal4j.model.ModelConfig;
+
+/** Gemma (2024), the first: Llama with gains 1 + w, a scaled embedding, gates of tanh GELU and heads wider than D / H. */
+record Gemma1(String type, Names names) implements Family {
+    @Override
+    public ModelConfig read(Json json) throws FormatException {
+        Keys keys = new Keys(json, new Keys.Absent(0, 16, 256, 1e4, 1e-6));
+        keys.onlyFullAttention();
+        keys.tied = true;
+        keys.embeddingScale = (float) Math.sqrt(keys.hiddenSize);
+        // The first files say gelu and mean the tanh form that the models were trained with; so did transformers until
+        // it took the key at its word.
+        String legacy = "hidden_act";
+        json.support(legacy, json.string(legacy, "gelu").startsWith("gelu"), "gelu_pytorch_tanh");
+        Activation activation = keys.activation("hidden_activation", "gelu_pytorch_tanh");
+        return keys.model(this, keys.block(0, keys.rope(), keys.dense("intermediate_size", activation, true, false)));
+    }
+
+    @Override
+    public Origin origin(ModelConfig config, ParameterSpec spec, String root) {
+        return new Origin(names.origin(config, spec, root).parts(), spec.role() == Role.GAIN);
+    }
+}
