@@ -1,10 +1,25 @@
 @echo off
-rem Runs the program with the Java of the folder runtime, of JAVA_HOME or of PATH; it must be 25.0.3 or later.
+rem Runs the program with the Java of the folder runtime if there is one, else of JAVA_HOME or PATH; it must be 25.0.3 or later.
 rem CAUSAL4J_JAVA_OPTS adds flags for Java, for instance -Xmx8g or -Dcausal4j.kernels=scalar.
-setlocal
-set "home=%~dp0.."
-set "java=java"
-if defined JAVA_HOME set "java=%JAVA_HOME%\bin\java"
-if exist "%home%\runtime\bin\java.exe" set "java=%home%\runtime\bin\java"
-"%java%" "@%home%\lib\java.flags" -XX:MaxDirectMemorySize=896g --add-modules=jdk.incubator.vector %CAUSAL4J_JAVA_OPTS% -jar "%home%\lib\causal4j-cli.jar" %*
+setlocal disabledelayedexpansion
+
+rem Java gets these variables, too: HOME would be the place of the models from the hub.
+set "causal4j_home=%~dp0.."
+set "causal4j_java="
+for %%j in (java.exe) do set "causal4j_java=%%~$PATH:j"
+if defined JAVA_HOME if exist "%JAVA_HOME%\bin\java.exe" set "causal4j_java=%JAVA_HOME%\bin\java.exe"
+if exist "%causal4j_home%\runtime\bin\java.exe" set "causal4j_java=%causal4j_home%\runtime\bin\java.exe"
+if not defined causal4j_java (
+  >&2 echo JDK: expected 25.0.3 or later in JAVA_HOME or PATH, got none; install one
+  exit /b 1
+)
+
+rem Weights and caches lie outside Java's heap; the default limit for that is a quarter of the memory.
+set "causal4j_flags=-XX:MaxDirectMemorySize=896g"
+rem Only commands that compute load the vector module. Java warns about it in one line on standard error.
+for %%c in (generate chat score train bench serve -V --version) do if "%~1"=="%%c" set "causal4j_flags=%causal4j_flags% --add-modules=jdk.incubator.vector"
+rem A step makes nothing large anew.
+if "%~1"=="train" set "causal4j_flags=%causal4j_flags% -XX:MaxNewSize=16m"
+
+"%causal4j_java%" "@%causal4j_home%\lib\java.flags" %causal4j_flags% %CAUSAL4J_JAVA_OPTS% -jar "%causal4j_home%\lib\causal4j-cli.jar" %*
 exit /b %ERRORLEVEL%

@@ -11,6 +11,8 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -41,6 +43,19 @@ class LauncherTest {
         Process process = builder.start();
         String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         return new Result(process.waitFor(), out);
+    }
+
+    @Test
+    void onWindowsTheSameCommandsLoadTheVectorModule() throws Exception {
+        Path root = Repository.root();
+        List<String> commands = Pattern.compile("\n *(generate .*)\\)\n")
+                .matcher(Files.readString(root.resolve("scripts/start.sh")))
+                .results()
+                .flatMap(each -> Stream.of(each.group(1).split(" \\| ")))
+                .toList();
+        assertThat(commands).hasSize(8);
+        assertThat(Files.readString(root.resolve("cli/src/assembly/bin/causal4j.bat")))
+                .contains(" in (" + String.join(" ", commands) + ") do ");
     }
 
     @Test
