@@ -97,7 +97,7 @@ final class Metrics {
     private final Times whole = new Times("e2e_request_latency", "From a request to the end of its answer.");
     private final Times queue = new Times("request_queue_time", "What a sequence waited.");
     private final Times prefill = new Times("request_prefill_time", "What the prompt of a sequence took.");
-    private final Times decode = new Times("request_decode_time", "What the tokens of a sequence took.");
+    private final Times decode = new Times("request_decode_time", "What the new tokens of a sequence took.");
 
     final List<Gauge> gauges;
     final List<Counter> counters =
