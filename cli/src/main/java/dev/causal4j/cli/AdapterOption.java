@@ -15,6 +15,10 @@ final class AdapterOption {
             description = "Folder with a LoRA adapter of the model, in PEFT's layout: from train or from Python.")
     private @Nullable Path folder;
 
+    boolean isGiven() {
+        return folder != null;
+    }
+
     /** The options with the adapter merged into the weights, if one is given. */
     LoadOptions mergedBy(LoadOptions options) {
         return options.withMerged(folder);

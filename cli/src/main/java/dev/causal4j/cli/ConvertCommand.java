@@ -4,34 +4,53 @@ import dev.causal4j.austen.AustenModel;
 import dev.causal4j.format.WholeFile;
 import dev.causal4j.model.Checkpoint;
 import dev.causal4j.model.Conversion;
+import dev.causal4j.model.GgufType;
 import dev.causal4j.model.LoadOptions;
+import dev.causal4j.model.ProgressListener;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.concurrent.CancellationException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Writes a model in a memory-mapped layout that opens at once. */
+/** Writes a model in a memory-mapped layout that opens at once, or as a GGUF file. */
 @Command(
         name = "convert",
-        description = "Writes a model in a memory-mapped layout that opens at once. Other programs cannot read it.",
+        description =
+                "Writes a model in a memory-mapped layout that opens at once, which other programs cannot read; or as"
+                        + " a GGUF file, which llama.cpp runs.",
         sortOptions = false)
 final class ConvertCommand extends Subcommand {
     /** Longer than any disk takes for the megabyte between two checks of the interruption. */
     private static final long MOST_SECONDS_TO_CANCEL = 5;
 
+    /** What is written. */
+    enum Format {
+        PANELS,
+        GGUF
+    }
+
+    @Option(
+            names = "--to",
+            paramLabel = "FORMAT",
+            description =
+                    "panels: a folder that opens at once (the default); gguf: a file with tokenizer and chat template,"
+                            + " --dtype f32, f16, bf16, q8_0 or q4_0.")
+    private Format format = Format.PANELS;
+
     @Option(
             names = "--out",
-            paramLabel = "DIR",
+            paramLabel = "PATH",
             required = true,
-            description = "The folder to write: a new or an empty one.")
+            description = "What to write: a new or an empty folder, or a new file NAME.gguf.")
     @SuppressWarnings("NullAway.Init")
     private Path out;
 
-    @Option(names = "--overwrite", description = "Replace an earlier conversion in DIR.")
+    @Option(names = "--overwrite", description = "Replace an earlier conversion.")
     private boolean overwrite;
 
     @Mixin
@@ -57,9 +76,10 @@ final class ConvertCommand extends Subcommand {
 
     private int convert(Path model) throws IOException {
         long start = System.nanoTime();
+        Optional<GgufType> type;
         try (Interruption interruption = new Interruption(MOST_SECONDS_TO_CANCEL);
                 Progress progress = Progress.late("converting", "MB")) {
-            Conversion.convert(model, adapter.mergedBy(options.options()), out, overwrite, (bytes, total) -> {
+            type = write(model, (bytes, total) -> {
                 if (interruption.requested()) {
                     throw new CancellationException(); // so that nothing of an interrupted conversion stays
                 }
@@ -68,13 +88,30 @@ final class ConvertCommand extends Subcommand {
         } catch (CancellationException e) {
             return 1; // interrupted: no message
         }
-        print(Checkpoint.open(out), (System.nanoTime() - start) / 1e9);
+        try (Checkpoint converted = Checkpoint.open(out)) {
+            print(converted, type, (System.nanoTime() - start) / 1e9);
+        }
         return 0;
     }
 
-    private void print(Checkpoint converted, double seconds) throws IOException {
-        String dtype = converted.dtype(LoadOptions.DEFAULT).label();
-        long bytes = Files.size(out.resolve("model.safetensors"));
+    /** Writes the model; the type of a GGUF file. */
+    private Optional<GgufType> write(Path model, ProgressListener progress) throws IOException {
+        if (format == Format.GGUF) {
+            if (adapter.isGiven()) {
+                throw wrong("adapter: expected --to panels with it, got gguf; write a folder first, then a file of that");
+            }
+            String known = "f32, f16, bf16, q8_0 or q4_0 with --to gguf";
+            GgufType type = options.dtype(GgufType::ofLabel, known).orElse(null);
+            return Optional.of(Conversion.toGguf(model, type, out, overwrite, progress));
+        }
+        Conversion.convert(model, adapter.mergedBy(options.options()), out, overwrite, progress);
+        return Optional.empty();
+    }
+
+    private void print(Checkpoint converted, Optional<GgufType> type, double seconds) throws IOException {
+        String stored = converted.dtype(LoadOptions.DEFAULT).label();
+        String dtype = type.map(GgufType::label).orElse(stored);
+        long bytes = Files.size(type.isPresent() ? out : out.resolve("model.safetensors"));
         long parameters = converted.config().parameters();
         if (options.json()) {
             ObjectNode document = Json.object()

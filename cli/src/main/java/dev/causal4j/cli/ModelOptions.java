@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Model.CommandSpec;
@@ -19,6 +20,8 @@ import picocli.CommandLine.TypeConversionException;
 
 /** Options of commands that load a model. */
 class ModelOptions {
+    private static final String DTYPES = "f32, bf16, f16, int8 or int4";
+
     @Option(
             names = "--model",
             paramLabel = "PATH",
@@ -30,9 +33,8 @@ class ModelOptions {
     @Option(
             names = "--dtype",
             paramLabel = "DTYPE",
-            converter = DTypeConverter.class,
             description = "Weights in memory: f32, bf16, f16, int8 or int4; default: as they are stored.")
-    private @Nullable DType dtype;
+    private @Nullable String dtype;
 
     @Option(names = "--threads", paramLabel = "N", description = "Threads that compute; default: the physical cores.")
     private @Nullable Integer threads;
@@ -70,12 +72,24 @@ class ModelOptions {
     }
 
     LoadOptions options() {
-        return LoadOptions.DEFAULT.withDtype(dtype);
+        return LoadOptions.DEFAULT.withDtype(dtype().orElse(null));
     }
 
     /** The dtype; empty for the stored one. */
     Optional<DType> dtype() {
-        return Optional.ofNullable(dtype);
+        return dtype(DType::ofLabel, DTYPES);
+    }
+
+    /**
+     * The same among others.
+     *
+     * @param ofLabel finds one by its name in lower case
+     * @param expected names of all
+     */
+    <T> Optional<T> dtype(Function<String, Optional<T>> ofLabel, String expected) {
+        return Optional.ofNullable(dtype)
+                .map(label -> ofLabel.apply(label.toLowerCase(Locale.ROOT))
+                        .orElseThrow(() -> Usage.wrong(spec, "dtype: expected " + expected + ", got " + label)));
     }
 
     void useThreads() {
@@ -89,8 +103,7 @@ class ModelOptions {
         @Override
         public DType convert(String value) {
             return DType.ofLabel(value.toLowerCase(Locale.ROOT))
-                    .orElseThrow(
-                            () -> new TypeConversionException("expected f32, bf16, f16, int8 or int4, got " + value));
+                    .orElseThrow(() -> new TypeConversionException("expected " + DTYPES + ", got " + value));
         }
     }
 }

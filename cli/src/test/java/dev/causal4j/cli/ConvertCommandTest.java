@@ -6,6 +6,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -95,6 +96,36 @@ class ConvertCommandTest {
                 .isEqualTo(Program.run(with(generate, "--dtype", "int8")).done());
     }
 
+    /** Its tokenizer, template and ids that end a text are in the file. */
+    @ParameterizedTest
+    @ValueSource(strings = {"f32", "bf16", "Q8_0"})
+    void aGgufFileOfTheEmbeddedModelRunsAlone(String dtype) throws Exception {
+        Path file = folder.resolve("austen.gguf");
+        JsonNode document = Program.run("convert", "--to", "gguf", "--dtype", dtype, "--out", file.toString(), "--json")
+                .json();
+        assertThat(document.get("dtype").stringValue()).isEqualTo(dtype.toLowerCase(Locale.ROOT));
+        assertThat(document.get("bytes").longValue()).isEqualTo(Files.size(file));
+        assertThat(document.get("parameters").intValue()).isEqualTo(4_801_280);
+        String[] generate = {"generate", "Emma was", "--temperature", "0", "--max-new-tokens", "5"};
+        String text =
+                Program.run(with(generate, "--model", file.toString())).done().out();
+        assertThat(text).isEqualTo(Program.run(generate).done().out());
+        Program.run("convert", "--to", "gguf", "--out", file.toString())
+                .refused(1, file + ": expected a new file, got one that exists", "--overwrite");
+    }
+
+    @Test
+    void whatGgufCannotSayLeavesNothing() throws Exception {
+        Files.writeString(
+                model.resolve("config.json"),
+                Files.readString(model.resolve("config.json"))
+                        .replace("\"scale_attn_weights\": true", "\"scale_attn_weights\": false"));
+        String file = folder.resolve("x.gguf").toString();
+        Program.run("convert", "--to", "gguf", "--model", model.toString(), "--out", file)
+                .refused(1, model + ", blocks[0].attention.scale: expected ", "got 1.0", "cannot be written as GGUF");
+        onlyModelIsLeft();
+    }
+
     private static String[] with(String[] arguments, String... more) {
         return Stream.of(arguments, more).flatMap(Stream::of).toArray(String[]::new);
     }
@@ -102,7 +133,13 @@ class ConvertCommandTest {
     @Test
     void wrongUsage() throws Exception {
         Program.run("convert", "--model", model.toString()).refused(2, "--out", "see causal4j convert --help");
-        convert("--dtype", "int3").refused(2, "expected f32, bf16, f16, int8 or int4, got int3");
+        convert("--dtype", "int3").refused(2, "dtype: expected f32, bf16, f16, int8 or int4, got int3");
+        convert("--dtype", "q8_0").refused(2, "dtype: expected f32, bf16, f16, int8 or int4, got q8_0");
+        convert("--to", "gguf", "--dtype", "int8")
+                .refused(2, "dtype: expected f32, f16, bf16, q8_0 or q4_0 with --to gguf, got int8");
+        convert("--to", "gguf", "--adapter", "x").refused(2, "adapter: expected --to panels with it, got gguf");
+        convert("--to", "onnx").refused(2, "--to", "onnx");
+        convert("--to", "gguf").refused(1, out + ": expected the name of a file that ends in .gguf");
         onlyModelIsLeft();
     }
 

@@ -88,7 +88,7 @@ class GgufFileTest {
     @Test
     void convertAsksForADtype() throws Exception {
         Program.run("convert", "--model", FILE, "--out", folder.resolve("out").toString())
-                .refused(1, FILE, "expected a dtype for a file of quantised weights", "--dtype");
+                .refused(1, FILE, "expected a dtype for quantised weights", "--dtype");
     }
 
     @Test

@@ -151,6 +151,26 @@ public final class ChatTemplate {
     public static Optional<ChatTemplate> read(Path folder) throws IOException {
         Json settings = settings(folder);
         Path file = folder.resolve(FILE);
+        Map<String, String> sources = sources(folder, settings);
+        String name = Files.exists(file) ? file.toString() : settings.subject();
+        return sources.containsKey(DEFAULT)
+                ? Optional.of(parse(name, sources, specialTokens(settings)))
+                : Optional.empty();
+    }
+
+    /**
+     * The sources of a model's templates by their name, of which {@code default} is that for conversations without tools.
+     *
+     * @param folder in Hugging Face layout, or a GGUF file
+     * @throws FormatException if a file is damaged
+     * @throws IOException if reading fails
+     */
+    public static Map<String, String> sources(Path folder) throws IOException {
+        return sources(folder, settings(folder));
+    }
+
+    private static Map<String, String> sources(Path folder, Json settings) throws IOException {
+        Path file = folder.resolve(FILE);
         Path forTools = folder.resolve(TOOLS_FILE);
         Map<String, String> sources = new HashMap<>();
         if (Files.exists(file)) {
@@ -165,10 +185,7 @@ public final class ChatTemplate {
         if (Files.exists(forTools)) {
             sources.put(TOOLS, source(forTools));
         }
-        String name = Files.exists(file) ? file.toString() : settings.subject();
-        return sources.containsKey(DEFAULT)
-                ? Optional.of(parse(name, sources, specialTokens(settings)))
-                : Optional.empty();
+        return sources;
     }
 
     /**

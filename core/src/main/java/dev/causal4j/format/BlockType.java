@@ -5,6 +5,7 @@ import static java.nio.ByteOrder.LITTLE_ENDIAN;
 import dev.causal4j.FormatException;
 import dev.causal4j.kernel.Blocks;
 import dev.causal4j.kernel.GroupFormat;
+import dev.causal4j.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandles;
@@ -52,6 +53,7 @@ public enum BlockType implements Blocks {
     /** 3 bits around 4; scales of 6 bits. */
     Q3_K(new Layout(256, 110, 16, 108, 4, new Plane(32, 2, 5), new Plane(0, 1, 5)));
 
+    private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(LITTLE_ENDIAN);
     private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(LITTLE_ENDIAN);
     private static final ValueLayout.OfShort SHORT = ValueLayout.JAVA_SHORT_UNALIGNED.withOrder(LITTLE_ENDIAN);
     private static final VarHandle EIGHT = MethodHandles.byteArrayViewVarHandle(long[].class, LITTLE_ENDIAN);
@@ -125,6 +127,11 @@ public enum BlockType implements Blocks {
                 .findFirst()
                 .orElseThrow(() -> new FormatException(
                         place, expected, "type " + name, "take this model in another quantisation"));
+    }
+
+    /** Its number in a file. */
+    int id() {
+        return NAMES.indexOf(name());
     }
 
     @Override
@@ -247,5 +254,58 @@ public enum BlockType implements Blocks {
                 target[at + i] = Math.fma(codes[i], scales[g], minimum);
             }
         }
+    }
+
+    /**
+     * Encodes whole blocks as llama.cpp does: floats rounded to nearest, ties to even; Q8_0 and Q4_0 with the block's
+     * largest number as code 127 or -127, and as -8.
+     *
+     * @param offset bytes to the first block
+     * @throws IllegalArgumentException if a number or scale to store as f16 is not finite there
+     * @throws UnsupportedOperationException for other types
+     */
+    public void encode(float[] numbers, MemorySegment data, long offset) {
+        for (int i = 0; i < numbers.length; i += layout.elements) {
+            long at = offset + (long) (i / layout.elements) * layout.bytes;
+            switch (this) {
+                case F32 -> data.set(FLOAT, at, numbers[i]);
+                case F16 -> setHalf(data, at, numbers[i]);
+                case BF16 -> data.set(SHORT, at, DType.toBFloat16(numbers[i]));
+                case Q8_0, Q4_0 -> encodeBlock(numbers, i, data, at);
+                default -> throw new UnsupportedOperationException(this + " is read, not written");
+            }
+        }
+    }
+
+    /** Divides by the scale before that is rounded, and multiplies by its reciprocal, as the reference does. */
+    private void encodeBlock(float[] numbers, int from, MemorySegment data, long at) {
+        float most = 0; // the largest in magnitude, with its sign
+        for (int i = from; i < from + layout.elements; i++) {
+            most = Math.abs(numbers[i]) > Math.abs(most) || Float.isNaN(numbers[i]) ? numbers[i] : most;
+        }
+        float scale = this == Q8_0 ? Math.abs(most) / 127 : most / -8;
+        setHalf(data, at, scale);
+        float inverse = scale == 0 ? 0 : 1 / scale;
+        long codes = at + layout.low.at;
+        for (int i = 0; i < layout.elements; i++) {
+            float number = numbers[from + i] * inverse;
+            if (this == Q8_0) {
+                int code = Math.round(Math.abs(number)); // halves away from zero
+                data.set(ValueLayout.JAVA_BYTE, codes + i, (byte) (number < 0 ? -code : code));
+            } else {
+                int code = Math.min(15, (int) (number + 8.5f));
+                int half = layout.elements / 2;
+                int low = i < half ? 0 : unsigned(data, codes + i - half);
+                data.set(ValueLayout.JAVA_BYTE, codes + i % half, (byte) (i < half ? code : low | code << 4));
+            }
+        }
+    }
+
+    private void setHalf(MemorySegment data, long at, float number) {
+        short half = Float.floatToFloat16(number);
+        if (!Float.isFinite(Float.float16ToFloat(half))) {
+            throw new IllegalArgumentException(this + ": expected finite weights that f16 holds, got " + number);
+        }
+        data.set(SHORT, at, half);
     }
 }

@@ -20,7 +20,7 @@ import java.util.Map;
 
 /** Reads one GGUF file from its first byte on. Not thread-safe; used once. */
 final class GgufFile {
-    private static final int MAGIC = 'G' | 'G' << 8 | 'U' << 16 | 'F' << 24;
+    static final int MAGIC = 'G' | 'G' << 8 | 'U' << 16 | 'F' << 24;
     private static final String ALIGNMENT = "general.alignment";
 
     /** Where the kinds of tokens are: llama.cpp reads them in 32 bits only. */
@@ -37,8 +37,16 @@ final class GgufFile {
     // Arrays of arrays are legal and unused; a reader that nests must end.
     private static final int MAX_DEPTH = 16;
 
-    private static final int U32 = 4;
-    private static final int I32 = 5;
+    /** Where tensors begin unless the file says otherwise: multiples of it. */
+    static final int USUAL_ALIGNMENT = 32;
+
+    // Types of values.
+    static final int U32 = 4;
+    static final int I32 = 5;
+    static final int F32 = 6;
+    static final int BOOL = 7;
+    static final int STRING = 8;
+    static final int ARRAY = 9;
     private static final int LAST_TYPE = 12;
 
     private final String subject;
@@ -90,7 +98,7 @@ final class GgufFile {
             }
         }
         Json metadata = new Json(subject, Collections.unmodifiableMap(values));
-        int alignment = metadata.integer(ALIGNMENT, 32, 8, 1 << 30);
+        int alignment = metadata.integer(ALIGNMENT, USUAL_ALIGNMENT, 8, 1 << 30);
         metadata.check(ALIGNMENT, alignment % 8 == 0, "a multiple of 8");
         List<Declared> declared = new ArrayList<>();
         for (long i = 0; i < tensors; i++) {
@@ -150,10 +158,10 @@ final class GgufFile {
             case 3 -> (int) header.getShort();
             case U32 -> integer(Integer.toUnsignedLong(header.getInt()));
             case I32 -> header.getInt();
-            case 6 -> (double) header.getFloat();
-            case 7 -> within(header.get(), 0, 1, "as a boolean") == 1;
-            case 8 -> string(0, SafeTensors.MAX_HEADER);
-            case 9 -> array(depth + 1);
+            case F32 -> (double) header.getFloat();
+            case BOOL -> within(header.get(), 0, 1, "as a boolean") == 1;
+            case STRING -> string(0, SafeTensors.MAX_HEADER);
+            case ARRAY -> array(depth + 1);
             case 10 -> {
                 long number = header.getLong();
                 yield number >= 0 ? integer(number) : new BigInteger(Long.toUnsignedString(number));

@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Predicate;
 import java.util.stream.IntStream;
@@ -36,13 +37,21 @@ public final class GgufVocabulary {
     private static final String SCORES = KEYS + "scores";
     private static final String MERGES = KEYS + "merges";
     private static final String TEMPLATE = "tokenizer.chat_template";
+    private static final String DEFAULT = "default";
+    private static final String BEGINS = KEYS + "add_bos_token";
+    private static final String PREFIXED = KEYS + "add_space_prefix";
+    private static final String ID = "_token_id";
+    private static final String SCORED = "llama"; // the kind of tokenizer
+    private static final String BYTES = "gpt2";
     private static final String MARK = "\u2581"; // SentencePiece's for a space
 
     // Kinds of tokens.
-    private static final int NORMAL = 1;
-    private static final int UNKNOWN = 2;
-    private static final int CONTROL = 3;
-    private static final int OWN = 4; // a user's
+    public static final int NORMAL = 1;
+    public static final int UNKNOWN = 2;
+    public static final int CONTROL = 3;
+    public static final int OWN = 4; // a user's
+    public static final int UNUSED = 5;
+    public static final int BYTE = 6;
 
     private static final Json RULES = rules();
 
@@ -60,8 +69,8 @@ public final class GgufVocabulary {
     public GgufVocabulary(Json metadata, long rows) throws FormatException {
         this.metadata = metadata;
         String model = metadata.requireString(MODEL);
-        scored = model.equals("llama");
-        supported = scored || model.equals("gpt2");
+        scored = model.equals(SCORED);
+        supported = scored || model.equals(BYTES);
         boolean known =
                 supported || RULES.section("unsupported").strings("models").contains(model);
         metadata.check(MODEL, known, "gpt2 or llama");
@@ -130,7 +139,7 @@ public final class GgufVocabulary {
     }
 
     private OptionalInt id(String name, int absent) {
-        Object value = metadata.root().get(KEYS + name + "_token_id");
+        Object value = metadata.root().get(KEYS + name + ID);
         int id = value == null ? absent : value instanceof Integer given ? given : -1;
         return id >= 0 && id < pieces.size() && !pieces.get(id).isEmpty() ? OptionalInt.of(id) : OptionalInt.empty();
     }
@@ -142,20 +151,99 @@ public final class GgufVocabulary {
      */
     public Json settings() throws FormatException {
         metadata.support(MODEL, supported, "gpt2 or llama");
-        boolean prefixed = metadata.bool(KEYS + "add_space_prefix", true);
-        Json own = scored ? RULES.section(prefixed ? "llama_with_prefix" : "llama_without_prefix") : splitting();
-        Json rules = RULES.section(metadata.requireString(MODEL)).with(own.section("settings"));
-        Json model = rules.section("model").with(own.section("model"));
+        Json own = scored ? prefixing(metadata.bool(PREFIXED, true)) : splitting();
+        Json rules = rules(scored, own);
+        Json model = rules.section("model");
         if (scored) {
-            int unknown = metadata.integer(KEYS + "unknown_token_id", 0, 0, pieces.size() - 1);
+            int unknown = metadata.integer(KEYS + "unknown" + ID, 0, 0, pieces.size() - 1);
             model = model.with(new Json(MODEL, Map.of("unk_token", pieces.get(unknown))));
         }
-        boolean begins = metadata.bool(KEYS + "add_bos_token", own.bool("bos", scored));
+        boolean begins = metadata.bool(BEGINS, own.bool("bos", scored));
         boolean ends = metadata.bool(KEYS + "add_eos_token", false);
         Object around = around(begins ? bos() : OptionalInt.empty(), ends ? eos() : OptionalInt.empty());
         Map<String, Object> more =
                 Json.object("model", model.root(), "added_tokens", addedTokens(), "post_processor", around);
         return new Json(metadata.subject(), rules.root()).with(new Json(MODEL, more));
+    }
+
+    private static Json prefixing(boolean prefixed) throws FormatException {
+        return RULES.section(prefixed ? "llama_with_prefix" : "llama_without_prefix");
+    }
+
+    /** The settings of a kind with those of one of its ways to split texts. */
+    private static Json rules(boolean scored, Json own) throws FormatException {
+        Json rules = RULES.section(scored ? SCORED : BYTES).with(own.section("settings"));
+        Map<?, ?> model = rules.section("model").with(own.section("model")).root();
+        return rules.with(new Json(MODEL, Map.of("model", model)));
+    }
+
+    /**
+     * All ways of a kind of tokenizer to split texts: what a file says of them, and the {@link #settings} that it means.
+     *
+     * @param scored whether of SentencePiece's kind, else of bytes
+     */
+    public static Map<Map<String, Object>, Json> ways(boolean scored) throws FormatException {
+        Map<Map<String, Object>, Json> ways = new LinkedHashMap<>();
+        for (boolean prefixed : scored ? List.of(true, false) : List.<Boolean>of()) {
+            ways.put(Json.object(MODEL, SCORED, PREFIXED, prefixed), rules(true, prefixing(prefixed)));
+        }
+        for (Json each : scored ? List.<Json>of() : RULES.objects("splitting")) {
+            String name = each.strings("names").getFirst();
+            ways.put(Json.object(MODEL, BYTES, SPLITTING, name), rules(false, each));
+        }
+        return ways;
+    }
+
+    /**
+     * What a file says of a vocabulary.
+     *
+     * @param way one of {@link #ways}
+     * @param kinds of the pieces, from {@link #NORMAL} to {@link #BYTE}
+     * @param order merges as {@code "left right"}, or of SentencePiece's kind the scores of all pieces
+     * @param special ids by what they are for: bos, eos, eot, eom, unknown, padding
+     * @param begins whether texts begin with bos
+     */
+    public static Map<String, Object> metadata(
+            Map<String, Object> way,
+            List<String> pieces,
+            List<Integer> kinds,
+            List<?> order,
+            Map<String, Integer> special,
+            boolean begins) {
+        boolean scored = isScored(way);
+        Map<String, Object> metadata = new LinkedHashMap<>(way);
+        List<String> tokens = IntStream.range(0, pieces.size())
+                .mapToObj(id -> {
+                    String piece = pieces.get(id);
+                    boolean spaces = scored
+                            && kinds.get(id) == OWN
+                            && piece.replace(MARK, "").isEmpty();
+                    return spaces ? piece.replace(MARK, " ") : piece;
+                })
+                .toList();
+        metadata.put(TOKENS, tokens);
+        metadata.put(KINDS, kinds);
+        metadata.put(scored ? SCORES : MERGES, order);
+        special.forEach((name, id) -> metadata.put(KEYS + name + ID, id));
+        metadata.put(BEGINS, begins);
+        return metadata;
+    }
+
+    /** Whether a file says that its vocabulary is of SentencePiece's kind, with scores. */
+    public static boolean isScored(Map<String, ?> metadata) {
+        return SCORED.equals(metadata.get(MODEL));
+    }
+
+    /** What a file says that has no vocabulary: its model takes token ids alone. */
+    public static Map<String, Object> noMetadata() {
+        return Map.of(MODEL, "none");
+    }
+
+    /** What a file says of chat templates, by their name; {@code default} is that for conversations without tools. */
+    public static Map<String, Object> templates(Map<String, String> sources) {
+        Map<String, Object> metadata = new TreeMap<>();
+        sources.forEach((name, source) -> metadata.put(TEMPLATE + (name.equals(DEFAULT) ? "" : "." + name), source));
+        return metadata;
     }
 
     /**
@@ -284,7 +372,7 @@ public final class GgufVocabulary {
         for (Object key : metadata.root().keySet()) {
             String name = (String) key;
             if (name.equals(TEMPLATE) || name.startsWith(TEMPLATE + ".")) {
-                String kind = name.equals(TEMPLATE) ? "default" : name.substring(TEMPLATE.length() + 1);
+                String kind = name.equals(TEMPLATE) ? DEFAULT : name.substring(TEMPLATE.length() + 1);
                 templates.add(Json.object("name", kind, "template", metadata.requireString(name)));
             }
         }

@@ -36,8 +36,12 @@ public final class WholeFile {
         void writeTo(T target) throws IOException;
     }
 
-    /** Refuses a target whose folder does not exist, or that does and is no regular file. */
-    private static void check(Path target) throws IOException {
+    /**
+     * Refuses a target of {@link #write} whose folder does not exist, or that does and is no regular file.
+     *
+     * @throws FormatException saying which
+     */
+    public static void check(Path target) throws IOException {
         if (!Files.isDirectory(folder(target))) {
             String got = "no such folder to write to";
             throw new FormatException(target.toString(), "a file in a folder that exists", got, "create it first");

@@ -416,6 +416,17 @@ public final class Checkpoint implements AutoCloseable {
         }
     }
 
+    /** The rows of a parameter as f32, for several threads, while this is open. */
+    Matrix.Source rows(ParameterSpec spec) {
+        StoredRows rows = stored(spec);
+        if (layout == null || spec.role().isVector()) {
+            return rows::row;
+        }
+        Device device = new Device(files, Compute.shared());
+        Matrix panels = matrix(spec, device, PanelLayout.held(spec, layout.dtype()), true);
+        return (n, row) -> panels.row(n, row, 0);
+    }
+
     private StoredRows stored(ParameterSpec spec) {
         return Objects.requireNonNull(stored.get(spec), spec.name());
     }

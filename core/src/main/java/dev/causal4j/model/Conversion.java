@@ -20,10 +20,12 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Converts a checkpoint into a memory-mapped layout that opens at once, with the same bits of logits. The folder has
- * Hugging Face's files, but its matrices lie in panels, which other programs cannot read. Stateless and thread-safe.
+ * Converts a checkpoint into a memory-mapped layout that opens at once, with the same bits of logits: the folder has
+ * Hugging Face's files, but its matrices lie in panels, which other programs cannot read. Or into a GGUF file, which
+ * llama.cpp runs. Stateless and thread-safe.
  */
 public final class Conversion {
     private static final String TOKENIZER_CONFIG = "tokenizer_config.json";
@@ -72,6 +74,44 @@ public final class Conversion {
         }
     }
 
+    /**
+     * Writes a model as one GGUF file with tokenizer and chat template, whole or not at all. Its logits have the same bits,
+     * but for what a type rounds and for frequencies of scaled rotary positions, which files have in f32.
+     *
+     * @param type of the matrices; null for the dtype of the weights
+     * @param out a new file {@code NAME.gguf} in an existing folder
+     * @param overwrite whether {@code out} may also be a file to replace
+     * @return the type
+     * @throws dev.causal4j.UnsupportedModelException naming what GGUF cannot say
+     * @throws FormatException if the model or {@code out} is not what it should be
+     * @throws IOException if reading or writing fails
+     */
+    public static GgufType toGguf(
+            Path model, @Nullable GgufType type, Path out, boolean overwrite, ProgressListener progress)
+            throws IOException {
+        if (!out.toString().endsWith(".gguf")) {
+            throw refused(out, "the name of a file that ends in .gguf", "another", "add .gguf");
+        }
+        WholeFile.check(out);
+        if (Files.exists(out) && !overwrite) {
+            throw refused(out, "a new file", "one that exists", "give --overwrite to replace it");
+        }
+        if (Files.exists(out) && Files.exists(model) && Files.isSameFile(model, out)) {
+            throw refused(out, "another file than the model's", "the same", "choose another name");
+        }
+        try (Checkpoint checkpoint = Checkpoint.open(model)) {
+            Optional<GgufType> stored = GgufType.of(checkpoint.dtype(LoadOptions.DEFAULT));
+            GgufType chosen = Optional.ofNullable(type).or(() -> stored).orElseThrow(() -> undecided(model));
+            new GgufFiles(model, checkpoint).write(chosen, out, progress);
+            return chosen;
+        }
+    }
+
+    private static FormatException undecided(Path model) {
+        String expected = "a dtype for quantised weights";
+        return new FormatException(model.toString(), expected, "none", "choose one with --dtype");
+    }
+
     private static void checkTarget(Path out, Path target, boolean overwrite) throws IOException {
         Path parent = target.getParent();
         if (parent == null || !Files.isDirectory(parent)) {
@@ -113,8 +153,7 @@ public final class Conversion {
         DType dtype = checkpoint.dtype(options);
         boolean groups = dtype == DType.INT8 || dtype == DType.INT4;
         if (options.dtype() == null && groups && Files.isRegularFile(model)) {
-            String expected = "a dtype for a file of quantised weights";
-            throw new FormatException(model.toString(), expected, "none", "choose one with --dtype");
+            throw undecided(model);
         }
         return dtype;
     }

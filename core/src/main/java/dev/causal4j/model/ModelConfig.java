@@ -68,8 +68,9 @@ public record ModelConfig(
      * @param theta the base
      * @param scaling the {@code rope_type}: default, linear, dynamic, llama3, yarn or longrope
      * @param factor of the scaling; 1 for default
+     * @param original positions of pretraining, before scaling; 0 if that does not need them
      */
-    public record Rope(double theta, String scaling, double factor) {}
+    public record Rope(double theta, String scaling, double factor, int original) {}
 
     /**
      * Checks the vocabulary and the ids.

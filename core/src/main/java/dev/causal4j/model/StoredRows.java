@@ -46,19 +46,36 @@ record StoredRows(Origin origin, List<TensorView> tensors) {
                 .reduce(GroupFormat::with)
                 .orElseThrow();
         return Matrix.ofGroups(device, format, spec.rows(), spec.cols(), (row, codes, scales, minimums) -> {
-            int i = 0;
-            int inPart = row;
-            while (inPart >= origin.parts().get(i).rows()) {
-                inPart -= origin.parts().get(i++).rows();
-            }
-            Origin.Part part = origin.parts().get(i);
-            TensorView tensor = tensors.get(i);
+            Place place = place(row);
+            TensorView tensor = tensors.get(place.part);
             Blocks blocks = Objects.requireNonNull(tensor.blocks());
-            long from = part.first() + inPart * part.rowStride();
+            Origin.Part part = origin.parts().get(place.part);
+            long from = part.first() + place.row * part.rowStride();
             blocks.decode(
                     tensor.data(), from / blocks.elements() * blocks.bytes(), spec.cols(), codes, scales, minimums);
             blocks.panels().spread(scales, minimums, format);
         });
+    }
+
+    /** A row of a part. */
+    private record Place(int part, int row) {}
+
+    private Place place(int row) {
+        int part = 0;
+        int inPart = row;
+        while (inPart >= origin.parts().get(part).rows()) {
+            inPart -= origin.parts().get(part++).rows();
+        }
+        return new Place(part, inPart);
+    }
+
+    /** Widens a row of the parameter, of a vector a number. */
+    void row(int row, float[] target) {
+        Place place = place(row);
+        copy(origin.parts().get(place.part), tensors.get(place.part), place.row, target);
+        if (origin.plusOne()) {
+            target[0] = 1 + target[0]; // a gain
+        }
     }
 
     /** The parameter as a matrix. */
@@ -125,6 +142,11 @@ record StoredRows(Origin origin, List<TensorView> tensors) {
         return sources.values();
     }
 
+    /** Takes a row of a tensor: its number k has the place {@code first + k * step}. Called by several threads at once. */
+    interface RowTarget {
+        void row(long first, long step, float[] numbers);
+    }
+
     /** Writes the rows of a matrix that belong into a tensor, in parallel. */
     static void write(Origin origin, TensorView tensor, Matrix matrix) {
         Compute compute = matrix.device().compute();
@@ -133,16 +155,23 @@ record StoredRows(Origin origin, List<TensorView> tensors) {
 
     /** The same of rows from elsewhere. */
     static void write(Origin origin, TensorView tensor, int cols, Matrix.Source source, Compute compute) {
+        write(origin, tensor.name(), cols, source, compute, (first, step, numbers) -> {
+            for (int k = 0; k < cols; k++) {
+                tensor.set(first + k * step, numbers[k]);
+            }
+        });
+    }
+
+    /** The same into anything. */
+    static void write(Origin origin, String tensor, int cols, Matrix.Source source, Compute compute, RowTarget target) {
         int row = 0;
         for (Origin.Part part : origin.parts()) {
             int first = row;
-            if (part.name().equals(tensor.name())) {
+            if (part.name().equals(tensor)) {
                 compute.each(part.rows(), n -> {
                     float[] numbers = new float[cols];
                     source.row(first + n, numbers);
-                    for (int k = 0; k < cols; k++) {
-                        tensor.set(part.first() + n * part.rowStride() + k * part.colStride(), numbers[k]);
-                    }
+                    target.row(part.first() + n * part.rowStride(), part.colStride(), numbers);
                 });
             }
             row += part.rows();
@@ -153,12 +182,9 @@ record StoredRows(Origin origin, List<TensorView> tensors) {
     float[] vector(int size) {
         float[] vector = new float[size];
         float[] number = new float[1];
-        int at = 0;
-        for (int i = 0; i < tensors.size(); i++) {
-            for (int n = 0; n < origin.parts().get(i).rows(); n++) {
-                copy(origin.parts().get(i), tensors.get(i), n, number);
-                vector[at++] = origin.plusOne() ? 1 + number[0] : number[0];
-            }
+        for (int n = 0; n < size; n++) {
+            row(n, number);
+            vector[n] = number[0];
         }
         return vector;
     }

@@ -50,13 +50,13 @@ public final class Tokenizer {
     // The largest tokenizer.json in use has 33 MB.
     private static final int MAX_FILE_BYTES = 64 << 20;
 
-    private final Json settings;
-    private final Vocabulary vocabulary;
-    private final Encoder encoder;
-    private final Rule rule;
-    private final int[] prefix;
+    final Json settings;
+    final Vocabulary vocabulary;
+    final Encoder encoder;
+    final Rule rule;
+    final int[] prefix;
     private final BitSet special = new BitSet();
-    private final List<Token> tokens;
+    final List<Token> tokens;
     private final List<String> controlTokens;
     private final TextParts.Cuts cuts;
 
@@ -228,6 +228,20 @@ public final class Tokenizer {
                 .root());
     }
 
+    /**
+     * What a GGUF file says that has this tokenizer: from it {@link #of} makes one with the same ids.
+     *
+     * @param subject its name in messages
+     * @param architecture of the file
+     * @param rows of the model's embedding, one for each token
+     * @param special ids by what they are for: bos, eos, eot, eom, padding
+     * @throws UnsupportedModelException if no file can say it
+     */
+    public Map<String, Object> toGguf(String subject, String architecture, int rows, Map<String, Integer> special)
+            throws FormatException {
+        return new GgufTokens(subject, this, rows).metadata(architecture, special);
+    }
+
     private Map<String, Integer> modelPieces() {
         Map<String, Integer> ids = new LinkedHashMap<>();
         IntStream.range(0, vocabularySize())
@@ -243,7 +257,8 @@ public final class Tokenizer {
                 .toList();
     }
 
-    private List<String> lines(BytePair model) {
+    /** Merges as files have them. */
+    List<String> lines(BytePair model) {
         return merges(model).stream().map(pair -> String.join(" ", pair)).toList();
     }
 

@@ -381,7 +381,19 @@ final class TokenizerReader {
         return id;
     }
 
-    private List<Splitter> splitters(List<Json> steps, Normalizer normalizer, Model model) throws FormatException {
+    /** How texts are normalized and split: equal for settings that do the same, whatever they call it. */
+    static List<Object> way(Json settings) throws FormatException {
+        List<Json> normalizing = steps(settings.section("normalizer"));
+        List<Object> way = new ArrayList<>(normalizing.stream().map(Json::root).toList());
+        List<Json> splitting = steps(settings.section("pre_tokenizer"));
+        for (Splitter each : splitters(splitting, normalizer(normalizing), null)) {
+            way.add(each instanceof Matches matches ? matches.source() : each);
+        }
+        return way;
+    }
+
+    private static List<Splitter> splitters(List<Json> steps, Normalizer normalizer, @Nullable Model model)
+            throws FormatException {
         List<Splitter> splitters = new ArrayList<>();
         for (Json json : steps) {
             switch (json.requireString("type")) {

@@ -106,6 +106,54 @@ class BlockTypeTest {
         Attack.refused(() -> BlockType.of("x", -1), "x", "type 4294967295");
     }
 
+    /** The first three of each type are those of llama.cpp's quantiser, whose largest number has the outermost code. */
+    @ParameterizedTest
+    @EnumSource(names = {"F32", "F16", "BF16", "Q8_0", "Q4_0"})
+    void whatTheQuantiserMadeIsEncodedToTheSameBytes(BlockType type) {
+        Fixture fixture = Fixture.of(type);
+        int count = 3 * 32;
+        byte[] bytes = new byte[ODD + count / type.elements() * type.bytes()];
+        MemorySegment actual = MemorySegment.ofArray(bytes);
+        type.encode(Arrays.copyOf(fixture.floats(), count), actual, ODD);
+        MemorySegment expected = fixture.blocks().asSlice(ODD, bytes.length - ODD);
+        assertThat(actual.asSlice(ODD).mismatch(expected)).isEqualTo(-1);
+    }
+
+    @Test
+    void halvesAreRoundedAwayFromZeroAndEdgesStayInside() {
+        float[] numbers = new float[32];
+        numbers[0] = 127;
+        numbers[1] = 0.5f;
+        numbers[2] = -0.5f;
+        numbers[3] = Math.nextDown(0.5f);
+        numbers[31] = -126.5f;
+        byte[] q8 = new byte[34];
+        BlockType.Q8_0.encode(numbers, MemorySegment.ofArray(q8), 0);
+        assertThat(q8).startsWith(0x00, 0x3c, 127, 1, -1, 0).endsWith(-127);
+        float[] positive = new float[32];
+        positive[0] = -8;
+        positive[1] = 8; // would be 16
+        byte[] q4 = new byte[18];
+        BlockType.Q4_0.encode(positive, MemorySegment.ofArray(q4), 0);
+        assertThat(q4).startsWith(0x00, 0x3c, 0x80, 0x8f, 0x88);
+    }
+
+    @Test
+    void whatHalvesCannotHoldAndOtherTypesAreNotEncoded() {
+        MemorySegment to = MemorySegment.ofArray(new byte[256]);
+        for (float wrong : new float[] {Float.NaN, Float.POSITIVE_INFINITY, 1e30f}) {
+            float[] numbers = new float[32];
+            numbers[17] = wrong;
+            for (BlockType type : List.of(BlockType.F16, BlockType.Q8_0, BlockType.Q4_0)) {
+                assertThatThrownBy(() -> type.encode(numbers, to, 0))
+                        .isInstanceOf(IllegalArgumentException.class)
+                        .hasMessageStartingWith(type + ": expected finite weights");
+            }
+        }
+        assertThatThrownBy(() -> BlockType.Q4_K.encode(new float[256], to, 0))
+                .isInstanceOf(UnsupportedOperationException.class);
+    }
+
     @Test
     void cutBlocksAreRefused() {
         MemorySegment data = MemorySegment.ofArray(new byte[144]);

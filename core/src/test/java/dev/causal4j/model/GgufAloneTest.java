@@ -157,8 +157,7 @@ class GgufAloneTest {
         assertThatThrownBy(
                         () -> Conversion.convert(file, LoadOptions.DEFAULT, folder.resolve("out"), false, (_, _) -> {}))
                 .isInstanceOf(FormatException.class)
-                .hasMessage(
-                        file + ": expected a dtype for a file of quantised weights, got none; choose one with --dtype");
+                .hasMessage(file + ": expected a dtype for quantised weights, got none; choose one with --dtype");
         assertThat(folder).isEmptyDirectory();
     }
 

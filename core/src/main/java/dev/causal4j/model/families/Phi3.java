@@ -12,6 +12,8 @@ record Phi3(String type, Names names) implements Family {
     @Override
     public ModelConfig read(Json json) throws FormatException {
         Keys keys = new Keys(json, new Keys.Absent(0, 0, 0, 1e4, 1e-5));
-        return keys.model(this, keys.block(keys.window(0), new RopeKeys(keys, false).read(true), keys.dense()));
+        int window = keys.window(0);
+        int narrower = window < keys.pretrained ? window : 0; // models of 128K say twice their context
+        return keys.model(this, keys.block(narrower, new RopeKeys(keys, false).read(true), keys.dense()));
     }
 }

@@ -22,6 +22,7 @@ final class RopeKeys {
     private final int width;
     private final double theta;
     private double stretch = 1; // the scaling's factor
+    private int originalLength; // of the context, if the scaling asks for it
 
     /** @param local whether of layers with windows, where they have positions of their own (Gemma 3, OLMo 3) */
     RopeKeys(Keys keys, boolean local) throws FormatException {
@@ -59,7 +60,7 @@ final class RopeKeys {
             case "longrope" -> longRope();
             default -> of(this::plain, 1);
         };
-        keys.ropes.put(made, new Rope(theta, kind, stretch));
+        keys.ropes.put(made, new Rope(theta, kind, stretch, originalLength));
         return made;
     }
 
@@ -72,6 +73,11 @@ final class RopeKeys {
     }
 
     private double plain(int j) {
+        return plain(theta, j, width);
+    }
+
+    /** The frequency of a coordinate without scaling. */
+    static double plain(double theta, int j, int width) {
         return StrictMath.pow(theta, -2.0 * j / width);
     }
 
@@ -89,7 +95,8 @@ final class RopeKeys {
     private int original(int whenAbsent) throws FormatException {
         String key = "original_max_position_embeddings";
         int inside = rope.integer(key, whenAbsent, 1, ModelConfig.MOST);
-        return keys.json.integer(key, inside, 1, ModelConfig.MOST);
+        originalLength = keys.json.integer(key, inside, 1, ModelConfig.MOST);
+        return originalLength;
     }
 
     private RopeConfig linear() throws FormatException {
@@ -143,7 +150,7 @@ final class RopeKeys {
         return width * StrictMath.log(original / (turns * 2 * Math.PI)) / (2 * StrictMath.log(theta));
     }
 
-    private static double scale(double factor, double weight) {
+    static double scale(double factor, double weight) {
         return factor <= 1 ? 1 : 0.1 * weight * StrictMath.log(factor) + 1;
     }
 
@@ -155,7 +162,9 @@ final class RopeKeys {
         List<Double> shorter = rope.numbers("short_factor", width / 2);
         List<Double> longer = rope.numbers("long_factor", width / 2);
         float gain = (float) rope.number("attention_factor", ratio, 0, 1e9);
-        Longer.Other beyond = new Longer.Other(original, list(j -> plain(j) / longer.get(j)));
+        Longer beyond = longer.equals(shorter)
+                ? new Longer.Same()
+                : new Longer.Other(original, list(j -> plain(j) / longer.get(j)));
         return new RopeConfig(width, list(j -> plain(j) / shorter.get(j)), gain, beyond);
     }
 }

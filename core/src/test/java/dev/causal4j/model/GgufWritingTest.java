@@ -1,0 +1,248 @@
+package dev.causal4j.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.causal4j.FormatException;
+import dev.causal4j.UnsupportedModelException;
+import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.format.Gguf;
+import dev.causal4j.format.TensorStore;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tokenizer.SpecialTokens;
+import dev.causal4j.tokenizer.Tokenizer;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.CancellationException;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** A GGUF file that was written is the model it was written from, and has the bytes that llama.cpp's quantiser gives. */
+class GgufWritingTest {
+    private static final Path FILES = Golden.folder("gguf");
+    private static final int[] TOKENS = {5, 80, 3, 41, 2, 64};
+    private static final List<String> TEXTS = List.of(
+            "It's 1234 in  na\u00efve <|im_end|>\n\u65e5\u672c",
+            "<s>a</s> [A B] <tool>   x\n\n\ty<start_of_turn>user",
+            "e\u0301 <|begin_of_text|> \u2581\u2581a, and the <|user|> he<|end|>");
+    private static final ProgressListener SILENT = (_, _) -> {};
+
+    @TempDir
+    Path folder;
+
+    private Path written(Path model, GgufType type) throws IOException {
+        Path out = folder.resolve("out.gguf");
+        assertThat(Conversion.toGguf(model, type, out, true, SILENT)).isEqualTo(type);
+        return out;
+    }
+
+    /** The golden files of the five types have the same weights; so has the folder of Hugging Face's layout. */
+    @ParameterizedTest
+    @EnumSource
+    void tensorsHaveTheBytesThatLlamaCppGivesThem(GgufType type) throws IOException {
+        try (Arena arena = Arena.ofConfined()) {
+            TensorStore expected = Gguf.open(FILES.resolve("llama-" + type.label() + ".gguf"), arena)
+                    .tensors();
+            for (String source : List.of("hf", "llama-f32.gguf")) {
+                TensorStore actual =
+                        Gguf.open(written(FILES.resolve(source), type), arena).tensors();
+                assertThat(actual.names()).containsExactlyInAnyOrderElementsOf(expected.names());
+                for (String name : expected.names()) {
+                    assertThat(actual.tensor(name).shape())
+                            .isEqualTo(expected.tensor(name).shape());
+                    MemorySegment data = actual.tensor(name).data();
+                    assertThat(data.mismatch(expected.tensor(name).data()))
+                            .as(name)
+                            .isEqualTo(-1);
+                }
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "gpt2-tied",
+                "gpt2-untied",
+                "gpt2-odd",
+                "llama-untied",
+                "llama-linear",
+                "qwen2-tied",
+                "qwen3-tied",
+                "gguf/hf"
+            })
+    void logitsHaveTheBitsOfTheOriginal(String name) throws IOException {
+        Path original = Golden.folder(name);
+        same(original, DType.F32, GgufType.F32);
+        if (!name.startsWith("gpt2")) { // whose positions stay f32
+            same(original, DType.F16, GgufType.F16);
+            same(original, DType.BF16, GgufType.BF16);
+        }
+    }
+
+    private void same(Path original, DType dtype, GgufType type) throws IOException {
+        try (CausalLM expected = CausalLM.load(original, dtype);
+                CausalLM actual = CausalLM.load(written(original, type))) {
+            assertThat(actual.dtype()).isEqualTo(dtype);
+            assertThat(actual.parameters()).isEqualTo(expected.parameters());
+            assertThat(Logits.of(actual, TOKENS)).isEqualTo(Logits.of(expected, TOKENS));
+        }
+    }
+
+    /** Their frequencies are divided by factors in f32. */
+    @Test
+    void scaledFrequenciesAreThoseOfTheOriginalButForRounding() throws IOException {
+        Path original = Golden.folder("llama-llama3");
+        try (CausalLM expected = CausalLM.load(original);
+                CausalLM actual = CausalLM.load(written(original, GgufType.F32))) {
+            float[] logits = Logits.of(expected, TOKENS);
+            float[] read = Logits.of(actual, TOKENS);
+            for (int i = 0; i < logits.length; i++) {
+                assertThat(read[i]).isCloseTo(logits[i], within(2e-5f));
+            }
+        }
+    }
+
+    static List<String> files() throws IOException {
+        return GgufAloneTest.names().stream()
+                .filter(name -> !name.startsWith("variant") && !name.endsWith("-long"))
+                .toList();
+    }
+
+    /** Every architecture, scaling, type, tokenizer and template that is read. */
+    @ParameterizedTest
+    @MethodSource("files")
+    void aFileOfAFileIsTheSameModel(String name) throws IOException {
+        Path file = FILES.resolve(name + ".gguf");
+        Path out = written(file, GgufType.F32);
+        try (CausalLM expected = CausalLM.load(file, DType.F32);
+                CausalLM actual = CausalLM.load(out)) {
+            assertThat(actual.config().sameArchitecture(expected.config())).isTrue();
+            assertThat(Logits.of(actual, TOKENS)).isEqualTo(Logits.of(expected, TOKENS));
+            assertThat(actual.bos()).isEqualTo(expected.bos());
+            assertThat(actual.eos()).isEqualTo(expected.eos());
+            Tokenizer tokenizer = expected.requireTokenizer();
+            Tokenizer read = actual.requireTokenizer();
+            for (String text : TEXTS) {
+                assertThat(read.encode(text)).isEqualTo(tokenizer.encode(text));
+                assertThat(read.encode(text, SpecialTokens.PARSE))
+                        .isEqualTo(tokenizer.encode(text, SpecialTokens.PARSE));
+            }
+            assertThat(read.withPrefix(new int[0])).isEqualTo(tokenizer.withPrefix(new int[0]));
+        }
+        assertThat(ChatTemplate.sources(out)).isEqualTo(ChatTemplate.sources(file));
+    }
+
+    @Test
+    void theTypeIsThatOfTheWeightsUnlessItIsSaid() throws IOException {
+        Path out = folder.resolve("out.gguf");
+        Path panels = folder.resolve("panels");
+        Path original = Golden.folder("qwen3-tied");
+        Conversion.convert(original, LoadOptions.DEFAULT.withDtype(DType.BF16), panels, false, SILENT);
+        assertThat(Conversion.toGguf(panels, null, out, false, SILENT)).isEqualTo(GgufType.BF16);
+        try (CausalLM expected = CausalLM.load(panels);
+                CausalLM actual = CausalLM.load(out)) {
+            assertThat(Logits.of(actual, TOKENS)).isEqualTo(Logits.of(expected, TOKENS));
+        }
+        Path quantised = FILES.resolve("llama-q4_k.gguf");
+        assertThatThrownBy(() -> Conversion.toGguf(quantised, null, out, true, SILENT))
+                .hasMessage(quantised + ": expected a dtype for quantised weights, got none; choose one with --dtype");
+    }
+
+    // ---- what is refused
+
+    @ParameterizedTest
+    @CsvSource({
+        "mistral, 'blocks[0].attention.window: expected 0', 'got 7'",
+        "qwen2-sliding, 'blocks[1].attention.window: expected 0', 'got 7'",
+        "phi3, 'blocks[0].attention.window: expected 0', 'got 9'",
+        "gemma2, 'blocks[0].attention.scale: expected ', 'got 0.2236068'",
+        "llama-yarn, 'blocks[0].attention.rope.frequencies[', gguf",
+        "llama-dynamic, 'rope_type', 'dynamic'",
+        "olmo2, 'model_type', 'got \"olmo2\"'",
+        "mixtral, 'model_type', 'got \"mixtral\"'"
+    })
+    void whatAFileCannotSayIsRefusedByName(String name, String place, String got) {
+        Path model = Golden.folder(name);
+        Path out = folder.resolve("out.gguf");
+        assertThatThrownBy(() -> Conversion.toGguf(model, GgufType.F32, out, false, SILENT))
+                .isInstanceOf(UnsupportedModelException.class)
+                .hasMessageStartingWith(model + ", ")
+                .hasMessageContaining(place)
+                .message()
+                .containsIgnoringCase(got);
+        assertThat(folder).isEmptyDirectory();
+    }
+
+    @Test
+    void namesAndFilesThatMustNotBeAreRefused() throws IOException {
+        Path model = Golden.folder("gpt2-tied");
+        refused(model, folder.resolve("out"), false, "a file that ends in .gguf");
+        refused(model, folder.resolve("no/out.gguf"), false, "a file in a folder that exists");
+        refused(model, Files.createDirectory(folder.resolve("a.gguf")), true, "a file to replace, or none");
+        Path out = written(model, GgufType.F32);
+        byte[] before = Files.readAllBytes(out);
+        refused(model, out, false, "a new file, got one that exists; give --overwrite");
+        refused(out, out, true, "another file than the model's");
+        assertThat(out).hasBinaryContent(before);
+    }
+
+    private static void refused(Path model, Path out, boolean overwrite, String told) {
+        assertThatThrownBy(() -> Conversion.toGguf(model, GgufType.F32, out, overwrite, SILENT))
+                .isInstanceOf(FormatException.class)
+                .hasMessageStartingWith(out.toString())
+                .hasMessageContaining(told);
+    }
+
+    @Test
+    void whatIsCancelledOrNotFiniteLeavesWhatWasThere() throws IOException {
+        Path out = written(Golden.folder("gpt2-tied"), GgufType.F32);
+        byte[] before = Files.readAllBytes(out);
+        assertThatThrownBy(() -> Conversion.toGguf(FILES.resolve("hf"), GgufType.F16, out, true, (_, _) -> {
+                    throw new CancellationException();
+                }))
+                .isInstanceOf(CancellationException.class);
+        Variant variant = Variant.of("gguf/hf");
+        String name = "model.layers.1.mlp.up_proj.weight";
+        float[] numbers = variant.tensor(name).toArray();
+        numbers[77] = Float.NaN;
+        variant.with(name, DType.F32, variant.tensor(name).shape(), MemorySegment.ofArray(numbers));
+        Path damaged = variant.write(Files.createDirectory(folder.resolve("damaged")));
+        for (GgufType type : List.of(GgufType.F16, GgufType.Q8_0, GgufType.Q4_0)) {
+            assertThatThrownBy(() -> Conversion.toGguf(damaged, type, out, true, SILENT))
+                    .hasMessageStartingWith(damaged + ", tensor blk.1.ffn_up.weight: " + type)
+                    .hasMessageEndingWith("expected finite weights that f16 holds, got NaN");
+        }
+        assertThat(out).hasBinaryContent(before);
+        assertThat(folder.toFile().list()).containsExactlyInAnyOrder("out.gguf", "damaged");
+    }
+
+    /** llama.cpp goes by the name. */
+    @ParameterizedTest
+    @CsvSource({"phi3, phi3 out", "phi3-partial, out", "qwen2, out"})
+    void theNameIsThatOfTheFileAndTellsPhi3sTokenizer(String model, String name) throws IOException {
+        try (Arena arena = Arena.ofConfined()) {
+            Gguf file = Gguf.open(written(FILES.resolve(model + ".gguf"), GgufType.F32), arena);
+            assertThat(file.metadata().requireString("general.name")).isEqualTo(name);
+        }
+    }
+
+    @Test
+    void equalModelsGiveEqualBytes() throws IOException {
+        byte[] once = Files.readAllBytes(written(FILES.resolve("qwen2.gguf"), GgufType.BF16));
+        assertThat(written(FILES.resolve("qwen2.gguf"), GgufType.BF16)).hasBinaryContent(once);
+        Map<String, String> special = ChatTemplate.specialTokens(FILES.resolve("qwen2.gguf"));
+        assertThat(ChatTemplate.specialTokens(folder.resolve("out.gguf"))).isEqualTo(special);
+    }
+}
