@@ -98,7 +98,8 @@ final class ConvertCommand extends Subcommand {
     private Optional<GgufType> write(Path model, ProgressListener progress) throws IOException {
         if (format == Format.GGUF) {
             if (adapter.isGiven()) {
-                throw wrong("adapter: expected --to panels with it, got gguf; write a folder first, then a file of that");
+                throw wrong(
+                        "adapter: expected --to panels with it, got gguf; write a folder first, then a file of that");
             }
             String known = "f32, f16, bf16, q8_0 or q4_0 with --to gguf";
             GgufType type = options.dtype(GgufType::ofLabel, known).orElse(null);

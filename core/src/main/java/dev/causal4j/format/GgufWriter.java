@@ -4,14 +4,13 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.SegmentAllocator;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Function;
+import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 
 /**
@@ -32,10 +31,9 @@ public final class GgufWriter {
      * A tensor that is made when its turn comes, so that only one is in memory.
      *
      * @param shape outermost dimension first
-     * @param data its bytes, as many as {@link #bytes}, from an allocator of memory off heap
+     * @param fill fills its {@link #bytes}
      */
-    public record Source(
-            String name, BlockType type, List<Long> shape, Function<SegmentAllocator, MemorySegment> data) {
+    public record Source(String name, BlockType type, List<Long> shape, Consumer<MemorySegment> fill) {
         /** Bytes of all its numbers. */
         public long bytes() {
             return shape.stream().reduce(1L, Math::multiplyExact) / type.elements() * type.bytes();
@@ -125,7 +123,8 @@ public final class GgufWriter {
         long written = 0;
         for (Source tensor : tensors) {
             try (Arena arena = Arena.ofShared()) {
-                MemorySegment data = tensor.data.apply(arena);
+                MemorySegment data = arena.allocate(tensor.bytes());
+                tensor.fill.accept(data);
                 for (long from = 0; from < data.byteSize(); from += CHUNK) {
                     long count = Math.min(CHUNK, data.byteSize() - from);
                     WholeFile.append(target, data.asSlice(from, count).asByteBuffer(), channel);

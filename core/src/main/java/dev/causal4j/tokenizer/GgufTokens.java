@@ -9,7 +9,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.Comparator;
-import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -21,11 +20,11 @@ import java.util.TreeMap;
  * Says a tokenizer in the metadata of a GGUF file, the inverse of {@link Tokenizer#of(GgufVocabulary)}. That is used to
  * see that they say it: a tokenizer that would come back as another is refused. Immutable.
  *
- * @param subject its name in messages
+ * @param file the other keys of the file, and its name in messages
  * @param rows of the model, one for each token; those without one are unused
  */
-record GgufTokens(String subject, Tokenizer tokenizer, int rows) {
-    Map<String, Object> metadata(String architecture, Map<String, Integer> special) throws FormatException {
+record GgufTokens(Json file, Tokenizer tokenizer, int rows) {
+    Map<String, Object> metadata(Map<String, Integer> special) throws FormatException {
         boolean scored = !tokenizer.vocabulary.byteLevel();
         if (!(tokenizer.encoder.model() instanceof BytePair pairs)) {
             throw refused("model", "byte pairs", "a unigram model");
@@ -55,9 +54,7 @@ record GgufTokens(String subject, Tokenizer tokenizer, int rows) {
         List<?> order = scored ? scores(pairs) : tokenizer.lines(pairs);
         boolean begins = tokenizer.prefix.length > 0;
         Map<String, Object> metadata = GgufVocabulary.metadata(way(scored), pieces, kinds, order, ids, begins);
-        Map<String, Object> inFile = new HashMap<>(metadata);
-        inFile.put("general.architecture", architecture);
-        check(pairs, Tokenizer.of(new GgufVocabulary(new Json(subject, inFile), rows)));
+        check(pairs, Tokenizer.of(new GgufVocabulary(file.with(new Json("", metadata)), rows)));
         return metadata;
     }
 
@@ -155,6 +152,6 @@ record GgufTokens(String subject, Tokenizer tokenizer, int rows) {
 
     private FormatException refused(String key, String expected, String got) {
         return new UnsupportedModelException(
-                subject + ", tokenizer, key \"" + key + '"', expected, got, "GGUF has no name for it");
+                file.subject() + ", tokenizer, key \"" + key + '"', expected, got, "GGUF has no name for it");
     }
 }

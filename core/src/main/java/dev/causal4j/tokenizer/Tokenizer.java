@@ -231,15 +231,13 @@ public final class Tokenizer {
     /**
      * What a GGUF file says that has this tokenizer: from it {@link #of} makes one with the same ids.
      *
-     * @param subject its name in messages
-     * @param architecture of the file
+     * @param file the other keys of the file, and its name in messages
      * @param rows of the model's embedding, one for each token
      * @param special ids by what they are for: bos, eos, eot, eom, padding
      * @throws UnsupportedModelException if no file can say it
      */
-    public Map<String, Object> toGguf(String subject, String architecture, int rows, Map<String, Integer> special)
-            throws FormatException {
-        return new GgufTokens(subject, this, rows).metadata(architecture, special);
+    public Map<String, Object> toGguf(Json file, int rows, Map<String, Integer> special) throws FormatException {
+        return new GgufTokens(file, this, rows).metadata(special);
     }
 
     private Map<String, Integer> modelPieces() {

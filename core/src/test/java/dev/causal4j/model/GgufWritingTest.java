@@ -169,7 +169,7 @@ class GgufWritingTest {
         "phi3, 'blocks[0].attention.window: expected 0', 'got 9'",
         "gemma2, 'blocks[0].attention.scale: expected ', 'got 0.2236068'",
         "llama-yarn, 'blocks[0].attention.rope.frequencies[', gguf",
-        "llama-dynamic, 'rope_type', 'dynamic'",
+        "llama-dynamic, 'blocks[0].attention.rope.longer', 'got Dynamic['",
         "olmo2, 'model_type', 'got \"olmo2\"'",
         "mixtral, 'model_type', 'got \"mixtral\"'"
     })

@@ -21,9 +21,9 @@ class GgufTokensTest {
         int rows = tokenizer.vocabularySize() + 3;
         Map<String, Integer> special = new HashMap<>();
         Arrays.stream(tokenizer.withPrefix(new int[0])).forEach(id -> special.put("bos", id));
-        Map<String, Object> keys = new HashMap<>(tokenizer.toGguf(name, architecture, rows, special));
-        keys.put("general.architecture", architecture);
-        return Tokenizer.of(new GgufVocabulary(new Json(name, keys), rows));
+        Json file = new Json(name, Map.of("general.architecture", architecture));
+        Json vocabulary = new Json("", tokenizer.toGguf(file, rows, special));
+        return Tokenizer.of(new GgufVocabulary(file.with(vocabulary), rows));
     }
 
     @ParameterizedTest

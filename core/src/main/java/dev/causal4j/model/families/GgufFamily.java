@@ -21,7 +21,6 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.stream.IntStream;
 
@@ -100,9 +99,10 @@ public final class GgufFamily implements Family {
             "intermediate_size", "n_inner",
             "rms_norm_eps", "layer_norm_epsilon");
 
-    private static final String UNSCALED = "default"; // of Hugging Face's names of scalings
+    // Hugging Face's names of scalings, two of which are GGUF's too.
     private static final String LINEAR = "linear";
     private static final String YARN = "yarn";
+    private static final String LONG = "longrope";
 
     private final Json metadata;
     private final String architecture;
@@ -127,7 +127,7 @@ public final class GgufFamily implements Family {
 
     /**
      * The family in a file to write, which says what a configuration does: {@link #metadata} and {@link #buffers} are the
-     * inverse of {@link #read}, by which they are read again to see whether they are.
+     * inverse of {@link #read}, which has to give the same configuration again.
      *
      * @param subject of messages
      * @throws UnsupportedModelException naming what no file can say
@@ -139,120 +139,98 @@ public final class GgufFamily implements Family {
         said.support("model_type", ARCHITECTURES.contains(architecture), "one with a name in GGUF, " + ARCHITECTURES);
         said.support("tie_word_embeddings", config.tied() || !architecture.equals("gemma2"), "true of gemma2 in GGUF");
         Map<String, Stored> tensors = new LinkedHashMap<>();
-        Map<String, Object> metadata = Json.object(ARCHITECTURE, architecture);
-        keys(said, architecture, config, tensors)
-                .forEach((key, value) -> metadata.put(architecture + "." + key, value));
-        Json keys = new Json(subject, metadata);
+        Map<String, Object> keys = Json.object(ARCHITECTURE, architecture);
+        say(architecture, config, tensors).forEach((key, value) -> keys.put(architecture + "." + key, value));
+        Json metadata = new Json(subject, keys);
         Stored none = new Stored(subject, DType.F32.name(), List.of((long) config.vocabularySize(), 0L), NO_NUMBERS);
         tensors.put(List.of("gpt2", "phi3").contains(architecture) ? PACKED : GATE, none);
-        GgufFamily naming = new GgufFamily(keys, new TensorStore(subject, tensors, Map.of()));
+        GgufFamily naming = new GgufFamily(metadata, new TensorStore(subject, tensors, Map.of()));
         for (ParameterSpec spec : config.specs()) {
             naming.origin(config, spec, "").names().forEach(name -> tensors.put(name, none));
         }
-        GgufFamily family = new GgufFamily(keys, new TensorStore(subject, tensors, Map.of()));
-        ModelConfig read = family.read(keys);
-        Optional<Difference> other = Difference.of("", config.decoder(), read.decoder())
-                .or(() -> Difference.of("logitCap", config.logitCap(), read.logitCap()));
-        if (other.isPresent()) {
-            String expected = other.get().other() + ", which is all that GGUF's " + architecture + " can say";
-            String got = other.get().one();
+        GgufFamily family = new GgufFamily(metadata, new TensorStore(subject, tensors, Map.of()));
+        ModelConfig read = family.read(metadata);
+        Difference other = Difference.of("", config.decoder(), read.decoder())
+                .or(() -> Difference.of("logitCap", config.logitCap(), read.logitCap()))
+                .orElse(null);
+        if (other != null) {
+            String expected = other.other() + ", which is all that GGUF's " + architecture + " can say";
             String remedy = "this model cannot be written as GGUF";
-            throw new UnsupportedModelException(subject + ", " + other.get().path(), expected, got, remedy);
+            throw new UnsupportedModelException(subject + ", " + other.path(), expected, other.one(), remedy);
         }
         return family;
     }
 
-    /** What a file says of a configuration, without the architecture before the keys; tensors that belong to it are added. */
-    private static Map<String, Object> keys(
-            Json said, String architecture, ModelConfig config, Map<String, Stored> tensors) throws FormatException {
+    /** What a file says, by keys without the architecture and by tensors, as far as it can. */
+    private static Map<String, Object> say(String architecture, ModelConfig config, Map<String, Stored> tensors) {
         DecoderConfig decoder = config.decoder();
         BlockConfig block = decoder.blocks().getFirst();
         AttentionConfig attention = block.attention();
-        boolean gemma = architecture.startsWith("gemma");
-        Map<String, Object> keys = Json.object(
-                "vocab_size",
-                config.vocabularySize(),
-                CONTEXT,
-                decoder.contextLength(),
-                HIDDEN,
-                decoder.hiddenSize(),
-                LAYERS,
-                decoder.blocks().size(),
-                INNER,
-                block.feedForward().each().innerSize(),
-                HEADS,
-                attention.heads(),
-                KV_HEADS,
-                attention.kvHeads(),
-                KEY_LENGTH,
-                attention.headSize(),
-                VALUE_LENGTH,
-                attention.headSize(),
+        Map<String, Object> keys = new LinkedHashMap<>();
+        keys.put("vocab_size", config.vocabularySize());
+        keys.put(CONTEXT, decoder.contextLength());
+        keys.put(HIDDEN, decoder.hiddenSize());
+        keys.put(LAYERS, decoder.blocks().size());
+        keys.put(INNER, block.feedForward().each().innerSize());
+        keys.put(HEADS, attention.heads());
+        keys.put(KV_HEADS, attention.kvHeads());
+        keys.put(KEY_LENGTH, attention.headSize());
+        keys.put(VALUE_LENGTH, attention.headSize());
+        keys.put(
                 architecture.equals("gpt2") ? LAYER_EPSILON : RMS_EPSILON,
                 block.norm().epsilon());
         for (BlockConfig each : decoder.blocks()) {
-            boolean local = each.attention().window() > 0;
+            int window = each.attention().window();
             RopeConfig rope = each.attention().rope();
             Rope known = rope == null ? null : config.ropes().get(rope);
-            if (local && gemma) {
-                keys.put(WINDOW, each.attention().window());
+            if (window > 0 && architecture.startsWith("gemma")) {
+                keys.put(WINDOW, window);
             }
-            if (rope != null && known != null && local && architecture.equals(GEMMA3)) {
+            if (rope != null && known != null && window > 0 && architecture.equals(GEMMA3)) {
                 keys.put(LOCAL_THETA, (float) known.theta());
             } else if (rope != null && known != null && !keys.containsKey(THETA)) {
-                sayRope(said, keys, rope, known, tensors);
+                say(rope, known, architecture.equals("phi3"), keys, tensors);
             }
         }
-        if (gemma && attention.softCap() > 0) {
+        if (attention.softCap() > 0) {
             keys.put(SCORE_CAP, attention.softCap());
         }
-        if (gemma && config.logitCap() > 0) {
+        if (config.logitCap() > 0) {
             keys.put(LOGIT_CAP, config.logitCap());
         }
         return keys;
     }
 
-    private static void sayRope(
-            Json said, Map<String, Object> keys, RopeConfig rope, Rope known, Map<String, Stored> tensors)
-            throws FormatException {
+    private static void say(
+            RopeConfig rope, Rope known, boolean phi, Map<String, Object> keys, Map<String, Stored> tensors) {
         keys.put(THETA, (float) known.theta());
         keys.put(ROTATED, rope.width());
-        switch (known.scaling()) {
-            case UNSCALED -> {}
-            case LINEAR, YARN -> {
-                keys.put(SCALING, known.scaling());
-                keys.put(FACTOR, (float) known.factor());
-                double gain = rope.gain() / RopeKeys.scale(known.factor(), 1);
-                if (known.scaling().equals(YARN)) {
-                    keys.put(ORIGINAL, known.original());
-                    keys.put(GAIN, Math.abs(gain - 1) < Difference.ROUNDING ? 1f : (float) gain);
-                }
+        if (List.of(LINEAR, YARN).contains(known.scaling())) {
+            double gain = rope.gain() / RopeKeys.scale(known.factor(), 1);
+            keys.put(SCALING, known.scaling());
+            keys.put(FACTOR, (float) known.factor());
+            if (known.scaling().equals(YARN)) {
+                keys.put(ORIGINAL, known.original());
+                keys.put(GAIN, Math.abs(gain - 1) < Difference.ROUNDING ? 1f : (float) gain);
             }
-            case "llama3", "longrope" -> {
-                if (rope.longer() instanceof RopeConfig.Longer.Other beyond) {
-                    keys.put(ORIGINAL, beyond.above());
-                    keys.put(GAIN, rope.gain());
-                    tensors.put(SHORT_FACTORS, factors(said, known, rope.width(), rope.frequencies()));
-                    tensors.put(LONG_FACTORS, factors(said, known, rope.width(), beyond.frequencies()));
-                } else {
-                    tensors.put(FACTORS, factors(said, known, rope.width(), rope.frequencies()));
-                }
-            }
-            default -> {
-                Json scaling = said.with(new Json("", Map.of("rope_type", known.scaling())));
-                scaling.support("rope_type", false, "default, linear, llama3, yarn or longrope in GGUF");
-            }
+        } else if (rope.longer() instanceof RopeConfig.Longer.Other beyond && phi) {
+            keys.put(ORIGINAL, beyond.above());
+            keys.put(GAIN, rope.gain());
+            tensors.put(SHORT_FACTORS, factors(known, rope.width(), rope.frequencies()));
+            tensors.put(LONG_FACTORS, factors(known, rope.width(), beyond.frequencies()));
+        } else if (List.of("llama3", LONG).contains(known.scaling())) {
+            tensors.put(FACTORS, factors(known, rope.width(), rope.frequencies()));
         }
     }
 
     /** What frequencies are divided by. */
-    private static Stored factors(Json said, Rope known, int width, List<Double> frequencies) {
+    private static Stored factors(Rope known, int width, List<Double> frequencies) {
         float[] factors = new float[frequencies.size()];
         for (int j = 0; j < factors.length; j++) {
             factors[j] = (float) (RopeKeys.plain(known.theta(), j, width) / frequencies.get(j));
         }
-        MemorySegment data = MemorySegment.ofArray(factors);
-        return new Stored(said.subject(), DType.F32.name(), List.of((long) factors.length), data);
+        List<Long> shape = List.of((long) factors.length);
+        return new Stored(FACTORS, DType.F32.name(), shape, MemorySegment.ofArray(factors));
     }
 
     /** The keys of the file, but for the vocabulary's. */
@@ -421,7 +399,7 @@ public final class GgufFamily implements Family {
         metadata.support(ARCHITECTURE, !same || architecture.equals("llama"), "llama with " + FACTORS);
         boolean known = factors || List.of("none", LINEAR, YARN).contains(said);
         metadata.support(key(SCALING), known, "none, linear or yarn");
-        String kind = factors ? "longrope" : said.equals(LINEAR) && factor == 1 ? "none" : said;
+        String kind = factors ? LONG : said.equals(LINEAR) && factor == 1 ? "none" : said;
         if (kind.equals("none")) {
             return;
         }
