@@ -2,7 +2,8 @@
 """Writes the fixtures of the model families with Hugging Face transformers in float64; docs/guides/adding-a-family.md uses it.
 
 usage: runs/family-golden.py core/src/test/resources/dev/causal4j/golden [--table TABLE.json] [--only NAME...]
-needs: PyTorch, safetensors and transformers (the fixtures are of transformers 5.1.0 and torch 2.6)
+needs: PyTorch, safetensors and transformers (the fixtures are of transformers 5.1.0 and torch 2.6; gemma's, ministral's and olmo3's
+of 4.57: from the old spelling some releases of 5 take another theta for OLMo 3's layers with windows, or scale them too)
 
 Each fixture is a Hugging Face style folder, made from one row of the table (below, or a JSON list of the same rows):
   config.json               as such a model has it on the Hub (the keys of transformers 4)

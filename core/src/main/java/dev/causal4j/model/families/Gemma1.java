@@ -6,6 +6,7 @@ import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.format.Json;
 import dev.causal4j.model.ModelConfig;
+import java.util.List;
 
 /** Gemma (2024), the first: Llama with gains 1 + w, a scaled embedding, gates of tanh GELU and heads wider than D / H. */
 record Gemma1(String type, Names names) implements Family {
@@ -15,10 +16,11 @@ record Gemma1(String type, Names names) implements Family {
         keys.onlyFullAttention();
         keys.tied = true;
         keys.embeddingScale = (float) Math.sqrt(keys.hiddenSize);
-        // The first files say gelu and mean the tanh form that the models were trained with; so did transformers until
-        // it took the key at its word.
-        String legacy = "hidden_act";
-        json.support(legacy, json.string(legacy, "gelu").startsWith("gelu"), "gelu_pytorch_tanh");
+        // The first files say gelu and mean the tanh form of training. transformers ignored the key; later it took it
+        // at
+        // its word.
+        String old = json.string("hidden_act", "gelu");
+        json.support("hidden_act", List.of("gelu", "gelu_pytorch_tanh").contains(old), "gelu or gelu_pytorch_tanh");
         Activation activation = keys.activation("hidden_activation", "gelu_pytorch_tanh");
         return keys.model(this, keys.block(0, keys.rope(), keys.dense("intermediate_size", activation, true, false)));
     }

@@ -61,6 +61,7 @@ class FamilyRefusalTest {
                 "gemma        | layer_types  | [\"full_attention\", \"sliding_attention\"]                | layer_types",
                 "ministral    | layer_types  | [\"chunked_attention\", \"full_attention\", \"full_attention\"] | full_attention",
                 "olmo3        | rope_scaling | {\"rope_type\": \"mrope\", \"factor\": 2}                  | \"mrope\"",
+                "gemma        | hidden_act   | \"gelu_10\"                                                | \"gelu_10\"",
                 "gemma        | hidden_act   | \"silu\"                                                   | \"silu\"",
                 "granite      | layer_types  | [\"full_attention\", \"sliding_attention\"]                | layer_types",
                 "llama-linear | hidden_act   | \"quick_gelu\"                                             | \"quick_gelu\"",
