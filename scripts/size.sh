@@ -21,10 +21,10 @@ size() {
 }
 
 failed=0
-size core 19970 || failed=1
+size core 19900 || failed=1
 size server 2330 || failed=1
 size langchain4j 690 || failed=1
 size spark 720 || failed=1
 size hub 980 || failed=1
-size cli 3855 || failed=1
+size cli 3840 || failed=1
 exit $failed

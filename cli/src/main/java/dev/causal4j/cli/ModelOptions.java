@@ -12,16 +12,12 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
-import picocli.CommandLine.TypeConversionException;
 
 /** Options of commands that load a model. */
 class ModelOptions {
-    private static final String DTYPES = "f32, bf16, f16, int8 or int4";
-
     @Option(
             names = "--model",
             paramLabel = "PATH",
@@ -77,14 +73,14 @@ class ModelOptions {
 
     /** The dtype; empty for the stored one. */
     Optional<DType> dtype() {
-        return dtype(DType::ofLabel, DTYPES);
+        return dtype(DType::ofLabel, "f32, bf16, f16, int8 or int4");
     }
 
     /**
-     * The same among others.
+     * The same of another kind.
      *
-     * @param ofLabel finds one by its name in lower case
-     * @param expected names of all
+     * @param ofLabel the dtype with a name in lower case
+     * @param expected the names of all
      */
     <T> Optional<T> dtype(Function<String, Optional<T>> ofLabel, String expected) {
         return Optional.ofNullable(dtype)
@@ -96,14 +92,6 @@ class ModelOptions {
         if (threads != null) {
             int wanted = threads;
             Usage.check(spec, () -> Compute.shared().use(wanted));
-        }
-    }
-
-    static final class DTypeConverter implements ITypeConverter<DType> {
-        @Override
-        public DType convert(String value) {
-            return DType.ofLabel(value.toLowerCase(Locale.ROOT))
-                    .orElseThrow(() -> new TypeConversionException("expected " + DTYPES + ", got " + value));
         }
     }
 }

@@ -2,6 +2,8 @@ package dev.causal4j.cli;
 
 import dev.causal4j.model.LoadOptions;
 import dev.causal4j.tensor.DType;
+import java.util.List;
+import java.util.Locale;
 import picocli.CommandLine.Option;
 
 /** Options of commands that run a model. */
@@ -9,15 +11,14 @@ final class RunOptions extends ModelOptions {
     @Option(
             names = "--kv-dtype",
             paramLabel = "DTYPE",
-            converter = DTypeConverter.class,
             description = "Cached keys and values: f32, or bf16 for half the memory; default: f32.")
-    private DType cached = DType.F32;
+    private String cached = DType.F32.label();
 
     @Override
     LoadOptions options() {
-        if (cached != DType.F32 && cached != DType.BF16) {
-            throw Usage.wrong(spec, "kv-dtype: expected f32 or bf16, got " + cached.label());
-        }
-        return super.options().withCached(cached);
+        DType dtype = DType.ofLabel(cached.toLowerCase(Locale.ROOT))
+                .filter(List.of(DType.F32, DType.BF16)::contains)
+                .orElseThrow(() -> Usage.wrong(spec, "kv-dtype: expected f32 or bf16, got " + cached));
+        return super.options().withCached(dtype);
     }
 }
