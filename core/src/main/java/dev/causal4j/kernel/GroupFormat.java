@@ -6,10 +6,11 @@ import java.lang.foreign.MemorySegment;
  * The storage of a panel of 64 outputs whose weights are codes of 4 or 8 bits with a scale, and perhaps a minimum, for
  * each output and group of inputs: weight = code · scale + minimum. Immutable.
  *
- * <p>A panel is its groups in order. A group begins with the 64 scales, then the minimums if there are any: f32, or f16
- * in words like a step of {@link PanelFormat#F16}. Its codes follow, in words of 32 bits: of 8 bits, a step of k is 16
- * words, and word w holds outputs w, w + 16, w + 32 and w + 48 from its lowest byte up; of 4 bits, 16 words hold two
- * steps, the first in the low halves.
+ * <p>A panel is the codes of its groups in order, then for each group the 64 scales and the minimums if there are any: a
+ * product of one row reads them in this order, and memory is fastest when nothing is skipped. Codes are words of 32 bits:
+ * of 8 bits, a step of k is 16 words, and word w holds outputs w, w + 16, w + 32 and w + 48 from its lowest byte up; of 4
+ * bits, 16 words hold two steps, the first in the low halves. Scales and minimums are f32, or f16 in words like a step of
+ * {@link PanelFormat#F16}.
  *
  * <p>An output is y = fma(scale, c, y), then with minimums y = fma(minimum, X, y), for its groups in order, beginning at
  * +0: c is the chain of the group's inputs and stored codes, X the sum of its inputs in order. What is added to codes that
@@ -37,14 +38,19 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         return numbers().stepBytes();
     }
 
-    /** Bytes from the start of a group to its codes. */
-    int header() {
+    /** Bytes of a group's scales and minimums. */
+    int numbersBytes() {
         return numberBytes() * (minimum ? 2 : 1);
     }
 
-    /** Bytes of a group. */
-    int groupBytes() {
-        return header() + group * WIDTH * bits / 8;
+    /** Bytes of a group's codes. */
+    int codesBytes() {
+        return group * WIDTH * bits / 8;
+    }
+
+    /** Bytes from the start of a panel to the scales of group {@code g}; the minimums follow them. */
+    long numbersAt(int depth, int g) {
+        return (long) groups(depth) * codesBytes() + (long) g * numbersBytes();
     }
 
     /** Groups of this many inputs. */
@@ -81,7 +87,7 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
 
     @Override
     public long bytes(int depth) {
-        return (long) groups(depth) * groupBytes();
+        return numbersAt(depth, groups(depth));
     }
 
     /** What is added to codes that are stored. */
@@ -112,12 +118,12 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         return sums() ? Math.fma(minimum ? least : -zero() * scale, sum, scaled) : scaled;
     }
 
-    /** The stored code of step k of a group, output j, times its unit. */
-    private float stored(MemorySegment m, long at, int k, int j) {
+    /** The stored code of step k, output j, times its unit. */
+    private float stored(MemorySegment m, long panel, int k, int j) {
         if (bits == 8) {
-            return PanelFormat.INT8.code(m, at + header() + (long) k * WIDTH, j);
+            return PanelFormat.INT8.code(m, panel + (long) k * WIDTH, j);
         }
-        int word = m.get(Panels.INT, at + header() + k / 2 * (long) WIDTH + j % 16 * 4L);
+        int word = m.get(Panels.INT, panel + k / 2 * (long) WIDTH + j % 16 * 4L);
         return word >>> (k % 2 * 16) & 15 << (4 * (j / 16));
     }
 
@@ -126,9 +132,9 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         return wide ? PanelFormat.F32 : PanelFormat.F16;
     }
 
-    private float weight(MemorySegment m, long panel, int k, int j) {
-        long at = panel + (long) (k / group) * groupBytes();
-        float code = stored(m, at, k % group, j) * (1 / unit(j)) - zero();
+    private float weight(MemorySegment m, long panel, int depth, int k, int j) {
+        long at = panel + numbersAt(depth, k / group);
+        float code = stored(m, panel, k, j) * (1 / unit(j)) - zero();
         float scaled = code * numbers().code(m, at, j); // exact
         return minimum ? scaled + numbers().code(m, at + numberBytes(), j) : scaled;
     }
@@ -136,7 +142,7 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
     @Override
     public void row(MemorySegment m, long panel, int j, int depth, float[] target, int offset) {
         for (int k = 0; k < depth; k++) {
-            target[offset + k] = weight(m, panel, k, j);
+            target[offset + k] = weight(m, panel, depth, k, j);
         }
     }
 
@@ -144,11 +150,11 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
     public float output(MemorySegment m, long panel, int j, int depth, float[] x, int offset) {
         float y = 0;
         for (int from = 0; from < depth; from += group) {
-            long at = panel + (long) (from / group) * groupBytes();
+            long at = panel + numbersAt(depth, from / group);
             float chain = 0;
             float sum = 0;
             for (int k = from; k < Math.min(depth, from + group); k++) {
-                chain = Math.fma(x[offset + k], stored(m, at, k - from, j), chain);
+                chain = Math.fma(x[offset + k], stored(m, panel, k, j), chain);
                 sum += x[offset + k];
             }
             float least = minimum ? numbers().code(m, at + numberBytes(), j) : 0;
@@ -158,9 +164,9 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
     }
 
     @Override
-    public void steps(MemorySegment m, long panel, int from, int count, float[] target) {
+    public void steps(MemorySegment m, long panel, int depth, int from, int count, float[] target) {
         for (int i = 0; i < count * WIDTH; i++) {
-            target[i] = weight(m, panel, from + i / WIDTH, i % WIDTH);
+            target[i] = weight(m, panel, depth, from + i / WIDTH, i % WIDTH);
         }
     }
 
@@ -190,14 +196,14 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         MemorySegment.copy(words, 0, to, Panels.INT, at, words.length);
     }
 
-    /** The stored codes of a group, times their units: [group, 64]. */
+    /** The stored codes of a group that begin at a byte, times their units: [group, 64]. */
     void codes(MemorySegment m, long at, float[] target) {
         if (bits == 8) {
-            PanelFormat.INT8.codes(m, at + header(), group, target, 0, WIDTH);
+            PanelFormat.INT8.codes(m, at, group, target, 0, WIDTH);
             return;
         }
         for (int i = 0; i < group * WIDTH / 8; i++) {
-            int word = m.get(Panels.INT, at + header() + 4L * i);
+            int word = m.get(Panels.INT, at + 4L * i);
             int to = i / 16 * WIDTH * 2 + i % 16;
             for (int n = 0; n < 4; n++) {
                 target[to + 16 * n] = word & 15 << (4 * n);
@@ -216,12 +222,12 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
      */
     public void put(int j, int depth, byte[] codes, float[] scales, float[] minimums, int[] words) {
         for (int k = 0; k < depth; k++) {
-            int at = (k / group * groupBytes() + header()) / 4 + k % group * bits / 8 * 16 + j % 16;
+            int at = k * bits / 8 * 16 + j % 16;
             int place = bits == 8 ? j / 16 : j / 16 + k % 2 * 4;
             words[at] |= (codes[k] + zero() & ((1 << bits) - 1)) << (bits * place);
         }
         for (int g = 0; g < groups(depth); g++) {
-            int at = g * groupBytes() / 4;
+            int at = (int) (numbersAt(depth, g) / 4);
             put(scales[g], words, at, j);
             if (minimum) {
                 put(minimums[g], words, at + numberBytes() / 4, j);

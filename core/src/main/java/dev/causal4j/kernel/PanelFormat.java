@@ -166,7 +166,7 @@ public enum PanelFormat implements WeightFormat {
     }
 
     @Override
-    public void steps(MemorySegment m, long panel, int from, int count, float[] target) {
+    public void steps(MemorySegment m, long panel, int depth, int from, int count, float[] target) {
         codes(m, panel + step(from), count, target, 0, Panels.WIDTH);
         for (int i = 0; scaled && i < count * Panels.WIDTH; i++) {
             target[i] = applyScale(target[i], m, panel, i % Panels.WIDTH);

@@ -106,9 +106,10 @@ class Products {
             Arrays.fill(y.data(), y.start(r) + panel * WIDTH, y.start(r) + (panel + 1) * WIDTH, 0f);
         }
         for (int from = 0; from < w.depth(); from += format.group()) {
-            long at = w.start(panel) + (long) (from / format.group()) * format.groupBytes();
+            int g = from / format.group();
+            long at = w.start(panel) + format.numbersAt(w.depth(), g);
             int steps = Math.min(format.group(), w.depth() - from);
-            format.codes(w.data(panel), at, codes);
+            format.codes(w.data(panel), w.start(panel) + (long) g * format.codesBytes(), codes);
             format.numbers().codes(w.data(panel), at, 1, scales, 0, WIDTH);
             if (format.minimum()) {
                 format.numbers().codes(w.data(panel), at + format.numberBytes(), 1, minimums, 0, WIDTH);

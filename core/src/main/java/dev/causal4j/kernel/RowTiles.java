@@ -89,23 +89,24 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
     }
 
     /**
-     * The same sums for all rows of a tile. An add of one row need not wait for those of the others.
+     * Eight such sums: of all rows of a tile, or of eight runs of one row. An add of one need not wait for the others.
      *
      * @param at index of the first step
-     * @param to index of the first row's sum; those of the others follow {@code apart} from each other. Always {@link #FEW} are
-     *     written: those past the height mean nothing
+     * @param next from the first step of a sum to that of the next
+     * @param to index of the first sum; the others follow {@code apart} from each other. Past the rows of a tile they mean
+     *     nothing
      */
-    void sums(int at, int steps, float[] sums, int to, int apart) {
+    void sums(int at, int next, int steps, float[] sums, int to, int apart) {
         float a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0;
-        for (int i = at; i < at + steps * STEP; i += STEP) {
+        for (int i = at; i < at + steps * step; i += step) {
             a += data[i];
-            b += data[i + 1];
-            c += data[i + 2];
-            d += data[i + 3];
-            e += data[i + 4];
-            f += data[i + 5];
-            g += data[i + 6];
-            h += data[i + 7];
+            b += data[i + next];
+            c += data[i + 2 * next];
+            d += data[i + 3 * next];
+            e += data[i + 4 * next];
+            f += data[i + 5 * next];
+            g += data[i + 6 * next];
+            h += data[i + 7 * next];
         }
         sums[to] = a;
         sums[to + apart] = b;

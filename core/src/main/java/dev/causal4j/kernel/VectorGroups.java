@@ -77,16 +77,7 @@ final class VectorGroups {
 
     private void run() {
         for (int row = 0; format.sums() && row < x.count(); row += x.height()) {
-            for (int g = 0; g < groups; g++) {
-                int from = g * format.group();
-                int at = x.start(row) + from * x.step();
-                int steps = Math.min(format.group(), w.depth() - from);
-                if (x.height() == 1) {
-                    sums[row * groups + g] = x.sum(at, steps);
-                } else {
-                    x.sums(at, steps, sums, row * groups + g, groups);
-                }
-            }
+            sum(row);
         }
         for (int p = 0; p < w.count(); p++) {
             if (x.count() <= FEW) {
@@ -97,17 +88,39 @@ final class VectorGroups {
         }
     }
 
+    /** The sums of a row's groups, or of a tile's: eight at a time, as far as there are as many. */
+    private void sum(int row) {
+        int group = format.group();
+        int eights = x.height() == 1 ? w.depth() / group / RowTiles.FEW * RowTiles.FEW : 0;
+        for (int g = 0; g < eights; g += RowTiles.FEW) {
+            x.sums(x.start(row) + g * group, group, group, sums, row * groups + g, 1);
+        }
+        for (int g = eights; g < groups; g++) {
+            int at = x.start(row) + g * group * x.step();
+            int steps = Math.min(group, w.depth() - g * group);
+            if (x.height() == 1) {
+                sums[row * groups + g] = x.sum(at, steps);
+            } else {
+                x.sums(at, 1, steps, sums, row * groups + g, groups);
+            }
+        }
+    }
+
     private void few(int p) {
         for (int r = 0; r < x.count(); r++) {
             for (int word = 0; word < 16; word += W) {
-                long at = w.start(p) + format.header() + 4L * word;
+                long at = w.start(p) + 4L * word;
                 if (format.bits() == 8) {
                     chains8(w.data(p), at, x.start(r), word);
                 } else {
                     chains4(w.data(p), at, x.start(r), word);
                 }
             }
-            fold(p, r);
+            if (format.wide()) {
+                fold(p, r);
+            } else {
+                foldHalves(p, r);
+            }
         }
     }
 
@@ -116,7 +129,7 @@ final class VectorGroups {
         float[] xs = x.data();
         int step = x.step();
         int group = format.group();
-        long bytes = format.groupBytes();
+        long bytes = format.codesBytes();
         long at = codesAt;
         for (int from = 0; from < w.depth(); from += group, at += bytes) {
             FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
@@ -139,7 +152,7 @@ final class VectorGroups {
         float[] xs = x.data();
         int step = x.step();
         int pairs = format.group() / 2;
-        long bytes = format.groupBytes();
+        long bytes = format.codesBytes();
         for (int g = 0; g < groups; g++) {
             FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
             int first = row + 2 * g * pairs * step;
@@ -171,21 +184,62 @@ final class VectorGroups {
         exact.add(d).intoArray(to, at + 48);
     }
 
-    /** y = fma(scale, chain, y) and y = fma(minimum, sum, y) for all groups and one row. */
+    /**
+     * y = fma(scale, chain, y) and y = fma(minimum, sum, y) for all groups and one row. Numbers in f32 are a third of a panel: they
+     * are read in their order.
+     */
     private void fold(int p, int row) {
+        float zero = -format.zero();
+        for (int word = 0; word < 16; word += W) {
+            long at = w.start(p) + format.numbersAt(w.depth(), 0) + 4L * word;
+            FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
+            for (int g = 0; g < groups; g++, at += format.numbersBytes()) {
+                int chain = g * WIDTH + word;
+                FloatVector i = number(p, at), j = number(p, at + 64), k = number(p, at + 128), l = number(p, at + 192);
+                a = i.mul(1 / format.unit(0)).fma(FloatVector.fromArray(S, chains, chain), a);
+                b = j.mul(1 / format.unit(16)).fma(FloatVector.fromArray(S, chains, chain + 16), b);
+                c = k.mul(1 / format.unit(32)).fma(FloatVector.fromArray(S, chains, chain + 32), c);
+                d = l.mul(1 / format.unit(48)).fma(FloatVector.fromArray(S, chains, chain + 48), d);
+                if (format.minimum()) {
+                    FloatVector v = FloatVector.broadcast(S, sums[row * groups + g]);
+                    a = number(p, at + STEP).fma(v, a);
+                    b = number(p, at + STEP + 64).fma(v, b);
+                    c = number(p, at + STEP + 128).fma(v, c);
+                    d = number(p, at + STEP + 192).fma(v, d);
+                } else if (zero != 0) {
+                    FloatVector v = FloatVector.broadcast(S, sums[row * groups + g]);
+                    a = i.mul(zero).fma(v, a);
+                    b = j.mul(zero).fma(v, b);
+                    c = k.mul(zero).fma(v, c);
+                    d = l.mul(zero).fma(v, d);
+                }
+            }
+            store(a, b, c, d, y.data(), y.start(row) + p * WIDTH + word);
+        }
+    }
+
+    private FloatVector number(int p, long at) {
+        return FloatVector.fromMemorySegment(S, w.data(p), at, LE);
+    }
+
+    /** The same with numbers in f16. */
+    private void foldHalves(int p, int row) {
         MemorySegment m = w.data(p);
-        long bytes = format.groupBytes();
-        int minimums = format.numberBytes();
+        long bytes = format.numbersBytes();
         float zero = -format.zero();
         for (int j = 0; j < WIDTH; j += W) {
             float over = 1 / format.unit(j);
-            long at = w.start(p);
+            int shift = j / 16 % 2 == 0 ? 16 : 0; // outputs of a low half
+            long at = w.start(p) + format.numbersAt(w.depth(), 0) + 4L * (j / 32 * 16 + j % 16);
             FloatVector sum = FloatVector.zero(S);
             for (int g = 0; g < groups; g++, at += bytes) {
-                FloatVector scale = number(m, at, j);
+                FloatVector scale = VectorProducts.f16(
+                        IntVector.fromMemorySegment(I, m, at, LE).lanewise(LSHL, shift));
                 sum = scale.mul(over).fma(FloatVector.fromArray(S, chains, g * WIDTH + j), sum);
                 if (format.minimum()) {
-                    sum = number(m, at + minimums, j).fma(FloatVector.broadcast(S, sums[row * groups + g]), sum);
+                    IntVector number =
+                            IntVector.fromMemorySegment(I, m, at + STEP / 2, LE).lanewise(LSHL, shift);
+                    sum = VectorProducts.f16(number).fma(FloatVector.broadcast(S, sums[row * groups + g]), sum);
                 } else if (zero != 0) {
                     sum = scale.mul(zero).fma(FloatVector.broadcast(S, sums[row * groups + g]), sum);
                 }
@@ -194,24 +248,15 @@ final class VectorGroups {
         }
     }
 
-    /** The scales or minimums of outputs j to j + W - 1, of the 64 at a byte. */
-    private FloatVector number(MemorySegment m, long at, int j) {
-        if (format.wide()) {
-            return FloatVector.fromMemorySegment(S, m, at + 4L * j, LE);
-        }
-        IntVector both = IntVector.fromMemorySegment(I, m, at + 4L * (j / 32 * 16 + j % 16), LE);
-        return VectorProducts.f16(both.lanewise(LSHL, j / 16 % 2 == 0 ? 16 : 0)); // a low or a high half
-    }
-
     /** Widens a panel: its codes times their units, scales over units, minimums. */
     private void widen(int p) {
         MemorySegment m = w.data(p);
         for (int g = 0; g < groups; g++) {
-            long at = w.start(p) + (long) g * format.groupBytes();
-            widenCodes(m, at + format.header(), (long) g * format.group() * STEP);
+            widenCodes(m, w.start(p) + (long) g * format.codesBytes(), (long) g * format.group() * STEP);
+            long at = w.start(p) + format.numbersAt(w.depth(), g);
             long to = numbers + g * 2L * STEP;
             if (format.wide()) {
-                MemorySegment.copy(m, at, wide, to, format.header());
+                MemorySegment.copy(m, at, wide, to, format.numbersBytes());
             } else {
                 VectorProducts.widenF16(m, at, wide, to);
                 if (format.minimum()) {

@@ -25,5 +25,5 @@ public sealed interface WeightFormat permits PanelFormat, GroupFormat {
     void encode(float[] wide, int first, MemorySegment to, long at);
 
     /** Copies the weights of steps {@code from} to {@code from + count - 1}: [count, 64]. */
-    void steps(MemorySegment m, long panel, int from, int count, float[] target);
+    void steps(MemorySegment m, long panel, int depth, int from, int count, float[] target);
 }

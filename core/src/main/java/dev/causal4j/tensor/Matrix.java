@@ -386,7 +386,7 @@ public final class Matrix {
 
     /** Copies steps {@code from} to {@code from + count - 1} of a panel, widened: [count, 64]. */
     void steps(int panel, int from, int count, float[] target) {
-        format.steps(data, start(panel), from, count, target);
+        format.steps(data, start(panel), cols, from, count, target);
     }
 
     /** The offset of a panel in bytes. */
