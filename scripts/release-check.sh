@@ -95,7 +95,8 @@ cd "$work/consumer"
 sed -i -e "s:</project>:<repositories><repository><id>published</id><url>file\://$published</url></repository></repositories></project>:" \
   -e "s:</dependencies>:<dependency><groupId>dev.causal4j</groupId><artifactId>causal4j-server</artifactId><version>$version</version></dependency></dependencies>:" pom.xml
 mkdir -p src/test/java/dev/causal4j/cli
-cp "$work"/one/cli/src/test/java/dev/causal4j/cli/ReadmeExamplesTest.java src/test/java/dev/causal4j/cli # all Java examples of the README that need no file
+# The README's Java examples that need no file, but the first.
+cp "$work"/one/cli/src/test/java/dev/causal4j/cli/ReadmeExamplesTest.java src/test/java/dev/causal4j/cli
 consumer() {
   sh "$root/mvnw" -B --strict-checksums -Dmaven.repo.local="$work/repository" \
     -Dmaven.repo.local.tail="$HOME/.m2/repository" "$@"
@@ -106,7 +107,7 @@ ours=$(tr : '\n' <path | grep /dev/causal4j/ || true)
 if other=$(grep -v "^$work/repository/" <<<"$ours"); then
   fail "$other: expected what was published, got an installed build; delete it there"
 fi
-# The first of them again, as a file without a class and as modules, and what the README's first command prints.
+# The first, as a file without a class and as modules, and what the README's first command prints.
 {
   for each in austen generation model scoring; do echo "import dev.causal4j.$each.*;"; done
   echo "void main() {"

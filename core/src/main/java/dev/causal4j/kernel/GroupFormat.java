@@ -6,11 +6,11 @@ import java.lang.foreign.MemorySegment;
  * The storage of a panel of 64 outputs whose weights are codes of 4 or 8 bits with a scale, and perhaps a minimum, for
  * each output and group of inputs: weight = code · scale + minimum. Immutable.
  *
- * <p>A panel is the codes of its groups in order, then for each group the 64 scales and the minimums if there are any: a
- * product of one row reads them in this order, and memory is fastest when nothing is skipped. Codes are words of 32 bits:
- * of 8 bits, a step of k is 16 words, and word w holds outputs w, w + 16, w + 32 and w + 48 from its lowest byte up; of 4
- * bits, 16 words hold two steps, the first in the low halves. Scales and minimums are f32, or f16 in words like a step of
- * {@link PanelFormat#F16}.
+ * <p>A panel is the codes of its groups in order, then for each group the 64 scales and the minimums if there are any:
+ * a product of one row reads them in this order, and memory is fastest when nothing is skipped. Codes are words of 32
+ * bits: of 8 bits, a step of k is 16 words, and word w holds outputs w, w + 16, w + 32 and w + 48 from its lowest byte
+ * up; of 4 bits, 16 words hold two steps, the first in the low halves. Scales and minimums are f32, or f16 in words like
+ * a step of {@link PanelFormat#F16}.
  *
  * <p>An output is y = fma(scale, c, y), then with minimums y = fma(minimum, X, y), for its groups in order, beginning at
  * +0: c is the chain of the group's inputs and stored codes, X the sum of its inputs in order. What is added to codes that
@@ -34,13 +34,13 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
     }
 
     /** Bytes of 64 scales, or of 64 minimums. */
-    int numberBytes() {
+    int scaleBytes() {
         return numbers().stepBytes();
     }
 
     /** Bytes of a group's scales and minimums. */
     int numbersBytes() {
-        return numberBytes() * (minimum ? 2 : 1);
+        return scaleBytes() * (minimum ? 2 : 1);
     }
 
     /** Bytes of a group's codes. */
@@ -136,7 +136,7 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         long at = panel + numbersAt(depth, k / group);
         float code = stored(m, panel, k, j) * (1 / unit(j)) - zero();
         float scaled = code * numbers().code(m, at, j); // exact
-        return minimum ? scaled + numbers().code(m, at + numberBytes(), j) : scaled;
+        return minimum ? scaled + numbers().code(m, at + scaleBytes(), j) : scaled;
     }
 
     @Override
@@ -157,7 +157,7 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
                 chain = Math.fma(x[offset + k], stored(m, panel, k, j), chain);
                 sum += x[offset + k];
             }
-            float least = minimum ? numbers().code(m, at + numberBytes(), j) : 0;
+            float least = minimum ? numbers().code(m, at + scaleBytes(), j) : 0;
             y = add(y, numbers().code(m, at, j), chain, least, sum, j);
         }
         return y;
@@ -230,7 +230,7 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
             int at = (int) (numbersAt(depth, g) / 4);
             put(scales[g], words, at, j);
             if (minimum) {
-                put(minimums[g], words, at + numberBytes() / 4, j);
+                put(minimums[g], words, at + scaleBytes() / 4, j);
             }
         }
     }

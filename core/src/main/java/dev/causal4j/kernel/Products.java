@@ -112,7 +112,7 @@ class Products {
             format.codes(w.data(panel), w.start(panel) + (long) g * format.codesBytes(), codes);
             format.numbers().codes(w.data(panel), at, 1, scales, 0, WIDTH);
             if (format.minimum()) {
-                format.numbers().codes(w.data(panel), at + format.numberBytes(), 1, minimums, 0, WIDTH);
+                format.numbers().codes(w.data(panel), at + format.scaleBytes(), 1, minimums, 0, WIDTH);
             }
             for (int r = 0; r < y.count(); r++) {
                 int first = x.start(r) + from * x.step();

@@ -93,8 +93,8 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
      *
      * @param at index of the first step
      * @param next from the first step of a sum to that of the next
-     * @param to index of the first sum; the others follow {@code apart} from each other. Past the rows of a tile they mean
-     *     nothing
+     * @param to index of the first sum; the others follow {@code apart} from each other. Past the rows of a tile they
+     *     mean nothing
      */
     void sums(int at, int next, int steps, float[] sums, int to, int apart) {
         float a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0;

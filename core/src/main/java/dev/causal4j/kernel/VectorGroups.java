@@ -185,8 +185,8 @@ final class VectorGroups {
     }
 
     /**
-     * y = fma(scale, chain, y) and y = fma(minimum, sum, y) for all groups and one row. Numbers in f32 are a third of a panel: they
-     * are read in their order.
+     * y = fma(scale, chain, y) and y = fma(minimum, sum, y) for all groups and one row. Numbers in f32 are a third of a
+     * panel: they are read in their order.
      */
     private void fold(int p, int row) {
         float zero = -format.zero();
@@ -195,11 +195,12 @@ final class VectorGroups {
             FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
             for (int g = 0; g < groups; g++, at += format.numbersBytes()) {
                 int chain = g * WIDTH + word;
-                FloatVector i = number(p, at), j = number(p, at + 64), k = number(p, at + 128), l = number(p, at + 192);
-                a = i.mul(1 / format.unit(0)).fma(FloatVector.fromArray(S, chains, chain), a);
-                b = j.mul(1 / format.unit(16)).fma(FloatVector.fromArray(S, chains, chain + 16), b);
-                c = k.mul(1 / format.unit(32)).fma(FloatVector.fromArray(S, chains, chain + 32), c);
-                d = l.mul(1 / format.unit(48)).fma(FloatVector.fromArray(S, chains, chain + 48), d);
+                FloatVector sa = number(p, at), sb = number(p, at + 64);
+                FloatVector sc = number(p, at + 128), sd = number(p, at + 192);
+                a = sa.mul(1 / format.unit(0)).fma(FloatVector.fromArray(S, chains, chain), a);
+                b = sb.mul(1 / format.unit(16)).fma(FloatVector.fromArray(S, chains, chain + 16), b);
+                c = sc.mul(1 / format.unit(32)).fma(FloatVector.fromArray(S, chains, chain + 32), c);
+                d = sd.mul(1 / format.unit(48)).fma(FloatVector.fromArray(S, chains, chain + 48), d);
                 if (format.minimum()) {
                     FloatVector v = FloatVector.broadcast(S, sums[row * groups + g]);
                     a = number(p, at + STEP).fma(v, a);
@@ -208,10 +209,10 @@ final class VectorGroups {
                     d = number(p, at + STEP + 192).fma(v, d);
                 } else if (zero != 0) {
                     FloatVector v = FloatVector.broadcast(S, sums[row * groups + g]);
-                    a = i.mul(zero).fma(v, a);
-                    b = j.mul(zero).fma(v, b);
-                    c = k.mul(zero).fma(v, c);
-                    d = l.mul(zero).fma(v, d);
+                    a = sa.mul(zero).fma(v, a);
+                    b = sb.mul(zero).fma(v, b);
+                    c = sc.mul(zero).fma(v, c);
+                    d = sd.mul(zero).fma(v, d);
                 }
             }
             store(a, b, c, d, y.data(), y.start(row) + p * WIDTH + word);
@@ -260,7 +261,7 @@ final class VectorGroups {
             } else {
                 VectorProducts.widenF16(m, at, wide, to);
                 if (format.minimum()) {
-                    VectorProducts.widenF16(m, at + format.numberBytes(), wide, to + STEP);
+                    VectorProducts.widenF16(m, at + format.scaleBytes(), wide, to + STEP);
                 }
             }
             for (int j = 0; j < WIDTH; j += W) {

@@ -21,11 +21,14 @@ final class WarmUp {
 
     private static final long MOST_NANOS = 5_000_000_000L;
 
-    /** A model of groups has several formats. */
+    /** A model of groups has several formats. These take each branch of its loops. */
     static final List<WeightFormat> GROUPS = List.of(
             new GroupFormat(4, true, 32, false, false),
+            new GroupFormat(4, true, 32, false, true),
             new GroupFormat(4, false, 32, true, true),
+            GroupFormat.INT4,
             new GroupFormat(8, true, 32, false, false),
+            new GroupFormat(8, true, 16, false, true),
             PanelFormat.F32);
 
     private WarmUp() {}

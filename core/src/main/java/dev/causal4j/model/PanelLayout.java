@@ -17,8 +17,8 @@ import org.jspecify.annotations.Nullable;
  * The layout of a converted checkpoint, whose matrices are stored in panels, so that loading it is a memory map.
  *
  * <p>In the place of {@code NAME.weight} there is {@code NAME.weight.panels} [panels, steps, 64], the bytes of {@link
- * PanelFormat}: F32, BF16, F16 or I8, whose panels have four more steps for their scales. Rows are outputs also where
- * Hugging Face stores [in, out]. Vectors keep their names and are F32. The metadata names the layout with its version,
+ * PanelFormat}: F32, BF16, F16 or I8, whose panels have four more steps for their scales; int4 has those of {@link
+ * GroupFormat#INT4}. Rows are outputs also where Hugging Face stores [in, out]. Vectors keep their names and are F32. The metadata names the layout with its version,
  * and the dtype of the matrices.
  *
  * @param dtype of all matrices but the positions, which are f32 in an int8 model
@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
 record PanelLayout(DType dtype) {
     static final String PANELS = ".panels";
     private static final String LAYOUT = "causal4j.layout";
-    private static final String VERSION = "panels-" + Panels.WIDTH + "/2";
+    private static final String VERSION = "panels-" + Panels.WIDTH + "/3";
     private static final String DTYPE = "causal4j.dtype";
 
     /**

@@ -24,10 +24,11 @@ record RandomPanels(Random random) {
         List<WeightFormat> formats = new ArrayList<>(List.of(PanelFormat.values()));
         for (int group : new int[] {16, 32}) {
             for (boolean minimum : new boolean[] {false, true}) {
-                formats.add(new GroupFormat(8, true, group, minimum, minimum));
-                if (depth % group == 0) {
-                    formats.add(new GroupFormat(4, true, group, false, !minimum));
-                    formats.add(new GroupFormat(4, false, group, minimum, minimum));
+                for (boolean wide : new boolean[] {false, true}) {
+                    formats.add(new GroupFormat(8, true, group, minimum, wide));
+                    if (depth % group == 0) {
+                        formats.add(new GroupFormat(4, !minimum, group, minimum, wide));
+                    }
                 }
             }
         }

@@ -132,7 +132,7 @@ class ConversionTest {
         }
         assertThat(panels).isGreaterThan(8);
         assertThat(file.metadata())
-                .isEqualTo(Map.of("causal4j.layout", "panels-64/2", "causal4j.dtype", dtype.label()));
+                .isEqualTo(Map.of("causal4j.layout", "panels-64/3", "causal4j.dtype", dtype.label()));
     }
 
     @Test
@@ -287,8 +287,8 @@ class ConversionTest {
 
     @ParameterizedTest
     @CsvSource({
-        "causal4j.layout, panels-64/1, panels-64/2",
-        "causal4j.layout, '', panels-64/2",
+        "causal4j.layout, panels-64/2, panels-64/3",
+        "causal4j.layout, '', panels-64/3",
         "causal4j.dtype, int3, 'f32, bf16, f16, int8 or int4'",
         "causal4j.dtype, f32, dtype F32"
     })

@@ -40,12 +40,13 @@ final class Metrics {
         }
 
         synchronized void add(String value, long more) {
-            sums.computeIfAbsent(value, _ -> {
-                        LongAdder sum = new LongAdder();
-                        watchers.forEach(watcher -> watcher.accept(value, sum));
-                        return sum;
-                    })
-                    .add(more);
+            LongAdder known = sums.get(value);
+            LongAdder sum = known == null ? new LongAdder() : known;
+            sum.add(more);
+            if (known == null) {
+                sums.put(value, sum); // first: a watcher is somebody else's, and may throw
+                watchers.forEach(watcher -> watcher.accept(value, sum));
+            }
         }
 
         void add(long more) {
@@ -97,7 +98,7 @@ final class Metrics {
     private final Times whole = new Times("e2e_request_latency", "From a request to the end of its answer.");
     private final Times queue = new Times("request_queue_time", "What a sequence waited.");
     private final Times prefill = new Times("request_prefill_time", "What the prompt of a sequence took.");
-    private final Times decode = new Times("request_decode_time", "What the new tokens of a sequence took.");
+    private final Times decode = new Times("request_decode_time", "What the tokens after the first took.");
 
     final List<Gauge> gauges;
     final List<Counter> counters =
