@@ -25,7 +25,11 @@ start() {
       if [ -z "$helps" ]; then flags+=(--add-modules=jdk.incubator.vector); fi
       ;;
   esac
-  if [ "${1:-}" = train ]; then flags+=(-XX:MaxNewSize=16m); fi # a step makes nothing large anew
+  case ${1:-} in
+    train) flags+=(-XX:MaxNewSize=16m) ;; # a step makes nothing large anew
+    # Loading a model touches all of the room for new objects, and one text needs little of it. Many at once need more.
+    generate | chat | bench | convert | inspect) flags+=(-XX:NewSize=16m) ;;
+  esac
   if [ -t 1 ]; then flags+=(-Dcausal4j.terminal.out=true); fi
   if [ -t 2 ]; then flags+=(-Dcausal4j.terminal=true); fi
   if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ "${TERM:-dumb}" != dumb ]; then flags+=(-Dcausal4j.colors=true); fi

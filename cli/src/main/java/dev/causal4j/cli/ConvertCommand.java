@@ -25,8 +25,8 @@ import tools.jackson.databind.node.ObjectNode;
                         + " a GGUF file, which llama.cpp runs.",
         sortOptions = false)
 final class ConvertCommand extends Subcommand {
-    /** Longer than any disk takes for the megabyte between two checks of the interruption. */
-    private static final long MOST_SECONDS_TO_CANCEL = 5;
+    /** Longer than a tensor takes, the most that is read and encoded between two checks of the interruption. */
+    private static final long MOST_SECONDS_TO_CANCEL = 60;
 
     /** What is written. */
     enum Format {

@@ -334,6 +334,11 @@ public final class Checkpoint implements AutoCloseable {
             Device adapting = new Device(scratch, options.compute());
             Path folder = options.merged();
             Map<String, LowRank> adapters = folder == null ? Map.of() : AdapterFiles.read(folder, config, adapting);
+            if (folder != null
+                    && options.dtype() == null
+                    && stored.values().stream().anyMatch(StoredRows::isInBlocks)) {
+                throw wrong("a dtype for sums of quantised weights and an adapter", "none", "choose one with --dtype");
+            }
             closed = layout != null;
             Work.Load work = new Work.Load();
             work.begin();

@@ -44,8 +44,8 @@ public record LoadOptions(
     }
 
     /**
-     * The same with the low-rank adapter in a folder of PEFT's layout merged into the weights. The sums are those of {@link
-     * CausalLM#merged}, rounded or quantised once, to the dtype of the weights.
+     * The same with the low-rank adapter in a folder of PEFT's layout merged into the weights. The sums are made in f32 of
+     * the weights as they are stored, and rounded or quantised once; of quantised ones a dtype must be chosen.
      */
     public LoadOptions withMerged(@Nullable Path adapter) {
         return new LoadOptions(dtype, cached, progress, compute, adapter);

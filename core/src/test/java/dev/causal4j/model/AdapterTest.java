@@ -176,6 +176,16 @@ class AdapterTest {
         assertThat(folder).isDirectoryNotContaining(file -> !file.equals(adapter));
     }
 
+    @Test
+    void anAdapterOfQuantisedWeightsNeedsADtype() throws IOException {
+        anAdapter();
+        write();
+        Path model = Golden.folder("gguf").resolve("llama-q8_0.gguf");
+        assertThatThrownBy(() -> CausalLM.load(model, LoadOptions.DEFAULT.withMerged(adapter)))
+                .isInstanceOf(FormatException.class)
+                .hasMessageContaining("expected a dtype for sums of quantised weights and an adapter");
+    }
+
     private static void assertClose(float[] actual, float[] expected) {
         double worst = 0;
         double largest = 0;
