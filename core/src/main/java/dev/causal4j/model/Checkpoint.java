@@ -333,12 +333,12 @@ public final class Checkpoint implements AutoCloseable {
         try (Arena scratch = Arena.ofShared()) {
             Device adapting = new Device(scratch, options.compute());
             Path folder = options.merged();
-            Map<String, LowRank> adapters = folder == null ? Map.of() : AdapterFiles.read(folder, config, adapting);
             if (folder != null
                     && options.dtype() == null
                     && stored.values().stream().anyMatch(StoredRows::isInBlocks)) {
                 throw wrong("a dtype for sums of quantised weights and an adapter", "none", "choose one with --dtype");
             }
+            Map<String, LowRank> adapters = folder == null ? Map.of() : AdapterFiles.read(folder, config, adapting);
             closed = layout != null;
             Work.Load work = new Work.Load();
             work.begin();
