@@ -22,7 +22,7 @@ size() {
 
 failed=0
 size core 19970 || failed=1
-size server 2350 || failed=1
+size server 2340 || failed=1
 size langchain4j 690 || failed=1
 size spark 720 || failed=1
 size hub 980 || failed=1

@@ -20,8 +20,6 @@ import org.xnio.channels.StreamSinkChannel;
  */
 final class Call {
     private static final int STALL_SECONDS = 30;
-    private static final int MOST_UNSENT = 16 << 10; // bytes of events
-    private static final long PACE_NANOS = 5_000_000; // from write to write of a stream
     private static final int GONE = 499; // as nginx calls it
     private static final HttpString BUFFERING = HttpString.tryFromString("X-Accel-Buffering");
 
@@ -32,8 +30,6 @@ final class Call {
     final String owner;
 
     private final long start = System.nanoTime();
-    private final ByteArrayOutputStream unsent = new ByteArrayOutputStream(); // events that share a write
-    private long sent = start - PACE_NANOS;
     private @Nullable StreamSinkChannel sink; // once the answer has begun
     private Runnable whenGone = () -> {};
     private boolean gone;
@@ -96,9 +92,8 @@ final class Call {
 
     /** Answers with an error, or ends a stream with it. */
     void error(ApiError error) throws IOException {
-        if (sink != null || unsent.size() > 0) {
+        if (sink != null) {
             event(Json.write(error.body()));
-            flush();
             end();
             return;
         }
@@ -111,43 +106,23 @@ final class Call {
         bytes(error.status, "application/json", Json.write(error.body()));
     }
 
-    /**
-     * Adds an event to a stream; {@link #flush} sends it, or the next event if that is late. The first begins the
-     * stream: an error before has a status of its own.
-     */
+    /** Sends an event of a stream. The first begins it, so that an error before has a status of its own. */
     void event(byte[] data) throws IOException {
-        unsent.writeBytes(ascii("data: "));
-        unsent.writeBytes(data);
-        unsent.writeBytes(ascii("\n\n"));
-        if (unsent.size() >= MOST_UNSENT || System.nanoTime() - sent >= 2 * PACE_NANOS) {
-            flush();
-        }
+        ByteArrayOutputStream event = new ByteArrayOutputStream(data.length + 8);
+        event.writeBytes(ascii("data: "));
+        event.writeBytes(data);
+        event.writeBytes(ascii("\n\n"));
+        write(events(), event.toByteArray());
     }
 
     /** Keeps a silent stream open. */
     void ping() throws IOException {
-        unsent.writeBytes(ascii(": ping\n\n"));
-        flush();
-    }
-
-    /** Sends the events that are there. */
-    void flush() throws IOException {
-        if (unsent.size() > 0) {
-            write(events(), unsent.toByteArray());
-            unsent.reset();
-            sent = System.nanoTime();
-        }
-    }
-
-    /** Waits until the next write of a stream is due, so that the tokens of a fast model share writes. */
-    void pace() throws InterruptedException {
-        TimeUnit.NANOSECONDS.sleep(sent + PACE_NANOS - System.nanoTime());
+        write(events(), ascii(": ping\n\n"));
     }
 
     /** Ends a stream. */
     void done() throws IOException {
         event(ascii("[DONE]"));
-        flush();
         end();
     }
 

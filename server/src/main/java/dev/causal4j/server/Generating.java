@@ -109,12 +109,7 @@ final class Generating {
         Choice[] choices = new Choice[ask.sequences()];
         Generation[] made = new Generation[choices.length];
         for (int ended = 0; ended < choices.length; ) {
-            Sequences.Event event = sequences.events().poll();
-            if (event == null) {
-                call.flush();
-                event = sequences.events().poll(PING_SECONDS, TimeUnit.SECONDS);
-                call.pace();
-            }
+            Sequences.Event event = sequences.events().poll(PING_SECONDS, TimeUnit.SECONDS);
             if (event == null) {
                 call.ping();
                 continue;

@@ -21,8 +21,8 @@ import java.util.concurrent.atomic.AtomicInteger;
 
 /** The sequences of a request in the engine. Thread-safe. */
 final class Sequences {
-    /** Tokens of a sequence that wait for a slow reader or the pace of a stream; then it rests. */
-    private static final int MOST_WAITING = 256;
+    /** Tokens of a sequence that wait for a slow reader; then it rests. */
+    private static final int MOST_WAITING = 64;
 
     /** A token of a sequence; none when it has ended. */
     record Event(int sequence, Optional<GeneratedToken> token) {}
