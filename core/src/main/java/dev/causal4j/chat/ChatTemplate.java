@@ -159,7 +159,8 @@ public final class ChatTemplate {
     }
 
     /**
-     * The sources of a model's templates by their name, of which {@code default} is that for conversations without tools.
+     * The sources of a model's templates by their name, of which {@code default} is that for conversations without
+     * tools.
      *
      * @param folder in Hugging Face layout, or a GGUF file
      * @throws FormatException if a file is damaged

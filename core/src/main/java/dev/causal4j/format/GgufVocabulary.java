@@ -178,7 +178,8 @@ public final class GgufVocabulary {
     }
 
     /**
-     * All ways of a kind of tokenizer to split texts: what a file says of them, and the {@link #settings} that it means.
+     * All ways of a kind of tokenizer to split texts: what a file says of them, and the {@link #settings} that it
+     * means.
      *
      * @param scored whether of SentencePiece's kind, else of bytes
      */

@@ -16,8 +16,8 @@ import java.util.function.LongConsumer;
 /**
  * Writes a GGUF file of version 3. Not thread-safe; used once.
  *
- * <p>Values of keys are Integer (u32, in lists i32: what llama.cpp asks for), Float, Boolean, String, and lists of one of
- * these.
+ * <p>Values of keys are Integer (u32, in lists i32: what llama.cpp asks for), Float, Boolean, String, and lists of one
+ * of these.
  */
 public final class GgufWriter {
     private static final int VERSION = 3;

@@ -1,5 +1,6 @@
 package dev.causal4j.model;
 
+import dev.causal4j.FormatException;
 import dev.causal4j.UnsupportedModelException;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.compute.Compute;
@@ -39,8 +40,9 @@ record GgufFiles(Path model, Checkpoint checkpoint) {
         metadata.put("general.quantization_version", 2); // of the layouts of blocks
         metadata.putAll(vocabulary(metadata));
         // By the name llama.cpp knows that Phi 3's tokens take the space behind them.
-        String prefix = family.type().equals("phi3") && GgufVocabulary.isScored(metadata) ? "phi3 " : "";
-        metadata.put("general.name", prefix + out.getFileName().toString().replaceFirst("\\.gguf$", ""));
+        boolean phi = family.type().equals("phi3") && GgufVocabulary.isScored(metadata);
+        String title = out.getFileName().toString().replaceFirst("\\.gguf$", "");
+        metadata.put("general.name", phi ? "phi3 " + title : title.replaceAll("(?i)(phi)-?3", "$1_3"));
         List<GgufWriter.Source> tensors = new ArrayList<>();
         for (TensorView buffer : family.buffers()) {
             Consumer<MemorySegment> copy = data -> data.copyFrom(buffer.data());
@@ -78,17 +80,38 @@ record GgufFiles(Path model, Checkpoint checkpoint) {
         ModelConfig config = checkpoint.config();
         Tokenizer tokenizer = checkpoint.requireTokenizer();
         Json file = new Json(model.toString(), others);
-        Map<String, Object> metadata = tokenizer.toGguf(file, config.vocabularySize(), special(tokenizer));
+        Map<String, Integer> special = special(tokenizer);
+        if (!special.containsKey(ENDS.getFirst())) {
+            throw refused("eos_token_id", "a token that ends texts", "none", "name one in config.json");
+        }
+        Map<String, Object> metadata = tokenizer.toGguf(file, config.vocabularySize(), special);
         GgufVocabulary read = new GgufVocabulary(file.with(new Json("", metadata)), config.vocabularySize());
         Set<Integer> lost = new TreeSet<>(config.eos());
         lost.removeAll(read.stops());
-        if (!lost.isEmpty() || (config.bos().isPresent() && !config.bos().equals(read.bos()))) {
-            String got = lost.isEmpty() ? "bos_token_id " + config.bos() + " and " + read.bos() : "more: " + lost;
-            String expected = "one token that begins texts and at most three that end them, besides known ones";
-            throw new UnsupportedModelException(file.subject(), expected, got, "GGUF has no key for it");
+        if (!lost.isEmpty()) {
+            String expected = "at most three tokens that end texts, besides known ones";
+            throw refused("eos_token_id", expected, "more: " + lost, "GGUF has no key for it");
         }
-        metadata.putAll(GgufVocabulary.templates(ChatTemplate.sources(model)));
+        List<Integer> begin = config.bos().stream().boxed().toList();
+        List<Integer> begins = read.bos().stream().boxed().toList();
+        if (!begins.equals(begin.isEmpty() && special.containsKey("bos") ? List.of(special.get("bos")) : begin)) {
+            String expected = begins + ", as it would come back from a file";
+            throw refused("bos_token_id", expected, begin.toString(), "config.json must name that one");
+        }
+        Map<String, String> templates = ChatTemplate.sources(model);
+        for (String name : List.of("bos_token", "eos_token")) { // which templates write
+            String said = String.valueOf(ChatTemplate.specialTokens(model).get(name));
+            String again = String.valueOf(read.configuration().get(name));
+            if (!said.equals(again) && templates.values().stream().anyMatch(source -> source.contains(name))) {
+                throw refused(name, again + ", which its id says, since a chat template asks", said, "they must agree");
+            }
+        }
+        metadata.putAll(GgufVocabulary.templates(templates));
         return metadata;
+    }
+
+    private FormatException refused(String key, String expected, String got, String remedy) {
+        return new UnsupportedModelException(model + ", key \"" + key + '"', expected, got, remedy);
     }
 
     /** Ids by what they are for: what the tokenizer puts before texts, what its files name, and the model's. */
@@ -101,8 +124,9 @@ record GgufFiles(Path model, Checkpoint checkpoint) {
         IntStream first = IntStream.concat(IntStream.of(tokenizer.withPrefix(new int[0])), config.bos().stream());
         List<Integer> begins =
                 Stream.concat(first.boxed(), ids.apply("bos_token")).limit(1).toList();
-        List<Integer> ends = Stream.concat(
-                        ids.apply("eos_token"), config.eos().stream().sorted())
+        Stream<Integer> end = ids.apply("eos_token")
+                .filter(id -> config.eos().isEmpty() || config.eos().contains(id));
+        List<Integer> ends = Stream.concat(end, config.eos().stream().sorted())
                 .distinct()
                 .limit(ENDS.size())
                 .toList();

@@ -8,6 +8,7 @@ import dev.causal4j.FormatException;
 import dev.causal4j.UnsupportedModelException;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.format.Gguf;
+import dev.causal4j.format.Json;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tokenizer.SpecialTokens;
@@ -19,7 +20,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.CancellationException;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -27,6 +31,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
 
 /** A GGUF file that was written is the model it was written from, and has the bytes that llama.cpp's quantiser gives. */
 class GgufWritingTest {
@@ -128,6 +134,7 @@ class GgufWritingTest {
         Path out = written(file, GgufType.F32);
         try (CausalLM expected = CausalLM.load(file, DType.F32);
                 CausalLM actual = CausalLM.load(out)) {
+            assertThat(names(out)).isEqualTo(names(file));
             assertThat(actual.config().sameArchitecture(expected.config())).isTrue();
             assertThat(Logits.of(actual, TOKENS)).isEqualTo(Logits.of(expected, TOKENS));
             assertThat(actual.bos()).isEqualTo(expected.bos());
@@ -228,13 +235,129 @@ class GgufWritingTest {
         assertThat(folder.toFile().list()).containsExactlyInAnyOrder("out.gguf", "damaged");
     }
 
+    /** A folder with a tokenizer, and these values in its files; null takes a key away. */
+    private Path folder(String file, Map<String, String> config, Map<String, String> tokenizer) throws IOException {
+        Path made = folder.resolve("made");
+        LoadOptions options = LoadOptions.DEFAULT.withDtype(DType.F32);
+        Conversion.convert(FILES.resolve(file), options, made, Files.exists(made), SILENT);
+        edit(made.resolve("config.json"), config);
+        edit(made.resolve("tokenizer_config.json"), tokenizer);
+        return made;
+    }
+
+    private static void edit(Path file, Map<String, String> values) throws IOException {
+        ObjectNode json = (ObjectNode) JsonMapper.shared().readTree(Files.readAllBytes(file));
+        values.forEach((key, value) -> json.set(key, JsonMapper.shared().readTree(value)));
+        Files.writeString(file, json.toString());
+    }
+
+    /** The ids that end a text, of which the file names this one. */
+    private Set<Integer> ends(Path model, int named) throws IOException {
+        Path out = written(model, GgufType.F32);
+        try (Arena arena = Arena.ofConfined();
+                CausalLM read = CausalLM.load(out)) {
+            Json metadata = Gguf.open(out, arena).metadata();
+            assertThat(metadata.requireInt("tokenizer.ggml.eos_token_id", 0, 299))
+                    .isEqualTo(named);
+            return read.eos();
+        }
+    }
+
+    @Test
+    void textsEndWithTheTokensThatTheModelNames() throws IOException {
+        String file = "qwen3.gguf"; // 297 and 299 are known by their text
+        Map<String, String> a = Map.of("eos_token", "\"a\""); // 64
+        assertThat(ends(folder(file, Map.of("eos_token_id", "[5]"), a), 5)).containsExactlyInAnyOrder(5, 297, 299);
+        assertThat(ends(folder(file, Map.of("eos_token_id", "[64, 5]"), a), 64))
+                .containsExactlyInAnyOrder(5, 64, 297, 299);
+        assertThat(ends(folder(file, Map.of("eos_token_id", "null"), a), 64)).containsExactlyInAnyOrder(64, 297, 299);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "null, null, 'eos_token_id\": expected a token that ends texts, got none'",
+        "'[5, 6, 7, 8]', null, 'eos_token_id\": expected at most three tokens that end texts, besides known ones, got more: [8]'",
+        "5, '\"a\"', 'eos_token\": expected &, which its id says, since a chat template asks, got a'"
+    })
+    void endsThatWouldBeOthersAreRefused(String ids, String token, String told) throws IOException {
+        Map<String, String> tokenizer = Map.of("eos_token", token, "chat_template", "\"{{ eos_token }}\"");
+        Path model = folder("qwen3.gguf", Map.of("eos_token_id", ids), tokenizer);
+        assertThatThrownBy(() -> written(model, GgufType.F32))
+                .isInstanceOf(UnsupportedModelException.class)
+                .hasMessageStartingWith(model + ", key \"" + told);
+    }
+
+    /** Without, the file would have the id 1. */
+    @Test
+    void aVocabularyWithScoresNeedsATokenToBeginWith() throws IOException {
+        Path model = folder("llama-f32.gguf", Map.of("bos_token_id", "null"), Map.of("bos_token", "null"));
+        edit(model.resolve("tokenizer.json"), Map.of("post_processor", "null"));
+        assertThatThrownBy(() -> written(model, GgufType.F32))
+                .isInstanceOf(UnsupportedModelException.class)
+                .hasMessageStartingWith(model + ", key \"bos_token_id\": expected [1], as it would come back");
+        edit(model.resolve("config.json"), Map.of("bos_token_id", "1"));
+        assertThat(ends(model, 2)).containsExactly(2);
+    }
+
+    /** Equal lists are one for all lengths here, and two tensors in a file. */
+    @Test
+    void aPhi3WithEqualFactorsIsWritten() throws IOException {
+        Variant variant = Variant.of("phi3");
+        variant.config().putNull("sliding_window");
+        ObjectNode scaling = (ObjectNode) variant.config().get("rope_scaling");
+        scaling.set("long_factor", scaling.get("short_factor"));
+        Path model = variant.write(Files.createDirectory(folder.resolve("phi")));
+        Path out = written(model, GgufType.F32);
+        assertThat(names(out)).contains("rope_factors_short.weight", "rope_factors_long.weight");
+        try (CausalLM expected = CausalLM.load(model);
+                CausalLM actual = CausalLM.load(out)) {
+            float[] logits = Logits.of(expected, TOKENS);
+            assertThat(Logits.of(actual, TOKENS)).containsExactly(logits, within(2e-5f));
+        }
+    }
+
+    /** The tensors of a file, without the numbers of blocks. */
+    private static Set<String> names(Path file) throws IOException {
+        try (Arena arena = Arena.ofConfined()) {
+            return Gguf.open(file, arena).tensors().names().stream()
+                    .map(name -> name.replaceFirst("^blk\\.\\d+", "blk"))
+                    .collect(Collectors.toCollection(TreeSet::new));
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "gpt2-untied, gpt2",
+        "llama-untied, llama",
+        "llama-llama3, llama",
+        "qwen2-tied, qwen2",
+        "qwen3-tied, qwen3"
+    })
+    void tensorsHaveNamesThatLlamaCppWrites(String name, String architecture) throws IOException {
+        Set<String> known = new TreeSet<>();
+        for (String each : files()) {
+            if (each.startsWith(architecture)) {
+                known.addAll(names(FILES.resolve(each + ".gguf")));
+            }
+        }
+        assertThat(known).containsAll(names(written(Golden.folder(name), GgufType.F32)));
+    }
+
     /** llama.cpp goes by the name. */
     @ParameterizedTest
-    @CsvSource({"phi3, phi3 out", "phi3-partial, out", "qwen2, out"})
-    void theNameIsThatOfTheFileAndTellsPhi3sTokenizer(String model, String name) throws IOException {
+    @CsvSource({
+        "phi3, out, phi3 out",
+        "phi3-partial, out, out",
+        "qwen2, out, out",
+        "qwen2, my-Phi-3-out, my-Phi_3-out",
+        "phi3-partial, phi35, phi_35"
+    })
+    void theNameIsThatOfTheFileAndTellsPhi3sTokenizer(String model, String file, String name) throws IOException {
+        Path out = folder.resolve(file + ".gguf");
+        Conversion.toGguf(FILES.resolve(model + ".gguf"), GgufType.F32, out, false, SILENT);
         try (Arena arena = Arena.ofConfined()) {
-            Gguf file = Gguf.open(written(FILES.resolve(model + ".gguf"), GgufType.F32), arena);
-            assertThat(file.metadata().requireString("general.name")).isEqualTo(name);
+            assertThat(Gguf.open(out, arena).metadata().requireString("general.name"))
+                    .isEqualTo(name);
         }
     }
 

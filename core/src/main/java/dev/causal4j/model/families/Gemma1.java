@@ -16,9 +16,8 @@ record Gemma1(String type, Names names) implements Family {
         keys.onlyFullAttention();
         keys.tied = true;
         keys.embeddingScale = (float) Math.sqrt(keys.hiddenSize);
-        // The first files say gelu and mean the tanh form of training. transformers ignored the key; later it took it
-        // at
-        // its word.
+        // The first files say gelu and mean the tanh form of training.
+        // transformers ignored the key; later it took it at its word.
         String old = json.string("hidden_act", "gelu");
         json.support("hidden_act", List.of("gelu", "gelu_pytorch_tanh").contains(old), "gelu or gelu_pytorch_tanh");
         Activation activation = keys.activation("hidden_activation", "gelu_pytorch_tanh");

@@ -5,8 +5,10 @@ import dev.causal4j.UnsupportedModelException;
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.decoder.BlockConfig.RopeConfig;
+import dev.causal4j.decoder.BlockConfig.RopeConfig.Longer;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.format.GgufVocabulary;
 import dev.causal4j.format.Json;
 import dev.causal4j.format.TensorStore;
@@ -56,6 +58,7 @@ public final class GgufFamily implements Family {
     private static final List<String> ARCHITECTURES =
             List.of("llama", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "gpt2");
     private static final String ARCHITECTURE = "general.architecture";
+    private static final String REMEDY = "this model cannot be written as GGUF";
     private static final String GEMMA3 = "gemma3";
     private static final String GEMMA3_TYPE = "gemma3_text";
 
@@ -140,13 +143,23 @@ public final class GgufFamily implements Family {
         said.support("tie_word_embeddings", config.tied() || !architecture.equals("gemma2"), "true of gemma2 in GGUF");
         Map<String, Stored> tensors = new LinkedHashMap<>();
         Map<String, Object> keys = Json.object(ARCHITECTURE, architecture);
-        say(architecture, config, tensors).forEach((key, value) -> keys.put(architecture + "." + key, value));
+        Map<String, float[]> factors = new LinkedHashMap<>();
+        say(architecture, config, factors).forEach((key, value) -> keys.put(architecture + "." + key, value));
+        factors.forEach((name, numbers) -> {
+            List<Long> shape = List.of((long) numbers.length);
+            tensors.put(name, new Stored(subject, DType.F32.name(), shape, MemorySegment.ofArray(numbers)));
+        });
         Json metadata = new Json(subject, keys);
         Stored none = new Stored(subject, DType.F32.name(), List.of((long) config.vocabularySize(), 0L), NO_NUMBERS);
         tensors.put(List.of("gpt2", "phi3").contains(architecture) ? PACKED : GATE, none);
         GgufFamily naming = new GgufFamily(metadata, new TensorStore(subject, tensors, Map.of()));
         for (ParameterSpec spec : config.specs()) {
-            naming.origin(config, spec, "").names().forEach(name -> tensors.put(name, none));
+            List<String> names = naming.origin(config, spec, "").names();
+            if (spec.role() == Role.BIAS && !hasBias(architecture, spec.module())) {
+                String expected = "none, since llama.cpp has no such bias in " + architecture;
+                throw new UnsupportedModelException(subject + ", tensor " + names.getFirst(), expected, "one", REMEDY);
+            }
+            names.forEach(name -> tensors.put(name, none));
         }
         GgufFamily family = new GgufFamily(metadata, new TensorStore(subject, tensors, Map.of()));
         ModelConfig read = family.read(metadata);
@@ -155,14 +168,17 @@ public final class GgufFamily implements Family {
                 .orElse(null);
         if (other != null) {
             String expected = other.other() + ", which is all that GGUF's " + architecture + " can say";
-            String remedy = "this model cannot be written as GGUF";
-            throw new UnsupportedModelException(subject + ", " + other.path(), expected, other.one(), remedy);
+            throw new UnsupportedModelException(subject + ", " + other.path(), expected, other.one(), REMEDY);
         }
         return family;
     }
 
+    private static boolean hasBias(String architecture, String module) {
+        return List.of("llama", "gpt2").contains(architecture) || (architecture + module).equals("qwen2qkv");
+    }
+
     /** What a file says, by keys without the architecture and by tensors, as far as it can. */
-    private static Map<String, Object> say(String architecture, ModelConfig config, Map<String, Stored> tensors) {
+    private static Map<String, Object> say(String architecture, ModelConfig config, Map<String, float[]> tensors) {
         DecoderConfig decoder = config.decoder();
         BlockConfig block = decoder.blocks().getFirst();
         AttentionConfig attention = block.attention();
@@ -189,7 +205,7 @@ public final class GgufFamily implements Family {
             if (rope != null && known != null && window > 0 && architecture.equals(GEMMA3)) {
                 keys.put(LOCAL_THETA, (float) known.theta());
             } else if (rope != null && known != null && !keys.containsKey(THETA)) {
-                say(rope, known, architecture.equals("phi3"), keys, tensors);
+                say(rope, known, architecture, keys, tensors);
             }
         }
         if (attention.softCap() > 0) {
@@ -202,7 +218,7 @@ public final class GgufFamily implements Family {
     }
 
     private static void say(
-            RopeConfig rope, Rope known, boolean phi, Map<String, Object> keys, Map<String, Stored> tensors) {
+            RopeConfig rope, Rope known, String architecture, Map<String, Object> keys, Map<String, float[]> tensors) {
         keys.put(THETA, (float) known.theta());
         keys.put(ROTATED, rope.width());
         if (List.of(LINEAR, YARN).contains(known.scaling())) {
@@ -213,24 +229,25 @@ public final class GgufFamily implements Family {
                 keys.put(ORIGINAL, known.original());
                 keys.put(GAIN, Math.abs(gain - 1) < Difference.ROUNDING ? 1f : (float) gain);
             }
-        } else if (rope.longer() instanceof RopeConfig.Longer.Other beyond && phi) {
-            keys.put(ORIGINAL, beyond.above());
+        } else if (known.scaling().equals(LONG) && architecture.equals("phi3")) {
+            keys.put(ORIGINAL, known.original());
             keys.put(GAIN, rope.gain());
             tensors.put(SHORT_FACTORS, factors(known, rope.width(), rope.frequencies()));
-            tensors.put(LONG_FACTORS, factors(known, rope.width(), beyond.frequencies()));
-        } else if (List.of("llama3", LONG).contains(known.scaling())) {
+            List<Double> longer =
+                    rope.longer() instanceof Longer.Other beyond ? beyond.frequencies() : rope.frequencies();
+            tensors.put(LONG_FACTORS, factors(known, rope.width(), longer));
+        } else if (List.of("llama3", LONG).contains(known.scaling()) && architecture.equals("llama")) {
             tensors.put(FACTORS, factors(known, rope.width(), rope.frequencies()));
         }
     }
 
     /** What frequencies are divided by. */
-    private static Stored factors(Rope known, int width, List<Double> frequencies) {
+    private static float[] factors(Rope known, int width, List<Double> frequencies) {
         float[] factors = new float[frequencies.size()];
         for (int j = 0; j < factors.length; j++) {
             factors[j] = (float) (RopeKeys.plain(known.theta(), j, width) / frequencies.get(j));
         }
-        List<Long> shape = List.of((long) factors.length);
-        return new Stored(FACTORS, DType.F32.name(), shape, MemorySegment.ofArray(factors));
+        return factors;
     }
 
     /** The keys of the file, but for the vocabulary's. */

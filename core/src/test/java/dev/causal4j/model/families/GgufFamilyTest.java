@@ -9,7 +9,9 @@ import dev.causal4j.format.Json;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.TensorStore.Stored;
 import dev.causal4j.model.ModelConfig;
+import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -17,6 +19,8 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Keys that no golden file has. */
 class GgufFamilyTest {
@@ -118,5 +122,41 @@ class GgufFamilyTest {
         assertThatThrownBy(() -> config("llama", name, value))
                 .isInstanceOf(FormatException.class)
                 .hasMessageStartingWith("x.gguf, key \"" + key + "\": expected ");
+    }
+
+    // ---- what is written
+
+    private static final Path GOLDEN = Path.of("src/test/resources/dev/causal4j/golden");
+
+    private static Json golden(String name, Object... more) throws IOException {
+        Json windowless = new Json("", Json.object("sliding_window", Json.NULL));
+        return Json.read(GOLDEN.resolve(name + "/config.json")).with(windowless).with(new Json("", Json.object(more)));
+    }
+
+    /** llama.cpp has no tensors for these. */
+    @ParameterizedTest
+    @CsvSource({
+        "qwen3-tied, attention_bias, blk.0.attn_q.bias",
+        "qwen3-tied, mlp_bias, blk.0.ffn_gate.bias",
+        "qwen2-tied, mlp_bias, blk.0.ffn_gate.bias",
+        "phi3, attention_bias, blk.0.attn_qkv.bias"
+    })
+    void biasesThatLlamaCppHasNotAreRefused(String name, String key, String tensor) throws IOException {
+        ModelConfig config = ModelConfig.of(golden(name, key, true));
+        assertThatThrownBy(() -> GgufFamily.of("x", config))
+                .isInstanceOf(UnsupportedModelException.class)
+                .hasMessageStartingWith(
+                        "x, tensor " + tensor + ": expected none, since llama.cpp has no such bias in ");
+        assertThat(GgufFamily.of("x", ModelConfig.of(golden(name))).type()).isEqualTo(name.replace("-tied", ""));
+    }
+
+    @Test
+    void factorsOfOthersThanLlamaAreRefusedByTheFrequencies() throws IOException {
+        Map<String, Object> scaling =
+                Json.object("rope_type", "llama3", "factor", 8.0, "original_max_position_embeddings", 16);
+        ModelConfig config = ModelConfig.of(golden("qwen3-tied", "rope_scaling", scaling));
+        assertThatThrownBy(() -> GgufFamily.of("x", config))
+                .isInstanceOf(UnsupportedModelException.class)
+                .hasMessageStartingWith("x, blocks[0].attention.rope.frequencies[");
     }
 }
