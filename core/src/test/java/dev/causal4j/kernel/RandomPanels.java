@@ -24,7 +24,7 @@ record RandomPanels(Random random) {
         List<WeightFormat> formats = new ArrayList<>(List.of(PanelFormat.values()));
         for (int group : new int[] {16, 32}) {
             for (boolean minimum : new boolean[] {false, true}) {
-                for (boolean wide : new boolean[] {false, true}) {
+                for (boolean wide : group == 16 ? new boolean[] {true} : new boolean[] {false, true}) { // as files have
                     formats.add(new GroupFormat(8, true, group, minimum, wide));
                     if (depth % group == 0) {
                         formats.add(new GroupFormat(4, !minimum, group, minimum, wide));
