@@ -77,10 +77,10 @@ class ModelOptions {
     }
 
     /**
-     * The same of another kind.
+     * The value of {@code --dtype} among the names of another enum.
      *
-     * @param ofLabel the dtype with a name in lower case
-     * @param expected the names of all
+     * @param ofLabel finds a value by its name in lower case
+     * @param expected all names, for the message
      */
     <T> Optional<T> dtype(Function<String, Optional<T>> ofLabel, String expected) {
         return Optional.ofNullable(dtype)

@@ -257,8 +257,8 @@ public enum BlockType implements Blocks {
     }
 
     /**
-     * Encodes whole blocks as llama.cpp does: floats rounded to nearest, ties to even; Q8_0 and Q4_0 with the block's
-     * largest number as code 127 or -127, and as -8.
+     * Encodes whole blocks as llama.cpp does. Floats are rounded to nearest, ties to even. The number of the largest
+     * magnitude in a block has the code 127 or -127 in Q8_0, and -8 in Q4_0.
      *
      * @param offset bytes to the first block
      * @throws IllegalArgumentException if a number or scale to store as f16 is not finite there

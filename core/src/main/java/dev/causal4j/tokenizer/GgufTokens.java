@@ -17,8 +17,8 @@ import java.util.Set;
 import java.util.TreeMap;
 
 /**
- * Says a tokenizer in the metadata of a GGUF file, the inverse of {@link Tokenizer#of(GgufVocabulary)}. That is used to
- * see that they say it: a tokenizer that would come back as another is refused. Immutable.
+ * Makes the metadata of a GGUF file for a tokenizer: the inverse of {@link Tokenizer#of(GgufVocabulary)}, which reads
+ * them again. A tokenizer that would come back as another is refused. Immutable.
  *
  * @param file the other keys of the file, and its name in messages
  * @param rows of the model, one for each token; those without one are unused
@@ -105,9 +105,10 @@ record GgufTokens(Json file, Tokenizer tokenizer, int rows) {
     private record Merge(int left, int right, int made) {}
 
     /**
-     * Merges that are used, the halves of a piece in the order of their ids: those of one piece may come in any order. So may
-     * those of added runs of spaces, if they come first: only longer runs than there are tokens for are then cut elsewhere,
-     * as llama.cpp cuts them. Other added tokens are found before anything is merged.
+     * Merges that are used, in an order that makes equal lists of those that merge alike. Merges of one piece may come
+     * in any order, so they are sorted by the ids of their halves. Those of added runs of spaces may, too, if they come
+     * first: only runs longer than any token are then cut elsewhere, as llama.cpp cuts them. Other added tokens are
+     * found before anything is merged.
      */
     private List<Merge> merges(Tokenizer of, BytePair pairs) {
         Map<Integer, Token> added = added(of);

@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param path to the value, such as {@code blocks[0].attention.window}
  */
 record Difference(String path, String one, String other) {
-    /** Numbers that differ by less, relatively, are the same: files have them in f32. */
+    /** Numbers whose relative difference is at most this are the same: files have them in f32. */
     static final double ROUNDING = 1e-6;
 
     /** @param path of the values: records, lists, numbers and others */
