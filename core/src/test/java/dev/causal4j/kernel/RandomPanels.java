@@ -2,19 +2,17 @@ package dev.causal4j.kernel;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Random;
+import java.util.random.RandomGenerator;
 
 /** Panels of random finite weights in every format. */
-record RandomPanels(Random random) {
+record RandomPanels(RandomGenerator random) {
     /** Memory of random f32 numbers. */
     MemorySegment memory(long bytes) {
         MemorySegment segment = Arena.ofAuto().allocate(bytes, 64);
         for (long i = 0; i + 4 <= bytes; i += 4) {
-            segment.set(ValueLayout.JAVA_FLOAT.withOrder(ByteOrder.LITTLE_ENDIAN), i, (float) random.nextGaussian());
+            segment.set(Panels.FLOAT, i, (float) random.nextGaussian());
         }
         return segment;
     }

@@ -111,10 +111,10 @@ class StreamingDecoderTest {
     @ValueSource(longs = {1, 2, 3, 4})
     void allPartsTogetherAreTheTextDecodedAtOnce(long seed) {
         Random random = new Random(seed);
+        int[] bytes = ids(0xf0, 0x9f, 0x99, 0x82, 0xe0, 0xa0, 0xc3, 'a');
         for (int round = 0; round < 2000; round++) {
             // Single bytes are mostly no UTF-8; few different ones are more often nearly so.
             int bound = List.of(256, 2048, 8).get(round % 3);
-            int[] bytes = ids(0xf0, 0x9f, 0x99, 0x82, 0xe0, 0xa0, 0xc3, 'a');
             int[] ids = random.ints(random.nextInt(30), 0, bound)
                     .map(id -> bound == 8 ? bytes[id] : id)
                     .toArray();
