@@ -168,7 +168,7 @@ record AdapterFiles(ModelConfig model, TensorStore store, Set<String> unused, St
 
     private TensorView tensor(String name, List<Long> shape) throws FormatException {
         unused.remove(name);
-        return Checkpoint.tensor(store.subject(), store, name, shape, Checkpoint.FLOATS);
+        return Checkpoint.tensor(store.subject(), store, name, shape, Checkpoint.FLOATS, false);
     }
 
     /** Whether a parameter's tensors are weights of modules: those of gpt-oss's experts are not. */

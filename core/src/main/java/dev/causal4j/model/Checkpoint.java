@@ -5,6 +5,7 @@ import dev.causal4j.UnsupportedModelException;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.decoder.Parameters;
 import dev.causal4j.flight.Work;
 import dev.causal4j.format.Gguf;
@@ -234,20 +235,22 @@ public final class Checkpoint implements AutoCloseable {
         List<DType> dtypes = layout == null ? FLOATS : List.of(layout.stored(spec));
         List<TensorView> tensors = new ArrayList<>();
         for (Origin.Part part : origin.parts()) {
-            tensors.add(tensor(subject, store, part.name(), part.shape(), dtypes));
+            boolean mayHaveBlocks = !spec.role().isVector();
+            tensors.add(tensor(subject, store, part.name(), part.shape(), dtypes, mayHaveBlocks));
         }
         stored.put(spec, new StoredRows(origin, tensors));
     }
 
     /** @throws FormatException if there is no such tensor, or it has another shape or dtype */
-    static TensorView tensor(String subject, TensorStore store, String name, List<Long> shape, List<DType> dtypes)
+    static TensorView tensor(
+            String subject, TensorStore store, String name, List<Long> shape, List<DType> dtypes, boolean mayHaveBlocks)
             throws FormatException {
         TensorView tensor = store.tensor(name);
         String place = subject + ", tensor " + name;
         if (!tensor.shape().equals(shape)) {
             throw new FormatException(place, "shape " + shape, tensor.shape().toString(), APART);
         }
-        if (!dtypes.contains(tensor.dtype()) && (tensor.blocks() == null || shape.size() < 2)) {
+        if (!dtypes.contains(tensor.dtype()) && (tensor.blocks() == null || !mayHaveBlocks)) {
             String expected = dtypes.stream().map(TensorStore::typeName).collect(Collectors.joining(" or "));
             String got = TensorStore.typeName(tensor.dtype());
             throw new FormatException(place, "dtype " + expected, got, "convert the checkpoint");
@@ -375,7 +378,8 @@ public final class Checkpoint implements AutoCloseable {
     public DType dtype(LoadOptions options) throws FormatException {
         DType wanted = options.dtype();
         Set<DType> dtypes = stored.entrySet().stream()
-                .filter(each -> !each.getKey().role().isVector())
+                .filter(each ->
+                        !each.getKey().role().isVector() && each.getKey().role() != Role.ROUTER)
                 .flatMap(each -> each.getValue().tensors().stream().map(TensorView::dtype))
                 .collect(Collectors.toSet());
         DType mixed = dtypes.contains(DType.INT4) ? DType.INT4 : dtypes.contains(DType.INT8) ? DType.INT8 : DType.F32;

@@ -48,24 +48,36 @@ record GgufFiles(Path model, Checkpoint checkpoint) {
             Consumer<MemorySegment> copy = data -> data.copyFrom(buffer.data());
             tensors.add(new GgufWriter.Source(buffer.name(), BlockType.F32, buffer.shape(), copy));
         }
+        Map<String, Map<ParameterSpec, Origin>> holders = new LinkedHashMap<>(); // by tensor
         for (ParameterSpec spec : checkpoint.config().specs()) {
             Origin origin = family.origin(checkpoint.config(), spec, "");
-            Map<String, List<Long>> shapes = new LinkedHashMap<>();
-            origin.parts().forEach(part -> shapes.put(part.name(), part.shape()));
-            shapes.forEach((name, shape) -> tensors.add(source(type, spec, origin, name, shape)));
+            origin.names()
+                    .forEach(name -> holders.computeIfAbsent(name, _ -> new LinkedHashMap<>())
+                            .put(spec, origin));
         }
+        holders.forEach((name, parameters) -> tensors.add(source(type, name, parameters)));
         long total = tensors.stream().mapToLong(GgufWriter.Source::bytes).sum();
         GgufWriter.write(out, metadata, tensors, bytes -> progress.accept(bytes, total));
     }
 
-    private GgufWriter.Source source(GgufType type, ParameterSpec spec, Origin origin, String name, List<Long> shape) {
-        boolean isExact = spec.role().isVector() || spec.role() == Role.POSITIONS;
-        BlockType blocks = isExact ? BlockType.F32 : type.blocks(spec.cols());
+    /** A tensor with parts of parameters, all of one role: of several where it holds all experts'. */
+    private GgufWriter.Source source(GgufType type, String name, Map<ParameterSpec, Origin> parameters) {
+        var one = parameters.entrySet().iterator().next();
+        Role role = one.getKey().role();
+        boolean isExact =
+                role.isVector() || List.of(Role.POSITIONS, Role.ROUTER).contains(role);
+        BlockType blocks = isExact ? BlockType.F32 : type.blocks(one.getKey().cols());
+        List<Long> shape = one.getValue().parts().stream()
+                .filter(part -> part.name().equals(name))
+                .findFirst()
+                .orElseThrow()
+                .shape();
         return new GgufWriter.Source(name, blocks, shape, data -> {
             StoredRows.RowTarget target =
                     (first, _, numbers) -> blocks.encode(numbers, data, first / blocks.elements() * blocks.bytes());
             try {
-                StoredRows.write(origin, name, spec.cols(), checkpoint.rows(spec), Compute.shared(), target);
+                parameters.forEach((spec, origin) ->
+                        StoredRows.write(origin, name, spec.cols(), checkpoint.rows(spec), Compute.shared(), target));
             } catch (IllegalArgumentException e) {
                 throw new IllegalArgumentException(model + ", tensor " + name + ": " + e.getMessage(), e);
             }

@@ -177,8 +177,11 @@ class GgufWritingTest {
         "gemma2, 'blocks[0].attention.scale: expected ', 'got 0.2236068'",
         "llama-yarn, 'blocks[0].attention.rope.frequencies[', gguf",
         "llama-dynamic, 'blocks[0].attention.rope.longer', 'got Dynamic['",
-        "olmo2, 'model_type', 'got \"olmo2\"'",
-        "mixtral, 'model_type', 'got \"mixtral\"'"
+        "smollm3, 'blocks[1].attention.rope: expected RopeConfig', 'got null'",
+        "qwen3_moe, 'blocks[1].feedForward: expected Experts', 'got Dense'",
+        "olmo3, 'blocks[3].attention.rope.frequencies[', olmo2",
+        "gemma, 'model_type', 'got \"gemma\"'",
+        "ministral, 'model_type', 'got \"ministral\"'"
     })
     void whatAFileCannotSayIsRefusedByName(String name, String place, String got) {
         Path model = Golden.folder(name);

@@ -4,9 +4,7 @@ import dev.causal4j.FormatException;
 import dev.causal4j.UnsupportedModelException;
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
-import dev.causal4j.decoder.BlockConfig.RopeConfig;
-import dev.causal4j.decoder.BlockConfig.RopeConfig.Longer;
-import dev.causal4j.decoder.DecoderConfig;
+import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.format.GgufVocabulary;
@@ -14,7 +12,7 @@ import dev.causal4j.format.Json;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.TensorStore.Stored;
 import dev.causal4j.model.ModelConfig;
-import dev.causal4j.model.ModelConfig.Rope;
+import dev.causal4j.model.families.GgufArchitecture.Trait;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.TensorView;
 import java.lang.foreign.MemorySegment;
@@ -25,6 +23,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * A family in a GGUF file, as llama.cpp writes it: the metadata, and the names and places of parameters. Immutable.
@@ -47,68 +46,29 @@ public final class GgufFamily implements Family {
                     Map.entry("value", "attn_v"),
                     Map.entry("query_norm", "attn_q_norm"),
                     Map.entry("key_norm", "attn_k_norm"),
+                    Map.entry("sinks", "attn_sinks"),
                     Map.entry("attention_out", "attn_output"),
                     Map.entry("attention_out_norm", "post_attention_norm"),
                     Map.entry("feed_forward_norm", "ffn_norm"),
                     Map.entry("feed_forward_out_norm", "post_ffw_norm"),
+                    Map.entry("router", "ffn_gate_inp"),
                     Map.entry("gate", "ffn_gate"),
                     Map.entry("up", "ffn_up"),
                     Map.entry("down", "ffn_down")));
 
-    private static final List<String> ARCHITECTURES =
-            List.of("llama", "qwen2", "qwen3", "gemma2", "gemma3", "phi3", "gpt2");
     private static final String ARCHITECTURE = "general.architecture";
     private static final String REMEDY = "this model cannot be written as GGUF";
-    private static final String GEMMA3 = "gemma3";
-    private static final String GEMMA3_TYPE = "gemma3_text";
-
-    // Keys, behind the architecture.
-    private static final String CONTEXT = "context_length";
-    private static final String HIDDEN = "embedding_length";
-    private static final String LAYERS = "block_count";
-    private static final String INNER = "feed_forward_length";
-    private static final String HEADS = "attention.head_count";
-    private static final String KV_HEADS = "attention.head_count_kv";
-    private static final String KEY_LENGTH = "attention.key_length";
-    private static final String VALUE_LENGTH = "attention.value_length";
-    private static final String LAYER_EPSILON = "attention.layer_norm_epsilon";
-    private static final String RMS_EPSILON = "attention.layer_norm_rms_epsilon";
-    private static final String WINDOW = "attention.sliding_window";
-    private static final String SCORE_CAP = "attn_logit_softcapping";
-    private static final String LOGIT_CAP = "final_logit_softcapping";
-    private static final String THETA = "rope.freq_base";
-    private static final String LOCAL_THETA = "rope.freq_base_swa";
-    private static final String ROTATED = "rope.dimension_count";
-    private static final String SCALING = "rope.scaling.type";
-    private static final String FACTOR = "rope.scaling.factor";
-    private static final String ORIGINAL = "rope.scaling.original_context_length";
-    private static final String GAIN = "rope.scaling.attn_factor";
-
-    // Tensors that are read with the configuration.
-    private static final String FACTORS = "rope_freqs.weight"; // for all lengths
-    private static final String SHORT_FACTORS = "rope_factors_short.weight";
-    private static final String LONG_FACTORS = "rope_factors_long.weight";
     private static final String PACKED = "blk.0.attn_qkv.weight";
     private static final String GATE = "blk.0.ffn_gate.weight";
+    private static final String ROUTER = "blk.0.ffn_gate_inp.weight";
+    private static final Map<String, String> EXPERT_NAMES =
+            Map.of("gate", "ffn_gate_exps", "up", "ffn_up_exps", "down", "ffn_down_exps");
 
     private static final MemorySegment NO_NUMBERS = MemorySegment.ofArray(new float[0]);
 
-    /** Llama's keys and GPT-2's. */
-    private static final Map<String, String> GPT2 = Map.of(
-            "hidden_size", "n_embd",
-            "num_attention_heads", "n_head",
-            "num_hidden_layers", "n_layer",
-            "max_position_embeddings", "n_positions",
-            "intermediate_size", "n_inner",
-            "rms_norm_eps", "layer_norm_epsilon");
-
-    // Hugging Face's names of scalings, two of which are GGUF's too.
-    private static final String LINEAR = "linear";
-    private static final String YARN = "yarn";
-    private static final String LONG = "longrope";
-
     private final Json metadata;
-    private final String architecture;
+    private final GgufArchitecture architecture;
+    private final boolean hasExperts;
     private final TensorStore tensors;
     private final Set<String> present;
     private final Names names;
@@ -117,15 +77,20 @@ public final class GgufFamily implements Family {
         this.metadata = metadata;
         this.tensors = tensors;
         this.present = tensors.names();
-        this.architecture = metadata.requireString(ARCHITECTURE);
-        Map<String, String> packed = new HashMap<>();
+        this.architecture = GgufArchitecture.of(metadata, ARCHITECTURE);
+        boolean mayHave = architecture == GgufArchitecture.LLAMA || architecture.has(Trait.EXPERTS);
+        this.hasExperts = mayHave && present.contains(ROUTER);
+        Map<String, String> own = new HashMap<>(hasExperts ? EXPERT_NAMES : Map.of());
         if (present.contains(PACKED)) {
-            packed.put("qkv", "attn_qkv");
+            own.put("qkv", "attn_qkv");
         }
-        if (!present.contains(GATE)) {
-            packed.put("gate_up", "ffn_up");
+        if (!present.contains(GATE) && !hasExperts) {
+            own.put("gate_up", "ffn_up");
         }
-        this.names = NAMES.but(packed);
+        if (architecture == GgufArchitecture.GPT_OSS) {
+            own.put("feed_forward_norm", "post_attention_norm");
+        }
+        this.names = NAMES.but(own);
     }
 
     /**
@@ -136,33 +101,43 @@ public final class GgufFamily implements Family {
      * @throws UnsupportedModelException naming what no file can say
      */
     public static GgufFamily of(String subject, ModelConfig config) throws FormatException {
-        String type = config.family().type();
-        String architecture = type.equals(GEMMA3_TYPE) ? GEMMA3 : type.equals("mistral") ? "llama" : type;
-        Json said = new Json(subject, Json.object("model_type", type, "tie_word_embeddings", config.tied()));
-        said.support("model_type", ARCHITECTURES.contains(architecture), "one with a name in GGUF, " + ARCHITECTURES);
-        said.support("tie_word_embeddings", config.tied() || !architecture.equals("gemma2"), "true of gemma2 in GGUF");
+        BlockConfig block = config.decoder().blocks().getFirst();
+        boolean biased = block.attention().qkvBias() && block.attention().outBias();
+        Json said = new Json(
+                subject,
+                Json.object(
+                        "model_type", config.family().type(),
+                        "tie_word_embeddings", config.tied(),
+                        "attention_bias", biased));
+        GgufArchitecture architecture = GgufArchitecture.of(said, config);
+        boolean tied = config.tied();
+        boolean fits = tied ? !architecture.has(Trait.UNTIED) : !architecture.has(Trait.TIED);
+        said.support("tie_word_embeddings", fits, !tied + " of " + architecture + " in GGUF");
+        said.support(
+                "attention_bias", biased || !architecture.has(Trait.BIASES), "true of " + architecture + " in GGUF");
         Map<String, Stored> tensors = new LinkedHashMap<>();
-        Map<String, Object> keys = Json.object(ARCHITECTURE, architecture);
+        Map<String, Object> keys = Json.object(ARCHITECTURE, architecture.toString());
         Map<String, float[]> factors = new LinkedHashMap<>();
-        say(architecture, config, factors).forEach((key, value) -> keys.put(architecture + "." + key, value));
+        GgufKeys.say(architecture, config, factors).forEach((key, value) -> keys.put(architecture + "." + key, value));
         factors.forEach((name, numbers) -> {
             List<Long> shape = List.of((long) numbers.length);
             tensors.put(name, new Stored(subject, DType.F32.name(), shape, MemorySegment.ofArray(numbers)));
         });
         Json metadata = new Json(subject, keys);
         Stored none = new Stored(subject, DType.F32.name(), List.of((long) config.vocabularySize(), 0L), NO_NUMBERS);
-        tensors.put(List.of("gpt2", "phi3").contains(architecture) ? PACKED : GATE, none);
+        boolean experts = block.feedForward() instanceof Experts;
+        tensors.put(architecture.has(Trait.PACKED) ? PACKED : experts ? ROUTER : GATE, none);
         GgufFamily naming = new GgufFamily(metadata, new TensorStore(subject, tensors, Map.of()));
         for (ParameterSpec spec : config.specs()) {
             List<String> names = naming.origin(config, spec, "").names();
-            if (spec.role() == Role.BIAS && !hasBias(architecture, spec.module())) {
+            if (spec.role() == Role.BIAS && !hasBias(architecture, spec)) {
                 String expected = "none, since llama.cpp has no such bias in " + architecture;
                 throw new UnsupportedModelException(subject + ", tensor " + names.getFirst(), expected, "one", REMEDY);
             }
             names.forEach(name -> tensors.put(name, none));
         }
         GgufFamily family = new GgufFamily(metadata, new TensorStore(subject, tensors, Map.of()));
-        ModelConfig read = family.read(metadata);
+        ModelConfig read = family.configuration();
         Difference other = Difference.of("", config.decoder(), read.decoder())
                 .or(() -> Difference.of("logitCap", config.logitCap(), read.logitCap()))
                 .orElse(null);
@@ -173,81 +148,10 @@ public final class GgufFamily implements Family {
         return family;
     }
 
-    private static boolean hasBias(String architecture, String module) {
-        return List.of("llama", "gpt2").contains(architecture) || (architecture + module).equals("qwen2qkv");
-    }
-
-    /** What a file says, by keys without the architecture and by tensors, as far as it can. */
-    private static Map<String, Object> say(String architecture, ModelConfig config, Map<String, float[]> tensors) {
-        DecoderConfig decoder = config.decoder();
-        BlockConfig block = decoder.blocks().getFirst();
-        AttentionConfig attention = block.attention();
-        Map<String, Object> keys = new LinkedHashMap<>();
-        keys.put("vocab_size", config.vocabularySize());
-        keys.put(CONTEXT, decoder.contextLength());
-        keys.put(HIDDEN, decoder.hiddenSize());
-        keys.put(LAYERS, decoder.blocks().size());
-        keys.put(INNER, block.feedForward().each().innerSize());
-        keys.put(HEADS, attention.heads());
-        keys.put(KV_HEADS, attention.kvHeads());
-        keys.put(KEY_LENGTH, attention.headSize());
-        keys.put(VALUE_LENGTH, attention.headSize());
-        keys.put(
-                architecture.equals("gpt2") ? LAYER_EPSILON : RMS_EPSILON,
-                block.norm().epsilon());
-        for (BlockConfig each : decoder.blocks()) {
-            int window = each.attention().window();
-            RopeConfig rope = each.attention().rope();
-            Rope known = rope == null ? null : config.ropes().get(rope);
-            if (window > 0 && architecture.startsWith("gemma")) {
-                keys.put(WINDOW, window);
-            }
-            if (rope != null && known != null && window > 0 && architecture.equals(GEMMA3)) {
-                keys.put(LOCAL_THETA, (float) known.theta());
-            } else if (rope != null && known != null && !keys.containsKey(THETA)) {
-                say(rope, known, architecture, keys, tensors);
-            }
-        }
-        if (attention.softCap() > 0) {
-            keys.put(SCORE_CAP, attention.softCap());
-        }
-        if (config.logitCap() > 0) {
-            keys.put(LOGIT_CAP, config.logitCap());
-        }
-        return keys;
-    }
-
-    private static void say(
-            RopeConfig rope, Rope known, String architecture, Map<String, Object> keys, Map<String, float[]> tensors) {
-        keys.put(THETA, (float) known.theta());
-        keys.put(ROTATED, rope.width());
-        if (List.of(LINEAR, YARN).contains(known.scaling())) {
-            double gain = rope.gain() / RopeKeys.scale(known.factor(), 1);
-            keys.put(SCALING, known.scaling());
-            keys.put(FACTOR, (float) known.factor());
-            if (known.scaling().equals(YARN)) {
-                keys.put(ORIGINAL, known.original());
-                keys.put(GAIN, Math.abs(gain - 1) < Difference.ROUNDING ? 1f : (float) gain);
-            }
-        } else if (known.scaling().equals(LONG) && architecture.equals("phi3")) {
-            keys.put(ORIGINAL, known.original());
-            keys.put(GAIN, rope.gain());
-            tensors.put(SHORT_FACTORS, factors(known, rope.width(), rope.frequencies()));
-            List<Double> longer =
-                    rope.longer() instanceof Longer.Other beyond ? beyond.frequencies() : rope.frequencies();
-            tensors.put(LONG_FACTORS, factors(known, rope.width(), longer));
-        } else if (List.of("llama3", LONG).contains(known.scaling()) && architecture.equals("llama")) {
-            tensors.put(FACTORS, factors(known, rope.width(), rope.frequencies()));
-        }
-    }
-
-    /** What frequencies are divided by. */
-    private static float[] factors(Rope known, int width, List<Double> frequencies) {
-        float[] factors = new float[frequencies.size()];
-        for (int j = 0; j < factors.length; j++) {
-            factors[j] = (float) (RopeKeys.plain(known.theta(), j, width) / frequencies.get(j));
-        }
-        return factors;
+    private static boolean hasBias(GgufArchitecture architecture, ParameterSpec spec) {
+        return architecture.has(Trait.BIASES)
+                || (architecture.has(Trait.MAY_BE_BIASED) && spec.expert() == ParameterSpec.NO_EXPERT)
+                || (architecture.has(Trait.QKV_BIASES) && spec.module().equals("qkv"));
     }
 
     /** The keys of the file, but for the vocabulary's. */
@@ -268,7 +172,10 @@ public final class GgufFamily implements Family {
 
     @Override
     public String type() {
-        return architecture.equals(GEMMA3) ? GEMMA3_TYPE : architecture;
+        boolean olmo = architecture == GgufArchitecture.OLMO2;
+        boolean windows = olmo && metadata.root().get(key(GgufKeys.WINDOW)) instanceof Integer window && window > 0;
+        boolean mixtral = architecture == GgufArchitecture.LLAMA && hasExperts;
+        return mixtral ? "mixtral" : windows ? "olmo3" : architecture.type;
     }
 
     @Override
@@ -284,7 +191,11 @@ public final class GgufFamily implements Family {
     @Override
     public Origin origin(ModelConfig config, ParameterSpec spec, String root) {
         Origin origin = names.origin(config, spec, root);
-        if (!architecture.equals("llama") || !spec.module().equals("qkv")) {
+        if (spec.expert() != ParameterSpec.NO_EXPERT) {
+            Experts all = (Experts) Names.block(config, spec).feedForward();
+            return origin.among(all.count(), spec.expert());
+        }
+        if (!architecture.has(Trait.PAIRS) || !spec.module().equals("qkv")) {
             return origin;
         }
         AttentionConfig a = Names.block(config, spec).attention();
@@ -306,52 +217,73 @@ public final class GgufFamily implements Family {
     /** Reads its metadata as the configuration that Hugging Face's files of the same model have. */
     @Override
     public ModelConfig read(Json same) throws FormatException {
-        metadata.support(ARCHITECTURE, ARCHITECTURES.contains(architecture), "one of " + ARCHITECTURES);
+        ModelConfig config = configuration();
+        // Before parameters are listed the file has to have so many experts.
+        for (int layer = 0; layer < config.decoder().blocks().size(); layer++) {
+            if (config.decoder().blocks().get(layer).feedForward() instanceof Experts experts) {
+                List<Long> shape =
+                        List.of((long) experts.count(), (long) config.decoder().hiddenSize());
+                String router = ROUTER.replace("0", String.valueOf(layer));
+                boolean fits = tensors.tensor(router).shape().equals(shape);
+                metadata.check(key(GgufKeys.EXPERTS), fits, "the rows of tensor " + router);
+            }
+        }
+        return config;
+    }
+
+    private ModelConfig configuration() throws FormatException {
         String causal = key("attention.causal");
         metadata.support(causal, metadata.bool(causal, true), "true");
-        metadata.support(key("expert_count"), metadata.integer(key("expert_count"), 0, 0, Integer.MAX_VALUE) == 0, "0");
-        int layers = require(LAYERS);
-        metadata.check(key(LAYERS), layers <= present.size(), "at most one block for each tensor");
-        int heads = requireEqual(HEADS, layers);
-        int hiddenSize = require(HIDDEN);
-        metadata.check(key(HEADS), heads <= hiddenSize, "at most embedding_length = " + hiddenSize);
-        int headSize = size(KEY_LENGTH, hiddenSize / heads);
-        boolean fits = size(VALUE_LENGTH, headSize) == headSize;
-        metadata.check(key(VALUE_LENGTH), fits, "the key_length, " + headSize);
-        boolean grouped = metadata.has(key(KV_HEADS));
+        int layers = require(GgufKeys.LAYERS);
+        metadata.check(key(GgufKeys.LAYERS), layers <= present.size(), "at most one block for each tensor");
+        int heads = requireEqual(GgufKeys.HEADS, layers);
+        int hiddenSize = require(GgufKeys.HIDDEN);
+        metadata.check(key(GgufKeys.HEADS), heads <= hiddenSize, "at most embedding_length = " + hiddenSize);
+        int headSize = size(GgufKeys.KEY_LENGTH, hiddenSize / heads);
+        boolean fits = size(GgufKeys.VALUE_LENGTH, headSize) == headSize;
+        metadata.check(key(GgufKeys.VALUE_LENGTH), fits, "the key_length, " + headSize);
+        boolean filled = architecture != GgufArchitecture.OLMO2 || (long) headSize * heads == hiddenSize;
+        metadata.support(key(GgufKeys.KEY_LENGTH), filled, "embedding_length / attention.head_count");
+        boolean grouped = metadata.has(key(GgufKeys.KV_HEADS));
         // Some say that it is not bounded.
-        Object length = metadata.root().get(key(CONTEXT));
+        Object length = metadata.root().get(key(GgufKeys.CONTEXT));
         boolean bounded = !(length instanceof Long given && given > ModelConfig.MOST);
-        int contextLength = bounded ? require(CONTEXT) : ModelConfig.MOST;
+        int contextLength = bounded ? require(GgufKeys.CONTEXT) : ModelConfig.MOST;
         List<Long> embedding = tensors.tensor(GgufVocabulary.EMBEDDING).shape();
-        boolean gpt2 = architecture.equals("gpt2");
-        String epsilon = key(gpt2 ? LAYER_EPSILON : RMS_EPSILON);
+        String epsilon = key(architecture.has(Trait.LAYER_NORMS) ? GgufKeys.LAYER_EPSILON : GgufKeys.RMS_EPSILON);
         metadata.check(epsilon, metadata.has(epsilon), "a number");
+        int inner = requireEqual(GgufKeys.INNER, layers);
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("model_type", type());
         json.put("vocab_size", (int) Math.min(embedding.isEmpty() ? 1 : embedding.getFirst(), Integer.MAX_VALUE));
         json.put("tie_word_embeddings", !present.contains("output.weight"));
         json.put("hidden_size", hiddenSize);
         json.put("num_attention_heads", heads);
-        json.put("num_key_value_heads", grouped ? requireEqual(KV_HEADS, layers) : heads);
+        json.put("num_key_value_heads", grouped ? requireEqual(GgufKeys.KV_HEADS, layers) : heads);
         json.put("head_dim", headSize);
         json.put("num_hidden_layers", layers);
         json.put("max_position_embeddings", contextLength);
-        json.put("intermediate_size", requireEqual(INNER, layers));
+        json.put("intermediate_size", inner);
         json.put("rms_norm_eps", metadata.number(epsilon, 0, 0, 1));
         json.put("attention_bias", present.contains("blk.0.attn_output.bias"));
         json.put("mlp_bias", present.contains("blk.0.ffn_down.bias"));
-        if (gpt2) {
-            GPT2.forEach((key, own) -> json.put(own, json.remove(key)));
-            return ModelConfig.of(new Json(metadata.subject(), json));
+        if (architecture != GgufArchitecture.GPT2) {
+            rope(json, headSize, contextLength);
         }
-        rope(json, headSize, contextLength);
-        if (architecture.startsWith("gemma")) {
-            boolean largest = layers == (architecture.equals("gemma2") ? 46 : 62); // the models of 27B: no key tells
-            gemma(json, largest ? hiddenSize / heads : headSize);
-        } else {
-            json.put("sliding_window", Json.NULL); // ignored by llama.cpp
+        windows(json, layers);
+        experts(json, inner);
+        switch (architecture) {
+            case GEMMA2, GEMMA3 -> {
+                // The models of 27B: no key tells.
+                boolean largest = layers == (architecture == GgufArchitecture.GEMMA2 ? 46 : 62);
+                gemma(json, largest ? hiddenSize / heads : headSize);
+            }
+            case GRANITE -> granite(json, headSize);
+            case GPT_NEOX -> json.put("use_parallel_residual", metadata.bool(key(GgufKeys.PARALLEL), true));
+            case GPT_OSS -> json.putIfAbsent("rope_scaling", Json.object("rope_type", "default"));
+            default -> {}
         }
+        architecture.rename(json);
         return ModelConfig.of(new Json(metadata.subject(), json));
     }
 
@@ -381,56 +313,105 @@ public final class GgufFamily implements Family {
         return metadata.number(key(name), whenAbsent, 1e-30, 1e300);
     }
 
-    private void gemma(Map<String, Object> json, int scalar) throws FormatException {
-        boolean second = architecture.equals("gemma2");
-        json.put("query_pre_attn_scalar", scalar);
-        int window = metadata.integer(key(WINDOW), second ? 4096 : 0, 0, ModelConfig.MOST);
+    /** A size, and which layers it is of; llama.cpp ignores the keys of other architectures. */
+    private void windows(Map<String, Object> json, int layers) throws FormatException {
+        int period = architecture.period;
+        String key = key(GgufKeys.WINDOW);
+        boolean second = architecture == GgufArchitecture.GEMMA2;
+        int window = period == 0 ? 0 : metadata.integer(key, second ? 4096 : 0, 0, ModelConfig.MOST);
+        metadata.check(key, window > 0 || architecture != GgufArchitecture.GPT_OSS, "at least 1");
         json.put("sliding_window", window == 0 ? Json.NULL : window);
-        if (second) {
-            json.put("attn_logit_softcapping", number(SCORE_CAP, 50));
-        } else {
-            json.put("sliding_window_pattern", size("attention.sliding_window_pattern", 6));
-            json.put("rope_local_base_freq", number(LOCAL_THETA, 1e4));
+        if (period == 0 || type().equals("olmo2")) {
+            return;
         }
-        if (second || metadata.has(key(LOGIT_CAP))) {
-            json.put("final_logit_softcapping", number(LOGIT_CAP, 30));
+        List<?> each = metadata.root().get(key(GgufKeys.WINDOWED)) instanceof List<?> list ? list : List.of();
+        boolean listed = each.size() == layers && Set.of(true, false).containsAll(each);
+        int last = listed ? 0 : size(GgufKeys.WINDOWED, period);
+        Stream<?> local =
+                listed ? each.stream() : IntStream.range(0, layers).mapToObj(layer -> (layer + 1) % last != 0);
+        json.put(
+                "layer_types",
+                local.map(is -> is.equals(true) ? "sliding_attention" : "full_attention")
+                        .toList());
+    }
+
+    private void experts(Map<String, Object> json, int inner) throws FormatException {
+        String key = key(GgufKeys.EXPERTS);
+        int count = metadata.integer(key, 0, 0, ModelConfig.MOST_EXPERTS);
+        boolean needed = hasExperts || architecture.has(Trait.EXPERTS);
+        metadata.support(key, count > 0 == needed, needed ? "the number of experts" : "0");
+        if (count == 0) {
+            return;
+        }
+        int chosen = metadata.requireInt(key(GgufKeys.CHOSEN), 1, count);
+        json.put("num_local_experts", count);
+        json.put("num_experts_per_tok", chosen);
+        json.put("norm_topk_prob", true);
+        if (architecture.has(Trait.EXPERTS)) {
+            json.put("moe_intermediate_size", size(GgufKeys.EXPERT_INNER, Math.max(1, inner / chosen)));
+        }
+    }
+
+    private void granite(Map<String, Object> json, int headSize) throws FormatException {
+        String rotates = key("rope.scaling.finetuned");
+        metadata.support(rotates, metadata.bool(rotates, true), "true");
+        json.put("attention_multiplier", number(GgufKeys.SCORE_SCALE, 1 / Math.sqrt(headSize)));
+        json.put("embedding_multiplier", number(GgufKeys.EMBEDDING_SCALE, 1));
+        json.put("residual_multiplier", number(GgufKeys.RESIDUAL_SCALE, 1));
+        json.put("logits_scaling", number(GgufKeys.LOGIT_DIVISOR, 1));
+    }
+
+    private void gemma(Map<String, Object> json, int scalar) throws FormatException {
+        boolean second = architecture == GgufArchitecture.GEMMA2;
+        json.put("query_pre_attn_scalar", scalar);
+        if (second) {
+            json.put("attn_logit_softcapping", number(GgufKeys.SCORE_CAP, 50));
+        } else {
+            json.put("rope_local_base_freq", number(GgufKeys.LOCAL_THETA, 1e4));
+        }
+        if (second || metadata.has(key(GgufKeys.LOGIT_CAP))) {
+            json.put("final_logit_softcapping", number(GgufKeys.LOGIT_CAP, 30));
         }
     }
 
     private void rope(Map<String, Object> json, int headSize, int contextLength) throws FormatException {
-        json.put("rope_theta", number(THETA, 10000));
-        String dimensions = key(ROTATED);
-        int width = size(ROTATED, headSize);
-        boolean partial = architecture.equals("phi3");
+        json.put("rope_theta", number(GgufKeys.THETA, 10000));
+        String dimensions = key(GgufKeys.ROTATED);
+        int width = size(GgufKeys.ROTATED, headSize);
+        boolean partial = architecture.has(Trait.PARTIAL);
         boolean fits = partial ? width <= headSize : width == headSize;
         metadata.support(dimensions, fits, (partial ? "at most " : "") + "the key_length, " + headSize);
-        if (width < headSize) {
+        if (partial) {
             json.put("partial_rotary_factor", (double) width / headSize);
         }
-        double factor = number(FACTOR, number("rope.scale_linear", 1));
-        int original = size(ORIGINAL, contextLength);
-        double gain = number(GAIN, 1);
-        String said = metadata.string(key(SCALING), LINEAR);
-        boolean same = present.contains(FACTORS);
-        boolean factors = same || present.contains(LONG_FACTORS);
-        metadata.support(ARCHITECTURE, !same || architecture.equals("llama"), "llama with " + FACTORS);
-        boolean known = factors || List.of("none", LINEAR, YARN).contains(said);
-        metadata.support(key(SCALING), known, "none, linear or yarn");
-        String kind = factors ? LONG : said.equals(LINEAR) && factor == 1 ? "none" : said;
+        double factor = number(GgufKeys.FACTOR, number("rope.scale_linear", 1));
+        int original = size(GgufKeys.ORIGINAL, contextLength);
+        double gain = number(GgufKeys.GAIN, 1);
+        String said = metadata.string(key(GgufKeys.SCALING), GgufKeys.LINEAR);
+        boolean same = present.contains(GgufKeys.FACTORS);
+        boolean factors = same || present.contains(GgufKeys.LONG_FACTORS);
+        metadata.support(ARCHITECTURE, !same || architecture.has(Trait.FACTORS), "llama with " + GgufKeys.FACTORS);
+        boolean known =
+                factors || List.of("none", GgufKeys.LINEAR, GgufKeys.YARN).contains(said);
+        metadata.support(key(GgufKeys.SCALING), known, "none, linear or yarn");
+        String kind = factors ? GgufKeys.LONG : said.equals(GgufKeys.LINEAR) && factor == 1 ? "none" : said;
         if (kind.equals("none")) {
             return;
         }
         Map<String, Object> scaling = Json.object("rope_type", kind);
         if (factors) {
-            scaling.put("short_factor", numbers(same ? FACTORS : SHORT_FACTORS));
-            scaling.put("long_factor", numbers(same ? FACTORS : LONG_FACTORS));
+            scaling.put("short_factor", numbers(same ? GgufKeys.FACTORS : GgufKeys.SHORT_FACTORS));
+            scaling.put("long_factor", numbers(same ? GgufKeys.FACTORS : GgufKeys.LONG_FACTORS));
         } else {
             scaling.put("factor", factor);
         }
-        if (!kind.equals(LINEAR)) {
-            double own = kind.equals(YARN) ? RopeKeys.scale(factor, 1) : 1;
+        if (!kind.equals(GgufKeys.LINEAR)) {
+            double own = kind.equals(GgufKeys.YARN) ? RopeKeys.scale(factor, 1) : 1;
             scaling.put("original_max_position_embeddings", original);
             scaling.put("attention_factor", same ? 1.0 : gain * own);
+        }
+        if (architecture == GgufArchitecture.GPT_OSS) {
+            scaling.put("truncate", false);
         }
         json.put("rope_scaling", scaling);
     }

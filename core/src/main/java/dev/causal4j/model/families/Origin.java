@@ -31,6 +31,11 @@ public record Origin(List<Part> parts, boolean plusOne) {
         return parts.size() == 1 && size == spec.size() ? parts.getFirst().name() : spec.name();
     }
 
+    /** The same in tensors that hold several such, one after another. */
+    Origin among(int count, int index) {
+        return new Origin(parts.stream().map(part -> part.among(count, index)).toList());
+    }
+
     /** The same outputs in tensors [outputs, inputs] of other names; for a matrix whose tensors are matrices. */
     public Origin withInputs(int inputs, UnaryOperator<String> name) {
         return new Origin(parts.stream()
@@ -56,6 +61,13 @@ public record Origin(List<Part> parts, boolean plusOne) {
         /** Some of its rows: each {@code step}-th. */
         Part rows(int from, int count, int step) {
             return new Part(name, shape, count, first + from * rowStride, step * rowStride, colStride);
+        }
+
+        private Part among(int count, int index) {
+            List<Long> all = new ArrayList<>(shape);
+            all.addFirst((long) count);
+            long size = shape.stream().reduce(1L, Math::multiplyExact);
+            return new Part(name, all, rows, first + index * size, rowStride, colStride);
         }
 
         private Part withInputs(int inputs, String other) {

@@ -11,6 +11,7 @@ import dev.causal4j.format.TensorStore.Stored;
 import dev.causal4j.model.ModelConfig;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.List;
@@ -116,12 +117,40 @@ class GgufFamilyTest {
         refused("llama.rope.scaling.type", "rope.scaling.type", "ntk");
         refused("llama.block_count", "block_count", 64);
         refused("llama.attention.value_length", "attention.value_length", 8);
+        refused("qwen3moe.expert_count", "expert_count", 0);
+        refused("qwen3moe.expert_used_count", "expert_count", 4);
+        refused("gpt-oss.attention.sliding_window", "expert_count", 4);
+        refused("granite.rope.scaling.finetuned", "rope.scaling.finetuned", false);
+        refused("granite.expert_count", "expert_count", 4);
+        refused("olmo2.attention.key_length", "block_count", 2); // 4 where heads of D have 8
+        refused("gemma3.attention.sliding_window_pattern", "attention.sliding_window_pattern", List.of(true));
     }
 
     private static void refused(String key, String name, Object value) {
-        assertThatThrownBy(() -> config("llama", name, value))
+        String architecture = key.substring(0, key.indexOf('.'));
+        assertThatThrownBy(() -> config(architecture, name, value))
                 .isInstanceOf(FormatException.class)
                 .hasMessageStartingWith("x.gguf, key \"" + key + "\": expected ");
+    }
+
+    /** A number, or one for each layer. */
+    @Test
+    void aPatternSaysWhichLayersHaveWindows() throws FormatException {
+        Object[] window = {"attention.sliding_window", 3, "attention.key_length", 8, "attention.value_length", 8};
+        assertThat(windows(config("olmo2", window))).containsExactly(3, 3);
+        assertThat(windows(config("olmo2", with(window, 1)))).containsExactly(0, 0);
+        assertThat(windows(config("olmo2", with(window, List.of(false, true))))).containsExactly(0, 3);
+    }
+
+    private static Object[] with(Object[] keys, Object pattern) {
+        return Stream.concat(Stream.of(keys), Stream.of("attention.sliding_window_pattern", pattern))
+                .toArray();
+    }
+
+    private static List<Integer> windows(ModelConfig config) {
+        return config.decoder().blocks().stream()
+                .map(block -> block.attention().window())
+                .toList();
     }
 
     // ---- what is written
@@ -139,15 +168,22 @@ class GgufFamilyTest {
         "qwen3-tied, attention_bias, blk.0.attn_q.bias",
         "qwen3-tied, mlp_bias, blk.0.ffn_gate.bias",
         "qwen2-tied, mlp_bias, blk.0.ffn_gate.bias",
-        "phi3, attention_bias, blk.0.attn_qkv.bias"
+        "phi3, attention_bias, blk.0.attn_qkv.bias",
+        "qwen3_moe, attention_bias, blk.0.attn_q.bias",
+        "smollm3, attention_bias, blk.0.attn_q.bias",
+        "smollm3, mlp_bias, blk.0.ffn_gate.bias",
+        "olmo2, attention_bias, blk.0.attn_q.bias",
+        "mixtral, mlp_bias, blk.0.ffn_gate_exps.bias"
     })
     void biasesThatLlamaCppHasNotAreRefused(String name, String key, String tensor) throws IOException {
-        ModelConfig config = ModelConfig.of(golden(name, key, true));
+        Object[] sayable = {"no_rope_layers", Json.NULL, "mlp_only_layers", Json.NULL};
+        ModelConfig config = ModelConfig.of(golden(name, key, true).with(new Json("", Json.object(sayable))));
         assertThatThrownBy(() -> GgufFamily.of("x", config))
                 .isInstanceOf(UnsupportedModelException.class)
                 .hasMessageStartingWith(
                         "x, tensor " + tensor + ": expected none, since llama.cpp has no such bias in ");
-        assertThat(GgufFamily.of("x", ModelConfig.of(golden(name))).type()).isEqualTo(name.replace("-tied", ""));
+        assertThat(GgufFamily.of("x", ModelConfig.of(golden(name, sayable))).type())
+                .isEqualTo(name.replace("-tied", ""));
     }
 
     @Test
@@ -158,5 +194,31 @@ class GgufFamilyTest {
         assertThatThrownBy(() -> GgufFamily.of("x", config))
                 .isInstanceOf(UnsupportedModelException.class)
                 .hasMessageStartingWith("x, blocks[0].attention.rope.frequencies[");
+    }
+
+    /** llama.cpp has no keys for these, and other values in its program. */
+    @ParameterizedTest
+    @CsvSource({
+        "olmo2, tie_word_embeddings, true, 'key \"tie_word_embeddings\": expected false of olmo2'",
+        "gpt_neox, tie_word_embeddings, true, 'key \"tie_word_embeddings\": expected false of gptneox'",
+        "gpt_oss, tie_word_embeddings, true, 'key \"tie_word_embeddings\": expected false of gpt-oss'",
+        "gpt_neox, attention_bias, false, 'key \"attention_bias\": expected true of gptneox'",
+        "gpt_oss, attention_bias, false, 'key \"attention_bias\": expected true of gpt-oss'",
+        "gpt_neox, hidden_act, '\"gelu_new\"', 'blocks[0].feedForward.activation: expected GELU'",
+        "qwen3_moe, norm_topk_prob, false, 'blocks[0].feedForward.routing: expected SOFTMAX_OF_CHOSEN'",
+        "mixtral, sliding_window, 9, 'blocks[0].attention.window: expected 0'",
+        "gpt_oss, layer_types, '[\"full_attention\", \"sliding_attention\"]', 'blocks[0].attention.window: expected 9'",
+        "granite, rope_scaling, '{\"rope_type\": \"llama3\", \"factor\": 8.0}', 'blocks[0].attention.rope.frequencies['",
+        "olmo2, head_dim, 12, 'key \"olmo2.attention.key_length\": expected embedding_length /'"
+    })
+    void whatLlamaCppDoesAnotherWayIsRefused(String name, String key, String value, String told) throws IOException {
+        Json values = Json.parse("", ("{\"" + key + "\": " + value + "}").getBytes(StandardCharsets.UTF_8));
+        Json sayable =
+                golden(name, "mlp_only_layers", Json.NULL, "sliding_window", name.equals("gpt_oss") ? 9 : Json.NULL);
+        assertThat(GgufFamily.of("x", ModelConfig.of(sayable)).type()).isEqualTo(name);
+        ModelConfig config = ModelConfig.of(sayable.with(values));
+        assertThatThrownBy(() -> GgufFamily.of("x", config))
+                .isInstanceOf(UnsupportedModelException.class)
+                .hasMessageStartingWith("x, " + told);
     }
 }

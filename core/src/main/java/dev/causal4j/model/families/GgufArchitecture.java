@@ -1,0 +1,136 @@
+package dev.causal4j.model.families;
+
+import static dev.causal4j.model.families.GgufArchitecture.Trait.BIASES;
+import static dev.causal4j.model.families.GgufArchitecture.Trait.EXPERTS;
+import static dev.causal4j.model.families.GgufArchitecture.Trait.FACTORS;
+import static dev.causal4j.model.families.GgufArchitecture.Trait.LAYER_NORMS;
+import static dev.causal4j.model.families.GgufArchitecture.Trait.MAY_BE_BIASED;
+import static dev.causal4j.model.families.GgufArchitecture.Trait.PACKED;
+import static dev.causal4j.model.families.GgufArchitecture.Trait.PAIRS;
+import static dev.causal4j.model.families.GgufArchitecture.Trait.PARTIAL;
+import static dev.causal4j.model.families.GgufArchitecture.Trait.QKV_BIASES;
+import static dev.causal4j.model.families.GgufArchitecture.Trait.TIED;
+import static dev.causal4j.model.families.GgufArchitecture.Trait.UNTIED;
+
+import dev.causal4j.FormatException;
+import dev.causal4j.format.Json;
+import dev.causal4j.model.ModelConfig;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/** The architectures of GGUF files that are read and written, by what llama.cpp computes for each. */
+enum GgufArchitecture {
+    LLAMA("llama", "llama", 0, PAIRS, FACTORS, MAY_BE_BIASED),
+    QWEN2("qwen2", "qwen2", 0, QKV_BIASES),
+    QWEN3("qwen3", "qwen3", 0),
+    QWEN3_MOE("qwen3moe", "qwen3_moe", 0, EXPERTS),
+    GEMMA2("gemma2", "gemma2", 2, TIED),
+    GEMMA3("gemma3", "gemma3_text", 6),
+    PHI3("phi3", "phi3", 0, PACKED, PARTIAL),
+    GRANITE("granite", "granite", 0, PAIRS, MAY_BE_BIASED),
+    SMOLLM3("smollm3", "smollm3", 0, PAIRS),
+    OLMO2("olmo2", "olmo2", 4, UNTIED),
+    GPT2("gpt2", "gpt2", 0, PACKED, LAYER_NORMS, BIASES),
+    GPT_NEOX("gptneox", "gpt_neox", 0, PACKED, LAYER_NORMS, BIASES, PARTIAL, UNTIED),
+    GPT_OSS("gpt-oss", "gpt_oss", 2, EXPERTS, BIASES, UNTIED);
+
+    /** What an architecture has beyond the others. */
+    enum Trait {
+        /** The rows of each head of queries and keys lie in pairs. */
+        PAIRS,
+        /** Queries, keys and values are one tensor, or gates and ups. */
+        PACKED,
+        /** The other norm, with its other epsilon. */
+        LAYER_NORMS,
+        /** All linear layers have biases. */
+        BIASES,
+        /** They may have, but for experts and routers. */
+        MAY_BE_BIASED,
+        /** Queries, keys and values alone have. */
+        QKV_BIASES,
+        /** Heads may be rotated in part. */
+        PARTIAL,
+        /** There may be factors of frequencies. */
+        FACTORS,
+        /** All layers have experts. */
+        EXPERTS,
+        /** The head is the embedding. */
+        TIED,
+        /** It never is. */
+        UNTIED
+    }
+
+    /** Other keys of configurations than Llama's. */
+    private static final Map<GgufArchitecture, Map<String, String>> KEYS = Map.of(
+            GPT2,
+            Map.of(
+                    "hidden_size", "n_embd",
+                    "num_attention_heads", "n_head",
+                    "num_hidden_layers", "n_layer",
+                    "max_position_embeddings", "n_positions",
+                    "intermediate_size", "n_inner",
+                    "rms_norm_eps", "layer_norm_epsilon"),
+            GPT_NEOX,
+            Map.of(
+                    "rms_norm_eps", "layer_norm_eps",
+                    "rope_theta", "rotary_emb_base",
+                    "partial_rotary_factor", "rotary_pct"),
+            QWEN3_MOE,
+            Map.of("num_local_experts", "num_experts"),
+            GPT_OSS,
+            Map.of("moe_intermediate_size", "intermediate_size"));
+
+    final String type; // of configurations
+    final int period; // of layers, the last of which has no window; 0 for no windows
+    private final String label;
+
+    @SuppressWarnings("ImmutableEnumChecker") // it is immutable
+    private final Set<Trait> traits;
+
+    GgufArchitecture(String label, String type, int period, Trait... traits) {
+        this.label = label;
+        this.type = type;
+        this.period = period;
+        this.traits = Set.of(traits);
+    }
+
+    boolean has(Trait trait) {
+        return traits.contains(trait);
+    }
+
+    /** The architecture that a file names. */
+    static GgufArchitecture of(Json metadata, String key) throws FormatException {
+        String label = metadata.requireString(key);
+        var found =
+                Arrays.stream(values()).filter(each -> each.label.equals(label)).findFirst();
+        metadata.support(key, found.isPresent(), "one of " + List.of(values()));
+        return found.orElseThrow();
+    }
+
+    /** The architecture that a configuration is written as. */
+    static GgufArchitecture of(Json subject, ModelConfig config) throws FormatException {
+        Map<String, String> others = Map.of("mistral", "llama", "mixtral", "llama", "olmo3", "olmo2");
+        String type = config.family().type();
+        String same = others.getOrDefault(type, type);
+        var found =
+                Arrays.stream(values()).filter(each -> each.type.equals(same)).findFirst();
+        subject.support("model_type", found.isPresent(), "one with a name in GGUF, " + List.of(values()));
+        return found.orElseThrow();
+    }
+
+    /** Gives the keys of a configuration their names in this family's. */
+    void rename(Map<String, Object> json) {
+        KEYS.getOrDefault(this, Map.of()).forEach((key, own) -> {
+            if (json.containsKey(key)) {
+                json.put(own, json.remove(key));
+            }
+        });
+    }
+
+    @Override
+    public String toString() {
+        return label;
+    }
+}
