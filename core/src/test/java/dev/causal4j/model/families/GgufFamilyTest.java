@@ -133,6 +133,14 @@ class GgufFamilyTest {
                 .hasMessageStartingWith("x.gguf, key \"" + key + "\": expected ");
     }
 
+    /** Parameters are listed for each, so a file has to have them. */
+    @Test
+    void expertsThatAreNotInTheFileAreRefused() {
+        assertThatThrownBy(() -> config("qwen3moe", "expert_count", 1024, "expert_used_count", 2))
+                .isInstanceOf(FormatException.class)
+                .hasMessageContaining("blk.0.ffn_gate_inp.weight");
+    }
+
     /** A number, or one for each layer. */
     @Test
     void aPatternSaysWhichLayersHaveWindows() throws FormatException {
