@@ -28,6 +28,11 @@ quietly() {
   "$@" >"$work/log" 2>&1 || { cat "$work/log"; fail "failed: $*"; }
 }
 
+# The value of the property $1 of the pom $2.
+property() {
+  sed -n "s:.*<$1>\(.*\)</$1>.*:\1:p" "$2"
+}
+
 if [ -z "${RELEASE_KEY:-}" ]; then
   mkdir -m 700 "$work/keys"
   export GNUPGHOME=$work/keys
@@ -101,27 +106,78 @@ consumer() {
   sh "$root/mvnw" -B --strict-checksums -Dmaven.repo.local="$work/repository" \
     -Dmaven.repo.local.tail="$HOME/.m2/repository" "$@"
 }
-quietly consumer test org.apache.maven.plugins:maven-dependency-plugin:3.9.0:build-classpath -Dmdep.outputFile=path
-ours=$(tr : '\n' <path | grep /dev/causal4j/ || true)
-[ -n "$ours" ] || fail "the project's class path: expected artifacts of ours, got none"
-if other=$(grep -v "^$work/repository/" <<<"$ours"); then
-  fail "$other: expected what was published, got an installed build; delete it there"
-fi
+# Writes the project's class path to the file path, after the goals.
+find_path() {
+  local ours other
+  quietly consumer "$@" org.apache.maven.plugins:maven-dependency-plugin:3.9.0:build-classpath -Dmdep.outputFile=path
+  ours=$(tr : '\n' <path | grep /dev/causal4j/ || true)
+  [ -n "$ours" ] || fail "the project's class path: expected artifacts of ours, got none"
+  if other=$(grep -v "^$work/repository/" <<<"$ours"); then
+    fail "$other: expected what was published, got an installed build; delete it there"
+  fi
+}
+find_path test
+# Prints the README's Java example that has the text $1.
+example() {
+  awk -v text="$1" '/^```java$/ { inside = 1; lines = ""; next } /^```$/ { if (inside && index(lines, text)) printf "%s", lines; inside = 0 }
+    inside { lines = lines $0 "\n" }' "$root/README.md"
+}
+# Runs a source file; further arguments go to Java.
+run() {
+  "$JAVA_HOME/bin/java" "${@:2}" "$1" >printed 2>"$work/log" ||
+    { cat "$work/log"; fail "$1: expected the README's example to run, got an error"; }
+}
+vectors=--add-modules=jdk.incubator.vector
 # The first, as a file without a class and as modules, and what the README's first command prints.
 {
   for each in austen generation model scoring; do echo "import dev.causal4j.$each.*;"; done
   echo "void main() {"
-  sed -n '/^```java$/,/^```$/{//!p;/^```$/q}' "$root/README.md"
+  example .topP
   echo "}"
 } >Readme.java
 sed -n '/^\$ .\/causal4j generate/,/^```$/{//!p;/^```$/q}' "$root/README.md" >expected
-"$JAVA_HOME/bin/java" --add-modules=jdk.incubator.vector -cp "$(cat path)" Readme.java >printed 2>"$work/log" ||
-  { cat "$work/log"; fail "the README's example: expected it to run, got an error"; }
+run Readme.java $vectors -cp "$(cat path)"
 quietly diff expected printed
-"$JAVA_HOME/bin/java" --add-modules=jdk.incubator.vector,dev.causal4j.austen -p "$(cat path)" Readme.java >printed 2>"$work/log" ||
-  { cat "$work/log"; fail "the README's example as modules: expected it to run, got an error"; }
+run Readme.java $vectors,dev.causal4j.austen -p "$(cat path)"
 quietly diff expected printed
+# That of LangChain4j asks a model in a folder: the embedded one, which only goes on with novels.
+{
+  for each in austen chat langchain4j model tensor; do echo "import dev.causal4j.$each.*;"; done
+  echo "import dev.langchain4j.model.chat.*;"
+  echo "void main() throws Exception {"
+  echo "Path folder = Files.createDirectories(Path.of(\"$work/model\"));"
+  echo "AustenModel.load().save(folder, DType.F32);"
+  example Causal4jChatModel.builder
+  echo "}"
+} >Chat.java
+run Chat.java $vectors -cp "$(cat path)"
+quietly grep '^"I am sure I am not afraid of it' printed
 say "a project that depends on the published artifacts passes its tests and those of the README's examples"
+
+# A project with Spark.
+mkdir "$work/spark"
+sed -e "s:causal4j-langchain4j:causal4j-spark_2.13:" \
+  -e "s:</dependencies>:<dependency><groupId>org.apache.spark</groupId><artifactId>spark-sql_2.13</artifactId><version>$(property spark.version "$root/pom.xml")</version></dependency></dependencies>:" \
+  pom.xml >"$work/spark/pom.xml"
+cd "$work/spark"
+find_path
+{
+  echo "import dev.causal4j.spark.*;"
+  echo "import org.apache.spark.sql.*;"
+  echo "Dataset<Row> example(Dataset<Row> texts) {"
+  example SparkCausalLM.of | sed "s:/models/gpt2:$work/model:"
+  echo "}"
+  echo "void main() {"
+  echo "SparkSession spark = SparkSession.builder().master(\"local[2]\").config(\"spark.ui.enabled\", false)"
+  echo "    .config(\"spark.driver.host\", \"127.0.0.1\").getOrCreate();"
+  echo "example(spark.sql(\"SELECT 1 AS id, 'Emma was very kind.' AS text\"))"
+  echo "    .select(\"score.perplexity\", \"generation.tokens\").collectAsList().forEach(System.out::println);"
+  echo "}"
+} >Spark.java
+# shellcheck disable=SC2046 # several flags
+run Spark.java $vectors $(property spark.opens "$root/spark/pom.xml") -cp "$(cat path)"
+echo "[16.568407249368207,20]" | quietly diff - printed
+say "the README's example of Spark runs with the published artifacts"
 
 # The zip, with a Java that has no compiler and an environment with nothing else.
 "$JAVA_HOME/bin/jlink" --output "$work/jre" --add-modules java.se,jdk.incubator.vector,jdk.unsupported,jdk.jfr
