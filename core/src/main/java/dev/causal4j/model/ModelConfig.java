@@ -60,6 +60,9 @@ public record ModelConfig(
     /** Bound of a layer's experts. */
     public static final int MOST_EXPERTS = 1 << 10;
 
+    /** Bound of all layers' experts, each of which has parameters. */
+    public static final int MOST_EXPERTS_OF_ALL = 1 << 16;
+
     private static final double DEVIATION = 0.02;
 
     /**

@@ -170,6 +170,8 @@ final class Keys {
             throws FormatException {
         int count = json.integer(countKey, whenAbsent, 1, ModelConfig.MOST_EXPERTS);
         json.check(countKey, count > 0, "an integer from 1 to " + ModelConfig.MOST_EXPERTS);
+        boolean listed = (long) layers * count <= ModelConfig.MOST_EXPERTS_OF_ALL;
+        json.check(countKey, listed, "at most " + ModelConfig.MOST_EXPERTS_OF_ALL + " experts in all layers");
         int chosen = json.integer("num_experts_per_tok", chosenWhenAbsent, 1, count);
         return new Experts(count, chosen, each, routing, bias);
     }

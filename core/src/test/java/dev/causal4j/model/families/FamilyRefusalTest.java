@@ -129,6 +129,7 @@ class FamilyRefusalTest {
                 "llama-linear | rope_scaling        | 7                    | an object",
                 "mixtral      | num_experts_per_tok | 5                    | from 1 to 4",
                 "qwen3_moe    | num_experts         | 0                    | from 1 to",
+                "qwen3_moe    | num_hidden_layers   | 16384                | at most 65536 experts in all layers",
                 "llama-llama3 | hidden_size         | 16777217             | from 1 to",
                 "llama-llama3 | num_hidden_layers   | 1000000              | from 1 to",
                 "llama-llama3 | rms_norm_eps        | -1                   | a number from",
