@@ -12,6 +12,7 @@ final class Slabs implements Arena {
 
     private final Arena arena = Arena.ofShared();
     private MemorySegment free = MemorySegment.NULL; // what is left of the last slab; guarded by this
+    private long next = SLAB / 4; // bytes of the next, as large as twice the last; guarded by this
 
     @Override
     public synchronized MemorySegment allocate(long bytes, long alignment) {
@@ -20,7 +21,8 @@ final class Slabs implements Arena {
         }
         long from = -free.address() & (alignment - 1);
         if (from + bytes > free.byteSize()) {
-            free = arena.allocate(SLAB, alignment);
+            free = arena.allocate(next, alignment);
+            next = Math.min(2 * next, SLAB);
             from = 0;
         }
         MemorySegment taken = free.asSlice(from, bytes);
