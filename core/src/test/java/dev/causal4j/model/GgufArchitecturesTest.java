@@ -17,6 +17,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -43,9 +44,10 @@ class GgufArchitecturesTest {
                 "gpt_neox-sequential | {} | 56 82 82 82 82 56 56 56 56 56 56 56",
                 "qwen3_moe | {\"num_hidden_layers\": 2, \"mlp_only_layers\": []} | 88 82 46 38 63 63 74 48 48 88 87 38",
                 "smollm3 | {\"no_rope_layers\": null} | 61 64 70 70 70 57 26 50 53 57 5 58",
-                "gpt_oss | {\"rope_scaling\": {\"rope_type\": \"default\"}} | 33 74 74 74 25 83 9 74 9 74 9 74"
+                "gpt_oss | {\"rope_scaling\": {\"rope_type\": \"default\"}} | 33 74 74 74 25 83 9 74 9 74 9 74",
+                "gpt_oss | {} | "
             })
-    void aFileIsTheModelItWasWrittenFrom(String name, String changes, String greedy) throws IOException {
+    void aFileIsTheModelItWasWrittenFrom(String name, String changes, @Nullable String greedy) throws IOException {
         Path model = twin(name, changes);
         Path file = folder.resolve(name + ".gguf");
         Conversion.toGguf(model, GgufType.F32, file, false, (_, _) -> {});
@@ -54,7 +56,9 @@ class GgufArchitecturesTest {
                 CausalLM actual = CausalLM.load(file)) {
             assertThat(actual.config().sameArchitecture(expected.config())).isTrue();
             assertThat(Logits.of(actual, tokens)).isEqualTo(Logits.of(expected, tokens));
-            assertThat(greedy(actual)).isEqualTo(greedy);
+            if (greedy != null) { // llama.cpp rounds the band of YaRN, which gpt-oss does not
+                assertThat(greedy(actual)).isEqualTo(greedy);
+            }
         }
     }
 

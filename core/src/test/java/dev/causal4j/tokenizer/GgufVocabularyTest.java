@@ -133,6 +133,15 @@ class GgufVocabularyTest {
                 .hasMessageContaining(model);
     }
 
+    @Test
+    void knownSplittingsAreNotSupported() {
+        bytes();
+        splitting("granite-docling");
+        assertThatThrownBy(() -> tokenizer("gpt2"))
+                .isInstanceOf(UnsupportedModelException.class)
+                .hasMessageContaining("granite-docling");
+    }
+
     /** Qwen has an ordinary token with the text of Llama's end. */
     @Test
     void ordinaryTokensStayText() throws FormatException {

@@ -20,45 +20,45 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/** The architectures of GGUF files that are read and written, by what llama.cpp computes for each. */
+/** The architectures of GGUF files that are read and written, by what llama.cpp computes for each. Immutable and thread-safe. */
 enum GgufArchitecture {
-    LLAMA("llama", "llama", 0, PAIRS, FACTORS, MAY_BE_BIASED),
-    QWEN2("qwen2", "qwen2", 0, QKV_BIASES),
-    QWEN3("qwen3", "qwen3", 0),
-    QWEN3_MOE("qwen3moe", "qwen3_moe", 0, EXPERTS),
-    GEMMA2("gemma2", "gemma2", 2, TIED),
-    GEMMA3("gemma3", "gemma3_text", 6),
-    PHI3("phi3", "phi3", 0, PACKED, PARTIAL),
-    GRANITE("granite", "granite", 0, PAIRS, MAY_BE_BIASED),
-    SMOLLM3("smollm3", "smollm3", 0, PAIRS),
-    OLMO2("olmo2", "olmo2", 4, UNTIED),
-    GPT2("gpt2", "gpt2", 0, PACKED, LAYER_NORMS, BIASES),
-    GPT_NEOX("gptneox", "gpt_neox", 0, PACKED, LAYER_NORMS, BIASES, PARTIAL, UNTIED),
-    GPT_OSS("gpt-oss", "gpt_oss", 2, EXPERTS, BIASES, UNTIED);
+    LLAMA("llama", List.of("llama", "mixtral", "mistral"), 0, PAIRS, FACTORS, MAY_BE_BIASED),
+    QWEN2("qwen2", List.of("qwen2"), 0, QKV_BIASES),
+    QWEN3("qwen3", List.of("qwen3"), 0),
+    QWEN3_MOE("qwen3moe", List.of("qwen3_moe"), 0, EXPERTS),
+    GEMMA2("gemma2", List.of("gemma2"), 2, TIED),
+    GEMMA3("gemma3", List.of("gemma3_text"), 6),
+    PHI3("phi3", List.of("phi3"), 0, PACKED, PARTIAL),
+    GRANITE("granite", List.of("granite"), 0, PAIRS, MAY_BE_BIASED),
+    SMOLLM3("smollm3", List.of("smollm3"), 0, PAIRS),
+    OLMO2("olmo2", List.of("olmo2", "olmo3"), 4, UNTIED),
+    GPT2("gpt2", List.of("gpt2"), 0, PACKED, LAYER_NORMS, BIASES),
+    GPT_NEOX("gptneox", List.of("gpt_neox"), 0, PACKED, LAYER_NORMS, BIASES, PARTIAL, UNTIED),
+    GPT_OSS("gpt-oss", List.of("gpt_oss"), 2, EXPERTS, BIASES, UNTIED);
 
     /** What an architecture has beyond the others. */
     enum Trait {
-        /** The rows of each head of queries and keys lie in pairs. */
+        /** The rows of each head of queries and keys lie in pairs: the first of one half, the first of the other. */
         PAIRS,
-        /** Queries, keys and values are one tensor, or gates and ups. */
+        /** Queries, keys and values are one tensor; so are gates and ups where a layer has both. */
         PACKED,
-        /** The other norm, with its other epsilon. */
+        /** Norms subtract the mean and have a bias, and the epsilon has a key of its own. Heads are D / H wide. */
         LAYER_NORMS,
         /** All linear layers have biases. */
         BIASES,
-        /** They may have, but for experts and routers. */
+        /** Linear layers may have biases, experts and routers may not. */
         MAY_BE_BIASED,
-        /** Queries, keys and values alone have. */
+        /** Queries, keys and values have biases, and no other linear layer has. */
         QKV_BIASES,
-        /** Heads may be rotated in part. */
+        /** Positions may rotate the first coordinates of a head only. */
         PARTIAL,
-        /** There may be factors of frequencies. */
+        /** A file may have one tensor of factors that the frequencies of rotation are divided by. */
         FACTORS,
-        /** All layers have experts. */
+        /** Every layer has experts. */
         EXPERTS,
-        /** The head is the embedding. */
+        /** The head is always the embedding. */
         TIED,
-        /** It never is. */
+        /** The head is never the embedding. */
         UNTIED
     }
 
@@ -82,22 +82,33 @@ enum GgufArchitecture {
             GPT_OSS,
             Map.of("moe_intermediate_size", "intermediate_size"));
 
-    final String type; // of configurations
     final int period; // of layers, the last of which has no window; 0 for no windows
     private final String label;
 
-    @SuppressWarnings("ImmutableEnumChecker") // it is immutable
+    @SuppressWarnings("ImmutableEnumChecker") // it is immutable, as the next
+    private final List<String> types; // of configurations
+
+    @SuppressWarnings("ImmutableEnumChecker")
     private final Set<Trait> traits;
 
-    GgufArchitecture(String label, String type, int period, Trait... traits) {
+    GgufArchitecture(String label, List<String> types, int period, Trait... traits) {
         this.label = label;
-        this.type = type;
+        this.types = types;
         this.period = period;
         this.traits = Set.of(traits);
     }
 
     boolean has(Trait trait) {
         return traits.contains(trait);
+    }
+
+    /**
+     * The type of configurations.
+     *
+     * @param more whether a model has experts or windows that others of the architecture do not have
+     */
+    String type(boolean more) {
+        return types.get(more ? 1 : 0);
     }
 
     /** The architecture that a file names. */
@@ -111,11 +122,9 @@ enum GgufArchitecture {
 
     /** The architecture that a configuration is written as. */
     static GgufArchitecture of(Json subject, ModelConfig config) throws FormatException {
-        Map<String, String> others = Map.of("mistral", "llama", "mixtral", "llama", "olmo3", "olmo2");
-        String type = config.family().type();
-        String same = others.getOrDefault(type, type);
-        var found =
-                Arrays.stream(values()).filter(each -> each.type.equals(same)).findFirst();
+        var found = Arrays.stream(values())
+                .filter(each -> each.types.contains(config.family().type()))
+                .findFirst();
         subject.support("model_type", found.isPresent(), "one with a name in GGUF, " + List.of(values()));
         return found.orElseThrow();
     }

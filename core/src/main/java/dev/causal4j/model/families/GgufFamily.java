@@ -61,6 +61,7 @@ public final class GgufFamily implements Family {
     private static final String PACKED = "blk.0.attn_qkv.weight";
     private static final String GATE = "blk.0.ffn_gate.weight";
     private static final String ROUTER = "blk.0.ffn_gate_inp.weight";
+    private static final String FUSED = "blk.0.ffn_gate_up_exps.weight";
     private static final Map<String, String> EXPERT_NAMES =
             Map.of("gate", "ffn_gate_exps", "up", "ffn_up_exps", "down", "ffn_down_exps");
 
@@ -175,7 +176,7 @@ public final class GgufFamily implements Family {
         boolean olmo = architecture == GgufArchitecture.OLMO2;
         boolean windows = olmo && metadata.root().get(key(GgufKeys.WINDOW)) instanceof Integer window && window > 0;
         boolean mixtral = architecture == GgufArchitecture.LLAMA && hasExperts;
-        return mixtral ? "mixtral" : windows ? "olmo3" : architecture.type;
+        return architecture.type(mixtral || windows);
     }
 
     @Override
@@ -185,7 +186,13 @@ public final class GgufFamily implements Family {
 
     @Override
     public boolean isBuffer(String name) {
-        return name.startsWith("rope_f"); // read with the configuration
+        return factorTensors().contains(name); // read with the configuration
+    }
+
+    private List<String> factorTensors() {
+        return architecture == GgufArchitecture.PHI3
+                ? List.of(GgufKeys.SHORT_FACTORS, GgufKeys.LONG_FACTORS)
+                : architecture.has(Trait.FACTORS) ? List.of(GgufKeys.FACTORS) : List.of();
     }
 
     @Override
@@ -217,18 +224,31 @@ public final class GgufFamily implements Family {
     /** Reads its metadata as the configuration that Hugging Face's files of the same model have. */
     @Override
     public ModelConfig read(Json same) throws FormatException {
+        if (present.contains(FUSED)) {
+            String expected = "gates and ups of experts in a tensor each";
+            throw new UnsupportedModelException(
+                    metadata.subject() + ", tensor " + FUSED, expected, "both in one", "convert the model without it");
+        }
         ModelConfig config = configuration();
-        // Before parameters are listed the file has to have so many experts.
+        // Before parameters and their parts are listed the file has to have so many experts and heads.
         for (int layer = 0; layer < config.decoder().blocks().size(); layer++) {
-            if (config.decoder().blocks().get(layer).feedForward() instanceof Experts experts) {
-                List<Long> shape =
-                        List.of((long) experts.count(), (long) config.decoder().hiddenSize());
-                String router = ROUTER.replace("0", String.valueOf(layer));
-                boolean fits = tensors.tensor(router).shape().equals(shape);
-                metadata.check(key(GgufKeys.EXPERTS), fits, "the rows of tensor " + router);
+            BlockConfig block = config.decoder().blocks().get(layer);
+            AttentionConfig a = block.attention();
+            boolean packed = present.contains(PACKED);
+            long rows = (a.heads() + (packed ? 2L * a.kvHeads() : 0)) * a.headSize();
+            checkRows(GgufKeys.HEADS, layer, packed ? "attn_qkv" : "attn_q", rows);
+            if (block.feedForward() instanceof Experts experts) {
+                checkRows(GgufKeys.EXPERTS, layer, "ffn_gate_inp", experts.count());
             }
         }
         return config;
+    }
+
+    private void checkRows(String key, int layer, String name, long rows) throws FormatException {
+        String tensor = "blk." + layer + "." + name + ".weight";
+        List<Long> shape = tensors.tensor(tensor).shape();
+        boolean fits = shape.size() == 2 && shape.getFirst() == rows;
+        metadata.check(key(key), fits, "a number that fits tensor " + tensor + " of shape " + shape);
     }
 
     private ModelConfig configuration() throws FormatException {
@@ -242,8 +262,9 @@ public final class GgufFamily implements Family {
         int headSize = size(GgufKeys.KEY_LENGTH, hiddenSize / heads);
         boolean fits = size(GgufKeys.VALUE_LENGTH, headSize) == headSize;
         metadata.check(key(GgufKeys.VALUE_LENGTH), fits, "the key_length, " + headSize);
-        boolean filled = architecture != GgufArchitecture.OLMO2 || (long) headSize * heads == hiddenSize;
-        metadata.support(key(GgufKeys.KEY_LENGTH), filled, "embedding_length / attention.head_count");
+        boolean other = architecture != GgufArchitecture.OLMO2 && !architecture.has(Trait.LAYER_NORMS);
+        boolean filled = (long) headSize * heads == hiddenSize;
+        metadata.support(key(GgufKeys.KEY_LENGTH), other || filled, "embedding_length / attention.head_count");
         boolean grouped = metadata.has(key(GgufKeys.KV_HEADS));
         // Some say that it is not bounded.
         Object length = metadata.root().get(key(GgufKeys.CONTEXT));
@@ -256,7 +277,7 @@ public final class GgufFamily implements Family {
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("model_type", type());
         json.put("vocab_size", (int) Math.min(embedding.isEmpty() ? 1 : embedding.getFirst(), Integer.MAX_VALUE));
-        json.put("tie_word_embeddings", !present.contains("output.weight"));
+        json.put("tie_word_embeddings", !present.contains("output.weight") && !architecture.has(Trait.UNTIED));
         json.put("hidden_size", hiddenSize);
         json.put("num_attention_heads", heads);
         json.put("num_key_value_heads", grouped ? requireEqual(GgufKeys.KV_HEADS, layers) : heads);
@@ -279,7 +300,7 @@ public final class GgufFamily implements Family {
                 gemma(json, largest ? hiddenSize / heads : headSize);
             }
             case GRANITE -> granite(json, headSize);
-            case GPT_NEOX -> json.put("use_parallel_residual", metadata.bool(key(GgufKeys.PARALLEL), true));
+            case GPT_NEOX -> neox(json, layers == 44 && hiddenSize == 6144); // GPT-NeoX-20B: no key tells
             case GPT_OSS -> json.putIfAbsent("rope_scaling", Json.object("rope_type", "default"));
             default -> {}
         }
@@ -321,7 +342,7 @@ public final class GgufFamily implements Family {
         int window = period == 0 ? 0 : metadata.integer(key, second ? 4096 : 0, 0, ModelConfig.MOST);
         metadata.check(key, window > 0 || architecture != GgufArchitecture.GPT_OSS, "at least 1");
         json.put("sliding_window", window == 0 ? Json.NULL : window);
-        if (period == 0 || type().equals("olmo2")) {
+        if (period == 0) {
             return;
         }
         List<?> each = metadata.root().get(key(GgufKeys.WINDOWED)) instanceof List<?> list ? list : List.of();
@@ -331,13 +352,15 @@ public final class GgufFamily implements Family {
                 listed ? each.stream() : IntStream.range(0, layers).mapToObj(layer -> (layer + 1) % last != 0);
         json.put(
                 "layer_types",
-                local.map(is -> is.equals(true) ? "sliding_attention" : "full_attention")
+                local.map(is -> window > 0 && is.equals(true) ? "sliding_attention" : "full_attention")
                         .toList());
     }
 
     private void experts(Map<String, Object> json, int inner) throws FormatException {
         String key = key(GgufKeys.EXPERTS);
         int count = metadata.integer(key, 0, 0, ModelConfig.MOST_EXPERTS);
+        String groups = key("expert_group_count");
+        metadata.support(groups, metadata.integer(groups, 0, 0, ModelConfig.MOST_EXPERTS) <= 1, "no groups of experts");
         boolean needed = hasExperts || architecture.has(Trait.EXPERTS);
         metadata.support(key, count > 0 == needed, needed ? "the number of experts" : "0");
         if (count == 0) {
@@ -350,6 +373,11 @@ public final class GgufFamily implements Family {
         if (architecture.has(Trait.EXPERTS)) {
             json.put("moe_intermediate_size", size(GgufKeys.EXPERT_INNER, Math.max(1, inner / chosen)));
         }
+    }
+
+    private void neox(Map<String, Object> json, boolean largest) throws FormatException {
+        json.put("use_parallel_residual", metadata.bool(key(GgufKeys.PARALLEL), true));
+        json.put("hidden_act", largest ? "gelu_new" : "gelu");
     }
 
     private void granite(Map<String, Object> json, int headSize) throws FormatException {
@@ -375,33 +403,39 @@ public final class GgufFamily implements Family {
     }
 
     private void rope(Map<String, Object> json, int headSize, int contextLength) throws FormatException {
-        json.put("rope_theta", number(GgufKeys.THETA, 10000));
-        String dimensions = key(GgufKeys.ROTATED);
+        double theta = number(GgufKeys.THETA, 10000);
+        json.put("rope_theta", theta);
+        boolean one = architecture == GgufArchitecture.GEMMA3 || number(GgufKeys.LOCAL_THETA, theta) == theta;
+        metadata.support(key(GgufKeys.LOCAL_THETA), one, "rope.freq_base, " + theta);
         int width = size(GgufKeys.ROTATED, headSize);
         boolean partial = architecture.has(Trait.PARTIAL);
         boolean fits = partial ? width <= headSize : width == headSize;
-        metadata.support(dimensions, fits, (partial ? "at most " : "") + "the key_length, " + headSize);
+        metadata.support(key(GgufKeys.ROTATED), fits, (partial ? "at most " : "") + "the key_length, " + headSize);
         if (partial) {
-            json.put("partial_rotary_factor", (double) width / headSize);
+            double share = (double) width / headSize; // whose product with the head's size is cut
+            json.put("partial_rotary_factor", (int) (headSize * share) == width ? share : Math.nextUp(share));
         }
         double factor = number(GgufKeys.FACTOR, number("rope.scale_linear", 1));
         int original = size(GgufKeys.ORIGINAL, contextLength);
         double gain = number(GgufKeys.GAIN, 1);
         String said = metadata.string(key(GgufKeys.SCALING), GgufKeys.LINEAR);
-        boolean same = present.contains(GgufKeys.FACTORS);
-        boolean factors = same || present.contains(GgufKeys.LONG_FACTORS);
-        metadata.support(ARCHITECTURE, !same || architecture.has(Trait.FACTORS), "llama with " + GgufKeys.FACTORS);
+        List<String> names = factorTensors();
+        boolean factors = names.stream().anyMatch(present::contains);
+        boolean same = factors && names.size() == 1; // for all lengths
+        boolean alone = !factors || factor == 1 || said.equals("none");
+        metadata.support(key(GgufKeys.FACTOR), alone, "1 beside tensor " + names);
         boolean known =
                 factors || List.of("none", GgufKeys.LINEAR, GgufKeys.YARN).contains(said);
         metadata.support(key(GgufKeys.SCALING), known, "none, linear or yarn");
         String kind = factors ? GgufKeys.LONG : said.equals(GgufKeys.LINEAR) && factor == 1 ? "none" : said;
+        metadata.support(key(GgufKeys.GAIN), kind.equals(GgufKeys.YARN) || (factors && !same) || gain == 1, "1");
         if (kind.equals("none")) {
             return;
         }
         Map<String, Object> scaling = Json.object("rope_type", kind);
         if (factors) {
-            scaling.put("short_factor", numbers(same ? GgufKeys.FACTORS : GgufKeys.SHORT_FACTORS));
-            scaling.put("long_factor", numbers(same ? GgufKeys.FACTORS : GgufKeys.LONG_FACTORS));
+            scaling.put("short_factor", numbers(names.getFirst()));
+            scaling.put("long_factor", numbers(names.getLast()));
         } else {
             scaling.put("factor", factor);
         }
@@ -410,10 +444,24 @@ public final class GgufFamily implements Family {
             scaling.put("original_max_position_embeddings", original);
             scaling.put("attention_factor", same ? 1.0 : gain * own);
         }
+        if (kind.equals(GgufKeys.YARN)) {
+            yarn(scaling, gain * RopeKeys.scale(factor, 1));
+        }
         if (architecture == GgufArchitecture.GPT_OSS) {
             scaling.put("truncate", false);
         }
         json.put("rope_scaling", scaling);
+    }
+
+    /** Keys that converters write, and llama.cpp does not read in these architectures. */
+    private void yarn(Map<String, Object> scaling, double gain) throws FormatException {
+        scaling.put("beta_fast", number("rope.scaling.yarn_beta_fast", 32));
+        scaling.put("beta_slow", number("rope.scaling.yarn_beta_slow", 1));
+        String share = "rope.scaling.yarn_ext_factor";
+        metadata.support(key(share), number(share, 1) == 1, "1");
+        String same = "rope.scaling.yarn_attn_factor";
+        boolean fits = Math.abs(number(same, gain) - gain) < Difference.ROUNDING;
+        metadata.support(key(same), fits, "what the factor gives, " + gain);
     }
 
     /** The numbers of a small tensor. */

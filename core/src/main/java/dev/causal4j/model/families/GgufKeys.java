@@ -15,7 +15,10 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** The keys of a model in GGUF, behind the architecture, and what a configuration says in them. */
+/**
+ * The keys of a model in GGUF, behind the architecture, and what a configuration says in them. Without state, so
+ * thread-safe.
+ */
 final class GgufKeys {
     static final String CONTEXT = "context_length";
     static final String HIDDEN = "embedding_length";
