@@ -36,7 +36,7 @@ class GgufArchitecturesTest {
             delimiter = '|',
             value = {
                 "mixtral | {} | 28 69 59 16 55 60 12 74 12 91 65 55",
-                "granite | {} | 59 59 59 59 59 59 59 59 59 59 23 23",
+                "granite | {\"attention_multiplier\": 0.9, \"residual_multiplier\": 1.5} | 51 85 23 23 82 31 89 43 77 77 67 50",
                 "granite | {\"attention_bias\": true, \"mlp_bias\": true} | 59 59 59 59 59 59 59 92 92 1 1 1",
                 "olmo2 | {} | 76 33 32 32 51 51 51 33 51 33 19 76",
                 "olmo3 | {\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 4.0, \"original_max_position_embeddings\": 16}} | 26 70 20 76 26 6 71 98 71 94 76 0",
