@@ -1,6 +1,9 @@
 package dev.causal4j.kernel;
 
 import java.lang.foreign.MemorySegment;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
 
 /**
  * The storage of a panel of 64 outputs whose weights are codes of 4 or 8 bits with a scale, and perhaps a minimum, for
@@ -26,6 +29,8 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
     public static final GroupFormat INT4 = new GroupFormat(4, false, 32, true, false);
 
     private static final int WIDTH = Panels.WIDTH;
+
+    private static final VarHandle EIGHT = MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
 
     public GroupFormat {
         if (bits == 4 && signed && minimum) {
@@ -183,16 +188,19 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         int depth = wide.length / WIDTH;
         int[] words = new int[(int) bytes(depth) / Integer.BYTES];
         float[] row = new float[depth];
-        byte[] codes = new byte[depth];
+        byte[] codes = new byte[WIDTH * depth];
+        byte[] each = new byte[depth];
         float[] scales = new float[groups(depth)];
         float[] minimums = new float[scales.length];
         for (int j = 0; j < WIDTH; j++) {
             for (int k = 0; k < depth; k++) {
                 row[k] = wide[k * WIDTH + j];
             }
-            GroupEncoding.int4(row, first + j, codes, scales, minimums);
-            put(j, depth, codes, scales, minimums, words);
+            GroupEncoding.int4(row, first + j, each, scales, minimums);
+            System.arraycopy(each, 0, codes, j * depth, depth);
+            put(j, depth, scales, minimums, words);
         }
+        putCodes(codes, depth, words);
         MemorySegment.copy(words, 0, to, Panels.INT, at, words.length);
     }
 
@@ -213,19 +221,49 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
     }
 
     /**
-     * Stores output j.
+     * Stores the codes of a panel's outputs.
      *
-     * @param codes one for each input
+     * @param codes [64, depth]
+     * @param words a panel
+     */
+    public void putCodes(byte[] codes, int depth, int[] words) {
+        int apart = 16 * depth; // from an output of a word to the next
+        for (int w = 0; w < 16; w++) {
+            for (int k = 0; k < depth; k += bits == 4 ? Long.BYTES : 1) {
+                int at = w * depth + k;
+                if (bits == 8) {
+                    words[16 * k + w] = (codes[at] & 0xff)
+                            | ((codes[at + apart] & 0xff) << 8)
+                            | ((codes[at + 2 * apart] & 0xff) << 16)
+                            | (codes[at + 3 * apart] << 24);
+                    continue;
+                }
+                long first = stored(codes, at) | (stored(codes, at + apart) << 4);
+                long second = stored(codes, at + 2 * apart) | (stored(codes, at + 3 * apart) << 4);
+                for (int to = 8 * k + w; to < 8 * k + 64; to += 32) {
+                    long two = Long.expand(first, 0x00ff00ff00ff00ffL) | Long.expand(second, 0xff00ff00ff00ff00L);
+                    words[to] = (int) two;
+                    words[to + 16] = (int) (two >>> 32);
+                    first >>>= 32;
+                    second >>>= 32;
+                }
+            }
+        }
+    }
+
+    /** Eight codes of 4 bits as they are stored, a byte each. */
+    private long stored(byte[] codes, int at) {
+        return ((long) EIGHT.get(codes, at) ^ (0x0101010101010101L * zero())) & 0x0f0f0f0f0f0f0f0fL;
+    }
+
+    /**
+     * Stores scales and minimums of output j.
+     *
      * @param scales one for each group, exact in the format
      * @param minimums the same; not read without minimums
      * @param words a panel of zeros before its first output
      */
-    public void put(int j, int depth, byte[] codes, float[] scales, float[] minimums, int[] words) {
-        for (int k = 0; k < depth; k++) {
-            int at = k * bits / 8 * 16 + j % 16;
-            int place = bits == 8 ? j / 16 : j / 16 + k % 2 * 4;
-            words[at] |= (codes[k] + zero() & ((1 << bits) - 1)) << (bits * place);
-        }
+    public void put(int j, int depth, float[] scales, float[] minimums, int[] words) {
         for (int g = 0; g < groups(depth); g++) {
             int at = (int) (numbersAt(depth, g) / 4);
             put(scales[g], words, at, j);

@@ -121,19 +121,22 @@ public final class Matrix {
                 device.arena().allocate(Math.multiplyExact(Panels.needed(rows), format.bytes(cols)), ALIGNMENT);
         device.compute().run(Panels.needed(rows), panel -> {
             int[] packed = new int[words];
-            byte[] codes = new byte[cols];
+            byte[] codes = new byte[Panels.WIDTH * cols];
+            byte[] row = new byte[cols];
             float[] scales = new float[Math.ceilDiv(cols, format.group())];
             float[] minimums = new float[scales.length];
             for (int n = panel * Panels.WIDTH; n < Math.min(rows, (panel + 1) * Panels.WIDTH); n++) {
-                source.row(n, codes, scales, minimums);
+                source.row(n, row, scales, minimums);
+                System.arraycopy(row, 0, codes, n % Panels.WIDTH * cols, cols);
                 for (int g = 0; g < scales.length; g++) {
                     if (!Float.isFinite(scales[g]) || !Float.isFinite(minimums[g])) { // kernels differ in these
                         throw new IllegalArgumentException(dtype.label() + ": expected finite scales and minimums, got "
                                 + scales[g] + " and " + minimums[g] + " in row " + n);
                     }
                 }
-                format.put(n % Panels.WIDTH, cols, codes, scales, minimums, packed);
+                format.put(n % Panels.WIDTH, cols, scales, minimums, packed);
             }
+            format.putCodes(codes, cols, packed);
             MemorySegment.copy(packed, 0, data, ValueLayout.JAVA_INT_UNALIGNED, panel * format.bytes(cols), words);
         });
         return new Matrix(device, dtype, format, rows, cols, data);

@@ -35,12 +35,12 @@ record RandomPanels(RandomGenerator random) {
 
     private int[] words(GroupFormat format, int depth) {
         int[] words = new int[(int) format.bytes(depth) / 4];
-        byte[] codes = new byte[depth];
+        byte[] codes = new byte[64 * depth];
         float[] scales = new float[format.groups(depth)];
         float[] minimums = new float[scales.length];
         for (int j = 0; j < 64; j++) {
             for (int k = 0; k < depth; k++) {
-                codes[k] = (byte)
+                codes[j * depth + k] = (byte)
                         (format.bits() == 8
                                 ? random.nextInt(256) - 128
                                 : random.nextInt(16) - (format.signed() ? 8 : 0));
@@ -49,8 +49,9 @@ record RandomPanels(RandomGenerator random) {
                 scales[g] = Float.float16ToFloat(Float.floatToFloat16((float) random.nextGaussian()));
                 minimums[g] = Float.float16ToFloat(Float.floatToFloat16((float) random.nextGaussian()));
             }
-            format.put(j, depth, codes, scales, minimums, words);
+            format.put(j, depth, scales, minimums, words);
         }
+        format.putCodes(codes, depth, words);
         return words;
     }
 
