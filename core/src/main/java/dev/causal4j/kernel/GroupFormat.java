@@ -189,16 +189,16 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         int[] words = new int[(int) bytes(depth) / Integer.BYTES];
         float[] row = new float[depth];
         byte[] codes = new byte[WIDTH * depth];
-        byte[] each = new byte[depth];
+        byte[] output = new byte[depth]; // its codes
         float[] scales = new float[groups(depth)];
         float[] minimums = new float[scales.length];
         for (int j = 0; j < WIDTH; j++) {
             for (int k = 0; k < depth; k++) {
                 row[k] = wide[k * WIDTH + j];
             }
-            GroupEncoding.int4(row, first + j, each, scales, minimums);
-            System.arraycopy(each, 0, codes, j * depth, depth);
-            put(j, depth, scales, minimums, words);
+            GroupEncoding.int4(row, first + j, output, scales, minimums);
+            System.arraycopy(output, 0, codes, j * depth, depth);
+            putNumbers(j, depth, scales, minimums, words);
         }
         putCodes(codes, depth, words);
         MemorySegment.copy(words, 0, to, Panels.INT, at, words.length);
@@ -229,29 +229,27 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
     public void putCodes(byte[] codes, int depth, int[] words) {
         int apart = 16 * depth; // from an output of a word to the next
         for (int w = 0; w < 16; w++) {
-            for (int k = 0; k < depth; k += bits == 4 ? Long.BYTES : 1) {
+            for (int k = 0; bits == 8 && k < depth; k++) {
                 int at = w * depth + k;
-                if (bits == 8) {
-                    words[16 * k + w] = (codes[at] & 0xff)
-                            | ((codes[at + apart] & 0xff) << 8)
-                            | ((codes[at + 2 * apart] & 0xff) << 16)
-                            | (codes[at + 3 * apart] << 24);
-                    continue;
-                }
-                long first = stored(codes, at) | (stored(codes, at + apart) << 4);
-                long second = stored(codes, at + 2 * apart) | (stored(codes, at + 3 * apart) << 4);
-                for (int to = 8 * k + w; to < 8 * k + 64; to += 32) {
-                    long two = Long.expand(first, 0x00ff00ff00ff00ffL) | Long.expand(second, 0xff00ff00ff00ff00L);
+                words[16 * k + w] = (codes[at] & 0xff)
+                        | ((codes[at + apart] & 0xff) << 8)
+                        | ((codes[at + 2 * apart] & 0xff) << 16)
+                        | (codes[at + 3 * apart] << 24);
+            }
+            for (int k = 0; bits == 4 && k < depth; k += Long.BYTES) {
+                int at = w * depth + k;
+                long low = stored(codes, at) | (stored(codes, at + apart) << 4); // bytes of two outputs
+                long high = stored(codes, at + 2 * apart) | (stored(codes, at + 3 * apart) << 4);
+                for (int to = 8 * k + w; to < 8 * k + 64; to += 32, low >>>= 32, high >>>= 32) {
+                    long two = Long.expand(low, 0x00ff00ff00ff00ffL) | Long.expand(high, 0xff00ff00ff00ff00L);
                     words[to] = (int) two;
                     words[to + 16] = (int) (two >>> 32);
-                    first >>>= 32;
-                    second >>>= 32;
                 }
             }
         }
     }
 
-    /** Eight codes of 4 bits as they are stored, a byte each. */
+    /** The codes of 4 bits of eight steps as they are stored, a byte each. */
     private long stored(byte[] codes, int at) {
         return ((long) EIGHT.get(codes, at) ^ (0x0101010101010101L * zero())) & 0x0f0f0f0f0f0f0f0fL;
     }
@@ -263,7 +261,7 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
      * @param minimums the same; not read without minimums
      * @param words a panel of zeros before its first output
      */
-    public void put(int j, int depth, float[] scales, float[] minimums, int[] words) {
+    public void putNumbers(int j, int depth, float[] scales, float[] minimums, int[] words) {
         for (int g = 0; g < groups(depth); g++) {
             int at = (int) (numbersAt(depth, g) / 4);
             put(scales[g], words, at, j);

@@ -134,7 +134,7 @@ public final class Matrix {
                                 + scales[g] + " and " + minimums[g] + " in row " + n);
                     }
                 }
-                format.put(n % Panels.WIDTH, cols, scales, minimums, packed);
+                format.putNumbers(n % Panels.WIDTH, cols, scales, minimums, packed);
             }
             format.putCodes(codes, cols, packed);
             MemorySegment.copy(packed, 0, data, ValueLayout.JAVA_INT_UNALIGNED, panel * format.bytes(cols), words);

@@ -49,7 +49,7 @@ record RandomPanels(RandomGenerator random) {
                 scales[g] = Float.float16ToFloat(Float.floatToFloat16((float) random.nextGaussian()));
                 minimums[g] = Float.float16ToFloat(Float.floatToFloat16((float) random.nextGaussian()));
             }
-            format.put(j, depth, scales, minimums, words);
+            format.putNumbers(j, depth, scales, minimums, words);
         }
         format.putCodes(codes, depth, words);
         return words;
