@@ -20,6 +20,12 @@ final class Hardware {
         return readsAhead(System.getenv().getOrDefault("PROCESSOR_IDENTIFIER", ""), Path.of("/proc/cpuinfo"));
     }
 
+    /** Whether 32 registers hold vectors, as with AVX-512 and on ARM. */
+    static boolean hasManyRegisters() {
+        return Kernels.name().equals("vector512")
+                || System.getProperty("os.arch", "").equals("aarch64");
+    }
+
     /**
      * @param identifier the processor's name on Windows; empty on other systems
      * @param cpuinfo the content of Linux's /proc/cpuinfo

@@ -4,7 +4,7 @@ import dev.causal4j.compute.Rows;
 import java.util.Objects;
 
 /**
- * Rows of activations as products read them. One row is read in place. Several are packed into tiles {@code [depth][8]}
+ * Rows of activations as products read them. One row is read in place. Several are packed into tiles {@code [depth][STEP]}
  * of {@link #ROWS} rows, or all of at most {@link #FEW}: number r of step k belongs to row r. A kernel then needs one
  * address for all rows, which leaves the processor's ports to the multiply-adds. A short tile repeats its last row.
  *
@@ -15,11 +15,17 @@ import java.util.Objects;
  * @param count how many rows
  */
 public record RowTiles(float[] data, int offset, int stride, int height, int step, int count) {
-    /** Floats of a step in a tile. */
-    static final int STEP = 8;
+    /**
+     * Rows of a tile, by 2 W sums: 6 with 32 registers, 4 with 16, where C2 keeps more sums in memory. Twice as many sums
+     * of 32 registers gained nothing.
+     */
+    public static final int ROWS = Hardware.hasManyRegisters() ? 6 : 4;
 
-    /** Rows of a tile: 6 by 2 W sums of 16 registers; twice as many sums of the 32 of AVX-512 gained nothing. */
-    public static final int ROWS = 6;
+    /** Floats of a step in a tile. */
+    static final int STEP = ROWS == 6 ? 8 : ROWS;
+
+    /** How many sums {@link #sums} computes. */
+    static final int SUMS = 4;
 
     /** Rows of the tile that holds a few, to be multiplied straight from the weights. */
     static final int FEW = 8;
@@ -89,7 +95,7 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
     }
 
     /**
-     * Eight such sums: of all rows of a tile, or of eight runs of one row. An add of one need not wait for the others.
+     * {@value #SUMS} such sums: of rows of a tile, or of runs of one row. An add of one need not wait for the others.
      *
      * @param at index of the first step
      * @param next from the first step of a sum to that of the next
@@ -97,25 +103,17 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
      *     mean nothing
      */
     void sums(int at, int next, int steps, float[] sums, int to, int apart) {
-        float a = 0, b = 0, c = 0, d = 0, e = 0, f = 0, g = 0, h = 0;
+        float a = 0, b = 0, c = 0, d = 0;
         for (int i = at; i < at + steps * step; i += step) {
             a += data[i];
             b += data[i + next];
             c += data[i + 2 * next];
             d += data[i + 3 * next];
-            e += data[i + 4 * next];
-            f += data[i + 5 * next];
-            g += data[i + 6 * next];
-            h += data[i + 7 * next];
         }
         sums[to] = a;
         sums[to + apart] = b;
         sums[to + 2 * apart] = c;
         sums[to + 3 * apart] = d;
-        sums[to + 4 * apart] = e;
-        sums[to + 5 * apart] = f;
-        sums[to + 6 * apart] = g;
-        sums[to + 7 * apart] = h;
     }
 
     /** Fills a tile with {@code depth} numbers of each of its rows; x has as many rows as the tiles. */

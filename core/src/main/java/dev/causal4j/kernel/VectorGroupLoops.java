@@ -20,7 +20,7 @@ final class VectorGroupLoops {
     private VectorGroupLoops() {}
 
     /** Adds the groups of 4 rows by 4 W outputs to ys, whose rows are 64 apart. */
-    static void groupsX4(
+    static void groupsX4x4(
             MemorySegment m, long at, long numbers, int depth, int group, float[] xs, int x, float[] sums,
             int s, int stride, float[] ys, int y) {
         FloatVector z = FloatVector.zero(S);
@@ -96,8 +96,63 @@ final class VectorGroupLoops {
         }
     }
 
+    /** Adds the groups of 4 rows by 2 W outputs to ys, whose rows are 64 apart. */
+    static void groupsX4x2(
+            MemorySegment m, long at, long numbers, int depth, int group, float[] xs, int x, float[] sums,
+            int s, int stride, float[] ys, int y) {
+        FloatVector z = FloatVector.zero(S);
+        int groups = Math.ceilDiv(depth, group);
+        for (int g = 0; g < groups; g++) {
+            FloatVector a0 = z, b0 = z;
+            FloatVector a1 = z, b1 = z;
+            FloatVector a2 = z, b2 = z;
+            FloatVector a3 = z, b3 = z;
+            int end = 4 * Math.min(depth, (g + 1) * group);
+            for (int i = 4 * g * group; i < end; i += 4) {
+                long o = at + (long) i * 64;
+                int t = x + i;
+                float x0 = xs[t]; float x1 = xs[t + 1]; float x2 = xs[t + 2]; float x3 = xs[t + 3];
+                FloatVector r0 = fromMemorySegment(S, m, o, LE);
+                FloatVector r1 = fromMemorySegment(S, m, o + 4L * W, LE);
+                FloatVector v;
+                v = broadcast(S, x0); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
+                v = broadcast(S, x1); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
+                v = broadcast(S, x2); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
+                v = broadcast(S, x3); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
+            }
+            long n = numbers + g * 512L;
+            FloatVector s0 = fromMemorySegment(S, m, n, LE);
+            FloatVector s1 = fromMemorySegment(S, m, n + 4L * W, LE);
+            if (stride == 0) {
+                s0.fma(a0, fromArray(S, ys, y)).intoArray(ys, y);
+                s1.fma(b0, fromArray(S, ys, y + W)).intoArray(ys, y + W);
+                s0.fma(a1, fromArray(S, ys, y + 64)).intoArray(ys, y + 64);
+                s1.fma(b1, fromArray(S, ys, y + 64 + W)).intoArray(ys, y + 64 + W);
+                s0.fma(a2, fromArray(S, ys, y + 128)).intoArray(ys, y + 128);
+                s1.fma(b2, fromArray(S, ys, y + 128 + W)).intoArray(ys, y + 128 + W);
+                s0.fma(a3, fromArray(S, ys, y + 192)).intoArray(ys, y + 192);
+                s1.fma(b3, fromArray(S, ys, y + 192 + W)).intoArray(ys, y + 192 + W);
+                continue;
+            }
+            FloatVector m0 = fromMemorySegment(S, m, n + 256, LE);
+            FloatVector m1 = fromMemorySegment(S, m, n + 256 + 4L * W, LE);
+            FloatVector v0 = broadcast(S, sums[s + g]);
+            FloatVector v1 = broadcast(S, sums[s + g + stride]);
+            FloatVector v2 = broadcast(S, sums[s + g + 2 * stride]);
+            FloatVector v3 = broadcast(S, sums[s + g + 3 * stride]);
+            v0.fma(m0, s0.fma(a0, fromArray(S, ys, y))).intoArray(ys, y);
+            v0.fma(m1, s1.fma(b0, fromArray(S, ys, y + W))).intoArray(ys, y + W);
+            v1.fma(m0, s0.fma(a1, fromArray(S, ys, y + 64))).intoArray(ys, y + 64);
+            v1.fma(m1, s1.fma(b1, fromArray(S, ys, y + 64 + W))).intoArray(ys, y + 64 + W);
+            v2.fma(m0, s0.fma(a2, fromArray(S, ys, y + 128))).intoArray(ys, y + 128);
+            v2.fma(m1, s1.fma(b2, fromArray(S, ys, y + 128 + W))).intoArray(ys, y + 128 + W);
+            v3.fma(m0, s0.fma(a3, fromArray(S, ys, y + 192))).intoArray(ys, y + 192);
+            v3.fma(m1, s1.fma(b3, fromArray(S, ys, y + 192 + W))).intoArray(ys, y + 192 + W);
+        }
+    }
+
     /** Adds the groups of 6 rows by 2 W outputs to ys, whose rows are 64 apart. */
-    static void groupsX6(
+    static void groupsX6x2(
             MemorySegment m, long at, long numbers, int depth, int group, float[] xs, int x, float[] sums,
             int s, int stride, float[] ys, int y) {
         FloatVector z = FloatVector.zero(S);

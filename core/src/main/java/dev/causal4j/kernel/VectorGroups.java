@@ -21,7 +21,7 @@ import jdk.incubator.vector.IntVector;
  *
  * <p>A few rows read the codes of a panel one after the other: first the chains of all groups go to an array, then they
  * are scaled and added, since together they would be more than C2 compiles as one (decision 0030). More rows are
- * multiplied with codes that are widened to f32 once, a tile at a time.
+ * multiplied with codes that are widened to f32 once, some groups and a tile at a time.
  */
 final class VectorGroups {
     private static final int WIDTH = Panels.WIDTH;
@@ -29,7 +29,7 @@ final class VectorGroups {
     /** Bytes of 64 floats. */
     private static final long STEP = 4L * WIDTH;
 
-    /** Most rows that read the codes themselves. */
+    /** Most rows that read the codes themselves with 512 bits; with fewer a row in place does. */
     private static final int FEW = 3;
 
     private static final Compute.Scratch<Room> ROOM = new Compute.Scratch<>(Room::new);
@@ -41,7 +41,8 @@ final class VectorGroups {
     private final int groups;
     private final float[] chains; // [groups, 64] of a row, or the outputs of a tile [rows, 64]
     private final float[] sums; // [rows, groups] of the inputs, if the format needs them
-    private final MemorySegment wide; // codes of a panel [groups * group, 64], then numbers in f32 [groups, 2, 64]
+    private final int most; // groups that are widened at once
+    private final MemorySegment wide; // codes of groups [groups * group, 64], then numbers in f32 [groups, 2, 64]
     private final long numbers; // bytes to them
 
     private VectorGroups(Panels w, RowTiles x, Rows y, Room room, MemorySegment wide) {
@@ -53,7 +54,8 @@ final class VectorGroups {
         this.chains = room.chains = Room.atLeast(room.chains, Math.max(groups, RowTiles.FEW) * WIDTH);
         this.sums = room.sums = Room.atLeast(room.sums, format.sums() ? groups * (x.count() + RowTiles.FEW) : 0);
         this.wide = wide;
-        this.numbers = (long) groups * format.group() * STEP;
+        this.most = most(format);
+        this.numbers = (long) Math.min(groups, most) * format.group() * STEP;
     }
 
     /** Scratch of a thread. */
@@ -69,10 +71,15 @@ final class VectorGroups {
     static void multiply(Panels w, RowTiles x, Rows y) {
         GroupFormat format = (GroupFormat) w.format();
         Room room = ROOM.take();
-        VectorProducts.Widened wide = VectorProducts.widened(format.groups(w.depth()) * (format.group() + 2));
+        int most = Math.min(most(format), format.groups(w.depth()));
+        VectorProducts.Widened wide = VectorProducts.widened(most * (format.group() + 2));
         new VectorGroups(w, x, y, room, wide.memory).run();
         VectorProducts.give(wide);
         ROOM.give(room);
+    }
+
+    private static int most(GroupFormat format) {
+        return Math.max(1, VectorProducts.STEPS / format.group());
     }
 
     private void run() {
@@ -80,7 +87,7 @@ final class VectorGroups {
             sum(row);
         }
         for (int p = 0; p < w.count(); p++) {
-            if (x.count() <= FEW) {
+            if (W == 16 ? x.count() <= FEW : x.height() == 1) {
                 few(p);
             } else {
                 many(p);
@@ -88,27 +95,31 @@ final class VectorGroups {
         }
     }
 
-    /** The sums of a row's groups, or of a tile's: eight at a time, as far as there are as many. */
+    /** The sums of a row's groups, or of a tile's: some at a time, as far as there are as many. */
     private void sum(int row) {
         int group = format.group();
-        int eights = x.height() == 1 ? w.depth() / group / RowTiles.FEW * RowTiles.FEW : 0;
-        for (int g = 0; g < eights; g += RowTiles.FEW) {
+        int some = x.height() == 1 ? w.depth() / group / RowTiles.SUMS * RowTiles.SUMS : 0;
+        for (int g = 0; g < some; g += RowTiles.SUMS) {
             x.sums(x.start(row) + g * group, group, group, sums, row * groups + g, 1);
         }
-        for (int g = eights; g < groups; g++) {
+        for (int g = some; g < groups; g++) {
             int at = x.start(row) + g * group * x.step();
             int steps = Math.min(group, w.depth() - g * group);
             if (x.height() == 1) {
                 sums[row * groups + g] = x.sum(at, steps);
-            } else {
-                x.sums(at, 1, steps, sums, row * groups + g, groups);
+            }
+            for (int r = 0; x.height() > 1 && r < x.height(); r += RowTiles.SUMS) {
+                x.sums(at + r, 1, steps, sums, (row + r) * groups + g, groups);
             }
         }
     }
 
     private void few(int p) {
         for (int r = 0; r < x.count(); r++) {
-            for (int word = 0; word < 16; word += W) {
+            if (format.bits() == 8 && W < 16) {
+                chains8(w.data(p), w.start(p), x.start(r));
+            }
+            for (int word = 0; word < 16 && (format.bits() == 4 || W == 16); word += W) {
                 long at = w.start(p) + 4L * word;
                 if (format.bits() == 8) {
                     chains8(w.data(p), at, x.start(r), word);
@@ -120,6 +131,18 @@ final class VectorGroups {
                 fold(p, r);
             } else {
                 foldHalves(p, r);
+            }
+        }
+    }
+
+    /** The chains of all outputs in all groups, times their units, with two vectors of words side by side. */
+    private void chains8(MemorySegment m, long codesAt, int row) {
+        for (int g = 0; g < groups; g++) {
+            int from = g * format.group();
+            int count = Math.min(format.group(), w.depth() - from);
+            for (int word = 0; word < 16; word += 2 * W) {
+                long at = codesAt + g * (long) format.codesBytes() + 4L * word;
+                VectorLoops.rowInt8(m, m, at, 4L * W, count, x.data(), row + from, chains, g * WIDTH + word, W);
             }
         }
     }
@@ -223,81 +246,106 @@ final class VectorGroups {
         return FloatVector.fromMemorySegment(S, w.data(p), at, LE);
     }
 
-    /** The same with numbers in f16. */
+    /** The same with numbers in f16: a word holds those of outputs j and j + 16. */
     private void foldHalves(int p, int row) {
         MemorySegment m = w.data(p);
         long bytes = format.numbersBytes();
         float zero = -format.zero();
-        for (int j = 0; j < WIDTH; j += W) {
-            float over = 1 / format.unit(j);
-            int shift = j / 16 % 2 == 0 ? 16 : 0; // outputs of a low half
-            long at = w.start(p) + format.numbersAt(w.depth(), 0) + 4L * (j / 32 * 16 + j % 16);
-            FloatVector sum = FloatVector.zero(S);
+        for (int word = 0; word < WIDTH / 2; word += W) {
+            int j = VectorProducts.lowOutput(word);
+            float overA = 1 / format.unit(j);
+            float overB = 1 / format.unit(j + 16);
+            long at = w.start(p) + format.numbersAt(w.depth(), 0) + 4L * word;
+            FloatVector a = FloatVector.zero(S), b = a;
             for (int g = 0; g < groups; g++, at += bytes) {
-                FloatVector scale = VectorProducts.f16(
-                        IntVector.fromMemorySegment(I, m, at, LE).lanewise(LSHL, shift));
-                sum = scale.mul(over).fma(FloatVector.fromArray(S, chains, g * WIDTH + j), sum);
+                IntVector scales = IntVector.fromMemorySegment(I, m, at, LE);
+                FloatVector sa = VectorProducts.f16(scales.lanewise(LSHL, 16)), sb = VectorProducts.f16(scales);
+                a = sa.mul(overA).fma(FloatVector.fromArray(S, chains, g * WIDTH + j), a);
+                b = sb.mul(overB).fma(FloatVector.fromArray(S, chains, g * WIDTH + j + 16), b);
                 if (format.minimum()) {
-                    IntVector number =
-                            IntVector.fromMemorySegment(I, m, at + STEP / 2, LE).lanewise(LSHL, shift);
-                    sum = VectorProducts.f16(number).fma(FloatVector.broadcast(S, sums[row * groups + g]), sum);
+                    IntVector numbers = IntVector.fromMemorySegment(I, m, at + STEP / 2, LE);
+                    FloatVector v = FloatVector.broadcast(S, sums[row * groups + g]);
+                    a = VectorProducts.f16(numbers.lanewise(LSHL, 16)).fma(v, a);
+                    b = VectorProducts.f16(numbers).fma(v, b);
                 } else if (zero != 0) {
-                    sum = scale.mul(zero).fma(FloatVector.broadcast(S, sums[row * groups + g]), sum);
+                    FloatVector v = FloatVector.broadcast(S, sums[row * groups + g]);
+                    a = sa.mul(zero).fma(v, a);
+                    b = sb.mul(zero).fma(v, b);
                 }
             }
-            FloatVector.broadcast(S, -0f).add(sum).intoArray(y.data(), y.start(row) + p * WIDTH + j);
+            FloatVector exact = FloatVector.broadcast(S, -0f);
+            exact.add(a).intoArray(y.data(), y.start(row) + p * WIDTH + j);
+            exact.add(b).intoArray(y.data(), y.start(row) + p * WIDTH + j + 16);
         }
     }
 
-    /** Widens a panel: its codes times their units, scales over units, minimums. */
-    private void widen(int p) {
+    /** Widens groups of a panel: codes times their units, scales over units, minimums. */
+    private void widen(int p, int from, int to) {
         MemorySegment m = w.data(p);
-        for (int g = 0; g < groups; g++) {
-            widenCodes(m, w.start(p) + (long) g * format.codesBytes(), (long) g * format.group() * STEP);
+        for (int g = from; g < to; g++) {
+            long codes = w.start(p) + (long) g * format.codesBytes();
+            widenCodes(m, codes, (long) (g - from) * format.group() * STEP);
             long at = w.start(p) + format.numbersAt(w.depth(), g);
-            long to = numbers + g * 2L * STEP;
+            long n = numbers + (g - from) * 2L * STEP;
             if (format.wide()) {
-                MemorySegment.copy(m, at, wide, to, format.numbersBytes());
+                MemorySegment.copy(m, at, wide, n, format.numbersBytes());
             } else {
-                VectorProducts.widenF16(m, at, wide, to);
+                VectorProducts.widenF16(m, at, wide, n);
                 if (format.minimum()) {
-                    VectorProducts.widenF16(m, at + format.scaleBytes(), wide, to + STEP);
+                    VectorProducts.widenF16(m, at + format.scaleBytes(), wide, n + STEP);
                 }
             }
             for (int j = 0; j < WIDTH; j += W) {
-                FloatVector scale = FloatVector.fromMemorySegment(S, wide, to + 4L * j, LE);
-                scale.mul(1 / format.unit(j)).intoMemorySegment(wide, to + 4L * j, LE);
+                FloatVector scale = FloatVector.fromMemorySegment(S, wide, n + 4L * j, LE);
+                scale.mul(1 / format.unit(j)).intoMemorySegment(wide, n + 4L * j, LE);
                 if (!format.minimum()) {
-                    scale.mul(-format.zero()).intoMemorySegment(wide, to + STEP + 4L * j, LE);
+                    scale.mul(-format.zero()).intoMemorySegment(wide, n + STEP + 4L * j, LE);
                 }
             }
         }
     }
 
-    /** All rows against one panel. */
+    /** All rows against one panel, as many groups at a time as the second-level cache holds. */
     private void many(int p) {
-        widen(p);
-        boolean few = x.height() == RowTiles.FEW;
-        int height = few ? 4 : x.height();
-        int apart = format.sums() ? groups : 0;
-        int depth = w.depth();
+        for (int from = 0; from < groups; from += most) {
+            int to = Math.min(groups, from + most);
+            widen(p, from, to);
+            int height = x.height() == RowTiles.FEW ? 4 : x.height();
+            for (int row = 0; row < x.count(); row += height) {
+                tile(p, row, height, from, to);
+            }
+        }
+    }
+
+    /** Adds some groups to the outputs of a tile's rows. */
+    private void tile(int p, int row, int height, int from, int to) {
+        int rows = Math.min(height, x.count() - row);
+        for (int r = 0; r < rows; r++) {
+            int at = y.start(row + r) + p * WIDTH;
+            if (from == 0) {
+                Arrays.fill(y.data(), at, at + WIDTH, 0f);
+            }
+            System.arraycopy(y.data(), at, chains, r * WIDTH, WIDTH);
+        }
         int group = format.group();
-        for (int row = 0; row < x.count(); row += height) {
-            Arrays.fill(chains, 0, height * WIDTH, 0f);
-            int at = x.start(row);
-            int s = row * groups;
-            for (int j = 0; j < WIDTH; j += (few ? 4 : 2) * W) {
-                long c = 4L * j;
-                long n = numbers + c;
-                if (few) {
-                    VectorGroupLoops.groupsX4(wide, c, n, depth, group, x.data(), at, sums, s, apart, chains, j);
-                } else {
-                    VectorGroupLoops.groupsX6(wide, c, n, depth, group, x.data(), at, sums, s, apart, chains, j);
-                }
+        int depth = Math.min(w.depth(), to * group) - from * group;
+        int at = x.start(row) + from * group * x.step();
+        int s = row * groups + from;
+        int apart = format.sums() ? groups : 0;
+        boolean few = x.height() == RowTiles.FEW;
+        for (int j = 0; j < WIDTH; j += (few ? 4 : 2) * W) {
+            long c = 4L * j;
+            long n = numbers + c;
+            if (few) {
+                VectorGroupLoops.groupsX4x4(wide, c, n, depth, group, x.data(), at, sums, s, apart, chains, j);
+            } else if (height == 4) {
+                VectorGroupLoops.groupsX4x2(wide, c, n, depth, group, x.data(), at, sums, s, apart, chains, j);
+            } else {
+                VectorGroupLoops.groupsX6x2(wide, c, n, depth, group, x.data(), at, sums, s, apart, chains, j);
             }
-            for (int r = row; r < Math.min(row + height, x.count()); r++) {
-                System.arraycopy(chains, (r - row) * WIDTH, y.data(), y.start(r) + p * WIDTH, WIDTH);
-            }
+        }
+        for (int r = 0; r < rows; r++) {
+            System.arraycopy(chains, r * WIDTH, y.data(), y.start(row + r) + p * WIDTH, WIDTH);
         }
     }
 

@@ -196,7 +196,7 @@ final class VectorLoops {
     }
 
     /** Computes a tile of up to 4 rows by 4 W outputs. */
-    static int tileF32x4(
+    static int tileF32x4x4(
             MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out, long ahead, long run) {
         float[] ys = y.data();
         int last = y.count() - 1;
@@ -242,7 +242,7 @@ final class VectorLoops {
     }
 
     /** Computes a tile of up to 4 rows by 4 W outputs. */
-    static int tileBf16x4(
+    static int tileBf16x4x4(
             MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out, long ahead, long run) {
         float[] ys = y.data();
         int last = y.count() - 1;
@@ -289,7 +289,7 @@ final class VectorLoops {
     }
 
     /** Computes a tile of up to 4 rows by 4 W outputs. */
-    static int tileF16x4(
+    static int tileF16x4x4(
             MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out, long ahead, long run) {
         float[] ys = y.data();
         int last = y.count() - 1;
@@ -336,7 +336,7 @@ final class VectorLoops {
     }
 
     /** Computes a tile of up to 4 rows by 4 W outputs. */
-    static void tileInt8x4(
+    static void tileInt8x4x4(
             MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out) {
         float[] ys = y.data();
         int last = y.count() - 1;
@@ -375,8 +375,74 @@ final class VectorLoops {
         exact.add(d3).intoArray(ys, y3 + 48);
     }
 
+    /** Computes a tile of up to 4 rows by 2 W outputs. */
+    static void tileF32x4x2(
+            MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out) {
+        float[] ys = y.data();
+        int last = y.count() - 1;
+        FloatVector z = FloatVector.zero(S), a0 = z, b0 = z;
+        FloatVector a1 = z, b1 = z;
+        FloatVector a2 = z, b2 = z;
+        FloatVector a3 = z, b3 = z;
+        int end = 4 * depth;
+        for (int i = 0; i < end; i += 4) {
+            long o = at + (long) i * 64;
+            int t = x + i;
+            float x0 = xs[t]; float x1 = xs[t + 1]; float x2 = xs[t + 2]; float x3 = xs[t + 3];
+            FloatVector r0 = fromMemorySegment(S, m, o, LE);
+            FloatVector r1 = fromMemorySegment(S, m, o + 4L * W, LE);
+            FloatVector v;
+            v = broadcast(S, x0); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
+            v = broadcast(S, x1); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
+            v = broadcast(S, x2); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
+            v = broadcast(S, x3); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
+        }
+        FloatVector exact = broadcast(S, -0f);
+        int y0 = y.start(row) + out;
+        exact.add(a0).intoArray(ys, y0); exact.add(b0).intoArray(ys, y0 + W);
+        int y1 = y.start(Math.min(row + 1, last)) + out;
+        exact.add(a1).intoArray(ys, y1); exact.add(b1).intoArray(ys, y1 + W);
+        int y2 = y.start(Math.min(row + 2, last)) + out;
+        exact.add(a2).intoArray(ys, y2); exact.add(b2).intoArray(ys, y2 + W);
+        int y3 = y.start(Math.min(row + 3, last)) + out;
+        exact.add(a3).intoArray(ys, y3); exact.add(b3).intoArray(ys, y3 + W);
+    }
+
+    /** Adds a tile of up to 4 rows by 2 W outputs to y. */
+    static void addF32x4x2(
+            MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out) {
+        float[] ys = y.data();
+        int last = y.count() - 1;
+        int y0 = y.start(row) + out;
+        FloatVector a0 = fromArray(S, ys, y0), b0 = fromArray(S, ys, y0 + W);
+        int y1 = y.start(Math.min(row + 1, last)) + out;
+        FloatVector a1 = fromArray(S, ys, y1), b1 = fromArray(S, ys, y1 + W);
+        int y2 = y.start(Math.min(row + 2, last)) + out;
+        FloatVector a2 = fromArray(S, ys, y2), b2 = fromArray(S, ys, y2 + W);
+        int y3 = y.start(Math.min(row + 3, last)) + out;
+        FloatVector a3 = fromArray(S, ys, y3), b3 = fromArray(S, ys, y3 + W);
+        int end = 4 * depth;
+        for (int i = 0; i < end; i += 4) {
+            long o = at + (long) i * 64;
+            int t = x + i;
+            float x0 = xs[t]; float x1 = xs[t + 1]; float x2 = xs[t + 2]; float x3 = xs[t + 3];
+            FloatVector r0 = fromMemorySegment(S, m, o, LE);
+            FloatVector r1 = fromMemorySegment(S, m, o + 4L * W, LE);
+            FloatVector v;
+            v = broadcast(S, x0); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
+            v = broadcast(S, x1); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
+            v = broadcast(S, x2); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
+            v = broadcast(S, x3); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
+        }
+        FloatVector exact = broadcast(S, -0f);
+        exact.add(a0).intoArray(ys, y0); exact.add(b0).intoArray(ys, y0 + W);
+        exact.add(a1).intoArray(ys, y1); exact.add(b1).intoArray(ys, y1 + W);
+        exact.add(a2).intoArray(ys, y2); exact.add(b2).intoArray(ys, y2 + W);
+        exact.add(a3).intoArray(ys, y3); exact.add(b3).intoArray(ys, y3 + W);
+    }
+
     /** Computes a tile of up to 6 rows by 2 W outputs. */
-    static void tileF32x6(
+    static void tileF32x6x2(
             MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out) {
         float[] ys = y.data();
         int last = y.count() - 1;
@@ -418,7 +484,7 @@ final class VectorLoops {
     }
 
     /** Adds a tile of up to 6 rows by 2 W outputs to y. */
-    static void addF32x6(
+    static void addF32x6x2(
             MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out) {
         float[] ys = y.data();
         int last = y.count() - 1;

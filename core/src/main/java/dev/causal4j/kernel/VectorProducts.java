@@ -47,6 +47,9 @@ final class VectorProducts extends Products {
     /** Rows of the smaller tile. */
     private static final int FOUR = 4;
 
+    /** Most steps of an f32 panel that serve all rows before the next: 128 KB. */
+    static final int STEPS = 512;
+
     /** Groups of 4 W outputs in a panel. */
     private static final int GROUPS = 16 / W;
 
@@ -140,7 +143,7 @@ final class VectorProducts extends Products {
     }
 
     /** The output in the low half of a word of two; the high half holds the one 16 further on. */
-    private static int lowOutput(int word) {
+    static int lowOutput(int word) {
         return word / 16 * 32 + word % 16;
     }
 
@@ -167,11 +170,11 @@ final class VectorProducts extends Products {
         int out = panel * Panels.WIDTH;
         int start = x.start(row);
         return switch (w.plain()) {
-            case F32 -> VectorLoops.tileF32x4(m, at, w.depth(), x.data(), start, y, row, out, next, run);
-            case BF16 -> VectorLoops.tileBf16x4(m, at, w.depth(), x.data(), start, y, row, out, next, run);
-            case F16 -> VectorLoops.tileF16x4(m, at, w.depth(), x.data(), start, y, row, out, next, run);
+            case F32 -> VectorLoops.tileF32x4x4(m, at, w.depth(), x.data(), start, y, row, out, next, run);
+            case BF16 -> VectorLoops.tileBf16x4x4(m, at, w.depth(), x.data(), start, y, row, out, next, run);
+            case F16 -> VectorLoops.tileF16x4x4(m, at, w.depth(), x.data(), start, y, row, out, next, run);
             case INT8 -> {
-                VectorLoops.tileInt8x4(m, at, w.depth(), x.data(), start, y, row, out);
+                VectorLoops.tileInt8x4x4(m, at, w.depth(), x.data(), start, y, row, out);
                 yield run > 0 ? touch(m, next, (long) w.depth() * Panels.WIDTH) : 0;
             }
         };
@@ -251,13 +254,30 @@ final class VectorProducts extends Products {
         }
     }
 
-    /** All rows against one f32 panel, a tile at a time. */
+    /** All rows against one f32 panel, a tile at a time, and as many steps as the second-level cache holds. */
     private static void tiles(MemorySegment m, long at, int depth, RowTiles x, Rows y, int out) {
-        for (int row = 0; row < x.count(); row += x.height()) {
-            int start = x.start(row);
-            for (int j = 0; j < Panels.WIDTH; j += 2 * W) {
-                VectorLoops.tileF32x6(m, at + 4L * j, depth, x.data(), start, y, row, out + j);
+        for (int from = 0; from < depth; from += STEPS) {
+            int steps = Math.min(STEPS, depth - from);
+            for (int row = 0; row < x.count(); row += x.height()) {
+                int start = x.start(row) + from * x.step();
+                for (int j = 0; j < Panels.WIDTH; j += 2 * W) {
+                    tile(m, at + (from * Panels.WIDTH + j) * 4L, steps, x.data(), start, y, row, out + j, from > 0);
+                }
             }
+        }
+    }
+
+    /** @param adds whether the sums go on from y */
+    private static void tile(
+            MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out, boolean adds) {
+        if (RowTiles.ROWS == FOUR && adds) {
+            VectorLoops.addF32x4x2(m, at, depth, xs, x, y, row, out);
+        } else if (RowTiles.ROWS == FOUR) {
+            VectorLoops.tileF32x4x2(m, at, depth, xs, x, y, row, out);
+        } else if (adds) {
+            VectorLoops.addF32x6x2(m, at, depth, xs, x, y, row, out);
+        } else {
+            VectorLoops.tileF32x6x2(m, at, depth, xs, x, y, row, out);
         }
     }
 
@@ -272,7 +292,7 @@ final class VectorProducts extends Products {
             Rows out = Rows.of(sums, Panels.WIDTH, rows);
             int start = x.start(row);
             for (int j = 0; j < Panels.WIDTH; j += 2 * W) {
-                VectorLoops.addF32x6(w.data(0), w.offset() + 4L * j, w.depth(), x.data(), start, out, 0, j);
+                tile(w.data(0), w.offset() + 4L * j, w.depth(), x.data(), start, out, 0, j, true);
             }
             MemorySegment.copy(sums, 0, y, Panels.FLOAT, at, rows * Panels.WIDTH);
         }

@@ -149,7 +149,12 @@ class KernelSetTest {
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 5, 6, 7, 13})
     void aProductOfTilesHasTheBitsOfTheProductOfTheirRows(int rows) {
-        int depth = 96;
+        for (int depth : new int[] {96, VectorProducts.STEPS + 96}) { // in one part and in two
+            productOfTiles(rows, depth);
+        }
+    }
+
+    private void productOfTiles(int rows, int depth) {
         Rows x = new Rows(numbers(5 + rows * (depth + 3)), 5, depth + 3, rows);
         for (WeightFormat format : RandomPanels.formats(depth)) {
             Panels w = panels.of(format, 2, depth);

@@ -3,6 +3,7 @@ package dev.causal4j.kernel;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -44,11 +45,14 @@ final class VectorLoopsSource {
         for (PanelFormat format : PanelFormat.values()) {
             loops.tile(format, 4, 4, false);
         }
-        loops.tile(PanelFormat.F32, 6, 2, false);
-        loops.tile(PanelFormat.F32, 6, 2, true);
+        for (int rows : List.of(4, 6)) {
+            loops.tile(PanelFormat.F32, rows, 2, false);
+            loops.tile(PanelFormat.F32, rows, 2, true);
+        }
         VectorLoopsSource groups = new VectorLoopsSource();
         groups.source.append(GROUPS_HEAD);
         groups.groups(4, 4);
+        groups.groups(4, 2);
         groups.groups(6, 2);
         return Map.of(
                 FOLDER.resolve("VectorLoops.java"), loops.source.append("}\n").toString(),
@@ -198,13 +202,16 @@ final class VectorLoopsSource {
 
     /** @param adds whether the sums go on from y; a loop that loads them holds fewer vectors in registers */
     private void tile(PanelFormat format, int rows, int vectors, boolean adds) {
-        boolean ahead = format != PanelFormat.INT8 && rows != 6;
+        boolean ahead = format != PanelFormat.INT8 && vectors == 4;
         source.append('\n');
         line(
                 1,
                 "/** " + (adds ? "Adds" : "Computes") + " a tile of up to " + rows + " rows by " + vectors
                         + " W outputs" + (adds ? " to y" : "") + ". */");
-        line(1, "static " + (ahead ? "int" : "void") + (adds ? " add" : " tile") + name(format) + "x" + rows + "(");
+        line(
+                1,
+                "static " + (ahead ? "int" : "void") + (adds ? " add" : " tile") + name(format) + "x" + rows + "x"
+                        + vectors + "(");
         line(
                 3,
                 "MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out"
@@ -219,14 +226,15 @@ final class VectorLoopsSource {
             String sums = each(
                     vectors,
                     ", ",
-                    i -> acc(i, row) + " = " + (adds ? "fromArray(S, ys, y" + row + tilePlace(rows, i) + ")" : "z"));
+                    i -> acc(i, row) + " = " + (adds ? "fromArray(S, ys, y" + row + tilePlace(vectors, i) + ")" : "z"));
             line(2, "FloatVector " + (adds || r > 0 ? "" : "z = FloatVector.zero(S), ") + sums + ";");
         }
         if (ahead) {
             line(2, "int read = 0;");
         }
-        line(2, "int end = 8 * depth;");
-        line(2, "for (int i = 0; i < end; i += 8) {");
+        int step = step(rows, vectors);
+        line(2, "int end = " + step + " * depth;");
+        line(2, "for (int i = 0; i < end; i += " + step + ") {");
         if (ahead) {
             int lines = format.stepBytes() / 64;
             line(3, "if (run > 0) {");
@@ -252,7 +260,8 @@ final class VectorLoopsSource {
                     each(
                             vectors,
                             " ",
-                            i -> "exact.add(" + acc(i, row) + ").intoArray(ys, y" + row + tilePlace(rows, i) + ");"));
+                            i -> "exact.add(" + acc(i, row) + ").intoArray(ys, y" + row + tilePlace(vectors, i)
+                                    + ");"));
         }
         if (ahead) {
             line(2, "return read;");
@@ -260,9 +269,14 @@ final class VectorLoopsSource {
         line(1, "}");
     }
 
+    /** Floats of a step in a tile: {@link RowTiles#STEP} where this shape is used. */
+    private static int step(int rows, int vectors) {
+        return rows == 4 && vectors == 2 ? 4 : 8;
+    }
+
     /** One step of k: the sums of all rows and vectors. */
     private void tileStep(int depth, PanelFormat format, int rows, int vectors) {
-        line(depth, "long o = at + (long) i * " + format.stepBytes() / 8 + ";");
+        line(depth, "long o = at + (long) i * " + format.stepBytes() / step(rows, vectors) + ";");
         line(depth, "int t = x + i;");
         line(depth, each(rows, " ", r -> "float x" + r + " = xs[t" + (r == 0 ? "" : " + " + r) + "];"));
         read(depth, format, "m", "o", 0, vectors);
@@ -290,7 +304,7 @@ final class VectorLoopsSource {
                 1,
                 "/** Adds the groups of " + rows + " rows by " + vectors
                         + " W outputs to ys, whose rows are 64 apart. */");
-        line(1, "static void groupsX" + rows + "(");
+        line(1, "static void groupsX" + rows + "x" + vectors + "(");
         line(3, "MemorySegment m, long at, long numbers, int depth, int group, float[] xs, int x, float[] sums,");
         line(3, "int s, int stride, float[] ys, int y) {");
         line(2, "FloatVector z = FloatVector.zero(S);");
@@ -300,8 +314,9 @@ final class VectorLoopsSource {
             int row = r;
             line(3, "FloatVector " + each(vectors, ", ", i -> acc(i, row) + " = z") + ";");
         }
-        line(3, "int end = 8 * Math.min(depth, (g + 1) * group);");
-        line(3, "for (int i = 8 * g * group; i < end; i += 8) {");
+        int step = step(rows, vectors);
+        line(3, "int end = " + step + " * Math.min(depth, (g + 1) * group);");
+        line(3, "for (int i = " + step + " * g * group; i < end; i += " + step + ") {");
         tileStep(4, PanelFormat.F32, rows, vectors);
         line(3, "}");
         line(3, "long n = numbers + g * 512L;");
@@ -351,8 +366,8 @@ final class VectorLoopsSource {
         return "int y" + r + " = y.start(" + (r == 0 ? "row" : "Math.min(row + " + r + ", last)") + ") + out;";
     }
 
-    private static String tilePlace(int rows, int i) {
-        return rows == 6 ? place(PanelFormat.F32, i) : i == 0 ? "" : " + " + 16 * i;
+    private static String tilePlace(int vectors, int i) {
+        return vectors == 2 ? place(PanelFormat.F32, i) : i == 0 ? "" : " + " + 16 * i;
     }
 
     private static final String HEAD = """
