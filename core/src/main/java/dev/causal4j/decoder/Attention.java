@@ -15,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * are the scratch of the thread that runs it.
  */
 final class Attention {
-    /** Queries that share one reading of their keys; a multiple of the 6 rows of a register tile. */
+    /** Queries that share one reading of their keys; a multiple of the 4 or 6 rows of a register tile. */
     private static final int QUERY_ROWS = 24;
 
     /** The parameters besides the projections; null for those that the layer does not have. */

@@ -20,7 +20,7 @@ final class Hardware {
         return readsAhead(System.getenv().getOrDefault("PROCESSOR_IDENTIFIER", ""), Path.of("/proc/cpuinfo"));
     }
 
-    /** Whether 32 registers hold vectors, as with AVX-512 and on ARM. */
+    /** Whether the chosen kernels have 32 registers for vectors, as with 512 bits and on ARM. */
     static boolean hasManyRegisters() {
         return Kernels.name().equals("vector512")
                 || System.getProperty("os.arch", "").equals("aarch64");

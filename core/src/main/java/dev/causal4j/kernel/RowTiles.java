@@ -31,7 +31,7 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
     static final int FEW = 8;
 
     /** Most rows in such a tile: its sums take 32 registers. */
-    private static final int MOST_FEW = Kernels.name().equals("vector512") ? FEW : 1;
+    private static final int MOST_FEW = STEP == FEW && Kernels.name().equals("vector512") ? FEW : 1;
 
     /** Steps filled at once when columns become rows: 256 bytes of each tile. */
     private static final int RUN = 8;

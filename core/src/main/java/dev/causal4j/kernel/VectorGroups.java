@@ -29,7 +29,7 @@ final class VectorGroups {
     /** Bytes of 64 floats. */
     private static final long STEP = 4L * WIDTH;
 
-    /** Most rows that read the codes themselves with 512 bits; with fewer a row in place does. */
+    /** Most rows that read the codes themselves with 512 bits. With fewer bits only a row in place does. */
     private static final int FEW = 3;
 
     private static final Compute.Scratch<Room> ROOM = new Compute.Scratch<>(Room::new);
@@ -116,15 +116,16 @@ final class VectorGroups {
 
     private void few(int p) {
         for (int r = 0; r < x.count(); r++) {
+            long at = w.start(p);
             if (format.bits() == 8 && W < 16) {
-                chains8(w.data(p), w.start(p), x.start(r));
-            }
-            for (int word = 0; word < 16 && (format.bits() == 4 || W == 16); word += W) {
-                long at = w.start(p) + 4L * word;
-                if (format.bits() == 8) {
-                    chains8(w.data(p), at, x.start(r), word);
-                } else {
-                    chains4(w.data(p), at, x.start(r), word);
+                twoChains8(w.data(p), at, x.start(r));
+            } else {
+                for (int word = 0; word < 16; word += W) {
+                    if (format.bits() == 8) {
+                        chains8(w.data(p), at + 4L * word, x.start(r), word);
+                    } else {
+                        chains4(w.data(p), at + 4L * word, x.start(r), word);
+                    }
                 }
             }
             if (format.wide()) {
@@ -135,8 +136,8 @@ final class VectorGroups {
         }
     }
 
-    /** The chains of all outputs in all groups, times their units, with two vectors of words side by side. */
-    private void chains8(MemorySegment m, long codesAt, int row) {
+    /** The chains of all outputs in all groups, times their units: two vectors of words of a row in place at a time. */
+    private void twoChains8(MemorySegment m, long codesAt, int row) {
         for (int g = 0; g < groups; g++) {
             int from = g * format.group();
             int count = Math.min(format.group(), w.depth() - from);
@@ -307,14 +308,16 @@ final class VectorGroups {
 
     /** All rows against one panel, as many groups at a time as the second-level cache holds. */
     private void many(int p) {
-        for (int from = 0; from < groups; from += most) {
+        int height = x.height() == RowTiles.FEW ? 4 : x.height();
+        int from = 0;
+        do {
             int to = Math.min(groups, from + most);
             widen(p, from, to);
-            int height = x.height() == RowTiles.FEW ? 4 : x.height();
             for (int row = 0; row < x.count(); row += height) {
                 tile(p, row, height, from, to);
             }
-        }
+            from = to;
+        } while (from < groups);
     }
 
     /** Adds some groups to the outputs of a tile's rows. */

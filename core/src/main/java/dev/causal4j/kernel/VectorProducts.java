@@ -20,7 +20,7 @@ import jdk.incubator.vector.VectorSpecies;
  *
  * <p>One row is limited by how fast weights are read: each format is widened in registers, and two groups of outputs
  * are read side by side. With 32 registers of 16 lanes that also serves two to eight rows. More rows, or fewer
- * registers, are limited by multiply-adds: a panel is widened to f32 once, into scratch that the second-level cache
+ * registers, are limited by multiply-adds: steps of a panel are widened to f32 once, into scratch that the second-level cache
  * holds, and then serves all tiles of rows.
  */
 final class VectorProducts extends Products {
@@ -47,7 +47,7 @@ final class VectorProducts extends Products {
     /** Rows of the smaller tile. */
     private static final int FOUR = 4;
 
-    /** Most steps of an f32 panel that serve all rows before the next: 128 KB. */
+    /** Most steps of a panel that serve all rows before the next: 128 KB of f32. */
     static final int STEPS = 512;
 
     /** Groups of 4 W outputs in a panel. */
@@ -213,21 +213,25 @@ final class VectorProducts extends Products {
     }
 
     private static void many(Panels w, RowTiles x, Rows y) {
-        if (w.plain() == PanelFormat.F32) {
-            for (int p = 0; p < w.count(); p++) {
-                tiles(w.data(p), w.start(p), w.depth(), x, y, p * Panels.WIDTH);
-            }
-            return;
-        }
-        Widened wide = widened(w.depth());
+        boolean widens = w.plain() != PanelFormat.F32;
+        Widened wide = widened(widens ? Math.min(STEPS, w.depth()) : 0);
         for (int p = 0; p < w.count(); p++) {
-            widen(w, p, wide.memory);
-            tiles(wide.memory, 0, w.depth(), x, y, p * Panels.WIDTH);
+            int from = 0;
+            do {
+                int steps = Math.min(STEPS, w.depth() - from);
+                if (widens) {
+                    widen(w, p, from, steps, wide.memory);
+                    tiles(wide.memory, 0, from, steps, x, y, p * Panels.WIDTH);
+                } else {
+                    tiles(w.data(p), w.steps(p) + from * 4L * Panels.WIDTH, from, steps, x, y, p * Panels.WIDTH);
+                }
+                from += steps;
+            } while (from < w.depth());
         }
         give(wide);
     }
 
-    /** Takes room for one f32 panel. */
+    /** Takes room for steps of f32. */
     static Widened widened(int depth) {
         Widened taken = WIDENED.take();
         return taken.depth >= depth ? taken : taken.replaced(depth);
@@ -237,7 +241,7 @@ final class VectorProducts extends Products {
         WIDENED.give(wide);
     }
 
-    /** Room for one f32 panel; it lasts as long as the process. */
+    /** Room for steps of f32; it lasts as long as the process. */
     static final class Widened {
         private final Arena arena = Arena.ofShared();
         private final int depth;
@@ -254,30 +258,30 @@ final class VectorProducts extends Products {
         }
     }
 
-    /** All rows against one f32 panel, a tile at a time, and as many steps as the second-level cache holds. */
-    private static void tiles(MemorySegment m, long at, int depth, RowTiles x, Rows y, int out) {
-        for (int from = 0; from < depth; from += STEPS) {
-            int steps = Math.min(STEPS, depth - from);
-            for (int row = 0; row < x.count(); row += x.height()) {
-                int start = x.start(row) + from * x.step();
-                for (int j = 0; j < Panels.WIDTH; j += 2 * W) {
-                    tile(m, at + (from * Panels.WIDTH + j) * 4L, steps, x.data(), start, y, row, out + j, from > 0);
-                }
+    /** All rows against steps of one f32 panel, a tile at a time. After the first steps sums go on from y. */
+    private static void tiles(MemorySegment m, long at, int from, int steps, RowTiles x, Rows y, int out) {
+        for (int row = 0; row < x.count(); row += x.height()) {
+            int start = x.start(row) + from * x.step();
+            for (int j = 0; j < Panels.WIDTH; j += 2 * W) {
+                tile(m, at + 4L * j, steps, x, start, y, row, out + j, from > 0);
             }
         }
     }
 
     /** @param adds whether the sums go on from y */
     private static void tile(
-            MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out, boolean adds) {
-        if (RowTiles.ROWS == FOUR && adds) {
-            VectorLoops.addF32x4x2(m, at, depth, xs, x, y, row, out);
-        } else if (RowTiles.ROWS == FOUR) {
-            VectorLoops.tileF32x4x2(m, at, depth, xs, x, y, row, out);
+            MemorySegment m, long at, int steps, RowTiles x, int start, Rows y, int row, int out, boolean adds) {
+        float[] xs = x.data();
+        if (x.height() == FOUR) {
+            if (adds) {
+                VectorLoops.addF32x4x2(m, at, steps, xs, start, y, row, out);
+            } else {
+                VectorLoops.tileF32x4x2(m, at, steps, xs, start, y, row, out);
+            }
         } else if (adds) {
-            VectorLoops.addF32x6x2(m, at, depth, xs, x, y, row, out);
+            VectorLoops.addF32x6x2(m, at, steps, xs, start, y, row, out);
         } else {
-            VectorLoops.tileF32x6x2(m, at, depth, xs, x, y, row, out);
+            VectorLoops.tileF32x6x2(m, at, steps, xs, start, y, row, out);
         }
     }
 
@@ -292,15 +296,15 @@ final class VectorProducts extends Products {
             Rows out = Rows.of(sums, Panels.WIDTH, rows);
             int start = x.start(row);
             for (int j = 0; j < Panels.WIDTH; j += 2 * W) {
-                tile(w.data(0), w.offset() + 4L * j, w.depth(), x.data(), start, out, 0, j, true);
+                tile(w.data(0), w.offset() + 4L * j, w.depth(), x, start, out, 0, j, true);
             }
             MemorySegment.copy(sums, 0, y, Panels.FLOAT, at, rows * Panels.WIDTH);
         }
     }
 
-    private static void widen(Panels w, int panel, MemorySegment wide) {
-        for (int k = 0; k < w.depth(); k++) {
-            long from = w.steps(panel) + (long) k * w.plain().stepBytes();
+    private static void widen(Panels w, int panel, int first, int steps, MemorySegment wide) {
+        for (int k = 0; k < steps; k++) {
+            long from = w.steps(panel) + (long) (first + k) * w.plain().stepBytes();
             long to = k * 4L * Panels.WIDTH;
             switch (w.plain()) {
                 case BF16 -> widenBf16(w.data(panel), from, wide, to);

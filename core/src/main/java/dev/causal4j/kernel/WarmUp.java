@@ -85,11 +85,17 @@ final class WarmUp {
 
     static Stream<Consumer<KernelSet>> samples(Part part, Arena arena, List<WeightFormat> formats) {
         return switch (part) {
-            case ROW -> formats.stream().map(format -> product(arena, format, 1));
-            case FEW -> formats.stream().flatMap(format -> Stream.of(4, 8).map(rows -> product(arena, format, rows)));
-            case MANY -> formats.stream().map(format -> product(arena, format, 12));
+            case ROW -> formats.stream().map(format -> product(arena, format, 1, DEPTH));
+            case FEW ->
+                formats.stream().flatMap(format -> Stream.of(4, 8).map(rows -> product(arena, format, rows, DEPTH)));
+            case MANY -> formats.stream().map(format -> product(arena, format, 12, many(format)));
             case REST -> rest(arena);
         };
+    }
+
+    /** Inputs that take all loops of many rows: without groups, later steps have one of their own. */
+    private static int many(WeightFormat format) {
+        return format instanceof GroupFormat ? DEPTH : VectorProducts.STEPS + DEPTH;
     }
 
     private static Stream<Consumer<KernelSet>> rest(Arena arena) {
@@ -107,12 +113,12 @@ final class WarmUp {
                 set -> set.elementwise().add(x, 0, y, 0, SAMPLE));
     }
 
-    private static Consumer<KernelSet> product(Arena arena, WeightFormat format, int rows) {
+    private static Consumer<KernelSet> product(Arena arena, WeightFormat format, int rows, int depth) {
         int panels = rows == 1 ? 2 : 1;
-        MemorySegment data = arena.allocate(panels * format.bytes(DEPTH), 64);
-        Panels w = new Panels(format, data, 0, format.bytes(DEPTH), panels, DEPTH);
-        float[] x = new float[RowTiles.size(rows, DEPTH)];
-        RowTiles in = rows == 1 ? RowTiles.row(Rows.of(x, DEPTH, 1)) : RowTiles.of(x, rows, DEPTH);
+        MemorySegment data = arena.allocate(panels * format.bytes(depth), 64);
+        Panels w = new Panels(format, data, 0, format.bytes(depth), panels, depth);
+        float[] x = new float[RowTiles.size(rows, depth)];
+        RowTiles in = rows == 1 ? RowTiles.row(Rows.of(x, depth, 1)) : RowTiles.of(x, rows, depth);
         Rows out = Rows.of(new float[rows * panels * Panels.WIDTH], panels * Panels.WIDTH, rows);
         return set -> set.products().multiply(w, in, out);
     }

@@ -32,10 +32,10 @@ public final class Matrix {
     private static final int LEAST_RUN = 12;
 
     /** Fewest tiles for which a panel is worth a task of its own. */
-    private static final int LEAST_TILES = 8;
+    private static final int LEAST_TILES = Math.ceilDiv(48, RowTiles.ROWS);
 
     /** Fewest tiles for which each panel is finished before the next, since all results no longer fit the cache. */
-    private static final int MANY_TILES = 44;
+    private static final int MANY_TILES = Math.ceilDiv(264, RowTiles.ROWS);
 
     private final Device device;
     private final DType dtype;

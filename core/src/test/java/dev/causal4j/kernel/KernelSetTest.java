@@ -14,6 +14,9 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** The vector kernels of this JVM against their specification, bit for bit, and the specification against double. */
 class KernelSetTest {
+    /** Rows of the tiles that vectors have loops for. */
+    private static final int[] HEIGHTS = {4, 6};
+
     private static final int[] DEPTHS = {1, 2, 3, 7, 16, 17, 64, 65, 131, 768};
     private static final int[] LENGTHS = {1, 2, 3, 7, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 100, 127, 257, 768, 1000};
     private static final float[] SPECIAL = {
@@ -135,19 +138,22 @@ class KernelSetTest {
         }
     }
 
-    /** Tiles that do not begin where their array does and lie apart. */
+    /** Tiles of any loop's height, whichever these kernels choose. They begin behind their array's start and lie apart. */
     static RowTiles tiles(Rows x, int depth, int height) {
-        int stride = depth * RowTiles.STEP + 3;
+        int step = height == 4 ? 4 : 8;
+        int stride = depth * step + 3;
         int count = Math.ceilDiv(x.count(), height);
-        RowTiles tiles = new RowTiles(new float[2 + count * stride], 2, stride, height, RowTiles.STEP, x.count());
-        for (int tile = 0; tile < count; tile++) {
-            tiles.fill(tile, x, depth);
+        RowTiles tiles = new RowTiles(new float[2 + count * stride], 2, stride, height, step, x.count());
+        for (int r = 0; r < count * height; r++) {
+            for (int k = 0; k < depth; k++) {
+                tiles.data()[tiles.start(r) + k * step] = x.data()[x.start(Math.min(r, x.count() - 1)) + k];
+            }
         }
         return tiles;
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {1, 2, 5, 6, 7, 13})
+    @ValueSource(ints = {1, 2, 4, 5, 6, 7, 13})
     void aProductOfTilesHasTheBitsOfTheProductOfTheirRows(int rows) {
         for (int depth : new int[] {96, VectorProducts.STEPS + 96}) { // in one part and in two
             productOfTiles(rows, depth);
@@ -160,21 +166,23 @@ class KernelSetTest {
             Panels w = panels.of(format, 2, depth);
             float[] expected = new float[rows * 128];
             multiply(scalar, w, x, Rows.of(expected, 128, rows));
-            for (KernelSet set : new KernelSet[] {scalar, vector}) {
-                float[] actual = new float[rows * 128];
-                RowTiles tiles = tiles(x, depth, RowTiles.ROWS);
-                set.products().multiply(w, tiles, Rows.of(actual, 128, rows));
-                assertThat(actual).as("%s", format).isEqualTo(expected);
+            for (int height : HEIGHTS) {
+                for (KernelSet set : new KernelSet[] {scalar, vector}) {
+                    float[] actual = new float[rows * 128];
+                    set.products().multiply(w, tiles(x, depth, height), Rows.of(actual, 128, rows));
+                    assertThat(actual).as("%s, height %d", format, height).isEqualTo(expected);
+                }
             }
         }
     }
 
     @ParameterizedTest
-    @ValueSource(ints = {1, 2, 5, 6, 7, 13})
+    @ValueSource(ints = {1, 2, 4, 5, 6, 7, 13})
     void continuedChainsHaveTheBitsOfTheSpecification(int rows) {
         for (int depth : DEPTHS) {
             Panels w = panels.of(PanelFormat.F32, 1, depth);
-            RowTiles x = tiles(new Rows(numbers(5 + rows * (depth + 3)), 5, depth + 3, rows), depth, RowTiles.ROWS);
+            int height = HEIGHTS[depth % 2];
+            RowTiles x = tiles(new Rows(numbers(5 + rows * (depth + 3)), 5, depth + 3, rows), depth, height);
             MemorySegment expected = panels.memory(rows * 256L + 8);
             for (int i = 0; i < SPECIAL.length; i++) {
                 expected.set(Panels.FLOAT, 4 + i * 4L, SPECIAL[i]);
