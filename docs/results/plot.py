@@ -11,7 +11,7 @@ for page in sys.argv[1:]:
             columns = cells.index("asked"), cells.index("ratio")
         elif columns and not cells:
             break
-        elif columns and re.fullmatch(r"[\d.]+", cells[columns[1]]):
+        elif columns and re.fullmatch(r"[\d.]+", cells[columns[1]]) and cells[columns[0]] != "-":
             rows.append((cells[0], float(cells[columns[0]]), float(cells[columns[1]])))
     left, scale, step = 380, 60, 24
     width, height = left + int(max(max(row[1:]) for row in rows) * scale) + 60, len(rows) * step + 50
