@@ -31,11 +31,11 @@ public final class Matrix {
     /** Panels of a task for few tiles, at least, where there are so many: they are read in one run. */
     private static final int LEAST_RUN = 12;
 
-    /** Fewest tiles for which a panel is worth a task of its own. */
-    private static final int LEAST_TILES = Math.ceilDiv(48, RowTiles.ROWS);
+    /** Fewest rows for which a panel is worth a task of its own. */
+    private static final int LEAST_ROWS = 48;
 
-    /** Fewest tiles for which each panel is finished before the next, since all results no longer fit the cache. */
-    private static final int MANY_TILES = Math.ceilDiv(264, RowTiles.ROWS);
+    /** Fewest rows for which each panel is finished before the next, since all results no longer fit the cache. */
+    private static final int MANY_ROWS = 259;
 
     private final Device device;
     private final DType dtype;
@@ -274,16 +274,16 @@ public final class Matrix {
     private void multiply(int firstPanel, RowTiles x, float @Nullable [] bias, Rows y) {
         int threads = device.compute().threads();
         int panels = Panels.needed(rows) - firstPanel;
-        int tiles = x.tiles();
         boolean uneven = panels < LEAST_RUN / 2 * threads; // shares of whole panels would be
-        boolean byPanel = tiles >= MANY_TILES || (uneven && tiles >= LEAST_TILES);
+        boolean byPanel = y.count() >= MANY_ROWS || (uneven && y.count() >= LEAST_ROWS);
         int unit = x.height() == 1 ? 2 : 1; // panels that one row reads side by side
         int units = Math.ceilDiv(panels, unit);
         int least = x.height() == 1 ? 1 : LEAST_RUN;
         int perThread = Math.clamp(units / (least * threads), 1, TASKS_PER_THREAD);
         int runs = byPanel ? panels : Math.min(units, perThread * threads);
-        int parts = byPanel ? Math.clamp(TASKS_PER_THREAD * threads / panels, 1, Math.max(1, tiles / LEAST_TILES)) : 1;
-        int partRows = x.height() * Math.ceilDiv(tiles, parts);
+        int parts =
+                byPanel ? Math.clamp(TASKS_PER_THREAD * threads / panels, 1, Math.max(1, y.count() / LEAST_ROWS)) : 1;
+        int partRows = x.height() * Math.ceilDiv(x.tiles(), parts);
         device.compute().run(runs * parts, task -> {
             int run = task / parts;
             int from = firstPanel + unit * (int) ((long) units * run / runs);
