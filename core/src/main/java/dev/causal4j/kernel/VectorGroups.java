@@ -340,11 +340,11 @@ final class VectorGroups {
             long c = 4L * j;
             long n = numbers + c;
             if (few) {
-                VectorGroupLoops.groupsX4x4(wide, c, n, depth, group, x.data(), at, sums, s, apart, chains, j);
+                VectorTileLoops.groupsX4x4(wide, c, n, depth, group, x.data(), at, sums, s, apart, chains, j);
             } else if (height == 4) {
-                VectorGroupLoops.groupsX4x2(wide, c, n, depth, group, x.data(), at, sums, s, apart, chains, j);
+                VectorTileLoops.groupsX4x2(wide, c, n, depth, group, x.data(), at, sums, s, apart, chains, j);
             } else {
-                VectorGroupLoops.groupsX6x2(wide, c, n, depth, group, x.data(), at, sums, s, apart, chains, j);
+                VectorTileLoops.groupsX6x2(wide, c, n, depth, group, x.data(), at, sums, s, apart, chains, j);
             }
         }
         for (int r = 0; r < rows; r++) {

@@ -15,8 +15,8 @@ import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * Matrix products on panels with W = 4, 8 or 16 lanes over outputs: chooses the loop of {@link VectorLoops}, which
- * continues the chains of outputs.
+ * Matrix products on panels with W = 4, 8 or 16 lanes over outputs: chooses the loop of {@link VectorLoops} or {@link
+ * VectorTileLoops}, which continues the chains of outputs.
  *
  * <p>One row is limited by how fast weights are read: each format is widened in registers, and two groups of outputs
  * are read side by side. With 32 registers of 16 lanes that also serves two to eight rows. More rows, or fewer
@@ -47,8 +47,8 @@ final class VectorProducts extends Products {
     /** Rows of the smaller tile. */
     private static final int FOUR = 4;
 
-    /** Most steps of a panel that serve all rows before the next: 128 KB of f32. */
-    static final int STEPS = 512;
+    /** Most steps of a panel that serve all rows before the next: 128 KB of f32, or all where caches are larger. */
+    static final int STEPS = W == 16 ? 1 << 24 : 512;
 
     /** Groups of 4 W outputs in a panel. */
     private static final int GROUPS = 16 / W;
@@ -274,14 +274,14 @@ final class VectorProducts extends Products {
         float[] xs = x.data();
         if (x.height() == FOUR) {
             if (adds) {
-                VectorLoops.addF32x4x2(m, at, steps, xs, start, y, row, out);
+                VectorTileLoops.addF32x4x2(m, at, steps, xs, start, y, row, out);
             } else {
-                VectorLoops.tileF32x4x2(m, at, steps, xs, start, y, row, out);
+                VectorTileLoops.tileF32x4x2(m, at, steps, xs, start, y, row, out);
             }
         } else if (adds) {
-            VectorLoops.addF32x6x2(m, at, steps, xs, start, y, row, out);
+            VectorTileLoops.addF32x6x2(m, at, steps, xs, start, y, row, out);
         } else {
-            VectorLoops.tileF32x6x2(m, at, steps, xs, start, y, row, out);
+            VectorTileLoops.tileF32x6x2(m, at, steps, xs, start, y, row, out);
         }
     }
 

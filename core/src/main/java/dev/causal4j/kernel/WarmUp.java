@@ -95,7 +95,7 @@ final class WarmUp {
 
     /** Inputs that take all loops of many rows: without groups, later steps have one of their own. */
     private static int many(WeightFormat format) {
-        return format instanceof GroupFormat ? DEPTH : VectorProducts.STEPS + DEPTH;
+        return format instanceof GroupFormat ? DEPTH : Math.min(VectorProducts.STEPS, 2 * DEPTH) + DEPTH;
     }
 
     private static Stream<Consumer<KernelSet>> rest(Arena arena) {
