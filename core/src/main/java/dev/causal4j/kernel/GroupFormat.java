@@ -60,7 +60,7 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
 
     /** Groups of this many inputs. */
     int groups(int depth) {
-        return Math.ceilDiv(depth, group);
+        return depth / group;
     }
 
     /** The format that also holds weights of another. */
@@ -85,7 +85,7 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
 
     /** Throws unless a panel can have this many inputs. */
     public void check(int depth) {
-        if (bits == 4 && depth % group != 0) {
+        if (depth % group != 0) {
             throw new IllegalArgumentException("inputs: expected a multiple of " + group + ", got " + depth);
         }
     }
@@ -158,7 +158,7 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
             long at = panel + numbersAt(depth, from / group);
             float chain = 0;
             float sum = 0;
-            for (int k = from; k < Math.min(depth, from + group); k++) {
+            for (int k = from; k < from + group; k++) {
                 chain = Math.fma(x[offset + k], stored(m, panel, k, j), chain);
                 sum += x[offset + k];
             }

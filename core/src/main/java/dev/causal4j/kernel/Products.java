@@ -108,7 +108,7 @@ class Products {
         for (int from = 0; from < w.depth(); from += format.group()) {
             int g = from / format.group();
             long at = w.start(panel) + format.numbersAt(w.depth(), g);
-            int steps = Math.min(format.group(), w.depth() - from);
+            int steps = format.group();
             format.codes(w.data(panel), w.start(panel) + (long) g * format.codesBytes(), codes);
             format.numbers().codes(w.data(panel), at, 1, scales, 0, WIDTH);
             if (format.minimum()) {

@@ -94,26 +94,19 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
         return sum;
     }
 
-    /**
-     * {@value #SUMS} such sums: of rows of a tile, or of runs of one row. An add of one need not wait for the others.
-     *
-     * @param at index of the first step
-     * @param next from the first step of a sum to that of the next
-     * @param to index of the first sum; the others follow {@code apart} from each other. Past the rows of a tile they
-     *     mean nothing
-     */
-    void sums(int at, int next, int steps, float[] sums, int to, int apart) {
+    /** {@value #SUMS} such sums of runs of one row in place: an add of one need not wait for the others. */
+    void sums(int at, int steps, float[] sums, int to) {
         float a = 0, b = 0, c = 0, d = 0;
-        for (int i = at; i < at + steps * step; i += step) {
+        for (int i = at; i < at + steps; i++) {
             a += data[i];
-            b += data[i + next];
-            c += data[i + 2 * next];
-            d += data[i + 3 * next];
+            b += data[i + steps];
+            c += data[i + 2 * steps];
+            d += data[i + 3 * steps];
         }
         sums[to] = a;
-        sums[to + apart] = b;
-        sums[to + 2 * apart] = c;
-        sums[to + 3 * apart] = d;
+        sums[to + 1] = b;
+        sums[to + 2] = c;
+        sums[to + 3] = d;
     }
 
     /** Fills a tile with {@code depth} numbers of each of its rows; x has as many rows as the tiles. */

@@ -40,22 +40,20 @@ final class VectorGroups {
     private final Rows y;
     private final int groups;
     private final float[] chains; // [groups, 64] of a row, or the outputs of a tile [rows, 64]
-    private final float[] sums; // [rows, groups] of the inputs, if the format needs them
-    private final int most; // groups that are widened at once
-    private final MemorySegment wide; // codes of groups [groups * group, 64], then numbers in f32 [groups, 2, 64]
+    private final float[] sums; // [tiles, groups, step] of the inputs, if the format needs them
+    private final int most; // groups that are widened at once: codes [most * group, 64], then numbers [most, 2, 64]
     private final long numbers; // bytes to them
 
-    private VectorGroups(Panels w, RowTiles x, Rows y, Room room, MemorySegment wide) {
+    private VectorGroups(Panels w, RowTiles x, Rows y, Room room) {
         this.w = w;
         this.format = (GroupFormat) w.format();
         this.x = x;
         this.y = y;
         this.groups = format.groups(w.depth());
         this.chains = room.chains = Room.atLeast(room.chains, Math.max(groups, RowTiles.FEW) * WIDTH);
-        this.sums = room.sums = Room.atLeast(room.sums, format.sums() ? groups * (x.count() + RowTiles.FEW) : 0);
-        this.wide = wide;
-        this.most = most(format);
-        this.numbers = (long) Math.min(groups, most) * format.group() * STEP;
+        this.sums = room.sums = Room.atLeast(room.sums, format.sums() ? groups * x.tiles() * x.step() : 0);
+        this.most = Math.clamp(VectorProducts.STEPS / format.group(), 1, groups);
+        this.numbers = (long) most * format.group() * STEP;
     }
 
     /** Scratch of a thread. */
@@ -69,63 +67,71 @@ final class VectorGroups {
     }
 
     static void multiply(Panels w, RowTiles x, Rows y) {
-        GroupFormat format = (GroupFormat) w.format();
         Room room = ROOM.take();
-        int most = Math.min(most(format), format.groups(w.depth()));
-        VectorProducts.Widened wide = VectorProducts.widened(most * (format.group() + 2));
-        new VectorGroups(w, x, y, room, wide.memory).run();
-        VectorProducts.give(wide);
+        new VectorGroups(w, x, y, room).run();
         ROOM.give(room);
-    }
-
-    private static int most(GroupFormat format) {
-        return Math.max(1, VectorProducts.STEPS / format.group());
     }
 
     private void run() {
         for (int row = 0; format.sums() && row < x.count(); row += x.height()) {
             sum(row);
         }
-        for (int p = 0; p < w.count(); p++) {
-            if (W == 16 ? x.count() <= FEW : x.height() == 1) {
+        if (W == 16 ? x.count() <= FEW : x.height() == 1) {
+            for (int p = 0; p < w.count(); p++) {
                 few(p);
-            } else {
-                many(p);
             }
+            return;
         }
+        VectorProducts.Widened wide = VectorProducts.widened(most * (format.group() + 2));
+        for (int p = 0; p < w.count(); p++) {
+            many(p, wide.memory);
+        }
+        VectorProducts.give(wide);
     }
 
-    /** The sums of a row's groups, or of a tile's: some at a time, as far as there are as many. */
+    /** The index of a row's sum of the first group; that of the next lies a step further. */
+    private int sumsOf(int row) {
+        return row / x.height() * groups * x.step() + row % x.height();
+    }
+
+    /** The sums of a row's groups, or of a tile's. */
     private void sum(int row) {
+        FloatVector exact = FloatVector.broadcast(FloatVector.SPECIES_128, -0f);
         int group = format.group();
-        int some = x.height() == 1 ? w.depth() / group / RowTiles.SUMS * RowTiles.SUMS : 0;
-        for (int g = 0; g < some; g += RowTiles.SUMS) {
-            x.sums(x.start(row) + g * group, group, group, sums, row * groups + g, 1);
-        }
-        for (int g = some; g < groups; g++) {
-            int at = x.start(row) + g * group * x.step();
-            int steps = Math.min(group, w.depth() - g * group);
-            if (x.height() == 1) {
-                sums[row * groups + g] = x.sum(at, steps);
+        int step = x.step();
+        for (int g = 0; g < groups; g++) {
+            int at = x.start(row) + g * group * step;
+            int to = sumsOf(row) + g * step;
+            if (step == 1 && groups - g >= RowTiles.SUMS) {
+                x.sums(at, group, sums, to);
+                g += RowTiles.SUMS - 1;
+            } else if (step == 1) {
+                sums[to] = x.sum(at, group);
             }
-            for (int r = 0; x.height() > 1 && r < x.height(); r += RowTiles.SUMS) {
-                x.sums(at + r, 1, steps, sums, (row + r) * groups + g, groups);
+            for (int r = 0; step > 1 && r < x.height(); r += 4) {
+                FloatVector sum = FloatVector.zero(FloatVector.SPECIES_128);
+                for (int k = at + r; k < at + group * step; k += step) {
+                    sum = FloatVector.fromArray(FloatVector.SPECIES_128, x.data(), k)
+                            .add(sum);
+                }
+                exact.add(sum).intoArray(sums, to + r);
             }
         }
     }
 
     private void few(int p) {
+        boolean two = W < 16;
         for (int r = 0; r < x.count(); r++) {
-            long at = w.start(p);
-            if (format.bits() == 8 && W < 16) {
-                twoChains8(w.data(p), at, x.start(r));
-            } else {
-                for (int word = 0; word < 16; word += W) {
-                    if (format.bits() == 8) {
-                        chains8(w.data(p), at + 4L * word, x.start(r), word);
-                    } else {
-                        chains4(w.data(p), at + 4L * word, x.start(r), word);
-                    }
+            for (int word = 0; word < 16; word += two ? 2 * W : W) {
+                long at = w.start(p) + 4L * word;
+                if (format.bits() == 8 && two) {
+                    twoChains8(w.data(p), at, x.start(r), word);
+                } else if (format.bits() == 8) {
+                    chains8(w.data(p), at, x.start(r), word);
+                } else if (two) {
+                    twoChains4(w.data(p), at, x.start(r), word);
+                } else {
+                    chains4(w.data(p), at, x.start(r), word);
                 }
             }
             if (format.wide()) {
@@ -136,15 +142,91 @@ final class VectorGroups {
         }
     }
 
-    /** The chains of all outputs in all groups, times their units: two vectors of words of a row in place at a time. */
-    private void twoChains8(MemorySegment m, long codesAt, int row) {
-        for (int g = 0; g < groups; g++) {
-            int from = g * format.group();
-            int count = Math.min(format.group(), w.depth() - from);
-            for (int word = 0; word < 16; word += 2 * W) {
-                long at = codesAt + g * (long) format.codesBytes() + 4L * word;
-                VectorLoops.rowInt8(m, m, at, 4L * W, count, x.data(), row + from, chains, g * WIDTH + word, W);
+    /**
+     * The chains of 8 W outputs of a row in place in all groups, times their units. Loops here have a step that C2 does not
+     * know: for loops that it counts it would check all bounds before each group.
+     */
+    private void twoChains8(MemorySegment m, long codesAt, int row, int word) {
+        float[] xs = x.data();
+        float[] to = chains;
+        int one = VectorProducts.one;
+        int group = format.group();
+        FloatVector exact = FloatVector.broadcast(S, -0f);
+        for (int g = 0; g < groups; g += one) {
+            FloatVector z = FloatVector.zero(S), a0 = z, b0 = z, c0 = z, d0 = z, a1 = z, b1 = z, c1 = z, d1 = z;
+            int first = row + g * group;
+            long from = codesAt + (long) g * group * WIDTH;
+            for (int k = 0; k < group; k += one) {
+                long at = from + (long) k * WIDTH;
+                FloatVector v = FloatVector.broadcast(S, xs[first + k]);
+                IntVector codes = IntVector.fromMemorySegment(I, m, at, LE);
+                a0 = v.fma((FloatVector) codes.lanewise(LSHL, 24).convert(I2F, 0), a0);
+                b0 = v.fma((FloatVector) codes.lanewise(LSHL, 16).and(INT8_BITS).convert(I2F, 0), b0);
+                c0 = v.fma((FloatVector) codes.lanewise(LSHL, 8).and(INT8_BITS).convert(I2F, 0), c0);
+                d0 = v.fma((FloatVector) codes.and(INT8_BITS).convert(I2F, 0), d0);
+                IntVector next = IntVector.fromMemorySegment(I, m, at + 4L * W, LE);
+                a1 = v.fma((FloatVector) next.lanewise(LSHL, 24).convert(I2F, 0), a1);
+                b1 = v.fma((FloatVector) next.lanewise(LSHL, 16).and(INT8_BITS).convert(I2F, 0), b1);
+                c1 = v.fma((FloatVector) next.lanewise(LSHL, 8).and(INT8_BITS).convert(I2F, 0), c1);
+                d1 = v.fma((FloatVector) next.and(INT8_BITS).convert(I2F, 0), d1);
             }
+            int o = g * WIDTH + word;
+            exact.add(a0).intoArray(to, o);
+            exact.add(b0).intoArray(to, o + 16);
+            exact.add(c0).intoArray(to, o + 32);
+            exact.add(d0).intoArray(to, o + 48);
+            exact.add(a1).intoArray(to, o + W);
+            exact.add(b1).intoArray(to, o + W + 16);
+            exact.add(c1).intoArray(to, o + W + 32);
+            exact.add(d1).intoArray(to, o + W + 48);
+        }
+    }
+
+    /** The same for codes of 4 bits. */
+    private void twoChains4(MemorySegment m, long codesAt, int row, int word) {
+        float[] xs = x.data();
+        float[] to = chains;
+        int one = VectorProducts.one;
+        int group = format.group();
+        FloatVector exact = FloatVector.broadcast(S, -0f);
+        for (int g = 0; g < groups; g += one) {
+            FloatVector z = FloatVector.zero(S), a0 = z, b0 = z, c0 = z, d0 = z, a1 = z, b1 = z, c1 = z, d1 = z;
+            int first = row + g * group;
+            long from = codesAt + (long) g * group * WIDTH / 2;
+            for (int k = 0; k < group; k += 2 * one) {
+                long at = from + (long) k * (WIDTH / 2);
+                FloatVector v = FloatVector.broadcast(S, xs[first + k]);
+                FloatVector u = FloatVector.broadcast(S, xs[first + k + 1]);
+                IntVector low = IntVector.fromMemorySegment(I, m, at, LE);
+                IntVector high = low.lanewise(LSHR, 16);
+                a0 = v.fma((FloatVector) low.and(0xf).convert(I2F, 0), a0);
+                b0 = v.fma((FloatVector) low.and(0xf0).convert(I2F, 0), b0);
+                c0 = v.fma((FloatVector) low.and(0xf00).convert(I2F, 0), c0);
+                d0 = v.fma((FloatVector) low.and(0xf000).convert(I2F, 0), d0);
+                a0 = u.fma((FloatVector) high.and(0xf).convert(I2F, 0), a0);
+                b0 = u.fma((FloatVector) high.and(0xf0).convert(I2F, 0), b0);
+                c0 = u.fma((FloatVector) high.and(0xf00).convert(I2F, 0), c0);
+                d0 = u.fma((FloatVector) high.and(0xf000).convert(I2F, 0), d0);
+                low = IntVector.fromMemorySegment(I, m, at + 4L * W, LE);
+                high = low.lanewise(LSHR, 16);
+                a1 = v.fma((FloatVector) low.and(0xf).convert(I2F, 0), a1);
+                b1 = v.fma((FloatVector) low.and(0xf0).convert(I2F, 0), b1);
+                c1 = v.fma((FloatVector) low.and(0xf00).convert(I2F, 0), c1);
+                d1 = v.fma((FloatVector) low.and(0xf000).convert(I2F, 0), d1);
+                a1 = u.fma((FloatVector) high.and(0xf).convert(I2F, 0), a1);
+                b1 = u.fma((FloatVector) high.and(0xf0).convert(I2F, 0), b1);
+                c1 = u.fma((FloatVector) high.and(0xf00).convert(I2F, 0), c1);
+                d1 = u.fma((FloatVector) high.and(0xf000).convert(I2F, 0), d1);
+            }
+            int o = g * WIDTH + word;
+            exact.add(a0).intoArray(to, o);
+            exact.add(b0).intoArray(to, o + 16);
+            exact.add(c0).intoArray(to, o + 32);
+            exact.add(d0).intoArray(to, o + 48);
+            exact.add(a1).intoArray(to, o + W);
+            exact.add(b1).intoArray(to, o + W + 16);
+            exact.add(c1).intoArray(to, o + W + 32);
+            exact.add(d1).intoArray(to, o + W + 48);
         }
     }
 
@@ -157,9 +239,8 @@ final class VectorGroups {
         long at = codesAt;
         for (int from = 0; from < w.depth(); from += group, at += bytes) {
             FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
-            int count = Math.min(group, w.depth() - from);
             int first = row + from * step;
-            for (int k = 0; k < count; k++) {
+            for (int k = 0; k < group; k++) {
                 FloatVector v = FloatVector.broadcast(S, xs[first + k * step]);
                 IntVector codes = IntVector.fromMemorySegment(I, m, at + (long) k * WIDTH, LE);
                 a = v.fma((FloatVector) codes.lanewise(LSHL, 24).convert(I2F, 0), a);
@@ -214,6 +295,7 @@ final class VectorGroups {
      */
     private void fold(int p, int row) {
         float zero = -format.zero();
+        int sum = sumsOf(row);
         for (int word = 0; word < 16; word += W) {
             long at = w.start(p) + format.numbersAt(w.depth(), 0) + 4L * word;
             FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
@@ -226,13 +308,13 @@ final class VectorGroups {
                 c = sc.mul(1 / format.unit(32)).fma(FloatVector.fromArray(S, chains, chain + 32), c);
                 d = sd.mul(1 / format.unit(48)).fma(FloatVector.fromArray(S, chains, chain + 48), d);
                 if (format.minimum()) {
-                    FloatVector v = FloatVector.broadcast(S, sums[row * groups + g]);
+                    FloatVector v = FloatVector.broadcast(S, sums[sum + g * x.step()]);
                     a = number(p, at + STEP).fma(v, a);
                     b = number(p, at + STEP + 64).fma(v, b);
                     c = number(p, at + STEP + 128).fma(v, c);
                     d = number(p, at + STEP + 192).fma(v, d);
                 } else if (zero != 0) {
-                    FloatVector v = FloatVector.broadcast(S, sums[row * groups + g]);
+                    FloatVector v = FloatVector.broadcast(S, sums[sum + g * x.step()]);
                     a = sa.mul(zero).fma(v, a);
                     b = sb.mul(zero).fma(v, b);
                     c = sc.mul(zero).fma(v, c);
@@ -252,6 +334,7 @@ final class VectorGroups {
         MemorySegment m = w.data(p);
         long bytes = format.numbersBytes();
         float zero = -format.zero();
+        int sum = sumsOf(row);
         for (int word = 0; word < WIDTH / 2; word += W) {
             int j = VectorProducts.lowOutput(word);
             float overA = 1 / format.unit(j);
@@ -265,11 +348,11 @@ final class VectorGroups {
                 b = sb.mul(overB).fma(FloatVector.fromArray(S, chains, g * WIDTH + j + 16), b);
                 if (format.minimum()) {
                     IntVector numbers = IntVector.fromMemorySegment(I, m, at + STEP / 2, LE);
-                    FloatVector v = FloatVector.broadcast(S, sums[row * groups + g]);
+                    FloatVector v = FloatVector.broadcast(S, sums[sum + g * x.step()]);
                     a = VectorProducts.f16(numbers.lanewise(LSHL, 16)).fma(v, a);
                     b = VectorProducts.f16(numbers).fma(v, b);
                 } else if (zero != 0) {
-                    FloatVector v = FloatVector.broadcast(S, sums[row * groups + g]);
+                    FloatVector v = FloatVector.broadcast(S, sums[sum + g * x.step()]);
                     a = sa.mul(zero).fma(v, a);
                     b = sb.mul(zero).fma(v, b);
                 }
@@ -281,11 +364,11 @@ final class VectorGroups {
     }
 
     /** Widens groups of a panel: codes times their units, scales over units, minimums. */
-    private void widen(int p, int from, int to) {
+    private void widen(int p, int from, int to, MemorySegment wide) {
         MemorySegment m = w.data(p);
         for (int g = from; g < to; g++) {
             long codes = w.start(p) + (long) g * format.codesBytes();
-            widenCodes(m, codes, (long) (g - from) * format.group() * STEP);
+            widenCodes(m, codes, wide, (long) (g - from) * format.group() * STEP);
             long at = w.start(p) + format.numbersAt(w.depth(), g);
             long n = numbers + (g - from) * 2L * STEP;
             if (format.wide()) {
@@ -307,21 +390,21 @@ final class VectorGroups {
     }
 
     /** All rows against one panel, as many groups at a time as the second-level cache holds. */
-    private void many(int p) {
+    private void many(int p, MemorySegment wide) {
         int height = x.height() == RowTiles.FEW ? 4 : x.height();
         int from = 0;
         do {
             int to = Math.min(groups, from + most);
-            widen(p, from, to);
+            widen(p, from, to, wide);
             for (int row = 0; row < x.count(); row += height) {
-                tile(p, row, height, from, to);
+                tile(p, row, height, from, to, wide);
             }
             from = to;
         } while (from < groups);
     }
 
     /** Adds some groups to the outputs of a tile's rows. */
-    private void tile(int p, int row, int height, int from, int to) {
+    private void tile(int p, int row, int height, int from, int to, MemorySegment wide) {
         int rows = Math.min(height, x.count() - row);
         for (int r = 0; r < rows; r++) {
             int at = y.start(row + r) + p * WIDTH;
@@ -331,20 +414,20 @@ final class VectorGroups {
             System.arraycopy(y.data(), at, chains, r * WIDTH, WIDTH);
         }
         int group = format.group();
-        int depth = Math.min(w.depth(), to * group) - from * group;
+        int count = to - from;
         int at = x.start(row) + from * group * x.step();
-        int s = row * groups + from;
-        int apart = format.sums() ? groups : 0;
+        int s = sumsOf(row) + from * x.step();
+        int step = format.sums() ? x.step() : 0;
         boolean few = x.height() == RowTiles.FEW;
         for (int j = 0; j < WIDTH; j += (few ? 4 : 2) * W) {
             long c = 4L * j;
             long n = numbers + c;
             if (few) {
-                VectorTileLoops.groupsX4x4(wide, c, n, depth, group, x.data(), at, sums, s, apart, chains, j);
+                VectorTileLoops.groupsX4x4(wide, c, n, count, group, x.data(), at, sums, s, step, chains, j);
             } else if (height == 4) {
-                VectorTileLoops.groupsX4x2(wide, c, n, depth, group, x.data(), at, sums, s, apart, chains, j);
+                VectorTileLoops.groupsX4x2(wide, c, n, count, group, x.data(), at, sums, s, step, chains, j);
             } else {
-                VectorTileLoops.groupsX6x2(wide, c, n, depth, group, x.data(), at, sums, s, apart, chains, j);
+                VectorTileLoops.groupsX6x2(wide, c, n, count, group, x.data(), at, sums, s, step, chains, j);
             }
         }
         for (int r = 0; r < rows; r++) {
@@ -353,7 +436,7 @@ final class VectorGroups {
     }
 
     /** Widens the codes of a group: [group, 64]. */
-    private void widenCodes(MemorySegment m, long codes, long to) {
+    private void widenCodes(MemorySegment m, long codes, MemorySegment wide, long to) {
         for (int k = 0; format.bits() == 8 && k < format.group(); k++) {
             VectorProducts.widenInt8(m, codes + (long) k * WIDTH, wide, to + k * STEP);
         }

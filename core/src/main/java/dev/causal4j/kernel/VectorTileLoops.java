@@ -16,7 +16,7 @@ import jdk.incubator.vector.FloatVector;
  * VectorLoopsSource among the tests: change that, not this.
  *
  * <p>In tiles of groups, m holds the widened codes at byte {@code at}, and at byte {@code numbers} 64 scales and 64
- * minimums for each group. sums holds X of each row and group; rows are {@code stride} apart. With stride 0 no minimums are added.
+ * minimums for each group. sums holds X of each group and row; groups are {@code stride} apart. With stride 0 no minimums are added.
  */
 final class VectorTileLoops {
     private VectorTileLoops() {}
@@ -173,16 +173,15 @@ final class VectorTileLoops {
 
     /** Adds the groups of 4 rows by 4 W outputs to ys, whose rows are 64 apart. */
     static void groupsX4x4(
-            MemorySegment m, long at, long numbers, int depth, int group, float[] xs, int x, float[] sums,
+            MemorySegment m, long at, long numbers, int groups, int group, float[] xs, int x, float[] sums,
             int s, int stride, float[] ys, int y) {
         FloatVector z = FloatVector.zero(S);
-        int groups = Math.ceilDiv(depth, group);
         for (int g = 0; g < groups; g++) {
             FloatVector a0 = z, b0 = z, c0 = z, d0 = z;
             FloatVector a1 = z, b1 = z, c1 = z, d1 = z;
             FloatVector a2 = z, b2 = z, c2 = z, d2 = z;
             FloatVector a3 = z, b3 = z, c3 = z, d3 = z;
-            int end = 8 * Math.min(depth, (g + 1) * group);
+            int end = 8 * (g + 1) * group;
             for (int i = 8 * g * group; i < end; i += 8) {
                 long o = at + (long) i * 32;
                 int t = x + i;
@@ -225,10 +224,10 @@ final class VectorTileLoops {
             FloatVector m1 = fromMemorySegment(S, m, n + 256 + 4L * W, LE);
             FloatVector m2 = fromMemorySegment(S, m, n + 256 + 8L * W, LE);
             FloatVector m3 = fromMemorySegment(S, m, n + 256 + 12L * W, LE);
-            FloatVector v0 = broadcast(S, sums[s + g]);
-            FloatVector v1 = broadcast(S, sums[s + g + stride]);
-            FloatVector v2 = broadcast(S, sums[s + g + 2 * stride]);
-            FloatVector v3 = broadcast(S, sums[s + g + 3 * stride]);
+            FloatVector v0 = broadcast(S, sums[s + g * stride]);
+            FloatVector v1 = broadcast(S, sums[s + g * stride + 1]);
+            FloatVector v2 = broadcast(S, sums[s + g * stride + 2]);
+            FloatVector v3 = broadcast(S, sums[s + g * stride + 3]);
             v0.fma(m0, s0.fma(a0, fromArray(S, ys, y))).intoArray(ys, y);
             v0.fma(m1, s1.fma(b0, fromArray(S, ys, y + W))).intoArray(ys, y + W);
             v0.fma(m2, s2.fma(c0, fromArray(S, ys, y + 2 * W))).intoArray(ys, y + 2 * W);
@@ -250,27 +249,44 @@ final class VectorTileLoops {
 
     /** Adds the groups of 4 rows by 2 W outputs to ys, whose rows are 64 apart. */
     static void groupsX4x2(
-            MemorySegment m, long at, long numbers, int depth, int group, float[] xs, int x, float[] sums,
+            MemorySegment m, long at, long numbers, int groups, int group, float[] xs, int x, float[] sums,
             int s, int stride, float[] ys, int y) {
         FloatVector z = FloatVector.zero(S);
-        int groups = Math.ceilDiv(depth, group);
+        int next = 16 * VectorProducts.one;
         for (int g = 0; g < groups; g++) {
             FloatVector a0 = z, b0 = z;
             FloatVector a1 = z, b1 = z;
             FloatVector a2 = z, b2 = z;
             FloatVector a3 = z, b3 = z;
-            int end = 4 * Math.min(depth, (g + 1) * group);
-            for (int i = 4 * g * group; i < end; i += 4) {
+            int end = 4 * (g + 1) * group;
+            for (int i = 4 * g * group; i < end; i += next) {
                 long o = at + (long) i * 64;
                 int t = x + i;
-                float x0 = xs[t]; float x1 = xs[t + 1]; float x2 = xs[t + 2]; float x3 = xs[t + 3];
-                FloatVector r0 = fromMemorySegment(S, m, o, LE);
-                FloatVector r1 = fromMemorySegment(S, m, o + 4L * W, LE);
-                FloatVector v;
-                v = broadcast(S, x0); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
-                v = broadcast(S, x1); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
-                v = broadcast(S, x2); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
-                v = broadcast(S, x3); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
+                FloatVector v, r0, r1;
+                r0 = fromMemorySegment(S, m, o, LE);
+                r1 = fromMemorySegment(S, m, o + 4L * W, LE);
+                v = broadcast(S, xs[t]); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
+                v = broadcast(S, xs[t + 1]); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
+                v = broadcast(S, xs[t + 2]); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
+                v = broadcast(S, xs[t + 3]); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
+                r0 = fromMemorySegment(S, m, o + 256, LE);
+                r1 = fromMemorySegment(S, m, o + 256 + 4L * W, LE);
+                v = broadcast(S, xs[t + 4]); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
+                v = broadcast(S, xs[t + 5]); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
+                v = broadcast(S, xs[t + 6]); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
+                v = broadcast(S, xs[t + 7]); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
+                r0 = fromMemorySegment(S, m, o + 512, LE);
+                r1 = fromMemorySegment(S, m, o + 512 + 4L * W, LE);
+                v = broadcast(S, xs[t + 8]); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
+                v = broadcast(S, xs[t + 9]); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
+                v = broadcast(S, xs[t + 10]); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
+                v = broadcast(S, xs[t + 11]); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
+                r0 = fromMemorySegment(S, m, o + 768, LE);
+                r1 = fromMemorySegment(S, m, o + 768 + 4L * W, LE);
+                v = broadcast(S, xs[t + 12]); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
+                v = broadcast(S, xs[t + 13]); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
+                v = broadcast(S, xs[t + 14]); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
+                v = broadcast(S, xs[t + 15]); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
             }
             long n = numbers + g * 512L;
             FloatVector s0 = fromMemorySegment(S, m, n, LE);
@@ -288,10 +304,10 @@ final class VectorTileLoops {
             }
             FloatVector m0 = fromMemorySegment(S, m, n + 256, LE);
             FloatVector m1 = fromMemorySegment(S, m, n + 256 + 4L * W, LE);
-            FloatVector v0 = broadcast(S, sums[s + g]);
-            FloatVector v1 = broadcast(S, sums[s + g + stride]);
-            FloatVector v2 = broadcast(S, sums[s + g + 2 * stride]);
-            FloatVector v3 = broadcast(S, sums[s + g + 3 * stride]);
+            FloatVector v0 = broadcast(S, sums[s + g * stride]);
+            FloatVector v1 = broadcast(S, sums[s + g * stride + 1]);
+            FloatVector v2 = broadcast(S, sums[s + g * stride + 2]);
+            FloatVector v3 = broadcast(S, sums[s + g * stride + 3]);
             v0.fma(m0, s0.fma(a0, fromArray(S, ys, y))).intoArray(ys, y);
             v0.fma(m1, s1.fma(b0, fromArray(S, ys, y + W))).intoArray(ys, y + W);
             v1.fma(m0, s0.fma(a1, fromArray(S, ys, y + 64))).intoArray(ys, y + 64);
@@ -305,10 +321,9 @@ final class VectorTileLoops {
 
     /** Adds the groups of 6 rows by 2 W outputs to ys, whose rows are 64 apart. */
     static void groupsX6x2(
-            MemorySegment m, long at, long numbers, int depth, int group, float[] xs, int x, float[] sums,
+            MemorySegment m, long at, long numbers, int groups, int group, float[] xs, int x, float[] sums,
             int s, int stride, float[] ys, int y) {
         FloatVector z = FloatVector.zero(S);
-        int groups = Math.ceilDiv(depth, group);
         for (int g = 0; g < groups; g++) {
             FloatVector a0 = z, b0 = z;
             FloatVector a1 = z, b1 = z;
@@ -316,7 +331,7 @@ final class VectorTileLoops {
             FloatVector a3 = z, b3 = z;
             FloatVector a4 = z, b4 = z;
             FloatVector a5 = z, b5 = z;
-            int end = 8 * Math.min(depth, (g + 1) * group);
+            int end = 8 * (g + 1) * group;
             for (int i = 8 * g * group; i < end; i += 8) {
                 long o = at + (long) i * 32;
                 int t = x + i;
@@ -352,12 +367,12 @@ final class VectorTileLoops {
             }
             FloatVector m0 = fromMemorySegment(S, m, n + 256, LE);
             FloatVector m1 = fromMemorySegment(S, m, n + 256 + 4L * W, LE);
-            FloatVector v0 = broadcast(S, sums[s + g]);
-            FloatVector v1 = broadcast(S, sums[s + g + stride]);
-            FloatVector v2 = broadcast(S, sums[s + g + 2 * stride]);
-            FloatVector v3 = broadcast(S, sums[s + g + 3 * stride]);
-            FloatVector v4 = broadcast(S, sums[s + g + 4 * stride]);
-            FloatVector v5 = broadcast(S, sums[s + g + 5 * stride]);
+            FloatVector v0 = broadcast(S, sums[s + g * stride]);
+            FloatVector v1 = broadcast(S, sums[s + g * stride + 1]);
+            FloatVector v2 = broadcast(S, sums[s + g * stride + 2]);
+            FloatVector v3 = broadcast(S, sums[s + g * stride + 3]);
+            FloatVector v4 = broadcast(S, sums[s + g * stride + 4]);
+            FloatVector v5 = broadcast(S, sums[s + g * stride + 5]);
             v0.fma(m0, s0.fma(a0, fromArray(S, ys, y))).intoArray(ys, y);
             v0.fma(m1, s1.fma(b0, fromArray(S, ys, y + W))).intoArray(ys, y + W);
             v1.fma(m0, s0.fma(a1, fromArray(S, ys, y + 64))).intoArray(ys, y + 64);

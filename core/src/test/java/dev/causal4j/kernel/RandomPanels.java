@@ -23,8 +23,8 @@ record RandomPanels(RandomGenerator random) {
         for (int group : new int[] {16, 32}) {
             for (boolean minimum : new boolean[] {false, true}) {
                 for (boolean wide : group == 16 ? new boolean[] {true} : new boolean[] {false, true}) { // as files have
-                    formats.add(new GroupFormat(8, true, group, minimum, wide));
                     if (depth % group == 0) {
+                        formats.add(new GroupFormat(8, true, group, minimum, wide));
                         formats.add(new GroupFormat(4, !minimum, group, minimum, wide));
                     }
                 }

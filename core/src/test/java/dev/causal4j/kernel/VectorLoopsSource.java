@@ -21,6 +21,9 @@ final class VectorLoopsSource {
     /** Groups of outputs that a row reads side by side. */
     private static final int GROUPS = 2;
 
+    /** Steps that a tile for 16 registers reads in one turn of a loop over a group: they divide each group. */
+    private static final int STEPS = 4;
+
     private static final String EXACT = "FloatVector exact = broadcast(S, -0f);";
 
     private static final String LETTERS = "abcdefghijklmnop";
@@ -297,6 +300,29 @@ final class VectorLoopsSource {
         }
     }
 
+    /** Several steps of f32 in a loop that C2 does not count: bounds are checked once for all of them. */
+    private void tileSteps(int depth, int rows, int vectors, int steps) {
+        int step = step(rows, vectors);
+        int bytes = PanelFormat.F32.stepBytes();
+        line(depth, "long o = at + (long) i * " + bytes / step + ";");
+        line(depth, "int t = x + i;");
+        line(depth, "FloatVector v, " + each(vectors, ", ", i -> "r" + i) + ";");
+        for (int k = 0; k < steps; k++) {
+            for (int i = 0; i < vectors; i++) {
+                String from = "o" + (k == 0 ? "" : " + " + bytes * k) + groupPlace(4, i);
+                line(depth, "r" + i + " = fromMemorySegment(S, m, " + from + ", LE);");
+            }
+            for (int r = 0; r < rows; r++) {
+                int row = r;
+                int at = step * k + r;
+                line(
+                        depth,
+                        "v = broadcast(S, xs[t" + (at == 0 ? "" : " + " + at) + "]); "
+                                + each(vectors, " ", i -> acc(i, row) + " = v.fma(r" + i + ", " + acc(i, row) + ");"));
+            }
+        }
+    }
+
     /** A tile of weights in groups that are widened: for each group the chains from +0, then its numbers. */
     private void groups(int rows, int vectors) {
         source.append('\n');
@@ -305,19 +331,26 @@ final class VectorLoopsSource {
                 "/** Adds the groups of " + rows + " rows by " + vectors
                         + " W outputs to ys, whose rows are 64 apart. */");
         line(1, "static void groupsX" + rows + "x" + vectors + "(");
-        line(3, "MemorySegment m, long at, long numbers, int depth, int group, float[] xs, int x, float[] sums,");
+        line(3, "MemorySegment m, long at, long numbers, int groups, int group, float[] xs, int x, float[] sums,");
         line(3, "int s, int stride, float[] ys, int y) {");
         line(2, "FloatVector z = FloatVector.zero(S);");
-        line(2, "int groups = Math.ceilDiv(depth, group);");
+        int step = step(rows, vectors);
+        int steps = step == 4 ? STEPS : 1;
+        if (steps > 1) {
+            line(2, "int next = " + step * steps + " * VectorProducts.one;");
+        }
         line(2, "for (int g = 0; g < groups; g++) {");
         for (int r = 0; r < rows; r++) {
             int row = r;
             line(3, "FloatVector " + each(vectors, ", ", i -> acc(i, row) + " = z") + ";");
         }
-        int step = step(rows, vectors);
-        line(3, "int end = " + step + " * Math.min(depth, (g + 1) * group);");
-        line(3, "for (int i = " + step + " * g * group; i < end; i += " + step + ") {");
-        tileStep(4, PanelFormat.F32, rows, vectors);
+        line(3, "int end = " + step + " * (g + 1) * group;");
+        line(3, "for (int i = " + step + " * g * group; i < end; i += " + (steps > 1 ? "next" : step) + ") {");
+        if (steps > 1) {
+            tileSteps(4, rows, vectors, steps);
+        } else {
+            tileStep(4, PanelFormat.F32, rows, vectors);
+        }
         line(3, "}");
         line(3, "long n = numbers + g * 512L;");
         for (int i = 0; i < vectors; i++) {
@@ -331,8 +364,7 @@ final class VectorLoopsSource {
             line(3, "FloatVector m" + i + " = fromMemorySegment(S, m, n + 256" + groupPlace(4, i) + ", LE);");
         }
         for (int r = 0; r < rows; r++) {
-            String at = r == 0 ? "" : " + " + (r == 1 ? "" : r + " * ") + "stride";
-            line(3, "FloatVector v" + r + " = broadcast(S, sums[s + g" + at + "]);");
+            line(3, "FloatVector v" + r + " = broadcast(S, sums[s + g * stride" + (r == 0 ? "" : " + " + r) + "]);");
         }
         numbers(3, rows, vectors, (sum, r, i) -> "v" + r + ".fma(m" + i + ", " + sum + ")");
         line(2, "}");
@@ -427,7 +459,7 @@ final class VectorLoopsSource {
              * VectorLoopsSource among the tests: change that, not this.
              *
              * <p>In tiles of groups, m holds the widened codes at byte {@code at}, and at byte {@code numbers} 64 scales and 64
-             * minimums for each group. sums holds X of each row and group; rows are {@code stride} apart. With stride 0 no minimums are added.
+             * minimums for each group. sums holds X of each group and row; groups are {@code stride} apart. With stride 0 no minimums are added.
              */
             final class VectorTileLoops {
                 private VectorTileLoops() {}
