@@ -37,10 +37,12 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -350,15 +352,23 @@ public final class Checkpoint implements AutoCloseable {
             boolean asStored = options.dtype() == null && family instanceof GgufFamily; // each as it is
             long total = bytes(config.specs(), dtype);
             AtomicLong done = new AtomicLong();
+            Function<ParameterSpec, Matrix> loaded = spec -> {
+                DType held = PanelLayout.held(spec, dtype);
+                LowRank adapter = adapters.get(spec.name());
+                Matrix matrix =
+                        adapter == null ? matrix(spec, device, held, asStored) : merged(spec, device, held, adapter);
+                synchronized (done) {
+                    options.progress().accept(done.addAndGet(bytes(List.of(spec), dtype)), total);
+                }
+                return matrix;
+            };
+            Map<ParameterSpec, Matrix> matrices = new ConcurrentHashMap<>();
             Parameters parameters = Parameters.of(
                     spec -> {
-                        DType held = PanelLayout.held(spec, dtype);
-                        LowRank adapter = adapters.get(spec.name());
-                        Matrix matrix = adapter == null
-                                ? matrix(spec, device, held, asStored)
-                                : merged(spec, device, held, adapter);
-                        options.progress().accept(done.addAndGet(bytes(List.of(spec), dtype)), total);
-                        return matrix;
+                        if (matrices.isEmpty()) {
+                            all(device.compute(), loaded, matrices);
+                        }
+                        return Objects.requireNonNull(matrices.get(spec), spec.name());
                     },
                     spec -> stored(spec).vector(spec.rows()));
             work.did(name, 0, (System.nanoTime() - begin) / 1e9);
@@ -367,6 +377,17 @@ public final class Checkpoint implements AutoCloseable {
         } finally {
             close();
         }
+    }
+
+    /** Loads a matrix of more than a thread's share with all threads, each other one with one: memory is zeroed by one. */
+    private void all(Compute compute, Function<ParameterSpec, Matrix> load, Map<ParameterSpec, Matrix> to) {
+        long share = bytes(config.specs(), DType.F32) / compute.threads();
+        Map<Boolean, List<ParameterSpec>> large = config.specs().stream()
+                .filter(spec -> !spec.role().isVector())
+                .collect(Collectors.partitioningBy(spec -> bytes(List.of(spec), DType.F32) > share));
+        Objects.requireNonNull(large.get(true)).forEach(spec -> to.put(spec, load.apply(spec)));
+        List<ParameterSpec> others = Objects.requireNonNull(large.get(false));
+        compute.run(others.size(), i -> to.put(others.get(i), load.apply(others.get(i))));
     }
 
     /**

@@ -116,28 +116,13 @@ public final class Matrix {
     public static Matrix ofGroups(Device device, GroupFormat format, int rows, int cols, CodeSource source) {
         format.check(cols);
         DType dtype = format.bits() == 4 ? DType.INT4 : DType.INT8;
-        int words = Math.toIntExact(format.bytes(cols) / Integer.BYTES);
         MemorySegment data =
                 device.arena().allocate(Math.multiplyExact(Panels.needed(rows), format.bytes(cols)), ALIGNMENT);
-        device.compute().run(Panels.needed(rows), panel -> {
-            int[] packed = new int[words];
-            byte[] codes = new byte[Panels.WIDTH * cols];
-            byte[] row = new byte[cols];
-            float[] scales = new float[Math.ceilDiv(cols, format.group())];
-            float[] minimums = new float[scales.length];
-            for (int n = panel * Panels.WIDTH; n < Math.min(rows, (panel + 1) * Panels.WIDTH); n++) {
-                source.row(n, row, scales, minimums);
-                System.arraycopy(row, 0, codes, n % Panels.WIDTH * cols, cols);
-                for (int g = 0; g < scales.length; g++) {
-                    if (!Float.isFinite(scales[g]) || !Float.isFinite(minimums[g])) { // kernels differ in these
-                        throw new IllegalArgumentException(dtype.label() + ": expected finite scales and minimums, got "
-                                + scales[g] + " and " + minimums[g] + " in row " + n);
-                    }
-                }
-                format.putNumbers(n % Panels.WIDTH, cols, scales, minimums, packed);
-            }
-            format.putCodes(codes, cols, packed);
-            MemorySegment.copy(packed, 0, data, ValueLayout.JAVA_INT_UNALIGNED, panel * format.bytes(cols), words);
+        Compute.Scratch<CodePanel> scratch = new Compute.Scratch<>(() -> new CodePanel(format, cols));
+        device.compute().run(Panels.needed(rows), scratch, (room, panel) -> {
+            int[] words = room.pack(source, panel * Panels.WIDTH, Math.min(rows, (panel + 1) * Panels.WIDTH));
+            MemorySegment.copy(
+                    words, 0, data, ValueLayout.JAVA_INT_UNALIGNED, panel * format.bytes(cols), words.length);
         });
         return new Matrix(device, dtype, format, rows, cols, data);
     }

@@ -15,10 +15,11 @@ final class Slabs implements Arena {
     private long next = SLAB / 4; // bytes of the next, as large as twice the last; guarded by this
 
     @Override
-    public synchronized MemorySegment allocate(long bytes, long alignment) {
-        if (bytes > SLAB / 4) {
-            return arena.allocate(bytes, alignment);
-        }
+    public MemorySegment allocate(long bytes, long alignment) {
+        return bytes > SLAB / 4 ? arena.allocate(bytes, alignment) : share(bytes, alignment);
+    }
+
+    private synchronized MemorySegment share(long bytes, long alignment) {
         long from = -free.address() & (alignment - 1);
         if (from + bytes > free.byteSize()) {
             free = arena.allocate(next, alignment);
