@@ -294,25 +294,29 @@ final class VectorGroups {
      * panel: they are read in their order.
      */
     private void fold(int p, int row) {
+        MemorySegment m = w.data(p);
+        int bytes = format.numbersBytes();
+        int one = VectorProducts.one;
         float zero = -format.zero();
         int sum = sumsOf(row);
         for (int word = 0; word < 16; word += W) {
-            long at = w.start(p) + format.numbersAt(w.depth(), 0) + 4L * word;
+            long from = w.start(p) + format.numbersAt(w.depth(), 0) + 4L * word;
             FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
-            for (int g = 0; g < groups; g++, at += format.numbersBytes()) {
+            for (int g = 0; g < groups; g += one) {
+                long at = from + (long) g * bytes;
                 int chain = g * WIDTH + word;
-                FloatVector sa = number(p, at), sb = number(p, at + 64);
-                FloatVector sc = number(p, at + 128), sd = number(p, at + 192);
+                FloatVector sa = number(m, at), sb = number(m, at + 64);
+                FloatVector sc = number(m, at + 128), sd = number(m, at + 192);
                 a = sa.mul(1 / format.unit(0)).fma(FloatVector.fromArray(S, chains, chain), a);
                 b = sb.mul(1 / format.unit(16)).fma(FloatVector.fromArray(S, chains, chain + 16), b);
                 c = sc.mul(1 / format.unit(32)).fma(FloatVector.fromArray(S, chains, chain + 32), c);
                 d = sd.mul(1 / format.unit(48)).fma(FloatVector.fromArray(S, chains, chain + 48), d);
                 if (format.minimum()) {
                     FloatVector v = FloatVector.broadcast(S, sums[sum + g * x.step()]);
-                    a = number(p, at + STEP).fma(v, a);
-                    b = number(p, at + STEP + 64).fma(v, b);
-                    c = number(p, at + STEP + 128).fma(v, c);
-                    d = number(p, at + STEP + 192).fma(v, d);
+                    a = number(m, at + STEP).fma(v, a);
+                    b = number(m, at + STEP + 64).fma(v, b);
+                    c = number(m, at + STEP + 128).fma(v, c);
+                    d = number(m, at + STEP + 192).fma(v, d);
                 } else if (zero != 0) {
                     FloatVector v = FloatVector.broadcast(S, sums[sum + g * x.step()]);
                     a = sa.mul(zero).fma(v, a);
@@ -325,8 +329,8 @@ final class VectorGroups {
         }
     }
 
-    private FloatVector number(int p, long at) {
-        return FloatVector.fromMemorySegment(S, w.data(p), at, LE);
+    private static FloatVector number(MemorySegment m, long at) {
+        return FloatVector.fromMemorySegment(S, m, at, LE);
     }
 
     /** The same with numbers in f16: a word holds those of outputs j and j + 16. */
