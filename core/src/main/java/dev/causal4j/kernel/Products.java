@@ -108,7 +108,6 @@ class Products {
         for (int from = 0; from < w.depth(); from += format.group()) {
             int g = from / format.group();
             long at = w.start(panel) + format.numbersAt(w.depth(), g);
-            int steps = format.group();
             format.codes(w.data(panel), w.start(panel) + (long) g * format.codesBytes(), codes);
             format.numbers().codes(w.data(panel), at, 1, scales, 0, WIDTH);
             if (format.minimum()) {
@@ -118,8 +117,8 @@ class Products {
                 int first = x.start(r) + from * x.step();
                 int to = y.start(r) + panel * WIDTH;
                 double[] chains = new double[WIDTH];
-                addSteps(x, first, steps, codes, WIDTH, chains, 0);
-                float sum = format.sums() ? x.sum(first, steps) : 0;
+                addSteps(x, first, format.group(), codes, WIDTH, chains, 0);
+                float sum = format.sums() ? x.sum(first, format.group()) : 0;
                 for (int j = 0; j < WIDTH; j++) {
                     y.data()[to + j] = format.add(y.data()[to + j], scales[j], (float) chains[j], minimums[j], sum, j);
                 }

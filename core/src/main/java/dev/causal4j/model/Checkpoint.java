@@ -366,21 +366,26 @@ public final class Checkpoint implements AutoCloseable {
             Parameters parameters = Parameters.of(
                     spec -> {
                         if (matrices.isEmpty()) {
-                            all(device.compute(), loaded, matrices);
+                            loadAll(device.compute(), loaded, matrices);
                         }
                         return Objects.requireNonNull(matrices.get(spec), spec.name());
                     },
                     spec -> stored(spec).vector(spec.rows()));
+            CausalLM model =
+                    CausalLM.owning(device.arena(), name, config, parameters, options.cached(), tokenizer.orElse(null));
             work.did(name, 0, (System.nanoTime() - begin) / 1e9);
             work.commit();
-            return CausalLM.owning(device.arena(), name, config, parameters, options.cached(), tokenizer.orElse(null));
+            return model;
         } finally {
             close();
         }
     }
 
-    /** Loads a matrix of more than a thread's share with all threads, each other one with one: memory is zeroed by one. */
-    private void all(Compute compute, Function<ParameterSpec, Matrix> load, Map<ParameterSpec, Matrix> to) {
+    /**
+     * Loads all matrices, each on one thread: a thread zeroes the memory that it takes. All threads share a matrix that is
+     * larger than the share of a thread.
+     */
+    private void loadAll(Compute compute, Function<ParameterSpec, Matrix> load, Map<ParameterSpec, Matrix> to) {
         long share = bytes(config.specs(), DType.F32) / compute.threads();
         Map<Boolean, List<ParameterSpec>> large = config.specs().stream()
                 .filter(spec -> !spec.role().isVector())

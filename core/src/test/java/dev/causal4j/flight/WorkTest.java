@@ -2,11 +2,15 @@ package dev.causal4j.flight;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.causal4j.compute.Compute;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationRequest;
 import dev.causal4j.generation.TokenListener;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.LoadOptions;
+import dev.causal4j.model.ProgressListener;
+import dev.causal4j.tensor.DType;
 import dev.causal4j.training.Examples;
 import dev.causal4j.training.Tokens;
 import dev.causal4j.training.Trainer;
@@ -17,6 +21,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.locks.LockSupport;
 import java.util.stream.IntStream;
 import jdk.jfr.consumer.RecordedEvent;
 import jdk.jfr.consumer.RecordingStream;
@@ -26,11 +31,7 @@ import org.junit.jupiter.api.Test;
 class WorkTest {
     @Test
     void theRecorderHearsOfEachKindOfWorkWithItsModelTokensAndSeconds() throws Exception {
-        String config = "/dev/causal4j/golden/gpt2-tied/config.json";
-        Path folder = Path.of(Objects.requireNonNull(WorkTest.class.getResource(config))
-                        .toURI())
-                .resolve("..")
-                .normalize();
+        Path folder = folder();
         Map<String, RecordedEvent> heard = new ConcurrentHashMap<>();
         try (RecordingStream stream = new RecordingStream()) {
             stream.setReuse(false);
@@ -50,6 +51,30 @@ class WorkTest {
             assertThat(event.getDouble("seconds")).as(kind).isPositive().isLessThan(duration + 1e-3);
         });
         assertThat(tokens).isEqualTo(Map.of("Load", 0L, "Prefill", 3L, "Decode", 4L, "Score", 4L, "Train", 2L * 7));
+    }
+
+    @Test
+    void loadingLastsUntilTheLastMatrixIsThere() throws Exception {
+        Map<String, Double> seconds = new ConcurrentHashMap<>();
+        try (RecordingStream stream = new RecordingStream()) {
+            stream.enable("dev.causal4j.Load");
+            stream.onEvent("dev.causal4j.Load", event -> seconds.put("Load", event.getDouble("seconds")));
+            stream.startAsync();
+            ProgressListener slow = (bytes, total) -> LockSupport.parkNanos(bytes == total ? 50_000_000 : 0);
+            LoadOptions options = new LoadOptions(null, DType.F32, slow, Compute.shared(), null);
+            CausalLM.load(folder(), options).close();
+            stream.stop();
+        }
+        assertThat(seconds).containsOnlyKeys("Load");
+        assertThat(seconds.get("Load")).isGreaterThan(0.04);
+    }
+
+    private static Path folder() throws Exception {
+        String config = "/dev/causal4j/golden/gpt2-tied/config.json";
+        return Path.of(Objects.requireNonNull(WorkTest.class.getResource(config))
+                        .toURI())
+                .resolve("..")
+                .normalize();
     }
 
     private static void work(Path folder) throws Exception {
