@@ -10,6 +10,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.concurrent.locks.LockSupport;
@@ -31,6 +32,9 @@ import org.jspecify.annotations.Nullable;
 public final class Compute implements AutoCloseable {
     /** About 20 microseconds, longer than the gap between two products of a decode step. */
     private static final int SPINS = 2_000;
+
+    /** A helper is late that takes as long after the caller's last task as a task takes, and this at least. */
+    private static final long LATE_NANOS = 20_000;
 
     private static final int MOST_THREADS = 1024;
 
@@ -95,12 +99,21 @@ public final class Compute implements AutoCloseable {
      * @throws RuntimeException what the first failing task threw; the others may or may not have run
      */
     public void run(int tasks, IntConsumer work) {
-        run(new Job<>(tasks, Scratch.NONE, (_, task) -> work.accept(task)));
+        run(tasks, Scratch.NONE, (_, task) -> work.accept(task));
     }
 
     /** The same with scratch: each thread uses one piece for all its tasks. */
     public <S> void run(int tasks, Scratch<S> scratch, ObjIntConsumer<S> work) {
-        run(new Job<>(tasks, scratch, work));
+        run(new Job<>(tasks, scratch, work, null));
+    }
+
+    /**
+     * The same for tasks that change nothing but their scratch, from where {@code store} copies each result once. The
+     * caller repeats the task of a helper that the system has put aside, as on a busy machine. That helper may still
+     * read the inputs after the return; what it computes then is dropped.
+     */
+    public <S> void run(int tasks, Scratch<S> scratch, ObjIntConsumer<S> work, ObjIntConsumer<S> store) {
+        run(new Job<>(tasks, scratch, work, store));
     }
 
     private void run(Job<?> job) {
@@ -113,8 +126,9 @@ public final class Compute implements AutoCloseable {
                 if (slot >= 0) {
                     wake(Math.min(seats, job.tasks - 1));
                 }
-                job.takePart(() -> true);
-                job.await();
+                long start = System.nanoTime();
+                int own = job.takePart(() -> true);
+                job.await(Math.max(LATE_NANOS, (System.nanoTime() - start) / Math.max(1, own)));
             } finally {
                 callers.decrementAndGet();
                 if (slot >= 0) {
@@ -241,53 +255,97 @@ public final class Compute implements AutoCloseable {
         private final int tasks;
         private final Scratch<S> scratch;
         private final ObjIntConsumer<S> work;
+        private final @Nullable ObjIntConsumer<S> store;
         private final AtomicInteger next = new AtomicInteger();
         private final AtomicInteger done = new AtomicInteger();
+        private final AtomicIntegerArray ended; // 1 for a task that a thread has run to its end, before the store
         private final AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
 
-        Job(int tasks, Scratch<S> scratch, ObjIntConsumer<S> work) {
+        Job(int tasks, Scratch<S> scratch, ObjIntConsumer<S> work, @Nullable ObjIntConsumer<S> store) {
             this.tasks = tasks;
             this.scratch = scratch;
             this.work = work;
+            this.store = store;
+            this.ended = new AtomicIntegerArray(tasks);
         }
 
         boolean hasTasks() {
             return next.get() < tasks;
         }
 
-        /** Claims tasks and runs them until none is left or the thread is to stop. */
-        void takePart(BooleanSupplier goesOn) {
+        boolean isDone() {
+            return done.get() >= tasks;
+        }
+
+        /** Claims tasks and runs them until none is left or the thread is to stop. Returns how many. */
+        int takePart(BooleanSupplier goesOn) {
             @Nullable S own = null;
+            int count = 0;
             while (hasTasks() && goesOn.getAsBoolean()) {
                 int task = next.getAndIncrement();
                 if (task >= tasks) {
                     break;
                 }
-                try {
-                    if (own == null) {
-                        own = scratch.take();
-                    }
-                    if (failure.get() == null) {
-                        work.accept(own, task);
-                    }
-                } catch (Throwable t) {
-                    failure.compareAndSet(null, t);
-                } finally {
-                    done.incrementAndGet();
-                }
+                own = perform(task, own);
+                count++;
             }
             if (own != null) {
                 scratch.give(own);
             }
+            return count;
         }
 
-        void await() {
-            for (int spin = 0; done.get() < tasks; spin++) {
-                if (spin < 10 * SPINS) {
+        /** Runs a task, and stores its result unless another thread has ended it first. Returns the scratch. */
+        private @Nullable S perform(int task, @Nullable S given) {
+            @Nullable S own = given;
+            @Nullable Throwable thrown = null;
+            boolean first = false;
+            try {
+                own = own == null ? scratch.take() : own;
+                if (failure.get() == null) {
+                    work.accept(own, task);
+                }
+                first = ended.compareAndSet(task, 0, 1);
+                if (first && store != null) {
+                    store.accept(own, task);
+                }
+            } catch (Throwable t) {
+                first |= ended.compareAndSet(task, 0, 1);
+                thrown = t;
+            }
+            if (first) {
+                if (thrown != null) {
+                    failure.compareAndSet(null, thrown);
+                }
+                done.incrementAndGet();
+            }
+            return own;
+        }
+
+        /** Waits for helpers, and repeats what they have not ended after the patience, in nanoseconds. */
+        void await(long patience) {
+            long end = System.nanoTime() + patience;
+            boolean repeats = store != null;
+            for (int spin = 0; !isDone(); spin++) {
+                if (repeats && System.nanoTime() - end > 0) {
+                    repeats = false;
+                    repeat();
+                } else if (spin < 10 * SPINS) {
                     Thread.onSpinWait();
                 } else {
                     LockSupport.parkNanos(this, 20_000);
                 }
+            }
+        }
+
+        /** Runs the tasks again that other threads have not ended. */
+        private void repeat() {
+            @Nullable S own = null;
+            for (int task = 0; task < tasks; task++) {
+                own = ended.get(task) == 0 ? perform(task, own) : own;
+            }
+            if (own != null) {
+                scratch.give(own);
             }
         }
 
@@ -321,10 +379,7 @@ public final class Compute implements AutoCloseable {
         public void run() {
             while (!closed) {
                 int seen = posts.get();
-                help();
-                for (int spin = 0; posts.get() == seen && hasSeat() && spin < SPINS; spin++) {
-                    Thread.onSpinWait();
-                }
+                spin(seen, help());
                 asleep = true; // a job posted from here on wakes it
                 if (!closed && (posts.get() == seen || !hasSeat())) {
                     LockSupport.park(Compute.this);
@@ -333,15 +388,28 @@ public final class Compute implements AutoCloseable {
             }
         }
 
-        /** Passes over some jobs first, another number for each worker, so that every caller gets help. */
-        private void help() {
+        /** Waits for the next job, a shorter time while the last one goes on: its caller may need this core. */
+        private void spin(int seen, @Nullable Job<?> last) {
+            for (int spin = 0; spin < SPINS && posts.get() == seen && hasSeat(); spin++) {
+                if (spin >= SPINS / 4 && last != null && !last.isDone()) {
+                    return;
+                }
+                Thread.onSpinWait();
+            }
+        }
+
+        /** Passes over some jobs first, another number for each worker, so that every caller gets help. Returns the last. */
+        private @Nullable Job<?> help() {
+            @Nullable Job<?> last = null;
             int pass = index % Math.max(1, callers.get());
             for (int i = 0; i < 2 * SLOTS && hasSeat(); i++) {
                 Job<?> job = jobs.get(i % SLOTS);
                 if (job != null && job.hasTasks() && pass-- <= 0) {
                     job.takePart(this::hasSeat);
+                    last = job;
                 }
             }
+            return last;
         }
     }
 }

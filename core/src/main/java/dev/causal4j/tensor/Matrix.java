@@ -12,6 +12,8 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.Objects;
+import java.util.function.IntUnaryOperator;
+import java.util.function.ObjIntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -36,6 +38,9 @@ public final class Matrix {
 
     /** Fewest rows for which each panel is finished before the next, since all results no longer fit the cache. */
     private static final int MANY_ROWS = 259;
+
+    /** The outputs of a task of one row. */
+    private static final Compute.Scratch<float[][]> OUTPUTS = new Compute.Scratch<>(() -> new float[1][0]);
 
     private final Device device;
     private final DType dtype;
@@ -269,6 +274,11 @@ public final class Matrix {
         int parts =
                 byPanel ? Math.clamp(TASKS_PER_THREAD * threads / panels, 1, Math.max(1, y.count() / LEAST_ROWS)) : 1;
         int partRows = x.height() * Math.ceilDiv(x.tiles(), parts);
+        if (x.height() == 1) {
+            multiplyRow(
+                    runs, run -> firstPanel + Math.min(panels, unit * (int) ((long) units * run / runs)), x, bias, y);
+            return;
+        }
         device.compute().run(runs * parts, task -> {
             int run = task / parts;
             int from = firstPanel + unit * (int) ((long) units * run / runs);
@@ -279,6 +289,24 @@ public final class Matrix {
                 Rows out = y.rows(first, count);
                 multiplyPanels(from, to, x.rows(first, count), bias, out);
             }
+        });
+    }
+
+    /** The product of one row; a run of panels ends before {@code bound(run + 1)}. */
+    private void multiplyRow(int runs, IntUnaryOperator bound, RowTiles x, float @Nullable [] bias, Rows y) {
+        y.check(rows);
+        ObjIntConsumer<float[][]> work = (own, run) -> {
+            int first = bound.applyAsInt(run) * Panels.WIDTH;
+            int to = bound.applyAsInt(run + 1);
+            if (own[0].length < to * Panels.WIDTH - first) {
+                own[0] = new float[to * Panels.WIDTH - first];
+            }
+            multiplyPanels(first / Panels.WIDTH, to, x, bias, new Rows(own[0], -first, rows, 1));
+        };
+        device.compute().run(runs, OUTPUTS, work, (own, run) -> {
+            int first = bound.applyAsInt(run) * Panels.WIDTH;
+            int to = Math.min(rows, bound.applyAsInt(run + 1) * Panels.WIDTH);
+            System.arraycopy(own[0], 0, y.data(), y.offset() + first, to - first);
         });
     }
 
