@@ -21,7 +21,7 @@ size() {
 }
 
 failed=0
-size core 20650 || failed=1
+size core 20730 || failed=1
 size server 2340 || failed=1
 size langchain4j 690 || failed=1
 size spark 720 || failed=1

@@ -33,8 +33,8 @@ public final class Compute implements AutoCloseable {
     /** About 20 microseconds, longer than the gap between two products of a decode step. */
     private static final int SPINS = 2_000;
 
-    /** A helper is late that takes as long after the caller's last task as a task takes, and this at least. */
-    private static final long LATE_NANOS = 20_000;
+    /** A helper is late that takes as long after the caller's last task as two tasks take, and this at least. */
+    private static final long LATE_NANOS = 50_000;
 
     private static final int MOST_THREADS = 1024;
 
@@ -128,7 +128,7 @@ public final class Compute implements AutoCloseable {
                 }
                 long start = System.nanoTime();
                 int own = job.takePart(() -> true);
-                job.await(Math.max(LATE_NANOS, (System.nanoTime() - start) / Math.max(1, own)));
+                job.await(Math.max(LATE_NANOS, 2 * (System.nanoTime() - start) / Math.max(1, own)));
             } finally {
                 callers.decrementAndGet();
                 if (slot >= 0) {
