@@ -33,7 +33,7 @@ public final class Compute implements AutoCloseable {
     /** About 20 microseconds, longer than the gap between two products of a decode step. */
     private static final int SPINS = 2_000;
 
-    /** A helper is late that takes as long after the caller's last task as two tasks take, and this at least. */
+    /** The least time after its own last task for which a caller waits before it repeats a helper's. */
     private static final long LATE_NANOS = 50_000;
 
     private static final int MOST_THREADS = 1024;
@@ -128,6 +128,7 @@ public final class Compute implements AutoCloseable {
                 }
                 long start = System.nanoTime();
                 int own = job.takePart(() -> true);
+                // Twice the time of a task: a quiet machine rarely repeats one.
                 job.await(Math.max(LATE_NANOS, 2 * (System.nanoTime() - start) / Math.max(1, own)));
             } finally {
                 callers.decrementAndGet();
@@ -298,15 +299,15 @@ public final class Compute implements AutoCloseable {
         /** Runs a task, and stores its result unless another thread has ended it first. Returns the scratch. */
         private @Nullable S perform(int task, @Nullable S given) {
             @Nullable S own = given;
-            @Nullable Throwable thrown = null;
+            @Nullable Throwable thrown = failure.get();
             boolean first = false;
             try {
                 own = own == null ? scratch.take() : own;
-                if (failure.get() == null) {
+                if (thrown == null) {
                     work.accept(own, task);
                 }
                 first = ended.compareAndSet(task, 0, 1);
-                if (first && store != null) {
+                if (first && thrown == null && store != null) {
                     store.accept(own, task);
                 }
             } catch (Throwable t) {

@@ -274,15 +274,14 @@ public final class Matrix {
         int parts =
                 byPanel ? Math.clamp(TASKS_PER_THREAD * threads / panels, 1, Math.max(1, y.count() / LEAST_ROWS)) : 1;
         int partRows = x.height() * Math.ceilDiv(x.tiles(), parts);
+        IntUnaryOperator bound = run -> firstPanel + Math.min(panels, unit * (int) ((long) units * run / runs));
         if (x.height() == 1) {
-            multiplyRow(
-                    runs, run -> firstPanel + Math.min(panels, unit * (int) ((long) units * run / runs)), x, bias, y);
+            multiplyRow(runs, bound, x, bias, y);
             return;
         }
         device.compute().run(runs * parts, task -> {
-            int run = task / parts;
-            int from = firstPanel + unit * (int) ((long) units * run / runs);
-            int to = firstPanel + Math.min(panels, unit * (int) ((long) units * (run + 1) / runs));
+            int from = bound.applyAsInt(task / parts);
+            int to = bound.applyAsInt(task / parts + 1);
             int first = task % parts * partRows;
             int count = Math.min(partRows, y.count() - first);
             if (count > 0) {
@@ -292,7 +291,7 @@ public final class Matrix {
         });
     }
 
-    /** The product of one row; a run of panels ends before {@code bound(run + 1)}. */
+    /** The product of one row, in tasks of the panels from {@code bound(run)} to {@code bound(run + 1) - 1}. */
     private void multiplyRow(int runs, IntUnaryOperator bound, RowTiles x, float @Nullable [] bias, Rows y) {
         y.check(rows);
         ObjIntConsumer<float[][]> work = (own, run) -> {
