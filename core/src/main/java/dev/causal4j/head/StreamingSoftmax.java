@@ -92,7 +92,7 @@ final class StreamingSoftmax {
         int rows = x.count();
         long tilesOfRows = TILE_BYTES / (4L * TILE * compute.threads()) / RowTiles.ROWS;
         int tileRows = Math.clamp(tilesOfRows, 2, TILE_ROWS / RowTiles.ROWS) * RowTiles.ROWS;
-        RowTiles operand = memory.prepare(compute, x, head.hiddenSize());
+        RowTiles operand = memory.prepare(compute, x, head.projection());
         compute.each(
                 rows, i -> targetLogits[from + i] = head.projection().output(targets[from + i], x.data(), x.start(i)));
         head.cap(targetLogits, from, rows);

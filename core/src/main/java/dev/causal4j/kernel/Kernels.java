@@ -112,7 +112,7 @@ public final class Kernels {
      * @throws IndexOutOfBoundsException if a row or panel is not inside its memory
      */
     public static void multiply(Panels w, RowTiles x, Rows y) {
-        x.check(w.depth());
+        x.check(w.depth(), w.format().sums(w.depth()));
         w.check();
         y.check(Math.multiplyExact(w.count(), Panels.WIDTH));
         if (x.count() != y.count()) {
@@ -127,16 +127,17 @@ public final class Kernels {
     /** The same for rows without tiles. Callers that multiply the same rows several times make the tiles once. */
     public static void multiply(Panels w, Rows x, Rows y) {
         x.check(w.depth());
-        if (x.count() <= 1) {
+        int sums = w.format().sums(w.depth());
+        if (x.count() <= 1 && sums == 0) {
             multiply(w, RowTiles.row(x), y);
             return;
         }
         float[] free = TILES.take();
-        int size = RowTiles.size(x.count(), w.depth());
+        int size = RowTiles.size(x.count(), w.depth() + sums);
         float[] memory = free.length < size ? new float[size] : free;
-        RowTiles tiles = RowTiles.of(memory, x.count(), w.depth());
+        RowTiles tiles = RowTiles.of(memory, x.count(), w.depth() + sums);
         for (int tile = 0; tile < tiles.tiles(); tile++) {
-            tiles.fill(tile, x, w.depth());
+            tiles.fill(tile, x, w.depth(), sums);
         }
         multiply(w, tiles, y);
         TILES.give(memory);
@@ -152,7 +153,7 @@ public final class Kernels {
      */
     public static void addProduct(Panels w, RowTiles x, MemorySegment y, long offset) {
         checkOnePanel(w);
-        x.check(w.depth());
+        x.check(w.depth(), 0);
         Objects.checkFromIndexSize(offset, x.count() * 4L * PANEL, y.byteSize());
         if (x.count() > 0) {
             products(w, x).addProduct(w, x, y, offset);

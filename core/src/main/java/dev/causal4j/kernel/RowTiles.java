@@ -8,6 +8,9 @@ import java.util.Objects;
  * of {@link #ROWS} rows, or all of at most {@link #FEW}: number r of step k belongs to row r. A kernel then needs one
  * address for all rows, which leaves the processor's ports to the multiply-adds. A short tile repeats its last row.
  *
+ * <p>For formats that need sums of inputs ({@link WeightFormat#sums}), these lie behind the inputs as further steps, and
+ * one row is packed too: computed by each task of a product they took a fifth of its time.
+ *
  * @param offset floats to the first tile
  * @param stride floats from one tile to the next
  * @param height rows of a tile
@@ -23,9 +26,6 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
 
     /** Floats of a step in a tile. */
     static final int STEP = ROWS == 6 ? 8 : ROWS;
-
-    /** How many sums {@link #sums} computes. */
-    static final int SUMS = 4;
 
     /** Rows of the tile that holds a few, to be multiplied straight from the weights. */
     static final int FEW = 8;
@@ -46,14 +46,15 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
         return new RowTiles(data, 0, depth * STEP, ROWS, STEP, rows);
     }
 
-    /** The same as a product reads them: a few rows are one tile. */
-    public static RowTiles of(float[] data, int rows, int depth) {
-        return new RowTiles(data, 0, depth * STEP, height(rows), STEP, rows);
+    /** The same as a product reads them: a few rows are one tile, and one is no tile. Steps include those of sums. */
+    public static RowTiles of(float[] data, int rows, int steps) {
+        int step = rows == 1 ? 1 : STEP;
+        return new RowTiles(data, 0, steps * step, height(rows), step, rows);
     }
 
     /** Floats of the tiles of this many rows. */
-    public static int size(int rows, int depth) {
-        return Math.multiplyExact(needed(rows), Math.multiplyExact(depth, STEP));
+    public static int size(int rows, int steps) {
+        return Math.multiplyExact(needed(rows), Math.multiplyExact(steps, STEP));
     }
 
     /** Number of tiles for this many rows. */
@@ -63,7 +64,7 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
 
     /** Rows of a tile of a product of this many rows. */
     static int height(int rows) {
-        return rows > 1 && rows <= MOST_FEW ? FEW : ROWS;
+        return rows == 1 ? 1 : rows <= MOST_FEW ? FEW : ROWS;
     }
 
     /** Number of tiles. */
@@ -85,40 +86,51 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
         return offset + row / height * stride + row % height;
     }
 
-    /** The sum of the numbers in {@code steps} steps of a row, from index {@code at} on, in their order. */
-    float sum(int at, int steps) {
-        float sum = 0;
-        for (int k = 0; k < steps; k++) {
-            sum += data[at + k * step];
-        }
-        return sum;
-    }
-
-    /** {@value #SUMS} such sums of runs of one row in place: an add of one need not wait for the others. */
-    void sums(int at, int steps, float[] sums, int to) {
-        float a = 0, b = 0, c = 0, d = 0;
-        for (int i = at; i < at + steps; i++) {
-            a += data[i];
-            b += data[i + steps];
-            c += data[i + 2 * steps];
-            d += data[i + 3 * steps];
-        }
-        sums[to] = a;
-        sums[to + 1] = b;
-        sums[to + 2] = c;
-        sums[to + 3] = d;
-    }
-
-    /** Fills a tile with {@code depth} numbers of each of its rows; x has as many rows as the tiles. */
-    public void fill(int tile, Rows x, int depth) {
+    /**
+     * Fills a tile with {@code depth} numbers of each of its rows, and the sums of {@code sums} groups of them. x has as
+     * many rows as the tiles.
+     */
+    public void fill(int tile, Rows x, int depth, int sums) {
         x.check(depth);
         int at = offset + tile * stride;
-        Objects.checkFromIndexSize(at, depth * STEP, data.length);
+        Objects.checkFromIndexSize(at, (depth + sums) * step, data.length);
         for (int r = 0; r < height; r++) {
             int start = x.start(Math.min(tile * height + r, x.count() - 1));
             for (int k = 0; k < depth; k++) {
-                data[at + k * STEP + r] = x.data()[start + k];
+                data[at + k * step + r] = x.data()[start + k];
             }
+        }
+        int to = at + depth * step;
+        int group = sums == 0 ? 0 : depth / sums;
+        if (step == 1) {
+            sum(at, group, group, sums, to);
+        }
+        for (int g = 0; step > 1 && g < sums; g++) {
+            sum(at + g * group * step, group, 1, step, to + g * step);
+        }
+    }
+
+    /**
+     * Sums of {@code steps} numbers, each in order; sum i begins {@code i * apart} further than the first. Four at a time
+     * need not wait for each other; the last may be computed twice.
+     */
+    private void sum(int at, int steps, int apart, int count, int to) {
+        int last = count - 1;
+        for (int i = 0; i < count; i += 4) {
+            int second = Math.min(i + 1, last);
+            int third = Math.min(i + 2, last);
+            int fourth = Math.min(i + 3, last);
+            float a = 0, b = 0, c = 0, d = 0;
+            for (int k = at; k < at + steps * step; k += step) {
+                a += data[k + i * apart];
+                b += data[k + second * apart];
+                c += data[k + third * apart];
+                d += data[k + fourth * apart];
+            }
+            data[to + i] = a;
+            data[to + second] = b;
+            data[to + third] = c;
+            data[to + fourth] = d;
         }
     }
 
@@ -151,13 +163,15 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
         }
     }
 
-    /** Throws unless {@code depth} steps of each tile lie inside the array. */
-    void check(int depth) {
+    /** Throws unless {@code depth} steps of each tile, and as many of sums, lie inside the array. */
+    void check(int depth, int sums) {
         if (count > 0) {
-            long width = height == 1 ? depth : (long) depth * STEP;
-            long last = offset + (long) stride * (tiles() - 1);
-            Objects.checkFromIndexSize(offset, width, (long) data.length);
-            Objects.checkFromIndexSize(last, width, (long) data.length);
+            int width = Math.multiplyExact(depth + sums, step);
+            if (sums > 0 || count > height) {
+                Objects.checkFromIndexSize(0, width, stride);
+            }
+            Objects.checkFromIndexSize(offset, width, data.length);
+            Objects.checkFromIndexSize(offset + (long) stride * (tiles() - 1), width, (long) data.length);
         }
     }
 }

@@ -40,7 +40,7 @@ final class VectorGroups {
     private final Rows y;
     private final int groups;
     private final float[] chains; // [groups, 64] of a row, or the outputs of a tile [rows, 64]
-    private final float[] sums; // [tiles, groups, step] of the inputs, if the format needs them
+    private final boolean sums; // whether they are needed
     private final int most; // groups that are widened at once: codes [most * group, 64], then numbers [most, 2, 64]
     private final long numbers; // bytes to them
 
@@ -51,7 +51,7 @@ final class VectorGroups {
         this.y = y;
         this.groups = format.groups(w.depth());
         this.chains = room.chains = Room.atLeast(room.chains, Math.max(groups, RowTiles.FEW) * WIDTH);
-        this.sums = room.sums = Room.atLeast(room.sums, format.sums() ? groups * x.tiles() * x.step() : 0);
+        this.sums = format.sums(w.depth()) > 0;
         this.most = Math.clamp(VectorProducts.STEPS / format.group(), 1, groups);
         this.numbers = (long) most * format.group() * STEP;
     }
@@ -59,7 +59,6 @@ final class VectorGroups {
     /** Scratch of a thread. */
     private static final class Room {
         private float[] chains = {};
-        private float[] sums = {};
 
         private static float[] atLeast(float[] array, int size) {
             return array.length >= size ? array : new float[size];
@@ -73,9 +72,6 @@ final class VectorGroups {
     }
 
     private void run() {
-        for (int row = 0; format.sums() && row < x.count(); row += x.height()) {
-            sum(row);
-        }
         if (W == 16 ? x.count() <= FEW : x.height() == 1) {
             for (int p = 0; p < w.count(); p++) {
                 few(p);
@@ -89,34 +85,9 @@ final class VectorGroups {
         VectorProducts.give(wide);
     }
 
-    /** The index of a row's sum of the first group; that of the next lies a step further. */
-    private int sumsOf(int row) {
-        return row / x.height() * groups * x.step() + row % x.height();
-    }
-
-    /** The sums of a row's groups, or of a tile's. */
-    private void sum(int row) {
-        FloatVector exact = FloatVector.broadcast(FloatVector.SPECIES_128, -0f);
-        int group = format.group();
-        int step = x.step();
-        for (int g = 0; g < groups; g++) {
-            int at = x.start(row) + g * group * step;
-            int to = sumsOf(row) + g * step;
-            if (step == 1 && groups - g >= RowTiles.SUMS) {
-                x.sums(at, group, sums, to);
-                g += RowTiles.SUMS - 1;
-            } else if (step == 1) {
-                sums[to] = x.sum(at, group);
-            }
-            for (int r = 0; step > 1 && r < x.height(); r += 4) {
-                FloatVector sum = FloatVector.zero(FloatVector.SPECIES_128);
-                for (int k = at + r; k < at + group * step; k += step) {
-                    sum = FloatVector.fromArray(FloatVector.SPECIES_128, x.data(), k)
-                            .add(sum);
-                }
-                exact.add(sum).intoArray(sums, to + r);
-            }
-        }
+    /** The index of the sum of a row's group, if there are any. */
+    private int sumAt(int row, int g) {
+        return x.start(row) + (w.depth() + g) * x.step();
     }
 
     private void few(int p) {
@@ -298,7 +269,8 @@ final class VectorGroups {
         int bytes = format.numbersBytes();
         int one = VectorProducts.one;
         float zero = -format.zero();
-        int sum = sumsOf(row);
+        float[] xs = x.data();
+        int sum = sumAt(row, 0);
         for (int word = 0; word < 16; word += W) {
             long from = w.start(p) + format.numbersAt(w.depth(), 0) + 4L * word;
             FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
@@ -312,13 +284,13 @@ final class VectorGroups {
                 c = sc.mul(1 / format.unit(32)).fma(FloatVector.fromArray(S, chains, chain + 32), c);
                 d = sd.mul(1 / format.unit(48)).fma(FloatVector.fromArray(S, chains, chain + 48), d);
                 if (format.minimum()) {
-                    FloatVector v = FloatVector.broadcast(S, sums[sum + g * x.step()]);
+                    FloatVector v = FloatVector.broadcast(S, xs[sum + g * x.step()]);
                     a = number(m, at + STEP).fma(v, a);
                     b = number(m, at + STEP + 64).fma(v, b);
                     c = number(m, at + STEP + 128).fma(v, c);
                     d = number(m, at + STEP + 192).fma(v, d);
                 } else if (zero != 0) {
-                    FloatVector v = FloatVector.broadcast(S, sums[sum + g * x.step()]);
+                    FloatVector v = FloatVector.broadcast(S, xs[sum + g * x.step()]);
                     a = sa.mul(zero).fma(v, a);
                     b = sb.mul(zero).fma(v, b);
                     c = sc.mul(zero).fma(v, c);
@@ -338,7 +310,8 @@ final class VectorGroups {
         MemorySegment m = w.data(p);
         long bytes = format.numbersBytes();
         float zero = -format.zero();
-        int sum = sumsOf(row);
+        float[] xs = x.data();
+        int sum = sumAt(row, 0);
         for (int word = 0; word < WIDTH / 2; word += W) {
             int j = VectorProducts.lowOutput(word);
             float overA = 1 / format.unit(j);
@@ -352,11 +325,11 @@ final class VectorGroups {
                 b = sb.mul(overB).fma(FloatVector.fromArray(S, chains, g * WIDTH + j + 16), b);
                 if (format.minimum()) {
                     IntVector numbers = IntVector.fromMemorySegment(I, m, at + STEP / 2, LE);
-                    FloatVector v = FloatVector.broadcast(S, sums[sum + g * x.step()]);
+                    FloatVector v = FloatVector.broadcast(S, xs[sum + g * x.step()]);
                     a = VectorProducts.f16(numbers.lanewise(LSHL, 16)).fma(v, a);
                     b = VectorProducts.f16(numbers).fma(v, b);
                 } else if (zero != 0) {
-                    FloatVector v = FloatVector.broadcast(S, sums[sum + g * x.step()]);
+                    FloatVector v = FloatVector.broadcast(S, xs[sum + g * x.step()]);
                     a = sa.mul(zero).fma(v, a);
                     b = sb.mul(zero).fma(v, b);
                 }
@@ -420,18 +393,18 @@ final class VectorGroups {
         int group = format.group();
         int count = to - from;
         int at = x.start(row) + from * group * x.step();
-        int s = sumsOf(row) + from * x.step();
-        int step = format.sums() ? x.step() : 0;
+        int s = sumAt(row, from);
+        int step = sums ? x.step() : 0;
         boolean few = x.height() == RowTiles.FEW;
         for (int j = 0; j < WIDTH; j += (few ? 4 : 2) * W) {
             long c = 4L * j;
             long n = numbers + c;
             if (few) {
-                VectorTileLoops.groupsX4x4(wide, c, n, count, group, x.data(), at, sums, s, step, chains, j);
+                VectorTileLoops.groupsX4x4(wide, c, n, count, group, x.data(), at, s, step, chains, j);
             } else if (height == 4) {
-                VectorTileLoops.groupsX4x2(wide, c, n, count, group, x.data(), at, sums, s, step, chains, j);
+                VectorTileLoops.groupsX4x2(wide, c, n, count, group, x.data(), at, s, step, chains, j);
             } else {
-                VectorTileLoops.groupsX6x2(wide, c, n, count, group, x.data(), at, sums, s, step, chains, j);
+                VectorTileLoops.groupsX6x2(wide, c, n, count, group, x.data(), at, s, step, chains, j);
             }
         }
         for (int r = 0; r < rows; r++) {

@@ -16,7 +16,8 @@ import jdk.incubator.vector.FloatVector;
  * VectorLoopsSource among the tests: change that, not this.
  *
  * <p>In tiles of groups, m holds the widened codes at byte {@code at}, and at byte {@code numbers} 64 scales and 64
- * minimums for each group. sums holds X of each group and row; groups are {@code stride} apart. With stride 0 no minimums are added.
+ * minimums for each group. The sums of a group and of each row begin at index s of xs, those of the next {@code stride}
+ * further. With stride 0 no minimums are added.
  */
 final class VectorTileLoops {
     private VectorTileLoops() {}
@@ -173,7 +174,7 @@ final class VectorTileLoops {
 
     /** Adds the groups of 4 rows by 4 W outputs to ys, whose rows are 64 apart. */
     static void groupsX4x4(
-            MemorySegment m, long at, long numbers, int groups, int group, float[] xs, int x, float[] sums,
+            MemorySegment m, long at, long numbers, int groups, int group, float[] xs, int x,
             int s, int stride, float[] ys, int y) {
         FloatVector z = FloatVector.zero(S);
         for (int g = 0; g < groups; g++) {
@@ -224,10 +225,10 @@ final class VectorTileLoops {
             FloatVector m1 = fromMemorySegment(S, m, n + 256 + 4L * W, LE);
             FloatVector m2 = fromMemorySegment(S, m, n + 256 + 8L * W, LE);
             FloatVector m3 = fromMemorySegment(S, m, n + 256 + 12L * W, LE);
-            FloatVector v0 = broadcast(S, sums[s + g * stride]);
-            FloatVector v1 = broadcast(S, sums[s + g * stride + 1]);
-            FloatVector v2 = broadcast(S, sums[s + g * stride + 2]);
-            FloatVector v3 = broadcast(S, sums[s + g * stride + 3]);
+            FloatVector v0 = broadcast(S, xs[s + g * stride]);
+            FloatVector v1 = broadcast(S, xs[s + g * stride + 1]);
+            FloatVector v2 = broadcast(S, xs[s + g * stride + 2]);
+            FloatVector v3 = broadcast(S, xs[s + g * stride + 3]);
             v0.fma(m0, s0.fma(a0, fromArray(S, ys, y))).intoArray(ys, y);
             v0.fma(m1, s1.fma(b0, fromArray(S, ys, y + W))).intoArray(ys, y + W);
             v0.fma(m2, s2.fma(c0, fromArray(S, ys, y + 2 * W))).intoArray(ys, y + 2 * W);
@@ -249,7 +250,7 @@ final class VectorTileLoops {
 
     /** Adds the groups of 4 rows by 2 W outputs to ys, whose rows are 64 apart. */
     static void groupsX4x2(
-            MemorySegment m, long at, long numbers, int groups, int group, float[] xs, int x, float[] sums,
+            MemorySegment m, long at, long numbers, int groups, int group, float[] xs, int x,
             int s, int stride, float[] ys, int y) {
         FloatVector z = FloatVector.zero(S);
         int next = 16 * VectorProducts.one;
@@ -304,10 +305,10 @@ final class VectorTileLoops {
             }
             FloatVector m0 = fromMemorySegment(S, m, n + 256, LE);
             FloatVector m1 = fromMemorySegment(S, m, n + 256 + 4L * W, LE);
-            FloatVector v0 = broadcast(S, sums[s + g * stride]);
-            FloatVector v1 = broadcast(S, sums[s + g * stride + 1]);
-            FloatVector v2 = broadcast(S, sums[s + g * stride + 2]);
-            FloatVector v3 = broadcast(S, sums[s + g * stride + 3]);
+            FloatVector v0 = broadcast(S, xs[s + g * stride]);
+            FloatVector v1 = broadcast(S, xs[s + g * stride + 1]);
+            FloatVector v2 = broadcast(S, xs[s + g * stride + 2]);
+            FloatVector v3 = broadcast(S, xs[s + g * stride + 3]);
             v0.fma(m0, s0.fma(a0, fromArray(S, ys, y))).intoArray(ys, y);
             v0.fma(m1, s1.fma(b0, fromArray(S, ys, y + W))).intoArray(ys, y + W);
             v1.fma(m0, s0.fma(a1, fromArray(S, ys, y + 64))).intoArray(ys, y + 64);
@@ -321,7 +322,7 @@ final class VectorTileLoops {
 
     /** Adds the groups of 6 rows by 2 W outputs to ys, whose rows are 64 apart. */
     static void groupsX6x2(
-            MemorySegment m, long at, long numbers, int groups, int group, float[] xs, int x, float[] sums,
+            MemorySegment m, long at, long numbers, int groups, int group, float[] xs, int x,
             int s, int stride, float[] ys, int y) {
         FloatVector z = FloatVector.zero(S);
         for (int g = 0; g < groups; g++) {
@@ -367,12 +368,12 @@ final class VectorTileLoops {
             }
             FloatVector m0 = fromMemorySegment(S, m, n + 256, LE);
             FloatVector m1 = fromMemorySegment(S, m, n + 256 + 4L * W, LE);
-            FloatVector v0 = broadcast(S, sums[s + g * stride]);
-            FloatVector v1 = broadcast(S, sums[s + g * stride + 1]);
-            FloatVector v2 = broadcast(S, sums[s + g * stride + 2]);
-            FloatVector v3 = broadcast(S, sums[s + g * stride + 3]);
-            FloatVector v4 = broadcast(S, sums[s + g * stride + 4]);
-            FloatVector v5 = broadcast(S, sums[s + g * stride + 5]);
+            FloatVector v0 = broadcast(S, xs[s + g * stride]);
+            FloatVector v1 = broadcast(S, xs[s + g * stride + 1]);
+            FloatVector v2 = broadcast(S, xs[s + g * stride + 2]);
+            FloatVector v3 = broadcast(S, xs[s + g * stride + 3]);
+            FloatVector v4 = broadcast(S, xs[s + g * stride + 4]);
+            FloatVector v5 = broadcast(S, xs[s + g * stride + 5]);
             v0.fma(m0, s0.fma(a0, fromArray(S, ys, y))).intoArray(ys, y);
             v0.fma(m1, s1.fma(b0, fromArray(S, ys, y + W))).intoArray(ys, y + W);
             v1.fma(m0, s0.fma(a1, fromArray(S, ys, y + 64))).intoArray(ys, y + 64);

@@ -117,8 +117,8 @@ final class WarmUp {
         int panels = rows == 1 ? 2 : 1;
         MemorySegment data = arena.allocate(panels * format.bytes(depth), 64);
         Panels w = new Panels(format, data, 0, format.bytes(depth), panels, depth);
-        float[] x = new float[RowTiles.size(rows, depth)];
-        RowTiles in = rows == 1 ? RowTiles.row(Rows.of(x, depth, 1)) : RowTiles.of(x, rows, depth);
+        int steps = depth + format.sums(depth);
+        RowTiles in = RowTiles.of(new float[RowTiles.size(rows, steps)], rows, steps);
         Rows out = Rows.of(new float[rows * panels * Panels.WIDTH], panels * Panels.WIDTH, rows);
         return set -> set.products().multiply(w, in, out);
     }

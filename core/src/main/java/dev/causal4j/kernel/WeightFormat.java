@@ -7,6 +7,11 @@ public sealed interface WeightFormat permits PanelFormat, GroupFormat {
     /** Bytes of a panel with this many steps of k. */
     long bytes(int depth);
 
+    /** How many sums of inputs a product needs, one for each group; 0 without minimums. */
+    default int sums(int depth) {
+        return 0;
+    }
+
     /**
      * Copies the weights of output j of the panel at byte {@code panel}: target[offset + k] for k below {@code depth}.
      */

@@ -214,6 +214,11 @@ public final class Matrix {
         return dtype;
     }
 
+    /** How many sums of inputs its products need. */
+    int sums() {
+        return format.sums(cols);
+    }
+
     /** Numbers without padding: rows times cols. */
     public long parameters() {
         return (long) rows * cols;
@@ -255,7 +260,7 @@ public final class Matrix {
             int count = Math.min(most, x.count() - first);
             Rows some = x.rows(first, count);
             Rows out = y.rows(first, count);
-            multiply(firstPanel, operand.prepare(device.compute(), some, cols), bias, out);
+            multiply(firstPanel, operand.prepare(device.compute(), some, this), bias, out);
         }
         Operand.POOL.give(operand);
     }

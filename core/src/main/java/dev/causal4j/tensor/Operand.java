@@ -14,13 +14,15 @@ public final class Operand {
 
     private float[] numbers = {};
 
-    /** Prepares rows of {@code cols} numbers, shared among threads; many only {@link #most} at a time. */
-    public RowTiles prepare(Compute compute, Rows x, int cols) {
-        if (x.count() <= 1) {
+    /** Prepares rows for products with a matrix, shared among threads; many only {@link #most} at a time. */
+    public RowTiles prepare(Compute compute, Rows x, Matrix w) {
+        int sums = w.sums();
+        if (x.count() == 0 || (x.count() == 1 && sums == 0)) {
             return RowTiles.row(x);
         }
-        RowTiles tiles = RowTiles.of(memory(x.count(), cols), x.count(), cols);
-        compute.each(tiles.tiles(), tile -> tiles.fill(tile, x, cols));
+        int steps = w.cols() + sums;
+        RowTiles tiles = RowTiles.of(memory(x.count(), steps), x.count(), steps);
+        compute.each(tiles.tiles(), tile -> tiles.fill(tile, x, w.cols(), sums));
         return tiles;
     }
 

@@ -108,8 +108,8 @@ class KernelSetTest {
     }
 
     private static void multiply(KernelSet set, Panels w, Rows x, Rows y) {
-        int height = RowTiles.height(x.count());
-        set.products().multiply(w, x.count() == 1 ? RowTiles.row(x) : tiles(x, w.depth(), height), y);
+        boolean inPlace = x.count() == 1 && w.format().sums(w.depth()) == 0;
+        set.products().multiply(w, inPlace ? RowTiles.row(x) : tiles(x, w, RowTiles.height(x.count())), y);
     }
 
     /** A processor chooses one way; the other must not go untested on it. */
@@ -122,9 +122,9 @@ class KernelSetTest {
         for (int rows = 2; rows <= 8; rows++) {
             for (int depth : DEPTHS) {
                 Rows x = new Rows(numbers(5 + rows * (depth + 3)), 5, depth + 3, rows);
-                RowTiles tiles = tiles(x, depth, 8);
                 for (WeightFormat format : RandomPanels.formats(depth)) {
                     Panels w = panels.of(format, 3, depth);
+                    RowTiles tiles = tiles(x, w, 8);
                     float[] expected = new float[7 + rows * 193];
                     float[] actual = expected.clone();
                     multiply(scalar, w, x, new Rows(expected, 7, 193, rows));
@@ -139,14 +139,20 @@ class KernelSetTest {
     }
 
     /** Tiles of any loop's height, whichever these kernels choose. They begin behind their array's start and lie apart. */
-    static RowTiles tiles(Rows x, int depth, int height) {
-        int step = height == 4 ? 4 : 8;
-        int stride = depth * step + 3;
+    static RowTiles tiles(Rows x, Panels w, int height) {
+        int sums = w.format().sums(w.depth());
+        int step = height == 1 ? 1 : height == 4 ? 4 : 8;
+        int stride = (w.depth() + sums) * step + 3;
         int count = Math.ceilDiv(x.count(), height);
         RowTiles tiles = new RowTiles(new float[2 + count * stride], 2, stride, height, step, x.count());
+        float[] data = tiles.data();
         for (int r = 0; r < count * height; r++) {
-            for (int k = 0; k < depth; k++) {
-                tiles.data()[tiles.start(r) + k * step] = x.data()[x.start(Math.min(r, x.count() - 1)) + k];
+            int first = tiles.start(r);
+            for (int k = 0; k < w.depth(); k++) {
+                data[first + k * step] = x.data()[x.start(Math.min(r, x.count() - 1)) + k];
+            }
+            for (int k = 0; k < w.depth() && sums > 0; k++) {
+                data[first + (w.depth() + k / (w.depth() / sums)) * step] += data[first + k * step];
             }
         }
         return tiles;
@@ -170,7 +176,7 @@ class KernelSetTest {
             for (int height : HEIGHTS) {
                 for (KernelSet set : new KernelSet[] {scalar, vector}) {
                     float[] actual = new float[rows * 128];
-                    set.products().multiply(w, tiles(x, depth, height), Rows.of(actual, 128, rows));
+                    set.products().multiply(w, tiles(x, w, height), Rows.of(actual, 128, rows));
                     assertThat(actual).as("%s, height %d", format, height).isEqualTo(expected);
                 }
             }
@@ -183,7 +189,7 @@ class KernelSetTest {
         for (int depth : DEPTHS) {
             Panels w = panels.of(PanelFormat.F32, 1, depth);
             int height = HEIGHTS[depth % 2];
-            RowTiles x = tiles(new Rows(numbers(5 + rows * (depth + 3)), 5, depth + 3, rows), depth, height);
+            RowTiles x = tiles(new Rows(numbers(5 + rows * (depth + 3)), 5, depth + 3, rows), w, height);
             MemorySegment expected = panels.memory(rows * 256L + 8);
             for (int i = 0; i < SPECIAL.length; i++) {
                 expected.set(Panels.FLOAT, 4 + i * 4L, SPECIAL[i]);

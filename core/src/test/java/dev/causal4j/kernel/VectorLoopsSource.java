@@ -331,7 +331,7 @@ final class VectorLoopsSource {
                 "/** Adds the groups of " + rows + " rows by " + vectors
                         + " W outputs to ys, whose rows are 64 apart. */");
         line(1, "static void groupsX" + rows + "x" + vectors + "(");
-        line(3, "MemorySegment m, long at, long numbers, int groups, int group, float[] xs, int x, float[] sums,");
+        line(3, "MemorySegment m, long at, long numbers, int groups, int group, float[] xs, int x,");
         line(3, "int s, int stride, float[] ys, int y) {");
         line(2, "FloatVector z = FloatVector.zero(S);");
         int step = step(rows, vectors);
@@ -364,7 +364,7 @@ final class VectorLoopsSource {
             line(3, "FloatVector m" + i + " = fromMemorySegment(S, m, n + 256" + groupPlace(4, i) + ", LE);");
         }
         for (int r = 0; r < rows; r++) {
-            line(3, "FloatVector v" + r + " = broadcast(S, sums[s + g * stride" + (r == 0 ? "" : " + " + r) + "]);");
+            line(3, "FloatVector v" + r + " = broadcast(S, xs[s + g * stride" + (r == 0 ? "" : " + " + r) + "]);");
         }
         numbers(3, rows, vectors, (sum, r, i) -> "v" + r + ".fma(m" + i + ", " + sum + ")");
         line(2, "}");
@@ -459,7 +459,8 @@ final class VectorLoopsSource {
              * VectorLoopsSource among the tests: change that, not this.
              *
              * <p>In tiles of groups, m holds the widened codes at byte {@code at}, and at byte {@code numbers} 64 scales and 64
-             * minimums for each group. sums holds X of each group and row; groups are {@code stride} apart. With stride 0 no minimums are added.
+             * minimums for each group. The sums of a group and of each row begin at index s of xs, those of the next {@code stride}
+             * further. With stride 0 no minimums are added.
              */
             final class VectorTileLoops {
                 private VectorTileLoops() {}
