@@ -384,11 +384,11 @@ final class VectorGroups {
     private void tile(int p, int row, int height, int from, int to, MemorySegment wide) {
         int rows = Math.min(height, x.count() - row);
         for (int r = 0; r < rows; r++) {
-            int at = y.start(row + r) + p * WIDTH;
             if (from == 0) {
-                Arrays.fill(y.data(), at, at + WIDTH, 0f);
+                Arrays.fill(chains, r * WIDTH, (r + 1) * WIDTH, 0f);
+            } else {
+                System.arraycopy(y.data(), y.start(row + r) + p * WIDTH, chains, r * WIDTH, WIDTH);
             }
-            System.arraycopy(y.data(), at, chains, r * WIDTH, WIDTH);
         }
         int group = format.group();
         int count = to - from;
