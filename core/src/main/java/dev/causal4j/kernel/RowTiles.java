@@ -9,7 +9,7 @@ import java.util.Objects;
  * address for all rows, which leaves the processor's ports to the multiply-adds. A short tile repeats its last row.
  *
  * <p>For formats that need sums of inputs ({@link WeightFormat#sums}), these lie behind the inputs as further steps, and
- * one row is packed too: computed by each task of a product they took a fifth of its time.
+ * one row is packed, too: all tasks of a product share them.
  *
  * @param offset floats to the first tile
  * @param stride floats from one tile to the next
