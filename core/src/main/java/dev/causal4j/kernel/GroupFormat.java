@@ -100,9 +100,14 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         return bits == 4 && signed ? 8 : 0;
     }
 
+    /** Whether products need the sums of their inputs. */
+    boolean needsSums() {
+        return minimum || zero() != 0;
+    }
+
     @Override
     public int sums(int depth) {
-        return minimum || zero() != 0 ? groups(depth) : 0;
+        return needsSums() ? groups(depth) : 0;
     }
 
     /** What products multiply the stored codes of output j by: a power of two, since masks are cheaper than shifts. */
@@ -120,7 +125,7 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
      */
     float add(float y, float scale, float chain, float least, float sum, int j) {
         float scaled = Math.fma(scale * (1 / unit(j)), chain, y);
-        return minimum || zero() != 0 ? Math.fma(minimum ? least : -zero() * scale, sum, scaled) : scaled;
+        return needsSums() ? Math.fma(minimum ? least : -zero() * scale, sum, scaled) : scaled;
     }
 
     /** The stored code of step k, output j, times its unit. */

@@ -118,7 +118,7 @@ class Products {
                 int to = y.start(r) + panel * WIDTH;
                 double[] chains = new double[WIDTH];
                 addSteps(x, first, format.group(), codes, WIDTH, chains, 0);
-                float sum = format.sums(w.depth()) > 0 ? x.data()[x.start(r) + (w.depth() + g) * x.step()] : 0;
+                float sum = format.needsSums() ? x.data()[x.sumAt(r, w.depth(), g)] : 0;
                 for (int j = 0; j < WIDTH; j++) {
                     y.data()[to + j] = format.add(y.data()[to + j], scales[j], (float) chains[j], minimums[j], sum, j);
                 }

@@ -46,7 +46,7 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
         return new RowTiles(data, 0, depth * STEP, ROWS, STEP, rows);
     }
 
-    /** The same as a product reads them: a few rows are one tile, and one is no tile. Steps include those of sums. */
+    /** The same as a product reads them: a few rows are one tile, one row lies by itself. Steps include those of sums. */
     public static RowTiles of(float[] data, int rows, int steps) {
         int step = rows == 1 ? 1 : STEP;
         return new RowTiles(data, 0, steps * step, height(rows), step, rows);
@@ -86,6 +86,11 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
         return offset + row / height * stride + row % height;
     }
 
+    /** The index of the sum of group {@code g} of a row; that of the next is {@link #step} further. */
+    int sumAt(int row, int depth, int g) {
+        return start(row) + (depth + g) * step;
+    }
+
     /**
      * Fills a tile with {@code depth} numbers of each of its rows, and the sums of {@code sums} groups of them. x has as
      * many rows as the tiles.
@@ -100,7 +105,7 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
                 data[at + k * step + r] = x.data()[start + k];
             }
         }
-        int to = at + depth * step;
+        int to = sumAt(tile * height, depth, 0);
         int group = sums == 0 ? 0 : depth / sums;
         if (step == 1) {
             sum(at, group, group, sums, to);

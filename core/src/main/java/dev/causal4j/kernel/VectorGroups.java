@@ -40,7 +40,6 @@ final class VectorGroups {
     private final Rows y;
     private final int groups;
     private final float[] chains; // [groups, 64] of a row, or the outputs of a tile [rows, 64]
-    private final boolean sums; // whether they are needed
     private final int most; // groups that are widened at once: codes [most * group, 64], then numbers [most, 2, 64]
     private final long numbers; // bytes to them
 
@@ -51,7 +50,6 @@ final class VectorGroups {
         this.y = y;
         this.groups = format.groups(w.depth());
         this.chains = room.chains = Room.atLeast(room.chains, Math.max(groups, RowTiles.FEW) * WIDTH);
-        this.sums = format.sums(w.depth()) > 0;
         this.most = Math.clamp(VectorProducts.STEPS / format.group(), 1, groups);
         this.numbers = (long) most * format.group() * STEP;
     }
@@ -83,11 +81,6 @@ final class VectorGroups {
             many(p, wide.memory);
         }
         VectorProducts.give(wide);
-    }
-
-    /** The index of the sum of a row's group, if there are any. */
-    private int sumAt(int row, int g) {
-        return x.start(row) + (w.depth() + g) * x.step();
     }
 
     private void few(int p) {
@@ -270,7 +263,7 @@ final class VectorGroups {
         int one = VectorProducts.one;
         float zero = -format.zero();
         float[] xs = x.data();
-        int sum = sumAt(row, 0);
+        int sum = x.sumAt(row, w.depth(), 0);
         for (int word = 0; word < 16; word += W) {
             long from = w.start(p) + format.numbersAt(w.depth(), 0) + 4L * word;
             FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
@@ -311,7 +304,7 @@ final class VectorGroups {
         long bytes = format.numbersBytes();
         float zero = -format.zero();
         float[] xs = x.data();
-        int sum = sumAt(row, 0);
+        int sum = x.sumAt(row, w.depth(), 0);
         for (int word = 0; word < WIDTH / 2; word += W) {
             int j = VectorProducts.lowOutput(word);
             float overA = 1 / format.unit(j);
@@ -393,8 +386,8 @@ final class VectorGroups {
         int group = format.group();
         int count = to - from;
         int at = x.start(row) + from * group * x.step();
-        int s = sumAt(row, from);
-        int step = sums ? x.step() : 0;
+        int s = x.sumAt(row, w.depth(), from);
+        int step = format.needsSums() ? x.step() : 0;
         boolean few = x.height() == RowTiles.FEW;
         for (int j = 0; j < WIDTH; j += (few ? 4 : 2) * W) {
             long c = 4L * j;

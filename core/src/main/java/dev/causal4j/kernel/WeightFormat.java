@@ -7,7 +7,7 @@ public sealed interface WeightFormat permits PanelFormat, GroupFormat {
     /** Bytes of a panel with this many steps of k. */
     long bytes(int depth);
 
-    /** How many sums of inputs a product needs, one for each group; 0 without minimums. */
+    /** How many sums of inputs a product needs for each row: one a group, or 0. */
     default int sums(int depth) {
         return 0;
     }
