@@ -32,6 +32,12 @@ final class VectorGroups {
     /** Most rows that read the codes themselves with 512 bits. With fewer bits only a row in place does. */
     private static final int FEW = 3;
 
+    /** Bytes of a small page. */
+    private static final int PAGE = 4096;
+
+    /** Bytes from where a page begins to the word of it that is read ahead. */
+    private static final int AHEAD = 256;
+
     private static final Compute.Scratch<Room> ROOM = new Compute.Scratch<>(Room::new);
 
     private final Panels w;
@@ -39,7 +45,7 @@ final class VectorGroups {
     private final RowTiles x;
     private final Rows y;
     private final int groups;
-    private final float[] chains; // [groups, 64] of a row, or the outputs of a tile [rows, 64]
+    private final float[] chains; // [groups, 64] of one or two panels of a row, or the outputs of a tile [rows, 64]
     private final int most; // groups that are widened at once: codes [most * group, 64], then numbers [most, 2, 64]
     private final long numbers; // bytes to them
 
@@ -49,7 +55,7 @@ final class VectorGroups {
         this.x = x;
         this.y = y;
         this.groups = format.groups(w.depth());
-        this.chains = room.chains = Room.atLeast(room.chains, Math.max(groups, RowTiles.FEW) * WIDTH);
+        this.chains = room.chains = Room.atLeast(room.chains, Math.max(2 * groups, RowTiles.FEW) * WIDTH);
         this.most = Math.clamp(VectorProducts.STEPS / format.group(), 1, groups);
         this.numbers = (long) most * format.group() * STEP;
     }
@@ -71,9 +77,7 @@ final class VectorGroups {
 
     private void run() {
         if (W == 16 ? x.count() <= FEW : x.height() == 1) {
-            for (int p = 0; p < w.count(); p++) {
-                few(p);
-            }
+            few();
             return;
         }
         VectorProducts.Widened wide = VectorProducts.widened(most * (format.group() + 2));
@@ -83,52 +87,58 @@ final class VectorGroups {
         VectorProducts.give(wide);
     }
 
-    private void few(int p) {
-        boolean two = W < 16;
-        for (int r = 0; r < x.count(); r++) {
-            for (int word = 0; word < 16; word += two ? 2 * W : W) {
-                long at = w.start(p) + 4L * word;
-                if (format.bits() == 8 && two) {
-                    twoChains8(w.data(p), at, x.start(r), word);
-                } else if (format.bits() == 8) {
-                    chains8(w.data(p), at, x.start(r), word);
-                } else if (two) {
-                    twoChains4(w.data(p), at, x.start(r), word);
-                } else {
-                    chains4(w.data(p), at, x.start(r), word);
+    /** Rows one by one; with 16 lanes two panels are read side by side, with fewer the halves of one. */
+    private void few() {
+        int panels = W == 16 ? 2 : 1;
+        int other = W == 16 ? groups * WIDTH : W;
+        for (int p = 0; p < w.count(); p += panels) {
+            int q = Math.min(p + panels, w.count()) - 1; // a single last panel is paired with itself
+            long stride = W == 16 ? w.start(q) - w.start(p) : 4L * W;
+            for (int r = 0; r < x.count(); r++) {
+                for (int word = 0; word < 16; word += 2 * W) {
+                    long at = w.start(p) + 4L * word;
+                    if (format.bits() == 8) {
+                        chains8(w.data(p), w.data(q), at, stride, x.start(r), word, other);
+                    } else {
+                        chains4(w.data(p), w.data(q), at, stride, x.start(r), word, other);
+                    }
                 }
-            }
-            if (format.wide()) {
-                fold(p, r);
-            } else {
-                foldHalves(p, r);
+                for (int i = p; i <= q; i++) {
+                    if (format.wide()) {
+                        fold(i, r, (i - p) * groups * WIDTH);
+                    } else {
+                        foldHalves(i, r, (i - p) * groups * WIDTH);
+                    }
+                }
             }
         }
     }
 
     /**
-     * The chains of 8 W outputs of a row in place in all groups, times their units. Loops here have a step that C2 does not
-     * know: for loops that it counts it would check all bounds before each group.
+     * The chains of 8 W outputs of a row in all groups, times their units: those of the words at {@code at} in m, and those
+     * that lie {@code stride} further in n. Loops here have a step that C2 does not know: for loops that it counts it would
+     * check all bounds before each group.
      */
-    private void twoChains8(MemorySegment m, long codesAt, int row, int word) {
+    private void chains8(MemorySegment m, MemorySegment n, long codesAt, long stride, int row, int word, int other) {
         float[] xs = x.data();
         float[] to = chains;
         int one = VectorProducts.one;
+        int step = x.step();
         int group = format.group();
         FloatVector exact = FloatVector.broadcast(S, -0f);
         for (int g = 0; g < groups; g += one) {
             FloatVector z = FloatVector.zero(S), a0 = z, b0 = z, c0 = z, d0 = z, a1 = z, b1 = z, c1 = z, d1 = z;
-            int first = row + g * group;
+            int first = row + g * group * step;
             long from = codesAt + (long) g * group * WIDTH;
             for (int k = 0; k < group; k += one) {
                 long at = from + (long) k * WIDTH;
-                FloatVector v = FloatVector.broadcast(S, xs[first + k]);
+                FloatVector v = FloatVector.broadcast(S, xs[first + k * step]);
                 IntVector codes = IntVector.fromMemorySegment(I, m, at, LE);
                 a0 = v.fma((FloatVector) codes.lanewise(LSHL, 24).convert(I2F, 0), a0);
                 b0 = v.fma((FloatVector) codes.lanewise(LSHL, 16).and(INT8_BITS).convert(I2F, 0), b0);
                 c0 = v.fma((FloatVector) codes.lanewise(LSHL, 8).and(INT8_BITS).convert(I2F, 0), c0);
                 d0 = v.fma((FloatVector) codes.and(INT8_BITS).convert(I2F, 0), d0);
-                IntVector next = IntVector.fromMemorySegment(I, m, at + 4L * W, LE);
+                IntVector next = IntVector.fromMemorySegment(I, n, at + stride, LE);
                 a1 = v.fma((FloatVector) next.lanewise(LSHL, 24).convert(I2F, 0), a1);
                 b1 = v.fma((FloatVector) next.lanewise(LSHL, 16).and(INT8_BITS).convert(I2F, 0), b1);
                 c1 = v.fma((FloatVector) next.lanewise(LSHL, 8).and(INT8_BITS).convert(I2F, 0), c1);
@@ -139,28 +149,38 @@ final class VectorGroups {
             exact.add(b0).intoArray(to, o + 16);
             exact.add(c0).intoArray(to, o + 32);
             exact.add(d0).intoArray(to, o + 48);
-            exact.add(a1).intoArray(to, o + W);
-            exact.add(b1).intoArray(to, o + W + 16);
-            exact.add(c1).intoArray(to, o + W + 32);
-            exact.add(d1).intoArray(to, o + W + 48);
+            exact.add(a1).intoArray(to, o + other);
+            exact.add(b1).intoArray(to, o + other + 16);
+            exact.add(c1).intoArray(to, o + other + 32);
+            exact.add(d1).intoArray(to, o + other + 48);
         }
     }
 
-    /** The same for codes of 4 bits. */
-    private void twoChains4(MemorySegment m, long codesAt, int row, int word) {
+    /**
+     * The same for codes of 4 bits. A processor that prefetches badly reads a word of both pages when they begin: then it
+     * fetches the rest of them, which it does not for these few reads among many instructions.
+     */
+    private void chains4(MemorySegment m, MemorySegment n, long codesAt, long stride, int row, int word, int other) {
         float[] xs = x.data();
         float[] to = chains;
         int one = VectorProducts.one;
+        int step = x.step();
         int group = format.group();
+        int bytes = format.codesBytes();
+        boolean touches = VectorProducts.READ_AHEAD && bytes > AHEAD;
+        int read = 0;
         FloatVector exact = FloatVector.broadcast(S, -0f);
         for (int g = 0; g < groups; g += one) {
             FloatVector z = FloatVector.zero(S), a0 = z, b0 = z, c0 = z, d0 = z, a1 = z, b1 = z, c1 = z, d1 = z;
-            int first = row + g * group;
-            long from = codesAt + (long) g * group * WIDTH / 2;
+            int first = row + g * group * step;
+            long from = codesAt + (long) g * bytes;
+            if (touches && (g * bytes & PAGE - 1) == 0) {
+                read += m.get(VectorProducts.WORD, from + AHEAD) + n.get(VectorProducts.WORD, from + stride + AHEAD);
+            }
             for (int k = 0; k < group; k += 2 * one) {
                 long at = from + (long) k * (WIDTH / 2);
-                FloatVector v = FloatVector.broadcast(S, xs[first + k]);
-                FloatVector u = FloatVector.broadcast(S, xs[first + k + 1]);
+                FloatVector v = FloatVector.broadcast(S, xs[first + k * step]);
+                FloatVector u = FloatVector.broadcast(S, xs[first + (k + 1) * step]);
                 IntVector low = IntVector.fromMemorySegment(I, m, at, LE);
                 IntVector high = low.lanewise(LSHR, 16);
                 a0 = v.fma((FloatVector) low.and(0xf).convert(I2F, 0), a0);
@@ -171,7 +191,7 @@ final class VectorGroups {
                 b0 = u.fma((FloatVector) high.and(0xf0).convert(I2F, 0), b0);
                 c0 = u.fma((FloatVector) high.and(0xf00).convert(I2F, 0), c0);
                 d0 = u.fma((FloatVector) high.and(0xf000).convert(I2F, 0), d0);
-                low = IntVector.fromMemorySegment(I, m, at + 4L * W, LE);
+                low = IntVector.fromMemorySegment(I, n, at + stride, LE);
                 high = low.lanewise(LSHR, 16);
                 a1 = v.fma((FloatVector) low.and(0xf).convert(I2F, 0), a1);
                 b1 = v.fma((FloatVector) low.and(0xf0).convert(I2F, 0), b1);
@@ -187,61 +207,12 @@ final class VectorGroups {
             exact.add(b0).intoArray(to, o + 16);
             exact.add(c0).intoArray(to, o + 32);
             exact.add(d0).intoArray(to, o + 48);
-            exact.add(a1).intoArray(to, o + W);
-            exact.add(b1).intoArray(to, o + W + 16);
-            exact.add(c1).intoArray(to, o + W + 32);
-            exact.add(d1).intoArray(to, o + W + 48);
+            exact.add(a1).intoArray(to, o + other);
+            exact.add(b1).intoArray(to, o + other + 16);
+            exact.add(c1).intoArray(to, o + other + 32);
+            exact.add(d1).intoArray(to, o + other + 48);
         }
-    }
-
-    /** The chains of 4 W outputs in all groups, times their units. */
-    private void chains8(MemorySegment m, long codesAt, int row, int word) {
-        float[] xs = x.data();
-        int step = x.step();
-        int group = format.group();
-        long bytes = format.codesBytes();
-        long at = codesAt;
-        for (int from = 0; from < w.depth(); from += group, at += bytes) {
-            FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
-            int first = row + from * step;
-            for (int k = 0; k < group; k++) {
-                FloatVector v = FloatVector.broadcast(S, xs[first + k * step]);
-                IntVector codes = IntVector.fromMemorySegment(I, m, at + (long) k * WIDTH, LE);
-                a = v.fma((FloatVector) codes.lanewise(LSHL, 24).convert(I2F, 0), a);
-                b = v.fma((FloatVector) codes.lanewise(LSHL, 16).and(INT8_BITS).convert(I2F, 0), b);
-                c = v.fma((FloatVector) codes.lanewise(LSHL, 8).and(INT8_BITS).convert(I2F, 0), c);
-                d = v.fma((FloatVector) codes.and(INT8_BITS).convert(I2F, 0), d);
-            }
-            store(a, b, c, d, chains, from / group * WIDTH + word);
-        }
-    }
-
-    /** The same for codes of 4 bits. */
-    private void chains4(MemorySegment m, long codesAt, int row, int word) {
-        float[] xs = x.data();
-        int step = x.step();
-        int pairs = format.group() / 2;
-        long bytes = format.codesBytes();
-        for (int g = 0; g < groups; g++) {
-            FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
-            int first = row + 2 * g * pairs * step;
-            long at = codesAt + g * bytes;
-            for (int k = 0; k < pairs; k++) {
-                FloatVector v = FloatVector.broadcast(S, xs[first + 2 * k * step]);
-                FloatVector u = FloatVector.broadcast(S, xs[first + (2 * k + 1) * step]);
-                IntVector low = IntVector.fromMemorySegment(I, m, at + (long) k * WIDTH, LE);
-                IntVector high = low.lanewise(LSHR, 16);
-                a = v.fma((FloatVector) low.and(0xf).convert(I2F, 0), a);
-                b = v.fma((FloatVector) low.and(0xf0).convert(I2F, 0), b);
-                c = v.fma((FloatVector) low.and(0xf00).convert(I2F, 0), c);
-                d = v.fma((FloatVector) low.and(0xf000).convert(I2F, 0), d);
-                a = u.fma((FloatVector) high.and(0xf).convert(I2F, 0), a);
-                b = u.fma((FloatVector) high.and(0xf0).convert(I2F, 0), b);
-                c = u.fma((FloatVector) high.and(0xf00).convert(I2F, 0), c);
-                d = u.fma((FloatVector) high.and(0xf000).convert(I2F, 0), d);
-            }
-            store(a, b, c, d, chains, g * WIDTH + word);
-        }
+        VectorProducts.keep(read);
     }
 
     /** Stores outputs w, w + 16, w + 32 and w + 48; adding -0 changes nothing and needs no object (VectorLoops). */
@@ -257,7 +228,7 @@ final class VectorGroups {
      * y = fma(scale, chain, y) and y = fma(minimum, sum, y) for all groups and one row. Numbers in f32 are a third of a
      * panel: they are read in their order.
      */
-    private void fold(int p, int row) {
+    private void fold(int p, int row, int from) {
         MemorySegment m = w.data(p);
         int bytes = format.numbersBytes();
         int one = VectorProducts.one;
@@ -265,11 +236,11 @@ final class VectorGroups {
         float[] xs = x.data();
         int sum = x.sumAt(row, w.depth(), 0);
         for (int word = 0; word < 16; word += W) {
-            long from = w.start(p) + format.numbersAt(w.depth(), 0) + 4L * word;
+            long start = w.start(p) + format.numbersAt(w.depth(), 0) + 4L * word;
             FloatVector a = FloatVector.zero(S), b = a, c = a, d = a;
             for (int g = 0; g < groups; g += one) {
-                long at = from + (long) g * bytes;
-                int chain = g * WIDTH + word;
+                long at = start + (long) g * bytes;
+                int chain = from + g * WIDTH + word;
                 FloatVector sa = number(m, at), sb = number(m, at + 64);
                 FloatVector sc = number(m, at + 128), sd = number(m, at + 192);
                 a = sa.mul(1 / format.unit(0)).fma(FloatVector.fromArray(S, chains, chain), a);
@@ -299,7 +270,7 @@ final class VectorGroups {
     }
 
     /** The same with numbers in f16: a word holds those of outputs j and j + 16. */
-    private void foldHalves(int p, int row) {
+    private void foldHalves(int p, int row, int chain) {
         MemorySegment m = w.data(p);
         long bytes = format.numbersBytes();
         float zero = -format.zero();
@@ -314,8 +285,8 @@ final class VectorGroups {
             for (int g = 0; g < groups; g++, at += bytes) {
                 IntVector scales = IntVector.fromMemorySegment(I, m, at, LE);
                 FloatVector sa = VectorProducts.f16(scales.lanewise(LSHL, 16)), sb = VectorProducts.f16(scales);
-                a = sa.mul(overA).fma(FloatVector.fromArray(S, chains, g * WIDTH + j), a);
-                b = sb.mul(overB).fma(FloatVector.fromArray(S, chains, g * WIDTH + j + 16), b);
+                a = sa.mul(overA).fma(FloatVector.fromArray(S, chains, chain + g * WIDTH + j), a);
+                b = sb.mul(overB).fma(FloatVector.fromArray(S, chains, chain + g * WIDTH + j + 16), b);
                 if (format.minimum()) {
                     IntVector numbers = IntVector.fromMemorySegment(I, m, at + STEP / 2, LE);
                     FloatVector v = FloatVector.broadcast(S, xs[sum + g * x.step()]);

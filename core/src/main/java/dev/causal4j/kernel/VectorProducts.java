@@ -56,11 +56,12 @@ final class VectorProducts extends Products {
     /** Bytes of a cache line. */
     private static final int LINE = 64;
 
-    private static final ValueLayout.OfInt WORD = ValueLayout.JAVA_INT_UNALIGNED;
+    static final ValueLayout.OfInt WORD = ValueLayout.JAVA_INT_UNALIGNED;
 
     private static final Compute.Scratch<Widened> WIDENED = new Compute.Scratch<>(() -> new Widened(0));
 
-    private static final boolean READ_AHEAD = !Hardware.readsAhead();
+    /** Whether products read words ahead, since the processor does not. */
+    static final boolean READ_AHEAD = !Hardware.readsAhead();
 
     @Override
     void multiply(Panels w, RowTiles x, Rows y) {
@@ -206,7 +207,7 @@ final class VectorProducts extends Products {
     }
 
     /** Uses the values read ahead, so that the compiler keeps the reads. */
-    private static void keep(int read) {
+    static void keep(int read) {
         if (read == 1) {
             Thread.onSpinWait();
         }
