@@ -213,30 +213,29 @@ final class VectorLoops {
             }
             long o = at + (long) i * 32;
             int t = x + i;
-            float x0 = xs[t]; float x1 = xs[t + 1]; float x2 = xs[t + 2]; float x3 = xs[t + 3];
             FloatVector r0 = fromMemorySegment(S, m, o, LE);
             FloatVector r1 = fromMemorySegment(S, m, o + 4L * W, LE);
             FloatVector r2 = fromMemorySegment(S, m, o + 8L * W, LE);
             FloatVector r3 = fromMemorySegment(S, m, o + 12L * W, LE);
             FloatVector v;
-            v = broadcast(S, x0); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0); c0 = v.fma(r2, c0); d0 = v.fma(r3, d0);
-            v = broadcast(S, x1); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1); c1 = v.fma(r2, c1); d1 = v.fma(r3, d1);
-            v = broadcast(S, x2); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2); c2 = v.fma(r2, c2); d2 = v.fma(r3, d2);
-            v = broadcast(S, x3); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3); c3 = v.fma(r2, c3); d3 = v.fma(r3, d3);
+            v = broadcast(S, xs[t]); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0); c0 = v.fma(r2, c0); d0 = v.fma(r3, d0);
+            v = broadcast(S, xs[t + 1]); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1); c1 = v.fma(r2, c1); d1 = v.fma(r3, d1);
+            v = broadcast(S, xs[t + 2]); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2); c2 = v.fma(r2, c2); d2 = v.fma(r3, d2);
+            v = broadcast(S, xs[t + 3]); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3); c3 = v.fma(r2, c3); d3 = v.fma(r3, d3);
         }
         FloatVector exact = broadcast(S, -0f);
         int y0 = y.start(row) + out;
-        exact.add(a0).intoArray(ys, y0); exact.add(b0).intoArray(ys, y0 + 16); exact.add(c0).intoArray(ys, y0 + 32);
-        exact.add(d0).intoArray(ys, y0 + 48);
+        exact.add(a0).intoArray(ys, y0); exact.add(b0).intoArray(ys, y0 + W); exact.add(c0).intoArray(ys, y0 + 2 * W);
+        exact.add(d0).intoArray(ys, y0 + 3 * W);
         int y1 = y.start(Math.min(row + 1, last)) + out;
-        exact.add(a1).intoArray(ys, y1); exact.add(b1).intoArray(ys, y1 + 16); exact.add(c1).intoArray(ys, y1 + 32);
-        exact.add(d1).intoArray(ys, y1 + 48);
+        exact.add(a1).intoArray(ys, y1); exact.add(b1).intoArray(ys, y1 + W); exact.add(c1).intoArray(ys, y1 + 2 * W);
+        exact.add(d1).intoArray(ys, y1 + 3 * W);
         int y2 = y.start(Math.min(row + 2, last)) + out;
-        exact.add(a2).intoArray(ys, y2); exact.add(b2).intoArray(ys, y2 + 16); exact.add(c2).intoArray(ys, y2 + 32);
-        exact.add(d2).intoArray(ys, y2 + 48);
+        exact.add(a2).intoArray(ys, y2); exact.add(b2).intoArray(ys, y2 + W); exact.add(c2).intoArray(ys, y2 + 2 * W);
+        exact.add(d2).intoArray(ys, y2 + 3 * W);
         int y3 = y.start(Math.min(row + 3, last)) + out;
-        exact.add(a3).intoArray(ys, y3); exact.add(b3).intoArray(ys, y3 + 16); exact.add(c3).intoArray(ys, y3 + 32);
-        exact.add(d3).intoArray(ys, y3 + 48);
+        exact.add(a3).intoArray(ys, y3); exact.add(b3).intoArray(ys, y3 + W); exact.add(c3).intoArray(ys, y3 + 2 * W);
+        exact.add(d3).intoArray(ys, y3 + 3 * W);
         return read;
     }
 
@@ -258,7 +257,6 @@ final class VectorLoops {
             }
             long o = at + (long) i * 16;
             int t = x + i;
-            float x0 = xs[t]; float x1 = xs[t + 1]; float x2 = xs[t + 2]; float x3 = xs[t + 3];
             IntVector r0 = IntVector.fromMemorySegment(I, m, o, LE);
             IntVector r1 = IntVector.fromMemorySegment(I, m, o + 4L * W, LE);
             FloatVector a = r0.lanewise(LSHL, 16).reinterpretAsFloats();
@@ -266,24 +264,24 @@ final class VectorLoops {
             FloatVector c = r1.lanewise(LSHL, 16).reinterpretAsFloats();
             FloatVector d = r1.and(HIGH).reinterpretAsFloats();
             FloatVector v;
-            v = broadcast(S, x0); a0 = v.fma(a, a0); b0 = v.fma(b, b0); c0 = v.fma(c, c0); d0 = v.fma(d, d0);
-            v = broadcast(S, x1); a1 = v.fma(a, a1); b1 = v.fma(b, b1); c1 = v.fma(c, c1); d1 = v.fma(d, d1);
-            v = broadcast(S, x2); a2 = v.fma(a, a2); b2 = v.fma(b, b2); c2 = v.fma(c, c2); d2 = v.fma(d, d2);
-            v = broadcast(S, x3); a3 = v.fma(a, a3); b3 = v.fma(b, b3); c3 = v.fma(c, c3); d3 = v.fma(d, d3);
+            v = broadcast(S, xs[t]); a0 = v.fma(a, a0); b0 = v.fma(b, b0); c0 = v.fma(c, c0); d0 = v.fma(d, d0);
+            v = broadcast(S, xs[t + 1]); a1 = v.fma(a, a1); b1 = v.fma(b, b1); c1 = v.fma(c, c1); d1 = v.fma(d, d1);
+            v = broadcast(S, xs[t + 2]); a2 = v.fma(a, a2); b2 = v.fma(b, b2); c2 = v.fma(c, c2); d2 = v.fma(d, d2);
+            v = broadcast(S, xs[t + 3]); a3 = v.fma(a, a3); b3 = v.fma(b, b3); c3 = v.fma(c, c3); d3 = v.fma(d, d3);
         }
         FloatVector exact = broadcast(S, -0f);
         int y0 = y.start(row) + out;
-        exact.add(a0).intoArray(ys, y0); exact.add(b0).intoArray(ys, y0 + 16); exact.add(c0).intoArray(ys, y0 + 32);
-        exact.add(d0).intoArray(ys, y0 + 48);
+        exact.add(a0).intoArray(ys, y0); exact.add(b0).intoArray(ys, y0 + W); exact.add(c0).intoArray(ys, y0 + 2 * W);
+        exact.add(d0).intoArray(ys, y0 + 3 * W);
         int y1 = y.start(Math.min(row + 1, last)) + out;
-        exact.add(a1).intoArray(ys, y1); exact.add(b1).intoArray(ys, y1 + 16); exact.add(c1).intoArray(ys, y1 + 32);
-        exact.add(d1).intoArray(ys, y1 + 48);
+        exact.add(a1).intoArray(ys, y1); exact.add(b1).intoArray(ys, y1 + W); exact.add(c1).intoArray(ys, y1 + 2 * W);
+        exact.add(d1).intoArray(ys, y1 + 3 * W);
         int y2 = y.start(Math.min(row + 2, last)) + out;
-        exact.add(a2).intoArray(ys, y2); exact.add(b2).intoArray(ys, y2 + 16); exact.add(c2).intoArray(ys, y2 + 32);
-        exact.add(d2).intoArray(ys, y2 + 48);
+        exact.add(a2).intoArray(ys, y2); exact.add(b2).intoArray(ys, y2 + W); exact.add(c2).intoArray(ys, y2 + 2 * W);
+        exact.add(d2).intoArray(ys, y2 + 3 * W);
         int y3 = y.start(Math.min(row + 3, last)) + out;
-        exact.add(a3).intoArray(ys, y3); exact.add(b3).intoArray(ys, y3 + 16); exact.add(c3).intoArray(ys, y3 + 32);
-        exact.add(d3).intoArray(ys, y3 + 48);
+        exact.add(a3).intoArray(ys, y3); exact.add(b3).intoArray(ys, y3 + W); exact.add(c3).intoArray(ys, y3 + 2 * W);
+        exact.add(d3).intoArray(ys, y3 + 3 * W);
         return read;
     }
 
@@ -305,7 +303,6 @@ final class VectorLoops {
             }
             long o = at + (long) i * 16;
             int t = x + i;
-            float x0 = xs[t]; float x1 = xs[t + 1]; float x2 = xs[t + 2]; float x3 = xs[t + 3];
             IntVector r0 = IntVector.fromMemorySegment(I, m, o, LE);
             IntVector r1 = IntVector.fromMemorySegment(I, m, o + 4L * W, LE);
             FloatVector a = r0.lanewise(LSHL, 16).lanewise(ASHR, 3).and(F16).reinterpretAsFloats().mul(SCALE);
@@ -313,24 +310,24 @@ final class VectorLoops {
             FloatVector c = r1.lanewise(LSHL, 16).lanewise(ASHR, 3).and(F16).reinterpretAsFloats().mul(SCALE);
             FloatVector d = r1.lanewise(ASHR, 3).and(F16).reinterpretAsFloats().mul(SCALE);
             FloatVector v;
-            v = broadcast(S, x0); a0 = v.fma(a, a0); b0 = v.fma(b, b0); c0 = v.fma(c, c0); d0 = v.fma(d, d0);
-            v = broadcast(S, x1); a1 = v.fma(a, a1); b1 = v.fma(b, b1); c1 = v.fma(c, c1); d1 = v.fma(d, d1);
-            v = broadcast(S, x2); a2 = v.fma(a, a2); b2 = v.fma(b, b2); c2 = v.fma(c, c2); d2 = v.fma(d, d2);
-            v = broadcast(S, x3); a3 = v.fma(a, a3); b3 = v.fma(b, b3); c3 = v.fma(c, c3); d3 = v.fma(d, d3);
+            v = broadcast(S, xs[t]); a0 = v.fma(a, a0); b0 = v.fma(b, b0); c0 = v.fma(c, c0); d0 = v.fma(d, d0);
+            v = broadcast(S, xs[t + 1]); a1 = v.fma(a, a1); b1 = v.fma(b, b1); c1 = v.fma(c, c1); d1 = v.fma(d, d1);
+            v = broadcast(S, xs[t + 2]); a2 = v.fma(a, a2); b2 = v.fma(b, b2); c2 = v.fma(c, c2); d2 = v.fma(d, d2);
+            v = broadcast(S, xs[t + 3]); a3 = v.fma(a, a3); b3 = v.fma(b, b3); c3 = v.fma(c, c3); d3 = v.fma(d, d3);
         }
         FloatVector exact = broadcast(S, -0f);
         int y0 = y.start(row) + out;
-        exact.add(a0).intoArray(ys, y0); exact.add(b0).intoArray(ys, y0 + 16); exact.add(c0).intoArray(ys, y0 + 32);
-        exact.add(d0).intoArray(ys, y0 + 48);
+        exact.add(a0).intoArray(ys, y0); exact.add(b0).intoArray(ys, y0 + W); exact.add(c0).intoArray(ys, y0 + 2 * W);
+        exact.add(d0).intoArray(ys, y0 + 3 * W);
         int y1 = y.start(Math.min(row + 1, last)) + out;
-        exact.add(a1).intoArray(ys, y1); exact.add(b1).intoArray(ys, y1 + 16); exact.add(c1).intoArray(ys, y1 + 32);
-        exact.add(d1).intoArray(ys, y1 + 48);
+        exact.add(a1).intoArray(ys, y1); exact.add(b1).intoArray(ys, y1 + W); exact.add(c1).intoArray(ys, y1 + 2 * W);
+        exact.add(d1).intoArray(ys, y1 + 3 * W);
         int y2 = y.start(Math.min(row + 2, last)) + out;
-        exact.add(a2).intoArray(ys, y2); exact.add(b2).intoArray(ys, y2 + 16); exact.add(c2).intoArray(ys, y2 + 32);
-        exact.add(d2).intoArray(ys, y2 + 48);
+        exact.add(a2).intoArray(ys, y2); exact.add(b2).intoArray(ys, y2 + W); exact.add(c2).intoArray(ys, y2 + 2 * W);
+        exact.add(d2).intoArray(ys, y2 + 3 * W);
         int y3 = y.start(Math.min(row + 3, last)) + out;
-        exact.add(a3).intoArray(ys, y3); exact.add(b3).intoArray(ys, y3 + 16); exact.add(c3).intoArray(ys, y3 + 32);
-        exact.add(d3).intoArray(ys, y3 + 48);
+        exact.add(a3).intoArray(ys, y3); exact.add(b3).intoArray(ys, y3 + W); exact.add(c3).intoArray(ys, y3 + 2 * W);
+        exact.add(d3).intoArray(ys, y3 + 3 * W);
         return read;
     }
 
@@ -347,30 +344,29 @@ final class VectorLoops {
         for (int i = 0; i < end; i += 8) {
             long o = at + (long) i * 8;
             int t = x + i;
-            float x0 = xs[t]; float x1 = xs[t + 1]; float x2 = xs[t + 2]; float x3 = xs[t + 3];
             IntVector r0 = IntVector.fromMemorySegment(I, m, o, LE);
             FloatVector a = (FloatVector) r0.lanewise(LSHL, 24).convert(I2F, 0);
             FloatVector b = (FloatVector) r0.lanewise(LSHL, 16).and(INT8_BITS).convert(I2F, 0);
             FloatVector c = (FloatVector) r0.lanewise(LSHL, 8).and(INT8_BITS).convert(I2F, 0);
             FloatVector d = (FloatVector) r0.and(INT8_BITS).convert(I2F, 0);
             FloatVector v;
-            v = broadcast(S, x0); a0 = v.fma(a, a0); b0 = v.fma(b, b0); c0 = v.fma(c, c0); d0 = v.fma(d, d0);
-            v = broadcast(S, x1); a1 = v.fma(a, a1); b1 = v.fma(b, b1); c1 = v.fma(c, c1); d1 = v.fma(d, d1);
-            v = broadcast(S, x2); a2 = v.fma(a, a2); b2 = v.fma(b, b2); c2 = v.fma(c, c2); d2 = v.fma(d, d2);
-            v = broadcast(S, x3); a3 = v.fma(a, a3); b3 = v.fma(b, b3); c3 = v.fma(c, c3); d3 = v.fma(d, d3);
+            v = broadcast(S, xs[t]); a0 = v.fma(a, a0); b0 = v.fma(b, b0); c0 = v.fma(c, c0); d0 = v.fma(d, d0);
+            v = broadcast(S, xs[t + 1]); a1 = v.fma(a, a1); b1 = v.fma(b, b1); c1 = v.fma(c, c1); d1 = v.fma(d, d1);
+            v = broadcast(S, xs[t + 2]); a2 = v.fma(a, a2); b2 = v.fma(b, b2); c2 = v.fma(c, c2); d2 = v.fma(d, d2);
+            v = broadcast(S, xs[t + 3]); a3 = v.fma(a, a3); b3 = v.fma(b, b3); c3 = v.fma(c, c3); d3 = v.fma(d, d3);
         }
         FloatVector exact = broadcast(S, -0f);
         int y0 = y.start(row) + out;
-        exact.add(a0).intoArray(ys, y0); exact.add(b0).intoArray(ys, y0 + 16); exact.add(c0).intoArray(ys, y0 + 32);
-        exact.add(d0).intoArray(ys, y0 + 48);
+        exact.add(a0).intoArray(ys, y0); exact.add(b0).intoArray(ys, y0 + W); exact.add(c0).intoArray(ys, y0 + 2 * W);
+        exact.add(d0).intoArray(ys, y0 + 3 * W);
         int y1 = y.start(Math.min(row + 1, last)) + out;
-        exact.add(a1).intoArray(ys, y1); exact.add(b1).intoArray(ys, y1 + 16); exact.add(c1).intoArray(ys, y1 + 32);
-        exact.add(d1).intoArray(ys, y1 + 48);
+        exact.add(a1).intoArray(ys, y1); exact.add(b1).intoArray(ys, y1 + W); exact.add(c1).intoArray(ys, y1 + 2 * W);
+        exact.add(d1).intoArray(ys, y1 + 3 * W);
         int y2 = y.start(Math.min(row + 2, last)) + out;
-        exact.add(a2).intoArray(ys, y2); exact.add(b2).intoArray(ys, y2 + 16); exact.add(c2).intoArray(ys, y2 + 32);
-        exact.add(d2).intoArray(ys, y2 + 48);
+        exact.add(a2).intoArray(ys, y2); exact.add(b2).intoArray(ys, y2 + W); exact.add(c2).intoArray(ys, y2 + 2 * W);
+        exact.add(d2).intoArray(ys, y2 + 3 * W);
         int y3 = y.start(Math.min(row + 3, last)) + out;
-        exact.add(a3).intoArray(ys, y3); exact.add(b3).intoArray(ys, y3 + 16); exact.add(c3).intoArray(ys, y3 + 32);
-        exact.add(d3).intoArray(ys, y3 + 48);
+        exact.add(a3).intoArray(ys, y3); exact.add(b3).intoArray(ys, y3 + W); exact.add(c3).intoArray(ys, y3 + 2 * W);
+        exact.add(d3).intoArray(ys, y3 + 3 * W);
     }
 }

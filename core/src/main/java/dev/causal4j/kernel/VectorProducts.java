@@ -263,10 +263,15 @@ final class VectorProducts extends Products {
     private static void tiles(MemorySegment m, long at, int from, int steps, RowTiles x, Rows y, int out) {
         for (int row = 0; row < x.count(); row += x.height()) {
             int start = x.start(row) + from * x.step();
-            for (int j = 0; j < Panels.WIDTH; j += 2 * W) {
+            for (int j = 0; j < Panels.WIDTH; j += tileOutputs(x)) {
                 tile(m, at + 4L * j, steps, x, start, y, row, out + j, from > 0);
             }
         }
+    }
+
+    /** The outputs of a tile: its sums take half of 16 registers, or three quarters of 32. */
+    private static int tileOutputs(RowTiles x) {
+        return (x.height() == FOUR ? 2 : 4) * W;
     }
 
     /** @param adds whether the sums go on from y */
@@ -280,9 +285,9 @@ final class VectorProducts extends Products {
                 VectorTileLoops.tileF32x4x2(m, at, steps, xs, start, y, row, out);
             }
         } else if (adds) {
-            VectorTileLoops.addF32x6x2(m, at, steps, xs, start, y, row, out);
+            VectorTileLoops.addF32x6x4(m, at, steps, xs, start, y, row, out);
         } else {
-            VectorTileLoops.tileF32x6x2(m, at, steps, xs, start, y, row, out);
+            VectorTileLoops.tileF32x6x4(m, at, steps, xs, start, y, row, out);
         }
     }
 
@@ -296,7 +301,7 @@ final class VectorProducts extends Products {
             MemorySegment.copy(y, Panels.FLOAT, at, sums, 0, rows * Panels.WIDTH);
             Rows out = Rows.of(sums, Panels.WIDTH, rows);
             int start = x.start(row);
-            for (int j = 0; j < Panels.WIDTH; j += 2 * W) {
+            for (int j = 0; j < Panels.WIDTH; j += tileOutputs(x)) {
                 tile(w.data(0), w.offset() + 4L * j, w.depth(), x, start, out, 0, j, true);
             }
             MemorySegment.copy(sums, 0, y, Panels.FLOAT, at, rows * Panels.WIDTH);

@@ -35,14 +35,13 @@ final class VectorTileLoops {
         for (int i = 0; i < end; i += 4) {
             long o = at + (long) i * 64;
             int t = x + i;
-            float x0 = xs[t]; float x1 = xs[t + 1]; float x2 = xs[t + 2]; float x3 = xs[t + 3];
             FloatVector r0 = fromMemorySegment(S, m, o, LE);
             FloatVector r1 = fromMemorySegment(S, m, o + 4L * W, LE);
             FloatVector v;
-            v = broadcast(S, x0); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
-            v = broadcast(S, x1); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
-            v = broadcast(S, x2); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
-            v = broadcast(S, x3); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
+            v = broadcast(S, xs[t]); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
+            v = broadcast(S, xs[t + 1]); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
+            v = broadcast(S, xs[t + 2]); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
+            v = broadcast(S, xs[t + 3]); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
         }
         FloatVector exact = broadcast(S, -0f);
         int y0 = y.start(row) + out;
@@ -53,6 +52,54 @@ final class VectorTileLoops {
         exact.add(a2).intoArray(ys, y2); exact.add(b2).intoArray(ys, y2 + W);
         int y3 = y.start(Math.min(row + 3, last)) + out;
         exact.add(a3).intoArray(ys, y3); exact.add(b3).intoArray(ys, y3 + W);
+    }
+
+    /** Computes a tile of up to 6 rows by 4 W outputs. */
+    static void tileF32x6x4(
+            MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out) {
+        float[] ys = y.data();
+        int last = y.count() - 1;
+        FloatVector z = FloatVector.zero(S), a0 = z, b0 = z, c0 = z, d0 = z;
+        FloatVector a1 = z, b1 = z, c1 = z, d1 = z;
+        FloatVector a2 = z, b2 = z, c2 = z, d2 = z;
+        FloatVector a3 = z, b3 = z, c3 = z, d3 = z;
+        FloatVector a4 = z, b4 = z, c4 = z, d4 = z;
+        FloatVector a5 = z, b5 = z, c5 = z, d5 = z;
+        int end = 8 * depth;
+        for (int i = 0; i < end; i += 8) {
+            long o = at + (long) i * 32;
+            int t = x + i;
+            FloatVector r0 = fromMemorySegment(S, m, o, LE);
+            FloatVector r1 = fromMemorySegment(S, m, o + 4L * W, LE);
+            FloatVector r2 = fromMemorySegment(S, m, o + 8L * W, LE);
+            FloatVector r3 = fromMemorySegment(S, m, o + 12L * W, LE);
+            FloatVector v;
+            v = broadcast(S, xs[t]); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0); c0 = v.fma(r2, c0); d0 = v.fma(r3, d0);
+            v = broadcast(S, xs[t + 1]); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1); c1 = v.fma(r2, c1); d1 = v.fma(r3, d1);
+            v = broadcast(S, xs[t + 2]); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2); c2 = v.fma(r2, c2); d2 = v.fma(r3, d2);
+            v = broadcast(S, xs[t + 3]); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3); c3 = v.fma(r2, c3); d3 = v.fma(r3, d3);
+            v = broadcast(S, xs[t + 4]); a4 = v.fma(r0, a4); b4 = v.fma(r1, b4); c4 = v.fma(r2, c4); d4 = v.fma(r3, d4);
+            v = broadcast(S, xs[t + 5]); a5 = v.fma(r0, a5); b5 = v.fma(r1, b5); c5 = v.fma(r2, c5); d5 = v.fma(r3, d5);
+        }
+        FloatVector exact = broadcast(S, -0f);
+        int y0 = y.start(row) + out;
+        exact.add(a0).intoArray(ys, y0); exact.add(b0).intoArray(ys, y0 + W); exact.add(c0).intoArray(ys, y0 + 2 * W);
+        exact.add(d0).intoArray(ys, y0 + 3 * W);
+        int y1 = y.start(Math.min(row + 1, last)) + out;
+        exact.add(a1).intoArray(ys, y1); exact.add(b1).intoArray(ys, y1 + W); exact.add(c1).intoArray(ys, y1 + 2 * W);
+        exact.add(d1).intoArray(ys, y1 + 3 * W);
+        int y2 = y.start(Math.min(row + 2, last)) + out;
+        exact.add(a2).intoArray(ys, y2); exact.add(b2).intoArray(ys, y2 + W); exact.add(c2).intoArray(ys, y2 + 2 * W);
+        exact.add(d2).intoArray(ys, y2 + 3 * W);
+        int y3 = y.start(Math.min(row + 3, last)) + out;
+        exact.add(a3).intoArray(ys, y3); exact.add(b3).intoArray(ys, y3 + W); exact.add(c3).intoArray(ys, y3 + 2 * W);
+        exact.add(d3).intoArray(ys, y3 + 3 * W);
+        int y4 = y.start(Math.min(row + 4, last)) + out;
+        exact.add(a4).intoArray(ys, y4); exact.add(b4).intoArray(ys, y4 + W); exact.add(c4).intoArray(ys, y4 + 2 * W);
+        exact.add(d4).intoArray(ys, y4 + 3 * W);
+        int y5 = y.start(Math.min(row + 5, last)) + out;
+        exact.add(a5).intoArray(ys, y5); exact.add(b5).intoArray(ys, y5 + W); exact.add(c5).intoArray(ys, y5 + 2 * W);
+        exact.add(d5).intoArray(ys, y5 + 3 * W);
     }
 
     /** Adds a tile of up to 4 rows by 2 W outputs to y. */
@@ -72,14 +119,13 @@ final class VectorTileLoops {
         for (int i = 0; i < end; i += 4) {
             long o = at + (long) i * 64;
             int t = x + i;
-            float x0 = xs[t]; float x1 = xs[t + 1]; float x2 = xs[t + 2]; float x3 = xs[t + 3];
             FloatVector r0 = fromMemorySegment(S, m, o, LE);
             FloatVector r1 = fromMemorySegment(S, m, o + 4L * W, LE);
             FloatVector v;
-            v = broadcast(S, x0); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
-            v = broadcast(S, x1); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
-            v = broadcast(S, x2); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
-            v = broadcast(S, x3); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
+            v = broadcast(S, xs[t]); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
+            v = broadcast(S, xs[t + 1]); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
+            v = broadcast(S, xs[t + 2]); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
+            v = broadcast(S, xs[t + 3]); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
         }
         FloatVector exact = broadcast(S, -0f);
         exact.add(a0).intoArray(ys, y0); exact.add(b0).intoArray(ys, y0 + W);
@@ -88,88 +134,58 @@ final class VectorTileLoops {
         exact.add(a3).intoArray(ys, y3); exact.add(b3).intoArray(ys, y3 + W);
     }
 
-    /** Computes a tile of up to 6 rows by 2 W outputs. */
-    static void tileF32x6x2(
-            MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out) {
-        float[] ys = y.data();
-        int last = y.count() - 1;
-        FloatVector z = FloatVector.zero(S), a0 = z, b0 = z;
-        FloatVector a1 = z, b1 = z;
-        FloatVector a2 = z, b2 = z;
-        FloatVector a3 = z, b3 = z;
-        FloatVector a4 = z, b4 = z;
-        FloatVector a5 = z, b5 = z;
-        int end = 8 * depth;
-        for (int i = 0; i < end; i += 8) {
-            long o = at + (long) i * 32;
-            int t = x + i;
-            float x0 = xs[t]; float x1 = xs[t + 1]; float x2 = xs[t + 2]; float x3 = xs[t + 3]; float x4 = xs[t + 4];
-            float x5 = xs[t + 5];
-            FloatVector r0 = fromMemorySegment(S, m, o, LE);
-            FloatVector r1 = fromMemorySegment(S, m, o + 4L * W, LE);
-            FloatVector v;
-            v = broadcast(S, x0); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
-            v = broadcast(S, x1); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
-            v = broadcast(S, x2); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
-            v = broadcast(S, x3); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
-            v = broadcast(S, x4); a4 = v.fma(r0, a4); b4 = v.fma(r1, b4);
-            v = broadcast(S, x5); a5 = v.fma(r0, a5); b5 = v.fma(r1, b5);
-        }
-        FloatVector exact = broadcast(S, -0f);
-        int y0 = y.start(row) + out;
-        exact.add(a0).intoArray(ys, y0); exact.add(b0).intoArray(ys, y0 + W);
-        int y1 = y.start(Math.min(row + 1, last)) + out;
-        exact.add(a1).intoArray(ys, y1); exact.add(b1).intoArray(ys, y1 + W);
-        int y2 = y.start(Math.min(row + 2, last)) + out;
-        exact.add(a2).intoArray(ys, y2); exact.add(b2).intoArray(ys, y2 + W);
-        int y3 = y.start(Math.min(row + 3, last)) + out;
-        exact.add(a3).intoArray(ys, y3); exact.add(b3).intoArray(ys, y3 + W);
-        int y4 = y.start(Math.min(row + 4, last)) + out;
-        exact.add(a4).intoArray(ys, y4); exact.add(b4).intoArray(ys, y4 + W);
-        int y5 = y.start(Math.min(row + 5, last)) + out;
-        exact.add(a5).intoArray(ys, y5); exact.add(b5).intoArray(ys, y5 + W);
-    }
-
-    /** Adds a tile of up to 6 rows by 2 W outputs to y. */
-    static void addF32x6x2(
+    /** Adds a tile of up to 6 rows by 4 W outputs to y. */
+    static void addF32x6x4(
             MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out) {
         float[] ys = y.data();
         int last = y.count() - 1;
         int y0 = y.start(row) + out;
-        FloatVector a0 = fromArray(S, ys, y0), b0 = fromArray(S, ys, y0 + W);
+        FloatVector a0 = fromArray(S, ys, y0), b0 = fromArray(S, ys, y0 + W), c0 = fromArray(S, ys, y0 + 2 * W),
+                d0 = fromArray(S, ys, y0 + 3 * W);
         int y1 = y.start(Math.min(row + 1, last)) + out;
-        FloatVector a1 = fromArray(S, ys, y1), b1 = fromArray(S, ys, y1 + W);
+        FloatVector a1 = fromArray(S, ys, y1), b1 = fromArray(S, ys, y1 + W), c1 = fromArray(S, ys, y1 + 2 * W),
+                d1 = fromArray(S, ys, y1 + 3 * W);
         int y2 = y.start(Math.min(row + 2, last)) + out;
-        FloatVector a2 = fromArray(S, ys, y2), b2 = fromArray(S, ys, y2 + W);
+        FloatVector a2 = fromArray(S, ys, y2), b2 = fromArray(S, ys, y2 + W), c2 = fromArray(S, ys, y2 + 2 * W),
+                d2 = fromArray(S, ys, y2 + 3 * W);
         int y3 = y.start(Math.min(row + 3, last)) + out;
-        FloatVector a3 = fromArray(S, ys, y3), b3 = fromArray(S, ys, y3 + W);
+        FloatVector a3 = fromArray(S, ys, y3), b3 = fromArray(S, ys, y3 + W), c3 = fromArray(S, ys, y3 + 2 * W),
+                d3 = fromArray(S, ys, y3 + 3 * W);
         int y4 = y.start(Math.min(row + 4, last)) + out;
-        FloatVector a4 = fromArray(S, ys, y4), b4 = fromArray(S, ys, y4 + W);
+        FloatVector a4 = fromArray(S, ys, y4), b4 = fromArray(S, ys, y4 + W), c4 = fromArray(S, ys, y4 + 2 * W),
+                d4 = fromArray(S, ys, y4 + 3 * W);
         int y5 = y.start(Math.min(row + 5, last)) + out;
-        FloatVector a5 = fromArray(S, ys, y5), b5 = fromArray(S, ys, y5 + W);
+        FloatVector a5 = fromArray(S, ys, y5), b5 = fromArray(S, ys, y5 + W), c5 = fromArray(S, ys, y5 + 2 * W),
+                d5 = fromArray(S, ys, y5 + 3 * W);
         int end = 8 * depth;
         for (int i = 0; i < end; i += 8) {
             long o = at + (long) i * 32;
             int t = x + i;
-            float x0 = xs[t]; float x1 = xs[t + 1]; float x2 = xs[t + 2]; float x3 = xs[t + 3]; float x4 = xs[t + 4];
-            float x5 = xs[t + 5];
             FloatVector r0 = fromMemorySegment(S, m, o, LE);
             FloatVector r1 = fromMemorySegment(S, m, o + 4L * W, LE);
+            FloatVector r2 = fromMemorySegment(S, m, o + 8L * W, LE);
+            FloatVector r3 = fromMemorySegment(S, m, o + 12L * W, LE);
             FloatVector v;
-            v = broadcast(S, x0); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
-            v = broadcast(S, x1); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
-            v = broadcast(S, x2); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
-            v = broadcast(S, x3); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
-            v = broadcast(S, x4); a4 = v.fma(r0, a4); b4 = v.fma(r1, b4);
-            v = broadcast(S, x5); a5 = v.fma(r0, a5); b5 = v.fma(r1, b5);
+            v = broadcast(S, xs[t]); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0); c0 = v.fma(r2, c0); d0 = v.fma(r3, d0);
+            v = broadcast(S, xs[t + 1]); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1); c1 = v.fma(r2, c1); d1 = v.fma(r3, d1);
+            v = broadcast(S, xs[t + 2]); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2); c2 = v.fma(r2, c2); d2 = v.fma(r3, d2);
+            v = broadcast(S, xs[t + 3]); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3); c3 = v.fma(r2, c3); d3 = v.fma(r3, d3);
+            v = broadcast(S, xs[t + 4]); a4 = v.fma(r0, a4); b4 = v.fma(r1, b4); c4 = v.fma(r2, c4); d4 = v.fma(r3, d4);
+            v = broadcast(S, xs[t + 5]); a5 = v.fma(r0, a5); b5 = v.fma(r1, b5); c5 = v.fma(r2, c5); d5 = v.fma(r3, d5);
         }
         FloatVector exact = broadcast(S, -0f);
-        exact.add(a0).intoArray(ys, y0); exact.add(b0).intoArray(ys, y0 + W);
-        exact.add(a1).intoArray(ys, y1); exact.add(b1).intoArray(ys, y1 + W);
-        exact.add(a2).intoArray(ys, y2); exact.add(b2).intoArray(ys, y2 + W);
-        exact.add(a3).intoArray(ys, y3); exact.add(b3).intoArray(ys, y3 + W);
-        exact.add(a4).intoArray(ys, y4); exact.add(b4).intoArray(ys, y4 + W);
-        exact.add(a5).intoArray(ys, y5); exact.add(b5).intoArray(ys, y5 + W);
+        exact.add(a0).intoArray(ys, y0); exact.add(b0).intoArray(ys, y0 + W); exact.add(c0).intoArray(ys, y0 + 2 * W);
+        exact.add(d0).intoArray(ys, y0 + 3 * W);
+        exact.add(a1).intoArray(ys, y1); exact.add(b1).intoArray(ys, y1 + W); exact.add(c1).intoArray(ys, y1 + 2 * W);
+        exact.add(d1).intoArray(ys, y1 + 3 * W);
+        exact.add(a2).intoArray(ys, y2); exact.add(b2).intoArray(ys, y2 + W); exact.add(c2).intoArray(ys, y2 + 2 * W);
+        exact.add(d2).intoArray(ys, y2 + 3 * W);
+        exact.add(a3).intoArray(ys, y3); exact.add(b3).intoArray(ys, y3 + W); exact.add(c3).intoArray(ys, y3 + 2 * W);
+        exact.add(d3).intoArray(ys, y3 + 3 * W);
+        exact.add(a4).intoArray(ys, y4); exact.add(b4).intoArray(ys, y4 + W); exact.add(c4).intoArray(ys, y4 + 2 * W);
+        exact.add(d4).intoArray(ys, y4 + 3 * W);
+        exact.add(a5).intoArray(ys, y5); exact.add(b5).intoArray(ys, y5 + W); exact.add(c5).intoArray(ys, y5 + 2 * W);
+        exact.add(d5).intoArray(ys, y5 + 3 * W);
     }
 
     /** Adds the groups of 4 rows by 4 W outputs to ys, whose rows are 64 apart. */
@@ -186,16 +202,18 @@ final class VectorTileLoops {
             for (int i = 8 * g * group; i < end; i += 8) {
                 long o = at + (long) i * 32;
                 int t = x + i;
-                float x0 = xs[t]; float x1 = xs[t + 1]; float x2 = xs[t + 2]; float x3 = xs[t + 3];
                 FloatVector r0 = fromMemorySegment(S, m, o, LE);
                 FloatVector r1 = fromMemorySegment(S, m, o + 4L * W, LE);
                 FloatVector r2 = fromMemorySegment(S, m, o + 8L * W, LE);
                 FloatVector r3 = fromMemorySegment(S, m, o + 12L * W, LE);
                 FloatVector v;
-                v = broadcast(S, x0); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0); c0 = v.fma(r2, c0); d0 = v.fma(r3, d0);
-                v = broadcast(S, x1); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1); c1 = v.fma(r2, c1); d1 = v.fma(r3, d1);
-                v = broadcast(S, x2); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2); c2 = v.fma(r2, c2); d2 = v.fma(r3, d2);
-                v = broadcast(S, x3); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3); c3 = v.fma(r2, c3); d3 = v.fma(r3, d3);
+                v = broadcast(S, xs[t]); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0); c0 = v.fma(r2, c0); d0 = v.fma(r3, d0);
+                v = broadcast(S, xs[t + 1]); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1); c1 = v.fma(r2, c1);
+                d1 = v.fma(r3, d1);
+                v = broadcast(S, xs[t + 2]); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2); c2 = v.fma(r2, c2);
+                d2 = v.fma(r3, d2);
+                v = broadcast(S, xs[t + 3]); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3); c3 = v.fma(r2, c3);
+                d3 = v.fma(r3, d3);
             }
             long n = numbers + g * 512L;
             FloatVector s0 = fromMemorySegment(S, m, n, LE);
@@ -336,17 +354,15 @@ final class VectorTileLoops {
             for (int i = 8 * g * group; i < end; i += 8) {
                 long o = at + (long) i * 32;
                 int t = x + i;
-                float x0 = xs[t]; float x1 = xs[t + 1]; float x2 = xs[t + 2]; float x3 = xs[t + 3];
-                float x4 = xs[t + 4]; float x5 = xs[t + 5];
                 FloatVector r0 = fromMemorySegment(S, m, o, LE);
                 FloatVector r1 = fromMemorySegment(S, m, o + 4L * W, LE);
                 FloatVector v;
-                v = broadcast(S, x0); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
-                v = broadcast(S, x1); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
-                v = broadcast(S, x2); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
-                v = broadcast(S, x3); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
-                v = broadcast(S, x4); a4 = v.fma(r0, a4); b4 = v.fma(r1, b4);
-                v = broadcast(S, x5); a5 = v.fma(r0, a5); b5 = v.fma(r1, b5);
+                v = broadcast(S, xs[t]); a0 = v.fma(r0, a0); b0 = v.fma(r1, b0);
+                v = broadcast(S, xs[t + 1]); a1 = v.fma(r0, a1); b1 = v.fma(r1, b1);
+                v = broadcast(S, xs[t + 2]); a2 = v.fma(r0, a2); b2 = v.fma(r1, b2);
+                v = broadcast(S, xs[t + 3]); a3 = v.fma(r0, a3); b3 = v.fma(r1, b3);
+                v = broadcast(S, xs[t + 4]); a4 = v.fma(r0, a4); b4 = v.fma(r1, b4);
+                v = broadcast(S, xs[t + 5]); a5 = v.fma(r0, a5); b5 = v.fma(r1, b5);
             }
             long n = numbers + g * 512L;
             FloatVector s0 = fromMemorySegment(S, m, n, LE);

@@ -50,9 +50,9 @@ final class VectorLoopsSource {
         }
         VectorLoopsSource tiles = new VectorLoopsSource();
         tiles.source.append(TILES_HEAD);
-        for (int rows : List.of(4, 6)) {
-            tiles.tile(PanelFormat.F32, rows, 2, false);
-            tiles.tile(PanelFormat.F32, rows, 2, true);
+        for (boolean adds : List.of(false, true)) {
+            tiles.tile(PanelFormat.F32, 4, 2, adds);
+            tiles.tile(PanelFormat.F32, 6, 4, adds);
         }
         tiles.groups(4, 4);
         tiles.groups(4, 2);
@@ -205,7 +205,7 @@ final class VectorLoopsSource {
 
     /** @param adds whether the sums go on from y; a loop that loads them holds fewer vectors in registers */
     private void tile(PanelFormat format, int rows, int vectors, boolean adds) {
-        boolean ahead = format != PanelFormat.INT8 && vectors == 4;
+        boolean ahead = format != PanelFormat.INT8 && rows == 4 && vectors == 4;
         source.append('\n');
         line(
                 1,
@@ -229,7 +229,8 @@ final class VectorLoopsSource {
             String sums = each(
                     vectors,
                     ", ",
-                    i -> acc(i, row) + " = " + (adds ? "fromArray(S, ys, y" + row + tilePlace(vectors, i) + ")" : "z"));
+                    i -> acc(i, row) + " = "
+                            + (adds ? "fromArray(S, ys, y" + row + place(PanelFormat.F32, i) + ")" : "z"));
             line(2, "FloatVector " + (adds || r > 0 ? "" : "z = FloatVector.zero(S), ") + sums + ";");
         }
         if (ahead) {
@@ -263,7 +264,7 @@ final class VectorLoopsSource {
                     each(
                             vectors,
                             " ",
-                            i -> "exact.add(" + acc(i, row) + ").intoArray(ys, y" + row + tilePlace(vectors, i)
+                            i -> "exact.add(" + acc(i, row) + ").intoArray(ys, y" + row + place(PanelFormat.F32, i)
                                     + ");"));
         }
         if (ahead) {
@@ -281,7 +282,6 @@ final class VectorLoopsSource {
     private void tileStep(int depth, PanelFormat format, int rows, int vectors) {
         line(depth, "long o = at + (long) i * " + format.stepBytes() / step(rows, vectors) + ";");
         line(depth, "int t = x + i;");
-        line(depth, each(rows, " ", r -> "float x" + r + " = xs[t" + (r == 0 ? "" : " + " + r) + "];"));
         read(depth, format, "m", "o", 0, vectors);
         for (int i = 0; format != PanelFormat.F32 && i < vectors; i++) {
             line(depth, "FloatVector " + LETTERS.charAt(i) + " = " + weight(format, 0, i) + ";");
@@ -291,7 +291,7 @@ final class VectorLoopsSource {
             int row = r;
             line(
                     depth,
-                    "v = broadcast(S, x" + r + "); "
+                    "v = broadcast(S, xs[t" + (r == 0 ? "" : " + " + r) + "]); "
                             + each(
                                     vectors,
                                     " ",
@@ -396,10 +396,6 @@ final class VectorLoopsSource {
 
     private static String start(int r) {
         return "int y" + r + " = y.start(" + (r == 0 ? "row" : "Math.min(row + " + r + ", last)") + ") + out;";
-    }
-
-    private static String tilePlace(int vectors, int i) {
-        return vectors == 2 ? place(PanelFormat.F32, i) : i == 0 ? "" : " + " + 16 * i;
     }
 
     private static final String HEAD = """
