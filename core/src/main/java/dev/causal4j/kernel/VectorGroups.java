@@ -32,10 +32,10 @@ final class VectorGroups {
     /** Most rows that read the codes themselves with 512 bits. With fewer bits only a row in place does. */
     private static final int FEW = 3;
 
-    /** Bytes of a small page. */
+    /** Bytes of codes, as many as a small page has, from one word that is read ahead to the next. */
     private static final int PAGE = 4096;
 
-    /** Bytes from where a page begins to the word of it that is read ahead. */
+    /** Bytes to the word that is read ahead. */
     private static final int AHEAD = 256;
 
     private static final Compute.Scratch<Room> ROOM = new Compute.Scratch<>(Room::new);
@@ -157,8 +157,8 @@ final class VectorGroups {
     }
 
     /**
-     * The same for codes of 4 bits. A processor that prefetches badly reads a word of both pages when they begin: then it
-     * fetches the rest of them, which it does not for these few reads among many instructions.
+     * The same for codes of 4 bits. Where the processor fetches too little by itself, a word of both panels is read ahead
+     * every {@value #PAGE} bytes: it makes an Intel processor fetch what follows.
      */
     private void chains4(MemorySegment m, MemorySegment n, long codesAt, long stride, int row, int word, int other) {
         float[] xs = x.data();
