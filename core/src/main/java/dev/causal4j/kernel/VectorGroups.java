@@ -89,18 +89,16 @@ final class VectorGroups {
 
     /** Rows one by one; with 16 lanes two panels are read side by side, with fewer the halves of one. */
     private void few() {
-        int panels = W == 16 ? 2 : 1;
-        int other = W == 16 ? groups * WIDTH : W;
+        int panels = W == 16 && w.memory().length == 1 ? 2 : 1;
         for (int p = 0; p < w.count(); p += panels) {
-            int q = Math.min(p + panels, w.count()) - 1; // a single last panel is paired with itself
-            long stride = W == 16 ? w.start(q) - w.start(p) : 4L * W;
+            int q = Math.min(p + panels, w.count()) - 1; // with 16 lanes a single panel is paired with itself
             for (int r = 0; r < x.count(); r++) {
                 for (int word = 0; word < 16; word += 2 * W) {
                     long at = w.start(p) + 4L * word;
                     if (format.bits() == 8) {
-                        chains8(w.data(p), w.data(q), at, stride, x.start(r), word, other);
+                        chains8(w.data(p), at, q - p, x.start(r), word);
                     } else {
-                        chains4(w.data(p), w.data(q), at, stride, x.start(r), word, other);
+                        chains4(w.data(p), at, q - p, x.start(r), word);
                     }
                 }
                 for (int i = p; i <= q; i++) {
@@ -115,30 +113,32 @@ final class VectorGroups {
     }
 
     /**
-     * The chains of 8 W outputs of a row in all groups, times their units: those of the words at {@code at} in m, and those
-     * that lie {@code stride} further in n. Loops here have a step that C2 does not know: for loops that it counts it would
-     * check all bounds before each group.
+     * The chains of 8 W outputs of a row in all groups, times their units: those of the words at {@code codesAt}, and with 16
+     * lanes those of the panel that lies {@code between} further, with fewer those of the next W words. Loops here have a
+     * step that C2 does not know: for loops that it counts it would check all bounds before each group.
      */
-    private void chains8(MemorySegment m, MemorySegment n, long codesAt, long stride, int row, int word, int other) {
+    private void chains8(MemorySegment m, long codesAt, int between, int row, int word) {
         float[] xs = x.data();
         float[] to = chains;
         int one = VectorProducts.one;
-        int step = x.step();
+        int step = W == 16 ? x.step() : 1; // what C2 knows for fewer lanes saves checks
+        long second = W == 16 ? between * w.stride() : 4L * W;
+        int other = W == 16 ? groups * WIDTH : W;
         int group = format.group();
         FloatVector exact = FloatVector.broadcast(S, -0f);
         for (int g = 0; g < groups; g += one) {
             FloatVector z = FloatVector.zero(S), a0 = z, b0 = z, c0 = z, d0 = z, a1 = z, b1 = z, c1 = z, d1 = z;
             int first = row + g * group * step;
             long from = codesAt + (long) g * group * WIDTH;
-            for (int k = 0; k < group; k += one) {
+            for (int k = 0, i = first; k < group; k += one, i += step) {
                 long at = from + (long) k * WIDTH;
-                FloatVector v = FloatVector.broadcast(S, xs[first + k * step]);
+                FloatVector v = FloatVector.broadcast(S, xs[i]);
                 IntVector codes = IntVector.fromMemorySegment(I, m, at, LE);
                 a0 = v.fma((FloatVector) codes.lanewise(LSHL, 24).convert(I2F, 0), a0);
                 b0 = v.fma((FloatVector) codes.lanewise(LSHL, 16).and(INT8_BITS).convert(I2F, 0), b0);
                 c0 = v.fma((FloatVector) codes.lanewise(LSHL, 8).and(INT8_BITS).convert(I2F, 0), c0);
                 d0 = v.fma((FloatVector) codes.and(INT8_BITS).convert(I2F, 0), d0);
-                IntVector next = IntVector.fromMemorySegment(I, n, at + stride, LE);
+                IntVector next = IntVector.fromMemorySegment(I, m, at + second, LE);
                 a1 = v.fma((FloatVector) next.lanewise(LSHL, 24).convert(I2F, 0), a1);
                 b1 = v.fma((FloatVector) next.lanewise(LSHL, 16).and(INT8_BITS).convert(I2F, 0), b1);
                 c1 = v.fma((FloatVector) next.lanewise(LSHL, 8).and(INT8_BITS).convert(I2F, 0), c1);
@@ -160,11 +160,13 @@ final class VectorGroups {
      * The same for codes of 4 bits. Where the processor fetches too little by itself, a word of both panels is read ahead
      * every {@value #PAGE} bytes: it makes an Intel processor fetch what follows.
      */
-    private void chains4(MemorySegment m, MemorySegment n, long codesAt, long stride, int row, int word, int other) {
+    private void chains4(MemorySegment m, long codesAt, int between, int row, int word) {
         float[] xs = x.data();
         float[] to = chains;
         int one = VectorProducts.one;
-        int step = x.step();
+        int step = W == 16 ? x.step() : 1; // what C2 knows for fewer lanes saves checks
+        long second = W == 16 ? between * w.stride() : 4L * W;
+        int other = W == 16 ? groups * WIDTH : W;
         int group = format.group();
         int bytes = format.codesBytes();
         boolean touches = VectorProducts.READ_AHEAD && bytes > AHEAD;
@@ -175,12 +177,12 @@ final class VectorGroups {
             int first = row + g * group * step;
             long from = codesAt + (long) g * bytes;
             if (touches && (g * bytes & PAGE - 1) == 0) {
-                read += m.get(VectorProducts.WORD, from + AHEAD) + n.get(VectorProducts.WORD, from + stride + AHEAD);
+                read += m.get(VectorProducts.WORD, from + AHEAD) + m.get(VectorProducts.WORD, from + second + AHEAD);
             }
-            for (int k = 0; k < group; k += 2 * one) {
+            for (int k = 0, i = first; k < group; k += 2 * one, i += 2 * step) {
                 long at = from + (long) k * (WIDTH / 2);
-                FloatVector v = FloatVector.broadcast(S, xs[first + k * step]);
-                FloatVector u = FloatVector.broadcast(S, xs[first + (k + 1) * step]);
+                FloatVector v = FloatVector.broadcast(S, xs[i]);
+                FloatVector u = FloatVector.broadcast(S, xs[i + step]);
                 IntVector low = IntVector.fromMemorySegment(I, m, at, LE);
                 IntVector high = low.lanewise(LSHR, 16);
                 a0 = v.fma((FloatVector) low.and(0xf).convert(I2F, 0), a0);
@@ -191,7 +193,7 @@ final class VectorGroups {
                 b0 = u.fma((FloatVector) high.and(0xf0).convert(I2F, 0), b0);
                 c0 = u.fma((FloatVector) high.and(0xf00).convert(I2F, 0), c0);
                 d0 = u.fma((FloatVector) high.and(0xf000).convert(I2F, 0), d0);
-                low = IntVector.fromMemorySegment(I, n, at + stride, LE);
+                low = IntVector.fromMemorySegment(I, m, at + second, LE);
                 high = low.lanewise(LSHR, 16);
                 a1 = v.fma((FloatVector) low.and(0xf).convert(I2F, 0), a1);
                 b1 = v.fma((FloatVector) low.and(0xf0).convert(I2F, 0), b1);
