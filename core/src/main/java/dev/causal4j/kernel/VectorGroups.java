@@ -113,16 +113,16 @@ final class VectorGroups {
     }
 
     /**
-     * The chains of 8 W outputs of a row in all groups, times their units: those of the words at {@code codesAt}, and with 16
-     * lanes those of the panel that lies {@code between} further, with fewer those of the next W words. Loops here have a
-     * step that C2 does not know: for loops that it counts it would check all bounds before each group.
+     * The chains of 8 W outputs of a row in all groups, times their units. Half of them are in the words at {@code codesAt}.
+     * The other half are in the same words of the panel {@code next} panels further with 16 lanes, else in the next W words.
+     * Loops here have a step that C2 does not know: for loops that it counts it would check all bounds before each group.
      */
-    private void chains8(MemorySegment m, long codesAt, int between, int row, int word) {
+    private void chains8(MemorySegment m, long codesAt, int next, int row, int word) {
         float[] xs = x.data();
         float[] to = chains;
         int one = VectorProducts.one;
-        int step = W == 16 ? x.step() : 1; // what C2 knows for fewer lanes saves checks
-        long second = W == 16 ? between * w.stride() : 4L * W;
+        int step = W == 16 ? x.step() : 1; // with fewer lanes these three are constants: C2 checks less
+        long second = W == 16 ? next * w.stride() : 4L * W;
         int other = W == 16 ? groups * WIDTH : W;
         int group = format.group();
         FloatVector exact = FloatVector.broadcast(S, -0f);
@@ -138,11 +138,11 @@ final class VectorGroups {
                 b0 = v.fma((FloatVector) codes.lanewise(LSHL, 16).and(INT8_BITS).convert(I2F, 0), b0);
                 c0 = v.fma((FloatVector) codes.lanewise(LSHL, 8).and(INT8_BITS).convert(I2F, 0), c0);
                 d0 = v.fma((FloatVector) codes.and(INT8_BITS).convert(I2F, 0), d0);
-                IntVector next = IntVector.fromMemorySegment(I, m, at + second, LE);
-                a1 = v.fma((FloatVector) next.lanewise(LSHL, 24).convert(I2F, 0), a1);
-                b1 = v.fma((FloatVector) next.lanewise(LSHL, 16).and(INT8_BITS).convert(I2F, 0), b1);
-                c1 = v.fma((FloatVector) next.lanewise(LSHL, 8).and(INT8_BITS).convert(I2F, 0), c1);
-                d1 = v.fma((FloatVector) next.and(INT8_BITS).convert(I2F, 0), d1);
+                codes = IntVector.fromMemorySegment(I, m, at + second, LE);
+                a1 = v.fma((FloatVector) codes.lanewise(LSHL, 24).convert(I2F, 0), a1);
+                b1 = v.fma((FloatVector) codes.lanewise(LSHL, 16).and(INT8_BITS).convert(I2F, 0), b1);
+                c1 = v.fma((FloatVector) codes.lanewise(LSHL, 8).and(INT8_BITS).convert(I2F, 0), c1);
+                d1 = v.fma((FloatVector) codes.and(INT8_BITS).convert(I2F, 0), d1);
             }
             int o = g * WIDTH + word;
             exact.add(a0).intoArray(to, o);
@@ -160,12 +160,12 @@ final class VectorGroups {
      * The same for codes of 4 bits. Where the processor fetches too little by itself, a word of both panels is read ahead
      * every {@value #PAGE} bytes: it makes an Intel processor fetch what follows.
      */
-    private void chains4(MemorySegment m, long codesAt, int between, int row, int word) {
+    private void chains4(MemorySegment m, long codesAt, int next, int row, int word) {
         float[] xs = x.data();
         float[] to = chains;
         int one = VectorProducts.one;
-        int step = W == 16 ? x.step() : 1; // what C2 knows for fewer lanes saves checks
-        long second = W == 16 ? between * w.stride() : 4L * W;
+        int step = W == 16 ? x.step() : 1; // with fewer lanes these three are constants: C2 checks less
+        long second = W == 16 ? next * w.stride() : 4L * W;
         int other = W == 16 ? groups * WIDTH : W;
         int group = format.group();
         int bytes = format.codesBytes();

@@ -286,6 +286,7 @@ final class VectorLoopsSource {
         for (int i = 0; format != PanelFormat.F32 && i < vectors; i++) {
             line(depth, "FloatVector " + LETTERS.charAt(i) + " = " + weight(format, 0, i) + ";");
         }
+        // An input is read where it is used: C2 then spreads it from memory, else with a unit that multiplies.
         line(depth, "FloatVector v;");
         for (int r = 0; r < rows; r++) {
             int row = r;
