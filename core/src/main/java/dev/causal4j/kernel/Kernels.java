@@ -2,13 +2,9 @@ package dev.causal4j.kernel;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
-import dev.causal4j.kernel.WarmUp.Part;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
-import java.util.EnumSet;
 import java.util.Objects;
-import java.util.Set;
-import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * The entry to all arithmetic: checks shapes, then calls the chosen kernels. Stateless and thread-safe. Each call runs
@@ -32,9 +28,6 @@ public final class Kernels {
     /** Outputs in a panel. */
     static final int PANEL = Panels.WIDTH;
 
-    /** Multiply-adds after which the warm-up starts: two tokens of GPT-2 small. */
-    private static final long WORK = 256 << 20;
-
     /** Room for tiles of rows. */
     private static final Compute.Scratch<float[]> TILES = new Compute.Scratch<>(() -> new float[0]);
 
@@ -42,16 +35,8 @@ public final class Kernels {
 
     private static final KernelSet PLAIN = KernelSet.scalar();
 
-    /** The parts for which plain Java still runs, with equal bits, since their vectors are not compiled. */
-    private static volatile Set<Part> waiting =
-            KernelChoice.isForced() || CHOSEN.name().equals(PLAIN.name())
-                    ? EnumSet.noneOf(Part.class)
-                    : EnumSet.allOf(Part.class);
-
-    /** Multiply-adds so far, approximate because threads add without synchronisation. */
-    private static long work;
-
-    private static final AtomicBoolean WARMING = new AtomicBoolean();
+    private static final WarmUp WARM_UP =
+            new WarmUp(PLAIN, CHOSEN, KernelChoice.isForced() || CHOSEN.name().equals(PLAIN.name()));
 
     private Kernels() {}
 
@@ -62,45 +47,19 @@ public final class Kernels {
 
     /** The kernels running now: {@link #name}, or {@code scalar} until vectors are compiled. */
     public static String state() {
-        return (waiting.isEmpty() ? CHOSEN : PLAIN).name();
-    }
-
-    private static KernelSet running() {
-        return running(Part.REST);
+        return WARM_UP.running().name();
     }
 
     /** The functions to call for n numbers, which are checked. */
     private static Elementwise elementwise(float[] x, int offset, int n) {
         Objects.checkFromIndexSize(offset, n, x.length);
-        return running().elementwise();
+        return WARM_UP.rest().elementwise();
     }
 
     /** The sums to call for n numbers, which are checked. */
     private static Reductions reductions(float[] x, int offset, int n) {
         Objects.checkFromIndexSize(offset, n, x.length);
-        return running().reductions();
-    }
-
-    private static KernelSet running(Part part) {
-        return waiting.contains(part) ? PLAIN : CHOSEN;
-    }
-
-    private static synchronized void ready(Part part) {
-        EnumSet<Part> left = EnumSet.copyOf(waiting);
-        left.remove(part);
-        waiting = left;
-    }
-
-    /** The products to call. Counts their work, and starts the warm-up at the threshold. */
-    private static Products products(Panels w, RowTiles x) {
-        Part part = x.height() == 1 ? Part.ROW : x.height() == RowTiles.FEW ? Part.FEW : Part.MANY;
-        if (!waiting.isEmpty()) {
-            work += (long) w.count() * PANEL * w.depth() * x.count();
-            if (work >= WORK && WARMING.compareAndSet(false, true)) {
-                WarmUp.start(PLAIN, CHOSEN, w.format(), part, Kernels::ready);
-            }
-        }
-        return running(part).products();
+        return WARM_UP.rest().reductions();
     }
 
     /**
@@ -120,7 +79,7 @@ public final class Kernels {
                     "rows: expected as many in as out, got " + x.count() + " and " + y.count());
         }
         if (y.count() > 0) {
-            products(w, x).multiply(w, x, y);
+            WARM_UP.product(w, x).products().multiply(w, x, y);
         }
     }
 
@@ -156,7 +115,7 @@ public final class Kernels {
         x.check(w.depth(), 0);
         Objects.checkFromIndexSize(offset, x.count() * 4L * PANEL, y.byteSize());
         if (x.count() > 0) {
-            products(w, x).addProduct(w, x, y, offset);
+            WARM_UP.product(w, x).products().addProduct(w, x, y, offset);
         }
     }
 
@@ -169,12 +128,12 @@ public final class Kernels {
     public static void addSquares(Panels w, double[] sums) {
         checkOnePanel(w);
         Objects.checkFromIndexSize(0, PANEL, sums.length);
-        running().reductions().addSquares(w, sums);
+        WARM_UP.rest().reductions().addSquares(w, sums);
     }
 
     /** Changes weights and their moments by a step of AdamW, see {@link AdamWStep#apply}. */
     public static void adamW(AdamWStep step, AdamWStep.Numbers numbers) {
-        running().elementwise().adamW(step, numbers);
+        WARM_UP.rest().elementwise().adamW(step, numbers);
     }
 
     private static void checkOnePanel(Panels w) {
@@ -251,7 +210,7 @@ public final class Kernels {
         long bytes = pages.format().rowBytes(n);
         int base = rule.base(first);
         MemorySegment memory = pages.memory()[page];
-        Reductions kernels = running().reductions();
+        Reductions kernels = WARM_UP.rest().reductions();
         for (int r = 0; r < out.count(); r++) {
             int position = first + r / rule.group();
             int from = Math.max(page * PANEL, rule.first(position));
@@ -309,12 +268,12 @@ public final class Kernels {
     }
 
     private static float max(float[] x, int offset, int n, float sink) {
-        return Math.max(sink, running().reductions().max(x, offset, n));
+        return Math.max(sink, WARM_UP.rest().reductions().max(x, offset, n));
     }
 
     /** Replaces x by exp(x - max) and returns their sum with exp(sink - max). */
     private static float exponentials(float[] x, int offset, int n, float sink, float max) {
-        return running().reductions().expSum(x, offset, n, max, true) + Elementary.exp(sink - max);
+        return WARM_UP.rest().reductions().expSum(x, offset, n, max, true) + Elementary.exp(sink - max);
     }
 
     /** Replaces n numbers by c · tanh(x / c). */

@@ -3,13 +3,20 @@ package dev.causal4j.kernel;
 import dev.causal4j.compute.Rows;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.Comparator;
+import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 
 /**
- * Runs vector kernels on samples until C2 has compiled them. Before that every vector is an object and the code a
- * hundred times slower, so plain Java computes meanwhile.
+ * Chooses between plain Java and vectors. It runs vector kernels on samples until C2 has compiled them: before that every
+ * vector is an object and the code a hundred times slower, so plain Java computes meanwhile, with equal bits. Thread-safe.
  */
 final class WarmUp {
     private static final int DEPTH = 256;
@@ -21,7 +28,13 @@ final class WarmUp {
 
     private static final long MOST_NANOS = 5_000_000_000L;
 
-    /** A model of groups has several formats. These take each branch of its loops. */
+    /** Multiply-adds of few rows after which the samples start: plain Java takes as long as compiling them. */
+    private static final long WORK = 3L << 29;
+
+    /** The same for a prompt, most of which is still to come. */
+    private static final long PROMPT_WORK = 256 << 20;
+
+    /** Formats that a file may have beside those seen so far. They take each branch of the loops over groups. */
     static final List<WeightFormat> GROUPS = List.of(
             new GroupFormat(4, true, 32, false, false),
             new GroupFormat(4, true, 32, false, true),
@@ -31,37 +44,84 @@ final class WarmUp {
             new GroupFormat(8, true, 16, false, true),
             PanelFormat.F32);
 
-    private WarmUp() {}
+    private final KernelSet plain;
+    private final KernelSet vector;
+    private final Map<Loops, Long> work = new ConcurrentHashMap<>(); // multiply-adds in plain Java
+    private final Set<Loops> compiled = ConcurrentHashMap.newKeySet();
+    private final AtomicBoolean started = new AtomicBoolean();
+    private volatile boolean done;
 
-    /** Kernels that go over together; each part is compiled on its own. */
+    /** @param done whether vectors run from the first call */
+    WarmUp(KernelSet plain, KernelSet vector, boolean done) {
+        this.plain = plain;
+        this.vector = vector;
+        this.done = done;
+    }
+
+    /** The height of tiles of a product, or all other kernels. */
     enum Part {
-        ROW,
         REST,
+        ROW,
         FEW,
         MANY
     }
 
-    /**
-     * Warms the vector kernels up in the background, a part at a time.
-     *
-     * @param format of the matrices; keys and values are f32
-     * @param first the part to begin with
-     * @param ready called with each part that is compiled
-     */
-    static void start(KernelSet plain, KernelSet vector, WeightFormat format, Part first, Consumer<Part> ready) {
-        Thread.ofPlatform().name("causal4j-warm-up").daemon().start(() -> {
-            try (Arena arena = Arena.ofShared()) {
-                List<WeightFormat> formats = format instanceof GroupFormat ? GROUPS : List.of(format, PanelFormat.F32);
-                Stream.concat(Stream.of(first), Stream.of(Part.values()))
-                        .distinct()
-                        .forEach(part -> {
-                            samples(part, arena, formats).forEach(sample -> warm(sample, plain, vector));
-                            ready.accept(part);
-                        });
-            } finally {
-                Stream.of(Part.values()).forEach(ready);
+    /** Kernels that are compiled together: products by weights of a format, or the rest. */
+    record Loops(Part part, WeightFormat format) {
+        static final Loops REST = new Loops(Part.REST, PanelFormat.F32);
+    }
+
+    /** The kernels that run whatever is called: plain Java until all vectors are compiled. */
+    KernelSet running() {
+        return done ? vector : plain;
+    }
+
+    /** The kernels to call for what is no product. */
+    KernelSet rest() {
+        return done || compiled.contains(Loops.REST) ? vector : plain;
+    }
+
+    /** The kernels to call for a product. Counts its work, and starts the samples at the threshold. */
+    KernelSet product(Panels w, RowTiles x) {
+        if (done) {
+            return vector;
+        }
+        Part part = x.height() == 1 ? Part.ROW : x.height() == RowTiles.FEW ? Part.FEW : Part.MANY;
+        Loops loops = new Loops(part, w.format());
+        if (compiled.contains(loops)) {
+            return vector;
+        }
+        long sum = work.merge(loops, (long) w.count() * Panels.WIDTH * w.depth() * x.count(), Long::sum);
+        if (sum >= (x.count() > RowTiles.FEW ? PROMPT_WORK : WORK) && started.compareAndSet(false, true)) {
+            Thread.ofPlatform().name("causal4j-warm-up").daemon().start(this::run);
+        }
+        return plain;
+    }
+
+    private void run() {
+        try (Arena arena = Arena.ofShared()) {
+            for (Optional<Loops> next = next(); next.isPresent(); next = next()) {
+                samples(next.get(), arena).forEach(sample -> warm(sample, plain, vector));
+                compiled.add(next.get());
             }
-        });
+        } finally {
+            done = true;
+        }
+    }
+
+    /** Of what is not compiled, that for which plain Java worked most. */
+    Optional<Loops> next() {
+        Set<WeightFormat> formats = new LinkedHashSet<>();
+        work.keySet().forEach(loops -> formats.add(loops.format()));
+        boolean hasGroups = formats.stream().anyMatch(GroupFormat.class::isInstance);
+        formats.addAll(hasGroups ? GROUPS : List.of(PanelFormat.F32));
+        return Stream.concat(Stream.of(Loops.REST), formats.stream().flatMap(WarmUp::products))
+                .filter(loops -> !compiled.contains(loops))
+                .max(Comparator.comparingLong(loops -> work.getOrDefault(loops, 0L)));
+    }
+
+    private static Stream<Loops> products(WeightFormat format) {
+        return Stream.of(Part.ROW, Part.FEW, Part.MANY).map(part -> new Loops(part, format));
     }
 
     /** Code that is not compiled is a hundred times slower than plain Java, never twice. */
@@ -83,13 +143,13 @@ final class WarmUp {
         return fastest;
     }
 
-    static Stream<Consumer<KernelSet>> samples(Part part, Arena arena, List<WeightFormat> formats) {
-        return switch (part) {
-            case ROW -> formats.stream().map(format -> product(arena, format, 1, DEPTH));
-            case FEW ->
-                formats.stream().flatMap(format -> Stream.of(4, 8).map(rows -> product(arena, format, rows, DEPTH)));
-            case MANY -> formats.stream().map(format -> product(arena, format, 12, many(format)));
+    static Stream<Consumer<KernelSet>> samples(Loops loops, Arena arena) {
+        WeightFormat format = loops.format();
+        return switch (loops.part()) {
             case REST -> rest(arena);
+            case ROW -> Stream.of(product(arena, format, 1, DEPTH));
+            case FEW -> Stream.of(4, 8).map(rows -> product(arena, format, rows, DEPTH));
+            case MANY -> Stream.of(product(arena, format, 12, many(format)));
         };
     }
 

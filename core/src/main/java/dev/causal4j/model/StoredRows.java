@@ -72,7 +72,7 @@ record StoredRows(Origin origin, List<TensorView> tensors) {
     /** Widens a row of the parameter, of a vector a number. */
     void row(int row, float[] target) {
         Place place = place(row);
-        copy(origin.parts().get(place.part), tensors.get(place.part), place.row, target);
+        copy(origin.parts().get(place.part), tensors.get(place.part), place.row, 0, target, target.length);
         if (origin.plusOne()) {
             target[0] = 1 + target[0]; // a gain
         }
@@ -103,23 +103,30 @@ record StoredRows(Origin origin, List<TensorView> tensors) {
             }
             return;
         }
-        float[] row = new float[cols];
-        for (int n = 0; n < count; n++) {
-            copy(part, tensor, first + n, row);
-            for (int k = 0; k < cols; k++) {
-                wide[k * Panels.WIDTH + lane + n] = row[k];
+        int run = tensor.blocks() == null
+                ? Panels.WIDTH
+                : Math.max(Panels.WIDTH, tensor.blocks().elements());
+        float[] numbers = new float[run];
+        for (int from = 0; from < cols; from += run) { // so few lines of the panel stay in the cache
+            int steps = Math.min(run, cols - from);
+            for (int n = 0; n < count; n++) {
+                copy(part, tensor, first + n, from, numbers, steps);
+                for (int k = 0; k < steps; k++) {
+                    wide[(from + k) * Panels.WIDTH + lane + n] = numbers[k];
+                }
             }
         }
     }
 
-    private static void copy(Origin.Part part, TensorView tensor, int n, float[] row) {
-        long at = part.first() + n * part.rowStride();
+    /** Widens numbers {@code from} on of a row. */
+    private static void copy(Origin.Part part, TensorView tensor, int row, int from, float[] numbers, int count) {
+        long at = part.first() + row * part.rowStride() + from * part.colStride();
         if (part.colStride() == 1) {
-            tensor.copyTo(at, row, 0, row.length);
+            tensor.copyTo(at, numbers, 0, count);
             return;
         }
-        for (int k = 0; k < row.length; k++) {
-            tensor.copyTo(at + k * part.colStride(), row, k, 1);
+        for (int k = 0; k < count; k++) {
+            tensor.copyTo(at + k * part.colStride(), numbers, k, 1);
         }
     }
 

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import com.sun.management.ThreadMXBean;
 import dev.causal4j.JavaProcess;
 import dev.causal4j.compute.Rows;
+import dev.causal4j.kernel.WarmUp.Loops;
 import dev.causal4j.kernel.WarmUp.Part;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -29,6 +30,20 @@ class WarmUpTest {
     void vectorsTakeOverFromPlainJavaWithTheSameBits() throws IOException, InterruptedException {
         assertThat(JavaProcess.run(0, List.of(JavaProcess.VECTORS), Begin.class))
                 .containsSubsequence("scalar", "vector" + VectorWidth.available(), "same bits: true");
+    }
+
+    @Test
+    void whatPlainJavaWorkedMostForComesFirst() {
+        WarmUp warmUp = new WarmUp(KernelSet.scalar(), KernelSet.vector(), false);
+        Panels plain = new Panels(Arena.global().allocate(32 * 64 * 4, 64), 0, 0, 1, 32);
+        WeightFormat format = WarmUp.GROUPS.getFirst();
+        Panels groups = new Panels(format, Arena.global().allocate(format.bytes(32), 64), 0, 0, 1, 32);
+        assertThat(warmUp.next()).hasValue(Loops.REST);
+        warmUp.product(plain, RowTiles.of(new float[RowTiles.size(1, 32)], 1, 32));
+        assertThat(warmUp.next()).hasValue(new Loops(Part.ROW, PanelFormat.F32));
+        warmUp.product(groups, RowTiles.of(new float[RowTiles.size(12, 32)], 12, 32));
+        assertThat(warmUp.next()).hasValue(new Loops(Part.MANY, format));
+        assertThat(warmUp.running().name()).isEqualTo("scalar");
     }
 
     static final class Begin {
@@ -82,7 +97,10 @@ class WarmUpTest {
                 formats.addAll(List.of(PanelFormat.values()));
                 // Tiles come first, since they store vectors of another length: C2 must not believe that sums have it.
                 for (Consumer<KernelSet> sample : Stream.of(Part.MANY, Part.FEW, Part.ROW, Part.REST)
-                        .flatMap(part -> WarmUp.samples(part, arena, formats))
+                        .flatMap(part -> part == Part.REST
+                                ? Stream.of(Loops.REST)
+                                : formats.stream().map(format -> new Loops(part, format)))
+                        .flatMap(loops -> WarmUp.samples(loops, arena))
                         .toList()) {
                     long bytes = leastBytes(() -> sample.accept(vector), end);
                     if (bytes > MOST_BYTES) {

@@ -20,7 +20,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class StoredRowsTest {
     private static final int ROWS = 138;
-    private static final int COLS = 35;
+    private static final int COLS = 135;
 
     private final ParameterSpec spec = new ParameterSpec("w", Role.UP, 0, ParameterSpec.NO_EXPERT, ROWS, COLS, 0);
     private final float[] numbers = new float[ROWS * COLS];
