@@ -47,6 +47,7 @@ final class ChatCommand extends Subcommand {
         ChatTemplate chosen = template.readOrPlain(model.folder());
         CausalLM loaded = adapter.addTo(model.load());
         loaded.requireTokenizer();
+        loaded.warmUp(); // while the first message is written
         if (chosen.isPlain()) {
             stderr().println("chat template: expected one in the model's files, got none; the model gets a plain"
                     + " transcript (User: ..., Assistant: ...); give one with --template");

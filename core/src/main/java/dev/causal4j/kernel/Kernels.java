@@ -33,10 +33,8 @@ public final class Kernels {
 
     private static final KernelSet CHOSEN = KernelChoice.choose();
 
-    private static final KernelSet PLAIN = KernelSet.scalar();
-
     private static final WarmUp WARM_UP =
-            new WarmUp(PLAIN, CHOSEN, KernelChoice.isForced() || CHOSEN.name().equals(PLAIN.name()));
+            new WarmUp(CHOSEN, KernelChoice.isForced() || CHOSEN.name().equals("scalar"));
 
     private Kernels() {}
 
@@ -48,6 +46,11 @@ public final class Kernels {
     /** The kernels running now: {@link #name}, or {@code scalar} until vectors are compiled. */
     public static String state() {
         return WARM_UP.running().name();
+    }
+
+    /** Begins to compile the vectors of products by weights of a format, in the background and once for all. */
+    public static void warmUp(WeightFormat format) {
+        WARM_UP.start(format);
     }
 
     /** The functions to call for n numbers, which are checked. */

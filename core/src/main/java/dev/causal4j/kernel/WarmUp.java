@@ -4,8 +4,6 @@ import dev.causal4j.compute.Rows;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Comparator;
-import java.util.LinkedHashSet;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -34,27 +32,17 @@ final class WarmUp {
     /** The same for a prompt, most of which is still to come. */
     private static final long PROMPT_WORK = 256 << 20;
 
-    /** Formats that a file may have beside those seen so far. They take each branch of the loops over groups. */
-    static final List<WeightFormat> GROUPS = List.of(
-            new GroupFormat(4, true, 32, false, false),
-            new GroupFormat(4, true, 32, false, true),
-            new GroupFormat(4, false, 32, true, true),
-            GroupFormat.INT4,
-            new GroupFormat(8, true, 32, false, false),
-            new GroupFormat(8, true, 16, false, true),
-            PanelFormat.F32);
-
-    private final KernelSet plain;
+    private final KernelSet plain = KernelSet.scalar();
     private final KernelSet vector;
-    private final Map<Loops, Long> work = new ConcurrentHashMap<>(); // multiply-adds in plain Java
+    private final Map<Loops, Long> work = new ConcurrentHashMap<>(Map.of(Loops.REST, 0L)); // multiply-adds
     private final Set<Loops> compiled = ConcurrentHashMap.newKeySet();
-    private final AtomicBoolean started = new AtomicBoolean();
+    private final AtomicBoolean started;
     private volatile boolean done;
 
     /** @param done whether vectors run from the first call */
-    WarmUp(KernelSet plain, KernelSet vector, boolean done) {
-        this.plain = plain;
+    WarmUp(KernelSet vector, boolean done) {
         this.vector = vector;
+        this.started = new AtomicBoolean(done);
         this.done = done;
     }
 
@@ -92,10 +80,18 @@ final class WarmUp {
             return vector;
         }
         long sum = work.merge(loops, (long) w.count() * Panels.WIDTH * w.depth() * x.count(), Long::sum);
-        if (sum >= (x.count() > RowTiles.FEW ? PROMPT_WORK : WORK) && started.compareAndSet(false, true)) {
-            Thread.ofPlatform().name("causal4j-warm-up").daemon().start(this::run);
+        if (sum >= (x.count() > RowTiles.FEW ? PROMPT_WORK : WORK)) {
+            start(w.format());
         }
         return plain;
+    }
+
+    /** Starts the samples once, of products by such weights and of the rest. */
+    void start(WeightFormat format) {
+        work.putIfAbsent(new Loops(Part.MANY, format), 1L); // a prompt comes first
+        if (started.compareAndSet(false, true)) {
+            Thread.ofPlatform().name("causal4j-warm-up").daemon().start(this::run);
+        }
     }
 
     private void run() {
@@ -111,17 +107,13 @@ final class WarmUp {
 
     /** Of what is not compiled, that for which plain Java worked most. */
     Optional<Loops> next() {
-        Set<WeightFormat> formats = new LinkedHashSet<>();
-        work.keySet().forEach(loops -> formats.add(loops.format()));
-        boolean hasGroups = formats.stream().anyMatch(GroupFormat.class::isInstance);
-        formats.addAll(hasGroups ? GROUPS : List.of(PanelFormat.F32));
-        return Stream.concat(Stream.of(Loops.REST), formats.stream().flatMap(WarmUp::products))
+        return Stream.concat(Stream.of(Loops.REST), work.keySet().stream().flatMap(WarmUp::products))
                 .filter(loops -> !compiled.contains(loops))
                 .max(Comparator.comparingLong(loops -> work.getOrDefault(loops, 0L)));
     }
 
-    private static Stream<Loops> products(WeightFormat format) {
-        return Stream.of(Part.ROW, Part.FEW, Part.MANY).map(part -> new Loops(part, format));
+    private static Stream<Loops> products(Loops seen) {
+        return Stream.of(Part.ROW, Part.FEW, Part.MANY).map(part -> new Loops(part, seen.format()));
     }
 
     /** Code that is not compiled is a hundred times slower than plain Java, never twice. */

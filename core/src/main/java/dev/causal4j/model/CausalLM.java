@@ -371,6 +371,16 @@ public final class CausalLM implements Parameters, AutoCloseable {
                 .orElse(dtypes.getFirst());
     }
 
+    /**
+     * Begins to compile the vector kernels that the model needs, in the background, for a program that waits for its first
+     * request. Without it they are compiled when requests have come; plain Java computes meanwhile, with equal bits.
+     */
+    public void warmUp() {
+        config.specs().stream()
+                .filter(spec -> !spec.role().isVector())
+                .forEach(spec -> matrix(spec).warmUp());
+    }
+
     /** Number of parameters, adapters included; a tied embedding counts once. */
     public long parameters() {
         long adapters = config.specs().stream()

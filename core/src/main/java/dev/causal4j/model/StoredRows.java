@@ -103,9 +103,7 @@ record StoredRows(Origin origin, List<TensorView> tensors) {
             }
             return;
         }
-        int run = tensor.blocks() == null
-                ? Panels.WIDTH
-                : Math.max(Panels.WIDTH, tensor.blocks().elements());
+        int run = tensor.blocks() == null ? Panels.WIDTH : tensor.blocks().elements();
         float[] numbers = new float[run];
         for (int from = 0; from < cols; from += run) { // so few lines of the panel stay in the cache
             int steps = Math.min(run, cols - from);

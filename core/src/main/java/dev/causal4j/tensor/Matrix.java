@@ -214,6 +214,11 @@ public final class Matrix {
         return dtype;
     }
 
+    /** Begins to compile its products in the background, see {@link Kernels#warmUp}. */
+    public void warmUp() {
+        Kernels.warmUp(format);
+    }
+
     /** How many sums of inputs its products need. */
     int sums() {
         return format.sums(cols);

@@ -26,6 +26,15 @@ class WarmUpTest {
 
     private static final long MOST_NANOS = 60_000_000_000L;
 
+    /** They take each branch of the loops over groups. */
+    private static final List<WeightFormat> GROUPS = List.of(
+            new GroupFormat(4, true, 32, false, false),
+            new GroupFormat(4, true, 32, false, true),
+            new GroupFormat(4, false, 32, true, true),
+            GroupFormat.INT4,
+            new GroupFormat(8, true, 32, false, false),
+            new GroupFormat(8, true, 16, false, true));
+
     @Test
     void vectorsTakeOverFromPlainJavaWithTheSameBits() throws IOException, InterruptedException {
         assertThat(JavaProcess.run(0, List.of(JavaProcess.VECTORS), Begin.class))
@@ -34,9 +43,9 @@ class WarmUpTest {
 
     @Test
     void whatPlainJavaWorkedMostForComesFirst() {
-        WarmUp warmUp = new WarmUp(KernelSet.scalar(), KernelSet.vector(), false);
+        WarmUp warmUp = new WarmUp(KernelSet.vector(), false);
         Panels plain = new Panels(Arena.global().allocate(32 * 64 * 4, 64), 0, 0, 1, 32);
-        WeightFormat format = WarmUp.GROUPS.getFirst();
+        WeightFormat format = GROUPS.getFirst();
         Panels groups = new Panels(format, Arena.global().allocate(format.bytes(32), 64), 0, 0, 1, 32);
         assertThat(warmUp.next()).hasValue(Loops.REST);
         warmUp.product(plain, RowTiles.of(new float[RowTiles.size(1, 32)], 1, 32));
@@ -93,7 +102,7 @@ class WarmUpTest {
             List<String> large = new ArrayList<>();
             try (Arena arena = Arena.ofShared()) {
                 int number = 0;
-                List<WeightFormat> formats = new ArrayList<>(WarmUp.GROUPS);
+                List<WeightFormat> formats = new ArrayList<>(GROUPS);
                 formats.addAll(List.of(PanelFormat.values()));
                 // Tiles come first, since they store vectors of another length: C2 must not believe that sums have it.
                 for (Consumer<KernelSet> sample : Stream.of(Part.MANY, Part.FEW, Part.ROW, Part.REST)

@@ -3,6 +3,7 @@ package dev.causal4j.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.causal4j.JavaProcess;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
@@ -11,6 +12,7 @@ import dev.causal4j.generation.FinishReason;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.Generator;
+import dev.causal4j.kernel.Kernels;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
@@ -210,5 +212,25 @@ class CausalLMTest {
         assertThat(parts.parameters()).isEqualTo(expected);
         assertThat(CausalLM.create(CONFIG.withTied(false), 1, DType.F32).parameters())
                 .isEqualTo(expected + 31 * 12);
+    }
+
+    @Test
+    void aProgramThatWaitsHasItsVectorsCompiled() throws IOException, InterruptedException {
+        assertThat(JavaProcess.run(0, List.of(JavaProcess.VECTORS), Waiting.class))
+                .containsSubsequence("scalar", Kernels.name());
+    }
+
+    static final class Waiting {
+        private Waiting() {}
+
+        public static void main(String[] args) throws InterruptedException {
+            System.out.println(Kernels.state());
+            CausalLM.create(CONFIG, 1, DType.BF16).warmUp();
+            long end = System.nanoTime() + 60_000_000_000L;
+            while (Kernels.state().equals("scalar") && System.nanoTime() < end) {
+                Thread.sleep(50);
+            }
+            System.out.println(Kernels.state());
+        }
     }
 }
