@@ -33,8 +33,7 @@ public final class Kernels {
 
     private static final KernelSet CHOSEN = KernelChoice.choose();
 
-    private static final WarmUp WARM_UP =
-            new WarmUp(CHOSEN, KernelChoice.isForced() || CHOSEN.name().equals("scalar"));
+    private static final WarmUp WARM_UP = new WarmUp(CHOSEN, KernelChoice.isForced());
 
     private Kernels() {}
 
@@ -48,9 +47,9 @@ public final class Kernels {
         return WARM_UP.running().name();
     }
 
-    /** Begins to compile the vectors of products by weights of a format, in the background and once for all. */
+    /** Begins to compile the vectors of products by weights of a format in the background, those of a prompt first. */
     public static void warmUp(WeightFormat format) {
-        WARM_UP.start(format);
+        WARM_UP.start(new WarmUp.Loops(WarmUp.Part.MANY, format));
     }
 
     /** The functions to call for n numbers, which are checked. */

@@ -8,7 +8,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
-import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
 import java.util.stream.Stream;
 
@@ -34,16 +33,18 @@ final class WarmUp {
 
     private final KernelSet plain = KernelSet.scalar();
     private final KernelSet vector;
-    private final Map<Loops, Long> work = new ConcurrentHashMap<>(Map.of(Loops.REST, 0L)); // multiply-adds
+    /** Multiply-adds in plain Java. */
+    private final Map<Loops, Long> work = new ConcurrentHashMap<>(Map.of(Loops.REST, 0L));
+
     private final Set<Loops> compiled = ConcurrentHashMap.newKeySet();
-    private final AtomicBoolean started;
+    private boolean started; // guarded by this
     private volatile boolean done;
 
-    /** @param done whether vectors run from the first call */
-    WarmUp(KernelSet vector, boolean done) {
+    /** @param forced whether the kernels run from the first call */
+    WarmUp(KernelSet vector, boolean forced) {
         this.vector = vector;
-        this.started = new AtomicBoolean(done);
-        this.done = done;
+        this.done = forced || vector.name().equals(plain.name());
+        this.started = done;
     }
 
     /** The height of tiles of a product, or all other kernels. */
@@ -56,6 +57,7 @@ final class WarmUp {
 
     /** Kernels that are compiled together: products by weights of a format, or the rest. */
     record Loops(Part part, WeightFormat format) {
+        /** In f32, as keys and values are, so that their products are compiled in each process. */
         static final Loops REST = new Loops(Part.REST, PanelFormat.F32);
     }
 
@@ -81,15 +83,17 @@ final class WarmUp {
         }
         long sum = work.merge(loops, (long) w.count() * Panels.WIDTH * w.depth() * x.count(), Long::sum);
         if (sum >= (x.count() > RowTiles.FEW ? PROMPT_WORK : WORK)) {
-            start(w.format());
+            start(loops);
         }
         return plain;
     }
 
-    /** Starts the samples once, of products by such weights and of the rest. */
-    void start(WeightFormat format) {
-        work.putIfAbsent(new Loops(Part.MANY, format), 1L); // a prompt comes first
-        if (started.compareAndSet(false, true)) {
+    /** Starts the samples unless these loops are compiled. What is compiled keeps its vectors. */
+    synchronized void start(Loops loops) {
+        work.putIfAbsent(loops, 1L);
+        if (!started && !compiled.contains(loops)) {
+            started = true;
+            done = false;
             Thread.ofPlatform().name("causal4j-warm-up").daemon().start(this::run);
         }
     }
@@ -101,7 +105,10 @@ final class WarmUp {
                 compiled.add(next.get());
             }
         } finally {
-            done = true;
+            synchronized (this) {
+                done = true;
+                started = false;
+            }
         }
     }
 

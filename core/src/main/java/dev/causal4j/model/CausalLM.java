@@ -361,10 +361,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
 
     /** The storage of the weights: int4 or int8 if some matrices are. */
     public DType dtype() {
-        List<DType> dtypes = config.specs().stream()
-                .filter(spec -> !spec.role().isVector())
-                .map(spec -> matrix(spec).dtype())
-                .toList();
+        List<DType> dtypes = matrices().map(Matrix::dtype).toList();
         return Stream.of(DType.INT4, DType.INT8)
                 .filter(dtypes::contains)
                 .findFirst()
@@ -376,9 +373,11 @@ public final class CausalLM implements Parameters, AutoCloseable {
      * request. Without it they are compiled when requests have come; plain Java computes meanwhile, with equal bits.
      */
     public void warmUp() {
-        config.specs().stream()
-                .filter(spec -> !spec.role().isVector())
-                .forEach(spec -> matrix(spec).warmUp());
+        matrices().forEach(Matrix::warmUp);
+    }
+
+    private Stream<Matrix> matrices() {
+        return config.specs().stream().filter(spec -> !spec.role().isVector()).map(this::matrix);
     }
 
     /** Number of parameters, adapters included; a tied embedding counts once. */

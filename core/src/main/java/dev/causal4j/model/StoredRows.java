@@ -105,7 +105,7 @@ record StoredRows(Origin origin, List<TensorView> tensors) {
         }
         int run = tensor.blocks() == null ? Panels.WIDTH : tensor.blocks().elements();
         float[] numbers = new float[run];
-        for (int from = 0; from < cols; from += run) { // so few lines of the panel stay in the cache
+        for (int from = 0; from < cols; from += run) { // the lines that a run writes stay in the cache
             int steps = Math.min(run, cols - from);
             for (int n = 0; n < count; n++) {
                 copy(part, tensor, first + n, from, numbers, steps);
