@@ -28,6 +28,7 @@ public final class KVCache implements AutoCloseable {
     private final int[] firsts; // [kind], the first page that is held
     private int count; // pages taken of each kind
     private long promised; // bytes
+    private int reserved; // positions
     private boolean reserves;
     private boolean begun; // something was computed
     private int length;
@@ -47,27 +48,39 @@ public final class KVCache implements AutoCloseable {
     }
 
     /**
-     * Reserves pages, so that the cache can grow to {@code positions} whatever other caches take meanwhile. Closing it
-     * returns unused ones. Before anything is computed it also declares the length that some rotary positions depend
-     * on; without that it is the context's.
+     * Declares the length of the sequence, on which some rotary positions depend; the context's unless declared. Nothing
+     * changes once something was computed.
+     */
+    public void declare(int positions) {
+        capacity = begun ? capacity : positions;
+    }
+
+    /**
+     * Declares a length and reserves its pages, so that the cache can grow to it whatever other caches take meanwhile.
      *
      * @return false if there are too few free pages; then none is reserved
      */
     public boolean reserve(int positions) {
+        declare(positions);
         return reserve(positions, false);
     }
 
     /**
-     * The same for a cache whose pages others may keep.
+     * Reserves the pages of the first {@code positions}; closing the cache returns unused ones.
      *
-     * @param shares whether they do: then pages that fall out of a window free nothing
+     * @param shares whether others may keep its pages: then those that fall out of a window free nothing
+     * @return false if there are too few free pages; then none is reserved
      */
     public boolean reserve(int positions, boolean shares) {
+        if (positions <= reserved) {
+            return true;
+        }
+        int rounded = PagePool.needed(positions) * POSITIONS;
         long more = (writesToShared() ? pool.pageBytes() : 0) - promised;
         for (int k = 0; k < pages.length; k++) {
             Kind kind = pool.kinds.get(k);
             boolean all = kind.window == 0 || shares;
-            int most = all ? positions : Math.min(positions, kind.window + STEP + POSITIONS);
+            int most = all ? rounded : Math.min(rounded, kind.window + STEP + POSITIONS);
             long own = Arrays.stream(pages[k], firsts[k], count)
                     .filter(page -> all || !pool.isShared(page)) // one that is shared frees nothing when it falls out
                     .count();
@@ -76,9 +89,23 @@ public final class KVCache implements AutoCloseable {
         }
         boolean kept = more <= 0 || pool.promise(more);
         promised += kept ? Math.max(0, more) : 0;
+        reserved = kept ? rounded : reserved;
         reserves |= kept;
-        capacity = begun ? capacity : positions;
         return kept;
+    }
+
+    /** Returns reserved pages that are not used. */
+    public void unreserve() {
+        pool.promise(-promised);
+        promised = 0;
+        reserved = 0;
+    }
+
+    /** Gives all pages back, used and reserved ones. The cache is empty and can be used again. */
+    public void release() {
+        truncate(0);
+        unreserve();
+        begun = false;
     }
 
     /** The most tokens it was declared for. */
@@ -88,6 +115,7 @@ public final class KVCache implements AutoCloseable {
 
     /** A copy that shares pages until one of both writes, for several continuations of one prompt. */
     public KVCache copy() {
+        reserved = 0; // the next write takes a page that was shared
         KVCache copy = new KVCache(pool);
         for (int k = 0; k < pages.length; k++) {
             copy.firsts[k] = firsts[k];
@@ -148,6 +176,7 @@ public final class KVCache implements AutoCloseable {
             }
         }
         this.length = length;
+        reserved = 0;
         count = Math.min(count, PagePool.needed(length));
         for (int k = 0; k < pages.length; k++) {
             for (int page = count; page < pages[k].length; page++) {
@@ -170,9 +199,7 @@ public final class KVCache implements AutoCloseable {
     /** Gives all pages back. The cache cannot be used afterwards; closing it again does nothing. */
     @Override
     public void close() {
-        truncate(0);
-        pool.promise(-promised);
-        promised = 0;
+        release();
         closed = true;
     }
 

@@ -5,24 +5,17 @@ import dev.causal4j.NonFiniteException;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
-import dev.causal4j.decoder.KVCache;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.lang.ref.WeakReference;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
-import java.util.Deque;
-import java.util.Iterator;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.TreeMap;
 import java.util.WeakHashMap;
 import java.util.concurrent.CompletableFuture;
@@ -30,15 +23,15 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Computes the sequences of all callers of a model together. Thread-safe.
  *
  * <p>A step feeds the last token of every decoding sequence and a bounded number of prompt tokens, shared among the
- * prompts in turn. Sequences begin in the order in which they came, when there are pages for all that they may need; one
- * that fails ends alone. Nothing that a neighbour does changes a bit of a sequence.
+ * prompts in turn. Callers begin sequences in turn, and so do the requests of a caller. Where slots or pages run out, a
+ * sequence is set back and computed again later. One that fails ends alone. Nothing that a neighbour does changes a bit of
+ * a sequence.
  *
  * <p>The work is done on a thread of its own, which ends when there is none.
  */
@@ -47,25 +40,43 @@ public final class Engine implements AutoCloseable {
     private static final int LOGITS_BYTES = 32 << 20;
 
     private static final long IDLE_MILLIS = 1000;
-    private static final long REST_MILLIS = 2; // until sequences whose readers are slow are looked at again
+    private static final long REST_MILLIS = 100; // until slow readers that wake nobody are asked again
 
     private static final Map<CausalLM, WeakReference<Engine>> SHARED = new WeakHashMap<>();
 
+    /**
+     * Who asks for sequences.
+     *
+     * @param caller equal for all requests of a caller
+     * @param request equal for all sequences of a request
+     */
+    public record Requester(Object caller, Object request) {
+        /** Of a new request. */
+        public static Requester of(Object caller) {
+            return new Requester(caller, new Object());
+        }
+    }
+
+    /** Of sequences that are submitted without one: they begin in the order in which they come. */
+    private static final Requester ANYBODY = Requester.of("");
+
     private final CausalLM model;
     private final EngineOptions options;
-    private final Deque<Sequence<?>> waiting = new ArrayDeque<>(); // guarded by this, as the next three
+    private final List<Sequence<?>> arrived = new ArrayList<>(); // guarded by this, as all up to the blank line
+    private int waiting;
+    private int running;
+    private boolean woken;
+    private boolean cancels; // those that wait
     private @Nullable Thread thread;
     private CompletableFuture<@Nullable Void> ended = CompletableFuture.completedFuture(null); // of the thread
     private boolean closed;
 
-    private final List<Sequence<?>> running = new ArrayList<>(); // the thread's alone, as all below
+    private final Schedule schedule; // the thread's alone, as all below
     private final PrefixCache prefixes;
     private final Candidates candidates;
     private final Activations activations = new Activations();
     private float[] logits = {}; // of some rows [n, V]
     private final StepBudget budget = new StepBudget();
-    private volatile int atWork; // the size of running
-    private long served;
 
     /** An engine with the default options. */
     public Engine(CausalLM model) {
@@ -78,6 +89,7 @@ public final class Engine implements AutoCloseable {
         this.model = model;
         this.options = options;
         this.prefixes = new PrefixCache(model.decoder().pool(), options.prefixBytes());
+        this.schedule = new Schedule(model, options, prefixes, budget);
         // Ids beyond the tokenizer belong to a padded vocabulary and are never chosen.
         int size = model.head().vocabularySize();
         int choosable =
@@ -114,7 +126,13 @@ public final class Engine implements AutoCloseable {
      * @throws IllegalStateException if the engine is closed, or stop strings are set for a model without a tokenizer
      */
     public CompletableFuture<Generation> submit(GenerationRequest request, TokenListener listener) {
-        GeneratedSequence sequence = generating(request, 0, listener);
+        return submit(request, ANYBODY, listener);
+    }
+
+    /** Generates a sequence of a request that takes turns with others. Errors as without a requester. */
+    public CompletableFuture<Generation> submit(
+            GenerationRequest request, Requester requester, TokenListener listener) {
+        GeneratedSequence sequence = generating(request, requester, 0, listener);
         start(List.of(sequence));
         return sequence.result;
     }
@@ -130,12 +148,18 @@ public final class Engine implements AutoCloseable {
      * @throws RejectedExecutionException if the queue is full
      */
     public CompletableFuture<List<Prediction>> score(int[] tokens, int first, int alternatives) {
-        return score(tokens, first, alternatives, Optional.of(""));
+        return score(tokens, first, alternatives, Optional.of(""), ANYBODY);
     }
 
-    /** The same among those of a {@link GenerationOptions.Builder#cacheSalt}, or without what others computed. */
-    public CompletableFuture<List<Prediction>> score(int[] tokens, int first, int alternatives, Optional<String> salt) {
-        ScoredSequence sequence = new ScoredSequence(model, tokens, first, alternatives, salt);
+    /**
+     * Scores the last tokens of a sequence of a request that takes turns with others.
+     *
+     * @param salt of the sequences that it may share pages with, as {@link GenerationOptions.Builder#cacheSalt}; empty
+     *     for none
+     */
+    public CompletableFuture<List<Prediction>> score(
+            int[] tokens, int first, int alternatives, Optional<String> salt, Requester requester) {
+        ScoredSequence sequence = new ScoredSequence(this, requester, tokens, first, alternatives, salt);
         start(List.of(sequence));
         return sequence.result;
     }
@@ -149,11 +173,12 @@ public final class Engine implements AutoCloseable {
     public List<CompletableFuture<List<Prediction>>> scoreContinuations(
             int[] prompt, List<int[]> continuations, int alternatives) {
         Optional<String> salt = Optional.of("");
-        ScoredSequence whole = new ScoredSequence(model, prompt, prompt.length, 0, salt);
+        Requester requester = Requester.of("");
+        ScoredSequence whole = new ScoredSequence(this, requester, prompt, prompt.length, 0, salt);
         for (int[] continuation : continuations) {
             int[] tokens = Arrays.copyOf(prompt, prompt.length + continuation.length);
             System.arraycopy(continuation, 0, tokens, prompt.length, continuation.length);
-            whole.continuations.add(new ScoredSequence(model, tokens, prompt.length, alternatives, salt));
+            whole.continuations.add(new ScoredSequence(this, requester, tokens, prompt.length, alternatives, salt));
         }
         List<CompletableFuture<List<Prediction>>> results =
                 whole.continuations.stream().map(each -> each.result).toList();
@@ -163,8 +188,8 @@ public final class Engine implements AutoCloseable {
         return results;
     }
 
-    GeneratedSequence generating(GenerationRequest request, int index, TokenListener listener) {
-        return new GeneratedSequence(model, index, request, listener, candidates);
+    GeneratedSequence generating(GenerationRequest request, Requester requester, int index, TokenListener listener) {
+        return new GeneratedSequence(this, requester, index, request, listener, candidates);
     }
 
     /** Adds sequences to the queue, all or none. */
@@ -172,15 +197,21 @@ public final class Engine implements AutoCloseable {
         if (closed) {
             throw new IllegalStateException("engine: expected an open one, got one that was closed");
         }
-        if (sequences.size() > options.queue() - waiting.size()) {
+        if (sequences.size() > options.queue() - waiting()) {
             throw new RejectedExecutionException("queue: expected at most " + options.queue()
-                    + " waiting sequences, got " + (waiting.size() + sequences.size()) + "; try again later");
+                    + " waiting sequences, got " + (waiting() + sequences.size()) + "; try again later");
         }
-        waiting.addAll(sequences);
+        arrived.addAll(sequences);
         if (thread == null) {
             ended = new CompletableFuture<>();
             thread = Thread.ofPlatform().daemon().name("causal4j-engine").start(this::run);
         }
+        wake();
+    }
+
+    /** Lets the engine ask the listeners of slow readers again. Never waits. */
+    public synchronized void wake() {
+        woken = true;
         notifyAll();
     }
 
@@ -215,19 +246,20 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    /** How many sequences are in the queue. */
+    /** How many sequences are in the queue: those that have never run. */
     public synchronized int waiting() {
-        return waiting.size();
+        return waiting + arrived.size();
     }
 
     /** How many sequences are computed. */
-    public int running() {
-        return atWork;
+    public synchronized int running() {
+        return running;
     }
 
     /** Cancels the sequences that are in the queue. */
     public synchronized void cancelWaiting() {
-        waiting.forEach(sequence -> sequence.result.cancel(false));
+        arrived.forEach(sequence -> sequence.result.cancel(false));
+        cancels = true;
     }
 
     private synchronized boolean isClosed() {
@@ -251,113 +283,69 @@ public final class Engine implements AutoCloseable {
     }
 
     private void run() {
+        List<Sequence<?>> fed = List.of();
         try {
-            while (admit()) {
-                over().forEach(this::end);
-                List<Sequence<?>> fed = plan();
+            while (takeIn(fed.isEmpty())) {
+                schedule.askReaders();
+                schedule.removeOver().forEach(this::end);
+                schedule.begin();
+                fed = schedule.plan();
+                count();
                 if (!fed.isEmpty()) {
                     step(fed);
                 }
             }
         } catch (Throwable e) { // nobody may wait for a thread that is gone
-            List<Sequence<?>> all = new ArrayList<>(running);
+            List<Sequence<?>> all = new ArrayList<>(schedule.all());
             synchronized (this) {
-                all.addAll(waiting);
-                running.clear();
-                waiting.clear();
+                all.addAll(arrived);
+                arrived.clear();
                 thread = null;
             }
             all.forEach(sequence -> sequence.fail(e));
+            schedule.removeOver();
             all.forEach(Sequence::close);
             ended.complete(null);
         }
     }
 
-    /** Removes and returns the sequences that are over. */
-    private synchronized Set<Sequence<?>> over() {
-        Set<Sequence<?>> over = Stream.concat(running.stream(), waiting.stream())
-                .filter(Sequence::over)
-                .collect(Collectors.toCollection(LinkedHashSet::new));
-        running.removeAll(over);
-        waiting.removeAll(over);
-        atWork = running.size();
-        return over;
+    private synchronized void count() {
+        waiting = schedule.queued();
+        running = schedule.running();
     }
 
-    /** Waits for work and begins the sequences that there is room for. Returns false after a while without work. */
-    private synchronized boolean admit() {
-        boolean waited = false;
-        while (true) {
-            if (closed) {
-                waiting.forEach(sequence -> sequence.result.cancel(false));
-                running.forEach(sequence -> sequence.result.cancel(false));
-            }
-            beginWaiting();
-            if (running.stream().anyMatch(sequence -> sequence.ready() || sequence.over())
-                    || waiting.stream().anyMatch(Sequence::over)) {
-                return true;
-            }
-            if (running.isEmpty() && (closed || waited)) {
-                thread = null;
-                ended.complete(null);
-                return false;
-            }
-            waited = running.isEmpty() && waiting.isEmpty();
+    /**
+     * Takes in the sequences that have arrived.
+     *
+     * @param idle whether to wait for some, or for another reason to go on
+     * @return whether the thread is needed: false after a while without work
+     */
+    private synchronized boolean takeIn(boolean idle) {
+        for (boolean rests = idle; rests && !woken && !closed; rests = false) {
             try {
-                wait(waited ? IDLE_MILLIS : REST_MILLIS);
+                wait(schedule.isEmpty() ? IDLE_MILLIS : REST_MILLIS);
             } catch (InterruptedException e) {
                 // A listener did that to its own thread: the engine belongs to others, too.
             }
         }
-    }
-
-    private void beginWaiting() {
-        for (Iterator<Sequence<?>> all = waiting.iterator(); all.hasNext() && running.size() < options.parallel(); ) {
-            Sequence<?> next = all.next();
-            if (!next.over() && !isBeingComputed(next)) {
-                if (!begin(next)) {
-                    return;
-                }
-                all.remove();
-                running.add(next);
-                atWork = running.size();
-                next.served = ++served;
-            }
+        if (cancels) {
+            schedule.cancelQueued();
         }
-    }
-
-    /** Whether a running sequence is computing pages that this one can share. Then this one waits for them. */
-    private boolean isBeingComputed(Sequence<?> next) {
-        return prefixes.keeps(next)
-                && next.cache.length() == 0 // else it has a copy, and takes no pages
-                && running.stream().anyMatch(other -> !other.decodes() && other.ready() && other.computesFor(next));
-    }
-
-    /** Gives a sequence the pages that are known, and reserves all others that it may need. */
-    private boolean begin(Sequence<?> next) {
-        boolean copied = next.cache.length() > 0;
-        boolean shares = prefixes.keeps(next);
-        if (!copied && shares) {
-            next.root = List.of(next.salt, model.decoder().config().rotations(next.positions()));
-            prefixes.begin(next);
+        cancels = false;
+        boolean isNeeded = woken || !schedule.isEmpty();
+        woken = false;
+        schedule.add(arrived);
+        arrived.clear();
+        count();
+        if (closed) {
+            schedule.all().forEach(sequence -> sequence.result.cancel(false));
+            isNeeded = !schedule.isEmpty();
         }
-        next.cachedTokens = next.cache.length();
-        while (!next.cache.reserve(next.positions(), shares)) {
-            if (!prefixes.evict()) {
-                boolean alone = running.isEmpty();
-                if (alone && (copied || next.cache.length() == 0)) {
-                    return true; // other caches hold them: it fails where there is none
-                }
-                if (!copied) {
-                    next.giveBack();
-                    next.cachedTokens = 0;
-                }
-                if (!alone) {
-                    return false;
-                } // else the pages that it was given can go
-            }
+        if (!isNeeded) {
+            thread = null;
+            ended.complete(null);
         }
-        return true;
+        return isNeeded;
     }
 
     /** Runs one forward, chooses the next tokens and scores the tokens that are to be scored. */
@@ -399,28 +387,6 @@ public final class Engine implements AutoCloseable {
             sequence.took(seconds);
             prefixes.add(sequence);
         }
-    }
-
-    /** Divides the prompt tokens of a step. Returns the sequences to feed: those that generate first, then by alternatives. */
-    private List<Sequence<?>> plan() {
-        List<Sequence<?>> ready = running.stream().filter(Sequence::ready).toList();
-        List<Sequence<?>> prompts = ready.stream()
-                .filter(sequence -> !sequence.decodes())
-                .sorted(Comparator.comparingLong(sequence -> sequence.served))
-                .toList();
-        int room = budget.rows(ready, options.promptRows());
-        ready.forEach(sequence -> sequence.promptRows = 0);
-        for (int i = 0; i < prompts.size() && room > 0; i++) {
-            Sequence<?> prompt = prompts.get(i);
-            int share = Math.clamp(room / (prompts.size() - i), StepBudget.LEAST_ROWS, KVCache.STEP);
-            prompt.promptRows = Math.min(Math.min(share, room), prompt.left());
-            prompt.served = ++served;
-            room -= prompt.promptRows;
-        }
-        return ready.stream()
-                .filter(sequence -> sequence.decodes() || sequence.promptRows > 0)
-                .sorted(Comparator.comparingInt(sequence -> sequence instanceof ScoredSequence s ? s.alternatives : -1))
-                .toList();
     }
 
     /** The sequences of one kind that have wanted rows. */
@@ -481,10 +447,7 @@ public final class Engine implements AutoCloseable {
     private void end(Sequence<?> sequence) {
         try {
             if (sequence instanceof ScoredSequence scoring) {
-                List<ScoredSequence> continued = scoring.continued();
-                synchronized (this) {
-                    continued.reversed().forEach(waiting::addFirst);
-                }
+                schedule.addFirst(scoring.continued());
             }
             if (sequence.failure == null) {
                 prefixes.addRest(sequence);

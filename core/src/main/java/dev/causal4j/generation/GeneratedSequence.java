@@ -3,6 +3,7 @@ package dev.causal4j.generation;
 import dev.causal4j.InputException;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.flight.Work;
+import dev.causal4j.generation.Engine.Requester;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
@@ -16,6 +17,9 @@ import org.jspecify.annotations.Nullable;
 
 /** A sequence that is continued. */
 final class GeneratedSequence extends Sequence<Generation> {
+    /** New tokens that there is room for before any is chosen: most sequences that wait for long need no more yet. */
+    private static final int FIRST_TOKENS = 64;
+
     private final Work.Prefill prefill = new Work.Prefill();
     private final Work.Decode decode = new Work.Decode();
     private final String model; // its name
@@ -29,9 +33,10 @@ final class GeneratedSequence extends Sequence<Generation> {
     private final StopStrings stop;
     private final List<String> pieces = new ArrayList<>();
     private final List<Prediction> predictions = new ArrayList<>();
-    private final int[] tokens; // the first length are the prompt and those chosen so far
+    private int[] tokens; // the first length are the prompt and those chosen so far
     private int length;
     private @Nullable FinishReason finish;
+    private boolean firstTokenIsThere;
     private int prefillTokens;
     private double prefillSeconds;
     private int decodedTokens;
@@ -39,9 +44,15 @@ final class GeneratedSequence extends Sequence<Generation> {
 
     /** @param index of its request, for the listener */
     GeneratedSequence(
-            CausalLM model, int index, GenerationRequest request, TokenListener listener, Candidates candidates) {
-        super(model, request.options().settings.cacheSalt);
+            Engine engine,
+            Requester requester,
+            int index,
+            GenerationRequest request,
+            TokenListener listener,
+            Candidates candidates) {
+        super(engine, requester, request.options().settings.cacheSalt);
         prefill.begin();
+        CausalLM model = engine.model();
         this.model = model.name();
         this.index = index;
         this.listener = Objects.requireNonNull(listener, "listener");
@@ -52,7 +63,7 @@ final class GeneratedSequence extends Sequence<Generation> {
         // The last token of a full context can still be predicted; it is not fed back.
         int room = model.decoder().config().contextLength() - promptLength + 1;
         this.mostNewTokens = Math.min(options.maxNewTokens, room);
-        this.tokens = Arrays.copyOf(prompt, promptLength + mostNewTokens);
+        this.tokens = Arrays.copyOf(prompt, promptLength + Math.min(mostNewTokens, FIRST_TOKENS));
         this.sampler = new Sampler(request.options(), model.eos(), promptLength, candidates);
         if (!options.stop.isEmpty()) {
             model.requireTokenizer();
@@ -104,12 +115,20 @@ final class GeneratedSequence extends Sequence<Generation> {
 
     @Override
     boolean decodes() {
-        return length > promptLength;
+        return length > promptLength && left() == 1; // more are left where it was set back
     }
 
     @Override
     int wanted(int from, int to) {
-        return to < promptLength ? 0 : 1;
+        return to < length ? 0 : 1;
+    }
+
+    @Override
+    void cached(int tokens) {
+        if (length == promptLength) {
+            super.cached(tokens);
+            prefillTokens = 0; // it was set back before its first token
+        }
     }
 
     @Override
@@ -129,11 +148,15 @@ final class GeneratedSequence extends Sequence<Generation> {
 
     @Override
     void took(double seconds) {
+        if (firstTokenIsThere) { // computing tokens again is a part of decoding
+            decodedTokens += wanted;
+            decodeSeconds += seconds;
+            return;
+        }
         prefillTokens += promptRows;
-        prefillSeconds += promptRows > 0 ? seconds : 0;
-        decodedTokens += promptRows > 0 ? 0 : 1;
-        decodeSeconds += promptRows > 0 ? 0 : seconds;
-        if (promptRows > 0 && decodes()) {
+        prefillSeconds += seconds;
+        firstTokenIsThere = length > promptLength;
+        if (firstTokenIsThere) {
             prefill.did(model, prefillTokens, prefillSeconds);
             prefill.commit();
             decode.begin();
@@ -148,6 +171,9 @@ final class GeneratedSequence extends Sequence<Generation> {
                         .predictions()
                         .getFirst());
         prediction.ifPresent(predictions::add);
+        tokens = length < tokens.length
+                ? tokens
+                : Arrays.copyOf(tokens, Math.min(2 * length, promptLength + mostNewTokens));
         tokens[length++] = token;
         if (sampler.eos().contains(token)) {
             finish = FinishReason.EOS;

@@ -2,8 +2,10 @@ package dev.causal4j.generation;
 
 import dev.causal4j.InputException;
 import dev.causal4j.NonFiniteException;
+import dev.causal4j.generation.Engine.Requester;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.Tokenizer;
+import java.lang.ref.Cleaner;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -19,6 +21,8 @@ import java.util.stream.Stream;
  * listener cancels it.
  */
 public final class Generator {
+    private static final Cleaner DROPPED = Cleaner.create();
+
     private final Engine engine;
 
     /** A generator for a model. All of a model share an engine. */
@@ -72,10 +76,11 @@ public final class Generator {
      */
     public List<Generation> generate(List<GenerationRequest> requests, TokenListener listener) {
         engine.checkCaller();
+        Requester requester = Requester.of("");
         List<GeneratedSequence> sequences = new ArrayList<>();
         for (GenerationRequest request : requests) {
             try {
-                sequences.add(engine.generating(request, sequences.size(), listener));
+                sequences.add(engine.generating(request, requester, sequences.size(), listener));
             } catch (InputException e) {
                 throw requests.size() == 1 ? e : e.at(sequences.size());
             }
@@ -131,12 +136,14 @@ public final class Generator {
 
     /**
      * The tokens of one sequence as a stream, a few ahead of its consumer. Close the stream, which also ends an
-     * unfinished sequence.
+     * unfinished sequence; one that is dropped without that ends when the collector finds it.
      *
      * @throws InputException as {@link #generate(List, TokenListener)}; the stream throws what else it names
      */
     public Stream<GeneratedToken> stream(GenerationRequest request) {
         Relay relay = new Relay(request);
+        CompletableFuture<Generation> result = relay.result;
+        var _ = DROPPED.register(relay, () -> result.cancel(false));
         return Stream.generate(relay::next)
                 .takeWhile(Optional::isPresent)
                 .map(Optional::orElseThrow)
@@ -150,13 +157,15 @@ public final class Generator {
 
     /** A sequence whose tokens another thread takes. */
     private final class Relay {
-        private final TokenQueue queue = new TokenQueue();
+        private final TokenQueue queue;
         private final CompletableFuture<Generation> result;
 
         Relay(GenerationRequest request) {
             engine.checkCaller();
-            result = engine.submit(request, queue);
-            var _ = result.whenComplete((_, _) -> queue.end());
+            TokenQueue tokens = new TokenQueue(engine); // the engine must not hold this relay
+            queue = tokens;
+            result = engine.submit(request, tokens);
+            var _ = result.whenComplete((_, _) -> tokens.end());
         }
 
         /** The next token, waited for; empty at the end. Throws what ended the sequence. */

@@ -40,6 +40,7 @@ final class PrefixCache {
         private final Key key;
         private final KVCache.Page page;
         private final @Nullable Prediction[] predictions = new Prediction[POSITIONS]; // of its tokens
+        private boolean isKept = true;
 
         private Node(Key key, KVCache.Page page) {
             this.key = key;
@@ -142,9 +143,9 @@ final class PrefixCache {
         return node;
     }
 
-    /** Whether the last page of a chain, and so all, are still there. */
-    private boolean isKept(List<Node> chain) {
-        return chain.isEmpty() || chain.getLast().equals(nodes.get(chain.getLast().key));
+    /** Whether all pages of a chain are still there. Looking them up would make them the newest. */
+    private static boolean isKept(List<Node> chain) {
+        return chain.stream().allMatch(node -> node.isKept);
     }
 
     private void shrink() {
@@ -181,6 +182,7 @@ final class PrefixCache {
 
     private void evict(Node node) {
         nodes.remove(node.key);
+        node.isKept = false;
         pool.release(node.page);
     }
 

@@ -3,6 +3,7 @@ package dev.causal4j.generation;
 import dev.causal4j.InputException;
 import dev.causal4j.decoder.PagePool;
 import dev.causal4j.flight.Work;
+import dev.causal4j.generation.Engine.Requester;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import java.util.ArrayList;
@@ -26,9 +27,11 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
      * @param first the first token to score; the last token is not fed
      * @throws InputException if there are too many tokens, none to begin with, or one is not in the vocabulary
      */
-    ScoredSequence(CausalLM model, int[] tokens, int first, int alternatives, Optional<String> salt) {
-        super(model, salt);
+    ScoredSequence(
+            Engine engine, Requester requester, int[] tokens, int first, int alternatives, Optional<String> salt) {
+        super(engine, requester, salt);
         work.begin();
+        CausalLM model = engine.model();
         this.model = model.name();
         int most = model.decoder().config().contextLength() + 1;
         if (first < 1 || first > tokens.length || tokens.length > most || alternatives < 0) {

@@ -3,8 +3,8 @@ package dev.causal4j.generation;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.decoder.PagePool;
+import dev.causal4j.generation.Engine.Requester;
 import dev.causal4j.head.Prediction;
-import dev.causal4j.model.CausalLM;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -24,16 +24,22 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
         @Override
         public boolean cancel(boolean interrupts) {
             cancelled |= !isDone();
+            engine.wake();
             return cancelled;
         }
     };
 
+    final Engine engine;
+    final Requester requester;
     final Optional<String> salt; // sequences of one salt share pages; without one none
     KVCache cache;
+    boolean hasRun;
+    boolean runs;
+    boolean isReady = true; // its reader kept up when it was asked
     Object root = ""; // what decides about keys and values besides tokens
     List<PrefixCache.Node> shared = new ArrayList<>(); // its full pages as the cache of prefixes has them
     int cachedTokens; // that came from others
-    long served; // the number of its last step with prompt tokens
+    long fed; // when it last fed prompt tokens
     int promptRows; // prompt tokens it feeds in this step
     int wanted; // its wanted rows in this step
 
@@ -42,9 +48,11 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
 
     private volatile boolean cancelled;
 
-    Sequence(CausalLM model, Optional<String> salt) {
+    Sequence(Engine engine, Requester requester, Optional<String> salt) {
+        this.engine = engine;
+        this.requester = requester;
         this.salt = salt;
-        this.cache = model.newCache();
+        this.cache = engine.model().newCache();
     }
 
     /** The tokens; the first {@link #known} can be fed. */
@@ -100,10 +108,16 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
     /** Takes what is known of a token that is not fed. */
     void take(int token, @Nullable Prediction known) {}
 
-    /** Forgets what it was given from others, since there is no room for the rest. */
+    /** Gives all pages back. What they hold is computed again, with the same bits. */
     void giveBack() {
-        cache.truncate(0);
+        cache.release();
         shared.clear();
+        cached(0);
+    }
+
+    /** Says how many of its tokens came from others. */
+    void cached(int tokens) {
+        cachedTokens = tokens;
     }
 
     /** Adds the time of a step that fed it. */

@@ -9,6 +9,11 @@ final class TokenQueue implements TokenListener {
     private static final int MOST = 64;
 
     private final BlockingQueue<Optional<GeneratedToken>> tokens = new LinkedBlockingQueue<>();
+    private final Engine engine;
+
+    TokenQueue(Engine engine) {
+        this.engine = engine;
+    }
 
     @Override
     public boolean accept(GeneratedToken token) {
@@ -27,6 +32,10 @@ final class TokenQueue implements TokenListener {
 
     /** The next token; empty at the end. */
     Optional<GeneratedToken> take() throws InterruptedException {
-        return tokens.take();
+        Optional<GeneratedToken> token = tokens.take();
+        if (tokens.size() == MOST - 1) {
+            engine.wake();
+        }
+        return token;
     }
 }

@@ -3,6 +3,7 @@ package dev.causal4j.scoring;
 import dev.causal4j.InputException;
 import dev.causal4j.NonFiniteException;
 import dev.causal4j.generation.Engine;
+import dev.causal4j.generation.Engine.Requester;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Score.Totals;
@@ -121,6 +122,7 @@ public final class Scorer {
         for (int i = 0; i < requests.size(); i++) {
             addWindows(i, requests.get(i), stride, windows);
         }
+        Requester requester = Requester.of("");
         Results results = new Results(
                 windows.stream().mapToLong(each -> each.end - 1 - each.offset).sum(), listener);
         try {
@@ -128,7 +130,9 @@ public final class Scorer {
                 while (results.submitted.size() < AHEAD && i + results.submitted.size() < windows.size()) {
                     Window next = windows.get(i + results.submitted.size());
                     int[] tokens = Arrays.copyOfRange(next.sequence, next.offset, next.end);
-                    results.submitted.add(engine.score(tokens, next.first - next.offset, options.alternatives()));
+                    int first = next.first - next.offset;
+                    results.submitted.add(
+                            engine.score(tokens, first, options.alternatives(), Optional.of(""), requester));
                 }
                 Window window = windows.get(i);
                 results.take(window.text, window.offset, window.end - 1 - window.offset);

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.decoder.PagePool;
+import dev.causal4j.generation.Engine.Requester;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.SmallModels;
@@ -234,7 +235,7 @@ class EngineTest {
         int[] prompt = prompt(1, 300);
         try (Engine engine = engine(model, 100)) {
             List<GeneratedSequence> all = IntStream.range(0, 4)
-                    .mapToObj(i -> engine.generating(request(prompt, 3, i), 0, TokenListener.NONE))
+                    .mapToObj(i -> engine.generating(request(prompt, 3, i), Requester.of(""), 0, TokenListener.NONE))
                     .toList();
             engine.start(all); // at once: none has ended before another comes
             int computed = all.stream()

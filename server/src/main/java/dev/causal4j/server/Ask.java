@@ -17,6 +17,7 @@ import java.util.List;
 record Ask(List<Prompt> prompts, int n, int candidates, Sampling sampling, int alternatives, boolean echo, Form form) {
     static final int NO_LOGPROBS = -1;
     static final int MOST_ALTERNATIVES = 20;
+    static final int MOST_SEQUENCES = 256;
 
     /**
      * A prompt.
@@ -55,8 +56,8 @@ record Ask(List<Prompt> prompts, int n, int candidates, Sampling sampling, int a
     }
 
     static void requireFew(int prompts, int candidates) {
-        if ((long) prompts * candidates > 256) {
-            throw ApiError.value("n", "at most 256 choices of all prompts together", (long) prompts * candidates);
+        if ((long) prompts * candidates > MOST_SEQUENCES) {
+            throw ApiError.value("n", "at most " + MOST_SEQUENCES + " choices of all prompts together", (long) prompts * candidates);
         }
     }
 

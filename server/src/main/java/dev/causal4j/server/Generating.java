@@ -51,7 +51,7 @@ final class Generating {
      */
     void answer(Api api, Call call) throws IOException, InterruptedException {
         Ask ask = api.read(JsonIn.parse(call.body), served, call.owner);
-        Sequences sequences = new Sequences(engine, ask, metrics);
+        Sequences sequences = new Sequences(engine, ask, metrics, call.owner);
         call.whenGone(sequences::cancel);
         try {
             List<Generation> made = ask.stream() ? stream(api, ask, call, sequences) : whole(api, ask, call, sequences);

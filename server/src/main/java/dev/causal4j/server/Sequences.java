@@ -1,6 +1,7 @@
 package dev.causal4j.server;
 
 import dev.causal4j.generation.Engine;
+import dev.causal4j.generation.Engine.Requester;
 import dev.causal4j.generation.FinishReason;
 import dev.causal4j.generation.GeneratedToken;
 import dev.causal4j.generation.Generation;
@@ -17,6 +18,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Future;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /** The sequences of a request in the engine. Thread-safe. */
@@ -32,10 +34,19 @@ final class Sequences {
     private final List<Future<?>> submitted = new CopyOnWriteArrayList<>();
     private final List<AtomicInteger> waiting = new ArrayList<>();
     private final BlockingQueue<Event> events = new LinkedBlockingQueue<>();
+    private final Engine engine;
+    private final Requester requester;
     private volatile boolean cancelled;
 
-    /** Submits the sequences of a request. */
-    Sequences(Engine engine, Ask ask, Metrics metrics) {
+    /**
+     * Submits the sequences of a request.
+     *
+     * @param caller whose requests take turns with those of others
+     * @throws ApiError if too many sequences wait
+     */
+    Sequences(Engine engine, Ask ask, Metrics metrics, String caller) {
+        this.engine = engine;
+        this.requester = Requester.of(caller);
         try {
             for (int i = 0; i < ask.sequences(); i++) {
                 if (i % ask.candidates() == 0 && ask.scores() && !ask.isScoring()) {
@@ -44,14 +55,18 @@ final class Sequences {
                             ask.prompt(i).tokens(),
                             1,
                             alternatives,
-                            ask.sampling().salt())));
+                            ask.sampling().salt(),
+                            requester)));
                 }
                 if (ask.isScoring()) {
-                    addScored(engine, ask, i, metrics);
+                    addScored(ask, i, metrics);
                 } else {
-                    addGenerated(engine, ask, i, metrics);
+                    addGenerated(ask, i, metrics);
                 }
             }
+        } catch (RejectedExecutionException e) {
+            cancel();
+            throw ApiError.queueFull(1);
         } catch (RuntimeException | Error e) {
             cancel();
             throw e;
@@ -66,7 +81,7 @@ final class Sequences {
         return result;
     }
 
-    private void addGenerated(Engine engine, Ask ask, int index, Metrics metrics) {
+    private void addGenerated(Ask ask, int index, Metrics metrics) {
         Metrics.Sequence times = metrics.new Sequence();
         AtomicInteger behind = new AtomicInteger();
         waiting.add(behind);
@@ -86,7 +101,7 @@ final class Sequences {
                 return behind.get() < MOST_WAITING;
             }
         };
-        CompletableFuture<Generation> result = kept(engine.submit(ask.request(index), listener));
+        CompletableFuture<Generation> result = kept(engine.submit(ask.request(index), requester, listener));
         generations.add(result);
         if (ask.stream()) {
             var _ = result.whenComplete((_, _) -> events.add(new Event(index, Optional.empty())));
@@ -97,18 +112,18 @@ final class Sequences {
      * Scores a prompt and the token behind it in one go. The likeliest token is what greedy choice takes, with the same
      * bits; a vocabulary padded beyond the tokenizer may have a likelier one that cannot be chosen.
      */
-    private void addScored(Engine engine, Ask ask, int index, Metrics metrics) {
+    private void addScored(Ask ask, int index, Metrics metrics) {
         int[] prompt = ask.prompt(index).tokens();
         int[] tokens = Arrays.copyOf(prompt, prompt.length + 1); // the last is not fed
         long start = System.nanoTime();
         Metrics.Sequence times = metrics.new Sequence();
         CompletableFuture<List<Prediction>> all = kept(engine.score(
-                tokens, 1, Math.max(1, ask.alternatives()), ask.sampling().salt()));
+                tokens, 1, Math.max(1, ask.alternatives()), ask.sampling().salt(), requester));
         scores.add(all.thenApply(predictions -> predictions.subList(0, prompt.length - 1)));
         generations.add(all.thenCompose(predictions -> {
             Candidate best = predictions.getLast().alternatives().getFirst();
             if (best.token() >= ask.names().tokenizer().vocabularySize()) {
-                return kept(engine.submit(ask.request(index), TokenListener.NONE));
+                return kept(engine.submit(ask.request(index), requester, TokenListener.NONE));
             }
             times.token();
             boolean ends = ask.sampling().eos().contains(best.token());
@@ -150,7 +165,9 @@ final class Sequences {
 
     /** Tells that a token was sent. */
     void sent(int sequence) {
-        waiting.get(sequence).decrementAndGet();
+        if (waiting.get(sequence).decrementAndGet() == MOST_WAITING - 1) {
+            engine.wake();
+        }
     }
 
     /** Ends all that is not done. */

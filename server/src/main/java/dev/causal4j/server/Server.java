@@ -52,7 +52,11 @@ public final class Server implements AutoCloseable {
     public static Server start(CausalLM model, ChatTemplate template, ServerOptions options) throws IOException {
         InetAddress host = InetAddress.getByName(options.host());
         Engine engine = new Engine(
-                model, EngineOptions.DEFAULT.withParallel(options.parallel()).withPrefixBytes(options.cacheBytes()));
+                model,
+                EngineOptions.DEFAULT
+                        .withParallel(options.parallel())
+                        .withQueue(Ask.MOST_SEQUENCES + options.queue())
+                        .withPrefixBytes(options.cacheBytes()));
         try {
             ServedModel served = ServedModel.of(engine, template, options.aliases());
             Access access = new Access(options, host.isLoopbackAddress());

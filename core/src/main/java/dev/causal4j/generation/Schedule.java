@@ -1,0 +1,283 @@
+package dev.causal4j.generation;
+
+import dev.causal4j.decoder.KVCache;
+import dev.causal4j.decoder.PagePool;
+import dev.causal4j.generation.Engine.Requester;
+import dev.causal4j.model.CausalLM;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
+
+/**
+ * Decides which sequences of an engine run and what they feed in a step. Callers begin sequences in turn, and so do the
+ * requests of a caller; a request without a running sequence goes first. A sequence begins with pages for its tokens and
+ * one more, and takes others as it grows. Where slots or pages run out, a sequence is set back: it gives both up and
+ * computes its tokens again later, which changes no bit. The oldest one that runs is never set back for pages, so there is
+ * always progress. Not thread-safe.
+ */
+final class Schedule {
+    /** The sequences of one request: those that wait, in their order, and how many run. */
+    private static final class Turn {
+        private final Object caller;
+        private final Deque<Sequence<?>> waiting = new ArrayDeque<>();
+        private int running;
+        private long order; // when its last sequence began, or it came
+        private long fed; // when it last fed prompt tokens
+
+        private Turn(Object caller, long now) {
+            this.caller = caller;
+            this.order = now;
+        }
+    }
+
+    private final CausalLM model;
+    private final EngineOptions options;
+    private final PagePool pool;
+    private final PrefixCache prefixes;
+    private final StepBudget budget;
+    private final Map<Requester, Turn> turns = new LinkedHashMap<>();
+    private final Map<Object, Long> callers = new HashMap<>(); // of turns, when their last sequence began; 0 before
+    private final List<Sequence<?>> running = new ArrayList<>(); // the oldest first
+    private int queued; // sequences that have never run
+    private long clock; // of turns
+
+    Schedule(CausalLM model, EngineOptions options, PrefixCache prefixes, StepBudget budget) {
+        this.model = model;
+        this.options = options;
+        this.pool = model.decoder().pool();
+        this.prefixes = prefixes;
+        this.budget = budget;
+    }
+
+    /** Adds sequences behind the others of their requests. */
+    void add(Collection<? extends Sequence<?>> sequences) {
+        for (Sequence<?> sequence : sequences) {
+            turn(sequence).waiting.add(sequence);
+            queued++;
+        }
+    }
+
+    /** Adds sequences before the others of their requests. */
+    void addFirst(List<? extends Sequence<?>> sequences) {
+        for (Sequence<?> sequence : sequences.reversed()) {
+            turn(sequence).waiting.addFirst(sequence);
+            queued++;
+        }
+    }
+
+    private Turn turn(Sequence<?> sequence) {
+        return turns.computeIfAbsent(sequence.requester, requester -> {
+            callers.putIfAbsent(requester.caller(), 0L);
+            return new Turn(requester.caller(), ++clock);
+        });
+    }
+
+    /** How many sequences have never run. */
+    int queued() {
+        return queued;
+    }
+
+    /** How many sequences run. */
+    int running() {
+        return running.size();
+    }
+
+    /** Whether there are no sequences. */
+    boolean isEmpty() {
+        return turns.isEmpty();
+    }
+
+    /** All sequences, those that run first. */
+    List<Sequence<?>> all() {
+        return Stream.concat(running.stream(), waiting()).toList();
+    }
+
+    private Stream<Sequence<?>> waiting() {
+        return turns.values().stream().flatMap(turn -> turn.waiting.stream());
+    }
+
+    /** Cancels the sequences that have never run. */
+    void cancelQueued() {
+        waiting().filter(sequence -> !sequence.hasRun).forEach(sequence -> sequence.result.cancel(false));
+    }
+
+    /** Asks the readers of sequences whether they keep up. Calls listeners. */
+    void askReaders() {
+        all().forEach(sequence -> sequence.isReady = !sequence.hasRun || sequence.ready());
+    }
+
+    /** Removes and returns the sequences that are over. */
+    List<Sequence<?>> removeOver() {
+        List<Sequence<?>> over = all().stream().filter(Sequence::over).toList();
+        over.forEach(this::remove);
+        return over;
+    }
+
+    private void remove(Sequence<?> sequence) {
+        Turn turn = turn(sequence);
+        if (sequence.runs) {
+            sequence.runs = !running.remove(sequence);
+            turn.running--;
+        } else {
+            turn.waiting.remove(sequence);
+            queued -= sequence.hasRun ? 0 : 1;
+        }
+        if (turn.running == 0 && turn.waiting.isEmpty()) {
+            turns.remove(sequence.requester);
+            if (turns.values().stream().noneMatch(other -> other.caller.equals(turn.caller))) {
+                callers.remove(turn.caller);
+            }
+        }
+    }
+
+    /** Begins the sequences that there is room for. */
+    void begin() {
+        for (Optional<Sequence<?>> next = next(); next.isPresent() && hasRoom(next.get()); next = next()) {
+            Sequence<?> sequence = next.get();
+            Turn turn = turn(sequence);
+            turn.waiting.remove(sequence);
+            turn.running++;
+            turn.order = ++clock;
+            callers.put(turn.caller, clock);
+            sequence.runs = running.add(sequence);
+            queued -= sequence.hasRun ? 0 : 1;
+            sequence.hasRun = true;
+            sequence.fed = clock;
+        }
+    }
+
+    /** The waiting sequence whose turn it is. */
+    private Optional<Sequence<?>> next() {
+        return turns.values().stream()
+                .filter(turn -> !turn.waiting.isEmpty())
+                .sorted(Comparator.comparing((Turn turn) -> turn.running > 0)
+                        .thenComparingLong(turn -> callers.getOrDefault(turn.caller, 0L))
+                        .thenComparingLong(turn -> turn.order))
+                .flatMap(turn -> turn.waiting.stream())
+                .filter(sequence -> sequence.isReady && !sequence.over() && !isBeingComputed(sequence))
+                .findFirst();
+    }
+
+    /** Whether a running sequence is computing pages that this one can share. Then this one waits for them. */
+    private boolean isBeingComputed(Sequence<?> next) {
+        return prefixes.keeps(next)
+                && next.cache.length() == 0 // else it has a copy, and takes no pages
+                && running.stream().anyMatch(other -> !other.decodes() && other.isReady && other.computesFor(next));
+    }
+
+    /** Finds a slot and pages for a sequence, perhaps those of others. */
+    private boolean hasRoom(Sequence<?> next) {
+        while (running.size() >= options.parallel() || !hasPages(next)) {
+            Optional<Sequence<?>> other = givesWay(next);
+            if (other.isEmpty()) {
+                return false;
+            }
+            setBack(other.get());
+        }
+        return true;
+    }
+
+    /** The youngest whose reader is slow; for a request of which none runs also the youngest of the largest request. */
+    private Optional<Sequence<?>> givesWay(Sequence<?> next) {
+        Optional<Sequence<?>> slow = youngest(sequence -> !sequence.isReady);
+        int most = turns.values().stream().mapToInt(turn -> turn.running).max().orElse(0);
+        return slow.isPresent() || most < 2 || turn(next).running > 0
+                ? slow
+                : youngest(sequence -> turn(sequence).running == most);
+    }
+
+    private Optional<Sequence<?>> youngest(Predicate<Sequence<?>> which) {
+        return running.reversed().stream().filter(which).findFirst();
+    }
+
+    /** Takes a sequence's pages, and its slot if it runs. */
+    private void setBack(Sequence<?> sequence) {
+        sequence.giveBack();
+        if (sequence.runs) {
+            sequence.runs = !running.remove(sequence);
+            Turn turn = turn(sequence);
+            turn.running--;
+            turn.waiting.addFirst(sequence);
+        }
+    }
+
+    /** Gives a sequence the pages that are known, and reserves those of its tokens and one more. */
+    private boolean hasPages(Sequence<?> next) {
+        boolean copied = next.cache.length() > 0;
+        if (!copied && prefixes.keeps(next)) {
+            next.root = List.of(next.salt, model.decoder().config().rotations(next.positions()));
+            prefixes.begin(next);
+        }
+        next.cache.declare(next.positions());
+        next.cached(next.cache.length());
+        int positions = Math.min(next.known() + PagePool.POSITIONS, next.positions());
+        while (!next.cache.reserve(positions, prefixes.keeps(next)) || pool.freePages() < running.size()) {
+            if (!prefixes.evict()) {
+                boolean alone = running.isEmpty();
+                if (alone && (copied || next.cache.length() == 0)) {
+                    return true; // other caches hold them: it fails where there is none
+                }
+                if (copied) {
+                    next.cache.unreserve();
+                } else {
+                    next.giveBack();
+                }
+                if (!alone) {
+                    return false;
+                } // else the pages that it was given can go
+            }
+        }
+        return true;
+    }
+
+    /** Divides the prompt tokens of a step. Returns the sequences to feed: those that generate first, then by alternatives. */
+    List<Sequence<?>> plan() {
+        List<Sequence<?>> ready =
+                running.stream().filter(sequence -> sequence.isReady).toList();
+        List<Sequence<?>> prompts = ready.stream()
+                .filter(sequence -> !sequence.decodes())
+                .sorted(Comparator.comparingLong((Sequence<?> sequence) -> turn(sequence).fed)
+                        .thenComparingLong(sequence -> sequence.fed))
+                .toList();
+        int room = budget.rows(ready, options.promptRows());
+        ready.forEach(sequence -> sequence.promptRows = 0);
+        for (int i = 0; i < prompts.size() && room > 0; i++) {
+            Sequence<?> prompt = prompts.get(i);
+            int share = Math.clamp(room / (prompts.size() - i), StepBudget.LEAST_ROWS, KVCache.STEP);
+            prompt.promptRows = Math.min(Math.min(share, room), prompt.left());
+            prompt.fed = ++clock;
+            turn(prompt).fed = clock;
+            room -= prompt.promptRows;
+        }
+        return ready.stream()
+                .filter(sequence -> (sequence.decodes() || sequence.promptRows > 0) && grow(sequence))
+                .sorted(Comparator.comparingInt(sequence -> sequence instanceof ScoredSequence s ? s.alternatives : -1))
+                .toList();
+    }
+
+    /** Reserves the pages of a sequence's rows, for which younger ones are set back. Returns whether it still runs. */
+    private boolean grow(Sequence<?> sequence) {
+        int positions = sequence.cache.length() + Math.max(1, sequence.promptRows);
+        while (sequence.runs && !sequence.cache.reserve(positions, prefixes.keeps(sequence))) {
+            if (!prefixes.evict()) {
+                Optional<Sequence<?>> other = running.size() > 1
+                        ? youngest(each -> !each.isReady).or(() -> youngest(_ -> true))
+                        : waiting().filter(each -> each.cache.length() > 0).findFirst(); // it has a copy
+                if (other.isEmpty()) {
+                    return true; // other caches hold them: it fails where there is none
+                }
+                setBack(other.get());
+            }
+        }
+        return sequence.runs;
+    }
+}

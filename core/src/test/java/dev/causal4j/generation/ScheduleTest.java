@@ -1,0 +1,284 @@
+package dev.causal4j.generation;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.causal4j.decoder.KVCache;
+import dev.causal4j.decoder.PagePool;
+import dev.causal4j.generation.Engine.Requester;
+import dev.causal4j.head.Prediction;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.SmallModels;
+import dev.causal4j.tensor.DType;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Semaphore;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Function;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Turns, slots and pages: who begins, who is set back, and that neither changes a bit. */
+@Timeout(60)
+class ScheduleTest {
+    private static final int VOCABULARY = 301;
+    private static final int CONTEXT = 512;
+
+    private final CausalLM model = CausalLM.create(SmallModels.gpt2(VOCABULARY, CONTEXT, 40, 2, 4), 5, DType.F32);
+    private final PagePool pool = model.decoder().pool();
+    private final int capacity = pool.freePages();
+
+    @AfterEach
+    void allPagesAreFree() {
+        assertThat(pool.freePages()).isEqualTo(capacity);
+        model.close();
+    }
+
+    private static int[] prompt(int seed, int length) {
+        return new Random(seed).ints(length, 0, VOCABULARY).toArray();
+    }
+
+    private static GenerationRequest request(int seed, int length, int tokens) {
+        return new GenerationRequest(
+                prompt(seed, length),
+                GenerationOptions.builder()
+                        .maxNewTokens(tokens)
+                        .seed(seed)
+                        .frequencyPenalty(0.5)
+                        .logProbabilities(2)
+                        .build());
+    }
+
+    private Generation alone(GenerationRequest request) {
+        return new Generator(model).generate(List.of(request), TokenListener.NONE).getFirst();
+    }
+
+    private static void assertEqual(Generation actual, Generation expected) {
+        assertThat(actual.tokens()).containsExactly(expected.tokens());
+        assertThat(actual.predictions()).isEqualTo(expected.predictions());
+        assertThat(actual.finishReason()).isEqualTo(expected.finishReason());
+        Generation.Timing timing = actual.timing();
+        assertThat(timing.cachedTokens() + timing.prefillTokens()).isEqualTo(actual.promptTokens().length);
+        assertThat(timing.decodedTokens()).isEqualTo(actual.tokens().length - 1);
+    }
+
+    /** Takes pages until so many are free. */
+    private List<KVCache> fill(int free) {
+        List<KVCache> others = new ArrayList<>();
+        while (pool.freePages() > free) {
+            others.add(pool.newCache());
+            int pages = Math.min(CONTEXT / PagePool.POSITIONS, pool.freePages() - free);
+            assertThat(others.getLast().reserve(pages * PagePool.POSITIONS)).isTrue();
+        }
+        return others;
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {0, 4}) // pages
+    void aPoolOfATenthOfTheNeedChangesNoBit(int prefixPages) {
+        List<GenerationRequest> requests = IntStream.range(0, 10)
+                .mapToObj(i -> request(i / 2, i % 3 == 0 ? 200 : 20, 300))
+                .toList(); // some 75 pages
+        int[] scored = prompt(50, 400);
+        List<int[]> ends = List.of(prompt(51, 30), prompt(52, 40), prompt(53, 70));
+        List<Generation> expected = requests.stream().map(this::alone).toList();
+        Function<Engine, List<List<Prediction>>> score =
+                engine -> engine.scoreContinuations(scored, ends, 2).stream()
+                        .map(CompletableFuture::join)
+                        .toList();
+        List<List<Prediction>> expectedScores = score.apply(Engine.shared(model));
+        List<KVCache> others = fill(9);
+        long bytes = prefixPages * (pool.pageBytes() + PrefixCache.PREDICTION_BYTES);
+        try (Engine engine = new Engine(model, EngineOptions.DEFAULT.withPrefixBytes(bytes))) {
+            List<CompletableFuture<Generation>> all = requests.stream()
+                    .map(each -> engine.submit(each, Requester.of(""), TokenListener.NONE))
+                    .toList();
+            assertThat(score.apply(engine)).isEqualTo(expectedScores);
+            for (int i = 0; i < all.size(); i++) {
+                assertEqual(all.get(i).join(), expected.get(i));
+            }
+        }
+        others.forEach(KVCache::close);
+    }
+
+    /** A reader that takes some tokens and no more until it is told. */
+    private static final class Reader implements TokenListener {
+        private final Semaphore permits;
+
+        Reader(int tokens) {
+            permits = new Semaphore(tokens);
+        }
+
+        @Override
+        public boolean accept(GeneratedToken token) {
+            return permits.tryAcquire();
+        }
+
+        @Override
+        public boolean ready() {
+            return permits.availablePermits() > 0;
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {0, 100}) // pages
+    void readersThatStopGiveTheirSlotsBackAndGoOnWithEqualBits(int prefixPages) {
+        long bytes = prefixPages * (pool.pageBytes() + PrefixCache.PREDICTION_BYTES);
+        EngineOptions options =
+                EngineOptions.DEFAULT.withParallel(2).withQueue(2).withPrefixBytes(bytes);
+        try (Engine engine = new Engine(model, options)) {
+            Requester slow = Requester.of("");
+            List<Reader> readers = List.of(new Reader(5), new Reader(70), new Reader(3));
+            List<CompletableFuture<Generation>> stopped = new ArrayList<>();
+            for (int i = 0; i < readers.size(); i++) {
+                stopped.add(engine.submit(request(i, 100, 90), slow, readers.get(i)));
+                while (engine.waiting() > 1) {
+                    Thread.onSpinWait();
+                }
+            }
+            while (readers.stream().anyMatch(Reader::ready)) {
+                Thread.onSpinWait();
+            }
+            for (int i = 0; i < 4; i++) { // they take no room in the queue either
+                List<CompletableFuture<Generation>> quick = List.of(
+                        engine.submit(request(10 + i, 20, 30), Requester.of(""), TokenListener.NONE),
+                        engine.submit(request(20 + i, 20, 30), Requester.of(""), TokenListener.NONE));
+                assertEqual(quick.get(0).join(), alone(request(10 + i, 20, 30)));
+                assertEqual(quick.get(1).join(), alone(request(20 + i, 20, 30)));
+            }
+            assertThat(stopped).noneMatch(CompletableFuture::isDone);
+            readers.forEach(reader -> reader.permits.release(100));
+            engine.wake();
+            for (int i = 0; i < stopped.size(); i++) {
+                assertEqual(stopped.get(i).join(), alone(request(i, 100, 90)));
+            }
+        }
+    }
+
+    @Test
+    void aSmallRequestBesideALargeOneBeginsWithinAStep() {
+        try (Engine engine = new Engine(model, EngineOptions.DEFAULT.withParallel(4))) {
+            Requester large = Requester.of("");
+            AtomicInteger steps = new AtomicInteger(); // of the oldest sequence, which is never set back
+            Semaphore reached = new Semaphore(0);
+            Semaphore go = new Semaphore(0);
+            List<CompletableFuture<Generation>> choices = new ArrayList<>();
+            choices.add(engine.submit(request(0, 20, 60), large, _ -> {
+                if (steps.incrementAndGet() == 10) {
+                    reached.release();
+                    go.acquireUninterruptibly();
+                }
+                return true;
+            }));
+            for (int i = 1; i < 20; i++) {
+                choices.add(engine.submit(request(i, 20, 60), large, TokenListener.NONE));
+            }
+            reached.acquireUninterruptibly();
+            assertThat(engine.running()).isEqualTo(4);
+            AtomicInteger begun = new AtomicInteger();
+            CompletableFuture<Generation> small = engine.submit(request(30, 20, 3), Requester.of(""), _ -> {
+                begun.compareAndSet(0, steps.get());
+                return true;
+            });
+            go.release();
+            assertEqual(small.join(), alone(request(30, 20, 3)));
+            assertThat(begun.get()).isEqualTo(11);
+            for (int i = 0; i < choices.size(); i++) {
+                assertEqual(choices.get(i).join(), alone(request(i, 20, 60)));
+            }
+        }
+    }
+
+    @Test
+    void callersBeginInTurnAndSoDoTheirRequests() {
+        List<String> order = new ArrayList<>();
+        try (Engine engine = new Engine(model, EngineOptions.DEFAULT.withParallel(1))) {
+            CountDownLatch submitted = new CountDownLatch(1);
+            List<CompletableFuture<Generation>> all = new ArrayList<>();
+            all.add(engine.submit(request(1, 5, 2), Requester.of("a"), _ -> awaited(submitted)));
+            for (String name : List.of("a1", "a1", "a2", "b1", "a3", "c1", "b1")) {
+                Requester requester = new Requester(name.substring(0, 1), name);
+                all.add(engine.submit(request(1, 5, 1), requester, _ -> order.add(name)));
+            }
+            submitted.countDown();
+            all.forEach(CompletableFuture::join);
+        }
+        assertThat(order).containsExactly("b1", "c1", "a1", "b1", "a2", "a3", "a1");
+    }
+
+    private static boolean awaited(CountDownLatch latch) {
+        try {
+            latch.await();
+            return true;
+        } catch (InterruptedException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    @Test
+    void aSequenceThatWaitsHoldsItsPromptAndLittleMore() {
+        try (Engine engine = new Engine(model)) {
+            GeneratedSequence sequence =
+                    engine.generating(request(1, 20, 400), Requester.of(""), 0, TokenListener.NONE);
+            assertThat(sequence.tokens()).hasSizeLessThan(100);
+            assertThat(alone(request(1, 20, 400)).tokens()).hasSize(400);
+        }
+    }
+
+    @Test
+    void aReaderMayNeedALockWhoseOwnerAsksTheEngine() throws InterruptedException {
+        Object lock = new Object();
+        CountDownLatch asked = new CountDownLatch(1);
+        AtomicBoolean first = new AtomicBoolean(true);
+        try (Engine engine = new Engine(model)) {
+            CompletableFuture<Generation> generation;
+            synchronized (lock) {
+                generation = engine.submit(request(1, 10, 5), new TokenListener() {
+                    @Override
+                    public boolean accept(GeneratedToken token) {
+                        return true;
+                    }
+
+                    @Override
+                    public boolean ready() {
+                        if (first.getAndSet(false)) {
+                            asked.countDown();
+                        }
+                        synchronized (lock) {
+                            return true;
+                        }
+                    }
+                });
+                asked.await();
+                assertThat(engine.waiting()).isZero(); // while its thread waits for the lock
+            }
+            assertThat(generation.join().tokens()).hasSize(5);
+        }
+    }
+
+    @Test
+    void aStreamThatIsDroppedGivesItsPagesBack() {
+        List<GeneratedToken> taken = drop();
+        long end = System.nanoTime() + 30_000_000_000L;
+        while (pool.freePages() < capacity && System.nanoTime() < end) {
+            System.gc();
+            Thread.onSpinWait();
+        }
+        assertThat(pool.freePages()).isEqualTo(capacity);
+        assertThat(taken).hasSize(1);
+    }
+
+    private List<GeneratedToken> drop() {
+        List<GeneratedToken> taken = new ArrayList<>();
+        taken.add(new Generator(model).stream(request(1, 10, 450)).iterator().next());
+        assertThat(pool.freePages()).isLessThan(capacity);
+        return taken;
+    }
+}
