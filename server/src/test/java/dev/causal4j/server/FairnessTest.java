@@ -1,0 +1,68 @@
+package dev.causal4j.server;
+
+import static dev.causal4j.server.Served.OPTIONS;
+import static dev.causal4j.server.Served.await;
+import static dev.causal4j.server.Served.metric;
+import static dev.causal4j.server.Served.request;
+import static dev.causal4j.server.Served.send;
+import static dev.causal4j.server.Served.start;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.net.InetSocketAddress;
+import java.net.Socket;
+import java.net.http.HttpClient;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.nio.charset.StandardCharsets;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.Test;
+
+/** Large requests and slow readers hold nobody up, and change nobody's bits. */
+class FairnessTest {
+    private static final String SMALL =
+            "{'prompt': 'Emma', 'max_tokens': 20, 'seed': 5, 'temperature': 1, 'logprobs': 3}";
+
+    private static String choices(HttpResponse<String> answer) {
+        assertThat(answer.statusCode()).as(answer.body()).isEqualTo(200);
+        return answer.body().replaceAll(".*(\"choices\":.*),\"usage\".*", "$1");
+    }
+
+    @Test
+    void aReaderThatNeverReadsHoldsNoSlot() throws Exception {
+        String body = "{\"prompt\": \"Emma\", \"max_tokens\": 240, \"n\": 64, \"ignore_eos\": true, \"stream\": true,"
+                + " \"logprobs\": 5}";
+        try (Server server = start(OPTIONS.withBounds(4, 8));
+                Socket stalled = new Socket()) {
+            String alone = choices(send(server, "/v1/completions", SMALL));
+            stalled.setReceiveBufferSize(4096);
+            stalled.connect(new InetSocketAddress("127.0.0.1", server.address().getPort()));
+            String head =
+                    "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + body.length() + "\r\n\r\n";
+            stalled.getOutputStream().write((head + body).getBytes(StandardCharsets.UTF_8));
+            await(() -> metric(server, "num_requests_running") == 4);
+            double made = 0; // beside a small request
+            for (int i = 0; made != 20 && i < 500; i++) {
+                double before = metric(server, "generation_tokens_total");
+                assertThat(choices(send(server, "/v1/completions", SMALL))).isEqualTo(alone);
+                made = metric(server, "generation_tokens_total") - before;
+            }
+            assertThat(made).as("no sequence of the stalled stream goes on").isEqualTo(20);
+        }
+    }
+
+    @Test
+    void aSmallRequestIsAnsweredLongBeforeOneOfManyChoices() throws Exception {
+        String large = "{\"prompt\": \"Emma\", \"max_tokens\": 240, \"n\": 128, \"ignore_eos\": true}";
+        try (Server server = start(OPTIONS.withBounds(4, 8));
+                HttpClient client = HttpClient.newHttpClient()) {
+            String alone = choices(send(server, "/v1/completions", SMALL));
+            CompletableFuture<HttpResponse<String>> many =
+                    client.sendAsync(request(server, "/v1/completions", large), BodyHandlers.ofString());
+            await(() -> metric(server, "num_requests_running") == 4);
+            assertThat(choices(send(server, "/v1/completions", SMALL))).isEqualTo(alone);
+            assertThat(many).isNotDone();
+            client.shutdownNow();
+            await(() -> metric(server, "num_requests_running") + metric(server, "num_requests_waiting") == 0);
+        }
+    }
+}
