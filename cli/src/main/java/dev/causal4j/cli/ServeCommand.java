@@ -75,6 +75,13 @@ final class ServeCommand extends Subcommand {
     private List<String> origins = List.of();
 
     @Option(
+            names = "--host-name",
+            paramLabel = "NAME",
+            description =
+                    "Name that requests may call this machine by, besides localhost and addresses; * for all; may be repeated.")
+    private List<String> hostNames = List.of();
+
+    @Option(
             names = "--shutdown-timeout",
             paramLabel = "S",
             description = "Seconds for requests to end when the server is stopped; default: ${DEFAULT-VALUE}.")
@@ -99,7 +106,9 @@ final class ServeCommand extends Subcommand {
         long bytes = (long) cacheMegabytes << 20;
         Consumer<ServerOptions.Answered> listener = log ? this::log : _ -> {};
         ServerOptions options = Usage.of(
-                spec, () -> new ServerOptions(host, port, aliases, parallel, queue, bytes, keys, origins, listener));
+                spec,
+                () -> new ServerOptions(
+                        host, port, aliases, parallel, queue, bytes, keys, origins, hostNames, listener));
         Kernels.name(); // fails here if the kernels that the property sets are missing
         QUIET.forEach(logger -> logger.setLevel(Level.WARNING));
         ChatTemplate chosen = template.readOrPlain(model.folder());
@@ -153,14 +162,19 @@ final class ServeCommand extends Subcommand {
         PrintWriter to = stderr();
         if (model.json()) {
             to.println(Json.write(Json.object()
+                    .put("id", answered.id())
                     .put("method", answered.method())
                     .put("path", answered.path())
                     .put("status", answered.status())
                     .put("seconds", answered.seconds())));
         } else {
             to.println(String.format(
-                    "%s %s %d %.3f s",
-                    answered.method(), Visible.quoted(answered.path()), answered.status(), answered.seconds()));
+                    "%s %s %s %d %.3f s",
+                    answered.id(),
+                    answered.method(),
+                    Visible.quoted(answered.path()),
+                    answered.status(),
+                    answered.seconds()));
         }
     }
 }

@@ -18,6 +18,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonGenerator;
@@ -51,8 +52,12 @@ public record Json(String subject, Map<?, ?> root) {
         }
     };
 
-    // Real files nest 3 to 6 deep.
-    private static final int MAX_DEPTH = 64;
+    // Real files nest 3 to 6 deep; a schema in a tool in a request may be deep.
+    private static final int MAX_DEPTH = 100;
+
+    /** Jackson's own names in its messages, which say what else it could do. */
+    private static final Pattern ADVICE =
+            Pattern.compile("(?s)(: enable `| \\((start marker|for \\w+ starting|not recognized)).*|, from `[^`]*`");
 
     // Ten times those of the largest files in use; without a limit a file could fill the memory.
     private static final int MAX_TOKENS = 1 << 24;
@@ -61,10 +66,8 @@ public record Json(String subject, Map<?, ?> root) {
             // Keys are names of tensors or tokens, all different: interning them would only invite hash collisions.
             .disable(TokenStreamFactory.Feature.CANONICALIZE_PROPERTY_NAMES)
             .disable(TokenStreamFactory.Feature.INTERN_PROPERTY_NAMES)
-            .streamReadConstraints(StreamReadConstraints.builder()
-                    .maxNestingDepth(MAX_DEPTH)
-                    .maxTokenCount(MAX_TOKENS)
-                    .build())
+            .streamReadConstraints(
+                    StreamReadConstraints.builder().maxTokenCount(MAX_TOKENS).build())
             .build();
 
     /** Takes the members of large objects and lists one by one, so that they are never there as a tree. */
@@ -288,7 +291,7 @@ public record Json(String subject, Map<?, ?> root) {
     }
 
     /**
-     * Reads bytes that must be one JSON object in UTF-8 and nothing after it, with no key twice, at most 64 deep and of at most 16
+     * Reads bytes that must be one JSON object in UTF-8 and nothing after it, with no key twice, at most 100 deep and of at most 16
      * million tokens.
      *
      * @param subject their name in messages
@@ -306,7 +309,7 @@ public record Json(String subject, Map<?, ?> root) {
         // A decoder refuses bytes that are not UTF-8, a charset would replace them.
         Reader text = new InputStreamReader(new ByteArrayInputStream(json), StandardCharsets.UTF_8.newDecoder());
         try (JsonParser parser = JSON.createParser(ObjectReadContext.empty(), text)) {
-            Object root = parser.nextToken() == null ? null : new Tree(parser, large, members).value("", "");
+            Object root = parser.nextToken() == null ? null : new Tree(subject, parser, large, members).value("", "");
             if (!(root instanceof Map)) {
                 throw new FormatException(subject, "a JSON object", describe(root), "is the file damaged?");
             }
@@ -318,7 +321,9 @@ public record Json(String subject, Map<?, ?> root) {
             boolean encoding = e.getCause() instanceof CharacterCodingException;
             TokenStreamLocation at = e.getLocation(); // of exceeded limits there is none
             String place = at == null ? "" : " at line " + at.getLineNr() + ", column " + at.getColumnNr();
-            String got = encoding ? "bytes that are not" : quote(e.getOriginalMessage()) + place;
+            String got = encoding
+                    ? "bytes that are not"
+                    : quote(ADVICE.matcher(e.getOriginalMessage()).replaceFirst("")) + place;
             throw new FormatException(
                     subject, encoding ? "text in UTF-8" : "valid JSON", got, "is the file damaged?", e);
         }
@@ -349,7 +354,7 @@ public record Json(String subject, Map<?, ?> root) {
         return object;
     }
 
-    /** The value as JSON in UTF-8, without white space. Numbers may also be Float. */
+    /** The value as JSON in UTF-8, without white space. Numbers may also be Float, lists also int[]. */
     public static byte[] write(Object value) {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         try (JsonGenerator json = JSON.createGenerator(ObjectWriteContext.empty(), bytes)) {
@@ -373,6 +378,7 @@ public record Json(String subject, Map<?, ?> root) {
                 list.forEach(inner -> write(inner, json));
                 json.writeEndArray();
             }
+            case int[] whole -> json.writeArray(whole, 0, whole.length);
             case String text -> json.writeString(text);
             case Float number -> json.writeNumber(number);
             case Double number -> json.writeNumber(number);
@@ -383,9 +389,12 @@ public record Json(String subject, Map<?, ?> root) {
     }
 
     /** Reads values. */
-    private record Tree(JsonParser json, Set<String> large, Members taker) {
+    private record Tree(String subject, JsonParser json, Set<String> large, Members taker) {
         /** An object or list, whose beginning was just read. */
         private Object members(String outer, String inner) throws FormatException {
+            if (json.streamReadContext().getNestingDepth() > MAX_DEPTH) {
+                throw new FormatException(subject, "depth at most " + MAX_DEPTH, "more", "is the file damaged?");
+            }
             String path = outer.isEmpty() ? inner : outer + "." + inner;
             boolean named = json.currentToken() == JsonToken.START_OBJECT;
             boolean given = large.contains(path);

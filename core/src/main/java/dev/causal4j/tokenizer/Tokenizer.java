@@ -403,9 +403,13 @@ public final class Tokenizer {
 
     /** The id of a raw token such as {@code Ġair}; empty if the vocabulary has none. */
     public OptionalInt id(String piece) {
-        return IntStream.range(0, vocabularySize())
-                .filter(id -> !piece.isEmpty() && piece.equals(vocabulary.piece(id)))
-                .findFirst();
+        int known = vocabulary.id(piece);
+        return known >= 0
+                ? OptionalInt.of(known)
+                : tokens.stream()
+                        .filter(token -> token.content().equals(piece))
+                        .mapToInt(Token::id)
+                        .findFirst();
     }
 
     /**

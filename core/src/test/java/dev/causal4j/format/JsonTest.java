@@ -145,8 +145,8 @@ class JsonTest {
         refused(
                 () -> parse("{\"a\":" + "[".repeat(depth) + "]".repeat(depth) + "}"),
                 "config: ",
-                "valid JSON",
-                "depth");
+                "depth at most 100",
+                "more");
     }
 
     @Test

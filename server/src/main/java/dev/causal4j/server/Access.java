@@ -1,5 +1,6 @@
 package dev.causal4j.server;
 
+import dev.causal4j.FormatException;
 import io.undertow.server.HttpServerExchange;
 import io.undertow.util.HeaderMap;
 import io.undertow.util.Headers;
@@ -8,29 +9,38 @@ import io.undertow.util.Methods;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.List;
+import java.util.Locale;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** Who may ask: by the name they call this machine, the page they come from and the key they have. Thread-safe. */
 final class Access {
-    private static final String NAME = "(localhost|127\\.\\d+\\.\\d+\\.\\d+|\\[::1\\])";
-    private static final Pattern LOCAL = Pattern.compile(NAME + "(:\\d+)?", Pattern.CASE_INSENSITIVE);
+    /** Browsers ask nobody where these are. */
+    private static final Pattern ADDRESS =
+            Pattern.compile("(localhost|\\d+(\\.\\d+){3}|\\[[0-9a-f:.]+])(:\\d+)?", Pattern.CASE_INSENSITIVE);
+
     private static final Pattern LOCAL_PAGE =
-            Pattern.compile("https?://" + NAME + "(:\\d+)?", Pattern.CASE_INSENSITIVE);
+            Pattern.compile("https?://(localhost|127(\\.\\d+){3}|\\[::1])(:\\d+)?", Pattern.CASE_INSENSITIVE);
     private static final HttpString ALLOW_ORIGIN = HttpString.tryFromString("Access-Control-Allow-Origin");
+    private static final HttpString EXPOSE_HEADERS = HttpString.tryFromString("Access-Control-Expose-Headers");
     private static final HttpString ALLOW_HEADERS = HttpString.tryFromString("Access-Control-Allow-Headers");
     private static final HttpString REQUEST_HEADERS = HttpString.tryFromString("Access-Control-Request-Headers");
     private static final HttpString ALLOW_METHODS = HttpString.tryFromString("Access-Control-Allow-Methods");
     private static final HttpString MAX_AGE = HttpString.tryFromString("Access-Control-Max-Age");
     private static final String BEARER = "Bearer ";
 
-    private final boolean loopback;
+    private final List<String> names; // of this machine, in lower case
+    private final boolean anyName;
     private final List<String> origins;
     private final List<byte[]> keys; // hashed, so that comparing takes the same time for all
 
     /** @param loopback whether only this machine can ask */
     Access(ServerOptions options, boolean loopback) {
-        this.loopback = loopback;
+        this.names = Stream.concat(Stream.of(options.host()), options.hostNames().stream())
+                .map(name -> name.toLowerCase(Locale.ROOT))
+                .toList();
+        this.anyName = names.contains("*") || !(loopback || options.keys().isEmpty());
         this.origins = options.origins();
         this.keys = options.keys().stream().map(Access::digest).toList();
     }
@@ -42,14 +52,22 @@ final class Access {
     /**
      * A page of a stranger can make a name of its own mean this machine (DNS rebinding); its requests still have that name.
      *
-     * @throws ApiError if a server for this machine alone is called by another name
+     * @throws ApiError if the server is called by a name that it does not know
      */
     void checkHost(HttpServerExchange exchange) {
         String host = exchange.getRequestHeaders().getFirst(Headers.HOST);
-        if (loopback && host != null && !LOCAL.matcher(host).matches()) {
-            throw new ApiError(
-                    403, "unknown_host", null, "host: expected a name of this machine, got another; use localhost");
+        if (host != null && !isOurs(host)) {
+            String line = "host: expected an address or a known name of this machine, got "
+                    + FormatException.quote(host) + "; allow it with --host-name";
+            throw new ApiError(403, "unknown_host", null, line);
         }
+    }
+
+    /** Whether a name, with a port or without one, is none that a page of a stranger can have. */
+    boolean isOurs(String host) {
+        return anyName
+                || ADDRESS.matcher(host).matches()
+                || names.contains(host.replaceFirst(":\\d+$", "").toLowerCase(Locale.ROOT));
     }
 
     /**
@@ -63,9 +81,14 @@ final class Access {
             return;
         }
         if (isKnown(origin, exchange.getRequestHeaders().getFirst(Headers.HOST))) {
-            exchange.getResponseHeaders().put(ALLOW_ORIGIN, origin).put(Headers.VARY, "Origin");
+            exchange.getResponseHeaders()
+                    .put(ALLOW_ORIGIN, origin)
+                    .put(EXPOSE_HEADERS, Routes.REQUEST_ID.toString())
+                    .put(Headers.VARY, "Origin");
         } else if (exchange.getRequestMethod().equals(Methods.POST)) {
-            throw new ApiError(403, "unknown_origin", null, "origin: expected a known one, got another; allow it");
+            String line = "origin: expected a page of this machine, got " + FormatException.quote(origin)
+                    + "; allow it with --cors-origin";
+            throw new ApiError(403, "unknown_origin", null, line);
         }
     }
 
@@ -73,7 +96,9 @@ final class Access {
         return LOCAL_PAGE.matcher(origin).matches()
                 || origins.contains("*")
                 || origins.contains(origin)
-                || (host != null && origin.replaceFirst("^https?://", "").equals(host));
+                || (host != null
+                        && isOurs(host)
+                        && origin.replaceFirst("^https?://", "").equals(host));
     }
 
     /** Answers what a browser asks before a request. */

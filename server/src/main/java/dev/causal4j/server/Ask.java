@@ -23,8 +23,9 @@ record Ask(List<Prompt> prompts, int n, int candidates, Sampling sampling, int a
      * A prompt.
      *
      * @param prefix how many of its tokens are put before the text and are none of it
+     * @param room tokens that the context has for more
      */
-    record Prompt(int[] tokens, int prefix, String text) {}
+    record Prompt(int[] tokens, int prefix, String text, int room) {}
 
     /**
      * How an answer is sent.
@@ -104,7 +105,8 @@ record Ask(List<Prompt> prompts, int n, int candidates, Sampling sampling, int a
 
     /** A sequence for the engine. */
     GenerationRequest request(int sequence) {
-        GenerationOptions.Builder options = sampling.options().toBuilder().seed(seed(sequence));
+        GenerationOptions.Builder options =
+                sampling.options(prompt(sequence).room()).seed(seed(sequence));
         if (logprobs() || candidates > n) {
             options.logProbabilities(Math.max(0, alternatives));
         }

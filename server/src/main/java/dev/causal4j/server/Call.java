@@ -24,7 +24,8 @@ final class Call {
     private static final HttpString BUFFERING = HttpString.tryFromString("X-Accel-Buffering");
 
     final HttpServerExchange exchange;
-    final byte[] body;
+    private byte[] body;
+    private final Runnable whenTaken;
 
     /** Whose keys and values the request may share; empty for all. */
     final String owner;
@@ -35,10 +36,25 @@ final class Call {
     private boolean gone;
     private volatile boolean ended;
 
-    Call(HttpServerExchange exchange, byte[] body, String owner) {
+    /** A request without a body. */
+    Call(HttpServerExchange exchange, String owner) {
+        this(exchange, new byte[0], owner, () -> {});
+    }
+
+    /** @param whenTaken told when the body is held no more */
+    Call(HttpServerExchange exchange, byte[] body, String owner, Runnable whenTaken) {
         this.exchange = exchange;
         this.body = body;
         this.owner = owner;
+        this.whenTaken = whenTaken;
+    }
+
+    /** The body, once: the call then holds it no more. */
+    byte[] takeBody() {
+        byte[] taken = body;
+        body = new byte[0];
+        whenTaken.run();
+        return taken;
     }
 
     /** Tells that the client is gone. */

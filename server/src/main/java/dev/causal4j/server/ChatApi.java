@@ -55,6 +55,9 @@ record ChatApi() implements Api {
         int alternatives = in.integer("top_logprobs", 0, 0, Ask.MOST_ALTERNATIVES);
         String most = in.has("max_completion_tokens") ? "max_completion_tokens" : "max_tokens";
         int maxTokens = served.tokens(in, most, served.contextLength());
+        if (maxTokens > 0) {
+            served.checkRoom("messages", prompt);
+        }
         Set<Integer> ends = served.turnEnds();
         Sampling sampling =
                 Sampling.read(in, served, maxTokens, ends, served.template().stops(), owner);
@@ -97,7 +100,7 @@ record ChatApi() implements Api {
         served.checkLength("messages", rendered.text());
         int[] tokens = served.template().encode(served.tokenizer(), rendered);
         served.checkLength("messages", tokens.length);
-        return new Ask.Prompt(tokens, 0, rendered.text());
+        return new Ask.Prompt(tokens, 0, rendered.text(), served.contextLength() - tokens.length);
     }
 
     /** A message whose content ends with a mark. */

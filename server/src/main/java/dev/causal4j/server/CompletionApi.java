@@ -36,6 +36,9 @@ record CompletionApi() implements Api {
             throw ApiError.value("best_of", (form.stream() ? "n in a stream, " : "at least n, ") + n, bestOf);
         }
         int most = served.tokens(in, in.has("max_tokens") ? "max_tokens" : "n_predict", 16);
+        if (most > 0) {
+            prompts.forEach(prompt -> served.checkRoom("prompt", prompt));
+        }
         Sampling sampling = Sampling.read(in, served, most, Set.of(), List.of(), owner);
         int alternatives = in.integer("logprobs", Ask.NO_LOGPROBS, 0, Ask.MOST_ALTERNATIVES);
         return new Ask(prompts, n, bestOf, sampling, alternatives, in.bool("echo", false), form);
@@ -89,7 +92,7 @@ record CompletionApi() implements Api {
             }
         }
         served.checkLength(path, tokens.length);
-        return new Ask.Prompt(tokens, prefix, text);
+        return new Ask.Prompt(tokens, prefix, text, served.contextLength() - tokens.length);
     }
 
     @Override

@@ -18,7 +18,8 @@ final class Departure {
     private static void nothing() {}
 
     /**
-     * Watches a connection until the exchange ends. To be called when the body was read, on the connection's thread.
+     * Watches a connection until the exchange ends or bytes of the next request come. To be called when the body was read,
+     * on the connection's thread.
      *
      * @param gone called at most once
      */
@@ -38,6 +39,9 @@ final class Departure {
             todo.set(Departure::nothing);
             next.proceed();
         });
+        if (connection.getExtraBytes() != null) {
+            return; // of the next request: what is read now would come before them
+        }
         ConduitStreamSourceChannel source = connection.getChannel().getSourceChannel();
         source.setConduit(connection.getOriginalSourceConduit()); // else the finished body hides the socket
         source.getReadSetter().set(_ -> read(connection, source, todo));

@@ -8,33 +8,31 @@ import io.undertow.server.HttpHandler;
 import io.undertow.server.HttpServerExchange;
 import io.undertow.util.Headers;
 import io.undertow.util.HttpString;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.net.URLDecoder;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.UUID;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicLong;
 import org.jspecify.annotations.Nullable;
 import org.xnio.IoUtils;
 import org.xnio.XnioExecutor;
 
 /** Finds what answers a path, checks who asks, reads the body without a thread, and answers on a virtual one. Thread-safe. */
 final class Routes implements HttpHandler {
-    static final int MOST_BYTES = 8 << 20;
-    private static final int MOST_HELD_BYTES = 64 << 20;
     private static final int MOST_RETRY_SECONDS = 30;
     private static final int BODY_SECONDS = 30;
     private static final int LINGER_SECONDS = 2;
     private static final String MODELS = "/models/";
-    private static final byte[] NOTHING = {};
+    static final HttpString REQUEST_ID = HttpString.tryFromString("x-request-id");
     private static final HttpString SECURITY = HttpString.tryFromString("Content-Security-Policy");
     private static final String PAGE_POLICY = "default-src 'none'; connect-src 'self'; script-src 'self';"
             + " style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -73,8 +71,8 @@ final class Routes implements HttpHandler {
     private final ServerOptions options;
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
     private final AtomicInteger open = new AtomicInteger();
-    private final AtomicLong asked = new AtomicLong(); // requests with a body
-    private final AtomicLong held = new AtomicLong(); // bytes of their bodies
+    private final AtomicInteger asked = new AtomicInteger(); // requests whose body is whole
+    private final Bodies bodies = new Bodies();
     private volatile boolean draining;
 
     Routes(Engine engine, ServedModel served, Access access, Metrics metrics, ServerOptions options) {
@@ -117,6 +115,8 @@ final class Routes implements HttpHandler {
 
     @Override
     public void handleRequest(HttpServerExchange exchange) {
+        String id = "req_" + UUID.randomUUID().toString().replace("-", "").substring(0, 24);
+        exchange.getResponseHeaders().put(REQUEST_ID, id);
         open.incrementAndGet();
         exchange.addExchangeCompleteListener((_, next) -> {
             open.decrementAndGet();
@@ -126,7 +126,7 @@ final class Routes implements HttpHandler {
         try {
             begin(exchange);
         } catch (ApiError e) {
-            start(new Call(exchange, NOTHING, ""), call -> fail(call, e));
+            start(new Call(exchange, ""), call -> fail(call, e));
         }
     }
 
@@ -144,18 +144,20 @@ final class Routes implements HttpHandler {
 
     private void begin(HttpServerExchange exchange) {
         String method = exchange.getRequestMethod().toString();
-        access.addOrigin(exchange);
         Route route = route(exchange.getRequestPath());
+        if (route != null) {
+            access.checkHost(exchange);
+        }
+        access.addOrigin(exchange);
         if (route == null) {
             throw new ApiError(404, "unknown_url", null, "path: expected one of OpenAI's API, got another");
         }
-        access.checkHost(exchange);
         List<String> known =
                 route.method.equals("GET") ? List.of("GET", "HEAD", "OPTIONS") : List.of("POST", "OPTIONS");
         String methods = String.join(", ", known);
         if (method.equals("OPTIONS")) {
             access.addPreflight(exchange, methods);
-            start(new Call(exchange, NOTHING, ""), Call::empty);
+            start(new Call(exchange, ""), Call::empty);
             return;
         }
         if (!known.contains(method)) {
@@ -168,7 +170,7 @@ final class Routes implements HttpHandler {
             return;
         }
         if (route.method.equals("GET")) {
-            start(new Call(exchange, NOTHING, owner), route.action);
+            start(new Call(exchange, owner), route.action);
             return;
         }
         if (isCoded(exchange, Headers.CONTENT_ENCODING, "identity")
@@ -194,51 +196,47 @@ final class Routes implements HttpHandler {
 
     /** Reads the body as it comes; a connection that takes too long is closed. */
     private void receive(HttpServerExchange exchange, String owner, Action action) {
-        if (exchange.getRequestContentLength() > MOST_BYTES) {
+        if (exchange.getRequestContentLength() > Bodies.MOST_BYTES) {
             exchange.setPersistent(false);
-            String line = "body: expected at most " + MOST_BYTES + " bytes, got more; send less at once";
+            String line = "body: expected at most " + Bodies.MOST_BYTES + " bytes, got more; send less at once";
             throw new ApiError(413, "request_too_large", null, line);
         }
-        long declared = Math.max(0, exchange.getRequestContentLength());
-        AtomicLong own = new AtomicLong();
-        take(exchange, asked, new AtomicLong(), 1, options.parallel() + options.queue());
-        take(exchange, held, own, declared, MOST_HELD_BYTES);
-        ByteArrayOutputStream body = new ByteArrayOutputStream();
         Runnable close = () -> IoUtils.safeClose(exchange.getConnection());
         XnioExecutor.Key timer = exchange.getIoThread().executeAfter(close, BODY_SECONDS, TimeUnit.SECONDS);
+        Bodies.Body body = bodies.begin(
+                exchange.getSourceAddress().getAddress(),
+                () -> exchange.getIoThread().execute(close));
+        exchange.addExchangeCompleteListener((_, next) -> {
+            timer.remove();
+            body.release();
+            next.proceed();
+        });
         exchange.getRequestReceiver()
                 .receivePartialBytes(
                         (_, bytes, last) -> {
-                            body.writeBytes(bytes);
-                            int more = (int) Math.max(0, body.size() - own.get());
-                            if (body.size() > MOST_BYTES || !add(held, own, more, MOST_HELD_BYTES)) {
-                                close.run();
-                            } else if (last) {
+                            if (body.add(bytes) && last) {
                                 timer.remove();
-                                Call call = new Call(exchange, body.toByteArray(), owner);
+                                Call call = new Call(exchange, body.whole(), owner, body::release);
                                 Departure.watch(exchange, call::depart);
-                                start(call, action);
+                                admit(call, action);
                             }
                         },
                         (_, _) -> close.run());
     }
 
-    /** Takes a part of what all requests share, until the exchange ends. */
-    private void take(HttpServerExchange exchange, AtomicLong shared, AtomicLong own, long n, long most) {
-        if (!add(shared, own, n, most)) {
-            int seconds = (int) Math.ceil(asked.get() * metrics.meanSeconds() / options.parallel());
-            throw ApiError.queueFull(Math.clamp(seconds, 1, MOST_RETRY_SECONDS));
-        }
-        exchange.addExchangeCompleteListener((_, next) -> {
-            shared.addAndGet(-own.get());
+    /** Starts a request if there are not too many. */
+    private void admit(Call call, Action action) {
+        int others = asked.getAndIncrement();
+        call.exchange.addExchangeCompleteListener((_, next) -> {
+            asked.decrementAndGet();
             next.proceed();
         });
-    }
-
-    private static boolean add(AtomicLong shared, AtomicLong own, long n, long most) {
-        boolean fits = shared.addAndGet(n) <= most;
-        (fits ? own : shared).addAndGet(fits ? n : -n);
-        return fits;
+        if (others < options.parallel() + options.queue()) {
+            start(call, action);
+        } else {
+            int seconds = (int) Math.ceil(others * metrics.meanSeconds() / options.parallel());
+            start(call, each -> fail(each, ApiError.queueFull(Math.clamp(seconds, 1, MOST_RETRY_SECONDS))));
+        }
     }
 
     private void start(Call call, Action action) {
@@ -252,9 +250,7 @@ final class Routes implements HttpHandler {
                 log(call, e);
             } finally {
                 metrics.cancelled.add(call.isGone() ? 1 : 0);
-                String method = call.exchange.getRequestMethod().toString();
-                options.log()
-                        .accept(new Answered(method, call.exchange.getRequestPath(), call.status(), call.seconds()));
+                tell(call.exchange, call.status(), call.seconds());
             }
         });
     }
@@ -295,8 +291,9 @@ final class Routes implements HttpHandler {
     }
 
     private void model(Call call) throws IOException {
-        String path = call.exchange.getRequestPath();
-        served.check(path.substring(path.indexOf(MODELS) + MODELS.length()));
+        String raw = call.exchange.getRequestURI(); // the path has %2F as it is, and others decoded
+        String name = raw.substring(raw.indexOf(MODELS) + MODELS.length()).replace("+", "%2B");
+        served.check(URLDecoder.decode(name, StandardCharsets.UTF_8));
         call.json(served.entry());
     }
 
@@ -319,8 +316,13 @@ final class Routes implements HttpHandler {
         }
         exchange.getResponseHeaders().put(Headers.CONTENT_TYPE, "application/json");
         exchange.getResponseSender().send(ByteBuffer.wrap(Json.write(Json.object("status", "ok"))));
+        tell(exchange, 200, 0);
+    }
+
+    private void tell(HttpServerExchange exchange, int status, double seconds) {
+        String id = exchange.getResponseHeaders().getFirst(REQUEST_ID);
         String method = exchange.getRequestMethod().toString();
-        options.log().accept(new Answered(method, exchange.getRequestPath(), 200, 0));
+        options.log().accept(new Answered(id, method, exchange.getRequestPath(), status, seconds));
     }
 
     private void metrics(Call call) throws IOException {

@@ -16,6 +16,7 @@ import java.util.stream.Stream;
  * How tokens are chosen, from the fields that completions and chats share.
  *
  * @param options of each sequence, but for its seed
+ * @param minTokens fewest new tokens of a sequence before one that ends it
  * @param maxTokens most new tokens of a sequence
  * @param seed of the first choice; each further one has the next
  * @param eos the tokens that end a sequence
@@ -23,7 +24,13 @@ import java.util.stream.Stream;
  * @param plain whether the likeliest token is taken as it is: nothing changes its logits, and no text ends it
  */
 record Sampling(
-        GenerationOptions options, int maxTokens, long seed, Set<Integer> eos, Optional<String> salt, boolean plain) {
+        GenerationOptions options,
+        int minTokens,
+        int maxTokens,
+        long seed,
+        Set<Integer> eos,
+        Optional<String> salt,
+        boolean plain) {
     private static final int MOST_STOPS = 64;
     private static final int MOST_STOP_BYTES = 1024;
     private static final int MOST_BIASES = 1024;
@@ -87,7 +94,12 @@ record Sampling(
                 && repetition == 1
                 && ngram == 0
                 && least == 0;
-        return new Sampling(options.build(), maxTokens, seed, eos, salt, plain);
+        return new Sampling(options.build(), least, maxTokens, seed, eos, salt, plain);
+    }
+
+    /** Options of a sequence for which there is so much room. */
+    GenerationOptions.Builder options(int room) {
+        return options.toBuilder().minNewTokens(Math.min(minTokens, room)).maxNewTokens(Math.min(maxTokens, room));
     }
 
     private static Set<Integer> eos(JsonIn in, ServedModel served, Set<Integer> ends) {

@@ -15,6 +15,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.IntStream;
 
@@ -26,6 +27,7 @@ import java.util.stream.IntStream;
  * @param vocabulary ids that may be given and chosen: 0 to one less
  * @param contextLength in tokens
  * @param longest bytes of a token
+ * @param turnEnds the ids that end an answer in a conversation, besides {@link #eos}
  * @param created when it was started, in seconds since 1970
  * @param fingerprint what it computes: equal fingerprints promise equal bits
  */
@@ -37,9 +39,16 @@ record ServedModel(
         int vocabulary,
         int contextLength,
         int longest,
+        Set<Integer> turnEnds,
         long created,
         CompletableFuture<String> fingerprint) {
     private static final int PROBE = 24; // tokens
+
+    ServedModel {
+        // One that could not be computed equals none but itself, which is as true.
+        fingerprint = fingerprint.exceptionally(
+                _ -> "fp_" + UUID.randomUUID().toString().substring(0, 8));
+    }
 
     /** @throws IllegalStateException if the model has no tokenizer */
     static ServedModel of(Engine engine, ChatTemplate template, List<String> aliases) {
@@ -60,6 +69,7 @@ record ServedModel(
                         .map(id -> tokenizer.bytes(id).length)
                         .max()
                         .orElse(1),
+                template.ends(tokenizer, model.head().vocabularySize()),
                 Instant.now().getEpochSecond(),
                 fingerprint(engine, tokenizer, Math.min(PROBE, contextLength), vocabulary));
     }
@@ -120,6 +130,11 @@ record ServedModel(
         }
     }
 
+    /** @throws ApiError if the context has no room for a token behind a prompt */
+    void checkRoom(String param, Ask.Prompt prompt) {
+        checkLength(param, prompt.tokens().length + 1);
+    }
+
     /** @throws ApiError if a text has more bytes than the longest tokens of a whole context, so that encoding it is of no use */
     void checkLength(String param, String text) {
         int tokens = text.length() / longest; // a char has a byte or more
@@ -136,11 +151,6 @@ record ServedModel(
     /** The ids that end a text. */
     Set<Integer> eos() {
         return model.eos();
-    }
-
-    /** The ids that end an answer in a conversation, besides {@link #eos}. */
-    Set<Integer> turnEnds() {
-        return template.ends(tokenizer, model.head().vocabularySize());
     }
 
     /** The entry of the list of models, with fields that vLLM and llama.cpp have. */

@@ -67,7 +67,7 @@ public final class Server implements AutoCloseable {
                     .setDirectBuffers(false) // whose release would need sun.misc.Unsafe
                     .setWorkerThreads(1) // requests have virtual ones
                     .setHandler(new HttpContinueReadHandler(routes))
-                    .setServerOption(UndertowOptions.MAX_ENTITY_SIZE, 2L * Routes.MOST_BYTES)
+                    .setServerOption(UndertowOptions.MAX_ENTITY_SIZE, 2L * Bodies.MOST_BYTES)
                     .setServerOption(UndertowOptions.MAX_HEADER_SIZE, MOST_HEADER_BYTES)
                     .setServerOption(UndertowOptions.MAX_HEADERS, MOST_HEADERS)
                     .setServerOption(UndertowOptions.REQUEST_PARSE_TIMEOUT, HEAD_MILLIS)

@@ -4,8 +4,6 @@ import dev.causal4j.format.Json;
 import dev.causal4j.tokenizer.SpecialTokens;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
-import java.util.Arrays;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.IntStream;
@@ -13,28 +11,36 @@ import java.util.stream.IntStream;
 /** Texts to tokens and back, for clients without a tokenizer; in the forms of llama.cpp and vLLM. Thread-safe. */
 record TokenRoutes(ServedModel served) {
     private static final int MOST_TOKENS = 1 << 20;
+    private static final int MOST_CHARACTERS = 1 << 20;
+    private static final int MOST_WITH_PIECES = 1 << 16; // each an object
 
     void tokenize(Call call) throws IOException {
-        JsonIn in = JsonIn.parse(call.body);
+        JsonIn in = JsonIn.parse(call.takeBody());
         boolean content = in.has("content");
-        String text =
-                in.string(content ? "content" : "prompt").orElseThrow(() -> ApiError.type("content", "a string", null));
+        String field = content ? "content" : "prompt";
+        String text = in.string(field).orElseThrow(() -> ApiError.type("content", "a string", null));
+        boolean pieces = in.bool("with_pieces", false);
+        int most = pieces ? MOST_WITH_PIECES : MOST_CHARACTERS;
+        if (text.length() > most) {
+            String line = ": expected at most " + most + " characters, got " + text.length() + "; send less at once";
+            throw new ApiError(400, "invalid_value", field, field + line);
+        }
         boolean prefix = in.bool("add_special", in.bool("add_special_tokens", !content));
         SpecialTokens how = in.bool("parse_special", true) ? SpecialTokens.PARSE : SpecialTokens.AS_TEXT;
         Tokenizer tokenizer = served.tokenizer();
         int[] ids = tokenizer.encode(text, how);
         int[] tokens = prefix ? tokenizer.withPrefix(ids) : ids;
         TokenNames names = new TokenNames(tokenizer, false);
-        List<?> listed = in.bool("with_pieces", false)
+        Object listed = pieces
                 ? IntStream.of(tokens)
                         .mapToObj(id -> Json.object("id", id, "piece", names.name(id)))
                         .toList()
-                : list(tokens);
+                : tokens;
         call.json(Json.object("tokens", listed, "count", tokens.length, "max_model_len", served.contextLength()));
     }
 
     void detokenize(Call call) throws IOException {
-        JsonIn in = JsonIn.parse(call.body);
+        JsonIn in = JsonIn.parse(call.takeBody());
         int[] tokens = JsonIn.integers("tokens", in.list("tokens", MOST_TOKENS), 0, served.vocabulary() - 1);
         String text = served.tokenizer().decode(tokens);
         call.json(Json.object("content", text, "prompt", text));
@@ -42,7 +48,7 @@ record TokenRoutes(ServedModel served) {
 
     /** What a conversation becomes before it is tokens. */
     void applyTemplate(Call call) throws IOException {
-        String prompt = ChatApi.prompt(JsonIn.parse(call.body), served).text();
+        String prompt = ChatApi.prompt(JsonIn.parse(call.takeBody()), served).text();
         call.json(Json.object("prompt", prompt));
     }
 
@@ -77,9 +83,5 @@ record TokenRoutes(ServedModel served) {
 
     private Object text(Optional<Integer> id) {
         return id.<Object>map(each -> served.tokenizer().decode(each)).orElse(Json.NULL);
-    }
-
-    private static List<Integer> list(int[] tokens) {
-        return Arrays.stream(tokens).boxed().toList();
     }
 }

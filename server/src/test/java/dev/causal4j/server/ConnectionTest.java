@@ -17,9 +17,12 @@ import dev.causal4j.chat.ChatTemplate;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
+import java.net.InetAddress;
 import java.net.Socket;
 import java.net.http.HttpClient;
+import java.net.http.HttpHeaders;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
@@ -33,9 +36,11 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Who may ask, how much, and when: connections, bounds, keys, origins and the end of the server. */
 class ConnectionTest {
@@ -73,6 +78,7 @@ class ConnectionTest {
                 assertThat(refused.statusCode()).isEqualTo(429);
                 assertThat(refused.headers().firstValue("retry-after").orElseThrow())
                         .matches("[0-9]{1,2}");
+                assertThat(refused.headers().firstValue("x-request-id")).isPresent();
                 assertThat(refused.body()).contains("queue_full");
             }
             await(() -> metric(small, "num_requests_running") + metric(small, "num_requests_waiting") == 0);
@@ -82,7 +88,8 @@ class ConnectionTest {
     }
 
     private static Socket halfOfABody(Server server, int bytes) {
-        String head = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + bytes + "\r\n\r\n{";
+        String head = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: "
+                + bytes + "\r\n\r\n{";
         try {
             Socket socket = connect(server);
             socket.getOutputStream().write(head.getBytes(StandardCharsets.US_ASCII));
@@ -92,52 +99,74 @@ class ConnectionTest {
         }
     }
 
-    /** Whether half of a body has an answer: a request that only looked for room may have had its place. */
-    private static boolean refused(Socket socket) {
-        try {
-            return socket.getInputStream().available() > 0;
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-    }
-
-    @ParameterizedTest
-    @CsvSource({"1, 1000", "8, 8388608"}) // requests, and bytes of them all
-    void boundsHoldBeforeBodiesAreRead(int most, int bytes) throws Exception {
-        try (Server small = start(OPTIONS.withBounds(1, most == 1 ? 0 : 100))) {
-            List<Socket> sockets = hold(small, most, bytes);
-            assertThat(send(small, "/health", "").statusCode()).isEqualTo(200);
-            for (Socket socket : sockets) {
-                socket.close();
-            }
-            await(() -> status(small) == 200);
-        }
-    }
-
-    /** Connections that hold all places, or bytes, of a server. One that came while {@link #status} asked comes again. */
-    private static List<Socket> hold(Server server, int n, int bytes) throws InterruptedException {
+    @Test
+    void unfinishedBodiesLeaveOthersAnswered() throws Exception {
         List<Socket> sockets = new ArrayList<>();
-        for (int i = 0; i < n; i++) {
-            sockets.add(halfOfABody(server, bytes));
+        try (Server small = start(OPTIONS.withBounds(1, 0))) {
+            for (int i = 0; i < 158; i++) {
+                sockets.add(halfOfABody(small, i < 8 ? Bodies.MOST_BYTES : 50));
+            }
+            for (int i = 0; i < 3; i++) {
+                assertThat(send(small, "/v1/completions", ONE_TOKEN).statusCode())
+                        .isEqualTo(200);
+            }
+            assertThat(readUntil(sockets.getFirst(), "none", 1)).isNotNull(); // the oldest of its address is closed
+            for (Socket socket : sockets) {
+                socket.close(); // else the end of the server waits for them
+            }
         }
-        await(() -> {
-            sockets.replaceAll(socket -> refused(socket) ? halfOfABody(server, bytes) : socket);
-            return status(server) == 429;
-        });
-        return sockets;
     }
 
-    private static int status(Server server) {
-        try {
-            return send(server, "/v1/completions", ONE_TOKEN).statusCode();
-        } catch (IOException | InterruptedException e) {
-            throw new AssertionError(e);
+    private static String post(String path, String body) {
+        return "POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + body.length() + "\r\n\r\n" + body;
+    }
+
+    /** What a server sends until a text has come so often, or it closes the connection. */
+    private static String readUntil(Socket socket, String text, int times) throws IOException {
+        socket.setSoTimeout(10_000);
+        StringBuilder all = new StringBuilder();
+        byte[] some = new byte[1 << 16];
+        for (int n = 0; n >= 0 && all.toString().split(Pattern.quote(text), -1).length <= times; ) {
+            n = socket.getInputStream().read(some);
+            all.append(new String(some, 0, Math.max(0, n), StandardCharsets.US_ASCII));
+        }
+        return all.toString();
+    }
+
+    @Test
+    void aRequestThatComesInTwoPartsBehindAnotherIsReadInOrder() throws Exception {
+        String first =
+                post("/v1/completions", "{\"prompt\":\"a\",\"max_tokens\":9,\"stream\":true,\"ignore_eos\":true}");
+        String second = post("/tokenize", "{\"content\":\"a\"}");
+        for (int cut = 0; cut <= second.length(); cut++) {
+            try (Socket socket = connect(SERVER)) {
+                OutputStream out = socket.getOutputStream();
+                out.write((first + second.substring(0, cut)).getBytes(StandardCharsets.US_ASCII));
+                String answer = readUntil(socket, "data:", 1); // it is computed
+                out.write(second.substring(cut).getBytes(StandardCharsets.US_ASCII));
+                assertThat(answer + readUntil(socket, "\"count\":1", 1))
+                        .as("cut at " + cut)
+                        .contains("data: [DONE]", "\"count\":1");
+            }
+        }
+    }
+
+    @Test
+    void aBurstOfRequestsIsAnsweredWhole() throws Exception {
+        String request = post("/tokenize", "{\"content\":\"a\"" + " ".repeat(100) + "}");
+        assertThat(request).hasSize(180);
+        try (Socket socket = connect(SERVER)) {
+            socket.getOutputStream().write(request.repeat(100).getBytes(StandardCharsets.US_ASCII));
+            assertThat(readUntil(socket, "\"count\":1", 100).split("HTTP/1.1 200", -1))
+                    .hasSize(101);
         }
     }
 
     @Test
     void aTextThatCannotFitIsNotEncoded() throws Exception {
         String text = "a".repeat(4 << 20);
+        assertThat(send(SERVER, "/tokenize", "{'content': '" + text + "'}").body())
+                .contains("content: expected at most 1048576 characters, got 4194304; send less at once");
         for (String body :
                 List.of("{'prompt': '" + text + "'}", "{'messages': [{'role': 'user', 'content': '" + text + "'}]}")) {
             String path = body.startsWith("{'p") ? "/v1/completions" : "/v1/chat/completions";
@@ -180,8 +209,8 @@ class ConnectionTest {
     void aRequestThatMeetsAClosedEngineIsToldOfTheShutdown() throws Exception {
         String rest = "\"prompt\": \"Emma\"}";
         try (Server closing = start(OPTIONS.withBounds(1, 0));
-                Socket socket = hold(closing, 1, 1 + rest.length()).getFirst()) {
-            socket.setSoTimeout(10_000);
+                Socket socket = halfOfABody(closing, 1 + rest.length())) {
+            assertThat(readUntil(socket, "\r\n\r\n", 1)).startsWith("HTTP/1.1 100"); // the body is waited for
             CompletableFuture<Void> drained = CompletableFuture.runAsync(() -> closing.drain(Duration.ZERO));
             while (send(closing, "/health", "").statusCode() == 200) {
                 Thread.sleep(5);
@@ -197,14 +226,17 @@ class ConnectionTest {
     @Test
     void pagesOfKnownOriginsMayAskAndOthersMayNot() throws Exception {
         String body = "{'content': 'a'}";
-        assertThat(send(SERVER, "/tokenize", body, "Origin", "http://evil.example")
-                        .statusCode())
-                .isEqualTo(403);
+        HttpResponse<String> refused = send(SERVER, "/tokenize", body, "Origin", "app://obsidian.md");
+        assertThat(refused.statusCode()).isEqualTo(403);
+        assertThat(refused.body())
+                .contains(
+                        "expected a page of this machine, got \\\"app://obsidian.md\\\"; allow it with --cors-origin");
         String known = "http://localhost:3000";
         assertThat(send(SERVER, "/tokenize", body, "Origin", known).statusCode())
                 .isEqualTo(200);
-        assertThat(send(SERVER, "/nowhere", body, "Origin", known).headers().firstValue("access-control-allow-origin"))
-                .hasValue(known);
+        HttpHeaders headers = send(SERVER, "/nowhere", body, "Origin", known).headers();
+        assertThat(headers.firstValue("access-control-allow-origin")).hasValue(known);
+        assertThat(headers.firstValue("access-control-expose-headers")).hasValue("x-request-id");
         for (String origin : List.of(known, "http://evil.example")) {
             HttpRequest preflight = HttpRequest.newBuilder(
                             request(SERVER, "/tokenize", "").uri())
@@ -275,6 +307,52 @@ class ConnectionTest {
             long start = System.nanoTime();
             other.drain(Duration.ofSeconds(60)); // which waits for what is open
             assertThat(System.nanoTime() - start).isLessThan(30_000_000_000L);
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"/health", "/v1/nowhere"})
+    void aPageThatHasMadeItsNameOursIsToldNothing(String path) throws Exception {
+        try (Server open = start(OPTIONS.withAddress("0.0.0.0", 0));
+                Socket socket = new Socket(
+                        InetAddress.getLoopbackAddress(), open.address().getPort())) {
+            String request =
+                    "GET " + path + " HTTP/1.1\r\nHost: evil.example:80\r\nOrigin: http://evil.example:80\r\n\r\n";
+            socket.getOutputStream().write(request.getBytes(StandardCharsets.US_ASCII));
+            String answer = readUntil(socket, "}}", 1);
+            assertThat(answer).startsWith("HTTP/1.1 40").doesNotContainIgnoringCase("access-control");
+            if (path.equals("/health")) {
+                assertThat(answer).contains("got \\\"evil.example:80\\\"; allow it with --host-name");
+            }
+        }
+    }
+
+    @Test
+    void eachAnswerHasAnIdWhichTheLogTells() throws Exception {
+        List<String> told = Collections.synchronizedList(new ArrayList<>());
+        ServerOptions options = new ServerOptions(
+                "127.0.0.1",
+                0,
+                List.of("org/na+me"),
+                1,
+                0,
+                0,
+                List.of(),
+                List.of(),
+                List.of(),
+                answered -> told.add(answered.id()));
+        try (Server logging = start(options)) {
+            List<String> ids = new ArrayList<>();
+            for (String path : List.of("/health", "/", "/v1/nowhere", "/v1/completions", "/v1/models/org%2Fna+me")) {
+                HttpResponse<String> answer = send(logging, path, "");
+                assertThat(answer.statusCode())
+                        .isEqualTo(path.contains("nowhere") ? 404 : path.contains("comp") ? 405 : 200);
+                ids.add(answer.headers().firstValue("x-request-id").orElseThrow());
+            }
+            assertThat(send(logging, "/v1/models/org%252Fna+me", "").statusCode())
+                    .isEqualTo(404);
+            assertThat(ids).doesNotHaveDuplicates().allMatch(id -> id.matches("req_[0-9a-f]{24}"));
+            await(() -> told.containsAll(ids));
         }
     }
 

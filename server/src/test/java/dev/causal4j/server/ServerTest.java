@@ -225,6 +225,24 @@ class ServerTest {
     }
 
     @Test
+    void aPromptAndWhatComesBehindItFitTheContext() throws Exception {
+        String body = "{'prompt': %s, 'max_tokens': %d, 'min_tokens': %2$d, 'ignore_eos': true, 'echo': %b}";
+        String ids = ", 300".repeat(252);
+        JsonNode usage = post("/v1/completions", body.formatted("[[300" + ids + "], [7]]", 9, false))
+                .get("usage");
+        assertThat(usage.get("completion_tokens").intValue()).isEqualTo(3 + 9);
+        HttpResponse<String> full =
+                send(SERVER, "/v1/completions", body.formatted("[1, 2, 3, 4" + ids + "]", 1, false));
+        assertThat(full.statusCode()).isEqualTo(400);
+        assertThat(full.body()).contains("context_length_exceeded", "expected at most 256 tokens with what is to come");
+        assertThat(post("/v1/completions", body.formatted("[1, 2, 3, 4" + ids + "]", 0, true))
+                        .get("usage")
+                        .get("total_tokens")
+                        .intValue())
+                .isEqualTo(256);
+    }
+
+    @Test
     void numbersMayBeWrittenAsOthersWriteThem() throws Exception {
         JsonNode one = completion("'max_tokens': 4.0, 'n': 2e0, 'seed': 9007199254740993, 'stop': null, 'x': {}");
         assertThat(one.get("usage").get("completion_tokens").intValue()).isEqualTo(8);

@@ -1,0 +1,98 @@
+package dev.causal4j.server;
+
+import java.io.ByteArrayOutputStream;
+import java.util.Comparator;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.SequencedSet;
+
+/**
+ * The bodies of requests, bounded while they come. Where there is no room for one more, one that is still unfinished is
+ * given up for it: nobody who is slow, or pretends to be, keeps others out. Thread-safe.
+ */
+final class Bodies {
+    static final int MOST_BYTES = 8 << 20;
+    static final int MOST_HELD_BYTES = 64 << 20;
+    static final int MOST_UNFINISHED = 1024;
+    static final int MOST_OF_ADDRESS = 64;
+
+    private final SequencedSet<Body> unfinished = new LinkedHashSet<>(); // the oldest first
+    private long held; // bytes
+
+    /** The body of a request. */
+    final class Body {
+        private final Object address;
+        private final Runnable whenGivenUp;
+        private ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        private int counted;
+
+        private Body(Object address, Runnable whenGivenUp) {
+            this.address = address;
+            this.whenGivenUp = whenGivenUp;
+        }
+
+        /** Takes the next bytes; false if it is given up. */
+        boolean add(byte[] more) {
+            synchronized (Bodies.this) {
+                if (unfinished.contains(this)) {
+                    bytes.writeBytes(more);
+                    counted += more.length;
+                    held += more.length;
+                    if (counted > MOST_BYTES) {
+                        giveUp(this);
+                    }
+                    while (held > MOST_HELD_BYTES && !unfinished.isEmpty()) {
+                        giveUp(unfinished.stream()
+                                .max(Comparator.comparingInt(each -> each.counted))
+                                .orElseThrow());
+                    }
+                }
+                return unfinished.contains(this);
+            }
+        }
+
+        /** All of it. It counts until {@link #release}, but is given up no more. */
+        byte[] whole() {
+            synchronized (Bodies.this) {
+                unfinished.remove(this);
+                byte[] whole = bytes.toByteArray();
+                bytes = new ByteArrayOutputStream(0);
+                return whole;
+            }
+        }
+
+        /** Tells that it is held no more. */
+        void release() {
+            synchronized (Bodies.this) {
+                unfinished.remove(this);
+                held -= counted;
+                counted = 0;
+                bytes = new ByteArrayOutputStream(0);
+            }
+        }
+    }
+
+    /**
+     * Begins a body.
+     *
+     * @param address of the client
+     * @param whenGivenUp run at most once; it must not wait
+     */
+    synchronized Body begin(Object address, Runnable whenGivenUp) {
+        List<Body> same =
+                unfinished.stream().filter(each -> each.address.equals(address)).toList();
+        if (same.size() >= MOST_OF_ADDRESS) {
+            giveUp(same.getFirst());
+        } else if (unfinished.size() >= MOST_UNFINISHED) {
+            giveUp(unfinished.getFirst());
+        }
+        Body body = new Body(address, whenGivenUp);
+        unfinished.add(body);
+        return body;
+    }
+
+    private static void giveUp(Body body) {
+        body.release();
+        body.whenGivenUp.run();
+    }
+}

@@ -1,0 +1,36 @@
+package dev.causal4j.server;
+
+import static dev.causal4j.server.Served.MODEL;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.causal4j.chat.ChatTemplate;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import org.junit.jupiter.api.Test;
+
+class ServedModelTest {
+    private static ServedModel served() {
+        CompletableFuture<String> fingerprint = CompletableFuture.failedFuture(new OutOfMemoryError());
+        return new ServedModel(
+                MODEL,
+                MODEL.requireTokenizer(),
+                ChatTemplate.plain(),
+                List.of("name"),
+                1,
+                1,
+                1,
+                Set.of(),
+                0,
+                fingerprint);
+    }
+
+    @Test
+    void aFingerprintThatFailedIsItsOwnAndEqualsNoOther() {
+        ServedModel served = served();
+        String fingerprint = served.fingerprint().join();
+        assertThat(fingerprint).matches("fp_[0-9a-f]{8}");
+        assertThat(served.fingerprint().join()).isEqualTo(fingerprint);
+        assertThat(served().fingerprint().join()).isNotEqualTo(fingerprint);
+    }
+}
