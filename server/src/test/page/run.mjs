@@ -40,13 +40,14 @@ async function score(page, text = LONG) {
   await idle(page);
 }
 
-async function chat(page) {
-  await page.click("#tab-chat");
-  await page.fill("[name=max_tokens]", "8");
-  await page.fill("#chat-text", "Who is Emma?");
+async function chat(page, { text = "Who is Emma?", length = "8", seed = "", turn = 1, wait = true } = {}) {
+  if (!(await page.locator("#chat").isVisible())) await page.click("#tab-chat");
+  if (length) await page.fill("[name=max_tokens]", length);
+  await page.fill("[name=seed]", seed);
+  await page.fill("#chat-text", text);
   await page.keyboard.press("Enter");
-  await page.waitForSelector("#chat-turns .t");
-  await idle(page);
+  await page.waitForSelector(`#chat-turns article:nth-child(${turn}) .t`);
+  if (wait) await idle(page);
 }
 
 check("streamed-tokens-are-shown-as-they-come", async page => {
@@ -79,7 +80,7 @@ check("sentences-are-announced-not-tokens", async page => {
 check("stop-ends-the-request-and-the-server-is-free", async page => {
   await write(page, { length: 200, wait: false });
   await page.click("#write-go");
-  await page.waitForFunction(() => document.querySelector("#status").textContent === "Stopped. The server is free.");
+  await page.waitForFunction(() => document.querySelector("#status").textContent === "Cancelled. The server is free.");
   ok((await tokens(page)).length < 200, "it ended early");
   same(await page.locator("#write-go").textContent(), "Continue", "the button");
 });
@@ -187,6 +188,58 @@ check("a-chat-shows-tokens-and-branches", async page => {
   await page.waitForSelector("#tree li:nth-child(2)");
   await idle(page);
   same((await tokens(page, "#chat-turns")).slice(0, 2), before.slice(0, 2), "the prefix");
+});
+
+check("an-answer-goes-on-until-the-context-is-full-and-says-so", async page => {
+  await chat(page, { length: "", seed: "1", wait: false });
+  await page.fill("#chat-text", "typed");
+  await idle(page);
+  same(await page.inputValue("#chat-text"), "typed", "what is typed meanwhile");
+  ok((await tokens(page, "#chat-turns")).length > 60, "more than 60 tokens");
+  same(await status(page), "Stopped: the context of 256 tokens is full.", "the reason");
+  same(await page.inputValue("[name=max_tokens]"), "", "the length of a chat");
+  await page.setViewportSize({ width: 390, height: 500 });
+  await page.evaluate(() => scrollTo(0, 0));
+  const line = await page.locator("#status").boundingBox();
+  ok(line.y > 0 && line.y + line.height <= 500, "the line is on the screen beside a long answer");
+  await chat(page, { text: "And who is he?", turn: 2 });
+  same(await status(page), "Stopped after 8 tokens, the length in the settings. The model no longer sees the oldest 2 messages.", "the next turn");
+  await page.click("#tab-write");
+  same(await page.inputValue("[name=max_tokens]"), "60", "the length of a text");
+});
+
+check("why-a-text-ends-is-said", async page => {
+  await write(page);
+  same(await status(page), "Stopped after 12 tokens, the length in the settings.", "a length");
+  await page.click("#more summary");
+  await page.fill("[name=stop]", "e");
+  await page.click("#new");
+  await write(page, { length: 100 });
+  same(await status(page), "Finished: a stop text came.", "a stop text");
+  await page.fill("[name=stop]", "");
+  await page.click("#new");
+  await write(page, { text: "***END***", seed: 20 });
+  same(await status(page), "Finished: the text came to its end.", "an end");
+});
+
+check("enter-while-the-model-writes-says-so-and-nothing-typed-is-lost", async page => {
+  const waits = "The model is still at work. What you typed stays; Escape stops the model.";
+  await page.route("**/completions", () => {}); // holds every answer
+  await page.click("#tab-chat");
+  await page.fill("#chat-text", "sent");
+  await page.keyboard.press("Enter");
+  await page.fill("#chat-text", "typed");
+  await page.keyboard.press("Enter");
+  same([await status(page), await page.inputValue("#chat-text")], [waits, "typed"], "in a chat");
+  same(await page.locator("#status").getAttribute("role"), "status", "the role of the line");
+  await page.keyboard.press("Escape");
+  await idle(page);
+  same(await page.inputValue("#chat-text"), "sent\ntyped", "both texts");
+  await page.click("#tab-write");
+  await page.fill("#write-text", TEXT);
+  await page.keyboard.press("Control+Enter");
+  await page.keyboard.press("Control+Enter");
+  same([await status(page), await page.inputValue("#write-text")], [waits, TEXT], "in a text");
 });
 
 check("a-link-gives-the-same-text-again", async (page, open) => {
@@ -305,7 +358,7 @@ check("the-page-is-small-and-has-no-code-of-others", async page => {
   });
   ok(files.length > 5, "files");
   const bytes = files.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
-  ok(bytes <= 60 * 1024, `60 KB are enough, not ${bytes} bytes`);
+  ok(bytes <= 64 * 1024, `64 KB are enough, not ${bytes} bytes`);
   ok(!files.some(text => /innerHTML|insertAdjacentHTML|document\.write|eval\(/.test(text)), "no text becomes markup or code");
 });
 

@@ -31,6 +31,7 @@ export class Tree {
 		this.prefix = []; // ids before the first token that is shown
 		this.given = 0; // tokens shown that are the prompt's
 		this.ends = () => ({}); // what ends an answer
+		this.note = ""; // said when it is written
 		this.branches = [new Branch(null, 0)];
 		this.current = this.branches[0];
 	}

@@ -3,7 +3,7 @@
 import { connect, server } from "./api.js";
 import { TreeView } from "./branches.js";
 import { decode, encode, forget, hash, keep, past } from "./link.js";
-import { busy, complain, facts, grow, run, say, stop, stopped } from "./run.js";
+import { complain, enter, facts, grow, run, say, stop, stopped } from "./run.js";
 import { score } from "./score.js";
 import * as settings from "./settings.js";
 import { at, h, step } from "./sheet.js";
@@ -77,6 +77,7 @@ function select(name) {
 		at(button.id.slice(4)).hidden = !on;
 	}
 	document.body.dataset.tab = name;
+	settings.select(name);
 	complain(null);
 	say("");
 	tabs[name].show();
@@ -101,7 +102,7 @@ for (const button of buttons) {
 
 document.addEventListener("keydown", e => {
 	if (e.key === "Escape") stop();
-	if (e.key === "Enter" && (e.ctrlKey || e.metaKey) && !busy()) tabs[open].go();
+	if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) enter(tabs[open].go);
 });
 
 at("shading").onchange = e => document.body.classList.toggle("plain", !e.target.checked);
@@ -131,8 +132,8 @@ async function openLink() {
 	await stopped();
 	await run(async signal => {
 		const link = decode(location.hash);
-		settings.open(link);
 		select(link.tab);
+		settings.open(link);
 		const tab = tabs[link.tab];
 		await tab.open(link.turns, signal);
 		const { fingerprint } = tab.facts();
