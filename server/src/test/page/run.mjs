@@ -322,31 +322,96 @@ check("the-code-is-the-request", async page => {
   ok((await code()).includes(JSON.stringify(text).replaceAll("\\", "\\\\")), "Java's prompt");
 });
 
+check("right-to-left-text-leaves-what-surrounds-it-in-order", async (page, open) => {
+  const hebrew = "שלום עולם";
+  const alone = async (page, where) => {
+    const found = await page.evaluate(() => {
+      const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT, node => (/[\u0590-\u05ff]/.test(node.data) ? 1 : 3));
+      const mixed = [];
+      let count = 0;
+      for (; texts.nextNode(); count++) {
+        const own = texts.currentNode.parentNode.closest("[dir=auto], bdi, pre, textarea");
+        if (!own || (own.localName !== "pre" && getComputedStyle(own).direction !== "rtl")) mixed.push(texts.currentNode.data);
+      }
+      return { count, mixed };
+    });
+    ok(found.count > 0, `some in ${where}`);
+    same(found.mixed, [], `texts without a direction of their own in ${where}`);
+  };
+  await chat(page, { text: hebrew });
+  await alone(page, "a chat");
+  await page.click("#tab-write");
+  await write(page, { text: `${hebrew} 12` });
+  await page.click("#past summary");
+  same(await page.locator("#tree .name").first().evaluate(name => getComputedStyle(name).direction), "rtl", "a branch's name");
+  await alone(page, "a text, its branches and the history");
+  await page.click("#tab-score");
+  same(await page.locator("#score-a .text").evaluate(area => getComputedStyle(area).direction), "rtl", "a text area");
+  await score(page, hebrew);
+  const place = page.locator(".places bdi", { hasText: "ם" }).first();
+  const [before, token] = await place.evaluate(each => [...each.children].map(part => part.getBoundingClientRect().left));
+  ok(token < before, "a token stands left of what is before it");
+  const link = JSON.parse(Buffer.from(page.url().split("#")[1], "base64url"));
+  Object.assign(link, { model: "דגם", fingerprint: "12", hash: 1 });
+  const other = await open(`${base}/#${Buffer.from(JSON.stringify(link)).toString("base64url")}`);
+  await other.waitForFunction(() => document.querySelector("#status").textContent.includes("(12)"));
+  const [model, fingerprint] = await other.locator("#status").evaluate(line => {
+    const whole = document.createRange();
+    const left = text => {
+      const texts = document.createTreeWalker(line, NodeFilter.SHOW_TEXT);
+      while (!texts.nextNode().data.includes(text));
+      const start = texts.currentNode.data.indexOf(text);
+      whole.setStart(texts.currentNode, start);
+      whole.setEnd(texts.currentNode, start + text.length);
+      return whole.getBoundingClientRect().left;
+    };
+    return ["דגם", "12"].map(left);
+  });
+  ok(model < fingerprint, "a line of the page runs from left to right");
+});
+
+/** Targets under 24 by 24 pixels. A token is as wide as its text, and as high as any target. */
+const small = page =>
+  page.evaluate(() =>
+    [...document.querySelectorAll("button, input, textarea, summary, label:has(input), [role=treeitem], [role=option]")]
+      .filter(e => e.checkVisibility())
+      .flatMap(e => [...(e.matches(".t") ? e.getClientRects() : [e.getBoundingClientRect()])].map(box => ({ e, box })))
+      .filter(({ e, box }) => box.height < 24 || (box.width < 24 && !e.matches(".t")))
+      .map(({ e, box }) => `${e.id || e.name || e.value || e.textContent}: ${box.width} x ${box.height}`),
+  );
+
 for (const [name, act] of Object.entries({ write, chat, score })) {
-  check(`axe-finds-nothing-in-light-and-dark-and-320-pixels-are-enough-for-${name}`, async page => {
-    await page.click("#more summary");
-    await page.click("#request summary");
-    await act(page);
-    const picture = kind => pictures && page.screenshot({ path: `${pictures}/${name}-${kind}.png`, fullPage: true });
+  check(`axe-and-a-ruler-find-nothing-in-${name}-narrow-and-wide-in-light-and-dark`, async page => {
+    await page.evaluate(axe);
+    const look = async state => {
+      for (const width of [1280, 390]) {
+        await page.setViewportSize({ width, height: 900 });
+        same(await page.evaluate(() => document.documentElement.scrollWidth), width, "width");
+        same(await small(page), [], `small targets, ${state} at ${width}`);
+        for (const colorScheme of ["light", "dark"]) {
+          await page.emulateMedia({ colorScheme });
+          const { violations } = await page.evaluate(() => window.axe.run({ resultTypes: ["violations"] }));
+          same(violations.map(v => `${v.id}: ${v.nodes.map(n => n.target).slice(0, 3).join(" ")}`), [], `violations, ${state} at ${width} in ${colorScheme}`);
+          if (pictures) await page.screenshot({ path: `${pictures}/${name}-${state}-${width}-${colorScheme}.png`, fullPage: true });
+        }
+      }
+    };
     const alternatives = async () => {
       await page.locator(".t:visible").nth(3).click();
       await page.waitForSelector("#alternatives:not([hidden])");
     };
+    await page.click(`#tab-${name}`);
+    await look("empty");
+    await act(page);
+    for (const part of ["more", "request", "past"]) await page.click(`#${part} summary`);
+    await look("settings");
     await alternatives();
-    await page.evaluate(axe);
-    for (const colorScheme of ["light", "dark"]) {
-      await page.emulateMedia({ colorScheme });
-      const { violations } = await page.evaluate(() => window.axe.run());
-      same(violations.map(v => `${v.id}: ${v.nodes.map(n => n.target).slice(0, 3).join(" ")}`), [], `violations in ${colorScheme}`);
-      await picture(colorScheme);
-    }
+    await look("alternatives");
     await page.setViewportSize({ width: 320, height: 700 });
     await alternatives();
-    const width = await page.evaluate(() => document.documentElement.scrollWidth);
-    same(width, 320, "width");
+    same(await page.evaluate(() => document.documentElement.scrollWidth), 320, "width");
     const box = await page.locator("#alternatives").boundingBox();
     ok(box.x >= 0 && box.x + box.width <= 320 && box.y + box.height <= 700, "the alternatives are inside");
-    await picture("320");
   });
 }
 

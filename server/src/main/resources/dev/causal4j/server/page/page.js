@@ -137,7 +137,7 @@ async function openLink() {
 		const tab = tabs[link.tab];
 		await tab.open(link.turns, signal);
 		const { fingerprint } = tab.facts();
-		const same = fingerprint === link.fingerprint ? "" : ` It was made by ${link.model} (${link.fingerprint}); this is ${server.model} (${fingerprint}).`;
+		const same = fingerprint === link.fingerprint ? "" : ` It was made by "${link.model}" (${link.fingerprint}); this is "${server.model}" (${fingerprint}).`;
 		say(hash(tab.tokens()) === link.hash ? "The same text again, token for token." : `The text differs from that of the link.${same}`);
 	});
 }
@@ -146,7 +146,7 @@ function list() {
 	const items = past().map(item => {
 		const onclick = () => ({ id, link: location.hash } = item);
 		const about = `${item.tab} · ${new Date(item.when).toLocaleString()}`;
-		return h("li", null, h("button", { onclick }, h("span", { class: "name" }, item.title), h("small", null, about)));
+		return h("li", null, h("button", { onclick }, h("bdi", { class: "name" }, item.title), h("small", null, about)));
 	});
 	at("items").replaceChildren(...items);
 }

@@ -2,7 +2,7 @@
 
 import { last, running, server, textOf } from "./api.js";
 import * as settings from "./settings.js";
-import { at, define } from "./sheet.js";
+import { at, define, h } from "./sheet.js";
 
 let controller = null;
 
@@ -16,12 +16,13 @@ export async function stopped() {
 	while (busy()) await wait(10);
 }
 
-export function say(text) {
-	at("status").textContent = text;
-}
+/** A line with its quoted texts isolated: they may run from right to left. */
+const quoted = line => line.split(/("(?:\\.|[^"\\])*")/).map((part, i) => (i % 2 ? h("bdi", null, part) : part));
+
+export const say = line => at("status").replaceChildren(...quoted(line));
 
 export function complain(error) {
-	at("problem").textContent = error?.message ?? "";
+	at("problem").replaceChildren(...quoted(error?.message ?? ""));
 	at("problem").hidden = !error;
 }
 
