@@ -82,6 +82,7 @@ export async function stream(path, body, signal, facts, listen) {
 		facts.fingerprint = event.system_fingerprint;
 		facts.promptIds ??= event.prompt_token_ids;
 		facts.prompt = event.usage?.prompt_tokens;
+		facts.written = event.usage?.completion_tokens;
 		facts.cached = event.usage?.prompt_tokens_details?.cached_tokens;
 		facts.perSecond ??= event.timings?.predicted_per_second;
 		if (!choice) continue;

@@ -31,6 +31,7 @@ export class Tree {
 		this.prefix = []; // ids before the first token that is shown
 		this.given = 0; // tokens shown that are the prompt's
 		this.ends = () => ({}); // what ends an answer
+		this.note = ""; // said when it is written
 		this.branches = [new Branch(null, 0)];
 		this.current = this.branches[0];
 	}
@@ -151,7 +152,7 @@ export class TreeView {
 		return h(
 			"li",
 			{ role: "treeitem", "aria-level": level, "aria-selected": current, tabindex: current - 1 },
-			h("span", { class: "name" }, textOf(branch.tokens.slice(0, 30)).trim().slice(0, 60) || "…"),
+			h("bdi", { class: "name" }, textOf(branch.tokens.slice(0, 30)).trim().slice(0, 60) || "…"),
 			h("small", null, `${own.length} · ${mean.toFixed(1)} bits`),
 			strip(branch.tokens, branch.from, width),
 		);

@@ -3,7 +3,7 @@
 import { connect, server } from "./api.js";
 import { TreeView } from "./branches.js";
 import { decode, encode, forget, hash, keep, past } from "./link.js";
-import { busy, complain, facts, grow, run, say, stop, stopped } from "./run.js";
+import { complain, enter, facts, grow, run, say, stop, stopped } from "./run.js";
 import { score } from "./score.js";
 import * as settings from "./settings.js";
 import { at, h, step } from "./sheet.js";
@@ -77,6 +77,7 @@ function select(name) {
 		at(button.id.slice(4)).hidden = !on;
 	}
 	document.body.dataset.tab = name;
+	settings.select(name);
 	complain(null);
 	say("");
 	tabs[name].show();
@@ -101,7 +102,7 @@ for (const button of buttons) {
 
 document.addEventListener("keydown", e => {
 	if (e.key === "Escape") stop();
-	if (e.key === "Enter" && (e.ctrlKey || e.metaKey) && !busy()) tabs[open].go();
+	if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) enter(tabs[open].go);
 });
 
 at("shading").onchange = e => document.body.classList.toggle("plain", !e.target.checked);
@@ -131,12 +132,12 @@ async function openLink() {
 	await stopped();
 	await run(async signal => {
 		const link = decode(location.hash);
-		settings.open(link);
 		select(link.tab);
+		settings.open(link);
 		const tab = tabs[link.tab];
 		await tab.open(link.turns, signal);
 		const { fingerprint } = tab.facts();
-		const same = fingerprint === link.fingerprint ? "" : ` It was made by ${link.model} (${link.fingerprint}); this is ${server.model} (${fingerprint}).`;
+		const same = fingerprint === link.fingerprint ? "" : ` It was made by "${link.model}" (${link.fingerprint}); this is "${server.model}" (${fingerprint}).`;
 		say(hash(tab.tokens()) === link.hash ? "The same text again, token for token." : `The text differs from that of the link.${same}`);
 	});
 }
@@ -145,7 +146,7 @@ function list() {
 	const items = past().map(item => {
 		const onclick = () => ({ id, link: location.hash } = item);
 		const about = `${item.tab} · ${new Date(item.when).toLocaleString()}`;
-		return h("li", null, h("button", { onclick }, h("span", { class: "name" }, item.title), h("small", null, about)));
+		return h("li", null, h("button", { onclick }, h("bdi", { class: "name" }, item.title), h("small", null, about)));
 	});
 	at("items").replaceChildren(...items);
 }

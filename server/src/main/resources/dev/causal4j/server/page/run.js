@@ -1,8 +1,8 @@
 // One request at a time: its button, what is said of it, and its facts.
 
-import { last, running, textOf } from "./api.js";
+import { last, running, server, textOf } from "./api.js";
 import * as settings from "./settings.js";
-import { at, define } from "./sheet.js";
+import { at, define, h } from "./sheet.js";
 
 let controller = null;
 
@@ -16,19 +16,26 @@ export async function stopped() {
 	while (busy()) await wait(10);
 }
 
-export function say(text) {
-	at("status").textContent = text;
-}
+/** A line with its quoted texts isolated: they may run from right to left. */
+const quoted = line => line.split(/("(?:\\.|[^"\\])*")/).map((part, i) => (i % 2 ? h("bdi", null, part) : part));
+
+export const say = line => at("status").replaceChildren(...quoted(line));
 
 export function complain(error) {
-	at("problem").textContent = error?.message ?? "";
+	at("problem").replaceChildren(...quoted(error?.message ?? ""));
 	at("problem").hidden = !error;
+}
+
+/** Begins what Enter asks for, or says why it waits. */
+export function enter(begin) {
+	if (busy()) say("The model is still at work. What you typed stays; Escape stops the model.");
+	else begin();
 }
 
 async function free() {
 	for (let tries = 0; tries < 20 && !busy(); tries++) {
 		const count = await running().catch(() => null);
-		if (!busy()) say(`Stopped. ${count === 0 ? "The server is free." : count ? `The server computes ${count} more.` : ""}`);
+		if (!busy()) say(`Cancelled. ${count === 0 ? "The server is free." : count ? `The server computes ${count} more.` : ""}`);
 		if (!count) return;
 		await wait(100);
 	}
@@ -67,6 +74,12 @@ function speaker(tree) {
 	};
 }
 
+function reason({ finish, prompt, written }, { stop }, last) {
+	if (finish === "length" && prompt + written >= server.context) return `Stopped: the context of ${server.context} tokens is full.`;
+	if (finish === "length") return `Stopped after ${written} tokens, the length in the settings.`;
+	return `Finished: ${stop && !last?.special ? "a stop text came" : "the text came to its end"}.`;
+}
+
 /** Continues a tree by one request, as a step or the settings say; shows it at most once a frame. */
 export async function grow(tree, signal, show, { n, seed = settings.seed(), sampling } = {}) {
 	const body = sampling ? { ...sampling, max_tokens: n } : settings.sampling();
@@ -81,7 +94,7 @@ export async function grow(tree, signal, show, { n, seed = settings.seed(), samp
 				show();
 			});
 		});
-		say(facts.finish === "length" ? "Finished." : "Finished: the text came to its end.");
+		say(reason(facts, body, tree.path().at(-1)) + tree.note);
 	} finally {
 		cancelAnimationFrame(frame);
 		show();

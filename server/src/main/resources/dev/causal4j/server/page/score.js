@@ -22,7 +22,7 @@ function side(root, changed) {
 		const { t, lp } = tokens[i];
 		const before = textOf(tokens.slice(Math.max(0, i - 8), i)).replace(/\s+/g, " ").slice(-30);
 		const mark = h("mark", { class: `s${shade(lp)}` }, visible(t).replace(/^·/, " "));
-		return h("button", { onclick: () => list.focus(i) }, h("bdi", null, before), mark, h("small", null, `${bits(lp).toFixed(1)} bits`));
+		return h("button", { onclick: () => list.focus(i) }, h("bdi", null, h("span", null, before), mark), h("small", null, `${bits(lp).toFixed(1)} bits`));
 	}
 
 	const self = {

@@ -8,6 +8,16 @@ const fields = form.elements;
 const OFF = { top_k: 0, min_p: 0, repetition_penalty: 1, presence_penalty: 0, frequency_penalty: 0 };
 export const NUMBERS = ["max_tokens", "temperature", "top_p", ...Object.keys(OFF)];
 
+// Of a tab: a text is continued in parts, an answer goes on to its end.
+const lengths = { write: fields.max_tokens.value, chat: "" };
+let tab = "write";
+
+export function select(name) {
+	if (!(name in lengths)) return;
+	tab = name;
+	fields.max_tokens.value = lengths[tab];
+}
+
 /** The fields of a request that the form sets, but for the seed. Fails if one is wrong, which the form then shows. */
 export function sampling() {
 	if (!form.checkValidity()) {
@@ -16,6 +26,7 @@ export function sampling() {
 		throw new Error("settings: expected valid values, got a wrong one; it is marked");
 	}
 	const body = Object.fromEntries(NUMBERS.map(name => [name, fields[name].valueAsNumber]).filter(([name, value]) => value !== OFF[name]));
+	body.max_tokens ||= server.context; // the server holds it to what a prompt leaves
 	const stop = fields.stop.value.split("\n").filter(Boolean);
 	return stop.length ? { ...body, stop: stop.map(text => text.replaceAll("\\n", "\n")) } : body;
 }
@@ -78,6 +89,7 @@ export function listen(request) {
 	form.onsubmit = () => false;
 	form.oninput = () => {
 		for (const out of form.querySelectorAll("output")) out.value = out.nextElementSibling.value;
+		lengths[tab] = fields.max_tokens.value;
 		server.key = fields.key.value;
 		show();
 	};

@@ -3,7 +3,7 @@
 
 import { server, textOf, tokenize } from "./api.js";
 import { Tree } from "./branches.js";
-import { busy, replay, stop, stopped } from "./run.js";
+import { busy, enter, replay, stop, stopped } from "./run.js";
 import * as settings from "./settings.js";
 import { at, h, sheet } from "./sheet.js";
 
@@ -95,6 +95,14 @@ function messages(turns) {
 	return all;
 }
 
+/** Leaves the oldest turns out, so that a quarter of the context is left for an answer. */
+async function fitting(asked, signal) {
+	const first = asked.findIndex(({ role }) => role === "user");
+	const fits = async () => (await tokenize(asked.map(({ content }) => content).join("\n"), false, signal)).length <= 0.75 * server.context;
+	while (asked.length > first + 1 && !(await fits())) asked = asked.toSpliced(first, 2);
+	return asked;
+}
+
 export function chat(desk) {
 	let first = null;
 	let shown = null; // the turn whose branches are shown
@@ -116,8 +124,13 @@ export function chat(desk) {
 
 	function add(text) {
 		const before = conversation();
-		const body = { messages: [...messages(before), { role: "user", content: text }], logprobs: true, top_logprobs: 5 };
-		const tree = new Tree(() => ({ path: "v1/chat/completions", body, given: 0 }));
+		const asked = [...messages(before), { role: "user", content: text }];
+		const tree = new Tree(async signal => {
+			const messages = await fitting(asked, signal);
+			const gone = asked.length - messages.length;
+			tree.note = gone ? ` The model no longer sees the oldest ${gone} messages.` : "";
+			return { path: "v1/chat/completions", body: { messages, logprobs: true, top_logprobs: 5 }, given: 0 };
+		});
 		tree.ends = ({ stop = [] }) => (server.template ? { stop_token_ids: server.ends } : { stop: ["\nUser:", ...stop] });
 		shown = { text, tree };
 		follow(before.at(-1), shown);
@@ -173,7 +186,7 @@ export function chat(desk) {
 			await desk.grow(tree);
 			if (tree.path().length) return;
 			follow(before, null);
-			area.value = text;
+			area.value = [text, area.value].filter(Boolean).join("\n"); // another may be typed by now
 		},
 
 		show() {
@@ -201,7 +214,7 @@ export function chat(desk) {
 	area.onkeydown = e => {
 		if (e.key !== "Enter" || e.shiftKey || e.ctrlKey || e.isComposing) return;
 		e.preventDefault();
-		if (!busy()) tab.go();
+		enter(tab.go);
 	};
 	return tab;
 }
