@@ -78,12 +78,12 @@ final class ConvertCommand extends Subcommand {
         long start = System.nanoTime();
         Optional<GgufType> type;
         try (Interruption interruption = new Interruption(MOST_SECONDS_TO_CANCEL);
-                Progress progress = Progress.late("converting", "MB")) {
+                Progress progress = Progress.late("converting", Progress.BYTES)) {
             type = write(model, (bytes, total) -> {
                 if (interruption.requested()) {
                     throw new CancellationException(); // so that nothing of an interrupted conversion stays
                 }
-                progress.at(bytes >> 20, total >> 20);
+                progress.at(bytes, total);
             });
         } catch (CancellationException e) {
             return 1; // interrupted: no message

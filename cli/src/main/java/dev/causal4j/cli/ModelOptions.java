@@ -52,8 +52,8 @@ class ModelOptions {
 
     /** Sets the threads and loads the model, with a bar if it takes long. */
     CausalLM load() throws IOException {
-        try (Progress progress = Progress.late("Loading", "MB")) {
-            return open().load(options().withProgress((bytes, total) -> progress.at(bytes >> 20, total >> 20)));
+        try (Progress progress = Progress.late("loading", Progress.BYTES)) {
+            return open().load(options().withProgress(progress::at));
         }
     }
 

@@ -37,9 +37,8 @@ final class PullCommand extends Subcommand {
         ModelName wanted = Usage.of(spec, () -> ModelName.of(name));
         long start = System.nanoTime();
         Pulled pulled;
-        try (Progress progress = Progress.lateWithTimeLeft("pulling", "MB")) {
-            pulled = Hub.fromEnvironment()
-                    .pull(wanted, gguf, (file, done, total) -> progress.at(done >> 20, total >> 20, file));
+        try (Progress progress = Progress.late("pulling", Progress.BYTES)) {
+            pulled = Hub.fromEnvironment().pull(wanted, gguf, (file, done, total) -> progress.at(done, total, file));
         }
         double seconds = (System.nanoTime() - start) / 1e9;
         if (json) {

@@ -95,7 +95,8 @@ final class ScoreLines {
                 ResultFile results = files.out == null
                         ? null
                         : ResultFile.open(files.out, files.overwrite, files.resume, this::keep);
-                Progress progress = new Progress("scoring", "bytes", standardInput ? -1 : Files.size(Path.of(in)))) {
+                Progress progress =
+                        new Progress("scoring", Progress.BYTES, standardInput ? -1 : Files.size(Path.of(in)))) {
             if (results != null && files.overwrite) {
                 results.clear();
             }

@@ -68,7 +68,7 @@ final class TokenizerTrainCommand extends Subcommand {
         OutputFolder folder = new OutputFolder(out, overwrite, Set.of());
         Documents documents = data.documents(data.paths());
         long bytes = documents.bytes();
-        try (Progress progress = new Progress("reading", "bytes", bytes)) {
+        try (Progress progress = new Progress("reading", Progress.BYTES, bytes)) {
             documents.forEach(trainer::add, progress::at);
         }
         Tokenizer tokenizer;

@@ -3,6 +3,9 @@ package dev.causal4j.cli;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.DecoderConfig;
+import dev.causal4j.generation.Engine;
+import dev.causal4j.generation.GenerationOptions;
+import dev.causal4j.generation.Generator;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
 import dev.causal4j.model.LoadOptions;
@@ -16,7 +19,6 @@ import dev.causal4j.training.TrainingResult;
 import dev.causal4j.training.TrainingScope;
 import java.io.IOException;
 import java.io.PrintWriter;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
@@ -38,11 +40,13 @@ import tools.jackson.databind.node.ObjectNode;
                 + " Weights are f32 in training; --dtype bf16 rounds the result.",
         sortOptions = false)
 final class TrainCommand extends Subcommand {
-    /** The steps as lines of JSON. A step that was repeated after an interruption has several; the last one counts. */
-    private static final String LOG = "loss.jsonl";
-
     /** Files that a run writes before its first checkpoint. */
-    private static final Set<String> OWN = Set.of(LOG, TrainingData.FOLDER);
+    private static final Set<String> OWN =
+            Set.of(TrainingLog.LINES, TrainingLog.TABLE, TrainingLog.PICTURE, TrainingData.FOLDER);
+
+    private static final String SAMPLE = "sample";
+    private static final int SAMPLE_TOKENS = 24;
+    private static final double SAMPLE_TEMPERATURE = 0.8; // likely words, yet no loops
 
     /** Longer than a step and a checkpoint of any model that one machine trains. */
     private static final long MOST_SECONDS_TO_END = 600;
@@ -85,19 +89,26 @@ final class TrainCommand extends Subcommand {
     @Mixin
     private TrainOptions settings;
 
+    @SuppressWarnings("NullAway.Init")
+    private TrainingData.Parts parts;
+
     @Override
     public Integer call() throws IOException {
         checkUsage();
         TrainingOptions options = Usage.of(spec, () -> settings.options(data.evaluates()));
         Checkpoint last = resume ? Trainer.lastCheckpoint(out).orElse(null) : null;
         boolean resumes = last != null;
+        if (!resume && !overwrite && Files.exists(out.resolve(TrainingLog.LINES))) {
+            throw new IOException(out + ": expected a new or an empty folder, got one with a run; go on with --resume,"
+                    + " begin again with --overwrite, or name another");
+        }
         OutputFolder folder = resumes ? null : new OutputFolder(out, overwrite, resume ? OWN : Set.of());
         if (folder != null) {
             folder.create();
         }
         model.useThreads();
         try (Interruption interruption = new Interruption(MOST_SECONDS_TO_END);
-                ResultFile log = ResultFile.open(out.resolve(LOG), !resumes, resumes, _ -> {})) { // locks the folder
+                TrainingLog log = new TrainingLog(out, resumes)) { // locks the folder
             Trainer trainer = last != null
                     ? resumed(last, options, interruption)
                     : started(Objects.requireNonNull(folder), options, log, interruption);
@@ -134,11 +145,11 @@ final class TrainCommand extends Subcommand {
     }
 
     /** If setup fails, removes what this run created. The log is still open, so that no other run has the folder. */
-    private Trainer started(OutputFolder folder, TrainingOptions options, ResultFile log, Interruption interruption)
+    private Trainer started(OutputFolder folder, TrainingOptions options, TrainingLog log, Interruption interruption)
             throws IOException {
         try {
             CausalLM source = source();
-            TrainingData.Parts parts = data.parts(
+            parts = data.parts(
                     out, source.requireTokenizer(), template(), source.config(), settings.seed, interruption);
             if (overwrite) { // not earlier, since until here the run may be refused
                 Trainer.discard(out);
@@ -164,7 +175,7 @@ final class TrainCommand extends Subcommand {
             throws IOException {
         CausalLM source = options.scope() instanceof TrainingScope.LowRank ? source() : null;
         requireSame(checkpoint.config());
-        TrainingData.Parts parts = data.parts(
+        parts = data.parts(
                 out, checkpoint.requireTokenizer(), template(), checkpoint.config(), settings.seed, interruption);
         TrainingOptions known = options.withData(parts.identity());
         return Trainer.resume(out, source, parts.training(), parts.heldOut(), known);
@@ -224,30 +235,59 @@ final class TrainCommand extends Subcommand {
         return template.read(folder).orElse(null);
     }
 
-    private TrainingResult run(Trainer trainer, ResultFile log, Interruption interruption) throws IOException {
-        PrintWriter to = stdout();
-        try (Progress bar = Progress.withTimeLeft("training", settings.steps)) {
-            return trainer.run(progress -> {
-                String line = Json.write(document(progress));
-                try {
-                    log.append(line + "\n");
-                } catch (IOException e) {
-                    throw new UncheckedIOException(e);
-                }
-                bar.at(progress.step(), summary(progress));
-                if (model.json()) {
-                    to.println(line);
-                } else if (progress.validationLoss().isPresent() && !Progress.TERMINAL) {
-                    to.println("step " + progress.step() + ": " + summary(progress));
-                }
-                return !interruption.requested();
-            });
+    private TrainingResult run(Trainer trainer, TrainingLog log, Interruption interruption) throws IOException {
+        int stepTokens = parts.training().example(0).tokens().length * settings.batchSize;
+        long interval = settings.checkpointInterval;
+        double before = log.seconds();
+        long start = System.nanoTime();
+        try (Progress bar = new Progress("training", "steps", settings.steps)) {
+            bar.at(trainer.step());
+            TrainingResult result = trainer.run(
+                    progress -> {
+                        bar.at(progress.step(), summary(progress));
+                        ObjectNode line = document(progress)
+                                .put("tokens", progress.step() * stepTokens)
+                                .put("seconds", before + (System.nanoTime() - start) / 1e9);
+                        boolean evaluated = progress.validationLoss().isPresent();
+                        if (evaluated) {
+                            line.put(SAMPLE, sample(trainer.model()));
+                        }
+                        log.append(line, interval > 0 && progress.step() % interval == 0);
+                        if (evaluated || model.json()) {
+                            bar.above(() -> print(progress, line));
+                        }
+                        return !interruption.requested();
+                    },
+                    share -> bar.at(trainer.step(), String.format("evaluating %.0f%%", 100 * share)));
+            log.writeCurves();
+            return result;
+        }
+    }
+
+    /** What the model writes after the beginning of the held-out text. */
+    private String sample(CausalLM trained) {
+        GenerationOptions options = GenerationOptions.builder()
+                .maxNewTokens(SAMPLE_TOKENS)
+                .temperature(SAMPLE_TEMPERATURE)
+                .seed(settings.seed)
+                .build();
+        try (Engine engine = new Engine(trained)) { // not the shared one, which would keep memory beside the training
+            return new Generator(engine).generate(parts.prompt(), options).text();
+        }
+    }
+
+    private void print(TrainingProgress progress, ObjectNode line) {
+        if (model.json()) {
+            Json.print(stdout(), line);
+        } else {
+            String sample = Visible.quoted(line.path(SAMPLE).stringValue());
+            stdout().printf("step %d: %s%n  sample: %s%n", progress.step(), summary(progress), sample);
         }
     }
 
     private static ObjectNode document(TrainingProgress progress) {
         ObjectNode document = Json.object().put("step", progress.step()).put("loss", progress.loss());
-        document.set("validation_loss", Json.number(progress.validationLoss().orElse(Double.NaN)));
+        document.set(TrainingLog.HELD_OUT, Json.number(progress.validationLoss().orElse(Double.NaN)));
         return document.put("learning_rate", progress.learningRate())
                 .put("gradient_norm", progress.gradientNorm())
                 .put("tokens_per_second", progress.tokensPerSecond());
@@ -268,22 +308,24 @@ final class TrainCommand extends Subcommand {
                     .put("best_step", result.bestStep())
                     .put("parameters", trainer.model().parameters())
                     .put("trained_parameters", trainer.trainedParameters());
-            document.set("validation_loss", Json.number(result.validationLoss().orElse(Double.NaN)));
+            document.set(
+                    TrainingLog.HELD_OUT, Json.number(result.validationLoss().orElse(Double.NaN)));
             Json.print(to, document.put("seconds", seconds).put("out", out.toString()));
             return;
         }
         to.printf(
-                "%s after step %,d and %.0f s: %,d parameters, %,d of them trained, written to %s%n",
+                "%s after step %,d and %.0f s: %,d parameters, %,d of them trained, written to %s%s%n",
                 switch (result.finish()) {
                     case STEPS -> "done";
                     case EARLY_STOP -> "stopped early";
-                    case CANCELLED -> "interrupted, to go on with --resume,";
+                    case CANCELLED -> "interrupted";
                 },
                 result.step(),
                 seconds,
                 trainer.model().parameters(),
                 trainer.trainedParameters(),
-                out);
+                out,
+                result.finish() == TrainingResult.Finish.CANCELLED ? "; go on with --resume" : "");
         result.validationLoss()
                 .ifPresent(loss -> to.printf(
                         "held out: loss %.4f, perplexity %.2f, after step %,d%n",

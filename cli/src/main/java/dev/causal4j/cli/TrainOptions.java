@@ -26,7 +26,7 @@ final class TrainOptions {
     long steps;
 
     @Option(names = "--batch-size", paramLabel = "B", description = "Sequences of a step; default: ${DEFAULT-VALUE}.")
-    private int batchSize = 8;
+    int batchSize = 8;
 
     @Option(
             names = "--micro-batch-size",
@@ -79,7 +79,7 @@ final class TrainOptions {
             names = "--checkpoint-interval",
             paramLabel = "N",
             description = "Steps between checkpoints, 0 for one at the end only; default: ${DEFAULT-VALUE}.")
-    private long checkpointInterval = 100;
+    long checkpointInterval = 100;
 
     @Option(
             names = "--patience",

@@ -1,15 +1,19 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.model.ModelConfig;
 import dev.causal4j.tokenizer.Tokenizer;
 import dev.causal4j.training.Documents;
+import dev.causal4j.training.Example;
 import dev.causal4j.training.Examples;
 import dev.causal4j.training.Tokens;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.CancellationException;
@@ -58,11 +62,31 @@ final class TrainingData {
                     + " windows or documents; default: ${DEFAULT-VALUE}.")
     private Cut cut = Cut.WINDOWS;
 
+    @Option(
+            names = "--eval-tokens",
+            paramLabel = "N",
+            description = "Most tokens of an evaluation, spread evenly over the held-out text; 0 for all;"
+                    + " default: ${DEFAULT-VALUE}.")
+    private long evalTokens = 65_536;
+
     /** Folder of the token files in the run's folder. */
     static final String FOLDER = "data";
 
     /** Training and held-out examples, and an identity of the data and their cut. */
-    record Parts(Examples training, @Nullable Examples heldOut, String identity) {}
+    record Parts(Examples training, @Nullable Examples heldOut, String identity) {
+        private static final int LEAST_PROMPT = 8;
+
+        /** The beginning of the held-out text, in a conversation up to an answer: samples go on from there. */
+        int[] prompt() {
+            Example first = Objects.requireNonNull(heldOut).example(0);
+            int[] targets = first.targets();
+            int length = LEAST_PROMPT;
+            while (length < targets.length && targets[length - 1] == CausalLMHead.IGNORED) {
+                length++;
+            }
+            return Arrays.copyOf(first.tokens(), Math.min(length, targets.length));
+        }
+    }
 
     void check(CommandSpec spec) {
         if (heldOut != null && !heldOutData.isEmpty()) {
@@ -73,6 +97,9 @@ final class TrainingData {
         }
         if (contextLength != null && contextLength < 1) {
             throw Usage.wrong(spec, "context-length: expected at least 1, got " + contextLength);
+        }
+        if (evalTokens < 0) {
+            throw Usage.wrong(spec, "eval-tokens: expected at least 0, got " + evalTokens);
         }
     }
 
@@ -127,7 +154,10 @@ final class TrainingData {
         Examples training = cut == Cut.WINDOWS
                 ? Examples.windows(tokens, length, seed)
                 : Examples.packedDocuments(tokens, end, length, seed);
-        return new Parts(training, measured == null ? null : Examples.inOrder(measured, length), identity);
+        long most = evalTokens == 0 ? Long.MAX_VALUE : Math.ceilDiv(evalTokens, length);
+        Examples evaluated =
+                measured == null ? null : Examples.inOrder(measured, length).evenly(most);
+        return new Parts(training, evaluated, identity);
     }
 
     /** Otherwise a resumed run would read its own files as data. */
@@ -143,7 +173,7 @@ final class TrainingData {
     private static Tokens tokens(
             Path file, Documents documents, Tokenizer tokenizer, int end, Interruption interruption)
             throws IOException {
-        try (Progress progress = new Progress("tokenizing", "bytes", documents.bytes())) {
+        try (Progress progress = new Progress("tokenizing", Progress.BYTES, documents.bytes())) {
             return Tokens.prepare(file, documents, tokenizer, end, bytes -> {
                 if (interruption.requested()) {
                     throw new CancellationException();

@@ -2,14 +2,18 @@ package dev.causal4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
+import static org.assertj.core.api.Assumptions.assumeThat;
 
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -77,6 +81,11 @@ class TrainCommandTest {
         assertThat(summary.get("finish").stringValue()).isEqualTo("steps");
         assertThat(summary.get("validation_loss").doubleValue()).isEqualTo(validation);
         assertThat(lines(Files.readString(out.resolve("loss.jsonl")))).isEqualTo(lines.subList(0, 40));
+        assertThat(lines.get(39).get("tokens").longValue()).isEqualTo(40 * 4 * 32);
+        assertThat(lines.get(39).get("seconds").doubleValue())
+                .isGreaterThan(lines.get(38).get("seconds").doubleValue());
+        assertThat(lines.get(39).get("sample").stringValue()).isNotBlank();
+        assertThat(lines.get(38).has("sample")).isFalse();
         Program.run("generate", "It is", "--model", out.toString(), "--max-new-tokens", "3")
                 .done();
     }
@@ -87,7 +96,7 @@ class TrainCommandTest {
                 scratch(out, "--steps", "2", "--evaluation-interval", "1").done();
         assertThat(run.out())
                 .matches(
-                        "(?s)step 1: loss [\\d.]+, held out [\\d.]+, [\\d,]+ tokens/s\nstep 2: .*\ndone after step 2 and"
+                        "(?s)step 1: loss [\\d.]+, held out [\\d.]+, [\\d,]+ tokens/s\n  sample: \".*\"\nstep 2: .*\ndone after step 2 and"
                                 + " \\d+ s: 8,624 parameters, 8,624 of them trained, written to .*\nheld out: loss .*\n");
     }
 
@@ -120,6 +129,60 @@ class TrainCommandTest {
             assertThat(out.resolve(file))
                     .hasSameBinaryContentAs(folder.resolve("whole").resolve(file));
         }
+        List<String> whole = Files.readAllLines(folder.resolve("whole/loss.csv"));
+        List<String> parts = Files.readAllLines(out.resolve("loss.csv"));
+        assertThat(parts.stream().map(TrainCommandTest::withoutSeconds))
+                .containsExactlyElementsOf(
+                        whole.stream().map(TrainCommandTest::withoutSeconds).toList());
+        assertThat(parts.stream().skip(1).map(line -> Double.valueOf(line.replaceFirst("\\d+,\\d+,([^,]+),.*", "$1"))))
+                .isSorted();
+        assertThat(out.resolve("loss.svg")).content().contains(">training, last ", ">held out, last ", ">400</text>");
+    }
+
+    private static String withoutSeconds(String line) {
+        return line.replaceFirst("^(\\d+,\\d+),[^,]+,", "$1,");
+    }
+
+    @Test
+    void anEvaluationReadsNoMoreTokensThanWereAskedFor() throws Exception {
+        String[] options = {"--steps", "1", "--held-out", "0.5", "--json"};
+        double all = heldOut(scratch(out, options));
+        assertThat(heldOut(scratch(out, with(options, "--overwrite", "--eval-tokens", "0"))))
+                .isEqualTo(all);
+        double some = heldOut(scratch(out, with(options, "--overwrite", "--eval-tokens", "64")));
+        assertThat(some).isNotEqualTo(all).isCloseTo(all, within(1.0));
+        assertThat(heldOut(scratch(out, with(options, "--overwrite", "--eval-tokens", "33"))))
+                .as("whole examples")
+                .isEqualTo(some);
+    }
+
+    private static double heldOut(Program.Run run) {
+        return lines(run.done().out()).getFirst().get("validation_loss").doubleValue();
+    }
+
+    private static String[] with(String[] options, String... more) {
+        return Stream.concat(Stream.of(options), Stream.of(more)).toArray(String[]::new);
+    }
+
+    /** A pseudo-terminal as people have it, with the launcher; the second command's output goes elsewhere. */
+    @Test
+    void barsHaveTheWidthOfTheTerminalAndEvaluationsStayAboveThem() throws Exception {
+        assumeThat(Files.isExecutable(Path.of("/usr/bin/script"))).isTrue();
+        String train = String.join(
+                " ", arguments(out, "--config", config.toString(), "--steps", "3", "--evaluation-interval", "2"));
+        String tokenizer = "tokenizer train --vocabulary-size 270 --data " + data + " --out " + folder + "/other";
+        String command = "stty cols 66; ./causal4j " + train + "; ./causal4j " + tokenizer + " > /dev/null";
+        Process process =
+                Launcher.PLAIN.startInShell("TERM=xterm exec script -qefc \"" + command + "\" /dev/null < /dev/null");
+        String seen = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+        assertThat(process.waitFor()).as(seen).isZero();
+        Matcher bars = Pattern.compile("\r\033\\[J(\\w+ +\\d+% .*?)\r").matcher(seen);
+        assertThat(bars.results().map(bar -> bar.group(1)))
+                .as(seen)
+                .allMatch(bar -> bar.length() == 65)
+                .anyMatch(bar -> bar.matches("training 100% \\[=+] 3/3 steps, 0:.*"))
+                .anyMatch(bar -> bar.matches("reading 100% \\[=+] 2.1/2.1 kB, 0:.*"));
+        assertThat(seen).containsPattern("\rstep 3: loss .*\r\n  sample: \".*\"\r\n\r");
     }
 
     @Test
@@ -165,6 +228,7 @@ class TrainCommandTest {
                 "--head-only --lora-rank 2  | mutually exclusive",
                 "--warmup-steps 9           | warm-up: expected 0 to 5 steps",
                 "--context-length 0         | context-length: expected at least 1, got 0",
+                "--eval-tokens -1           | eval-tokens: expected at least 0, got -1",
             })
     void whatCannotBeMeantIsWrongUsage(String option, String told) throws Exception {
         List<String> options = new ArrayList<>(List.of("--config", config.toString()));
@@ -183,6 +247,9 @@ class TrainCommandTest {
         scratch(out, "--steps", "1").refused(1, out.toString(), "got one with files");
         scratch(out, "--steps", "1", "--resume").refused(1, out.toString(), "got one with files");
         assertThat(out.resolve("mine.txt")).hasContent("mine");
+        Path run = folder.resolve("run");
+        scratch(run, "--steps", "1").done();
+        scratch(run, "--steps", "1").refused(1, run.toString(), "got one with a run; go on with --resume, begin again");
     }
 
     @Test

@@ -19,6 +19,16 @@ public interface Examples {
     Example example(long index);
 
     /**
+     * At most this many of these examples, spread evenly over an epoch: for evaluations whose time is bounded.
+     *
+     * @param most at least 1
+     */
+    default Examples evenly(long most) {
+        long all = perEpoch();
+        return most >= all ? this : of(most, index -> example(Math.multiplyExact(index % most, all) / most));
+    }
+
+    /**
      * Shuffled windows of contextLength + 1 tokens whose targets do not overlap. Each epoch has other borders: it
      * begins at a random offset and skips the tokens before and after, less than two windows together.
      *

@@ -18,6 +18,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.DoubleConsumer;
 import java.util.stream.LongStream;
 import java.util.stream.Stream;
 
@@ -114,8 +115,9 @@ final class LossComputation {
      * The loss of examples without dropout, weighted by targets: the sum over all of them divided by their number.
      *
      * @param count how many examples, from the first on
+     * @param progress receives the share that is done, up to 1
      */
-    double evaluate(Examples examples, long count) {
+    double evaluate(Examples examples, long count, DoubleConsumer progress) {
         double sum = 0;
         long targets = 0;
         for (long from = 0; from < count; from += partSize) {
@@ -126,6 +128,7 @@ final class LossComputation {
             Loss loss = model.head().loss(hidden, targets(part), LossOptions.DEFAULT);
             sum += loss.sum();
             targets += loss.targets();
+            progress.accept(Math.min(count, from + partSize) / (double) count);
         }
         return sum / Math.max(1, targets);
     }

@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.function.DoubleConsumer;
 import java.util.function.DoubleSupplier;
 import java.util.function.Predicate;
 import java.util.stream.LongStream;
@@ -31,6 +32,7 @@ public final class Trainer implements AutoCloseable {
     private final @Nullable TrainingCheckpoints checkpoints;
     private TrainingState state;
     private boolean cancelled;
+    private DoubleConsumer evaluation = _ -> {};
 
     /** The last step whose weights gave a finite loss; -1 if none was measured. */
     private long proven = -1;
@@ -61,7 +63,7 @@ public final class Trainer implements AutoCloseable {
      *
      * @param model the initial model, in f32 or bf16; trained parameters are copied to f32, the rest shared: unless
      *     everything is trained, the model must stay open until the trainer is closed
-     * @param heldOut examples to evaluate, one epoch each time; null for no evaluation
+     * @param heldOut examples to evaluate, one epoch each time ({@link Examples#evenly} makes it shorter); null for no evaluation
      * @param output the folder for checkpoints and the result; null to write none
      * @throws FormatException if there is a run in that folder already
      * @throws IllegalArgumentException if the options need held-out examples and there are none
@@ -167,6 +169,16 @@ public final class Trainer implements AutoCloseable {
      * @throws IOException if a checkpoint cannot be written
      */
     public TrainingResult run(Predicate<TrainingProgress> listener) throws IOException {
+        return run(listener, _ -> {});
+    }
+
+    /**
+     * The same with the progress of evaluations.
+     *
+     * @param evaluated receives the share of an evaluation that is done, up to 1, on this thread
+     */
+    public TrainingResult run(Predicate<TrainingProgress> listener, DoubleConsumer evaluated) throws IOException {
+        evaluation = evaluated;
         boolean going = true;
         while (going && state.step() < options.steps && !exhausted() && !interrupted()) {
             going = listener.test(advance());
@@ -246,8 +258,8 @@ public final class Trainer implements AutoCloseable {
     }
 
     /** The mean loss of the first examples. */
-    private double loss(String what, Examples examples, long count) throws IOException {
-        double loss = finite(state.step(), what, () -> computation.evaluate(examples, count));
+    private double loss(String what, Examples examples, long count, DoubleConsumer progress) throws IOException {
+        double loss = finite(state.step(), what, () -> computation.evaluate(examples, count, progress));
         proven = state.step();
         return loss;
     }
@@ -258,7 +270,7 @@ public final class Trainer implements AutoCloseable {
         if (heldOut == null || !(last || due(options.evaluationInterval))) {
             return OptionalDouble.empty();
         }
-        double loss = loss("held-out loss", heldOut, heldOut.perEpoch());
+        double loss = loss("held-out loss", heldOut, heldOut.perEpoch(), evaluation);
         state = state.evaluated(loss);
         if (state.bestStep() == state.step()) {
             save();
@@ -271,7 +283,7 @@ public final class Trainer implements AutoCloseable {
             return;
         }
         if (state.step() > 0 && proven != state.step()) { // the last update may have broken the weights
-            loss("loss after the update", training, 1);
+            loss("loss after the update", training, 1, _ -> {});
         }
         interrupted();
         try {

@@ -251,6 +251,18 @@ class ExamplesTest {
     }
 
     @Test
+    void evenlySpreadExamplesAreSomeOfAllAndAlwaysTheSame() {
+        Examples all = Examples.inOrder(counting(100), 7); // 15 of them
+        Examples some = all.evenly(4);
+
+        assertThat(some.perEpoch()).isEqualTo(4);
+        assertThat(LongStream.range(0, 8).mapToObj(i -> some.example(i).tokens()[0]))
+                .containsExactly(1, 22, 50, 78, 1, 22, 50, 78);
+        assertThat(all.evenly(15)).isSameAs(all);
+        assertThat(all.evenly(1).example(3).tokens()[0]).isEqualTo(1);
+    }
+
+    @Test
     void paddingIsNoTarget() {
         Example example = Tokens.example(new int[] {4, 5, 0, 0}, 2);
 

@@ -8,6 +8,9 @@ import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Dropout;
 import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.generation.Engine;
+import dev.causal4j.generation.GenerationOptions;
+import dev.causal4j.generation.Generator;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.ModelConfig;
 import dev.causal4j.model.SmallModels;
@@ -221,6 +224,30 @@ class TrainerTest {
         assertThat(result.validationLoss().orElseThrow()).isLessThan(1.5);
         assertThat(progress.get(19).validationLoss()).isPresent();
         assertThat(progress.get(18).validationLoss()).isEmpty();
+    }
+
+    @Test
+    void evaluationsAndTextsInBetweenChangeNoByteOfTheTraining() throws IOException {
+        TrainingOptions options = OPTIONS.withCheckpointInterval(0);
+        start(options.withEvaluationInterval(0), folder.resolve("alone")).run(progress -> true);
+        List<Double> shares = new ArrayList<>();
+        Trainer trainer = start(options.withEvaluationInterval(2), folder.resolve("evaluated"));
+        GenerationOptions sampled =
+                GenerationOptions.builder().maxNewTokens(9).seed(1).build();
+        trainer.run(
+                progress -> {
+                    try (Engine engine = new Engine(trainer.model())) {
+                        new Generator(engine).generate(new int[] {1, 5}, sampled);
+                    }
+                    return true;
+                },
+                shares::add);
+        for (String file : List.of("model.safetensors", "training/optimizer.safetensors")) {
+            assertThat(folder.resolve("evaluated/checkpoint-9").resolve(file))
+                    .hasSameBinaryContentAs(folder.resolve("alone/checkpoint-9").resolve(file));
+        }
+        assertThat(shares.subList(0, 3)).containsExactly(2 / 6.0, 4 / 6.0, 1.0); // six examples, two at a time
+        assertThat(shares).hasSize(5 * 3);
     }
 
     @Test
