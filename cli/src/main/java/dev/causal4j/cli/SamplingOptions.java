@@ -82,10 +82,13 @@ final class SamplingOptions {
     @Spec(Spec.Target.MIXEE)
     private CommandSpec spec;
 
-    /** The seed that was given, or a random one. */
+    /** The seed that was given, or a random one, which stays. */
     long seed() {
-        // Not SecureRandom, which starts slowly: seeds need not be secret.
-        return seed == null ? ThreadLocalRandom.current().nextInt(Integer.MAX_VALUE) : seed;
+        if (seed == null) {
+            // Not SecureRandom, which starts slowly: seeds need not be secret.
+            seed = (long) ThreadLocalRandom.current().nextInt(Integer.MAX_VALUE);
+        }
+        return seed;
     }
 
     /** Refuses wrong usage before a model is loaded. */
