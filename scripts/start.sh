@@ -34,7 +34,7 @@ start() {
   esac
   if [ -t 1 ]; then flags+=(-Dcausal4j.terminal.out=true); fi
   if [ -t 2 ]; then flags+=(-Dcausal4j.terminal=true); fi
-  if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ "${TERM:-dumb}" != dumb ]; then flags+=(-Dcausal4j.colors=true); fi
+  if [ -z "${NO_COLOR:-}" ] && [ "${TERM:-dumb}" != dumb ]; then flags+=(-Dcausal4j.colors=true); fi
 
   # shellcheck disable=SC2086 # several flags in one variable
   exec "$JAVA_HOME/bin/java" "${flags[@]}" ${CAUSAL4J_JAVA_OPTS:-} -jar "$app/causal4j-cli.jar" "$@"

@@ -28,8 +28,6 @@ import tools.jackson.databind.node.ObjectNode;
                         + " a model's defaults.",
         sortOptions = false)
 final class GenerateCommand extends Subcommand {
-    private static final int INTERRUPTED = 130; // as shells have it
-
     @Parameters(
             arity = "0..1",
             paramLabel = "PROMPT",
@@ -101,7 +99,7 @@ final class GenerateCommand extends Subcommand {
                     })
                     .getFirst();
             if (interruption.requested()) {
-                return INTERRUPTED;
+                return 130; // as shells have it
             }
         }
         if (model.json()) {
