@@ -2,8 +2,10 @@
 
 # Replaces this process by the program, whose jars and kept classes are in the folder $1; the rest are its arguments.
 start() {
-  local app=$1 classes=classes each helps= flags=("@${BASH_SOURCE[0]%/*}/java.flags")
+  local app=$1 classes=classes each command= helps= flags=("@${BASH_SOURCE[0]%/*}/java.flags")
   shift
+  # An option of all commands may stand before the name of one.
+  for each in "$@"; do case $each in --debug) ;; *) command=$each && break ;; esac; done
 
   # Java understands arguments that are not ASCII only with such a locale.
   case ${LC_ALL:-${LC_CTYPE:-${LANG:-}}} in
@@ -14,25 +16,25 @@ start() {
   export GLIBC_TUNABLES=${GLIBC_TUNABLES:+$GLIBC_TUNABLES:}glibc.malloc.hugetlb=1
 
   # The classes that a build kept.
-  if [ "${1:-}" = serve ]; then classes=server; fi
+  if [ "$command" = serve ]; then classes=server; fi
   if [ -e "$app/$classes.jsa" ]; then flags+=(-XX:SharedArchiveFile="$app/$classes.jsa"); fi
   # Weights and caches lie outside Java's heap; the default limit for that is a quarter of the memory.
   flags+=(-XX:MaxDirectMemorySize="$(memory)")
-  case ${1:-} in
+  case $command in
     # Only commands that compute load the vector module. Java warns about it in one line on standard error.
     generate | chat | score | train | bench | serve | -V | --version)
       for each in "$@"; do case $each in --help | -h) helps=true ;; esac; done
       if [ -z "$helps" ]; then flags+=(--add-modules=jdk.incubator.vector); fi
       ;;
   esac
-  case ${1:-} in
+  case $command in
     train) flags+=(-XX:MaxNewSize=16m) ;; # a step makes nothing large anew
     # Loading a model touches all of the room for new objects, and one text needs little of it. Many at once need more.
     generate | chat | bench | convert | inspect) flags+=(-XX:NewSize=16m) ;;
   esac
   if [ -t 1 ]; then flags+=(-Dcausal4j.terminal.out=true); fi
   if [ -t 2 ]; then flags+=(-Dcausal4j.terminal=true); fi
-  if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ "${TERM:-dumb}" != dumb ]; then flags+=(-Dcausal4j.colors=true); fi
+  if [ -z "${NO_COLOR:-}" ] && [ "${TERM:-dumb}" != dumb ]; then flags+=(-Dcausal4j.colors=true); fi
 
   # shellcheck disable=SC2086 # several flags in one variable
   exec "$JAVA_HOME/bin/java" "${flags[@]}" ${CAUSAL4J_JAVA_OPTS:-} -jar "$app/causal4j-cli.jar" "$@"

@@ -16,10 +16,13 @@ if not defined causal4j_java (
 
 rem Weights and caches lie outside Java's heap; the default limit for that is a quarter of the memory.
 set "causal4j_flags=-XX:MaxDirectMemorySize=896g"
+rem An option of all commands may stand before the name of one.
+set "causal4j_command=%~1"
+if "%~1"=="--debug" set "causal4j_command=%~2"
 rem Only commands that compute load the vector module. Java warns about it in one line on standard error.
-for %%c in (generate chat score train bench serve -V --version) do if "%~1"=="%%c" set "causal4j_flags=%causal4j_flags% --add-modules=jdk.incubator.vector"
+for %%c in (generate chat score train bench serve -V --version) do if "%causal4j_command%"=="%%c" set "causal4j_flags=%causal4j_flags% --add-modules=jdk.incubator.vector"
 rem A step makes nothing large anew.
-if "%~1"=="train" set "causal4j_flags=%causal4j_flags% -XX:MaxNewSize=16m"
+if "%causal4j_command%"=="train" set "causal4j_flags=%causal4j_flags% -XX:MaxNewSize=16m"
 
 "%causal4j_java%" "@%causal4j_home%\lib\java.flags" %causal4j_flags% %CAUSAL4J_JAVA_OPTS% -jar "%causal4j_home%\lib\causal4j-cli.jar" %*
 exit /b %ERRORLEVEL%

@@ -21,6 +21,7 @@ import java.util.Set;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.IntSupplier;
 
 /** A conversation with a model, and the commands in it. Not thread-safe. */
 final class Chat {
@@ -30,7 +31,10 @@ final class Chat {
             /system TEXT   tell the model how to answer; without TEXT take that back
             /undo          take your last message and its answer back
             /regenerate    another answer to your last message
-            /save FILE     write the conversation as a JSON list of messages
+            /clear         forget all messages; what /system told stays
+            /show          the conversation and the settings
+            /set NAME X    change a setting, as in /set temperature 0.7
+            /save FILE     write the conversation as JSON; /save! FILE replaces a file
             /load FILE     go on with a conversation that was saved
             /help          this help
             /quit          end, as Ctrl-D does; Ctrl-C stops an answer
@@ -46,11 +50,13 @@ final class Chat {
     private final Tokenizer tokenizer;
     private final ChatTemplate template;
     private final Map<String, Object> variables;
-    private final GenerationOptions options;
-    private final long seed;
+    private final SamplingOptions sampling;
     private final PrintWriter out;
     private final PrintWriter notes;
+    private GenerationOptions options;
+    private IntSupplier width = () -> Integer.MAX_VALUE;
     private int attempts; // to answer the last message
+    private int leftOut; // the oldest turns, which no longer fit
 
     /** @param notes for what is no answer */
     Chat(
@@ -63,14 +69,18 @@ final class Chat {
         this.engine = engine;
         this.template = template;
         this.variables = variables;
+        this.sampling = sampling;
         this.out = out;
         this.notes = notes;
+        tokenizer = engine.model().requireTokenizer();
+        options = options();
+    }
+
+    private GenerationOptions options() {
         CausalLM model = engine.model();
-        tokenizer = model.requireTokenizer();
-        seed = sampling.seed();
         Set<Integer> ends = new HashSet<>(template.ends(tokenizer, model.head().vocabularySize()));
         ends.addAll(model.eos());
-        options = sampling.build(
+        return sampling.build(
                 GenerationOptions.builder(model).maxNewTokens(MAX_NEW_TOKENS).eos(ends),
                 model.generationDefaults().temperature(),
                 template.stops());
@@ -97,51 +107,74 @@ final class Chat {
 
     /** Answers at a terminal, where a failure does not end the conversation. */
     void run(ChatTerminal terminal) {
-        notes.println(Thoughts.dimmed("/help shows the commands; Ctrl-D ends"));
+        width = terminal::width;
+        note("/help shows the commands; Ctrl-D ends");
         boolean goesOn = true;
         while (goesOn) {
             Optional<String> line = terminal.next();
             try {
                 goesOn = line.isPresent() && obeys(line.get(), (prompt, now) -> answer(terminal, prompt, now));
             } catch (CancellationException e) {
-                notes.println(Thoughts.dimmed("stopped before an answer began; the conversation is as before"));
+                note("stopped before an answer began; the conversation is as before");
             } catch (IOException | RuntimeException e) {
-                notes.println(Main.message(e));
+                tell(Main.message(e), false);
             }
         }
     }
 
     private Generation answer(ChatTerminal terminal, int[] prompt, GenerationOptions now) throws InterruptedException {
         String end = tokenizer.decode(Arrays.copyOfRange(prompt, Math.max(0, prompt.length - 8), prompt.length));
-        Thoughts thoughts = new Thoughts(out, end.stripTrailing().endsWith("<think>"));
-        AtomicBoolean began = new AtomicBoolean();
+        Thoughts thoughts = new Thoughts(out, end.stripTrailing().endsWith("<think>"), width);
+        AtomicBoolean waits = new AtomicBoolean(true);
         AtomicBoolean stopped = new AtomicBoolean();
-        CompletableFuture<Generation> result = engine.submit(new GenerationRequest(prompt, now), token -> {
-            began.set(true);
-            thoughts.show(token.text());
-            return !stopped.get() && !out.checkError();
-        });
-        terminal.onInterrupt(() -> {
-            stopped.set(true);
-            if (!began.get()) {
-                result.cancel(true);
+        Runnable begin = () -> {
+            if (waits.getAndSet(false)) {
+                out.print("\r     \r"); // the dots, and the ^C that a terminal may have shown behind them
+                out.flush();
             }
-        });
+        };
+        out.print(Streaming.dimmed(Streaming.TERMINAL, "..."));
+        out.flush();
         try {
+            CompletableFuture<Generation> result = engine.submit(new GenerationRequest(prompt, now), token -> {
+                begin.run();
+                thoughts.show(token.text());
+                return !stopped.get() && !out.checkError();
+            });
+            terminal.onInterrupt(() -> {
+                stopped.set(true);
+                if (waits.get()) {
+                    result.cancel(true);
+                }
+            });
             Generation answer = Engine.await(result);
+            begin.run(); // without a token, too
             thoughts.end();
             Generation.Timing timing = answer.timing();
-            notes.println(Thoughts.dimmed(String.format(
-                    "[%d tokens, %.1f tokens/s; prompt of %d tokens, %d of them cached; seed %d]",
+            note(String.format(
+                    "[%d tokens, %.1f/s; end: %s; prompt %d, cached %d; seed %d]",
                     answer.tokens().length,
                     timing.decodeTokensPerSecond(),
+                    answer.finishReason().label(),
                     answer.promptTokens().length,
                     timing.cachedTokens(),
-                    answer.seed())));
+                    answer.seed()));
             return answer;
         } finally {
+            begin.run();
             terminal.onInterrupt(() -> {});
         }
+    }
+
+    private void note(String text) {
+        tell(text, true);
+    }
+
+    private void tell(String text, boolean dimmed) {
+        boolean wraps = Boolean.getBoolean(Streaming.ERRORS);
+        WordWrap lines = new WordWrap(notes, Streaming.ERRORS, wraps ? width : () -> Integer.MAX_VALUE);
+        lines.print(text, dimmed);
+        lines.end();
     }
 
     /** Does what a line says. Returns whether the conversation goes on. */
@@ -155,19 +188,37 @@ final class Chat {
             }
             case "/help" -> notes.println(HELP);
             case "/system" -> conversation.system(rest);
-            case "/undo" -> conversation.undo();
+            case "/undo" -> {
+                conversation.undo();
+                leftOut = 0;
+                note("(took your last message back; " + turns() + " left)");
+            }
+            case "/clear" -> {
+                note("(forgot " + turns() + ")");
+                conversation.clear();
+                leftOut = 0;
+            }
+            case "/show" -> show();
+            case "/set" -> {
+                String[] setting = rest.split("\\s+", 2);
+                sampling.set(setting[0], setting.length > 1 ? setting[1] : "");
+                options = options();
+                note("(" + sampling.shown() + ")");
+            }
             case "/regenerate" -> {
                 List<Message> before = conversation.removeAnswer();
                 attempts++;
-                try {
-                    answer(answering);
-                } catch (RuntimeException e) {
-                    conversation.addAll(before);
-                    throw e;
-                }
+                answer(answering, () -> conversation.addAll(before));
             }
-            case "/save" -> conversation.save(file(rest));
-            case "/load" -> conversation.load(file(rest));
+            case "/save", "/save!" -> {
+                conversation.save(file(rest), words[0].endsWith("!"));
+                note("(saved " + turns() + " to " + rest + ")");
+            }
+            case "/load" -> {
+                conversation.load(file(rest));
+                leftOut = 0;
+                note("(loaded " + turns() + " from " + rest + ")");
+            }
             case String word
             when word.startsWith("/") && !word.startsWith("//") ->
                 throw new IllegalArgumentException("command: expected one that /help shows, got " + Visible.quoted(word)
@@ -175,12 +226,7 @@ final class Chat {
             default -> {
                 conversation.add("user", line.startsWith("//") ? line.substring(1) : line);
                 attempts = 0;
-                try {
-                    answer(answering);
-                } catch (RuntimeException e) {
-                    conversation.undo(); // so that a next message can be answered
-                    throw e;
-                }
+                answer(answering, conversation::undo); // so that a next message can be answered
             }
         }
         return true;
@@ -193,14 +239,53 @@ final class Chat {
         return Path.of(name);
     }
 
-    private void answer(Answering answering) {
-        int[] prompt = template.encode(tokenizer, conversation.messages(), null, true, variables);
+    private String turns() {
+        int turns = conversation.turns();
+        return turns + (turns == 1 ? " turn" : " turns");
+    }
+
+    private void show() {
+        for (Message message : conversation.messages()) {
+            tell(message.fields().get("role") + ": " + message.fields().get("content"), false);
+        }
+        note("(" + turns() + "; " + sampling.shown() + "; the rest by default)");
+    }
+
+    /** The conversation, without its oldest turns if less than a quarter of the context would be left for an answer. */
+    private int[] prompt() {
+        int context = engine.model().decoder().config().contextLength();
+        int turns = conversation.turns();
+        int oldest = Math.min(leftOut, turns - 1);
+        int[] prompt = encode(oldest);
+        // Half of the context is freed at once, so that the next prompts begin as this one and are found in the cache.
+        for (int most = context - context / 4; prompt.length > most && oldest < turns - 1; most = context / 2) {
+            prompt = encode(++oldest);
+        }
+        if (oldest > leftOut && prompt.length <= context) {
+            note(String.format(
+                    "(%d oldest turn%s left out: the context of %d tokens is full)",
+                    oldest, oldest == 1 ? "" : "s", context));
+            leftOut = oldest;
+        }
+        return prompt;
+    }
+
+    private int[] encode(int leftOut) {
+        return template.encode(tokenizer, conversation.without(leftOut), null, true, variables);
+    }
+
+    private void answer(Answering answering, Runnable undo) {
         try {
             Generation answer = answering.answer(
-                    prompt, options.toBuilder().seed(seed + attempts).build());
+                    prompt(),
+                    options.toBuilder().seed(sampling.seed() + attempts).build());
             conversation.add("assistant", answer.text());
         } catch (InterruptedException e) {
+            undo.run();
             throw new CancellationException("answer: interrupted");
+        } catch (RuntimeException e) {
+            undo.run();
+            throw e;
         }
     }
 }

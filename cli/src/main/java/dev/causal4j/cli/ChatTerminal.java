@@ -14,11 +14,13 @@ final class ChatTerminal implements AutoCloseable {
     private final Terminal terminal;
     private final LineReader reader;
     private volatile Runnable onInterrupt = () -> {};
+    private volatile int width; // asking the terminal takes a process
 
     ChatTerminal() throws IOException {
         // The provider that needs no native code.
         terminal = TerminalBuilder.builder().system(true).provider("exec").build();
         terminal.handle(Terminal.Signal.INT, _ -> onInterrupt.run());
+        terminal.handle(Terminal.Signal.WINCH, _ -> width = terminal.getWidth());
         reader = LineReaderBuilder.builder()
                 .terminal(terminal)
                 .option(LineReader.Option.DISABLE_EVENT_EXPANSION, true) // "!" is text
@@ -30,17 +32,25 @@ final class ChatTerminal implements AutoCloseable {
         boolean interrupted = false; // an answer that was stopped does not count
         while (true) {
             try {
-                return Optional.of(reader.readLine("> "));
+                String line = reader.readLine("> ");
+                width = terminal.getWidth(); // while a line is read, the reader handles the signal
+                return Optional.of(line);
             } catch (UserInterruptException e) {
                 if (interrupted && e.getPartialLine().isEmpty()) {
                     return Optional.empty();
                 }
                 interrupted = true;
-                terminal.writer().println(Thoughts.dimmed("Ctrl-C again or Ctrl-D ends the program"));
+                terminal.writer()
+                        .println(Streaming.dimmed(Streaming.TERMINAL, "Ctrl-C again or Ctrl-D ends the program"));
             } catch (EndOfFileException e) {
                 return Optional.empty();
             }
         }
+    }
+
+    /** Its columns, from the last line on. */
+    int width() {
+        return width > 0 ? width : Integer.MAX_VALUE; // some do not know
     }
 
     /** What Ctrl-C does while no line is read. */

@@ -7,18 +7,35 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
+import java.util.stream.IntStream;
 
 /** The messages of a conversation. Not thread-safe. */
 final class Conversation {
     private final List<Message> messages = new ArrayList<>();
-    private final Set<Path> own = new HashSet<>(); // files that may be replaced
 
     List<Message> messages() {
         return List.copyOf(messages);
+    }
+
+    /** Messages of the user; each begins a turn. */
+    int turns() {
+        return starts().length;
+    }
+
+    /** The messages without so many of the oldest turns; the system's message stays. */
+    List<Message> without(int oldest) {
+        List<Message> kept = new ArrayList<>(messages);
+        if (oldest > 0) {
+            kept.subList(system(), starts()[oldest]).clear();
+        }
+        return kept;
+    }
+
+    /** Removes all messages but the system's. */
+    void clear() {
+        messages.subList(system(), messages.size()).clear();
     }
 
     void addAll(List<Message> more) {
@@ -31,9 +48,7 @@ final class Conversation {
 
     /** Replaces the first message if it is the system's; an empty text removes it. */
     void system(String text) {
-        if (!messages.isEmpty() && role(0).equals("system")) {
-            messages.removeFirst();
-        }
+        messages.subList(0, system()).clear();
         if (!text.isEmpty()) {
             messages.addFirst(new Message("system", text));
         }
@@ -47,32 +62,39 @@ final class Conversation {
 
     /** Removes what comes after the last message of the user, and returns it. */
     List<Message> removeAnswer() {
-        int last = messages.size() - 1;
-        while (last >= 0 && !role(last).equals("user")) {
-            last--;
-        }
-        if (last < 0) {
+        int[] starts = starts();
+        if (starts.length == 0) {
             throw new IllegalArgumentException("conversation: expected a message of yours, got none; write one first");
         }
-        List<Message> after = messages.subList(last + 1, messages.size());
+        List<Message> after = messages.subList(starts[starts.length - 1] + 1, messages.size());
         List<Message> removed = List.copyOf(after);
         after.clear();
         return removed;
+    }
+
+    /** How many of the first messages are the system's. */
+    private int system() {
+        return !messages.isEmpty() && List.of("system", "developer").contains(role(0)) ? 1 : 0;
+    }
+
+    private int[] starts() {
+        return IntStream.range(0, messages.size())
+                .filter(message -> role(message).equals("user"))
+                .toArray();
     }
 
     private String role(int message) {
         return String.valueOf(messages.get(message).fields().get("role"));
     }
 
-    /** Writes a JSON list. A file that exists is only replaced if this conversation is from it. */
-    void save(Path file) throws IOException {
-        if (Files.exists(file) && !own.contains(file)) {
-            throw new IOException(file + ": expected a new file, got one that exists; name another");
+    /** Writes a JSON list. */
+    void save(Path file, boolean overwrite) throws IOException {
+        if (!overwrite && Files.exists(file)) {
+            throw new IOException(file + ": expected a new file, got one that exists; /save! FILE overwrites it");
         }
         String json =
                 Json.write(Json.node(messages.stream().map(Message::fields).toList()));
         WholeFile.write(file, (json + "\n").getBytes(StandardCharsets.UTF_8));
-        own.add(file);
     }
 
     /** Goes on with the conversation in a file; this one stays if it cannot be read. */
@@ -85,6 +107,5 @@ final class Conversation {
         }
         messages.clear();
         loaded.forEach(message -> messages.add(new Message(message)));
-        own.add(file);
     }
 }

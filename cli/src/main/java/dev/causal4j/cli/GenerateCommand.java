@@ -12,6 +12,7 @@ import java.io.IOException;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -83,9 +84,24 @@ final class GenerateCommand extends Subcommand {
         TokenListener listener = model.json()
                 ? TokenListener.NONE
                 : Streaming.to(out, loaded.tokenizer().isPresent());
-        Generation generation = new Generator(loaded)
-                .generate(List.of(new GenerationRequest(promptIds, options)), listener)
-                .getFirst();
+        AtomicInteger shown = new AtomicInteger();
+        Generation generation;
+        try (Interruption interruption = new Interruption(0, () -> tellInterrupted(shown))) {
+            generation = new Generator(loaded)
+                    .generate(List.of(new GenerationRequest(promptIds, options)), token -> {
+                        synchronized (shown) { // nothing follows the last line
+                            if (interruption.requested()) {
+                                return false;
+                            }
+                            shown.incrementAndGet();
+                            return listener.accept(token);
+                        }
+                    })
+                    .getFirst();
+            if (interruption.requested()) {
+                return 130; // as shells have it
+            }
+        }
         if (model.json()) {
             ObjectNode document = document(generation, Json.object().put("load_seconds", loadSeconds));
             if (logprobs != null) {
@@ -100,6 +116,16 @@ final class GenerateCommand extends Subcommand {
             }
         }
         return 0;
+    }
+
+    /** Ends the line, and tells how to get the text again. */
+    private void tellInterrupted(AtomicInteger shown) {
+        synchronized (shown) {
+            if (!model.json()) {
+                stdout().println();
+            }
+            stderr().printf("seed %d; interrupted after %d tokens%n", sampling.seed(), shown.get());
+        }
     }
 
     private int[] encode(Checkpoint checkpoint, String text) {

@@ -13,9 +13,18 @@ final class Interruption implements AutoCloseable {
 
     /** @param mostSeconds how long the program waits for the work to end */
     Interruption(long mostSeconds) {
+        this(mostSeconds, () -> {});
+    }
+
+    /** @param last runs then, for at most a second, unless this object is closed */
+    Interruption(long mostSeconds, Runnable last) {
         Runtime.getRuntime().addShutdownHook(new Thread(() -> {
+            boolean works = ended.getCount() > 0;
             requested.countDown();
             try {
+                if (works) {
+                    Thread.ofPlatform().daemon().start(last).join(1000); // it may wait for a reader
+                }
                 boolean _ = ended.await(mostSeconds, TimeUnit.SECONDS);
             } catch (InterruptedException e) {
                 Thread.currentThread().interrupt();

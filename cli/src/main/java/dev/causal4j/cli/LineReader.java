@@ -8,7 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.Optional;
 
-/** Reads lines of bounded length, without a byte order mark. Not thread-safe. */
+/** Reads lines of bounded length, which end at \n or \r\n, without a byte order mark. Not thread-safe. */
 final class LineReader {
     private static final byte[] MARK = "\ufeff".getBytes(StandardCharsets.UTF_8);
 
@@ -46,9 +46,10 @@ final class LineReader {
             return Optional.empty();
         }
         ByteArrayOutputStream line = new ByteArrayOutputStream();
-        for (; b >= 0 && b != '\n'; b = in.read()) {
+        int last = b;
+        for (; b >= 0 && b != '\n'; last = b, b = in.read()) {
             consumed++;
-            if (line.size() - MARK.length <= most) {
+            if (line.size() - MARK.length - 1 <= most) { // with a mark and \r
                 line.write(b);
             }
         }
@@ -56,6 +57,7 @@ final class LineReader {
         consumed += complete ? 1 : 0;
         byte[] bytes = line.toByteArray();
         boolean marked = number++ == 0 && Arrays.equals(Arrays.copyOf(bytes, MARK.length), MARK);
-        return Optional.of(marked ? Arrays.copyOfRange(bytes, MARK.length, bytes.length) : bytes);
+        int end = bytes.length - (complete && last == '\r' ? 1 : 0);
+        return Optional.of(Arrays.copyOfRange(bytes, marked ? MARK.length : 0, end));
     }
 }

@@ -3,13 +3,18 @@ package dev.causal4j.cli;
 import dev.causal4j.generation.GenerationOptions;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /** Options of commands that generate. */
@@ -82,10 +87,47 @@ final class SamplingOptions {
     @Spec(Spec.Target.MIXEE)
     private CommandSpec spec;
 
-    /** The seed that was given, or a random one. */
+    /** The seed that was given, or a random one, which stays. */
     long seed() {
-        // Not SecureRandom, which starts slowly: seeds need not be secret.
-        return seed == null ? ThreadLocalRandom.current().nextInt(Integer.MAX_VALUE) : seed;
+        if (seed == null) {
+            // Not SecureRandom, which starts slowly: seeds need not be secret.
+            seed = (long) ThreadLocalRandom.current().nextInt(Integer.MAX_VALUE);
+        }
+        return seed;
+    }
+
+    /**
+     * Changes a setting.
+     *
+     * @param name of its option, without dashes
+     * @throws IllegalArgumentException if there is no such setting, or the value is wrong; nothing is changed then
+     */
+    void set(String name, String value) {
+        CommandSpec all = CommandSpec.forAnnotatedObject(this);
+        OptionSpec option = all.findOption("--" + name);
+        if (option == null) {
+            String names = String.join(", ", all.optionsMap().keySet()).replace("--", "");
+            throw new IllegalArgumentException("setting: expected " + names + ", got " + Visible.quoted(name));
+        }
+        Object before = option.getValue();
+        try {
+            new CommandLine(all).parseArgs("--" + name + "=" + value); // leaves the others as they are
+            check();
+        } catch (ParameterException e) {
+            option.setValue(before);
+            throw new IllegalArgumentException(e.getMessage(), e);
+        }
+    }
+
+    /** The settings that are not the defaults, for instance {@code temperature 0.7, seed 1}. */
+    String shown() {
+        CommandSpec defaults = CommandSpec.forAnnotatedObject(new SamplingOptions());
+        return CommandSpec.forAnnotatedObject(this).options().stream()
+                .filter(option -> !Objects.equals(
+                        option.getValue(),
+                        defaults.findOption(option.longestName()).getValue()))
+                .map(option -> option.longestName().substring(2) + " " + option.getValue())
+                .collect(Collectors.joining(", "));
     }
 
     /** Refuses wrong usage before a model is loaded. */

@@ -25,7 +25,7 @@ final class ScoreTable {
     ScoreTable(CausalLM model, PrintWriter out) {
         this.pieces = new Pieces(model);
         this.out = out;
-        this.colors = Boolean.getBoolean("causal4j.colors"); // set by the launcher
+        this.colors = Streaming.colors(Streaming.TERMINAL);
     }
 
     /** Prints a line for each token, with its {@code top} best candidates. */

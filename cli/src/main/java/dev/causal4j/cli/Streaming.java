@@ -9,6 +9,9 @@ final class Streaming {
     /** Set by the launcher if standard output is a terminal. */
     static final String TERMINAL = "causal4j.terminal.out";
 
+    /** The same of standard error. */
+    static final String ERRORS = "causal4j.terminal";
+
     private static final Pattern CONTROL = Pattern.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f]");
 
     private Streaming() {}
@@ -32,6 +35,20 @@ final class Streaming {
     /** A text for standard output: on a terminal {@link #harmless}, for a pipe or file as it is. */
     static String shown(String text) {
         return Boolean.getBoolean(TERMINAL) ? harmless(text) : text;
+    }
+
+    /**
+     * Whether a stream gets colors: the launcher found that they are wanted.
+     *
+     * @param terminal the property that is set if the stream is a terminal
+     */
+    static boolean colors(String terminal) {
+        return Boolean.getBoolean("causal4j.colors") && Boolean.getBoolean(terminal);
+    }
+
+    /** A text that matters less, if the stream gets {@link #colors}. */
+    static String dimmed(String terminal, String text) {
+        return colors(terminal) && !text.isEmpty() ? "\033[2m" + text + "\033[22m" : text;
     }
 
     /** The text with U+FFFD for what would steer a terminal: control characters besides tabs and line ends. */

@@ -17,7 +17,7 @@ final class TextInput {
 
     private TextInput() {}
 
-    /** The argument, or for {@code -} standard input without its last line end. */
+    /** The argument, or for {@code -} standard input without its last line end, \n or \r\n. */
     static String argument(String argument) throws IOException {
         if (!argument.equals("-")) {
             return argument;
@@ -28,8 +28,7 @@ final class TextInput {
         } catch (IOException e) {
             throw new IOException(STANDARD_INPUT + ": expected a text, got an error (" + e.getMessage() + ")", e);
         }
-        String text = withoutMark(decode(STANDARD_INPUT, bytes));
-        return text.endsWith("\n") ? text.substring(0, text.length() - 1) : text; // the one echo adds
+        return withoutMark(decode(STANDARD_INPUT, bytes)).replaceFirst("\r?\n\\z", ""); // the one echo adds
     }
 
     /** A file, or standard input for {@code -}. */

@@ -1,6 +1,7 @@
 package dev.causal4j.cli;
 
 import java.io.PrintWriter;
+import java.util.function.IntSupplier;
 
 /** Shows a streamed answer at a terminal, what the model thinks before it dimmed. Not thread-safe. */
 final class Thoughts {
@@ -8,21 +9,26 @@ final class Thoughts {
     private static final String END = "</think>";
 
     private final PrintWriter out;
+    private final WordWrap lines;
     private boolean thinking;
     private String held = ""; // may become a tag
 
-    /** @param thinking whether the prompt ends inside of a thought */
-    Thoughts(PrintWriter out, boolean thinking) {
+    /**
+     * @param thinking whether the prompt ends inside of a thought
+     * @param width of the terminal
+     */
+    Thoughts(PrintWriter out, boolean thinking, IntSupplier width) {
         this.out = out;
         this.thinking = thinking;
+        lines = new WordWrap(out, Streaming.TERMINAL, width);
     }
 
     void show(String piece) {
         String text = held + piece;
         for (int at = text.indexOf(tag()); at >= 0; at = text.indexOf(tag())) {
             int end = thinking ? at + tag().length() : at; // the tags are dimmed, too
-            write(text.substring(0, end));
-            write(thinking ? "" : BEGIN, true);
+            lines.print(text.substring(0, end), thinking);
+            lines.print(thinking ? "" : BEGIN, true);
             text = text.substring(at + tag().length());
             thinking = !thinking;
         }
@@ -31,34 +37,19 @@ final class Thoughts {
             kept--;
         }
         held = text.substring(text.length() - kept);
-        write(text.substring(0, text.length() - kept));
+        lines.print(text.substring(0, text.length() - kept), thinking);
         out.flush();
     }
 
     /** Ends the answer and its line. */
     void end() {
-        write(held);
+        lines.print(held, thinking);
         held = "";
-        out.println();
+        lines.end();
         out.flush();
     }
 
     private String tag() {
         return thinking ? END : BEGIN;
-    }
-
-    private void write(String text) {
-        write(text, thinking);
-    }
-
-    private void write(String text, boolean dim) {
-        String plain = Streaming.harmless(text);
-        out.print(dim ? dimmed(plain) : plain);
-    }
-
-    /** A text that matters less, if there are colors. */
-    static String dimmed(String text) {
-        boolean colors = Boolean.getBoolean("causal4j.colors"); // set by the launcher
-        return colors && !text.isEmpty() ? "\033[2m" + text + "\033[22m" : text;
     }
 }

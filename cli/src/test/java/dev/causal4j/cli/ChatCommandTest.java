@@ -14,6 +14,7 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintWriter;
 import java.io.Reader;
+import java.io.StringWriter;
 import java.io.Writer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -83,7 +84,9 @@ class ChatCommandTest {
 
     private static List<JsonNode> answers(String input, String options, String... more) {
         Program.Run run = run(input, "chat --json --seed 1 --max-new-tokens 20 " + options, more);
-        assertThat(run.err()).isIn("", PLAIN);
+        assertThat(run.err().replaceAll("(?m)^\\(.*\\)\n", ""))
+                .as("besides confirmations")
+                .isIn("", PLAIN);
         assertThat(run.status()).isZero();
         return run.out().lines().map(JsonMapper.shared()::readTree).toList();
     }
@@ -190,6 +193,91 @@ class ChatCommandTest {
         }
     }
 
+    /** Turns of 35 tokens and answers of 20 in a context of 256 tokens. */
+    @Test
+    void theOldestTurnsGoWhenTheContextIsFull() {
+        String message = "It is a truth universally acknowledged, that a single man must be in want of a wife.";
+        Program.Run run = run(
+                (message + "\n").repeat(12) + "/show\n/regenerate\n" + "/undo\n".repeat(10) + message + "\n",
+                "chat --json --seed 1 --max-new-tokens 20 --system Hi");
+        assertThat(run.status()).isZero();
+        List<JsonNode> answers =
+                run.out().lines().map(JsonMapper.shared()::readTree).toList();
+        assertThat(answers).hasSize(14).allSatisfy(answer -> {
+            assertThat(answer.get("tokens").size()).as("room for an answer").isEqualTo(20);
+            assertThat(prompt(answer))
+                    .startsWith("System: Hi\n\nUser: " + message)
+                    .endsWith(message + "\n\nAssistant:");
+        });
+        assertThat(answers.get(12).get("prompt_tokens"))
+                .as("/regenerate")
+                .isEqualTo(answers.get(11).get("prompt_tokens"));
+        assertThat(prompt(answers.get(13)).split("User: ", -1))
+                .as("all of three turns")
+                .hasSize(4);
+        List<String> notes = run.err().replace(PLAIN, "").lines().toList();
+        assertThat(notes.getFirst()).matches("\\(\\d oldest turns left out: the context of 256 tokens is full\\)");
+        assertThat(notes).contains("(12 turns; max-new-tokens 20, seed 1; the rest by default)");
+        assertThat(notes)
+                .as("all are kept")
+                .filteredOn(("user: " + message)::equals)
+                .hasSize(12);
+        long said = notes.stream().filter(note -> note.contains("left out")).count();
+        assertThat(said).as("several go at once").isBetween(2L, 7L);
+    }
+
+    @Test
+    void aMessageThatIsTooLongAloneIsRefusedAndNothingIsForgotten() throws IOException {
+        SamplingOptions sampling = CommandLine.populateCommand(new SamplingOptions(), "--max-new-tokens", "5");
+        StringWriter out = new StringWriter();
+        StringWriter notes = new StringWriter();
+        try (CausalLM loaded = CausalLM.load(Path.of(model));
+                Engine engine = new Engine(loaded, EngineOptions.DEFAULT)) {
+            ChatTemplate template = ChatTemplate.read(Path.of(model)).orElseThrow();
+            PrintWriter answers = new PrintWriter(out);
+            Chat chat = new Chat(engine, template, Map.of("mood", ""), sampling, answers, new PrintWriter(notes));
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> chat.run(lines("One\nTwo\n" + "word ".repeat(600) + "\n"), false))
+                    .withMessageStartingWith("prompt: expected at most 512 tokens, the context length, got ");
+            out.getBuffer().setLength(0);
+            chat.run(lines("Three\n"), true);
+            JsonNode answer = JsonMapper.shared().readTree(out.toString());
+            assertThat(prompt(answer, "--model", model))
+                    .startsWith("<|im_start|>user\nOne<")
+                    .contains("Two", "Three");
+            assertThat(notes.toString()).isEmpty();
+        }
+    }
+
+    @Test
+    void aConversationIsForgottenAndTheSystemsMessageStays() {
+        List<JsonNode> answers = qwen("One\n/clear\nTwo\n", "--system", "Hi");
+        assertThat(prompt(answers.get(1), "--model", model))
+                .isEqualTo(
+                        "<|im_start|>system\nHi<|im_end|>\n<|im_start|>user\nTwo<|im_end|>\n<|im_start|>assistant\n");
+    }
+
+    @Test
+    void settingsChangeByTheNamesOfTheirOptions() {
+        List<JsonNode> answers = qwen("One\n/undo\n/set max-new-tokens 3\n/set seed 5\nOne\n");
+        assertThat(answers).extracting(answer -> answer.get("seed").intValue()).containsExactly(1, 5);
+        assertThat(answers).extracting(answer -> answer.get("tokens").size()).containsExactly(20, 3);
+        assertThat(run("/set stop a b\n/set top-k 4\n/show\n", "chat --seed 1 --model " + model)
+                        .err())
+                .isEqualTo("""
+                (stop [a b], seed 1)
+                (top-k 4, stop [a b], seed 1)
+                (0 turns; top-k 4, stop [a b], seed 1; the rest by default)
+                """);
+    }
+
+    @Test
+    void linesMayEndAsOnWindows() {
+        assertThat(qwen("One\r\n/regenerate\r\n/quit\r\n")).hasSize(2);
+        assertThat(qwen("One\r\n").getFirst().get("prompt_tokens"))
+                .isEqualTo(qwen("One\n").getFirst().get("prompt_tokens"));
+    }
+
     private static LineReader lines(String input) {
         return new LineReader(new ByteArrayInputStream(input.getBytes(StandardCharsets.UTF_8)), TextInput.MOST_BYTES);
     }
@@ -197,8 +285,14 @@ class ChatCommandTest {
     @Test
     void aSavedConversationGoesOnWhereItEnded() throws IOException {
         String file = folder.resolve("talk.json").toString();
-        List<JsonNode> whole = qwen("One\n/save " + file + "\nTwo\n/save " + file + "\n");
-        qwen("/load " + file + "\n/undo\n/save " + file + "\n");
+        List<JsonNode> whole = qwen("One\n/save " + file + "\nTwo\n/save! " + file + "\n");
+        assertThat(run("/load " + file + "\n/undo\n/save! " + file + "\n", "chat --model " + model)
+                        .err())
+                .isEqualTo("""
+                        (loaded 2 turns from %1$s)
+                        (took your last message back; 1 turn left)
+                        (saved 1 turn to %1$s)
+                        """.formatted(file));
         List<JsonNode> later = qwen("/load " + file + "\nTwo\n");
 
         assertThat(later.getFirst().get("prompt_tokens")).isEqualTo(whole.get(1).get("prompt_tokens"));
@@ -208,7 +302,8 @@ class ChatCommandTest {
                         .out())
                 .startsWith("<|im_start|>user\nOne<|im_end|>\n<|im_start|>assistant\n" + text(whole.getFirst()));
         String before = Files.readString(Path.of(file));
-        run("One\n/save " + file + "\n", "chat --max-new-tokens 1 --json --model " + model, "--seed", "1");
+        run("/save " + file + "\n", "chat --model " + model)
+                .refused(1, "talk.json: expected a new file, got one that exists; /save! FILE overwrites it");
         assertThat(Files.readString(Path.of(file))).isEqualTo(before);
     }
 
@@ -219,6 +314,9 @@ class ChatCommandTest {
         run("/nothing\n", chat).refused(1, "command: expected", "\"/nothing\"");
         run("/undo\n", chat).refused(1, "conversation: expected a message of yours, got none");
         run("/save\n", chat).refused(1, "file: expected a name");
+        run("/set top-p 0\n", chat).refused(1, "top-p: expected a number in (0, 1], got 0.0");
+        run("/set top-p much\n", chat).refused(1, "'--top-p'", "'much' is not a double");
+        run("/set model x\n", chat).refused(1, "setting: expected max-new-tokens, ", "temperature, ", "got \"model\"");
         run("/load " + folder.resolve("none") + "\n", chat).refused(1, "none", "no such file");
         String list = Files.writeString(folder.resolve("m.json"), "[{\"content\": \"x\"}]")
                 .toString();
@@ -273,9 +371,9 @@ class ChatCommandTest {
             write(to, "Good morninx\bg\r");
             await(from, seen, " Harriet"); // the answer begins
             write(to, "\3");
-            await(from, seen, "cached; seed 1]");
-            assertThat(seen.toString())
-                    .containsPattern("\\[[12]?\\d?\\d tokens, .*prompt of 13 tokens, 0 of them cached");
+            await(from, seen, "1]");
+            assertThat(seen.toString().replaceAll("\033\\[22?m", ""))
+                    .containsPattern("\\[[12]?\\d?\\d tokens, .*; end: cancelled; prompt 13, cached 0; seed 1\\]");
             await(from, seen, "> ");
             write(to, "\3");
             await(
@@ -289,6 +387,34 @@ class ChatCommandTest {
         } finally {
             process.destroyForcibly();
         }
+    }
+
+    @Test
+    void linesBreakBetweenWordsAndARedirectedErrorHasNoColors() throws Exception {
+        assumeThat(Files.isExecutable(Path.of("/usr/bin/script"))).isTrue();
+        Path errors = folder.resolve("errors");
+        String options = "chat --seed 1 --max-new-tokens 60";
+        String command = "stty cols 30 rows 24; exec ./causal4j " + options + " 2> " + errors;
+        Process process = Launcher.PLAIN.startInShell("TERM=xterm exec script -qefc \"" + command + "\" /dev/null");
+        StringBuilder seen = new StringBuilder();
+        try (Reader from = process.inputReader(StandardCharsets.UTF_8);
+                OutputStream to = process.getOutputStream()) {
+            await(from, seen, "> ");
+            write(to, "Good morning\r");
+            await(from, seen, "\033[2m...\033[22m");
+            await(from, seen, "\r     \r");
+            seen.setLength(0);
+            await(from, seen, "> ");
+            write(to, "\4");
+            assertThat(process.waitFor(30, TimeUnit.SECONDS)).isTrue();
+        } finally {
+            process.destroyForcibly();
+        }
+        String answer = seen.substring(0, seen.indexOf("\033"));
+        assertThat(answer.lines()).hasSizeGreaterThan(5).allMatch(line -> line.length() <= 30);
+        assertThat(answer.split("\\s+", -1))
+                .isEqualTo(run("Good morning\n", options).out().split("\\s+", -1));
+        assertThat(errors).content().contains("; end: length; ").doesNotContain("\033");
     }
 
     private static void write(OutputStream to, String keys) throws IOException {

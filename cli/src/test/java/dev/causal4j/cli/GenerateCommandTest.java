@@ -218,6 +218,24 @@ class GenerateCommandTest {
         assertThat(tokens("7")).hasSize(20).isEqualTo(tokens("7")).isNotEqualTo(tokens("8"));
     }
 
+    @Test
+    void thePromptOfStandardInputHasNoLastLineEndOfEitherKind() {
+        String[] echo = {"generate", "-", "--json", "--max-new-tokens", "0"};
+        String windows = Program.runWithInput("Emma was\r\n", echo)
+                .json()
+                .get("prompt_tokens")
+                .toString();
+        assertThat(windows).isEqualTo("[1749,304]");
+        assertThat(Program.runWithInput("Emma was\n", echo).json().get("prompt_tokens"))
+                .hasToString(windows);
+        String[] inside = {"tokenizer", "encode", "-", "--json"};
+        assertThat(Program.runWithInput("a\r\nb\r\n\r\n", inside).json().get("pieces"))
+                .as("only the last")
+                .isEqualTo(Program.run("tokenizer", "encode", "a\r\nb\r\n", "--json")
+                        .json()
+                        .get("pieces"));
+    }
+
     /** What standard output has for a model without tokenizer: token ids. */
     private List<Integer> tokens(String seed) throws Exception {
         String[] arguments = {
@@ -228,10 +246,11 @@ class GenerateCommandTest {
     }
 
     @Test
-    void anInterruptEndsItPromptly() throws Exception {
+    void anInterruptEndsTheLineAndTellsTheSeed() throws Exception {
         Process shell = new ProcessBuilder("bash", "-c", "kill -INT $$; sleep 0").start();
         assumeTrue(shell.waitFor() != 0, "whoever started the tests ignores the signal");
-        Process process = Launcher.PLAIN.start("generate", "Emma was", "--max-new-tokens", "250", "--eos", "none");
+        Process process =
+                Launcher.PLAIN.start("generate", "Emma was", "--max-new-tokens", "250", "--eos", "none", "--seed", "7");
         try (InputStream out = process.getInputStream()) {
             assertThat(out.read()).as("it runs").isNotNegative();
             new ProcessBuilder("kill", "-INT", Long.toString(process.pid()))
@@ -241,7 +260,10 @@ class GenerateCommandTest {
             assertThat(process.exitValue()).isEqualTo(130);
             assertThat(Launcher.withoutWarning(
                             new String(process.getErrorStream().readAllBytes(), StandardCharsets.UTF_8)))
-                    .isEmpty();
+                    .matches("seed 7; interrupted after [12]?\\d?\\d tokens\n");
+            assertThat(new String(out.readAllBytes(), StandardCharsets.UTF_8))
+                    .endsWith("\n")
+                    .containsOnlyOnce("\n");
         } finally {
             process.destroyForcibly();
         }

@@ -98,6 +98,8 @@ class LauncherTest {
     @CsvSource({
         "generate|Emma|--max-new-tokens|1, true",
         "generate|Emma asks for --help or -h here|--max-new-tokens|1, true",
+        "--debug|generate|Emma|--max-new-tokens|1, true",
+        "--debug|inspect, false",
         "generate|--help, false",
         "inspect|train, false",
         "tokenizer|train, false"

@@ -14,16 +14,18 @@ class ThoughtsTest {
     @BeforeEach
     void withColors() {
         System.setProperty(COLORS, "true");
+        System.setProperty(Streaming.TERMINAL, "true");
     }
 
     @AfterEach
     void without() {
         System.clearProperty(COLORS);
+        System.clearProperty(Streaming.TERMINAL);
     }
 
     private static String shown(boolean thinking, String... pieces) {
         StringWriter out = new StringWriter();
-        Thoughts thoughts = new Thoughts(new PrintWriter(out), thinking);
+        Thoughts thoughts = new Thoughts(new PrintWriter(out), thinking, () -> 80);
         for (String piece : pieces) {
             thoughts.show(piece);
         }
