@@ -14,8 +14,7 @@ if not defined causal4j_java (
   exit /b 1
 )
 
-rem Weights and caches lie outside Java's heap; the default limit for that is a quarter of the memory.
-set "causal4j_flags=-XX:MaxDirectMemorySize=896g"
+set "causal4j_flags="
 rem Only commands that compute load the vector module. Java warns about it in one line on standard error.
 for %%c in (generate chat score train bench serve -V --version) do if "%~1"=="%%c" set "causal4j_flags=%causal4j_flags% --add-modules=jdk.incubator.vector"
 rem A step makes nothing large anew.
