@@ -24,7 +24,7 @@ fi
 
 # What jdeps -s says that the jars of the zip need. It cannot say it of all at once: some are modules, and lack others.
 modules=java.logging,java.management,java.naming,java.net.http,java.security.jgss,java.security.sasl,java.sql
-modules=$modules,jdk.incubator.vector,jdk.jfr,jdk.unsupported
+modules=$modules,jdk.incubator.vector,jdk.jfr,jdk.management,jdk.unsupported
 
 # The folder: what is in the zip, those modules, and the classes of a run.
 unzip -q "$zip"
@@ -66,7 +66,7 @@ cat >config.json <<JSON
   "User": "65532:65532", "WorkingDir": "/tmp", "ExposedPorts": {"8080/tcp": {}},
   "Env": ["LC_ALL=C.UTF-8", "GLIBC_TUNABLES=glibc.malloc.hugetlb=1", "HF_HOME=/tmp/huggingface"],
   "Entrypoint": ["/causal4j/runtime/bin/java", "@/causal4j/lib/java.flags", "-XX:SharedArchiveFile=/causal4j/lib/server.jsa",
-   "-XX:MaxDirectMemorySize=896g", "--add-modules=jdk.incubator.vector", "-jar", "/causal4j/lib/causal4j-cli.jar"],
+   "--add-modules=jdk.incubator.vector", "-jar", "/causal4j/lib/causal4j-cli.jar"],
   "Cmd": ["--help"]},
  "rootfs": {"type": "layers", "diff_ids": ["sha256:$(sha256sum layer.tar | cut -d' ' -f1)"]}}
 JSON

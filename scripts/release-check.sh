@@ -180,7 +180,7 @@ echo "[16.568407249368207,20]" | quietly diff - printed
 say "the README's example of Spark runs with the published artifacts"
 
 # The zip, with a Java that has no compiler and an environment with nothing else.
-"$JAVA_HOME/bin/jlink" --output "$work/jre" --add-modules java.se,jdk.incubator.vector,jdk.unsupported,jdk.jfr
+"$JAVA_HOME/bin/jlink" --output "$work/jre" --add-modules java.se,jdk.incubator.vector,jdk.jfr,jdk.management,jdk.unsupported
 zip=$published/dev/causal4j/causal4j-cli/$version/causal4j-cli-$version-bin.zip
 mkdir "$work/a folder"
 cd "$work/a folder"

@@ -18,8 +18,8 @@ start() {
   # The classes that a build kept.
   if [ "$command" = serve ]; then classes=server; fi
   if [ -e "$app/$classes.jsa" ]; then flags+=(-XX:SharedArchiveFile="$app/$classes.jsa"); fi
-  # Weights and caches lie outside Java's heap; the default limit for that is a quarter of the memory.
-  flags+=(-XX:MaxDirectMemorySize="$(memory)")
+  # What weights and caches may take outside Java's heap. Java could find it out, but takes a tenth of a second for it.
+  flags+=(-Dcausal4j.memory="$(memory)")
   case $command in
     # Only commands that compute load the vector module. Java warns about it in one line on standard error.
     generate | chat | score | train | bench | serve | -V | --version)

@@ -14,8 +14,7 @@ if not defined causal4j_java (
   exit /b 1
 )
 
-rem Weights and caches lie outside Java's heap; the default limit for that is a quarter of the memory.
-set "causal4j_flags=-XX:MaxDirectMemorySize=896g"
+set "causal4j_flags="
 rem An option of all commands may stand before the name of one.
 set "causal4j_command=%~1"
 if "%~1"=="--debug" set "causal4j_command=%~2"

@@ -4,6 +4,7 @@ module dev.causal4j {
     requires static jdk.incubator.vector; // without it kernels are plain Java
     requires static transitive org.jspecify;
     requires jdk.jfr;
+    requires jdk.management; // memory of the machine or container
     requires tools.jackson.core;
 
     exports dev.causal4j;

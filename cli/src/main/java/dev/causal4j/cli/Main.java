@@ -1,5 +1,6 @@
 package dev.causal4j.cli;
 
+import dev.causal4j.MemoryLimitException;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.kernel.Kernels;
 import java.io.IOException;
@@ -157,7 +158,8 @@ public final class Main implements Callable<Integer> {
         return switch (shown) {
             case OutOfMemoryError _ ->
                 "memory: expected enough for the model and the request, got no more (" + oneLine(text)
-                        + "); give Java more (CAUSAL4J_JAVA_OPTS='-Xmx8g -XX:MaxDirectMemorySize=8g') or ask for less";
+                        + "); give Java more (CAUSAL4J_JAVA_OPTS=-Xmx8g) or ask for less";
+            case MemoryLimitException _ -> oneLine(text) + " in CAUSAL4J_JAVA_OPTS";
             case FileSystemException file ->
                 oneLine(file.getFile()) + ": expected to be able to use this file, got "
                         + file.getClass().getSimpleName().replace("Exception", "") + reason(file);

@@ -2,6 +2,7 @@ package dev.causal4j.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.causal4j.MemoryLimitException;
 import dev.causal4j.kernel.Kernels;
 import java.nio.file.Path;
 import java.util.List;
@@ -63,5 +64,15 @@ class MainTest {
     void aMessageCannotSteerTheTerminal() {
         assertThat(Main.message(new IllegalArgumentException("a:\033[2J b \u009b2J\n c")))
                 .isEqualTo("a: [2J b 2J c");
+    }
+
+    @Test
+    void memoryThatIsShortHasItsFlag() {
+        assertThat(Main.message(new MemoryLimitException(7L << 30, 1 << 20, 8L << 30)))
+                .isEqualTo(
+                        "memory: expected at most 7168 MB for weights and caches, got 8192 MB more with 1 MB in use;"
+                                + " choose a smaller dtype, or raise the limit with -Dcausal4j.memory=BYTES in CAUSAL4J_JAVA_OPTS");
+        assertThat(Main.message(new OutOfMemoryError("Java heap space")))
+                .endsWith("(Java heap space); give Java more (CAUSAL4J_JAVA_OPTS=-Xmx8g) or ask for less");
     }
 }

@@ -38,7 +38,7 @@ class TokenizerRenderCommandTest {
 
     @Test
     void theDocumentHasTheText() throws IOException {
-        Path tools = Files.writeString(folder.resolve("tools.json"), "[{\"name\": \"f\", \"n\": 1.50}]");
+        Path tools = Files.writeString(folder.resolve("tools.json"), "[{\"name\": \"f\", \"n\": [1.50, -0.0]}]");
         Program.Run run = Program.run(
                 "tokenizer",
                 "render",
@@ -54,7 +54,7 @@ class TokenizerRenderCommandTest {
                 "--json");
 
         assertThat(run.json().get("text").stringValue())
-                .isEqualTo("<system>Be brief.\n<user>Hi\n[{\"name\": \"f\", \"n\": 1.5}]happy");
+                .isEqualTo("<system>Be brief.\n<user>Hi\n[{\"name\": \"f\", \"n\": [1.5, -0.0]}]happy");
     }
 
     @Test

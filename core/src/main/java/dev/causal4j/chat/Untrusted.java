@@ -5,10 +5,12 @@ import dev.causal4j.chat.ChatTemplate.Rendered;
 import dev.causal4j.chat.ChatTemplate.Span;
 import dev.causal4j.format.Json;
 import java.math.BigInteger;
+import java.nio.CharBuffer;
 import java.security.SecureRandom;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.Collection;
-import java.util.Comparator;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -28,7 +30,8 @@ final class Untrusted {
     private static final String BEGIN = "99998";
     private static final String END = "99999";
 
-    private final List<String> tokens;
+    private final List<String> tokens; // sorted
+    private final BitSet firsts = new BitSet(); // their first characters
     private final String key = "" + new SecureRandom().nextLong(Long.MAX_VALUE / 10, Long.MAX_VALUE);
 
     /** What stands in a rendering where a generation block begins and ends. */
@@ -37,11 +40,11 @@ final class Untrusted {
     final String end = key + END;
 
     Untrusted(Collection<String> controlTokens) {
-        Comparator<String> longest = Comparator.comparingInt(String::length).reversed();
         tokens = controlTokens.stream()
                 .filter(token -> !token.isEmpty())
-                .sorted(longest)
+                .sorted()
                 .toList();
+        tokens.forEach(token -> firsts.set(token.charAt(0)));
     }
 
     /** The value as templates have it. */
@@ -73,12 +76,32 @@ final class Untrusted {
         };
     }
 
+    /** Replaces the leftmost tokens, of those the longest, as tokenizers find them. */
     private String hidden(String text) {
-        String hidden = text;
-        for (int i = 0; i < tokens.size(); i++) {
-            hidden = hidden.replace(tokens.get(i), key + "%05d".formatted(i));
+        StringBuilder hidden = new StringBuilder();
+        int done = 0;
+        for (int at = 0; at < text.length(); at++) {
+            int token = firsts.get(text.charAt(at)) ? longest(CharBuffer.wrap(text, at, text.length())) : -1;
+            if (token >= 0) {
+                hidden.append(text, done, at).append(key).append("%05d".formatted(token));
+                done = at + tokens.get(token).length();
+                at = done - 1;
+            }
         }
-        return hidden;
+        return hidden.append(text, done, text.length()).toString();
+    }
+
+    /** The longest token that a text begins with, found among thousands in a few steps; -1 if there is none. */
+    private int longest(CharBuffer text) {
+        int same = -1;
+        int token;
+        do {
+            CharBuffer begin = same < 0 ? text : text.subSequence(0, same);
+            int found = Collections.binarySearch(tokens, begin, CharSequence::compare);
+            token = found >= 0 ? found : -found - 2;
+            same = token < 0 ? 0 : CharBuffer.wrap(tokens.get(token)).mismatch(begin);
+        } while (token >= 0 && same >= 0 && same < tokens.get(token).length());
+        return token;
     }
 
     /**

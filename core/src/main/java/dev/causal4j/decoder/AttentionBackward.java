@@ -8,6 +8,7 @@ import dev.causal4j.kernel.Pages;
 import dev.causal4j.kernel.PanelFormat;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.kernel.RowTiles;
+import dev.causal4j.tensor.Device;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -59,7 +60,7 @@ final class AttentionBackward {
     void run(float @Nullable [] dSinks) {
         int longest = step.parts.stream().mapToInt(Step.Part::count).max().orElse(0);
         int tasks = step.parts.size() * attention.kvHeads;
-        try (Arena arena = Arena.ofShared()) {
+        try (Arena arena = Device.scratch()) {
             Compute.Scratch<Head> scratch = new Compute.Scratch<>(() -> new Head(longest, arena));
             step.compute.run(tasks, scratch, (mine, task) -> {
                 int kvHead = task % attention.kvHeads;

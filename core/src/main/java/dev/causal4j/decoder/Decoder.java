@@ -1,5 +1,6 @@
 package dev.causal4j.decoder;
 
+import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig;
 import dev.causal4j.decoder.BlockConfig.NormConfig;
@@ -13,6 +14,7 @@ import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Gradients;
 import dev.causal4j.tensor.Matrix;
+import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -29,15 +31,17 @@ import org.jspecify.annotations.Nullable;
  * <p>A hidden vector has the same bits whatever else is in the batch, however a prompt was cut into chunks, whether
  * earlier positions were cached, and for every number of threads: nothing sums over rows, chunks or threads.
  *
- * <p>As {@link Parameters} it returns its own, so another decoder can reuse them.
+ * <p>As {@link Parameters} it returns its own, so another decoder can reuse them. It owns the pages of its caches, not
+ * its parameters.
  */
-public final class Decoder implements Parameters {
+public final class Decoder implements Parameters, AutoCloseable {
     private final DecoderConfig config;
     private final List<ParameterSpec> specs;
     private final Map<String, Matrix> matrices = new HashMap<>();
     private final Map<String, float[]> vectors = new HashMap<>();
     private final Map<String, LowRank> adapters = new HashMap<>();
-    private final Device device;
+    private final Compute compute;
+    private final Arena pages;
     private final PagePool pool;
     private final @Nullable Matrix positions;
     private final List<Block> blocks = new ArrayList<>();
@@ -62,9 +66,10 @@ public final class Decoder implements Parameters {
         this.specs = List.copyOf(config.specs());
         specs.forEach(spec -> take(spec, parameters));
         this.positions = matrices.get("positions.weight");
-        this.device = matrices.values().iterator().next().device();
-        this.pool =
-                new PagePool(this, cached, device.arena(), Runtime.getRuntime().maxMemory() / 4);
+        this.compute = matrices.values().iterator().next().device().compute();
+        this.pages = Device.open(compute).arena();
+        long most = Math.min(Runtime.getRuntime().maxMemory() / 4, Device.freeBytes());
+        this.pool = new PagePool(this, cached, pages, most);
         Map<RopeConfig, Rope> ropes = new HashMap<>();
         for (int layer = 0; layer < config.blocks().size(); layer++) {
             blocks.add(block(layer, config.blocks().get(layer), ropes));
@@ -171,14 +176,14 @@ public final class Decoder implements Parameters {
         return adapters.get(weight.name());
     }
 
-    /** The page pool of its caches: a quarter of the largest heap. */
+    /** The page pool of its caches: a quarter of the largest heap, or what was free if that is less. */
     public PagePool pool() {
         return pool;
     }
 
     /** Other pages for its caches, in f32 and without a bound, for a caller that knows how many it needs. */
     public PagePool newPool() {
-        return new PagePool(this, DType.F32, device.arena(), Long.MAX_VALUE);
+        return new PagePool(this, DType.F32, pages, Long.MAX_VALUE);
     }
 
     /**
@@ -191,7 +196,7 @@ public final class Decoder implements Parameters {
      */
     public Rows forward(Batch batch, Activations a) {
         batch.chunks().forEach(chunk -> chunk.cache().prepare(this, chunk.tokens().length));
-        Step step = a.begin(batch, config, device.compute());
+        Step step = a.begin(batch, config, compute);
         Step wanted = step.wanted();
         embed(step, a);
         for (Block block : blocks) {
@@ -322,5 +327,13 @@ public final class Decoder implements Parameters {
         LowRank adapter = adapter(spec);
         return gradients.of(matrix(spec)) != null
                 || (adapter != null && (gradients.of(adapter.down()) != null || gradients.of(adapter.up()) != null));
+    }
+
+    /** Frees the pages of its caches. */
+    @Override
+    public void close() {
+        if (pages.scope().isAlive()) {
+            pages.close();
+        }
     }
 }

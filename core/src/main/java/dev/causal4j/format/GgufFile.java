@@ -10,6 +10,7 @@ import java.nio.BufferUnderflowException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.AbstractList;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -17,6 +18,8 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.RandomAccess;
 
 /** Reads one GGUF file from its first byte on. Not thread-safe; used once. */
 final class GgufFile {
@@ -48,6 +51,9 @@ final class GgufFile {
     static final int STRING = 8;
     static final int ARRAY = 9;
     private static final int LAST_TYPE = 12;
+
+    /** Bytes of a number of each type. */
+    private static final int[] SIZES = {1, 1, 2, 2, 4, 4, 4, 1, 0, 0, 8, 8, 8};
 
     private final String subject;
     private final MemorySegment bytes;
@@ -152,23 +158,60 @@ final class GgufFile {
 
     private Object value(int type, int depth) throws FormatException {
         return switch (type) {
-            case 0 -> Byte.toUnsignedInt(header.get());
-            case 1 -> (int) header.get();
-            case 2 -> Short.toUnsignedInt(header.getShort());
-            case 3 -> (int) header.getShort();
-            case U32 -> integer(Integer.toUnsignedLong(header.getInt()));
-            case I32 -> header.getInt();
-            case F32 -> (double) header.getFloat();
-            case BOOL -> within(header.get(), 0, 1, "as a boolean") == 1;
             case STRING -> string(0, SafeTensors.MAX_HEADER);
             case ARRAY -> array(depth + 1);
-            case 10 -> {
-                long number = header.getLong();
-                yield number >= 0 ? integer(number) : new BigInteger(Long.toUnsignedString(number));
-            }
-            case 11 -> integer(header.getLong());
-            default -> header.getDouble();
+            default -> numbers(type, 1).getFirst();
         };
+    }
+
+    private Numbers numbers(int type, long count) throws FormatException {
+        long size = count * SIZES[type];
+        if (size > header.remaining()) {
+            throw new BufferUnderflowException();
+        }
+        byte[] copy = new byte[(int) size]; // the file may be closed before it is read
+        header.get(copy);
+        for (int i = 0; type == BOOL && i < copy.length; i++) {
+            within(copy[i], 0, 1, "as a boolean");
+        }
+        return new Numbers(type, ByteBuffer.wrap(copy).order(ByteOrder.LITTLE_ENDIAN));
+    }
+
+    /** Numbers or booleans as the file has them, which become objects when they are read: most arrays never are. */
+    private static final class Numbers extends AbstractList<Object> implements RandomAccess {
+        private final int type;
+        private final ByteBuffer bytes;
+
+        Numbers(int type, ByteBuffer bytes) {
+            this.type = type;
+            this.bytes = bytes;
+        }
+
+        @Override
+        public int size() {
+            return bytes.capacity() / SIZES[type];
+        }
+
+        @Override
+        public Object get(int index) {
+            int at = Objects.checkIndex(index, size()) * SIZES[type];
+            return switch (type) {
+                case 0 -> Byte.toUnsignedInt(bytes.get(at));
+                case 1 -> (int) bytes.get(at);
+                case 2 -> Short.toUnsignedInt(bytes.getShort(at));
+                case 3 -> (int) bytes.getShort(at);
+                case U32 -> integer(Integer.toUnsignedLong(bytes.getInt(at)));
+                case I32 -> bytes.getInt(at);
+                case F32 -> (double) bytes.getFloat(at);
+                case BOOL -> bytes.get(at) == 1;
+                case 10 -> {
+                    long number = bytes.getLong(at);
+                    yield number >= 0 ? integer(number) : new BigInteger(Long.toUnsignedString(number));
+                }
+                case 11 -> integer(bytes.getLong(at));
+                default -> bytes.getDouble(at);
+            };
+        }
     }
 
     /** An Integer of whatever fits one, as the reader of JSON does. */
@@ -180,9 +223,15 @@ final class GgufFile {
         within(depth, 0, MAX_DEPTH, "levels of arrays");
         int type = place.equals(KINDS) ? type(U32, I32) : type(0, LAST_TYPE);
         long count = within(header.getLong(), 0, header.remaining(), "elements");
+        if (type != STRING && type != ARRAY) {
+            return numbers(type, count);
+        }
         List<Object> list = new ArrayList<>(); // of no size yet: what a file says is not what it holds
         for (long i = 0; i < count; i++) {
-            list.add(value(type, depth));
+            Object value = value(type, depth);
+            if (type == STRING) { // what is in arrays of arrays is checked, not kept
+                list.add(value);
+            }
         }
         return Collections.unmodifiableList(list);
     }

@@ -77,12 +77,14 @@ public final class GgufVocabulary {
         List<String> tokens = metadata.strings(TOKENS);
         boolean fits = tokens.size() == rows || (!supported && tokens.isEmpty());
         metadata.check(TOKENS, fits, rows + " tokens, one for each row of the embedding");
+        for (String key : List.of(KINDS, SCORES)) { // before they become objects
+            boolean given =
+                    metadata.has(key) && !List.of().equals(metadata.root().get(key));
+            boolean each = metadata.root().get(key) instanceof List<?> list && list.size() == tokens.size();
+            metadata.check(key, !given || each, "one for each token");
+        }
         List<Integer> given = metadata.integers(KINDS);
-        metadata.check(KINDS, given.isEmpty() || given.size() == tokens.size(), "one for each token");
         kinds = given.isEmpty() ? Collections.nCopies(tokens.size(), NORMAL) : given;
-        Object scores = metadata.root().get(SCORES);
-        boolean each = scores == null || (scores instanceof List<?> list && list.size() == tokens.size());
-        metadata.check(SCORES, each, "one for each token");
         // SentencePiece's own runs of spaces are written as such.
         pieces = IntStream.range(0, tokens.size())
                 .mapToObj(id -> {

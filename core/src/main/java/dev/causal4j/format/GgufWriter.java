@@ -1,5 +1,6 @@
 package dev.causal4j.format;
 
+import dev.causal4j.tensor.Device;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -122,7 +123,7 @@ public final class GgufWriter {
         WholeFile.append(target, ByteBuffer.wrap(header.toByteArray()), channel);
         long written = 0;
         for (Source tensor : tensors) {
-            try (Arena arena = Arena.ofShared()) {
+            try (Arena arena = Device.scratch()) {
                 MemorySegment data = arena.allocate(tensor.bytes());
                 tensor.fill.accept(data);
                 for (long from = 0; from < data.byteSize(); from += CHUNK) {

@@ -5,6 +5,7 @@ import static dev.causal4j.FormatException.quote;
 import dev.causal4j.FormatException;
 import dev.causal4j.format.TensorStore.Stored;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -263,7 +264,7 @@ public final class SafeTensors {
         WholeFile.append(target, ByteBuffer.wrap(header), channel);
         long written = 0;
         for (Source tensor : tensors) {
-            try (Arena arena = Arena.ofShared()) {
+            try (Arena arena = Device.scratch()) {
                 MemorySegment data = tensor.data(arena);
                 for (long from = 0; from < data.byteSize(); from += CHUNK) {
                     int count = (int) Math.min(CHUNK, data.byteSize() - from);

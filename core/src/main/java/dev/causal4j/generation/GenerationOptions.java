@@ -50,6 +50,21 @@ public final class GenerationOptions {
         return settings.copy();
     }
 
+    /** All settings but the salt, which is a secret. */
+    @Override
+    public String toString() {
+        Builder s = settings;
+        return "GenerationOptions[maxNewTokens=" + s.maxNewTokens + ", minNewTokens=" + s.minNewTokens
+                + ", temperature=" + s.temperature + ", topK=" + s.topK + ", topP=" + s.topP + ", minP=" + s.minP
+                + ", typicalP=" + s.typicalP + ", repetitionPenalty=" + s.repetitionPenalty + ", noRepeatNgramSize="
+                + s.noRepeatNgramSize + ", frequencyPenalty=" + s.frequencyPenalty + ", presencePenalty="
+                + s.presencePenalty + ", logitBias=" + s.logitBias + ", rules="
+                + s.rules.stream().map(LogitRule::name).toList() + ", stop=" + s.stop + ", eos="
+                + s.eos.map(Object::toString).orElse("the model's") + ", seed=" + s.seed + ", logProbabilities="
+                + s.logProbabilities.map(Object::toString).orElse("none") + ", truncatePrompt=" + s.truncatePrompt
+                + ", specialTokens=" + s.specialTokens + "]";
+    }
+
     /**
      * Collects the settings of a {@link GenerationOptions}; not thread-safe. Each setter replaces the earlier value.
      */

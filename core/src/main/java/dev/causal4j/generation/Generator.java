@@ -35,6 +35,12 @@ public final class Generator {
         this.engine = engine;
     }
 
+    /** Its model's sizes. */
+    @Override
+    public String toString() {
+        return "Generator of " + engine.model();
+    }
+
     /**
      * Generates from a text.
      *

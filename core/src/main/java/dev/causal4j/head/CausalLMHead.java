@@ -5,7 +5,7 @@ import dev.causal4j.NonFiniteException;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.Kernels;
-import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Matrix;
 import java.util.List;
@@ -69,20 +69,30 @@ public final class CausalLMHead {
      * The same head for another vocabulary. Old tokens keep their rows; each new one gets the mean of all old rows
      * (Hewitt 2021). Embedding and projection are both resized, and a tied head stays tied.
      *
-     * @throws IllegalArgumentException if the size is less than 1, or the weights are int8, whose rounding would change
+     * @throws IllegalArgumentException if the size is less than 1, or the weights are quantised, whose rounding would
+     *     change
      */
     public CausalLMHead withVocabularySize(int size) {
+        return withVocabularySize(size, embedding.device());
+    }
+
+    /**
+     * As {@link #withVocabularySize(int)}.
+     *
+     * @param device of the new matrices, instead of the embedding's
+     */
+    public CausalLMHead withVocabularySize(int size, Device device) {
         if (size < 1) {
             throw new IllegalArgumentException("vocabulary size: expected at least 1, got " + size);
         }
-        Matrix newEmbedding = resized(embedding, size);
-        return new CausalLMHead(newEmbedding, tied() ? newEmbedding : resized(projection, size), softCap);
+        Matrix newEmbedding = resized(embedding, size, device);
+        return new CausalLMHead(newEmbedding, tied() ? newEmbedding : resized(projection, size, device), softCap);
     }
 
-    private static Matrix resized(Matrix matrix, int size) {
-        if (matrix.dtype() == DType.INT8) {
-            throw new IllegalArgumentException(
-                    "vocabulary to resize: expected weights in f32 or bf16, got int8; load the model in f32");
+    private static Matrix resized(Matrix matrix, int size, Device device) {
+        if (matrix.dtype().isQuantised()) {
+            throw new IllegalArgumentException("vocabulary to resize: expected weights in f32, f16 or bf16, got "
+                    + matrix.dtype().label() + "; load the model in f32");
         }
         float[] row = new float[matrix.cols()];
         double[] sum = new double[matrix.cols()];
@@ -92,7 +102,7 @@ public final class CausalLMHead {
                 sum[k] += row[k];
             }
         }
-        return Matrix.of(matrix.device(), matrix.dtype(), size, matrix.cols(), (n, target) -> {
+        return Matrix.of(device, matrix.dtype(), size, matrix.cols(), (n, target) -> {
             if (n < matrix.rows()) {
                 matrix.row(n, target, 0);
                 return;

@@ -38,19 +38,28 @@ final class KernelChoice {
         if ("scalar".equals(choice)) {
             return KernelSet.scalar();
         }
-        if (vectors && (choice != null || VectorWidth.available() >= 128)) {
+        String compilers = System.getProperty("java.vm.info", "");
+        boolean compiled = hasC2(compilers);
+        if (vectors && (choice != null || (compiled && VectorWidth.available() >= 128))) {
             return KernelSet.vector();
         }
         if (choice != null) {
             throw new IllegalStateException("-D" + Kernels.PROPERTY + ": expected the vector module for " + choice
                     + ", got a JVM without it; start java with " + FLAG);
         }
-        String reason = vectors
-                ? "This JVM has no vectors of 128 bits, so kernels run as plain Java with the same results, only slower"
-                : "The vector module is missing, so kernels run as plain Java with the same results, only slower;"
-                        + " start java with " + FLAG;
-        warn(reason);
+        String reason = !vectors
+                ? "The vector module is missing"
+                : compiled
+                        ? "This JVM has no vectors of 128 bits"
+                        : "This JVM does not compile vectors, since it runs without C2 (" + compilers + ")";
+        String remedy = vectors ? "" : "; start java with " + FLAG;
+        warn(reason + ", so kernels run as plain Java with the same results, only slower" + remedy);
         return KernelSet.scalar();
+    }
+
+    /** Other compilers leave each vector an object. HotSpot calls itself so where they are all that there is. */
+    static boolean hasC2(String compilers) {
+        return !compilers.contains("emulated-client") && !compilers.contains("interpreted");
     }
 
     /** Earlier releases of JDK 25 have a collector that may move pinned objects (JDK-8377811): corrupted data. */
@@ -75,7 +84,7 @@ final class KernelChoice {
         return sum != 0 && fastest < FMAS * MOST_NANOS;
     }
 
-    private static void warn(String message) {
+    static void warn(String message) {
         System.getLogger("dev.causal4j").log(System.Logger.Level.WARNING, message);
     }
 }

@@ -13,7 +13,8 @@ import java.util.stream.Stream;
 
 /**
  * Chooses between plain Java and vectors. It runs vector kernels on samples until C2 has compiled them: before that every
- * vector is an object and the code a hundred times slower, so plain Java computes meanwhile, with equal bits. Thread-safe.
+ * vector is an object and the code a hundred times slower, so plain Java computes meanwhile, with equal bits. If C2 does
+ * not, what is not compiled stays plain Java. Thread-safe.
  */
 final class WarmUp {
     private static final int DEPTH = 256;
@@ -23,7 +24,8 @@ final class WarmUp {
     /** At least so many, or plain Java might not be compiled either. */
     private static final int ROUNDS = 50;
 
-    private static final long MOST_NANOS = 5_000_000_000L;
+    /** Of a sample: a second suffices, on a busy machine or part of a core many. */
+    private static final long MOST_NANOS = 60_000_000_000L;
 
     /** Multiply-adds of few rows after which the samples start: plain Java takes as long as compiling them. */
     private static final long WORK = 3L << 29;
@@ -37,12 +39,19 @@ final class WarmUp {
     private final Map<Loops, Long> work = new ConcurrentHashMap<>(Map.of(Loops.REST, 0L));
 
     private final Set<Loops> compiled = ConcurrentHashMap.newKeySet();
+    private final long mostNanos;
     private boolean started; // guarded by this
     private volatile boolean done;
 
     /** @param forced whether the kernels run from the first call */
     WarmUp(KernelSet vector, boolean forced) {
+        this(vector, forced, MOST_NANOS);
+    }
+
+    /** @param mostNanos until a sample is given up, and all that are not compiled with it */
+    WarmUp(KernelSet vector, boolean forced, long mostNanos) {
         this.vector = vector;
+        this.mostNanos = mostNanos;
         this.done = forced || vector.name().equals(plain.name());
         this.started = done;
     }
@@ -101,10 +110,13 @@ final class WarmUp {
     private void run() {
         try (Arena arena = Arena.ofShared()) {
             for (Optional<Loops> next = next(); next.isPresent(); next = next()) {
-                samples(next.get(), arena).forEach(sample -> warm(sample, plain, vector));
+                if (!samples(next.get(), arena).allMatch(this::isCompiled)) {
+                    KernelChoice.warn("This JVM has not compiled vectors in " + mostNanos / 1_000_000_000
+                            + " s, so kernels run as plain Java with the same results, only slower");
+                    return; // started for ever: others would fare no better
+                }
                 compiled.add(next.get());
             }
-        } finally {
             synchronized (this) {
                 done = true;
                 started = false;
@@ -112,7 +124,7 @@ final class WarmUp {
         }
     }
 
-    /** Of what is not compiled, that for which plain Java worked most. */
+    /** The loops that are not compiled for which plain Java worked most. */
     Optional<Loops> next() {
         return Stream.concat(Stream.of(Loops.REST), work.keySet().stream().flatMap(WarmUp::products))
                 .filter(loops -> !compiled.contains(loops))
@@ -124,12 +136,13 @@ final class WarmUp {
     }
 
     /** Code that is not compiled is a hundred times slower than plain Java, never twice. */
-    private static void warm(Consumer<KernelSet> sample, KernelSet plain, KernelSet vector) {
-        long end = System.nanoTime() + MOST_NANOS;
-        boolean compiled = false;
-        for (int round = 0; (round < ROUNDS || !compiled) && System.nanoTime() < end; round++) {
-            compiled = fastest(sample, vector) <= 2 * fastest(sample, plain);
+    private boolean isCompiled(Consumer<KernelSet> sample) {
+        long end = System.nanoTime() + mostNanos;
+        boolean fast = false;
+        for (int round = 0; (round < ROUNDS || !fast) && System.nanoTime() < end; round++) {
+            fast = fastest(sample, vector) <= 2 * fastest(sample, plain);
         }
+        return fast;
     }
 
     private static long fastest(Consumer<KernelSet> sample, KernelSet kernels) {

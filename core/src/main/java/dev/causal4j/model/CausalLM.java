@@ -46,8 +46,8 @@ import org.jspecify.annotations.Nullable;
  * A causal language model: decoder, head and, where there is one, a tokenizer. Immutable and thread-safe; many callers
  * share one.
  *
- * <p>A loaded or created model owns the off-heap memory of its weights until it is closed. As {@link Parameters} it
- * returns its own, so another model can reuse them.
+ * <p>A model owns memory off heap until it is closed: keys and values, and weights that it loaded or made. As {@link
+ * Parameters} it returns its own, so another model can reuse them.
  */
 public final class CausalLM implements Parameters, AutoCloseable {
     private final String name;
@@ -154,8 +154,8 @@ public final class CausalLM implements Parameters, AutoCloseable {
             LoadOptions options,
             @Nullable Tokenizer tokenizer,
             BiFunction<ParameterSpec, Integer, Matrix.PanelSource> numbers) {
-        Device device = Device.open(options.compute());
         DType dtype = Objects.requireNonNullElse(options.dtype(), DType.F32);
+        Device device = Device.open(options.compute(), config.weightBytes(dtype));
         AtomicInteger streams = new AtomicInteger(1);
         Parameters parameters = Parameters.of(
                 spec -> {
@@ -187,8 +187,8 @@ public final class CausalLM implements Parameters, AutoCloseable {
     }
 
     /**
-     * A model of borrowed parameters, for instance those of another model: closing it frees nothing, and it must not
-     * outlive their owner.
+     * A model of borrowed parameters, for instance those of another model: closing it frees its keys and values alone,
+     * and it must not outlive their owner.
      *
      * @param parameters the source of {@link ModelConfig#specs}, called once for each, in that order
      * @throws IllegalArgumentException if a parameter has another shape, or the tokenizer goes beyond the vocabulary
@@ -199,24 +199,30 @@ public final class CausalLM implements Parameters, AutoCloseable {
 
     /** The same model with other parameters of the same shapes; see {@link #of}. */
     public CausalLM with(Parameters parameters) {
-        return of(name, config, parameters, tokenizer.orElse(null));
+        return new CausalLM(name, config, parameters, cached, tokenizer.orElse(null), null);
     }
 
     /**
      * The same model without adapters for another vocabulary; see {@link CausalLMHead#withVocabularySize}. It shares the
-     * memory of this one.
+     * memory of this one, which must stay open, and owns that of its embedding and head.
      *
      * @throws IllegalArgumentException if the tokenizer or a special id goes beyond it
      */
     public CausalLM withVocabularySize(int size) {
-        CausalLMHead resized = head.withVocabularySize(size);
-        ModelConfig other = config.withVocabularySize(size);
-        Parameters parameters = Parameters.of(
-                spec -> spec.equals(other.embedding())
-                        ? resized.embedding()
-                        : spec.equals(other.head()) ? resized.projection() : matrix(spec),
-                this::vector);
-        return of(name, other, parameters, tokenizer.orElse(null));
+        Device device = Device.open(head.compute());
+        try {
+            CausalLMHead resized = head.withVocabularySize(size, device);
+            ModelConfig other = config.withVocabularySize(size);
+            Parameters parameters = Parameters.of(
+                    spec -> spec.equals(other.embedding())
+                            ? resized.embedding()
+                            : spec.equals(other.head()) ? resized.projection() : matrix(spec),
+                    this::vector);
+            return new CausalLM(name, other, parameters, cached, tokenizer.orElse(null), device.arena());
+        } catch (Throwable failure) {
+            device.arena().close();
+            throw failure;
+        }
     }
 
     /**
@@ -231,7 +237,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
      * @throws IOException if reading fails
      */
     public CausalLM withAdapter(Path folder) throws IOException {
-        Device device = Device.open(head.embedding().device().compute());
+        Device device = Device.open(head.compute());
         try {
             Map<String, LowRank> adapters = AdapterFiles.read(folder, config, device);
             Parameters adapted = Parameters.of(this::matrix, this::vector, adapters);
@@ -263,10 +269,10 @@ public final class CausalLM implements Parameters, AutoCloseable {
 
     /** A copy in f32 with memory of its own; adapters become part of their layers. */
     public CausalLM merged() {
-        Device device = Device.open(head.embedding().device().compute());
+        Device device = Device.open(head.compute());
         Parameters copies =
                 Parameters.of(spec -> merged(spec, device), spec -> vector(spec).clone());
-        return owning(device.arena(), name, config, copies, DType.F32, tokenizer.orElse(null));
+        return owning(device.arena(), name, config, copies, cached, tokenizer.orElse(null));
     }
 
     private Matrix merged(ParameterSpec spec, Device device) {
@@ -313,7 +319,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
         }
         Matrix matrix = matrix(spec);
         LowRank adapter = adapter(spec);
-        try (Arena arena = Arena.ofShared()) {
+        try (Arena arena = Device.scratch()) {
             Device device = new Device(arena, matrix.device().compute());
             StoredRows.write(origin, tensor, adapter == null ? matrix : adapter.merged(device, DType.F32, matrix));
         }
@@ -443,9 +449,20 @@ public final class CausalLM implements Parameters, AutoCloseable {
                                 + " and merges.txt, in the model's folder, or one in its GGUF file, got none; give token ids instead of text (--tokens)"));
     }
 
-    /** Frees the memory of the weights. Call it after the last use of the model. */
+    /** For instance {@code gpt2: gpt2 in f32, 12 layers of 768, 50257 tokens, context of 1024, 124439808 parameters, 498 MB}. */
+    @Override
+    public String toString() {
+        long bytes = matrices().mapToLong(each -> each.panelData().byteSize()).sum();
+        return name + ": " + config.family().type() + " in " + dtype().label() + ", "
+                + config.decoder().blocks().size() + " layers of " + head.hiddenSize() + ", " + head.vocabularySize()
+                + " tokens, context of " + config.decoder().contextLength() + ", " + parameters() + " parameters, "
+                + bytes / 1_000_000 + " MB";
+    }
+
+    /** Frees keys, values and its own weights. Call it after the last use of the model. */
     @Override
     public void close() {
+        decoder.close();
         if (owned != null && owned.scope().isAlive()) {
             owned.close();
         }

@@ -335,7 +335,7 @@ public final class Checkpoint implements AutoCloseable {
         if (closed) {
             throw new IllegalStateException(name + ": expected an open checkpoint, got one that was loaded or closed");
         }
-        try (Arena scratch = Arena.ofShared()) {
+        try (Arena scratch = Device.scratch()) {
             Device adapting = new Device(scratch, options.compute());
             Path folder = options.merged();
             if (folder != null
@@ -348,8 +348,10 @@ public final class Checkpoint implements AutoCloseable {
             Work.Load work = new Work.Load();
             work.begin();
             long begin = System.nanoTime();
-            Device device = layout != null ? new Device(files, options.compute()) : Device.open(options.compute());
             boolean asStored = options.dtype() == null && family instanceof GgufFamily; // each as it is
+            long needed = asStored ? StoredRows.bytes(config.specs(), stored) : config.weightBytes(dtype);
+            Device device =
+                    layout != null ? new Device(files, options.compute()) : Device.open(options.compute(), needed);
             long total = bytes(config.specs(), dtype);
             AtomicLong done = new AtomicLong();
             Function<ParameterSpec, Matrix> loaded = spec -> {
@@ -427,7 +429,7 @@ public final class Checkpoint implements AutoCloseable {
 
     /** The sum of a weight, as it is stored, and its adapter. */
     private Matrix merged(ParameterSpec spec, Device device, DType dtype, LowRank adapter) {
-        try (Arena arena = Arena.ofShared()) {
+        try (Arena arena = Device.scratch()) {
             DType exact = layout == null ? DType.F32 : dtype;
             return adapter.merged(device, dtype, matrix(spec, new Device(arena, device.compute()), exact, false));
         }

@@ -151,8 +151,7 @@ public final class Conversion {
     /** Groups of a GGUF file have other formats than ours. */
     private static DType dtype(Path model, Checkpoint checkpoint, LoadOptions options) throws FormatException {
         DType dtype = checkpoint.dtype(options);
-        boolean groups = dtype == DType.INT8 || dtype == DType.INT4;
-        if (options.dtype() == null && groups && Files.isRegularFile(model)) {
+        if (options.dtype() == null && dtype.isQuantised() && Files.isRegularFile(model)) {
             throw undecided(model);
         }
         return dtype;

@@ -50,4 +50,11 @@ public record LoadOptions(
     public LoadOptions withMerged(@Nullable Path adapter) {
         return new LoadOptions(dtype, cached, progress, compute, adapter);
     }
+
+    /** What is chosen, without the listener. */
+    @Override
+    public String toString() {
+        return "LoadOptions[dtype=" + (dtype == null ? "as stored" : dtype.label()) + ", cached=" + cached.label()
+                + ", threads=" + compute.threads() + ", merged=" + (merged == null ? "none" : merged) + "]";
+    }
 }

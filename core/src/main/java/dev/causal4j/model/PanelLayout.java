@@ -82,8 +82,7 @@ record PanelLayout(DType dtype) {
      * inputs that are no whole groups of 4 bits take int8.
      */
     static DType held(ParameterSpec spec, DType dtype) {
-        boolean quantised = dtype == DType.INT8 || dtype == DType.INT4;
-        if (quantised && spec.role() == Role.POSITIONS) {
+        if (dtype.isQuantised() && spec.role() == Role.POSITIONS) {
             return DType.F32;
         }
         return dtype == DType.INT4 && spec.cols() % GroupFormat.INT4.group() != 0 ? DType.INT8 : dtype;

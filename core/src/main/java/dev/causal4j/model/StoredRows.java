@@ -39,12 +39,30 @@ record StoredRows(Origin origin, List<TensorView> tensors) {
         return tensors.stream().allMatch(tensor -> tensor.blocks() != null);
     }
 
-    /** The codes, scales and minimums of blocks as a matrix. Rows of several types share the format that holds all. */
-    Matrix groups(Device device, ParameterSpec spec) {
-        GroupFormat format = tensors.stream()
+    /** That of its blocks. Rows of several types share the format that holds all. */
+    private GroupFormat format() {
+        return tensors.stream()
                 .map(tensor -> Objects.requireNonNull(tensor.blocks()).panels())
                 .reduce(GroupFormat::with)
                 .orElseThrow();
+    }
+
+    /** Bytes of the matrices of all parameters as they are stored. */
+    static long bytes(List<ParameterSpec> specs, Map<ParameterSpec, StoredRows> stored) {
+        return specs.stream()
+                .mapToLong(spec -> Objects.requireNonNull(stored.get(spec)).bytes(spec))
+                .sum();
+    }
+
+    private long bytes(ParameterSpec spec) {
+        return isInBlocks()
+                ? Panels.needed(spec.rows()) * format().bytes(spec.cols())
+                : Matrix.bytes(dtype(), spec.rows(), spec.cols());
+    }
+
+    /** The codes, scales and minimums of blocks as a matrix. */
+    Matrix groups(Device device, ParameterSpec spec) {
+        GroupFormat format = format();
         return Matrix.ofGroups(device, format, spec.rows(), spec.cols(), (row, codes, scales, minimums) -> {
             Place place = place(row);
             TensorView tensor = tensors.get(place.part);

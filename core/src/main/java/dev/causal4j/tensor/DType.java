@@ -29,6 +29,11 @@ public enum DType {
         return bytes;
     }
 
+    /** Whether a number is a code whose scale is elsewhere: what a matrix holds is rounded again if it is changed. */
+    public boolean isQuantised() {
+        return this == INT8 || this == INT4;
+    }
+
     /** The name in flags, JSON and documents: {@code f32}, {@code f16}, {@code bf16}, {@code int8}, {@code int4}. */
     public String label() {
         return name().toLowerCase(Locale.ROOT);

@@ -115,7 +115,7 @@ public final class Gradient {
         }
         int most = Math.min(BLOCK, dy.count());
         Operand operand = Operand.POOL.take();
-        try (Arena arena = Arena.ofShared()) {
+        try (Arena arena = Device.scratch()) {
             Compute.Scratch<MemorySegment> scratch = new Compute.Scratch<>(() -> arena.allocate(most * STEP, 64));
             for (int r = 0; r < dy.count(); r += BLOCK) {
                 int count = Math.min(BLOCK, dy.count() - r);

@@ -10,7 +10,7 @@ import java.lang.foreign.MemorySegment;
 final class Slabs implements Arena {
     private static final long SLAB = 16 << 20;
 
-    private final Arena arena = Arena.ofShared();
+    private final Arena arena = new OffHeap();
     private MemorySegment free = MemorySegment.NULL; // what is left of the last slab; guarded by this
     private long next = SLAB / 4; // bytes of the next, as large as twice the last; guarded by this
 
@@ -22,7 +22,7 @@ final class Slabs implements Arena {
     private synchronized MemorySegment share(long bytes, long alignment) {
         long from = -free.address() & (alignment - 1);
         if (from + bytes > free.byteSize()) {
-            free = arena.allocate(next, alignment);
+            free = arena.allocate(Math.max(bytes, Math.min(next, OffHeap.free() - alignment)), alignment);
             next = Math.min(2 * next, SLAB);
             from = 0;
         }

@@ -30,7 +30,7 @@ record TransposedProduct(Matrix matrix, Rows dy, Rows dx) {
         int partRows = RowTiles.ROWS * Math.max(1, Math.ceilDiv(RowTiles.needed(dy.count()), most)); // whole tiles
         int parts = Math.ceilDiv(dy.count(), partRows);
         Operand operand = Operand.POOL.take();
-        try (Arena arena = Arena.ofShared()) {
+        try (Arena arena = Device.scratch()) {
             Compute.Scratch<Scratch> scratch = new Compute.Scratch<>(() -> new Scratch(arena, partRows));
             for (int from = 0; from < matrix.rows(); from += GROUP) {
                 int first = from;

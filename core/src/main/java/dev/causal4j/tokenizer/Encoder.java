@@ -9,7 +9,7 @@ import java.util.stream.IntStream;
 
 /**
  * From text to tokens: added tokens are found, the stretches between them normalized, added tokens found again, the rest
- * split into words, and those encoded by the model. Thread-safe; short words are remembered.
+ * split into words, and those encoded by the model. Thread-safe; short words are remembered, until there are too many.
  *
  * @param added tokens that are found in the text as it is
  * @param normalized tokens that are found in the normalized text
@@ -65,7 +65,10 @@ record Encoder(
             IntStream.Builder tokens = IntStream.builder();
             model.encode(word, tokens);
             known = tokens.build().toArray();
-            if (word.length() <= LONGEST_WORD && words.size() < MOST_WORDS) {
+            if (word.length() <= LONGEST_WORD) {
+                if (words.size() >= MOST_WORDS) {
+                    words.clear(); // frequent ones come back at once, and others than those of the first texts
+                }
                 words.put(word, known);
             }
         }

@@ -6,14 +6,12 @@ import dev.causal4j.decoder.Parameters;
 import dev.causal4j.kernel.AdamWStep;
 import dev.causal4j.kernel.CounterRandom;
 import dev.causal4j.model.CausalLM;
-import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Gradients;
 import dev.causal4j.tensor.Matrix;
 import dev.causal4j.tensor.MutableMatrix;
 import dev.causal4j.tensor.TensorView;
-import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Supplier;
@@ -32,7 +30,6 @@ final class TrainableModel implements AutoCloseable {
     private final boolean ownsSource;
     private final TrainingScope scope;
     private final long seed;
-    private final Arena arena = Arena.ofShared();
     private final Device device;
     private final List<Supplier<TrainedParameter>> tracked = new ArrayList<>();
     private final List<TrainedParameter> parameters = new ArrayList<>(); // empty until first use
@@ -40,8 +37,9 @@ final class TrainableModel implements AutoCloseable {
 
     /** @param ownsSource whether to close the source with this model, or at once if nothing of it is shared */
     TrainableModel(CausalLM source, boolean ownsSource, TrainingScope scope, long seed) {
-        if (source.dtype() == DType.INT8) {
-            throw new IllegalArgumentException("training: expected a model in f32 or bf16, got int8; load it in f32");
+        if (source.dtype().isQuantised()) {
+            throw new IllegalArgumentException("training: expected a model in f32, f16 or bf16, got "
+                    + source.dtype().label() + "; load it in f32");
         }
         if (source.config().specs().stream().anyMatch(spec -> source.adapter(spec) != null)) {
             throw new IllegalArgumentException(
@@ -51,9 +49,14 @@ final class TrainableModel implements AutoCloseable {
         this.ownsSource = ownsSource;
         this.scope = scope;
         this.seed = seed;
-        this.device = new Device(arena, source.head().embedding().device().compute());
+        this.device = Device.open(source.head().compute());
         this.gradients = new Gradients(device);
-        this.model = source.with(new Copies());
+        try {
+            this.model = source.with(new Copies());
+        } catch (Throwable failure) {
+            device.arena().close();
+            throw failure;
+        }
         if (ownsSource && scope instanceof TrainingScope.All) {
             source.close();
         }
@@ -166,7 +169,8 @@ final class TrainableModel implements AutoCloseable {
 
     @Override
     public void close() {
-        arena.close();
+        model.close();
+        device.arena().close();
         if (ownsSource) {
             source.close();
         }

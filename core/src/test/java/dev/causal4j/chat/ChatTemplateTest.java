@@ -11,6 +11,7 @@ import dev.causal4j.format.Json;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -165,6 +166,40 @@ class ChatTemplateTest {
                 .isInstanceOf(TemplateException.class)
                 .hasMessage("t: expected control tokens in messages that stay whole, got a part of one;"
                         + " do not cut what contains them");
+    }
+
+    /** As many as fit, and a text that begins one of them everywhere: in proportion to both this would take minutes. */
+    @Test
+    void manyControlTokensCostLittle() {
+        List<String> tokens = IntStream.range(0, 99_000)
+                .mapToObj("<|reserved_%d|>"::formatted)
+                .toList();
+        String text = "<|reserved_".repeat(300_000) + "7|>" + "<|reserved_98999|>";
+        Rendered rendered = ChatTemplate.parse("t", "{{ messages[0].content }}", Map.of())
+                .withControlTokens(tokens)
+                .render(List.of(new Message("user", text)), null, false, Map.of());
+        assertThat(rendered.text()).isEqualTo(text);
+        assertThat(rendered.untrusted())
+                .containsExactly(
+                        new Span(text.length() - 32, text.length() - 18), new Span(text.length() - 18, text.length()));
+    }
+
+    @Test
+    void ofControlTokensThatBeginAlikeTheLongestIsKnown() {
+        Rendered rendered = ChatTemplate.parse("t", "{{ messages[0].content }}", Map.of())
+                .withControlTokens(List.of("<", "<a", "<abc", "<abcde", "<b", "z"))
+                .render(List.of(new Message("user", "x<abcd<abd<z<b")), null, false, Map.of());
+        assertThat(rendered.untrusted().stream().map(span -> rendered.text().substring(span.from(), span.to())))
+                .containsExactly("<abc", "<a", "<", "z", "<b");
+    }
+
+    @Test
+    void zeroKeepsItsSign() throws IOException {
+        Map<String, Object> tool = Json.tree("t", "{\"minimum\": -0.0}".getBytes(StandardCharsets.UTF_8));
+        String text = ChatTemplate.parse("t", "{{ tools[0] | tojson }}", Map.of())
+                .render(HELLO, List.of(new ToolDefinition(tool)), false, Map.of())
+                .text();
+        assertThat(text).isEqualTo("{\"minimum\": -0.0}");
     }
 
     @Test

@@ -337,6 +337,34 @@ class GgufTest {
         assertThat(lines).last().asString().matches("opened \\d+, refused \\d+");
     }
 
+    @Test
+    void arraysNeedNoMoreMemoryThanTheFile() throws IOException, InterruptedException {
+        int count = 20_000_000;
+        byte[] numbers =
+                new Forge().header(3, 0, 2).string("x").u32(9).u32(0).u64(count).written();
+        byte[] all = Arrays.copyOf(numbers, numbers.length + count); // the second key is missing
+        Arrays.fill(all, numbers.length, all.length, (byte) 0xff);
+        Files.write(folder.resolve("numbers.gguf"), all);
+        ByteBuffer arrays = ByteBuffer.allocate(12 * 2_000_000).order(ByteOrder.LITTLE_ENDIAN);
+        while (arrays.hasRemaining()) {
+            arrays.putInt(0).putLong(0);
+        }
+        byte[] outer = new Forge()
+                .header(3, 0, 2)
+                .string("x")
+                .u32(9)
+                .u32(9)
+                .u64(2_000_000)
+                .written();
+        byte[] nested = Arrays.copyOf(outer, outer.length + arrays.capacity());
+        System.arraycopy(arrays.array(), 0, nested, outer.length, arrays.capacity());
+        Files.write(folder.resolve("nested.gguf"), nested);
+        List<String> flags = List.of("-Xmx64m", "-XX:+UseSerialGC");
+        assertThat(JavaProcess.run(0, flags, Opens.class, folder.toString()))
+                .last()
+                .isEqualTo("opened 0, refused 2");
+    }
+
     static final class Opens {
         private Opens() {}
 
@@ -421,6 +449,10 @@ class GgufTest {
         Forge u64(long number) {
             bytes.putLong(number);
             return this;
+        }
+
+        byte[] written() {
+            return Arrays.copyOf(bytes.array(), bytes.position());
         }
 
         /** What was written, up to the next multiple of 32 bytes. */

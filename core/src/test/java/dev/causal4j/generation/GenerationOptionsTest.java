@@ -34,6 +34,20 @@ class GenerationOptionsTest {
         assertThat(other.settings.maxNewTokens).isEqualTo(3);
     }
 
+    @Test
+    void optionsDescribeThemselvesButForTheSalt() {
+        assertThat(GenerationOptions.builder()
+                        .topP(0.9)
+                        .stop(List.of("a"))
+                        .cacheSalt("secret")
+                        .build()
+                        .toString())
+                .startsWith("GenerationOptions[maxNewTokens=128, minNewTokens=0, temperature=1.0, topK=0, topP=0.9, ")
+                .endsWith("rules=[], stop=[a], eos=the model's, seed=0, logProbabilities=none, truncatePrompt=false,"
+                        + " specialTokens=AS_TEXT]")
+                .doesNotContain("secret");
+    }
+
     @ParameterizedTest
     @MethodSource("badSettings")
     void aBadSettingIsRefusedInOneLine(UnaryOperator<GenerationOptions.Builder> setting, String message) {

@@ -58,6 +58,17 @@ class CausalLMHeadTest {
         assertThat(logits).containsExactly(new float[] {0, 3.320184f, 4.168273f}, within(1e-6f));
     }
 
+    @Test
+    void aQuantisedVocabularyKeepsItsSize() {
+        for (DType dtype : List.of(DType.INT8, DType.INT4)) {
+            CausalLMHead head = Fixture.head(dtype, 5, 32, 1);
+            assertThatThrownBy(() -> head.withVocabularySize(6))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessage("vocabulary to resize: expected weights in f32, f16 or bf16, got " + dtype.label()
+                            + "; load the model in f32");
+        }
+    }
+
     /** Keras' bounds for its int8 layer: mean squared errors of 1e-3 for the lookup and 1e-2 for the projection. */
     @Test
     void anInt8HeadIsAsCloseToF32AsKerasAsks() {

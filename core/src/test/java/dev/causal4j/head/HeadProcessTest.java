@@ -3,11 +3,13 @@ package dev.causal4j.head;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.JavaProcess;
+import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradient;
+import dev.causal4j.tensor.Matrix;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -85,7 +87,7 @@ class HeadProcessTest {
                 "-Dcausal4j.kernels=vector",
                 "-XX:+UseSerialGC",
                 "-Xmx100m",
-                "-XX:MaxDirectMemorySize=16m");
+                "-Dcausal4j.memory=16m");
         assertThat(JavaProcess.run(0, flags, ManyRows.class)).contains("scored 1024, trained 1024");
     }
 
@@ -93,12 +95,14 @@ class HeadProcessTest {
         private ManyRows() {}
 
         public static void main(String[] args) {
-            CausalLMHead head = Fixture.head(DType.F32, 50_257, 2, 1);
+            Device device = Device.open(Compute.shared()); // its memory counts
+            Matrix weights = Fixture.head(DType.F32, 50_257, 2, 1).projection().widened(device);
+            CausalLMHead head = CausalLMHead.tied(weights);
             Rows hidden = Fixture.rows(1024, 2, 2);
             int[] targets = Fixture.tokens(1024, 50_257, 3);
             LogProbabilities scores = head.logProbabilities(hidden, targets, true, 5);
             Rows dHidden = Rows.of(new float[1024 * 2], 2, 1024);
-            Gradient gradient = Gradient.of(Device.shared(), head.projection());
+            Gradient gradient = Gradient.of(device, weights);
             Loss loss =
                     head.lossAndGradients(hidden, targets, LossOptions.DEFAULT, dHidden, gradient, new Loss.Scratch());
             System.out.println("scored " + scores.ranks().length + ", trained " + loss.targets());

@@ -44,6 +44,23 @@ class KernelChoiceTest {
     }
 
     @Test
+    void aJvmWithoutC2FallsBackWithOneWarning() throws IOException, InterruptedException {
+        List<String> output = run(0, JavaProcess.VECTORS, "-XX:TieredStopAtLevel=1");
+        assertThat(output).last().isEqualTo("kernels scalar");
+        assertThat(output)
+                .filteredOn(line -> line.contains("without C2 (mixed mode, emulated-client"))
+                .hasSize(1);
+        assertThat(KernelChoice.hasC2("interpreted mode, sharing")).isFalse();
+        assertThat(KernelChoice.hasC2("mixed mode, sharing")).isTrue();
+    }
+
+    @Test
+    void vectorsCanBeForcedWithoutC2() throws IOException, InterruptedException {
+        List<String> output = run(0, JavaProcess.VECTORS, "-XX:TieredStopAtLevel=1", "-Dcausal4j.kernels=vector128");
+        assertThat(output).last().isEqualTo("kernels vector128");
+    }
+
+    @Test
     void theWidestVectorsRunFromTheFirstCallOn() throws IOException, InterruptedException {
         assertThat(run(0, JavaProcess.VECTORS, "-XX:MaxVectorSize=16", "-Dcausal4j.kernels=vector"))
                 .last()

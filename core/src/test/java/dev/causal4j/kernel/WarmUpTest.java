@@ -24,7 +24,7 @@ class WarmUpTest {
     /** A vector that C2 boxes takes 80 bytes, and every sample has a hundred of them or more. */
     private static final long MOST_BYTES = 16_384;
 
-    private static final long MOST_NANOS = 60_000_000_000L;
+    private static final long MOST_NANOS = 120_000_000_000L;
 
     /** They take each branch of the loops over groups. */
     private static final List<WeightFormat> GROUPS = List.of(
@@ -53,6 +53,24 @@ class WarmUpTest {
         warmUp.product(groups, RowTiles.of(new float[RowTiles.size(12, 32)], 12, 32));
         assertThat(warmUp.next()).hasValue(new Loops(Part.MANY, format));
         assertThat(warmUp.running().name()).isEqualTo("scalar");
+    }
+
+    /** As it is where the JVM has no C2, but here for want of time. */
+    @Test
+    void whatIsNotCompiledStaysPlainJava() throws InterruptedException {
+        WarmUp warmUp = new WarmUp(KernelSet.vector(), false, 0);
+        for (int i = 0; i < 2; i++) {
+            warmUp.start(Loops.REST);
+            for (Thread thread : Thread.getAllStackTraces().keySet()) {
+                if (thread.getName().equals("causal4j-warm-up")) {
+                    thread.join();
+                }
+            }
+            Panels w = new Panels(Arena.global().allocate(32 * 64 * 4, 64), 0, 0, 1, 32);
+            RowTiles x = RowTiles.of(new float[RowTiles.size(1, 32)], 1, 32);
+            assertThat(Stream.of(warmUp.running(), warmUp.rest(), warmUp.product(w, x)))
+                    .allMatch(set -> set.name().equals("scalar"));
+        }
     }
 
     static final class Begin {

@@ -4,10 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.JavaProcess;
+import dev.causal4j.MemoryLimitException;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
 import dev.causal4j.decoder.KVCache;
+import dev.causal4j.decoder.LowRank;
+import dev.causal4j.decoder.Parameters;
 import dev.causal4j.generation.FinishReason;
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
@@ -21,11 +24,16 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.concurrent.Callable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 class CausalLMTest {
     private static final ModelConfig CONFIG = SmallModels.gpt2(31, 9, 12, 2, 3);
@@ -103,6 +111,86 @@ class CausalLMTest {
         assertThat(larger.config()).isEqualTo(CONFIG.withVocabularySize(33));
         assertThat(larger.head().tied()).isTrue();
         assertThat(Arrays.copyOf(Logits.of(larger, 1), 31)).isEqualTo(Logits.of(parts, 1));
+    }
+
+    @Test
+    void modelsGiveTheirMemoryBack(@TempDir Path folder) throws IOException {
+        Map<String, LowRank> adapters = new HashMap<>();
+        parts.config().specs().stream().filter(spec -> spec.role().isLinear()).forEach(spec -> {
+            Matrix down = Matrix.of(Device.shared(), DType.F32, 2, spec.cols(), (n, row) -> {});
+            Matrix up = Matrix.of(Device.shared(), DType.F32, spec.rows(), 2, (n, row) -> {});
+            adapters.put(spec.name(), new LowRank(down, up, 1));
+        });
+        parts.with(Parameters.of(parts::matrix, parts::vector, adapters)).saveAdapter(folder);
+        Logits.of(parts, 1);
+        long free = Device.freeBytes();
+        for (int i = 0; i < 2; i++) {
+            for (Callable<CausalLM> derived : List.<Callable<CausalLM>>of(
+                    () -> parts.with(parts),
+                    () -> parts.withVocabularySize(33),
+                    () -> parts.withAdapter(folder),
+                    parts::merged,
+                    () -> CausalLM.create(CONFIG, 1, DType.F32))) {
+                try (CausalLM model = derived.call()) {
+                    Logits.of(model, 1, 2, 3);
+                    assertThat(Device.freeBytes()).isLessThan(free);
+                } catch (Exception e) {
+                    throw new AssertionError(e);
+                }
+                assertThat(Device.freeBytes()).isEqualTo(free);
+            }
+        }
+        assertThat(Logits.of(parts, 1)).hasSize(31);
+    }
+
+    @Test
+    void aModelThatDoesNotFitIsRefusedBeforeItIsMade() throws IOException, InterruptedException {
+        String folder = Golden.folder("gpt2-tied").toString();
+        String file = Golden.folder("gguf").resolve("llama-mix-q4_k_m.gguf").toString();
+        String line = "memory: expected at most 1 MB for weights and caches, got 1 MB more with 0 MB in use;"
+                + " choose a smaller dtype, or raise the limit with -Dcausal4j.memory=BYTES";
+        assertThat(JavaProcess.run(0, List.of("-Dcausal4j.memory=1k"), Loading.class, folder, file))
+                .filteredOn(line::equals)
+                .hasSize(3);
+    }
+
+    static final class Loading {
+        private Loading() {}
+
+        public static void main(String[] args) throws IOException {
+            long free = Device.freeBytes();
+            for (String path : args) {
+                try (CausalLM model = CausalLM.load(Path.of(path))) {
+                    System.out.println(model);
+                } catch (MemoryLimitException e) {
+                    System.out.println(Device.freeBytes() == free ? e.getMessage() : "something was kept");
+                }
+            }
+            try (CausalLM model = CausalLM.create(CONFIG, 1, DType.F32)) {
+                System.out.println(model);
+            } catch (MemoryLimitException e) {
+                System.out.println(e.getMessage());
+            }
+        }
+    }
+
+    @Test
+    void derivedModelsKeepTheDtypeOfTheirCaches() {
+        CausalLM narrow = CausalLM.random(CONFIG, 1, LoadOptions.DEFAULT.withCached(DType.BF16));
+        long bytes = narrow.decoder().pool().pageBytes();
+        assertThat(bytes).isNotEqualTo(parts.decoder().pool().pageBytes());
+        for (CausalLM derived : List.of(narrow.with(narrow), narrow.withVocabularySize(33), narrow.merged())) {
+            assertThat(derived.decoder().pool().pageBytes()).isEqualTo(bytes);
+        }
+    }
+
+    @Test
+    void aModelDescribesItselfInALine() {
+        assertThat(parts)
+                .hasToString("gpt2: gpt2 in f32, 2 layers of 12, 31 tokens, context of 9, 4272 parameters, 0 MB");
+        assertThat(new Generator(parts)).hasToString("Generator of " + parts);
+        assertThat(LoadOptions.DEFAULT.withDtype(DType.BF16).toString())
+                .matches("LoadOptions\\[dtype=bf16, cached=f32, threads=\\d+, merged=none]");
     }
 
     private static Tokenizer tokenizer() throws IOException {

@@ -34,6 +34,16 @@ class TokenizerTest {
 
     TokenizerTest() throws IOException {}
 
+    @Test
+    void wordsOfLaterTextsAreRemembered() {
+        for (int i = 0; i < 40_000; i++) {
+            austen.encode("w" + i);
+        }
+        assertThat(austen.encoder.words()).hasSizeLessThanOrEqualTo(1 << 15);
+        austen.encode("Pemberley");
+        assertThat(austen.encoder.words()).containsKey("Pemberley");
+    }
+
     /** What PyTorch's side produced; ids of a generated text are the model's choice, not the encoder's. */
     record Expected(String text, boolean generated, List<Integer> tokens) {
         @Override

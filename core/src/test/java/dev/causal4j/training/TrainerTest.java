@@ -15,6 +15,7 @@ import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.ModelConfig;
 import dev.causal4j.model.SmallModels;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -76,6 +77,34 @@ class TrainerTest {
 
     static Trainer start(TrainingOptions options, Path output) throws IOException {
         return Trainer.start(model(true), TRAINING, HELD_OUT, options, output);
+    }
+
+    @Test
+    void trainersGiveTheirMemoryBack() throws IOException {
+        try (CausalLM base = model(true)) {
+            TrainingScope lora = new TrainingScope.LowRank(2, 4, true, true);
+            long free = Device.freeBytes();
+            for (TrainingScope scope : List.of(lora, lora, new TrainingScope.All())) {
+                TrainingOptions options = OPTIONS.withSteps(1).withScope(scope);
+                Path output = Files.createTempDirectory(folder, "out");
+                try (Trainer trainer = Trainer.start(base, TRAINING, HELD_OUT, options, output)) {
+                    trainer.run(_ -> true);
+                    assertThat(Device.freeBytes()).isLessThan(free);
+                }
+                assertThat(Device.freeBytes()).isEqualTo(free);
+            }
+        }
+    }
+
+    @Test
+    void aQuantisedModelIsNotTrained() {
+        for (DType dtype : List.of(DType.INT8, DType.INT4)) {
+            CausalLM model = CausalLM.create(SmallModels.gpt2(VOCABULARY, 17, 32, 2, 1), 4, dtype);
+            assertThatThrownBy(() -> Trainer.start(model, TRAINING, HELD_OUT, OPTIONS, folder))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessage("training: expected a model in f32, f16 or bf16, got " + dtype.label()
+                            + "; load it in f32");
+        }
     }
 
     @Test
