@@ -119,17 +119,8 @@ class ConvertCommandTest {
         Path file = folder.resolve("austen.gguf");
         Program.run("convert", "--to", "gguf", "--dtype", "f16", "--out", file.toString())
                 .done();
-        JsonNode document = Program.run(
-                        "convert",
-                        "--to",
-                        "hf",
-                        "--model",
-                        file.toString(),
-                        "--shard-size",
-                        "4",
-                        "--out",
-                        out + "",
-                        "--json")
+        String[] convert = {"convert", "--to", "hf", "--model", file.toString(), "--dtype", "f16", "--json"};
+        JsonNode document = Program.run(with(convert, "--shard-size", "4", "--out", out.toString()))
                 .json();
         assertThat(document.get("dtype").stringValue()).isEqualTo("f16");
         assertThat(document.get("parameters").intValue()).isEqualTo(4_801_280);
