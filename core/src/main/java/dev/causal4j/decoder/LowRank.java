@@ -2,8 +2,6 @@ package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.Kernels;
-import dev.causal4j.tensor.DType;
-import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradients;
 import dev.causal4j.tensor.Matrix;
 
@@ -69,12 +67,7 @@ public record LowRank(Matrix down, Matrix up, float scale) {
         return Rows.of(new float[Math.multiplyExact(width, count)], width, count);
     }
 
-    /** weight + scale · up · down, computed in f32: what makes the addition part of the layer. */
-    public Matrix merged(Device device, DType dtype, Matrix weight) {
-        return Matrix.of(device, dtype, weight.rows(), weight.cols(), merged((n, row) -> weight.row(n, row, 0)));
-    }
-
-    /** The same as rows, for several threads. */
+    /** weight + scale · up · down, computed in f32: what makes the addition part of the layer. For several threads. */
     public Matrix.Source merged(Matrix.Source weight) {
         Rows ups = rows(up.cols(), up.rows());
         for (int n = 0; n < up.rows(); n++) {

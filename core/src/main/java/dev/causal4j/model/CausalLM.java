@@ -261,9 +261,9 @@ public final class CausalLM implements Parameters, AutoCloseable {
     }
 
     private Matrix merged(ParameterSpec spec, Device device) {
-        Matrix matrix = matrix(spec);
-        LowRank adapter = adapter(spec);
-        return adapter == null ? matrix.widened(device) : adapter.merged(device, DType.F32, matrix);
+        return adapter(spec) == null
+                ? matrix(spec).widened(device)
+                : Matrix.of(device, DType.F32, spec.rows(), spec.cols(), rows(spec));
     }
 
     /**
