@@ -29,9 +29,10 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * What the documents show is true. The Java examples of README.md and of the guides to training, to LangChain4j and
- * to serving are, with their imports, those in this file, in {@link ReadmeExamplesTest} and in tests of their modules; a command in a console block of
- * README.md, of the model's card or of a guide prints what the block says, where {@code ...} stands for what differs between runs.
+ * What the documents show is true. The Java examples of README.md and of the guides to training, to LangChain4j and to
+ * serving are, with the imports they need, those in this file, in {@link ReadmeExamplesTest} and in tests of their
+ * modules; a command in a console block of README.md, of the model's card or of a guide prints what the block says, where
+ * {@code ...} stands for what differs between runs.
  */
 class ReadmeTest {
     private static final Path ROOT = Repository.root();

@@ -268,8 +268,9 @@ public final class CausalLM implements Parameters, AutoCloseable {
 
     /**
      * Saves the model as a folder in Hugging Face layout, which must exist: the tokenizer, config.json and
-     * generation_config.json if it has them, and model.safetensors last. Each file is written whole or not at all; equal
-     * models give equal bytes. The head is left out when it is the embedding, and adapters become part of their layers.
+     * generation_config.json if it has them, and model.safetensors last. Each file is written whole or not at all;
+     * equal models give equal bytes. The head is left out when it is the embedding, and adapters become part of their
+     * layers.
      *
      * @param dtype f32, or bf16 or f16 to round the weights to it
      * @throws IOException if writing fails

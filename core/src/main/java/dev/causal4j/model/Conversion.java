@@ -30,8 +30,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Converts a checkpoint into a memory-mapped layout that opens at once, with the same bits of logits: the folder has
- * Hugging Face's files, but its matrices lie in panels, which other programs cannot read. Or into Hugging Face's layout,
- * or a GGUF file, which llama.cpp runs. Stateless and thread-safe.
+ * Hugging Face's files, but its matrices lie in panels, which other programs cannot read. Or into Hugging Face's
+ * layout, or a GGUF file, which llama.cpp runs. Stateless and thread-safe.
  */
 public final class Conversion {
     private static final String TOKENIZER_CONFIG = "tokenizer_config.json";
@@ -71,8 +71,8 @@ public final class Conversion {
     }
 
     /**
-     * Writes a model in Hugging Face layout, whole or not at all: config.json, the weights under the names of its family,
-     * and the tokenizer's files. The weights are the model's, rounded once; an adapter is part of them.
+     * Writes a model in Hugging Face layout, whole or not at all: config.json, the weights under the names of its
+     * family, and the tokenizer's files. The weights are the model's, rounded once; an adapter is part of them.
      *
      * @param options the dtype, f32, bf16 or f16, by default the stored one, and an adapter
      * @param most bytes of a file of weights; more are several files with an index

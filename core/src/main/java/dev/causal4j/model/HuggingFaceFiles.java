@@ -21,8 +21,8 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 
 /**
- * Writes a model in Hugging Face layout but for its tokenizer, with the names and places of its family. As thread-safe as
- * the rows.
+ * Writes a model in Hugging Face layout but for its tokenizer, with the names and places of its family. As thread-safe
+ * as the rows.
  *
  * @param rows of a parameter, of a vector with one number each
  */

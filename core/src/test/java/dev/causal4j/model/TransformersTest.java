@@ -21,8 +21,8 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.ObjectMapper;
 
 /**
- * Hugging Face's library reads the folders that are written, with the same logits and ids. Skipped where {@code python3} has
- * no transformers with PyTorch.
+ * Hugging Face's library reads the folders that are written, with the same logits and ids. Skipped where {@code
+ * python3} has no transformers with PyTorch.
  */
 class TransformersTest {
     private static final String TEXT = "It's 1234 in  na\u00efve\n";
