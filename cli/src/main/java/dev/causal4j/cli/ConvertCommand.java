@@ -7,9 +7,13 @@ import dev.causal4j.model.Conversion;
 import dev.causal4j.model.GgufType;
 import dev.causal4j.model.LoadOptions;
 import dev.causal4j.model.ProgressListener;
+import dev.causal4j.tensor.DType;
 import java.io.IOException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
 import picocli.CommandLine.Command;
@@ -17,30 +21,25 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Writes a model in a memory-mapped layout that opens at once, or as a GGUF file. */
+/** Writes a model in a memory-mapped layout that opens at once, in Hugging Face layout, or as a GGUF file. */
 @Command(
         name = "convert",
         description =
-                "Writes a model in a memory-mapped layout that opens at once, which other programs cannot read; or as"
-                        + " a GGUF file, which llama.cpp runs.",
+                "Writes a model in a memory-mapped layout that opens at once, which other programs cannot read; in"
+                        + " Hugging Face layout, which Python reads; or as a GGUF file, which llama.cpp runs.",
         sortOptions = false)
 final class ConvertCommand extends Subcommand {
     /** Longer than a tensor takes, the most that is read and encoded between two checks of the interruption. */
     private static final long MOST_SECONDS_TO_CANCEL = 60;
 
-    /** What is written. */
-    enum Format {
-        PANELS,
-        GGUF
-    }
-
     @Option(
             names = "--to",
             paramLabel = "FORMAT",
             description =
-                    "panels: a folder that opens at once (the default); gguf: a file with tokenizer and chat template,"
-                            + " --dtype f32, f16, bf16, q8_0 or q4_0.")
-    private Format format = Format.PANELS;
+                    "panels: a folder that opens at once (the default); hf: a folder in Hugging Face layout, --dtype"
+                            + " f32, bf16 or f16; gguf: a file with tokenizer and chat template, --dtype f32, f16,"
+                            + " bf16, q8_0 or q4_0.")
+    private String format = "panels";
 
     @Option(
             names = "--out",
@@ -49,6 +48,12 @@ final class ConvertCommand extends Subcommand {
             description = "What to write: a new or an empty folder, or a new file NAME.gguf.")
     @SuppressWarnings("NullAway.Init")
     private Path out;
+
+    @Option(
+            names = "--shard-size",
+            paramLabel = "MB",
+            description = "With --to hf, most weights in a file; more are several files; default: ${DEFAULT-VALUE}.")
+    private int shardMegabytes = 5000;
 
     @Option(names = "--overwrite", description = "Replace an earlier conversion.")
     private boolean overwrite;
@@ -96,23 +101,38 @@ final class ConvertCommand extends Subcommand {
 
     /** Writes the model; the type of a GGUF file. */
     private Optional<GgufType> write(Path model, ProgressListener progress) throws IOException {
-        if (format == Format.GGUF) {
-            if (adapter.isGiven()) {
-                throw wrong(
-                        "adapter: expected --to panels with it, got gguf; write a folder first, then a file of that");
+        switch (format.toLowerCase(Locale.ROOT)) {
+            case "panels" -> Conversion.convert(model, adapter.mergedBy(options.options()), out, overwrite, progress);
+            case "hf" -> {
+                if (shardMegabytes < 1) {
+                    throw wrong("shard-size: expected at least 1, got " + shardMegabytes);
+                }
+                List<DType> quantised = List.of(DType.INT8, DType.INT4);
+                DType dtype = options.dtype(
+                                label -> DType.ofLabel(label).filter(each -> !quantised.contains(each)),
+                                "f32, bf16 or f16 with --to hf")
+                        .orElse(null);
+                LoadOptions load = adapter.mergedBy(LoadOptions.DEFAULT.withDtype(dtype));
+                Conversion.toHuggingFace(model, load, shardMegabytes * 1_000_000L, out, overwrite, progress);
             }
-            String known = "f32, f16, bf16, q8_0 or q4_0 with --to gguf";
-            GgufType type = options.dtype(GgufType::ofLabel, known).orElse(null);
-            return Optional.of(Conversion.toGguf(model, type, out, overwrite, progress));
+            case "gguf" -> {
+                if (adapter.isGiven()) {
+                    throw wrong("adapter: expected --to panels or hf with it, got gguf; write a folder first, then a"
+                            + " file of that");
+                }
+                String known = "f32, f16, bf16, q8_0 or q4_0 with --to gguf";
+                GgufType type = options.dtype(GgufType::ofLabel, known).orElse(null);
+                return Optional.of(Conversion.toGguf(model, type, out, overwrite, progress));
+            }
+            default -> throw wrong("to: expected panels, hf or gguf, got " + format);
         }
-        Conversion.convert(model, adapter.mergedBy(options.options()), out, overwrite, progress);
         return Optional.empty();
     }
 
     private void print(Checkpoint converted, Optional<GgufType> type, double seconds) throws IOException {
         String stored = converted.dtype(LoadOptions.DEFAULT).label();
         String dtype = type.map(GgufType::label).orElse(stored);
-        long bytes = Files.size(type.isPresent() ? out : out.resolve("model.safetensors"));
+        long bytes = type.isPresent() ? Files.size(out) : weights(out);
         long parameters = converted.config().parameters();
         if (options.json()) {
             ObjectNode document = Json.object()
@@ -128,5 +148,16 @@ final class ConvertCommand extends Subcommand {
                             "%s: %,d parameters in %s, %,d bytes, %.1f seconds%n",
                             out, parameters, dtype, bytes, seconds);
         }
+    }
+
+    /** Bytes of the files of weights in a folder. */
+    private static long weights(Path folder) throws IOException {
+        long bytes = 0;
+        try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, "*.safetensors")) {
+            for (Path file : files) {
+                bytes += Files.size(file);
+            }
+        }
+        return bytes;
     }
 }

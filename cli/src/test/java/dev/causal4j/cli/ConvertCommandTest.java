@@ -115,6 +115,24 @@ class ConvertCommandTest {
     }
 
     @Test
+    void aFolderOfAGgufFileGeneratesWhatTheFileDoes() throws Exception {
+        Path file = folder.resolve("austen.gguf");
+        Program.run("convert", "--to", "gguf", "--dtype", "f16", "--out", file.toString())
+                .done();
+        String[] convert = {"convert", "--to", "hf", "--model", file.toString(), "--dtype", "f16", "--json"};
+        JsonNode document = Program.run(with(convert, "--shard-size", "4", "--out", out.toString()))
+                .json();
+        assertThat(document.get("dtype").stringValue()).isEqualTo("f16");
+        assertThat(document.get("parameters").intValue()).isEqualTo(4_801_280);
+        assertThat(document.get("bytes").longValue()).isBetween(9_602_560L, 9_700_000L);
+        assertThat(out.resolve("model-00003-of-00003.safetensors")).exists();
+        String[] generate = {"generate", "Emma was", "--temperature", "0", "--max-new-tokens", "5"};
+        assertThat(Program.run(with(generate, "--model", out.toString())).done())
+                .isEqualTo(
+                        Program.run(with(generate, "--model", file.toString())).done());
+    }
+
+    @Test
     void whatGgufCannotSayLeavesNothing() throws Exception {
         Files.writeString(
                 model.resolve("config.json"),
@@ -137,8 +155,10 @@ class ConvertCommandTest {
         convert("--dtype", "q8_0").refused(2, "dtype: expected f32, bf16, f16, int8 or int4, got q8_0");
         convert("--to", "gguf", "--dtype", "int8")
                 .refused(2, "dtype: expected f32, f16, bf16, q8_0 or q4_0 with --to gguf, got int8");
-        convert("--to", "gguf", "--adapter", "x").refused(2, "adapter: expected --to panels with it, got gguf");
-        convert("--to", "onnx").refused(2, "--to", "onnx");
+        convert("--to", "gguf", "--adapter", "x").refused(2, "adapter: expected --to panels or hf with it, got gguf");
+        convert("--to", "onnx").refused(2, "to: expected panels, hf or gguf, got onnx; see causal4j convert --help");
+        convert("--to", "hf", "--dtype", "int8").refused(2, "dtype: expected f32, bf16 or f16 with --to hf, got int8");
+        convert("--to", "hf", "--shard-size", "0").refused(2, "shard-size: expected at least 1, got 0");
         convert("--to", "gguf").refused(1, out + ": expected the name of a file that ends in .gguf");
         onlyModelIsLeft();
     }

@@ -13,21 +13,26 @@ import dev.causal4j.training.Trainer;
 import dev.causal4j.training.TrainingOptions;
 import dev.causal4j.training.TrainingResult;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
+import java.util.regex.MatchResult;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * What the documents show is true. The Java examples of README.md and of the guides to training, to LangChain4j and
- * to serving are those in this file, in {@link ReadmeExamplesTest} and in tests of their modules; a command in a console block of
- * README.md, of the model's card or of a guide prints what the block says, where {@code ...} stands for what differs between runs.
+ * What the documents show is true. The Java examples of README.md and of the guides to training, to LangChain4j and to
+ * serving are, with the imports they need, those in this file, in {@link ReadmeExamplesTest} and in tests of their
+ * modules; a command in a console block of README.md, of the model's card or of a guide prints what the block says, where
+ * {@code ...} stands for what differs between runs.
  */
 class ReadmeTest {
     private static final Path ROOT = Repository.root();
@@ -72,8 +77,8 @@ class ReadmeTest {
     }
 
     @Test
-    void theJavaExamplesAreThoseThatTestsRun() throws IOException {
-        List<List<String>> examples = new ArrayList<>();
+    void theJavaExamplesAreThoseThatTestsRunWithTheImportsTheyNeed() throws IOException {
+        List<String> examples = new ArrayList<>();
         for (String file : List.of(
                 "cli/src/test/java/dev/causal4j/cli/ReadmeTest.java",
                 "cli/src/test/java/dev/causal4j/cli/ReadmeExamplesTest.java",
@@ -81,17 +86,50 @@ class ReadmeTest {
                 "langchain4j/src/test/java/dev/causal4j/langchain4j/GuideTest.java",
                 "spark/src/test/java/dev/causal4j/spark/GuideTest.java")) {
             Pattern.compile("// example: begin\n(.*?)\n +// example: end", Pattern.DOTALL)
-                    .matcher(Files.readString(ROOT.resolve(file)))
+                    .matcher(read(ROOT.resolve(file)))
                     .results()
-                    .map(example -> example.group(1).stripIndent().lines().toList())
-                    .forEach(examples::add);
+                    .map(example -> example.group(1).stripIndent())
+                    .forEach(example -> examples.add(imports(file, example) + example));
         }
-        List<List<String>> shown = new ArrayList<>();
+        List<String> shown = new ArrayList<>();
         for (String document : List.of(
                 "README.md", "docs/guides/training.md", "docs/guides/langchain4j.md", "docs/guides/serving.md")) {
-            shown.addAll(blocks(document, "java"));
+            blocks(document, "java").forEach(block -> shown.add(String.join("\n", block)));
         }
         assertThat(shown).containsExactlyInAnyOrderElementsOf(examples);
+    }
+
+    /** The imports that an example needs to be pasted elsewhere: of its file, and of the package of that. */
+    private static String imports(String file, String example) {
+        Set<String> words = Pattern.compile("\\w+")
+                .matcher(example)
+                .results()
+                .map(MatchResult::group)
+                .collect(Collectors.toSet());
+        String folder = file.substring(0, file.lastIndexOf('/') + 1);
+        Path main = ROOT.resolve(folder.replace("/test/", "/main/"));
+        String prefix = folder.replaceFirst(".*/java/", "").replace('/', '.');
+        Stream<String> same = words.stream()
+                .filter(word -> Files.exists(main.resolve(word + ".java")))
+                .map(word -> prefix + word);
+        Stream<String> others = Pattern.compile("(?m)^import ([\\w.]+);$")
+                .matcher(read(ROOT.resolve(file)))
+                .results()
+                .map(each -> each.group(1))
+                .filter(name -> words.contains(name.substring(name.lastIndexOf('.') + 1)));
+        String imports = Stream.concat(same, others)
+                .sorted()
+                .map(name -> "import " + name + ";\n")
+                .collect(Collectors.joining());
+        return imports.isEmpty() ? "" : imports + "\n";
+    }
+
+    private static String read(Path file) {
+        try {
+            return Files.readString(file);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     @Test

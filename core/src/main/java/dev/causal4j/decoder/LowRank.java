@@ -2,8 +2,6 @@ package dev.causal4j.decoder;
 
 import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.Kernels;
-import dev.causal4j.tensor.DType;
-import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradients;
 import dev.causal4j.tensor.Matrix;
 
@@ -69,19 +67,19 @@ public record LowRank(Matrix down, Matrix up, float scale) {
         return Rows.of(new float[Math.multiplyExact(width, count)], width, count);
     }
 
-    /** weight + scale · up · down, computed in f32: what makes the addition part of the layer. */
-    public Matrix merged(Device device, DType dtype, Matrix weight) {
+    /** weight + scale · up · down, computed in f32: what makes the addition part of the layer. For several threads. */
+    public Matrix.Source merged(Matrix.Source weight) {
         Rows ups = rows(up.cols(), up.rows());
         for (int n = 0; n < up.rows(); n++) {
             up.row(n, ups.data(), ups.start(n));
         }
         Rows added = rows(down.cols(), up.rows());
         down.multiplyTransposed(ups, added);
-        return Matrix.of(device, dtype, weight.rows(), weight.cols(), (n, row) -> {
-            weight.row(n, row, 0);
+        return (n, row) -> {
+            weight.row(n, row);
             for (int k = 0; k < row.length; k++) {
                 row[k] = Math.fma(scale, added.data()[added.start(n) + k], row[k]);
             }
-        });
+        };
     }
 }

@@ -367,6 +367,7 @@ public final class GgufVocabulary {
     /** A {@code tokenizer_config.json}: the special tokens that there are, and the chat template if there is one. */
     public Map<String, Object> configuration() throws FormatException {
         Map<String, Object> json = new LinkedHashMap<>();
+        json.put("tokenizer_class", "PreTrainedTokenizerFast"); // which is what tokenizer.json says, and no more
         bos().ifPresent(id -> json.put("bos_token", pieces.get(id)));
         eos().ifPresent(id -> json.put("eos_token", pieces.get(id)));
         id("unknown", -1).ifPresent(id -> json.put("unk_token", pieces.get(id)));

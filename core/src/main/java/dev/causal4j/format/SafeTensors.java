@@ -41,7 +41,7 @@ public final class SafeTensors {
     private static final int MAX_INDEX = 64_000_000;
 
     // Real checkpoints have up to 200.
-    private static final int MAX_SHARDS = 10_000;
+    static final int MAX_SHARDS = 10_000;
 
     // No separator of any system, no drive, no hidden file; ".." is refused separately.
     private static final Pattern FILE_NAME = Pattern.compile("[A-Za-z0-9_][A-Za-z0-9._ -]{0,200}\\.safetensors");

@@ -10,9 +10,14 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
+import java.util.function.LongConsumer;
 import java.util.stream.Collectors;
 
 /**
@@ -28,6 +33,13 @@ public record TensorStore(String subject, Map<String, Stored> tensors, Map<Strin
 
     /** The index of a checkpoint in several files. */
     public static final String INDEX = "model.safetensors.index.json";
+
+    private static final String SHARD = "model-%05d-of-%05d.safetensors";
+
+    /** Whether {@link #write} gives a file this name. */
+    public static boolean isWritten(String name) {
+        return name.equals(SINGLE) || name.equals(INDEX) || name.matches("model-\\d{5}-of-\\d{5}\\.safetensors");
+    }
 
     /**
      * A tensor, perhaps of an unsupported dtype.
@@ -99,5 +111,52 @@ public record TensorStore(String subject, Map<String, Stored> tensors, Map<Strin
         }
         String remedy = "name the folder of a checkpoint in safetensors format";
         throw new FormatException(folder.toString(), SINGLE + " or " + INDEX, "a folder with neither", remedy);
+    }
+
+    /**
+     * Writes a checkpoint for other programs into a folder: {@link #SINGLE}, or several files and then {@link #INDEX}.
+     *
+     * @param most bytes of the tensors of a file, unless it has one alone
+     * @param progress receives the bytes written so far
+     * @throws IllegalArgumentException if there would be too many files
+     * @throws IOException if writing fails
+     */
+    public static void write(Path folder, Collection<SafeTensors.Source> tensors, long most, LongConsumer progress)
+            throws IOException {
+        List<List<SafeTensors.Source>> files = new ArrayList<>();
+        long size = 0;
+        for (SafeTensors.Source tensor : tensors) {
+            if (files.isEmpty() || size > most - tensor.bytes()) {
+                files.add(new ArrayList<>());
+                size = 0;
+            }
+            files.getLast().add(tensor);
+            size += tensor.bytes();
+        }
+        if (files.size() > SafeTensors.MAX_SHARDS) {
+            throw new IllegalArgumentException("size of a file: expected one for at most " + SafeTensors.MAX_SHARDS
+                    + " files, got " + most + " bytes for " + files.size() + "; choose a larger one");
+        }
+        Map<String, String> fileOf = new TreeMap<>();
+        long total = 0;
+        for (List<SafeTensors.Source> file : files) {
+            String part = String.format(Locale.ROOT, SHARD, files.indexOf(file) + 1, files.size());
+            String name = files.size() == 1 ? SINGLE : part;
+            long before = total;
+            SafeTensors.write(
+                    folder.resolve(name),
+                    file,
+                    Map.of("format", "pt"),
+                    false,
+                    bytes -> progress.accept(before + bytes));
+            for (SafeTensors.Source tensor : file) {
+                fileOf.put(tensor.name(), name);
+                total += tensor.bytes();
+            }
+        }
+        if (files.size() > 1) {
+            Map<String, Object> index = Json.object("metadata", Json.object("total_size", total), "weight_map", fileOf);
+            WholeFile.write(folder.resolve(INDEX), Json.write(index));
+        }
     }
 }

@@ -1,7 +1,6 @@
 package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
@@ -11,24 +10,17 @@ import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.decoder.Parameters;
-import dev.causal4j.format.Json;
-import dev.causal4j.format.SafeTensors;
-import dev.causal4j.format.TensorStore;
-import dev.causal4j.format.WholeFile;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.kernel.CounterRandom;
 import dev.causal4j.kernel.Panels;
-import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
-import dev.causal4j.tensor.TensorView;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -38,7 +30,6 @@ import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.BiFunction;
-import java.util.function.Consumer;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -276,53 +267,36 @@ public final class CausalLM implements Parameters, AutoCloseable {
     }
 
     private Matrix merged(ParameterSpec spec, Device device) {
-        Matrix matrix = matrix(spec);
-        LowRank adapter = adapter(spec);
-        return adapter == null ? matrix.widened(device) : adapter.merged(device, DType.F32, matrix);
+        return adapter(spec) == null
+                ? matrix(spec).widened(device)
+                : Matrix.of(device, DType.F32, spec.rows(), spec.cols(), rows(spec));
     }
 
     /**
-     * Saves the model as a folder in Hugging Face layout, which must exist: config.json, generation_config.json and the
-     * tokenizer if it has them, and model.safetensors last. Each file is written whole or not at all; equal models give
-     * equal bytes. The head is left out when it is the embedding, and adapters become part of their layers.
+     * Saves the model as a folder in Hugging Face layout, which must exist: the tokenizer, config.json and
+     * generation_config.json if it has them, and model.safetensors last. Each file is written whole or not at all;
+     * equal models give equal bytes. The head is left out when it is the embedding, and adapters become part of their
+     * layers.
      *
-     * @param dtype f32, or bf16 to round the weights to it
+     * @param dtype f32, or bf16 or f16 to round the weights to it
      * @throws IOException if writing fails
      */
     public void save(Path folder, DType dtype) throws IOException {
-        Map<String, Object> json = config.toJson();
-        json.put("torch_dtype", dtype == DType.BF16 ? "bfloat16" : "float32");
-        WholeFile.write(folder.resolve(Checkpoint.CONFIG), Json.write(json));
-        Map<?, ?> generation = config.generation().source();
-        if (!generation.isEmpty()) {
-            WholeFile.write(folder.resolve(GenerationDefaults.FILE), Json.write(generation));
-        }
         if (tokenizer.isPresent()) {
             tokenizer.get().save(folder);
         }
-        Map<Origin, Consumer<TensorView>> tensors = new LinkedHashMap<>();
-        String root = config.family().rootWritten(config);
-        for (ParameterSpec spec : config.specs()) {
-            Origin origin = config.family().origin(config, spec, root);
-            tensors.put(origin, tensor -> write(spec, origin, tensor));
-        }
-        Path file = folder.resolve(TensorStore.SINGLE);
-        SafeTensors.write(file, StoredRows.sources(dtype, tensors), Map.of("format", "pt"), false, _ -> {});
+        new HuggingFaceFiles(config, this::rows).write(folder, dtype, Long.MAX_VALUE, (_, _) -> {});
     }
 
-    private void write(ParameterSpec spec, Origin origin, TensorView tensor) {
+    private Matrix.Source rows(ParameterSpec spec) {
         if (spec.role().isVector()) {
             float[] vector = vector(spec);
-            int one = origin.plusOne() ? 1 : 0;
-            StoredRows.write(origin, tensor, 1, (n, row) -> row[0] = vector[n] - one, Compute.shared());
-            return;
+            return (n, row) -> row[0] = vector[n];
         }
         Matrix matrix = matrix(spec);
         LowRank adapter = adapter(spec);
-        try (Arena arena = Device.scratch()) {
-            Device device = new Device(arena, matrix.device().compute());
-            StoredRows.write(origin, tensor, adapter == null ? matrix : adapter.merged(device, DType.F32, matrix));
-        }
+        Matrix.Source rows = (n, row) -> matrix.row(n, row, 0);
+        return adapter == null ? rows : adapter.merged(rows);
     }
 
     /** The name of the folder it was loaded from, or of its family. */

@@ -357,8 +357,9 @@ public final class Checkpoint implements AutoCloseable {
             Function<ParameterSpec, Matrix> loaded = spec -> {
                 DType held = PanelLayout.held(spec, dtype);
                 LowRank adapter = adapters.get(spec.name());
-                Matrix matrix =
-                        adapter == null ? matrix(spec, device, held, asStored) : merged(spec, device, held, adapter);
+                Matrix matrix = adapter == null
+                        ? matrix(spec, device, held, asStored)
+                        : Matrix.of(device, held, spec.rows(), spec.cols(), adapter.merged(rows(spec)));
                 synchronized (done) {
                     options.progress().accept(done.addAndGet(bytes(List.of(spec), dtype)), total);
                 }
@@ -425,14 +426,6 @@ public final class Checkpoint implements AutoCloseable {
                 .filter(spec -> !spec.role().isVector())
                 .mapToLong(spec -> (long) spec.rows() * spec.cols() * dtype.bytes())
                 .sum();
-    }
-
-    /** The sum of a weight, as it is stored, and its adapter. */
-    private Matrix merged(ParameterSpec spec, Device device, DType dtype, LowRank adapter) {
-        try (Arena arena = Device.scratch()) {
-            DType exact = layout == null ? DType.F32 : dtype;
-            return adapter.merged(device, dtype, matrix(spec, new Device(arena, device.compute()), exact, false));
-        }
     }
 
     private Matrix matrix(ParameterSpec spec, Device device, DType dtype, boolean asStored) {

@@ -1,6 +1,7 @@
 package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.format.GgufVocabulary;
 import dev.causal4j.format.Json;
@@ -10,22 +11,27 @@ import dev.causal4j.format.WholeFile;
 import dev.causal4j.model.families.Family;
 import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
+import dev.causal4j.tensor.Matrix;
 import dev.causal4j.tensor.TensorView;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Converts a checkpoint into a memory-mapped layout that opens at once, with the same bits of logits: the folder has
- * Hugging Face's files, but its matrices lie in panels, which other programs cannot read. Or into a GGUF file, which
- * llama.cpp runs. Stateless and thread-safe.
+ * Hugging Face's files, but its matrices lie in panels, which other programs cannot read. Or into Hugging Face's
+ * layout, or a GGUF file, which llama.cpp runs. Stateless and thread-safe.
  */
 public final class Conversion {
     private static final String TOKENIZER_CONFIG = "tokenizer_config.json";
@@ -35,6 +41,7 @@ public final class Conversion {
             Checkpoint.CONFIG,
             GenerationDefaults.FILE,
             "tokenizer.json",
+            "tokenizer.model", // SentencePiece's, for other programs
             TOKENIZER_CONFIG,
             "chat_template.jinja",
             "additional_chat_templates/tool_use.jinja",
@@ -56,21 +63,48 @@ public final class Conversion {
      */
     public static void convert(Path model, LoadOptions options, Path out, boolean overwrite, ProgressListener progress)
             throws IOException {
-        Path target = out.toAbsolutePath().normalize();
-        checkTarget(out, target, overwrite);
-        if (Files.exists(model) && Files.exists(target) && Files.isSameFile(model, target)) {
-            throw refused(out, "another folder than the model's", "the same", "choose another folder");
-        }
+        checkTarget(model, out, overwrite);
         try (Checkpoint checkpoint = Checkpoint.open(model);
                 CausalLM loaded = checkpoint.load(options.withDtype(dtype(model, checkpoint, options)))) {
-            try {
-                WholeFile.writeFolder(target, folder -> write(loaded, model, folder, progress));
-            } catch (FileSystemException e) {
-                throw e; // its message names the file
-            } catch (IOException e) {
-                String got = ": expected to be able to write the model, got \"" + e.getMessage();
-                throw new IOException(out + got + "\"; free the disk or choose another folder", e);
+            writeFolder(out, folder -> write(loaded, model, folder, progress));
+        }
+    }
+
+    /**
+     * Writes a model in Hugging Face layout, whole or not at all: config.json, the weights under the names of its
+     * family, and the tokenizer's files. The weights are the model's, rounded once; an adapter is part of them.
+     *
+     * @param options the dtype, f32, bf16 or f16, by default the stored one, and an adapter
+     * @param most bytes of a file of weights; more are several files with an index
+     * @param out a new or empty folder in an existing one
+     * @param overwrite whether {@code out} may also be an earlier conversion
+     * @throws FormatException if the model, the adapter or {@code out} is not what it should be
+     * @throws IllegalArgumentException if a weight is not finite in f16
+     * @throws IOException if reading or writing fails
+     */
+    public static void toHuggingFace(
+            Path model, LoadOptions options, long most, Path out, boolean overwrite, ProgressListener progress)
+            throws IOException {
+        checkTarget(model, out, overwrite);
+        try (Checkpoint checkpoint = Checkpoint.open(model);
+                Arena arena = Arena.ofShared()) {
+            DType stored = checkpoint.dtype(LoadOptions.DEFAULT);
+            if (options.dtype() == null && !Checkpoint.FLOATS.contains(stored)) {
+                throw undecided(model);
             }
+            ModelConfig config = checkpoint.config();
+            Device device = new Device(arena, options.compute());
+            Path adapter = options.merged();
+            Map<String, LowRank> adapters = adapter == null ? Map.of() : AdapterFiles.read(adapter, config, device);
+            HuggingFaceFiles files = new HuggingFaceFiles(config, spec -> {
+                Matrix.Source rows = checkpoint.rows(spec);
+                LowRank added = adapters.get(spec.name());
+                return added == null ? rows : added.merged(rows);
+            });
+            writeFolder(out, folder -> {
+                writeTokenizer(model, checkpoint.tokenizer(), folder);
+                files.write(folder, Objects.requireNonNullElse(options.dtype(), stored), most, progress);
+            });
         }
     }
 
@@ -112,7 +146,19 @@ public final class Conversion {
         return new FormatException(model.toString(), expected, "none", "choose one with --dtype");
     }
 
-    private static void checkTarget(Path out, Path target, boolean overwrite) throws IOException {
+    private static void writeFolder(Path out, WholeFile.Content<Path> content) throws IOException {
+        try {
+            WholeFile.writeFolder(out.toAbsolutePath().normalize(), content);
+        } catch (FileSystemException e) {
+            throw e; // its message names the file
+        } catch (IOException e) {
+            String got = ": expected to be able to write the model, got \"" + e.getMessage();
+            throw new IOException(out + got + "\"; free the disk or choose another folder", e);
+        }
+    }
+
+    private static void checkTarget(Path model, Path out, boolean overwrite) throws IOException {
+        Path target = out.toAbsolutePath().normalize();
         Path parent = target.getParent();
         if (parent == null || !Files.isDirectory(parent)) {
             throw refused(out, "a folder in one that exists", "no such folder to write to", "create it first");
@@ -133,13 +179,16 @@ public final class Conversion {
                         : refused(out, "a new or empty folder", got, "give --overwrite to replace a model");
             }
         }
+        if (Files.exists(model) && Files.isSameFile(model, target)) {
+            throw refused(out, "another folder than the model's", "the same", "choose another folder");
+        }
     }
 
     private static boolean written(Path file) {
         String name = file.getFileName().toString();
         boolean known = COPIED.contains(name)
-                || List.of(TensorStore.SINGLE, Tokenizer.PREPARED, "vocabulary.bin")
-                        .contains(name); // 0.1
+                || TensorStore.isWritten(name)
+                || List.of(Tokenizer.PREPARED, "vocabulary.bin").contains(name); // 0.1
         boolean holds = COPIED.stream().anyMatch(copied -> copied.startsWith(name + "/"));
         return Files.isRegularFile(file) ? known : holds;
     }
@@ -157,24 +206,31 @@ public final class Conversion {
         return dtype;
     }
 
-    private static void write(CausalLM model, Path source, Path folder, ProgressListener progress) throws IOException {
-        if (Files.isRegularFile(source)) {
-            WholeFile.write(
-                    folder.resolve(Checkpoint.CONFIG), Json.write(model.config().toJson()));
+    /** The files of the tokenizer and, of a folder, the configurations. */
+    private static void writeTokenizer(Path model, Optional<Tokenizer> tokenizer, Path folder) throws IOException {
+        if (Files.isRegularFile(model)) {
             WholeFile.write(
                     folder.resolve(TOKENIZER_CONFIG),
-                    Json.write(GgufVocabulary.read(source).configuration()));
-            if (model.tokenizer().isPresent()) {
-                model.requireTokenizer().save(folder);
+                    Json.write(GgufVocabulary.read(model).configuration()));
+            if (tokenizer.isPresent()) {
+                tokenizer.get().save(folder);
             }
         }
         for (String name : COPIED) {
-            Path copied = source.resolve(name);
+            Path copied = model.resolve(name);
             if (Files.isRegularFile(copied)) {
                 Path copy = folder.resolve(name);
                 Files.createDirectories(copy.resolveSibling(""));
                 Files.copy(copied, copy);
             }
+        }
+    }
+
+    private static void write(CausalLM model, Path source, Path folder, ProgressListener progress) throws IOException {
+        writeTokenizer(source, model.tokenizer(), folder);
+        if (Files.isRegularFile(source)) {
+            WholeFile.write(
+                    folder.resolve(Checkpoint.CONFIG), Json.write(model.config().toJson()));
         }
         if (model.tokenizer().isPresent() && Files.exists(folder.resolve("tokenizer.json"))) {
             Tokenizer.prepare(folder);

@@ -194,6 +194,9 @@ record StoredRows(Origin origin, List<TensorView> tensors) {
                 compute.each(part.rows(), n -> {
                     float[] numbers = new float[cols];
                     source.row(first + n, numbers);
+                    if (origin.plusOne()) {
+                        numbers[0] -= 1; // a gain
+                    }
                     target.row(part.first() + n * part.rowStride(), part.colStride(), numbers);
                 });
             }

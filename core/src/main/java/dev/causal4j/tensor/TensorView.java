@@ -49,23 +49,34 @@ public record TensorView(String name, DType dtype, @Nullable Blocks blocks, List
     /**
      * A tensor to be filled by {@link #set}.
      *
-     * @param dtype f32 or bf16
+     * @param dtype f32, bf16 or f16
      */
     public static TensorView allocate(String name, DType dtype, List<Long> shape, SegmentAllocator arena) {
-        if (dtype != DType.F32 && dtype != DType.BF16) {
+        if (dtype == DType.INT8 || dtype == DType.INT4) {
             throw new IllegalArgumentException(
-                    "dtype of a tensor to write: expected f32 or bf16, got " + dtype.label());
+                    "dtype of a tensor to write: expected f32, bf16 or f16, got " + dtype.label());
         }
         MemorySegment data = arena.allocate(Math.multiplyExact(elements(name, shape), (long) dtype.bytes()), 64);
         return new TensorView(name, dtype, shape, data);
     }
 
-    /** Sets a number, counted in row-major order; bf16 is rounded to nearest, ties to even. */
+    /**
+     * Sets a number, counted in row-major order; bf16 and f16 are rounded to nearest, ties to even.
+     *
+     * @throws IllegalArgumentException if it is not finite in f16
+     */
     public void set(long index, float value) {
         if (dtype == DType.F32) {
             data.set(Panels.FLOAT, index * 4, value);
-        } else {
+        } else if (dtype == DType.BF16) {
             data.set(Panels.SHORT, index * 2, DType.toBFloat16(value));
+        } else {
+            short half = Float.floatToFloat16(value);
+            if (!Float.isFinite(Float.float16ToFloat(half))) {
+                throw new IllegalArgumentException(
+                        "tensor " + name + ": expected numbers that f16 holds, got " + value + "; choose bf16 or f32");
+            }
+            data.set(Panels.SHORT, index * 2, half);
         }
     }
 

@@ -148,6 +148,12 @@ class AdapterTest {
                 assertThat(converted.parameters()).isEqualTo(expected.parameters());
             }
         }
+        Path plain = folder.resolve("plain");
+        Conversion.toHuggingFace(
+                Golden.folder(fixture), options.withDtype(DType.F32), Long.MAX_VALUE, plain, false, (_, _) -> {});
+        for (String file : List.of("config.json", "model.safetensors")) {
+            assertThat(plain.resolve(file)).hasSameBinaryContentAs(sum.resolve(file));
+        }
     }
 
     @Test

@@ -51,11 +51,16 @@ class GgufArchitecturesTest {
         Path model = twin(name, changes);
         Path file = folder.resolve(name + ".gguf");
         Conversion.toGguf(model, GgufType.F32, file, false, (_, _) -> {});
+        Path back = folder.resolve("back");
+        LoadOptions f32 = LoadOptions.DEFAULT.withDtype(DType.F32);
+        Conversion.toHuggingFace(file, f32, Long.MAX_VALUE, back, false, (_, _) -> {});
         int[] tokens = {5, 80, 3, 41, 2, 64, 7, 9, 30, 31, 32};
         try (CausalLM expected = CausalLM.load(model);
-                CausalLM actual = CausalLM.load(file)) {
+                CausalLM actual = CausalLM.load(file);
+                CausalLM again = CausalLM.load(back)) {
             assertThat(actual.config().sameArchitecture(expected.config())).isTrue();
             assertThat(Logits.of(actual, tokens)).isEqualTo(Logits.of(expected, tokens));
+            assertThat(Logits.of(again, tokens)).isEqualTo(Logits.of(expected, tokens));
             if (greedy != null) { // llama.cpp rounds the band of YaRN, which gpt-oss does not
                 assertThat(greedy(actual)).isEqualTo(greedy);
             }

@@ -3,6 +3,9 @@ package dev.causal4j.model.families;
 import dev.causal4j.FormatException;
 import dev.causal4j.format.Json;
 import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /** The families that can be read. */
@@ -40,6 +43,21 @@ public final class Families {
         String known = ALL.stream().map(Family::type).collect(Collectors.joining(", "));
         json.support("model_type", family.isPresent(), known);
         return family.orElseThrow();
+    }
+
+    /** What Hugging Face's library calls the models of a family, if it is not said by its type. */
+    private static final Map<String, String> ARCHITECTURES = Map.of(
+            "gpt2", "GPT2LMHeadModel",
+            "gemma3_text", "Gemma3ForCausalLM",
+            "smollm3", "SmolLM3ForCausalLM",
+            "gpt_neox", "GPTNeoXForCausalLM");
+
+    /** The class of a family's models in Hugging Face's library, which programs choose by. */
+    public static String architecture(Family family) {
+        String type = Pattern.compile("(?:^|_)(.)")
+                .matcher(family.type())
+                .replaceAll(first -> first.group(1).toUpperCase(Locale.ROOT));
+        return ARCHITECTURES.getOrDefault(family.type(), type + "ForCausalLM");
     }
 
     private Families() {}

@@ -277,6 +277,7 @@ public final class GgufFamily implements Family {
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("model_type", type());
         json.put("vocab_size", (int) Math.min(embedding.isEmpty() ? 1 : embedding.getFirst(), Integer.MAX_VALUE));
+        json.put("pad_token_id", Json.NULL); // else some families have one of their own vocabulary
         json.put("tie_word_embeddings", !present.contains("output.weight") && !architecture.has(Trait.UNTIED));
         json.put("hidden_size", hiddenSize);
         json.put("num_attention_heads", heads);
@@ -450,7 +451,22 @@ public final class GgufFamily implements Family {
         if (architecture == GgufArchitecture.GPT_OSS) {
             scaling.put("truncate", false);
         }
+        if (architecture == GgufArchitecture.PHI3) {
+            phi(json, scaling, contextLength);
+        }
         json.put("rope_scaling", scaling);
+    }
+
+    /** Older releases of Hugging Face's library take three keys there, and compute the gain. */
+    private static void phi(Map<String, Object> json, Map<String, Object> scaling, int contextLength) {
+        if (scaling.remove("original_max_position_embeddings") instanceof Integer original) {
+            json.put("original_max_position_embeddings", original);
+            double gain = RopeKeys.longGain((double) contextLength / original, original);
+            if (scaling.get("attention_factor") instanceof Double said && said.floatValue() == (float) gain) {
+                scaling.remove("attention_factor");
+            }
+        }
+        scaling.put("type", scaling.remove("rope_type"));
     }
 
     /** Keys that converters write, and llama.cpp does not read in these architectures. */

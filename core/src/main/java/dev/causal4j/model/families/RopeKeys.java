@@ -154,11 +154,15 @@ final class RopeKeys {
         return factor <= 1 ? 1 : 0.1 * weight * StrictMath.log(factor) + 1;
     }
 
+    static double longGain(double factor, int original) {
+        return factor <= 1 ? 1 : Math.sqrt(1 + StrictMath.log(factor) / StrictMath.log(original));
+    }
+
     /** LongRoPE (Ding et al. 2024). */
     private RopeConfig longRope() throws FormatException {
         int original = original(4096);
         double factor = factor((double) keys.pretrained / original);
-        double ratio = factor <= 1 ? 1 : Math.sqrt(1 + StrictMath.log(factor) / StrictMath.log(original));
+        double ratio = longGain(factor, original);
         List<Double> shorter = rope.numbers("short_factor", width / 2);
         List<Double> longer = rope.numbers("long_factor", width / 2);
         float gain = (float) rope.number("attention_factor", ratio, 0, 1e9);

@@ -1,0 +1,57 @@
+package dev.causal4j.model;
+
+import dev.causal4j.compute.Compute;
+import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.format.Json;
+import dev.causal4j.format.SafeTensors;
+import dev.causal4j.format.TensorStore;
+import dev.causal4j.format.WholeFile;
+import dev.causal4j.model.families.Families;
+import dev.causal4j.model.families.Origin;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Matrix;
+import dev.causal4j.tensor.TensorView;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.Collection;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import java.util.function.Function;
+
+/**
+ * Writes a model in Hugging Face layout but for its tokenizer, with the names and places of its family. As thread-safe
+ * as the rows.
+ *
+ * @param rows of a parameter, of a vector with one number each
+ */
+record HuggingFaceFiles(ModelConfig config, Function<ParameterSpec, Matrix.Source> rows) {
+    /**
+     * Writes the configuration and then the weights, a tensor at a time.
+     *
+     * @param most bytes of a file of weights
+     */
+    void write(Path folder, DType dtype, long most, ProgressListener progress) throws IOException {
+        Map<String, Object> json = config.toJson();
+        json.putIfAbsent("architectures", List.of(Families.architecture(config.family())));
+        json.remove("dtype"); // newer files have it for the next
+        json.put("torch_dtype", dtype.label().replace("f", "float"));
+        WholeFile.write(folder.resolve(Checkpoint.CONFIG), Json.write(json));
+        Map<?, ?> generation = config.generation().source();
+        if (!generation.isEmpty()) {
+            WholeFile.write(folder.resolve(GenerationDefaults.FILE), Json.write(generation));
+        }
+        Map<Origin, Consumer<TensorView>> parameters = new LinkedHashMap<>();
+        String root = config.family().rootWritten(config);
+        for (ParameterSpec spec : config.specs()) {
+            Origin origin = config.family().origin(config, spec, root);
+            parameters.put(
+                    origin,
+                    tensor -> StoredRows.write(origin, tensor, spec.cols(), rows.apply(spec), Compute.shared()));
+        }
+        Collection<SafeTensors.Source> tensors = StoredRows.sources(dtype, parameters);
+        long total = tensors.stream().mapToLong(SafeTensors.Source::bytes).sum();
+        TensorStore.write(folder, tensors, most, bytes -> progress.accept(bytes, total));
+    }
+}
