@@ -76,7 +76,8 @@ final class GgufFile {
         try {
             return model();
         } catch (BufferUnderflowException e) {
-            throw wrong("more bytes of a header of at most " + SafeTensors.MAX_HEADER, "its end");
+            String expected = "more bytes of a header of at most " + SafeTensors.MAX_HEADER;
+            throw new FormatException(subject + ", " + place, expected, "its end: cut short", "download it again");
         }
     }
 
@@ -143,7 +144,16 @@ final class GgufFile {
         long end = 0;
         for (Declared each : tensors) {
             place = "tensor " + quote(each.name);
-            if (each.offset < end || each.offset % alignment != 0 || each.size > room - each.offset) {
+            if (each.offset >= end && each.offset % alignment == 0 && each.size > room - each.offset) {
+                Declared last = tensors.getLast();
+                String missing = Long.toUnsignedString(last.size - (room - last.offset));
+                throw new FormatException(
+                        subject,
+                        "all its tensors",
+                        "a file cut short, " + missing + " bytes missing",
+                        "download it again");
+            }
+            if (each.offset < end || each.offset % alignment != 0) {
                 String data = " bytes of its own, aligned to " + alignment + ", from " + end + " to " + room;
                 throw wrong(each.size + data, "offset " + Long.toUnsignedString(each.offset));
             }
@@ -238,7 +248,10 @@ final class GgufFile {
 
     private String string(int least, int most) throws FormatException {
         long length = within(header.getLong(), least, most, "bytes of text");
-        byte[] utf8 = new byte[(int) within(length, 0, header.remaining(), "bytes before the end of the header")];
+        if (length > header.remaining()) {
+            throw new BufferUnderflowException(); // before the allocation
+        }
+        byte[] utf8 = new byte[(int) length];
         header.get(utf8);
         String text = new String(utf8, StandardCharsets.UTF_8);
         boolean damaged = text.indexOf('\ufffd') >= 0 && !Arrays.equals(text.getBytes(StandardCharsets.UTF_8), utf8);

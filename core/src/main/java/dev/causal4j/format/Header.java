@@ -169,9 +169,11 @@ record Header(String subject, MemorySegment bytes) {
         long expected = start + position;
         // A sum that overflows is negative and so differs from any file's size.
         if (expected != bytes.byteSize()) {
+            long missing = expected - bytes.byteSize();
             boolean cut = Long.compareUnsigned(bytes.byteSize(), expected) < 0;
-            String got = bytes.byteSize() + " bytes; it is " + (cut ? "cut short" : "too long");
-            throw damaged(Long.toUnsignedString(expected) + " bytes, as its header says", got);
+            String fault = cut ? ": cut short, " + Long.toUnsignedString(missing) + " bytes missing" : ": too long";
+            String whole = Long.toUnsignedString(expected) + " bytes, as its header says";
+            throw new FormatException(subject, whole, bytes.byteSize() + " bytes" + fault, "download it again");
         }
         Map<String, Stored> placed = LinkedHashMap.newLinkedHashMap(tensors.size());
         for (Declared each : tensors) {

@@ -19,6 +19,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.LongConsumer;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * The tensors of a model's files by name. Immutable and thread-safe.
@@ -109,8 +110,18 @@ public record TensorStore(String subject, Map<String, Stored> tensors, Map<Strin
         if (Files.exists(index)) {
             return SafeTensors.openIndex(index, arena);
         }
-        String remedy = "name the folder of a checkpoint in safetensors format";
-        throw new FormatException(folder.toString(), SINGLE + " or " + INDEX, "a folder with neither", remedy);
+        try (Stream<Path> files = Files.list(folder)) {
+            String others = files.map(file -> file.getFileName().toString())
+                    .filter(name -> name.matches("onnx|.*\\.(onnx|bin|pt|pth)"))
+                    .sorted()
+                    .collect(Collectors.joining(", "));
+            String got = others.isEmpty() ? "a folder with neither" : others;
+            String remedy = others.isEmpty()
+                    ? "name the folder of a checkpoint in safetensors format"
+                    : "PyTorch's pickles and ONNX are not read: convert them to safetensors with save_pretrained, or fetch"
+                            + " the model with pull, which takes safetensors";
+            throw new FormatException(folder.toString(), SINGLE + " or " + INDEX, got, remedy);
+        }
     }
 
     /**

@@ -35,11 +35,13 @@ import java.util.function.Consumer;
  * A and its rows of B. Read, an A that modules share is one again; different ones are stacked, and B is 0 where outputs
  * of a module meet the A of another. Both are exact: each output is the same sum in the same order, but for zeros.
  *
+ * @param subject what messages call it
  * @param unused names of tensors that no layer has
  * @param root what names of weights begin with
  * @param scale alpha / rank
  */
-record AdapterFiles(ModelConfig model, TensorStore store, Set<String> unused, String root, int rank, float scale) {
+record AdapterFiles(
+        ModelConfig model, TensorStore store, String subject, Set<String> unused, String root, int rank, float scale) {
     private static final String CONFIG = "adapter_config.json";
     private static final String TENSORS = "adapter_model.safetensors";
     private static final String PREFIX = "base_model.model.";
@@ -76,7 +78,10 @@ record AdapterFiles(ModelConfig model, TensorStore store, Set<String> unused, St
                             store.names().stream().anyMatch(name -> name.startsWith(PREFIX + each + names.blocks())))
                     .findFirst()
                     .orElse("");
-            return new AdapterFiles(model, store, new TreeSet<>(store.names()), root, rank, scale).read(device);
+            String base = config.string("base_model_name_or_path", "");
+            String subject = store.subject() + (base.isEmpty() ? "" : ", adapter of " + FormatException.quote(base));
+            Set<String> unused = new TreeSet<>(store.names());
+            return new AdapterFiles(model, store, subject, unused, root, rank, scale).read(device);
         }
     }
 
@@ -106,7 +111,7 @@ record AdapterFiles(ModelConfig model, TensorStore store, Set<String> unused, St
         if (adapters.isEmpty() || !unused.isEmpty()) {
             String expected = "lora_A and lora_B of linear layers alone";
             String got = unused.isEmpty() ? "no tensor" : FormatException.quote(String.join(", ", unused));
-            throw new FormatException(store.subject(), expected, got, "name the adapter of this model");
+            throw new FormatException(subject, expected, got, "name the adapter of this model");
         }
         return adapters;
     }
@@ -168,7 +173,7 @@ record AdapterFiles(ModelConfig model, TensorStore store, Set<String> unused, St
 
     private TensorView tensor(String name, List<Long> shape) throws FormatException {
         unused.remove(name);
-        return Checkpoint.tensor(store.subject(), store, name, shape, Checkpoint.FLOATS, false);
+        return Checkpoint.tensor(subject, store, name, shape, Checkpoint.FLOATS, false);
     }
 
     /** Whether a parameter's tensors are weights of modules: those of gpt-oss's experts are not. */

@@ -58,7 +58,7 @@ public final class Checkpoint implements AutoCloseable {
     /** Dtypes of row-major tensors. */
     static final List<DType> FLOATS = List.of(DType.F32, DType.F16, DType.BF16);
 
-    private static final String APART = "the configuration and the weights do not belong together";
+    private static final String APART = "they do not belong together";
 
     private final String name;
     private final String subject; // in messages
@@ -201,11 +201,9 @@ public final class Checkpoint implements AutoCloseable {
         }
         checkUnused();
         this.tokenizer = await(tokenizer);
-        int size = config.vocabularySize();
-        if (!this.tokenizer.map(each -> each.fits(size)).orElse(true)) {
-            int entries = this.tokenizer.orElseThrow().vocabularySize();
-            String expected = "a tokenizer of at most vocab_size = " + config.vocabularySize() + " entries";
-            throw wrong(expected, entries + " entries", "tokenizer and weights do not belong together");
+        if (this.tokenizer.isPresent() && !this.tokenizer.get().fits(config.vocabularySize())) {
+            String got = this.tokenizer.get().vocabularySize() + " entries";
+            throw wrong("a tokenizer of at most vocab_size = " + config.vocabularySize() + " entries", got, APART);
         }
     }
 
@@ -399,17 +397,17 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /**
-     * The dtype {@link #load} would use: the requested one, or that of the panels, or the one of all matrices. If they
-     * differ, the narrowest of quantised ones, or f32.
+     * The dtype {@link #load} would use: the requested one, or that of the panels, or the one of all matrices but a GGUF
+     * file's positions, which are f32. If they differ, the narrowest of quantised ones, or f32.
      *
      * @throws FormatException if the weights are converted ones of another dtype
      */
     public DType dtype(LoadOptions options) throws FormatException {
         DType wanted = options.dtype();
-        Set<DType> dtypes = stored.entrySet().stream()
-                .filter(each ->
-                        !each.getKey().role().isVector() && each.getKey().role() != Role.ROUTER)
-                .flatMap(each -> each.getValue().tensors().stream().map(TensorView::dtype))
+        Set<Role> apart = family instanceof GgufFamily ? Set.of(Role.ROUTER, Role.POSITIONS) : Set.of(Role.ROUTER);
+        Set<DType> dtypes = stored.keySet().stream()
+                .filter(spec -> !spec.role().isVector() && !apart.contains(spec.role()))
+                .flatMap(spec -> stored(spec).tensors().stream().map(TensorView::dtype))
                 .collect(Collectors.toSet());
         DType mixed = dtypes.contains(DType.INT4) ? DType.INT4 : dtypes.contains(DType.INT8) ? DType.INT8 : DType.F32;
         DType all = dtypes.size() == 1 ? dtypes.iterator().next() : mixed;
@@ -452,8 +450,7 @@ public final class Checkpoint implements AutoCloseable {
         if (layout == null || spec.role().isVector()) {
             return rows::row;
         }
-        Device device = new Device(files, Compute.shared());
-        Matrix panels = matrix(spec, device, PanelLayout.held(spec, layout.dtype()), true);
+        Matrix panels = matrix(spec, new Device(files, Compute.shared()), PanelLayout.held(spec, layout.dtype()), true);
         return (n, row) -> panels.row(n, row, 0);
     }
 
@@ -464,6 +461,11 @@ public final class Checkpoint implements AutoCloseable {
     /** The configuration; tied only if the weights are. */
     public ModelConfig config() {
         return config;
+    }
+
+    /** The tensors as the files have them, while this is open. */
+    public TensorStore tensors() {
+        return store;
     }
 
     /** The tokenizer; empty for a model without one. */

@@ -23,7 +23,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -88,8 +87,9 @@ public final class Conversion {
         checkTarget(model, out, overwrite);
         try (Checkpoint checkpoint = Checkpoint.open(model);
                 Arena arena = Arena.ofShared()) {
-            DType stored = checkpoint.dtype(LoadOptions.DEFAULT);
-            if (options.dtype() == null && !Checkpoint.FLOATS.contains(stored)) {
+            DType wanted = options.dtype();
+            DType dtype = wanted != null ? wanted : dtype(model, checkpoint, LoadOptions.DEFAULT);
+            if (wanted == null && !Checkpoint.FLOATS.contains(dtype)) {
                 throw undecided(model);
             }
             ModelConfig config = checkpoint.config();
@@ -103,7 +103,7 @@ public final class Conversion {
             });
             writeFolder(out, folder -> {
                 writeTokenizer(model, checkpoint.tokenizer(), folder);
-                files.write(folder, Objects.requireNonNullElse(options.dtype(), stored), most, progress);
+                files.write(folder, dtype, most, progress);
             });
         }
     }
@@ -197,13 +197,16 @@ public final class Conversion {
         return new FormatException(out.toString(), expected, got, remedy);
     }
 
-    /** Groups of a GGUF file have other formats than ours. */
+    /** Groups of a GGUF file have other formats than ours; its learned positions are f32 whatever the others are. */
     private static DType dtype(Path model, Checkpoint checkpoint, LoadOptions options) throws FormatException {
         DType dtype = checkpoint.dtype(options);
-        if (options.dtype() == null && dtype.isQuantised() && Files.isRegularFile(model)) {
+        if (options.dtype() != null || !Files.isRegularFile(model)) {
+            return dtype;
+        }
+        if (dtype.isQuantised()) {
             throw undecided(model);
         }
-        return dtype;
+        return checkpoint.config().decoder().learnedPositions() ? DType.F32 : dtype;
     }
 
     /** The files of the tokenizer and, of a folder, the configurations. */

@@ -391,6 +391,13 @@ public final class Tokenizer {
         return vocabulary.bytes(vocabulary.require(id));
     }
 
+    /** How it makes tokens: {@code byte-level BPE}, {@code SentencePiece BPE} or {@code unigram}. */
+    public String kind() {
+        return encoder.model() instanceof Unigram
+                ? "unigram"
+                : vocabulary.byteLevel() ? "byte-level BPE" : "SentencePiece BPE";
+    }
+
     /** Number of ids: one more than the largest. A model's logits may be padded beyond it. */
     public int vocabularySize() {
         return vocabulary.pieces().size();

@@ -211,7 +211,7 @@ class GgufTest {
         refused("offset-1", "aligned to 32", "got offset 1");
         refused("offset-0", "of its own", "offset 0");
         refused("offset-ffffffffffffffe0", "18446744073709551584");
-        refused("cut-3096", "bytes of its own", "to ");
+        refused("cut-3096", "cut short, ", " bytes missing; download it again");
         refused("split-2-alone", "-00001-of-00002.gguf");
     }
 
@@ -228,6 +228,16 @@ class GgufTest {
             Attack.refused(() -> new GgufFile("memory", MemorySegment.ofArray(cut)).read(), "memory");
         }
         readAll(new GgufFile("memory", MemorySegment.ofArray(file)).read());
+    }
+
+    @Test
+    void aFileCutInItsDataTellsHowMuchIsMissing() throws IOException {
+        byte[] file = Files.readAllBytes(golden("bad/good-no-last-padding.gguf"));
+        Path half = folder.resolve("half.gguf");
+        Files.write(half, Arrays.copyOf(file, file.length - 5));
+        Attack.refused(() -> open(half), half + ": expected ", "cut short, 5 bytes missing; download it again");
+        Files.write(half, Arrays.copyOf(file, 100));
+        Attack.refused(() -> open(half), half.toString(), "cut short; download it again");
     }
 
     @Test

@@ -175,7 +175,10 @@ class SafeTensorsTest {
     void fileCutShortIsRefused() throws IOException {
         byte[] whole = reference();
         Path path = Files.write(folder.resolve("cut"), Arrays.copyOf(whole, whole.length - 1));
-        refused(() -> SafeTensors.open(path, Arena.ofAuto()), path.toString(), whole.length + " bytes", "cut short");
+        refused(
+                () -> SafeTensors.open(path, Arena.ofAuto()),
+                path + ": expected " + whole.length + " bytes",
+                "cut short, 1 bytes missing; download it again");
     }
 
     @Test

@@ -38,4 +38,17 @@ class TensorStoreTest {
                 "model.safetensors or model.safetensors.index.json",
                 "a folder with neither");
     }
+
+    @Test
+    void weightsInOtherFormatsAreNamedWithWhatToDo() throws IOException {
+        for (String file : List.of("pytorch_model.bin", "model.onnx", "config.json")) {
+            Files.createFile(folder.resolve(file));
+        }
+        refused(
+                () -> TensorStore.open(folder, Arena.ofAuto()),
+                folder + ": ",
+                "got model.onnx, pytorch_model.bin; ",
+                "convert them to safetensors",
+                "pull");
+    }
 }

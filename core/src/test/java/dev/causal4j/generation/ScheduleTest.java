@@ -57,7 +57,9 @@ class ScheduleTest {
     }
 
     private Generation alone(GenerationRequest request) {
-        return new Generator(model).generate(List.of(request), TokenListener.NONE).getFirst();
+        return new Generator(model)
+                .generate(List.of(request), TokenListener.NONE)
+                .getFirst();
     }
 
     private static void assertEqual(Generation actual, Generation expected) {
@@ -89,10 +91,9 @@ class ScheduleTest {
         int[] scored = prompt(50, 400);
         List<int[]> ends = List.of(prompt(51, 30), prompt(52, 40), prompt(53, 70));
         List<Generation> expected = requests.stream().map(this::alone).toList();
-        Function<Engine, List<List<Prediction>>> score =
-                engine -> engine.scoreContinuations(scored, ends, 2).stream()
-                        .map(CompletableFuture::join)
-                        .toList();
+        Function<Engine, List<List<Prediction>>> score = engine -> engine.scoreContinuations(scored, ends, 2).stream()
+                .map(CompletableFuture::join)
+                .toList();
         List<List<Prediction>> expectedScores = score.apply(Engine.shared(model));
         List<KVCache> others = fill(9);
         long bytes = prefixPages * (pool.pageBytes() + PrefixCache.PREDICTION_BYTES);

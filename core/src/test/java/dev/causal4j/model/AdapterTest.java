@@ -377,7 +377,9 @@ class AdapterTest {
     @Test
     void anAdapterOfAnotherModelIsRefused() throws IOException {
         anAdapter();
+        config.put("base_model_name_or_path", "somebody/llama");
         write();
+        refused("llama-untied", "adapter of \"somebody/llama\", tensor ");
         refused("llama-untied", "shape [");
         refused("gpt2-tied", "self_attn.q_proj");
         tensor("base_model.model.lm_head.lora_A.weight", new float[3 * 40], 3, 40);

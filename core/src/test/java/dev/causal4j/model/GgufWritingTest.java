@@ -97,6 +97,26 @@ class GgufWritingTest {
         }
     }
 
+    /** Its positions are f32 whatever the others are. */
+    @Test
+    void aFileOfGpt2HasTheDtypeOfItsMatricesAndConvertsWithItsBits() throws IOException {
+        Path file = written(Golden.folder("gpt2-tied"), GgufType.F16);
+        try (Checkpoint checkpoint = Checkpoint.open(file)) {
+            assertThat(checkpoint.dtype(LoadOptions.DEFAULT)).isEqualTo(DType.F16);
+        }
+        Path out = folder.resolve("converted");
+        Path python = folder.resolve("python");
+        Conversion.convert(file, LoadOptions.DEFAULT, out, false, SILENT);
+        Conversion.toHuggingFace(file, LoadOptions.DEFAULT, Long.MAX_VALUE, python, false, SILENT);
+        try (CausalLM expected = CausalLM.load(file);
+                CausalLM panels = CausalLM.load(out);
+                CausalLM actual = CausalLM.load(python)) {
+            assertThat(expected.dtype()).isEqualTo(DType.F16);
+            assertThat(Logits.of(panels, TOKENS)).isEqualTo(Logits.of(expected, TOKENS));
+            assertThat(Logits.of(actual, TOKENS)).isEqualTo(Logits.of(expected, TOKENS));
+        }
+    }
+
     private void same(Path original, DType dtype, GgufType type) throws IOException {
         try (CausalLM expected = CausalLM.load(original, dtype);
                 CausalLM actual = CausalLM.load(written(original, type))) {
