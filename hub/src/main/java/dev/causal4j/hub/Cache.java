@@ -11,10 +11,13 @@ import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -22,6 +25,7 @@ import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** The folder of one model in the cache; the package's description has the layout. Several processes may use it at once. */
@@ -74,6 +78,99 @@ record Cache(ModelName name, Path root) {
         return commit.isEmpty() ? Optional.empty() : Needed.model(name, snapshot(commit.get()));
     }
 
+    /** All snapshots, by each name that they have. */
+    static List<Pulled> all(Path root) throws IOException {
+        List<Pulled> all = new ArrayList<>();
+        for (Path folder : folders(root)) {
+            String name = folder.getFileName().toString().replaceFirst("^models--(.*?)--", "$1/");
+            Optional<Cache> cache = ModelName.find(name).map(model -> new Cache(model, root));
+            for (Path snapshot : cache.isPresent() ? folders(cache.get().in("snapshots")) : List.<Path>of()) {
+                String commit = snapshot.getFileName().toString();
+                Map<String, Path> files = Needed.files(snapshot);
+                for (ModelName each : cache.get().names(commit)) {
+                    all.add(new Pulled(each, commit, snapshot, List.copyOf(files.keySet()), bytes(files), 0));
+                }
+            }
+        }
+        return all;
+    }
+
+    /** The references to a commit, or else the commit itself. */
+    private List<ModelName> names(String commit) throws IOException {
+        List<ModelName> names = new ArrayList<>();
+        for (String ref : Needed.files(in("refs")).keySet()) {
+            Optional<ModelName> named = ModelName.find(name.repository() + "@" + ref);
+            if (named.isPresent() && new Cache(named.get(), root).commit().equals(Optional.of(commit))) {
+                names.add(named.get());
+            }
+        }
+        if (names.isEmpty() && COMMIT.matcher(commit).matches()) {
+            names.add(new ModelName(name.repository(), commit));
+        }
+        return names;
+    }
+
+    private static long bytes(Map<String, Path> files) throws IOException {
+        long bytes = 0;
+        for (Path file : files.values()) {
+            bytes += Files.size(file);
+        }
+        return bytes;
+    }
+
+    /** The folders in a folder in their order; links are none, since they may lead elsewhere. */
+    private static List<Path> folders(Path folder) throws IOException {
+        if (!isFolder(folder)) {
+            return List.of();
+        }
+        try (Stream<Path> inside = Files.list(folder)) {
+            return inside.filter(Cache::isFolder).sorted().toList();
+        }
+    }
+
+    private static boolean isFolder(Path path) {
+        return Files.isDirectory(path, LinkOption.NOFOLLOW_LINKS);
+    }
+
+    /** Deletes the snapshot of the revision and what no other needs. */
+    void remove() throws IOException {
+        Path home = root.resolve(folder());
+        String commit = commit().orElse("");
+        List<Path> others =
+                new ArrayList<>(isFolder(home) && isFolder(in("blobs")) ? folders(in("snapshots")) : List.of());
+        if (!others.remove(snapshot(commit))) {
+            throw new HubException(name, "a model in the cache", "none", "see what there is with causal4j list");
+        }
+        if (others.isEmpty()) {
+            WholeFile.delete(home);
+            return;
+        }
+        Set<Path> unused = blobs(snapshot(commit));
+        for (Path other : others) {
+            unused.removeAll(blobs(other));
+        }
+        for (ModelName each : names(commit)) {
+            Files.deleteIfExists(in("refs").resolve(each.revision()));
+        }
+        WholeFile.delete(snapshot(commit));
+        for (Path blob : unused) {
+            Files.delete(blob);
+        }
+    }
+
+    /** The blobs to which the links of a snapshot lead. */
+    private Set<Path> blobs(Path snapshot) throws IOException {
+        Path blobs = in("blobs").toRealPath();
+        Set<Path> linked = new HashSet<>();
+        for (Path file : Needed.files(snapshot).values()) {
+            Path real = file.toRealPath();
+            if (blobs.equals(real.getParent())) {
+                linked.add(real);
+            }
+        }
+        return linked;
+    }
+
     /** What a pull of these files gives. */
     Pulled pulled(String commit, List<String> paths, long bytes, long fetched) throws HubException {
         List<String> models = paths.stream().filter(Needed::isModel).toList();
@@ -95,11 +192,8 @@ record Cache(ModelName name, Path root) {
             String got = "none that is whole, and HF_HUB_OFFLINE is set";
             throw new HubException(name, "a model in the cache", got, "unset it to fetch one");
         }
-        long bytes = 0;
-        for (String path : paths) {
-            bytes += Files.size(file(commit, path));
-        }
-        return pulled(commit, paths, bytes, 0);
+        files.keySet().retainAll(paths);
+        return pulled(commit, paths, bytes(files), 0);
     }
 
     /** Refuses files for which there is no room. */

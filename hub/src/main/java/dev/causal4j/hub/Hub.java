@@ -3,6 +3,7 @@ package dev.causal4j.hub;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -80,6 +81,31 @@ public final class Hub {
         try (Client client = new Client(environment, name, patience, pause)) {
             return new Pull(client, cache, listener, patience.multipliedBy(MOST_WAITS)).run(gguf);
         }
+    }
+
+    /** The folder of the cache. */
+    public Path cache() {
+        return environment.cache();
+    }
+
+    /**
+     * What the cache has of models, whole or not: each by the branches and tags that it was pulled as, else by its commit.
+     *
+     * @throws IOException if reading fails
+     */
+    public List<Pulled> list() throws IOException {
+        return Cache.all(environment.cache());
+    }
+
+    /**
+     * Deletes a model from the cache: its snapshot, whatever the names, and the blobs that no other snapshot uses; with the
+     * last snapshot all that is left of a pull. A pull of the model meanwhile may have to be repeated.
+     *
+     * @throws HubException if the cache has no such model
+     * @throws IOException if deleting fails
+     */
+    public void remove(ModelName name) throws IOException {
+        cache(name).remove();
     }
 
     private Cache cache(ModelName name) {

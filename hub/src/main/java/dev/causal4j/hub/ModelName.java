@@ -1,6 +1,7 @@
 package dev.causal4j.hub;
 
 import dev.causal4j.FormatException;
+import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -13,6 +14,14 @@ import java.util.regex.Pattern;
  */
 public record ModelName(String repository, String revision) {
     private static final String MAIN = "main";
+
+    /** Organisations of models that the hub first had without one. */
+    private static final Map<String, String> OLD = Map.of(
+            "gpt2", "openai-community",
+            "gpt2-medium", "openai-community",
+            "gpt2-large", "openai-community",
+            "gpt2-xl", "openai-community",
+            "distilgpt2", "distilbert");
 
     // As the hub allows them; two dashes separate the parts in the cache.
     private static final String PART = "\\w(?:[\\w.-]{0,94}\\w)?";
@@ -35,9 +44,12 @@ public record ModelName(String repository, String revision) {
      * @throws IllegalArgumentException if it is none
      */
     public static ModelName of(String text) {
-        return find(text)
-                .orElseThrow(() -> new IllegalArgumentException(
-                        "model: expected org/name or org/name@revision, got " + FormatException.quote(text)));
+        return find(text).orElseThrow(() -> {
+            String org = OLD.get(text);
+            String meant = org == null ? "" : "; did you mean " + org + "/" + text + "?";
+            String got = FormatException.quote(text) + meant;
+            return new IllegalArgumentException("model: expected org/name or org/name@revision, got " + got);
+        });
     }
 
     /** As it is written; {@code main} goes without saying. */

@@ -63,6 +63,12 @@ class ModelNameTest {
     }
 
     @Test
+    void anOldNameWithoutItsOrganisationIsOffered() {
+        assertThatThrownBy(() -> ModelName.of("gpt2")).hasMessageEndingWith("; did you mean openai-community/gpt2?");
+        assertThatThrownBy(() -> ModelName.of("gpt3")).hasMessageEndingWith("got \"gpt3\"");
+    }
+
+    @Test
     void longTextsAreNone() {
         assertThat(ModelName.find("a/" + "b".repeat(96))).isPresent();
         assertThat(ModelName.find("a/" + "b".repeat(97))).isEmpty();
