@@ -28,10 +28,7 @@ import tools.jackson.databind.node.ObjectNode;
  * --repeat} runs, whose medians are reported. Decoding takes the argmax and prints nothing. A configuration is enough:
  * its weights are then random.
  */
-@Command(
-        name = "bench",
-        description = "Measures prefill, decode and the head on a synthetic prompt.",
-        sortOptions = false)
+@Command(name = "bench", description = "Measures prefill, decode and the head on a synthetic prompt.")
 final class BenchCommand extends Subcommand {
     /** Rows of hidden vectors that the head turns into logits at once. */
     private static final int HEAD_ROWS = 256;

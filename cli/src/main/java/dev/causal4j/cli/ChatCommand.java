@@ -18,8 +18,7 @@ import picocli.CommandLine.Option;
         name = "chat",
         description =
                 "Holds a conversation by the model's chat template. Without a terminal each line of standard input"
-                        + " is a message, and the answers are printed. Lines that begin with / are commands: see /help.",
-        sortOptions = false)
+                        + " is a message, and the answers are printed. Lines that begin with / are commands: see /help.")
 final class ChatCommand extends Subcommand {
     @Option(names = "--system", paramLabel = "TEXT", description = "Tells the model how to answer.")
     private String system = "";

@@ -26,8 +26,7 @@ import tools.jackson.databind.node.ObjectNode;
         name = "convert",
         description =
                 "Writes a model in a memory-mapped layout that opens at once, which other programs cannot read; in"
-                        + " Hugging Face layout, which Python reads; or as a GGUF file, which llama.cpp runs.",
-        sortOptions = false)
+                        + " Hugging Face layout, which Python reads; or as a GGUF file, which llama.cpp runs.")
 final class ConvertCommand extends Subcommand {
     /** Longer than a tensor takes, the most that is read and encoded between two checks of the interruption. */
     private static final long MOST_SECONDS_TO_CANCEL = 60;

@@ -25,8 +25,7 @@ import tools.jackson.databind.node.ObjectNode;
         name = "generate",
         description =
                 "Continues a prompt. The text streams to standard output. What its generation_config.json says are"
-                        + " a model's defaults.",
-        sortOptions = false)
+                        + " a model's defaults.")
 final class GenerateCommand extends Subcommand {
     @Parameters(
             arity = "0..1",

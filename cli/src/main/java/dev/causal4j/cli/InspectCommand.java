@@ -1,16 +1,24 @@
 package dev.causal4j.cli;
 
+import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
+import dev.causal4j.format.TensorStore;
 import dev.causal4j.model.Checkpoint;
 import dev.causal4j.model.GenerationDefaults;
 import dev.causal4j.model.ModelConfig;
 import dev.causal4j.model.ModelConfig.Rope;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import picocli.CommandLine.Command;
@@ -20,7 +28,7 @@ import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Shows a model's sizes, parameters and memory, and what tying saves, without reading weights. */
-@Command(name = "inspect", description = "Shows a model's sizes, parameters and memory, and what tying saves.")
+@Command(name = "inspect", description = "Shows a model's files, sizes, parameters and memory, and what tying saves.")
 final class InspectCommand extends Subcommand {
     @Mixin
     private ModelOptions options;
@@ -30,18 +38,71 @@ final class InspectCommand extends Subcommand {
 
     @Override
     public Integer call() throws IOException {
-        ObjectNode facts = facts(shape.open(options));
+        ShapeOptions.Model model = shape.open(options);
+        ObjectNode facts = facts(model);
+        if (model.checkpoint().isPresent()) {
+            addFiles(facts, model.checkpoint().get().tensors());
+            addOthers(facts, model.checkpoint().get());
+        }
         if (options.json()) {
             Json.print(stdout(), facts);
         } else {
             facts.properties().forEach(fact -> {
                 JsonNode all = fact.getValue();
                 for (JsonNode value : all.path(0).isObject() ? all : List.of(all)) {
-                    stdout().printf("%-26s %s%n", fact.getKey().replace('_', ' '), show(fact.getKey(), value));
+                    StringBuilder line = new StringBuilder(
+                            String.format("%-26s ", fact.getKey().replace('_', ' ')));
+                    Help.fill(line, show(fact.getKey(), value), line.length());
+                    stdout().printf("%s", line);
                 }
             });
         }
         return 0;
+    }
+
+    /** How the weights are stored. */
+    private static void addFiles(ObjectNode facts, TensorStore store) throws IOException {
+        Map<String, ObjectNode> types = new TreeMap<>();
+        Set<Path> files = new HashSet<>();
+        for (TensorStore.Stored each : store.tensors().values()) {
+            files.add(Path.of(each.file()));
+            ObjectNode type =
+                    types.computeIfAbsent(each.type(), name -> Json.object().put("type", name));
+            type.put("tensors", type.path("tensors").asInt(0) + 1)
+                    .put("bytes", type.path("bytes").asLong(0) + each.data().byteSize());
+        }
+        files.removeIf(file -> !Files.exists(file)); // the embedded model's is a resource
+        long bytes = 0;
+        for (Path file : files) {
+            bytes += Files.size(file);
+        }
+        boolean panels = store.metadata().containsKey("causal4j.layout");
+        String format = panels ? "panels" : store.subject().endsWith(".gguf") ? "gguf" : "safetensors";
+        facts.put("format", format).put("weight_files", files.size()).put("file_bytes", bytes);
+        types.values().forEach(facts.putArray("types")::add);
+    }
+
+    /** What lies beside the weights. */
+    private void addOthers(ObjectNode facts, Checkpoint checkpoint) throws IOException {
+        facts.put("tokenizer_kind", checkpoint.tokenizer().map(Tokenizer::kind).orElse(null));
+        ArrayNode adapters = facts.putNull("chat_template").putArray("adapters");
+        if (options.folder().isEmpty()) {
+            return;
+        }
+        Path model = options.folder().get();
+        if (ChatTemplate.sources(model).containsKey("default")) {
+            boolean alone = Files.exists(model.resolve("chat_template.jinja"));
+            String other = Files.isDirectory(model) ? "tokenizer_config.json" : "tokenizer.chat_template";
+            facts.put("chat_template", alone ? "chat_template.jinja" : other);
+        }
+        if (Files.isDirectory(model)) {
+            try (Stream<Path> inside = Files.list(model)) {
+                inside.filter(each -> Files.exists(each.resolve("adapter_config.json")))
+                        .map(each -> each.getFileName().toString())
+                        .sorted()
+                        .forEach(adapters::add);
+            }
+        }
     }
 
     private static ObjectNode facts(ShapeOptions.Model model) {

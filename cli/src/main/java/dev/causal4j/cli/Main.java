@@ -7,13 +7,22 @@ import java.io.IOException;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.UncheckedIOException;
+import java.net.UnknownHostException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.DirectoryNotEmptyException;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.FileSystemException;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.NotDirectoryException;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletionException;
+import java.util.function.Predicate;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -24,12 +33,7 @@ import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
 
 /** The program {@code causal4j}. Exit status: 0 done, 1 failed, 2 wrong usage. */
-@Command(
-        name = "causal4j",
-        description = "Generates, scores and trains with a causal language model, in pure Java.",
-        synopsisSubcommandLabel = "COMMAND",
-        exitCodeOnInvalidInput = 2,
-        exitCodeOnExecutionException = 1)
+@Command(name = "causal4j", description = "Generates, scores and trains with a causal language model, in pure Java.")
 public final class Main implements Callable<Integer> {
     /** In the order of the help. */
     private static final List<Class<?>> COMMANDS = List.of(
@@ -42,6 +46,8 @@ public final class Main implements Callable<Integer> {
             BenchCommand.class,
             ConvertCommand.class,
             PullCommand.class,
+            ListCommand.class,
+            RmCommand.class,
             TokenizerCommand.class);
 
     @Option(names = "--debug", scope = ScopeType.INHERIT, description = "Show stack traces.")
@@ -80,8 +86,11 @@ public final class Main implements Callable<Integer> {
         Locale.setDefault(Locale.ROOT); // messages and numbers are the same everywhere
         Main main = new Main();
         PrintWriter errors = new PrintWriter(err, true, StandardCharsets.UTF_8);
-        CommandLine command = new CommandLine(main);
-        commands(args).forEach(command::addSubcommand);
+        String called = Stream.of(args)
+                .filter(each -> !each.startsWith("-"))
+                .findFirst()
+                .orElse("");
+        CommandLine command = commands(main, called::equals);
         command.setOut(new PrintWriter(out, true, StandardCharsets.UTF_8))
                 .setErr(errors)
                 .setExpandAtFiles(false) // a prompt may begin with @
@@ -101,15 +110,22 @@ public final class Main implements Callable<Integer> {
         }
     }
 
-    /**
-     * Only the called command, if the arguments begin with one: reading the options of all takes a tenth of a second.
-     */
-    private static List<Class<?>> commands(String[] args) {
-        List<Class<?>> called = COMMANDS.stream()
-                .filter(command -> args.length > 0
-                        && command.getAnnotation(Command.class).name().equals(args[0]))
-                .toList();
-        return called.isEmpty() ? COMMANDS : called;
+    /** All commands as the parser knows them. */
+    static CommandSpec commands() {
+        return commands(new Main(), _ -> true).getCommandSpec();
+    }
+
+    /** The commands, of which only those called have options: reading all would take a tenth of a second. */
+    private static CommandLine commands(Main main, Predicate<String> called) {
+        CommandLine commands = new CommandLine(main);
+        for (Class<?> each : COMMANDS) {
+            Command about = each.getAnnotation(Command.class);
+            CommandSpec named = CommandSpec.create();
+            named.usageMessage().description(about.description());
+            commands.addSubcommand(about.name(), called.test(about.name()) ? each : named);
+        }
+        return commands.setHelpSectionKeys(List.of("all"))
+                .setHelpSectionMap(Map.of("all", help -> Help.of(help.commandSpec())));
     }
 
     @Override
@@ -128,9 +144,9 @@ public final class Main implements Callable<Integer> {
 
     private static int usageError(ParameterException e) {
         CommandLine command = e.getCommandLine();
-        String message = oneLine(e.getMessage());
-        String help = command.getCommandSpec().qualifiedName() + " --help";
-        command.getErr().println(message + "; see " + help);
+        String message = oneLine(Usage.message(e));
+        String help = "; see " + command.getCommandSpec().qualifiedName() + " --help";
+        command.getErr().println(message.endsWith("?") ? message : message + help);
         return 2;
     }
 
@@ -161,10 +177,12 @@ public final class Main implements Callable<Integer> {
                         + "); give Java more (CAUSAL4J_JAVA_OPTS=-Xmx8g) or ask for less";
             case MemoryLimitException _ -> oneLine(text) + " in CAUSAL4J_JAVA_OPTS";
             case FileSystemException file ->
-                oneLine(file.getFile()) + ": expected to be able to use this file, got "
-                        + file.getClass().getSimpleName().replace("Exception", "") + reason(file);
+                oneLine(file.getFile()) + ": expected to be able to use this file, got " + reason(file);
+            case UnknownHostException _ ->
+                "host: expected a name or an address of this machine, got "
+                        + oneLine(text).replaceFirst(":.*", "");
             case IOException _, IllegalArgumentException _, IllegalStateException _, ArithmeticException _
-            when text != null -> oneLine(text);
+            when text != null -> oneLine(text.replaceAll("\\b(\\w+\\.)+[A-Z]\\w*(Exception|Error)(: )?", ""));
             default ->
                 "causal4j: unexpected " + shown.getClass().getName() + ": " + oneLine(text)
                         + "; run again with --debug and report it";
@@ -172,7 +190,14 @@ public final class Main implements Callable<Integer> {
     }
 
     private static String reason(FileSystemException e) {
-        return e.getReason() == null ? "" : " (" + oneLine(e.getReason()) + ")";
+        return switch (e) {
+            case NoSuchFileException _ -> "no such file; check the path";
+            case AccessDeniedException _ -> "no permission; change that or choose another";
+            case FileAlreadyExistsException _ -> "one that exists; choose another";
+            case NotDirectoryException _ -> "a file where a folder must be; check the path";
+            case DirectoryNotEmptyException _ -> "a folder with files; choose another";
+            default -> "an error (" + oneLine(e.getReason()) + "); check the path and the disk";
+        };
     }
 
     private static String oneLine(@Nullable String text) {

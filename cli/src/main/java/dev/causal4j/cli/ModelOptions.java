@@ -7,6 +7,7 @@ import dev.causal4j.model.Checkpoint;
 import dev.causal4j.model.LoadOptions;
 import dev.causal4j.tensor.DType;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Optional;
@@ -64,7 +65,9 @@ class ModelOptions {
             return AustenModel.open();
         }
         Path path = ModelPath.of(model);
-        return path.equals(model) ? Checkpoint.open(path) : Checkpoint.open(path, model.toString());
+        return Files.exists(model) || path.equals(model)
+                ? Checkpoint.open(path)
+                : Checkpoint.open(path, model.toString());
     }
 
     LoadOptions options() {

@@ -1,14 +1,19 @@
 package dev.causal4j.cli;
 
+import dev.causal4j.FormatException;
+import dev.causal4j.format.Gguf;
+import dev.causal4j.format.TensorStore;
 import dev.causal4j.hub.Hub;
 import dev.causal4j.hub.ModelName;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
+import java.util.stream.Stream;
 
-/** What {@code --model} names: a folder or a file, or else a model that was pulled. */
+/** What {@code --model} names: a folder or a file, also by its folder, or else a model that was pulled. */
 final class ModelPath {
     private ModelPath() {}
 
@@ -17,10 +22,10 @@ final class ModelPath {
         Optional<ModelName> name = Files.exists(given)
                 ? Optional.empty()
                 : ModelName.find(given.toString().replace('\\', '/'));
-        if (name.isEmpty()) {
-            return given;
-        }
         try {
+            if (name.isEmpty()) {
+                return local(given);
+            }
             return Hub.fromEnvironment()
                     .find(name.get())
                     .orElseThrow(() -> new IOException(given
@@ -28,6 +33,27 @@ final class ModelPath {
                             + " with causal4j pull " + name.get()));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
+        }
+    }
+
+    /** The GGUF file in a folder without safetensors, of a split model the first; any other path as it is. */
+    private static Path local(Path path) throws IOException {
+        if (!Files.isDirectory(path)
+                || Files.exists(path.resolve(TensorStore.SINGLE))
+                || Files.exists(path.resolve(TensorStore.INDEX))) {
+            return path;
+        }
+        try (Stream<Path> files = Files.list(path)) {
+            List<String> models = files.map(file -> file.getFileName().toString())
+                    .filter(name -> name.endsWith(".gguf")
+                            && Gguf.parts(name).getFirst().equals(name))
+                    .sorted()
+                    .toList();
+            if (models.size() > 1) {
+                throw new FormatException(
+                        path.toString(), "one GGUF file", String.join(", ", models), "choose one: --model FOLDER/FILE");
+            }
+            return models.isEmpty() ? path : path.resolve(models.getFirst());
         }
     }
 }

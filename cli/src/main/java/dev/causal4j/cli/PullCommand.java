@@ -15,8 +15,7 @@ import tools.jackson.databind.node.ObjectNode;
         name = "pull",
         description =
                 "Fetches a model from the Hugging Face hub into the cache that Python uses, too; --model org/name then"
-                        + " finds it. An interrupted pull resumes.",
-        sortOptions = false)
+                        + " finds it. An interrupted pull resumes.")
 final class PullCommand extends Subcommand {
     @Parameters(paramLabel = "NAME", description = "org/name or org/name@revision: a branch, tag or commit.")
     @SuppressWarnings("NullAway.Init")

@@ -36,12 +36,12 @@ final class ResultFile implements AutoCloseable {
      */
     static ResultFile open(Path file, boolean overwrite, boolean resume, Consumer<ObjectNode> kept) throws IOException {
         boolean exists = Files.exists(file, LinkOption.NOFOLLOW_LINKS);
+        if (exists) {
+            TextInput.requireRegular(file);
+        }
         if (exists && !overwrite && !resume) {
             throw new IOException(file + ": expected a new file, got one that exists; go on with --resume or begin"
                     + " again with --overwrite");
-        }
-        if (exists) {
-            TextInput.requireRegular(file);
         }
         StandardOpenOption access = exists ? StandardOpenOption.READ : StandardOpenOption.CREATE_NEW;
         FileChannel channel = FileChannel.open(file, access, StandardOpenOption.READ, StandardOpenOption.WRITE);

@@ -19,7 +19,7 @@ import picocli.CommandLine.Spec;
 
 /** Options of commands that generate. */
 final class SamplingOptions {
-    @Option(names = "--max-new-tokens", paramLabel = "N", description = "Default: 128; 1024 for chat.")
+    @Option(names = "--max-new-tokens", paramLabel = "N", description = "Most new tokens; default: 128, for chat 1024.")
     private @Nullable Integer maxNewTokens;
 
     @Option(names = "--min-new-tokens", paramLabel = "N", description = "Fewest new tokens before the text may end.")
@@ -65,7 +65,7 @@ final class SamplingOptions {
             names = "--logit-bias",
             paramLabel = "ID=BIAS",
             split = ",",
-            description = "Added to the logit of a token; -Infinity bans it.")
+            description = "Added to the logit of a token, or with commas of several; -Infinity bans it.")
     private Map<Integer, Double> logitBias = Map.of();
 
     @Option(names = "--stop", paramLabel = "TEXT", description = "End the text before TEXT; may be repeated.")

@@ -24,7 +24,7 @@ import picocli.CommandLine.Parameters;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Scores a text, many texts, or several continuations. */
-@Command(name = "score", description = "Scores a text token by token.", sortOptions = false)
+@Command(name = "score", description = "Scores a text token by token.")
 final class ScoreCommand extends Subcommand {
     @Parameters(
             arity = "0..1",

@@ -26,8 +26,7 @@ import picocli.CommandLine.Option;
 @Command(
         name = "serve",
         description =
-                "Serves a model over HTTP with OpenAI's API, until it is stopped. SIGTERM lets requests end; a second one does not.",
-        sortOptions = false)
+                "Serves a model over HTTP with OpenAI's API, until it is stopped. SIGTERM lets requests end; a second one does not.")
 final class ServeCommand extends Subcommand {
     private static final String KEYS = "CAUSAL4J_API_KEY";
 

@@ -1,5 +1,6 @@
 package dev.causal4j.cli;
 
+import dev.causal4j.format.UntrustedInput;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
@@ -55,10 +56,7 @@ final class TextInput {
 
     /** Refuses pipes and devices, on which reading could block for ever. */
     static Path requireRegular(Path file) throws IOException {
-        if (!Files.isRegularFile(file)) {
-            throw new IOException(file + ": expected a file, got "
-                    + (Files.exists(file) ? "something else" : "no such file") + "; check the path");
-        }
+        UntrustedInput.requireFile(file, "a file");
         return file;
     }
 

@@ -12,8 +12,7 @@ import picocli.CommandLine.Command;
             TokenizerEncodeCommand.class,
             TokenizerDecodeCommand.class,
             TokenizerRenderCommand.class
-        },
-        synopsisSubcommandLabel = "COMMAND")
+        })
 final class TokenizerCommand extends Subcommand {
     @Override
     public Integer call() {

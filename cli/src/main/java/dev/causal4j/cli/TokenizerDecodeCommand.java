@@ -7,7 +7,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Shows the text of tokens. */
-@Command(name = "decode", description = "Prints the text of tokens.", sortOptions = false)
+@Command(name = "decode", description = "Prints the text of tokens.")
 final class TokenizerDecodeCommand extends Subcommand {
     @Option(names = "--tokens", paramLabel = "IDS", required = true, description = "Token ids, for instance 1028,363.")
     private String tokens = "";

@@ -19,8 +19,7 @@ import tools.jackson.databind.node.ObjectNode;
 @Command(
         name = "encode",
         description =
-                "Prints the tokens of a text: id, piece, and the first byte in the text and the one behind the last.",
-        sortOptions = false)
+                "Prints the tokens of a text: id, piece, and the first byte in the text and the one behind the last.")
 final class TokenizerEncodeCommand extends Subcommand {
     @Parameters(
             arity = "0..1",

@@ -9,8 +9,7 @@ import picocli.CommandLine.Option;
 /** Lets a tokenizer load faster. */
 @Command(
         name = "prepare",
-        description = "Writes " + Tokenizer.PREPARED + " beside a tokenizer.json, from which large ones load at once.",
-        sortOptions = false)
+        description = "Writes " + Tokenizer.PREPARED + " beside a tokenizer.json, from which large ones load at once.")
 final class TokenizerPrepareCommand extends Subcommand {
     @Option(names = "--model", paramLabel = "DIR", required = true, description = "Folder with a tokenizer.json.")
     @SuppressWarnings("NullAway.Init")

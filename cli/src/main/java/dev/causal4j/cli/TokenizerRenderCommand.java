@@ -14,10 +14,7 @@ import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Shows what a chat template makes of a conversation. */
-@Command(
-        name = "render",
-        description = "Shows the text that a model's chat template makes of a conversation.",
-        sortOptions = false)
+@Command(name = "render", description = "Shows the text that a model's chat template makes of a conversation.")
 final class TokenizerRenderCommand extends Subcommand {
     @Mixin
     private TemplateOption template;

@@ -13,7 +13,7 @@ import picocli.CommandLine.Option;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Trains a byte-pair tokenizer on files of text. */
-@Command(name = "train", description = "Trains a byte-pair tokenizer on files of text.", sortOptions = false)
+@Command(name = "train", description = "Trains a byte-pair tokenizer on files of text.")
 final class TokenizerTrainCommand extends Subcommand {
     @Mixin
     private DataOptions data;

@@ -37,8 +37,7 @@ import tools.jackson.databind.node.ObjectNode;
 @Command(
         name = "train",
         description = "Trains a model on files of text, a new one (--config) or an existing one (--model)."
-                + " Weights are f32 in training; --dtype bf16 rounds the result.",
-        sortOptions = false)
+                + " Weights are f32 in training; --dtype bf16 rounds the result.")
 final class TrainCommand extends Subcommand {
     /** Files that a run writes before its first checkpoint. */
     private static final Set<String> OWN =

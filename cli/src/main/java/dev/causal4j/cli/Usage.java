@@ -1,10 +1,24 @@
 package dev.causal4j.cli;
 
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
 import java.util.function.Supplier;
+import java.util.function.ToIntFunction;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.jline.utils.Levenshtein;
+import picocli.CommandLine.MissingParameterException;
+import picocli.CommandLine.Model.ArgSpec;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.MutuallyExclusiveArgsException;
+import picocli.CommandLine.OverwrittenOptionException;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.UnmatchedArgumentException;
 
 /** Errors of wrong usage: exit status 2, and a hint at the help. */
 final class Usage {
@@ -34,11 +48,86 @@ final class Usage {
 
     /** An error to throw where a subcommand is missing. */
     static ParameterException noCommand(CommandSpec spec) {
+        return wrong(spec, "command: expected " + commands(spec) + ", got none");
+    }
+
+    private static String commands(CommandSpec spec) {
         String before = spec.parent() == null ? "" : spec.name() + " ";
-        List<String> names = new ArrayList<>();
-        spec.subcommands().keySet().forEach(name -> names.add(before + name));
-        String last = names.removeLast();
-        String expected = names.isEmpty() ? last : String.join(", ", names) + " or " + last;
-        return wrong(spec, "command: expected " + expected + ", got none");
+        return or(spec.subcommands().keySet().stream().map(name -> before + name));
+    }
+
+    private static String or(Stream<String> names) {
+        List<String> all = new ArrayList<>(names.toList());
+        String last = all.removeLast();
+        return all.isEmpty() ? last : String.join(", ", all) + " or " + last;
+    }
+
+    /** What the parser of the command line says, in our words; our own messages as they are. */
+    static String message(ParameterException e) {
+        CommandSpec spec = e.getCommandLine().getCommandSpec();
+        ArgSpec arg = e.getArgSpec();
+        return switch (e) {
+            case UnmatchedArgumentException other ->
+                unmatched(spec, other.getUnmatched().getFirst());
+            case MissingParameterException missing ->
+                spec.name() + ": expected "
+                        + missing.getMissing().stream().map(Help::label).collect(Collectors.joining(", "))
+                        + ", got none";
+            case OverwrittenOptionException twice ->
+                name(twice.getOverwritten()) + ": expected to be given once, got it twice";
+            case MutuallyExclusiveArgsException _ ->
+                spec.name() + ": expected "
+                        + or(spec.argGroups().getFirst().args().stream().map(Help::label)) + ", got several";
+            case ParameterException _
+            when arg != null ->
+                name(arg) + ": expected " + kind(arg) + ", got " + Visible.quoted(String.valueOf(e.getValue()));
+            default -> String.valueOf(e.getMessage());
+        };
+    }
+
+    private static String name(ArgSpec arg) {
+        return arg instanceof OptionSpec option ? option.longestName().replaceFirst("^-+", "") : arg.paramLabel();
+    }
+
+    private static String kind(ArgSpec arg) {
+        Class<?> type = arg.type();
+        if (type.isEnum()) {
+            return or(Stream.of(type.getEnumConstants())
+                    .map(each -> each.toString().toLowerCase(Locale.ROOT)));
+        }
+        return switch (type.getSimpleName()) {
+            case "int", "Integer" -> "a whole number of at most " + Integer.MAX_VALUE;
+            case "long", "Long" -> "a whole number";
+            case "double", "Double" -> "a number";
+            case "boolean" -> "no value";
+            default -> arg.paramLabel();
+        };
+    }
+
+    private static String unmatched(CommandSpec spec, String given) {
+        boolean option = given.startsWith("-");
+        boolean command = !option && !spec.subcommands().isEmpty();
+        String parameters =
+                spec.positionalParameters().stream().map(Help::label).collect(Collectors.joining(" "));
+        String expected = option
+                ? "option: expected one of " + spec.qualifiedName()
+                : command
+                        ? "command: expected " + commands(spec)
+                        : "arguments: expected " + (parameters.isEmpty() ? "options" : parameters) + " alone";
+        String got = option ? given.replaceFirst("=.*", "") : given;
+        Optional<String> meant = similar(
+                got, option ? spec.optionsMap().keySet() : spec.subcommands().keySet());
+        return expected + ", got " + Visible.quoted(got)
+                + meant.map(name -> "; did you mean " + name + "?").orElse("");
+    }
+
+    /** The name that begins with the text, or of which at most a third of the letters differ. */
+    private static Optional<String> similar(String text, Collection<String> names) {
+        ToIntFunction<String> distance = name -> name.startsWith(text) ? 0 : Levenshtein.distance(text, name);
+        return text.length() < 3 || text.length() > 40
+                ? Optional.empty()
+                : names.stream()
+                        .filter(name -> 3 * distance.applyAsInt(name) <= name.length())
+                        .min(Comparator.comparingInt(distance));
     }
 }

@@ -178,7 +178,7 @@ class FamilyPathsTest {
                 .isEqualTo(config.path("num_hidden_layers").asOptional().orElse(config.path("n_layer")));
         assertThat(facts.get("parameters").longValue())
                 .isEqualTo(numbers(fixture, facts.get("tied").booleanValue()));
-        assertThat(run("inspect", "--config", config(fixture))).isEqualTo(facts);
+        assertThat(run("inspect", "--config", config(fixture))).isEqualTo(Repository.withoutFiles(facts));
 
         String[] options = "--prompt 9 --generate 3 --repeat 1 --warm-up 0 --dtype bf16 --config".split(" ");
         JsonNode figures = run("bench", with(options, config(fixture)));

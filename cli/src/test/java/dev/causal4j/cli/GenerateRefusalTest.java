@@ -19,13 +19,13 @@ class GenerateRefusalTest {
     @ParameterizedTest
     @CsvSource({
         "--no-such-option, 1, --no-such-option",
-        "--temperature, hot, 'is not a double'",
+        "--temperature, hot, 'temperature: expected a number, got \"hot\"'",
         "--temperature, -0.5, 'temperature: expected a finite number >= 0, got -0.5'",
         "--temperature, NaN, 'temperature: expected a finite number >= 0, got NaN'",
         "--top-p, 0, 'top-p: expected a number in (0, 1], got 0.0'",
         "--top-p, 1.01, 'top-p: expected a number in (0, 1], got 1.01'",
         "--max-new-tokens, -1, 'max-new-tokens: expected a whole number >= 0, got -1'",
-        "--seed, 1.5, 'is not a long'",
+        "--seed, 1.5, 'seed: expected a whole number, got \"1.5\"'",
         "--tokens, '1,2', 'expected PROMPT or --tokens, got both'",
         "--eos, '1,x', 'expected token ids such as 1,2,3, got \"x\"'",
         "--stop, '', 'stop: expected a non-empty string'",

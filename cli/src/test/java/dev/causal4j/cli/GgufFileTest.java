@@ -64,6 +64,40 @@ class GgufFileTest {
         assertThat(facts.get("eos_token_ids").toString()).isEqualTo("[2]");
     }
 
+    /** GPT-2's positions are f32 whatever the matrices are. */
+    @Test
+    void inspectShowsWhatItsTensorsAre() throws Exception {
+        Path file = folder.resolve("small.gguf");
+        Program.run("convert", "--to", "gguf", "--dtype", "f16", "--out", file.toString());
+        JsonNode facts =
+                Program.run("inspect", "--json", "--model", file.toString()).json();
+        assertThat(facts.get("dtype").stringValue()).isEqualTo("f16");
+        assertThat(facts.get("format").stringValue()).isEqualTo("gguf");
+        assertThat(facts.get("weight_files").intValue()).isEqualTo(1);
+        assertThat(facts.get("file_bytes").longValue()).isEqualTo(Files.size(file));
+        assertThat(facts.get("types")).isEqualTo(JsonMapper.shared().readTree("""
+                [{"type": "F16", "tensors": 21, "bytes": 9437184}, {"type": "F32", "tensors": 43, "bytes": 330752}]"""));
+        assertThat(facts.get("tokenizer_kind").stringValue()).isEqualTo("byte-level BPE");
+        Program.Run told = Program.run("inspect", "--model", FILE).done();
+        assertThat(told.out().lines()).allMatch(line -> line.length() <= 80).anyMatch(line -> line.contains("Q4_K"));
+    }
+
+    @Test
+    void aFolderWithOneFileIsThatFile() throws Exception {
+        Path only = Files.copy(Path.of(FILE), folder.resolve("only.gguf"));
+        Files.createFile(folder.resolve("README.md"));
+        String[] inspect = {"inspect", "--json", "--model", folder.toString()};
+        assertThat(Program.run(inspect).json()).isEqualTo(run("inspect"));
+        assertThat(Program.run("tokenizer", "encode", "Hello", "--json", "--model", folder.toString())
+                        .json())
+                .isEqualTo(Program.run("tokenizer", "encode", "Hello", "--json", "--model", FILE)
+                        .json());
+        Files.copy(only, folder.resolve("a-00001-of-00002.gguf"));
+        Files.copy(only, folder.resolve("a-00002-of-00002.gguf"));
+        Program.run(inspect)
+                .refused(1, folder + ": expected one GGUF file, got a-00001-of-00002.gguf, only.gguf; choose one");
+    }
+
     @Test
     void benchMeasuresIt() throws Exception {
         assertThat(run("bench", "--prompt", "4", "--generate", "4", "--repeat", "1")

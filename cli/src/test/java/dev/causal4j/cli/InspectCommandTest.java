@@ -28,7 +28,9 @@ class InspectCommandTest {
                  "layer_kinds": [{"layers": 5, "window": null, "positions": "learned", "rope": null, "experts": null, "inner_size": 1024}],
                  "weight_bytes": {"f32": 19205120, "f16": 9636864, "bf16": 9636864, "int8": 5107712, "int4": 3279872},
                  "cache_bytes_per_token": 10240, "cache_bytes": 2621440, "dtype": "bf16", "tokenizer": true,
-                 "bos_token_id": 3071, "eos_token_ids": [3071]}"""));
+                 "bos_token_id": 3071, "eos_token_ids": [3071], "format": "safetensors", "weight_files": 0, "file_bytes": 0,
+                 "types": [{"type": "BF16", "tensors": 64, "bytes": 9602560}], "tokenizer_kind": "byte-level BPE",
+                 "chat_template": null, "adapters": []}"""));
     }
 
     @Test
@@ -38,6 +40,8 @@ class InspectCommandTest {
                 .replace("\"bos_token_id\": 96", "\"bos_token_id\": null")
                 .replace("\"eos_token_id\": 96", "\"eos_token_id\": [9, 3]");
         Files.writeString(config, json);
+        Files.writeString(folder.resolve("chat_template.jinja"), "{{ messages[0].content }}");
+        Files.createFile(Files.createDirectory(folder.resolve("adapter")).resolve("adapter_config.json"));
         String[] arguments = {"inspect", "--json", "--model", folder.toString(), "--dtype", "bf16"};
         assertThat(Program.run(arguments).json()).isEqualTo(JsonMapper.shared().readTree("""
                 {"architecture": "gpt2", "parameters": 17592, "tied": true, "parameters_saved_by_tying": 2328,
@@ -46,7 +50,9 @@ class InspectCommandTest {
                  "layer_kinds": [{"layers": 2, "window": null, "positions": "learned", "rope": null, "experts": null, "inner_size": 96}],
                  "weight_bytes": {"f32": 131712, "f16": 67200, "bf16": 67200, "int8": 43136, "int4": 38016},
                  "cache_bytes_per_token": 384, "cache_bytes": 12288, "dtype": "bf16", "tokenizer": false,
-                 "bos_token_id": null, "eos_token_ids": [3, 9]}"""));
+                 "bos_token_id": null, "eos_token_ids": [3, 9], "format": "safetensors", "weight_files": 1,
+                 "file_bytes": 72600, "types": [{"type": "F32", "tensors": 28, "bytes": 70368}], "tokenizer_kind": null,
+                 "chat_template": "chat_template.jinja", "adapters": ["adapter"]}"""));
     }
 
     @ParameterizedTest
@@ -97,6 +103,7 @@ class InspectCommandTest {
             assertThat(Program.run("inspect", "--config", model.resolve(config).toString())
                             .done()
                             .out()
+                            .replaceAll("\n {27}", " ")
                             .lines()
                             .filter(line -> line.startsWith("layer kinds ")))
                     .anyMatch(line -> line.contains(told));

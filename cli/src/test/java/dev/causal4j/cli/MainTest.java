@@ -4,10 +4,17 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.MemoryLimitException;
 import dev.causal4j.kernel.Kernels;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Comparator;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import picocli.CommandLine;
+import picocli.CommandLine.Model.CommandSpec;
 
 class MainTest {
     @TempDir
@@ -40,10 +47,96 @@ class MainTest {
         Program.run()
                 .refused(
                         2,
-                        "expected generate, chat, score, train, serve, inspect, bench, convert, pull or tokenizer, got none",
+                        "expected generate, chat, score, train, serve, inspect, bench, convert, pull, list, rm or tokenizer, got none",
                         "; see causal4j --help");
         Program.run("translate").refused(2, "translate", "; see causal4j --help");
         Program.run("--json").refused(2, "--json");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "genrate            | or tokenizer, got \"genrate\"; did you mean generate?",
+                "translate          | or tokenizer, got \"translate\"; see causal4j --help",
+                "--debg             | option: expected one of causal4j, got \"--debg\"; did you mean --debug?",
+                "tokenizer encdoe   | got \"encdoe\"; did you mean encode?",
+                "generate --mdoel x | option: expected one of causal4j generate, got \"--mdoel\"; did you mean --model?",
+                "generate --temp=1  | got \"--temp\"; did you mean --temperature?",
+                "generate --quiet x | got \"--quiet\"; see causal4j generate --help",
+                "generate a b       | arguments: expected [PROMPT] alone, got \"b\"; see causal4j generate --help",
+                "inspect x          | arguments: expected options alone, got \"x\"",
+                "generate --top-k x | top-k: expected a whole number of at most 2147483647, got \"x\"",
+                "generate --top-k 99999999999    | top-k: expected a whole number of at most 2147483647, got \"9999",
+                "generate --top-p x              | top-p: expected a number, got \"x\"",
+                "generate --top-k                | generate: expected --top-k=K, got none",
+                "generate --top-k --json         | generate: expected --top-k=K, got none",
+                "generate --json=x               | json: expected no value, got \"x\"",
+                "generate --seed 1 --seed 2      | seed: expected to be given once, got it twice",
+                "generate --logit-bias x         | logit-bias: expected ID=BIAS, got \"x\"",
+                "generate --logit-bias 1=x       | logit-bias: expected ID=BIAS, got \"x\"",
+                "train                           | train: expected --out=DIR, --steps=N, --data=FILE",
+                "train --data x --out y --steps 1 --head-only --lora-rank 2"
+                        + " | train: expected --head-only, --last-layers=N or --lora-rank=R, got several",
+                "convert --out x --to y          | to: expected panels, hf or gguf, got y",
+                "pull                            | pull: expected NAME, got none; see causal4j pull --help",
+                "pull gpt2                       | got \"gpt2\"; did you mean openai-community/gpt2?",
+                "rm ../x                         | model: expected org/name or org/name@revision, got \"../x\"",
+                "rm a/b                          | yes: expected --yes where no terminal can be asked, got none",
+            })
+    void theParserSpeaksLikeTheRest(String arguments, String told) throws Exception {
+        Program.run(arguments.split(" ", -1)).refused(2, told);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "score --file DIR            | DIR: expected a file, got a folder; check the path",
+                "score --jsonl DIR           | DIR: expected a file, got a folder",
+                "score --jsonl FILE --out DIR| DIR: expected a file, got a folder",
+                "score --jsonl FILE --out DIR/no/file | no such file; check the path",
+                "train --data FILE --out FILE --steps 1 | FILE: expected a folder, got a file",
+                "train --data DIR/no --out DIR/new --steps 1 | DIR/no: expected a file or folder of text, got no such",
+                "inspect --config DIR        | DIR: expected a JSON file, got a folder",
+                "inspect --model DIR         | DIR/config.json: expected a JSON file, got no such file",
+                "convert --out FILE          | FILE: expected a new or empty folder, got a file",
+                "convert --to gguf --out DIR | DIR: expected the name of a file that ends in .gguf",
+                "chat --template DIR         | DIR: expected a file, got a folder",
+                "tokenizer encode x --tokenizer DIR | DIR: expected tokenizer.json",
+                "generate x --adapter DIR    | DIR/adapter_config.json: expected a JSON file, got no such file",
+                "serve --host no.invalid --no-api-key | host: expected a name or an address of this machine, got no.invalid",
+            })
+    void whatIsWrongWithAFileIsSaidWithoutNamesOfJava(String arguments, String told) throws Exception {
+        String file = Files.writeString(folder.resolve("file"), "x").toString();
+        String empty = Files.createDirectory(folder.resolve("empty")).toString();
+        Program.Run run = Program.run(
+                arguments.replace("FILE", file).replace("DIR", empty).split(" +", -1));
+        run.refused(1, told.replace("FILE", file).replace("DIR", empty));
+        assertThat(run.err()).doesNotContain("java", "Error", "NoSuch", "Denied");
+    }
+
+    @Test
+    void everyHelpHasLinesOf80ColumnsWithWholeNamesAndGroupsInOneOrder() {
+        List<String> order = List.of(
+                "Options:", "Texts:", "Data:", "Training:", "Sampling:", "Chat template:", "Model:", "General:");
+        for (CommandLine command :
+                new CommandLine(Main.commands()).getSubcommands().values()) {
+            CommandSpec spec = command.getCommandSpec();
+            List<String> lines = Help.of(spec).lines().toList();
+            assertThat(lines).allMatch(line -> line.length() <= 80);
+            assertThat(lines.stream().filter(order::contains))
+                    .isSortedAccordingTo(Comparator.comparingInt(order::indexOf))
+                    .endsWith("General:");
+            spec.optionsMap().keySet().forEach(name -> assertThat(lines).anyMatch(line -> line.contains(name)));
+            List<String> words = lines.stream()
+                    .flatMap(line -> Stream.of(line.split(" ", -1)))
+                    .toList();
+            spec.options()
+                    .forEach(option -> assertThat(words)
+                            .containsAll(List.of(
+                                    String.join(" ", option.description()).split(" ", -1))));
+        }
     }
 
     @Test

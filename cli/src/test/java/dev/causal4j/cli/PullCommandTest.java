@@ -136,6 +136,16 @@ class PullCommandTest {
                         .path("vocabulary_size")
                         .asInt())
                 .isEqualTo(97);
+
+        String row = " +9\\.7 +3  \\d{4}-\\d\\d-\\d\\d  austen/tiny\n";
+        assertThat(run("list").done().out())
+                .matches(" +MB  files  pulled +model\n" + row + "1 in \\Q" + folder + "\\E/cache\n");
+        JsonNode listed = run("list", "--json").json().at("/models/0");
+        assertThat(listed.path("model").asString()).isEqualTo("austen/tiny");
+        assertThat(listed.path("files").valueStream().map(JsonNode::asString)).containsExactlyElementsOf(FILES);
+        assertThat(run("rm", "austen/tiny", "--yes").done().out()).isEqualTo("austen/tiny: deleted\n");
+        assertThat(snapshot).doesNotExist();
+        run("rm", "austen/tiny", "--yes").refused(1, "austen/tiny: expected a model in the cache, got none; see");
     }
 
     @Test

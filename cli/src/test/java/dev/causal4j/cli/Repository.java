@@ -6,6 +6,7 @@ import java.nio.file.Path;
 import java.util.List;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
+import tools.jackson.databind.node.ObjectNode;
 
 /** What tests of the program use of the rest of the repository. */
 final class Repository {
@@ -27,6 +28,19 @@ final class Repository {
     static JsonNode austen() throws IOException {
         Path file = root().resolve("model-austen/src/test/resources/dev/causal4j/austen/expected.json");
         return JsonMapper.shared().readTree(Files.readAllBytes(file));
+    }
+
+    /** What {@code inspect} tells of a model, without what it tells of its files. */
+    static JsonNode withoutFiles(JsonNode facts) {
+        return ((ObjectNode) facts)
+                .remove(List.of(
+                        "format",
+                        "weight_files",
+                        "file_bytes",
+                        "types",
+                        "tokenizer_kind",
+                        "chat_template",
+                        "adapters"));
     }
 
     static int[] integers(JsonNode array) {

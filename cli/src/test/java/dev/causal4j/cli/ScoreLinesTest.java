@@ -178,7 +178,7 @@ class ScoreLinesTest {
         score("--overwrite").refused(1, "got the same");
         assertThat(Files.readAllLines(in)).hasSize(2);
         out = folder;
-        score("--overwrite").refused(1, "expected a file, got something else");
+        score("--overwrite").refused(1, "expected a file, got a folder");
         out = folder.resolve("no/such");
         score().refused(1, "no/such");
         in = folder.resolve("nowhere");

@@ -59,7 +59,8 @@ class TokenizerTrainCommandTest {
         assertThat(contents(out).get("tokenizer.json")).contains("{1,3}");
         Tokenizer tokenizer = Tokenizer.load(out).orElseThrow();
         assertThat(tokenizer.controlTokens()).hasSize(5).contains("<|eot_id|>");
-        train("--vocabulary-size", 290, "--kind", "bert").refused(2, "--kind");
+        train("--vocabulary-size", 290, "--kind", "bert")
+                .refused(2, "kind: expected gpt2, llama3 or qwen, got \"bert\"");
     }
 
     @Test
@@ -150,7 +151,7 @@ class TokenizerTrainCommandTest {
     @ParameterizedTest
     @CsvSource({
         "--vocabulary-size, 256, 'expected 257 (256 bytes and 1 special) to 16777216, got 256'",
-        "--vocabulary-size, many, 'is not an int'",
+        "--vocabulary-size, many, 'vocabulary-size: expected a whole number of at most 2147483647, got \"many\"'",
         "--min-frequency, 0, 'min-frequency: expected at least 1, got 0'",
         "--special-token, x, 'special token: expected two or more visible characters'",
         "--special-token, 'a b', 'special token: expected two or more visible characters'",

@@ -225,7 +225,7 @@ class TrainCommandTest {
                 "--shape llama-5m           | model: expected --config or --shape, got both",
                 "--resume --overwrite       | out: expected --resume or --overwrite, got both",
                 "--lora-alpha 2             | lora-alpha: expected --lora-rank with it, got none",
-                "--head-only --lora-rank 2  | mutually exclusive",
+                "--head-only --lora-rank 2  | train: expected --head-only, --last-layers=N or --lora-rank=R, got several",
                 "--warmup-steps 9           | warm-up: expected 0 to 5 steps",
                 "--context-length 0         | context-length: expected at least 1, got 0",
                 "--eval-tokens -1           | eval-tokens: expected at least 0, got -1",
