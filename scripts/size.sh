@@ -38,11 +38,11 @@ size() {
 }
 
 failed=0
-size core kernel,tensor,compute 4451 format 1571 tokenizer 2011 chat 1705 model,families 2972 decoder 2078 \
-  generation 1688 scoring 312 head 607 training 1431 flight,causal4j 173 || failed=1
-size server server 2086 || failed=1
-size cli cli 3326 || failed=1
-size hub hub 841 || failed=1
+size core kernel,tensor,compute 4549 format 1685 tokenizer 2023 chat 1723 model,families 3080 decoder 2105 \
+  generation 1925 scoring 315 head 610 training 1447 flight,causal4j 186 || failed=1
+size server server 2237 || failed=1
+size cli cli 4154 || failed=1
+size hub hub 937 || failed=1
 size langchain4j langchain4j 568 || failed=1
 size spark spark 597 || failed=1
 exit $failed
