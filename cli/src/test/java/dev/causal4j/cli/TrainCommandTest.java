@@ -427,7 +427,7 @@ class TrainCommandTest {
         String tokenizer = folder.resolve("chatting").toString();
         String special = "--special-token <|endoftext|> --special-token <|im_start|> --special-token <|im_end|>";
         run("tokenizer train --vocabulary-size 290 " + special, "--data", data.toString(), "--out", tokenizer);
-        String shape = config(290, 32).replace("32, \"n_embd\"", "48, \"n_embd\"");
+        String shape = config(290, 48).replace("\"n_positions\": 32", "\"n_positions\": 64");
         String file = Files.writeString(folder.resolve("chat.json"), shape).toString();
         String settings = "train --cut documents --steps 80 --learning-rate 1e-2 --context-length 33 --held-out 0.3";
         String[] made = {"--data", chats.toString(), "--config", file, "--tokenizer", tokenizer, "--out", out.toString()

@@ -234,8 +234,8 @@ class SafeTensorsTest {
     @ParameterizedTest
     @ValueSource(ints = {100, 10_000, 1_000_000})
     void deepNestingIsRefused(int depth) {
-        refused("{\"a\":" + "[".repeat(depth) + "]".repeat(depth) + "}", 0, "valid JSON", "depth");
-        refused("{\"a\":{\"x\":" + "{\"x\":".repeat(depth) + "}".repeat(depth + 1) + "}", 0, "valid JSON", "depth");
+        refused("{\"a\":" + "[".repeat(depth) + "]".repeat(depth) + "}", 0, "depth at most 100");
+        refused("{\"a\":{\"x\":" + "{\"x\":".repeat(depth) + "}".repeat(depth + 1) + "}", 0, "depth at most 100");
     }
 
     @Test

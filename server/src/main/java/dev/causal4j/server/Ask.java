@@ -58,7 +58,8 @@ record Ask(List<Prompt> prompts, int n, int candidates, Sampling sampling, int a
 
     static void requireFew(int prompts, int candidates) {
         if ((long) prompts * candidates > MOST_SEQUENCES) {
-            throw ApiError.value("n", "at most " + MOST_SEQUENCES + " choices of all prompts together", (long) prompts * candidates);
+            throw ApiError.value(
+                    "n", "at most " + MOST_SEQUENCES + " choices of all prompts together", (long) prompts * candidates);
         }
     }
 

@@ -8,7 +8,6 @@ import static dev.causal4j.server.Served.send;
 import static dev.causal4j.server.Served.start;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.net.http.HttpClient;
 import java.net.http.HttpResponse;
@@ -35,7 +34,7 @@ class FairnessTest {
                 Socket stalled = new Socket()) {
             String alone = choices(send(server, "/v1/completions", SMALL));
             stalled.setReceiveBufferSize(4096);
-            stalled.connect(new InetSocketAddress("127.0.0.1", server.address().getPort()));
+            stalled.connect(server.address());
             String head =
                     "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + body.length() + "\r\n\r\n";
             stalled.getOutputStream().write((head + body).getBytes(StandardCharsets.UTF_8));
