@@ -40,7 +40,7 @@ size() {
 failed=0
 size core kernel,tensor,compute 4549 format 1685 tokenizer 2023 chat 1723 model,families 3080 decoder 2105 \
   generation 1925 scoring 315 head 610 training 1447 flight,causal4j 186 || failed=1
-size server server 2237 || failed=1
+size server server 2238 || failed=1
 size cli cli 4154 || failed=1
 size hub hub 937 || failed=1
 size langchain4j langchain4j 568 || failed=1
