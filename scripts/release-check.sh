@@ -117,10 +117,10 @@ find_path() {
   fi
 }
 find_path test
-# Prints the README's Java example that has the text $1.
+# Prints the README's Java example that has the text $1, without its imports, which stand outside a method.
 example() {
   awk -v text="$1" '/^```java$/ { inside = 1; lines = ""; next } /^```$/ { if (inside && index(lines, text)) printf "%s", lines; inside = 0 }
-    inside { lines = lines $0 "\n" }' "$root/README.md"
+    inside && !/^import / { lines = lines $0 "\n" }' "$root/README.md"
 }
 # Runs a source file; further arguments go to Java.
 run() {
