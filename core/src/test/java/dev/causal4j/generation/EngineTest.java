@@ -21,7 +21,6 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.Semaphore;
 import java.util.stream.IntStream;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -29,35 +28,13 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Sequences of many callers: equal bits, pages, order, failures. */
 @Timeout(60)
-class EngineTest {
-    private static final int VOCABULARY = 301;
-    private static final int CONTEXT = 512;
-
-    private final CausalLM model = CausalLM.create(SmallModels.gpt2(VOCABULARY, CONTEXT, 40, 2, 4), 5, DType.F32);
-    private final PagePool pool = model.decoder().pool();
-    private final int capacity = pool.freePages();
-
-    @AfterEach
-    void allPagesAreFree() {
-        assertThat(pool.freePages()).isEqualTo(capacity);
-        model.close();
-    }
-
-    private static int[] prompt(int seed, int length) {
-        return new Random(seed).ints(length, 0, VOCABULARY).toArray();
-    }
-
+class EngineTest extends EngineFixture {
     private static GenerationOptions.Builder options(int tokens, int seed) {
         return GenerationOptions.builder().maxNewTokens(tokens).seed(seed);
     }
 
     private static GenerationRequest request(int[] prompt, int tokens, int seed) {
         return new GenerationRequest(prompt, options(tokens, seed).build());
-    }
-
-    private static Engine engine(CausalLM model, long prefixPages) {
-        long bytes = prefixPages * (model.decoder().pool().pageBytes() + PrefixCache.PREDICTION_BYTES);
-        return new Engine(model, EngineOptions.DEFAULT.withPrefixBytes(bytes));
     }
 
     @ParameterizedTest
@@ -78,10 +55,10 @@ class EngineTest {
                 .map(each -> alone.generate(each.prompt(), each.options()).tokens())
                 .toList();
         List<Prediction> scored;
-        try (Engine engine = engine(model, prefixPages)) {
+        try (Engine engine = engine(prefixPages)) {
             scored = engine.score(prompt(7, 300), 200, 3).join();
         }
-        try (Engine engine = engine(model, prefixPages)) {
+        try (Engine engine = engine(prefixPages)) {
             List<CompletableFuture<Generation>> generations = new ArrayList<>();
             List<CompletableFuture<List<Prediction>>> scores = new ArrayList<>();
             for (GenerationRequest each : requests) {
@@ -109,7 +86,7 @@ class EngineTest {
     void aPromptThatBeginsLikeAnotherComputesOnlyItsRest() {
         int[] first = prompt(1, 300);
         int[] second = Arrays.copyOf(first, 310);
-        try (Engine engine = engine(model, 100)) {
+        try (Engine engine = engine(100)) {
             Generation one =
                     engine.submit(request(first, 100, 1), TokenListener.NONE).join();
             assertThat(one.timing().cachedTokens()).isZero();
@@ -161,12 +138,7 @@ class EngineTest {
                     .toList();
             PagePool pages = windowed.decoder().pool();
             int free = pages.freePages();
-            List<KVCache> others = new ArrayList<>();
-            while (pages.freePages() > 80) {
-                others.add(pages.newCache());
-                assertThat(others.getLast().reserve(Math.min(2048, 64 * (pages.freePages() - 70))))
-                        .isTrue();
-            }
+            List<KVCache> others = fill(windowed, 70);
             EngineOptions options =
                     EngineOptions.DEFAULT.withPrefixBytes(1L << 30).withPromptRows(2048);
             try (Engine engine = new Engine(windowed, options)) {
@@ -189,14 +161,8 @@ class EngineTest {
 
     @Test
     void aWholeContextHasRoomAlsoBehindItsOwnKeptPages() {
-        int context = PagePool.needed(CONTEXT);
-        List<KVCache> others = new ArrayList<>();
-        while (pool.freePages() > context) {
-            others.add(pool.newCache());
-            int pages = Math.min(context, pool.freePages() - context);
-            assertThat(others.getLast().reserve(pages * PagePool.POSITIONS)).isTrue();
-        }
-        try (Engine engine = engine(model, 100)) {
+        List<KVCache> others = fill(model, PagePool.needed(CONTEXT));
+        try (Engine engine = engine(100)) {
             int[] begin = prompt(1, 200);
             engine.submit(request(begin, 10, 1), TokenListener.NONE).join();
             Generation whole = engine.submit(request(begin, CONTEXT, 1), TokenListener.NONE)
@@ -233,7 +199,7 @@ class EngineTest {
     @Test
     void sequencesThatComeTogetherComputeTheirBeginningOnce() {
         int[] prompt = prompt(1, 300);
-        try (Engine engine = engine(model, 100)) {
+        try (Engine engine = engine(100)) {
             List<GeneratedSequence> all = IntStream.range(0, 4)
                     .mapToObj(i -> engine.generating(request(prompt, 3, i), Requester.of(""), 0, TokenListener.NONE))
                     .toList();
@@ -247,7 +213,7 @@ class EngineTest {
 
     @Test
     void keptPagesAreBoundedAndTheOldestGoFirst() {
-        try (Engine engine = engine(model, 5)) {
+        try (Engine engine = engine(5)) {
             for (int seed = 0; seed < 6; seed++) {
                 engine.submit(request(prompt(seed, 200), 1, 1), TokenListener.NONE)
                         .join();

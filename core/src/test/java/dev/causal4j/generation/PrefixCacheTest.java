@@ -3,12 +3,8 @@ package dev.causal4j.generation;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.decoder.KVCache;
-import dev.causal4j.decoder.PagePool;
 import dev.causal4j.generation.Engine.Requester;
 import dev.causal4j.head.Prediction;
-import dev.causal4j.model.CausalLM;
-import dev.causal4j.model.SmallModels;
-import dev.causal4j.tensor.DType;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -16,7 +12,6 @@ import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.Semaphore;
 import java.util.stream.IntStream;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -25,29 +20,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** What is kept of scored beginnings, and what is not. */
 @Timeout(60)
-class PrefixCacheTest {
-    private static final int VOCABULARY = 301;
-    private static final int CONTEXT = 512;
-
-    private final CausalLM model = CausalLM.create(SmallModels.gpt2(VOCABULARY, CONTEXT, 40, 2, 4), 5, DType.F32);
-    private final PagePool pool = model.decoder().pool();
-    private final int capacity = pool.freePages();
-
-    @AfterEach
-    void allPagesAreFree() {
-        assertThat(pool.freePages()).isEqualTo(capacity);
-        model.close();
-    }
-
-    private Engine engine(int pages) {
-        long bytes = pages * (pool.pageBytes() + PrefixCache.PREDICTION_BYTES);
-        return new Engine(model, EngineOptions.DEFAULT.withPrefixBytes(bytes));
-    }
-
-    private static int[] tokens(int seed, int length) {
-        return new Random(seed).ints(length, 0, VOCABULARY).toArray();
-    }
-
+class PrefixCacheTest extends EngineFixture {
     private static int[] joined(int[] begin, int[] end) {
         return IntStream.concat(IntStream.of(begin), IntStream.of(end)).toArray();
     }
@@ -67,10 +40,10 @@ class PrefixCacheTest {
         Random random = new Random(1);
         List<int[]> texts = IntStream.range(0, 50)
                 .mapToObj(i -> joined(
-                        IntStream.of(tokens(i % 3, 200))
+                        IntStream.of(prompt(i % 3, 200))
                                 .limit(random.nextInt(200))
                                 .toArray(),
-                        tokens(random.nextInt(20), 2 + random.nextInt(70))))
+                        prompt(random.nextInt(20), 2 + random.nextInt(70))))
                 .toList();
         try (Engine engine = engine(pages);
                 Engine alone = engine(0)) {
@@ -99,10 +72,10 @@ class PrefixCacheTest {
     @ParameterizedTest
     @CsvSource({"true, 300", "false, 300", "true, 250", "false, 256"})
     void endingsOfOneContextComputeItOnce(boolean together, int length) {
-        int[] context = tokens(1, length);
+        int[] context = prompt(1, length);
         try (Engine engine = engine(100)) {
             List<ScoredSequence> all = IntStream.range(0, 4)
-                    .mapToObj(i -> scored(engine, joined(context, tokens(10 + i, 10)), 1, 2))
+                    .mapToObj(i -> scored(engine, joined(context, prompt(10 + i, 10)), 1, 2))
                     .toList();
             if (together) {
                 engine.start(all);
@@ -121,7 +94,7 @@ class PrefixCacheTest {
 
     @Test
     void fewerAlternativesComeFromMoreAndMoreAreComputed() {
-        int[] text = tokens(1, 100);
+        int[] text = prompt(1, 100);
         try (Engine engine = engine(100)) {
             assertThat(IntStream.of(2, 1, 3, 3, 25, 25).map(alternatives -> {
                         ScoredSequence each = scored(engine, text, 1, alternatives);
@@ -135,7 +108,7 @@ class PrefixCacheTest {
 
     @Test
     void whatIsNotCachedNeitherTakesNorLeavesAnything() {
-        int[] text = tokens(1, 200);
+        int[] text = prompt(1, 200);
         try (Engine engine = engine(100)) {
             var _ = engine.score(text, 1, 0, Optional.empty(), Requester.of("")).join();
             GenerationRequest plain = request(text, 3);
@@ -152,19 +125,15 @@ class PrefixCacheTest {
 
     @Test
     void pagesThatGoWhileTheirSequenceIsSetBackAreNotUsed() {
-        int[] begin = tokens(1, 200);
-        List<KVCache> others = new ArrayList<>();
+        int[] begin = prompt(1, 200);
+        List<KVCache> others;
         try (Engine engine = engine(3)) {
             Generation expected =
                     new Generator(model).generate(begin, request(begin, 300).options());
             engine.submit(request(begin, 1), TokenListener.NONE).join();
-            while (pool.freePages() > 9) {
-                others.add(pool.newCache());
-                assertThat(others.getLast().reserve(Math.min(CONTEXT, 64 * (pool.freePages() - 9))))
-                        .isTrue();
-            }
+            others = fill(model, 9);
             Semaphore go = new Semaphore(0);
-            CompletableFuture<Generation> first = engine.submit(request(tokens(2, 10), 300), _ -> {
+            CompletableFuture<Generation> first = engine.submit(request(prompt(2, 10), 300), _ -> {
                 go.acquireUninterruptibly();
                 return true;
             });
@@ -180,12 +149,12 @@ class PrefixCacheTest {
     @ParameterizedTest
     @CsvSource({"1, 1", "3, 1", "1, 2"})
     void theLastPagesOfTheOldestPromptGoFirst(int newTokens, int times) {
-        int[] first = tokens(1, 194);
+        int[] first = prompt(1, 194);
         try (Engine engine = engine(5)) {
             for (int i = 0; i < times; i++) {
                 engine.submit(request(first, newTokens), TokenListener.NONE).join();
             }
-            engine.submit(request(tokens(2, 194), 1), TokenListener.NONE).join();
+            engine.submit(request(prompt(2, 194), 1), TokenListener.NONE).join();
             Generation again =
                     engine.submit(request(first, 1), TokenListener.NONE).join();
             assertThat(again.timing().cachedTokens()).isEqualTo(128);

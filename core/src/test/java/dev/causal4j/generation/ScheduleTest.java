@@ -3,15 +3,10 @@ package dev.causal4j.generation;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.decoder.KVCache;
-import dev.causal4j.decoder.PagePool;
 import dev.causal4j.generation.Engine.Requester;
 import dev.causal4j.head.Prediction;
-import dev.causal4j.model.CausalLM;
-import dev.causal4j.model.SmallModels;
-import dev.causal4j.tensor.DType;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Random;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Semaphore;
@@ -19,7 +14,6 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
 import java.util.stream.IntStream;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -27,24 +21,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Turns, slots and pages: who begins, who is set back, and that neither changes a bit. */
 @Timeout(60)
-class ScheduleTest {
-    private static final int VOCABULARY = 301;
-    private static final int CONTEXT = 512;
-
-    private final CausalLM model = CausalLM.create(SmallModels.gpt2(VOCABULARY, CONTEXT, 40, 2, 4), 5, DType.F32);
-    private final PagePool pool = model.decoder().pool();
-    private final int capacity = pool.freePages();
-
-    @AfterEach
-    void allPagesAreFree() {
-        assertThat(pool.freePages()).isEqualTo(capacity);
-        model.close();
-    }
-
-    private static int[] prompt(int seed, int length) {
-        return new Random(seed).ints(length, 0, VOCABULARY).toArray();
-    }
-
+class ScheduleTest extends EngineFixture {
     private static GenerationRequest request(int seed, int length, int tokens) {
         return new GenerationRequest(
                 prompt(seed, length),
@@ -71,17 +48,6 @@ class ScheduleTest {
         assertThat(timing.decodedTokens()).isEqualTo(actual.tokens().length - 1);
     }
 
-    /** Takes pages until so many are free. */
-    private List<KVCache> fill(int free) {
-        List<KVCache> others = new ArrayList<>();
-        while (pool.freePages() > free) {
-            others.add(pool.newCache());
-            int pages = Math.min(CONTEXT / PagePool.POSITIONS, pool.freePages() - free);
-            assertThat(others.getLast().reserve(pages * PagePool.POSITIONS)).isTrue();
-        }
-        return others;
-    }
-
     @ParameterizedTest
     @ValueSource(ints = {0, 4}) // pages
     void aPoolOfATenthOfTheNeedChangesNoBit(int prefixPages) {
@@ -95,9 +61,8 @@ class ScheduleTest {
                 .map(CompletableFuture::join)
                 .toList();
         List<List<Prediction>> expectedScores = score.apply(Engine.shared(model));
-        List<KVCache> others = fill(9);
-        long bytes = prefixPages * (pool.pageBytes() + PrefixCache.PREDICTION_BYTES);
-        try (Engine engine = new Engine(model, EngineOptions.DEFAULT.withPrefixBytes(bytes))) {
+        List<KVCache> others = fill(model, 9);
+        try (Engine engine = engine(prefixPages)) {
             List<CompletableFuture<Generation>> all = requests.stream()
                     .map(each -> engine.submit(each, Requester.of(""), TokenListener.NONE))
                     .toList();
@@ -131,9 +96,7 @@ class ScheduleTest {
     @ParameterizedTest
     @ValueSource(ints = {0, 100}) // pages
     void readersThatStopGiveTheirSlotsBackAndGoOnWithEqualBits(int prefixPages) {
-        long bytes = prefixPages * (pool.pageBytes() + PrefixCache.PREDICTION_BYTES);
-        EngineOptions options =
-                EngineOptions.DEFAULT.withParallel(2).withQueue(2).withPrefixBytes(bytes);
+        EngineOptions options = keeping(prefixPages).withParallel(2).withQueue(2);
         try (Engine engine = new Engine(model, options)) {
             Requester slow = Requester.of("");
             List<Reader> readers = List.of(new Reader(5), new Reader(70), new Reader(3));
