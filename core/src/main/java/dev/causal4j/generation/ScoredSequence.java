@@ -21,6 +21,7 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
     private final int[] tokens;
     private final int first;
     private final List<Prediction> predictions = new ArrayList<>();
+    private int positions;
     private double seconds;
 
     /**
@@ -41,6 +42,7 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
         }
         model.head().checkTokens(tokens);
         this.tokens = tokens.clone();
+        this.positions = tokens.length - 1;
         this.first = first;
         this.alternatives = alternatives;
     }
@@ -57,9 +59,7 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
 
     @Override
     int positions() {
-        return Math.max(
-                known(),
-                continuations.stream().mapToInt(ScoredSequence::positions).max().orElse(0));
+        return continuations.stream().mapToInt(ScoredSequence::positions).reduce(positions, Math::max);
     }
 
     @Override
@@ -121,6 +121,7 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
         for (ScoredSequence continuation : continued) {
             continuation.cache = cache.copy();
             continuation.root = root;
+            continuation.positions = positions(); // or its rotations would change if it is set back
             continuation.shared = new ArrayList<>(shared);
         }
         continuations.removeAll(continued);

@@ -5,6 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.generation.Engine.Requester;
 import dev.causal4j.head.Prediction;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.SmallModels;
+import dev.causal4j.tensor.DType;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -72,6 +75,30 @@ class ScheduleTest extends EngineFixture {
             }
         }
         others.forEach(KVCache::close);
+    }
+
+    /** The frequencies of the longest continuation are those of all. */
+    @Test
+    void aContinuationThatIsSetBackKeepsItsRotations() {
+        try (CausalLM scaled = CausalLM.create(SmallModels.config("""
+                {"model_type": "llama", "vocab_size": 301, "hidden_size": 24, "num_hidden_layers": 2, "head_dim": 4,
+                 "num_attention_heads": 2, "intermediate_size": 40, "max_position_embeddings": 512,
+                 "rope_scaling": {"rope_type": "longrope", "original_max_position_embeddings": 64,
+                  "short_factor": [1, 1], "long_factor": [3, 7]}}
+                """), 3, DType.F32)) {
+            List<int[]> ends = List.of(prompt(2, 130), prompt(3, 10));
+            List<List<List<Prediction>>> scores = new ArrayList<>();
+            for (int free : List.of(scaled.decoder().pool().freePages(), 3)) {
+                List<KVCache> others = fill(scaled, free);
+                try (Engine engine = new Engine(scaled)) {
+                    scores.add(engine.scoreContinuations(prompt(1, 40), ends, 0).stream()
+                            .map(CompletableFuture::join)
+                            .toList());
+                }
+                others.forEach(KVCache::close);
+            }
+            assertThat(scores.getLast()).isEqualTo(scores.getFirst());
+        }
     }
 
     /** A reader that takes some tokens and no more until it is told. */
