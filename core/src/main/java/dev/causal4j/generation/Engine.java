@@ -297,15 +297,18 @@ public final class Engine implements AutoCloseable {
             }
         } catch (Throwable e) { // nobody may wait for a thread that is gone
             List<Sequence<?>> all = new ArrayList<>(schedule.all());
+            CompletableFuture<@Nullable Void> end;
             synchronized (this) {
                 all.addAll(arrived);
                 arrived.clear();
+                all.forEach(sequence -> sequence.fail(e));
+                schedule.removeOver(); // before another thread may have it
+                count();
                 thread = null;
+                end = ended;
             }
-            all.forEach(sequence -> sequence.fail(e));
-            schedule.removeOver();
             all.forEach(Sequence::close);
-            ended.complete(null);
+            end.complete(null);
         }
     }
 

@@ -277,6 +277,34 @@ class EngineTest extends EngineFixture {
     }
 
     @Test
+    void anErrorOfItsOwnEndsAllSequencesAndTheEngineGoesOn() {
+        Object broken = new Object() {
+            @Override
+            public int hashCode() {
+                throw new UnsupportedOperationException("a caller's");
+            }
+        };
+        try (Engine engine =
+                new Engine(model, EngineOptions.DEFAULT.withParallel(1).withQueue(2))) {
+            List<CompletableFuture<Generation>> others = new ArrayList<>();
+            CompletableFuture<Generation> first = engine.submit(request(prompt(1, 10), 9, 1), _ -> {
+                if (others.size() < 2) { // one that waits, then the broken one
+                    Object caller = others.isEmpty() ? "" : broken;
+                    others.add(engine.submit(request(prompt(2, 10), 9, 1), Requester.of(caller), TokenListener.NONE));
+                }
+                return true;
+            });
+            assertThatThrownBy(first::join).hasRootCauseMessage("a caller's");
+            others.forEach(each -> assertThatThrownBy(each::join).hasRootCauseMessage("a caller's"));
+            assertThat(engine.waiting() + engine.running()).isZero();
+            assertThat(engine.submit(request(prompt(1, 10), 9, 1), TokenListener.NONE)
+                            .join()
+                            .tokens())
+                    .hasSize(9);
+        }
+    }
+
+    @Test
     void aCancelledSequenceGivesItsPagesBackBeforeItsResultIsThere() {
         try (Engine engine = new Engine(model)) {
             CountDownLatch begun = new CountDownLatch(1);
