@@ -86,7 +86,7 @@ public final class Conversion {
             throws IOException {
         checkTarget(model, out, overwrite);
         try (Checkpoint checkpoint = Checkpoint.open(model);
-                Arena arena = Arena.ofShared()) {
+                Arena arena = Device.scratch()) {
             DType wanted = options.dtype();
             DType dtype = wanted != null ? wanted : dtype(model, checkpoint, LoadOptions.DEFAULT);
             if (wanted == null && !Checkpoint.FLOATS.contains(dtype)) {

@@ -10,7 +10,7 @@ import java.lang.management.ManagementFactory;
  * Memory of one lifetime that counts against the limit of the process, which Java has none for. Mapped files do not count:
  * the system can drop their pages. Thread-safe.
  */
-final class OffHeap implements Arena {
+sealed class OffHeap implements Arena permits Slabs {
     /** The property that sets the limit in bytes, or in {@code k}, {@code m} or {@code g}. */
     static final String PROPERTY = "causal4j.memory";
 

@@ -52,7 +52,7 @@ public record TensorView(String name, DType dtype, @Nullable Blocks blocks, List
      * @param dtype f32, bf16 or f16
      */
     public static TensorView allocate(String name, DType dtype, List<Long> shape, SegmentAllocator arena) {
-        if (dtype == DType.INT8 || dtype == DType.INT4) {
+        if (dtype.isQuantised()) {
             throw new IllegalArgumentException(
                     "dtype of a tensor to write: expected f32, bf16 or f16, got " + dtype.label());
         }
