@@ -144,18 +144,15 @@ final class GgufFile {
         long end = 0;
         for (Declared each : tensors) {
             place = "tensor " + quote(each.name);
-            if (each.offset >= end && each.offset % alignment == 0 && each.size > room - each.offset) {
-                Declared last = tensors.getLast();
-                String missing = Long.toUnsignedString(last.size - (room - last.offset));
-                throw new FormatException(
-                        subject,
-                        "all its tensors",
-                        "a file cut short, " + missing + " bytes missing",
-                        "download it again");
-            }
             if (each.offset < end || each.offset % alignment != 0) {
                 String data = " bytes of its own, aligned to " + alignment + ", from " + end + " to " + room;
                 throw wrong(each.size + data, "offset " + Long.toUnsignedString(each.offset));
+            }
+            if (each.size > room - each.offset) {
+                Declared last = tensors.getLast();
+                String missing = Long.toUnsignedString(last.size - (room - last.offset));
+                String got = "a file cut short, " + missing + " bytes missing";
+                throw new FormatException(subject, "all its tensors", got, "download it again");
             }
             end = each.offset + each.size;
             MemorySegment data = bytes.asSlice(start + each.offset, each.size).asReadOnly();

@@ -78,10 +78,9 @@ public final class GgufVocabulary {
         boolean fits = tokens.size() == rows || (!supported && tokens.isEmpty());
         metadata.check(TOKENS, fits, rows + " tokens, one for each row of the embedding");
         for (String key : List.of(KINDS, SCORES)) { // before they become objects
-            boolean given =
-                    metadata.has(key) && !List.of().equals(metadata.root().get(key));
-            boolean each = metadata.root().get(key) instanceof List<?> list && list.size() == tokens.size();
-            metadata.check(key, !given || each, "one for each token");
+            Object given = metadata.root().get(key);
+            boolean each = given instanceof List<?> list && (list.isEmpty() || list.size() == tokens.size());
+            metadata.check(key, given == null || each, "one for each token");
         }
         List<Integer> given = metadata.integers(KINDS);
         kinds = given.isEmpty() ? Collections.nCopies(tokens.size(), NORMAL) : given;
