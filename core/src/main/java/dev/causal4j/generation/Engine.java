@@ -296,7 +296,7 @@ public final class Engine implements AutoCloseable {
                 }
             }
         } catch (Throwable e) { // nobody may wait for a thread that is gone
-            List<Sequence<?>> all = new ArrayList<>(schedule.all());
+            List<Sequence<?>> all = schedule.all().collect(Collectors.toCollection(ArrayList::new));
             CompletableFuture<@Nullable Void> end;
             synchronized (this) {
                 all.addAll(arrived);

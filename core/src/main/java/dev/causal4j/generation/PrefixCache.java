@@ -158,7 +158,7 @@ final class PrefixCache {
     void add(Sequence<?> sequence) {
         List<Node> chain = sequence.shared;
         int known = chain.size();
-        while (keeps(sequence) && isKept(chain) && (chain.size() + 1) * POSITIONS <= sequence.cache.length()) {
+        while ((chain.size() + 1) * POSITIONS <= sequence.cache.length() && keeps(sequence) && isKept(chain)) {
             chain.add(keep(sequence, POSITIONS));
         }
         if (chain.size() > known) {

@@ -45,7 +45,7 @@ final class Schedule {
     private final PrefixCache prefixes;
     private final StepBudget budget;
     private final Map<Requester, Turn> turns = new LinkedHashMap<>();
-    private final Map<Object, Long> callers = new HashMap<>(); // of turns, when their last sequence began; 0 before
+    private final Map<Object, Long> callers = new HashMap<>(); // of turns, when their last sequence began
     private final List<Sequence<?>> running = new ArrayList<>(); // the oldest first
     private int queued; // sequences that have never run
     private long clock; // of turns
@@ -75,10 +75,7 @@ final class Schedule {
     }
 
     private Turn turn(Sequence<?> sequence) {
-        return turns.computeIfAbsent(sequence.requester, requester -> {
-            callers.putIfAbsent(requester.caller(), 0L);
-            return new Turn(requester.caller(), ++clock);
-        });
+        return turns.computeIfAbsent(sequence.requester, requester -> new Turn(requester.caller(), ++clock));
     }
 
     /** How many sequences have never run. */
@@ -97,8 +94,8 @@ final class Schedule {
     }
 
     /** All sequences, those that run first. */
-    List<Sequence<?>> all() {
-        return Stream.concat(running.stream(), waiting()).toList();
+    Stream<Sequence<?>> all() {
+        return Stream.concat(running.stream(), waiting());
     }
 
     private Stream<Sequence<?>> waiting() {
@@ -117,7 +114,7 @@ final class Schedule {
 
     /** Removes and returns the sequences that are over. */
     List<Sequence<?>> removeOver() {
-        List<Sequence<?>> over = all().stream().filter(Sequence::over).toList();
+        List<Sequence<?>> over = all().filter(Sequence::over).toList();
         over.forEach(this::remove);
         return over;
     }
