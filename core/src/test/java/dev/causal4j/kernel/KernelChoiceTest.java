@@ -36,22 +36,20 @@ class KernelChoiceTest {
 
     @Test
     void aMachineWithoutVectorsFallsBackWithOneWarning() throws IOException, InterruptedException {
-        List<String> output = run(0, JavaProcess.VECTORS, "-XX:MaxVectorSize=8");
-        assertThat(output).last().isEqualTo("kernels scalar");
-        assertThat(output)
-                .filteredOn(line -> line.contains("no vectors of 128 bits"))
-                .hasSize(1);
+        assertFallsBack("no vectors of 128 bits", "-XX:MaxVectorSize=8");
     }
 
     @Test
     void aJvmWithoutC2FallsBackWithOneWarning() throws IOException, InterruptedException {
-        List<String> output = run(0, JavaProcess.VECTORS, "-XX:TieredStopAtLevel=1");
-        assertThat(output).last().isEqualTo("kernels scalar");
-        assertThat(output)
-                .filteredOn(line -> line.contains("without C2 (mixed mode, emulated-client"))
-                .hasSize(1);
+        assertFallsBack("without C2 (mixed mode, emulated-client", "-XX:TieredStopAtLevel=1");
         assertThat(KernelChoice.hasC2("interpreted mode, sharing")).isFalse();
         assertThat(KernelChoice.hasC2("mixed mode, sharing")).isTrue();
+    }
+
+    private static void assertFallsBack(String warning, String flag) throws IOException, InterruptedException {
+        List<String> output = run(0, JavaProcess.VECTORS, flag);
+        assertThat(output).last().isEqualTo("kernels scalar");
+        assertThat(output).filteredOn(line -> line.contains(warning)).hasSize(1);
     }
 
     @Test
