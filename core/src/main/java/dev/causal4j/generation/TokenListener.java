@@ -14,9 +14,9 @@ public interface TokenListener {
     boolean accept(GeneratedToken token);
 
     /**
-     * Whether it takes another token now. While it does not, its sequence rests and others go on, if they need it with
-     * its slot and pages. Asked often, on the engine's thread: it must not wait. Call {@link Engine#wake} when it takes
-     * tokens again; otherwise the engine notices some time later.
+     * Whether it takes another token now. While it does not, its sequence rests; others go on and may take its slot and
+     * pages. Asked often, on the engine's thread: it must not wait. Call {@link Engine#wake} when it takes tokens again;
+     * otherwise the engine notices some time later.
      */
     default boolean ready() {
         return true;

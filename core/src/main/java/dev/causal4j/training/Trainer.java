@@ -173,7 +173,7 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * The same with the progress of evaluations.
+     * Trains as {@link #run(Predicate)} and reports the progress of evaluations.
      *
      * @param evaluated receives the share of an evaluation that is done, up to 1, on this thread
      */
