@@ -156,7 +156,7 @@ final class SamplingOptions {
         ifGiven(repetitionPenalty, builder::repetitionPenalty);
         ifGiven(noRepeatNgramSize, builder::noRepeatNgramSize);
         if (eos != null) {
-            builder.eos(eos.equals("none") ? Set.of() : TokenIds.set(spec, "--eos", eos));
+            builder.eos(eos.equals("none") ? Set.of() : TokenIds.set(spec, "eos", eos));
         }
         return Usage.of(spec, builder::build);
     }

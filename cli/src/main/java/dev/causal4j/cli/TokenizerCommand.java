@@ -1,6 +1,9 @@
 package dev.causal4j.cli;
 
+import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Spec;
 
 /** The commands on tokenizers. */
 @Command(
@@ -13,7 +16,11 @@ import picocli.CommandLine.Command;
             TokenizerDecodeCommand.class,
             TokenizerRenderCommand.class
         })
-final class TokenizerCommand extends Subcommand {
+final class TokenizerCommand implements Callable<Integer> {
+    @Spec
+    @SuppressWarnings("NullAway.Init") // picocli injects it
+    private CommandSpec spec;
+
     @Override
     public Integer call() {
         throw Usage.noCommand(spec);

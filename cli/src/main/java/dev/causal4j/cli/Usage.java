@@ -38,14 +38,6 @@ final class Usage {
         }
     }
 
-    /** The same without a result. */
-    static void check(CommandSpec spec, Runnable checked) {
-        boolean _ = of(spec, () -> {
-            checked.run();
-            return true;
-        });
-    }
-
     /** An error to throw where a subcommand is missing. */
     static ParameterException noCommand(CommandSpec spec) {
         return wrong(spec, "command: expected " + commands(spec) + ", got none");
