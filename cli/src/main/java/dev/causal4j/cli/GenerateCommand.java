@@ -135,15 +135,17 @@ final class GenerateCommand extends Subcommand {
         return sampling.build(builder, own, List.of());
     }
 
-    private static String status(Generation generation) {
+    /** How an answer came to be, in a line for people. */
+    static String status(Generation generation) {
         Generation.Timing timing = generation.timing();
         return String.format(
-                "[%d tokens, %.1f tokens/s; prompt of %d tokens, %.1f tokens/s; finished by %s; seed %d]",
+                "[%d tokens, %.1f/s; end: %s; prompt %d, cached %d, %.1f/s; seed %d]",
                 generation.tokens().length,
                 timing.decodeTokensPerSecond(),
-                generation.promptTokens().length,
-                timing.prefillTokensPerSecond(),
                 generation.finishReason().label(),
+                generation.promptTokens().length,
+                timing.cachedTokens(),
+                timing.prefillTokensPerSecond(),
                 generation.seed());
     }
 

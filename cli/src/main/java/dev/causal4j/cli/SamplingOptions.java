@@ -115,7 +115,7 @@ final class SamplingOptions {
             check();
         } catch (ParameterException e) {
             option.setValue(before);
-            throw new IllegalArgumentException(e.getMessage(), e);
+            throw new IllegalArgumentException(Usage.message(e), e);
         }
     }
 

@@ -1,9 +1,6 @@
 package dev.causal4j.cli;
 
-import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Spec;
 
 /** The commands on tokenizers. */
 @Command(
@@ -16,13 +13,4 @@ import picocli.CommandLine.Spec;
             TokenizerDecodeCommand.class,
             TokenizerRenderCommand.class
         })
-final class TokenizerCommand implements Callable<Integer> {
-    @Spec
-    @SuppressWarnings("NullAway.Init") // picocli injects it
-    private CommandSpec spec;
-
-    @Override
-    public Integer call() {
-        throw Usage.noCommand(spec);
-    }
-}
+final class TokenizerCommand {}

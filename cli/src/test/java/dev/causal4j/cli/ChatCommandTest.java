@@ -373,7 +373,8 @@ class ChatCommandTest {
             write(to, "\3");
             await(from, seen, "1]");
             assertThat(seen.toString().replaceAll("\033\\[22?m", ""))
-                    .containsPattern("\\[[12]?\\d?\\d tokens, .*; end: cancelled; prompt 13, cached 0; seed 1\\]");
+                    .containsPattern(
+                            "\\[[12]?\\d?\\d tokens, .*; end: cancelled; prompt 13, cached 0, .*/s; seed 1\\]");
             await(from, seen, "> ");
             write(to, "\3");
             await(
