@@ -9,7 +9,6 @@ import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.ModelConfig;
 import java.io.IOException;
-import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.DoubleSummaryStatistics;
@@ -58,10 +57,10 @@ final class BenchCommand extends Subcommand {
     private int warmUp = 10;
 
     @Mixin
-    private ShapeOptions shape;
+    private RunOptions options;
 
     @Mixin
-    private RunOptions options;
+    private ShapeOptions shape;
 
     private int prompt;
     private int generate;
@@ -93,7 +92,6 @@ final class BenchCommand extends Subcommand {
 
     @Override
     public Integer call() throws IOException {
-        Kernels.name();
         CausalLM model = model();
         Memory memory = new Memory(model);
         long warm = System.nanoTime() + warmUp * 1_000_000_000L;
@@ -193,23 +191,27 @@ final class BenchCommand extends Subcommand {
                 .put("kernels", Kernels.name());
         ArrayNode all = document.putArray("runs");
         runs.forEach(run -> run.addTo(all.addObject()));
-        PrintWriter out = stdout();
-        if (options.json()) {
-            Json.print(out, document);
-            return;
-        }
-        out.printf("%-28s %10s %10s %10s%n", "", "median", "least", "most");
-        line(out, "prefill, tokens/s", runs, Run::prefill);
-        line(out, "decode, tokens/s", runs, Run::decode);
-        line(out, "head, positions/s", runs, Run::head);
-        out.printf(
-                "%s, %s, %d threads, %d runs; prompt of %d, %d new tokens, %d at once%n",
-                model.dtype().label(), Kernels.name(), Compute.shared().threads(), repeat, prompt, generate, sequences);
+        String table = String.format("%-28s %10s %10s %10s%n", "", "median", "least", "most")
+                + line("prefill, tokens/s", runs, Run::prefill)
+                + line("decode, tokens/s", runs, Run::decode)
+                + line("head, positions/s", runs, Run::head);
+        String told = "%s, %s, %d threads, %d runs; prompt of %d, %d new tokens, %d at once";
+        print(
+                document,
+                table
+                        + told.formatted(
+                                model.dtype().label(),
+                                Kernels.name(),
+                                Compute.shared().threads(),
+                                repeat,
+                                prompt,
+                                generate,
+                                sequences));
     }
 
-    private static void line(PrintWriter out, String name, List<Run> runs, ToDoubleFunction<Run> figure) {
+    private static String line(String name, List<Run> runs, ToDoubleFunction<Run> figure) {
         DoubleSummaryStatistics all = runs.stream().mapToDouble(figure).summaryStatistics();
-        out.printf("%-28s %10.1f %10.1f %10.1f%n", name, median(runs, figure), all.getMin(), all.getMax());
+        return String.format("%-28s %10.1f %10.1f %10.1f%n", name, median(runs, figure), all.getMin(), all.getMax());
     }
 
     private static double median(List<Run> runs, ToDoubleFunction<Run> figure) {

@@ -150,15 +150,7 @@ final class Chat {
             Generation answer = Engine.await(result);
             begin.run(); // without a token, too
             thoughts.end();
-            Generation.Timing timing = answer.timing();
-            note(String.format(
-                    "[%d tokens, %.1f/s; end: %s; prompt %d, cached %d; seed %d]",
-                    answer.tokens().length,
-                    timing.decodeTokensPerSecond(),
-                    answer.finishReason().label(),
-                    answer.promptTokens().length,
-                    timing.cachedTokens(),
-                    answer.seed()));
+            note(GenerateCommand.status(answer));
             return answer;
         } finally {
             begin.run();

@@ -4,9 +4,7 @@ import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.decoder.PagePool;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.EngineOptions;
-import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
-import java.io.Console;
 import java.io.IOException;
 import java.util.Map;
 import picocli.CommandLine.Command;
@@ -42,7 +40,6 @@ final class ChatCommand extends Subcommand {
     public Integer call() throws IOException {
         sampling.check();
         Map<String, Object> more = variables.fields();
-        Kernels.name(); // fails here, before anything is loaded, if the kernels that the property sets are missing
         ChatTemplate chosen = template.readOrPlain(model.folder());
         CausalLM loaded = adapter.addTo(model.load());
         loaded.requireTokenizer();
@@ -54,24 +51,17 @@ final class ChatCommand extends Subcommand {
         PagePool pool = loaded.decoder().pool();
         long context =
                 pool.pageBytes() * PagePool.needed(loaded.decoder().config().contextLength());
-        boolean atTerminal = !model.json() && isTerminal();
+        boolean atTerminal = !json && terminal().isPresent();
         try (Engine engine = new Engine(loaded, EngineOptions.DEFAULT.withPrefixBytes(context));
                 ChatTerminal terminal = atTerminal ? new ChatTerminal() : null) {
             Chat chat = new Chat(engine, chosen, more, sampling, stdout(), stderr());
             chat.conversation.system(system);
             if (terminal == null) {
-                chat.run(new LineReader(System.in, TextInput.MOST_BYTES), model.json());
+                chat.run(new LineReader(System.in, TextInput.MOST_BYTES), json);
             } else {
                 chat.run(terminal);
             }
         }
         return 0;
-    }
-
-    /** Whether input and output are both a terminal. */
-    @SuppressWarnings("SystemConsoleNull") // it still does where they are not
-    private static boolean isTerminal() {
-        Console console = System.console();
-        return console != null && console.isTerminal();
     }
 }

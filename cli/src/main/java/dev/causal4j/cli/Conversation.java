@@ -92,8 +92,7 @@ final class Conversation {
         if (!overwrite && Files.exists(file)) {
             throw new IOException(file + ": expected a new file, got one that exists; /save! FILE overwrites it");
         }
-        String json =
-                Json.write(Json.node(messages.stream().map(Message::fields).toList()));
+        String json = Json.write(messages.stream().map(Message::fields).toList());
         WholeFile.write(file, (json + "\n").getBytes(StandardCharsets.UTF_8));
     }
 

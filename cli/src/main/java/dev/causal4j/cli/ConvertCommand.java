@@ -9,7 +9,6 @@ import dev.causal4j.model.LoadOptions;
 import dev.causal4j.model.ProgressListener;
 import dev.causal4j.tensor.DType;
 import java.io.IOException;
-import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -44,7 +43,7 @@ final class ConvertCommand extends Subcommand {
             names = "--out",
             paramLabel = "PATH",
             required = true,
-            description = "What to write: a new or an empty folder, or a new file NAME.gguf.")
+            description = "A new or an empty folder to write, or a new file NAME.gguf.")
     @SuppressWarnings("NullAway.Init")
     private Path out;
 
@@ -131,32 +130,16 @@ final class ConvertCommand extends Subcommand {
     private void print(Checkpoint converted, Optional<GgufType> type, double seconds) throws IOException {
         String stored = converted.dtype(LoadOptions.DEFAULT).label();
         String dtype = type.map(GgufType::label).orElse(stored);
-        long bytes = type.isPresent() ? Files.size(out) : weights(out);
+        long bytes = InspectCommand.bytes(converted.tensors());
         long parameters = converted.config().parameters();
-        if (options.json()) {
-            ObjectNode document = Json.object()
-                    .put("out", out.toString())
-                    .put("dtype", dtype)
-                    .put("parameters", parameters)
-                    .put("tied", converted.config().tied())
-                    .put("bytes", bytes)
-                    .put("seconds", seconds);
-            Json.print(stdout(), document);
-        } else {
-            stdout().printf(
-                            "%s: %,d parameters in %s, %,d bytes, %.1f seconds%n",
-                            out, parameters, dtype, bytes, seconds);
-        }
-    }
-
-    /** Bytes of the files of weights in a folder. */
-    private static long weights(Path folder) throws IOException {
-        long bytes = 0;
-        try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, "*.safetensors")) {
-            for (Path file : files) {
-                bytes += Files.size(file);
-            }
-        }
-        return bytes;
+        ObjectNode document = Json.object()
+                .put("out", out.toString())
+                .put("dtype", dtype)
+                .put("parameters", parameters)
+                .put("tied", converted.config().tied())
+                .put("bytes", bytes)
+                .put("seconds", seconds);
+        String told = "%s: %,d parameters in %s, %,d bytes, %.1f seconds";
+        print(document, told.formatted(out, parameters, dtype, bytes, seconds));
     }
 }

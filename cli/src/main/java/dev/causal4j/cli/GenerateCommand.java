@@ -5,7 +5,6 @@ import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationRequest;
 import dev.causal4j.generation.Generator;
 import dev.causal4j.generation.TokenListener;
-import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
 import java.io.IOException;
@@ -24,8 +23,8 @@ import tools.jackson.databind.node.ObjectNode;
 @Command(
         name = "generate",
         description =
-                "Continues a prompt. The text streams to standard output. What its generation_config.json says are"
-                        + " a model's defaults.")
+                "Continues a prompt. The text streams to standard output. A model's generation_config.json may set"
+                        + " other defaults.")
 final class GenerateCommand extends Subcommand {
     @Parameters(
             arity = "0..1",
@@ -59,15 +58,14 @@ final class GenerateCommand extends Subcommand {
     @Override
     public Integer call() throws IOException {
         options(GenerationOptions.builder(), 1); // wrong usage is refused before anything is loaded
-        int[] ids = tokens == null ? null : TokenIds.parse(spec, "--tokens", tokens);
+        int[] ids = tokens == null ? null : TokenIds.parse(spec, "tokens", tokens);
         if (ids != null && prompt != null) {
             throw wrong("prompt: expected PROMPT or --tokens, got both");
         }
-        if (logprobs != null && !model.json()) {
+        if (logprobs != null && !json) {
             throw wrong("logprobs: expected --json with --logprobs, got none");
         }
         String text = prompt == null ? "" : TextInput.argument(prompt);
-        Kernels.name(); // fails here, before anything is loaded, if the kernels that the property sets are missing
         long start = System.nanoTime();
         Checkpoint checkpoint = model.open();
         // The vocabulary is read while the weights are loaded.
@@ -80,9 +78,8 @@ final class GenerateCommand extends Subcommand {
         GenerationOptions options = options(
                 GenerationOptions.builder(loaded), loaded.generationDefaults().temperature());
         PrintWriter out = stdout();
-        TokenListener listener = model.json()
-                ? TokenListener.NONE
-                : Streaming.to(out, loaded.tokenizer().isPresent());
+        TokenListener listener =
+                json ? TokenListener.NONE : Streaming.to(out, loaded.tokenizer().isPresent());
         AtomicInteger shown = new AtomicInteger();
         Generation generation;
         try (Interruption interruption = new Interruption(0, () -> tellInterrupted(shown))) {
@@ -101,7 +98,7 @@ final class GenerateCommand extends Subcommand {
                 return 130; // as shells have it
             }
         }
-        if (model.json()) {
+        if (json) {
             ObjectNode document = document(generation, Json.object().put("load_seconds", loadSeconds));
             if (logprobs != null) {
                 new ScoreDocument(loaded, false, logprobs)
@@ -120,7 +117,7 @@ final class GenerateCommand extends Subcommand {
     /** Ends the line, and tells how to get the text again. */
     private void tellInterrupted(AtomicInteger shown) {
         synchronized (shown) {
-            if (!model.json()) {
+            if (!json) {
                 stdout().println();
             }
             stderr().printf("seed %d; interrupted after %d tokens%n", sampling.seed(), shown.get());
@@ -138,15 +135,17 @@ final class GenerateCommand extends Subcommand {
         return sampling.build(builder, own, List.of());
     }
 
-    private static String status(Generation generation) {
+    /** How an answer came to be, in a line for people. */
+    static String status(Generation generation) {
         Generation.Timing timing = generation.timing();
         return String.format(
-                "[%d tokens, %.1f tokens/s; prompt of %d tokens, %.1f tokens/s; finished by %s; seed %d]",
+                "[%d tokens, %.1f/s; end: %s; prompt %d, cached %d, %.1f/s; seed %d]",
                 generation.tokens().length,
                 timing.decodeTokensPerSecond(),
-                generation.promptTokens().length,
-                timing.prefillTokensPerSecond(),
                 generation.finishReason().label(),
+                generation.promptTokens().length,
+                timing.cachedTokens(),
+                timing.prefillTokensPerSecond(),
                 generation.seed());
     }
 

@@ -68,14 +68,14 @@ final class Help {
     /** By the class that has the option. */
     private static String group(OptionSpec option) {
         Class<?> owner = ((Member) option.userObject()).getDeclaringClass().getNestHost();
-        return switch (option.longestName().equals("--json") ? "Main" : owner.getSimpleName()) {
+        return switch (owner.getSimpleName()) {
             case "TextOptions", "LinesOptions" -> "Texts";
             case "DataOptions", "TrainingData" -> "Data";
             case "TrainOptions" -> "Training";
             case "SamplingOptions" -> "Sampling";
             case "TemplateOption", "TemplateOptions" -> "Chat template";
             case "ModelOptions", "RunOptions", "ShapeOptions", "AdapterOption", "TokenizerOptions" -> "Model";
-            case "Main" -> "General";
+            case "Main", "Subcommand" -> "General";
             default -> "Options";
         };
     }

@@ -13,11 +13,9 @@ import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -44,42 +42,49 @@ final class InspectCommand extends Subcommand {
             addFiles(facts, model.checkpoint().get().tensors());
             addOthers(facts, model.checkpoint().get());
         }
-        if (options.json()) {
-            Json.print(stdout(), facts);
-        } else {
-            facts.properties().forEach(fact -> {
-                JsonNode all = fact.getValue();
-                for (JsonNode value : all.path(0).isObject() ? all : List.of(all)) {
-                    StringBuilder line = new StringBuilder(
-                            String.format("%-26s ", fact.getKey().replace('_', ' ')));
-                    Help.fill(line, show(fact.getKey(), value), line.length());
-                    stdout().printf("%s", line);
-                }
-            });
-        }
+        StringBuilder lines = new StringBuilder();
+        facts.properties().forEach(fact -> {
+            JsonNode all = fact.getValue();
+            for (JsonNode value : all.path(0).isObject() ? all : List.of(all)) {
+                String name = String.format("%-26s ", fact.getKey().replace('_', ' '));
+                Help.fill(lines.append(name), show(fact.getKey(), value), name.length());
+            }
+        });
+        print(facts, lines.toString().stripTrailing());
         return 0;
     }
 
     /** How the weights are stored. */
     private static void addFiles(ObjectNode facts, TensorStore store) throws IOException {
         Map<String, ObjectNode> types = new TreeMap<>();
-        Set<Path> files = new HashSet<>();
         for (TensorStore.Stored each : store.tensors().values()) {
-            files.add(Path.of(each.file()));
             ObjectNode type =
                     types.computeIfAbsent(each.type(), name -> Json.object().put("type", name));
             type.put("tensors", type.path("tensors").asInt(0) + 1)
                     .put("bytes", type.path("bytes").asLong(0) + each.data().byteSize());
         }
-        files.removeIf(file -> !Files.exists(file)); // the embedded model's is a resource
-        long bytes = 0;
-        for (Path file : files) {
-            bytes += Files.size(file);
-        }
         boolean panels = store.metadata().containsKey("causal4j.layout");
         String format = panels ? "panels" : store.subject().endsWith(".gguf") ? "gguf" : "safetensors";
-        facts.put("format", format).put("weight_files", files.size()).put("file_bytes", bytes);
+        facts.put("format", format).put("weight_files", files(store).size()).put("file_bytes", bytes(store));
         types.values().forEach(facts.putArray("types")::add);
+    }
+
+    /** The files of weights; the embedded model's is a resource. */
+    private static List<Path> files(TensorStore store) {
+        return store.tensors().values().stream()
+                .map(each -> Path.of(each.file()))
+                .distinct()
+                .filter(Files::exists)
+                .toList();
+    }
+
+    /** Bytes of the files of weights. */
+    static long bytes(TensorStore store) throws IOException {
+        long bytes = 0;
+        for (Path file : files(store)) {
+            bytes += Files.size(file);
+        }
+        return bytes;
     }
 
     /** What lies beside the weights. */
@@ -181,6 +186,11 @@ final class InspectCommand extends Subcommand {
                     .filter(inner -> !inner.getValue().isNull())
                     .map(inner -> inner.getKey().replace('_', ' ') + " " + show(inner.getKey(), inner.getValue()))
                     .collect(Collectors.joining("; "));
+        }
+        if (value.isNull() || value.isArray()) {
+            return value.isEmpty()
+                    ? "none"
+                    : value.valueStream().map(JsonNode::asString).collect(Collectors.joining(", "));
         }
         boolean count = value.isIntegralNumber() && !name.endsWith("_id");
         return count ? String.format("%,d", value.longValue()) : value.asString(value.toString());

@@ -43,11 +43,6 @@ final class Json {
         return array;
     }
 
-    /** Maps, lists, strings, numbers and booleans. */
-    static JsonNode node(Object value) {
-        return MAPPER.valueToTree(value);
-    }
-
     /** A number, or null if JSON cannot express it. */
     static JsonNode number(double number) {
         JsonNodeFactory nodes = MAPPER.getNodeFactory();
@@ -56,11 +51,6 @@ final class Json {
 
     static JsonNode parse(String text) {
         return MAPPER.readTree(text);
-    }
-
-    /** An object's fields as plain maps, lists, strings, numbers and booleans. */
-    static Map<String, Object> fields(JsonNode object) {
-        return PYTHON.convertValue(object, new TypeReference<>() {});
     }
 
     /** What a user has for a template, which may be something else. */
@@ -72,11 +62,12 @@ final class Json {
         }
     }
 
+    /** An object's fields as plain maps, lists, strings, numbers and booleans. */
     static Map<String, Object> fields(String subject, JsonNode node) {
         if (!node.isObject()) {
             throw new IllegalArgumentException(subject + ": expected a JSON object, got " + node.getNodeType());
         }
-        return fields(node);
+        return PYTHON.convertValue(node, new TypeReference<>() {});
     }
 
     /** The objects in a file with a list of them. */
@@ -88,8 +79,9 @@ final class Json {
         return list.valueStream().map(each -> fields(file.toString(), each));
     }
 
-    static String write(JsonNode node) {
-        return MAPPER.writeValueAsString(node);
+    /** @param value a document, or maps, lists, strings, numbers and booleans */
+    static String write(Object value) {
+        return MAPPER.writeValueAsString(value);
     }
 
     static void print(PrintWriter out, ObjectNode document) {

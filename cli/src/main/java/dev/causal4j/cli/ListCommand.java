@@ -5,52 +5,40 @@ import dev.causal4j.hub.Pulled;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.time.Instant;
+import java.time.LocalDate;
 import java.time.ZoneId;
 import java.util.List;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Option;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Lists what was pulled. */
-@Command(name = "list", description = "Lists the models in the cache of the hub, which Python uses, too.")
+@Command(name = "list", description = "Lists the models in the Hugging Face cache, which Python uses, too.")
 final class ListCommand extends Subcommand {
-    @Option(names = "--json", description = "Print one JSON document and nothing else.")
-    private boolean json;
-
     @Override
     public Integer call() throws IOException {
         Hub hub = Hub.fromEnvironment();
         List<Pulled> models = hub.list();
         ObjectNode document = Json.object().put("cache", hub.cache().toString());
         ArrayNode all = document.putArray("models");
-        if (!json && !models.isEmpty()) {
-            stdout().printf("%10s  %5s  %-10s  %s%n", "MB", "files", "pulled", "model");
+        StringBuilder table = new StringBuilder();
+        if (!models.isEmpty()) {
+            table.append(String.format("%10s  %5s  %-10s  %s%n", "MB", "files", "pulled", "model"));
         }
         for (Pulled model : models) {
             Instant pulled = Files.getLastModifiedTime(model.path()).toInstant();
-            if (json) {
-                ObjectNode each = all.addObject()
-                        .put("model", model.name().toString())
-                        .put("revision", model.commit())
-                        .put("path", model.path().toString())
-                        .put("bytes", model.bytes())
-                        .put("pulled", pulled.toString());
-                model.files().forEach(each.putArray("files")::add);
-            } else {
-                stdout().printf(
-                                "%,10.1f  %5d  %s  %s%n",
-                                model.bytes() / 1e6,
-                                model.files().size(),
-                                pulled.atZone(ZoneId.systemDefault()).toLocalDate(),
-                                model.name());
-            }
+            ObjectNode each = all.addObject()
+                    .put("model", model.name().toString())
+                    .put("revision", model.commit())
+                    .put("path", model.path().toString())
+                    .put("bytes", model.bytes())
+                    .put("pulled", pulled.toString());
+            model.files().forEach(each.putArray("files")::add);
+            LocalDate day = pulled.atZone(ZoneId.systemDefault()).toLocalDate();
+            int files = model.files().size();
+            table.append(String.format("%,10.1f  %5d  %s  %s%n", model.bytes() / 1e6, files, day, model.name()));
         }
-        if (json) {
-            Json.print(stdout(), document);
-        } else {
-            stdout().printf("%d in %s%n", models.size(), hub.cache());
-        }
+        print(document, table + String.format("%d in %s", models.size(), hub.cache()));
         return 0;
     }
 }

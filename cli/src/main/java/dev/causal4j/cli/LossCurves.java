@@ -14,13 +14,13 @@ final class LossCurves {
     /** Points of a curve; of more, each is the mean of several. */
     private static final int MOST_POINTS = 400;
 
-    private static final int MOST_DOTS = 50;
-    private static final double LEAST_TICK = 0.01; // a label has two decimals
+    private static final int PARTS = 5; // of an axis
+    private static final double LEAST_RANGE = 0.01; // a label has three decimals
 
     private final Formatter svg = new Formatter(Locale.ROOT);
     private final double lastStep;
     private final double low;
-    private final double high;
+    private final double range;
 
     private LossCurves(List<Point> points) {
         lastStep = Math.max(1, points.getLast().step());
@@ -28,22 +28,17 @@ final class LossCurves {
                 .flatMapToDouble(point -> DoubleStream.of(point.loss(), point.heldOut()))
                 .filter(Double::isFinite)
                 .summaryStatistics();
-        double tick = Math.max(LEAST_TICK, tick(losses.getMax() - losses.getMin()));
-        long first = (long) Math.floor(losses.getMin() / tick);
-        long last = Math.max(first + 1, (long) Math.ceil(losses.getMax() / tick));
-        low = first * tick;
-        high = last * tick;
+        low = losses.getMin();
+        range = Math.max(LEAST_RANGE, losses.getMax() - low);
         svg.format("<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 720 420' font-family='sans-serif'>\n");
         svg.format("<rect width='720' height='420' fill='white'/>\n<g font-size='13' text-anchor='middle'>\n");
         svg.format("<text x='384' y='412'>step</text>\n<text transform='translate(16 195) rotate(-90)'>loss</text>\n");
-        String line = "<path d='M64 %1$.1fH704' stroke='#ddd'/><text x='42' y='%1$.1f' dy='4'>%2$.2f</text>\n";
-        for (long i = first; i <= last; i++) {
-            svg.format(line, y(i * tick), i * tick);
-        }
-        double between = Math.max(1, tick(lastStep));
-        for (double step = 0; step <= lastStep; step += between) {
-            svg.format(
-                    "<path d='M%1$.1f 370v6' stroke='#000'/><text x='%1$.1f' y='390'>%2$,.0f</text>\n", x(step), step);
+        String line = "<path d='M64 %1$.1fH704' stroke='#ddd'/><text x='40' y='%1$.1f' dy='4'>%2$.3f</text>\n";
+        String tick = "<path d='M%1$.1f 370v6' stroke='#000'/><text x='%1$.1f' y='390'>%2$,.0f</text>\n";
+        for (int i = 0; i <= PARTS; i++) {
+            double loss = low + range * i / PARTS;
+            double step = Math.rint(lastStep * i / PARTS);
+            svg.format(line, y(loss), loss).format(tick, x(step), step);
         }
         svg.format("</g>\n<path d='M64 20V370H704' fill='none' stroke='#000'/>\n");
     }
@@ -70,12 +65,9 @@ final class LossCurves {
             double mean = some.stream().mapToDouble(loss).average().orElseThrow();
             places.add(String.format(Locale.ROOT, "%.1f,%.1f", x(step), y(mean)));
         }
-        svg.format("<g stroke='%s' fill='none' stroke-linecap='round'>\n", colour);
-        svg.format("<path d='M%s'/>\n", String.join(" ", places));
-        if (places.size() <= MOST_DOTS) {
-            svg.format("<path d='M%sh0' stroke-width='5'/>\n", String.join("h0M", places));
-        }
-        String legend = "</g>\n<text x='696' y='%d' font-size='13' text-anchor='end' fill='%s'>%s, last %.4f</text>\n";
+        String line = "<path d='M%sh0' stroke='%s' stroke-width='2' stroke-linecap='round' fill='none'/>\n";
+        svg.format(line, String.join(" ", places), colour); // h0: a point alone is a dot
+        String legend = "<text x='696' y='%d' font-size='13' text-anchor='end' fill='%s'>%s, last %.4f</text>\n";
         svg.format(legend, y, colour, name, loss.applyAsDouble(points.getLast()));
     }
 
@@ -84,17 +76,6 @@ final class LossCurves {
     }
 
     private double y(double loss) {
-        return 370 - (loss - low) / (high - low) * 350;
-    }
-
-    /** The least of 1, 2, 5 and 10 times a power of 10 that divides a range into at most six. */
-    private static double tick(double range) {
-        double least = Math.max(range / 6, Double.MIN_NORMAL);
-        double power = StrictMath.pow(10, Math.floor(StrictMath.log10(least)));
-        return power
-                * DoubleStream.of(1, 2, 5)
-                        .filter(n -> n * power >= least)
-                        .findFirst()
-                        .orElse(10);
+        return 370 - (loss - low) / range * 350;
     }
 }

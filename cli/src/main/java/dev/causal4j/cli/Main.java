@@ -139,7 +139,7 @@ public final class Main implements Callable<Integer> {
             out.println("kernels " + Kernels.name() + ", " + Compute.shared().threads() + " threads");
             return 0;
         }
-        throw Usage.noCommand(spec);
+        throw Usage.wrong(spec, "no command");
     }
 
     private static int usageError(ParameterException e) {

@@ -36,19 +36,12 @@ class ModelOptions {
     @Option(names = "--threads", paramLabel = "N", description = "Threads that compute; default: the physical cores.")
     private @Nullable Integer threads;
 
-    @Option(names = "--json", description = "Print one JSON document and nothing else.")
-    private boolean json;
-
     @Spec(Spec.Target.MIXEE)
     CommandSpec spec;
 
     /** The folder or file of {@code --model}, if given. */
     Optional<Path> folder() {
         return Optional.ofNullable(model).map(ModelPath::of);
-    }
-
-    boolean json() {
-        return json;
     }
 
     /** Sets the threads and loads the model, with a bar if it takes long. */
@@ -93,8 +86,11 @@ class ModelOptions {
 
     void useThreads() {
         if (threads != null) {
-            int wanted = threads;
-            Usage.check(spec, () -> Compute.shared().use(wanted));
+            try {
+                Compute.shared().use(threads);
+            } catch (IllegalArgumentException e) {
+                throw Usage.wrong(spec, String.valueOf(e.getMessage()));
+            }
         }
     }
 }

@@ -16,8 +16,8 @@ import org.jspecify.annotations.Nullable;
  * A line on standard error that shows how far work is, if that is a terminal. One thread reports, another one draws.
  */
 final class Progress implements AutoCloseable {
-    /** Whether standard error is a terminal; set by the launcher. */
-    static final boolean TERMINAL = Boolean.getBoolean("causal4j.terminal");
+    /** Whether standard error is a terminal. */
+    static final boolean TERMINAL = Boolean.getBoolean(Streaming.ERRORS);
 
     /** A unit that is shown as kB, MB or GB. */
     static final String BYTES = "bytes";

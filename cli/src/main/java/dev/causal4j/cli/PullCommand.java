@@ -28,9 +28,6 @@ final class PullCommand extends Subcommand {
                     + " pattern.")
     private @Nullable String gguf;
 
-    @Option(names = "--json", description = "Print one JSON document and nothing else.")
-    private boolean json;
-
     @Override
     public Integer call() throws IOException, InterruptedException {
         ModelName wanted = Usage.of(spec, () -> ModelName.of(name));
@@ -40,22 +37,18 @@ final class PullCommand extends Subcommand {
             pulled = Hub.fromEnvironment().pull(wanted, gguf, (file, done, total) -> progress.at(done, total, file));
         }
         double seconds = (System.nanoTime() - start) / 1e9;
-        if (json) {
-            ObjectNode document = Json.object()
-                    .put("model", wanted.repository())
-                    .put("revision", pulled.commit())
-                    .put("path", pulled.path().toString());
-            pulled.files().forEach(document.putArray("files")::add);
-            Json.print(
-                    stdout(),
-                    document.put("bytes", pulled.bytes())
-                            .put("fetched_bytes", pulled.fetchedBytes())
-                            .put("seconds", seconds));
-        } else {
-            stdout().printf(
-                            "%s: %d files, %,d bytes, %,d of them fetched in %.1f seconds%n",
-                            pulled.path(), pulled.files().size(), pulled.bytes(), pulled.fetchedBytes(), seconds);
-        }
+        ObjectNode document = Json.object()
+                .put("model", wanted.repository())
+                .put("revision", pulled.commit())
+                .put("path", pulled.path().toString());
+        pulled.files().forEach(document.putArray("files")::add);
+        document.put("bytes", pulled.bytes())
+                .put("fetched_bytes", pulled.fetchedBytes())
+                .put("seconds", seconds);
+        String told = "%s: %d files, %,d bytes, %,d of them fetched in %.1f seconds";
+        print(
+                document,
+                told.formatted(pulled.path(), pulled.files().size(), pulled.bytes(), pulled.fetchedBytes(), seconds));
         return 0;
     }
 }

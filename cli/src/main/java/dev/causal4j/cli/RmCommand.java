@@ -2,7 +2,6 @@ package dev.causal4j.cli;
 
 import dev.causal4j.hub.Hub;
 import dev.causal4j.hub.ModelName;
-import java.io.Console;
 import java.io.IOException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -11,17 +10,15 @@ import picocli.CommandLine.Parameters;
 /** Deletes what was pulled. */
 @Command(
         name = "rm",
-        description = "Deletes a model from the cache of the hub, and with it the files that no other revision needs.")
+        description =
+                "Deletes a model from the Hugging Face cache, and with it the files that no other revision needs.")
 final class RmCommand extends Subcommand {
-    @Parameters(paramLabel = "NAME", description = "org/name or org/name@revision, as list tells it.")
+    @Parameters(paramLabel = "NAME", description = "org/name or org/name@revision, as list shows it.")
     @SuppressWarnings("NullAway.Init")
     private String name;
 
     @Option(names = "--yes", description = "Do not ask.")
     private boolean yes;
-
-    @Option(names = "--json", description = "Print one JSON document and nothing else.")
-    private boolean json;
 
     @Override
     public Integer call() throws IOException {
@@ -30,21 +27,14 @@ final class RmCommand extends Subcommand {
             return 1;
         }
         Hub.fromEnvironment().remove(wanted);
-        if (json) {
-            Json.print(stdout(), Json.object().put("deleted", wanted.toString()));
-        } else {
-            stdout().println(wanted + ": deleted");
-        }
+        print(Json.object().put("deleted", wanted.toString()), wanted + ": deleted");
         return 0;
     }
 
-    @SuppressWarnings("SystemConsoleNull") // null where only one of input and output is a terminal
     private boolean isConfirmed(ModelName wanted) {
-        Console console = System.console();
-        if (console == null || !console.isTerminal()) {
-            throw wrong("yes: expected --yes where no terminal can be asked, got none");
-        }
-        String answer = console.readLine("Delete %s? [y/N] ", wanted);
+        String answer = terminal()
+                .orElseThrow(() -> wrong("yes: expected --yes where no terminal can be asked, got none"))
+                .readLine("Delete %s? [y/N] ", wanted);
         return answer != null && answer.strip().equalsIgnoreCase("y");
     }
 }

@@ -1,5 +1,6 @@
 package dev.causal4j.cli;
 
+import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.LoadOptions;
 import dev.causal4j.tensor.DType;
 import java.util.List;
@@ -13,6 +14,13 @@ final class RunOptions extends ModelOptions {
             paramLabel = "DTYPE",
             description = "Cached keys and values: f32, or bf16 for half the memory; default: f32.")
     private String cached = DType.F32.label();
+
+    /** Also fails, before anything is loaded, if the kernels that the property sets are missing. */
+    @Override
+    void useThreads() {
+        Kernels.name();
+        super.useThreads();
+    }
 
     @Override
     LoadOptions options() {

@@ -115,7 +115,7 @@ final class SamplingOptions {
             check();
         } catch (ParameterException e) {
             option.setValue(before);
-            throw new IllegalArgumentException(e.getMessage(), e);
+            throw new IllegalArgumentException(Usage.message(e), e);
         }
     }
 
@@ -156,7 +156,7 @@ final class SamplingOptions {
         ifGiven(repetitionPenalty, builder::repetitionPenalty);
         ifGiven(noRepeatNgramSize, builder::noRepeatNgramSize);
         if (eos != null) {
-            builder.eos(eos.equals("none") ? Set.of() : TokenIds.set(spec, "--eos", eos));
+            builder.eos(eos.equals("none") ? Set.of() : TokenIds.set(spec, "eos", eos));
         }
         return Usage.of(spec, builder::build);
     }

@@ -1,6 +1,5 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Ranking;
 import dev.causal4j.scoring.Score;
@@ -81,10 +80,9 @@ final class ScoreCommand extends Subcommand {
         checkUsage();
         ScoringOptions options =
                 Usage.of(spec, () -> ScoringOptions.DEFAULT.withStride(stride).withAlternatives(top));
-        int[] ids = tokens == null ? null : TokenIds.parse(spec, "--tokens", tokens);
+        int[] ids = tokens == null ? null : TokenIds.parse(spec, "tokens", tokens);
         String given = text != null ? TextInput.argument(text) : file != null ? TextInput.file(file) : "";
         List<String> continuations = continuations();
-        Kernels.name(); // fails here, before anything is loaded, if the kernels that the property sets are missing
         CausalLM loaded = adapter.addTo(model.load());
         int contextLength = loaded.decoder().config().contextLength();
         if (stride > contextLength) {
@@ -120,7 +118,7 @@ final class ScoreCommand extends Subcommand {
             throw wrong("text: expected one of TEXT, --file, --tokens and --jsonl, got "
                     + (texts == 0 ? "none" : "several"));
         }
-        lines.check(spec, model.json());
+        lines.check(spec, json);
         if ("-".equals(choices) && "-".equals(text)) {
             throw wrong("choices: expected another source than TEXT, got standard input for both");
         }
@@ -141,7 +139,7 @@ final class ScoreCommand extends Subcommand {
         Score score = watched(listener -> new Scorer(loaded).score(List.of(request), options, listener))
                 .getFirst();
         PrintWriter out = stdout();
-        if (model.json()) {
+        if (json) {
             ObjectNode document = Json.object();
             if (request.prefix().length > 0) {
                 document.set("prefix_tokens", Json.array(request.prefix()));
@@ -166,7 +164,7 @@ final class ScoreCommand extends Subcommand {
                 .toList();
         Ranking ranking = watched(listener -> new Scorer(loaded).rank(prompt, encoded, options, listener));
         PrintWriter out = stdout();
-        if (model.json()) {
+        if (json) {
             Json.print(out, new ScoreDocument(loaded, totalsOnly, top).ranking(prompt, continuations, ranking));
         } else {
             new ScoreTable(loaded, out).ranking(continuations, ranking);
@@ -192,6 +190,6 @@ final class ScoreCommand extends Subcommand {
                 new ScoreDocument(loaded, totalsOnly, top),
                 lines,
                 spec.commandLine());
-        return scoring.run(model.json()) ? 0 : 1;
+        return scoring.run(json) ? 0 : 1;
     }
 }

@@ -1,7 +1,6 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.chat.ChatTemplate;
-import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.server.Server;
 import dev.causal4j.server.ServerOptions;
@@ -108,7 +107,6 @@ final class ServeCommand extends Subcommand {
                 spec,
                 () -> new ServerOptions(
                         host, port, aliases, parallel, queue, bytes, keys, origins, hostNames, listener));
-        Kernels.name(); // fails here if the kernels that the property sets are missing
         QUIET.forEach(logger -> logger.setLevel(Level.WARNING));
         ChatTemplate chosen = template.readOrPlain(model.folder());
         try (CausalLM loaded = model.load();
@@ -130,11 +128,7 @@ final class ServeCommand extends Subcommand {
         }
         String name = address.getAddress().getHostAddress();
         String url = "http://" + (name.contains(":") ? "[" + name + "]" : name) + ":" + address.getPort();
-        if (model.json()) {
-            Json.print(stdout(), Json.object().put("url", url).put("model", loaded.name()));
-        } else {
-            stdout().println("Serving " + loaded.name() + " at " + url);
-        }
+        print(Json.object().put("url", url).put("model", loaded.name()), "Serving " + loaded.name() + " at " + url);
         stdout().flush();
     }
 
@@ -159,7 +153,7 @@ final class ServeCommand extends Subcommand {
 
     private void log(ServerOptions.Answered answered) {
         PrintWriter to = stderr();
-        if (model.json()) {
+        if (json) {
             to.println(Json.write(Json.object()
                     .put("id", answered.id())
                     .put("method", answered.method())

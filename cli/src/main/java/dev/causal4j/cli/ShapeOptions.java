@@ -25,7 +25,7 @@ final class ShapeOptions {
             description = "A new model of this config.json, in Hugging Face's keys, of any family.")
     private @Nullable Path config;
 
-    @Option(names = "--shape", paramLabel = "NAME", description = "The same of a known shape: " + SHAPES + ".")
+    @Option(names = "--shape", paramLabel = "NAME", description = "A new model of a known shape: " + SHAPES + ".")
     private @Nullable String shape;
 
     @Spec(Spec.Target.MIXEE)

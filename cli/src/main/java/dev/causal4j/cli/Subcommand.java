@@ -1,16 +1,23 @@
 package dev.causal4j.cli;
 
+import java.io.Console;
 import java.io.PrintWriter;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
+import tools.jackson.databind.node.ObjectNode;
 
 /** What the commands share. */
 abstract class Subcommand implements Callable<Integer> {
     @Spec
     @SuppressWarnings("NullAway.Init") // picocli injects it
     CommandSpec spec;
+
+    @Option(names = "--json", description = "Print one JSON document and nothing else.")
+    boolean json;
 
     /** Standard output. */
     final PrintWriter stdout() {
@@ -20,6 +27,16 @@ abstract class Subcommand implements Callable<Integer> {
     /** Standard error. */
     final PrintWriter stderr() {
         return spec.commandLine().getErr();
+    }
+
+    /** Prints a result: the document with {@code --json}, else the text. */
+    final void print(ObjectNode document, String text) {
+        stdout().println(json ? Json.write(document) : text);
+    }
+
+    /** The terminal, if input and output are both one. */
+    static Optional<Console> terminal() {
+        return Optional.ofNullable(System.console()).filter(Console::isTerminal);
     }
 
     /** An error to throw. */

@@ -5,15 +5,13 @@ import picocli.CommandLine.Option;
 
 /** What commands give to a chat template besides messages. */
 final class TemplateOptions {
-    private static final String OPTION = "--variables";
-
     @Option(
-            names = OPTION,
+            names = "--variables",
             paramLabel = "JSON",
             description = "More for the template, for instance '{\"enable_thinking\": false}'.")
     private String variables = "{}";
 
     Map<String, Object> fields() {
-        return Json.fields(OPTION, Json.parse(OPTION, variables));
+        return Json.fields("variables", Json.parse("variables", variables));
     }
 }

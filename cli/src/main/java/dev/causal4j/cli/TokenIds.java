@@ -9,7 +9,7 @@ import picocli.CommandLine.Model.CommandSpec;
 final class TokenIds {
     private TokenIds() {}
 
-    static int[] parse(CommandSpec spec, String option, String text) {
+    static int[] parse(CommandSpec spec, String subject, String text) {
         if (text.isBlank()) {
             return new int[0];
         }
@@ -19,13 +19,14 @@ final class TokenIds {
             try {
                 ids[i] = Integer.parseInt(words[i]);
             } catch (NumberFormatException _) {
-                throw Usage.wrong(spec, option + ": expected token ids such as 1,2,3, got \"" + words[i] + "\"");
+                throw Usage.wrong(
+                        spec, subject + ": expected token ids such as 1,2,3, got " + Visible.quoted(words[i]));
             }
         }
         return ids;
     }
 
-    static Set<Integer> set(CommandSpec spec, String option, String text) {
-        return Arrays.stream(parse(spec, option, text)).boxed().collect(Collectors.toUnmodifiableSet());
+    static Set<Integer> set(CommandSpec spec, String subject, String text) {
+        return Arrays.stream(parse(spec, subject, text)).boxed().collect(Collectors.toUnmodifiableSet());
     }
 }

@@ -13,9 +13,4 @@ import picocli.CommandLine.Command;
             TokenizerDecodeCommand.class,
             TokenizerRenderCommand.class
         })
-final class TokenizerCommand extends Subcommand {
-    @Override
-    public Integer call() {
-        throw Usage.noCommand(spec);
-    }
-}
+final class TokenizerCommand {}

@@ -20,11 +20,10 @@ final class TokenizerDecodeCommand extends Subcommand {
 
     @Override
     public Integer call() throws IOException {
-        int[] ids = TokenIds.parse(spec, "--tokens", tokens);
+        int[] ids = TokenIds.parse(spec, "tokens", tokens);
         Tokenizer tokenizer = tokenizers.load();
         String text = skipSpecial ? tokenizer.decodeWithoutSpecial(ids) : tokenizer.decode(ids);
-        String shown = tokenizers.json() ? Json.write(Json.object().put("text", text)) : Streaming.shown(text);
-        stdout().println(shown);
+        print(Json.object().put("text", text), Streaming.shown(text));
         return 0;
     }
 }

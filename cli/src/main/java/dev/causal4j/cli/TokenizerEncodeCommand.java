@@ -57,7 +57,7 @@ final class TokenizerEncodeCommand extends Subcommand {
         }
         String given = text != null ? TextInput.argument(text) : file != null ? TextInput.file(file) : "";
         ObjectNode document = encode(tokenizer, given);
-        if (tokenizers.json()) {
+        if (json) {
             Json.print(out, document);
             return 0;
         }

@@ -20,13 +20,6 @@ final class TokenizerOptions {
                     + " --tokenizer the embedded model's tokenizer is used.")
     private @Nullable Path model;
 
-    @Option(names = "--json", description = "Print one JSON document and nothing else.")
-    private boolean json;
-
-    boolean json() {
-        return json;
-    }
-
     Tokenizer load() throws IOException {
         Path from = file != null || model == null ? file : ModelPath.of(model);
         if (from == null) {

@@ -17,7 +17,10 @@ final class TokenizerPrepareCommand extends Subcommand {
 
     @Override
     public Integer call() throws IOException {
-        Tokenizer.prepare(ModelPath.of(folder));
+        Path model = ModelPath.of(folder);
+        Tokenizer.prepare(model);
+        Path made = model.resolve(Tokenizer.PREPARED);
+        print(Json.object().put("out", made.toString()), made + ": written");
         return 0;
     }
 }

@@ -42,9 +42,6 @@ final class TokenizerRenderCommand extends Subcommand {
     @Mixin
     private TemplateOptions variables;
 
-    @Option(names = "--json", description = "Print one JSON document and nothing else.")
-    private boolean json;
-
     @Override
     public Integer call() throws IOException {
         Map<String, ?> more = variables.fields();

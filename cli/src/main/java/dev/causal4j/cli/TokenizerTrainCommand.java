@@ -56,9 +56,6 @@ final class TokenizerTrainCommand extends Subcommand {
             description = "Fewest occurrences of a pair that becomes a token; default: ${DEFAULT-VALUE}.")
     private int minFrequency = BytePairTrainer.MIN_FREQUENCY;
 
-    @Option(names = "--json", description = "Print one JSON document and nothing else.")
-    private boolean json;
-
     @Override
     public Integer call() throws IOException {
         long start = System.nanoTime();
@@ -83,20 +80,17 @@ final class TokenizerTrainCommand extends Subcommand {
 
     private void print(Tokenizer tokenizer, long bytes, double seconds) {
         int size = tokenizer.vocabularySize();
-        if (json) {
-            ObjectNode document = Json.object()
-                    .put("out", out.toString())
-                    .put("vocabulary_size", size)
-                    .put("requested_vocabulary_size", vocabularySize)
-                    .put("data_bytes", bytes)
-                    .put("seconds", seconds);
-            Json.print(stdout(), document);
-        } else {
-            stdout().printf("%,d tokens from %,d bytes in %.1f s, written to %s%n", size, bytes, seconds, out);
-        }
+        ObjectNode document = Json.object()
+                .put("out", out.toString())
+                .put("vocabulary_size", size)
+                .put("requested_vocabulary_size", vocabularySize)
+                .put("data_bytes", bytes)
+                .put("seconds", seconds);
+        String told = "%,d tokens from %,d bytes in %.1f s, written to %s";
+        print(document, told.formatted(size, bytes, seconds, out));
         if (size < vocabularySize) {
-            String told = "vocabulary-size: expected %d, got %d; no other pair occurs %d times, give more data%n";
-            stderr().printf(told, vocabularySize, size, minFrequency);
+            String few = "vocabulary-size: expected %d, got %d; no other pair occurs %d times, give more data%n";
+            stderr().printf(few, vocabularySize, size, minFrequency);
         }
     }
 }

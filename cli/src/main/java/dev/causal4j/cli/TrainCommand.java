@@ -18,7 +18,6 @@ import dev.causal4j.training.TrainingProgress;
 import dev.causal4j.training.TrainingResult;
 import dev.causal4j.training.TrainingScope;
 import java.io.IOException;
-import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
@@ -252,7 +251,7 @@ final class TrainCommand extends Subcommand {
                             line.put(SAMPLE, sample(trainer.model()));
                         }
                         log.append(line, interval > 0 && progress.step() % interval == 0);
-                        if (evaluated || model.json()) {
+                        if (evaluated || json) {
                             bar.above(() -> print(progress, line));
                         }
                         return !interruption.requested();
@@ -276,12 +275,8 @@ final class TrainCommand extends Subcommand {
     }
 
     private void print(TrainingProgress progress, ObjectNode line) {
-        if (model.json()) {
-            Json.print(stdout(), line);
-        } else {
-            String sample = Visible.quoted(line.path(SAMPLE).stringValue());
-            stdout().printf("step %d: %s%n  sample: %s%n", progress.step(), summary(progress), sample);
-        }
+        String sample = Visible.quoted(line.path(SAMPLE).asString(""));
+        print(line, String.format("step %d: %s%n  sample: %s", progress.step(), summary(progress), sample));
     }
 
     private static ObjectNode document(TrainingProgress progress) {
@@ -299,21 +294,17 @@ final class TrainCommand extends Subcommand {
     }
 
     private void print(Trainer trainer, TrainingResult result, double seconds) {
-        PrintWriter to = stdout();
-        if (model.json()) {
-            ObjectNode document = Json.object()
-                    .put("finish", result.finish().name().toLowerCase(Locale.ROOT))
-                    .put("step", result.step())
-                    .put("best_step", result.bestStep())
-                    .put("parameters", trainer.model().parameters())
-                    .put("trained_parameters", trainer.trainedParameters());
-            document.set(
-                    TrainingLog.HELD_OUT, Json.number(result.validationLoss().orElse(Double.NaN)));
-            Json.print(to, document.put("seconds", seconds).put("out", out.toString()));
-            return;
-        }
-        to.printf(
-                "%s after step %,d and %.0f s: %,d parameters, %,d of them trained, written to %s%s%n",
+        double loss = result.validationLoss().orElse(Double.NaN);
+        ObjectNode document = Json.object()
+                .put("finish", result.finish().name().toLowerCase(Locale.ROOT))
+                .put("step", result.step())
+                .put("best_step", result.bestStep())
+                .put("parameters", trainer.model().parameters())
+                .put("trained_parameters", trainer.trainedParameters());
+        document.set(TrainingLog.HELD_OUT, Json.number(loss));
+        document.put("seconds", seconds).put("out", out.toString());
+        String told = String.format(
+                "%s after step %,d and %.0f s: %,d parameters, %,d of them trained, written to %s%s",
                 switch (result.finish()) {
                     case STEPS -> "done";
                     case EARLY_STOP -> "stopped early";
@@ -325,9 +316,9 @@ final class TrainCommand extends Subcommand {
                 trainer.trainedParameters(),
                 out,
                 result.finish() == TrainingResult.Finish.CANCELLED ? "; go on with --resume" : "");
-        result.validationLoss()
-                .ifPresent(loss -> to.printf(
-                        "held out: loss %.4f, perplexity %.2f, after step %,d%n",
-                        loss, StrictMath.exp(loss), result.bestStep()));
+        String heldOut = String.format(
+                "%nheld out: loss %.4f, perplexity %.2f, after step %,d",
+                loss, StrictMath.exp(loss), result.bestStep());
+        print(document, Double.isNaN(loss) ? told : told + heldOut);
     }
 }

@@ -38,19 +38,6 @@ final class Usage {
         }
     }
 
-    /** The same without a result. */
-    static void check(CommandSpec spec, Runnable checked) {
-        boolean _ = of(spec, () -> {
-            checked.run();
-            return true;
-        });
-    }
-
-    /** An error to throw where a subcommand is missing. */
-    static ParameterException noCommand(CommandSpec spec) {
-        return wrong(spec, "command: expected " + commands(spec) + ", got none");
-    }
-
     private static String commands(CommandSpec spec) {
         String before = spec.parent() == null ? "" : spec.name() + " ";
         return or(spec.subcommands().keySet().stream().map(name -> before + name));
@@ -81,6 +68,8 @@ final class Usage {
             case ParameterException _
             when arg != null ->
                 name(arg) + ": expected " + kind(arg) + ", got " + Visible.quoted(String.valueOf(e.getValue()));
+            case ParameterException _
+            when !spec.subcommands().isEmpty() -> "command: expected " + commands(spec) + ", got none";
             default -> String.valueOf(e.getMessage());
         };
     }

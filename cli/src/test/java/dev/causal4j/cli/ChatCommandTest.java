@@ -324,7 +324,7 @@ class ChatCommandTest {
         run("word ".repeat(600) + "\n", chat).refused(1, "prompt: expected at most 512 tokens");
         run("", chat + " --top-p 0")
                 .refused(2, "top-p: expected a number in (0, 1], got 0.0; see causal4j chat --help");
-        run("", chat + " --variables []").refused(1, "--variables: expected a JSON object");
+        run("", chat + " --variables []").refused(1, "variables: expected a JSON object");
     }
 
     /** A model that knows nothing yet writes control characters, too. */
@@ -373,7 +373,8 @@ class ChatCommandTest {
             write(to, "\3");
             await(from, seen, "1]");
             assertThat(seen.toString().replaceAll("\033\\[22?m", ""))
-                    .containsPattern("\\[[12]?\\d?\\d tokens, .*; end: cancelled; prompt 13, cached 0; seed 1\\]");
+                    .containsPattern(
+                            "\\[[12]?\\d?\\d tokens, .*; end: cancelled; prompt 13, cached 0, .*/s; seed 1\\]");
             await(from, seen, "> ");
             write(to, "\3");
             await(

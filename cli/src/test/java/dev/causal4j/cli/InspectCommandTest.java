@@ -135,6 +135,6 @@ class InspectCommandTest {
                         "parameters saved by tying  786,432",
                         "tied                       true",
                         "bos token id               3071",
-                        "eos token ids              [3071]");
+                        "eos token ids              3071");
     }
 }
