@@ -10,6 +10,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.xnio.IoUtils;
 import org.xnio.channels.StreamSinkChannel;
@@ -24,8 +25,9 @@ final class Call {
     private static final HttpString BUFFERING = HttpString.tryFromString("X-Accel-Buffering");
 
     final HttpServerExchange exchange;
-    private byte[] body;
-    private final Runnable whenTaken;
+
+    /** Gives the body, once: it is then held no more. */
+    final Supplier<byte[]> body;
 
     /** Whose keys and values the request may share; empty for all. */
     final String owner;
@@ -36,25 +38,10 @@ final class Call {
     private boolean gone;
     private volatile boolean ended;
 
-    /** A request without a body. */
-    Call(HttpServerExchange exchange, String owner) {
-        this(exchange, new byte[0], owner, () -> {});
-    }
-
-    /** @param whenTaken told when the body is held no more */
-    Call(HttpServerExchange exchange, byte[] body, String owner, Runnable whenTaken) {
+    Call(HttpServerExchange exchange, String owner, Supplier<byte[]> body) {
         this.exchange = exchange;
-        this.body = body;
         this.owner = owner;
-        this.whenTaken = whenTaken;
-    }
-
-    /** The body, once: the call then holds it no more. */
-    byte[] takeBody() {
-        byte[] taken = body;
-        body = new byte[0];
-        whenTaken.run();
-        return taken;
+        this.body = body;
     }
 
     /** Tells that the client is gone. */

@@ -22,6 +22,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.xnio.IoUtils;
 import org.xnio.XnioExecutor;
@@ -49,6 +50,7 @@ final class Routes implements HttpHandler {
             "sheet.js",
             "tabs.js");
 
+    private static final Supplier<byte[]> NOTHING = () -> new byte[0];
     private static final System.Logger LOG = System.getLogger(Routes.class.getName());
 
     /** Answers a request. */
@@ -126,7 +128,7 @@ final class Routes implements HttpHandler {
         try {
             begin(exchange);
         } catch (ApiError e) {
-            start(new Call(exchange, ""), call -> fail(call, e));
+            start(new Call(exchange, "", NOTHING), call -> fail(call, e));
         }
     }
 
@@ -155,7 +157,7 @@ final class Routes implements HttpHandler {
         String methods = String.join(", ", known);
         if (method.equals("OPTIONS")) {
             access.addPreflight(exchange, methods);
-            start(new Call(exchange, ""), Call::empty);
+            start(new Call(exchange, "", NOTHING), Call::empty);
             return;
         }
         if (!known.contains(method)) {
@@ -168,7 +170,7 @@ final class Routes implements HttpHandler {
             return;
         }
         if (route.method.equals("GET")) {
-            start(new Call(exchange, owner), route.action);
+            start(new Call(exchange, owner, NOTHING), route.action);
             return;
         }
         if (isCoded(exchange, Headers.CONTENT_ENCODING, "identity")
@@ -214,7 +216,8 @@ final class Routes implements HttpHandler {
                         (_, bytes, last) -> {
                             if (body.add(bytes) && last) {
                                 timer.remove();
-                                Call call = new Call(exchange, body.whole(), owner, body::release);
+                                body.end();
+                                Call call = new Call(exchange, owner, body::take);
                                 Departure.watch(exchange, call::depart);
                                 admit(call, action);
                             }
