@@ -8,7 +8,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -35,6 +35,8 @@ final class Call {
     private final long start = System.nanoTime();
     private @Nullable StreamSinkChannel sink; // once the answer has begun
     private Runnable whenGone = () -> {};
+    private final Semaphore writable = new Semaphore(0);
+    private volatile double stalled = Double.POSITIVE_INFINITY; // since when, as of #seconds
     private boolean gone;
     private volatile boolean ended;
 
@@ -47,6 +49,7 @@ final class Call {
     /** Tells that the client is gone. */
     synchronized void depart() {
         gone = !ended; // one that has its answer is done
+        writable.release(); // a write then fails
         whenGone.run();
     }
 
@@ -71,6 +74,11 @@ final class Call {
     /** Seconds since the body was read. */
     double seconds() {
         return (System.nanoTime() - start) / 1e9;
+    }
+
+    /** Seconds for which the client has taken nothing; negative while it takes what there is. */
+    double stalledSeconds() {
+        return seconds() - stalled;
     }
 
     /** Answers with JSON. */
@@ -154,7 +162,7 @@ final class Call {
         return begun;
     }
 
-    private static void write(StreamSinkChannel to, byte[] bytes) throws IOException {
+    private void write(StreamSinkChannel to, byte[] bytes) throws IOException {
         ByteBuffer rest = ByteBuffer.wrap(bytes);
         while (rest.hasRemaining()) {
             if (to.write(rest) == 0) {
@@ -173,25 +181,27 @@ final class Call {
         exchange.getIoThread().execute(exchange::endExchange);
     }
 
-    private static void flush(StreamSinkChannel to) throws IOException {
+    private void flush(StreamSinkChannel to) throws IOException {
         while (!to.flush()) {
             awaitWritable(to);
         }
     }
 
-    private static void awaitWritable(StreamSinkChannel to) throws IOException {
-        CountDownLatch writable = new CountDownLatch(1);
+    private void awaitWritable(StreamSinkChannel to) throws IOException {
         to.getWriteSetter().set(channel -> {
             channel.suspendWrites();
-            writable.countDown();
+            writable.release();
         });
         to.resumeWrites();
+        stalled = seconds();
         try {
-            if (writable.await(STALL_SECONDS, TimeUnit.SECONDS)) {
+            if (writable.tryAcquire(STALL_SECONDS, TimeUnit.SECONDS)) {
                 return;
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+        } finally {
+            stalled = Double.POSITIVE_INFINITY;
         }
         throw new IOException("client: expected one that reads, got none for " + STALL_SECONDS + " s");
     }

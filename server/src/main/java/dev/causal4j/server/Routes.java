@@ -13,11 +13,15 @@ import java.io.InputStream;
 import java.net.URLDecoder;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
@@ -32,6 +36,7 @@ final class Routes implements HttpHandler {
     private static final int MOST_RETRY_SECONDS = 30;
     private static final int BODY_SECONDS = 30;
     private static final int LINGER_SECONDS = 2;
+    private static final int STALL_SECONDS = 2; // then a client that reads nothing holds no place that others need
     private static final String MODELS = "/models/";
     static final HttpString REQUEST_ID = HttpString.tryFromString("x-request-id");
     private static final HttpString SECURITY = HttpString.tryFromString("Content-Security-Policy");
@@ -74,6 +79,7 @@ final class Routes implements HttpHandler {
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
     private final AtomicInteger open = new AtomicInteger();
     private final AtomicInteger asked = new AtomicInteger(); // requests whose body is whole
+    private final Set<Call> calls = ConcurrentHashMap.newKeySet(); // of these requests
     private final Bodies bodies = new Bodies();
     private volatile boolean draining;
 
@@ -225,19 +231,31 @@ final class Routes implements HttpHandler {
                         (_, _) -> close.run());
     }
 
-    /** Starts a request if there are not too many. */
+    /** Starts a request if there are not too many, or the client of one does not read. */
     private void admit(Call call, Action action) {
         int others = asked.getAndIncrement();
+        calls.add(call);
         call.exchange.addExchangeCompleteListener((_, next) -> {
             asked.decrementAndGet();
+            calls.remove(call);
             next.proceed();
         });
-        if (others < options.parallel() + options.queue()) {
+        if (others < options.parallel() + options.queue() || giveUpOne()) {
             start(call, action);
         } else {
             int seconds = (int) Math.ceil(others * metrics.meanSeconds() / options.parallel());
             start(call, each -> fail(each, ApiError.queueFull(Math.clamp(seconds, 1, MOST_RETRY_SECONDS))));
         }
+    }
+
+    /** Closes the connection whose client has read nothing for longest, if that is long. */
+    private boolean giveUpOne() {
+        Optional<Call> stalled = calls.stream()
+                .filter(call -> call.stalledSeconds() > STALL_SECONDS)
+                .max(Comparator.comparingDouble(Call::stalledSeconds))
+                .filter(calls::remove); // else it was given up for another
+        stalled.ifPresent(Call::close);
+        return stalled.isPresent();
     }
 
     private void start(Call call, Action action) {
