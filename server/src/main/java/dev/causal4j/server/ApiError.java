@@ -51,13 +51,13 @@ final class ApiError extends RuntimeException {
     }
 
     /**
-     * A prompt that does not fit the context.
+     * A prompt that does not fit the context with its completion.
      *
-     * @param tokens it has with what is to come, or more than the context if they were not counted
+     * @param tokens of both, or more than the context if they were not counted
      */
     static ApiError tooLong(String param, int tokens, int most) {
-        String line = param + ": expected at most " + most
-                + " tokens with what is to come, the context length, got at least " + tokens + "; shorten it";
+        String line = param + ": expected at most " + most + " tokens, the context length, for it and its completion,"
+                + " got at least " + tokens + "; shorten it";
         ApiError tooLong = new ApiError(400, "context_length_exceeded", param, line);
         tooLong.error.putAll(Map.of("n_prompt_tokens", tokens, "n_ctx", most)); // as llama.cpp's clients read it
         return tooLong;

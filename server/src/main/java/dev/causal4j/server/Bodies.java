@@ -51,17 +51,23 @@ final class Bodies {
             }
         }
 
-        /** All of it. It counts until {@link #release}, but is given up no more. */
-        byte[] whole() {
+        /** Tells that it is whole: it still counts, but is given up no more. */
+        void end() {
             synchronized (Bodies.this) {
                 unfinished.remove(this);
+            }
+        }
+
+        /** All of it, once: it then counts no more. */
+        byte[] take() {
+            synchronized (Bodies.this) {
                 byte[] whole = bytes.toByteArray();
-                bytes = new ByteArrayOutputStream(0);
+                release();
                 return whole;
             }
         }
 
-        /** Tells that it is held no more. */
+        /** Drops it. */
         void release() {
             synchronized (Bodies.this) {
                 unfinished.remove(this);

@@ -8,8 +8,9 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.xnio.IoUtils;
 import org.xnio.channels.StreamSinkChannel;
@@ -24,8 +25,9 @@ final class Call {
     private static final HttpString BUFFERING = HttpString.tryFromString("X-Accel-Buffering");
 
     final HttpServerExchange exchange;
-    private byte[] body;
-    private final Runnable whenTaken;
+
+    /** Gives the body, once: it is then held no more. */
+    final Supplier<byte[]> body;
 
     /** Whose keys and values the request may share; empty for all. */
     final String owner;
@@ -33,33 +35,21 @@ final class Call {
     private final long start = System.nanoTime();
     private @Nullable StreamSinkChannel sink; // once the answer has begun
     private Runnable whenGone = () -> {};
+    private final Semaphore writable = new Semaphore(0);
+    private volatile double stalled = Double.POSITIVE_INFINITY; // since when, as of #seconds
     private boolean gone;
     private volatile boolean ended;
 
-    /** A request without a body. */
-    Call(HttpServerExchange exchange, String owner) {
-        this(exchange, new byte[0], owner, () -> {});
-    }
-
-    /** @param whenTaken told when the body is held no more */
-    Call(HttpServerExchange exchange, byte[] body, String owner, Runnable whenTaken) {
+    Call(HttpServerExchange exchange, String owner, Supplier<byte[]> body) {
         this.exchange = exchange;
-        this.body = body;
         this.owner = owner;
-        this.whenTaken = whenTaken;
-    }
-
-    /** The body, once: the call then holds it no more. */
-    byte[] takeBody() {
-        byte[] taken = body;
-        body = new byte[0];
-        whenTaken.run();
-        return taken;
+        this.body = body;
     }
 
     /** Tells that the client is gone. */
     synchronized void depart() {
         gone = !ended; // one that has its answer is done
+        writable.release(); // a write then fails
         whenGone.run();
     }
 
@@ -84,6 +74,11 @@ final class Call {
     /** Seconds since the body was read. */
     double seconds() {
         return (System.nanoTime() - start) / 1e9;
+    }
+
+    /** Seconds for which the client has taken nothing; negative while it takes what there is. */
+    double stalledSeconds() {
+        return seconds() - stalled;
     }
 
     /** Answers with JSON. */
@@ -167,7 +162,7 @@ final class Call {
         return begun;
     }
 
-    private static void write(StreamSinkChannel to, byte[] bytes) throws IOException {
+    private void write(StreamSinkChannel to, byte[] bytes) throws IOException {
         ByteBuffer rest = ByteBuffer.wrap(bytes);
         while (rest.hasRemaining()) {
             if (to.write(rest) == 0) {
@@ -186,25 +181,27 @@ final class Call {
         exchange.getIoThread().execute(exchange::endExchange);
     }
 
-    private static void flush(StreamSinkChannel to) throws IOException {
+    private void flush(StreamSinkChannel to) throws IOException {
         while (!to.flush()) {
             awaitWritable(to);
         }
     }
 
-    private static void awaitWritable(StreamSinkChannel to) throws IOException {
-        CountDownLatch writable = new CountDownLatch(1);
+    private void awaitWritable(StreamSinkChannel to) throws IOException {
         to.getWriteSetter().set(channel -> {
             channel.suspendWrites();
-            writable.countDown();
+            writable.release();
         });
         to.resumeWrites();
+        stalled = seconds();
         try {
-            if (writable.await(STALL_SECONDS, TimeUnit.SECONDS)) {
+            if (writable.tryAcquire(STALL_SECONDS, TimeUnit.SECONDS)) {
                 return;
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
+        } finally {
+            stalled = Double.POSITIVE_INFINITY;
         }
         throw new IOException("client: expected one that reads, got none for " + STALL_SECONDS + " s");
     }

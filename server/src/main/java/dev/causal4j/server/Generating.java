@@ -50,7 +50,7 @@ final class Generating {
      * @throws IOException if the client is gone
      */
     void answer(Api api, Call call) throws IOException, InterruptedException {
-        Ask ask = api.read(JsonIn.parse(call.takeBody()), served, call.owner);
+        Ask ask = api.read(JsonIn.parse(call.body.get()), served, call.owner);
         Sequences sequences = new Sequences(engine, ask, metrics, call.owner);
         call.whenGone(sequences::cancel);
         try {

@@ -13,15 +13,20 @@ import java.io.InputStream;
 import java.net.URLDecoder;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.xnio.IoUtils;
 import org.xnio.XnioExecutor;
@@ -31,6 +36,7 @@ final class Routes implements HttpHandler {
     private static final int MOST_RETRY_SECONDS = 30;
     private static final int BODY_SECONDS = 30;
     private static final int LINGER_SECONDS = 2;
+    private static final int STALL_SECONDS = 2; // then a client that reads nothing holds no place that others need
     private static final String MODELS = "/models/";
     static final HttpString REQUEST_ID = HttpString.tryFromString("x-request-id");
     private static final HttpString SECURITY = HttpString.tryFromString("Content-Security-Policy");
@@ -49,6 +55,7 @@ final class Routes implements HttpHandler {
             "sheet.js",
             "tabs.js");
 
+    private static final Supplier<byte[]> NOTHING = () -> new byte[0];
     private static final System.Logger LOG = System.getLogger(Routes.class.getName());
 
     /** Answers a request. */
@@ -72,6 +79,7 @@ final class Routes implements HttpHandler {
     private final ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor();
     private final AtomicInteger open = new AtomicInteger();
     private final AtomicInteger asked = new AtomicInteger(); // requests whose body is whole
+    private final Set<Call> calls = ConcurrentHashMap.newKeySet(); // of these requests
     private final Bodies bodies = new Bodies();
     private volatile boolean draining;
 
@@ -126,7 +134,7 @@ final class Routes implements HttpHandler {
         try {
             begin(exchange);
         } catch (ApiError e) {
-            start(new Call(exchange, ""), call -> fail(call, e));
+            start(new Call(exchange, "", NOTHING), call -> fail(call, e));
         }
     }
 
@@ -143,12 +151,10 @@ final class Routes implements HttpHandler {
     }
 
     private void begin(HttpServerExchange exchange) {
+        access.checkHost(exchange);
+        access.addOrigin(exchange);
         String method = exchange.getRequestMethod().toString();
         Route route = route(exchange.getRequestPath());
-        if (route != null) {
-            access.checkHost(exchange);
-        }
-        access.addOrigin(exchange);
         if (route == null) {
             throw new ApiError(404, "unknown_url", null, "path: expected one of OpenAI's API, got another");
         }
@@ -157,7 +163,7 @@ final class Routes implements HttpHandler {
         String methods = String.join(", ", known);
         if (method.equals("OPTIONS")) {
             access.addPreflight(exchange, methods);
-            start(new Call(exchange, ""), Call::empty);
+            start(new Call(exchange, "", NOTHING), Call::empty);
             return;
         }
         if (!known.contains(method)) {
@@ -170,7 +176,7 @@ final class Routes implements HttpHandler {
             return;
         }
         if (route.method.equals("GET")) {
-            start(new Call(exchange, owner), route.action);
+            start(new Call(exchange, owner, NOTHING), route.action);
             return;
         }
         if (isCoded(exchange, Headers.CONTENT_ENCODING, "identity")
@@ -216,7 +222,8 @@ final class Routes implements HttpHandler {
                         (_, bytes, last) -> {
                             if (body.add(bytes) && last) {
                                 timer.remove();
-                                Call call = new Call(exchange, body.whole(), owner, body::release);
+                                body.end();
+                                Call call = new Call(exchange, owner, body::take);
                                 Departure.watch(exchange, call::depart);
                                 admit(call, action);
                             }
@@ -224,19 +231,31 @@ final class Routes implements HttpHandler {
                         (_, _) -> close.run());
     }
 
-    /** Starts a request if there are not too many. */
+    /** Starts a request if there are not too many, or the client of one does not read. */
     private void admit(Call call, Action action) {
         int others = asked.getAndIncrement();
+        calls.add(call);
         call.exchange.addExchangeCompleteListener((_, next) -> {
             asked.decrementAndGet();
+            calls.remove(call);
             next.proceed();
         });
-        if (others < options.parallel() + options.queue()) {
+        if (others < options.parallel() + options.queue() || giveUpOne()) {
             start(call, action);
         } else {
             int seconds = (int) Math.ceil(others * metrics.meanSeconds() / options.parallel());
             start(call, each -> fail(each, ApiError.queueFull(Math.clamp(seconds, 1, MOST_RETRY_SECONDS))));
         }
+    }
+
+    /** Closes the connection whose client has read nothing for longest, if that is long. */
+    private boolean giveUpOne() {
+        Optional<Call> stalled = calls.stream()
+                .filter(call -> call.stalledSeconds() > STALL_SECONDS)
+                .max(Comparator.comparingDouble(Call::stalledSeconds))
+                .filter(calls::remove); // else it was given up for another
+        stalled.ifPresent(Call::close);
+        return stalled.isPresent();
     }
 
     private void start(Call call, Action action) {

@@ -69,8 +69,6 @@ record Sampling(
         Optional<String> salt =
                 Optional.of(owner + in.string("cache_salt").orElse("")).filter(_ -> in.bool("cache_prompt", true));
         GenerationOptions.Builder options = GenerationOptions.builder()
-                .maxNewTokens(maxTokens)
-                .minNewTokens(least)
                 .temperature(temperature)
                 .topK(Math.max(0, in.integer("top_k", 0, -1, Integer.MAX_VALUE)))
                 .topP(topP == 0 ? 1 : topP)

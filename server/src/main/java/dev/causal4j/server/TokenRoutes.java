@@ -10,20 +10,18 @@ import java.util.stream.IntStream;
 
 /** Texts to tokens and back, for clients without a tokenizer; in the forms of llama.cpp and vLLM. Thread-safe. */
 record TokenRoutes(ServedModel served) {
-    private static final int MOST_TOKENS = 1 << 20;
-    private static final int MOST_CHARACTERS = 1 << 20;
+    private static final int MOST = 1 << 20; // characters, or tokens
     private static final int MOST_WITH_PIECES = 1 << 16; // each an object
 
     void tokenize(Call call) throws IOException {
-        JsonIn in = JsonIn.parse(call.takeBody());
+        JsonIn in = JsonIn.parse(call.body.get());
         boolean content = in.has("content");
         String field = content ? "content" : "prompt";
         String text = in.string(field).orElseThrow(() -> ApiError.type("content", "a string", null));
         boolean pieces = in.bool("with_pieces", false);
-        int most = pieces ? MOST_WITH_PIECES : MOST_CHARACTERS;
+        int most = pieces ? MOST_WITH_PIECES : MOST;
         if (text.length() > most) {
-            String line = ": expected at most " + most + " characters, got " + text.length() + "; send less at once";
-            throw new ApiError(400, "invalid_value", field, field + line);
+            throw ApiError.value(field, "at most " + most + " characters", text.length());
         }
         boolean prefix = in.bool("add_special", in.bool("add_special_tokens", !content));
         SpecialTokens how = in.bool("parse_special", true) ? SpecialTokens.PARSE : SpecialTokens.AS_TEXT;
@@ -40,15 +38,15 @@ record TokenRoutes(ServedModel served) {
     }
 
     void detokenize(Call call) throws IOException {
-        JsonIn in = JsonIn.parse(call.takeBody());
-        int[] tokens = JsonIn.integers("tokens", in.list("tokens", MOST_TOKENS), 0, served.vocabulary() - 1);
+        JsonIn in = JsonIn.parse(call.body.get());
+        int[] tokens = JsonIn.integers("tokens", in.list("tokens", MOST), 0, served.vocabulary() - 1);
         String text = served.tokenizer().decode(tokens);
         call.json(Json.object("content", text, "prompt", text));
     }
 
     /** What a conversation becomes before it is tokens. */
     void applyTemplate(Call call) throws IOException {
-        String prompt = ChatApi.prompt(JsonIn.parse(call.takeBody()), served).text();
+        String prompt = ChatApi.prompt(JsonIn.parse(call.body.get()), served).text();
         call.json(Json.object("prompt", prompt));
     }
 

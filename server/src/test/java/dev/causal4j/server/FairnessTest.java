@@ -1,6 +1,7 @@
 package dev.causal4j.server;
 
 import static dev.causal4j.server.Served.OPTIONS;
+import static dev.causal4j.server.Served.SERVER;
 import static dev.causal4j.server.Served.await;
 import static dev.causal4j.server.Served.metric;
 import static dev.causal4j.server.Served.request;
@@ -8,11 +9,15 @@ import static dev.causal4j.server.Served.send;
 import static dev.causal4j.server.Served.start;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.IOException;
 import java.net.Socket;
 import java.net.http.HttpClient;
 import java.net.http.HttpResponse;
 import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import org.junit.jupiter.api.Test;
 
@@ -26,18 +31,54 @@ class FairnessTest {
         return answer.body().replaceAll(".*(\"choices\":.*),\"usage\".*", "$1");
     }
 
+    /** A client that asks and never reads. */
+    private static Socket stalled(Server server, String path, String body) throws IOException {
+        Socket stalled = new Socket();
+        stalled.setReceiveBufferSize(4096);
+        stalled.connect(server.address());
+        String head = "POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + body.length() + "\r\n\r\n";
+        stalled.getOutputStream().write((head + body).getBytes(StandardCharsets.UTF_8));
+        return stalled;
+    }
+
+    @Test
+    void aReaderThatNeverReadsHoldsNoPlaceThatOthersNeed() throws Exception {
+        List<Integer> statuses = Collections.synchronizedList(new ArrayList<>());
+        ServerOptions options = new ServerOptions(
+                "127.0.0.1",
+                0,
+                List.of(),
+                1,
+                0,
+                0,
+                List.of(),
+                List.of(),
+                List.of(),
+                answered -> statuses.add(answered.status()));
+        String large = "{\"prompt\": \"" + "Emma ".repeat(240) + "\", \"max_tokens\": 1, \"n\": 128, \"echo\": true,"
+                + " \"logprobs\": 20}"; // its answer is larger than what systems buffer
+        try (Server server = start(options);
+                Socket _ = stalled(server, "/v1/completions", large)) {
+            await(() -> metric(server, "num_requests_waiting") > 0);
+            long start = System.nanoTime();
+            assertThat(send(server, "/tokenize", "{'content': 'a'}").statusCode())
+                    .isEqualTo(429);
+            while (send(server, "/tokenize", "{'content': 'a'}").statusCode() == 429) {
+                assertThat(System.nanoTime() - start).isLessThan(20_000_000_000L); // before it is let go anyhow
+                Thread.sleep(50);
+            }
+            await(() -> statuses.contains(499)); // its thread is free
+            assertThat(System.nanoTime() - start).isLessThan(20_000_000_000L);
+        }
+    }
+
     @Test
     void aReaderThatNeverReadsHoldsNoSlot() throws Exception {
         String body = "{\"prompt\": \"Emma\", \"max_tokens\": 240, \"n\": 16, \"ignore_eos\": true, \"stream\": true,"
                 + " \"logprobs\": 20}";
+        String alone = choices(send(SERVER, "/v1/completions", SMALL));
         try (Server server = start(OPTIONS.withBounds(4, 8));
-                Socket stalled = new Socket()) {
-            String alone = choices(send(server, "/v1/completions", SMALL));
-            stalled.setReceiveBufferSize(4096);
-            stalled.connect(server.address());
-            String head =
-                    "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + body.length() + "\r\n\r\n";
-            stalled.getOutputStream().write((head + body).getBytes(StandardCharsets.UTF_8));
+                Socket _ = stalled(server, "/v1/completions", body)) {
             await(() -> metric(server, "num_requests_running") == 4);
             double made = 0; // beside a small request
             double before = 0;

@@ -234,7 +234,7 @@ class ServerTest {
         HttpResponse<String> full =
                 send(SERVER, "/v1/completions", body.formatted("[1, 2, 3, 4" + ids + "]", 1, false));
         assertThat(full.statusCode()).isEqualTo(400);
-        assertThat(full.body()).contains("context_length_exceeded", "expected at most 256 tokens with what is to come");
+        assertThat(full.body()).contains("context_length_exceeded", "expected at most 256 tokens, the context length");
         assertThat(post("/v1/completions", body.formatted("[1, 2, 3, 4" + ids + "]", 0, true))
                         .get("usage")
                         .get("total_tokens")
