@@ -91,6 +91,40 @@ class KVCacheTest {
     }
 
     @Test
+    void pagesThatWereGivenBackOrSharedAreReservedAnew() {
+        KVCache cache = pool.newCache();
+        assertThat(cache.reserve(300)).isTrue();
+        append(cache, 300);
+        cache.truncate(100);
+        assertThat(pool.freePages()).isEqualTo(5);
+        assertThat(cache.reserve(300)).isTrue();
+        assertThat(pool.freePages()).as("after truncation").isEqualTo(2);
+        cache.unreserve();
+        assertThat(pool.freePages()).isEqualTo(5);
+        assertThat(cache.reserve(101)).isTrue();
+        try (KVCache _ = cache.copy()) {
+            assertThat(cache.reserve(101)).isTrue();
+            assertThat(pool.freePages()).as("the last page will be copied").isEqualTo(4);
+        }
+        cache.release();
+        assertThat(pool.freePages()).isEqualTo(7);
+        assertThat(cache.reserve(100)).isTrue();
+        assertThat(pool.freePages()).as("after release").isEqualTo(5);
+    }
+
+    @Test
+    void aLengthIsDeclaredBeforeAnythingIsComputed() {
+        KVCache cache = pool.newCache();
+        cache.declare(200);
+        append(cache, 1);
+        cache.declare(100);
+        assertThat(cache.capacity()).isEqualTo(200);
+        cache.release();
+        cache.declare(100);
+        assertThat(cache.capacity()).isEqualTo(100);
+    }
+
+    @Test
     void growingKeepsEveryKeyAndValue() {
         KVCache cache = pool.newCache();
         for (int position = 0; position < 300; position++) {
