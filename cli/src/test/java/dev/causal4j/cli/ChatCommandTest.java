@@ -9,6 +9,7 @@ import dev.causal4j.chat.Message;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.EngineOptions;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.Checkpoint;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -176,7 +177,7 @@ class ChatCommandTest {
     @Test
     void anAnswerStaysIfAnotherToItsMessageFails() throws IOException {
         SamplingOptions sampling = CommandLine.populateCommand(new SamplingOptions(), "--max-new-tokens", "5");
-        ChatTemplate template = ChatTemplate.read(Path.of(model)).orElseThrow();
+        ChatTemplate template = Checkpoint.readTemplates(Path.of(model)).parse().orElseThrow();
         PrintWriter nowhere = new PrintWriter(Writer.nullWriter());
         try (CausalLM loaded = CausalLM.load(Path.of(model));
                 Engine engine = new Engine(loaded, EngineOptions.DEFAULT)) {
@@ -233,7 +234,8 @@ class ChatCommandTest {
         StringWriter notes = new StringWriter();
         try (CausalLM loaded = CausalLM.load(Path.of(model));
                 Engine engine = new Engine(loaded, EngineOptions.DEFAULT)) {
-            ChatTemplate template = ChatTemplate.read(Path.of(model)).orElseThrow();
+            ChatTemplate template =
+                    Checkpoint.readTemplates(Path.of(model)).parse().orElseThrow();
             PrintWriter answers = new PrintWriter(out);
             Chat chat = new Chat(engine, template, Map.of("mood", ""), sampling, answers, new PrintWriter(notes));
             assertThatIllegalArgumentException()

@@ -278,7 +278,7 @@ public final class SafeTensors {
     }
 
     private static String encodable(String text) {
-        if (!UntrustedInput.isUnicode(text)) {
+        if (!Unicode.isWellFormed(text)) {
             throw new IllegalArgumentException(
                     "strings to write: expected Unicode text, got half of a surrogate pair in "
                             + FormatException.quote(text) + "; correct it");

@@ -24,6 +24,10 @@ final class TextFiles {
         return tokenizer;
     }
 
+    ChatTemplate.Source source() {
+        return source;
+    }
+
     /** The template, parsed when it is first asked for: a model whose template is not supported generates and scores. */
     synchronized Optional<ChatTemplate> template() {
         if (template == null) {

@@ -1,20 +1,19 @@
-package dev.causal4j.model.families;
+package dev.causal4j.model.gguf;
 
-import static dev.causal4j.model.families.GgufArchitecture.Trait.BIASES;
-import static dev.causal4j.model.families.GgufArchitecture.Trait.EXPERTS;
-import static dev.causal4j.model.families.GgufArchitecture.Trait.FACTORS;
-import static dev.causal4j.model.families.GgufArchitecture.Trait.LAYER_NORMS;
-import static dev.causal4j.model.families.GgufArchitecture.Trait.MAY_BE_BIASED;
-import static dev.causal4j.model.families.GgufArchitecture.Trait.PACKED;
-import static dev.causal4j.model.families.GgufArchitecture.Trait.PAIRS;
-import static dev.causal4j.model.families.GgufArchitecture.Trait.PARTIAL;
-import static dev.causal4j.model.families.GgufArchitecture.Trait.QKV_BIASES;
-import static dev.causal4j.model.families.GgufArchitecture.Trait.TIED;
-import static dev.causal4j.model.families.GgufArchitecture.Trait.UNTIED;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.BIASES;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.EXPERTS;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.FACTORS;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.LAYER_NORMS;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.MAY_BE_BIASED;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.PACKED;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.PAIRS;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.PARTIAL;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.QKV_BIASES;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.TIED;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.UNTIED;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.format.Json;
-import dev.causal4j.model.ModelConfig;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -61,6 +60,9 @@ enum GgufArchitecture {
         /** The head is never the embedding. */
         UNTIED
     }
+
+    /** The key that names the architecture. */
+    static final String KEY = "general.architecture";
 
     /** Other keys of configurations than Llama's. */
     private static final Map<GgufArchitecture, Map<String, String>> KEYS = Map.of(
@@ -112,18 +114,18 @@ enum GgufArchitecture {
     }
 
     /** The architecture that a file names. */
-    static GgufArchitecture of(Json metadata, String key) throws FormatException {
-        String label = metadata.requireString(key);
+    static GgufArchitecture of(Json metadata) throws FormatException {
+        String label = metadata.requireString(KEY);
         var found =
                 Arrays.stream(values()).filter(each -> each.label.equals(label)).findFirst();
-        metadata.support(key, found.isPresent(), "one of " + List.of(values()));
+        metadata.support(KEY, found.isPresent(), "one of " + List.of(values()));
         return found.orElseThrow();
     }
 
     /** The architecture that a configuration is written as. */
-    static GgufArchitecture of(Json subject, ModelConfig config) throws FormatException {
+    static GgufArchitecture of(Json subject, String type) throws FormatException {
         var found = Arrays.stream(values())
-                .filter(each -> each.types.contains(config.family().type()))
+                .filter(each -> each.types.contains(type))
                 .findFirst();
         subject.support("model_type", found.isPresent(), "one with a name in GGUF, " + List.of(values()));
         return found.orElseThrow();
