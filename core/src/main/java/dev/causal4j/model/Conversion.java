@@ -188,7 +188,7 @@ public final class Conversion {
         String name = file.getFileName().toString();
         boolean known = COPIED.contains(name)
                 || TensorStore.isWritten(name)
-                || List.of(Tokenizer.PREPARED, "vocabulary.bin").contains(name); // 0.1
+                || List.of("vocabulary.bin", "tokenizer.json.prepared").contains(name); // of 0.1, of 0.2
         boolean holds = COPIED.stream().anyMatch(copied -> copied.startsWith(name + "/"));
         return Files.isRegularFile(file) ? known : holds;
     }
@@ -234,9 +234,6 @@ public final class Conversion {
         if (Files.isRegularFile(source)) {
             WholeFile.write(
                     folder.resolve(Checkpoint.CONFIG), Json.write(model.config().toJson()));
-        }
-        if (model.tokenizer().isPresent() && Files.exists(folder.resolve("tokenizer.json"))) {
-            Tokenizer.prepare(folder);
         }
         PanelLayout layout = new PanelLayout(model.dtype());
         List<SafeTensors.Source> tensors = model.config().specs().stream()

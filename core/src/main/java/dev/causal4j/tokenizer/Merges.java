@@ -13,23 +13,8 @@ final class Merges {
     private int size;
 
     Merges(int most) {
-        this(new int[4 * Integer.highestOneBit(most + 1)], new int[3 * most]);
-        size = 0;
-    }
-
-    /** @param table a power of two long */
-    Merges(int[] table, int[] pairs) {
-        this.table = table;
-        this.pairs = pairs;
-        size = pairs.length / 3;
-    }
-
-    int[] table() {
-        return table;
-    }
-
-    int[] pairs() {
-        return pairs;
+        pairs = new int[3 * most];
+        table = new int[4 * Integer.highestOneBit(most + 1)];
     }
 
     /**

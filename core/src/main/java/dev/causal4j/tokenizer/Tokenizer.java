@@ -16,7 +16,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.BitSet;
-import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -25,7 +24,6 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Text to token ids and back, as Hugging Face's library does it: byte-pair encoding of bytes (GPT-2, Llama 3, Qwen) or
@@ -39,9 +37,6 @@ public final class Tokenizer {
     public static final String END_OF_TEXT = "<|endoftext|>";
 
     private static final String JSON = "tokenizer.json";
-
-    /** The file that {@link #prepare} writes. */
-    public static final String PREPARED = JSON + ".prepared";
 
     private static final String ADDED = "added_tokens";
     private static final String VOCAB = "vocab.json";
@@ -102,17 +97,6 @@ public final class Tokenizer {
         }
         Path json = Files.isRegularFile(folder) ? folder : folder.resolve(JSON);
         if (Files.exists(json)) {
-            if (Files.exists(Prepared.beside(json))) {
-                try {
-                    return Optional.of(TokenizerReader.read(Prepared.read(json)));
-                } catch (IOException | UnsupportedOperationException e) {
-                    String why = e instanceof FormatException
-                            ? e.getMessage()
-                            : Prepared.beside(json) + ": expected a file to map, got " + e;
-                    System.getLogger(Tokenizer.class.getName())
-                            .log(System.Logger.Level.WARNING, "{0}; the JSON is read instead", why);
-                }
-            }
             return Optional.of(fromJson(json.toString(), read(json)));
         }
         Path vocab = folder.resolve(VOCAB);
@@ -170,7 +154,6 @@ public final class Tokenizer {
      * @throws IOException if writing fails
      */
     public void save(Path folder) throws IOException {
-        Files.deleteIfExists(Prepared.beside(folder.resolve(JSON)));
         boolean gpt2 = encoder.splitters().stream()
                 .allMatch(each ->
                         each instanceof Splitter.Matches words && words.source().equals(Splitter.Matches.GPT2));
@@ -180,28 +163,6 @@ public final class Tokenizer {
             WholeFile.write(folder.resolve(MERGES), merges.getBytes(StandardCharsets.UTF_8));
         }
         WholeFile.write(folder.resolve(JSON), toJson()); // last, since it is read first
-    }
-
-    /**
-     * Prepares the {@code tokenizer.json} of a folder, so that {@link #load} takes a tenth of the time: writes what it says
-     * as it is used beside it, in {@code tokenizer.json.prepared}. That is used while the JSON is the same.
-     *
-     * @throws FormatException if there is no such file, or it is malformed or not supported
-     * @throws IOException if reading or writing fails
-     */
-    public static void prepare(Path folder) throws IOException {
-        Path json = folder.resolve(JSON);
-        byte[] bytes = read(json);
-        Tokenizer tokenizer = fromJson(json.toString(), bytes);
-        Map<String, Integer> ids = tokenizer.modelPieces();
-        @Nullable String[] pieces = new @Nullable String[Collections.max(ids.values()) + 1];
-        ids.forEach((piece, id) -> pieces[id] = piece);
-        Model model = tokenizer.encoder.model();
-        Merges merges = model instanceof BytePair pairs ? pairs.merges() : new Merges(0);
-        List<Double> scores = model instanceof Unigram unigram ? unigram.scores() : List.of();
-        Json settings = tokenizer.settings.with(new Json("", Map.of(ADDED, List.of())));
-        new Prepared(settings, new Pieces(pieces), tokenizer.vocabulary.table(), merges, scores, tokenizer.tokens)
-                .write(json, bytes);
     }
 
     /** The bytes of this tokenizer's {@code tokenizer.json}. Equal tokenizers give equal bytes. */
@@ -400,7 +361,7 @@ public final class Tokenizer {
 
     /** Number of ids: one more than the largest. A model's logits may be padded beyond it. */
     public int vocabularySize() {
-        return vocabulary.pieces().size();
+        return vocabulary.size();
     }
 
     /** Whether a vocabulary of this size has all ids, or lacks only special ones, as Gemma 3's of text lacks its image's. */

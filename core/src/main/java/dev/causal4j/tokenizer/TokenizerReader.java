@@ -56,9 +56,11 @@ final class TokenizerReader {
             Map.of("type", "Strip", "content", " ", "start", 1, "stop", 0));
 
     private final String subject;
-    private final Map<String, Integer> ids = new HashMap<>(); // of pieces of the model
+    private final Map<String, Integer> ids = new HashMap<>(); // of the model's pieces
     private final List<Double> scores = new ArrayList<>();
-    private final List<String> halves = new ArrayList<>(); // of the merges, left and right in turn
+    private final IntStream.Builder merges = IntStream.builder(); // left, right and result of each
+    private final List<Object> early = new ArrayList<>(); // merges that come before the vocabulary
+    private int rank; // of the next merge
 
     private TokenizerReader(String subject) {
         this.subject = subject;
@@ -68,13 +70,6 @@ final class TokenizerReader {
     static Tokenizer read(String subject, byte[] json) throws FormatException {
         TokenizerReader reader = new TokenizerReader(subject);
         return reader.tokenizer(new Json(subject, Json.tree(subject, json, Set.of(VOCAB, MERGES), reader::member)));
-    }
-
-    /** From a prepared one. */
-    static Tokenizer read(Prepared prepared) throws FormatException {
-        TokenizerReader reader = new TokenizerReader(prepared.settings().subject());
-        reader.scores.addAll(prepared.scores());
-        return reader.tokenizer(prepared.settings(), prepared.tokens(), prepared);
     }
 
     /**
@@ -148,41 +143,47 @@ final class TokenizerReader {
         }
     }
 
-    /** Adds a merge: "a b" or, in newer files, ["a", "b"]. */
+    /** Adds a merge: "a b" or, in newer files, ["a", "b"]. Only its ids are kept, since many strings take time and memory. */
     private void merge(Object merge) throws FormatException {
+        if (ids.isEmpty()) {
+            early.add(merge);
+            return;
+        }
         List<?> pair = switch (merge) {
             case String line -> List.of(line.split(" ", -1));
             case List<?> two -> two;
             default -> List.of();
         };
         if (!(pair.size() == 2 && pair.get(0) instanceof String left && pair.get(1) instanceof String right)) {
-            throw wrong("merges[" + halves.size() / 2 + "]", "two tokens", merge);
+            throw wrong("merges[" + rank + "]", "two tokens", merge);
         }
-        halves.add(left);
-        halves.add(right);
+        merges.add(known(left)).add(known(right)).add(known(left + right));
+        rank++;
+    }
+
+    private int known(String piece) throws FormatException {
+        Integer id = ids.get(piece);
+        if (id == null) {
+            throw wrong("merges[" + rank + "]", "tokens of the vocabulary", piece);
+        }
+        return id;
     }
 
     private Tokenizer tokenizer(Json root) throws FormatException {
         if (ids.isEmpty()) {
             throw wrong(VOCAB, "tokens with their ids", ids);
         }
-        return tokenizer(root, addedTokens(root), null);
-    }
-
-    /**
-     * @param added tokens as files have them
-     * @param known pieces and merges, if they are
-     */
-    private Tokenizer tokenizer(Json root, List<Token> added, @Nullable Prepared known) throws FormatException {
+        for (Object merge : early) {
+            merge(merge);
+        }
         List<Json> splitting = steps(root.section("pre_tokenizer"));
         boolean byteLevel = splitting.stream()
                 .anyMatch(step -> "ByteLevel".equals(step.root().get("type")));
         Normalizer normalizer = normalizer(steps(root.section("normalizer")));
-        Vocabulary vocabulary =
-                known == null ? vocabulary(byteLevel) : new Vocabulary(known.pieces(), byteLevel, known.table());
-        Model model = model(root.section("model"), vocabulary, known);
+        Vocabulary vocabulary = new Vocabulary(ids, pieces(), byteLevel);
+        Model model = model(root.section("model"), vocabulary);
         List<Splitter> splitters = splitters(splitting, normalizer, model);
-        List<Token> tokens = tokens(added, normalizer, vocabulary);
+        List<Token> tokens = tokens(addedTokens(root), normalizer, vocabulary);
         Encoder encoder = new Encoder(
                 new AddedTokens(tokens.stream().filter(token -> !token.has(Token.NORMALIZED))),
                 normalizer,
@@ -190,7 +191,7 @@ final class TokenizerReader {
                 splitters,
                 model,
                 new ConcurrentHashMap<>());
-        int[] prefix = prefix(root, vocabulary.pieces().size());
+        int[] prefix = prefix(root, vocabulary.size());
         return new Tokenizer(root, vocabulary, encoder, rule(root, byteLevel), tokens, prefix);
     }
 
@@ -268,11 +269,11 @@ final class TokenizerReader {
         }
         for (Map.Entry<String, Integer> other : others.entrySet()) {
             int id = other.getValue();
-            if (id < vocabulary.pieces().size() && !vocabulary.piece(id).isEmpty()) {
+            if (id < vocabulary.size() && !vocabulary.piece(id).isEmpty()) {
                 throw wrong("id " + id, "one token", List.of(vocabulary.piece(id), other.getKey()));
             }
         }
-        vocabulary.pieces().put(others);
+        vocabulary.name(others);
         return tokens;
     }
 
@@ -292,17 +293,6 @@ final class TokenizerReader {
             pieces[id] = each.getKey();
         }
         return pieces;
-    }
-
-    private Vocabulary vocabulary(boolean byteLevel) throws FormatException {
-        @Nullable String[] pieces = pieces();
-        Vocabulary vocabulary = new Vocabulary(new Pieces(pieces), byteLevel);
-        for (int id = 0; id < pieces.length; id++) {
-            if (pieces[id] != null && !vocabulary.index(id)) {
-                throw wrong(VOCAB, "tokens that differ more", vocabulary.piece(id));
-            }
-        }
-        return vocabulary;
     }
 
     private static Normalizer normalizer(List<Json> all) throws FormatException {
@@ -334,7 +324,7 @@ final class TokenizerReader {
         return new Normalizer(prefix, List.copyOf(steps));
     }
 
-    private Model model(Json json, Vocabulary vocabulary, @Nullable Prepared prepared) throws FormatException {
+    private Model model(Json json, Vocabulary vocabulary) throws FormatException {
         int[] bytes = vocabulary.ofBytes(json.bool("byte_fallback", false));
         String type = scores.isEmpty() ? "BPE" : "Unigram";
         boolean fits = json.string("type", type).equals(type) && (scores.isEmpty() || !vocabulary.byteLevel());
@@ -354,31 +344,18 @@ final class TokenizerReader {
         boolean known = vocabulary.byteLevel() || unknown >= 0 || !json.has("unk_token");
         json.check("unk_token", known, "a token of the vocabulary");
         boolean ignoreMerges = json.bool("ignore_merges", false);
-        Merges merges = prepared == null ? merges(vocabulary) : prepared.merges();
-        return new BytePair(vocabulary, merges, bytes, ignoreMerges, json.bool("fuse_unk", false), unknown);
+        return new BytePair(vocabulary, merges(vocabulary), bytes, ignoreMerges, json.bool("fuse_unk", false), unknown);
     }
 
     private Merges merges(Vocabulary vocabulary) throws FormatException {
-        Merges merges = new Merges(halves.size() / 2);
-        for (int i = 0; i < halves.size(); i += 2) {
-            String left = halves.get(i);
-            String right = halves.get(i + 1);
-            if (!merges.add(
-                    known(vocabulary, left, i / 2),
-                    known(vocabulary, right, i / 2),
-                    known(vocabulary, left + right, i / 2))) {
-                throw wrong("merges[" + i / 2 + "]", "merges that differ more", left);
+        int[] all = merges.build().toArray();
+        Merges table = new Merges(rank);
+        for (int i = 0; i < all.length; i += 3) {
+            if (!table.add(all[i], all[i + 1], all[i + 2])) {
+                throw wrong("merges[" + i / 3 + "]", "merges that differ more", vocabulary.piece(all[i]));
             }
         }
-        return merges;
-    }
-
-    private int known(Vocabulary vocabulary, String piece, int merge) throws FormatException {
-        int id = vocabulary.id(piece);
-        if (id < 0) {
-            throw wrong("merges[" + merge + "]", "tokens of the vocabulary", piece);
-        }
-        return id;
+        return table;
     }
 
     /** How texts are normalized and split: equal for settings that do the same, whatever they call it. */
@@ -423,7 +400,7 @@ final class TokenizerReader {
         }
         if (model instanceof BytePair pairs && !pairs.vocabulary().byteLevel()) {
             splitters.add(
-                    new Splitter.BeforeMarks(false, pairs.vocabulary().pieces().before(Splitter.MARK)));
+                    new Splitter.BeforeMarks(false, pairs.vocabulary().before(Splitter.MARK)));
         }
         return List.copyOf(splitters);
     }

@@ -21,7 +21,7 @@ record Unigram(Vocabulary vocabulary, List<Double> scores, int unknown, int[] by
     private static final double UNKNOWN_PENALTY = 10;
 
     Unigram(Vocabulary vocabulary, List<Double> scores, int unknown, int[] bytes) {
-        int longest = IntStream.range(0, vocabulary.pieces().size())
+        int longest = IntStream.range(0, vocabulary.size())
                 .map(id -> vocabulary.piece(id).length())
                 .max()
                 .orElse(0);

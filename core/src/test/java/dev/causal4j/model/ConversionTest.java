@@ -85,7 +85,7 @@ class ConversionTest {
     }
 
     @Test
-    void aFolderOfVersion01WithItsVocabularyBinLoadsAndIsReplaced() throws IOException {
+    void cachesOfEarlierVersionsAreIgnoredAndReplaced() throws IOException {
         Path original = Variant.of("gpt2-tied").write(Files.createDirectory(folder.resolve("original")));
         Files.writeString(original.resolve("tokenizer.json"), """
                 {"pre_tokenizer":{"type":"ByteLevel"},"decoder":{"type":"ByteLevel"},
@@ -94,11 +94,12 @@ class ConversionTest {
         Files.writeString(templates.resolve("tool_use.jinja"), "tools");
         Path out = convert(original, DType.BF16);
         assertThat(out.resolve("additional_chat_templates/tool_use.jinja")).hasContent("tools");
-        assertThat(out.resolve("tokenizer.json.prepared")).exists();
         Path old = Files.writeString(out.resolve("vocabulary.bin"), "of 0.1");
+        Path prepared = Files.writeString(out.resolve("tokenizer.json.prepared"), "of 0.2");
         assertThat(CausalLM.load(out).requireTokenizer().encode("aab")).containsExactly(0, 2);
         Conversion.convert(original, LoadOptions.DEFAULT, out, true, SILENT);
         assertThat(old).doesNotExist();
+        assertThat(prepared).doesNotExist();
     }
 
     /** In int8 the two may be equal, and still nothing was ever tied. */
