@@ -30,11 +30,11 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Makes a tokenizer of settings in the form of a tokenizer.json and of pieces and merges, which are checked one by one.
- * What changes ids or texts and is not known is refused by name; truncation and padding are ignored. For one use.
+ * Makes a tokenizer from the settings of a tokenizer.json and from pieces and merges, each checked before use. A setting
+ * that changes ids or texts and is not known is refused by name; truncation and padding are ignored. For one use.
  */
 final class TokenizerReader {
-    // The largest files in use have 6,415.
+    // The largest file in use has 6,415.
     static final int MAX_ADDED_TOKENS = 10_000;
 
     private static final int MAX_ADDED_LENGTH = 1_000;
@@ -46,7 +46,7 @@ final class TokenizerReader {
     private static final String VOCAB = "model.vocab";
     private static final String MERGES = "model.merges";
 
-    /** Steps of a decoder of SentencePiece's kind, in their order. */
+    /** The steps of a decoder of SentencePiece's kind, in this order. */
     private static final String DECODERS = "Replace (ByteFallback )?Fuse( Strip)?";
 
     private static final Set<Map<?, ?>> DECODER_STEPS = Set.of(
@@ -66,16 +66,16 @@ final class TokenizerReader {
         this.subject = subject;
     }
 
-    /** From a tokenizer.json. */
+    /** Reads a tokenizer.json. */
     static Tokenizer read(String subject, byte[] json) throws FormatException {
         TokenizerReader reader = new TokenizerReader(subject);
         return reader.tokenizer(new Json(subject, Json.tree(subject, json, Set.of(VOCAB, MERGES), reader::member)));
     }
 
     /**
-     * From parts of one.
+     * Reads a tokenizer.json whose vocabulary and merges lie elsewhere.
      *
-     * @param settings all but vocabulary and merges, which are null
+     * @param settings its tree, with null for both
      * @param vocab ids by piece
      */
     static Tokenizer read(Json settings, Map<String, ?> vocab, List<?> merges) throws FormatException {
@@ -90,9 +90,9 @@ final class TokenizerReader {
     }
 
     /**
-     * With GPT-2's settings.
+     * Reads pieces and merges that have GPT-2's settings.
      *
-     * @param other settings instead of some of them
+     * @param other settings that replace some of them
      * @param special pieces that are special tokens
      */
     static Tokenizer byteLevel(
@@ -183,7 +183,7 @@ final class TokenizerReader {
         Vocabulary vocabulary = new Vocabulary(ids, pieces(), byteLevel);
         Model model = model(root.section("model"), vocabulary);
         List<Splitter> splitters = splitters(splitting, normalizer, model);
-        List<Token> tokens = tokens(addedTokens(root), normalizer, vocabulary);
+        List<Token> tokens = tokens(root, normalizer, vocabulary);
         Encoder encoder = new Encoder(
                 new AddedTokens(tokens.stream().filter(token -> !token.has(Token.NORMALIZED))),
                 normalizer,
@@ -208,7 +208,7 @@ final class TokenizerReader {
                 subject + ": " + where, expected, describe(got), "copy the file again from where it came");
     }
 
-    /** The steps of a component, none if it is empty; sequences are resolved. */
+    /** The steps of a component, none if it is empty; sequences are flattened. */
     private static List<Json> steps(Json component) throws FormatException {
         if (component.root().isEmpty() || !component.requireString("type").equals("Sequence")) {
             return component.root().isEmpty() ? List.of() : List.of(component);
@@ -222,33 +222,19 @@ final class TokenizerReader {
         return steps;
     }
 
-    private static List<Token> addedTokens(Json root) throws FormatException {
-        List<Token> tokens = new ArrayList<>();
-        for (Json json : root.objects("added_tokens")) {
-            String content = json.requireString("content");
-            Set<String> flags = new HashSet<>();
-            for (String flag : Token.FLAGS) {
-                if (json.bool(flag, false)) {
-                    flags.add(flag);
-                }
-            }
-            tokens.add(new Token(json.requireInt("id", 0, MAX_ID), content, content, flags));
-        }
-        return tokens;
-    }
-
     /**
-     * Refuses tokens with other ids than Hugging Face's library gives them, which does not look at the id in the file: a
-     * piece of the model keeps its own, the others are numbered in their order and named in the vocabulary.
+     * Reads the added tokens and names those that are no pieces of the model. An id must be the one that Hugging Face's
+     * library gives, which does not look at the file's: a piece of the model keeps its own, the others are numbered in
+     * their order.
      */
-    private List<Token> tokens(List<Token> added, Normalizer normalizer, Vocabulary vocabulary) throws FormatException {
-        Json subjects = new Json(subject, Map.of("added_tokens", added));
-        subjects.check("added_tokens", added.size() <= MAX_ADDED_TOKENS, "at most " + MAX_ADDED_TOKENS + " tokens");
+    private List<Token> tokens(Json root, Normalizer normalizer, Vocabulary vocabulary) throws FormatException {
+        List<Json> added = root.objects("added_tokens");
+        root.check("added_tokens", added.size() <= MAX_ADDED_TOKENS, "at most " + MAX_ADDED_TOKENS + " tokens");
         List<Token> tokens = new ArrayList<>();
         Map<String, Integer> others = new HashMap<>();
-        int next = vocabulary.known();
-        for (Token token : added) {
-            String content = token.content();
+        int next = ids.size();
+        for (Json json : added) {
+            String content = json.requireString("content");
             if (!isPiece(content)) {
                 throw noPiece("added_tokens[" + tokens.size() + "]", content);
             }
@@ -258,14 +244,17 @@ final class TokenizerReader {
             if (known < 0) {
                 others.put(content, id);
             }
-            String form = token.has(Token.NORMALIZED) ? normalizer.apply(content) : content;
-            boolean fits = !form.isEmpty() && content.length() <= MAX_ADDED_LENGTH;
-            if (token.id() != id || !fits) {
-                Json json = new Json(subject + ", key \"added_tokens\"[" + tokens.size() + "]", token.json());
-                json.check("id", token.id() == id, id + ", as its place gives");
-                json.check("content", fits, "1 to " + MAX_ADDED_LENGTH + " characters");
+            Set<String> flags = new HashSet<>();
+            for (String flag : Token.FLAGS) {
+                if (json.bool(flag, false)) {
+                    flags.add(flag);
+                }
             }
-            tokens.add(new Token(id, content, form, token.flags()));
+            String form = flags.contains(Token.NORMALIZED) ? normalizer.apply(content) : content;
+            boolean fits = !form.isEmpty() && content.length() <= MAX_ADDED_LENGTH;
+            json.check("id", json.requireInt("id", 0, MAX_ID) == id, id + ", as its place gives");
+            json.check("content", fits, "1 to " + MAX_ADDED_LENGTH + " characters");
+            tokens.add(new Token(id, content, form, flags));
         }
         for (Map.Entry<String, Integer> other : others.entrySet()) {
             int id = other.getValue();
@@ -405,7 +394,7 @@ final class TokenizerReader {
         return List.copyOf(splitters);
     }
 
-    /** A regular expression is a program: those of a file are not run but looked up. */
+    /** Looks up a regular expression. It is a program, so a file's own is never run. */
     private static void addSplit(Json json, Normalizer normalizer, List<Splitter> to) throws FormatException {
         Json pattern = json.section("pattern");
         String behavior = json.bool("invert", false) ? "Removed" : "Isolated";
@@ -421,7 +410,7 @@ final class TokenizerReader {
         }
     }
 
-    /** Where marks are put; in older files without a scheme. */
+    /** The scheme of marks; older files only say whether one is put before a text. */
     private static String scheme(Json json) throws FormatException {
         json.check("replacement", json.string("replacement", MARK).equals(MARK), MARK);
         String scheme = json.string("prepend_scheme", json.bool("add_prefix_space", true) ? "always" : "never");
