@@ -29,8 +29,7 @@ final class TokenizerTrainCommand extends Subcommand {
             names = "--out",
             paramLabel = "DIR",
             required = true,
-            description = "Folder for tokenizer.json, what is prepared of it, vocab.json and merges.txt; created if"
-                    + " missing.")
+            description = "Folder for tokenizer.json, vocab.json and merges.txt; created if missing.")
     @SuppressWarnings("NullAway.Init")
     private Path out;
 
@@ -73,7 +72,6 @@ final class TokenizerTrainCommand extends Subcommand {
             tokenizer = trainer.train(progress::at);
         }
         tokenizer.save(folder.create());
-        Tokenizer.prepare(out);
         print(tokenizer, bytes, (System.nanoTime() - start) / 1e9);
         return 0;
     }

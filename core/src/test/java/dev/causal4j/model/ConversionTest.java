@@ -88,7 +88,7 @@ class ConversionTest {
     }
 
     @Test
-    void aFolderOfVersion01WithItsVocabularyBinLoadsAndIsReplaced() throws IOException {
+    void cachesOfEarlierVersionsAreIgnoredAndReplaced() throws IOException {
         Path original = Variant.of("gpt2-tied").write(Files.createDirectory(folder.resolve("original")));
         Files.writeString(original.resolve("tokenizer.json"), """
                 {"pre_tokenizer":{"type":"ByteLevel"},"decoder":{"type":"ByteLevel"},
@@ -98,9 +98,11 @@ class ConversionTest {
         Path out = convert(original, DType.BF16);
         assertThat(out.resolve("additional_chat_templates/tool_use.jinja")).hasContent("tools");
         Path old = Files.writeString(out.resolve("vocabulary.bin"), "of 0.1");
+        Path prepared = Files.writeString(out.resolve("tokenizer.json.prepared"), "of 0.2");
         assertThat(CausalLM.load(out).requireTokenizer().encode("aab")).containsExactly(0, 2);
         Conversion.of(original).withOverwrite(true).toPanels(out);
         assertThat(old).doesNotExist();
+        assertThat(prepared).doesNotExist();
     }
 
     /** In int8 the two may be equal, and still nothing was ever tied. */

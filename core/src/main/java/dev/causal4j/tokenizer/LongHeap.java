@@ -2,8 +2,8 @@ package dev.causal4j.tokenizer;
 
 import java.util.Arrays;
 
-/** Numbers of which the least is next: a heap, twice as fast as one of objects. Not thread-safe. */
-final class Least {
+/** A min-heap of longs, twice as fast as a queue of objects. Not thread-safe. */
+final class LongHeap {
     private long[] heap = new long[64];
     private int size;
 
@@ -21,8 +21,8 @@ final class Least {
         heap[at] = number;
     }
 
-    /** Takes the least; there must be one. */
-    long next() {
+    /** Removes and returns the least number; there must be one. */
+    long poll() {
         long least = heap[0];
         long last = heap[--size];
         int at = 0;
