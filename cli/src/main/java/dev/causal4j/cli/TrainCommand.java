@@ -93,7 +93,7 @@ final class TrainCommand extends Subcommand {
     @Override
     public Integer call() throws IOException {
         checkUsage();
-        TrainingOptions options = Usage.of(spec, () -> settings.options(data.evaluates()));
+        TrainingOptions options = Usage.of(spec, settings::options).withFolder(out);
         Checkpoint last = resume ? Trainer.lastCheckpoint(out).orElse(null) : null;
         boolean resumes = last != null;
         if (!resume && !overwrite && Files.exists(out.resolve(TrainingLog.LINES))) {
@@ -152,9 +152,8 @@ final class TrainCommand extends Subcommand {
             if (overwrite) { // not earlier, since until here the run may be refused
                 Trainer.discard(out);
             }
-            TrainingOptions known = options.withData(parts.identity());
-            Trainer trainer = Trainer.start(source, parts.training(), parts.heldOut(), known, out);
-            if (options.scope() instanceof TrainingScope.All) {
+            Trainer trainer = Trainer.start(source, parts.training(), parts.complete(options));
+            if (settings.scope() instanceof TrainingScope.All) {
                 source.close(); // all of it was copied
             }
             log.clear();
@@ -171,12 +170,14 @@ final class TrainCommand extends Subcommand {
 
     private Trainer resumed(Checkpoint checkpoint, TrainingOptions options, Interruption interruption)
             throws IOException {
-        CausalLM source = options.scope() instanceof TrainingScope.LowRank ? source() : null;
+        CausalLM source = settings.scope() instanceof TrainingScope.LowRank ? source() : null;
         requireSame(checkpoint.config());
         parts = data.parts(
                 out, checkpoint.requireTokenizer(), template(), checkpoint.config(), settings.seed, interruption);
-        TrainingOptions known = options.withData(parts.identity());
-        return Trainer.resume(out, source, parts.training(), parts.heldOut(), known);
+        TrainingOptions known = parts.complete(options);
+        return source == null
+                ? Trainer.resume(parts.training(), known)
+                : Trainer.resume(source, parts.training(), known);
     }
 
     /** A resumed run keeps its architecture. */

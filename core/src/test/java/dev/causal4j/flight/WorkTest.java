@@ -86,9 +86,8 @@ class WorkTest {
                     .join();
             engine.score(new int[] {1, 2, 3, 4, 5}, 1, 0).join();
             Tokens text = Tokens.of(97, IntStream.range(0, 50).toArray());
-            TrainingOptions one =
-                    TrainingOptions.DEFAULT.withSteps(1).withBatchSize(2).withEvaluationInterval(0);
-            try (Trainer trainer = Trainer.start(model, Examples.windows(text, 7, 1), null, one, null)) {
+            TrainingOptions one = TrainingOptions.DEFAULT.withSteps(1).withBatchSize(2);
+            try (Trainer trainer = Trainer.start(model, Examples.windows(text, 7, 1), one)) {
                 trainer.run(progress -> true);
             }
         }
