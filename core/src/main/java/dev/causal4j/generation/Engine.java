@@ -159,7 +159,8 @@ public final class Engine implements AutoCloseable {
      */
     public CompletableFuture<List<Prediction>> score(
             int[] tokens, int first, int alternatives, Optional<String> salt, Requester requester) {
-        ScoredSequence sequence = new ScoredSequence(this, requester, tokens, first, alternatives, salt);
+        ScoredSequence sequence =
+                new ScoredSequence(this, requester, tokens, first, alternatives, salt, tokens.length - 1, null);
         start(List.of(sequence));
         return sequence.result;
     }
@@ -174,18 +175,19 @@ public final class Engine implements AutoCloseable {
             int[] prompt, List<int[]> continuations, int alternatives) {
         Optional<String> salt = Optional.of("");
         Requester requester = Requester.of("");
-        ScoredSequence whole = new ScoredSequence(this, requester, prompt, prompt.length, 0, salt);
+        int longest = continuations.stream().mapToInt(each -> each.length).max().orElse(0);
+        int positions = prompt.length + longest - 1; // of all, whose rotations are equal then
+        ScoredSequence whole = new ScoredSequence(this, requester, prompt, prompt.length, 0, salt, positions, null);
+        List<ScoredSequence> all = new ArrayList<>(List.of(whole));
         for (int[] continuation : continuations) {
             int[] tokens = Arrays.copyOf(prompt, prompt.length + continuation.length);
             System.arraycopy(continuation, 0, tokens, prompt.length, continuation.length);
-            whole.continuations.add(new ScoredSequence(this, requester, tokens, prompt.length, alternatives, salt));
+            all.add(new ScoredSequence(this, requester, tokens, prompt.length, alternatives, salt, positions, whole));
         }
-        List<CompletableFuture<List<Prediction>>> results =
-                whole.continuations.stream().map(each -> each.result).toList();
-        if (!results.isEmpty()) {
-            start(List.of(whole));
+        if (!continuations.isEmpty()) {
+            start(all);
         }
-        return results;
+        return all.stream().skip(1).map(each -> each.result).toList();
     }
 
     GeneratedSequence generating(GenerationRequest request, Requester requester, int index, TokenListener listener) {
@@ -197,9 +199,10 @@ public final class Engine implements AutoCloseable {
         if (closed) {
             throw new IllegalStateException("engine: expected an open one, got one that was closed");
         }
-        if (sequences.size() > options.queue() - waiting()) {
+        long more = sequences.stream().filter(each -> each.continued == null).count();
+        if (more > options.queue() - waiting()) {
             throw new RejectedExecutionException("queue: expected at most " + options.queue()
-                    + " waiting sequences, got " + (waiting() + sequences.size()) + "; try again later");
+                    + " waiting sequences, got " + (waiting() + more) + "; try again later");
         }
         arrived.addAll(sequences);
         if (thread == null) {
@@ -302,7 +305,7 @@ public final class Engine implements AutoCloseable {
                 all.addAll(arrived);
                 arrived.clear();
                 all.forEach(sequence -> sequence.fail(e));
-                schedule.removeOver(); // before another thread may have it
+                schedule.removeOver().forEach(prefixes::release); // before another thread may have them
                 count();
                 thread = null;
                 end = ended;
@@ -446,15 +449,10 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    /** Adds continuations to the queue, gives the pages back and completes the result. */
+    /** Gives the pages back and completes the result. */
     private void end(Sequence<?> sequence) {
         try {
-            if (sequence instanceof ScoredSequence scoring) {
-                schedule.addFirst(scoring.continued());
-            }
-            if (sequence.failure == null) {
-                prefixes.addRest(sequence);
-            }
+            prefixes.end(sequence);
             sequence.close();
         } catch (RuntimeException | Error e) {
             sequence.result.completeExceptionally(e);

@@ -50,7 +50,7 @@ final class GeneratedSequence extends Sequence<Generation> {
             GenerationRequest request,
             TokenListener listener,
             Candidates candidates) {
-        super(engine, requester, request.options().settings.cacheSalt);
+        super(engine, requester, request.options().settings.cacheSalt, null);
         prefill.begin();
         CausalLM model = engine.model();
         this.model = model.name();
