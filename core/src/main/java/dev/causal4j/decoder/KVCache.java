@@ -158,7 +158,8 @@ public final class KVCache implements AutoCloseable {
     }
 
     /**
-     * Forgets the positions from {@code length} on, so that the next tokens continue from there.
+     * Forgets the positions from {@code length} on, so that the next tokens continue from there. Pages that were reserved
+     * stay reserved.
      *
      * @throws IllegalArgumentException if so many are not cached, or the next token would see positions that fell out
      *     of a window
@@ -180,7 +181,7 @@ public final class KVCache implements AutoCloseable {
         count = Math.min(count, PagePool.needed(length));
         for (int k = 0; k < pages.length; k++) {
             for (int page = count; page < pages[k].length; page++) {
-                give(k, page, false);
+                give(k, page, reserves);
             }
             firsts[k] = Math.min(firsts[k], count);
         }

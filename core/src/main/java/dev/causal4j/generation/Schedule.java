@@ -245,6 +245,7 @@ final class Schedule {
             turn(prompt).fed = clock;
             room -= prompt.promptRows;
         }
+        ready.forEach(Sequence::guess);
         return ready.stream()
                 .filter(sequence -> (sequence.decodes() || sequence.promptRows > 0) && grow(sequence))
                 .sorted(Comparator.comparingInt(sequence -> sequence instanceof ScoredSequence s ? s.alternatives : -1))
@@ -253,8 +254,11 @@ final class Schedule {
 
     /** Reserves the pages of a sequence's rows, for which younger ones are set back. Returns whether it still runs. */
     private boolean grow(Sequence<?> sequence) {
-        int positions = sequence.cache.length() + Math.max(1, sequence.promptRows);
-        while (sequence.runs && !sequence.cache.reserve(positions, prefixes.keeps(sequence))) {
+        boolean shares = prefixes.keeps(sequence);
+        if (sequence.runs && !sequence.cache.reserve(sequence.fedTo(), shares)) {
+            sequence.draft = new int[0]; // a guess sets nobody back
+        }
+        while (sequence.runs && !sequence.cache.reserve(sequence.fedTo(), shares)) {
             if (!prefixes.evict()) {
                 if (running.size() == 1) {
                     return true; // other caches hold them: it fails where there is none

@@ -43,6 +43,7 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
     int cachedTokens; // computed by other sequences
     long fed; // when it last fed prompt tokens
     int promptRows; // prompt tokens it feeds in this step
+    int[] draft = {}; // guesses of the tokens behind those, as rows of this step
     int wanted; // its wanted rows in this step
 
     @Nullable
@@ -92,13 +93,23 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
         return finished() || failure != null || cancelled || result.isDone() || followers == 0;
     }
 
-    /** The next chunk: its prompt tokens of this step, or the last token. */
+    /** How many positions its cache has after this step, with the draft. */
+    int fedTo() {
+        return cache.length() + Math.max(1, promptRows) + draft.length;
+    }
+
+    /** The next chunk: its prompt tokens of this step, or the last token; then the draft. */
     Batch.Chunk next() {
         int from = cache.length();
-        int to = from + Math.max(1, promptRows);
-        wanted = wanted(from, to);
-        return new Batch.Chunk(cache, Arrays.copyOfRange(tokens(), from, to), wanted);
+        int to = fedTo() - draft.length;
+        wanted = wanted(from, to) + draft.length;
+        int[] fed = Arrays.copyOfRange(tokens(), from, to + draft.length);
+        System.arraycopy(draft, 0, fed, to - from, draft.length);
+        return new Batch.Chunk(cache, fed, wanted);
     }
+
+    /** Guesses the tokens behind those of this step, if it feeds all that are known. Throws nothing. */
+    void guess() {}
 
     /** The prediction of a token, if it was scored. */
     @Nullable
