@@ -35,6 +35,7 @@ final class GeneratedSequence extends Sequence<Generation> {
     private final int mostNewTokens;
     private final Sampler sampler;
     private final int choosable; // tokens below it can be chosen
+    private final @Nullable Mask mask;
     private final @Nullable StreamingDecoder decoder;
     private final StopStrings stop;
     private final List<String> pieces = new ArrayList<>();
@@ -75,6 +76,9 @@ final class GeneratedSequence extends Sequence<Generation> {
         this.sampler = new Sampler(request.options(), model.eos(), promptLength, candidates);
         this.choosable = candidates.logits.length;
         this.drafts = engine.drafts;
+        this.mask = options.constraint
+                .map(each -> new Mask(each.start(model.requireTokenizer()), sampler.eos(), choosable))
+                .orElse(null);
         if (!options.stop.isEmpty()) {
             model.requireTokenizer();
         }
@@ -82,9 +86,11 @@ final class GeneratedSequence extends Sequence<Generation> {
                 .map(tokenizer -> tokenizer.decoderBehind(prompt))
                 .orElse(null);
         this.stop = new StopStrings(options.stop);
-        if (mostNewTokens == 0) {
-            finish = FinishReason.LENGTH;
+        if (mask != null) {
+            sampler.first(mask);
         }
+        finish =
+                mask != null && mask.isComplete() ? FinishReason.STOP : mostNewTokens == 0 ? FinishReason.LENGTH : null;
     }
 
     /** A prompt that can be fed. */
@@ -162,9 +168,9 @@ final class GeneratedSequence extends Sequence<Generation> {
         boolean feedsAll = decodes() || promptRows == left();
         int room = Math.min(positions() - length, KVCache.STEP - promptRows);
         draft = new int[feedsAll ? Math.clamp(room, 0, engine.mostDrafted) : 0];
-        int count = 0;
+        int count = mask == null ? 0 : mask.forced(draft);
         try {
-            count = draft.length == 0 ? 0 : drafts.propose(tokens, length, draft.length, draft);
+            count = count > 0 || draft.length == 0 ? count : drafts.propose(tokens, length, draft.length, draft);
         } catch (RuntimeException | Error e) {
             drafts = DraftSource.NONE;
             LOG.log(Level.WARNING, "draft source: expected tokens; it is not asked again for this sequence", e);
@@ -216,6 +222,8 @@ final class GeneratedSequence extends Sequence<Generation> {
         tokens[length++] = token;
         if (sampler.eos().contains(token)) {
             finish = FinishReason.EOS;
+        } else if (mask != null && mask.accept(token)) {
+            finish = FinishReason.STOP;
         } else if (length - promptLength >= mostNewTokens) {
             finish = FinishReason.LENGTH;
         }
