@@ -1,5 +1,6 @@
 package dev.causal4j.decoder;
 
+import dev.causal4j.MemoryLimitException;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig;
@@ -51,25 +52,16 @@ public final class Decoder implements Parameters, AutoCloseable {
      * Assembles a decoder; each parameter is asked for once, in the order of {@link DecoderConfig#specs}.
      *
      * @throws IllegalArgumentException if a parameter does not have its spec's shape
+     * @throws MemoryLimitException unless the bytes of keys and values are free
      */
-    public Decoder(DecoderConfig config, Parameters parameters) {
-        this(config, parameters, DType.F32);
-    }
-
-    /**
-     * The same with another dtype of cached keys and values.
-     *
-     * @param cached f32, or bf16 to round them to it
-     */
-    public Decoder(DecoderConfig config, Parameters parameters, DType cached) {
+    public Decoder(DecoderConfig config, Parameters parameters, KVCache.Options cached) {
         this.config = config;
         this.specs = List.copyOf(config.specs());
         specs.forEach(spec -> take(spec, parameters));
         this.positions = matrices.get("positions.weight");
         this.compute = matrices.values().iterator().next().device().compute();
-        this.pages = Device.open(compute).arena();
-        long most = Math.min(Runtime.getRuntime().maxMemory() / 4, Device.freeBytes());
-        this.pool = new PagePool(this, cached, pages, most);
+        this.pages = Device.open(compute, cached.bytes()).arena();
+        this.pool = new PagePool(this, cached.dtype(), pages, cached.bytes());
         Map<RopeConfig, Rope> ropes = new HashMap<>();
         for (int layer = 0; layer < config.blocks().size(); layer++) {
             blocks.add(block(layer, config.blocks().get(layer), ropes));
@@ -176,7 +168,7 @@ public final class Decoder implements Parameters, AutoCloseable {
         return adapters.get(weight.name());
     }
 
-    /** The page pool of its caches: a quarter of the largest heap, or what was free if that is less. */
+    /** The page pool of its caches. */
     public PagePool pool() {
         return pool;
     }

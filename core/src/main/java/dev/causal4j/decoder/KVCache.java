@@ -4,6 +4,7 @@ import dev.causal4j.decoder.PagePool.Kind;
 import dev.causal4j.kernel.Pages;
 import dev.causal4j.kernel.PanelFormat;
 import dev.causal4j.kernel.Panels;
+import dev.causal4j.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
@@ -20,6 +21,14 @@ public final class KVCache implements AutoCloseable {
 
     /** Positions beyond a window for which pages are reserved: the most that one forward may add. */
     public static final int STEP = 512;
+
+    /**
+     * Keys and values of all sequences of a decoder.
+     *
+     * @param dtype f32, or bf16 to round them to it
+     * @param bytes how many there can be; enough for one full context in any case
+     */
+    public record Options(DType dtype, long bytes) {}
 
     private static final MemorySegment NONE = MemorySegment.NULL;
 

@@ -46,14 +46,14 @@ public final class CausalLM implements Parameters, AutoCloseable {
     private final Decoder decoder;
     private final CausalLMHead head;
     private final Optional<Tokenizer> tokenizer;
-    private final DType cached; // keys and values
+    private final KVCache.Options cached;
     private final @Nullable Arena owned;
 
     CausalLM(
             String name,
             ModelConfig config,
             Parameters source,
-            DType cached,
+            KVCache.Options cached,
             @Nullable Tokenizer tokenizer,
             @Nullable Arena owned) {
         this.name = name;
@@ -146,7 +146,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
             @Nullable Tokenizer tokenizer,
             BiFunction<ParameterSpec, Integer, Matrix.PanelSource> numbers) {
         DType dtype = Objects.requireNonNullElse(options.dtype(), DType.F32);
-        Device device = Device.open(options.compute(), config.weightBytes(dtype));
+        Device device = Device.open(options.compute(), config.weightBytes(dtype) + options.cacheBytes());
         AtomicInteger streams = new AtomicInteger(1);
         Parameters parameters = Parameters.of(
                 spec -> {
@@ -158,7 +158,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
                     Arrays.fill(vector, spec.role() == Role.GAIN ? 1 : 0);
                     return vector;
                 });
-        return owning(device.arena(), config.family().type(), config, parameters, options.cached(), tokenizer);
+        return owning(device.arena(), config.family().type(), config, parameters, options.cache(), tokenizer);
     }
 
     /** A model that owns the arena of its parameters. */
@@ -167,7 +167,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
             String name,
             ModelConfig config,
             Parameters parameters,
-            DType cached,
+            KVCache.Options cached,
             @Nullable Tokenizer tokenizer) {
         try {
             return new CausalLM(name, config, parameters, cached, tokenizer, arena);
@@ -185,7 +185,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
      * @throws IllegalArgumentException if a parameter has another shape, or the tokenizer goes beyond the vocabulary
      */
     public static CausalLM of(String name, ModelConfig config, Parameters parameters, @Nullable Tokenizer tokenizer) {
-        return new CausalLM(name, config, parameters, DType.F32, tokenizer, null);
+        return new CausalLM(name, config, parameters, LoadOptions.DEFAULT.cache(), tokenizer, null);
     }
 
     /** The same model with other parameters of the same shapes; see {@link #of}. */

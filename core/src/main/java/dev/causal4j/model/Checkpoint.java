@@ -348,8 +348,9 @@ public final class Checkpoint implements AutoCloseable {
             long begin = System.nanoTime();
             boolean asStored = options.dtype() == null && family instanceof GgufFamily; // each as it is
             long needed = asStored ? StoredRows.bytes(config.specs(), stored) : config.weightBytes(dtype);
-            Device device =
-                    layout != null ? new Device(files, options.compute()) : Device.open(options.compute(), needed);
+            Device device = layout != null
+                    ? new Device(files, options.compute())
+                    : Device.open(options.compute(), needed + options.cacheBytes());
             long total = bytes(config.specs(), dtype);
             AtomicLong done = new AtomicLong();
             Function<ParameterSpec, Matrix> loaded = spec -> {
@@ -373,7 +374,7 @@ public final class Checkpoint implements AutoCloseable {
                     },
                     spec -> stored(spec).vector(spec.rows()));
             CausalLM model =
-                    CausalLM.owning(device.arena(), name, config, parameters, options.cached(), tokenizer.orElse(null));
+                    CausalLM.owning(device.arena(), name, config, parameters, options.cache(), tokenizer.orElse(null));
             work.did(name, 0, (System.nanoTime() - begin) / 1e9);
             work.commit();
             return model;
