@@ -51,13 +51,6 @@ final class ServeCommand extends Subcommand {
     private int queue = ServerOptions.DEFAULT.queue();
 
     @Option(
-            names = "--cache-memory",
-            paramLabel = "MB",
-            description =
-                    "Most memory for prompts that begin like earlier ones; 0 for none; default: ${DEFAULT-VALUE}.")
-    private int cacheMegabytes = (int) (ServerOptions.DEFAULT.cacheBytes() >> 20);
-
-    @Option(
             names = "--api-key-file",
             paramLabel = "FILE",
             description = "Keys, one a line, of which a client must have one; also from " + KEYS + ".")
@@ -101,7 +94,7 @@ final class ServeCommand extends Subcommand {
             throw wrong("host: expected one of this machine alone, or keys, got " + host
                     + "; give --api-key-file, or --no-api-key to let anybody ask");
         }
-        long bytes = (long) cacheMegabytes << 20;
+        long bytes = model.cacheBytes().orElse(ServerOptions.DEFAULT.cacheBytes());
         Consumer<ServerOptions.Answered> listener = log ? this::log : _ -> {};
         ServerOptions options = Usage.of(
                 spec,

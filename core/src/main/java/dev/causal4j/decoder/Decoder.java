@@ -1,5 +1,6 @@
 package dev.causal4j.decoder;
 
+import dev.causal4j.MemoryLimitException;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Dropout.Place;
@@ -45,26 +46,17 @@ public final class Decoder implements Parameters, AutoCloseable {
      * Assembles a decoder; each parameter is asked for once, in the order of {@link DecoderConfig#specs}.
      *
      * @throws IllegalArgumentException if a parameter does not have its spec's shape
+     * @throws MemoryLimitException unless the bytes of keys and values are free
      */
-    public Decoder(DecoderConfig config, Parameters parameters) {
-        this(config, parameters, DType.F32);
-    }
-
-    /**
-     * Assembles a decoder whose caches have a dtype.
-     *
-     * @param cached f32, or bf16 to round them to it
-     */
-    public Decoder(DecoderConfig config, Parameters parameters, DType cached) {
+    public Decoder(DecoderConfig config, Parameters parameters, KVCache.Options cached) {
         this.config = config;
         Layout layout = new Layout(config);
         this.specs = List.copyOf(layout.specs);
         specs.forEach(spec -> take(spec, parameters));
         this.positions = layout.positions == null ? null : matrix(layout.positions);
         this.compute = matrices.values().iterator().next().device().compute();
-        this.pages = Device.open(compute).arena();
-        long most = Math.min(Runtime.getRuntime().maxMemory() / 4, Device.freeBytes());
-        this.pool = new PagePool(this, cached, pages, most);
+        this.pages = Device.open(compute, cached.bytes()).arena();
+        this.pool = new PagePool(this, cached.dtype(), pages, cached.bytes());
         this.blocks = layout.blocks.stream().map(block -> block.apply(this)).toList();
         this.lastNorm = layout.lastNorm.apply(this);
     }
@@ -111,7 +103,7 @@ public final class Decoder implements Parameters, AutoCloseable {
         return adapters.get(weight);
     }
 
-    /** The page pool of its caches: a quarter of the largest heap, or what was free if that is less. */
+    /** The page pool of its caches. */
     public PagePool pool() {
         return pool;
     }

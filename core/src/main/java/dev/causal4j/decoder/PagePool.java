@@ -145,11 +145,6 @@ public final class PagePool {
         return page;
     }
 
-    /** Whether a cache holds the page, besides who has it from {@link KVCache#share}. */
-    public boolean isHeld(KVCache.Page page) {
-        return page.ofKinds().stream().anyMatch(this::isShared);
-    }
-
     /** Gives back what {@link KVCache#share} has kept. */
     public void release(KVCache.Page page) {
         for (int k = 0; k < kinds.size(); k++) {

@@ -2,12 +2,15 @@ package dev.causal4j.generation;
 
 import dev.causal4j.InputException;
 import dev.causal4j.compute.Rows;
+import dev.causal4j.decoder.KVCache;
 import dev.causal4j.flight.Work;
 import dev.causal4j.generation.Engine.Requester;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.StreamingDecoder;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -20,6 +23,8 @@ final class GeneratedSequence extends Sequence<Generation> {
     /** New tokens that there is room for before any is chosen: most sequences that wait for long need no more yet. */
     private static final int FIRST_TOKENS = 64;
 
+    private static final Logger LOG = System.getLogger(GeneratedSequence.class.getName());
+
     private final Work.Prefill prefill = new Work.Prefill();
     private final Work.Decode decode = new Work.Decode();
     private final String model; // its name
@@ -29,12 +34,16 @@ final class GeneratedSequence extends Sequence<Generation> {
     private final int promptLength;
     private final int mostNewTokens;
     private final Sampler sampler;
+    private final int choosable; // tokens below it can be chosen
+    private final @Nullable Mask mask;
     private final @Nullable StreamingDecoder decoder;
     private final StopStrings stop;
     private final List<String> pieces = new ArrayList<>();
     private final List<Prediction> predictions = new ArrayList<>();
     private int[] tokens; // the first length are the prompt and those chosen so far
     private int length;
+    private int begun; // length before this step
+    private DraftSource drafts;
     private @Nullable FinishReason finish;
     private boolean firstTokenIsThere;
     private int prefillTokens;
@@ -50,7 +59,7 @@ final class GeneratedSequence extends Sequence<Generation> {
             GenerationRequest request,
             TokenListener listener,
             Candidates candidates) {
-        super(engine, requester, request.options().settings.cacheSalt);
+        super(engine, requester, request.options().settings.cacheSalt, null);
         prefill.begin();
         CausalLM model = engine.model();
         this.model = model.name();
@@ -65,6 +74,11 @@ final class GeneratedSequence extends Sequence<Generation> {
         this.mostNewTokens = Math.min(options.maxNewTokens, room);
         this.tokens = Arrays.copyOf(prompt, promptLength + Math.min(mostNewTokens, FIRST_TOKENS));
         this.sampler = new Sampler(request.options(), model.eos(), promptLength, candidates);
+        this.choosable = candidates.logits.length;
+        this.drafts = engine.drafts;
+        this.mask = options.constraint
+                .map(each -> new Mask(each.start(model.requireTokenizer()), sampler.eos(), choosable))
+                .orElse(null);
         if (!options.stop.isEmpty()) {
             model.requireTokenizer();
         }
@@ -72,9 +86,11 @@ final class GeneratedSequence extends Sequence<Generation> {
                 .map(tokenizer -> tokenizer.decoderBehind(prompt))
                 .orElse(null);
         this.stop = new StopStrings(options.stop);
-        if (mostNewTokens == 0) {
-            finish = FinishReason.LENGTH;
+        if (mask != null) {
+            sampler.first(mask);
         }
+        finish =
+                mask != null && mask.isComplete() ? FinishReason.STOP : mostNewTokens == 0 ? FinishReason.LENGTH : null;
     }
 
     /** A prompt that can be fed. */
@@ -147,16 +163,45 @@ final class GeneratedSequence extends Sequence<Generation> {
     }
 
     @Override
+    void guess() {
+        begun = length;
+        boolean feedsAll = decodes() || promptRows == left();
+        int room = Math.min(positions() - length, KVCache.STEP - promptRows);
+        draft = new int[feedsAll ? Math.clamp(room, 0, engine.mostDrafted) : 0];
+        int count = mask == null ? 0 : mask.forced(draft);
+        try {
+            count = count > 0 || draft.length == 0 ? count : drafts.propose(tokens, length, draft.length, draft);
+        } catch (RuntimeException | Error e) {
+            drafts = DraftSource.NONE;
+            LOG.log(Level.WARNING, "draft source: expected tokens; it is not asked again for this sequence", e);
+        }
+        int most = Math.min(count, draft.length);
+        int right = 0;
+        while (right < most && draft[right] >= 0 && draft[right] < choosable) {
+            right++;
+        }
+        draft = Arrays.copyOf(draft, right);
+    }
+
+    /** Whether this step has taken the tokens before one of its wanted rows. Only such rows are looked at. */
+    boolean reaches(int row) {
+        return !over() && length - begun == row && (row == 0 || tokens[length - 1] == draft[row - 1]);
+    }
+
+    @Override
     void took(double seconds) {
+        cache.truncate(Math.min(cache.length(), length - 1)); // rows that were not reached
+        int taken = length - begun;
         if (firstTokenIsThere) { // computing tokens again is a part of decoding
-            decodedTokens += wanted;
+            decodedTokens += taken;
             decodeSeconds += seconds;
             return;
         }
         prefillTokens += promptRows;
         prefillSeconds += seconds;
-        firstTokenIsThere = length > promptLength;
+        firstTokenIsThere = taken > 0;
         if (firstTokenIsThere) {
+            decodedTokens += taken - 1;
             prefill.did(model, prefillTokens, prefillSeconds);
             prefill.commit();
             decode.begin();
@@ -177,6 +222,8 @@ final class GeneratedSequence extends Sequence<Generation> {
         tokens[length++] = token;
         if (sampler.eos().contains(token)) {
             finish = FinishReason.EOS;
+        } else if (mask != null && mask.accept(token)) {
+            finish = FinishReason.STOP;
         } else if (length - promptLength >= mostNewTokens) {
             finish = FinishReason.LENGTH;
         }

@@ -1,5 +1,6 @@
 package dev.causal4j.generation;
 
+import dev.causal4j.constraint.Constraint;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.GenerationDefaults;
 import dev.causal4j.tokenizer.SpecialTokens;
@@ -59,7 +60,8 @@ public final class GenerationOptions {
                 + ", typicalP=" + s.typicalP + ", repetitionPenalty=" + s.repetitionPenalty + ", noRepeatNgramSize="
                 + s.noRepeatNgramSize + ", frequencyPenalty=" + s.frequencyPenalty + ", presencePenalty="
                 + s.presencePenalty + ", logitBias=" + s.logitBias + ", rules="
-                + s.rules.stream().map(LogitRule::name).toList() + ", stop=" + s.stop + ", eos="
+                + s.rules.stream().map(LogitRule::name).toList() + ", constraint="
+                + s.constraint.map(Object::toString).orElse("none") + ", stop=" + s.stop + ", eos="
                 + s.eos.map(Object::toString).orElse("the model's") + ", seed=" + s.seed + ", logProbabilities="
                 + s.logProbabilities.map(Object::toString).orElse("none") + ", truncatePrompt=" + s.truncatePrompt
                 + ", specialTokens=" + s.specialTokens + "]";
@@ -82,6 +84,7 @@ public final class GenerationOptions {
         double presencePenalty = 0;
         Map<Integer, Double> logitBias = Map.of();
         List<LogitRule> rules = List.of();
+        Optional<Constraint> constraint = Optional.empty();
         List<String> stop = List.of();
         Optional<Set<Integer>> eos = Optional.empty();
         long seed = 0;
@@ -174,6 +177,15 @@ public final class GenerationOptions {
             return this;
         }
 
+        /**
+         * Allows only tokens that a constraint does, which needs a tokenizer, and an end of the sequence only where it is
+         * met. The sequence also ends where nothing else can follow.
+         */
+        public Builder constraint(Constraint wanted) {
+            constraint = Optional.of(wanted);
+            return this;
+        }
+
         /** Strings that end the text, which keeps what comes before them. */
         public Builder stop(List<String> strings) {
             stop = List.copyOf(strings);
@@ -242,6 +254,8 @@ public final class GenerationOptions {
             require(typicalP > 0 && typicalP <= 1, "typical-p", "a number in (0, 1]", typicalP);
             finite("repetition-penalty", repetitionPenalty, repetitionPenalty > 0, "> 0");
             notNegative("no-repeat-ngram-size", noRepeatNgramSize);
+            boolean canRepeat = constraint.isEmpty() || noRepeatNgramSize == 0;
+            require(canRepeat, "no-repeat-ngram-size", "0 beside a constraint", noRepeatNgramSize);
             finite("frequency-penalty", frequencyPenalty, true, "");
             finite("presence-penalty", presencePenalty, true, "");
             logitBias.forEach((token, bias) -> {

@@ -41,6 +41,11 @@ final class Sampler {
         this.rules = ContextRules.of(this.options);
     }
 
+    /** Adds a rule before all others. */
+    void first(LogitRule rule) {
+        rules.addFirst(rule);
+    }
+
     /** The ids that end the sequence. */
     Set<Integer> eos() {
         return eos;

@@ -15,22 +15,30 @@ import org.jspecify.annotations.Nullable;
 /** A sequence whose last tokens are scored, each after all before it. */
 final class ScoredSequence extends Sequence<List<Prediction>> {
     final int alternatives;
-    final List<ScoredSequence> continuations = new ArrayList<>(); // which begin with what this one has computed
     private final Work.Score work = new Work.Score();
     private final String model; // its name
     private final int[] tokens;
     private final int first;
     private final List<Prediction> predictions = new ArrayList<>();
-    private int positions;
+    private final int positions;
     private double seconds;
 
     /**
      * @param first the first token to score; the last token is not fed
+     * @param positions at least the number of tokens that are fed
+     * @param continued the sequence that it begins with, computed first; null for none
      * @throws InputException if there are too many tokens, none to begin with, or one is not in the vocabulary
      */
     ScoredSequence(
-            Engine engine, Requester requester, int[] tokens, int first, int alternatives, Optional<String> salt) {
-        super(engine, requester, salt);
+            Engine engine,
+            Requester requester,
+            int[] tokens,
+            int first,
+            int alternatives,
+            Optional<String> salt,
+            int positions,
+            @Nullable ScoredSequence continued) {
+        super(engine, requester, salt, continued);
         work.begin();
         CausalLM model = engine.model();
         this.model = model.name();
@@ -42,7 +50,7 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
         }
         model.head().checkTokens(tokens);
         this.tokens = tokens.clone();
-        this.positions = tokens.length - 1;
+        this.positions = positions;
         this.first = first;
         this.alternatives = alternatives;
     }
@@ -59,7 +67,7 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
 
     @Override
     int positions() {
-        return continuations.stream().mapToInt(ScoredSequence::positions).reduce(positions, Math::max);
+        return positions;
     }
 
     @Override
@@ -106,26 +114,13 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
         return scores ? known() : Math.min(known(), first);
     }
 
-    /** Also if it computes a part of a page that is kept at its end, and that is nearer than the part is long. */
+    /** Also true if its last, partial page will soon be cached: fewer tokens are left than the page shares. */
     @Override
     boolean computesFor(Sequence<?> next) {
         int common = common(next);
         int part = common % PagePool.POSITIONS;
         boolean soon = part >= PrefixCache.LEAST && known() - common <= part;
         return super.computesFor(next) || (soon && common - cachedTokens >= PrefixCache.LEAST);
-    }
-
-    /** Removes and returns the continuations, each with a copy of the cache; none unless the prompt is computed. */
-    List<ScoredSequence> continued() {
-        List<ScoredSequence> continued = finished() && failure == null ? List.copyOf(continuations) : List.of();
-        for (ScoredSequence continuation : continued) {
-            continuation.cache = cache.copy();
-            continuation.root = root;
-            continuation.positions = positions(); // or its rotations would change if it is set back
-            continuation.shared = new ArrayList<>(shared);
-        }
-        continuations.removeAll(continued);
-        return continued;
     }
 
     /** The tokens that the wanted rows of this step predict. */
@@ -136,12 +131,6 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
 
     void take(List<Prediction> next) {
         predictions.addAll(next);
-    }
-
-    @Override
-    boolean over() {
-        return super.over()
-                || (!continuations.isEmpty() && continuations.stream().allMatch(Sequence::over));
     }
 
     @Override
@@ -159,14 +148,5 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
         work.did(model, known() - cachedTokens, seconds);
         work.commit();
         return predictions;
-    }
-
-    @Override
-    void close() {
-        super.close();
-        for (ScoredSequence continuation : continuations) { // that cannot begin
-            continuation.failure = failure;
-            continuation.close();
-        }
     }
 }

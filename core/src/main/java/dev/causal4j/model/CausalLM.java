@@ -41,10 +41,10 @@ public final class CausalLM implements Parameters, AutoCloseable {
     private final Decoder decoder;
     private final CausalLMHead head;
     private final TextFiles text;
-    private final DType cached; // keys and values
+    private final KVCache.Options cached;
     private final @Nullable Arena owned;
 
-    CausalLM(String name, ModelConfig config, Parameters source, DType cached, TextFiles text, @Nullable Arena owned) {
+    CausalLM(String name, ModelConfig config, Parameters source, KVCache.Options cached, TextFiles text, @Nullable Arena owned) {
         this.name = name;
         this.config = config;
         this.text = text;
@@ -123,7 +123,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
 
     /** A model that owns the arena of its parameters. */
     static CausalLM owning(
-            Arena arena, String name, ModelConfig config, Parameters parameters, DType cached, TextFiles text) {
+            Arena arena, String name, ModelConfig config, Parameters parameters, KVCache.Options cached, TextFiles text) {
         try {
             return new CausalLM(name, config, parameters, cached, text, arena);
         } catch (Throwable failure) {
@@ -140,7 +140,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
      * @throws IllegalArgumentException if a parameter has another shape, or the tokenizer goes beyond the vocabulary
      */
     public static CausalLM of(String name, ModelConfig config, Parameters parameters, @Nullable Tokenizer tokenizer) {
-        return new CausalLM(name, config, parameters, DType.F32, TextFiles.of(tokenizer), null);
+        return new CausalLM(name, config, parameters, LoadOptions.DEFAULT.cache(), TextFiles.of(tokenizer), null);
     }
 
     /** The same model with other parameters of the same shapes; see {@link #of}. */

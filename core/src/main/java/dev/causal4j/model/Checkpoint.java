@@ -379,9 +379,9 @@ public final class Checkpoint implements AutoCloseable {
             long begin = System.nanoTime();
             Device device = closed
                     ? new Device(files, options.compute())
-                    : Device.open(options.compute(), bytesNeeded(options, dtype));
+                    : Device.open(options.compute(), bytesNeeded(options, dtype) + options.cacheBytes());
             Parameters parameters = parameters(device, dtype, adapters, options);
-            CausalLM model = CausalLM.owning(device.arena(), name, config, parameters, options.cached(), text);
+            CausalLM model = CausalLM.owning(device.arena(), name, config, parameters, options.cache(), text);
             work.did(name, 0, (System.nanoTime() - begin) / 1e9);
             work.commit();
             return model;

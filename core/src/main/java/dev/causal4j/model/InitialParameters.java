@@ -50,7 +50,7 @@ final class InitialParameters {
 
     private static CausalLM model(ModelConfig config, LoadOptions options, TextFiles text, Numbers numbers) {
         DType dtype = Objects.requireNonNullElse(options.dtype(), DType.F32);
-        Device device = Device.open(options.compute(), config.weightBytes(dtype));
+        Device device = Device.open(options.compute(), config.weightBytes(dtype) + options.cacheBytes());
         AtomicInteger streams = new AtomicInteger(1);
         Parameters parameters = Parameters.of(
                 spec -> {
@@ -62,6 +62,6 @@ final class InitialParameters {
                     Arrays.fill(vector, spec.role() == Role.GAIN ? 1 : 0);
                     return vector;
                 });
-        return CausalLM.owning(device.arena(), config.type(), config, parameters, options.cached(), text);
+        return CausalLM.owning(device.arena(), config.type(), config, parameters, options.cache(), text);
     }
 }

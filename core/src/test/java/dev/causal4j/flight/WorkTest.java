@@ -61,7 +61,7 @@ class WorkTest {
             stream.onEvent("dev.causal4j.Load", event -> seconds.put("Load", event.getDouble("seconds")));
             stream.startAsync();
             ProgressListener slow = (bytes, total) -> LockSupport.parkNanos(bytes == total ? 50_000_000 : 0);
-            LoadOptions options = new LoadOptions(null, DType.F32, slow, Compute.shared(), null);
+            LoadOptions options = new LoadOptions(null, DType.F32, 0, slow, Compute.shared(), null);
             CausalLM.load(folder(), options).close();
             stream.stop();
         }

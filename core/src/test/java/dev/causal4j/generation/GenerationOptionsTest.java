@@ -43,8 +43,9 @@ class GenerationOptionsTest {
                         .build()
                         .toString())
                 .startsWith("GenerationOptions[maxNewTokens=128, minNewTokens=0, temperature=1.0, topK=0, topP=0.9, ")
-                .endsWith("rules=[], stop=[a], eos=the model's, seed=0, logProbabilities=none, truncatePrompt=false,"
-                        + " specialTokens=AS_TEXT]")
+                .endsWith(
+                        "rules=[], constraint=none, stop=[a], eos=the model's, seed=0, logProbabilities=none, truncatePrompt=false,"
+                                + " specialTokens=AS_TEXT]")
                 .doesNotContain("secret");
     }
 

@@ -458,7 +458,7 @@ class GeneratorTest {
     }
 
     /** A vocabulary of the 256 bytes alone. */
-    private static Tokenizer bytes() throws IOException {
+    static Tokenizer bytes() throws IOException {
         List<String> entries = new ArrayList<>();
         int extra = 0;
         for (int b = 0; b < 256; b++) {

@@ -6,6 +6,7 @@ import dev.causal4j.decoder.KVCache;
 import dev.causal4j.generation.Engine.Requester;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.LoadOptions;
 import dev.causal4j.model.SmallModels;
 import dev.causal4j.tensor.DType;
 import java.util.ArrayList;
@@ -184,6 +185,26 @@ class ScheduleTest extends EngineFixture {
             for (int i = 0; i < choices.size(); i++) {
                 assertEqual(choices.get(i).join(), alone(request(i, 20, 60)));
             }
+        }
+    }
+
+    /** Each may need the whole context, which the smaller pool has room for once. */
+    @ParameterizedTest
+    @ValueSource(longs = {0, 1}) // bytes of keys and values; 0 is the default
+    void eightChatsOfALongContextRunAtOnce(long bytes) {
+        LoadOptions options = LoadOptions.DEFAULT.withCacheBytes(bytes);
+        try (CausalLM wide = CausalLM.random(SmallModels.gpt2(VOCABULARY, 32_768, 40, 2, 4), 1, options);
+                Engine engine = new Engine(wide)) {
+            CountDownLatch answered = new CountDownLatch(8 * 3);
+            List<CompletableFuture<Generation>> chats = IntStream.range(0, 8)
+                    .mapToObj(i -> engine.submit(request(i, 100, 32_768), Requester.of(i), _ -> {
+                        answered.countDown();
+                        return true;
+                    }))
+                    .toList();
+            assertThat(awaited(answered)).isTrue();
+            assertThat(engine.running()).isEqualTo(8);
+            chats.forEach(each -> each.cancel(true));
         }
     }
 
