@@ -18,7 +18,6 @@ import java.util.concurrent.CancellationException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import tools.jackson.databind.node.ObjectNode;
 
 /** Writes a model in a memory-mapped layout that opens at once, in Hugging Face layout, or as a GGUF file. */
 @Command(
@@ -102,9 +101,7 @@ final class ConvertCommand extends Subcommand {
         switch (format.toLowerCase(Locale.ROOT)) {
             case "panels" -> Conversion.convert(model, adapter.mergedBy(options.options()), out, overwrite, progress);
             case "hf" -> {
-                if (shardMegabytes < 1) {
-                    throw wrong("shard-size: expected at least 1, got " + shardMegabytes);
-                }
+                refuse(shardMegabytes < 1, "shard-size: expected at least 1, got " + shardMegabytes);
                 List<DType> quantised = List.of(DType.INT8, DType.INT4);
                 DType dtype = options.dtype(
                                 label -> DType.ofLabel(label).filter(each -> !quantised.contains(each)),
@@ -114,10 +111,10 @@ final class ConvertCommand extends Subcommand {
                 Conversion.toHuggingFace(model, load, shardMegabytes * 1_000_000L, out, overwrite, progress);
             }
             case "gguf" -> {
-                if (adapter.isGiven()) {
-                    throw wrong("adapter: expected --to panels or hf with it, got gguf; write a folder first, then a"
-                            + " file of that");
-                }
+                refuse(
+                        adapter.isGiven(),
+                        "adapter: expected --to panels or hf with it, got gguf; write a folder first, then a"
+                                + " file of that");
                 String known = "f32, f16, bf16, q8_0 or q4_0 with --to gguf";
                 GgufType type = options.dtype(GgufType::ofLabel, known).orElse(null);
                 return Optional.of(Conversion.toGguf(model, type, out, overwrite, progress));
@@ -132,8 +129,8 @@ final class ConvertCommand extends Subcommand {
         String dtype = type.map(GgufType::label).orElse(stored);
         long bytes = InspectCommand.bytes(converted.tensors());
         long parameters = converted.config().parameters();
-        ObjectNode document = Json.object()
-                .put("out", out.toString())
+        Document document = new Document()
+                .put("out", out)
                 .put("dtype", dtype)
                 .put("parameters", parameters)
                 .put("tied", converted.config().tied())

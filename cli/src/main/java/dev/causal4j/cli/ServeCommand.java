@@ -97,10 +97,10 @@ final class ServeCommand extends Subcommand {
     @Override
     public Integer call() throws IOException, InterruptedException {
         List<String> keys = keys();
-        if (keys.isEmpty() && !open && !InetAddress.getByName(host).isLoopbackAddress()) {
-            throw wrong("host: expected one of this machine alone, or keys, got " + host
-                    + "; give --api-key-file, or --no-api-key to let anybody ask");
-        }
+        refuse(
+                keys.isEmpty() && !open && !InetAddress.getByName(host).isLoopbackAddress(),
+                "host: expected one of this machine alone, or keys, got " + host
+                        + "; give --api-key-file, or --no-api-key to let anybody ask");
         long bytes = (long) cacheMegabytes << 20;
         Consumer<ServerOptions.Answered> listener = log ? this::log : _ -> {};
         ServerOptions options = Usage.of(
@@ -128,7 +128,7 @@ final class ServeCommand extends Subcommand {
         }
         String name = address.getAddress().getHostAddress();
         String url = "http://" + (name.contains(":") ? "[" + name + "]" : name) + ":" + address.getPort();
-        print(Json.object().put("url", url).put("model", loaded.name()), "Serving " + loaded.name() + " at " + url);
+        print(new Document().put("url", url).put("model", loaded.name()), "Serving " + loaded.name() + " at " + url);
         stdout().flush();
     }
 
@@ -154,12 +154,12 @@ final class ServeCommand extends Subcommand {
     private void log(ServerOptions.Answered answered) {
         PrintWriter to = stderr();
         if (json) {
-            to.println(Json.write(Json.object()
+            to.println(new Document()
                     .put("id", answered.id())
                     .put("method", answered.method())
                     .put("path", answered.path())
                     .put("status", answered.status())
-                    .put("seconds", answered.seconds())));
+                    .put("seconds", answered.seconds()));
         } else {
             to.println(String.format(
                     "%s %s %s %d %.3f s",

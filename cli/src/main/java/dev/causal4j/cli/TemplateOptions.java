@@ -1,5 +1,8 @@
 package dev.causal4j.cli;
 
+import dev.causal4j.FormatException;
+import dev.causal4j.format.Json;
+import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import picocli.CommandLine.Option;
 
@@ -12,6 +15,11 @@ final class TemplateOptions {
     private String variables = "{}";
 
     Map<String, Object> fields() {
-        return Json.fields("variables", Json.parse("variables", variables));
+        try {
+            return Document.object("variables", Json.value("variables", variables.getBytes(StandardCharsets.UTF_8)));
+        } catch (FormatException e) {
+            String message = String.valueOf(e.getMessage()).replaceFirst("; is the file damaged\\?$", "");
+            throw new IllegalArgumentException(message, e);
+        }
     }
 }

@@ -60,14 +60,19 @@ final class TextInput {
         return file;
     }
 
-    static String decode(String subject, byte[] bytes) throws IOException {
+    /** The bytes of a text. Refuses too many. */
+    static byte[] bounded(String subject, byte[] bytes) throws IOException {
         if (bytes.length > MOST_BYTES) {
             throw new IOException(subject + ": expected at most " + MOST_BYTES + " bytes, got more; split it");
         }
+        return bytes;
+    }
+
+    static String decode(String subject, byte[] bytes) throws IOException {
         try {
             return StandardCharsets.UTF_8
                     .newDecoder()
-                    .decode(ByteBuffer.wrap(bytes))
+                    .decode(ByteBuffer.wrap(bounded(subject, bytes)))
                     .toString();
         } catch (CharacterCodingException e) {
             throw new IOException(subject + ": expected text in UTF-8, got bytes that are not", e);

@@ -20,7 +20,7 @@ final class TokenizerPrepareCommand extends Subcommand {
         Path model = ModelPath.of(folder);
         Tokenizer.prepare(model);
         Path made = model.resolve(Tokenizer.PREPARED);
-        print(Json.object().put("out", made.toString()), made + ": written");
+        print(new Document().put("out", made), made + ": written");
         return 0;
     }
 }

@@ -89,18 +89,19 @@ final class TrainingData {
     }
 
     void check(CommandSpec spec) {
-        if (heldOut != null && !heldOutData.isEmpty()) {
-            throw Usage.wrong(spec, "held-out: expected --held-out or --held-out-data, got both");
-        }
-        if (heldOut != null && !(heldOut >= 0 && heldOut < 1)) {
-            throw Usage.wrong(spec, "held-out: expected a fraction from 0 to below 1, got " + heldOut);
-        }
-        if (contextLength != null && contextLength < 1) {
-            throw Usage.wrong(spec, "context-length: expected at least 1, got " + contextLength);
-        }
-        if (evalTokens < 0) {
-            throw Usage.wrong(spec, "eval-tokens: expected at least 0, got " + evalTokens);
-        }
+        Usage.refuse(
+                spec,
+                heldOut != null && !heldOutData.isEmpty(),
+                "held-out: expected --held-out or --held-out-data, got both");
+        Usage.refuse(
+                spec,
+                heldOut != null && !(heldOut >= 0 && heldOut < 1),
+                "held-out: expected a fraction from 0 to below 1, got " + heldOut);
+        Usage.refuse(
+                spec,
+                contextLength != null && contextLength < 1,
+                "context-length: expected at least 1, got " + contextLength);
+        Usage.refuse(spec, evalTokens < 0, "eval-tokens: expected at least 0, got " + evalTokens);
     }
 
     /** Whether there are held-out data. */

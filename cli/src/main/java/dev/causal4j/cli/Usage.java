@@ -29,6 +29,13 @@ final class Usage {
         return new ParameterException(spec.commandLine(), message);
     }
 
+    /** Throws if the usage is wrong. */
+    static void refuse(CommandSpec spec, boolean wrong, String message) {
+        if (wrong) {
+            throw wrong(spec, message);
+        }
+    }
+
     /** Makes something of options; its IllegalArgumentException becomes a usage error. */
     static <T> T of(CommandSpec spec, Supplier<T> made) {
         try {
