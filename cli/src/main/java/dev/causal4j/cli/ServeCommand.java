@@ -12,7 +12,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Consumer;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 import org.jline.utils.Signals;
@@ -101,12 +100,17 @@ final class ServeCommand extends Subcommand {
                 keys.isEmpty() && !open && !InetAddress.getByName(host).isLoopbackAddress(),
                 "host: expected one of this machine alone, or keys, got " + host
                         + "; give --api-key-file, or --no-api-key to let anybody ask");
-        long bytes = (long) cacheMegabytes << 20;
-        Consumer<ServerOptions.Answered> listener = log ? this::log : _ -> {};
         ServerOptions options = Usage.of(
                 spec,
-                () -> new ServerOptions(
-                        host, port, aliases, parallel, queue, bytes, keys, origins, hostNames, listener));
+                () -> ServerOptions.DEFAULT
+                        .withAddress(host, port)
+                        .withAliases(aliases)
+                        .withBounds(parallel, queue)
+                        .withCacheBytes((long) cacheMegabytes << 20)
+                        .withKeys(keys)
+                        .withOrigins(origins)
+                        .withHostNames(hostNames)
+                        .withLog(log ? this::log : _ -> {}));
         QUIET.forEach(logger -> logger.setLevel(Level.WARNING));
         ChatTemplate chosen = template.readOrPlain(model.folder());
         try (CausalLM loaded = model.load();
