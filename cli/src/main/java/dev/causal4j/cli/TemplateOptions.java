@@ -6,7 +6,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import picocli.CommandLine.Option;
 
-/** What commands give to a chat template besides messages. */
+/** The variables of a chat template besides messages. */
 final class TemplateOptions {
     @Option(
             names = "--variables",

@@ -253,7 +253,7 @@ final class TrainCommand extends Subcommand {
         }
     }
 
-    /** What the model writes after the beginning of the held-out text. */
+    /** A continuation of the beginning of the held-out text. */
     private String sample(CausalLM trained) {
         GenerationOptions options = GenerationOptions.builder()
                 .maxNewTokens(SAMPLE_TOKENS)

@@ -161,7 +161,7 @@ final class TrainingData {
         return new Parts(training, evaluated, identity);
     }
 
-    /** Otherwise a resumed run would read its own files as data. */
+    /** Refuses a run inside its own data: resumed, it would read its own files. */
     private static void requireOutside(Path out, List<Path> data) throws IOException {
         for (Path path : data) {
             if (Files.isDirectory(path) && out.toRealPath().startsWith(path.toRealPath())) {
@@ -193,7 +193,7 @@ final class TrainingData {
         return config.withSpecialIds(config.bos().isPresent() ? config.bos() : end, Set.of(end.getAsInt()));
     }
 
-    /** Of several ids that end a text the lowest ends a document; the others end turns of a conversation. */
+    /** The id that ends a document: the lowest of several eos ids, as the others end turns of a conversation. */
     private static OptionalInt endOfText(Set<Integer> eos, Tokenizer tokenizer) {
         OptionalInt lowest = eos.stream().mapToInt(Integer::intValue).min();
         OptionalInt gpt2 = tokenizer.id(Tokenizer.END_OF_TEXT);
