@@ -93,7 +93,7 @@ final class Chat {
             Generation answer = Engine.await(engine.submit(new GenerationRequest(prompt, settings), listener));
             if (json) {
                 int cached = answer.timing().cachedTokens();
-                Json.print(out, GenerateCommand.document(answer, Json.object().put("cached_tokens", cached)));
+                out.println(GenerateCommand.document(answer, new Document().put("cached_tokens", cached)));
             } else {
                 out.println();
             }

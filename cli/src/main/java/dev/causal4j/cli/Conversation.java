@@ -1,6 +1,7 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.chat.Message;
+import dev.causal4j.format.Json;
 import dev.causal4j.format.WholeFile;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -92,13 +93,13 @@ final class Conversation {
         if (!overwrite && Files.exists(file)) {
             throw new IOException(file + ": expected a new file, got one that exists; /save! FILE overwrites it");
         }
-        String json = Json.write(messages.stream().map(Message::fields).toList());
-        WholeFile.write(file, (json + "\n").getBytes(StandardCharsets.UTF_8));
+        byte[] json = Json.write(messages.stream().map(Message::fields).toList());
+        WholeFile.write(file, (new String(json, StandardCharsets.UTF_8) + "\n").getBytes(StandardCharsets.UTF_8));
     }
 
     /** Goes on with the conversation in a file; this one stays if it cannot be read. */
     void load(Path file) throws IOException {
-        List<Map<String, Object>> loaded = Json.list(file).toList();
+        List<Map<String, Object>> loaded = Document.list(file);
         for (Map<String, Object> message : loaded) {
             if (!(message.get("role") instanceof String)) {
                 throw new IOException(file + ": expected messages with a role, got one without");

@@ -18,7 +18,6 @@ import java.util.concurrent.CancellationException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import tools.jackson.databind.node.ObjectNode;
 
 /** Writes a model in a memory-mapped layout that opens at once, in Hugging Face layout, or as a GGUF file. */
 @Command(
@@ -107,9 +106,7 @@ final class ConvertCommand extends Subcommand {
                         .withOptions(adapter.mergedBy(options.options()).withProgress(progress))
                         .toPanels(out);
             case "hf" -> {
-                if (shardMegabytes < 1) {
-                    throw wrong("shard-size: expected at least 1, got " + shardMegabytes);
-                }
+                refuse(shardMegabytes < 1, "shard-size: expected at least 1, got " + shardMegabytes);
                 List<DType> quantised = List.of(DType.INT8, DType.INT4);
                 DType dtype = options.dtype(
                                 label -> DType.ofLabel(label).filter(each -> !quantised.contains(each)),
@@ -121,10 +118,10 @@ final class ConvertCommand extends Subcommand {
                         .toHuggingFace(out);
             }
             case "gguf" -> {
-                if (adapter.isGiven()) {
-                    throw wrong("adapter: expected --to panels or hf with it, got gguf; write a folder first, then a"
-                            + " file of that");
-                }
+                refuse(
+                        adapter.isGiven(),
+                        "adapter: expected --to panels or hf with it, got gguf; write a folder first, then a"
+                                + " file of that");
                 String known = "f32, f16, bf16, q8_0 or q4_0 with --to gguf";
                 Optional<GgufType> type = options.dtype(GgufType::ofLabel, known);
                 if (type.isEmpty()) {
@@ -143,8 +140,8 @@ final class ConvertCommand extends Subcommand {
         String dtype = type.map(GgufType::label).orElse(stored);
         long bytes = InspectCommand.bytes(converted.tensors());
         long parameters = converted.config().parameters();
-        ObjectNode document = Json.object()
-                .put("out", out.toString())
+        Document document = new Document()
+                .put("out", out)
                 .put("dtype", dtype)
                 .put("parameters", parameters)
                 .put("tied", converted.config().tied())

@@ -17,7 +17,6 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import tools.jackson.databind.node.ObjectNode;
 
 /** Continues a prompt. */
 @Command(
@@ -99,12 +98,12 @@ final class GenerateCommand extends Subcommand {
             }
         }
         if (json) {
-            ObjectNode document = document(generation, Json.object().put("load_seconds", loadSeconds));
+            Document document = document(generation, new Document().put("load_seconds", loadSeconds));
             if (logprobs != null) {
-                new ScoreDocument(loaded, false, logprobs)
-                        .predictions(generation.predictions(), document.putArray("logprobs"));
+                ScoreDocument scores = new ScoreDocument(loaded, false, logprobs);
+                document.put("logprobs", scores.predictions(generation.predictions()));
             }
-            Json.print(out, document);
+            out.println(document);
         } else {
             out.println();
             if (Progress.TERMINAL) {
@@ -154,19 +153,18 @@ final class GenerateCommand extends Subcommand {
      *
      * @param times to add its own to
      */
-    static ObjectNode document(Generation generation, ObjectNode times) {
+    static Document document(Generation generation, Document times) {
         Generation.Timing timing = generation.timing();
-        ObjectNode document = Json.object();
-        document.set("prompt_tokens", Json.array(generation.promptTokens()));
-        document.set("tokens", Json.array(generation.tokens()));
-        document.put("text", generation.text());
-        document.put("finish_reason", generation.finishReason().label());
-        document.put("seed", generation.seed());
         times.put("prefill_seconds", timing.prefillSeconds())
                 .put("decode_seconds", timing.decodeSeconds())
                 .put("prefill_tokens_per_second", timing.prefillTokensPerSecond())
                 .put("decode_tokens_per_second", timing.decodeTokensPerSecond());
-        document.set("timing", times);
-        return document;
+        return new Document()
+                .put("prompt_tokens", generation.promptTokens())
+                .put("tokens", generation.tokens())
+                .put("text", generation.text())
+                .put("finish_reason", generation.finishReason().label())
+                .put("seed", generation.seed())
+                .put("timing", times);
     }
 }

@@ -8,7 +8,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** Where the chat template comes from. */
+/** The option that names a chat template. */
 final class TemplateOption {
     @Option(names = "--template", paramLabel = "FILE", description = "A chat template; default: that of the model.")
     private @Nullable Path file;
@@ -18,7 +18,7 @@ final class TemplateOption {
     }
 
     /**
-     * The template, of a file with the special tokens of the model.
+     * The template of {@code --template}, or else the model's own. A template from a file gets the model's special tokens.
      *
      * @param model null for none
      */
@@ -30,7 +30,7 @@ final class TemplateOption {
         return Optional.of(ChatTemplate.parse(file.toString(), TextInput.file(file), ofModel.specialTokens()));
     }
 
-    /** The same, or else a plain transcript. */
+    /** The template as in {@link #read}, or else a plain transcript. */
     ChatTemplate readOrPlain(Optional<Path> model) throws IOException {
         return read(model.orElse(null)).orElseGet(ChatTemplate::plain);
     }

@@ -10,7 +10,6 @@ import java.util.Set;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import tools.jackson.databind.node.ObjectNode;
 
 /** Trains a byte-pair tokenizer on files of text. */
 @Command(name = "train", description = "Trains a byte-pair tokenizer on files of text.")
@@ -78,8 +77,8 @@ final class TokenizerTrainCommand extends Subcommand {
 
     private void print(Tokenizer tokenizer, long bytes, double seconds) {
         int size = tokenizer.vocabularySize();
-        ObjectNode document = Json.object()
-                .put("out", out.toString())
+        Document document = new Document()
+                .put("out", out)
                 .put("vocabulary_size", size)
                 .put("requested_vocabulary_size", vocabularySize)
                 .put("data_bytes", bytes)

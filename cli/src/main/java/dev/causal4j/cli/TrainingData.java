@@ -96,18 +96,19 @@ final class TrainingData {
     }
 
     void check(CommandSpec spec) {
-        if (heldOut != null && !heldOutData.isEmpty()) {
-            throw Usage.wrong(spec, "held-out: expected --held-out or --held-out-data, got both");
-        }
-        if (heldOut != null && !(heldOut >= 0 && heldOut < 1)) {
-            throw Usage.wrong(spec, "held-out: expected a fraction from 0 to below 1, got " + heldOut);
-        }
-        if (contextLength != null && contextLength < 1) {
-            throw Usage.wrong(spec, "context-length: expected at least 1, got " + contextLength);
-        }
-        if (evalTokens < 0) {
-            throw Usage.wrong(spec, "eval-tokens: expected at least 0, got " + evalTokens);
-        }
+        Usage.refuse(
+                spec,
+                heldOut != null && !heldOutData.isEmpty(),
+                "held-out: expected --held-out or --held-out-data, got both");
+        Usage.refuse(
+                spec,
+                heldOut != null && !(heldOut >= 0 && heldOut < 1),
+                "held-out: expected a fraction from 0 to below 1, got " + heldOut);
+        Usage.refuse(
+                spec,
+                contextLength != null && contextLength < 1,
+                "context-length: expected at least 1, got " + contextLength);
+        Usage.refuse(spec, evalTokens < 0, "eval-tokens: expected at least 0, got " + evalTokens);
     }
 
     /** Whether there are held-out data. */
@@ -167,7 +168,7 @@ final class TrainingData {
         return new Parts(training, evaluated, identity);
     }
 
-    /** Otherwise a resumed run would read its own files as data. */
+    /** Refuses a run inside its own data: resumed, it would read its own files. */
     private static void requireOutside(Path out, List<Path> data) throws IOException {
         for (Path path : data) {
             if (Files.isDirectory(path) && out.toRealPath().startsWith(path.toRealPath())) {

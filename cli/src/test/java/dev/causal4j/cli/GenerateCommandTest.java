@@ -236,7 +236,7 @@ class GenerateCommandTest {
                         .get("pieces"));
     }
 
-    /** What standard output has for a model without tokenizer: token ids. */
+    /** Standard output of a model without tokenizer: token ids. */
     private List<Integer> tokens(String seed) throws Exception {
         String[] arguments = {
             "generate", "--model", folder.toString(), "--eos", "none", "--max-new-tokens", "20", "--seed", seed

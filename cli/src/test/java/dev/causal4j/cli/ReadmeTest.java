@@ -30,7 +30,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * What the documents show is true. The Java examples of README.md and of the guides to training, to LangChain4j and to
+ * Runs the examples of the documents. The Java examples of README.md and of the guides to training, to LangChain4j and to
  * serving are, with the imports they need, those in this file, in {@link ReadmeExamplesTest} and in tests of their
  * modules; a command in a console block of README.md, of the model's card or of a guide prints what the block says, where
  * {@code ...} stands for what differs between runs.

@@ -93,8 +93,8 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
     public void toPanels(Path out) throws IOException {
         checkTarget(out);
         try (Checkpoint checkpoint = Checkpoint.open(model);
-                CausalLM loaded = checkpoint.load(new LoadOptions(
-                        dtype(checkpoint), options.cached(), (_, _) -> {}, options.compute(), options.merged()))) {
+                CausalLM loaded = checkpoint.load(
+                        options.withDtype(dtype(checkpoint)).withProgress((_, _) -> {}))) {
             writeFolder(out, folder -> {
                 writeText(checkpoint, folder);
                 if (checkpoint.isGguf()) {

@@ -26,7 +26,7 @@ import java.util.Map;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
-/** What LangChain4j's suite does not ask. */
+/** Claims that LangChain4j's suite does not make. */
 class Causal4jChatModelTest {
     private static final String QUESTION = "What is the capital of Germany?";
 

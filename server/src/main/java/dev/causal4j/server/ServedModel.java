@@ -22,9 +22,9 @@ import java.util.stream.IntStream;
 /**
  * The model as clients see it. Immutable and thread-safe.
  *
- * @param template that makes texts of conversations
- * @param names it answers to; it calls itself by the first
- * @param vocabulary ids that may be given and chosen: 0 to one less
+ * @param template turns conversations into texts
+ * @param names its names in requests; the first is its name in responses
+ * @param vocabulary one more than the highest id that may be given or chosen
  * @param contextLength in tokens
  * @param longest bytes of a token
  * @param turnEnds the ids that end an answer in a conversation, besides {@link #eos}
@@ -106,7 +106,7 @@ record ServedModel(
         }
     }
 
-    /** What it calls itself. */
+    /** Its name in responses. */
     String name() {
         return names.getFirst();
     }
