@@ -143,13 +143,13 @@ public final class CausalLM implements Parameters, AutoCloseable {
         return new CausalLM(name, config, parameters, LoadOptions.DEFAULT.cache(), TextFiles.of(tokenizer), null);
     }
 
-    /** The same model with other parameters of the same shapes; see {@link #of}. */
+    /** This model with other parameters of the same shapes; see {@link #of}. */
     public CausalLM with(Parameters parameters) {
         return new CausalLM(name, config, parameters, cached, text, null);
     }
 
     /**
-     * The same model without adapters for another vocabulary; see {@link CausalLMHead#withVocabularySize}. It shares the
+     * This model without adapters for another vocabulary; see {@link CausalLMHead#withVocabularySize}. It shares the
      * memory of this one, which must stay open, and owns that of its embedding and head.
      *
      * @throws IllegalArgumentException if the tokenizer or a special id goes beyond it
@@ -172,7 +172,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
     }
 
     /**
-     * The same model with the low-rank adapter in a folder of PEFT's layout (adapter_config.json,
+     * This model with the low-rank adapter in a folder of PEFT's layout (adapter_config.json,
      * adapter_model.safetensors), from {@link #saveAdapter} or from Python, instead of its own. It shares the memory of
      * this one, which must stay open, and owns that of the adapter, which is f32.
      *

@@ -517,11 +517,6 @@ public final class Checkpoint implements AutoCloseable {
         return places instanceof GgufFamily;
     }
 
-    /** The name of the checkpoint in messages: its path. */
-    String subject() {
-        return subject;
-    }
-
     /** The configuration; tied only if the weights are. */
     public ModelConfig config() {
         return config;

@@ -180,7 +180,7 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
             GgufType type = wanted.or(() -> stored).orElseThrow(this::undecided);
             ModelConfig config = checkpoint.config();
             new GgufFiles(
-                            checkpoint.subject(),
+                            model.toString(),
                             config.architecture(),
                             config.bos(),
                             config.eos(),

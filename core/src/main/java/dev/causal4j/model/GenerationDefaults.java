@@ -30,7 +30,7 @@ public record GenerationDefaults(
         int noRepeatNgramSize) {
     static final String FILE = "generation_config.json";
 
-    /** Those of a model without the file: its own distribution. */
+    /** The defaults of a model without the file: its own distribution. */
     public static final GenerationDefaults NONE = new GenerationDefaults(Map.of(), 1, 0, 1, 0, 1, 1, 0);
 
     static GenerationDefaults of(Json json) throws FormatException {

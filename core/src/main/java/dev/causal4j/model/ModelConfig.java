@@ -81,7 +81,7 @@ public record ModelConfig(
     }
 
     /**
-     * The same from a text, for instance for a new model:
+     * Reads the text of a {@code config.json}, for instance for a new model:
      * {@code {"model_type": "gpt2", "vocab_size": 3072, "n_positions": 256, "n_embd": 256, "n_layer": 5, "n_head": 8}}.
      */
     public static ModelConfig parse(String json) throws FormatException {
@@ -128,7 +128,7 @@ public record ModelConfig(
         return origin(spec, "").label(spec);
     }
 
-    /** The same with the special ids that a file has, and other defaults of generation. */
+    /** This configuration with the special ids that a file has, and other defaults of generation. */
     private ModelConfig with(Json json, GenerationDefaults defaults) throws FormatException {
         OptionalInt first = known(json.integers("bos_token_id"), vocabularySize).findFirst();
         Set<Integer> ends =
@@ -205,23 +205,23 @@ public record ModelConfig(
                 && tied == other.tied;
     }
 
-    /** The same, tied or not. */
+    /** This configuration, tied or not. */
     public ModelConfig withTied(boolean other) {
         return new ModelConfig(type, source, decoder, ropes, vocabularySize, logitCap, other, bos, eos, generation);
     }
 
-    /** The same for another vocabulary. */
+    /** This configuration for another vocabulary. */
     public ModelConfig withVocabularySize(int other) {
         return new ModelConfig(type, source, decoder, ropes, other, logitCap, tied, bos, eos, generation);
     }
 
-    /** The same with other special ids. */
+    /** This configuration with other special ids. */
     public ModelConfig withSpecialIds(OptionalInt otherBos, Set<Integer> otherEos) {
         return new ModelConfig(
                 type, source, decoder, ropes, vocabularySize, logitCap, tied, otherBos, otherEos, generation);
     }
 
-    /** The same with the defaults of a {@code generation_config.json}; special ids that it has replace these. */
+    /** This configuration with the defaults of a {@code generation_config.json}; special ids that it has replace these. */
     ModelConfig withGeneration(Json json) throws FormatException {
         return with(json, GenerationDefaults.of(json));
     }

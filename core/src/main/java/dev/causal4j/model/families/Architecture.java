@@ -15,7 +15,7 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * What a family reads of a configuration: all that changes the arithmetic, and so the list of parameters. Immutable.
+ * The part of a configuration that changes the arithmetic, as a family reads it; the list of parameters follows. Immutable.
  *
  * @param family the {@code model_type}
  * @param source the configuration it was read from

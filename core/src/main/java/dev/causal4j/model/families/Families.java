@@ -59,7 +59,7 @@ public final class Families {
         return ALL.stream().filter(each -> each.type().equals(type)).findFirst().orElseThrow();
     }
 
-    /** What Hugging Face's library calls the models of a family, if it is not said by its type. */
+    /** Names of models in Hugging Face's library that do not follow from the type. */
     private static final Map<String, String> ARCHITECTURES = Map.of(
             "gpt2", "GPT2LMHeadModel",
             "gemma3_text", "Gemma3ForCausalLM",

@@ -73,7 +73,7 @@ record Gemma(String type, Names names) implements Family {
         return new Origin(names.origin(decoder, spec, root).parts(), spec.role() == Role.GAIN);
     }
 
-    /** What looks at images is left out of Gemma 3. */
+    /** Ignores Gemma 3's vision tensors. */
     @Override
     public boolean isBuffer(String name) {
         boolean tower = name.matches("(model\\.)?(vision_tower|multi_modal_projector)\\..*");

@@ -55,7 +55,7 @@ final class Keys {
     final int layers;
     final int pretrained; // positions
     final int headSize;
-    final Map<RopeConfig, Formula> ropes = new HashMap<>(); // those that were read
+    final Map<RopeConfig, Formula> ropes = new HashMap<>(); // formulas of the positions that were read
     private final int heads;
     private final int kvHeads;
 
@@ -141,7 +141,7 @@ final class Keys {
         return json.integer("sliding_window", fallback, 1, Architecture.MOST);
     }
 
-    /** The same for families that must ask for it. */
+    /** The window of local layers in a family whose files turn windows on by a key; 0 for none. */
     int windowIfUsed() throws FormatException {
         boolean used = json.bool("use_sliding_window", false);
         boolean local = json.strings("layer_types").contains("sliding_attention");

@@ -34,12 +34,12 @@ public record Origin(List<Part> parts, boolean plusOne) {
         return parts.size() == 1 && size == spec.size() ? parts.getFirst().name() : spec.name();
     }
 
-    /** The same in tensors that hold several such, one after another. */
+    /** This origin in tensors that hold several such, one after another. */
     public Origin among(int count, int index) {
         return new Origin(parts.stream().map(part -> part.among(count, index)).toList());
     }
 
-    /** The same outputs in tensors [outputs, inputs] of other names; for a matrix whose tensors are matrices. */
+    /** The places of the same outputs in tensors [outputs, inputs] of other names, for a matrix whose tensors are matrices. */
     public Origin withInputs(int inputs, UnaryOperator<String> name) {
         return new Origin(parts.stream()
                 .map(part -> part.withInputs(inputs, name.apply(part.name)))

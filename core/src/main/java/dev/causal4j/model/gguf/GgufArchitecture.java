@@ -19,7 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/** The architectures of GGUF files that are read and written, by what llama.cpp computes for each. Immutable and thread-safe. */
+/** The architectures of GGUF files that are read and written, as llama.cpp computes them. Immutable and thread-safe. */
 enum GgufArchitecture {
     LLAMA("llama", List.of("llama", "mixtral", "mistral"), 0, PAIRS, FACTORS, MAY_BE_BIASED),
     QWEN2("qwen2", List.of("qwen2"), 0, QKV_BIASES),
@@ -35,7 +35,7 @@ enum GgufArchitecture {
     GPT_NEOX("gptneox", List.of("gpt_neox"), 0, PACKED, LAYER_NORMS, BIASES, PARTIAL, UNTIED),
     GPT_OSS("gpt-oss", List.of("gpt_oss"), 2, EXPERTS, BIASES, UNTIED);
 
-    /** What an architecture has beyond the others. */
+    /** A property that some architectures have. */
     enum Trait {
         /** The rows of each head of queries and keys lie in pairs: the first of one half, the first of the other. */
         PAIRS,
@@ -64,7 +64,7 @@ enum GgufArchitecture {
     /** The key that names the architecture. */
     static final String KEY = "general.architecture";
 
-    /** Other keys of configurations than Llama's. */
+    /** Keys of configurations that differ from Llama's. */
     private static final Map<GgufArchitecture, Map<String, String>> KEYS = Map.of(
             GPT2,
             Map.of(
@@ -73,10 +73,9 @@ enum GgufArchitecture {
                     "num_hidden_layers", "n_layer",
                     "max_position_embeddings", "n_positions",
                     "intermediate_size", "n_inner",
-                    "rms_norm_eps", "layer_norm_epsilon"),
+                    "layer_norm_eps", "layer_norm_epsilon"),
             GPT_NEOX,
             Map.of(
-                    "rms_norm_eps", "layer_norm_eps",
                     "rope_theta", "rotary_emb_base",
                     "partial_rotary_factor", "rotary_pct"),
             QWEN3_MOE,

@@ -117,7 +117,7 @@ public final class GgufFamily implements FileLayout {
         Map<String, Stored> tensors = new LinkedHashMap<>();
         Map<String, Object> keys = Json.object(GgufArchitecture.KEY, architecture.toString());
         Map<String, float[]> factors = new LinkedHashMap<>();
-        GgufKeys.write(architecture, model, factors).forEach((key, value) -> keys.put(architecture + "." + key, value));
+        keys.putAll(GgufKeys.write(architecture, model, factors));
         factors.forEach((name, numbers) -> {
             List<Long> shape = List.of((long) numbers.length);
             tensors.put(name, new Stored(subject, DType.F32.name(), shape, MemorySegment.ofArray(numbers)));
@@ -136,7 +136,7 @@ public final class GgufFamily implements FileLayout {
             names.forEach(name -> tensors.put(name, none));
         }
         GgufFamily family = new GgufFamily(metadata, new TensorStore(subject, tensors, Map.of()));
-        Architecture read = Families.read(family.keys().configuration(family.type()));
+        Architecture read = Families.read(family.configuration());
         Difference other = Difference.of("", model.decoder(), read.decoder())
                 .or(() -> Difference.of("logitCap", model.logitCap(), read.logitCap()))
                 .orElse(null);
@@ -173,7 +173,7 @@ public final class GgufFamily implements FileLayout {
     public String type() {
         boolean olmo = architecture == GgufArchitecture.OLMO2;
         boolean windows = olmo
-                && metadata.root().get(architecture + "." + GgufKeys.WINDOW) instanceof Integer window
+                && metadata.root().get(GgufKeys.key(architecture, "sliding_window")) instanceof Integer window
                 && window > 0;
         boolean mixtral = architecture == GgufArchitecture.LLAMA && hasExperts;
         return architecture.type(mixtral || windows);
@@ -226,23 +226,23 @@ public final class GgufFamily implements FileLayout {
             throw new UnsupportedModelException(
                     metadata.subject() + ", tensor " + FUSED, expected, "both in one", "convert the model without it");
         }
-        Architecture read = Families.read(keys().configuration(type()));
+        Architecture read = Families.read(configuration());
         // Before parameters and their parts are listed the file has to have so many experts and heads.
         for (int layer = 0; layer < read.decoder().blocks().size(); layer++) {
             BlockConfig block = read.decoder().blocks().get(layer);
             AttentionConfig a = block.attention();
             boolean packed = present.contains(PACKED);
             long rows = (a.heads() + (packed ? 2L * a.kvHeads() : 0)) * a.headSize();
-            checkRows(GgufKeys.HEADS, layer, packed ? "attn_qkv" : "attn_q", rows);
+            checkRows("num_attention_heads", layer, packed ? "attn_qkv" : "attn_q", rows);
             if (block.feedForward() instanceof Experts experts) {
-                checkRows(GgufKeys.EXPERTS, layer, "ffn_gate_inp", experts.count());
+                checkRows("num_local_experts", layer, "ffn_gate_inp", experts.count());
             }
         }
         return read;
     }
 
-    private GgufKeys keys() throws FormatException {
-        return new GgufKeys(metadata, architecture, hasExperts, tensors);
+    private Json configuration() throws FormatException {
+        return new GgufKeys(metadata, architecture, tensors).configuration(type(), hasExperts);
     }
 
     private void checkRows(String key, int layer, String name, long rows) throws FormatException {
@@ -250,6 +250,6 @@ public final class GgufFamily implements FileLayout {
         List<Long> shape = tensors.tensor(tensor).shape();
         boolean fits = shape.size() == 2 && shape.getFirst() == rows;
         String expected = "a number that fits tensor " + tensor + " of shape " + shape;
-        metadata.check(architecture + "." + key, fits, expected);
+        metadata.check(GgufKeys.key(architecture, key), fits, expected);
     }
 }

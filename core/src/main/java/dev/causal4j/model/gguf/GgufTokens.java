@@ -8,11 +8,11 @@ import java.text.Normalizer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
-import java.util.Comparator;
-import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 
 /**
@@ -65,8 +65,8 @@ record GgufTokens(Json file, Json tokenizer, int rows) {
         return metadata;
     }
 
-    private static boolean isByte(String piece) {
-        return piece.matches("<0x[0-9A-Fa-f]{2}>");
+    private static boolean isByte(Object piece) {
+        return ((String) piece).matches("<0x[0-9A-Fa-f]{2}>");
     }
 
     private Json model() throws FormatException {
@@ -162,62 +162,51 @@ record GgufTokens(Json file, Json tokenizer, int rows) {
     }
 
     private void check(GgufTokens again) throws FormatException {
-        same("merges", comparable().equals(again.comparable()));
-        if (scored()) {
-            for (String key : List.of("fuse_unk", "byte_fallback")) {
-                boolean counts = key.equals("fuse_unk") || hasBytes();
-                same(key, !counts || model().bool(key, false) == again.model().bool(key, false));
-            }
-            same(
-                    "unk_token",
-                    model().string("unk_token", "").equals(again.model().string("unk_token", "")));
-            same("decoder", decoder().equals(again.decoder()));
+        Map<String, Object> other = again.meaning();
+        for (Map.Entry<String, Object> each : meaning().entrySet()) {
+            same(each.getKey(), each.getValue().equals(other.get(each.getKey())));
         }
-        same("added_tokens", added().equals(again.added()));
     }
 
-    private boolean hasBytes() throws FormatException {
-        return model().section("vocab").root().keySet().stream().anyMatch(piece -> isByte((String) piece));
+    /** All that has to come back, by its key. */
+    private Map<String, Object> meaning() throws FormatException {
+        Map<String, Object> meaning = Json.object("merges", groups(), "added_tokens", added());
+        if (scored()) {
+            boolean bytes = model().section("vocab").root().keySet().stream().anyMatch(GgufTokens::isByte);
+            meaning.put("fuse_unk", model().bool("fuse_unk", false));
+            meaning.put("unk_token", model().string("unk_token", ""));
+            meaning.put("byte_fallback", bytes && model().bool("byte_fallback", false));
+            meaning.put(
+                    "decoder",
+                    steps(tokenizer.section("decoder")).stream().map(Json::root).toList());
+        }
+        return meaning;
     }
 
-    private List<Map<?, ?>> decoder() throws FormatException {
-        List<Map<?, ?>> decoder = new ArrayList<>();
-        steps(tokenizer.section("decoder")).forEach(step -> decoder.add(step.root()));
-        return decoder;
-    }
+    /** Merges of one piece, which may come in any order. */
+    private record Group(String piece, Set<Merge> merges) {}
 
     /**
-     * Merges that are used, in an order that makes equal lists of those that merge alike. Merges of one piece may come
-     * in any order, so they are sorted. Those of added runs of spaces may, too, if they come first: only runs longer than
-     * any token are then cut elsewhere, as llama.cpp cuts them. Other added tokens are found before anything is merged.
+     * Merges that are used, in groups that are equal where they merge alike. Those of added runs of spaces are one group if
+     * they come first: only runs longer than any token are then cut elsewhere, as llama.cpp cuts them. Other added tokens
+     * are found before anything is merged.
      */
-    private List<Merge> comparable() throws FormatException {
-        Map<String, Boolean> added = new HashMap<>();
-        for (Map<?, ?> token : added().values()) {
-            added.put((String) token.get("content"), true);
-        }
-        List<Merge> merges = new ArrayList<>();
-        String group = "";
-        int from = 0; // of the group
+    private List<Group> groups() throws FormatException {
+        Set<Object> added = new HashSet<>();
+        added().values().forEach(token -> added.add(token.get("content")));
+        List<Group> groups = new ArrayList<>();
         for (Merge merge : merges()) {
             boolean run = merge.made().replace(GgufVocabulary.MARK, "").isEmpty();
-            if (!run && added.containsKey(merge.made())) {
-                continue;
+            boolean isAdded = added.contains(merge.made());
+            if (run || !isAdded) {
+                String piece = run && isAdded ? "" : merge.made();
+                if (groups.isEmpty() || !groups.getLast().piece.equals(piece)) {
+                    groups.add(new Group(piece, new HashSet<>()));
+                }
+                groups.getLast().merges.add(merge);
             }
-            String own = run && added.containsKey(merge.made()) ? "" : merge.made();
-            if (!own.equals(group)) {
-                sort(merges.subList(from, merges.size()));
-                from = merges.size();
-                group = own;
-            }
-            merges.add(merge);
         }
-        sort(merges.subList(from, merges.size()));
-        return merges;
-    }
-
-    private static void sort(List<Merge> merges) {
-        merges.sort(Comparator.comparing(Merge::left).thenComparing(Merge::right));
+        return groups;
     }
 
     /** The tokens by id. Whether they are matched in normalized text does not matter where that is how they are spelled. */

@@ -183,8 +183,7 @@ public final class GgufVocabulary {
     }
 
     /**
-     * All ways of a kind of tokenizer to split texts: what a file says of them, and the {@link #settings} that it
-     * means.
+     * All ways of a kind of tokenizer to split texts: the metadata that name them, and the {@link #settings} they mean.
      *
      * @param scored whether of SentencePiece's kind, else of bytes
      */
@@ -201,7 +200,7 @@ public final class GgufVocabulary {
     }
 
     /**
-     * What a file says of a vocabulary.
+     * The metadata of a vocabulary.
      *
      * @param way one of {@link #ways}
      * @param kinds of the pieces, from {@link #NORMAL} to {@link #BYTE}
@@ -240,12 +239,12 @@ public final class GgufVocabulary {
         return SCORED.equals(metadata.get(MODEL));
     }
 
-    /** What a file says that has no vocabulary: its model takes token ids alone. */
+    /** The metadata of a file without vocabulary, whose model takes token ids alone. */
     static Map<String, Object> noMetadata() {
         return Map.of(MODEL, "none");
     }
 
-    /** What a file says of chat templates, by their name; {@code default} is that for conversations without tools. */
+    /** The metadata of chat templates, by their name; {@code default} is the one for conversations without tools. */
     static Map<String, Object> templates(Map<String, String> sources) {
         Map<String, Object> metadata = new TreeMap<>();
         sources.forEach((name, source) -> metadata.put(TEMPLATE + (name.equals(DEFAULT) ? "" : "." + name), source));
@@ -299,7 +298,7 @@ public final class GgufVocabulary {
         return added;
     }
 
-    /** What puts tokens around a text. */
+    /** The post-processor, which puts tokens around a text. */
     private Object around(OptionalInt first, OptionalInt last) {
         List<Object> single = new ArrayList<>();
         Map<String, Object> tokens = new LinkedHashMap<>();
