@@ -68,8 +68,7 @@ class TokenizerTrainCommandTest {
         Program.Run run = train("--vocabulary-size", 300).done();
 
         assertThat(run.out()).matches("300 tokens from 507 bytes in \\d+\\.\\d s, written to " + out + "\n");
-        assertThat(contents(out))
-                .containsOnlyKeys("tokenizer.json", "vocab.json", "merges.txt");
+        assertThat(contents(out)).containsOnlyKeys("tokenizer.json", "vocab.json", "merges.txt");
         Tokenizer tokenizer = Tokenizer.load(out).orElseThrow();
         assertThat(tokenizer.vocabularySize()).isEqualTo(300);
         assertThat(tokenizer.id("<|endoftext|>")).hasValue(299);
