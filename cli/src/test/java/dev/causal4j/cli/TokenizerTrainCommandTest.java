@@ -118,9 +118,9 @@ class TokenizerTrainCommandTest {
 
         train("--vocabulary-size", 300, "--overwrite").done();
         Map<String, String> first = contents(out);
-        assertThat(first).containsEntry("notes.txt", "mine").hasSize(5);
+        assertThat(first).containsEntry("notes.txt", "mine").hasSize(4);
         train("--vocabulary-size", 280, "--overwrite").done();
-        assertThat(contents(out)).isNotEqualTo(first).hasSize(5);
+        assertThat(contents(out)).isNotEqualTo(first).hasSize(4);
     }
 
     @Test
