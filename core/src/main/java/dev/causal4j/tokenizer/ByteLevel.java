@@ -5,8 +5,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * GPT-2's alphabet: a visible character for each of the 256 bytes, so that pieces are strings. Printable bytes of Latin-1
- * are their own characters, the others are U+0100 and onwards, in order: a space is {@code Ġ}.
+ * GPT-2's alphabet: a visible character for each of the 256 bytes, so that pieces are strings. Printable bytes of
+ * Latin-1 are their own characters, the others are U+0100 and onwards, in order: a space is {@code Ġ}.
  */
 final class ByteLevel {
     private static final String OF_BYTES; // by byte

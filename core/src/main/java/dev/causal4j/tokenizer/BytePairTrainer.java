@@ -21,8 +21,8 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /**
- * Trains a byte-pair tokenizer of bytes like GPT-2's (Sennrich, Haddow and Birch 2016; Radford et al. 2019) on texts of any
- * size. Not thread-safe, for one use: {@link #add} the texts, then {@link #train}.
+ * Trains a byte-pair tokenizer of bytes like GPT-2's (Sennrich, Haddow and Birch 2016; Radford et al. 2019) on texts of
+ * any size. Not thread-safe, for one use: {@link #add} the texts, then {@link #train}.
  *
  * <p>Ids: the 256 bytes in the order of GPT-2's alphabet, the learned tokens in the order they were learned, the
  * special tokens. A merge is the most frequent pair of neighbours inside words; ties go to the lower left id, then the
@@ -194,15 +194,16 @@ public final class BytePairTrainer {
     }
 
     /**
-     * Learns merges from counted words: the most frequent pair of neighbours becomes one token, again and again (Sennrich,
-     * Haddow and Birch 2016); ties go to the lower ids, left before right. Single use; not thread-safe.
+     * Learns merges from counted words: the most frequent pair of neighbours becomes one token, again and again
+     * (Sennrich, Haddow and Birch 2016); ties go to the lower ids, left before right. Single use; not thread-safe.
      *
-     * <p>A pair knows the words it is in, so a merge takes time in proportion to their length. All pairs with a new token are
-     * made together with it, and their counts only fall afterwards. A pair whose count has fallen since it was queued is
-     * queued again when its turn comes.
+     * <p>A pair knows the words it is in, so a merge takes time in proportion to their length. All pairs with a new
+     * token are made together with it, and their counts only fall afterwards. A pair whose count has fallen since it
+     * was queued is queued again when its turn comes.
      *
-     * <p>Merges inside a stretch of text that no merge crosses depend on that stretch alone, so it becomes a token in one
-     * way only. Hence a learned pair does not come back, and at each step words are as the encoder would leave them.
+     * <p>Merges inside a stretch of text that no merge crosses depend on that stretch alone, so it becomes a token in
+     * one way only. Hence a learned pair does not come back, and at each step words are as the encoder would leave
+     * them.
      */
     private static final class MergeLearning {
         private final Map<Long, Pair> pairs = new HashMap<>();

@@ -50,7 +50,9 @@ final class CharsMap implements UnaryOperator<String> {
                         .collect(Collectors.joining());
     }
 
-    /** The replacement of the shortest prefix of a text that the table has, which is what Hugging Face's library takes. */
+    /**
+     * The replacement of the shortest prefix of a text that the table has, which is what Hugging Face's library takes.
+     */
     private @Nullable String replacement(String text) {
         byte[] key = text.getBytes(StandardCharsets.UTF_8);
         int node = offset(trie[0]);

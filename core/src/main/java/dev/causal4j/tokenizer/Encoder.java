@@ -8,8 +8,8 @@ import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 
 /**
- * Encodes text: finds added tokens, normalizes the stretches between them, finds added tokens again, splits the rest into
- * words, and lets the model encode these. Thread-safe; caches the tokens of short words.
+ * Encodes text: finds added tokens, normalizes the stretches between them, finds added tokens again, splits the rest
+ * into words, and lets the model encode these. Thread-safe; caches the tokens of short words.
  *
  * @param added tokens that are found in the text as it is
  * @param normalized tokens that are found in the normalized text
@@ -67,7 +67,7 @@ record Encoder(
             known = tokens.build().toArray();
             if (word.length() <= LONGEST_WORD) {
                 if (words.size() >= MOST_WORDS) {
-                    words.clear(); // frequent words come back at once; without this the first texts would fill the cache for ever
+                    words.clear(); // else it would keep the words of the first texts for ever
                 }
                 words.put(word, known);
             }

@@ -15,8 +15,8 @@ final class Offsets {
     private Offsets() {}
 
     /**
-     * Finds tokens in a well-formed text. Tokens that are not in it, since the text was normalized or a character is unknown,
-     * share the bytes up to the next one that is.
+     * Finds tokens in a well-formed text. Tokens that are not in it, since the text was normalized or a character is
+     * unknown, share the bytes up to the next one that is.
      *
      * @param bytes the bytes that an id stands for
      */

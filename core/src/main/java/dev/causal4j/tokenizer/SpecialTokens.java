@@ -5,8 +5,8 @@ public enum SpecialTokens {
     /** {@code <|endoftext|>} in the text becomes its special id: for text whose author may steer the model. */
     PARSE,
     /**
-     * The default: {@code <|endoftext|>} is plain text and cannot end a document. Added tokens that steer nothing, such as
-     * runs of spaces, are still found.
+     * The default: {@code <|endoftext|>} is plain text and cannot end a document. Added tokens that steer nothing, such
+     * as runs of spaces, are still found.
      */
     AS_TEXT
 }

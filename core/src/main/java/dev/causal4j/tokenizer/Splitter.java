@@ -75,8 +75,8 @@ sealed interface Splitter {
     }
 
     /**
-     * Cuts before each mark, or only where no merge can cross: before a mark that follows a character which no piece has
-     * before a mark.
+     * Cuts before each mark, or only where no merge can cross: before a mark that follows a character which no piece
+     * has before a mark.
      *
      * @param all whether to cut before each mark
      * @param crossed characters that stand before a mark in some piece

@@ -12,8 +12,8 @@ import java.util.Arrays;
  * Decodes one text token by token. Not thread-safe.
  *
  * <p>A token may end inside a UTF-8 character, or be one of its bytes. Such bytes wait until the character is complete;
- * tokens that are single bytes wait for the next token that is none. So no part of a character is ever returned, and all
- * returned strings together equal {@link Tokenizer#decode} of all ids.
+ * tokens that are single bytes wait for the next token that is none. So no part of a character is ever returned, and
+ * all returned strings together equal {@link Tokenizer#decode} of all ids.
  */
 public final class StreamingDecoder {
     private static final String REPLACEMENT = "\ufffd";
@@ -35,7 +35,8 @@ public final class StreamingDecoder {
      *
      * @param hasBytes whether pieces such as {@code <0x0A>} are bytes
      * @param metaspace whether a mark made of bytes is a space too
-     * @param dropsFirst whether a space at the beginning of the text is dropped; with metaspace, all marks of the first piece
+     * @param dropsFirst whether a space at the beginning of the text is dropped; with metaspace, all marks of the first
+     *     piece
      */
     record Rule(boolean byteLevel, boolean hasBytes, boolean metaspace, boolean dropsFirst) {}
 
@@ -48,8 +49,8 @@ public final class StreamingDecoder {
     }
 
     /**
-     * Returns the text that {@code id} completes; empty if it ends inside a character. Special tokens are decoded too; use
-     * {@link Tokenizer#isSpecial} to skip them.
+     * Returns the text that {@code id} completes; empty if it ends inside a character. Special tokens are decoded too;
+     * use {@link Tokenizer#isSpecial} to skip them.
      *
      * @throws IllegalArgumentException if the vocabulary has no such id; the decoder is then unchanged
      */
@@ -94,8 +95,8 @@ public final class StreamingDecoder {
     }
 
     /**
-     * The complete characters of the bytes that wait. The longest valid start of a broken character becomes one U+FFFD, as
-     * Unicode recommends and Hugging Face does.
+     * The complete characters of the bytes that wait. The longest valid start of a broken character becomes one U+FFFD,
+     * as Unicode recommends and Hugging Face does.
      */
     private String decoded(boolean ends) {
         byte[] bytes = run.toByteArray();

@@ -27,7 +27,8 @@ import java.util.stream.IntStream;
 
 /**
  * Encodes text to token ids and decodes it, with the results of Hugging Face's library: byte-pair encoding of bytes
- * (GPT-2, Llama 3, Qwen) or characters (Llama 2, Gemma), and unigram models. Immutable and thread-safe; needs no closing.
+ * (GPT-2, Llama 3, Qwen) or characters (Llama 2, Gemma), and unigram models. Immutable and thread-safe; needs no
+ * closing.
  *
  * <p>For valid Unicode {@code decode(encode(text))} equals {@code text}, unless the model's files normalize text, put a
  * space before it, or have special tokens that strip the spaces beside them.
@@ -59,7 +60,8 @@ public final class Tokenizer {
      * The tokens of a text and their places in it.
      *
      * @param tokens ids
-     * @param starts for each token its first byte in the UTF-8 of the text, where U+FFFD stands for an unpaired surrogate
+     * @param starts for each token its first byte in the UTF-8 of the text, where U+FFFD stands for an unpaired
+     *     surrogate
      * @param ends for each token the byte behind its last; equal to its start for a space that only the model reads
      */
     public record Encoding(int[] tokens, int[] starts, int[] ends) {}
@@ -148,9 +150,9 @@ public final class Tokenizer {
     }
 
     /**
-     * Writes {@code tokenizer.json}, and for GPT-2's kind its {@code vocab.json} and {@code merges.txt} for programs that
-     * only know those, into a folder that exists. Each file is written whole or not at all; equal tokenizers give equal
-     * bytes.
+     * Writes {@code tokenizer.json}, and for GPT-2's kind its {@code vocab.json} and {@code merges.txt} for programs
+     * that only know those, into a folder that exists. Each file is written whole or not at all; equal tokenizers give
+     * equal bytes.
      *
      * @throws IOException if writing fails
      */
@@ -270,8 +272,8 @@ public final class Tokenizer {
      *
      * @param ids receives each id in order
      * @throws IOException if the reader fails
-     * @throws IllegalArgumentException if the text has a byte that the vocabulary lacks and has no token for, or 16 million
-     *     characters without a place for a cut, which is mostly before a space
+     * @throws IllegalArgumentException if the text has a byte that the vocabulary lacks and has no token for, or 16
+     *     million characters without a place for a cut, which is mostly before a space
      */
     public void encode(Reader text, SpecialTokens specialTokens, IntConsumer ids) throws IOException {
         encode(text, specialTokens, TextParts.USUAL, ids);
@@ -286,8 +288,8 @@ public final class Tokenizer {
     }
 
     /**
-     * Puts the ids before a text that the model's files put there, such as BOS, unless the text begins with them. GPT-2's
-     * files put none. Ids that files put behind a text are left out, since a model goes on there.
+     * Puts the ids before a text that the model's files put there, such as BOS, unless the text begins with them.
+     * GPT-2's files put none. Ids that files put behind a text are left out, since a model goes on there.
      */
     public int[] withPrefix(int[] ids) {
         if (prefix.length <= ids.length && Arrays.equals(prefix, 0, prefix.length, ids, 0, prefix.length)) {
@@ -327,7 +329,10 @@ public final class Tokenizer {
         return new StreamingDecoder(vocabulary, rule, true);
     }
 
-    /** A new decoder for text behind a prompt. The text continues the prompt, unless that is special tokens alone, such as BOS. */
+    /**
+     * A new decoder for text behind a prompt. The text continues the prompt, unless that is special tokens alone, such
+     * as BOS.
+     */
     public StreamingDecoder decoderBehind(int... prompt) {
         return Arrays.stream(prompt).allMatch(special::get) ? decoder() : continuingDecoder();
     }
@@ -353,7 +358,10 @@ public final class Tokenizer {
         return vocabulary.size();
     }
 
-    /** Whether a head of this size has all ids, or lacks only special ones, as Gemma 3's text models lack that of images. */
+    /**
+     * Whether a head of this size has all ids, or lacks only special ones, as Gemma 3's text models lack that of
+     * images.
+     */
     public boolean fits(int size) {
         return IntStream.range(size, vocabularySize()).allMatch(special::get);
     }
@@ -370,8 +378,8 @@ public final class Tokenizer {
     }
 
     /**
-     * The raw token of an id, in GPT-2's alphabet ({@code Ġ} is a space) or with SentencePiece's mark for a space; {@link
-     * #decode} gives it as text. Empty for an id that the files skip.
+     * The raw token of an id, in GPT-2's alphabet ({@code Ġ} is a space) or with SentencePiece's mark for a space;
+     * {@link #decode} gives it as text. Empty for an id that the files skip.
      *
      * @throws IllegalArgumentException if the vocabulary has no such id
      */

@@ -30,8 +30,9 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Makes a tokenizer from the settings of a tokenizer.json and from pieces and merges, each checked before use. A setting
- * that changes ids or texts and is not known is refused by name; truncation and padding are ignored. For one use.
+ * Makes a tokenizer from the settings of a tokenizer.json and from pieces and merges, each checked before use. A
+ * setting that changes ids or texts and is not known is refused by name; truncation and padding are ignored. For one
+ * use.
  */
 final class TokenizerReader {
     // The largest file in use has 6,415.
@@ -143,7 +144,10 @@ final class TokenizerReader {
         }
     }
 
-    /** Adds a merge: "a b" or, in newer files, ["a", "b"]. Only its ids are kept, since many strings take time and memory. */
+    /**
+     * Adds a merge: "a b" or, in newer files, ["a", "b"]. Only its ids are kept, since many strings take time and
+     * memory.
+     */
     private void merge(Object merge) throws FormatException {
         if (ids.isEmpty()) {
             early.add(merge);
@@ -377,8 +381,7 @@ final class TokenizerReader {
             }
         }
         if (model instanceof BytePair pairs && !pairs.vocabulary().byteLevel()) {
-            splitters.add(
-                    new Splitter.BeforeMarks(false, pairs.vocabulary().before(Splitter.MARK)));
+            splitters.add(new Splitter.BeforeMarks(false, pairs.vocabulary().before(Splitter.MARK)));
         }
         return List.copyOf(splitters);
     }

@@ -10,8 +10,8 @@ import java.util.stream.IntStream;
 
 /**
  * Finds the most likely segmentation of a word into independent pieces (Kudo 2018), by Viterbi's algorithm. A character
- * that is no piece is unknown and less likely than all pieces. Neighbouring unknown characters become one token, or their
- * bytes if the vocabulary has all of them.
+ * that is no piece is unknown and less likely than all pieces. Neighbouring unknown characters become one token, or
+ * their bytes if the vocabulary has all of them.
  *
  * @param scores logarithms of probabilities, by id
  * @param bytes ids of the 256 bytes, negative where there is none

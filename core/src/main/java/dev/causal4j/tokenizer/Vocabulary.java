@@ -93,7 +93,8 @@ final class Vocabulary {
     }
 
     /**
-     * The ids of the 256 bytes: on byte level of their characters, else of their names. {@link #NONE} where there is none.
+     * The ids of the 256 bytes: on byte level of their characters, else of their names. {@link #NONE} where there is
+     * none.
      *
      * @param named whether pieces such as {@code <0x0A>} are bytes
      */

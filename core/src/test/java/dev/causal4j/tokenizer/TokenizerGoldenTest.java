@@ -41,7 +41,7 @@ public class TokenizerGoldenTest {
         return texts;
     }
 
-    /** Those whose file is here. */
+    /** The pipelines whose file is among the resources. */
     static List<String> names() {
         List<String> names = new ArrayList<>();
         EXPECTED.properties().stream()
