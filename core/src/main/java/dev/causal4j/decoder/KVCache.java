@@ -91,7 +91,7 @@ public final class KVCache implements AutoCloseable {
             boolean all = kind.window == 0 || shares;
             int most = all ? rounded : Math.min(rounded, kind.window + STEP + POSITIONS);
             long own = Arrays.stream(pages[k], firsts[k], count)
-                    .filter(page -> all || !pool.isShared(page)) // one that is shared frees nothing when it falls out
+                    .filter(page -> all || !pool.isShared(page)) // a shared page frees nothing when it falls out
                     .count();
             own += all ? firsts[k] : 0;
             more += kind.bytes() * (PagePool.needed(most) - own);
@@ -103,17 +103,11 @@ public final class KVCache implements AutoCloseable {
         return kept;
     }
 
-    /** Returns reserved pages that are not used. */
-    public void unreserve() {
-        pool.promise(-promised);
-        promised = 0;
-        reserved = 0;
-    }
-
     /** Gives all pages back, used and reserved ones. The cache is empty and can be used again. */
     public void release() {
         truncate(0);
-        unreserve();
+        pool.promise(-promised);
+        promised = 0;
         begun = false;
     }
 

@@ -109,7 +109,7 @@ final class ContextRules {
         }
     }
 
-    /** As a float, with overflow held at the largest one: an infinite logit would turn the softmax to NaN. */
+    /** Rounds to a float and holds overflow at the largest one: an infinite logit would turn the softmax to NaN. */
     private static float saturated(double x) {
         return x == Double.NEGATIVE_INFINITY
                 ? Float.NEGATIVE_INFINITY

@@ -38,7 +38,7 @@ public final class Engine implements AutoCloseable {
     /** Most bytes of logits at once, unless a single row needs more. */
     private static final int LOGITS_BYTES = 32 << 20;
 
-    /** Rows of a forced or guessed token that a sequence feeds in a step at most: as many as products take at once. */
+    /** Most rows of forced and guessed tokens that a sequence feeds in a step; more would hold its neighbours up. */
     private static final int MOST_DRAFTED = 16;
 
     private static final long IDLE_MILLIS = 1000;
@@ -53,33 +53,33 @@ public final class Engine implements AutoCloseable {
      * @param request equal for all sequences of a request
      */
     public record Requester(Object caller, Object request) {
-        /** Of a new request. */
+        /** A caller's new request. */
         public static Requester of(Object caller) {
             return new Requester(caller, new Object());
         }
     }
 
-    /** Of sequences that are submitted without one: they begin in the order in which they come. */
+    /** Asks for sequences that are submitted without a requester: they begin in the order in which they come. */
     private static final Requester ANYBODY = Requester.of("");
 
     final DraftSource drafts;
-    final int mostDrafted; // rows of a sequence in a step behind its last token
+    final int mostDrafted; // rows behind the last token of a sequence
     private final CausalLM model;
     private final EngineOptions options;
     private final List<Sequence<?>> arrived = new ArrayList<>(); // guarded by this, as all up to the blank line
     private int waiting;
     private int running;
     private boolean woken;
-    private boolean cancels; // those that wait
+    private boolean cancels; // the waiting sequences
     private @Nullable Thread thread;
-    private CompletableFuture<@Nullable Void> ended = CompletableFuture.completedFuture(null); // of the thread
+    private CompletableFuture<@Nullable Void> ended = CompletableFuture.completedFuture(null); // with the thread
     private boolean closed;
 
     private final Schedule schedule; // the thread's alone, as all below
     private final PrefixCache prefixes;
     private final Candidates candidates;
     private final Activations activations = new Activations();
-    private float[] logits = {}; // of some rows [n, V]
+    private float[] logits = {}; // [n, V], some rows of a step
     private final StepBudget budget = new StepBudget();
 
     /** An engine with the default options. */
@@ -186,7 +186,7 @@ public final class Engine implements AutoCloseable {
         Optional<String> salt = Optional.of("");
         Requester requester = Requester.of("");
         int longest = continuations.stream().mapToInt(each -> each.length).max().orElse(0);
-        int positions = prompt.length + longest - 1; // of all, whose rotations are equal then
+        int positions = prompt.length + longest - 1; // equal for all, and so are their rotations
         ScoredSequence whole = new ScoredSequence(this, requester, prompt, prompt.length, 0, salt, positions, null);
         List<ScoredSequence> all = new ArrayList<>(List.of(whole));
         for (int[] continuation : continuations) {
@@ -341,7 +341,7 @@ public final class Engine implements AutoCloseable {
             try {
                 wait(schedule.isEmpty() ? IDLE_MILLIS : REST_MILLIS);
             } catch (InterruptedException e) {
-                // A listener did that to its own thread: the engine belongs to others, too.
+                // Ignore: a listener interrupted the shared engine thread.
             }
         }
         if (cancels) {
@@ -413,7 +413,7 @@ public final class Engine implements AutoCloseable {
         int v = model.head().vocabularySize();
         int most = Math.max(1, LOGITS_BYTES / (4 * v));
         int next = 0; // sequence
-        int end = 0; // of the rows of those before it
+        int end = 0; // behind the rows of the sequences before it
         for (int row = 0; row < hidden.count(); row++) {
             if (row % most == 0) {
                 int n = Math.min(most, hidden.count() - row);

@@ -40,9 +40,7 @@ final class GeneratedSequence extends Sequence<Generation> {
     private final StopStrings stop;
     private final List<String> pieces = new ArrayList<>();
     private final List<Prediction> predictions = new ArrayList<>();
-    private int[] tokens; // the first length are the prompt and those chosen so far
-    private int length;
-    private int begun; // length before this step
+    private int begun; // known tokens before this step
     private DraftSource drafts;
     private @Nullable FinishReason finish;
     private boolean firstTokenIsThere;
@@ -68,10 +66,11 @@ final class GeneratedSequence extends Sequence<Generation> {
         this.options = request.options().settings;
         int[] prompt = prompt(model, request.prompt());
         this.promptLength = prompt.length;
-        this.length = promptLength;
+        this.known = promptLength;
         // The last token of a full context can still be predicted; it is not fed back.
         int room = model.decoder().config().contextLength() - promptLength + 1;
         this.mostNewTokens = Math.min(options.maxNewTokens, room);
+        this.positions = promptLength + mostNewTokens - 1;
         this.tokens = Arrays.copyOf(prompt, promptLength + Math.min(mostNewTokens, FIRST_TOKENS));
         this.sampler = new Sampler(request.options(), model.eos(), promptLength, candidates);
         this.choosable = candidates.logits.length;
@@ -115,33 +114,18 @@ final class GeneratedSequence extends Sequence<Generation> {
     }
 
     @Override
-    int[] tokens() {
-        return tokens;
-    }
-
-    @Override
-    int known() {
-        return length;
-    }
-
-    @Override
-    int positions() {
-        return promptLength + mostNewTokens - 1;
-    }
-
-    @Override
     boolean decodes() {
-        return length > promptLength && left() == 1; // more are left where it was set back
+        return known > promptLength && left() == 1; // more are left where it was set back
     }
 
     @Override
     int wanted(int from, int to) {
-        return to < length ? 0 : 1;
+        return to < known ? 0 : 1;
     }
 
     @Override
     void cached(int tokens) {
-        if (length == promptLength) {
+        if (known == promptLength) {
             super.cached(tokens);
             prefillTokens = 0; // it was set back before its first token
         }
@@ -164,13 +148,13 @@ final class GeneratedSequence extends Sequence<Generation> {
 
     @Override
     void guess() {
-        begun = length;
+        begun = known;
         boolean feedsAll = decodes() || promptRows == left();
-        int room = Math.min(positions() - length, KVCache.STEP - promptRows);
+        int room = Math.min(positions - known, KVCache.STEP - promptRows);
         draft = new int[feedsAll ? Math.clamp(room, 0, engine.mostDrafted) : 0];
         int count = mask == null ? 0 : mask.forced(draft);
         try {
-            count = count > 0 || draft.length == 0 ? count : drafts.propose(tokens, length, draft.length, draft);
+            count = count > 0 || draft.length == 0 ? count : drafts.propose(tokens, known, draft.length, draft);
         } catch (RuntimeException | Error e) {
             drafts = DraftSource.NONE;
             LOG.log(Level.WARNING, "draft source: expected tokens; it is not asked again for this sequence", e);
@@ -185,13 +169,13 @@ final class GeneratedSequence extends Sequence<Generation> {
 
     /** Whether this step has taken the tokens before one of its wanted rows. Only such rows are looked at. */
     boolean reaches(int row) {
-        return !over() && length - begun == row && (row == 0 || tokens[length - 1] == draft[row - 1]);
+        return !over() && known - begun == row && (row == 0 || tokens[known - 1] == draft[row - 1]);
     }
 
     @Override
     void took(double seconds) {
-        cache.truncate(Math.min(cache.length(), length - 1)); // rows that were not reached
-        int taken = length - begun;
+        cache.truncate(Math.min(cache.length(), known - 1)); // rows that were not reached
+        int taken = known - begun;
         if (firstTokenIsThere) { // computing tokens again is a part of decoding
             decodedTokens += taken;
             decodeSeconds += seconds;
@@ -210,21 +194,21 @@ final class GeneratedSequence extends Sequence<Generation> {
 
     /** Adds the next token, chosen from logits [1, V], calls the listener, and ends the sequence if it is finished. */
     void choose(CausalLMHead head, Rows logits) {
-        int token = sampler.next(logits.data(), logits.offset(), tokens, length);
+        int token = sampler.next(logits.data(), logits.offset(), tokens, known);
         Optional<Prediction> prediction = options.logProbabilities.map(
                 alternatives -> head.logProbabilitiesOf(logits, new int[] {token}, alternatives)
                         .predictions()
                         .getFirst());
         prediction.ifPresent(predictions::add);
-        tokens = length < tokens.length
+        tokens = known < tokens.length
                 ? tokens
-                : Arrays.copyOf(tokens, Math.min(2 * length, promptLength + mostNewTokens));
-        tokens[length++] = token;
+                : Arrays.copyOf(tokens, Math.min(2 * known, promptLength + mostNewTokens));
+        tokens[known++] = token;
         if (sampler.eos().contains(token)) {
             finish = FinishReason.EOS;
         } else if (mask != null && mask.accept(token)) {
             finish = FinishReason.STOP;
-        } else if (length - promptLength >= mostNewTokens) {
+        } else if (known - promptLength >= mostNewTokens) {
             finish = FinishReason.LENGTH;
         }
         String piece = decoder == null || finish == FinishReason.EOS ? "" : stop.accept(decoder.accept(token));
@@ -254,7 +238,7 @@ final class GeneratedSequence extends Sequence<Generation> {
         }
         return new Generation(
                 Arrays.copyOf(tokens, promptLength),
-                Arrays.copyOfRange(tokens, promptLength, length),
+                Arrays.copyOfRange(tokens, promptLength, known),
                 pieces,
                 predictions,
                 Objects.requireNonNull(finish),

@@ -56,8 +56,8 @@ final class PrefixCache {
 
         /** How many tokens a sequence has in common, from one of them on, with the predictions that it wants. */
         private int common(Sequence<?> sequence, int from) {
-            int most = Math.min(sequence.known() - from, tokens.limit());
-            int differs = IntBuffer.wrap(sequence.tokens(), from, most).mismatch(tokens.slice(0, most));
+            int most = Math.min(sequence.known - from, tokens.limit());
+            int differs = IntBuffer.wrap(sequence.tokens, from, most).mismatch(tokens.slice(0, most));
             int equal = differs < 0 ? most : differs;
             return IntStream.range(0, equal)
                     .filter(i -> !sequence.takes(from + i, predictions[i]))
@@ -125,7 +125,7 @@ final class PrefixCache {
 
     /** The page behind another whose tokens are most like a sequence's next ones: a neighbour in their order. */
     private Optional<Node> next(Sequence<?> sequence, Object before, int from) {
-        IntBuffer tokens = tokens(sequence, from, Math.min(POSITIONS, sequence.known() - from));
+        IntBuffer tokens = tokens(sequence, from, Math.min(POSITIONS, sequence.known - from));
         NavigableMap<IntBuffer, Node> behind = pages.getOrDefault(before, new TreeMap<>());
         int least = sequence.continued == null ? LEAST : 1;
         return Stream.concat(
@@ -208,6 +208,6 @@ final class PrefixCache {
     }
 
     private static IntBuffer tokens(Sequence<?> sequence, int from, int count) {
-        return IntBuffer.wrap(Arrays.copyOfRange(sequence.tokens(), from, from + count));
+        return IntBuffer.wrap(Arrays.copyOfRange(sequence.tokens, from, from + count));
     }
 }

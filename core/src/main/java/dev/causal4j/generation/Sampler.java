@@ -60,8 +60,7 @@ final class Sampler {
      * @throws IllegalStateException if the rules ban all tokens
      */
     int next(float[] logits, int offset, int[] tokens, int length) {
-        System.arraycopy(logits, offset, row, 0, row.length);
-        requireFinite(length);
+        copyFinite(logits, offset, length);
         TokensSoFar soFar = new TokensSoFar(tokens, length, promptLength, eos);
         for (LogitRule rule : rules) {
             rule.apply(row, soFar);
@@ -97,8 +96,9 @@ final class Sampler {
         return row[Kernels.argmax(row, 0, row.length)] == Float.NEGATIVE_INFINITY;
     }
 
-    private void requireFinite(int position) {
+    private void copyFinite(float[] logits, int offset, int position) {
         for (int id = 0; id < row.length; id++) {
+            row[id] = logits[offset + id];
             if (!(row[id] < Float.POSITIVE_INFINITY)) {
                 throw new NonFiniteException("logits: expected finite numbers, got " + row[id] + " at token id " + id
                         + " (position " + position + ")");

@@ -45,10 +45,9 @@ final class Schedule {
     private final PrefixCache prefixes;
     private final StepBudget budget;
     private final Map<Requester, Turn> turns = new LinkedHashMap<>();
-    private final Map<Object, Long> callers = new HashMap<>(); // of turns, when their last sequence began
+    private final Map<Object, Long> callers = new HashMap<>(); // with turns, and when their last sequence began
     private final List<Sequence<?>> running = new ArrayList<>(); // the oldest first
-    private int queued; // sequences that have never run
-    private long clock; // of turns
+    private long clock; // counts beginnings and feedings
 
     Schedule(CausalLM model, EngineOptions options, PrefixCache prefixes, StepBudget budget) {
         this.model = model;
@@ -62,7 +61,6 @@ final class Schedule {
     void add(Collection<? extends Sequence<?>> sequences) {
         for (Sequence<?> sequence : sequences) {
             turn(sequence).waiting.add(sequence);
-            queued++;
         }
     }
 
@@ -72,7 +70,7 @@ final class Schedule {
 
     /** How many sequences have never run. */
     int queued() {
-        return queued;
+        return (int) waiting().filter(sequence -> !sequence.hasRun).count();
     }
 
     /** How many sequences run. */
@@ -118,7 +116,6 @@ final class Schedule {
             turn.running--;
         } else {
             turn.waiting.remove(sequence);
-            queued -= sequence.hasRun ? 0 : 1;
         }
         if (turn.running == 0 && turn.waiting.isEmpty()) {
             turns.remove(sequence.requester);
@@ -138,7 +135,6 @@ final class Schedule {
             turn.order = ++clock;
             callers.put(turn.caller, clock);
             sequence.runs = running.add(sequence);
-            queued -= sequence.hasRun ? 0 : 1;
             sequence.hasRun = true;
             sequence.fed = clock;
         }
@@ -205,12 +201,12 @@ final class Schedule {
     /** Gives a sequence the pages that are known, and reserves those of its tokens and one more. */
     private boolean hasPages(Sequence<?> next) {
         if (prefixes.keeps(next)) {
-            next.root = List.of(next.salt, model.decoder().config().rotations(next.positions()));
+            next.root = List.of(next.salt, model.decoder().config().rotations(next.positions));
             prefixes.begin(next);
         }
-        next.cache.declare(next.positions());
+        next.cache.declare(next.positions);
         next.cached(next.cache.length());
-        int positions = Math.min(next.known() + PagePool.POSITIONS, next.positions());
+        int positions = Math.min(next.known + PagePool.POSITIONS, next.positions);
         while (!next.cache.reserve(positions, prefixes.keeps(next)) || pool.freePages() < running.size()) {
             if (!prefixes.evict()) {
                 boolean alone = running.isEmpty();

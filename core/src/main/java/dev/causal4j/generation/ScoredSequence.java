@@ -17,10 +17,8 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
     final int alternatives;
     private final Work.Score work = new Work.Score();
     private final String model; // its name
-    private final int[] tokens;
     private final int first;
     private final List<Prediction> predictions = new ArrayList<>();
-    private final int positions;
     private double seconds;
 
     /**
@@ -50,29 +48,10 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
         }
         model.head().checkTokens(tokens);
         this.tokens = tokens.clone();
+        this.known = tokens.length - 1;
         this.positions = positions;
         this.first = first;
         this.alternatives = alternatives;
-    }
-
-    @Override
-    int[] tokens() {
-        return tokens;
-    }
-
-    @Override
-    int known() {
-        return tokens.length - 1;
-    }
-
-    @Override
-    int positions() {
-        return positions;
-    }
-
-    @Override
-    boolean decodes() {
-        return false;
     }
 
     @Override
@@ -111,7 +90,7 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
         boolean kept = alternatives <= PrefixCache.MOST_ALTERNATIVES;
         boolean scores =
                 kept && other instanceof ScoredSequence s && s.first <= first && s.alternatives >= alternatives;
-        return scores ? known() : Math.min(known(), first);
+        return scores ? known : Math.min(known, first);
     }
 
     /** Also true if its last, partial page will soon be cached: fewer tokens are left than the page shares. */
@@ -119,7 +98,7 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
     boolean computesFor(Sequence<?> next) {
         int common = common(next);
         int part = common % PagePool.POSITIONS;
-        boolean soon = part >= PrefixCache.LEAST && known() - common <= part;
+        boolean soon = part >= PrefixCache.LEAST && known - common <= part;
         return super.computesFor(next) || (soon && common - cachedTokens >= PrefixCache.LEAST);
     }
 
@@ -145,7 +124,7 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
 
     @Override
     List<Prediction> outcome() {
-        work.did(model, known() - cachedTokens, seconds);
+        work.did(model, known - cachedTokens, seconds);
         work.commit();
         return predictions;
     }

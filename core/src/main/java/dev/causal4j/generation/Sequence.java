@@ -31,8 +31,11 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
 
     final Engine engine;
     final Requester requester;
-    final Optional<String> salt; // sequences of one salt share pages; without one none
+    final Optional<String> salt; // sequences with equal salts share pages; empty shares none
     final KVCache cache;
+    int[] tokens = {};
+    int known; // the first tokens, which can be fed
+    int positions; // the most that its cache will hold
     boolean hasRun;
     boolean runs;
     boolean isReady = true; // its reader kept up when it was asked
@@ -43,7 +46,7 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
     int cachedTokens; // computed by other sequences
     long fed; // when it last fed prompt tokens
     int promptRows; // prompt tokens it feeds in this step
-    int[] draft = {}; // guesses of the tokens behind those, as rows of this step
+    int[] draft = {}; // guessed tokens that it feeds behind its known ones in this step
     int wanted; // its wanted rows in this step
 
     @Nullable
@@ -62,17 +65,10 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
         this.cache = engine.model().newCache();
     }
 
-    /** The tokens; the first {@link #known} can be fed. */
-    abstract int[] tokens();
-
-    /** How many tokens can be fed. */
-    abstract int known();
-
-    /** The most positions its cache will hold. */
-    abstract int positions();
-
     /** Whether it feeds back what it chose, one token a step. */
-    abstract boolean decodes();
+    boolean decodes() {
+        return false;
+    }
 
     /** The number of wanted rows of a chunk of tokens: its last ones. */
     abstract int wanted(int from, int to);
@@ -103,7 +99,7 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
         int from = cache.length();
         int to = fedTo() - draft.length;
         wanted = wanted(from, to) + draft.length;
-        int[] fed = Arrays.copyOfRange(tokens(), from, to + draft.length);
+        int[] fed = Arrays.copyOfRange(tokens, from, to + draft.length);
         System.arraycopy(draft, 0, fed, to - from, draft.length);
         return new Batch.Chunk(cache, fed, wanted);
     }
@@ -141,18 +137,18 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
 
     /** Tokens that can be fed now. */
     int left() {
-        return known() - cache.length();
+        return known - cache.length();
     }
 
     /** How many of its first tokens need not be fed once another has computed them. */
     int usable(Sequence<?> other) {
-        return known();
+        return known;
     }
 
     /** How many tokens another begins with that it can have from this one. */
     final int common(Sequence<?> next) {
         int usable = next.usable(this);
-        int differs = Arrays.mismatch(tokens(), 0, known(), next.tokens(), 0, usable);
+        int differs = Arrays.mismatch(tokens, 0, known, next.tokens, 0, usable);
         return !salt.equals(next.salt) ? 0 : differs < 0 ? usable : differs;
     }
 

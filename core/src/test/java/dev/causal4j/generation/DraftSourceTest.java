@@ -38,7 +38,7 @@ class DraftSourceTest {
             """;
 
     /** Decoders whose rows depend on more than the rows before them if something is wrong. */
-    private enum Shape {
+    enum Shape {
         PLAIN("""
                 {"model_type": "gpt2", "vocab_size": 301, "n_positions": 400, "n_embd": 40, "n_layer": 2, "n_head": 4}"""),
         WINDOWS(SIZES + """

@@ -69,6 +69,7 @@ class MaskTest {
         }
 
         @Override
+        @SuppressWarnings("JdkObsolete") // hitEnd says whether more input could match
         public void mask(long[] allowed) {
             for (int b = 1; b < 256; b++) {
                 java.util.regex.Matcher found = pattern.matcher(text + (char) b);

@@ -112,7 +112,7 @@ class PrefixCacheTest extends EngineFixture {
             try (Engine alone = engine(0)) {
                 for (ScoredSequence each : all) {
                     assertThat(each.result.join())
-                            .isEqualTo(alone.score(each.tokens(), length, 1).join());
+                            .isEqualTo(alone.score(each.tokens, length, 1).join());
                     assertThat(each.cachedTokens).isEqualTo(length - 1);
                 }
             }
