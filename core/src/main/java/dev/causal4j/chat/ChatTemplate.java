@@ -53,6 +53,49 @@ public final class ChatTemplate {
         }
     }
 
+    /**
+     * The chat templates in a model's files, before they are parsed. Immutable.
+     *
+     * @param name what messages call them
+     * @param templates texts by name; {@code default} is the one for conversations without tools
+     * @param specialTokens variables of the templates, such as {@code bos_token}
+     */
+    public record Source(String name, Map<String, String> templates, Map<String, String> specialTokens) {
+        /** No template and no special tokens. */
+        public static final Source NONE = new Source("", Map.of(), Map.of());
+
+        /** Copies the maps. */
+        public Source {
+            templates = Map.copyOf(templates);
+            specialTokens = Map.copyOf(specialTokens);
+        }
+
+        /**
+         * Reads the templates and special tokens of a model; see {@link ChatTemplate#read}.
+         *
+         * @param folder in Hugging Face layout, or a GGUF file
+         * @throws FormatException if a file is damaged
+         * @throws IOException if reading fails
+         */
+        public static Source read(Path folder) throws IOException {
+            Json settings = settings(folder);
+            Path file = folder.resolve(FILE);
+            String name = Files.exists(file) ? file.toString() : settings.subject();
+            return new Source(name, sources(folder, settings), ChatTemplate.specialTokens(settings));
+        }
+
+        /**
+         * The template; empty if there is none for conversations without tools.
+         *
+         * @throws TemplateException if a text is no template
+         */
+        public Optional<ChatTemplate> parse() {
+            return templates.containsKey(DEFAULT)
+                    ? Optional.of(ChatTemplate.parse(name, templates, specialTokens))
+                    : Optional.empty();
+        }
+    }
+
     private record Program(String name, String source, Node body, boolean marksGeneration) {}
 
     private static final String DEFAULT = "default";
@@ -149,13 +192,7 @@ public final class ChatTemplate {
      * @throws IOException if reading fails
      */
     public static Optional<ChatTemplate> read(Path folder) throws IOException {
-        Json settings = settings(folder);
-        Path file = folder.resolve(FILE);
-        Map<String, String> sources = sources(folder, settings);
-        String name = Files.exists(file) ? file.toString() : settings.subject();
-        return sources.containsKey(DEFAULT)
-                ? Optional.of(parse(name, sources, specialTokens(settings)))
-                : Optional.empty();
+        return Source.read(folder).parse();
     }
 
     /**

@@ -363,22 +363,36 @@ public final class GgufVocabulary {
                 .filter(id -> !pieces.get(id).isEmpty() && which.test(id));
     }
 
-    /** A {@code tokenizer_config.json}: the special tokens that there are, and the chat template if there is one. */
-    public Map<String, Object> configuration() throws FormatException {
-        Map<String, Object> json = new LinkedHashMap<>();
-        json.put("tokenizer_class", "PreTrainedTokenizerFast"); // which is what tokenizer.json says, and no more
-        bos().ifPresent(id -> json.put("bos_token", pieces.get(id)));
-        eos().ifPresent(id -> json.put("eos_token", pieces.get(id)));
-        id("unknown", -1).ifPresent(id -> json.put("unk_token", pieces.get(id)));
-        id("padding", -1).ifPresent(id -> json.put("pad_token", pieces.get(id)));
-        List<Object> templates = new ArrayList<>();
+    /** The special tokens by their names in a {@code tokenizer_config.json}. */
+    public Map<String, String> specialTokens() {
+        Map<String, String> tokens = new LinkedHashMap<>();
+        bos().ifPresent(id -> tokens.put("bos_token", pieces.get(id)));
+        eos().ifPresent(id -> tokens.put("eos_token", pieces.get(id)));
+        id("unknown", -1).ifPresent(id -> tokens.put("unk_token", pieces.get(id)));
+        id("padding", -1).ifPresent(id -> tokens.put("pad_token", pieces.get(id)));
+        return tokens;
+    }
+
+    /** The chat templates by name; {@code default} is the one for conversations without tools. */
+    public Map<String, String> templates() throws FormatException {
+        Map<String, String> templates = new LinkedHashMap<>();
         for (Object key : metadata.root().keySet()) {
             String name = (String) key;
             if (name.equals(TEMPLATE) || name.startsWith(TEMPLATE + ".")) {
                 String kind = name.equals(TEMPLATE) ? DEFAULT : name.substring(TEMPLATE.length() + 1);
-                templates.add(Json.object("name", kind, "template", metadata.requireString(name)));
+                templates.put(kind, metadata.requireString(name));
             }
         }
+        return templates;
+    }
+
+    /** A {@code tokenizer_config.json}: the special tokens that there are, and the chat templates if there are some. */
+    public Map<String, Object> configuration() throws FormatException {
+        Map<String, Object> json = new LinkedHashMap<>();
+        json.put("tokenizer_class", "PreTrainedTokenizerFast"); // which is what tokenizer.json says, and no more
+        json.putAll(specialTokens());
+        List<Object> templates = new ArrayList<>();
+        templates().forEach((name, template) -> templates.add(Json.object("name", name, "template", template)));
         if (!templates.isEmpty()) {
             json.put("chat_template", templates);
         }

@@ -1,6 +1,8 @@
 package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.TemplateException;
+import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
@@ -34,7 +36,7 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A causal language model: decoder, head and, where there is one, a tokenizer. Immutable and thread-safe; many callers
+ * A causal language model: decoder, head and, where there are some, a tokenizer and a chat template. Immutable and thread-safe; many callers
  * share one.
  *
  * <p>A model owns memory off heap until it is closed: keys and values, and weights that it loaded or made. As {@link
@@ -45,26 +47,20 @@ public final class CausalLM implements Parameters, AutoCloseable {
     private final ModelConfig config;
     private final Decoder decoder;
     private final CausalLMHead head;
-    private final Optional<Tokenizer> tokenizer;
+    private final TextFiles text;
     private final DType cached; // keys and values
     private final @Nullable Arena owned;
 
-    CausalLM(
-            String name,
-            ModelConfig config,
-            Parameters source,
-            DType cached,
-            @Nullable Tokenizer tokenizer,
-            @Nullable Arena owned) {
+    CausalLM(String name, ModelConfig config, Parameters source, DType cached, TextFiles text, @Nullable Arena owned) {
         this.name = name;
         this.config = config;
-        this.tokenizer = Optional.ofNullable(tokenizer);
+        this.text = text;
         this.cached = cached;
         this.owned = owned;
-        if (tokenizer != null && !tokenizer.fits(config.vocabularySize())) {
+        text.tokenizer().filter(each -> !each.fits(config.vocabularySize())).ifPresent(each -> {
             throw new IllegalArgumentException("tokenizer: expected at most the head's " + config.vocabularySize()
-                    + " entries, got " + tokenizer.vocabularySize());
-        }
+                    + " entries, got " + each.vocabularySize());
+        });
         Matrix embedding = source.matrix(config.embedding());
         config.embedding().check(embedding.rows(), embedding.cols());
         this.decoder = new Decoder(config.decoder(), source, cached);
@@ -158,19 +154,15 @@ public final class CausalLM implements Parameters, AutoCloseable {
                     Arrays.fill(vector, spec.role() == Role.GAIN ? 1 : 0);
                     return vector;
                 });
-        return owning(device.arena(), config.family().type(), config, parameters, options.cached(), tokenizer);
+        return owning(
+                device.arena(), config.family().type(), config, parameters, options.cached(), TextFiles.of(tokenizer));
     }
 
     /** A model that owns the arena of its parameters. */
     static CausalLM owning(
-            Arena arena,
-            String name,
-            ModelConfig config,
-            Parameters parameters,
-            DType cached,
-            @Nullable Tokenizer tokenizer) {
+            Arena arena, String name, ModelConfig config, Parameters parameters, DType cached, TextFiles text) {
         try {
-            return new CausalLM(name, config, parameters, cached, tokenizer, arena);
+            return new CausalLM(name, config, parameters, cached, text, arena);
         } catch (Throwable failure) {
             arena.close();
             throw failure;
@@ -185,12 +177,12 @@ public final class CausalLM implements Parameters, AutoCloseable {
      * @throws IllegalArgumentException if a parameter has another shape, or the tokenizer goes beyond the vocabulary
      */
     public static CausalLM of(String name, ModelConfig config, Parameters parameters, @Nullable Tokenizer tokenizer) {
-        return new CausalLM(name, config, parameters, DType.F32, tokenizer, null);
+        return new CausalLM(name, config, parameters, DType.F32, TextFiles.of(tokenizer), null);
     }
 
     /** The same model with other parameters of the same shapes; see {@link #of}. */
     public CausalLM with(Parameters parameters) {
-        return new CausalLM(name, config, parameters, cached, tokenizer.orElse(null), null);
+        return new CausalLM(name, config, parameters, cached, text, null);
     }
 
     /**
@@ -209,7 +201,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
                             ? resized.embedding()
                             : spec.equals(other.head()) ? resized.projection() : matrix(spec),
                     this::vector);
-            return new CausalLM(name, other, parameters, cached, tokenizer.orElse(null), device.arena());
+            return new CausalLM(name, other, parameters, cached, text, device.arena());
         } catch (Throwable failure) {
             device.arena().close();
             throw failure;
@@ -232,7 +224,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
         try {
             Map<String, LowRank> adapters = AdapterFiles.read(folder, config, device);
             Parameters adapted = Parameters.of(this::matrix, this::vector, adapters);
-            return new CausalLM(name, config, adapted, cached, tokenizer.orElse(null), device.arena());
+            return new CausalLM(name, config, adapted, cached, text, device.arena());
         } catch (Throwable failure) {
             device.arena().close();
             throw failure;
@@ -263,7 +255,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
         Device device = Device.open(head.compute());
         Parameters copies =
                 Parameters.of(spec -> merged(spec, device), spec -> vector(spec).clone());
-        return owning(device.arena(), name, config, copies, cached, tokenizer.orElse(null));
+        return owning(device.arena(), name, config, copies, cached, text);
     }
 
     private Matrix merged(ParameterSpec spec, Device device) {
@@ -282,8 +274,8 @@ public final class CausalLM implements Parameters, AutoCloseable {
      * @throws IOException if writing fails
      */
     public void save(Path folder, DType dtype) throws IOException {
-        if (tokenizer.isPresent()) {
-            tokenizer.get().save(folder);
+        if (tokenizer().isPresent()) {
+            tokenizer().get().save(folder);
         }
         new HuggingFaceFiles(config, this::rows).write(folder, dtype, Long.MAX_VALUE, (_, _) -> {});
     }
@@ -321,7 +313,16 @@ public final class CausalLM implements Parameters, AutoCloseable {
 
     /** The tokenizer; empty for a model without one. */
     public Optional<Tokenizer> tokenizer() {
-        return tokenizer;
+        return text.tokenizer();
+    }
+
+    /**
+     * The chat template of the model's files; empty if they have none. It is parsed when it is first asked for.
+     *
+     * @throws TemplateException if it is no template, or uses what is not supported
+     */
+    public Optional<ChatTemplate> chatTemplate() {
+        return text.template();
     }
 
     /** The id an empty prompt starts from, if there is one. */
@@ -413,7 +414,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
      * @throws IllegalStateException if the model has none
      */
     public Tokenizer requireTokenizer() {
-        return require(tokenizer);
+        return require(tokenizer());
     }
 
     static Tokenizer require(Optional<Tokenizer> tokenizer) {

@@ -2,6 +2,7 @@ package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.UnsupportedModelException;
+import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
@@ -69,7 +70,7 @@ public final class Checkpoint implements AutoCloseable {
     private final @Nullable PanelLayout layout;
     private final ModelConfig config;
     private final Map<ParameterSpec, StoredRows> stored = new HashMap<>();
-    private final Optional<Tokenizer> tokenizer;
+    private final TextFiles text;
     private boolean closed;
 
     /**
@@ -113,7 +114,8 @@ public final class Checkpoint implements AutoCloseable {
         Path named = folder.toRealPath().getFileName();
         String name = given.orElse(named == null ? folder.toString() : named.toString());
         TensorStore store = TensorStore.open(folder, files);
-        return new Checkpoint(name, folder.toString(), config, config.family(), store, tokenizer, files);
+        ChatTemplate.Source template = ChatTemplate.Source.read(folder);
+        return new Checkpoint(name, folder.toString(), config, config.family(), store, tokenizer, template, files);
     }
 
     private static Checkpoint openGguf(Path file, Optional<String> given, Arena files) throws IOException {
@@ -124,7 +126,9 @@ public final class Checkpoint implements AutoCloseable {
         Future<Optional<Tokenizer>> tokenizer = begin(() -> Optional.of(Tokenizer.of(vocabulary)));
         ModelConfig config = said.withSpecialIds(vocabulary.bos(), vocabulary.stops());
         String name = given.orElse(file.getFileName().toString().replaceFirst("\\.gguf$", ""));
-        return new Checkpoint(name, file.toString(), config, family, gguf.tensors(), tokenizer, files);
+        ChatTemplate.Source template =
+                new ChatTemplate.Source(file.toString(), vocabulary.templates(), vocabulary.specialTokens());
+        return new Checkpoint(name, file.toString(), config, family, gguf.tensors(), tokenizer, template, files);
     }
 
     private static Future<Optional<Tokenizer>> begin(Callable<Optional<Tokenizer>> reading) {
@@ -164,7 +168,7 @@ public final class Checkpoint implements AutoCloseable {
         Future<Optional<Tokenizer>> read = CompletableFuture.completedFuture(Optional.ofNullable(tokenizer));
         Arena files = Device.open(Compute.shared()).arena();
         ModelConfig said = ModelConfig.of(config);
-        return new Checkpoint(name, name, said, said.family(), tensors, read, files);
+        return new Checkpoint(name, name, said, said.family(), tensors, read, ChatTemplate.Source.NONE, files);
     }
 
     /** Numbers are read only if embedding and head are both there and have to be compared. */
@@ -175,6 +179,7 @@ public final class Checkpoint implements AutoCloseable {
             Family family,
             TensorStore store,
             Future<Optional<Tokenizer>> tokenizer,
+            ChatTemplate.Source template,
             Arena files)
             throws IOException {
         this.name = name;
@@ -200,9 +205,10 @@ public final class Checkpoint implements AutoCloseable {
             take(spec, origin(config, spec));
         }
         checkUnused();
-        this.tokenizer = await(tokenizer);
-        if (this.tokenizer.isPresent() && !this.tokenizer.get().fits(config.vocabularySize())) {
-            String got = this.tokenizer.get().vocabularySize() + " entries";
+        this.text = new TextFiles(await(tokenizer), template);
+        Optional<Tokenizer> read = text.tokenizer();
+        if (read.isPresent() && !read.get().fits(config.vocabularySize())) {
+            String got = read.get().vocabularySize() + " entries";
             throw wrong("a tokenizer of at most vocab_size = " + config.vocabularySize() + " entries", got, APART);
         }
     }
@@ -372,8 +378,7 @@ public final class Checkpoint implements AutoCloseable {
                         return Objects.requireNonNull(matrices.get(spec), spec.name());
                     },
                     spec -> stored(spec).vector(spec.rows()));
-            CausalLM model =
-                    CausalLM.owning(device.arena(), name, config, parameters, options.cached(), tokenizer.orElse(null));
+            CausalLM model = CausalLM.owning(device.arena(), name, config, parameters, options.cached(), text);
             work.did(name, 0, (System.nanoTime() - begin) / 1e9);
             work.commit();
             return model;
@@ -470,7 +475,7 @@ public final class Checkpoint implements AutoCloseable {
 
     /** The tokenizer; empty for a model without one. */
     public Optional<Tokenizer> tokenizer() {
-        return tokenizer;
+        return text.tokenizer();
     }
 
     /**
@@ -479,7 +484,7 @@ public final class Checkpoint implements AutoCloseable {
      * @throws IllegalStateException if the model has none
      */
     public Tokenizer requireTokenizer() {
-        return CausalLM.require(tokenizer);
+        return CausalLM.require(tokenizer());
     }
 
     /** Unmaps the files, unless a model uses them. */
