@@ -80,10 +80,10 @@ final class Chat {
         CausalLM model = engine.model();
         Set<Integer> ends = new HashSet<>(template.ends(tokenizer, model.head().vocabularySize()));
         ends.addAll(model.eos());
-        return sampling.build(
-                GenerationOptions.builder(model).maxNewTokens(MAX_NEW_TOKENS).eos(ends),
-                model.generationDefaults().temperature(),
-                template.stops());
+        return sampling.build(GenerationOptions.builder(model)
+                .maxNewTokens(MAX_NEW_TOKENS)
+                .eos(ends)
+                .stop(template.stops()));
     }
 
     /** Answers each line, until the first failure. */

@@ -265,9 +265,9 @@ class ChatCommandTest {
         assertThat(run("/set stop a b\n/set top-k 4\n/show\n", "chat --seed 1 --model " + model)
                         .err())
                 .isEqualTo("""
-                (stop [a b], seed 1)
-                (top-k 4, stop [a b], seed 1)
-                (0 turns; top-k 4, stop [a b], seed 1; the rest by default)
+                (seed 1, stop [a b])
+                (top-k 4, seed 1, stop [a b])
+                (0 turns; top-k 4, seed 1, stop [a b]; the rest by default)
                 """);
     }
 
@@ -315,7 +315,7 @@ class ChatCommandTest {
         run("/undo\n", chat).refused(1, "conversation: expected a message of yours, got none");
         run("/save\n", chat).refused(1, "file: expected a name");
         run("/set top-p 0\n", chat).refused(1, "top-p: expected a number in (0, 1], got 0.0");
-        run("/set top-p much\n", chat).refused(1, "'--top-p'", "'much' is not a double");
+        run("/set top-p much\n", chat).refused(1, "top-p: expected a number, got \"much\"");
         run("/set model x\n", chat).refused(1, "setting: expected max-new-tokens, ", "temperature, ", "got \"model\"");
         run("/load " + folder.resolve("none") + "\n", chat).refused(1, "none", "no such file");
         String list = Files.writeString(folder.resolve("m.json"), "[{\"content\": \"x\"}]")

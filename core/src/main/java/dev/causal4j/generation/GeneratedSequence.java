@@ -25,7 +25,7 @@ final class GeneratedSequence extends Sequence<Generation> {
     private final String model; // its name
     private final int index;
     private final TokenListener listener;
-    private final GenerationOptions.Builder options;
+    private final GenerationOptions options;
     private final int promptLength;
     private final int mostNewTokens;
     private final Sampler sampler;
@@ -50,28 +50,28 @@ final class GeneratedSequence extends Sequence<Generation> {
             GenerationRequest request,
             TokenListener listener,
             Candidates candidates) {
-        super(engine, requester, request.options().settings.cacheSalt);
+        super(engine, requester, request.options().cacheSalt());
         prefill.begin();
         CausalLM model = engine.model();
         this.model = model.name();
         this.index = index;
         this.listener = Objects.requireNonNull(listener, "listener");
-        this.options = request.options().settings;
+        this.options = request.options();
         int[] prompt = prompt(model, request.prompt());
         this.promptLength = prompt.length;
         this.length = promptLength;
         // The last token of a full context can still be predicted; it is not fed back.
         int room = model.decoder().config().contextLength() - promptLength + 1;
-        this.mostNewTokens = Math.min(options.maxNewTokens, room);
+        this.mostNewTokens = Math.min(options.maxNewTokens(), room);
         this.tokens = Arrays.copyOf(prompt, promptLength + Math.min(mostNewTokens, FIRST_TOKENS));
         this.sampler = new Sampler(request.options(), model.eos(), promptLength, candidates);
-        if (!options.stop.isEmpty()) {
+        if (!options.stop().isEmpty()) {
             model.requireTokenizer();
         }
         this.decoder = model.tokenizer()
                 .map(tokenizer -> tokenizer.decoderBehind(prompt))
                 .orElse(null);
-        this.stop = new StopStrings(options.stop);
+        this.stop = new StopStrings(options.stop());
         if (mostNewTokens == 0) {
             finish = FinishReason.LENGTH;
         }
@@ -90,11 +90,11 @@ final class GeneratedSequence extends Sequence<Generation> {
         if (prompt.length <= contextLength) {
             return prompt;
         }
-        if (!options.truncatePrompt) {
+        if (!options.truncatePrompt()) {
             throw new InputException("prompt: expected at most " + contextLength + " tokens, the context length, got "
                     + prompt.length + "; shorten it");
         }
-        int kept = Math.max(contextLength - options.maxNewTokens, Math.ceilDiv(contextLength, 2));
+        int kept = Math.max(contextLength - options.maxNewTokens(), Math.ceilDiv(contextLength, 2));
         return Arrays.copyOfRange(prompt, prompt.length - kept, prompt.length);
     }
 
@@ -166,8 +166,8 @@ final class GeneratedSequence extends Sequence<Generation> {
     /** Adds the next token, chosen from logits [1, V], calls the listener, and ends the sequence if it is finished. */
     void choose(CausalLMHead head, Rows logits) {
         int token = sampler.next(logits.data(), logits.offset(), tokens, length);
-        Optional<Prediction> prediction = options.logProbabilities.map(
-                alternatives -> head.logProbabilitiesOf(logits, new int[] {token}, alternatives)
+        Optional<Prediction> prediction = options.logProbabilities()
+                .map(alternatives -> head.logProbabilitiesOf(logits, new int[] {token}, alternatives)
                         .predictions()
                         .getFirst());
         prediction.ifPresent(predictions::add);
@@ -211,7 +211,7 @@ final class GeneratedSequence extends Sequence<Generation> {
                 pieces,
                 predictions,
                 Objects.requireNonNull(finish),
-                options.seed,
+                options.seed(),
                 new Generation.Timing(cachedTokens, prefillTokens, prefillSeconds, decodedTokens, decodeSeconds));
     }
 }
