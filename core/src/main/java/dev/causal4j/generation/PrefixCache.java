@@ -77,12 +77,17 @@ final class PrefixCache {
     }
 
     private final PagePool pool;
-    private final long most; // pages
+    private volatile long most; // pages
     private final Map<Key, Node> nodes = new LinkedHashMap<>(16, 0.75f, true); // the least recently used first
 
     PrefixCache(PagePool pool, long bytes) {
         this.pool = pool;
         this.most = bytes / (pool.pageBytes() + PREDICTION_BYTES);
+    }
+
+    /** Keeps at least so many pages from now on. May be called by any thread. */
+    synchronized void keep(long pages) {
+        most = Math.max(most, pages);
     }
 
     /** Gives a sequence, whose cache is empty, what is known of its beginning. */

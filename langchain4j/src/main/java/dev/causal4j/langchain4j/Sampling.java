@@ -9,7 +9,6 @@ import dev.langchain4j.exception.RateLimitException;
 import dev.langchain4j.model.output.FinishReason;
 import dev.langchain4j.model.output.TokenUsage;
 import java.util.concurrent.RejectedExecutionException;
-import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -17,12 +16,8 @@ import org.jspecify.annotations.Nullable;
 final class Sampling {
     private Sampling() {}
 
-    /**
-     * The options of a sequence: the model's own, the parameters, then the ends of a conversation, and what the user's
-     * function sets.
-     */
-    static GenerationOptions options(
-            CausalLM model, Causal4jChatRequestParameters parameters, Consumer<GenerationOptions.Builder> ends) {
+    /** The options of a sequence: the model's own, then the parameters, then the settings of the user's function. */
+    static GenerationOptions options(CausalLM model, Causal4jChatRequestParameters parameters) {
         GenerationOptions.Builder options = GenerationOptions.builder(model)
                 .maxNewTokens(model.decoder().config().contextLength())
                 .seed(GenerationOptions.randomSeed())
@@ -34,7 +29,6 @@ final class Sampling {
                 .set(Setting.FREQUENCY_PENALTY, parameters.frequencyPenalty())
                 .set(Setting.PRESENCE_PENALTY, parameters.presencePenalty())
                 .set(Setting.SEED, parameters.seed());
-        ends.accept(options);
         if (parameters.options() != null) {
             parameters.options().accept(options);
         }
