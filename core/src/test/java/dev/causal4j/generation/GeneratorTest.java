@@ -459,7 +459,8 @@ class GeneratorTest {
 
     @Test
     void requestsAndResultsAreComparedByContent() {
-        GenerationRequest request = new GenerationRequest(prompt(3), sampled(4, 1).build());
+        GenerationRequest request =
+                new GenerationRequest(prompt(3), sampled(4, 1).build());
         assertThat(new GenerationRequest(prompt(3), sampled(4, 1).build()))
                 .isEqualTo(request)
                 .hasSameHashCodeAs(request)
