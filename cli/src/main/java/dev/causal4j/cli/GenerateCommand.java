@@ -56,7 +56,7 @@ final class GenerateCommand extends Subcommand {
 
     @Override
     public Integer call() throws IOException {
-        options(GenerationOptions.builder(), 1); // wrong usage is refused before anything is loaded
+        options(GenerationOptions.builder()); // wrong usage is refused before anything is loaded
         int[] ids = tokens == null ? null : TokenIds.parse(spec, "tokens", tokens);
         if (ids != null && prompt != null) {
             throw wrong("prompt: expected PROMPT or --tokens, got both");
@@ -74,8 +74,7 @@ final class GenerateCommand extends Subcommand {
         double loadSeconds = (System.nanoTime() - start) / 1e9;
 
         int[] promptIds = encoded.join();
-        GenerationOptions options = options(
-                GenerationOptions.builder(loaded), loaded.generationDefaults().temperature());
+        GenerationOptions options = options(GenerationOptions.builder(loaded));
         PrintWriter out = stdout();
         TokenListener listener =
                 json ? TokenListener.NONE : Streaming.to(out, loaded.tokenizer().isPresent());
@@ -127,11 +126,11 @@ final class GenerateCommand extends Subcommand {
         return text.isEmpty() ? new int[0] : texts.encode(checkpoint.requireTokenizer(), text);
     }
 
-    private GenerationOptions options(GenerationOptions.Builder builder, double own) {
+    private GenerationOptions options(GenerationOptions.Builder builder) {
         if (logprobs != null) {
             builder.logProbabilities(logprobs);
         }
-        return sampling.build(builder, own, List.of());
+        return sampling.build(builder);
     }
 
     /** How an answer came to be, in a line for people. */

@@ -67,7 +67,10 @@ final class Help {
 
     /** By the class that has the option. */
     private static String group(OptionSpec option) {
-        Class<?> owner = ((Member) option.userObject()).getDeclaringClass().getNestHost();
+        Class<?> declaring = option.userObject() instanceof Member member
+                ? member.getDeclaringClass()
+                : option.userObject().getClass();
+        Class<?> owner = declaring.getNestHost();
         return switch (owner.getSimpleName()) {
             case "TextOptions", "LinesOptions" -> "Texts";
             case "DataOptions", "TrainingData" -> "Data";

@@ -107,7 +107,10 @@ public final class Engine implements AutoCloseable {
         this.candidates = new Candidates(choosable, model.head().compute());
     }
 
-    /** The engine that callers without one of their own share. It has the default options and needs no closing. */
+    /**
+     * The engine that callers without one of their own share. It has the default options, but keeps pages of prompts once
+     * there is a {@link Chat}, and needs no closing.
+     */
     public static Engine shared(CausalLM model) {
         synchronized (SHARED) {
             WeakReference<Engine> known = SHARED.get(model);
@@ -118,6 +121,11 @@ public final class Engine implements AutoCloseable {
             }
             return engine;
         }
+    }
+
+    /** Keeps at least so many pages of prompts for others that begin alike. */
+    void keepPages(long pages) {
+        prefixes.keep(pages);
     }
 
     /** The model it computes. */
@@ -436,7 +444,7 @@ public final class Engine implements AutoCloseable {
     }
 
     /** @param position of the first hidden vector */
-    private static void requireFinite(Rows hidden, int position) {
+    static void requireFinite(Rows hidden, int position) {
         for (int i = 0; i < hidden.count() * hidden.stride(); i++) {
             float value = hidden.data()[hidden.offset() + i];
             if (!Float.isFinite(value)) {

@@ -30,7 +30,7 @@ final class GeneratedSequence extends Sequence<Generation> {
     private final String model; // its name
     private final int index;
     private final TokenListener listener;
-    private final GenerationOptions.Builder options;
+    private final GenerationOptions options;
     private final int promptLength;
     private final int mostNewTokens;
     private final Sampler sampler;
@@ -57,34 +57,34 @@ final class GeneratedSequence extends Sequence<Generation> {
             GenerationRequest request,
             TokenListener listener,
             Candidates candidates) {
-        super(engine, requester, request.options().settings.cacheSalt, null);
+        super(engine, requester, request.options().cacheSalt(), null);
         prefill.begin();
         CausalLM model = engine.model();
         this.model = model.name();
         this.index = index;
         this.listener = Objects.requireNonNull(listener, "listener");
-        this.options = request.options().settings;
+        this.options = request.options();
         int[] prompt = prompt(model, request.prompt());
         this.promptLength = prompt.length;
         this.known = promptLength;
         // The last token of a full context can still be predicted; it is not fed back.
         int room = model.decoder().config().contextLength() - promptLength + 1;
-        this.mostNewTokens = Math.min(options.maxNewTokens, room);
+        this.mostNewTokens = Math.min(options.maxNewTokens(), room);
         this.positions = promptLength + mostNewTokens - 1;
         this.tokens = Arrays.copyOf(prompt, promptLength + Math.min(mostNewTokens, FIRST_TOKENS));
         this.sampler = new Sampler(request.options(), model.eos(), promptLength, candidates);
         this.choosable = candidates.logits.length;
         this.drafts = engine.drafts;
-        this.mask = options.constraint
+        this.mask = options.constraint()
                 .map(each -> new Mask(each.start(model.requireTokenizer()), sampler.eos(), choosable))
                 .orElse(null);
-        if (!options.stop.isEmpty()) {
+        if (!options.stop().isEmpty()) {
             model.requireTokenizer();
         }
         this.decoder = model.tokenizer()
                 .map(tokenizer -> tokenizer.decoderBehind(prompt))
                 .orElse(null);
-        this.stop = new StopStrings(options.stop);
+        this.stop = new StopStrings(options.stop());
         if (mask != null) {
             sampler.first(mask);
         }
@@ -105,11 +105,11 @@ final class GeneratedSequence extends Sequence<Generation> {
         if (prompt.length <= contextLength) {
             return prompt;
         }
-        if (!options.truncatePrompt) {
+        if (!options.truncatePrompt()) {
             throw new InputException("prompt: expected at most " + contextLength + " tokens, the context length, got "
                     + prompt.length + "; shorten it");
         }
-        int kept = Math.max(contextLength - options.maxNewTokens, Math.ceilDiv(contextLength, 2));
+        int kept = Math.max(contextLength - options.maxNewTokens(), Math.ceilDiv(contextLength, 2));
         return Arrays.copyOfRange(prompt, prompt.length - kept, prompt.length);
     }
 
@@ -195,7 +195,7 @@ final class GeneratedSequence extends Sequence<Generation> {
     /** Adds the next token, chosen from logits [1, V], calls the listener, and ends the sequence if it is finished. */
     void choose(CausalLMHead head, Rows logits) {
         int token = sampler.next(logits.data(), logits.offset(), tokens, known);
-        Optional<Prediction> prediction = options.logProbabilities.map(
+        Optional<Prediction> prediction = options.logProbabilities().map(
                 alternatives -> head.logProbabilitiesOf(logits, new int[] {token}, alternatives)
                         .predictions()
                         .getFirst());
@@ -242,7 +242,7 @@ final class GeneratedSequence extends Sequence<Generation> {
                 pieces,
                 predictions,
                 Objects.requireNonNull(finish),
-                options.seed,
+                options.seed(),
                 new Generation.Timing(cachedTokens, prefillTokens, prefillSeconds, decodedTokens, decodeSeconds));
     }
 }

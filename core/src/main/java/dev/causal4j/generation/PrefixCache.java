@@ -81,7 +81,7 @@ final class PrefixCache {
     }
 
     private final PagePool pool;
-    private final long most; // unused pages
+    private volatile long most; // unused pages
     private final Map<Object, NavigableMap<IntBuffer, Node>> pages = new HashMap<>(); // behind a page or root
     private final SequencedSet<Node> unused = new LinkedHashSet<>(); // without users, the least recently used first
     private final Deque<Sequence<?>> pinned = new ArrayDeque<>(); // ended, but others still continue them
@@ -89,6 +89,11 @@ final class PrefixCache {
     PrefixCache(PagePool pool, long bytes) {
         this.pool = pool;
         this.most = bytes / (pool.pageBytes() + PREDICTION_BYTES);
+    }
+
+    /** Keeps at least so many pages from now on. May be called by any thread. */
+    synchronized void keep(long pages) {
+        most = Math.max(most, pages);
     }
 
     /** Whether it keeps the pages of a sequence. */

@@ -1,32 +1,32 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.chat.Message;
+import dev.causal4j.format.Json;
+import dev.causal4j.format.WholeFile;
+import dev.causal4j.generation.Chat;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.Generation;
-import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationRequest;
+import dev.causal4j.generation.Generator;
 import dev.causal4j.generation.TokenListener;
 import dev.causal4j.model.CausalLM;
-import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Function;
 import java.util.function.IntSupplier;
 
-/** A conversation with a model, and the commands in it. Not thread-safe. */
-final class Chat {
-    private static final int MAX_NEW_TOKENS = 1024;
-
+/** Reads the messages and commands of a conversation, and prints the answers. Not thread-safe. */
+final class ChatLoop {
     private static final String HELP = """
             /system TEXT   tell the model how to answer; without TEXT take that back
             /undo          take your last message and its answer back
@@ -40,57 +40,33 @@ final class Chat {
             /quit          end, as Ctrl-D does; Ctrl-C stops an answer
             //...          a message that begins with /""";
 
-    /** Shows an answer. */
-    private interface Answering {
-        Generation answer(int[] prompt, GenerationOptions options) throws InterruptedException;
-    }
+    /** Computes an answer and shows it. */
+    private interface Answering extends Function<GenerationRequest, Generation> {}
 
-    final Conversation conversation = new Conversation();
-    private final Engine engine;
-    private final Tokenizer tokenizer;
-    private final ChatTemplate template;
-    private final Map<String, Object> variables;
+    final Chat chat;
+    private final Chat.Format format;
+    private final CausalLM model;
     private final SamplingOptions sampling;
     private final PrintWriter out;
     private final PrintWriter notes;
-    private GenerationOptions options;
     private IntSupplier width = () -> Integer.MAX_VALUE;
-    private int attempts; // to answer the last message
-    private int leftOut; // the oldest turns, which no longer fit
 
-    /** @param notes for what is no answer */
-    Chat(
-            Engine engine,
-            ChatTemplate template,
-            Map<String, Object> variables,
-            SamplingOptions sampling,
-            PrintWriter out,
-            PrintWriter notes) {
-        this.engine = engine;
-        this.template = template;
-        this.variables = variables;
+    /** @param notes gets all but the answers */
+    ChatLoop(Chat.Format format, SamplingOptions sampling, PrintWriter out, PrintWriter notes) {
+        this.format = format;
         this.sampling = sampling;
         this.out = out;
         this.notes = notes;
-        tokenizer = engine.model().requireTokenizer();
-        options = options();
-    }
-
-    private GenerationOptions options() {
-        CausalLM model = engine.model();
-        Set<Integer> ends = new HashSet<>(template.ends(tokenizer, model.head().vocabularySize()));
-        ends.addAll(model.eos());
-        return sampling.build(
-                GenerationOptions.builder(model).maxNewTokens(MAX_NEW_TOKENS).eos(ends),
-                model.generationDefaults().temperature(),
-                template.stops());
+        model = format.model();
+        chat = Chat.of(format).options(sampling.build(format.options()));
     }
 
     /** Answers each line, until the first failure. */
     void run(LineReader lines, boolean json) throws IOException {
-        Answering answering = (prompt, settings) -> {
+        Answering answering = request -> {
             TokenListener listener = json ? TokenListener.NONE : Streaming.to(out, true);
-            Generation answer = Engine.await(engine.submit(new GenerationRequest(prompt, settings), listener));
+            Generation answer =
+                    new Generator(model).generate(List.of(request), listener).getFirst();
             if (json) {
                 int cached = answer.timing().cachedTokens();
                 out.println(GenerateCommand.document(answer, new Document().put("cached_tokens", cached)));
@@ -113,7 +89,7 @@ final class Chat {
         while (goesOn) {
             Optional<String> line = terminal.next();
             try {
-                goesOn = line.isPresent() && obeys(line.get(), (prompt, now) -> answer(terminal, prompt, now));
+                goesOn = line.isPresent() && obeys(line.get(), request -> answer(terminal, request));
             } catch (CancellationException e) {
                 note("stopped before an answer began; the conversation is as before");
             } catch (IOException | RuntimeException e) {
@@ -122,8 +98,10 @@ final class Chat {
         }
     }
 
-    private Generation answer(ChatTerminal terminal, int[] prompt, GenerationOptions now) throws InterruptedException {
-        String end = tokenizer.decode(Arrays.copyOfRange(prompt, Math.max(0, prompt.length - 8), prompt.length));
+    private Generation answer(ChatTerminal terminal, GenerationRequest request) {
+        int[] prompt = request.prompt();
+        String end = model.requireTokenizer()
+                .decode(Arrays.copyOfRange(prompt, Math.max(0, prompt.length - 8), prompt.length));
         Thoughts thoughts = new Thoughts(out, end.stripTrailing().endsWith("<think>"), width);
         AtomicBoolean waits = new AtomicBoolean(true);
         AtomicBoolean stopped = new AtomicBoolean();
@@ -136,7 +114,7 @@ final class Chat {
         out.print(Streaming.dimmed(Streaming.TERMINAL, "..."));
         out.flush();
         try {
-            CompletableFuture<Generation> result = engine.submit(new GenerationRequest(prompt, now), token -> {
+            CompletableFuture<Generation> result = Engine.shared(model).submit(request, token -> {
                 begin.run();
                 thoughts.show(token.text());
                 return !stopped.get() && !out.checkError();
@@ -152,6 +130,8 @@ final class Chat {
             thoughts.end();
             note(GenerateCommand.status(answer));
             return answer;
+        } catch (InterruptedException e) {
+            throw new CancellationException("answer: interrupted");
         } finally {
             begin.run();
             terminal.onInterrupt(() -> {});
@@ -179,47 +159,36 @@ final class Chat {
                 return false;
             }
             case "/help" -> notes.println(HELP);
-            case "/system" -> conversation.system(rest);
+            case "/system" -> chat.system(rest);
             case "/undo" -> {
-                conversation.undo();
-                leftOut = 0;
+                chat.undo();
                 note("(took your last message back; " + turns() + " left)");
             }
             case "/clear" -> {
                 note("(forgot " + turns() + ")");
-                conversation.clear();
-                leftOut = 0;
+                chat.clear();
             }
             case "/show" -> show();
             case "/set" -> {
                 String[] setting = rest.split("\\s+", 2);
                 sampling.set(setting[0], setting.length > 1 ? setting[1] : "");
-                options = options();
+                chat.options(sampling.build(format.options()));
                 note("(" + sampling.shown() + ")");
             }
-            case "/regenerate" -> {
-                List<Message> before = conversation.removeAnswer();
-                attempts++;
-                answer(answering, () -> conversation.addAll(before));
-            }
+            case "/regenerate" -> chat.regenerateThrough(noting(answering));
             case "/save", "/save!" -> {
-                conversation.save(file(rest), words[0].endsWith("!"));
+                save(file(rest), words[0].endsWith("!"));
                 note("(saved " + turns() + " to " + rest + ")");
             }
             case "/load" -> {
-                conversation.load(file(rest));
-                leftOut = 0;
+                load(file(rest));
                 note("(loaded " + turns() + " from " + rest + ")");
             }
             case String word
             when word.startsWith("/") && !word.startsWith("//") ->
                 throw new IllegalArgumentException("command: expected one that /help shows, got " + Visible.quoted(word)
                         + "; // begins a message with /");
-            default -> {
-                conversation.add("user", line.startsWith("//") ? line.substring(1) : line);
-                attempts = 0;
-                answer(answering, conversation::undo); // so that a next message can be answered
-            }
+            default -> chat.sendThrough(noting(answering), line.startsWith("//") ? line.substring(1) : line);
         }
         return true;
     }
@@ -232,52 +201,45 @@ final class Chat {
     }
 
     private String turns() {
-        int turns = conversation.turns();
+        int turns = chat.turns();
         return turns + (turns == 1 ? " turn" : " turns");
     }
 
     private void show() {
-        for (Message message : conversation.messages()) {
+        for (Message message : chat.messages()) {
             tell(message.fields().get("role") + ": " + message.fields().get("content"), false);
         }
         note("(" + turns() + "; " + sampling.shown() + "; the rest by default)");
     }
 
-    /** The conversation, without its oldest turns if less than a quarter of the context would be left for an answer. */
-    private int[] prompt() {
-        int context = engine.model().decoder().config().contextLength();
-        int turns = conversation.turns();
-        int oldest = Math.min(leftOut, turns - 1);
-        int[] prompt = encode(oldest);
-        // Half of the context is freed at once, so that the next prompts begin as this one and are found in the cache.
-        for (int most = context - context / 4; prompt.length > most && oldest < turns - 1; most = context / 2) {
-            prompt = encode(++oldest);
-        }
-        if (oldest > leftOut && prompt.length <= context) {
-            note(String.format(
-                    "(%d oldest turn%s left out: the context of %d tokens is full)",
-                    oldest, oldest == 1 ? "" : "s", context));
-            leftOut = oldest;
-        }
-        return prompt;
+    /** Says before the answer if turns are left out for it. */
+    private Function<GenerationRequest, Generation> noting(Answering answering) {
+        int before = chat.leftOut();
+        return request -> {
+            int oldest = chat.leftOut();
+            if (oldest > before) {
+                int context = model.decoder().config().contextLength();
+                note("(" + oldest + " oldest turn" + (oldest == 1 ? "" : "s") + " left out: the context of " + context
+                        + " tokens is full)");
+            }
+            return answering.apply(request);
+        };
     }
 
-    private int[] encode(int leftOut) {
-        return template.encode(tokenizer, conversation.without(leftOut), null, true, variables);
+    private void save(Path file, boolean overwrite) throws IOException {
+        if (!overwrite && Files.exists(file)) {
+            throw new IOException(file + ": expected a new file, got one that exists; /save! FILE overwrites it");
+        }
+        byte[] json = Json.write(chat.messages().stream().map(Message::fields).toList());
+        WholeFile.write(file, (new String(json, StandardCharsets.UTF_8) + "\n").getBytes(StandardCharsets.UTF_8));
     }
 
-    private void answer(Answering answering, Runnable undo) {
-        try {
-            Generation answer = answering.answer(
-                    prompt(),
-                    options.toBuilder().seed(sampling.seed() + attempts).build());
-            conversation.add("assistant", answer.text());
-        } catch (InterruptedException e) {
-            undo.run();
-            throw new CancellationException("answer: interrupted");
-        } catch (RuntimeException e) {
-            undo.run();
-            throw e;
+    /** Goes on with the conversation in a file; this one stays if it cannot be read. */
+    private void load(Path file) throws IOException {
+        List<Map<String, Object>> loaded = Document.list(file);
+        if (!loaded.stream().allMatch(message -> message.get("role") instanceof String)) {
+            throw new IOException(file + ": expected messages with a role, got one without");
         }
+        chat.messages(loaded.stream().map(Message::new).toList());
     }
 }
