@@ -18,7 +18,7 @@ import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/** A sequence that is continued. */
+/** A sequence that a model continues. */
 final class GeneratedSequence extends Sequence<Generation> {
     /** New tokens that there is room for before any is chosen: most sequences that wait for long need no more yet. */
     private static final int FIRST_TOKENS = 64;
@@ -174,7 +174,9 @@ final class GeneratedSequence extends Sequence<Generation> {
 
     @Override
     void took(double seconds) {
-        cache.truncate(Math.min(cache.length(), known - 1)); // rows that were not reached
+        if (cache.length() >= known) {
+            cache.truncate(known - 1); // rows that were not reached
+        }
         int taken = known - begun;
         if (firstTokenIsThere) { // computing tokens again is a part of decoding
             decodedTokens += taken;
