@@ -7,12 +7,9 @@ import java.io.IOException;
  * text from the file is escaped and cut.
  */
 public sealed class FormatException extends IOException permits UnsupportedModelException {
-    private static final long serialVersionUID = 1;
-
     private static final int QUOTED = 80;
 
-    // The longest path of Linux.
-    private static final int PART = 4096;
+    private static final int PART = 4096; // the longest path of Linux
 
     /**
      * @param subject the file, and the place in it
@@ -24,7 +21,7 @@ public sealed class FormatException extends IOException permits UnsupportedModel
         super(line(subject, expected, got, remedy));
     }
 
-    /** The same with a cause. */
+    /** A damaged file, with the exception that showed it. */
     public FormatException(String subject, String expected, String got, String remedy, Throwable cause) {
         this(subject, expected, got, remedy);
         initCause(cause);

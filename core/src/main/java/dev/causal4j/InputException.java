@@ -5,8 +5,6 @@ package dev.causal4j;
  * the program: a caller with many texts can report this one and continue.
  */
 public final class InputException extends IllegalArgumentException {
-    private static final long serialVersionUID = 1;
-
     private final int index;
 
     /** @param message one line: <em>subject: expected E, got G; remedy</em> */
@@ -25,7 +23,7 @@ public final class InputException extends IllegalArgumentException {
         return index;
     }
 
-    /** The same for input {@code index} of several; the message names it, from 1. */
+    /** This exception for input {@code index} of several; the message names the input, from 1. */
     public InputException at(int index) {
         InputException other = new InputException("input " + (index + 1) + ": " + getMessage(), index);
         other.initCause(this);

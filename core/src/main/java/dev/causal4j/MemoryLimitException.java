@@ -1,12 +1,10 @@
 package dev.causal4j;
 
 /**
- * Weights, caches or what training keeps would take more memory off heap than the process may; nothing was allocated.
- * Closing another model can make room.
+ * Weights, caches or the state of training would exceed the off-heap memory that the process may use. Nothing was
+ * allocated. Closing another model can make room.
  */
 public final class MemoryLimitException extends IllegalStateException {
-    private static final long serialVersionUID = 1;
-
     /**
      * @param limit bytes of the process
      * @param used bytes that are taken

@@ -5,8 +5,6 @@ package dev.causal4j;
  * diverges. The message names the place.
  */
 public final class NonFiniteException extends ArithmeticException {
-    private static final long serialVersionUID = 1;
-
     private final float value;
     private final int position; // -1 where the message says where
 
@@ -33,7 +31,7 @@ public final class NonFiniteException extends ArithmeticException {
         return new NonFiniteException(message, value, position);
     }
 
-    /** The same in an input that this one is a part of, from position {@code offset} on. */
+    /** This exception for the whole input, whose position {@code offset} is the first of this part. */
     public NonFiniteException at(int offset, String of) {
         return position < 0 ? this : inHidden(value, position + offset, of);
     }

@@ -8,8 +8,6 @@ import org.jspecify.annotations.Nullable;
  * and its line.
  */
 public final class TemplateException extends IllegalArgumentException {
-    private static final long serialVersionUID = 1;
-
     private static final int SHOWN = 500;
 
     private final @Nullable String refusal;

@@ -2,10 +2,8 @@ package dev.causal4j;
 
 /** A valid model that this version cannot run: its family, arithmetic or tokenizer is not supported. */
 public final class UnsupportedModelException extends FormatException {
-    private static final long serialVersionUID = 1;
-
     /**
-     * As {@link FormatException#FormatException(String, String, String, String)}.
+     * A model that is not supported, in a message as {@link FormatException} has it.
      *
      * @param subject the file and the place in it
      * @param expected what is supported

@@ -40,7 +40,7 @@ final class Attention {
     static final class Scores {
         private float[] numbers = {}; // [queries, positions]
         private float[] queries = {}; // [queries, headSize]
-        private float[] results = {}; // the same
+        private float[] results = {}; // [queries, headSize]
 
         Rows rows(int count, int positions) {
             int width = Panels.needed(positions) * Panels.WIDTH;
@@ -54,9 +54,9 @@ final class Attention {
     private final int kvHeads;
     private final int group;
     private final int headSize;
-    private final int queryWidth; // of all query heads
-    private final int keyWidth; // of all key heads
-    private final int width; // of a row of queries, keys and values
+    private final int queryWidth; // numbers of all query heads in a row
+    private final int keyWidth; // numbers of all key heads in a row
+    private final int width; // numbers of a row: queries, keys and values
     private final float[] scales; // [headSize], all the same: short plain loops use no vectors
     private final AttentionConfig config;
     private final Extras extras;
@@ -231,8 +231,8 @@ final class Attention {
     }
 
     /**
-     * The backward between the projections: the gradients of normed, rotated and scaled queries and
-     * keys, and of values. Single use.
+     * The backward between the projections: the gradients of normed, rotated and scaled queries and keys, and of
+     * values. Single use.
      *
      * <p>With scores S = cap(Q · Kᵀ), weights P = softmax(S), dropped weights M P and out = M P · V:
      *
@@ -288,16 +288,16 @@ final class Attention {
             private final int parts = Panels.needed(headSize); // panels that hold the numbers of a head
             private final long blockBytes = PanelFormat.F32.bytes(BLOCK);
             private final long valueBytes = PanelFormat.F32.bytes(headSize);
-            private final long partBytes; // of all positions
+            private final long partBytes; // bytes of a panel of all positions
             private final MemorySegment queries; // [parts][64 queries][64]
-            private final MemorySegment dOuts; // the same
+            private final MemorySegment dOuts; // [parts][64 queries][64]
             private final MemorySegment values; // [T / 64][headSize][64], lanes over positions
             private final MemorySegment keys; // [parts][T][64], lanes over the head
-            private final MemorySegment dKeys; // the same
-            private final MemorySegment dValues; // the same
+            private final MemorySegment dKeys; // [parts][T][64]
+            private final MemorySegment dValues; // [parts][T][64]
             private final float[] weights; // [64, T]
             private final float[] dScores; // [64, T]
-            private final float[] factors; // [T], what dropout multiplied the weights of a query by
+            private final float[] factors; // [T], dropout's factors of the weights of a query
             private final float[] slopes; // [T], of the cap
             private final float[] across; // weights or dScores [T, 64], in tiles
             private final float[] dQueries = new float[BLOCK * parts * WIDTH]; // [64, parts · 64]

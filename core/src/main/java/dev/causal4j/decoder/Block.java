@@ -9,8 +9,8 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One block: x += attention(norm(x)), then x += feedForward(norm(x)). Norms stand before or after either layer or both;
- * what a layer adds may be scaled, and the second may read what the first did.
+ * One block: x += attention(norm(x)), then x += feedForward(norm(x)). Norms stand before or after either layer or both.
+ * The output of a layer may be scaled, and the second layer may read the input of the first.
  */
 record Block(
         int hiddenSize,
@@ -38,7 +38,7 @@ record Block(
         add(wanted, Place.FEED_FORWARD, a);
     }
 
-    /** The part that the backward may recompute. */
+    /** Computes attention and the first half of the feed-forward layer; the backward may recompute this part. */
     private void forwardToUp(Step step, Step wanted, Tape tape, Activations a) {
         before(attentionNorms, step, a.hidden, a.normed);
         attention.forward(step, wanted, tape, a);
@@ -63,7 +63,7 @@ record Block(
         }
     }
 
-    /** Norms and scales what a layer gives, {@code a.normed}; returns it as it was if the norm's backward needs that. */
+    /** Norms and scales a layer's output {@code a.normed}; returns a copy of it from before if the backward reads that. */
     private float[] after(Norms norms, Step step, Activations a, Tape tape, float[] memory) {
         float[] kept = tape.keeps && norms.after != null ? copied(a.normed, memory, step) : memory;
         if (norms.after != null) {
@@ -130,7 +130,7 @@ record Block(
         beforeBackward(attentionNorms, step, input, dx, a, gradients);
     }
 
-    /** dOut = the gradient by what a half adds, before its dropout and scale. */
+    /** dOut = the gradient by the output of a layer, before its dropout and scale. */
     private void dropped(Step step, Place place, float[] dx, Activations a) {
         DropoutMask mask = step.mask(place, layer);
         step.compute.each(step.rows(), row -> {
@@ -141,7 +141,7 @@ record Block(
         scale(step, a.dOut);
     }
 
-    /** {@code a.dOut} becomes the gradient by what the norm read. */
+    /** {@code a.dOut} becomes the gradient by the norm's input. */
     private void afterBackward(Norms norms, Step step, float[] x, Activations a, Gradients gradients) {
         if (norms.after != null) {
             int size = step.rows() * hiddenSize;
@@ -151,7 +151,7 @@ record Block(
         }
     }
 
-    /** Adds the gradient {@code a.dNormed} by what entered a layer to that by the stream. */
+    /** Adds {@code a.dNormed}, the gradient by a layer's input, to the gradient by the stream. */
     private void beforeBackward(Norms norms, Step step, float[] x, float[] dx, Activations a, Gradients gradients) {
         if (norms.before != null) {
             norms.before.backward(step, x, a.dNormed, dx, a, gradients);

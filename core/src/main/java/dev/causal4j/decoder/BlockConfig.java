@@ -32,7 +32,7 @@ public record BlockConfig(
     public enum Residual {
         /** The stream with attention's output. */
         SEQUENTIAL,
-        /** The stream that attention read, too (GPT-NeoX). */
+        /** The stream that attention read (GPT-NeoX). */
         PARALLEL
     }
 
@@ -40,7 +40,7 @@ public record BlockConfig(
      * A norm over a row.
      *
      * @param epsilon added to the mean square, inside the root
-     * @param bias whether it has one
+     * @param bias whether the norm has a bias
      */
     public record NormConfig(Kind kind, float epsilon, boolean bias) {
         /** The kind of norm. */
@@ -168,7 +168,7 @@ public record BlockConfig(
 
             private static final float LIMIT = 7;
 
-            /** Replaces n numbers by the function of them. */
+            /** Applies the function to n numbers in place. */
             void apply(float[] x, int offset, int n) {
                 switch (this) {
                     case GELU_TANH -> Kernels.swish(x, offset, n, Kernels.GELU_SCALE, Kernels.GELU_CUBE);
@@ -215,7 +215,7 @@ public record BlockConfig(
                 }
             }
 
-            /** What gpt-oss multiplies the activated gate by. */
+            /** The factor of gpt-oss's activated gate. */
             static float clampedUp(float up) {
                 return Math.clamp(up, -LIMIT, LIMIT) + 1;
             }

@@ -37,7 +37,7 @@ record DenseLayer(Activation activation, boolean gated, Linear up, Linear down) 
     }
 
     /**
-     * The activation of some rows, in place if no backward needs them as they were.
+     * Activates some rows, in place unless a backward reads them later.
      *
      * @param first the row of {@code tape.inner}, [.., up], to begin with
      * @return [rows, inner]
@@ -68,7 +68,7 @@ record DenseLayer(Activation activation, boolean gated, Linear up, Linear down) 
     }
 
     /**
-     * Its backward.
+     * The backward of {@link #activate}.
      *
      * @param dActivated [rows, inner]
      * @param dInner [.., up], written

@@ -9,7 +9,7 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Several feed-forward layers, of which a router chooses some for each token. The tokens of an expert are gathered, so
+ * Several feed-forward layers; a router chooses some of them for each token. The tokens of an expert are gathered, so
  * that its products serve all of them; a token adds its experts in the order of their index, whatever else is in the
  * batch. Of equal logits the lower index is chosen.
  *

@@ -18,7 +18,7 @@ record Linear(
         forwardFrom(0, x, y, rows);
     }
 
-    /** The same for rows anywhere. */
+    /** y [N, out] from x [N, in], for rows of any stride. */
     void forward(Rows x, Rows y) {
         forwardFrom(0, x, y);
     }
@@ -41,7 +41,7 @@ record Linear(
         backward(in, Rows.of(dy, weight.rows(), rows), Rows.of(dx, weight.cols(), rows), gradients);
     }
 
-    /** The same for rows anywhere. */
+    /** Adds the gradients by weight and bias, and writes dx, for rows of any stride. */
     void backward(Rows x, Rows dy, Rows dx, Gradients gradients) {
         if (bias != null) {
             gradients.addBias(bias, dy);

@@ -22,7 +22,7 @@ public record LowRank(Matrix down, Matrix up, float scale) {
         }
     }
 
-    /** How many numbers it has. */
+    /** The number of elements. */
     public long parameters() {
         return down.parameters() + up.parameters();
     }
@@ -38,7 +38,7 @@ public record LowRank(Matrix down, Matrix up, float scale) {
         });
     }
 
-    /** Adds the gradients by both matrices, and that by the input to {@code dx}. */
+    /** Adds the gradients by both matrices, and the gradient by the input to {@code dx}. */
     void backward(Rows x, Rows dy, Rows dx, Gradients gradients) {
         Rows scaled = rows(up.rows(), dy.count());
         up.device().compute().each(dy.count(), r -> {
@@ -67,7 +67,7 @@ public record LowRank(Matrix down, Matrix up, float scale) {
         return Rows.of(new float[Math.multiplyExact(width, count)], width, count);
     }
 
-    /** weight + scale · up · down, computed in f32: what makes the addition part of the layer. For several threads. */
+    /** The merged weight, weight + scale · up · down, computed in f32. Thread-safe. */
     public Matrix.Source merged(Matrix.Source weight) {
         Rows ups = rows(up.cols(), up.rows());
         for (int n = 0; n < up.rows(); n++) {

@@ -8,17 +8,17 @@ import dev.causal4j.tensor.Gradients;
 import java.util.function.IntUnaryOperator;
 
 /**
- * The layer of a norm, forward and backward.
+ * A norm over rows, forward and backward.
  *
- * @param rule its formula; the bias is zeros that nobody trains for a norm without
+ * @param rule the formula; its bias is all zeros and untrained if the norm has no bias
  */
 record Norm(NormRule rule) {
-    /** [D]. */
+    /** The gain [D]. */
     float[] gain() {
         return rule.gain();
     }
 
-    /** [D]. */
+    /** The bias [D]. */
     float[] bias() {
         return rule.bias();
     }
@@ -29,7 +29,7 @@ record Norm(NormRule rule) {
         step.compute.each(step.rows(), r -> Kernels.norm(rule, x, r * d, y, r * d));
     }
 
-    /** The norms of {@code n} numbers, D at a time, in place. */
+    /** Norms {@code n} numbers in place, D at a time. */
     void forward(float[] x, int offset, int n) {
         for (int i = offset; i < offset + n; i += gain().length) {
             Kernels.norm(rule, x, i, x, i);
@@ -42,7 +42,7 @@ record Norm(NormRule rule) {
     }
 
     /**
-     * The same for rows anywhere.
+     * Adds the gradients for rows that begin anywhere.
      *
      * @param start where a row begins in x, dy and dx
      */

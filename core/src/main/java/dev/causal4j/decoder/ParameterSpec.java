@@ -18,7 +18,7 @@ public record ParameterSpec(String name, Role role, int layer, int expert, int r
     /** The expert of parameters of no expert. */
     public static final int NO_EXPERT = -1;
 
-    /** The part of the model it belongs to, such as {@code qkv}. */
+    /** The module of the parameter, such as {@code qkv}. */
     public String module() {
         String path = name.substring(0, name.lastIndexOf('.'));
         return path.substring(path.lastIndexOf('.') + 1);
@@ -62,7 +62,7 @@ public record ParameterSpec(String name, Role role, int layer, int expert, int r
         UP,
         /** Out of the feed-forward layer [D, inner]. */
         DOWN,
-        /** Which experts a token goes to [experts, D]. */
+        /** The logits by which a token chooses its experts [experts, D]. */
         ROUTER,
         /** A norm's gain, a vector. */
         GAIN,
@@ -76,7 +76,7 @@ public record ParameterSpec(String name, Role role, int layer, int expert, int r
             return this == GAIN || this == BIAS || this == SINK;
         }
 
-        /** Whether it is the weight of a linear layer inside a block, to which an adapter may be added. */
+        /** Whether the parameter is the weight of a linear layer inside a block, to which an adapter may be added. */
         public boolean isLinear() {
             return this == QUERY_KEY_VALUE || this == ATTENTION_OUT || this == UP || this == DOWN;
         }

@@ -23,7 +23,7 @@ public interface Parameters {
         return of(matrices, vectors, Map.of());
     }
 
-    /** The same with adapters by the names of their weights. */
+    /** Parameters from functions of their specs, with adapters by the names of their weights. */
     static Parameters of(
             Function<ParameterSpec, Matrix> matrices,
             Function<ParameterSpec, float[]> vectors,

@@ -7,20 +7,20 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 
 /**
- * Rotary positions (Su et al. 2021): coordinates j and j + width / 2 of a head turn by position · frequencies[j]; those
- * from width on pass. Thread-safe. Sines and cosines are computed once, for 64 positions at a time.
+ * Rotary positions (Su et al. 2021): coordinates j and j + width / 2 of a head turn by position · frequencies[j];
+ * coordinates from width on stay. Thread-safe. Sines and cosines are computed once, for 64 positions at a time.
  */
 final class Rope {
     private static final int POSITIONS = PagePool.POSITIONS;
 
-    /** Most lengths whose sines and cosines are kept. */
+    /** Most tables that are kept. */
     private static final int MOST_TABLES = 8;
 
     private final RopeConfig config;
     private final int half;
     private final int contextLength;
     private final Table usual;
-    private final Map<List<Double>, Table> tables = new ConcurrentHashMap<>(); // of longer sequences
+    private final Map<List<Double>, Table> tables = new ConcurrentHashMap<>(); // for longer sequences
 
     Rope(RopeConfig config, int contextLength) {
         this.config = config;

@@ -6,7 +6,7 @@ import java.util.List;
 final class Tape {
     float[] input = {}; // [N, D], the stream before the block; not of a shared one
     float[] queryKeyValue = {}; // [N, (H + 2 G) n], prepared in place unless a norm reads them in the backward
-    float[] prepared = {}; // the same, normed, rotated and scaled; empty without such a norm
+    float[] prepared = {}; // [N, (H + 2 G) n], normed, rotated and scaled; empty without such a norm
     float[] attention = {}; // [N, H n]
     float[] attentionOut = {}; // [N, D], the input of the norm after attention
     float[] middle = {}; // [N, D], the stream that the feed-forward layer reads
@@ -22,7 +22,7 @@ final class Tape {
         this.keeps = keeps;
     }
 
-    /** Queries and keys as attention multiplies them. */
+    /** The prepared queries and keys. */
     float[] queriesAndKeys() {
         return prepared.length > 0 ? prepared : queryKeyValue;
     }

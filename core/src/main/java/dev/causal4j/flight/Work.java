@@ -22,11 +22,10 @@ public abstract class Work extends Event {
     long tokens;
 
     @Label("Seconds")
-    @Description(
-            "Seconds of the steps that computed it, perhaps together with others; the duration has what it waited, too")
+    @Description("Seconds of the steps that computed it, perhaps together with others; the duration includes waiting")
     double seconds;
 
-    /** Says what was done. */
+    /** Fills in the event. */
     public final void did(String model, long tokens, double seconds) {
         this.model = model;
         this.tokens = tokens;

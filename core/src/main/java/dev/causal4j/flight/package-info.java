@@ -1,5 +1,5 @@
 /**
- * What the JVM's flight recorder hears of models: {@link dev.causal4j.flight.Work pieces of work} and how long they took.
+ * Flight Recorder events for model work: each {@link dev.causal4j.flight.Work piece of work} and its duration.
  */
 @NullMarked
 package dev.causal4j.flight;

@@ -30,7 +30,7 @@ public record Candidate(int token, float logit, double logProbability) {
         return (long) order << 32 | Integer.toUnsignedLong(~token << 1 | minusZero);
     }
 
-    /** Its probability. */
+    /** The probability of the token. */
     public double probability() {
         return StrictMath.exp(logProbability);
     }

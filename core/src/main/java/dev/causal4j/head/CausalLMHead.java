@@ -54,7 +54,7 @@ public final class CausalLMHead {
     }
 
     /**
-     * The same head with soft-capped logits: {@code cap · tanh(logits / cap)} (Gemma 2; Bello et al. 2016).
+     * This head with soft-capped logits: {@code cap · tanh(logits / cap)} (Gemma 2; Bello et al. 2016).
      *
      * @throws IllegalArgumentException if {@code cap} is not a positive finite number
      */
@@ -66,7 +66,7 @@ public final class CausalLMHead {
     }
 
     /**
-     * The same head for another vocabulary. Old tokens keep their rows; each new one gets the mean of all old rows
+     * This head for a vocabulary of another size. Old tokens keep their rows; each new one gets the mean of all old rows
      * (Hewitt 2021). Embedding and projection are both resized, and a tied head stays tied.
      *
      * @throws IllegalArgumentException if the size is less than 1, or the weights are quantised, whose rounding would
@@ -77,9 +77,9 @@ public final class CausalLMHead {
     }
 
     /**
-     * As {@link #withVocabularySize(int)}.
+     * This head for a vocabulary of another size, as {@link #withVocabularySize(int)}, in the memory of a device.
      *
-     * @param device of the new matrices, instead of the embedding's
+     * @param device the owner of the new matrices, instead of the embedding's
      */
     public CausalLMHead withVocabularySize(int size, Device device) {
         if (size < 1) {
@@ -245,7 +245,7 @@ public final class CausalLMHead {
     }
 
     /**
-     * The same with entropies and best candidates.
+     * Scores targets as {@link #logProbabilities(Rows, int[])}, with entropies and best candidates.
      *
      * @param entropy whether to compute the entropy of each row's distribution
      * @param alternatives best candidates to return for each row; they may exceed the 64 MB only if those of a single
@@ -263,7 +263,7 @@ public final class CausalLMHead {
     }
 
     /**
-     * The same from logits that {@link #logits(Rows, Rows)} has computed, with the same bits.
+     * Scores targets from logits that {@link #logits(Rows, Rows)} has computed, with the same bits.
      *
      * @param logits [N, V]
      */

@@ -23,7 +23,7 @@ public record LogProbabilities(
         double @Nullable [] entropies,
         List<List<Candidate>> alternatives) {
 
-    /** The same row by row. */
+    /** The scores as a prediction for each row. */
     public List<Prediction> predictions() {
         return IntStream.range(0, targets.length)
                 .mapToObj(i -> new Prediction(targets[i], logProbabilities[i], ranks[i], alternatives.get(i)))

@@ -33,7 +33,7 @@ public record LossOptions(double labelSmoothing, double zLoss, long denominator)
         }
     }
 
-    /** The same with another denominator. */
+    /** These options with another denominator. */
     public LossOptions withDenominator(long other) {
         return new LossOptions(labelSmoothing, zLoss, other);
     }

@@ -16,7 +16,7 @@ public record Prediction(int token, double logProbability, int rank, List<Candid
         alternatives = List.copyOf(alternatives);
     }
 
-    /** Its probability. */
+    /** The probability of the token. */
     public double probability() {
         return StrictMath.exp(logProbability);
     }

@@ -69,7 +69,7 @@ final class StreamingSoftmax {
         return scores;
     }
 
-    /** The same from the logits themselves, [N, V]. */
+    /** Scores the targets from given logits, [N, V]. */
     LogProbabilities runOn(Rows logits) {
         TileSums sums = sums(logits.count());
         head.compute().run(logits.count(), r -> {

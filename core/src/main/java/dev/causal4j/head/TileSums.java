@@ -8,7 +8,7 @@ import java.util.PriorityQueue;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a softmax and a ranking need of each tile of logits. A row's tile of {@value #TILE} outputs is reduced to its
+ * Sums over tiles of logits, from which a softmax and a ranking follow. A row's tile of {@value #TILE} outputs is reduced to its
  * maximum m and the float sums of exp(logit - m) and of the logits, each in 16 lanes and a tree; tiles are added in
  * double, in the order of the vocabulary. Threads may add different tiles at once.
  */

@@ -22,8 +22,9 @@ import java.util.stream.IntStream;
 /**
  * Scores texts token by token. Immutable and thread-safe.
  *
- * <p>A text's score has the same bits alone and among others, and for every number of threads. No BOS token is added: without a prefix the first token is context only. Prefix, prompt,
- * text and choice are encoded separately, so a continuation begins with the space that separates it.
+ * <p>A text's score has the same bits alone and among others, and for every number of threads. No BOS token is added:
+ * without a prefix the first token is context only. Prefix, prompt, text and choice are encoded separately, so a
+ * continuation begins with the space that separates it.
  */
 public final class Scorer {
     /** Windows that are submitted before the first of them is done. */
@@ -43,7 +44,7 @@ public final class Scorer {
     private final CausalLM model;
     private final Engine engine;
 
-    /** A scorer for a model. All of a model share an engine. */
+    /** A scorer for a model. All scorers of a model share an engine. */
     public Scorer(CausalLM model) {
         this(Engine.shared(model));
     }
@@ -188,7 +189,7 @@ public final class Scorer {
             this.listener = listener;
         }
 
-        /** Waits for the first, and reports its tokens. */
+        /** Waits for the first window and reports its tokens. */
         void take(int text, int offset, int tokens) {
             boolean going;
             try {
@@ -207,14 +208,14 @@ public final class Scorer {
             }
         }
 
-        /** Ends what is not done, and waits for that. */
+        /** Cancels the windows that are not done, and waits for their end. */
         void close() {
             submitted.forEach(each -> each.cancel(false));
             submitted.forEach(each -> each.handle((_, _) -> 0).join());
         }
     }
 
-    /** Ranks texts as continuations of a prompt; as {@link #rank(int[], List, ScoringOptions, ScoringListener)}. */
+    /** Ranks texts as continuations of a prompt, with the default options. */
     public Ranking rank(String prompt, List<String> choices) {
         Tokenizer tokenizer = model.requireTokenizer();
         ScoringOptions options = ScoringOptions.DEFAULT;
@@ -297,7 +298,7 @@ public final class Scorer {
         return List.of(pieces);
     }
 
-    /** The tokenizer, if it has this token: ids beyond it belong to a padded vocabulary and have no bytes. */
+    /** The tokenizer, if it has this token: larger ids belong to a padded vocabulary and have no bytes. */
     private Optional<Tokenizer> known(int token) {
         return model.tokenizer().filter(tokenizer -> token < tokenizer.vocabularySize());
     }

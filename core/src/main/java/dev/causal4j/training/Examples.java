@@ -1,7 +1,6 @@
 package dev.causal4j.training;
 
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.function.LongFunction;
 
 /**
  * An endless sequence of examples. Example i is a pure function of data, seed and i, so a resumed run continues with
@@ -25,7 +24,9 @@ public interface Examples {
      */
     default Examples evenly(long most) {
         long all = perEpoch();
-        return most >= all ? this : of(most, index -> example(Math.multiplyExact(index % most, all) / most));
+        return most >= all
+                ? this
+                : new ComputedExamples(most, index -> example(Math.multiplyExact(index % most, all) / most));
     }
 
     /**
@@ -37,7 +38,7 @@ public interface Examples {
     static Examples windows(Tokens tokens, int contextLength, long seed) {
         tokens.require(contextLength + 1L, contextLength);
         long windows = Math.max(1, tokens.count() / contextLength - 1); // one less, for the offset
-        return of(windows, index -> {
+        return new ComputedExamples(windows, index -> {
             Epoch epoch = new Epoch(seed, index / windows);
             long offset = epoch.offset(tokens.count() - 1 - windows * contextLength);
             long window = epoch.example(index % windows, windows);
@@ -56,7 +57,7 @@ public interface Examples {
         long[] starts = PackedDocuments.starts(tokens);
         long windows = (tokens.count() - 1) / contextLength;
         AtomicReference<PackedDocuments> last = new AtomicReference<>(PackedDocuments.of(new Epoch(seed, 0), starts));
-        return of(windows, index -> {
+        return new ComputedExamples(windows, index -> {
             Epoch epoch = new Epoch(seed, index / windows);
             PackedDocuments packed = last.updateAndGet(
                     before -> before.epoch().equals(epoch) ? before : PackedDocuments.of(epoch, starts));
@@ -73,20 +74,7 @@ public interface Examples {
     static Examples inOrder(Tokens tokens, int contextLength) {
         tokens.require(2, contextLength);
         long windows = (tokens.count() - 2) / contextLength + 1;
-        return of(windows, index -> Example.of(tokens, index % windows * contextLength, contextLength));
-    }
-
-    private static Examples of(long perEpoch, LongFunction<Example> example) {
-        return new Examples() {
-            @Override
-            public long perEpoch() {
-                return perEpoch;
-            }
-
-            @Override
-            public Example example(long index) {
-                return example.apply(index);
-            }
-        };
+        return new ComputedExamples(
+                windows, index -> Example.of(tokens, index % windows * contextLength, contextLength));
     }
 }

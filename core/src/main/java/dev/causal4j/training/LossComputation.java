@@ -35,7 +35,7 @@ final class LossComputation {
     private final Activations kept;
     private final Activations forgotten = new Activations();
     private final Loss.Scratch lossScratch = new Loss.Scratch();
-    private final List<KVCache> caches; // of a part's sequences
+    private final List<KVCache> caches; // one for each sequence of a part
     private float[] dHidden = {}; // [N, D]
 
     /**

@@ -66,29 +66,29 @@ public final class Tokens implements AutoCloseable {
     private static final int NO_TARGET = 1 << 30;
     private static final int NO_END = -1;
 
-    private final String subject;
     private final MemorySegment data;
-    private final int vocabularySize;
-    private final int endOfText;
-    private final String fingerprint;
-    private final @Nullable Arena mapping; // null for ids in memory
+    private final Source source;
+
+    /**
+     * Properties of the ids that their parts share.
+     *
+     * @param subject the name in messages
+     * @param endOfText the id that ends a document; {@link #NO_END} for a single one
+     * @param mapping null for ids in memory
+     */
+    private record Source(
+            String subject,
+            int vocabularySize,
+            int endOfText,
+            String fingerprint,
+            @Nullable Arena mapping) {}
 
     /** Training and held-out tokens. */
     public record Split(Tokens training, Tokens heldOut) {}
 
-    private Tokens(
-            String subject,
-            MemorySegment data,
-            int vocabularySize,
-            int endOfText,
-            String fingerprint,
-            @Nullable Arena mapping) {
-        this.subject = subject;
+    private Tokens(MemorySegment data, Source source) {
         this.data = data;
-        this.vocabularySize = vocabularySize;
-        this.endOfText = endOfText;
-        this.fingerprint = fingerprint;
-        this.mapping = mapping;
+        this.source = source;
     }
 
     /**
@@ -105,12 +105,13 @@ public final class Tokens implements AutoCloseable {
             }
             data.setAtIndex(INT, i, ids[i]);
         }
-        return new Tokens("tokens", data, vocabularySize, NO_END, "", null);
+        return new Tokens(data, new Source("tokens", vocabularySize, NO_END, "", null));
     }
 
     /** These ids, divided into documents that end with {@code id}. */
     public Tokens withEndOfText(int id) {
-        return new Tokens(subject, data, vocabularySize, id, fingerprint, mapping);
+        Source other = new Source(source.subject, source.vocabularySize, id, source.fingerprint, source.mapping);
+        return new Tokens(data, other);
     }
 
     /**
@@ -155,24 +156,19 @@ public final class Tokens implements AutoCloseable {
             Path file, Documents documents, Tokenizer tokenizer, int endOfText, LongConsumer progress)
             throws IOException {
         tokenizer.piece(endOfText); // throws if there is none
+        Preparation preparation = new Preparation(file, documents, tokenizer, endOfText, progress);
         byte[] existing = header(file); // refuses a file of another kind before hours of reading
-        byte[] fingerprint = fingerprint(documents, tokenizer, endOfText, progress);
+        byte[] fingerprint = preparation.fingerprint();
         long size = existing.length == 0 ? 0 : Files.size(file);
-        byte[] expected = header(tokenizer, (size - HEADER) / Integer.BYTES, fingerprint);
+        byte[] expected = preparation.header((size - HEADER) / Integer.BYTES, fingerprint);
         if (size % Integer.BYTES != 0 || !Arrays.equals(existing, expected)) {
-            WholeFile.write(file, channel -> {
-                long count = writeIds(file, channel.position(HEADER), documents, tokenizer, endOfText, progress);
-                if (count == 0) {
-                    throw new FormatException("training data", "text", "none", "are the files empty?");
-                }
-                WholeFile.append(file, ByteBuffer.wrap(header(tokenizer, count, fingerprint)), channel.position(0));
-            });
+            WholeFile.write(file, channel -> preparation.write(channel, fingerprint));
         }
         Arena mapping = Arena.ofShared();
         try (FileChannel channel = FileChannel.open(file)) {
             MemorySegment ids = channel.map(FileChannel.MapMode.READ_ONLY, HEADER, channel.size() - HEADER, mapping);
             String name = HexFormat.of().formatHex(fingerprint);
-            return new Tokens(file.toString(), ids, tokenizer.vocabularySize(), endOfText, name, mapping);
+            return new Tokens(ids, new Source(file.toString(), tokenizer.vocabularySize(), endOfText, name, mapping));
         }
     }
 
@@ -191,85 +187,84 @@ public final class Tokens implements AutoCloseable {
         }
     }
 
-    private static byte[] header(Tokenizer tokenizer, long count, byte[] fingerprint) {
-        ByteBuffer header = ByteBuffer.allocate(HEADER).order(ByteOrder.LITTLE_ENDIAN);
-        header.put(MAGIC.getBytes(StandardCharsets.US_ASCII)).putInt(VERSION).putInt(tokenizer.vocabularySize());
-        return header.putLong(count).put(fingerprint).array();
-    }
-
-    private static byte[] fingerprint(Documents documents, Tokenizer tokenizer, int endOfText, LongConsumer progress)
-            throws IOException {
-        try {
-            MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            DataOutputStream content =
-                    new DataOutputStream(new DigestOutputStream(OutputStream.nullOutputStream(), digest));
-            byte[] json = tokenizer.toJson();
-            content.writeInt(json.length);
-            content.write(json);
-            content.writeInt(endOfText);
-            documents.writeTo(content, progress);
-            return digest.digest();
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException(e); // every JDK has it
+    /** The making of a file from documents. */
+    private record Preparation(
+            Path file, Documents documents, Tokenizer tokenizer, int endOfText, LongConsumer progress) {
+        byte[] header(long count, byte[] fingerprint) {
+            ByteBuffer header = ByteBuffer.allocate(HEADER).order(ByteOrder.LITTLE_ENDIAN);
+            header.put(MAGIC.getBytes(StandardCharsets.US_ASCII)).putInt(VERSION);
+            return header.putInt(tokenizer.vocabularySize())
+                    .putLong(count)
+                    .put(fingerprint)
+                    .array();
         }
-    }
 
-    /** Writes the ids of all documents; returns their number. */
-    private static long writeIds(
-            Path file,
-            FileChannel channel,
-            Documents documents,
-            Tokenizer tokenizer,
-            int endOfText,
-            LongConsumer progress)
-            throws IOException {
-        Writer writer = new Writer(file, channel, tokenizer, documents.template(), endOfText);
-        try {
-            documents.forEach(writer, progress);
-        } catch (UncheckedIOException e) {
-            throw e.getCause();
+        byte[] fingerprint() throws IOException {
+            try {
+                MessageDigest digest = MessageDigest.getInstance("SHA-256");
+                DataOutputStream content =
+                        new DataOutputStream(new DigestOutputStream(OutputStream.nullOutputStream(), digest));
+                byte[] json = tokenizer.toJson();
+                content.writeInt(json.length);
+                content.write(json);
+                content.writeInt(endOfText);
+                documents.writeTo(content, progress);
+                return digest.digest();
+            } catch (NoSuchAlgorithmException e) {
+                throw new IllegalStateException(e); // every JDK has it
+            }
         }
-        WholeFile.append(file, writer.buffer.flip(), channel);
-        return (channel.position() - HEADER) / Integer.BYTES;
+
+        /** Writes the ids of all documents, then the header, which has their number. */
+        void write(FileChannel channel, byte[] fingerprint) throws IOException {
+            Writer writer = new Writer(this, channel.position(HEADER));
+            try {
+                documents.forEach(writer, progress);
+            } catch (UncheckedIOException e) {
+                throw e.getCause();
+            }
+            WholeFile.append(file, writer.buffer.flip(), channel);
+            long count = (channel.position() - HEADER) / Integer.BYTES;
+            if (count == 0) {
+                throw new FormatException("training data", "text", "none", "are the files empty?");
+            }
+            WholeFile.append(file, ByteBuffer.wrap(header(count, fingerprint)), channel.position(0));
+        }
     }
 
     private static final class Writer implements Documents.Visitor, IntConsumer {
-        private final Path file;
+        private final Preparation preparation;
         private final FileChannel channel;
-        private final Tokenizer tokenizer;
-        private final @Nullable ChatTemplate template;
-        private final int endOfText;
         private final ByteBuffer buffer = ByteBuffer.allocateDirect(1 << 16).order(ByteOrder.LITTLE_ENDIAN);
         private int last;
         private @Nullable String kind;
 
-        Writer(Path file, FileChannel channel, Tokenizer tokenizer, @Nullable ChatTemplate template, int endOfText) {
-            this.file = file;
+        Writer(Preparation preparation, FileChannel channel) {
+            this.preparation = preparation;
             this.channel = channel;
-            this.tokenizer = tokenizer;
-            this.template = template;
-            this.endOfText = endOfText;
-            last = endOfText;
+            last = preparation.endOfText;
         }
 
         @Override
         public void document(Reader text) throws IOException {
             only("texts");
+            Tokenizer tokenizer = preparation.tokenizer;
             Arrays.stream(tokenizer.withPrefix(new int[0])).forEach(this);
             tokenizer.encode(text, SpecialTokens.PARSE, this);
-            if (last != endOfText) {
-                accept(endOfText);
+            if (last != preparation.endOfText) {
+                accept(preparation.endOfText);
             }
         }
 
         @Override
         public void conversation(List<Message> messages, List<ToolDefinition> tools) {
             only("conversations");
+            ChatTemplate template = preparation.documents.template();
             if (template == null) {
                 throw new IllegalArgumentException("messages: expected a model with a chat template for them, got none;"
                         + " give one with --template");
             }
-            Conversation conversation = Conversation.of(template, tokenizer, messages, tools);
+            Conversation conversation = Conversation.of(template, preparation.tokenizer, messages, tools);
             for (int i = 0; i < conversation.tokens().length; i++) {
                 int first = i == 0 ? FIRST | NO_TARGET : 0; // no context is before it
                 accept(conversation.tokens()[i]
@@ -292,7 +287,7 @@ public final class Tokens implements AutoCloseable {
             last = id;
             if (!buffer.putInt(id).hasRemaining()) {
                 try {
-                    WholeFile.append(file, buffer.flip(), channel);
+                    WholeFile.append(preparation.file, buffer.flip(), channel);
                     buffer.clear();
                 } catch (IOException e) {
                     throw new UncheckedIOException(e);
@@ -312,7 +307,7 @@ public final class Tokens implements AutoCloseable {
 
     /** 64 hexadecimal digits of tokenizer and data; file names play no part. Empty for ids in memory. */
     public String fingerprint() {
-        return fingerprint;
+        return source.fingerprint;
     }
 
     /** Number of ids. */
@@ -343,15 +338,15 @@ public final class Tokens implements AutoCloseable {
 
     /** Whether a text ends with the token. */
     boolean isLast(long index) {
-        return id(index) == endOfText;
+        return id(index) == source.endOfText;
     }
 
     private int stored(long index) {
         int stored = data.getAtIndex(INT, index);
-        if (stored < 0 || (stored & ID) >= vocabularySize) {
+        if (stored < 0 || (stored & ID) >= source.vocabularySize) {
             throw new UncheckedIOException(new FormatException(
-                    subject + ", token " + index,
-                    "an id from 0 to " + (vocabularySize - 1),
+                    source.subject + ", token " + index,
+                    "an id from 0 to " + (source.vocabularySize - 1),
                     String.valueOf(stored),
                     "the file is damaged; delete it, and it is made again from the data"));
         }
@@ -389,15 +384,14 @@ public final class Tokens implements AutoCloseable {
     }
 
     private Tokens slice(long from, long to) {
-        MemorySegment part = data.asSlice(from * Integer.BYTES, (to - from) * Integer.BYTES);
-        return new Tokens(subject, part, vocabularySize, endOfText, fingerprint, mapping);
+        return new Tokens(data.asSlice(from * Integer.BYTES, (to - from) * Integer.BYTES), source);
     }
 
     /** Ends the mapping. Ids in memory stay. */
     @Override
     public void close() {
-        if (mapping != null) {
-            mapping.close();
+        if (source.mapping != null) {
+            source.mapping.close();
         }
     }
 }

@@ -95,7 +95,7 @@ final class TrainableModel implements AutoCloseable {
                     : source.adapter(weight);
         }
 
-        /** With the names of PEFT, Hugging Face's library for adapters. */
+        /** Begins an adapter. Its tensors have the names of PEFT, Hugging Face's library for adapters. */
         private LowRank begin(TrainingScope.LowRank lowRank, ParameterSpec weight, long stream) {
             int cols = weight.cols();
             double bound = 1 / Math.sqrt(cols);
@@ -132,7 +132,7 @@ final class TrainableModel implements AutoCloseable {
         return parameters;
     }
 
-    /** What a checkpoint stores and restores beside the model. */
+    /** The tensors that a checkpoint stores and restores beside the model. */
     List<TensorView> state() {
         return parameters().stream()
                 .flatMap(parameter -> parameter.state().stream())

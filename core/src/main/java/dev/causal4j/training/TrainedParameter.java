@@ -16,16 +16,16 @@ import java.util.function.DoubleSupplier;
 /**
  * A parameter with its gradient and AdamW's two moments. Not thread-safe.
  *
- * @param decays whether its weights decay: those of matrices do
+ * @param decays whether the weights decay, as those of matrices do
  * @param squaredNorm the sum of the squares of the gradient, in double and in a fixed order
  * @param update updates the parameter and the moments
- * @param state views that a checkpoint stores and restores: the moments, and an adapter's numbers, which the model's
- *     file has only merged
+ * @param state views that a checkpoint stores and restores: the moments, and the numbers of an adapter, which the
+ *     model's file has only merged
  */
 record TrainedParameter(
         boolean decays, DoubleSupplier squaredNorm, Consumer<AdamWStep> update, List<TensorView> state) {
     /**
-     * A matrix. All is in panels like it, so nothing is transposed.
+     * A matrix. Gradient and moments are in panels as the matrix is, so nothing is transposed.
      *
      * @param name of the tensors in a checkpoint
      * @param adapter whether its numbers are part of the state
@@ -62,7 +62,7 @@ record TrainedParameter(
         return sum;
     }
 
-    /** With PyTorch's names. */
+    /** The moments, under PyTorch's names. */
     private static List<TensorView> moments(String name, List<Long> shape, MemorySegment first, MemorySegment second) {
         return List.of(f32(name + ".exp_avg", shape, first), f32(name + ".exp_avg_sq", shape, second));
     }

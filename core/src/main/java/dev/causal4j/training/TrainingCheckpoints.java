@@ -34,8 +34,8 @@ import java.util.stream.Stream;
  *   OUT/checkpoint-200/training/optimizer.safetensors, state.json
  * </pre>
  *
- * <p>A checkpoint is a {@link WholeFile#writeFolder folder written whole}: whenever the process is killed, it is there whole or not at all. Only then are
- * older ones deleted, except the best.
+ * <p>A checkpoint is a {@link WholeFile#writeFolder folder written whole}: whenever the process is killed, it is there
+ * whole or not at all. Only then are older ones deleted, except the best.
  */
 final class TrainingCheckpoints {
     private static final String PREFIX = "checkpoint-";
@@ -70,7 +70,7 @@ final class TrainingCheckpoints {
         return !steps().isEmpty();
     }
 
-    /** Writes a checkpoint unless it is there, publishes the best, and deletes what is neither the best nor the last. */
+    /** Writes a checkpoint unless it is there, publishes the best, and deletes all but the best and the last. */
     void write(TrainableModel trainable, TrainingState state, TrainingOptions options) throws IOException {
         Files.createDirectories(folder);
         Path target = at(state.step());
@@ -156,7 +156,7 @@ final class TrainingCheckpoints {
         }
     }
 
-    /** Throws unless a model, adapters included, is that of the last checkpoint, by a row of each matrix. */
+    /** Throws unless a model with its adapters is that of the last checkpoint; compares a row of each matrix. */
     void requireSum(CausalLM model) throws IOException {
         try (CausalLM saved = model();
                 CausalLM sum = model.merged()) {

@@ -6,9 +6,9 @@ import java.util.OptionalDouble;
  * The state after a step.
  *
  * @param step completed steps, including this one
- * @param loss loss learning rate of the step's batch, with dropout, before its update
+ * @param loss the mean loss of the step's batch, with dropout, before its update
  * @param validationLoss held-out loss after the update; empty if not measured
- * @param learningRate of the step
+ * @param learningRate the rate of the step
  * @param gradientNorm norm of all gradients before clipping
  * @param tokensPerSecond positions of the batch a second, without evaluation and checkpoint
  */

@@ -3,10 +3,10 @@ package dev.causal4j.training;
 import java.util.OptionalDouble;
 
 /**
- * How a run ended.
+ * The end of a run.
  *
  * @param step completed steps, including those before a resumption
- * @param finish why it ended
+ * @param finish why the run ended
  * @param validationLoss the lowest held-out loss; empty if not measured
  * @param bestStep the step of the lowest loss; {@code step} if not measured
  */

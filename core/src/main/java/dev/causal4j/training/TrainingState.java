@@ -38,7 +38,7 @@ record TrainingState(long step, OptionalDouble validationLoss, long bestStep, in
         return validationLoss.isPresent() ? bestStep : step;
     }
 
-    /** With the options that stay when the run is resumed. */
+    /** The state and the options that stay when the run is resumed. */
     byte[] toJson(TrainingOptions options) {
         Map<String, Object> json = new LinkedHashMap<>();
         json.put("version", VERSION);
@@ -72,7 +72,7 @@ record TrainingState(long step, OptionalDouble validationLoss, long bestStep, in
         return new TrainingState(step, loss, best, json.requireInt("worse_evaluations", 0, Integer.MAX_VALUE));
     }
 
-    /** Throws if a checkpoint is that of another run. */
+    /** Throws unless {@code right}: the checkpoint belongs to another run. */
     static void require(boolean right, String subject, String expected, Object got) throws FormatException {
         if (!right) {
             String remedy = "resume with the options the run began with";
@@ -80,14 +80,14 @@ record TrainingState(long step, OptionalDouble validationLoss, long bestStep, in
         }
     }
 
-    /** A number that is written as a string. */
+    /** Reads a number that is written as a string. */
     private static <N> N number(Json json, String key, Function<String, N> parse, Predicate<N> right, String expected)
             throws FormatException {
         Optional<N> number = Optional.empty();
         try {
             number = Optional.of(parse.apply(json.requireString(key))).filter(right);
         } catch (NumberFormatException e) {
-            // said below
+            // reported below
         }
         json.check(key, number.isPresent(), expected);
         return number.orElseThrow();
