@@ -117,6 +117,8 @@ final class InspectCommand extends Subcommand {
         ModelConfig config = model.config();
         BlockConfig block = config.decoder().blocks().getFirst();
         int contextLength = config.decoder().contextLength();
+        long saved = config.tied() ? config.embedding().size() : 0;
+        boolean tokenizer = model.checkpoint().flatMap(Checkpoint::tokenizer).isPresent();
         Document weights = new Document();
         Stream.of(DType.F32, DType.F16, DType.BF16, DType.INT8, DType.INT4)
                 .forEach(each -> weights.put(each.label(), config.weightBytes(each)));
@@ -124,9 +126,7 @@ final class InspectCommand extends Subcommand {
                 .put("architecture", config.family().type())
                 .put("parameters", config.parameters())
                 .put("tied", config.tied())
-                .put(
-                        "parameters_saved_by_tying",
-                        config.tied() ? config.embedding().size() : 0)
+                .put("parameters_saved_by_tying", saved)
                 .put("vocabulary_size", config.vocabularySize())
                 .put("context_length", contextLength)
                 .put("hidden_size", config.decoder().hiddenSize())
@@ -140,9 +140,7 @@ final class InspectCommand extends Subcommand {
                 .put("cache_bytes_per_token", config.cacheBytes(1))
                 .put("cache_bytes", config.cacheBytes(contextLength))
                 .put("dtype", model.dtype().label())
-                .put(
-                        "tokenizer",
-                        model.checkpoint().flatMap(Checkpoint::tokenizer).isPresent())
+                .put("tokenizer", tokenizer)
                 .put("bos_token_id", config.bos().isPresent() ? config.bos().getAsInt() : null)
                 .put("eos_token_ids", config.eos().stream().sorted().toList());
         GenerationDefaults defaults = config.generation();
