@@ -196,14 +196,15 @@ final class InspectCommand extends Subcommand {
     private static String show(String name, Object value) {
         return switch (value) {
             case Map<?, ?> object ->
-                object.keySet().stream()
-                        .map(String::valueOf)
-                        .filter(inner -> !Json.NULL.equals(object.get(inner)))
-                        .map(inner -> inner.replace('_', ' ') + " " + show(inner, object.get(inner)))
+                object.entrySet().stream()
+                        .filter(inner -> !inner.getValue().equals(Json.NULL))
+                        .map(inner -> Map.entry(inner.getKey().toString(), inner.getValue()))
+                        .map(inner -> inner.getKey().replace('_', ' ') + " " + show(inner.getKey(), inner.getValue()))
                         .collect(Collectors.joining("; "));
             case List<?> list ->
                 list.isEmpty() ? "none" : list.stream().map(String::valueOf).collect(Collectors.joining(", "));
-            case Integer _, Long _ when !name.endsWith("_id") -> String.format("%,d", value);
+            case Number count
+            when !(count instanceof Double) && !name.endsWith("_id") -> String.format("%,d", count.longValue());
             default -> value.equals(Json.NULL) ? "none" : value.toString();
         };
     }
