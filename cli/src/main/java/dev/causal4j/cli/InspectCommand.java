@@ -116,6 +116,8 @@ final class InspectCommand extends Subcommand {
         ModelConfig config = model.config();
         BlockConfig block = config.decoder().blocks().getFirst();
         int contextLength = config.decoder().contextLength();
+        long saved = config.tied() ? config.embedding().size() : 0;
+        boolean tokenizer = model.checkpoint().flatMap(Checkpoint::tokenizer).isPresent();
         Document weights = new Document();
         Stream.of(DType.F32, DType.F16, DType.BF16, DType.INT8, DType.INT4)
                 .forEach(each -> weights.put(each.label(), config.weightBytes(each)));
@@ -123,9 +125,7 @@ final class InspectCommand extends Subcommand {
                 .put("architecture", config.type())
                 .put("parameters", config.parameters())
                 .put("tied", config.tied())
-                .put(
-                        "parameters_saved_by_tying",
-                        config.tied() ? config.embedding().size() : 0)
+                .put("parameters_saved_by_tying", saved)
                 .put("vocabulary_size", config.vocabularySize())
                 .put("context_length", contextLength)
                 .put("hidden_size", config.decoder().hiddenSize())
@@ -139,9 +139,7 @@ final class InspectCommand extends Subcommand {
                 .put("cache_bytes_per_token", config.cacheBytes(1))
                 .put("cache_bytes", config.cacheBytes(contextLength))
                 .put("dtype", model.dtype().label())
-                .put(
-                        "tokenizer",
-                        model.checkpoint().flatMap(Checkpoint::tokenizer).isPresent())
+                .put("tokenizer", tokenizer)
                 .put("bos_token_id", config.bos().isPresent() ? config.bos().getAsInt() : null)
                 .put("eos_token_ids", config.eos().stream().sorted().toList());
         GenerationDefaults defaults = config.generation();
@@ -197,14 +195,15 @@ final class InspectCommand extends Subcommand {
     private static String show(String name, Object value) {
         return switch (value) {
             case Map<?, ?> object ->
-                object.keySet().stream()
-                        .map(String::valueOf)
-                        .filter(inner -> !Json.NULL.equals(object.get(inner)))
-                        .map(inner -> inner.replace('_', ' ') + " " + show(inner, object.get(inner)))
+                object.entrySet().stream()
+                        .filter(inner -> !inner.getValue().equals(Json.NULL))
+                        .map(inner -> Map.entry(inner.getKey().toString(), inner.getValue()))
+                        .map(inner -> inner.getKey().replace('_', ' ') + " " + show(inner.getKey(), inner.getValue()))
                         .collect(Collectors.joining("; "));
             case List<?> list ->
                 list.isEmpty() ? "none" : list.stream().map(String::valueOf).collect(Collectors.joining(", "));
-            case Integer _, Long _ when !name.endsWith("_id") -> String.format("%,d", value);
+            case Number count
+            when !(count instanceof Double) && !name.endsWith("_id") -> String.format("%,d", count.longValue());
             default -> value.equals(Json.NULL) ? "none" : value.toString();
         };
     }

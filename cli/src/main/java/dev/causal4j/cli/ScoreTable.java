@@ -1,6 +1,5 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.head.Candidate;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Normalization;
@@ -11,6 +10,7 @@ import java.io.PrintWriter;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.stream.Collectors;
 
 /** Prints scores as tables; on a colour terminal pieces are shaded by probability. */
 final class ScoreTable {
@@ -66,14 +66,10 @@ final class ScoreTable {
     }
 
     private String alternatives(Prediction prediction, int top) {
-        StringBuilder shown = new StringBuilder();
-        for (Candidate each : prediction.alternatives(top)) {
-            shown.append(shown.isEmpty() ? "  [" : ", ")
-                    .append(pieces.shown(each.token()))
-                    .append(' ')
-                    .append(Pieces.percent(each.probability()));
-        }
-        return shown.isEmpty() ? "" : shown.append(']').toString();
+        String shown = prediction.alternatives(top).stream()
+                .map(each -> pieces.shown(each.token()) + " " + Pieces.percent(each.probability()))
+                .collect(Collectors.joining(", "));
+        return shown.isEmpty() ? "" : "  [" + shown + "]";
     }
 
     /** Prints a line of sums. */

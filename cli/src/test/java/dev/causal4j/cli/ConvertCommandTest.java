@@ -17,6 +17,7 @@ import tools.jackson.databind.JsonNode;
 
 /** The launcher starts this command without the vector module, so it must not need one. */
 class ConvertCommandTest {
+    private static final String[] GENERATE = {"generate", "Emma was", "--temperature", "0", "--max-new-tokens", "5"};
 
     @TempDir
     Path folder;
@@ -93,9 +94,8 @@ class ConvertCommandTest {
     @Test
     void withoutAModelTheEmbeddedOneIsConverted() throws Exception {
         Program.run("convert", "--dtype", "int8", "--out", out.toString()).done();
-        String[] generate = {"generate", "Emma was", "--temperature", "0", "--max-new-tokens", "5"};
-        assertThat(Program.run(with(generate, "--model", out.toString())).done())
-                .isEqualTo(Program.run(with(generate, "--dtype", "int8")).done());
+        assertThat(Program.run(with(GENERATE, "--model", out.toString())).done())
+                .isEqualTo(Program.run(with(GENERATE, "--dtype", "int8")).done());
     }
 
     /** Its tokenizer, template and ids that end a text are in the file. */
@@ -108,10 +108,9 @@ class ConvertCommandTest {
         assertThat(document.get("dtype").stringValue()).isEqualTo(dtype.toLowerCase(Locale.ROOT));
         assertThat(document.get("bytes").longValue()).isEqualTo(Files.size(file));
         assertThat(document.get("parameters").intValue()).isEqualTo(4_801_280);
-        String[] generate = {"generate", "Emma was", "--temperature", "0", "--max-new-tokens", "5"};
         String text =
-                Program.run(with(generate, "--model", file.toString())).done().out();
-        assertThat(text).isEqualTo(Program.run(generate).done().out());
+                Program.run(with(GENERATE, "--model", file.toString())).done().out();
+        assertThat(text).isEqualTo(" not to be a very\n"); // as without a file
         Program.run("convert", "--to", "gguf", "--out", file.toString())
                 .refused(1, file + ": expected a new file, got one that exists", "--overwrite");
     }
@@ -128,10 +127,9 @@ class ConvertCommandTest {
         assertThat(document.get("parameters").intValue()).isEqualTo(4_801_280);
         assertThat(document.get("bytes").longValue()).isBetween(9_602_560L, 9_700_000L);
         assertThat(out.resolve("model-00003-of-00003.safetensors")).exists();
-        String[] generate = {"generate", "Emma was", "--temperature", "0", "--max-new-tokens", "5"};
-        assertThat(Program.run(with(generate, "--model", out.toString())).done())
+        assertThat(Program.run(with(GENERATE, "--model", out.toString())).done())
                 .isEqualTo(
-                        Program.run(with(generate, "--model", file.toString())).done());
+                        Program.run(with(GENERATE, "--model", file.toString())).done());
     }
 
     @Test

@@ -221,13 +221,12 @@ class LauncherTest {
 
     @Test
     void aLockIsTakenOverFromAProcessThatIsGoneAndFromNoProcess() throws Exception {
-        Path lock = folder.resolve("lock");
-        Files.createDirectory(lock);
-        Files.writeString(lock.resolve("owner"), "999999999"); // more than any process id
-        String script = "lock \"$1\"; cat \"$1/owner\"; unlock \"$1\"; ls \"$1\" || true";
-        assertThat(bash(Map.of(), script, lock).out()).matches("\\d+\\n.*No such file.*\\n");
-        Files.createDirectory(lock);
-        assertThat(bash(Map.of(), script, lock).out()).matches("\\d+\\n.*No such file.*\\n");
+        Path gone = Files.createDirectory(folder.resolve("gone"));
+        Files.writeString(gone.resolve("owner"), "999999999"); // more than any process id
+        Path none = Files.createDirectory(folder.resolve("none"));
+        String script = "(lock \"$1\"; cat \"$1/owner\") & (lock \"$2\"; cat \"$2/owner\") & wait;"
+                + " unlock \"$1\"; unlock \"$2\"; ls -d \"$1\" \"$2\" || true";
+        assertThat(bash(Map.of(), script, gone, none).out()).matches("(\\d+\\n){2}(.*No such file.*\\n){2}");
     }
 
     @Test

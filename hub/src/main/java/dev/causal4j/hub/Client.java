@@ -11,7 +11,6 @@ import java.net.URLEncoder;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.LinkedHashMap;
@@ -83,7 +82,7 @@ final class Client implements AutoCloseable {
 
     /** Receives the bytes of a body, in order. */
     interface Sink {
-        void take(ByteBuffer bytes) throws IOException;
+        void write(byte[] bytes, int from, int count) throws IOException;
     }
 
     /** A URI, and whether only the endpoint led there: after an answer of another host the token is not sent any more. */
@@ -139,7 +138,7 @@ final class Client implements AutoCloseable {
         Attempt<Optional<Address>> attempt = () -> {
             body.reset();
             Answer answer = open(address, 0);
-            read(answer.response(), MOST_BYTES, bytes -> body.write(bytes.array(), 0, bytes.limit()));
+            read(answer.response(), MOST_BYTES, body::write);
             var link = NEXT.matcher(header(answer.response(), "Link"));
             return link.matches() ? Optional.of(next(answer.from(), link.group(1))) : Optional.empty();
         };
@@ -312,7 +311,7 @@ final class Client implements AutoCloseable {
                 if (count.addAndGet(read) > most) {
                     throw new HubException(name, "at most " + most + " bytes", "more", "is HF_ENDPOINT right?");
                 }
-                to.take(ByteBuffer.wrap(buffer, 0, read));
+                to.write(buffer, 0, read);
             }
         } catch (IOException e) {
             throw stalled.get() ? new IOException(nothing(), e) : e;

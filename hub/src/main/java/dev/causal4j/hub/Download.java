@@ -101,12 +101,10 @@ final class Download implements AutoCloseable {
         }
     }
 
-    void write(ByteBuffer bytes) throws IOException {
-        digest.update(bytes.duplicate());
-        received += bytes.remaining();
+    void write(byte[] bytes, int from, int count) throws IOException {
         try {
-            while (bytes.hasRemaining()) {
-                position += channel.write(bytes, position);
+            for (ByteBuffer buffer = ByteBuffer.wrap(bytes, from, count); buffer.hasRemaining(); ) {
+                position += channel.write(buffer, position);
             }
         } catch (ClosedByInterruptException e) {
             throw e;
@@ -114,6 +112,8 @@ final class Download implements AutoCloseable {
             String remedy = "make room, or set HF_HOME to a folder on another disk";
             throw new HubException(part, "to be able to write this file", String.valueOf(e.getMessage()), remedy);
         }
+        digest.update(bytes, from, count);
+        received += count;
         progress.accept(position);
     }
 

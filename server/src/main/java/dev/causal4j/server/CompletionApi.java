@@ -47,9 +47,8 @@ record CompletionApi() implements Api {
     private static List<Ask.Prompt> prompts(JsonIn in, ServedModel served) {
         Object given = Objects.requireNonNullElse(in.value("prompt"), "");
         List<Ask.Prompt> prompts = new ArrayList<>();
-        if (given instanceof String) {
-            prompts.add(prompt("prompt", given, served));
-        } else if (given instanceof List<?> list && !list.isEmpty() && list.getFirst() instanceof Number) {
+        boolean ids = given instanceof List<?> list && !list.isEmpty() && list.getFirst() instanceof Number;
+        if (ids || given instanceof String) {
             prompts.add(prompt("prompt", given, served));
         } else if (given instanceof List<?> list && !list.isEmpty()) {
             Ask.requireFew(list.size(), 1);
