@@ -346,7 +346,7 @@ public record GgufAttack(String change, Fate fate, List<String> told, byte[] fil
     }
 
     private static void size(String key, long size, String told) {
-        noModel(key + " " + size, told, good().key("llama." + key, u32((int) size)));
+        noModel(key + " " + size, told, good().key("llama." + key, u32(size)));
     }
 
     private static void numbers() {
