@@ -9,6 +9,7 @@ import dev.causal4j.JavaProcess;
 import dev.causal4j.TemplateException;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.chat.Message;
+import dev.causal4j.format.GgufAttack;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tokenizer.SpecialTokens;
 import dev.causal4j.tokenizer.Tokenizer;
@@ -225,40 +226,35 @@ class GgufAloneTest {
 
     // ---- malformed files
 
-    static List<String> bad() throws IOException {
-        return judged().propertyNames().stream().toList();
-    }
-
     @ParameterizedTest
-    @MethodSource("bad")
-    void malformedModelsEndAsTheirTableSays(String name) throws IOException {
-        String should = judged().get(name).get("should").asString();
-        Path file = FILES.resolve("bad/" + name + ".gguf");
+    @MethodSource("dev.causal4j.format.GgufAttack#all")
+    void modelsAreLoadedOrRefusedAsTheTableSays(GgufAttack attack) throws IOException {
+        Path file = attack.write(folder);
         Throwable refusal = catchThrowable(() -> CausalLM.load(file).close());
-        if (should.equals("load")) {
+        if (attack.fate() == GgufAttack.Fate.LOADED) {
             assertThat(refusal).isNull();
-        } else if (should.equals("refuse") || refusal != null) {
+        } else {
             assertThat(refusal).isInstanceOf(FormatException.class);
             assertThat(refusal.getMessage())
                     .startsWith(file.toString())
+                    .satisfies(message -> assertThat(attack.told()).allMatch(message::contains))
                     .matches("[^\\p{Cntrl}]+: expected [^\\p{Cntrl}]+, got [^\\p{Cntrl}]+; [^\\p{Cntrl}]+")
                     .hasSizeLessThan(1000);
         }
     }
 
-    private static JsonNode judged() throws IOException {
-        return new ObjectMapper().readTree(Files.readAllBytes(FILES.resolve("bad/bad.json")));
-    }
-
-    /** Whoever says that there are a billion of something does not get memory for them. */
+    /** A file that announces a billion of something gets no memory for them. */
     @Test
     void malformedModelsNeedLittleMemory() throws IOException, InterruptedException {
-        List<String> lines = JavaProcess.run(
-                0,
-                List.of("-Xmx64m", "-XX:+UseSerialGC"),
-                Loads.class,
-                FILES.resolve("bad").toString());
-        assertThat(lines).last().asString().matches("loaded \\d+, refused \\d+");
+        long loaded = 0;
+        for (GgufAttack attack : GgufAttack.all()) {
+            attack.write(folder);
+            loaded += attack.fate() == GgufAttack.Fate.LOADED ? 1 : 0;
+        }
+        List<String> flags = List.of("-Xmx64m", "-XX:+UseSerialGC");
+        assertThat(JavaProcess.run(0, flags, Loads.class, folder.toString()))
+                .last()
+                .isEqualTo("loaded " + loaded + ", refused " + (GgufAttack.all().size() - loaded));
     }
 
     static final class Loads {
