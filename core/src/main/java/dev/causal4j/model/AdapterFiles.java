@@ -26,6 +26,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Low-rank adapters in the layout of PEFT, Hugging Face's library: adapter_config.json, and adapter_model.safetensors
@@ -61,11 +62,14 @@ record AdapterFiles(
     private static final Set<Object> FIRST_VALUES = Set.of(Json.NULL, true, false, "gaussian", "eva", "orthogonal");
 
     /**
-     * Reads the adapters of a model, by the names of their weights.
+     * Reads the adapters of a model, by the names of their weights; none without a folder.
      *
      * @throws FormatException if they are not what they should be, of another model, or not supported
      */
-    static Map<String, LowRank> read(Path folder, ModelConfig model, Device device) throws IOException {
+    static Map<String, LowRank> read(@Nullable Path folder, ModelConfig model, Device device) throws IOException {
+        if (folder == null) {
+            return Map.of();
+        }
         Json config = Json.read(folder.resolve(CONFIG));
         check(config);
         int rank = config.integer("r", 8, 1, Architecture.MOST);

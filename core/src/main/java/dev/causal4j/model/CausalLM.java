@@ -263,12 +263,12 @@ public final class CausalLM implements Parameters, AutoCloseable {
     }
 
     /**
-     * The chat template of the model's files; empty if they have none. It is parsed when it is first asked for.
+     * The chat template of the model's files; empty if they have none. Each call parses it.
      *
      * @throws TemplateException if it is no template, or uses what is not supported
      */
     public Optional<ChatTemplate> chatTemplate() {
-        return text.template();
+        return text.templates().parse();
     }
 
     /** The id an empty prompt starts from, if there is one. */

@@ -392,14 +392,11 @@ public final class Checkpoint implements AutoCloseable {
 
     /** The adapters that become part of the weights, by the names of these. */
     private Map<String, LowRank> adapters(LoadOptions options, Device device) throws IOException {
-        Path folder = options.merged();
-        if (folder == null) {
-            return Map.of();
-        }
-        if (options.dtype() == null && stored.values().stream().anyMatch(StoredRows::isInBlocks)) {
+        boolean quantised = stored.values().stream().anyMatch(StoredRows::isInBlocks);
+        if (options.merged() != null && options.dtype() == null && quantised) {
             throw wrong("a dtype for sums of quantised weights and an adapter", "none", "choose one with --dtype");
         }
-        return AdapterFiles.read(folder, config, device);
+        return AdapterFiles.read(options.merged(), config, device);
     }
 
     /** Whether each matrix is kept in the format it is stored in, as those of a GGUF file are unless a dtype is chosen. */
@@ -416,10 +413,9 @@ public final class Checkpoint implements AutoCloseable {
         AtomicLong done = new AtomicLong();
         Function<ParameterSpec, Matrix> load = spec -> {
             DType held = PanelLayout.held(spec, dtype);
-            LowRank adapter = adapters.get(spec.name());
-            Matrix matrix = adapter == null
-                    ? matrix(spec, device, held, asStored(options))
-                    : Matrix.of(device, held, spec.rows(), spec.cols(), adapter.merged(rows(spec)));
+            Matrix matrix = adapters.containsKey(spec.name())
+                    ? Matrix.of(device, held, spec.rows(), spec.cols(), rows(spec, adapters))
+                    : matrix(spec, device, held, asStored(options));
             synchronized (done) {
                 options.progress().accept(done.addAndGet(bytes(List.of(spec), dtype)), total);
             }
@@ -498,8 +494,13 @@ public final class Checkpoint implements AutoCloseable {
         }
     }
 
-    /** The rows of a parameter as f32, for several threads, while this is open. */
-    Matrix.Source rows(ParameterSpec spec) {
+    /** The rows of a parameter as f32, of a weight with its adapter as part of it; for several threads, while this is open. */
+    Matrix.Source rows(ParameterSpec spec, Map<String, LowRank> adapters) {
+        LowRank adapter = adapters.get(spec.name());
+        return adapter == null ? rows(spec) : adapter.merged(rows(spec));
+    }
+
+    private Matrix.Source rows(ParameterSpec spec) {
         StoredRows rows = stored(spec);
         if (layout == null || spec.role().isVector()) {
             return rows::row;
@@ -543,7 +544,7 @@ public final class Checkpoint implements AutoCloseable {
 
     /** The chat templates and special tokens of its files; without any, they are empty. */
     public ChatTemplate.Source templates() {
-        return text.source();
+        return text.templates();
     }
 
     /** Unmaps the files, unless a model uses them. */

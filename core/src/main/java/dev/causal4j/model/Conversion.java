@@ -12,7 +12,6 @@ import dev.causal4j.model.families.Origin;
 import dev.causal4j.model.gguf.GgufFiles;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
-import dev.causal4j.tensor.Matrix;
 import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -93,8 +92,8 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
     public void toPanels(Path out) throws IOException {
         checkTarget(out);
         try (Checkpoint checkpoint = Checkpoint.open(model);
-                CausalLM loaded = checkpoint.load(
-                        options.withDtype(dtype(checkpoint)).withProgress((_, _) -> {}))) {
+                CausalLM loaded =
+                        checkpoint.load(options.withDtype(dtype(checkpoint)).withProgress((_, _) -> {}))) {
             writeFolder(out, folder -> {
                 writeText(checkpoint, folder);
                 if (checkpoint.isGguf()) {
@@ -123,15 +122,9 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
             if (options.dtype() == null && !Checkpoint.FLOATS.contains(dtype)) {
                 throw undecided();
             }
-            Path folderOfAdapter = options.merged();
-            Map<String, LowRank> adapters = folderOfAdapter == null
-                    ? Map.of()
-                    : AdapterFiles.read(folderOfAdapter, checkpoint.config(), new Device(arena, options.compute()));
-            HuggingFaceFiles files = new HuggingFaceFiles(checkpoint.config(), spec -> {
-                Matrix.Source rows = checkpoint.rows(spec);
-                LowRank adapter = adapters.get(spec.name());
-                return adapter == null ? rows : adapter.merged(rows);
-            });
+            Device device = new Device(arena, options.compute());
+            Map<String, LowRank> adapters = AdapterFiles.read(options.merged(), checkpoint.config(), device);
+            HuggingFaceFiles files = new HuggingFaceFiles(checkpoint.config(), spec -> checkpoint.rows(spec, adapters));
             writeFolder(out, folder -> {
                 writeText(checkpoint, folder);
                 files.write(folder, dtype, shardBytes, options.progress());
@@ -140,7 +133,7 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
     }
 
     /**
-     * Writes a GGUF file in the type that has the numbers of the stored weights; see {@link #toGguf(Path, GgufType)}.
+     * Writes a GGUF file in the type of the chosen dtype or the stored weights; see {@link #toGguf(Path, GgufType)}.
      *
      * @return the type
      * @throws FormatException if the model or {@code out} is not what it should be, or the weights are quantised
@@ -168,6 +161,9 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
         if (!out.toString().endsWith(".gguf")) {
             throw refused(out, "the name of a file that ends in .gguf", "another", "add .gguf");
         }
+        if (options.merged() != null) {
+            throw refused(out, "no adapter for a GGUF file", "one", "write a folder first, then a file of that");
+        }
         WholeFile.check(out);
         if (Files.exists(out) && !overwrite) {
             throw refused(out, "a new file", "one that exists", "give --overwrite to replace it");
@@ -176,7 +172,7 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
             throw refused(out, "another file than the model's", "the same", "choose another name");
         }
         try (Checkpoint checkpoint = Checkpoint.open(model)) {
-            Optional<GgufType> stored = GgufType.of(checkpoint.dtype(LoadOptions.DEFAULT));
+            Optional<GgufType> stored = GgufType.of(checkpoint.dtype(options));
             GgufType type = wanted.or(() -> stored).orElseThrow(this::undecided);
             ModelConfig config = checkpoint.config();
             new GgufFiles(
@@ -186,7 +182,7 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
                             config.eos(),
                             checkpoint.tokenizer(),
                             checkpoint.templates(),
-                            checkpoint::rows)
+                            spec -> checkpoint.rows(spec, Map.of()))
                     .write(type.blocks(), out, options.progress()::accept);
             return type;
         }

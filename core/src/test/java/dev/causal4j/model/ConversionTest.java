@@ -32,8 +32,6 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** A model that was converted is the model it was converted from, and one that was damaged is refused. */
 class ConversionTest {
     private static final int[] TOKENS = {3, 41, 5, 12, 65, 35, 89, 7};
-    private static final ProgressListener SILENT = (_, _) -> {};
-
     @TempDir
     Path folder;
 
@@ -209,7 +207,7 @@ class ConversionTest {
         Path model = Golden.folder("gpt2-tied");
         Path out = convert(model, DType.F32);
         assertThatThrownBy(() -> Conversion.of(model)
-                        .withOptions((LoadOptions.DEFAULT.withDtype(DType.INT8)).withProgress((_, _) -> {
+                        .withOptions(LoadOptions.DEFAULT.withDtype(DType.INT8).withProgress((_, _) -> {
                             throw new CancellationException();
                         }))
                         .withOverwrite(true)

@@ -41,8 +41,6 @@ class GgufWritingTest {
             "It's 1234 in  na\u00efve <|im_end|>\n\u65e5\u672c",
             "<s>a</s> [A B] <tool>   x\n\n\ty<start_of_turn>user",
             "e\u0301 <|begin_of_text|> \u2581\u2581a, and the <|user|> he<|end|>");
-    private static final ProgressListener SILENT = (_, _) -> {};
-
     @TempDir
     Path folder;
 
@@ -400,5 +398,13 @@ class GgufWritingTest {
                 Checkpoint.readTemplates(FILES.resolve("qwen2.gguf")).specialTokens();
         assertThat(Checkpoint.readTemplates(folder.resolve("out.gguf")).specialTokens())
                 .isEqualTo(special);
+    }
+
+    @Test
+    void anAdapterIsRefusedSinceItWouldBeLeftOut() {
+        LoadOptions adapted = LoadOptions.DEFAULT.withMerged(folder);
+        assertThatThrownBy(() -> Conversion.of(FILES.resolve("hf")).withOptions(adapted).toGguf(folder.resolve("out.gguf")))
+                .isInstanceOf(FormatException.class)
+                .hasMessageContaining("no adapter");
     }
 }

@@ -31,7 +31,6 @@ import tools.jackson.databind.ObjectMapper;
 class HuggingFaceFilesTest {
     static final int[] TOKENS = {5, 80, 3, 41, 2, 64, 7};
     private static final Path GGUF = Golden.folder("gguf");
-    private static final ProgressListener SILENT = (_, _) -> {};
     private static final LoadOptions F32 = LoadOptions.DEFAULT.withDtype(DType.F32);
 
     @TempDir

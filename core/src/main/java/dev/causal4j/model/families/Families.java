@@ -32,26 +32,18 @@ public final class Families {
             new GptOss("gpt_oss", GptOss.NAMES));
 
     /**
-     * The family of a configuration.
+     * Reads a configuration.
      *
      * @throws dev.causal4j.UnsupportedModelException if no family has its {@code model_type}
+     * @throws FormatException naming the key that is missing, wrong or not supported
      */
-    private static Family of(Json json) throws FormatException {
+    public static Architecture read(Json json) throws FormatException {
         String said = json.string("model_type", "");
         String type = said.equals("gemma3") ? "gemma3_text" : said; // the language model of a multimodal one
         var family = ALL.stream().filter(each -> each.type().equals(type)).findFirst();
         String known = ALL.stream().map(Family::type).collect(Collectors.joining(", "));
         json.support("model_type", family.isPresent(), known);
-        return family.orElseThrow();
-    }
-
-    /**
-     * Reads a configuration.
-     *
-     * @throws FormatException naming the key that is missing, wrong or not supported
-     */
-    public static Architecture read(Json json) throws FormatException {
-        return of(json).read(json);
+        return family.orElseThrow().read(json);
     }
 
     /** The family with a {@code model_type} that one has. */

@@ -88,14 +88,17 @@ public final class GgufVocabulary {
         }
         List<Integer> given = metadata.integers(KINDS);
         kinds = given.isEmpty() ? Collections.nCopies(tokens.size(), NORMAL) : given;
-        // SentencePiece's own runs of spaces are written as such.
-        pieces = IntStream.range(0, tokens.size())
+        pieces = scored ? respaced(tokens, kinds, " ", MARK) : tokens;
+    }
+
+    /** Tokens in which SentencePiece's own runs of a mark are written with another: files have them as spaces. */
+    private static List<String> respaced(List<String> tokens, List<Integer> kinds, String mark, String other) {
+        return IntStream.range(0, tokens.size())
                 .mapToObj(id -> {
                     String token = tokens.get(id);
-                    boolean spaces = scored
-                            && kinds.get(id) == OWN
-                            && token.replace(" ", "").isEmpty();
-                    return spaces ? token.replace(" ", MARK) : token;
+                    boolean run =
+                            kinds.get(id) == OWN && token.replace(mark, "").isEmpty();
+                    return run ? token.replace(mark, other) : token;
                 })
                 .toList();
     }
@@ -217,16 +220,7 @@ public final class GgufVocabulary {
             boolean begins) {
         boolean scored = isScored(way);
         Map<String, Object> metadata = new LinkedHashMap<>(way);
-        List<String> tokens = IntStream.range(0, pieces.size())
-                .mapToObj(id -> {
-                    String piece = pieces.get(id);
-                    boolean spaces = scored
-                            && kinds.get(id) == OWN
-                            && piece.replace(MARK, "").isEmpty();
-                    return spaces ? piece.replace(MARK, " ") : piece;
-                })
-                .toList();
-        metadata.put(TOKENS, tokens);
+        metadata.put(TOKENS, scored ? respaced(pieces, kinds, MARK, " ") : pieces);
         metadata.put(KINDS, kinds);
         metadata.put(scored ? SCORES : MERGES, order);
         special.forEach((name, id) -> metadata.put(KEYS + name + ID, id));
