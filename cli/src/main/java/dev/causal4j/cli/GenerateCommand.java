@@ -149,9 +149,9 @@ final class GenerateCommand extends Subcommand {
     }
 
     /**
-     * What is known of a generation.
+     * The JSON document of a generation.
      *
-     * @param times to add its own to
+     * @param times gets the times of the generation
      */
     static ObjectNode document(Generation generation, ObjectNode times) {
         Generation.Timing timing = generation.timing();

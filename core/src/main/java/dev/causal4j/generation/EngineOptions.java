@@ -21,22 +21,22 @@ public record EngineOptions(int parallel, int queue, int promptRows, long prefix
         }
     }
 
-    /** The same with another bound of sequences at once. */
+    /** These options with another bound of sequences at once. */
     public EngineOptions withParallel(int sequences) {
         return new EngineOptions(sequences, queue, promptRows, prefixBytes);
     }
 
-    /** The same with another bound of sequences that wait. */
+    /** These options with another bound of waiting sequences. */
     public EngineOptions withQueue(int sequences) {
         return new EngineOptions(parallel, sequences, promptRows, prefixBytes);
     }
 
-    /** The same with another bound of prompt tokens in a step. */
+    /** These options with another bound of prompt tokens in a step. */
     public EngineOptions withPromptRows(int tokens) {
         return new EngineOptions(parallel, queue, tokens, prefixBytes);
     }
 
-    /** The same with another bound of kept bytes. */
+    /** These options with another bound of kept bytes. */
     public EngineOptions withPrefixBytes(long bytes) {
         return new EngineOptions(parallel, queue, promptRows, bytes);
     }

@@ -35,17 +35,17 @@ public record ScoringOptions(int stride, int alternatives, SpecialTokens special
         return stride > 0 ? stride : Math.max(1, contextLength / 2);
     }
 
-    /** The same with another stride. */
+    /** These options with another stride. */
     public ScoringOptions withStride(int tokens) {
         return new ScoringOptions(tokens, alternatives, specialTokens);
     }
 
-    /** The same with another number of alternatives. */
+    /** These options with another number of alternatives. */
     public ScoringOptions withAlternatives(int count) {
         return new ScoringOptions(stride, count, specialTokens);
     }
 
-    /** The same with another treatment of special tokens. */
+    /** These options with another treatment of special tokens. */
     public ScoringOptions withSpecialTokens(SpecialTokens how) {
         return new ScoringOptions(stride, alternatives, how);
     }
