@@ -70,13 +70,49 @@ class ArchitectureTest {
                         .check(CLASSES);
             }
         }
-        slices().matching("dev.causal4j.(*)..").should().beFreeOfCycles().check(CLASSES);
+        slices().matching("dev.causal4j.(**)").should().beFreeOfCycles().check(CLASSES);
         noClasses()
                 .that()
                 .resideInAPackage("dev.causal4j")
                 .should()
                 .dependOnClassesThat()
                 .resideInAPackage("dev.causal4j.*..")
+                .check(CLASSES);
+    }
+
+    /** A part that reads texts could be a module of its own. */
+    @Test
+    void tokenizerAndChatKnowNothingOfGguf() {
+        noClasses()
+                .that()
+                .resideInAnyPackage(inside("tokenizer"), inside("chat"))
+                .should()
+                .dependOnClassesThat()
+                .haveSimpleNameStartingWith("Gguf")
+                .orShould()
+                .dependOnClassesThat()
+                .haveSimpleName("BlockType")
+                .check(CLASSES);
+    }
+
+    /** The container alone is known elsewhere; the meaning of its keys and tensors is known in this room. */
+    @Test
+    void onlyModelsUseTheRoomOfGguf() {
+        noClasses()
+                .that()
+                .resideOutsideOfPackage(inside("model"))
+                .or()
+                .resideInAPackage(inside("model.families"))
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage(inside("model.gguf"))
+                .check(CLASSES);
+        noClasses()
+                .that()
+                .resideInAnyPackage(inside("model.gguf"), inside("model.families"))
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("dev.causal4j.model")
                 .check(CLASSES);
     }
 

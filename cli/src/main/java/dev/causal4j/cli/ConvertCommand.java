@@ -99,8 +99,13 @@ final class ConvertCommand extends Subcommand {
 
     /** Writes the model; the type of a GGUF file. */
     private Optional<GgufType> write(Path model, ProgressListener progress) throws IOException {
+        Conversion conversion =
+                Conversion.of(model).withOverwrite(overwrite).withOptions(LoadOptions.DEFAULT.withProgress(progress));
         switch (format.toLowerCase(Locale.ROOT)) {
-            case "panels" -> Conversion.convert(model, adapter.mergedBy(options.options()), out, overwrite, progress);
+            case "panels" ->
+                conversion
+                        .withOptions(adapter.mergedBy(options.options()).withProgress(progress))
+                        .toPanels(out);
             case "hf" -> {
                 if (shardMegabytes < 1) {
                     throw wrong("shard-size: expected at least 1, got " + shardMegabytes);
@@ -110,8 +115,10 @@ final class ConvertCommand extends Subcommand {
                                 label -> DType.ofLabel(label).filter(each -> !quantised.contains(each)),
                                 "f32, bf16 or f16 with --to hf")
                         .orElse(null);
-                LoadOptions load = adapter.mergedBy(LoadOptions.DEFAULT.withDtype(dtype));
-                Conversion.toHuggingFace(model, load, shardMegabytes * 1_000_000L, out, overwrite, progress);
+                conversion
+                        .withOptions(adapter.mergedBy(conversion.options().withDtype(dtype)))
+                        .withShardBytes(shardMegabytes * 1_000_000L)
+                        .toHuggingFace(out);
             }
             case "gguf" -> {
                 if (adapter.isGiven()) {
@@ -119,8 +126,12 @@ final class ConvertCommand extends Subcommand {
                             + " file of that");
                 }
                 String known = "f32, f16, bf16, q8_0 or q4_0 with --to gguf";
-                GgufType type = options.dtype(GgufType::ofLabel, known).orElse(null);
-                return Optional.of(Conversion.toGguf(model, type, out, overwrite, progress));
+                Optional<GgufType> type = options.dtype(GgufType::ofLabel, known);
+                if (type.isEmpty()) {
+                    return Optional.of(conversion.toGguf(out));
+                }
+                conversion.toGguf(out, type.get());
+                return type;
             }
             default -> throw wrong("to: expected panels, hf or gguf, got " + format);
         }

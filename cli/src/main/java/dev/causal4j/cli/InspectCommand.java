@@ -1,13 +1,12 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
+import dev.causal4j.decoder.BlockConfig.RopeConfig.Formula;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.model.Checkpoint;
 import dev.causal4j.model.GenerationDefaults;
 import dev.causal4j.model.ModelConfig;
-import dev.causal4j.model.ModelConfig.Rope;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
@@ -95,7 +94,7 @@ final class InspectCommand extends Subcommand {
             return;
         }
         Path model = options.folder().get();
-        if (ChatTemplate.sources(model).containsKey("default")) {
+        if (checkpoint.templates().templates().containsKey("default")) {
             boolean alone = Files.exists(model.resolve("chat_template.jinja"));
             String other = Files.isDirectory(model) ? "tokenizer_config.json" : "tokenizer.chat_template";
             facts.put("chat_template", alone ? "chat_template.jinja" : other);
@@ -118,7 +117,7 @@ final class InspectCommand extends Subcommand {
         boolean tokenizer = model.checkpoint().flatMap(Checkpoint::tokenizer).isPresent();
         Integer bos = config.bos().isPresent() ? config.bos().getAsInt() : null;
         ObjectNode facts = Json.object()
-                .put("architecture", config.family().type())
+                .put("architecture", config.type())
                 .put("parameters", config.parameters())
                 .put("tied", config.tied())
                 .put("parameters_saved_by_tying", saved)
@@ -161,7 +160,7 @@ final class InspectCommand extends Subcommand {
     private static ObjectNode kind(ModelConfig config, BlockConfig block) {
         int window = block.attention().window();
         var rotation = block.attention().rope();
-        Rope rope = rotation == null ? null : config.ropes().get(rotation);
+        Formula rope = rotation == null ? null : config.ropes().get(rotation);
         ObjectNode kind = Json.object()
                 .put("window", window > 0 ? window : null)
                 .put("positions", rope != null ? "rotary" : config.decoder().learnedPositions() ? "learned" : "none")

@@ -1,9 +1,9 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.model.Checkpoint;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
@@ -23,11 +23,11 @@ final class TemplateOption {
      * @param model null for none
      */
     Optional<ChatTemplate> read(@Nullable Path model) throws IOException {
+        ChatTemplate.Source ofModel = model == null ? ChatTemplate.Source.NONE : Checkpoint.readTemplates(model);
         if (file == null) {
-            return model == null ? Optional.empty() : ChatTemplate.read(model);
+            return ofModel.parse();
         }
-        Map<String, String> tokens = model == null ? Map.of() : ChatTemplate.specialTokens(model);
-        return Optional.of(ChatTemplate.parse(file.toString(), TextInput.file(file), tokens));
+        return Optional.of(ChatTemplate.parse(file.toString(), TextInput.file(file), ofModel.specialTokens()));
     }
 
     /** The same, or else a plain transcript. */

@@ -196,7 +196,7 @@ final class TrainCommand extends Subcommand {
         BlockConfig block = decoder.blocks().getFirst();
         return String.format(
                 "%s with %d layers of %d with %d heads, %d inside and epsilon %s, %d positions, %d tokens, %s",
-                config.family().type(),
+                config.type(),
                 decoder.blocks().size(),
                 decoder.hiddenSize(),
                 block.attention().heads(),

@@ -2,7 +2,6 @@ package dev.causal4j.chat;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.TemplateException;
-import dev.causal4j.format.GgufVocabulary;
 import dev.causal4j.format.Json;
 import dev.causal4j.format.UntrustedInput;
 import dev.causal4j.format.WholeFile;
@@ -16,7 +15,9 @@ import java.time.ZoneId;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -66,14 +67,14 @@ public final class ChatTemplate {
 
         /** Copies the maps. */
         public Source {
-            templates = Map.copyOf(templates);
-            specialTokens = Map.copyOf(specialTokens);
+            templates = Collections.unmodifiableMap(new LinkedHashMap<>(templates));
+            specialTokens = Collections.unmodifiableMap(new LinkedHashMap<>(specialTokens));
         }
 
         /**
          * Reads the templates and special tokens of a model; see {@link ChatTemplate#read}.
          *
-         * @param folder in Hugging Face layout, or a GGUF file
+         * @param folder in Hugging Face layout
          * @throws FormatException if a file is damaged
          * @throws IOException if reading fails
          */
@@ -182,29 +183,17 @@ public final class ChatTemplate {
     }
 
     /**
-     * The template of a model: {@code chat_template.jinja} or else that of {@code tokenizer_config.json}, or that of a GGUF
-     * file; with its {@link #specialTokens}. For conversations with tools there may be one of its own, in the list of the
+     * The template of a model: {@code chat_template.jinja} or else that of {@code tokenizer_config.json}, with its special
+     * tokens. For conversations with tools there may be one of its own, in the list of the
      * configuration or in {@code additional_chat_templates/tool_use.jinja}. Empty if there is none.
      *
-     * @param folder in Hugging Face layout, or a GGUF file
+     * @param folder in Hugging Face layout
      * @throws FormatException if a file is damaged
      * @throws TemplateException if it is no template
      * @throws IOException if reading fails
      */
     public static Optional<ChatTemplate> read(Path folder) throws IOException {
         return Source.read(folder).parse();
-    }
-
-    /**
-     * The sources of a model's templates by their name, of which {@code default} is that for conversations without
-     * tools.
-     *
-     * @param folder in Hugging Face layout, or a GGUF file
-     * @throws FormatException if a file is damaged
-     * @throws IOException if reading fails
-     */
-    public static Map<String, String> sources(Path folder) throws IOException {
-        return sources(folder, settings(folder));
     }
 
     private static Map<String, String> sources(Path folder, Json settings) throws IOException {
@@ -226,17 +215,6 @@ public final class ChatTemplate {
         return sources;
     }
 
-    /**
-     * The special tokens of a model, such as {@code bos_token}, for {@link #parse}: those of its {@code
-     * tokenizer_config.json} or GGUF file.
-     *
-     * @throws FormatException if the file is damaged
-     * @throws IOException if reading fails
-     */
-    public static Map<String, String> specialTokens(Path folder) throws IOException {
-        return specialTokens(settings(folder));
-    }
-
     private static Map<String, String> specialTokens(Json settings) {
         Map<String, String> tokens = new HashMap<>();
         settings.root().forEach((name, value) -> {
@@ -249,13 +227,10 @@ public final class ChatTemplate {
     }
 
     private static Json settings(Path folder) throws IOException {
-        boolean gguf = Files.isRegularFile(folder);
-        Path config = gguf ? folder : folder.resolve(CONFIG);
-        Map<String, Object> json = gguf
-                ? GgufVocabulary.read(folder).configuration()
-                : Files.exists(config)
-                        ? Json.tree(config.toString(), UntrustedInput.readFile(config, "a JSON file", MAX_CONFIG))
-                        : Map.of();
+        Path config = folder.resolve(CONFIG);
+        Map<String, Object> json = Files.exists(config)
+                ? Json.tree(config.toString(), UntrustedInput.readFile(config, "a JSON file", MAX_CONFIG))
+                : Map.of();
         return new Json(config.toString(), json);
     }
 

@@ -94,7 +94,7 @@ public record Json(String subject, Map<?, ?> root) {
     }
 
     /**
-     * The same from memory.
+     * Reads a file from memory.
      *
      * @param subject its name in messages
      */
@@ -123,7 +123,7 @@ public record Json(String subject, Map<?, ?> root) {
         return new Json(subject + ", key " + quote(key), section);
     }
 
-    /** The same object with the values of another, which win. */
+    /** This object with the values of another, which win. */
     public Json with(Json other) {
         Map<Object, Object> both = new LinkedHashMap<>(root);
         both.putAll(other.root);
@@ -302,7 +302,10 @@ public record Json(String subject, Map<?, ?> root) {
         return tree(subject, json, Set.of(), (_, _, _) -> {});
     }
 
-    /** The same but for values at these paths: their members are taken one by one, and the tree has {@link #NULL}. */
+    /**
+     * Reads one JSON object, of which the members of the values at some paths are taken one by one; the tree has {@link
+     * #NULL} there.
+     */
     @SuppressWarnings("unchecked") // names are strings
     public static Map<String, Object> tree(String subject, byte[] json, Set<String> large, Members members)
             throws FormatException {

@@ -10,11 +10,8 @@ import dev.causal4j.decoder.Decoder;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
-import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.decoder.Parameters;
 import dev.causal4j.head.CausalLMHead;
-import dev.causal4j.kernel.CounterRandom;
-import dev.causal4j.kernel.Panels;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
@@ -22,16 +19,12 @@ import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
-import java.util.SplittableRandom;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.BiFunction;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
@@ -82,14 +75,22 @@ public final class CausalLM implements Parameters, AutoCloseable {
     }
 
     /**
-     * The same in another dtype: weights are rounded to bf16 or f16, or quantised to int8. Converted weights ({@link
+     * Loads a model in another dtype: weights are rounded to bf16 or f16, or quantised to int8. Converted weights ({@link
      * Conversion}) exist in their dtype only.
+     *
+     * @throws FormatException if a file is not what it should be
+     * @throws IOException if reading fails
      */
     public static CausalLM load(Path folder, DType dtype) throws IOException {
         return load(folder, LoadOptions.DEFAULT.withDtype(dtype));
     }
 
-    /** The same with options. */
+    /**
+     * Loads a model with options.
+     *
+     * @throws FormatException if a file is not what it should be
+     * @throws IOException if reading fails
+     */
     public static CausalLM load(Path folder, LoadOptions options) throws IOException {
         try (Checkpoint checkpoint = Checkpoint.open(folder)) {
             return checkpoint.load(options);
@@ -104,17 +105,10 @@ public final class CausalLM implements Parameters, AutoCloseable {
         return create(config, seed, dtype, null);
     }
 
-    /** The same with a tokenizer. */
+    /** A new model to train from scratch, with a tokenizer; see {@link #create(ModelConfig, long, DType)}. */
     public static CausalLM create(ModelConfig config, long seed, DType dtype, @Nullable Tokenizer tokenizer) {
-        return begun(config, LoadOptions.DEFAULT.withDtype(dtype), tokenizer, (spec, stream) -> (from, width, wide) -> {
-            for (int n = 0; n < width; n++) {
-                for (int k = 0; k < spec.cols(); k++) {
-                    long index = (long) (from + n) * spec.cols() + k;
-                    double number = spec.deviation() * CounterRandom.normal(seed, index, stream);
-                    wide[k * Panels.WIDTH + n] = (float) number;
-                }
-            }
-        });
+        LoadOptions options = LoadOptions.DEFAULT.withDtype(dtype);
+        return InitialParameters.normal(config, seed, options, TextFiles.of(tokenizer));
     }
 
     /**
@@ -124,38 +118,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
      * @param options of dtypes, f32 if there is none, and threads
      */
     public static CausalLM random(ModelConfig config, long seed, LoadOptions options) {
-        return begun(config, options, null, (spec, stream) -> (from, width, wide) -> {
-            SplittableRandom random = new SplittableRandom(seed + ((long) stream << 32) + from);
-            float unit = (float) (spec.deviation() * Math.sqrt(3) / (1 << 15));
-            long bits = 0;
-            for (int i = 0; i < wide.length; i++, bits >>>= 16) {
-                bits = i % 4 == 0 ? random.nextLong() : bits;
-                wide[i] = i % Panels.WIDTH < width ? unit * (short) bits : 0;
-            }
-        });
-    }
-
-    /** @param numbers of a matrix and a stream of random numbers, one for each; 0 is the sampler's */
-    private static CausalLM begun(
-            ModelConfig config,
-            LoadOptions options,
-            @Nullable Tokenizer tokenizer,
-            BiFunction<ParameterSpec, Integer, Matrix.PanelSource> numbers) {
-        DType dtype = Objects.requireNonNullElse(options.dtype(), DType.F32);
-        Device device = Device.open(options.compute(), config.weightBytes(dtype));
-        AtomicInteger streams = new AtomicInteger(1);
-        Parameters parameters = Parameters.of(
-                spec -> {
-                    Matrix.PanelSource source = numbers.apply(spec, streams.getAndIncrement());
-                    return Matrix.of(device, PanelLayout.held(spec, dtype), spec.rows(), spec.cols(), source);
-                },
-                spec -> {
-                    float[] vector = new float[spec.rows()];
-                    Arrays.fill(vector, spec.role() == Role.GAIN ? 1 : 0);
-                    return vector;
-                });
-        return owning(
-                device.arena(), config.family().type(), config, parameters, options.cached(), TextFiles.of(tokenizer));
+        return InitialParameters.uniform(config, seed, options);
     }
 
     /** A model that owns the arena of its parameters. */
@@ -180,13 +143,13 @@ public final class CausalLM implements Parameters, AutoCloseable {
         return new CausalLM(name, config, parameters, DType.F32, TextFiles.of(tokenizer), null);
     }
 
-    /** The same model with other parameters of the same shapes; see {@link #of}. */
+    /** This model with other parameters of the same shapes; see {@link #of}. */
     public CausalLM with(Parameters parameters) {
         return new CausalLM(name, config, parameters, cached, text, null);
     }
 
     /**
-     * The same model without adapters for another vocabulary; see {@link CausalLMHead#withVocabularySize}. It shares the
+     * This model without adapters for another vocabulary; see {@link CausalLMHead#withVocabularySize}. It shares the
      * memory of this one, which must stay open, and owns that of its embedding and head.
      *
      * @throws IllegalArgumentException if the tokenizer or a special id goes beyond it
@@ -209,7 +172,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
     }
 
     /**
-     * The same model with the low-rank adapter in a folder of PEFT's layout (adapter_config.json,
+     * This model with the low-rank adapter in a folder of PEFT's layout (adapter_config.json,
      * adapter_model.safetensors), from {@link #saveAdapter} or from Python, instead of its own. It shares the memory of
      * this one, which must stay open, and owns that of the adapter, which is f32.
      *
@@ -253,15 +216,12 @@ public final class CausalLM implements Parameters, AutoCloseable {
     /** A copy in f32 with memory of its own; adapters become part of their layers. */
     public CausalLM merged() {
         Device device = Device.open(head.compute());
-        Parameters copies =
-                Parameters.of(spec -> merged(spec, device), spec -> vector(spec).clone());
+        Parameters copies = Parameters.of(
+                spec -> adapter(spec) == null
+                        ? matrix(spec).widened(device)
+                        : Matrix.of(device, DType.F32, spec.rows(), spec.cols(), HuggingFaceFiles.rows(this, spec)),
+                spec -> vector(spec).clone());
         return owning(device.arena(), name, config, copies, cached, text);
-    }
-
-    private Matrix merged(ParameterSpec spec, Device device) {
-        return adapter(spec) == null
-                ? matrix(spec).widened(device)
-                : Matrix.of(device, DType.F32, spec.rows(), spec.cols(), rows(spec));
     }
 
     /**
@@ -274,21 +234,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
      * @throws IOException if writing fails
      */
     public void save(Path folder, DType dtype) throws IOException {
-        if (tokenizer().isPresent()) {
-            tokenizer().get().save(folder);
-        }
-        new HuggingFaceFiles(config, this::rows).write(folder, dtype, Long.MAX_VALUE, (_, _) -> {});
-    }
-
-    private Matrix.Source rows(ParameterSpec spec) {
-        if (spec.role().isVector()) {
-            float[] vector = vector(spec);
-            return (n, row) -> row[0] = vector[n];
-        }
-        Matrix matrix = matrix(spec);
-        LowRank adapter = adapter(spec);
-        Matrix.Source rows = (n, row) -> matrix.row(n, row, 0);
-        return adapter == null ? rows : adapter.merged(rows);
+        HuggingFaceFiles.save(this, folder, dtype);
     }
 
     /** The name of the folder it was loaded from, or of its family. */
@@ -428,7 +374,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
     @Override
     public String toString() {
         long bytes = matrices().mapToLong(each -> each.panelData().byteSize()).sum();
-        return name + ": " + config.family().type() + " in " + dtype().label() + ", "
+        return name + ": " + config.type() + " in " + dtype().label() + ", "
                 + config.decoder().blocks().size() + " layers of " + head.hiddenSize() + ", " + head.vocabularySize()
                 + " tokens, context of " + config.decoder().contextLength() + ", " + parameters() + " parameters, "
                 + bytes / 1_000_000 + " MB";

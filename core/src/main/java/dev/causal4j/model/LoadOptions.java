@@ -23,35 +23,35 @@ public record LoadOptions(
     /** The stored dtype, keys and values in f32, the threads of the process, and no adapter. */
     public static final LoadOptions DEFAULT = new LoadOptions(null, DType.F32, (_, _) -> {}, Compute.shared(), null);
 
-    /** The same with another dtype. */
+    /** These options with another dtype of weights; null for the stored one. */
     public LoadOptions withDtype(@Nullable DType wanted) {
         return new LoadOptions(wanted, cached, progress, compute, merged);
     }
 
-    /** The same with another dtype of cached keys and values. */
+    /** These options with another dtype of cached keys and values. */
     public LoadOptions withCached(DType wanted) {
         return new LoadOptions(dtype, wanted, progress, compute, merged);
     }
 
-    /** The same with a listener. */
+    /** These options with a listener of progress. */
     public LoadOptions withProgress(ProgressListener listener) {
         return new LoadOptions(dtype, cached, listener, compute, merged);
     }
 
-    /** The same with other threads. */
+    /** These options with other threads. */
     public LoadOptions withCompute(Compute threads) {
         return new LoadOptions(dtype, cached, progress, threads, merged);
     }
 
     /**
-     * The same with the low-rank adapter in a folder of PEFT's layout merged into the weights. The sums are made in f32 of
+     * These options with the low-rank adapter in a folder of PEFT's layout merged into the weights. Sums are made in f32 of
      * the weights as they are stored, and rounded or quantised once; of quantised ones a dtype must be chosen.
      */
     public LoadOptions withMerged(@Nullable Path adapter) {
         return new LoadOptions(dtype, cached, progress, compute, adapter);
     }
 
-    /** What is chosen, without the listener. */
+    /** All options but the listener, for messages. */
     @Override
     public String toString() {
         return "LoadOptions[dtype=" + (dtype == null ? "as stored" : dtype.label()) + ", cached=" + cached.label()

@@ -9,7 +9,8 @@ import org.jspecify.annotations.Nullable;
 final class TextFiles {
     private final Optional<Tokenizer> tokenizer;
     private final ChatTemplate.Source source;
-    private @Nullable Optional<ChatTemplate> template; // once it was asked for
+    private Optional<ChatTemplate> template = Optional.empty(); // if it is parsed
+    private boolean parsed;
 
     TextFiles(Optional<Tokenizer> tokenizer, ChatTemplate.Source source) {
         this.tokenizer = tokenizer;
@@ -24,10 +25,15 @@ final class TextFiles {
         return tokenizer;
     }
 
+    ChatTemplate.Source source() {
+        return source;
+    }
+
     /** The template, parsed when it is first asked for: a model whose template is not supported generates and scores. */
     synchronized Optional<ChatTemplate> template() {
-        if (template == null) {
+        if (!parsed) {
             template = source.parse();
+            parsed = true;
         }
         return template;
     }

@@ -1,6 +1,6 @@
 package dev.causal4j.tokenizer;
 
-import dev.causal4j.format.UntrustedInput;
+import dev.causal4j.format.Unicode;
 import dev.causal4j.tokenizer.AddedTokens.Token;
 import java.io.IOException;
 import java.io.Reader;
@@ -44,7 +44,7 @@ final class TextParts {
         while (!ended || !read.isEmpty()) {
             int cut = nextCut(read, searched, cuts);
             if (cut < read.length() || ended) {
-                parts.accept(UntrustedInput.wellFormed(read.substring(0, cut)));
+                parts.accept(Unicode.wellFormed(read.substring(0, cut)));
                 read.delete(0, cut);
                 searched = length;
                 continue;

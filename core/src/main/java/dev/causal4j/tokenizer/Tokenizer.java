@@ -2,8 +2,8 @@ package dev.causal4j.tokenizer;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.UnsupportedModelException;
-import dev.causal4j.format.GgufVocabulary;
 import dev.causal4j.format.Json;
+import dev.causal4j.format.Unicode;
 import dev.causal4j.format.UntrustedInput;
 import dev.causal4j.format.WholeFile;
 import dev.causal4j.tokenizer.AddedTokens.Token;
@@ -90,16 +90,13 @@ public final class Tokenizer {
     }
 
     /**
-     * The tokenizer of a model folder: its tokenizer.json, else its vocab.json with merges.txt, else empty; or of a file, a
-     * GGUF model ({@code .gguf}) or a tokenizer.json. JSON files of more than 64 MB are refused.
+     * The tokenizer of a model folder: its tokenizer.json, else its vocab.json with merges.txt, else empty; or that of a
+     * tokenizer.json. Files of more than 64 MB are refused.
      *
      * @throws FormatException if a file is malformed or not supported
      * @throws IOException if reading fails
      */
     public static Optional<Tokenizer> load(Path folder) throws IOException {
-        if (Files.isRegularFile(folder) && folder.toString().endsWith(".gguf")) {
-            return Optional.of(of(GgufVocabulary.read(folder)));
-        }
         Path json = Files.isRegularFile(folder) ? folder : folder.resolve(JSON);
         if (Files.exists(json)) {
             if (Files.exists(Prepared.beside(json))) {
@@ -152,14 +149,19 @@ public final class Tokenizer {
     }
 
     /**
-     * From the metadata of a GGUF file.
+     * From a tokenizer.json whose vocabulary and merges lie elsewhere.
      *
-     * @throws FormatException if pieces and merges do not belong together
-     * @throws UnsupportedModelException if the tokenizer is of a kind that is not supported
+     * @param subject its name in errors
+     * @param settings its tree, with null for both
+     * @param vocabulary ids by piece
+     * @param merges left and right piece of each, best first
+     * @throws FormatException if they do not belong together
+     * @throws UnsupportedModelException if it has a component or a pattern that no known family has
      */
-    public static Tokenizer of(GgufVocabulary vocabulary) throws FormatException {
-        Map<String, Integer> ids = vocabulary.ids();
-        return TokenizerReader.read(vocabulary.settings(), ids, vocabulary.merges(ids));
+    public static Tokenizer of(
+            String subject, Map<?, ?> settings, Map<String, Integer> vocabulary, List<List<String>> merges)
+            throws FormatException {
+        return TokenizerReader.read(new Json(subject, settings), vocabulary, merges);
     }
 
     /**
@@ -228,18 +230,6 @@ public final class Tokenizer {
                 .root());
     }
 
-    /**
-     * What a GGUF file says that has this tokenizer: from it {@link #of} makes one with the same ids.
-     *
-     * @param file the other keys of the file, and its name in messages
-     * @param rows of the model's embedding, one for each token
-     * @param special ids by what they are for: bos, eos, eot, eom, padding
-     * @throws UnsupportedModelException if no file can say it
-     */
-    public Map<String, Object> toGguf(Json file, int rows, Map<String, Integer> special) throws FormatException {
-        return new GgufTokens(file, this, rows).metadata(special);
-    }
-
     private Map<String, Integer> modelPieces() {
         Map<String, Integer> ids = new LinkedHashMap<>();
         IntStream.range(0, vocabularySize())
@@ -295,17 +285,17 @@ public final class Tokenizer {
 
     /** The same with the places of the tokens in the text. */
     public Encoding encodeWithOffsets(String text, SpecialTokens specialTokens) {
-        return Offsets.find(UntrustedInput.wellFormed(text), encode(text, specialTokens), this::bytes);
+        return Offsets.find(Unicode.wellFormed(text), encode(text, specialTokens), this::bytes);
     }
 
     /** The same where only parts of the text may spell special tokens; see {@link #encode(String, BitSet)}. */
     public Encoding encodeWithOffsets(String text, BitSet trusted) {
-        return Offsets.find(UntrustedInput.wellFormed(text), encode(text, trusted), this::bytes);
+        return Offsets.find(Unicode.wellFormed(text), encode(text, trusted), this::bytes);
     }
 
     private int[] encode(String text, boolean continues, Trust trust) {
         IntStream.Builder ids = IntStream.builder();
-        encoder.encode(UntrustedInput.wellFormed(text), continues, trust, ids);
+        encoder.encode(Unicode.wellFormed(text), continues, trust, ids);
         return ids.build().toArray();
     }
 

@@ -4,7 +4,7 @@ import static dev.causal4j.format.Json.describe;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.format.Json;
-import dev.causal4j.format.UntrustedInput;
+import dev.causal4j.format.Unicode;
 import dev.causal4j.tokenizer.AddedTokens.Token;
 import dev.causal4j.tokenizer.Splitter.Marks;
 import dev.causal4j.tokenizer.Splitter.Matches;
@@ -195,7 +195,7 @@ final class TokenizerReader {
     }
 
     private static boolean isPiece(String piece) {
-        return !piece.isEmpty() && UntrustedInput.isUnicode(piece);
+        return !piece.isEmpty() && Unicode.isWellFormed(piece);
     }
 
     private FormatException noPiece(String where, String got) {
@@ -379,17 +379,6 @@ final class TokenizerReader {
             throw wrong("merges[" + merge + "]", "tokens of the vocabulary", piece);
         }
         return id;
-    }
-
-    /** How texts are normalized and split: equal for settings that do the same, whatever they call it. */
-    static List<Object> way(Json settings) throws FormatException {
-        List<Json> normalizing = steps(settings.section("normalizer"));
-        List<Object> way = new ArrayList<>(normalizing.stream().map(Json::root).toList());
-        List<Json> splitting = steps(settings.section("pre_tokenizer"));
-        for (Splitter each : splitters(splitting, normalizer(normalizing), null)) {
-            way.add(each instanceof Matches matches ? matches.source() : each);
-        }
-        return way;
     }
 
     private static List<Splitter> splitters(List<Json> steps, Normalizer normalizer, @Nullable Model model)

@@ -1,6 +1,10 @@
-package dev.causal4j.format;
+package dev.causal4j.model.gguf;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.format.Gguf;
+import dev.causal4j.format.Json;
+import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -27,7 +31,7 @@ import java.util.stream.Stream;
  */
 public final class GgufVocabulary {
     /** The tensor with a row for each token. */
-    public static final String EMBEDDING = "token_embd.weight";
+    static final String EMBEDDING = "token_embd.weight";
 
     private static final String KEYS = "tokenizer.ggml.";
     private static final String MODEL = KEYS + "model";
@@ -43,15 +47,15 @@ public final class GgufVocabulary {
     private static final String ID = "_token_id";
     private static final String SCORED = "llama"; // the kind of tokenizer
     private static final String BYTES = "gpt2";
-    private static final String MARK = "\u2581"; // SentencePiece's for a space
+    static final String MARK = "\u2581"; // SentencePiece's for a space
 
     // Kinds of tokens.
-    public static final int NORMAL = 1;
-    public static final int UNKNOWN = 2;
-    public static final int CONTROL = 3;
-    public static final int OWN = 4; // a user's
-    public static final int UNUSED = 5;
-    public static final int BYTE = 6;
+    static final int NORMAL = 1;
+    static final int UNKNOWN = 2;
+    static final int CONTROL = 3;
+    static final int OWN = 4; // a user's
+    static final int UNUSED = 5;
+    static final int BYTE = 6;
 
     private static final Json RULES = rules();
 
@@ -66,7 +70,7 @@ public final class GgufVocabulary {
      * @param rows the model's, one for each token
      * @throws FormatException if there is no vocabulary of so many tokens
      */
-    public GgufVocabulary(Json metadata, long rows) throws FormatException {
+    GgufVocabulary(Json metadata, long rows) throws FormatException {
         this.metadata = metadata;
         String model = metadata.requireString(MODEL);
         scored = model.equals(SCORED);
@@ -97,7 +101,7 @@ public final class GgufVocabulary {
     }
 
     /**
-     * That of a file.
+     * Reads the vocabulary of a GGUF file.
      *
      * @throws FormatException if it is no GGUF file, or has no vocabulary
      * @throws IOException if reading fails
@@ -150,7 +154,7 @@ public final class GgufVocabulary {
      *
      * @throws dev.causal4j.UnsupportedModelException if the tokenizer is of a kind that is not supported
      */
-    public Json settings() throws FormatException {
+    private Json settings() throws FormatException {
         metadata.support(MODEL, supported, "gpt2 or llama");
         Json own = scored ? prefixing(metadata.bool(PREFIXED, true)) : splitting();
         Json rules = rules(scored, own);
@@ -179,12 +183,11 @@ public final class GgufVocabulary {
     }
 
     /**
-     * All ways of a kind of tokenizer to split texts: what a file says of them, and the {@link #settings} that it
-     * means.
+     * All ways of a kind of tokenizer to split texts: the metadata that name them, and the {@link #settings} they mean.
      *
      * @param scored whether of SentencePiece's kind, else of bytes
      */
-    public static Map<Map<String, Object>, Json> ways(boolean scored) throws FormatException {
+    static Map<Map<String, Object>, Json> ways(boolean scored) throws FormatException {
         Map<Map<String, Object>, Json> ways = new LinkedHashMap<>();
         for (boolean prefixed : scored ? List.of(true, false) : List.<Boolean>of()) {
             ways.put(Json.object(MODEL, SCORED, PREFIXED, prefixed), rules(true, prefixing(prefixed)));
@@ -197,7 +200,7 @@ public final class GgufVocabulary {
     }
 
     /**
-     * What a file says of a vocabulary.
+     * The metadata of a vocabulary.
      *
      * @param way one of {@link #ways}
      * @param kinds of the pieces, from {@link #NORMAL} to {@link #BYTE}
@@ -205,7 +208,7 @@ public final class GgufVocabulary {
      * @param special ids by what they are for: bos, eos, eot, eom, unknown, padding
      * @param begins whether texts begin with bos
      */
-    public static Map<String, Object> metadata(
+    static Map<String, Object> metadata(
             Map<String, Object> way,
             List<String> pieces,
             List<Integer> kinds,
@@ -232,17 +235,17 @@ public final class GgufVocabulary {
     }
 
     /** Whether a file says that its vocabulary is of SentencePiece's kind, with scores. */
-    public static boolean isScored(Map<String, ?> metadata) {
+    static boolean isScored(Map<String, ?> metadata) {
         return SCORED.equals(metadata.get(MODEL));
     }
 
-    /** What a file says that has no vocabulary: its model takes token ids alone. */
-    public static Map<String, Object> noMetadata() {
+    /** The metadata of a file without vocabulary, whose model takes token ids alone. */
+    static Map<String, Object> noMetadata() {
         return Map.of(MODEL, "none");
     }
 
-    /** What a file says of chat templates, by their name; {@code default} is that for conversations without tools. */
-    public static Map<String, Object> templates(Map<String, String> sources) {
+    /** The metadata of chat templates, by their name; {@code default} is the one for conversations without tools. */
+    static Map<String, Object> templates(Map<String, String> sources) {
         Map<String, Object> metadata = new TreeMap<>();
         sources.forEach((name, source) -> metadata.put(TEMPLATE + (name.equals(DEFAULT) ? "" : "." + name), source));
         return metadata;
@@ -253,13 +256,18 @@ public final class GgufVocabulary {
      *
      * @throws FormatException if two have the same
      */
-    public Map<String, Integer> ids() throws FormatException {
+    private Map<String, Integer> ids() throws FormatException {
         Map<String, Integer> ids = LinkedHashMap.newLinkedHashMap(pieces.size());
         for (int id = 0; id < pieces.size(); id++) {
             boolean isNew = pieces.get(id).isEmpty() || ids.put(pieces.get(id), id) == null;
             metadata.check(TOKENS, isNew, "each token once");
         }
         return ids;
+    }
+
+    /** The pattern by which GPT-2 splits text, which byte-level splitting has unless it is told not to. */
+    static String wordsOfGpt2() throws FormatException {
+        return RULES.requireString("gpt-2_words");
     }
 
     private Json splitting() throws FormatException {
@@ -290,7 +298,7 @@ public final class GgufVocabulary {
         return added;
     }
 
-    /** What puts tokens around a text. */
+    /** The post-processor, which puts tokens around a text. */
     private Object around(OptionalInt first, OptionalInt last) {
         List<Object> single = new ArrayList<>();
         Map<String, Object> tokens = new LinkedHashMap<>();
@@ -314,7 +322,7 @@ public final class GgufVocabulary {
      * @param ids those of {@link #ids}
      * @throws FormatException if they, or the scores they are made of, are missing
      */
-    public List<List<String>> merges(Map<String, Integer> ids) throws FormatException {
+    private List<List<String>> merges(Map<String, Integer> ids) throws FormatException {
         if (scored) {
             return scoredMerges(ids);
         }
@@ -364,7 +372,7 @@ public final class GgufVocabulary {
     }
 
     /** The special tokens by their names in a {@code tokenizer_config.json}. */
-    public Map<String, String> specialTokens() {
+    private Map<String, String> specialTokens() {
         Map<String, String> tokens = new LinkedHashMap<>();
         bos().ifPresent(id -> tokens.put("bos_token", pieces.get(id)));
         eos().ifPresent(id -> tokens.put("eos_token", pieces.get(id)));
@@ -374,7 +382,7 @@ public final class GgufVocabulary {
     }
 
     /** The chat templates by name; {@code default} is the one for conversations without tools. */
-    public Map<String, String> templates() throws FormatException {
+    private Map<String, String> templates() throws FormatException {
         Map<String, String> templates = new LinkedHashMap<>();
         for (Object key : metadata.root().keySet()) {
             String name = (String) key;
@@ -386,16 +394,23 @@ public final class GgufVocabulary {
         return templates;
     }
 
-    /** A {@code tokenizer_config.json}: the special tokens that there are, and the chat templates if there are some. */
-    public Map<String, Object> configuration() throws FormatException {
-        Map<String, Object> json = new LinkedHashMap<>();
-        json.put("tokenizer_class", "PreTrainedTokenizerFast"); // which is what tokenizer.json says, and no more
-        json.putAll(specialTokens());
-        List<Object> templates = new ArrayList<>();
-        templates().forEach((name, template) -> templates.add(Json.object("name", name, "template", template)));
-        if (!templates.isEmpty()) {
-            json.put("chat_template", templates);
-        }
-        return json;
+    /**
+     * The chat templates and the special tokens they use.
+     *
+     * @throws FormatException if a template is no text
+     */
+    public ChatTemplate.Source templateSource() throws FormatException {
+        return new ChatTemplate.Source(metadata.subject(), templates(), specialTokens());
+    }
+
+    /**
+     * The tokenizer.
+     *
+     * @throws FormatException if pieces and merges do not belong together
+     * @throws dev.causal4j.UnsupportedModelException if the tokenizer is of a kind that is not supported
+     */
+    public Tokenizer tokenizer() throws FormatException {
+        Map<String, Integer> ids = ids();
+        return Tokenizer.of(metadata.subject(), settings().root(), ids, merges(ids));
     }
 }

@@ -1,26 +1,25 @@
-package dev.causal4j.model.families;
+package dev.causal4j.model.gguf;
 
-import static dev.causal4j.model.families.GgufArchitecture.Trait.BIASES;
-import static dev.causal4j.model.families.GgufArchitecture.Trait.EXPERTS;
-import static dev.causal4j.model.families.GgufArchitecture.Trait.FACTORS;
-import static dev.causal4j.model.families.GgufArchitecture.Trait.LAYER_NORMS;
-import static dev.causal4j.model.families.GgufArchitecture.Trait.MAY_BE_BIASED;
-import static dev.causal4j.model.families.GgufArchitecture.Trait.PACKED;
-import static dev.causal4j.model.families.GgufArchitecture.Trait.PAIRS;
-import static dev.causal4j.model.families.GgufArchitecture.Trait.PARTIAL;
-import static dev.causal4j.model.families.GgufArchitecture.Trait.QKV_BIASES;
-import static dev.causal4j.model.families.GgufArchitecture.Trait.TIED;
-import static dev.causal4j.model.families.GgufArchitecture.Trait.UNTIED;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.BIASES;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.EXPERTS;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.FACTORS;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.LAYER_NORMS;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.MAY_BE_BIASED;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.PACKED;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.PAIRS;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.PARTIAL;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.QKV_BIASES;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.TIED;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.UNTIED;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.format.Json;
-import dev.causal4j.model.ModelConfig;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/** The architectures of GGUF files that are read and written, by what llama.cpp computes for each. Immutable and thread-safe. */
+/** The architectures of GGUF files that are read and written, as llama.cpp computes them. Immutable and thread-safe. */
 enum GgufArchitecture {
     LLAMA("llama", List.of("llama", "mixtral", "mistral"), 0, PAIRS, FACTORS, MAY_BE_BIASED),
     QWEN2("qwen2", List.of("qwen2"), 0, QKV_BIASES),
@@ -36,7 +35,7 @@ enum GgufArchitecture {
     GPT_NEOX("gptneox", List.of("gpt_neox"), 0, PACKED, LAYER_NORMS, BIASES, PARTIAL, UNTIED),
     GPT_OSS("gpt-oss", List.of("gpt_oss"), 2, EXPERTS, BIASES, UNTIED);
 
-    /** What an architecture has beyond the others. */
+    /** A property that some architectures have. */
     enum Trait {
         /** The rows of each head of queries and keys lie in pairs: the first of one half, the first of the other. */
         PAIRS,
@@ -62,7 +61,10 @@ enum GgufArchitecture {
         UNTIED
     }
 
-    /** Other keys of configurations than Llama's. */
+    /** The key that names the architecture. */
+    static final String KEY = "general.architecture";
+
+    /** Keys of configurations that differ from Llama's. */
     private static final Map<GgufArchitecture, Map<String, String>> KEYS = Map.of(
             GPT2,
             Map.of(
@@ -71,10 +73,9 @@ enum GgufArchitecture {
                     "num_hidden_layers", "n_layer",
                     "max_position_embeddings", "n_positions",
                     "intermediate_size", "n_inner",
-                    "rms_norm_eps", "layer_norm_epsilon"),
+                    "layer_norm_eps", "layer_norm_epsilon"),
             GPT_NEOX,
             Map.of(
-                    "rms_norm_eps", "layer_norm_eps",
                     "rope_theta", "rotary_emb_base",
                     "partial_rotary_factor", "rotary_pct"),
             QWEN3_MOE,
@@ -112,18 +113,18 @@ enum GgufArchitecture {
     }
 
     /** The architecture that a file names. */
-    static GgufArchitecture of(Json metadata, String key) throws FormatException {
-        String label = metadata.requireString(key);
+    static GgufArchitecture of(Json metadata) throws FormatException {
+        String label = metadata.requireString(KEY);
         var found =
                 Arrays.stream(values()).filter(each -> each.label.equals(label)).findFirst();
-        metadata.support(key, found.isPresent(), "one of " + List.of(values()));
+        metadata.support(KEY, found.isPresent(), "one of " + List.of(values()));
         return found.orElseThrow();
     }
 
     /** The architecture that a configuration is written as. */
-    static GgufArchitecture of(Json subject, ModelConfig config) throws FormatException {
+    static GgufArchitecture of(Json subject, String type) throws FormatException {
         var found = Arrays.stream(values())
-                .filter(each -> each.types.contains(config.family().type()))
+                .filter(each -> each.types.contains(type))
                 .findFirst();
         subject.support("model_type", found.isPresent(), "one with a name in GGUF, " + List.of(values()));
         return found.orElseThrow();

@@ -1,12 +1,14 @@
-package dev.causal4j.tokenizer;
+package dev.causal4j.model.gguf;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.UnsupportedModelException;
-import dev.causal4j.format.GgufVocabulary;
 import dev.causal4j.format.Json;
+import dev.causal4j.tokenizer.SpecialTokens;
+import dev.causal4j.tokenizer.Tokenizer;
+import dev.causal4j.tokenizer.TokenizerGoldenTest;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -36,7 +38,7 @@ class GgufVocabularyTest {
     }
 
     private void bytes() {
-        IntStream.range(0, 256).forEach(b -> add(ByteLevel.piece((byte) b), NORMAL, 0));
+        IntStream.range(0, 256).forEach(b -> add(TokenizerGoldenTest.pieceOf((byte) b), NORMAL, 0));
     }
 
     private GgufVocabulary vocabulary(String model) throws FormatException {
@@ -52,7 +54,7 @@ class GgufVocabularyTest {
     }
 
     private Tokenizer tokenizer(String model) throws FormatException {
-        return Tokenizer.of(vocabulary(model));
+        return vocabulary(model).tokenizer();
     }
 
     private void splitting(String name) {
@@ -213,7 +215,7 @@ class GgufVocabularyTest {
         keys.put("tokenizer.ggml.add_space_prefix", false);
         GgufVocabulary vocabulary = vocabulary("llama");
         keys.put("general.architecture", "phi3");
-        assertThat(Tokenizer.of(vocabulary).encode("<|user|> a", SpecialTokens.PARSE))
+        assertThat(vocabulary.tokenizer().encode("<|user|> a", SpecialTokens.PARSE))
                 .containsExactly(user, a);
     }
 
@@ -233,11 +235,7 @@ class GgufVocabularyTest {
         bytes();
         keys.put("tokenizer.chat_template", "a");
         keys.put("tokenizer.chat_template.tool_use", "b");
-        assertThat(vocabulary("gpt2").configuration())
-                .extracting("chat_template")
-                .asInstanceOf(org.assertj.core.api.InstanceOfAssertFactories.LIST)
-                .containsExactlyInAnyOrder(
-                        Json.object("name", "default", "template", "a"),
-                        Json.object("name", "tool_use", "template", "b"));
+        assertThat(vocabulary("gpt2").templateSource().templates())
+                .containsExactlyInAnyOrderEntriesOf(Map.of("default", "a", "tool_use", "b"));
     }
 }

@@ -1,4 +1,4 @@
-package dev.causal4j.model.families;
+package dev.causal4j.model.gguf;
 
 import java.lang.reflect.RecordComponent;
 import java.util.Arrays;

@@ -1,4 +1,4 @@
-package dev.causal4j.model.families;
+package dev.causal4j.model.gguf;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
@@ -11,7 +11,8 @@ import dev.causal4j.decoder.BlockConfig.RopeConfig;
 import dev.causal4j.format.Json;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.TensorStore.Stored;
-import dev.causal4j.model.ModelConfig;
+import dev.causal4j.model.families.Architecture;
+import dev.causal4j.model.families.Families;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.charset.StandardCharsets;
@@ -61,15 +62,14 @@ class GgufFamilyTest {
         return keys;
     }
 
-    private static ModelConfig config(String architecture, Object... more) throws FormatException {
+    private static Architecture config(String architecture, Object... more) throws FormatException {
         return config(Map.of(), architecture, more);
     }
 
     /** With some tensors, besides those that each layer has. */
-    private static ModelConfig config(Map<String, Stored> tensors, String architecture, Object... more)
+    private static Architecture config(Map<String, Stored> tensors, String architecture, Object... more)
             throws FormatException {
-        Json metadata = new Json("x.gguf", keys(architecture, more));
-        return family(tensors, architecture, more).read(metadata);
+        return family(tensors, architecture, more).read();
     }
 
     private static GgufFamily family(Map<String, Stored> tensors, String architecture, Object... more)
@@ -85,16 +85,16 @@ class GgufFamilyTest {
         return new GgufFamily(new Json("x.gguf", keys), new TensorStore("x.gguf", all, Map.of()));
     }
 
-    private static void same(ModelConfig one, ModelConfig other) {
+    private static void same(Architecture one, Architecture other) {
         assertThat(one.decoder()).isEqualTo(other.decoder());
     }
 
     @Test
     void aFactorWithoutTypeIsLinear() throws FormatException {
-        ModelConfig linear = config("llama", "rope.scaling.type", "linear", "rope.scaling.factor", 4.0);
+        Architecture linear = config("llama", "rope.scaling.type", "linear", "rope.scaling.factor", 4.0);
         same(config("llama", "rope.scaling.factor", 4.0), linear);
         same(config("llama", "rope.scale_linear", 4.0), linear);
-        ModelConfig none = config("llama");
+        Architecture none = config("llama");
         assertThat(none.decoder()).isNotEqualTo(linear.decoder());
         same(config("llama", "rope.scaling.type", "none", "rope.scaling.factor", 4.0), none);
     }
@@ -123,14 +123,14 @@ class GgufFamilyTest {
         }
     }
 
-    private static float scale(ModelConfig config) {
+    private static float scale(Architecture config) {
         return config.decoder().blocks().getFirst().attention().scale();
     }
 
     @Test
     void aContextWithoutBoundIsAsLongAsAnyCanBe() throws FormatException {
         assertThat(config("llama", "context_length", 0xffff_ffffL).decoder().contextLength())
-                .isEqualTo(ModelConfig.MOST);
+                .isEqualTo(Architecture.MOST);
     }
 
     @Test
@@ -219,13 +219,13 @@ class GgufFamilyTest {
         assertThat(config("gemma3", with(theta, "attention.sliding_window", 3)).decoder().blocks().stream()
                         .distinct())
                 .hasSize(2);
-        ModelConfig none = config("gemma3", theta);
+        Architecture none = config("gemma3", theta);
         assertThat(none.decoder().blocks().stream().distinct()).hasSize(1);
         assertThat(rope(none).frequencies().getLast()).isCloseTo(1e-3 / 8, within(1e-12));
         same(config("gemma3", with(theta, "attention.sliding_window", 0)), none);
     }
 
-    private static RopeConfig rope(ModelConfig config) {
+    private static RopeConfig rope(Architecture config) {
         return Objects.requireNonNull(
                 config.decoder().blocks().getFirst().attention().rope());
     }
@@ -237,7 +237,7 @@ class GgufFamilyTest {
 
     @Test
     void yarnHasTheBandOfTheFile() throws FormatException {
-        ModelConfig plain = config("qwen2", YARN);
+        Architecture plain = config("qwen2", YARN);
         Object[] defaults = {
             "rope.scaling.yarn_beta_fast", 32.0,
             "rope.scaling.yarn_beta_slow", 1.0,
@@ -265,8 +265,8 @@ class GgufFamilyTest {
                 "max_position_embeddings", 64,
                 "rope_theta", 100.0,
                 "rope_scaling", scaling);
-        ModelConfig read = config("qwen2", with(YARN, band));
-        assertThat(rope(read)).isEqualTo(rope(ModelConfig.of(new Json("", same))));
+        Architecture read = config("qwen2", with(YARN, band));
+        assertThat(rope(read)).isEqualTo(rope(Families.read(new Json("", same))));
         assertThat(rope(read)).isNotEqualTo(rope(config("qwen2", with(YARN, "rope.freq_base", 100.0))));
     }
 
@@ -296,7 +296,7 @@ class GgufFamilyTest {
                 .isEqualTo(Activation.GELU);
     }
 
-    private static Activation activation(ModelConfig config) {
+    private static Activation activation(Architecture config) {
         return config.decoder().blocks().getFirst().feedForward().each().activation();
     }
 
@@ -354,7 +354,7 @@ class GgufFamilyTest {
         return Stream.concat(Stream.of(keys), Stream.of(more)).toArray();
     }
 
-    private static List<Integer> windows(ModelConfig config) {
+    private static List<Integer> windows(Architecture config) {
         return config.decoder().blocks().stream()
                 .map(block -> block.attention().window())
                 .toList();
@@ -384,12 +384,12 @@ class GgufFamilyTest {
     })
     void biasesThatLlamaCppHasNotAreRefused(String name, String key, String tensor) throws IOException {
         Object[] sayable = {"no_rope_layers", Json.NULL, "mlp_only_layers", Json.NULL};
-        ModelConfig config = ModelConfig.of(golden(name, key, true).with(new Json("", Json.object(sayable))));
+        Architecture config = Families.read(golden(name, key, true).with(new Json("", Json.object(sayable))));
         assertThatThrownBy(() -> GgufFamily.of("x", config))
                 .isInstanceOf(UnsupportedModelException.class)
                 .hasMessageStartingWith(
                         "x, tensor " + tensor + ": expected none, since llama.cpp has no such bias in ");
-        assertThat(GgufFamily.of("x", ModelConfig.of(golden(name, sayable))).type())
+        assertThat(GgufFamily.of("x", Families.read(golden(name, sayable))).type())
                 .isEqualTo(name.replace("-tied", ""));
     }
 
@@ -397,7 +397,7 @@ class GgufFamilyTest {
     void factorsOfOthersThanLlamaAreRefusedByTheFrequencies() throws IOException {
         Map<String, Object> scaling =
                 Json.object("rope_type", "llama3", "factor", 8.0, "original_max_position_embeddings", 16);
-        ModelConfig config = ModelConfig.of(golden("qwen3-tied", "rope_scaling", scaling));
+        Architecture config = Families.read(golden("qwen3-tied", "rope_scaling", scaling));
         assertThatThrownBy(() -> GgufFamily.of("x", config))
                 .isInstanceOf(UnsupportedModelException.class)
                 .hasMessageStartingWith("x, blocks[0].attention.rope.frequencies[");
@@ -422,8 +422,8 @@ class GgufFamilyTest {
         Json values = Json.parse("", ("{\"" + key + "\": " + value + "}").getBytes(StandardCharsets.UTF_8));
         Json sayable =
                 golden(name, "mlp_only_layers", Json.NULL, "sliding_window", name.equals("gpt_oss") ? 9 : Json.NULL);
-        assertThat(GgufFamily.of("x", ModelConfig.of(sayable)).type()).isEqualTo(name);
-        ModelConfig config = ModelConfig.of(sayable.with(values));
+        assertThat(GgufFamily.of("x", Families.read(sayable)).type()).isEqualTo(name);
+        Architecture config = Families.read(sayable.with(values));
         assertThatThrownBy(() -> GgufFamily.of("x", config))
                 .isInstanceOf(UnsupportedModelException.class)
                 .hasMessageStartingWith("x, " + told);

@@ -1,10 +1,11 @@
-package dev.causal4j.tokenizer;
+package dev.causal4j.model.gguf;
 
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.UnsupportedModelException;
-import dev.causal4j.format.GgufVocabulary;
 import dev.causal4j.format.Json;
+import dev.causal4j.tokenizer.Tokenizer;
+import dev.causal4j.tokenizer.TokenizerGoldenTest;
 import java.io.IOException;
 import java.util.Arrays;
 import java.util.HashMap;
@@ -14,16 +15,16 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Tokenizers that a GGUF file says give the ids of Hugging Face's library after it; others are refused by name. */
-class GgufTokensTest {
+public class GgufTokensTest {
     /** What comes back, for a model with more rows than tokens. */
-    static Tokenizer again(String name, Tokenizer tokenizer) throws IOException {
+    public static Tokenizer again(String name, Tokenizer tokenizer) throws IOException {
         String architecture = name.startsWith("phi3") ? "phi3" : "llama";
         int rows = tokenizer.vocabularySize() + 3;
         Map<String, Integer> special = new HashMap<>();
         Arrays.stream(tokenizer.withPrefix(new int[0])).forEach(id -> special.put("bos", id));
         Json file = new Json(name, Map.of("general.architecture", architecture));
-        Json vocabulary = new Json("", tokenizer.toGguf(file, rows, special));
-        return Tokenizer.of(new GgufVocabulary(file.with(vocabulary), rows));
+        Json vocabulary = new Json("", GgufTokens.of(file, tokenizer, rows).metadata(tokenizer, special));
+        return new GgufVocabulary(file.with(vocabulary), rows).tokenizer();
     }
 
     @ParameterizedTest
