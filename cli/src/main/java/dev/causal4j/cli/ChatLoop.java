@@ -40,15 +40,15 @@ final class ChatLoop {
             /quit          end, as Ctrl-D does; Ctrl-C stops an answer
             //...          a message that begins with /""";
 
-    /** Computes an answer and shows it. */
-    private interface Answering extends Function<GenerationRequest, Generation> {}
-
     final Chat chat;
     private final Chat.Format format;
     private final CausalLM model;
     private final SamplingOptions sampling;
     private final PrintWriter out;
     private final PrintWriter notes;
+    /** Computes an answer and shows it. */
+    private Function<GenerationRequest, Generation> answering = request -> print(request, false);
+
     private IntSupplier width = () -> Integer.MAX_VALUE;
 
     /** @param notes gets all but the answers */
@@ -63,33 +63,36 @@ final class ChatLoop {
 
     /** Answers each line, until the first failure. */
     void run(LineReader lines, boolean json) throws IOException {
-        Answering answering = request -> {
-            TokenListener listener = json ? TokenListener.NONE : Streaming.to(out, true);
-            Generation answer =
-                    new Generator(model).generate(List.of(request), listener).getFirst();
-            if (json) {
-                int cached = answer.timing().cachedTokens();
-                out.println(GenerateCommand.document(answer, new Document().put("cached_tokens", cached)));
-            } else {
-                out.println();
-            }
-            return answer;
-        };
+        answering = request -> print(request, json);
         Optional<byte[]> line = lines.next();
-        while (line.isPresent() && obeys(TextInput.decode("line " + lines.number(), line.get()), answering)) {
+        while (line.isPresent() && obeys(TextInput.decode("line " + lines.number(), line.get()))) {
             line = lines.next();
         }
     }
 
+    private Generation print(GenerationRequest request, boolean json) {
+        TokenListener listener = json ? TokenListener.NONE : Streaming.to(out, true);
+        Generation answer =
+                new Generator(model).generate(List.of(request), listener).getFirst();
+        if (json) {
+            int cached = answer.timing().cachedTokens();
+            Json.print(out, GenerateCommand.document(answer, Json.object().put("cached_tokens", cached)));
+        } else {
+            out.println();
+        }
+        return answer;
+    }
+
     /** Answers at a terminal, where a failure does not end the conversation. */
     void run(ChatTerminal terminal) {
+        answering = request -> answer(terminal, request);
         width = terminal::width;
         note("/help shows the commands; Ctrl-D ends");
         boolean goesOn = true;
         while (goesOn) {
             Optional<String> line = terminal.next();
             try {
-                goesOn = line.isPresent() && obeys(line.get(), request -> answer(terminal, request));
+                goesOn = line.isPresent() && obeys(line.get());
             } catch (CancellationException e) {
                 note("stopped before an answer began; the conversation is as before");
             } catch (IOException | RuntimeException e) {
@@ -150,7 +153,7 @@ final class ChatLoop {
     }
 
     /** Does what a line says. Returns whether the conversation goes on. */
-    private boolean obeys(String line, Answering answering) throws IOException {
+    private boolean obeys(String line) throws IOException {
         String[] words = line.strip().split("\\s+", 2);
         String rest = words.length > 1 ? words[1] : "";
         switch (words[0]) {
@@ -175,7 +178,7 @@ final class ChatLoop {
                 chat.options(sampling.build(format.options()));
                 note("(" + sampling.shown() + ")");
             }
-            case "/regenerate" -> chat.regenerateThrough(noting(answering));
+            case "/regenerate" -> chat.regenerateThrough(noting());
             case "/save", "/save!" -> {
                 save(file(rest), words[0].endsWith("!"));
                 note("(saved " + turns() + " to " + rest + ")");
@@ -188,7 +191,7 @@ final class ChatLoop {
             when word.startsWith("/") && !word.startsWith("//") ->
                 throw new IllegalArgumentException("command: expected one that /help shows, got " + Visible.quoted(word)
                         + "; // begins a message with /");
-            default -> chat.sendThrough(noting(answering), line.startsWith("//") ? line.substring(1) : line);
+            default -> chat.sendThrough(noting(), line.startsWith("//") ? line.substring(1) : line);
         }
         return true;
     }
@@ -213,7 +216,7 @@ final class ChatLoop {
     }
 
     /** Says before the answer if turns are left out for it. */
-    private Function<GenerationRequest, Generation> noting(Answering answering) {
+    private Function<GenerationRequest, Generation> noting() {
         int before = chat.leftOut();
         return request -> {
             int oldest = chat.leftOut();

@@ -53,7 +53,7 @@ final class ChatTerminal implements AutoCloseable {
         return width > 0 ? width : Integer.MAX_VALUE; // some do not know
     }
 
-    /** What Ctrl-C does while no line is read. */
+    /** Sets the action of Ctrl-C while no line is read. */
     void onInterrupt(Runnable action) {
         onInterrupt = action;
     }

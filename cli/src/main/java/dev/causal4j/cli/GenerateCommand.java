@@ -148,9 +148,9 @@ final class GenerateCommand extends Subcommand {
     }
 
     /**
-     * What is known of a generation.
+     * The JSON document of a generation.
      *
-     * @param times to add its own to
+     * @param times gets the times of the generation
      */
     static Document document(Generation generation, Document times) {
         Generation.Timing timing = generation.timing();

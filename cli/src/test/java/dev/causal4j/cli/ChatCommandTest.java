@@ -7,7 +7,6 @@ import static org.assertj.core.api.Assumptions.assumeThat;
 import dev.causal4j.chat.Message;
 import dev.causal4j.generation.Chat;
 import dev.causal4j.model.CausalLM;
-import dev.causal4j.model.Checkpoint;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.OutputStream;

@@ -135,8 +135,7 @@ class ReadmeExamplesTest {
     void theExampleOfAChatPrintsItsSecondAnswer() throws Exception {
         List<String> printed = printed(ReadmeExamplesTest::conversing);
         assertEquals(
-                List.of(
-                        " Emma, dearest, immediately, doubted him like Jane's countenance.--Mrs. Weston, displeased;"
+                List.of(" Emma, dearest, immediately, doubted him like Jane's countenance.--Mrs. Weston, displeased;"
                         + " 256 numbers after 20 tokens"),
                 printed);
     }

@@ -26,7 +26,7 @@ public record Embedder(CausalLM model, Pooling pooling, boolean normalized) {
     public enum Pooling {
         /** Their mean. */
         MEAN,
-        /** That of the last token, which has seen all others. */
+        /** The vector of the last token, which has seen all others. */
         LAST
     }
 

@@ -26,7 +26,7 @@ public record EngineOptions(int parallel, int queue, int promptRows, long prefix
         return new EngineOptions(sequences, queue, promptRows, prefixBytes);
     }
 
-    /** These options with another bound of sequences that wait. */
+    /** These options with another bound of waiting sequences. */
     public EngineOptions withQueue(int sequences) {
         return new EngineOptions(parallel, sequences, promptRows, prefixBytes);
     }

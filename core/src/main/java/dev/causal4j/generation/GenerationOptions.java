@@ -10,10 +10,10 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ThreadLocalRandom;
-import java.util.function.DoublePredicate;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -53,6 +53,7 @@ public record GenerationOptions(
      * The settings that are numbers: one table of names, types, ranges and defaults. The builder, the command line, the
      * server and Spark read it.
      */
+    @SuppressWarnings("ImmutableEnumChecker") // boxes are immutable
     public enum Setting {
         MAX_NEW_TOKENS(128, Range.COUNT),
         MIN_NEW_TOKENS(0, Range.COUNT),
@@ -68,20 +69,22 @@ public record GenerationOptions(
         SEED(0L, Range.WHOLE);
 
         private enum Range {
-            COUNT("a whole number >= 0", x -> x >= 0),
-            WHOLE("a whole number", x -> true),
-            FINITE("a finite number", Double::isFinite),
-            NOT_NEGATIVE("a finite number >= 0", x -> x >= 0 && Double.isFinite(x)),
-            POSITIVE("a finite number > 0", x -> x > 0 && Double.isFinite(x)),
-            PART("a number in (0, 1]", x -> x > 0 && x <= 1),
-            SHARE("a number in [0, 1]", x -> x >= 0 && x <= 1);
+            COUNT("a whole number >= 0", 0, Double.MAX_VALUE),
+            WHOLE("a whole number", -Double.MAX_VALUE, Double.MAX_VALUE),
+            FINITE("a finite number", -Double.MAX_VALUE, Double.MAX_VALUE),
+            NOT_NEGATIVE("a finite number >= 0", 0, Double.MAX_VALUE),
+            POSITIVE("a finite number > 0", Double.MIN_VALUE, Double.MAX_VALUE),
+            PART("a number in (0, 1]", Double.MIN_VALUE, 1),
+            SHARE("a number in [0, 1]", 0, 1);
 
             private final String expected;
-            private final DoublePredicate holds;
+            private final double least;
+            private final double most;
 
-            Range(String expected, DoublePredicate holds) {
+            Range(String expected, double least, double most) {
                 this.expected = expected;
-                this.holds = holds;
+                this.least = least;
+                this.most = most;
             }
         }
 
@@ -137,8 +140,9 @@ public record GenerationOptions(
                 case Long _ -> value.longValue();
                 default -> value.doubleValue();
             };
-            boolean equal = Double.compare(typed.doubleValue(), value.doubleValue()) == 0;
-            require(equal && range.holds.test(typed.doubleValue()), kebab(), range.expected, value);
+            double x = typed.doubleValue();
+            boolean holds = x == value.doubleValue() && x >= range.least && x <= range.most;
+            require(holds, kebab(), range.expected, value);
             return typed;
         }
     }
@@ -154,8 +158,8 @@ public record GenerationOptions(
             all.put(each, each.checked(numbers.getOrDefault(each, each.standard)));
         }
         numbers = Collections.unmodifiableMap(all);
-        int most = all.get(Setting.MAX_NEW_TOKENS).intValue();
-        int least = all.get(Setting.MIN_NEW_TOKENS).intValue();
+        int most = Objects.requireNonNull(all.get(Setting.MAX_NEW_TOKENS)).intValue();
+        int least = Objects.requireNonNull(all.get(Setting.MIN_NEW_TOKENS)).intValue();
         require(least <= most, "min-new-tokens", "at most max-new-tokens (" + most + ")", least);
         int ngram = all.get(Setting.NO_REPEAT_NGRAM_SIZE).intValue();
         require(constraint.isEmpty() || ngram == 0, "no-repeat-ngram-size", "0 beside a constraint", ngram);

@@ -51,7 +51,7 @@ public final class Generator {
         return generate(prompt, options, TokenListener.NONE);
     }
 
-    /** The same with a listener. */
+    /** Generates from a text, and gives each token to a listener. Errors as of {@link #generate(String, GenerationOptions)}. */
     public Generation generate(String prompt, GenerationOptions options, TokenListener listener) {
         return generate(List.of(request(prompt, options)), listener).getFirst();
     }
@@ -156,7 +156,7 @@ public final class Generator {
                 .onClose(relay::end);
     }
 
-    /** The same from a text. */
+    /** The tokens that continue a text, as a stream like {@link #stream(GenerationRequest)}. */
     public Stream<GeneratedToken> stream(String prompt, GenerationOptions options) {
         return stream(request(prompt, options));
     }

@@ -3,6 +3,7 @@ package dev.causal4j.generation;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assertions.assertThatIllegalStateException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.InputException;
 import dev.causal4j.chat.ChatTemplate;
@@ -185,7 +186,8 @@ class ChatTest {
         Chat chat = chat();
         chat.send("One");
         List<Message> before = chat.messages();
-        assertThat(catchInput(chat, "word ".repeat(400)))
+        assertThatThrownBy(() -> chat.send("word ".repeat(400)))
+                .isInstanceOf(InputException.class)
                 .hasMessageStartingWith("prompt: expected at most 307 tokens, the context length, got ");
         assertThat(chat.messages()).isEqualTo(before);
         assertThat(chat.leftOut()).isZero();
@@ -194,15 +196,6 @@ class ChatTest {
                     throw new IllegalStateException("no");
                 }));
         assertThat(chat.messages()).isEqualTo(before);
-    }
-
-    private static InputException catchInput(Chat chat, String message) {
-        try {
-            chat.send(message);
-        } catch (InputException e) {
-            return e;
-        }
-        throw new AssertionError("expected an exception");
     }
 
     @Test

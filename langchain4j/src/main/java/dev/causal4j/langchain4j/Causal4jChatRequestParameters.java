@@ -32,13 +32,13 @@ public final class Causal4jChatRequestParameters extends DefaultChatRequestParam
         return options;
     }
 
-    /** @throws UnsupportedFeatureException if those are of another provider, whose own would be lost */
+    /** @throws UnsupportedFeatureException if the parameters are of another provider, whose own settings would be lost */
     @Override
     public Causal4jChatRequestParameters overrideWith(ChatRequestParameters that) {
         return builder().overrideWith(this).overrideWith(that).build();
     }
 
-    /** These, and those others where there are none; errors as of {@link #overrideWith}. */
+    /** These parameters; where one is not set, the other's. Errors as of {@link #overrideWith}. */
     @Override
     public Causal4jChatRequestParameters defaultedBy(ChatRequestParameters that) {
         return builder().overrideWith(that).overrideWith(this).build();
@@ -67,7 +67,7 @@ public final class Causal4jChatRequestParameters extends DefaultChatRequestParam
         private @Nullable Long seed;
         private @Nullable Consumer<GenerationOptions.Builder> options;
 
-        /** @throws UnsupportedFeatureException if those are of another provider, whose own would be lost */
+        /** @throws UnsupportedFeatureException if the parameters are of another provider, whose own settings would be lost */
         @Override
         public Builder overrideWith(ChatRequestParameters parameters) {
             if (parameters instanceof Causal4jChatRequestParameters that) {

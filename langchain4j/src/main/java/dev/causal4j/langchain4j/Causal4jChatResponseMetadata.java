@@ -3,7 +3,7 @@ package dev.causal4j.langchain4j;
 import dev.causal4j.generation.Generation;
 import dev.langchain4j.model.chat.response.ChatResponseMetadata;
 
-/** What a response says about itself, with all that the engine knows of it. Immutable; its id tells it from others. */
+/** The metadata of a response, with the generation that made it. Immutable; each response has an id of its own. */
 public final class Causal4jChatResponseMetadata extends ChatResponseMetadata {
     private final Generation generation;
 

@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/** What the builders of chat models have. Not thread-safe. */
+/** The settings of chat models, for their builders. Not thread-safe. */
 abstract class ChatSettings<B extends ChatSettings<B>> extends Settings<B> {
     private @Nullable ChatTemplate chatTemplate;
     private List<ChatModelListener> listeners = List.of();

@@ -12,7 +12,7 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
-/** What parameters mean to the engine, and its results and errors to LangChain4j. */
+/** Translates parameters to options of the engine, and its results and errors to those of LangChain4j. */
 final class Sampling {
     private Sampling() {}
 
@@ -47,7 +47,7 @@ final class Sampling {
         return new TokenUsage(generation.promptTokens().length, generation.tokens().length);
     }
 
-    /** What a user gave. */
+    /** Checks that an argument is not null. */
     static <T> T required(String subject, @Nullable T given) {
         if (given == null) {
             throw new InvalidRequestException(subject + ": expected one, got null");
@@ -55,7 +55,7 @@ final class Sampling {
         return given;
     }
 
-    /** Does it, and throws LangChain4j's exceptions for ours. */
+    /** Runs work, and throws LangChain4j's exceptions for ours. */
     static <T> T translating(Supplier<T> work) {
         try {
             return work.get();

@@ -9,8 +9,8 @@ import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the builders of all models have. A null is as if it were not set; then the model's own default counts. Not
- * thread-safe.
+ * The settings of all models, for their builders. Null means that a setting is not set; then the model's own default
+ * counts. Not thread-safe.
  */
 abstract class Settings<B extends Settings<B>> {
     private final Causal4jChatRequestParameters.Builder own = Causal4jChatRequestParameters.builder();
@@ -48,7 +48,7 @@ abstract class Settings<B extends Settings<B>> {
         return engine(model == null ? null : Engine.shared(model));
     }
 
-    /** Parameters where there are no others; what is set by name in this builder wins. */
+    /** Parameters for settings that this builder does not set by name. */
     public B defaultRequestParameters(@Nullable ChatRequestParameters parameters) {
         defaults = parameters == null ? Causal4jChatRequestParameters.EMPTY : parameters;
         return self();
@@ -96,7 +96,7 @@ abstract class Settings<B extends Settings<B>> {
         return self();
     }
 
-    /** Equal seeds give equal texts; without it each has another, which its metadata tell. */
+    /** Equal seeds give equal texts; without a seed each text has another one, which its metadata tell. */
     public B seed(@Nullable Long seed) {
         own.seed(seed);
         return self();

@@ -18,7 +18,7 @@ record Sampling(GenerationOptions options) {
     private static final int MOST_STOP_BYTES = 1024;
     private static final int MOST_BIASES = 1024;
 
-    /** What others know and this server does not: refused unless it is off. */
+    /** Fields of other servers that this one does not support; they are refused unless they are off. */
     private static final List<String> UNSUPPORTED = List.of(("suffix n_probs repeat_last_n mirostat dry_multiplier"
                     + " xtc_probability dynatemp_range samplers use_beam_search bad_words allowed_token_ids prompt_logprobs grammar"
                     + " json_schema structured_outputs guided_json guided_regex guided_choice guided_grammar"
@@ -26,12 +26,12 @@ record Sampling(GenerationOptions options) {
             .split(" "));
 
     /**
-     * Reads the fields.
+     * Reads the fields of a request.
      *
      * @param maxTokens most new tokens
-     * @param ends more tokens that end a sequence
-     * @param stops more texts that do
-     * @param owner whose prompts share keys and values
+     * @param ends ids of tokens that end a sequence besides the model's and those of the request
+     * @param stops texts that end a sequence besides those of the request
+     * @param owner the prompts of one owner may share keys and values
      */
     static Sampling read(
             JsonIn in, ServedModel served, int maxTokens, Set<Integer> ends, List<String> stops, String owner) {
@@ -69,7 +69,7 @@ record Sampling(GenerationOptions options) {
         };
     }
 
-    /** Options of a sequence for which there is so much room. */
+    /** Options of a sequence with room for so many new tokens. */
     GenerationOptions.Builder options(int room) {
         return options.toBuilder()
                 .minNewTokens(Math.min(options.minNewTokens(), room))
