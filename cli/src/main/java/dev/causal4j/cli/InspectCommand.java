@@ -135,8 +135,7 @@ final class InspectCommand extends Subcommand {
         ArrayNode all = facts.putArray("layer_kinds");
         kinds.forEach((kind, count) -> all.addObject().put("layers", count).setAll(kind));
         ObjectNode weights = facts.putObject("weight_bytes");
-        Stream.of(DType.F32, DType.F16, DType.BF16, DType.INT8, DType.INT4)
-                .forEach(each -> weights.put(each.label(), config.weightBytes(each)));
+        Stream.of(DType.values()).forEach(each -> weights.put(each.label(), config.weightBytes(each)));
         facts.put("cache_bytes_per_token", config.cacheBytes(1))
                 .put("cache_bytes", config.cacheBytes(contextLength))
                 .put("dtype", model.dtype().label())

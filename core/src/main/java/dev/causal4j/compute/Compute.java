@@ -102,15 +102,15 @@ public final class Compute implements AutoCloseable {
         run(tasks, Scratch.NONE, (_, task) -> work.accept(task));
     }
 
-    /** The same with scratch: each thread uses one piece for all its tasks. */
+    /** Runs tasks as {@link #run(int, IntConsumer)} does, with scratch: each thread uses one piece for all its tasks. */
     public <S> void run(int tasks, Scratch<S> scratch, ObjIntConsumer<S> work) {
         run(new Job<>(tasks, scratch, work, null));
     }
 
     /**
-     * The same for tasks that change nothing but their scratch, from where {@code store} copies each result once. The
-     * caller repeats the task of a helper that the system has put aside, as on a busy machine. That helper may still
-     * read the inputs after the return; what it computes then is dropped.
+     * Runs tasks that change nothing but their scratch, from where {@code store} copies each result once. The caller
+     * repeats the task of a helper that the system has put aside, as on a busy machine. That helper may still read the
+     * inputs after the return; its result is dropped then.
      */
     public <S> void run(int tasks, Scratch<S> scratch, ObjIntConsumer<S> work, ObjIntConsumer<S> store) {
         run(new Job<>(tasks, scratch, work, store));

@@ -4,6 +4,7 @@ import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.kernel.AttentionRule;
 import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.PagedAttention;
 import dev.causal4j.kernel.Pages;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.tensor.Gradients;
@@ -163,7 +164,7 @@ final class Attention {
                 int from = (first + t + i) * width + head;
                 System.arraycopy(queries, from, scores.queries, i * group * headSize, group * headSize);
             }
-            Kernels.attention(
+            PagedAttention.attend(
                     pages,
                     Rows.of(scores.queries, headSize, count * group),
                     position,

@@ -4,6 +4,7 @@ import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.AttentionRule;
 import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.PagedAttention;
 import dev.causal4j.kernel.Pages;
 import dev.causal4j.kernel.PanelFormat;
 import dev.causal4j.kernel.Panels;
@@ -150,7 +151,7 @@ final class AttentionBackward {
             Rows ds = Rows.of(dScores, p.stride(), count);
             Rows products = Rows.of(dQueries, parts * WIDTH, count);
             Pages pages = part.cache().pages(attention.layer, kvHead, headSize);
-            Kernels.Weighting dropout = step.weighting(attention.layer, attention.heads, head, 1, first);
+            PagedAttention.Weighting dropout = step.weighting(attention.layer, attention.heads, head, 1, first);
             Kernels.scores(pages, someQueries, 0, seen, p);
             Kernels.multiply(new Panels(values, 0, valueBytes, Panels.needed(seen), headSize), someOuts, ds);
             float dSink = 0;
@@ -171,7 +172,13 @@ final class AttentionBackward {
 
         /** One query: dropped weights and the gradient of its scores, 0 for masked positions; returns its sink's. */
         private float scores(
-                Rows p, int r, int position, float delta, AttentionRule rule, float sink, Kernels.Weighting dropout) {
+                Rows p,
+                int r,
+                int position,
+                float delta,
+                AttentionRule rule,
+                float sink,
+                PagedAttention.Weighting dropout) {
             int from = rule.first(position);
             int seen = position + 1 - from;
             int row = p.start(r);

@@ -339,13 +339,10 @@ public final class CausalLM implements Parameters, AutoCloseable {
         return config.generation();
     }
 
-    /** The storage of the weights: int4 or int8 if some matrices are. */
+    /** The storage of the weights: the narrowest quantised one if some matrices are. */
     public DType dtype() {
         List<DType> dtypes = matrices().map(Matrix::dtype).toList();
-        return Stream.of(DType.INT4, DType.INT8)
-                .filter(dtypes::contains)
-                .findFirst()
-                .orElse(dtypes.getFirst());
+        return DType.narrowest(dtypes).orElse(dtypes.getFirst());
     }
 
     /**

@@ -7,13 +7,13 @@ import dev.causal4j.format.GgufVocabulary;
 import dev.causal4j.format.Json;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.TensorStore;
+import dev.causal4j.format.TensorView;
 import dev.causal4j.format.WholeFile;
 import dev.causal4j.model.families.Family;
 import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
-import dev.causal4j.tensor.TensorView;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -89,7 +89,7 @@ public final class Conversion {
                 Arena arena = Device.scratch()) {
             DType wanted = options.dtype();
             DType dtype = wanted != null ? wanted : dtype(model, checkpoint, LoadOptions.DEFAULT);
-            if (wanted == null && !Checkpoint.FLOATS.contains(dtype)) {
+            if (wanted == null && dtype.isQuantised()) {
                 throw undecided(model);
             }
             ModelConfig config = checkpoint.config();
