@@ -36,7 +36,7 @@ public final class Kernels {
             ? ProvidedKernels.NONE
             : ProvidedKernels.find(KernelProvider.class.getClassLoader());
 
-    private static final WarmUp WARM_UP = new WarmUp(JAVA, KernelChoice.isForced());
+    private static final WarmUp WARM_UP = new WarmUp(JAVA, KernelChoice.isForced(), WarmUp.MOST_NANOS);
 
     private Kernels() {}
 

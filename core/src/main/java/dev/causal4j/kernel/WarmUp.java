@@ -25,7 +25,7 @@ final class WarmUp {
     private static final int ROUNDS = 50;
 
     /** Most time for a sample: a second suffices, on a busy machine or part of a core many. */
-    private static final long MOST_NANOS = 60_000_000_000L;
+    static final long MOST_NANOS = 60_000_000_000L;
 
     /** Multiply-adds of few rows after which the samples start: plain Java takes as long as compiling them. */
     private static final long WORK = 3L << 29;
@@ -43,12 +43,10 @@ final class WarmUp {
     private boolean started; // guarded by this
     private volatile boolean done;
 
-    /** @param forced whether the kernels run from the first call */
-    WarmUp(JavaKernels vector, boolean forced) {
-        this(vector, forced, MOST_NANOS);
-    }
-
-    /** @param mostNanos until a sample is given up, and with it all loops that are not compiled */
+    /**
+     * @param forced whether the kernels run from the first call
+     * @param mostNanos until a sample is given up, and with it all loops that are not compiled
+     */
     WarmUp(JavaKernels vector, boolean forced, long mostNanos) {
         this.vector = vector;
         this.mostNanos = mostNanos;

@@ -9,18 +9,16 @@ final class Widened {
     private static final Compute.Scratch<Widened> FREE = new Compute.Scratch<>(() -> new Widened(0));
 
     private final Arena arena = Arena.ofShared();
-    private final int depth;
     final MemorySegment memory;
 
     private Widened(int depth) {
-        this.depth = depth;
         this.memory = arena.allocate(PanelFormat.F32.bytes(depth), 64);
     }
 
     /** Takes room for this many steps. */
     static Widened take(int depth) {
         Widened taken = FREE.take();
-        if (taken.depth >= depth) {
+        if (taken.memory.byteSize() >= PanelFormat.F32.bytes(depth)) {
             return taken;
         }
         taken.arena.close();

@@ -11,7 +11,6 @@ import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Objects;
 import java.util.function.IntUnaryOperator;
-import java.util.function.ObjIntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -35,9 +34,6 @@ public final class Matrix {
 
     /** Fewest rows for which each panel is finished before the next, since all results no longer fit the cache. */
     private static final int MANY_ROWS = 259;
-
-    /** The outputs of a task of one row. */
-    private static final Compute.Scratch<float[][]> OUTPUTS = new Compute.Scratch<>(() -> new float[1][0]);
 
     private final Device device;
     private final DType dtype;
@@ -273,10 +269,6 @@ public final class Matrix {
                 byPanel ? Math.clamp(TASKS_PER_THREAD * threads / panels, 1, Math.max(1, y.count() / LEAST_ROWS)) : 1;
         int partRows = x.height() * Math.ceilDiv(x.tiles(), parts);
         IntUnaryOperator bound = run -> firstPanel + Math.min(panels, unit * (int) ((long) units * run / runs));
-        if (x.height() == 1) {
-            multiplyRow(runs, bound, x, bias, y);
-            return;
-        }
         device.compute().run(runs * parts, task -> {
             int from = bound.applyAsInt(task / parts);
             int to = bound.applyAsInt(task / parts + 1);
@@ -286,24 +278,6 @@ public final class Matrix {
                 Rows out = y.rows(first, count);
                 multiplyPanels(from, to, x.rows(first, count), bias, out);
             }
-        });
-    }
-
-    /** The product of one row, in tasks of the panels from {@code bound(run)} to {@code bound(run + 1) - 1}. */
-    private void multiplyRow(int runs, IntUnaryOperator bound, RowTiles x, float @Nullable [] bias, Rows y) {
-        y.check(rows);
-        ObjIntConsumer<float[][]> work = (own, run) -> {
-            int first = bound.applyAsInt(run) * Panels.WIDTH;
-            int to = bound.applyAsInt(run + 1);
-            if (own[0].length < to * Panels.WIDTH - first) {
-                own[0] = new float[to * Panels.WIDTH - first];
-            }
-            multiplyPanels(first / Panels.WIDTH, to, x, bias, new Rows(own[0], -first, rows, 1));
-        };
-        device.compute().run(runs, OUTPUTS, work, (own, run) -> {
-            int first = bound.applyAsInt(run) * Panels.WIDTH;
-            int to = Math.min(rows, bound.applyAsInt(run + 1) * Panels.WIDTH);
-            System.arraycopy(own[0], 0, y.data(), y.offset() + first, to - first);
         });
     }
 

@@ -43,7 +43,7 @@ class WarmUpTest {
 
     @Test
     void whatPlainJavaWorkedMostForComesFirst() {
-        WarmUp warmUp = new WarmUp(JavaKernels.vector(), false);
+        WarmUp warmUp = new WarmUp(JavaKernels.vector(), false, WarmUp.MOST_NANOS);
         Panels plain = new Panels(Arena.global().allocate(32 * 64 * 4, 64), 0, 0, 1, 32);
         WeightFormat format = GROUPS.getFirst();
         Panels groups = new Panels(format, Arena.global().allocate(format.bytes(32), 64), 0, 0, 1, 32);
