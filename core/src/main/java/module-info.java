@@ -12,6 +12,7 @@ module dev.causal4j {
     exports dev.causal4j.tensor;
     exports dev.causal4j.tokenizer;
     exports dev.causal4j.chat;
+    exports dev.causal4j.constraint;
     exports dev.causal4j.head;
     exports dev.causal4j.decoder;
     exports dev.causal4j.model;

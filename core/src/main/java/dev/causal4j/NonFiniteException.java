@@ -1,7 +1,8 @@
 package dev.causal4j;
 
 /**
- * Hidden vectors or logits are NaN or infinite: the weights are damaged, or they overflow. The message names the place.
+ * Hidden vectors, logits, a loss or a gradient are NaN or infinite: the weights are damaged or overflow, or training
+ * diverges. The message names the place.
  */
 public final class NonFiniteException extends ArithmeticException {
     private static final long serialVersionUID = 1;

@@ -33,6 +33,7 @@ class ArchitectureTest {
             "format",
             "tokenizer",
             "chat",
+            "constraint",
             "head",
             "decoder",
             "model",
@@ -40,7 +41,7 @@ class ArchitectureTest {
             "scoring",
             "training");
 
-    private static final int MOST_PUBLIC_TYPES = 76;
+    private static final int MOST_PUBLIC_TYPES = 78;
 
     private static final JavaClasses CLASSES = new ClassFileImporter()
             .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
@@ -70,13 +71,49 @@ class ArchitectureTest {
                         .check(CLASSES);
             }
         }
-        slices().matching("dev.causal4j.(*)..").should().beFreeOfCycles().check(CLASSES);
+        slices().matching("dev.causal4j.(**)").should().beFreeOfCycles().check(CLASSES);
         noClasses()
                 .that()
                 .resideInAPackage("dev.causal4j")
                 .should()
                 .dependOnClassesThat()
                 .resideInAPackage("dev.causal4j.*..")
+                .check(CLASSES);
+    }
+
+    /** A part that reads texts could be a module of its own. */
+    @Test
+    void tokenizerAndChatKnowNothingOfGguf() {
+        noClasses()
+                .that()
+                .resideInAnyPackage(inside("tokenizer"), inside("chat"))
+                .should()
+                .dependOnClassesThat()
+                .haveSimpleNameStartingWith("Gguf")
+                .orShould()
+                .dependOnClassesThat()
+                .haveSimpleName("BlockType")
+                .check(CLASSES);
+    }
+
+    /** The container alone is known elsewhere; the meaning of its keys and tensors is known in this room. */
+    @Test
+    void onlyModelsUseTheRoomOfGguf() {
+        noClasses()
+                .that()
+                .resideOutsideOfPackage(inside("model"))
+                .or()
+                .resideInAPackage(inside("model.families"))
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage(inside("model.gguf"))
+                .check(CLASSES);
+        noClasses()
+                .that()
+                .resideInAnyPackage(inside("model.gguf"), inside("model.families"))
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("dev.causal4j.model")
                 .check(CLASSES);
     }
 

@@ -19,8 +19,6 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import tools.jackson.databind.node.ArrayNode;
-import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Measures prefill, decode and the head on a synthetic prompt: unmeasured runs for at least ten seconds, then {@code
@@ -83,7 +81,7 @@ final class BenchCommand extends Subcommand {
 
     /** Tokens or positions a second. */
     private record Run(double prefill, double decode, double head) {
-        ObjectNode addTo(ObjectNode document) {
+        Document addTo(Document document) {
             return document.put("prefill_tokens_per_second", prefill)
                     .put("decode_tokens_per_second", decode)
                     .put("head_positions_per_second", head);
@@ -120,11 +118,11 @@ final class BenchCommand extends Subcommand {
         int left = wantedPrompt == null ? room / 2 : room - wantedPrompt;
         generate = wantedTokens == null ? Math.clamp(left, 1, 96) : wantedTokens;
         prompt = wantedPrompt == null ? Math.clamp((long) room - generate, 1, 512) : wantedPrompt;
-        if (prompt < 1 || generate < 1 || repeat < 1 || sequences < 1 || (long) prompt + generate > room) {
-            throw wrong("bench: expected at least 1 of each and prompt + generate of at most the context length " + room
-                    + ", got prompt " + prompt + ", generate " + generate + ", repeat " + repeat
-                    + ", sequences " + sequences);
-        }
+        refuse(
+                prompt < 1 || generate < 1 || repeat < 1 || sequences < 1 || (long) prompt + generate > room,
+                "bench: expected at least 1 of each and prompt + generate of at most the context length " + room
+                        + ", got prompt " + prompt + ", generate " + generate + ", repeat " + repeat
+                        + ", sequences " + sequences);
     }
 
     private static int[] pattern(CausalLM model, int count) {
@@ -181,32 +179,24 @@ final class BenchCommand extends Subcommand {
 
     private void print(CausalLM model, List<Run> runs) {
         Run medians = new Run(median(runs, Run::prefill), median(runs, Run::decode), median(runs, Run::head));
-        ObjectNode document = medians.addTo(Json.object())
+        Document document = medians.addTo(new Document())
                 .put("prompt_tokens", prompt)
                 .put("new_tokens", generate)
                 .put("sequences", sequences)
                 .put("parameters", model.parameters())
                 .put("threads", Compute.shared().threads())
                 .put("dtype", model.dtype().label())
-                .put("kernels", Kernels.name());
-        ArrayNode all = document.putArray("runs");
-        runs.forEach(run -> run.addTo(all.addObject()));
+                .put("kernels", Kernels.name())
+                .put("runs", runs.stream().map(run -> run.addTo(new Document())).toList());
         String table = String.format("%-28s %10s %10s %10s%n", "", "median", "least", "most")
                 + line("prefill, tokens/s", runs, Run::prefill)
                 + line("decode, tokens/s", runs, Run::decode)
                 + line("head, positions/s", runs, Run::head);
-        String told = "%s, %s, %d threads, %d runs; prompt of %d, %d new tokens, %d at once";
         print(
                 document,
-                table
-                        + told.formatted(
-                                model.dtype().label(),
-                                Kernels.name(),
-                                Compute.shared().threads(),
-                                repeat,
-                                prompt,
-                                generate,
-                                sequences));
+                table + model.dtype().label() + ", " + Kernels.name() + ", "
+                        + Compute.shared().threads() + " threads, " + repeat + " runs; prompt of " + prompt + ", "
+                        + generate + " new tokens, " + sequences + " at once");
     }
 
     private static String line(String name, List<Run> runs, ToDoubleFunction<Run> figure) {

@@ -1,9 +1,7 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.chat.ChatTemplate;
-import dev.causal4j.decoder.PagePool;
-import dev.causal4j.generation.Engine;
-import dev.causal4j.generation.EngineOptions;
+import dev.causal4j.generation.Chat;
 import dev.causal4j.model.CausalLM;
 import java.io.IOException;
 import java.util.Map;
@@ -48,18 +46,14 @@ final class ChatCommand extends Subcommand {
             stderr().println("chat template: expected one in the model's files, got none; the model gets a plain"
                     + " transcript (User: ..., Assistant: ...); give one with --template");
         }
-        PagePool pool = loaded.decoder().pool();
-        long context =
-                pool.pageBytes() * PagePool.needed(loaded.decoder().config().contextLength());
-        boolean atTerminal = !json && terminal().isPresent();
-        try (Engine engine = new Engine(loaded, EngineOptions.DEFAULT.withPrefixBytes(context));
-                ChatTerminal terminal = atTerminal ? new ChatTerminal() : null) {
-            Chat chat = new Chat(engine, chosen, more, sampling, stdout(), stderr());
-            chat.conversation.system(system);
-            if (terminal == null) {
-                chat.run(new LineReader(System.in, TextInput.MOST_BYTES), json);
-            } else {
-                chat.run(terminal);
+        Chat.Format format = Chat.Format.of(loaded, chosen).withVariables(more);
+        ChatLoop loop = new ChatLoop(format, sampling, stdout(), stderr());
+        loop.chat.system(system);
+        if (json || terminal().isEmpty()) {
+            loop.run(new LineReader(System.in, TextInput.MOST_BYTES), json);
+        } else {
+            try (ChatTerminal terminal = new ChatTerminal()) {
+                loop.run(terminal);
             }
         }
         return 0;

@@ -17,7 +17,6 @@ import java.util.concurrent.CancellationException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import tools.jackson.databind.node.ObjectNode;
 
 /** Writes a model in a memory-mapped layout that opens at once, in Hugging Face layout, or as a GGUF file. */
 @Command(
@@ -98,27 +97,36 @@ final class ConvertCommand extends Subcommand {
 
     /** Writes the model; the type of a GGUF file. */
     private Optional<GgufType> write(Path model, ProgressListener progress) throws IOException {
+        Conversion conversion =
+                Conversion.of(model).withOverwrite(overwrite).withOptions(LoadOptions.DEFAULT.withProgress(progress));
         switch (format.toLowerCase(Locale.ROOT)) {
-            case "panels" -> Conversion.convert(model, adapter.mergedBy(options.options()), out, overwrite, progress);
+            case "panels" ->
+                conversion
+                        .withOptions(adapter.mergedBy(options.options()).withProgress(progress))
+                        .toPanels(out);
             case "hf" -> {
-                if (shardMegabytes < 1) {
-                    throw wrong("shard-size: expected at least 1, got " + shardMegabytes);
-                }
+                refuse(shardMegabytes < 1, "shard-size: expected at least 1, got " + shardMegabytes);
                 DType dtype = options.dtype(
                                 label -> DType.ofLabel(label).filter(each -> !each.isQuantised()),
                                 "f32, bf16 or f16 with --to hf")
                         .orElse(null);
-                LoadOptions load = adapter.mergedBy(LoadOptions.DEFAULT.withDtype(dtype));
-                Conversion.toHuggingFace(model, load, shardMegabytes * 1_000_000L, out, overwrite, progress);
+                conversion
+                        .withOptions(adapter.mergedBy(conversion.options().withDtype(dtype)))
+                        .withShardBytes(shardMegabytes * 1_000_000L)
+                        .toHuggingFace(out);
             }
             case "gguf" -> {
-                if (adapter.isGiven()) {
-                    throw wrong("adapter: expected --to panels or hf with it, got gguf; write a folder first, then a"
-                            + " file of that");
-                }
+                refuse(
+                        adapter.isGiven(),
+                        "adapter: expected --to panels or hf with it, got gguf; write a folder first, then a"
+                                + " file of that");
                 String known = "f32, f16, bf16, q8_0 or q4_0 with --to gguf";
-                GgufType type = options.dtype(GgufType::ofLabel, known).orElse(null);
-                return Optional.of(Conversion.toGguf(model, type, out, overwrite, progress));
+                Optional<GgufType> type = options.dtype(GgufType::ofLabel, known);
+                if (type.isEmpty()) {
+                    return Optional.of(conversion.toGguf(out));
+                }
+                conversion.toGguf(out, type.get());
+                return type;
             }
             default -> throw wrong("to: expected panels, hf or gguf, got " + format);
         }
@@ -130,8 +138,8 @@ final class ConvertCommand extends Subcommand {
         String dtype = type.map(GgufType::label).orElse(stored);
         long bytes = InspectCommand.bytes(converted.tensors());
         long parameters = converted.config().parameters();
-        ObjectNode document = Json.object()
-                .put("out", out.toString())
+        Document document = new Document()
+                .put("out", out)
                 .put("dtype", dtype)
                 .put("parameters", parameters)
                 .put("tied", converted.config().tied())

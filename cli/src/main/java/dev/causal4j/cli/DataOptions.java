@@ -28,6 +28,6 @@ final class DataOptions {
 
     /** The documents of these or other paths. */
     Documents documents(List<Path> paths) throws IOException {
-        return Documents.of(paths, textField);
+        return Documents.of(paths.toArray(Path[]::new)).withTextField(textField);
     }
 }

@@ -17,7 +17,6 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import tools.jackson.databind.node.ObjectNode;
 
 /** Continues a prompt. */
 @Command(
@@ -57,7 +56,7 @@ final class GenerateCommand extends Subcommand {
 
     @Override
     public Integer call() throws IOException {
-        options(GenerationOptions.builder(), 1); // wrong usage is refused before anything is loaded
+        options(GenerationOptions.builder()); // wrong usage is refused before anything is loaded
         int[] ids = tokens == null ? null : TokenIds.parse(spec, "tokens", tokens);
         if (ids != null && prompt != null) {
             throw wrong("prompt: expected PROMPT or --tokens, got both");
@@ -75,8 +74,7 @@ final class GenerateCommand extends Subcommand {
         double loadSeconds = (System.nanoTime() - start) / 1e9;
 
         int[] promptIds = encoded.join();
-        GenerationOptions options = options(
-                GenerationOptions.builder(loaded), loaded.generationDefaults().temperature());
+        GenerationOptions options = options(GenerationOptions.builder(loaded));
         PrintWriter out = stdout();
         TokenListener listener =
                 json ? TokenListener.NONE : Streaming.to(out, loaded.tokenizer().isPresent());
@@ -99,12 +97,12 @@ final class GenerateCommand extends Subcommand {
             }
         }
         if (json) {
-            ObjectNode document = document(generation, Json.object().put("load_seconds", loadSeconds));
+            Document document = document(generation, new Document().put("load_seconds", loadSeconds));
             if (logprobs != null) {
-                new ScoreDocument(loaded, false, logprobs)
-                        .predictions(generation.predictions(), document.putArray("logprobs"));
+                ScoreDocument scores = new ScoreDocument(loaded, false, logprobs);
+                document.put("logprobs", scores.predictions(generation.predictions()));
             }
-            Json.print(out, document);
+            out.println(document);
         } else {
             out.println();
             if (Progress.TERMINAL) {
@@ -128,11 +126,11 @@ final class GenerateCommand extends Subcommand {
         return text.isEmpty() ? new int[0] : texts.encode(checkpoint.requireTokenizer(), text);
     }
 
-    private GenerationOptions options(GenerationOptions.Builder builder, double own) {
+    private GenerationOptions options(GenerationOptions.Builder builder) {
         if (logprobs != null) {
             builder.logProbabilities(logprobs);
         }
-        return sampling.build(builder, own, List.of());
+        return sampling.build(builder);
     }
 
     /** How an answer came to be, in a line for people. */
@@ -154,19 +152,18 @@ final class GenerateCommand extends Subcommand {
      *
      * @param times to add its own to
      */
-    static ObjectNode document(Generation generation, ObjectNode times) {
+    static Document document(Generation generation, Document times) {
         Generation.Timing timing = generation.timing();
-        ObjectNode document = Json.object();
-        document.set("prompt_tokens", Json.array(generation.promptTokens()));
-        document.set("tokens", Json.array(generation.tokens()));
-        document.put("text", generation.text());
-        document.put("finish_reason", generation.finishReason().label());
-        document.put("seed", generation.seed());
         times.put("prefill_seconds", timing.prefillSeconds())
                 .put("decode_seconds", timing.decodeSeconds())
                 .put("prefill_tokens_per_second", timing.prefillTokensPerSecond())
                 .put("decode_tokens_per_second", timing.decodeTokensPerSecond());
-        document.set("timing", times);
-        return document;
+        return new Document()
+                .put("prompt_tokens", generation.promptTokens())
+                .put("tokens", generation.tokens())
+                .put("text", generation.text())
+                .put("finish_reason", generation.finishReason().label())
+                .put("seed", generation.seed())
+                .put("timing", times);
     }
 }

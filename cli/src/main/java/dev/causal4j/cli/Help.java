@@ -45,7 +45,7 @@ final class Help {
         return String.join(" ", spec.usageMessage().description());
     }
 
-    /** A command with what it must have, as it is called. */
+    /** A call of the command with its required options and its parameters. */
     static String usage(CommandSpec spec) {
         StringBuilder usage = new StringBuilder(spec.qualifiedName());
         spec.options().stream()
@@ -67,7 +67,10 @@ final class Help {
 
     /** By the class that has the option. */
     private static String group(OptionSpec option) {
-        Class<?> owner = ((Member) option.userObject()).getDeclaringClass().getNestHost();
+        Class<?> declaring = option.userObject() instanceof Member member
+                ? member.getDeclaringClass()
+                : option.userObject().getClass();
+        Class<?> owner = declaring.getNestHost();
         return switch (owner.getSimpleName()) {
             case "TextOptions", "LinesOptions" -> "Texts";
             case "DataOptions", "TrainingData" -> "Data";
@@ -80,7 +83,7 @@ final class Help {
         };
     }
 
-    /** What is written for an option, with all its names, or for a parameter. */
+    /** An option with all its names and its value, or a parameter, as the help shows it. */
     static String label(ArgSpec arg) {
         String value = arg.paramLabel() + (arg.arity().max() > 1 ? "..." : "");
         if (arg instanceof OptionSpec option) {
@@ -99,7 +102,7 @@ final class Help {
         fill(text, String.join(" ", about), COLUMN);
     }
 
-    /** Writes words into lines that begin at a column, of which the first is there, and breaks no word. */
+    /** Wraps words into lines that begin at a column; the first line is already there. Breaks no word. */
     static void fill(StringBuilder text, String words, int indent) {
         int column = indent;
         for (String word : words.split(" ", -1)) {

@@ -39,6 +39,15 @@ final class LineReader {
         return complete;
     }
 
+    /** The next line that is not blank; empty at the end of input. */
+    Optional<byte[]> nextFilled() throws IOException {
+        Optional<byte[]> line = next();
+        while (line.isPresent() && new String(line.get(), StandardCharsets.ISO_8859_1).isBlank()) {
+            line = next();
+        }
+        return line;
+    }
+
     /** The next line without its end; empty at the end of input. */
     Optional<byte[]> next() throws IOException {
         int b = in.read();

@@ -32,15 +32,14 @@ final class LinesOptions {
 
     /** Refuses what does not go together. */
     void check(CommandSpec spec, boolean json) {
-        if (in == null && (out != null || resume || overwrite || failFast)) {
-            throw Usage.wrong(
-                    spec, "jsonl: expected --jsonl with --out, --resume, --overwrite or --fail-fast, got none");
-        }
-        if (in != null && out == null && (resume || overwrite || json)) {
-            throw Usage.wrong(spec, "out: expected --out with --resume, --overwrite or --json, got none");
-        }
-        if (resume && overwrite) {
-            throw Usage.wrong(spec, "out: expected --resume or --overwrite, got both");
-        }
+        Usage.refuse(
+                spec,
+                in == null && (out != null || resume || overwrite || failFast),
+                "jsonl: expected --jsonl with --out, --resume, --overwrite or --fail-fast, got none");
+        Usage.refuse(
+                spec,
+                in != null && out == null && (resume || overwrite || json),
+                "out: expected --out with --resume, --overwrite or --json, got none");
+        Usage.refuse(spec, resume && overwrite, "out: expected --resume or --overwrite, got both");
     }
 }

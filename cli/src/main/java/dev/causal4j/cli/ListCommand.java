@@ -7,10 +7,9 @@ import java.nio.file.Files;
 import java.time.Instant;
 import java.time.LocalDate;
 import java.time.ZoneId;
+import java.util.ArrayList;
 import java.util.List;
 import picocli.CommandLine.Command;
-import tools.jackson.databind.node.ArrayNode;
-import tools.jackson.databind.node.ObjectNode;
 
 /** Lists what was pulled. */
 @Command(name = "list", description = "Lists the models in the Hugging Face cache, which Python uses, too.")
@@ -19,25 +18,25 @@ final class ListCommand extends Subcommand {
     public Integer call() throws IOException {
         Hub hub = Hub.fromEnvironment();
         List<Pulled> models = hub.list();
-        ObjectNode document = Json.object().put("cache", hub.cache().toString());
-        ArrayNode all = document.putArray("models");
+        List<Document> all = new ArrayList<>();
         StringBuilder table = new StringBuilder();
         if (!models.isEmpty()) {
             table.append(String.format("%10s  %5s  %-10s  %s%n", "MB", "files", "pulled", "model"));
         }
         for (Pulled model : models) {
             Instant pulled = Files.getLastModifiedTime(model.path()).toInstant();
-            ObjectNode each = all.addObject()
+            all.add(new Document()
                     .put("model", model.name().toString())
                     .put("revision", model.commit())
-                    .put("path", model.path().toString())
+                    .put("path", model.path())
                     .put("bytes", model.bytes())
-                    .put("pulled", pulled.toString());
-            model.files().forEach(each.putArray("files")::add);
+                    .put("pulled", pulled.toString())
+                    .put("files", model.files()));
             LocalDate day = pulled.atZone(ZoneId.systemDefault()).toLocalDate();
             int files = model.files().size();
             table.append(String.format("%,10.1f  %5d  %s  %s%n", model.bytes() / 1e6, files, day, model.name()));
         }
+        Document document = new Document().put("cache", hub.cache()).put("models", all);
         print(document, table + String.format("%d in %s", models.size(), hub.cache()));
         return 0;
     }

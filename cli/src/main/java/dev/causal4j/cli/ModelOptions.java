@@ -85,12 +85,12 @@ class ModelOptions {
     }
 
     void useThreads() {
-        if (threads != null) {
-            try {
-                Compute.shared().use(threads);
-            } catch (IllegalArgumentException e) {
-                throw Usage.wrong(spec, String.valueOf(e.getMessage()));
-            }
+        Integer wanted = threads;
+        if (wanted != null) {
+            Usage.of(spec, () -> {
+                Compute.shared().use(wanted);
+                return wanted;
+            });
         }
     }
 }

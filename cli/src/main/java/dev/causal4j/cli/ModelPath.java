@@ -13,11 +13,11 @@ import java.util.List;
 import java.util.Optional;
 import java.util.stream.Stream;
 
-/** What {@code --model} names: a folder or a file, also by its folder, or else a model that was pulled. */
+/** Resolves {@code --model}: a folder, a file or the folder with it, or else a model that was pulled. */
 final class ModelPath {
     private ModelPath() {}
 
-    /** @throws UncheckedIOException if it is none of these, but could be a name */
+    /** @throws UncheckedIOException if there is no such path, and no such model in the cache */
     static Path of(Path given) {
         Optional<ModelName> name = Files.exists(given)
                 ? Optional.empty()
@@ -36,7 +36,7 @@ final class ModelPath {
         }
     }
 
-    /** The GGUF file in a folder without safetensors, of a split model the first; any other path as it is. */
+    /** The GGUF file in a folder without safetensors, or the first of a split model; any other path as it is. */
     private static Path local(Path path) throws IOException {
         if (!Files.isDirectory(path)
                 || Files.exists(path.resolve(TensorStore.SINGLE))

@@ -13,7 +13,7 @@ import org.jline.utils.Signals;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A line on standard error that shows how far work is, if that is a terminal. One thread reports, another one draws.
+ * A progress bar on standard error, if that is a terminal. The reporting thread and the drawing thread may differ.
  */
 final class Progress implements AutoCloseable {
     /** Whether standard error is a terminal. */
@@ -34,11 +34,11 @@ final class Progress implements AutoCloseable {
 
     private static final int LEAST_BAR = 12;
 
-    /** Removes also the rest of a line that a narrower window broke in two. */
+    /** Clears to the end of the screen, since a narrower window may have broken the line in two. */
     private static final String CLEAR =
             Optional.ofNullable(System.getenv("TERM")).orElse("dumb").equals("dumb") ? "" : "\033[J";
 
-    /** How far the work was. */
+    /** The progress at a time. */
     private record Report(long done, long total, String message, long nanos) {}
 
     private final String task;

@@ -8,7 +8,6 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import tools.jackson.databind.node.ObjectNode;
 
 /** Fetches a model from the hub. */
 @Command(
@@ -37,12 +36,12 @@ final class PullCommand extends Subcommand {
             pulled = Hub.fromEnvironment().pull(wanted, gguf, (file, done, total) -> progress.at(done, total, file));
         }
         double seconds = (System.nanoTime() - start) / 1e9;
-        ObjectNode document = Json.object()
+        Document document = new Document()
                 .put("model", wanted.repository())
                 .put("revision", pulled.commit())
-                .put("path", pulled.path().toString());
-        pulled.files().forEach(document.putArray("files")::add);
-        document.put("bytes", pulled.bytes())
+                .put("path", pulled.path())
+                .put("files", pulled.files())
+                .put("bytes", pulled.bytes())
                 .put("fetched_bytes", pulled.fetchedBytes())
                 .put("seconds", seconds);
         String told = "%s: %d files, %,d bytes, %,d of them fetched in %.1f seconds";

@@ -1,5 +1,6 @@
 package dev.causal4j.cli;
 
+import dev.causal4j.FormatException;
 import dev.causal4j.format.WholeFile;
 import java.io.IOException;
 import java.nio.channels.Channels;
@@ -13,8 +14,6 @@ import java.nio.file.StandardOpenOption;
 import java.util.Optional;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
-import tools.jackson.core.JacksonException;
-import tools.jackson.databind.node.ObjectNode;
 
 /**
  * A file of results, one JSON object a line; after an interruption only its last line may be incomplete. Locked while
@@ -34,7 +33,7 @@ final class ResultFile implements AutoCloseable {
      *
      * @param kept receives each existing result when resuming; an incomplete last line is dropped
      */
-    static ResultFile open(Path file, boolean overwrite, boolean resume, Consumer<ObjectNode> kept) throws IOException {
+    static ResultFile open(Path file, boolean overwrite, boolean resume, Consumer<Document> kept) throws IOException {
         boolean exists = Files.exists(file, LinkOption.NOFOLLOW_LINKS);
         if (exists) {
             TextInput.requireRegular(file);
@@ -71,17 +70,16 @@ final class ResultFile implements AutoCloseable {
     }
 
     /** Bytes of the complete lines. */
-    private static long keep(Path file, FileChannel channel, Consumer<ObjectNode> kept) throws IOException {
+    private static long keep(Path file, FileChannel channel, Consumer<Document> kept) throws IOException {
         LineReader lines = new LineReader(Channels.newInputStream(channel.position(0)), Integer.MAX_VALUE);
         long complete = 0;
         Optional<byte[]> line = lines.next();
         try {
             for (; line.isPresent() && lines.complete(); line = lines.next()) {
-                kept.accept(Json.parse(new String(line.get(), StandardCharsets.UTF_8))
-                        .asObject());
+                kept.accept(Document.parse("result", line.get()));
                 complete = lines.consumed();
             }
-        } catch (JacksonException e) {
+        } catch (FormatException e) {
             throw new IOException(
                     file + " line " + lines.number() + ": expected a result of an earlier run, got something else; move"
                             + " it away, or begin again with --overwrite",

@@ -27,7 +27,7 @@ final class RmCommand extends Subcommand {
             return 1;
         }
         Hub.fromEnvironment().remove(wanted);
-        print(Json.object().put("deleted", wanted.toString()), wanted + ": deleted");
+        print(new Document().put("deleted", wanted.toString()), wanted + ": deleted");
         return 0;
     }
 

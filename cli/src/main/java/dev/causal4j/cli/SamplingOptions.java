@@ -1,65 +1,26 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.generation.GenerationOptions;
+import dev.causal4j.generation.GenerationOptions.Setting;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
-import java.util.concurrent.ThreadLocalRandom;
-import java.util.function.Consumer;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** Options of commands that generate. */
+/** Options of commands that generate: one for each {@link Setting}, and those that are no numbers. */
 final class SamplingOptions {
-    @Option(names = "--max-new-tokens", paramLabel = "N", description = "Most new tokens; default: 128, for chat 1024.")
-    private @Nullable Integer maxNewTokens;
-
-    @Option(names = "--min-new-tokens", paramLabel = "N", description = "Fewest new tokens before the text may end.")
-    private int minNewTokens;
-
-    @Option(
-            names = "--temperature",
-            paramLabel = "T",
-            description = "0 is greedy; default: 1, the model's own distribution.")
-    private @Nullable Double temperature;
-
-    @Option(names = "--top-k", paramLabel = "K", description = "Sample from the K likeliest tokens.")
-    private @Nullable Integer topK;
-
-    @Option(
-            names = "--top-p",
-            paramLabel = "P",
-            description = "Sample from the likeliest tokens with probability P together.")
-    private @Nullable Double topP;
-
-    @Option(
-            names = "--min-p",
-            paramLabel = "P",
-            description = "Sample from tokens at least P times as likely as the likeliest.")
-    private @Nullable Double minP;
-
-    @Option(
-            names = "--typical-p",
-            paramLabel = "P",
-            description = "Sample from the most typical tokens with probability P together.")
-    private @Nullable Double typicalP;
-
-    @Option(
-            names = "--repetition-penalty",
-            paramLabel = "R",
-            description = "Above 1: makes tokens that occurred less likely.")
-    private @Nullable Double repetitionPenalty;
-
-    @Option(names = "--no-repeat-ngram-size", paramLabel = "N", description = "No run of N tokens occurs twice.")
-    private @Nullable Integer noRepeatNgramSize;
+    @Mixin
+    private final CommandSpec numbers = CommandSpec.create();
 
     @Option(
             names = "--logit-bias",
@@ -77,23 +38,53 @@ final class SamplingOptions {
             description = "Token ids that end the text instead of the model's own; none for no such token.")
     private @Nullable String eos;
 
-    @Option(
-            names = "--seed",
-            paramLabel = "S",
-            description =
-                    "The same seed gives the same text on every machine; default: a random one, shown by --json and on a terminal.")
-    private @Nullable Long seed;
-
     @Spec(Spec.Target.MIXEE)
     private CommandSpec spec;
 
+    SamplingOptions() {
+        for (Setting setting : Setting.values()) {
+            String[] about = about(setting).split(": ", 2);
+            numbers.addOption(OptionSpec.builder("--" + setting.kebab())
+                    .type(setting.standard().getClass())
+                    .paramLabel(about[0])
+                    .description(about[1])
+                    .userObject(this)
+                    .hasInitialValue(false) // parsing again keeps the value
+                    .build());
+        }
+    }
+
+    /** The label of a setting's value, and the description. */
+    private static String about(Setting setting) {
+        return switch (setting) {
+            case MAX_NEW_TOKENS -> "N: Most new tokens; default: 128, for chat 1024.";
+            case MIN_NEW_TOKENS -> "N: Fewest new tokens before the text may end.";
+            case TEMPERATURE -> "T: 0 is greedy; default: 1, the model's own distribution.";
+            case TOP_K -> "K: Sample from the K likeliest tokens.";
+            case TOP_P -> "P: Sample from the likeliest tokens with probability P together.";
+            case MIN_P -> "P: Sample from tokens at least P times as likely as the likeliest.";
+            case TYPICAL_P -> "P: Sample from the most typical tokens with probability P together.";
+            case REPETITION_PENALTY -> "R: Above 1: makes tokens that occurred less likely.";
+            case NO_REPEAT_NGRAM_SIZE -> "N: No run of N tokens occurs twice.";
+            case FREQUENCY_PENALTY -> "F: Above 0: makes generated tokens less likely, each time they occur.";
+            case PRESENCE_PENALTY -> "F: Above 0: makes generated tokens less likely, once they have occurred.";
+            case SEED ->
+                "S: The same seed gives the same text on every machine; default: a random one, shown by --json and"
+                        + " on a terminal.";
+        };
+    }
+
+    private OptionSpec option(Setting setting) {
+        return numbers.findOption("--" + setting.kebab());
+    }
+
     /** The seed that was given, or a random one, which stays. */
     long seed() {
-        if (seed == null) {
-            // Not SecureRandom, which starts slowly: seeds need not be secret.
-            seed = (long) ThreadLocalRandom.current().nextInt(Integer.MAX_VALUE);
+        OptionSpec seed = option(Setting.SEED);
+        if (seed.getValue() == null) {
+            seed.setValue(GenerationOptions.randomSeed());
         }
-        return seed;
+        return seed.getValue();
     }
 
     /**
@@ -132,38 +123,26 @@ final class SamplingOptions {
 
     /** Refuses wrong usage before a model is loaded. */
     void check() {
-        build(GenerationOptions.builder(), 1, List.of());
+        build(GenerationOptions.builder());
     }
 
-    /**
-     * Options from a builder that has the defaults.
-     *
-     * @param own the model's temperature; where it is greedy, a filter means to sample
-     * @param stops texts that end the text besides those that are given
-     */
-    GenerationOptions build(GenerationOptions.Builder builder, double own, List<String> stops) {
-        boolean filters = topK != null || topP != null || minP != null || typicalP != null;
-        builder.minNewTokens(minNewTokens)
-                .temperature(temperature != null ? temperature : filters && own == 0 ? 1 : own)
-                .logitBias(logitBias)
-                .stop(Stream.concat(stop.stream(), stops.stream()).toList())
-                .seed(seed());
-        ifGiven(maxNewTokens, builder::maxNewTokens);
-        ifGiven(topK, builder::topK);
-        ifGiven(topP, builder::topP);
-        ifGiven(minP, builder::minP);
-        ifGiven(typicalP, builder::typicalP);
-        ifGiven(repetitionPenalty, builder::repetitionPenalty);
-        ifGiven(noRepeatNgramSize, builder::noRepeatNgramSize);
+    /** Options from a builder that has the model's defaults. Where those are greedy, a filter means to sample. */
+    GenerationOptions build(GenerationOptions.Builder builder) {
+        seed();
+        GenerationOptions own = Usage.of(spec, builder::build);
+        boolean filters = Stream.of(Setting.TOP_K, Setting.TOP_P, Setting.MIN_P, Setting.TYPICAL_P)
+                .anyMatch(each -> option(each).getValue() != null);
+        if (own.temperature() == 0 && filters) {
+            builder.temperature(1);
+        }
+        for (Setting setting : Setting.values()) {
+            builder.set(setting, option(setting).getValue());
+        }
+        builder.logitBias(logitBias)
+                .stop(Stream.concat(stop.stream(), own.stop().stream()).toList());
         if (eos != null) {
             builder.eos(eos.equals("none") ? Set.of() : TokenIds.set(spec, "eos", eos));
         }
         return Usage.of(spec, builder::build);
-    }
-
-    private static <T> void ifGiven(@Nullable T value, Consumer<T> setter) {
-        if (value != null) {
-            setter.accept(value);
-        }
     }
 }

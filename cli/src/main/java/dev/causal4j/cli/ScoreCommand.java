@@ -20,7 +20,6 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import tools.jackson.databind.node.ObjectNode;
 
 /** Scores a text, many texts, or several continuations. */
 @Command(name = "score", description = "Scores a text token by token.")
@@ -85,14 +84,13 @@ final class ScoreCommand extends Subcommand {
         List<String> continuations = continuations();
         CausalLM loaded = adapter.addTo(model.load());
         int contextLength = loaded.decoder().config().contextLength();
-        if (stride > contextLength) {
-            throw wrong("stride: expected at most the context length " + contextLength + ", got " + stride);
-        }
+        refuse(
+                stride > contextLength,
+                "stride: expected at most the context length " + contextLength + ", got " + stride);
         int[] before = prefix.isEmpty() ? new int[0] : texts.encode(loaded.requireTokenizer(), prefix);
-        if (before.length > contextLength) {
-            throw wrong(
-                    "prefix: expected at most " + contextLength + " tokens, the context length, got " + before.length);
-        }
+        refuse(
+                before.length > contextLength,
+                "prefix: expected at most " + contextLength + " tokens, the context length, got " + before.length);
         if (lines.in != null) {
             return scoreLines(loaded, before, options);
         }
@@ -114,17 +112,16 @@ final class ScoreCommand extends Subcommand {
     private void checkUsage() throws IOException {
         long texts =
                 Stream.of(text, file, tokens, lines.in).filter(Objects::nonNull).count();
-        if (texts != 1) {
-            throw wrong("text: expected one of TEXT, --file, --tokens and --jsonl, got "
-                    + (texts == 0 ? "none" : "several"));
-        }
+        refuse(
+                texts != 1,
+                "text: expected one of TEXT, --file, --tokens and --jsonl, got " + (texts == 0 ? "none" : "several"));
         lines.check(spec, json);
-        if ("-".equals(choices) && "-".equals(text)) {
-            throw wrong("choices: expected another source than TEXT, got standard input for both");
-        }
-        if (choices != null && (lines.in != null || !prefix.isEmpty() || stride != 0)) {
-            throw wrong("choices: expected a prompt as TEXT, --file or --tokens, got --jsonl, --prefix or --stride");
-        }
+        refuse(
+                "-".equals(choices) && "-".equals(text),
+                "choices: expected another source than TEXT, got standard input for both");
+        refuse(
+                choices != null && (lines.in != null || !prefix.isEmpty() || stride != 0),
+                "choices: expected a prompt as TEXT, --file or --tokens, got --jsonl, --prefix or --stride");
     }
 
     private List<String> continuations() throws IOException {
@@ -140,12 +137,12 @@ final class ScoreCommand extends Subcommand {
                 .getFirst();
         PrintWriter out = stdout();
         if (json) {
-            ObjectNode document = Json.object();
+            Document document = new Document();
             if (request.prefix().length > 0) {
-                document.set("prefix_tokens", Json.array(request.prefix()));
+                document.put("prefix_tokens", request.prefix());
             }
             new ScoreDocument(loaded, totalsOnly, top).add(score, document);
-            Json.print(out, document);
+            out.println(document);
             return;
         }
         if (!totalsOnly) {
@@ -165,7 +162,7 @@ final class ScoreCommand extends Subcommand {
         Ranking ranking = watched(listener -> new Scorer(loaded).rank(prompt, encoded, options, listener));
         PrintWriter out = stdout();
         if (json) {
-            Json.print(out, new ScoreDocument(loaded, totalsOnly, top).ranking(prompt, continuations, ranking));
+            out.println(new ScoreDocument(loaded, totalsOnly, top).ranking(prompt, continuations, ranking));
         } else {
             new ScoreTable(loaded, out).ranking(continuations, ranking);
         }

@@ -1,22 +1,22 @@
 package dev.causal4j.cli;
 
-import dev.causal4j.head.Candidate;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.scoring.Normalization;
 import dev.causal4j.scoring.Ranking;
 import dev.causal4j.scoring.Score;
 import dev.causal4j.scoring.Score.Totals;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
-import tools.jackson.databind.node.ArrayNode;
-import tools.jackson.databind.node.ObjectNode;
+import java.util.function.Function;
+import java.util.stream.IntStream;
 
 /** Scores and predictions as JSON. Immutable. */
 final class ScoreDocument {
-    /** The fields that {@link #add(Score, ObjectNode)} may set. */
+    /** The fields that {@link #add(Score, Document)} may set. */
     static final Set<String> FIELDS = Set.of(
             "tokens",
             "pieces",
@@ -44,67 +44,58 @@ final class ScoreDocument {
     }
 
     /** Adds a score to a document. */
-    void add(Score score, ObjectNode document) {
+    void add(Score score, Document document) {
         if (!totalsOnly) {
             addTokens(score, document);
         }
         add(score.totals(), document);
     }
 
-    private void addTokens(Score score, ObjectNode document) {
-        document.set("tokens", Json.array(score.tokens()));
-        if (pieces.known()) {
-            ArrayNode texts = document.putArray("pieces");
-            score.pieces().forEach(texts::add);
-        } else {
-            document.putNull("pieces");
-        }
-        ArrayNode logProbabilities = document.putArray("logprobs");
-        ArrayNode ranks = document.putArray("ranks");
-        for (int i = 0; i < score.tokens().length; i++) {
-            Optional<Prediction> prediction = score.prediction(i);
-            double logProbability = prediction.map(Prediction::logProbability).orElse(Double.NaN);
-            logProbabilities.add(Json.number(logProbability));
-            ranks.add(prediction.map(Prediction::rank).orElse(null));
-        }
+    private void addTokens(Score score, Document document) {
+        document.put("tokens", score.tokens())
+                .put("pieces", pieces.known() ? score.pieces() : null)
+                .put("logprobs", each(score, Prediction::logProbability))
+                .put("ranks", each(score, Prediction::rank));
         if (top > 0) {
-            ArrayNode alternatives = document.putArray("top");
-            for (int i = 0; i < score.tokens().length; i++) {
-                score.prediction(i)
-                        .ifPresentOrElse(
-                                prediction -> addAlternatives(prediction, alternatives.addArray()),
-                                alternatives::addNull);
-            }
+            document.put("top", each(score, this::alternatives));
         }
     }
 
-    static void add(Totals totals, ObjectNode document) {
-        document.set("nll", Json.number(totals.nll()));
-        document.put("scored_tokens", totals.scoredTokens()).put("scored_bytes", totals.scoredBytes());
-        document.set("perplexity", Json.number(totals.perplexity().orElse(Double.NaN)));
-        document.set("bits_per_byte", Json.number(totals.bitsPerByte().orElse(Double.NaN)));
+    private static <T> List<Optional<T>> each(Score score, Function<Prediction, T> figure) {
+        return IntStream.range(0, score.tokens().length)
+                .mapToObj(i -> score.prediction(i).map(figure))
+                .toList();
+    }
+
+    static void add(Totals totals, Document document) {
+        document.put("nll", totals.nll())
+                .put("scored_tokens", totals.scoredTokens())
+                .put("scored_bytes", totals.scoredBytes())
+                .put("perplexity", totals.perplexity())
+                .put("bits_per_byte", totals.bitsPerByte());
     }
 
     /** Choices in the given order, and their indexes, the likeliest first. */
-    ObjectNode ranking(int[] prompt, List<String> choices, Ranking ranking) {
-        ObjectNode document = Json.object();
-        document.set("prompt_tokens", Json.array(prompt));
-        ArrayNode array = document.putArray("choices");
+    Document ranking(int[] prompt, List<String> choices, Ranking ranking) {
+        List<Document> scored = new ArrayList<>();
         for (int i = 0; i < choices.size(); i++) {
-            ObjectNode choice = array.addObject().put("text", choices.get(i));
+            Document choice = new Document().put("text", choices.get(i));
             if (!totalsOnly) {
                 addTokens(ranking.choices().get(i), choice);
             }
             for (Normalization normalization : Normalization.values()) {
-                choice.set(name(normalization), Json.number(ranking.logProbability(i, normalization)));
+                choice.put(name(normalization), ranking.logProbability(i, normalization));
             }
+            scored.add(choice);
         }
-        ObjectNode orders = document.putObject("order");
+        Document order = new Document();
         for (Normalization normalization : Normalization.values()) {
-            ArrayNode order = orders.putArray(name(normalization));
-            ranking.order(normalization).forEach(order::add);
+            order.put(name(normalization), ranking.order(normalization));
         }
-        return document;
+        return new Document()
+                .put("prompt_tokens", prompt)
+                .put("choices", scored)
+                .put("order", order);
     }
 
     static String name(Normalization normalization) {
@@ -113,25 +104,23 @@ final class ScoreDocument {
                 : "logprob_" + normalization.name().toLowerCase(Locale.ROOT);
     }
 
-    /** Adds predictions of generated tokens. */
-    void predictions(List<Prediction> predictions, ArrayNode array) {
-        for (Prediction prediction : predictions) {
-            ObjectNode object = array.addObject().put("token", prediction.token());
-            object.set("logprob", Json.number(prediction.logProbability()));
-            object.put("rank", prediction.rank());
-            addAlternatives(prediction, object.putArray("top"));
-        }
+    /** Predictions of generated tokens. */
+    List<Document> predictions(List<Prediction> predictions) {
+        return predictions.stream()
+                .map(each -> new Document()
+                        .put("token", each.token())
+                        .put("logprob", each.logProbability())
+                        .put("rank", each.rank())
+                        .put("top", alternatives(each)))
+                .toList();
     }
 
-    private void addAlternatives(Prediction prediction, ArrayNode array) {
-        for (Candidate alternative : prediction.alternatives(top)) {
-            ObjectNode object = array.addObject().put("token", alternative.token());
-            if (pieces.known()) {
-                object.put("piece", pieces.of(alternative.token()));
-            } else {
-                object.putNull("piece");
-            }
-            object.set("logprob", Json.number(alternative.logProbability()));
-        }
+    private List<Document> alternatives(Prediction prediction) {
+        return prediction.alternatives(top).stream()
+                .map(each -> new Document()
+                        .put("token", each.token())
+                        .put("piece", pieces.known() ? pieces.of(each.token()) : null)
+                        .put("logprob", each.logProbability()))
+                .toList();
     }
 }

@@ -6,19 +6,16 @@ import dev.causal4j.scoring.ScoringRequest;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintWriter;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
-import tools.jackson.core.JacksonException;
-import tools.jackson.databind.JsonNode;
-import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Scores the texts of a JSON Lines file, several lines in one forward: an object in, an object out, in the same order.
@@ -47,7 +44,7 @@ final class ScoreLines {
     private Totals totals = Totals.ZERO;
     private long texts;
     private long failed;
-    private @Nullable ObjectNode lastKept;
+    private @Nullable Document lastKept;
 
     /**
      * @param requests encodes a text
@@ -77,7 +74,7 @@ final class ScoreLines {
      */
     private record Line(
             long number,
-            ObjectNode carried,
+            Document carried,
             @Nullable ScoringRequest request,
             @Nullable String error) {}
 
@@ -105,9 +102,9 @@ final class ScoreLines {
             score(lines, results, progress);
         }
         if (json) {
-            ObjectNode document = Json.object().put("texts", texts).put("failed", failed);
+            Document document = new Document().put("texts", texts).put("failed", failed);
             ScoreDocument.add(totals, document);
-            Json.print(out, document);
+            out.println(document);
         } else {
             String sums = ScoreTable.totals(totals);
             err.printf("%,d text%s, %,d failed; %s%n", texts, texts == 1 ? "" : "s", failed, sums);
@@ -115,39 +112,34 @@ final class ScoreLines {
         return failed == 0;
     }
 
-    /** A result of the run that is resumed. */
-    private void keep(ObjectNode result) {
+    /** Counts a result of the run that is resumed. */
+    private void keep(Document result) {
         texts++;
         lastKept = result;
-        JsonNode nll = result.get(NLL);
-        if (nll == null) {
+        if (!result.fields().containsKey(NLL)) {
             failed++;
-        } else {
-            totals = totals.plus(new Totals(
-                    nll.asDouble(0),
-                    result.path("scored_tokens").asLong(0),
-                    result.path("scored_bytes").asLong(0)));
+            return;
         }
+        long tokens = (long) result.number("scored_tokens", 0);
+        totals = totals.plus(new Totals(result.number(NLL, 0), tokens, (long) result.number("scored_bytes", 0)));
     }
 
     /** Skips the lines that have a result. */
     private void skip(LineReader lines) throws IOException {
-        for (long left = texts; left > 0; ) {
-            Optional<byte[]> bytes = lines.next();
-            if (bytes.isEmpty()) {
-                throw new IOException(files.out + ": expected results of " + subject + ", got " + texts
-                        + " of them, more than it has lines; name another file");
-            }
-            if (!isBlank(bytes.get()) && --left == 0) {
-                requireSame(line(lines.number(), bytes.get()));
+        for (long left = texts; left > 0; left--) {
+            byte[] bytes = lines.nextFilled()
+                    .orElseThrow(() -> new IOException(files.out + ": expected results of " + subject + ", got " + texts
+                            + " of them, more than it has lines; name another file"));
+            if (left == 1) {
+                requireSame(line(lines.number(), bytes));
             }
         }
     }
 
     /** Checks by the copied fields that the last result belongs to this line. */
     private void requireSame(Line line) throws IOException {
-        ObjectNode kept = Objects.requireNonNull(lastKept);
-        for (var field : line.carried.properties()) {
+        Map<String, Object> kept = Objects.requireNonNull(lastKept).fields();
+        for (var field : line.carried.fields().entrySet()) {
             if (!isResult(field.getKey()) && !field.getValue().equals(kept.get(field.getKey()))) {
                 throw new IOException(
                         files.out + ": expected results of " + subject + ", got another \"" + field.getKey()
@@ -161,8 +153,8 @@ final class ScoreLines {
         long tokens = 0;
         Optional<byte[]> next;
         do {
-            next = lines.next();
-            if (next.isPresent() && !isBlank(next.get())) {
+            next = lines.nextFilled();
+            if (next.isPresent()) {
                 Line line = line(lines.number(), next.get());
                 if (line.error != null && files.failFast) {
                     finish(group, results);
@@ -185,31 +177,22 @@ final class ScoreLines {
         return ScoreDocument.FIELDS.contains(field) || field.equals(LINE) || field.equals(ERROR);
     }
 
-    private static boolean isBlank(byte[] line) {
-        return new String(line, StandardCharsets.ISO_8859_1).isBlank();
-    }
-
     private Line line(long number, byte[] bytes) {
-        ObjectNode carried = Json.object();
+        Document carried = new Document();
         try {
-            if (!(Json.parse(TextInput.decode("text", bytes)) instanceof ObjectNode object)) {
-                throw new IOException("expected a JSON object, got another value");
-            }
-            carried = object;
-            JsonNode text = object.remove("text");
-            if (text == null || !text.isString()) {
+            carried = Document.parse("text", TextInput.bounded("text", bytes));
+            Object text = carried.fields().remove("text");
+            if (!(text instanceof String given)) {
                 String got = text == null ? "no such field" : "another value";
                 throw new IOException("expected a string in the field \"text\", got " + got);
             }
-            return new Line(number, carried, requests.apply(text.stringValue()), null);
-        } catch (JacksonException e) {
-            return failed(number, carried, "expected a JSON object, got what is none (" + e.getOriginalMessage() + ")");
+            return new Line(number, carried, requests.apply(given), null);
         } catch (IOException | IllegalArgumentException e) {
             return failed(number, carried, String.valueOf(e.getMessage()));
         }
     }
 
-    private Line failed(long number, ObjectNode carried, String problem) {
+    private Line failed(long number, Document carried, String problem) {
         String oneLine = problem.replaceAll("\\p{Cc}+", " ");
         return new Line(number, carried, null, subject + " line " + number + ": " + oneLine);
     }
@@ -245,7 +228,7 @@ final class ScoreLines {
                 documents.add(score, line.carried);
                 totals = totals.plus(score.totals());
             }
-            written.append(Json.write(line.carried)).append('\n');
+            written.append(line.carried).append('\n');
             texts++;
         }
         if (results == null) {
@@ -260,7 +243,7 @@ final class ScoreLines {
         if (failed++ < MOST_COMPLAINTS) {
             err.println(line.error);
         }
-        line.carried.remove(NLL); // a result without it is a failure
+        line.carried.fields().remove(NLL); // a result without it is a failure
         line.carried.put(LINE, line.number).put(ERROR, line.error);
     }
 }

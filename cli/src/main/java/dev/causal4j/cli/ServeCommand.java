@@ -12,7 +12,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Consumer;
 import java.util.logging.Level;
 import java.util.logging.Logger;
 import org.jline.utils.Signals;
@@ -49,13 +48,6 @@ final class ServeCommand extends Subcommand {
 
     @Option(names = "--queue", paramLabel = "N", description = "Most requests that wait; default: ${DEFAULT-VALUE}.")
     private int queue = ServerOptions.DEFAULT.queue();
-
-    @Option(
-            names = "--cache-memory",
-            paramLabel = "MB",
-            description =
-                    "Most memory for prompts that begin like earlier ones; 0 for none; default: ${DEFAULT-VALUE}.")
-    private int cacheMegabytes = (int) (ServerOptions.DEFAULT.cacheBytes() >> 20);
 
     @Option(
             names = "--api-key-file",
@@ -97,16 +89,21 @@ final class ServeCommand extends Subcommand {
     @Override
     public Integer call() throws IOException, InterruptedException {
         List<String> keys = keys();
-        if (keys.isEmpty() && !open && !InetAddress.getByName(host).isLoopbackAddress()) {
-            throw wrong("host: expected one of this machine alone, or keys, got " + host
-                    + "; give --api-key-file, or --no-api-key to let anybody ask");
-        }
-        long bytes = (long) cacheMegabytes << 20;
-        Consumer<ServerOptions.Answered> listener = log ? this::log : _ -> {};
+        refuse(
+                keys.isEmpty() && !open && !InetAddress.getByName(host).isLoopbackAddress(),
+                "host: expected one of this machine alone, or keys, got " + host
+                        + "; give --api-key-file, or --no-api-key to let anybody ask");
         ServerOptions options = Usage.of(
                 spec,
-                () -> new ServerOptions(
-                        host, port, aliases, parallel, queue, bytes, keys, origins, hostNames, listener));
+                () -> ServerOptions.DEFAULT
+                        .withAddress(host, port)
+                        .withAliases(aliases)
+                        .withBounds(parallel, queue)
+                        .withCacheBytes(model.cacheBytes().orElse(ServerOptions.DEFAULT.cacheBytes()))
+                        .withKeys(keys)
+                        .withOrigins(origins)
+                        .withHostNames(hostNames)
+                        .withLog(log ? this::log : _ -> {}));
         QUIET.forEach(logger -> logger.setLevel(Level.WARNING));
         ChatTemplate chosen = template.readOrPlain(model.folder());
         try (CausalLM loaded = model.load();
@@ -128,7 +125,7 @@ final class ServeCommand extends Subcommand {
         }
         String name = address.getAddress().getHostAddress();
         String url = "http://" + (name.contains(":") ? "[" + name + "]" : name) + ":" + address.getPort();
-        print(Json.object().put("url", url).put("model", loaded.name()), "Serving " + loaded.name() + " at " + url);
+        print(new Document().put("url", url).put("model", loaded.name()), "Serving " + loaded.name() + " at " + url);
         stdout().flush();
     }
 
@@ -154,12 +151,12 @@ final class ServeCommand extends Subcommand {
     private void log(ServerOptions.Answered answered) {
         PrintWriter to = stderr();
         if (json) {
-            to.println(Json.write(Json.object()
+            to.println(new Document()
                     .put("id", answered.id())
                     .put("method", answered.method())
                     .put("path", answered.path())
                     .put("status", answered.status())
-                    .put("seconds", answered.seconds())));
+                    .put("seconds", answered.seconds()));
         } else {
             to.println(String.format(
                     "%s %s %s %d %.3f s",

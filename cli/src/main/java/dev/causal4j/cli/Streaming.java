@@ -4,12 +4,12 @@ import dev.causal4j.generation.TokenListener;
 import java.io.PrintWriter;
 import java.util.regex.Pattern;
 
-/** Prints what a model writes while it comes. */
+/** Prints generated text as it comes, and makes it harmless for terminals. */
 final class Streaming {
     /** Set by the launcher if standard output is a terminal. */
     static final String TERMINAL = "causal4j.terminal.out";
 
-    /** The same of standard error. */
+    /** Set by the launcher if standard error is a terminal. */
     static final String ERRORS = "causal4j.terminal";
 
     private static final Pattern CONTROL = Pattern.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f]");
@@ -46,7 +46,7 @@ final class Streaming {
         return Boolean.getBoolean("causal4j.colors") && Boolean.getBoolean(terminal);
     }
 
-    /** A text that matters less, if the stream gets {@link #colors}. */
+    /** A dimmed text if the stream gets {@link #colors}, else the text. */
     static String dimmed(String terminal, String text) {
         return colors(terminal) && !text.isEmpty() ? "\033[2m" + text + "\033[22m" : text;
     }

@@ -8,9 +8,8 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
-import tools.jackson.databind.node.ObjectNode;
 
-/** What the commands share. */
+/** A command: its options {@code --json} and the base for its output and errors. */
 abstract class Subcommand implements Callable<Integer> {
     @Spec
     @SuppressWarnings("NullAway.Init") // picocli injects it
@@ -30,13 +29,18 @@ abstract class Subcommand implements Callable<Integer> {
     }
 
     /** Prints a result: the document with {@code --json}, else the text. */
-    final void print(ObjectNode document, String text) {
-        stdout().println(json ? Json.write(document) : text);
+    final void print(Document document, String text) {
+        stdout().println(json ? document : text);
     }
 
     /** The terminal, if input and output are both one. */
     static Optional<Console> terminal() {
         return Optional.ofNullable(System.console()).filter(Console::isTerminal);
+    }
+
+    /** Throws if the usage is wrong. */
+    final void refuse(boolean wrong, String message) {
+        Usage.refuse(spec, wrong, message);
     }
 
     /** An error to throw. */

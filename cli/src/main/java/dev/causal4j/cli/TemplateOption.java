@@ -1,14 +1,14 @@
 package dev.causal4j.cli;
 
 import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.model.Checkpoint;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** Where the chat template comes from. */
+/** The option that names a chat template. */
 final class TemplateOption {
     @Option(names = "--template", paramLabel = "FILE", description = "A chat template; default: that of the model.")
     private @Nullable Path file;
@@ -18,19 +18,19 @@ final class TemplateOption {
     }
 
     /**
-     * The template, of a file with the special tokens of the model.
+     * The template of {@code --template}, or else the model's own. A template from a file gets the model's special tokens.
      *
      * @param model null for none
      */
     Optional<ChatTemplate> read(@Nullable Path model) throws IOException {
+        ChatTemplate.Source ofModel = model == null ? ChatTemplate.Source.NONE : Checkpoint.readTemplates(model);
         if (file == null) {
-            return model == null ? Optional.empty() : ChatTemplate.read(model);
+            return ofModel.parse();
         }
-        Map<String, String> tokens = model == null ? Map.of() : ChatTemplate.specialTokens(model);
-        return Optional.of(ChatTemplate.parse(file.toString(), TextInput.file(file), tokens));
+        return Optional.of(ChatTemplate.parse(file.toString(), TextInput.file(file), ofModel.specialTokens()));
     }
 
-    /** The same, or else a plain transcript. */
+    /** The template as in {@link #read}, or else a plain transcript. */
     ChatTemplate readOrPlain(Optional<Path> model) throws IOException {
         return read(model.orElse(null)).orElseGet(ChatTemplate::plain);
     }

@@ -1,9 +1,12 @@
 package dev.causal4j.cli;
 
+import dev.causal4j.FormatException;
+import dev.causal4j.format.Json;
+import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import picocli.CommandLine.Option;
 
-/** What commands give to a chat template besides messages. */
+/** The variables of a chat template besides messages. */
 final class TemplateOptions {
     @Option(
             names = "--variables",
@@ -12,6 +15,11 @@ final class TemplateOptions {
     private String variables = "{}";
 
     Map<String, Object> fields() {
-        return Json.fields("variables", Json.parse("variables", variables));
+        try {
+            return Document.object("variables", Json.value("variables", variables.getBytes(StandardCharsets.UTF_8)));
+        } catch (FormatException e) {
+            String message = String.valueOf(e.getMessage()).replaceFirst("; is the file damaged\\?$", "");
+            throw new IllegalArgumentException(message, e);
+        }
     }
 }

@@ -32,17 +32,17 @@ final class TextInput {
         return withoutMark(decode(STANDARD_INPUT, bytes)).replaceFirst("\r?\n\\z", ""); // the one echo adds
     }
 
-    /** A file, or standard input for {@code -}. */
+    /** Opens a file, or standard input for {@code -}. */
     static InputStream open(String in) throws IOException {
         return in.equals("-") ? System.in : Files.newInputStream(requireRegular(Path.of(in)));
     }
 
-    /** What messages call it. */
+    /** The name of an input in messages. */
     static String name(String in) {
         return in.equals("-") ? STANDARD_INPUT : in;
     }
 
-    /** All of a file. */
+    /** The text of a file. */
     static String file(Path file) throws IOException {
         try (InputStream in = Files.newInputStream(requireRegular(file))) {
             return withoutMark(decode(file.toString(), in.readNBytes(MOST_BYTES + 1)));
@@ -60,14 +60,19 @@ final class TextInput {
         return file;
     }
 
-    static String decode(String subject, byte[] bytes) throws IOException {
+    /** The bytes of a text. Refuses too many. */
+    static byte[] bounded(String subject, byte[] bytes) throws IOException {
         if (bytes.length > MOST_BYTES) {
             throw new IOException(subject + ": expected at most " + MOST_BYTES + " bytes, got more; split it");
         }
+        return bytes;
+    }
+
+    static String decode(String subject, byte[] bytes) throws IOException {
         try {
             return StandardCharsets.UTF_8
                     .newDecoder()
-                    .decode(ByteBuffer.wrap(bytes))
+                    .decode(ByteBuffer.wrap(bounded(subject, bytes)))
                     .toString();
         } catch (CharacterCodingException e) {
             throw new IOException(subject + ": expected text in UTF-8, got bytes that are not", e);

@@ -8,7 +8,6 @@ import picocli.CommandLine.Command;
         description = "Makes tokenizers and shows what they do.",
         subcommands = {
             TokenizerTrainCommand.class,
-            TokenizerPrepareCommand.class,
             TokenizerEncodeCommand.class,
             TokenizerDecodeCommand.class,
             TokenizerRenderCommand.class

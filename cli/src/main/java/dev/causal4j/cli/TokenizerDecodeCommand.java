@@ -23,7 +23,7 @@ final class TokenizerDecodeCommand extends Subcommand {
         int[] ids = TokenIds.parse(spec, "tokens", tokens);
         Tokenizer tokenizer = tokenizers.load();
         String text = skipSpecial ? tokenizer.decodeWithoutSpecial(ids) : tokenizer.decode(ids);
-        print(Json.object().put("text", text), Streaming.shown(text));
+        print(new Document().put("text", text), Streaming.shown(text));
         return 0;
     }
 }

@@ -1,19 +1,23 @@
 package dev.causal4j.cli;
 
+import dev.causal4j.format.Json;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
-import tools.jackson.core.JacksonException;
-import tools.jackson.databind.node.ArrayNode;
-import tools.jackson.databind.node.ObjectNode;
 
 /** Shows the tokens of texts. */
 @Command(
@@ -46,9 +50,9 @@ final class TokenizerEncodeCommand extends Subcommand {
 
     @Override
     public Integer call() throws IOException {
-        if ((text == null ? 0 : 1) + (file == null ? 0 : 1) + (lines == null ? 0 : 1) != 1) {
-            throw wrong("text: expected one of TEXT, --file and --jsonl, got none or several");
-        }
+        refuse(
+                (text == null ? 0 : 1) + (file == null ? 0 : 1) + (lines == null ? 0 : 1) != 1,
+                "text: expected one of TEXT, --file and --jsonl, got none or several");
         Tokenizer tokenizer = tokenizers.load();
         PrintWriter out = stdout();
         if (lines != null) {
@@ -56,54 +60,48 @@ final class TokenizerEncodeCommand extends Subcommand {
             return 0;
         }
         String given = text != null ? TextInput.argument(text) : file != null ? TextInput.file(file) : "";
-        ObjectNode document = encode(tokenizer, given);
+        Encoded encoded = encode(tokenizer, given);
         if (json) {
-            Json.print(out, document);
+            out.println(encoded.document());
             return 0;
         }
-        for (int i = 0; i < document.get("tokens").size(); i++) {
-            String piece = Visible.quoted(document.get("pieces").get(i).asString());
-            out.println(document.get("tokens").get(i) + " " + piece + " "
-                    + document.get("offsets").get(i));
+        for (int i = 0; i < encoded.tokens.length; i++) {
+            String offsets = Arrays.toString(encoded.offsets.get(i)).replace(" ", "");
+            out.println(encoded.tokens[i] + " " + Visible.quoted(encoded.pieces.get(i)) + " " + offsets);
         }
         return 0;
     }
 
-    private ObjectNode encode(Tokenizer tokenizer, String given) {
+    private record Encoded(int[] tokens, List<String> pieces, List<int[]> offsets) {
+        Document document() {
+            return new Document().put("tokens", tokens).put("pieces", pieces).put("offsets", offsets);
+        }
+    }
+
+    private Encoded encode(Tokenizer tokenizer, String given) {
         Tokenizer.Encoding encoding = tokenizer.encodeWithOffsets(given, texts.specialTokens());
         int[] tokens = tokenizer.withPrefix(encoding.tokens());
         int before = tokens.length - encoding.tokens().length;
-        ObjectNode document = Json.object();
-        document.set("tokens", Json.array(tokens));
-        ArrayNode pieces = document.putArray("pieces");
-        ArrayNode offsets = document.putArray("offsets");
-        for (int i = 0; i < tokens.length; i++) {
-            pieces.add(tokenizer.piece(tokens[i]));
-            offsets.addArray()
-                    .add(i < before ? 0 : encoding.starts()[i - before])
-                    .add(i < before ? 0 : encoding.ends()[i - before]);
+        List<int[]> offsets = new ArrayList<>(Collections.nCopies(before, new int[2]));
+        for (int i = 0; i < encoding.tokens().length; i++) {
+            offsets.add(new int[] {encoding.starts()[i], encoding.ends()[i]});
         }
-        return document;
+        return new Encoded(
+                tokens, IntStream.of(tokens).mapToObj(tokenizer::piece).toList(), offsets);
     }
 
     private void encodeLines(Tokenizer tokenizer, String in, PrintWriter out) throws IOException {
         try (InputStream bytes = TextInput.open(in)) {
             LineReader reader = new LineReader(bytes, TextInput.MOST_BYTES);
-            for (Optional<byte[]> line = reader.next(); line.isPresent() && !out.checkError(); line = reader.next()) {
+            Optional<byte[]> line = reader.nextFilled();
+            for (; line.isPresent() && !out.checkError(); line = reader.nextFilled()) {
                 String subject = TextInput.name(in) + " line " + reader.number();
-                String given = TextInput.decode(subject, line.get());
-                if (!given.isBlank()) {
-                    Json.print(out, encode(tokenizer, text(subject, given)));
+                Object value = Json.value(subject, TextInput.bounded(subject, line.get()));
+                if (!(value instanceof Map<?, ?> object && object.get("text") instanceof String given)) {
+                    throw new IOException(subject + ": expected an object with a string \"text\", got something else");
                 }
+                out.println(encode(tokenizer, given).document());
             }
-        }
-    }
-
-    private static String text(String subject, String line) throws IOException {
-        try {
-            return Json.parse(line).path("text").stringValue();
-        } catch (JacksonException e) {
-            throw new IOException(subject + ": expected an object with a string \"text\", got something else", e);
         }
     }
 }

@@ -31,7 +31,7 @@ final class TokenizerOptions {
     }
 
     static Tokenizer load(Path from, String remedy) throws IOException {
-        return Tokenizer.load(from)
+        return Checkpoint.readTokenizer(from)
                 .orElseThrow(() -> new IOException(
                         from + ": expected tokenizer.json, or vocab.json and merges.txt, got neither; " + remedy));
     }

@@ -45,19 +45,19 @@ final class TokenizerRenderCommand extends Subcommand {
     @Override
     public Integer call() throws IOException {
         Map<String, ?> more = variables.fields();
-        if (!template.isGiven() && model == null) {
-            throw wrong("template: expected --template or --model, got neither");
-        }
+        refuse(!template.isGiven() && model == null, "template: expected --template or --model, got neither");
         ChatTemplate chosen = template.read(model == null ? null : ModelPath.of(model))
                 .orElseThrow(() -> new IOException(
                         model + ": expected a model with a chat template, got none; give one with --template"));
-        List<Message> conversation = Json.list(messages).map(Message::new).toList();
-        List<ToolDefinition> known =
-                tools == null ? null : Json.list(tools).map(ToolDefinition::new).toList();
+        List<Message> conversation =
+                Document.list(messages).stream().map(Message::new).toList();
+        List<ToolDefinition> known = tools == null
+                ? null
+                : Document.list(tools).stream().map(ToolDefinition::new).toList();
         String text = chosen.render(conversation, known, !complete, more).text();
         PrintWriter to = stdout();
         if (json) {
-            Json.print(to, Json.object().put("text", text));
+            to.println(new Document().put("text", text));
         } else {
             to.print(Streaming.shown(text));
             to.flush();

@@ -10,7 +10,6 @@ import java.util.Set;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import tools.jackson.databind.node.ObjectNode;
 
 /** Trains a byte-pair tokenizer on files of text. */
 @Command(name = "train", description = "Trains a byte-pair tokenizer on files of text.")
@@ -29,8 +28,7 @@ final class TokenizerTrainCommand extends Subcommand {
             names = "--out",
             paramLabel = "DIR",
             required = true,
-            description = "Folder for tokenizer.json, what is prepared of it, vocab.json and merges.txt; created if"
-                    + " missing.")
+            description = "Folder for tokenizer.json, vocab.json and merges.txt; created if missing.")
     @SuppressWarnings("NullAway.Init")
     private Path out;
 
@@ -73,15 +71,14 @@ final class TokenizerTrainCommand extends Subcommand {
             tokenizer = trainer.train(progress::at);
         }
         tokenizer.save(folder.create());
-        Tokenizer.prepare(out);
         print(tokenizer, bytes, (System.nanoTime() - start) / 1e9);
         return 0;
     }
 
     private void print(Tokenizer tokenizer, long bytes, double seconds) {
         int size = tokenizer.vocabularySize();
-        ObjectNode document = Json.object()
-                .put("out", out.toString())
+        Document document = new Document()
+                .put("out", out)
                 .put("vocabulary_size", size)
                 .put("requested_vocabulary_size", vocabularySize)
                 .put("data_bytes", bytes)

@@ -30,7 +30,6 @@ import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
-import tools.jackson.databind.node.ObjectNode;
 
 /** Trains a model, from scratch or further. */
 @Command(
@@ -42,7 +41,6 @@ final class TrainCommand extends Subcommand {
     private static final Set<String> OWN =
             Set.of(TrainingLog.LINES, TrainingLog.TABLE, TrainingLog.PICTURE, TrainingData.FOLDER);
 
-    private static final String SAMPLE = "sample";
     private static final int SAMPLE_TOKENS = 24;
     private static final double SAMPLE_TEMPERATURE = 0.8; // likely words, yet no loops
 
@@ -93,7 +91,7 @@ final class TrainCommand extends Subcommand {
     @Override
     public Integer call() throws IOException {
         checkUsage();
-        TrainingOptions options = Usage.of(spec, () -> settings.options(data.evaluates()));
+        TrainingOptions options = Usage.of(spec, settings::options).withFolder(out);
         Checkpoint last = resume ? Trainer.lastCheckpoint(out).orElse(null) : null;
         boolean resumes = last != null;
         if (!resume && !overwrite && Files.exists(out.resolve(TrainingLog.LINES))) {
@@ -129,16 +127,14 @@ final class TrainCommand extends Subcommand {
     }
 
     private void checkUsage() {
-        if (resume && overwrite) {
-            throw wrong("out: expected --resume or --overwrite, got both");
-        }
-        if (!shape.isGiven(model) && tokenizer != null) {
-            throw wrong("tokenizer: expected --config or --shape with it, got none; a model has its own");
-        }
+        refuse(resume && overwrite, "out: expected --resume or --overwrite, got both");
+        refuse(
+                !shape.isGiven(model) && tokenizer != null,
+                "tokenizer: expected --config or --shape with it, got none; a model has its own");
         DType dtype = model.dtype().orElse(DType.F32);
-        if (dtype != DType.F32 && dtype != DType.BF16) {
-            throw wrong("dtype: expected f32 or bf16, got " + dtype.label() + "; convert the result afterwards");
-        }
+        refuse(
+                dtype != DType.F32 && dtype != DType.BF16,
+                "dtype: expected f32 or bf16, got " + dtype.label() + "; convert the result afterwards");
         data.check(spec);
     }
 
@@ -152,9 +148,8 @@ final class TrainCommand extends Subcommand {
             if (overwrite) { // not earlier, since until here the run may be refused
                 Trainer.discard(out);
             }
-            TrainingOptions known = options.withData(parts.identity());
-            Trainer trainer = Trainer.start(source, parts.training(), parts.heldOut(), known, out);
-            if (options.scope() instanceof TrainingScope.All) {
+            Trainer trainer = Trainer.start(source, parts.training(), parts.complete(options));
+            if (settings.scope() instanceof TrainingScope.All) {
                 source.close(); // all of it was copied
             }
             log.clear();
@@ -171,12 +166,14 @@ final class TrainCommand extends Subcommand {
 
     private Trainer resumed(Checkpoint checkpoint, TrainingOptions options, Interruption interruption)
             throws IOException {
-        CausalLM source = options.scope() instanceof TrainingScope.LowRank ? source() : null;
+        CausalLM source = settings.scope() instanceof TrainingScope.LowRank ? source() : null;
         requireSame(checkpoint.config());
         parts = data.parts(
                 out, checkpoint.requireTokenizer(), template(), checkpoint.config(), settings.seed, interruption);
-        TrainingOptions known = options.withData(parts.identity());
-        return Trainer.resume(out, source, parts.training(), parts.heldOut(), known);
+        TrainingOptions known = parts.complete(options);
+        return source == null
+                ? Trainer.resume(parts.training(), known)
+                : Trainer.resume(source, parts.training(), known);
     }
 
     /** A resumed run keeps its architecture. */
@@ -194,17 +191,11 @@ final class TrainCommand extends Subcommand {
     private static String describe(ModelConfig config) {
         DecoderConfig decoder = config.decoder();
         BlockConfig block = decoder.blocks().getFirst();
-        return String.format(
-                "%s with %d layers of %d with %d heads, %d inside and epsilon %s, %d positions, %d tokens, %s",
-                config.family().type(),
-                decoder.blocks().size(),
-                decoder.hiddenSize(),
-                block.attention().heads(),
-                block.feedForward().each().innerSize(),
-                decoder.lastNorm().epsilon(),
-                decoder.contextLength(),
-                config.vocabularySize(),
-                config.tied() ? "tied" : "untied");
+        return config.type() + " with " + decoder.blocks().size() + " layers of " + decoder.hiddenSize()
+                + " with " + block.attention().heads() + " heads, "
+                + block.feedForward().each().innerSize() + " inside and epsilon "
+                + decoder.lastNorm().epsilon() + ", " + decoder.contextLength() + " positions, "
+                + config.vocabularySize() + " tokens, " + (config.tied() ? "tied" : "untied");
     }
 
     private CausalLM source() throws IOException {
@@ -243,16 +234,17 @@ final class TrainCommand extends Subcommand {
             TrainingResult result = trainer.run(
                     progress -> {
                         bar.at(progress.step(), summary(progress));
-                        ObjectNode line = document(progress)
+                        Document line = document(progress)
                                 .put("tokens", progress.step() * stepTokens)
                                 .put("seconds", before + (System.nanoTime() - start) / 1e9);
                         boolean evaluated = progress.validationLoss().isPresent();
+                        String sample = evaluated ? sample(trainer.model()) : "";
                         if (evaluated) {
-                            line.put(SAMPLE, sample(trainer.model()));
+                            line.put("sample", sample);
                         }
                         log.append(line, interval > 0 && progress.step() % interval == 0);
                         if (evaluated || json) {
-                            bar.above(() -> print(progress, line));
+                            bar.above(() -> print(progress, line, sample));
                         }
                         return !interruption.requested();
                     },
@@ -262,7 +254,7 @@ final class TrainCommand extends Subcommand {
         }
     }
 
-    /** What the model writes after the beginning of the held-out text. */
+    /** A continuation of the beginning of the held-out text. */
     private String sample(CausalLM trained) {
         GenerationOptions options = GenerationOptions.builder()
                 .maxNewTokens(SAMPLE_TOKENS)
@@ -274,15 +266,17 @@ final class TrainCommand extends Subcommand {
         }
     }
 
-    private void print(TrainingProgress progress, ObjectNode line) {
-        String sample = Visible.quoted(line.path(SAMPLE).asString(""));
-        print(line, String.format("step %d: %s%n  sample: %s", progress.step(), summary(progress), sample));
+    private void print(TrainingProgress progress, Document line, String sample) {
+        String told = "step %d: %s%n  sample: %s";
+        print(line, told.formatted(progress.step(), summary(progress), Visible.quoted(sample)));
     }
 
-    private static ObjectNode document(TrainingProgress progress) {
-        ObjectNode document = Json.object().put("step", progress.step()).put("loss", progress.loss());
-        document.set(TrainingLog.HELD_OUT, Json.number(progress.validationLoss().orElse(Double.NaN)));
-        return document.put("learning_rate", progress.learningRate())
+    private static Document document(TrainingProgress progress) {
+        return new Document()
+                .put("step", progress.step())
+                .put("loss", progress.loss())
+                .put(TrainingLog.HELD_OUT, progress.validationLoss())
+                .put("learning_rate", progress.learningRate())
                 .put("gradient_norm", progress.gradientNorm())
                 .put("tokens_per_second", progress.tokensPerSecond());
     }
@@ -295,27 +289,24 @@ final class TrainCommand extends Subcommand {
 
     private void print(Trainer trainer, TrainingResult result, double seconds) {
         double loss = result.validationLoss().orElse(Double.NaN);
-        ObjectNode document = Json.object()
+        long parameters = trainer.model().parameters();
+        Document document = new Document()
                 .put("finish", result.finish().name().toLowerCase(Locale.ROOT))
                 .put("step", result.step())
                 .put("best_step", result.bestStep())
-                .put("parameters", trainer.model().parameters())
-                .put("trained_parameters", trainer.trainedParameters());
-        document.set(TrainingLog.HELD_OUT, Json.number(loss));
-        document.put("seconds", seconds).put("out", out.toString());
-        String told = String.format(
-                "%s after step %,d and %.0f s: %,d parameters, %,d of them trained, written to %s%s",
-                switch (result.finish()) {
-                    case STEPS -> "done";
-                    case EARLY_STOP -> "stopped early";
-                    case CANCELLED -> "interrupted";
-                },
-                result.step(),
-                seconds,
-                trainer.model().parameters(),
-                trainer.trainedParameters(),
-                out,
-                result.finish() == TrainingResult.Finish.CANCELLED ? "; go on with --resume" : "");
+                .put("parameters", parameters)
+                .put("trained_parameters", trainer.trainedParameters())
+                .put(TrainingLog.HELD_OUT, loss)
+                .put("seconds", seconds)
+                .put("out", out);
+        String end = switch (result.finish()) {
+            case STEPS -> "done";
+            case EARLY_STOP -> "stopped early";
+            case CANCELLED -> "interrupted";
+        };
+        String go = result.finish() == TrainingResult.Finish.CANCELLED ? "; go on with --resume" : "";
+        String told = "%s after step %,d and %.0f s: %,d parameters, %,d of them trained, written to %s%s"
+                .formatted(end, result.step(), seconds, parameters, trainer.trainedParameters(), out, go);
         String heldOut = String.format(
                 "%nheld out: loss %.4f, perplexity %.2f, after step %,d",
                 loss, StrictMath.exp(loss), result.bestStep());

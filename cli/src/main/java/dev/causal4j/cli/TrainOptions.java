@@ -121,10 +121,9 @@ final class TrainOptions {
     /**
      * The training options with these settings.
      *
-     * @param evaluates whether there is held-out text
      * @throws IllegalArgumentException if one is out of its range
      */
-    TrainingOptions options(boolean evaluates) {
+    TrainingOptions options() {
         if (!(learningRate > 0)) {
             throw new IllegalArgumentException("learning-rate: expected a finite number above 0, got " + learningRate);
         }
@@ -136,16 +135,16 @@ final class TrainOptions {
                 .withLearningRate(new LearningRate(learningRate, minimum, warmupSteps, steps))
                 .withAdamW(new AdamW(beta1, beta2, AdamW.DEFAULT.epsilon(), weightDecay))
                 .withClipNorm(clipNorm)
-                .withEvaluationInterval(evaluates ? evaluationInterval : 0)
+                .withEvaluationInterval(evaluationInterval)
                 .withCheckpointInterval(checkpointInterval)
-                .withPatience(evaluates ? patience : 0)
+                .withPatience(patience)
                 .withScope(scope())
                 .withDropout(Dropout.rates(dropout, dropout, dropout))
                 .withKeep(recompute ? Activations.Keep.INPUTS : Activations.Keep.BLOCKS)
                 .withSeed(seed);
     }
 
-    private TrainingScope scope() {
+    TrainingScope scope() {
         if (loraAlpha != null && (part == null || part.loraRank == null)) {
             throw new IllegalArgumentException("lora-alpha: expected --lora-rank with it, got none");
         }

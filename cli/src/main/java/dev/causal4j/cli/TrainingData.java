@@ -8,6 +8,7 @@ import dev.causal4j.training.Documents;
 import dev.causal4j.training.Example;
 import dev.causal4j.training.Examples;
 import dev.causal4j.training.Tokens;
+import dev.causal4j.training.TrainingOptions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -76,6 +77,12 @@ final class TrainingData {
     record Parts(Examples training, @Nullable Examples heldOut, String identity) {
         private static final int LEAST_PROMPT = 8;
 
+        /** The options of a run with these data. */
+        TrainingOptions complete(TrainingOptions options) {
+            TrainingOptions named = options.withData(identity);
+            return heldOut == null ? named : named.withHeldOut(heldOut);
+        }
+
         /** The beginning of the held-out text, in a conversation up to an answer: samples go on from there. */
         int[] prompt() {
             Example first = Objects.requireNonNull(heldOut).example(0);
@@ -89,18 +96,19 @@ final class TrainingData {
     }
 
     void check(CommandSpec spec) {
-        if (heldOut != null && !heldOutData.isEmpty()) {
-            throw Usage.wrong(spec, "held-out: expected --held-out or --held-out-data, got both");
-        }
-        if (heldOut != null && !(heldOut >= 0 && heldOut < 1)) {
-            throw Usage.wrong(spec, "held-out: expected a fraction from 0 to below 1, got " + heldOut);
-        }
-        if (contextLength != null && contextLength < 1) {
-            throw Usage.wrong(spec, "context-length: expected at least 1, got " + contextLength);
-        }
-        if (evalTokens < 0) {
-            throw Usage.wrong(spec, "eval-tokens: expected at least 0, got " + evalTokens);
-        }
+        Usage.refuse(
+                spec,
+                heldOut != null && !heldOutData.isEmpty(),
+                "held-out: expected --held-out or --held-out-data, got both");
+        Usage.refuse(
+                spec,
+                heldOut != null && !(heldOut >= 0 && heldOut < 1),
+                "held-out: expected a fraction from 0 to below 1, got " + heldOut);
+        Usage.refuse(
+                spec,
+                contextLength != null && contextLength < 1,
+                "context-length: expected at least 1, got " + contextLength);
+        Usage.refuse(spec, evalTokens < 0, "eval-tokens: expected at least 0, got " + evalTokens);
     }
 
     /** Whether there are held-out data. */
@@ -131,7 +139,7 @@ final class TrainingData {
             throw new IllegalArgumentException(
                     "context-length: expected at most the model's " + positions + " positions, got " + length);
         }
-        int end = endOfText(config.eos(), tokenizer)
+        int end = Tokens.endOfText(config.eos(), tokenizer)
                 .orElseThrow(() -> new IllegalArgumentException("tokenizer: expected a token " + Tokenizer.END_OF_TEXT
                         + ", or a model with an end-of-sequence id, got neither; documents need an end"));
         requireOutside(out, data.paths());
@@ -153,14 +161,14 @@ final class TrainingData {
         }
         Examples training = cut == Cut.WINDOWS
                 ? Examples.windows(tokens, length, seed)
-                : Examples.packedDocuments(tokens, end, length, seed);
+                : Examples.packedDocuments(tokens, length, seed);
         long most = evalTokens == 0 ? Long.MAX_VALUE : Math.ceilDiv(evalTokens, length);
         Examples evaluated =
                 measured == null ? null : Examples.inOrder(measured, length).evenly(most);
         return new Parts(training, evaluated, identity);
     }
 
-    /** Otherwise a resumed run would read its own files as data. */
+    /** Refuses a run inside its own data: resumed, it would read its own files. */
     private static void requireOutside(Path out, List<Path> data) throws IOException {
         for (Path path : data) {
             if (Files.isDirectory(path) && out.toRealPath().startsWith(path.toRealPath())) {
@@ -185,18 +193,10 @@ final class TrainingData {
 
     /** The configuration, with the tokenizer's end of text if it has none. */
     static ModelConfig withEnd(ModelConfig config, Tokenizer tokenizer) {
-        OptionalInt end = endOfText(config.eos(), tokenizer);
+        OptionalInt end = Tokens.endOfText(config.eos(), tokenizer);
         if (!config.eos().isEmpty() || end.isEmpty() || end.getAsInt() >= config.vocabularySize()) {
             return config;
         }
         return config.withSpecialIds(config.bos().isPresent() ? config.bos() : end, Set.of(end.getAsInt()));
-    }
-
-    /** Of several ids that end a text the lowest ends a document; the others end turns of a conversation. */
-    private static OptionalInt endOfText(Set<Integer> eos, Tokenizer tokenizer) {
-        OptionalInt lowest = eos.stream().mapToInt(Integer::intValue).min();
-        OptionalInt gpt2 = tokenizer.id(Tokenizer.END_OF_TEXT);
-        OptionalInt known = gpt2.isPresent() ? gpt2 : tokenizer.id("<|end_of_text|>"); // Llama 3's
-        return eos.size() == 1 || known.isEmpty() ? lowest : known;
     }
 }

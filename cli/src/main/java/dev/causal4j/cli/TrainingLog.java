@@ -7,7 +7,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import tools.jackson.databind.node.ObjectNode;
 
 /** The steps of a run as files in its folder: lines of JSON, and of them a table and a picture. Not thread-safe. */
 final class TrainingLog implements AutoCloseable {
@@ -41,9 +40,9 @@ final class TrainingLog implements AutoCloseable {
     }
 
     /** @param draws whether to write the table and the picture, too */
-    void append(ObjectNode line, boolean draws) {
+    void append(Document line, boolean draws) {
         try {
-            lines.append(Json.write(line) + "\n");
+            lines.append(line + "\n");
             add(line);
             if (draws) {
                 writeCurves();
@@ -53,17 +52,17 @@ final class TrainingLog implements AutoCloseable {
         }
     }
 
-    private void add(ObjectNode line) {
-        long step = line.path("step").asLong(0);
+    private void add(Document line) {
+        long step = (long) line.number("step", 0);
         while (!points.isEmpty() && points.getLast().step >= step) {
             points.removeLast();
         }
         points.add(new Point(
                 step,
-                line.path("tokens").asLong(0),
-                line.path("seconds").asDouble(0),
-                line.path("loss").asDouble(0),
-                line.path(HELD_OUT).isNumber() ? line.path(HELD_OUT).asDouble() : Double.NaN));
+                (long) line.number("tokens", 0),
+                line.number("seconds", 0),
+                line.number("loss", 0),
+                line.number(HELD_OUT, Double.NaN)));
     }
 
     /** Writes the table and the picture. */

@@ -29,7 +29,14 @@ final class Usage {
         return new ParameterException(spec.commandLine(), message);
     }
 
-    /** Makes something of options; its IllegalArgumentException becomes a usage error. */
+    /** Throws if the usage is wrong. */
+    static void refuse(CommandSpec spec, boolean wrong, String message) {
+        if (wrong) {
+            throw wrong(spec, message);
+        }
+    }
+
+    /** Turns an IllegalArgumentException into a usage error. */
     static <T> T of(CommandSpec spec, Supplier<T> made) {
         try {
             return made.get();
@@ -49,7 +56,7 @@ final class Usage {
         return all.isEmpty() ? last : String.join(", ", all) + " or " + last;
     }
 
-    /** What the parser of the command line says, in our words; our own messages as they are. */
+    /** The message of an error of picocli, reworded; messages of our own are unchanged. */
     static String message(ParameterException e) {
         CommandSpec spec = e.getCommandLine().getCommandSpec();
         ArgSpec arg = e.getArgSpec();

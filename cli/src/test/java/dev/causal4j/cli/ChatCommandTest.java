@@ -4,10 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static org.assertj.core.api.Assumptions.assumeThat;
 
-import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.chat.Message;
-import dev.causal4j.generation.Engine;
-import dev.causal4j.generation.EngineOptions;
+import dev.causal4j.generation.Chat;
 import dev.causal4j.model.CausalLM;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -21,7 +19,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
@@ -176,20 +173,18 @@ class ChatCommandTest {
     @Test
     void anAnswerStaysIfAnotherToItsMessageFails() throws IOException {
         SamplingOptions sampling = CommandLine.populateCommand(new SamplingOptions(), "--max-new-tokens", "5");
-        ChatTemplate template = ChatTemplate.read(Path.of(model)).orElseThrow();
         PrintWriter nowhere = new PrintWriter(Writer.nullWriter());
-        try (CausalLM loaded = CausalLM.load(Path.of(model));
-                Engine engine = new Engine(loaded, EngineOptions.DEFAULT)) {
-            Chat chat = new Chat(engine, template, Map.of("mood", ""), sampling, nowhere, nowhere);
-            chat.run(lines("One\n"), false);
-            List<Message> before = chat.conversation.messages();
+        try (CausalLM loaded = CausalLM.load(Path.of(model))) {
+            ChatLoop loop = new ChatLoop(Chat.Format.of(loaded), sampling, nowhere, nowhere);
+            loop.run(lines("One\n"), false);
+            List<Message> before = loop.chat.messages();
             assertThat(before).hasSize(2);
-            chat.conversation.system("word ".repeat(600)); // no answer fits
+            loop.chat.system("word ".repeat(600)); // no answer fits
             assertThatIllegalArgumentException()
-                    .isThrownBy(() -> chat.run(lines("/regenerate\n"), false))
+                    .isThrownBy(() -> loop.run(lines("/regenerate\n"), false))
                     .withMessageStartingWith("prompt: expected at most 512 tokens");
-            chat.conversation.system("");
-            assertThat(chat.conversation.messages()).isEqualTo(before);
+            loop.chat.system("");
+            assertThat(loop.chat.messages()).isEqualTo(before);
         }
     }
 
@@ -231,16 +226,14 @@ class ChatCommandTest {
         SamplingOptions sampling = CommandLine.populateCommand(new SamplingOptions(), "--max-new-tokens", "5");
         StringWriter out = new StringWriter();
         StringWriter notes = new StringWriter();
-        try (CausalLM loaded = CausalLM.load(Path.of(model));
-                Engine engine = new Engine(loaded, EngineOptions.DEFAULT)) {
-            ChatTemplate template = ChatTemplate.read(Path.of(model)).orElseThrow();
+        try (CausalLM loaded = CausalLM.load(Path.of(model))) {
             PrintWriter answers = new PrintWriter(out);
-            Chat chat = new Chat(engine, template, Map.of("mood", ""), sampling, answers, new PrintWriter(notes));
+            ChatLoop loop = new ChatLoop(Chat.Format.of(loaded), sampling, answers, new PrintWriter(notes));
             assertThatIllegalArgumentException()
-                    .isThrownBy(() -> chat.run(lines("One\nTwo\n" + "word ".repeat(600) + "\n"), false))
+                    .isThrownBy(() -> loop.run(lines("One\nTwo\n" + "word ".repeat(600) + "\n"), false))
                     .withMessageStartingWith("prompt: expected at most 512 tokens, the context length, got ");
             out.getBuffer().setLength(0);
-            chat.run(lines("Three\n"), true);
+            loop.run(lines("Three\n"), true);
             JsonNode answer = JsonMapper.shared().readTree(out.toString());
             assertThat(prompt(answer, "--model", model))
                     .startsWith("<|im_start|>user\nOne<")
@@ -265,9 +258,9 @@ class ChatCommandTest {
         assertThat(run("/set stop a b\n/set top-k 4\n/show\n", "chat --seed 1 --model " + model)
                         .err())
                 .isEqualTo("""
-                (stop [a b], seed 1)
-                (top-k 4, stop [a b], seed 1)
-                (0 turns; top-k 4, stop [a b], seed 1; the rest by default)
+                (seed 1, stop [a b])
+                (top-k 4, seed 1, stop [a b])
+                (0 turns; top-k 4, seed 1, stop [a b]; the rest by default)
                 """);
     }
 
@@ -315,7 +308,7 @@ class ChatCommandTest {
         run("/undo\n", chat).refused(1, "conversation: expected a message of yours, got none");
         run("/save\n", chat).refused(1, "file: expected a name");
         run("/set top-p 0\n", chat).refused(1, "top-p: expected a number in (0, 1], got 0.0");
-        run("/set top-p much\n", chat).refused(1, "'--top-p'", "'much' is not a double");
+        run("/set top-p much\n", chat).refused(1, "top-p: expected a number, got \"much\"");
         run("/set model x\n", chat).refused(1, "setting: expected max-new-tokens, ", "temperature, ", "got \"model\"");
         run("/load " + folder.resolve("none") + "\n", chat).refused(1, "none", "no such file");
         String list = Files.writeString(folder.resolve("m.json"), "[{\"content\": \"x\"}]")

@@ -9,7 +9,9 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -117,6 +119,20 @@ class GenerateCommandTest {
                         .get("tokens")))
                 .as("a filter samples")
                 .isEqualTo(cut);
+    }
+
+    @Test
+    void penaltiesOfGeneratedTokensAreFlags() throws Exception {
+        String[] greedy = {"Emma was", "--temperature", "0", "--max-new-tokens", "40"};
+        Set<JsonNode> seen = new HashSet<>();
+        assertThat(generate(greedy).get("tokens").valueStream())
+                .as("without a penalty tokens come again")
+                .anyMatch(token -> !seen.add(token));
+        for (String penalty : List.of("--presence-penalty", "--frequency-penalty")) {
+            assertThat(generate(with(greedy, penalty, "1000")).get("tokens").valueStream())
+                    .as(penalty)
+                    .doesNotHaveDuplicates();
+        }
     }
 
     private static String[] with(String[] arguments, String... more) {
@@ -236,7 +252,7 @@ class GenerateCommandTest {
                         .get("pieces"));
     }
 
-    /** What standard output has for a model without tokenizer: token ids. */
+    /** Standard output of a model without tokenizer: token ids. */
     private List<Integer> tokens(String seed) throws Exception {
         String[] arguments = {
             "generate", "--model", folder.toString(), "--eos", "none", "--max-new-tokens", "20", "--seed", seed

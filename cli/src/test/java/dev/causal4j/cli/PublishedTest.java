@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 
-/** What the poms say of the artifacts; scripts/release-check.sh looks at the artifacts themselves. */
+/** Checks what the poms publish; scripts/release-check.sh checks the artifacts themselves. */
 class PublishedTest {
     private static final Path ROOT = Repository.root();
 

@@ -5,6 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.causal4j.austen.AustenModel;
 import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.generation.Chat;
+import dev.causal4j.generation.Embedder;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.EngineOptions;
 import dev.causal4j.generation.GeneratedToken;
@@ -54,6 +56,22 @@ class ReadmeExamplesTest {
         Generator generator = new Generator(model);
         Generation generation = generator.generate("It is a truth universally acknowledged, that a", options);
         System.out.println(generation.text());
+        // example: end
+    }
+
+    private static void conversing() {
+        // example: begin
+        CausalLM model = AustenModel.load();
+        GenerationOptions options =
+                GenerationOptions.builder(model).maxNewTokens(20).seed(1).build();
+        Chat chat = Chat.of(model).options(options); // by its chat template, or as a plain transcript
+        Generation answer = chat.send("Good morning, Mr. Knightley.");
+        chat.send("And where is Emma?", token -> {
+            System.out.print(token.text());
+            return true; // false ends the answer
+        });
+        float[] vector = Embedder.of(model).embed("Emma was very kind.");
+        System.out.println("; " + vector.length + " numbers after " + answer.tokens().length + " tokens");
         // example: end
     }
 
@@ -111,6 +129,15 @@ class ReadmeExamplesTest {
             System.setOut(standardOutput);
         }
         return printed.toString(StandardCharsets.UTF_8).lines().toList();
+    }
+
+    @Test
+    void theExampleOfAChatPrintsItsSecondAnswer() throws Exception {
+        List<String> printed = printed(ReadmeExamplesTest::conversing);
+        assertEquals(
+                List.of(" Emma, dearest, immediately, doubted him like Jane's countenance.--Mrs. Weston, displeased;"
+                        + " 256 numbers after 20 tokens"),
+                printed);
     }
 
     @Test

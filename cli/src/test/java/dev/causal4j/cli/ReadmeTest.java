@@ -12,6 +12,7 @@ import dev.causal4j.training.Tokens;
 import dev.causal4j.training.Trainer;
 import dev.causal4j.training.TrainingOptions;
 import dev.causal4j.training.TrainingResult;
+import dev.causal4j.training.TrainingScope;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -29,7 +30,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
- * What the documents show is true. The Java examples of README.md and of the guides to training, to LangChain4j and to
+ * Runs the examples of the documents. The Java examples of README.md and of the guides to training, to LangChain4j and to
  * serving are, with the imports they need, those in this file, in {@link ReadmeExamplesTest} and in tests of their
  * modules; a command in a console block of README.md, of the model's card or of a guide prints what the block says, where
  * {@code ...} stands for what differs between runs.
@@ -46,33 +47,41 @@ class ReadmeTest {
         }
     }
 
+    private static void adapting() throws IOException {
+        // example: begin
+        CausalLM model = AustenModel.load(); // or CausalLM.load(Path.of("a folder or a GGUF file"))
+        Tokens tokens = Tokens.prepare(Path.of("target/license.tokens"), Documents.of(Path.of("../LICENSE")), model);
+        TrainingOptions options = TrainingOptions.DEFAULT.withSteps(4).withScope(TrainingScope.lowRank(8));
+        try (Trainer trainer = Trainer.start(model, Examples.windows(tokens, 64, 1), options)) {
+            trainer.run(progress -> true); // false ends the run
+            trainer.model().saveAdapter(Files.createDirectories(Path.of("target/license-adapter")));
+        }
+        // example: end
+    }
+
     private static void training() throws IOException {
         // example: begin
         CausalLM model = AustenModel.load(DType.F32);
-        Path folder = Files.createDirectories(Path.of("target/license-model"));
-        Documents documents = Documents.of(List.of(Path.of("../LICENSE")), Documents.TEXT_FIELD);
-        int endOfText = model.eos().iterator().next();
-        Tokens tokens =
-                Tokens.prepare(folder.resolve("tokens"), documents, model.requireTokenizer(), endOfText, bytes -> {});
-        Tokens.Split split = tokens.split(0.2);
-        TrainingOptions options = TrainingOptions.DEFAULT
+        Documents documents = Documents.of(Path.of("../LICENSE"));
+        Tokens.Split split = Tokens.prepare(Path.of("target/license.tokens"), documents, model)
+                .split(0.2);
+        TrainingOptions options = TrainingOptions.DEFAULT // withFolder: checkpoints and the result
                 .withSteps(4)
                 .withBatchSize(2)
                 .withLearningRate(LearningRate.constant(1e-3))
+                .withHeldOut(split.heldOut())
                 .withEvaluationInterval(2);
-        Trainer trainer = Trainer.start(
-                model,
-                Examples.windows(split.training(), 64, 1),
-                Examples.inOrder(split.heldOut(), 64),
-                options,
-                null); // or the folder for checkpoints and the result
-        TrainingResult result = trainer.run(progress -> true); // false ends the run
-        System.out.println(result.finish() + " " + result.bestStep());
+        try (Trainer trainer = Trainer.start(model, Examples.windows(split.training(), 64, 1), options)) {
+            TrainingResult result = trainer.run(progress -> true);
+            System.out.println(result.finish() + " " + result.bestStep());
+        }
         // example: end
     }
 
     @Test
-    void theExampleOfTrainingEnds() throws Exception {
+    void theExamplesOfTrainingEnd() throws Exception {
+        assertThat(ReadmeExamplesTest.printed(ReadmeTest::adapting)).isEmpty();
+        assertThat(Path.of("target/license-adapter/adapter_model.safetensors")).isRegularFile();
         assertThat(ReadmeExamplesTest.printed(ReadmeTest::training)).containsExactly("STEPS 4");
     }
 

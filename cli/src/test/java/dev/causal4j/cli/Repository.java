@@ -8,7 +8,7 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
 
-/** What tests of the program use of the rest of the repository. */
+/** Files of the repository that tests of the program use. */
 final class Repository {
     private Repository() {}
 
@@ -24,13 +24,13 @@ final class Repository {
         return folder;
     }
 
-    /** What PyTorch and Hugging Face's tokenizer give for the embedded model. */
+    /** Results of PyTorch and Hugging Face's tokenizer for the embedded model. */
     static JsonNode austen() throws IOException {
         Path file = root().resolve("model-austen/src/test/resources/dev/causal4j/austen/expected.json");
         return JsonMapper.shared().readTree(Files.readAllBytes(file));
     }
 
-    /** What {@code inspect} tells of a model, without what it tells of its files. */
+    /** The document of {@code inspect} without the fields about files. */
     static JsonNode withoutFiles(JsonNode facts) {
         return ((ObjectNode) facts)
                 .remove(List.of(

@@ -48,24 +48,6 @@ class TokenizerEncodeCommandTest {
     }
 
     @Test
-    void aPreparedTokenizerGivesTheSame() throws Exception {
-        AustenModel.export(folder);
-        String[] encode = {"tokenizer", "encode", "Emma was here", "--json", "--model", folder.toString()};
-        String expected = Program.run(encode).done().out();
-
-        Program.run("tokenizer", "prepare", "--model", folder.toString()).done();
-        Path prepared = folder.resolve("tokenizer.json.prepared");
-        assertThat(prepared).exists();
-        assertThat(Program.run(encode).done().out()).isEqualTo(expected);
-        Files.writeString(prepared, "damaged");
-        Program.Run run = Program.run(encode);
-        assertThat(run.status()).isZero();
-        assertThat(run.out()).isEqualTo(expected);
-        Program.run("tokenizer", "prepare", "--model", folder.resolve("none").toString())
-                .refused(1, "none", "tokenizer");
-    }
-
-    @Test
     void linesAreEncodedOneByOne() throws Exception {
         Path lines = Files.writeString(folder.resolve("in.jsonl"), "{\"text\":\"Emma was\"}\n\n{\"text\":\"\"}\n{}\n");
 

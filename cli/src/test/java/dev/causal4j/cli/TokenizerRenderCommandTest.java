@@ -99,7 +99,7 @@ class TokenizerRenderCommandTest {
         Program.run("tokenizer", "render", "--model", folder.toString(), "--messages", messages)
                 .refused(1, folder.toString(), "a model with a chat template");
         Program.run("tokenizer", "render", "--template", template, "--messages", messages, "--variables", "{x")
-                .refused(1, "variables: expected JSON");
+                .refused(1, "variables: expected valid JSON");
         Program.run("tokenizer", "render", "--messages", messages).refused(2, "--template", "see");
     }
 }

@@ -55,7 +55,7 @@ class TokenizerTrainCommandTest {
     void aKindHasTheSplitterAndTheSpecialTokensOfItsFamily() throws Exception {
         train("--vocabulary-size", 290, "--kind", "llama3").done();
 
-        assertThat(contents(out)).containsOnlyKeys("tokenizer.json", "tokenizer.json.prepared");
+        assertThat(contents(out)).containsOnlyKeys("tokenizer.json");
         assertThat(contents(out).get("tokenizer.json")).contains("{1,3}");
         Tokenizer tokenizer = Tokenizer.load(out).orElseThrow();
         assertThat(tokenizer.controlTokens()).hasSize(5).contains("<|eot_id|>");
@@ -68,8 +68,7 @@ class TokenizerTrainCommandTest {
         Program.Run run = train("--vocabulary-size", 300).done();
 
         assertThat(run.out()).matches("300 tokens from 507 bytes in \\d+\\.\\d s, written to " + out + "\n");
-        assertThat(contents(out))
-                .containsOnlyKeys("tokenizer.json", "tokenizer.json.prepared", "vocab.json", "merges.txt");
+        assertThat(contents(out)).containsOnlyKeys("tokenizer.json", "vocab.json", "merges.txt");
         Tokenizer tokenizer = Tokenizer.load(out).orElseThrow();
         assertThat(tokenizer.vocabularySize()).isEqualTo(300);
         assertThat(tokenizer.id("<|endoftext|>")).hasValue(299);
@@ -119,9 +118,9 @@ class TokenizerTrainCommandTest {
 
         train("--vocabulary-size", 300, "--overwrite").done();
         Map<String, String> first = contents(out);
-        assertThat(first).containsEntry("notes.txt", "mine").hasSize(5);
+        assertThat(first).containsEntry("notes.txt", "mine").hasSize(4);
         train("--vocabulary-size", 280, "--overwrite").done();
-        assertThat(contents(out)).isNotEqualTo(first).hasSize(5);
+        assertThat(contents(out)).isNotEqualTo(first).hasSize(4);
     }
 
     @Test
@@ -168,7 +167,7 @@ class TokenizerTrainCommandTest {
         Program.run("tokenizer")
                 .refused(
                         2,
-                        "command: expected tokenizer train, tokenizer prepare, tokenizer encode, tokenizer decode or"
+                        "command: expected tokenizer train, tokenizer encode, tokenizer decode or"
                                 + " tokenizer render, got none; see causal4j tokenizer --help");
         Program.run("tokenizer", "train").refused(2, "--data", "--vocabulary-size", "--out");
         Path file = data.resolve("a.txt");

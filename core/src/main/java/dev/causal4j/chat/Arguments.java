@@ -3,14 +3,14 @@ package dev.causal4j.chat;
 import java.util.List;
 import java.util.Map;
 
-/** What a function, method, filter or test is given. */
+/** The arguments of a function, method, filter or test. */
 record Arguments(Rendering x, List<Object> positional, Map<String, Object> named) {
-    /** By position or name. */
+    /** An argument by position or name. */
     Object get(int index, String name, Object otherwise) {
         return index < positional.size() ? positional.get(index) : named.getOrDefault(name, otherwise);
     }
 
-    /** By position; it must be there. */
+    /** An argument by position, which must be there. */
     Object get(int index) {
         if (index >= positional.size()) {
             throw x.wrong("another argument", "" + positional.size());
@@ -27,7 +27,7 @@ record Arguments(Rendering x, List<Object> positional, Map<String, Object> named
         return Rendering.truth(get(index, name, Rendering.NONE));
     }
 
-    /** Without the first one. */
+    /** The arguments without the first one. */
     Arguments rest() {
         return new Arguments(x, positional.stream().skip(1).toList(), named);
     }

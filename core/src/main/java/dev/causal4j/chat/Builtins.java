@@ -26,8 +26,8 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Jinja's filters, tests and functions and Python's methods, as far as chat templates use them, and the two functions
- * that transformers adds. {@code x} are the values of the rendering, {@code v} is what a filter, test or method is of.
+ * Jinja's filters, tests and functions and Python's methods that chat templates use, and the two functions that
+ * transformers adds. {@code x} is the rendering, {@code v} the value that a filter, test or method is applied to.
  */
 final class Builtins {
     /** The functions by name. */
@@ -42,7 +42,7 @@ final class Builtins {
                     });
 
     private static final Pattern SPACES = Pattern.compile(Lexer.SPACE + "++");
-    // Java takes quadratic time for letters that grow.
+    // Java takes quadratic time for letters that become longer, so changes of case work on short parts.
     private static final Pattern LOWERED = Pattern.compile("[^\u0130]++|\u0130{1,64}+");
     private static final Pattern UPPERED = Pattern.compile("(?s).{1,64}+");
     private static final Pattern LETTERS = Pattern.compile("\\p{L}++");
@@ -140,7 +140,7 @@ final class Builtins {
         };
     }
 
-    /** A method of a text or dict; null if it has none of this name. */
+    /** A method of a text or dict; null if it has no method of this name. */
     static @Nullable Function method(String name, Rendering x, Object v) {
         return v instanceof String text
                 ? ofText(name, x, text)
@@ -209,7 +209,7 @@ final class Builtins {
                 .toList();
     }
 
-    /** The parts between separators, of which at most {@code most} count unless it is negative. */
+    /** The parts between separators: the first {@code most} separators, or all if it is negative. */
     private static List<Object> parts(Rendering x, String text, String separator, long most) {
         if (separator.isEmpty()) {
             throw x.wrong("a separator", separator);
@@ -231,7 +231,7 @@ final class Builtins {
     }
 
     private static String mapped(Rendering x, Pattern parts, String text, UnaryOperator<String> change) {
-        x.make(6L * text.length()); // with what Java takes meanwhile
+        x.make(6L * text.length()); // with what Java allocates meanwhile
         return parts.matcher(text).replaceAll(part -> Matcher.quoteReplacement(change.apply(part.group())));
     }
 
@@ -277,7 +277,7 @@ final class Builtins {
         return new Lazy(() -> x.made(x.list(v).stream().filter(passes).toList()));
     }
 
-    /** An attribute of an attribute ... of an item, such as {@code function.name}; or an item of it, or it itself. */
+    /** Follows a path of attributes such as {@code function.name}, or an index, from an item; none gives the item. */
     private static Object path(Rendering x, Object item, Object attribute) {
         Object at = item;
         for (Object name : attribute instanceof String names ? names.split("\\.") : new Object[] {attribute}) {
@@ -306,7 +306,7 @@ final class Builtins {
                 .toList();
     }
 
-    /** The number that a value is or spells, else the value. */
+    /** The number that a boolean or text stands for; any other value unchanged. */
     private static Object number(Object v) {
         String digits = v instanceof String text ? text.strip() : v instanceof Boolean flag ? (flag ? "1" : "0") : "";
         return digits.length() < 400 && NUMBER.matcher(digits).matches() ? new BigDecimal(digits) : v;

@@ -2,7 +2,6 @@ package dev.causal4j.chat;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.TemplateException;
-import dev.causal4j.format.GgufVocabulary;
 import dev.causal4j.format.Json;
 import dev.causal4j.format.UntrustedInput;
 import dev.causal4j.format.WholeFile;
@@ -16,7 +15,9 @@ import java.time.ZoneId;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.Collection;
+import java.util.Collections;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -28,10 +29,10 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Renders conversations as a model was trained to read them, by the template it comes with. Immutable and thread-safe.
+ * Renders conversations as a model was trained to read them, by the template in its files. Immutable and thread-safe.
  *
- * <p>A template may be a stranger's: it sees nothing but the values given to it, and a rendering that takes too many
- * steps, characters or levels fails.
+ * <p>A template need not be trusted: it sees only the values given to it, and a rendering that takes too many steps,
+ * characters or levels fails.
  */
 public final class ChatTemplate {
     /** A part of a text, as indexes of its characters: {@code [from, to)}. */
@@ -40,8 +41,8 @@ public final class ChatTemplate {
     /**
      * A conversation as text.
      *
-     * @param untrusted where messages and tools wrote a control token; it must be encoded as plain text
-     * @param generated what the assistant wrote, by the template's generation blocks; empty if it has none
+     * @param untrusted places where messages and tools wrote a control token, which must be encoded as plain text
+     * @param generated places that the assistant wrote, by the template's generation blocks; empty if it has none
      */
     public record Rendered(String text, List<Span> untrusted, List<Span> generated) {
         /** The chars that may be part of a control token, for {@link Tokenizer#encode(String, BitSet)}. */
@@ -50,6 +51,49 @@ public final class ChatTemplate {
             trusted.set(0, text.length());
             untrusted.forEach(span -> trusted.clear(span.from, span.to));
             return trusted;
+        }
+    }
+
+    /**
+     * The chat templates in a model's files, before they are parsed. Immutable.
+     *
+     * @param name what messages call them
+     * @param templates texts by name; {@code default} is the one for conversations without tools
+     * @param specialTokens variables of the templates, such as {@code bos_token}
+     */
+    public record Source(String name, Map<String, String> templates, Map<String, String> specialTokens) {
+        /** No template and no special tokens. */
+        public static final Source NONE = new Source("", Map.of(), Map.of());
+
+        /** Copies the maps. */
+        public Source {
+            templates = Collections.unmodifiableMap(new LinkedHashMap<>(templates));
+            specialTokens = Collections.unmodifiableMap(new LinkedHashMap<>(specialTokens));
+        }
+
+        /**
+         * Reads the templates and special tokens of a model; see {@link ChatTemplate#read}.
+         *
+         * @param folder in Hugging Face layout
+         * @throws FormatException if a file is damaged
+         * @throws IOException if reading fails
+         */
+        public static Source read(Path folder) throws IOException {
+            Json settings = settings(folder);
+            Path file = folder.resolve(FILE);
+            String name = Files.exists(file) ? file.toString() : settings.subject();
+            return new Source(name, sources(folder, settings), ChatTemplate.specialTokens(settings));
+        }
+
+        /**
+         * The template; empty if there is none for conversations without tools.
+         *
+         * @throws TemplateException if a text is no template
+         */
+        public Optional<ChatTemplate> parse() {
+            return templates.containsKey(DEFAULT)
+                    ? Optional.of(ChatTemplate.parse(name, templates, specialTokens))
+                    : Optional.empty();
         }
     }
 
@@ -68,19 +112,11 @@ public final class ChatTemplate {
     // Configurations with thousands of added tokens have one million.
     private static final int MAX_CONFIG = 16_000_000;
 
-    // What a model is trained to end its turn with, whatever its files say.
-    private static final List<String> TURN_ENDS = List.of(
-            "<|im_end|>",
-            "<|eot_id|>",
-            "<|eom_id|>",
-            "<end_of_turn>",
-            "<turn|>",
-            "<|end|>",
-            "<|return|>",
-            "<|call|>",
-            "</s>",
-            "<\uff5cend\u2581of\u2581sentence\uff5c>",
-            "<|endoftext|>");
+    // Tokens that end a turn in the formats of known families; the files of some models do not name theirs.
+    private static final List<String> TURN_ENDS =
+            List.of(("<|im_end|> <|eot_id|> <|eom_id|> <end_of_turn> <turn|> <|end|> <|return|> <|call|> </s>"
+                            + " <\uff5cend\u2581of\u2581sentence\uff5c> <|endoftext|>")
+                    .split(" "));
 
     private static final String PLAIN = """
             {%- for message in messages %}
@@ -113,10 +149,10 @@ public final class ChatTemplate {
     }
 
     /**
-     * A template from its source.
+     * Parses the source of a template.
      *
      * @param name its name in messages
-     * @param specialTokens variables such as {@code bos_token}; those that the model has
+     * @param specialTokens variables such as {@code bos_token}
      * @throws TemplateException if it is no template
      */
     public static ChatTemplate parse(String name, String source, Map<String, String> specialTokens) {
@@ -139,35 +175,17 @@ public final class ChatTemplate {
     }
 
     /**
-     * The template of a model: {@code chat_template.jinja} or else that of {@code tokenizer_config.json}, or that of a GGUF
-     * file; with its {@link #specialTokens}. For conversations with tools there may be one of its own, in the list of the
+     * The template of a model: {@code chat_template.jinja} or else that of {@code tokenizer_config.json}, with its special
+     * tokens. For conversations with tools there may be one of its own, in the list of the
      * configuration or in {@code additional_chat_templates/tool_use.jinja}. Empty if there is none.
      *
-     * @param folder in Hugging Face layout, or a GGUF file
+     * @param folder in Hugging Face layout
      * @throws FormatException if a file is damaged
      * @throws TemplateException if it is no template
      * @throws IOException if reading fails
      */
     public static Optional<ChatTemplate> read(Path folder) throws IOException {
-        Json settings = settings(folder);
-        Path file = folder.resolve(FILE);
-        Map<String, String> sources = sources(folder, settings);
-        String name = Files.exists(file) ? file.toString() : settings.subject();
-        return sources.containsKey(DEFAULT)
-                ? Optional.of(parse(name, sources, specialTokens(settings)))
-                : Optional.empty();
-    }
-
-    /**
-     * The sources of a model's templates by their name, of which {@code default} is that for conversations without
-     * tools.
-     *
-     * @param folder in Hugging Face layout, or a GGUF file
-     * @throws FormatException if a file is damaged
-     * @throws IOException if reading fails
-     */
-    public static Map<String, String> sources(Path folder) throws IOException {
-        return sources(folder, settings(folder));
+        return Source.read(folder).parse();
     }
 
     private static Map<String, String> sources(Path folder, Json settings) throws IOException {
@@ -189,17 +207,6 @@ public final class ChatTemplate {
         return sources;
     }
 
-    /**
-     * The special tokens of a model, such as {@code bos_token}, for {@link #parse}: those of its {@code
-     * tokenizer_config.json} or GGUF file.
-     *
-     * @throws FormatException if the file is damaged
-     * @throws IOException if reading fails
-     */
-    public static Map<String, String> specialTokens(Path folder) throws IOException {
-        return specialTokens(settings(folder));
-    }
-
     private static Map<String, String> specialTokens(Json settings) {
         Map<String, String> tokens = new HashMap<>();
         settings.root().forEach((name, value) -> {
@@ -212,13 +219,10 @@ public final class ChatTemplate {
     }
 
     private static Json settings(Path folder) throws IOException {
-        boolean gguf = Files.isRegularFile(folder);
-        Path config = gguf ? folder : folder.resolve(CONFIG);
-        Map<String, Object> json = gguf
-                ? GgufVocabulary.read(folder).configuration()
-                : Files.exists(config)
-                        ? Json.tree(config.toString(), UntrustedInput.readFile(config, "a JSON file", MAX_CONFIG))
-                        : Map.of();
+        Path config = folder.resolve(CONFIG);
+        Map<String, Object> json = Files.exists(config)
+                ? Json.tree(config.toString(), UntrustedInput.readFile(config, "a JSON file", MAX_CONFIG))
+                : Map.of();
         return new Json(config.toString(), json);
     }
 
@@ -232,30 +236,30 @@ public final class ChatTemplate {
     }
 
     /**
-     * A plain transcript for models without a template: {@code System: …}, {@code User: …}, {@code Assistant:} and blank
-     * lines. It has no control tokens, so {@link #stops} says where an answer ends.
+     * A template of plain transcripts for models without one: {@code System: …}, {@code User: …}, {@code Assistant:}
+     * and blank lines. It has no control tokens, so {@link #stops} says where an answer ends.
      */
     public static ChatTemplate plain() {
         ChatTemplate plain = parse("plain transcript", PLAIN, Map.of());
         return new ChatTemplate(plain.programs, Map.of(), List.of(), plain.clock, List.of("\nUser:"));
     }
 
-    /** The same template with another clock for {@code strftime_now}; without it, the system's in its time zone. */
+    /** A copy with another clock for {@code strftime_now} than the system's in its time zone. */
     public ChatTemplate withClock(Clock other) {
         return new ChatTemplate(programs, variables, controlTokens, other, stops);
     }
 
     /**
-     * The same template, whose renderings tell where messages and tools contain one of these tokens. While a template
-     * runs, it sees other text in their places.
+     * A copy whose renderings tell where messages and tools contain one of these tokens. The template sees other text
+     * in their places while it runs.
      */
     public ChatTemplate withControlTokens(Collection<String> tokens) {
         return new ChatTemplate(programs, variables, List.copyOf(tokens), clock, stops);
     }
 
     /**
-     * Writes it with its special tokens as {@code tokenizer_config.json}, for {@link #read} and for Python, into a folder
-     * that exists. Templates in files of their own there are deleted, since they would win.
+     * Writes the template with its special tokens as {@code tokenizer_config.json}, for {@link #read} and for Python,
+     * into a folder that exists. Template files of an earlier model there are deleted, since they take precedence.
      *
      * @throws IOException if writing fails
      */
@@ -271,7 +275,7 @@ public final class ChatTemplate {
         Files.deleteIfExists(folder.resolve(TOOLS_FILE));
     }
 
-    /** The text of the template, of several the one for conversations without tools. */
+    /** The source of the template; of several, the one for conversations without tools. */
     public String source() {
         return Objects.requireNonNull(programs.get(DEFAULT)).source;
     }
@@ -281,14 +285,14 @@ public final class ChatTemplate {
         return !stops.isEmpty();
     }
 
-    /** Texts that end an answer: where a plain transcript goes on with the user. */
+    /** Texts that end an answer: a plain transcript goes on with the user there. Empty for other templates. */
     public List<String> stops() {
         return stops;
     }
 
     /**
-     * Ids of tokens that end an answer besides those that the model's files name: its end of text, and what such models are
-     * trained to end a turn with.
+     * Ids of tokens that end an answer besides those that the model's configuration names: its end of text, and the
+     * ends of turns of known families.
      *
      * @param vocabularySize the model's; its tokenizer may have more
      */
@@ -302,7 +306,7 @@ public final class ChatTemplate {
                 .collect(Collectors.toUnmodifiableSet());
     }
 
-    /** Whether it has generation blocks, so that its renderings tell what the assistant wrote. */
+    /** Whether the template has generation blocks, so that its renderings tell what the assistant wrote. */
     public boolean marksGeneration() {
         return programs.values().stream().allMatch(Program::marksGeneration);
     }
@@ -310,8 +314,8 @@ public final class ChatTemplate {
     /**
      * Renders a conversation.
      *
-     * @param tools that the model may call; null for none
-     * @param generationPrompt whether to end with what comes before an assistant's answer
+     * @param tools tools that the model may call; null for none
+     * @param generationPrompt whether to end with the beginning of an assistant's answer
      * @param variables more for the template, such as {@code enable_thinking}; values as of {@link Message#fields}
      * @throws TemplateException if the template refuses the conversation, fails or takes too much
      * @throws IllegalArgumentException if a variable is one of the other parameters, or a value of another type
@@ -340,8 +344,8 @@ public final class ChatTemplate {
     }
 
     /**
-     * The tokens of a conversation: control tokens are what the template wrote, and what messages and tools spell is plain
-     * text. Parameters and errors as of {@link #render}.
+     * Encodes a conversation. Only the template can write control tokens; in messages and tools they are plain text.
+     * Parameters and errors are those of {@link #render}.
      */
     public int[] encode(
             Tokenizer tokenizer,
@@ -354,7 +358,7 @@ public final class ChatTemplate {
                 withControlTokens(tokenizer.controlTokens()).render(messages, tools, generationPrompt, variables));
     }
 
-    /** The tokens of what this template rendered, which knew the tokenizer's control tokens. */
+    /** Encodes a rendering of this template, which must know the tokenizer's control tokens. */
     public int[] encode(Tokenizer tokenizer, Rendered rendered) {
         int[] ids = tokenizer.encode(rendered.text(), rendered.trusted());
         return isPlain() ? tokenizer.withPrefix(ids) : ids; // other templates write BOS themselves

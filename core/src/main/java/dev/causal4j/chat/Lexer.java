@@ -22,7 +22,7 @@ final class Lexer {
     /** The last token. */
     static final String END = "the end";
 
-    /** In the order of the groups of a token. */
+    /** Kinds of tokens, in the order of the groups of {@link #TOKEN}. */
     enum Kind {
         NAME,
         NUMBER,
@@ -30,17 +30,17 @@ final class Lexer {
         SYMBOL
     }
 
-    /** What stands in tags; a string without its quotes and escapes. Text between tags is the string of an output. */
+    /** A token of a tag; a string has no quotes and escapes. Text between tags is an output of a string. */
     record Token(Kind kind, String text, int line) {
-        /** Its text if it is a name or symbol, such as {@code if} or <code>{%</code>, else nothing. */
+        /** The text of any token but a string, such as {@code if} or <code>{%</code>; empty for a string. */
         String word() {
             return kind == Kind.STRING ? "" : text;
         }
     }
 
-    // Repetitions are possessive: a source of a stranger must not make them backtrack or recurse.
+    // Repetitions are possessive, so that no source can make them backtrack or recurse.
     private static final String S = SPACE + "*+";
-    // White space before a tag belongs to it if it begins with a minus, or is a block's that is alone on its line.
+    // A tag takes the white space before it if it begins with a minus, or is a block alone on its line.
     private static final String BEFORE =
             "(?dm)(?:(?:\\G|(?<!" + SPACE + "))" + S + "(?=\\{.-)|^[" + SPACE + "&&[^\n]]*+(?=\\{[%#][^-+])|)";
     private static final String CLOSE = "(?:-%}" + S + "|\\+%}|%}\n?)";
@@ -69,7 +69,7 @@ final class Lexer {
     private final List<Token> tokens = new ArrayList<>();
     private int at;
     private int line = 1;
-    private int counted; // up to where lines are counted
+    private int counted; // the place up to which lines are counted
 
     Lexer(String template, String source) {
         this.template = template;
@@ -77,7 +77,7 @@ final class Lexer {
         matcher = TAG.matcher(this.source).useAnchoringBounds(false).useTransparentBounds(true);
     }
 
-    /** All of them; {@link #END} is behind the last. */
+    /** All tokens, and {@link #END} behind the last. */
     List<Token> tokens() {
         while (next(TAG).find()) {
             String open = matcher.group(1);
@@ -123,7 +123,7 @@ final class Lexer {
         return line;
     }
 
-    /** The tokens of a tag up to its end, which the matcher is at then. */
+    /** Adds the tokens of a tag up to its end, where the matcher then is. */
     private void tag(String open, Pattern end) {
         add(Kind.SYMBOL, open);
         for (int brackets = 0; brackets > 0 || !next(end).lookingAt(); at = matcher.end()) {
@@ -141,7 +141,7 @@ final class Lexer {
         add(Kind.SYMBOL, end == BLOCK_END ? "%}" : "}}");
     }
 
-    /** Strings beside each other are one. */
+    /** Joins strings that stand beside each other. */
     private String joined(String strings) {
         return STRING.matcher(strings)
                 .results()

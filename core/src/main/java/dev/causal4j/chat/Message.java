@@ -6,7 +6,8 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 
 /**
- * A message of a conversation, with what templates read, as in JSON. Immutable and thread-safe if its values are.
+ * A message of a conversation, with the fields that templates read, as in JSON. Immutable and thread-safe if its values
+ * are.
  *
  * @param fields {@code role}, {@code content} (a text, null, or a list of parts such as {@code {"type": "text", "text":
  *     ...}}), {@code tool_calls}, {@code reasoning_content}, {@code name} and whatever else a template knows; of

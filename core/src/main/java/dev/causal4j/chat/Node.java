@@ -5,9 +5,9 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
-/** A part of a parsed template: what it does in a rendering. To be run by {@link Rendering#eval}, which counts it. */
+/** A part of a parsed template. {@link Rendering#eval} runs it and counts it. */
 interface Node {
-    /** The value of an expression; none of a statement. */
+    /** The value of an expression; none for a statement. */
     Object run(Rendering x);
 
     /** {@code *items} among arguments. */
@@ -18,7 +18,7 @@ interface Node {
         }
     }
 
-    /** A call; that of a filter or test has no callee but only arguments. */
+    /** A call. For a filter or test only its arguments are used. */
     record Call(Node callee, List<Node> positional, Map<String, Node> named) implements Node {
         @Override
         public Object run(Rendering x) {

@@ -14,14 +14,14 @@ import java.util.Map;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
-/** Python's operators, and its numbers: booleans, whole ones of any size, and doubles. */
+/** Python's operators and numbers: booleans, whole numbers of any size, and doubles. */
 final class Operators {
-    // Python prints no longer ones either.
+    // Python refuses to print longer numbers, too.
     private static final int MAX_BITS = 14_000;
 
     private Operators() {}
 
-    /** The result of any operator but and, or, not. */
+    /** Applies any operator but and, or, not. */
     static Object apply(Rendering x, String operator, Object a, Object b) {
         return switch (operator) {
             case "==" -> equal(x, a, b);
@@ -49,7 +49,7 @@ final class Operators {
         return number instanceof Boolean flag ? (flag ? 1 : 0) : ((Number) number).doubleValue();
     }
 
-    /** Without its fraction, as Long or BigInteger; an infinite one as it is. */
+    /** A number without its fraction, as Long or BigInteger; an infinite one unchanged. */
     static Number truncated(Object number) {
         return switch (number) {
             case Boolean flag -> flag ? 1L : 0L;
@@ -59,19 +59,17 @@ final class Operators {
         };
     }
 
-    /** The only form of a whole number. */
+    /** A whole number in its only form: a Long if it fits one. */
     static Number whole(BigInteger number) {
         return number.bitLength() > 63 ? number : (Number) number.longValue();
     }
 
     private static BigInteger big(Object whole) {
-        return new BigInteger(truncated(whole).toString());
+        Number number = truncated(whole);
+        return number instanceof BigInteger large ? large : BigInteger.valueOf(number.longValue());
     }
 
     static int compare(Object a, Object b) {
-        if (a instanceof Long x && b instanceof Long y) {
-            return x.compareTo(y);
-        }
         return isWhole(a) && isWhole(b) ? big(a).compareTo(big(b)) : Double.compare(real(a) + 0.0, real(b) + 0.0);
     }
 
@@ -81,23 +79,34 @@ final class Operators {
         if (v == 0 && (operator.startsWith("/") || operator.equals("%"))) {
             throw x.wrong("a divisor other than 0", b);
         }
-        boolean power = operator.equals("**");
-        boolean whole = isWhole(a) && isWhole(b) && !operator.equals("/") && !(power && v < 0);
-        BigInteger m = whole ? big(a) : BigInteger.ONE;
-        BigInteger n = whole ? big(b) : BigInteger.ONE;
-        if ((power ? Math.max(1, m.bitLength()) * n.doubleValue() : m.bitLength() + n.bitLength()) > MAX_BITS) {
-            throw x.wrong("a result of at most " + MAX_BITS + " bits", b);
+        boolean fraction = operator.equals("/") || (operator.equals("**") && v < 0);
+        if (isWhole(a) && isWhole(b) && !fraction) {
+            return whole(computed(x, operator, big(a), big(b)));
         }
-        Object result = switch (operator) {
-            case "+" -> whole ? m.add(n) : u + v;
-            case "-" -> whole ? m.subtract(n) : u - v;
-            case "*" -> whole ? m.multiply(n) : u * v;
+        return switch (operator) {
+            case "+" -> u + v;
+            case "-" -> u - v;
+            case "*" -> u * v;
             case "/" -> u / v;
-            case "//" -> whole ? m.subtract(modulo(m, n)).divide(n) : Math.floor(u / v);
-            case "%" -> whole ? modulo(m, n) : u % v != 0 && u % v < 0 != v < 0 ? u % v + v : u % v;
-            default -> whole ? m.pow(n.intValue()) : Math.pow(u, v);
+            case "//" -> Math.floor(u / v);
+            case "%" -> u % v != 0 && u % v < 0 != v < 0 ? u % v + v : u % v;
+            default -> Math.pow(u, v);
         };
-        return result instanceof BigInteger number ? whole(number) : result;
+    }
+
+    private static BigInteger computed(Rendering x, String operator, BigInteger m, BigInteger n) {
+        boolean power = operator.equals("**");
+        if ((power ? Math.max(1, m.bitLength()) * n.doubleValue() : m.bitLength() + n.bitLength()) > MAX_BITS) {
+            throw x.wrong("a result of at most " + MAX_BITS + " bits", n);
+        }
+        return switch (operator) {
+            case "+" -> m.add(n);
+            case "-" -> m.subtract(n);
+            case "*" -> m.multiply(n);
+            case "//" -> m.subtract(modulo(m, n)).divide(n);
+            case "%" -> modulo(m, n);
+            default -> m.pow(n.intValue());
+        };
     }
 
     /** Python's remainder, which has the sign of the divisor. */
@@ -106,7 +115,7 @@ final class Operators {
         return rest.signum() > 0 && b.signum() < 0 ? rest.add(b) : rest;
     }
 
-    /** Sums and products of texts and lists. */
+    /** The sum or product of texts and lists. */
     private static Object composed(Rendering x, String operator, Object a, Object b) {
         if (operator.equals("*") && (isWhole(a) || isWhole(b))) {
             return isWhole(a) ? repeated(x, b, x.whole(a)) : repeated(x, a, x.whole(b));
@@ -163,7 +172,7 @@ final class Operators {
         return equal;
     }
 
-    /** Below, at or above zero as a is below, at or above b. */
+    /** Compares two numbers or two texts. */
     static int order(Rendering x, Object a, Object b) {
         x.step(1);
         if (a instanceof String text && b instanceof String other) {
@@ -185,7 +194,7 @@ final class Operators {
         };
     }
 
-    /** Where {@code part} begins in {@code text}, or -1. In the worst case its time is the product of their lengths. */
+    /** The place of {@code part} in {@code text}, or -1. In the worst case its time is the product of their lengths. */
     static int find(Rendering x, String text, String part, int from) {
         if ((long) text.length() * part.length() / Rendering.RUN > Rendering.MAX_STEPS) {
             throw x.wrong("a shorter text to look for", part);

@@ -19,7 +19,7 @@ import java.util.function.UnaryOperator;
 
 /** Parses a template into a node. For one source; not thread-safe. */
 final class Parser {
-    // Weakest first; "not" binds as the comparisons do, and a sign as the last.
+    // By strength, weakest first. "not" binds as strongly as comparisons, a sign as an item.
     private static final List<String> OPERATORS =
             List.of(" if ; or ; and ; == != < <= > >= in not-in ; + - ; ~ ; * / // % ; ** ; | is ; . [ ( ".split(";"));
     private static final int ANY = 0;
@@ -33,7 +33,7 @@ final class Parser {
 
     private static final int MAX_DEPTH = 100;
 
-    // Python reads no longer numbers either.
+    // Python refuses to read longer numbers, too.
     private static final int MAX_DIGITS = 4300;
 
     private final String template;
@@ -42,7 +42,7 @@ final class Parser {
     private int depth;
     private int loops;
 
-    /** Whether there is a generation block. */
+    /** Whether the template has a generation block. */
     boolean marksGeneration;
 
     Parser(String template, String source) {
@@ -70,12 +70,16 @@ final class Parser {
 
     private void check(boolean right, String expected) {
         if (!right) {
-            String place = template + ", line " + peek().line();
-            throw new TemplateException(place, expected, quote(peek().text()), "correct the template");
+            throw wrong(expected);
         }
     }
 
-    /** What was just parsed, if this is behind it. */
+    private TemplateException wrong(String expected) {
+        String place = template + ", line " + peek().line();
+        return new TemplateException(place, expected, quote(peek().text()), "correct the template");
+    }
+
+    /** Returns what was just parsed if {@code end} follows. */
     private <T> T closed(T parsed, String end) {
         check(take(end), end);
         return parsed;
@@ -93,7 +97,7 @@ final class Parser {
         return parsed;
     }
 
-    /** Statements up to the tag of one of these names, of which the opening is taken and the name is next. */
+    /** Statements up to the tag of one of these names. Its opening is then taken, and its name is next. */
     private Node block(String... ends) {
         List<Node> statements = new ArrayList<>();
         while (!is(Lexer.END)) {
@@ -138,10 +142,7 @@ final class Parser {
                 check(loops > 0, "a loop around " + tag);
                 yield closed(x -> x.jump = tag, "%}");
             }
-            default -> {
-                check(false, "a tag of chat templates before it, not " + tag);
-                yield NONE;
-            }
+            default -> throw wrong("a tag of chat templates before it, not " + tag);
         };
     }
 
@@ -209,7 +210,7 @@ final class Parser {
         return x -> x.function(name, parameters, body);
     }
 
-    /** What the body of a tag writes, as a value. */
+    /** The text that the body of a tag writes, as a value. */
     private Node written(String tag) {
         Node body = body(tag);
         return x -> x.written(body);
@@ -226,7 +227,7 @@ final class Parser {
         return parameters;
     }
 
-    /** An expression, or several with commas between them, which make a tuple. */
+    /** An expression, or a tuple of several with commas between them. */
     private Node tuple() {
         List<Node> items = new ArrayList<>(List.of(expression(ANY)));
         boolean one = !is(",");
@@ -236,7 +237,7 @@ final class Parser {
         return one ? items.getFirst() : x -> x.made(new Tuple(x.all(items)));
     }
 
-    /** An expression of operators that bind at least as strong as one of this strength. */
+    /** An expression of operators of at least this strength. */
     private Node expression(int weakest) {
         return nested(() -> {
             Node all = operand();
@@ -251,7 +252,7 @@ final class Parser {
         return is("not") && tokens.get(at + 1).word().equals("in") ? "not-in" : peek().word();
     }
 
-    /** How strong the operator at hand binds; -1 if there is none. */
+    /** The strength of the next operator; -1 if there is none. */
     private int strength() {
         String operator = ' ' + operator() + ' ';
         int strength = OPERATORS.size() - 1;
@@ -337,8 +338,7 @@ final class Parser {
             }
             default -> {
                 at--;
-                check(false, "an expression");
-                yield NONE;
+                throw wrong("an expression");
             }
         };
     }
@@ -348,7 +348,7 @@ final class Parser {
         return digits.matches("[0-9]+") ? Operators.whole(new BigInteger(digits)) : (Number) Double.valueOf(digits);
     }
 
-    /** Parts with commas between them, perhaps one behind the last, up to the closing bracket. */
+    /** Parts with commas between them, and an optional one behind the last, up to the closing bracket. */
     private void separated(String close, Runnable part) {
         while (!take(close)) {
             part.run();
@@ -371,7 +371,7 @@ final class Parser {
         return x -> x.item(x.eval(of), x.eval(key));
     }
 
-    /** A call with what stands in brackets, if there are any. */
+    /** A call with the arguments in brackets, if there are brackets. */
     private Call arguments(Node callee, boolean given) {
         Call call = new Call(callee, new ArrayList<>(), new LinkedHashMap<>());
         if (given) {
@@ -386,7 +386,7 @@ final class Parser {
         return call;
     }
 
-    /** Filters with bars between them, to be applied one after the other. */
+    /** Filters with bars between them, applied one after the other. */
     private UnaryOperator<Node> filters() {
         String name = name();
         Call call = arguments(NONE, take("("));

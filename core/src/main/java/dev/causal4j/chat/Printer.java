@@ -23,7 +23,7 @@ record Printer(
         return new Printer(x, false, PYTHON, ", ", ": ", "", new StringBuilder()).print(value, "");
     }
 
-    /** With the arguments of transformers' filter: ensure_ascii, indent, separators. */
+    /** Writes JSON by the arguments of transformers' filter: ensure_ascii, indent, separators. */
     static String json(Rendering x, Object value, Arguments a) {
         if (a.flag(3, "sort_keys")) {
             throw x.wrong("keys in their order", "sort_keys");
@@ -38,7 +38,7 @@ record Printer(
         return new Printer(x, true, escaped, comma, colon, indent, new StringBuilder()).print(value, flat ? "" : "\n");
     }
 
-    /** @param line what begins a line at the end of the value */
+    /** @param line the line break and indentation at the end of the value */
     private String print(Object value, String line) {
         write(value, line);
         return out.toString();
@@ -49,7 +49,7 @@ record Printer(
     }
 
     private void write(Object value, String line) {
-        x.enter(2); // for a group has two frames
+        x.enter(2); // a group takes two frames
         switch (value) {
             case String text -> quote(text);
             case Map<?, ?> map -> group("{", map.entrySet(), "}", line);
@@ -98,7 +98,7 @@ record Printer(
     }
 
     private String escape(String c) {
-        x.make(80); // with what Java takes meanwhile
+        x.make(80); // with what Java allocates meanwhile
         int letter = (json ? "\\\n\r\t\"\b\f" : "\\\n\r\t").indexOf(c);
         if (letter >= 0) {
             return "\\" + "\\nrt\"bf".charAt(letter);
@@ -108,13 +108,13 @@ record Printer(
         return (json ? c.chars() : c.codePoints()).mapToObj(form::formatted).collect(Collectors.joining());
     }
 
-    /** The shortest digits that give the number back, as Python lays them out. */
+    /** The shortest digits that give the number back, in Python's layout. */
     private static String print(double number) {
         if (number == 0 || !Double.isFinite(number)) {
             return Double.toString(number).replace("Infinity", "inf").replace("NaN", "nan");
         }
         BigDecimal shortest = new BigDecimal(Double.toString(number)).stripTrailingZeros();
-        BigDecimal digit = shortest.round(new MathContext(1)); // Java gives two digits at least
+        BigDecimal digit = shortest.round(new MathContext(1)); // Double.toString gives at least two digits
         BigDecimal decimal = digit.doubleValue() == number ? digit : shortest;
         int exponent = decimal.precision() - decimal.scale() - 1;
         return exponent >= -4 && exponent < 16

@@ -23,38 +23,38 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A template at work: its variables and output, what it may still spend, and what Python does with values. All work,
- * memory and nesting is counted here. Not thread-safe.
+ * One rendering of a template: its variables, output and budget, and Python's rules for values. All work, memory and
+ * nesting is counted here. Not thread-safe.
  */
 final class Rendering {
     /** Python's None. */
     static final Object NONE = Json.NULL;
 
-    // Less than a second. Real templates take some hundreds for a message.
+    // They take less than a second. Real templates take some hundreds for a message.
     static final long MAX_STEPS = 20_000_000;
 
-    // All that is made counts, kept or not, so this bounds memory.
+    // Every value that is made counts, kept or not, so this bounds memory.
     private static final long MAX_CHARACTERS = 64_000_000;
 
-    // Together they fit a thread's usual stack of 1 MB.
+    // This many levels fit a thread's usual stack of 1 MB.
     private static final long MAX_LEVELS = 1000;
 
-    // Frames of a macro in a macro, or a lazy list in a lazy list, for one of an expression in an expression.
+    // Levels that a macro or a lazy list counts as: it takes as many frames as this many nested expressions.
     static final int LIST = 5;
 
     // Characters that are compared or copied in a step.
     static final int RUN = 64;
 
-    // In characters: a string, a list or a pair without its items.
+    // Characters that a string, a list or a pair counts as besides its content.
     private static final int OBJECT = 48;
 
-    /** Variables of a part that runs; those around it can be read, not set. */
+    /** The variables of a part; it can read those of the outer scopes, not set them. */
     private record Scope(@Nullable Scope outer, Map<String, Object> variables) {}
 
     final Clock clock;
     int line = 1;
 
-    /** The tag {@code break} or {@code continue} while it takes effect, else nothing. */
+    /** The tag {@code break} or {@code continue} while it takes effect, else empty. */
     String jump = "";
 
     private final Untrusted untrusted;
@@ -79,12 +79,12 @@ final class Rendering {
         steps = spent(steps, count, MAX_STEPS, "steps");
     }
 
-    /** Counts memory; before it is taken if that may be much. */
+    /** Counts memory; called before an allocation that may be large. */
     void make(long count) {
         characters = spent(characters, count, MAX_CHARACTERS, "characters made");
     }
 
-    /** Goes down in nodes or values; {@link #leave} must follow unless the rendering fails. */
+    /** Counts levels of nodes or values; {@link #leave} must follow unless the rendering fails. */
     void enter(int count) {
         step(count);
         levels = spent(levels, count, MAX_LEVELS, "levels of code and values");
@@ -101,7 +101,7 @@ final class Rendering {
         return before + count;
     }
 
-    /** Counts what was made. */
+    /** Counts a value that was made, and returns it. */
     <T> T made(T value) {
         long size = switch (value) {
             case String text -> text.length();
@@ -121,7 +121,7 @@ final class Rendering {
         return NONE;
     }
 
-    /** An error to throw: a value is not what is expected. */
+    /** The error of a value that is not as expected. */
     TemplateException wrong(String expected, Object got) {
         String shown = switch (got) {
             case Undefined missing -> "no " + missing.name();
@@ -132,7 +132,7 @@ final class Rendering {
         return new TemplateException(place, expected, shown, "correct the template or the messages");
     }
 
-    /** An error to throw: the template's own. */
+    /** The error that the template raises itself. */
     TemplateException refused(String refusal) {
         return TemplateException.refused(template + ", line " + line, refusal);
     }
@@ -148,7 +148,7 @@ final class Rendering {
         return cast(String.class, value, "a text");
     }
 
-    /** A whole number, or one of its sign that no index is beyond. */
+    /** A whole number; one beyond long becomes a number of its sign that is beyond all indices. */
     long whole(Object value) {
         Object whole = Operators.isWhole(value) ? value : cast(Long.class, value, "a whole number");
         return Operators.truncated(whole) instanceof Long small
@@ -166,7 +166,7 @@ final class Rendering {
         };
     }
 
-    /** A key of a map: what Python holds for equal is one key. */
+    /** The key of a map for a value: values that are equal in Python are one key. */
     Object key(Object value) {
         boolean number = Operators.isNumber(value);
         if (!number && !(value instanceof String) && !value.equals(NONE)) {
@@ -175,7 +175,7 @@ final class Rendering {
         return number && Operators.real(value) % 1 == 0 ? Operators.truncated(value) : value;
     }
 
-    /** The items of whatever can be gone through. */
+    /** The items of a value that can be iterated. */
     List<Object> list(Object value) {
         enter(LIST);
         List<Object> list = switch (value) {
@@ -248,7 +248,7 @@ final class Rendering {
                 : ((List<?>) value).get(index);
     }
 
-    /** Where an index is; negative ones count from the end. */
+    /** The position of an index, cut to a range; negative indices count from the end. */
     private static int place(long index, int size, int least, int most) {
         return Math.clamp(index < 0 ? index + size : index, least, most);
     }
@@ -276,12 +276,12 @@ final class Rendering {
         return value instanceof String ? join("", items) : like(value, items);
     }
 
-    /** Items as a tuple or list, as the value is. */
+    /** Items as a tuple if the value is one, else as a list. */
     static List<Object> like(Object value, List<Object> items) {
         return value instanceof Tuple ? new Tuple(items) : items;
     }
 
-    /** The items as they print, with a text between them. */
+    /** The items as text, with another text between them. */
     String join(String between, Collection<?> items) {
         StringBuilder joined = new StringBuilder();
         String before = "";
@@ -293,12 +293,12 @@ final class Rendering {
         return joined.toString();
     }
 
-    /** The spaces of a level: a text, or their number. */
+    /** The indentation of a level, from a text or a number of spaces. */
     String indent(Object width) {
         return text(width instanceof String ? width : Operators.apply(this, "*", " ", width));
     }
 
-    /** As {@code print} shows it. */
+    /** A value as Python's {@code print} shows it. */
     String print(Object value) {
         return switch (value) {
             case String text -> text;
@@ -312,7 +312,7 @@ final class Rendering {
         return output.toString();
     }
 
-    /** Runs a part, which counts. */
+    /** Runs a part and counts it. */
     Object eval(Node node) {
         enter(1);
         Object value = node.run(this);
@@ -345,7 +345,7 @@ final class Rendering {
         return write(out, print(value));
     }
 
-    /** What a part writes, with marks around it that it is the assistant's. */
+    /** Writes a generation block, with marks around it. */
     Object generation(Node body) {
         boolean shown = out == output;
         write(shown ? untrusted.begin : "");
@@ -373,7 +373,7 @@ final class Rendering {
         return all;
     }
 
-    /** Of keys and values in turn. */
+    /** A dict of keys and values in turn. */
     Object dict(List<Node> items) {
         Map<Object, Object> map = new LinkedHashMap<>();
         for (int i = 0; i < items.size(); i += 2) {
@@ -382,7 +382,7 @@ final class Rendering {
         return made(map);
     }
 
-    /** A macro, of parameters in order and with their defaults. */
+    /** A macro with its parameters in order and their defaults. */
     Function function(String name, Map<String, Node> parameters, Node body) {
         Scope outer = scope;
         return arguments -> within(outer, () -> {
@@ -406,7 +406,7 @@ final class Rendering {
         });
     }
 
-    /** What a part writes. */
+    /** The text that a part writes. */
     String written(Node body) {
         StringBuilder before = out;
         out = new StringBuilder();

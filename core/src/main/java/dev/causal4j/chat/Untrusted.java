@@ -26,7 +26,7 @@ import org.jspecify.annotations.Nullable;
 final class Untrusted {
     private static final int MAX_DEPTH = 100;
 
-    // The digits of a mark behind the key: the number of a token, or the begin or end of a generation block.
+    // Five digits follow the key: the number of a token, or the beginning or end of a generation block.
     private static final String BEGIN = "99998";
     private static final String END = "99999";
 
@@ -34,7 +34,7 @@ final class Untrusted {
     private final BitSet firsts = new BitSet(); // their first characters
     private final String key = "" + new SecureRandom().nextLong(Long.MAX_VALUE / 10, Long.MAX_VALUE);
 
-    /** What stands in a rendering where a generation block begins and ends. */
+    /** The marks of the beginning and end of a generation block in a rendering. */
     final String begin = key + BEGIN;
 
     final String end = key + END;
@@ -47,16 +47,14 @@ final class Untrusted {
         tokens.forEach(token -> firsts.set(token.charAt(0)));
     }
 
-    /** The value as templates have it. */
+    /** A caller's value as a template's value. */
     Object copy(@Nullable Object value, int depth) {
         return switch (value) {
             case null -> Rendering.NONE;
             case Object none when none.equals(Rendering.NONE) -> none;
             case String text -> hidden(text);
             case Boolean flag -> flag;
-            case BigInteger whole -> Operators.whole(whole);
-            case Long whole -> whole;
-            case Integer whole -> whole.longValue();
+            case Integer _, Long _, BigInteger _ -> Operators.whole(new BigInteger(value.toString()));
             case Number real -> real.doubleValue();
             case Message(Map<String, ?> fields) -> copy(fields, depth);
             case ToolDefinition(Map<String, ?> fields) -> copy(fields, depth);
@@ -108,7 +106,7 @@ final class Untrusted {
      * The text with the control tokens back in their places.
      *
      * @param name the template's
-     * @throws TemplateException if the template cuts what stands for one
+     * @throws TemplateException if the template cuts the digits of one
      */
     Rendered restored(String name, String text) {
         StringBuilder restored = new StringBuilder();

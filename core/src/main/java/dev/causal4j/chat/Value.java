@@ -6,8 +6,8 @@ import java.util.Map;
 import java.util.function.Supplier;
 
 /**
- * What templates know beyond strings, booleans, numbers (Long, BigInteger where that is too small, Double), lists and
- * maps, all of which never change. Only a namespace does.
+ * Values of templates that are no strings, booleans, numbers (Long, BigInteger beyond it, Double), lists or maps. All
+ * values are immutable but a namespace.
  */
 sealed interface Value {
     /** A variable, attribute or item that is not there. */
@@ -40,7 +40,7 @@ sealed interface Value {
         }
     }
 
-    /** What filters such as {@code map} give: computed when first gone through, and gone afterwards. */
+    /** The result of filters such as {@code map}: computed when it is first gone through, empty afterwards. */
     final class Lazy implements Value {
         private Supplier<List<Object>> items;
 

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
  * its input and is recomputed.
  */
 public final class Activations {
-    /** What a forward keeps for its backward. */
+    /** The numbers that a forward keeps for its backward. */
     public enum Keep {
         /** All inputs of a block's backward: about 10 D numbers a row and block. */
         BLOCKS,

@@ -1,7 +1,5 @@
 package dev.causal4j.decoder;
 
-import dev.causal4j.compute.Rows;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
@@ -80,36 +78,5 @@ public record Batch(List<Chunk> chunks) {
     /** All tokens, in the order of the rows. */
     public int[] tokens() {
         return chunks.stream().map(Chunk::tokens).flatMapToInt(Arrays::stream).toArray();
-    }
-
-    /**
-     * Where a hidden vector is not a number.
-     *
-     * @param chunk index of the chunk
-     * @param position position in that chunk's sequence
-     * @param value NaN or an infinity
-     */
-    public record NotFinite(int chunk, int position, float value) {}
-
-    /**
-     * The first wanted hidden vector of each chunk, after the forward, that has a NaN or an infinity.
-     *
-     * @param hidden what the forward returned
-     */
-    public List<NotFinite> notFinite(Rows hidden) {
-        List<NotFinite> found = new ArrayList<>();
-        int row = 0;
-        for (int c = 0; c < chunks.size(); row += chunks.get(c).wanted, c++) {
-            Rows own = hidden.rows(row, chunks.get(c).wanted);
-            int position = chunks.get(c).cache.length() - own.count();
-            for (int i = 0; i < own.count() * own.stride(); i++) {
-                float value = own.data()[own.offset() + i];
-                if (!Float.isFinite(value)) {
-                    found.add(new NotFinite(c, position + i / own.stride(), value));
-                    break;
-                }
-            }
-        }
-        return found;
     }
 }

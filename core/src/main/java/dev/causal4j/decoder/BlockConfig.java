@@ -111,7 +111,17 @@ public record BlockConfig(
             };
         }
 
-        /** What a sequence beyond the length of pretraining changes. */
+        /**
+         * The formula that frequencies were made by, as files have it.
+         *
+         * @param theta the base
+         * @param scaling the {@code rope_type}: default, linear, dynamic, llama3, yarn or longrope
+         * @param factor of the scaling; 1 for default
+         * @param original positions of pretraining, before scaling; 0 if that does not need them
+         */
+        public record Formula(double theta, String scaling, double factor, int original) {}
+
+        /** How frequencies change for sequences longer than in pretraining. */
         public sealed interface Longer {
             /** Nothing. */
             record Same() implements Longer {}

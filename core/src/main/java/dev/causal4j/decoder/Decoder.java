@@ -1,27 +1,22 @@
 package dev.causal4j.decoder;
 
+import dev.causal4j.MemoryLimitException;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
-import dev.causal4j.decoder.BlockConfig.FeedForwardConfig;
-import dev.causal4j.decoder.BlockConfig.NormConfig;
-import dev.causal4j.decoder.BlockConfig.RopeConfig;
 import dev.causal4j.decoder.Dropout.Place;
 import dev.causal4j.kernel.DropoutMask;
 import dev.causal4j.kernel.Kernels;
-import dev.causal4j.kernel.NormRule;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.Gradients;
 import dev.causal4j.tensor.Matrix;
 import java.lang.foreign.Arena;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,146 +32,78 @@ import org.jspecify.annotations.Nullable;
 public final class Decoder implements Parameters, AutoCloseable {
     private final DecoderConfig config;
     private final List<ParameterSpec> specs;
-    private final Map<String, Matrix> matrices = new HashMap<>();
-    private final Map<String, float[]> vectors = new HashMap<>();
-    private final Map<String, LowRank> adapters = new HashMap<>();
+    private final Map<ParameterSpec, Matrix> matrices = new HashMap<>();
+    private final Map<ParameterSpec, float[]> vectors = new HashMap<>();
+    private final Map<ParameterSpec, LowRank> adapters = new HashMap<>();
     private final Compute compute;
     private final Arena pages;
     private final PagePool pool;
     private final @Nullable Matrix positions;
-    private final List<Block> blocks = new ArrayList<>();
+    private final List<Block> blocks;
     private final Norm lastNorm;
 
     /**
      * Assembles a decoder; each parameter is asked for once, in the order of {@link DecoderConfig#specs}.
      *
      * @throws IllegalArgumentException if a parameter does not have its spec's shape
+     * @throws MemoryLimitException unless the bytes of keys and values are free
      */
-    public Decoder(DecoderConfig config, Parameters parameters) {
-        this(config, parameters, DType.F32);
-    }
-
-    /**
-     * The same with another dtype of cached keys and values.
-     *
-     * @param cached f32, or bf16 to round them to it
-     */
-    public Decoder(DecoderConfig config, Parameters parameters, DType cached) {
+    public Decoder(DecoderConfig config, Parameters parameters, KVCache.Options cached) {
         this.config = config;
-        this.specs = List.copyOf(config.specs());
+        Layout layout = new Layout(config);
+        this.specs = List.copyOf(layout.specs);
         specs.forEach(spec -> take(spec, parameters));
-        this.positions = matrices.get("positions.weight");
+        this.positions = layout.positions == null ? null : matrix(layout.positions);
         this.compute = matrices.values().iterator().next().device().compute();
-        this.pages = Device.open(compute).arena();
-        long most = Math.min(Runtime.getRuntime().maxMemory() / 4, Device.freeBytes());
-        this.pool = new PagePool(this, cached, pages, most);
-        Map<RopeConfig, Rope> ropes = new HashMap<>();
-        for (int layer = 0; layer < config.blocks().size(); layer++) {
-            blocks.add(block(layer, config.blocks().get(layer), ropes));
-        }
-        this.lastNorm = Objects.requireNonNull(norm("norm", config.lastNorm()));
-    }
-
-    private Block block(int layer, BlockConfig block, Map<RopeConfig, Rope> ropes) {
-        String name = "layers." + layer + ".";
-        NormConfig norm = block.norm();
-        RopeConfig rope = block.attention().rope();
-        Attention.Extras extras = new Attention.Extras(
-                rope == null ? null : ropes.computeIfAbsent(rope, r -> new Rope(r, config.contextLength())),
-                norm(name + "query_norm", norm),
-                norm(name + "key_norm", norm),
-                vectors.get(name + "sinks.weight"));
-        return new Block(
-                config.hiddenSize(),
-                layer,
-                new Block.Norms(norm(name + "attention_norm", norm), norm(name + "attention_out_norm", norm)),
-                new Attention(layer, block.attention(), linear(name + "qkv"), linear(name + "attention_out"), extras),
-                new Block.Norms(norm(name + "feed_forward_norm", norm), norm(name + "feed_forward_out_norm", norm)),
-                feedForward(name, block.feedForward()),
-                block.residual(),
-                block.residualScale());
-    }
-
-    private FeedForward feedForward(String name, FeedForwardConfig feedForward) {
-        return switch (feedForward) {
-            case FeedForwardConfig.Dense dense -> dense(name, dense);
-            case FeedForwardConfig.Experts all -> {
-                List<DenseLayer> experts = IntStream.range(0, all.count())
-                        .mapToObj(expert -> dense(name + "experts." + expert + ".", all.each()))
-                        .toList();
-                yield new Experts(linear(name + "router"), experts, all.chosen(), all.routing());
-            }
-        };
-    }
-
-    private DenseLayer dense(String name, FeedForwardConfig.Dense dense) {
-        return new DenseLayer(dense.activation(), dense.gated(), linear(name + "up"), linear(name + "down"));
+        this.pages = Device.open(compute, cached.bytes()).arena();
+        this.pool = new PagePool(this, cached.dtype(), pages, cached.bytes());
+        this.blocks = layout.blocks.stream().map(block -> block.apply(this)).toList();
+        this.lastNorm = layout.lastNorm.apply(this);
     }
 
     private void take(ParameterSpec spec, Parameters parameters) {
         if (spec.role().isVector()) {
             float[] vector = parameters.vector(spec);
             spec.check(vector.length, 1);
-            vectors.put(spec.name(), vector);
+            vectors.put(spec, vector);
             return;
         }
         Matrix matrix = parameters.matrix(spec);
         spec.check(matrix.rows(), matrix.cols());
-        matrices.put(spec.name(), matrix);
+        matrices.put(spec, matrix);
         LowRank adapter = spec.role().isLinear() ? parameters.adapter(spec) : null;
         if (adapter != null) {
             spec.check(adapter.up().rows(), adapter.down().cols());
-            adapters.put(spec.name(), adapter);
+            adapters.put(spec, adapter);
         }
     }
 
-    private Linear linear(String name) {
-        return new Linear(matrix(name + ".weight"), vectors.get(name + ".bias"), adapters.get(name + ".weight"));
-    }
-
-    private @Nullable Norm norm(String name, NormConfig norm) {
-        float[] gain = vectors.get(name + ".weight");
-        if (gain == null) {
-            return null;
-        }
-        float[] bias = norm.bias() ? vector(name + ".bias") : new float[gain.length];
-        return new Norm(new NormRule(gain, bias, norm.epsilon(), norm.kind() == NormConfig.Kind.LAYER));
-    }
-
-    /** Its shape. */
+    /** The shape of the decoder. */
     public DecoderConfig config() {
         return config;
     }
 
-    /** Its parameters, in the order of the forward. */
+    /** The parameters, in the order of the forward. */
     public List<ParameterSpec> specs() {
         return specs;
     }
 
-    private Matrix matrix(String name) {
-        return Objects.requireNonNull(matrices.get(name), name);
-    }
-
-    private float[] vector(String name) {
-        return Objects.requireNonNull(vectors.get(name), name);
-    }
-
     @Override
     public Matrix matrix(ParameterSpec spec) {
-        return matrix(spec.name());
+        return Objects.requireNonNull(matrices.get(spec), spec.name());
     }
 
     @Override
     public float[] vector(ParameterSpec spec) {
-        return vector(spec.name());
+        return Objects.requireNonNull(vectors.get(spec), spec.name());
     }
 
     @Override
     public @Nullable LowRank adapter(ParameterSpec weight) {
-        return adapters.get(weight.name());
+        return adapters.get(weight);
     }
 
-    /** The page pool of its caches: a quarter of the largest heap, or what was free if that is less. */
+    /** The page pool of its caches. */
     public PagePool pool() {
         return pool;
     }

@@ -23,13 +23,13 @@ public record Dropout(double embedding, double attention, double residual, long 
 
     /** Places of dropout. */
     enum Place {
-        /** Numbers of the sum of token and position embedding. */
+        /** The sum of token and position embedding. */
         EMBEDDING(0),
-        /** Weights of attention. */
+        /** The weights of attention. */
         ATTENTION(1),
-        /** Numbers that attention adds to the residual stream. */
+        /** The output of attention, before it is added to the residual stream. */
         ATTENTION_OUT(2),
-        /** Numbers that the feed-forward layer adds to it. */
+        /** The output of the feed-forward layer, likewise. */
         FEED_FORWARD(3);
 
         private final int number; // part of the random numbers' addresses
@@ -53,12 +53,12 @@ public record Dropout(double embedding, double attention, double residual, long 
         }
     }
 
-    /** Three rates, to be placed in a step by {@link #at}. */
+    /** Dropout by three rates; {@link #at} gives it the random numbers of a step. */
     public static Dropout rates(double embedding, double attention, double residual) {
         return new Dropout(embedding, attention, residual, 0, 0, 0);
     }
 
-    /** The same rates with the random numbers of a step, for a batch that begins with a sequence of it. */
+    /** These rates with the random numbers of a step, for a batch that begins with one of its sequences. */
     public Dropout at(long runSeed, long optimizerStep, int sequence) {
         return new Dropout(embedding, attention, residual, runSeed, optimizerStep, sequence);
     }

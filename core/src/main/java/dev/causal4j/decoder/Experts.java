@@ -4,9 +4,9 @@ import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Routing;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.tensor.Gradients;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Objects;
 
 /**
  * Several feed-forward layers, of which a router chooses some for each token. The tokens of an expert are gathered, so
@@ -19,8 +19,18 @@ import java.util.Objects;
  * @param chosen experts of a token
  */
 record Experts(Linear router, List<DenseLayer> experts, int chosen, Routing routing) implements FeedForward {
-    /** Which rows an expert serves. */
-    record Routes(int[][] rows, float[][] weights) {}
+    /**
+     * An expert and the rows it serves.
+     *
+     * @param index its number
+     * @param first its first row in {@code tape.inner}
+     */
+    record Route(DenseLayer expert, int index, int first, int[] rows, float[] weights) {
+        /** The numbers of these rows in an array of all experts' rows, one expert after the other. */
+        private Rows of(float[] x, int width) {
+            return new Rows(x, first * width, width, rows.length);
+        }
+    }
 
     @Override
     public void forwardUp(Step step, Tape tape, Activations a) {
@@ -28,41 +38,29 @@ record Experts(Linear router, List<DenseLayer> experts, int chosen, Routing rout
         tape.router = Activations.atLeast(tape.router, step.rows(), experts.size());
         tape.inner = Activations.atLeast(tape.inner, step.rows() * chosen, upWidth());
         router.forward(a.normed, tape.router, step.rows()); // [N, experts]
-        Routes routes = routes(step.rows(), tape.router);
-        tape.routes = routes;
-        int first = 0;
-        for (int e = 0; e < experts.size(); e++) {
-            int[] rows = routes.rows[e];
-            Rows in = Rows.of(a.normed, d, step.rows()).chosen(d, rows);
-            Linear up = experts.get(e).up();
-            if (rows.length > 0) {
-                up.forward(in, new Rows(tape.inner, first * upWidth(), upWidth(), rows.length));
-            }
-            first += rows.length;
+        tape.routes = routes(step.rows(), tape.router);
+        Rows ins = Rows.of(a.normed, d, step.rows());
+        for (Route route : tape.routes) {
+            route.expert.up().forward(ins.chosen(d, route.rows), route.of(tape.inner, upWidth()));
         }
     }
 
     @Override
     public void forwardDown(Step step, Tape tape, Activations a) {
         int d = router.weight().cols();
-        Routes routes = Objects.requireNonNull(tape.routes);
         Arrays.fill(a.normed, 0, step.rows() * d, 0f);
-        int first = 0;
-        for (int e = 0; e < experts.size(); e++) {
-            DenseLayer expert = experts.get(e);
-            int[] rows = routes.rows[e];
-            float[] weights = routes.weights[e];
-            if (rows.length > 0) {
-                Rows results = down(step, expert, tape, a, first, rows.length);
-                step.compute.each(rows.length, i -> addTimes(weights[i], results, i, a.normed, rows[i] * d));
-            }
-            first += rows.length;
+        for (Route route : tape.routes) {
+            Rows results = down(step, route, tape, a);
+            step.compute.each(
+                    route.rows.length, i -> addTimes(route.weights[i], results, i, a.normed, route.rows[i] * d));
         }
     }
 
-    /** What an expert gives for its rows. */
-    private static Rows down(Step step, DenseLayer expert, Tape tape, Activations a, int first, int count) {
-        Rows activated = expert.activate(step, count, tape, first, a);
+    /** The results of an expert for its rows. */
+    private static Rows down(Step step, Route route, Tape tape, Activations a) {
+        DenseLayer expert = route.expert;
+        int count = route.rows.length;
+        Rows activated = expert.activate(step, count, tape, route.first, a);
         int d = expert.down().weight().rows();
         Rows results = Rows.of(new float[count * d], d, count);
         expert.down().forward(activated, results);
@@ -79,39 +77,32 @@ record Experts(Linear router, List<DenseLayer> experts, int chosen, Routing rout
     @Override
     public void backward(Step step, Tape tape, Activations a, Gradients gradients) {
         int d = router.weight().cols();
-        Routes routes = Objects.requireNonNull(tape.routes);
+        int inner = experts.getFirst().down().weight().cols();
         Rows dOuts = Rows.of(a.dOut, d, step.rows());
         Rows ins = Rows.of(a.normed, d, step.rows());
         float[] dWeights = new float[step.rows() * experts.size()]; // [N, experts]
-        a.dActivated = Activations.atLeast(
-                a.dActivated, step.rows(), experts.getFirst().down().weight().cols());
+        a.dActivated = Activations.atLeast(a.dActivated, step.rows(), inner);
         a.dInner = Activations.atLeast(a.dInner, step.rows() * chosen, upWidth());
         Arrays.fill(a.dNormed, 0, step.rows() * d, 0f);
-        int first = 0;
-        for (int e = 0; e < experts.size(); e++) {
-            DenseLayer expert = experts.get(e);
-            int[] rows = routes.rows[e];
-            float[] weights = routes.weights[e];
-            int index = e;
-            if (rows.length > 0) {
-                Rows dOut = dOuts.chosen(d, rows);
-                Rows results = down(step, expert, tape, a, first, rows.length);
-                step.compute.each(rows.length, i -> {
-                    float dWeight = 0;
-                    for (int j = dOut.start(i); j < dOut.start(i) + d; j++) {
-                        dWeight = Math.fma(dOut.data()[j], results.data()[j], dWeight);
-                        dOut.data()[j] *= weights[i];
-                    }
-                    dWeights[rows[i] * experts.size() + index] = dWeight;
-                });
-                float[] dIn = new float[rows.length * d];
-                expert.down().backward(a.activated, dOut.data(), a.dActivated, rows.length, gradients);
-                expert.activateBackward(step.compute, rows.length, tape.inner, first, a.dActivated, a.dInner);
-                Rows dInner = new Rows(a.dInner, first * upWidth(), upWidth(), rows.length);
-                expert.up().backward(ins.chosen(d, rows), dInner, Rows.of(dIn, d, rows.length), gradients);
-                step.compute.each(rows.length, i -> Kernels.add(dIn, i * d, a.dNormed, rows[i] * d, d));
-            }
-            first += rows.length;
+        for (Route route : tape.routes) {
+            DenseLayer expert = route.expert;
+            int count = route.rows.length;
+            Rows dOut = dOuts.chosen(d, route.rows);
+            Rows results = down(step, route, tape, a);
+            step.compute.each(count, i -> {
+                float dWeight = 0;
+                for (int j = dOut.start(i); j < dOut.start(i) + d; j++) {
+                    dWeight = Math.fma(dOut.data()[j], results.data()[j], dWeight);
+                    dOut.data()[j] *= route.weights[i];
+                }
+                dWeights[route.rows[i] * experts.size() + route.index] = dWeight;
+            });
+            float[] dIn = new float[count * d];
+            expert.down().backward(a.activated, dOut.data(), a.dActivated, count, gradients);
+            expert.activateBackward(step.compute, count, tape.inner, route.first, a.dActivated, a.dInner);
+            Rows dInner = route.of(a.dInner, upWidth());
+            expert.up().backward(ins.chosen(d, route.rows), dInner, Rows.of(dIn, d, count), gradients);
+            step.compute.each(count, i -> Kernels.add(dIn, i * d, a.dNormed, route.rows[i] * d, d));
         }
         float[] dRouted = new float[step.rows() * d];
         softmaxBackward(step.rows(), tape.router, dWeights);
@@ -136,26 +127,32 @@ record Experts(Linear router, List<DenseLayer> experts, int chosen, Routing rout
         }
     }
 
-    private Routes routes(int rows, float[] logits) {
-        int count = experts.size();
-        int[][] rowsOf = new int[count][rows];
-        float[][] weightsOf = new float[count][rows];
-        int[] counts = new int[count];
+    private List<Route> routes(int rows, float[] logits) {
+        boolean[][] isChosen = new boolean[rows][];
+        float[][] p = new float[rows][];
         for (int row = 0; row < rows; row++) {
-            boolean[] isChosen = chosen(logits, row);
-            float[] p = weights(logits, row, isChosen);
-            for (int e = 0; e < count; e++) {
-                if (isChosen[e]) {
-                    rowsOf[e][counts[e]] = row;
-                    weightsOf[e][counts[e]++] = p[e];
+            isChosen[row] = chosen(logits, row);
+            p[row] = weights(logits, row, isChosen[row]);
+        }
+        List<Route> routes = new ArrayList<>();
+        int[] served = new int[rows];
+        float[] weights = new float[rows];
+        int first = 0;
+        for (int e = 0; e < experts.size(); e++) {
+            int count = 0;
+            for (int row = 0; row < rows; row++) {
+                if (isChosen[row][e]) {
+                    served[count] = row;
+                    weights[count++] = p[row][e];
                 }
             }
+            if (count > 0) {
+                routes.add(new Route(
+                        experts.get(e), e, first, Arrays.copyOf(served, count), Arrays.copyOf(weights, count)));
+            }
+            first += count;
         }
-        for (int e = 0; e < count; e++) {
-            rowsOf[e] = Arrays.copyOf(rowsOf[e], counts[e]);
-            weightsOf[e] = Arrays.copyOf(weightsOf[e], counts[e]);
-        }
-        return new Routes(rowsOf, weightsOf);
+        return routes;
     }
 
     /** The softmax over all logits of a row, or over the chosen ones. */

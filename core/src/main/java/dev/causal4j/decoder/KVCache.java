@@ -4,6 +4,7 @@ import dev.causal4j.decoder.PagePool.Kind;
 import dev.causal4j.kernel.Pages;
 import dev.causal4j.kernel.PanelFormat;
 import dev.causal4j.kernel.Panels;
+import dev.causal4j.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
@@ -20,6 +21,14 @@ public final class KVCache implements AutoCloseable {
 
     /** Positions beyond a window for which pages are reserved: the most that one forward may add. */
     public static final int STEP = 512;
+
+    /**
+     * Keys and values of all sequences of a decoder.
+     *
+     * @param dtype f32, or bf16 to round them to it
+     * @param bytes how many there can be; enough for one full context in any case
+     */
+    public record Options(DType dtype, long bytes) {}
 
     private static final MemorySegment NONE = MemorySegment.NULL;
 
@@ -82,7 +91,7 @@ public final class KVCache implements AutoCloseable {
             boolean all = kind.window == 0 || shares;
             int most = all ? rounded : Math.min(rounded, kind.window + STEP + POSITIONS);
             long own = Arrays.stream(pages[k], firsts[k], count)
-                    .filter(page -> all || !pool.isShared(page)) // one that is shared frees nothing when it falls out
+                    .filter(page -> all || !pool.isShared(page)) // a shared page frees nothing when it falls out
                     .count();
             own += all ? firsts[k] : 0;
             more += kind.bytes() * (PagePool.needed(most) - own);
@@ -94,17 +103,11 @@ public final class KVCache implements AutoCloseable {
         return kept;
     }
 
-    /** Returns reserved pages that are not used. */
-    public void unreserve() {
-        pool.promise(-promised);
-        promised = 0;
-        reserved = 0;
-    }
-
     /** Gives all pages back, used and reserved ones. The cache is empty and can be used again. */
     public void release() {
         truncate(0);
-        unreserve();
+        pool.promise(-promised);
+        promised = 0;
         begun = false;
     }
 
@@ -158,7 +161,8 @@ public final class KVCache implements AutoCloseable {
     }
 
     /**
-     * Forgets the positions from {@code length} on, so that the next tokens continue from there.
+     * Forgets the positions from {@code length} on, so that the next tokens continue from there. Pages that were reserved
+     * stay reserved.
      *
      * @throws IllegalArgumentException if so many are not cached, or the next token would see positions that fell out
      *     of a window
@@ -180,7 +184,7 @@ public final class KVCache implements AutoCloseable {
         count = Math.min(count, PagePool.needed(length));
         for (int k = 0; k < pages.length; k++) {
             for (int page = count; page < pages[k].length; page++) {
-                give(k, page, false);
+                give(k, page, reserves);
             }
             firsts[k] = Math.min(firsts[k], count);
         }

@@ -26,7 +26,7 @@ public final class PagePool {
     /** Layers that see equally far back. */
     static final class Kind {
         final int window; // positions that a query sees, its own included; 0 for all
-        private long bytes; // of a page
+        private long bytes; // in a page
         private final Deque<MemorySegment> free = new ArrayDeque<>();
 
         Kind(int window) {
@@ -53,7 +53,7 @@ public final class PagePool {
     private final Arena arena;
     private final long capacity; // bytes
     private final List<Layer> layers = new ArrayList<>();
-    private final Map<MemorySegment, Integer> users = new HashMap<>(); // caches of each page that is held
+    private final Map<MemorySegment, Integer> users = new HashMap<>(); // how many caches hold each page
     private long held; // bytes
     private long promised; // bytes
 
@@ -143,11 +143,6 @@ public final class PagePool {
         held += kind.bytes;
         promised -= wasPromised ? kind.bytes : 0;
         return page;
-    }
-
-    /** Whether a cache holds the page, besides who has it from {@link KVCache#share}. */
-    public boolean isHeld(KVCache.Page page) {
-        return page.ofKinds().stream().anyMatch(this::isShared);
     }
 
     /** Gives back what {@link KVCache#share} has kept. */

@@ -1,19 +1,19 @@
 package dev.causal4j.decoder;
 
-import org.jspecify.annotations.Nullable;
+import java.util.List;
 
 /** Intermediate results of a block, read by its backward. In inference all blocks share one. */
 final class Tape {
     float[] input = {}; // [N, D], the stream before the block; not of a shared one
-    float[] queryKeyValue = {}; // [N, (H + 2 G) n], rotated and scaled in place where no norm needs them as they were
-    float[] prepared = {}; // the same, normed, rotated and scaled; with norms of queries and keys
+    float[] queryKeyValue = {}; // [N, (H + 2 G) n], prepared in place unless a norm reads them in the backward
+    float[] prepared = {}; // the same, normed, rotated and scaled; empty without such a norm
     float[] attention = {}; // [N, H n]
-    float[] attentionOut = {}; // [N, D], what the norm after attention reads
+    float[] attentionOut = {}; // [N, D], the input of the norm after attention
     float[] middle = {}; // [N, D], the stream that the feed-forward layer reads
     float[] router = {}; // [N, experts]
-    Experts.@Nullable Routes routes; // what the router chose
+    List<Experts.Route> routes = List.of(); // the experts that the router chose
     float[] inner = {}; // [N, inner], before the activation
-    float[] feedForwardOut = {}; // [N, D], what the norm after the feed-forward layer reads
+    float[] feedForwardOut = {}; // [N, D], the input of the norm after the feed-forward layer
 
     final boolean keeps;
 

@@ -43,7 +43,7 @@ public enum BlockType {
     Q6_K(new Layout(256, 210, 16, 208, 32, new Plane(0, 4, 6), new Plane(128, 2, 5))),
     /** 4 bits that choose from 16 uneven values, a scale. */
     IQ4_NL(new Layout(32, 18, 32, 0, 0, new Plane(2, 4, 4), Plane.NONE)),
-    /** The same; scales of 6 bits. */
+    /** 4 bits that choose from 16 uneven values; scales of 6 bits. */
     IQ4_XS(new Layout(256, 136, 32, 0, 0, new Plane(8, 4, 4), Plane.NONE)),
     /** Floats of 4 bits, doubled to be integers; a power of two as scale. */
     MXFP4(new Layout(32, 17, 32, 0, 0, new Plane(1, 4, 4), Plane.NONE)),
@@ -128,7 +128,7 @@ public enum BlockType {
                         place, expected, "type " + name, "take this model in another quantisation"));
     }
 
-    /** Its number in a file. */
+    /** The number of the type in a file. */
     int id() {
         return NAMES.indexOf(name());
     }

@@ -59,7 +59,7 @@ final class GgufFile {
     private final MemorySegment bytes;
     private final ByteBuffer header; // with what may lie behind it
 
-    /** What is being read, in messages. */
+    /** The part of the file that is being read, for messages. */
     private String place = "header";
 
     GgufFile(String subject, MemorySegment bytes) {

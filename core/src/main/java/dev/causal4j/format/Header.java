@@ -186,7 +186,7 @@ record Header(String subject, MemorySegment bytes) {
 
     /** JSON can spell half of a surrogate pair, UTF-8 cannot: such a name could not be written back. */
     private String encodable(String text) throws FormatException {
-        if (!UntrustedInput.isUnicode(text)) {
+        if (!Unicode.isWellFormed(text)) {
             throw wrong("string " + quote(text), "Unicode text", "half of a surrogate pair");
         }
         return text;

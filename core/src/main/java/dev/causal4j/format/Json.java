@@ -94,7 +94,7 @@ public record Json(String subject, Map<?, ?> root) {
     }
 
     /**
-     * The same from memory.
+     * Reads a file from memory.
      *
      * @param subject its name in messages
      */
@@ -123,7 +123,7 @@ public record Json(String subject, Map<?, ?> root) {
         return new Json(subject + ", key " + quote(key), section);
     }
 
-    /** The same object with the values of another, which win. */
+    /** This object with the values of another, which win. */
     public Json with(Json other) {
         Map<Object, Object> both = new LinkedHashMap<>(root);
         both.putAll(other.root);
@@ -302,21 +302,45 @@ public record Json(String subject, Map<?, ?> root) {
         return tree(subject, json, Set.of(), (_, _, _) -> {});
     }
 
-    /** The same but for values at these paths: their members are taken one by one, and the tree has {@link #NULL}. */
-    @SuppressWarnings("unchecked") // names are strings
+    /**
+     * Reads one JSON object, of which the members of the values at some paths are taken one by one; the tree has {@link
+     * #NULL} there.
+     */
     public static Map<String, Object> tree(String subject, byte[] json, Set<String> large, Members members)
+            throws FormatException {
+        return object(subject, read(subject, json, large, members, false));
+    }
+
+    /** Reads an object like {@link #tree(String, byte[])}, with fractions as BigDecimal: written again, they keep every digit. */
+    public static Map<String, Object> exactTree(String subject, byte[] json) throws FormatException {
+        return object(subject, read(subject, json, Set.of(), (_, _, _) -> {}, true));
+    }
+
+    /** Reads a value of any kind under the rules of {@link #tree(String, byte[])}; null if there is none. */
+    public static @Nullable Object value(String subject, byte[] json) throws FormatException {
+        return read(subject, json, Set.of(), (_, _, _) -> {}, false);
+    }
+
+    @SuppressWarnings("unchecked") // names are strings
+    private static Map<String, Object> object(String subject, @Nullable Object root) throws FormatException {
+        if (root instanceof Map) {
+            return (Map<String, Object>) root;
+        }
+        throw new FormatException(subject, "a JSON object", describe(root), "is the file damaged?");
+    }
+
+    private static @Nullable Object read(String subject, byte[] json, Set<String> large, Members members, boolean exact)
             throws FormatException {
         // A decoder refuses bytes that are not UTF-8, a charset would replace them.
         Reader text = new InputStreamReader(new ByteArrayInputStream(json), StandardCharsets.UTF_8.newDecoder());
         try (JsonParser parser = JSON.createParser(ObjectReadContext.empty(), text)) {
-            Object root = parser.nextToken() == null ? null : new Tree(subject, parser, large, members).value("", "");
-            if (!(root instanceof Map)) {
-                throw new FormatException(subject, "a JSON object", describe(root), "is the file damaged?");
-            }
+            Tree tree = new Tree(subject, parser, large, members, exact);
+            Object root = parser.nextToken() == null ? null : tree.value("", "");
             if (parser.nextToken() != null) {
-                throw new FormatException(subject, "one JSON object", "more after it", "is the file damaged?");
+                String one = root instanceof Map ? "one JSON object" : "one JSON value";
+                throw new FormatException(subject, one, "more after it", "is the file damaged?");
             }
-            return (Map<String, Object>) root;
+            return root;
         } catch (JacksonException e) {
             boolean encoding = e.getCause() instanceof CharacterCodingException;
             TokenStreamLocation at = e.getLocation(); // of exceeded limits there is none
@@ -389,7 +413,7 @@ public record Json(String subject, Map<?, ?> root) {
     }
 
     /** Reads values. */
-    private record Tree(String subject, JsonParser json, Set<String> large, Members taker) {
+    private record Tree(String subject, JsonParser json, Set<String> large, Members taker, boolean exact) {
         /** An object or list, whose beginning was just read. */
         private Object members(String outer, String inner) throws FormatException {
             if (json.streamReadContext().getNestingDepth() > MAX_DEPTH) {
@@ -421,7 +445,8 @@ public record Json(String subject, Map<?, ?> root) {
             return switch (json.currentToken()) {
                 case START_OBJECT, START_ARRAY -> members(path, name);
                 case VALUE_STRING -> json.getString();
-                case VALUE_NUMBER_INT, VALUE_NUMBER_FLOAT -> json.getNumberValue();
+                case VALUE_NUMBER_INT -> json.getNumberValue();
+                case VALUE_NUMBER_FLOAT -> exact ? json.getDecimalValue() : json.getNumberValue();
                 case VALUE_TRUE -> true;
                 case VALUE_FALSE -> false;
                 case VALUE_NULL -> NULL;

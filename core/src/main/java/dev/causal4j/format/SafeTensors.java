@@ -66,7 +66,7 @@ public final class SafeTensors {
     }
 
     /**
-     * The same from memory, which is not copied and must not change afterwards.
+     * Reads a file from memory, which is not copied and must not change afterwards.
      *
      * @param subject what messages call it
      * @throws FormatException if it breaks a rule of the format
@@ -192,7 +192,7 @@ public final class SafeTensors {
     }
 
     /**
-     * The same for tensors that are made one after the other, so that only one is in memory.
+     * Writes tensors that are made one after the other, so that only one is in memory; whole or not at all.
      *
      * @param aligned for a file that is used memory-mapped: tensors whose size is a multiple of 64 bytes come first, at
      *     multiples of 64 bytes
@@ -277,7 +277,7 @@ public final class SafeTensors {
     }
 
     private static String encodable(String text) {
-        if (!UntrustedInput.isUnicode(text)) {
+        if (!Unicode.isWellFormed(text)) {
             throw new IllegalArgumentException(
                     "strings to write: expected Unicode text, got half of a surrogate pair in "
                             + FormatException.quote(text) + "; correct it");

@@ -6,7 +6,6 @@ import java.io.InputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.channels.FileChannel;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -53,16 +52,6 @@ public final class UntrustedInput {
         try (FileChannel channel = FileChannel.open(file, StandardOpenOption.READ)) {
             return channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
         }
-    }
-
-    /** Whether a text has a form in UTF-8: every surrogate is one of a pair. */
-    public static boolean isUnicode(String text) {
-        return text.equals(new String(text.getBytes(StandardCharsets.UTF_8), StandardCharsets.UTF_8));
-    }
-
-    /** The text with U+FFFD for each unpaired surrogate, which has no UTF-8 form; it has as many chars. */
-    public static String wellFormed(String text) {
-        return isUnicode(text) ? text : text.replaceAll("\\p{Cs}", "\ufffd");
     }
 
     static void requireLength(String subject, String what, long length, int limit) throws FormatException {

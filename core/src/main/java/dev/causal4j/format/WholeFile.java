@@ -83,7 +83,7 @@ public final class WholeFile {
         });
     }
 
-    /** The same for content that is in memory. */
+    /** Writes or replaces a file whose content is in memory. */
     public static void write(Path target, byte[] content) throws IOException {
         write(target, channel -> append(target, ByteBuffer.wrap(content), channel));
     }

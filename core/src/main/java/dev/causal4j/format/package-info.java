@@ -2,8 +2,8 @@
  * Untrusted files. Weights: {@link dev.causal4j.format.TensorStore} holds the tensors of a folder, {@link
  * dev.causal4j.format.SafeTensors} reads and writes files, alone or with an index. {@link dev.causal4j.format.Gguf}
  * reads the metadata and tensors of a GGUF file, {@link dev.causal4j.format.BlockType} the numbers in them, {@link
- * dev.causal4j.format.GgufVocabulary} its tokens; {@link dev.causal4j.format.GgufWriter} writes one. {@link
- * dev.causal4j.format.Json} reads JSON as plain objects and checks the values of a configuration. This package does
+ * dev.causal4j.format.GgufWriter} writes one. {@link dev.causal4j.format.Json} reads JSON as plain objects and checks the
+ * values of a configuration. This package does
  * not know what a tensor means to a model. {@link dev.causal4j.format.UntrustedInput} reads with bounds, {@link
  * dev.causal4j.format.WholeFile} writes atomically.
  *

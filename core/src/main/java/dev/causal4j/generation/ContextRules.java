@@ -19,15 +19,15 @@ final class ContextRules {
     private ContextRules() {}
 
     /** The rules that do something, the user's last. */
-    static List<LogitRule> of(GenerationOptions.Builder options) {
+    static List<LogitRule> of(GenerationOptions options) {
         List<LogitRule> rules = new ArrayList<>(List.of(
-                new LogitBias(options.logitBias),
-                new RepetitionPenalty(options.repetitionPenalty),
-                new NoRepeatNgram(options.noRepeatNgramSize),
-                new MinNewTokens(options.minNewTokens),
-                new Penalties(options.frequencyPenalty, options.presencePenalty)));
+                new LogitBias(options.logitBias()),
+                new RepetitionPenalty(options.repetitionPenalty()),
+                new NoRepeatNgram(options.noRepeatNgramSize()),
+                new MinNewTokens(options.minNewTokens()),
+                new Penalties(options.frequencyPenalty(), options.presencePenalty())));
         rules.removeAll(OFF);
-        rules.addAll(options.rules);
+        rules.addAll(options.rules());
         return rules;
     }
 
@@ -109,7 +109,7 @@ final class ContextRules {
         }
     }
 
-    /** As a float, with overflow held at the largest one: an infinite logit would turn the softmax to NaN. */
+    /** Rounds to a float and holds overflow at the largest one: an infinite logit would turn the softmax to NaN. */
     private static float saturated(double x) {
         return x == Double.NEGATIVE_INFINITY
                 ? Float.NEGATIVE_INFINITY

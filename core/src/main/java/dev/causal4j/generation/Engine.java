@@ -5,7 +5,6 @@ import dev.causal4j.NonFiniteException;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
-import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.kernel.Kernels;
 import dev.causal4j.model.CausalLM;
@@ -39,6 +38,9 @@ public final class Engine implements AutoCloseable {
     /** Most bytes of logits at once, unless a single row needs more. */
     private static final int LOGITS_BYTES = 32 << 20;
 
+    /** Most rows of forced and guessed tokens that a sequence feeds in a step; more would hold its neighbours up. */
+    private static final int MOST_DRAFTED = 16;
+
     private static final long IDLE_MILLIS = 1000;
     private static final long REST_MILLIS = 100; // until slow readers that wake nobody are asked again
 
@@ -51,31 +53,33 @@ public final class Engine implements AutoCloseable {
      * @param request equal for all sequences of a request
      */
     public record Requester(Object caller, Object request) {
-        /** Of a new request. */
+        /** A caller's new request. */
         public static Requester of(Object caller) {
             return new Requester(caller, new Object());
         }
     }
 
-    /** Of sequences that are submitted without one: they begin in the order in which they come. */
+    /** Asks for sequences that are submitted without a requester: they begin in the order in which they come. */
     private static final Requester ANYBODY = Requester.of("");
 
+    final DraftSource drafts;
+    final int mostDrafted; // rows behind the last token of a sequence
     private final CausalLM model;
     private final EngineOptions options;
     private final List<Sequence<?>> arrived = new ArrayList<>(); // guarded by this, as all up to the blank line
     private int waiting;
     private int running;
     private boolean woken;
-    private boolean cancels; // those that wait
+    private boolean cancels; // the waiting sequences
     private @Nullable Thread thread;
-    private CompletableFuture<@Nullable Void> ended = CompletableFuture.completedFuture(null); // of the thread
+    private CompletableFuture<@Nullable Void> ended = CompletableFuture.completedFuture(null); // with the thread
     private boolean closed;
 
     private final Schedule schedule; // the thread's alone, as all below
     private final PrefixCache prefixes;
     private final Candidates candidates;
     private final Activations activations = new Activations();
-    private float[] logits = {}; // of some rows [n, V]
+    private float[] logits = {}; // [n, V], some rows of a step
     private final StepBudget budget = new StepBudget();
 
     /** An engine with the default options. */
@@ -85,9 +89,15 @@ public final class Engine implements AutoCloseable {
 
     /** An engine, to be closed before its model. */
     public Engine(CausalLM model, EngineOptions options) {
+        this(model, options, DraftSource.NONE, MOST_DRAFTED);
+    }
+
+    Engine(CausalLM model, EngineOptions options, DraftSource drafts, int mostDrafted) {
         Kernels.name(); // fails here if the kernels that the property sets are missing
         this.model = model;
         this.options = options;
+        this.drafts = drafts;
+        this.mostDrafted = mostDrafted;
         this.prefixes = new PrefixCache(model.decoder().pool(), options.prefixBytes());
         this.schedule = new Schedule(model, options, prefixes, budget);
         // Ids beyond the tokenizer belong to a padded vocabulary and are never chosen.
@@ -97,7 +107,10 @@ public final class Engine implements AutoCloseable {
         this.candidates = new Candidates(choosable, model.head().compute());
     }
 
-    /** The engine that callers without one of their own share. It has the default options and needs no closing. */
+    /**
+     * The engine that callers without one of their own share. It has the default options, but keeps pages of prompts once
+     * there is a {@link Chat}, and needs no closing.
+     */
     public static Engine shared(CausalLM model) {
         synchronized (SHARED) {
             WeakReference<Engine> known = SHARED.get(model);
@@ -108,6 +121,11 @@ public final class Engine implements AutoCloseable {
             }
             return engine;
         }
+    }
+
+    /** Keeps at least so many pages of prompts for others that begin alike. */
+    void keepPages(long pages) {
+        prefixes.keep(pages);
     }
 
     /** The model it computes. */
@@ -159,7 +177,8 @@ public final class Engine implements AutoCloseable {
      */
     public CompletableFuture<List<Prediction>> score(
             int[] tokens, int first, int alternatives, Optional<String> salt, Requester requester) {
-        ScoredSequence sequence = new ScoredSequence(this, requester, tokens, first, alternatives, salt);
+        ScoredSequence sequence =
+                new ScoredSequence(this, requester, tokens, first, alternatives, salt, tokens.length - 1, null);
         start(List.of(sequence));
         return sequence.result;
     }
@@ -174,18 +193,19 @@ public final class Engine implements AutoCloseable {
             int[] prompt, List<int[]> continuations, int alternatives) {
         Optional<String> salt = Optional.of("");
         Requester requester = Requester.of("");
-        ScoredSequence whole = new ScoredSequence(this, requester, prompt, prompt.length, 0, salt);
+        int longest = continuations.stream().mapToInt(each -> each.length).max().orElse(0);
+        int positions = prompt.length + longest - 1; // equal for all, and so are their rotations
+        ScoredSequence whole = new ScoredSequence(this, requester, prompt, prompt.length, 0, salt, positions, null);
+        List<ScoredSequence> all = new ArrayList<>(List.of(whole));
         for (int[] continuation : continuations) {
             int[] tokens = Arrays.copyOf(prompt, prompt.length + continuation.length);
             System.arraycopy(continuation, 0, tokens, prompt.length, continuation.length);
-            whole.continuations.add(new ScoredSequence(this, requester, tokens, prompt.length, alternatives, salt));
+            all.add(new ScoredSequence(this, requester, tokens, prompt.length, alternatives, salt, positions, whole));
         }
-        List<CompletableFuture<List<Prediction>>> results =
-                whole.continuations.stream().map(each -> each.result).toList();
-        if (!results.isEmpty()) {
-            start(List.of(whole));
+        if (!continuations.isEmpty()) {
+            start(all);
         }
-        return results;
+        return all.stream().skip(1).map(each -> each.result).toList();
     }
 
     GeneratedSequence generating(GenerationRequest request, Requester requester, int index, TokenListener listener) {
@@ -197,9 +217,10 @@ public final class Engine implements AutoCloseable {
         if (closed) {
             throw new IllegalStateException("engine: expected an open one, got one that was closed");
         }
-        if (sequences.size() > options.queue() - waiting()) {
+        long more = sequences.stream().filter(each -> each.continued == null).count();
+        if (more > options.queue() - waiting()) {
             throw new RejectedExecutionException("queue: expected at most " + options.queue()
-                    + " waiting sequences, got " + (waiting() + sequences.size()) + "; try again later");
+                    + " waiting sequences, got " + (waiting() + more) + "; try again later");
         }
         arrived.addAll(sequences);
         if (thread == null) {
@@ -302,7 +323,7 @@ public final class Engine implements AutoCloseable {
                 all.addAll(arrived);
                 arrived.clear();
                 all.forEach(sequence -> sequence.fail(e));
-                schedule.removeOver(); // before another thread may have it
+                schedule.removeOver().forEach(prefixes::release); // before another thread may have them
                 count();
                 thread = null;
                 end = ended;
@@ -328,7 +349,7 @@ public final class Engine implements AutoCloseable {
             try {
                 wait(schedule.isEmpty() ? IDLE_MILLIS : REST_MILLIS);
             } catch (InterruptedException e) {
-                // A listener did that to its own thread: the engine belongs to others, too.
+                // Ignore: a listener interrupted the shared engine thread.
             }
         }
         if (cancels) {
@@ -354,11 +375,9 @@ public final class Engine implements AutoCloseable {
     /** Runs one forward, chooses the next tokens and scores the tokens that are to be scored. */
     private void step(List<Sequence<?>> fed) {
         long start = System.nanoTime();
-        Batch batch;
         Rows hidden; // the wanted rows
         try {
-            batch = new Batch(fed.stream().map(Sequence::next).toList());
-            hidden = model.forward(batch, activations);
+            hidden = model.forward(new Batch(fed.stream().map(Sequence::next).toList()), activations);
         } catch (RuntimeException | Error e) { // no cache has changed
             if (fed.size() == 1) {
                 fed.getFirst().fail(e);
@@ -368,12 +387,9 @@ public final class Engine implements AutoCloseable {
             return;
         }
         try {
-            batch.notFinite(hidden)
-                    .forEach(found -> fed.get(found.chunk())
-                            .fail(NonFiniteException.inHidden(found.value(), found.position(), "")));
             List<GeneratedSequence> choosing = wanting(GeneratedSequence.class, fed);
-            choose(choosing, hidden);
-            int from = choosing.size();
+            int from = choosing.stream().mapToInt(each -> each.wanted).sum();
+            choose(choosing, hidden.rows(0, from));
             for (List<ScoredSequence> alike : wanting(ScoredSequence.class, fed).stream()
                     .collect(Collectors.groupingBy(each -> each.alternatives, TreeMap::new, Collectors.toList()))
                     .values()) {
@@ -400,23 +416,39 @@ public final class Engine implements AutoCloseable {
                 .toList();
     }
 
+    /** Chooses tokens from the rows of each sequence, as far as they follow the tokens that were chosen. */
     private void choose(List<GeneratedSequence> choosing, Rows hidden) {
-        CausalLMHead head = model.head();
-        int v = head.vocabularySize();
+        int v = model.head().vocabularySize();
         int most = Math.max(1, LOGITS_BYTES / (4 * v));
-        for (int from = 0; from < choosing.size(); from += most) {
-            int n = Math.min(most, choosing.size() - from);
-            logits = logits.length < n * v ? new float[n * v] : logits;
-            head.logits(hidden.rows(from, n), Rows.of(logits, v, n));
-            for (int i = 0; i < n; i++) {
-                GeneratedSequence sequence = choosing.get(from + i);
-                if (!sequence.over()) {
-                    try {
-                        sequence.choose(head, new Rows(logits, i * v, v, 1));
-                    } catch (RuntimeException | Error e) {
-                        sequence.fail(e);
-                    }
+        int next = 0; // sequence
+        int end = 0; // behind the rows of the sequences before it
+        for (int row = 0; row < hidden.count(); row++) {
+            if (row % most == 0) {
+                int n = Math.min(most, hidden.count() - row);
+                logits = logits.length < n * v ? new float[n * v] : logits;
+                model.head().logits(hidden.rows(row, n), Rows.of(logits, v, n));
+            }
+            if (row == end) {
+                end += choosing.get(next++).wanted;
+            }
+            GeneratedSequence sequence = choosing.get(next - 1);
+            if (sequence.reaches(row - end + sequence.wanted)) {
+                try {
+                    requireFinite(hidden.rows(row, 1), sequence.cache.length() - (end - row));
+                    sequence.choose(model.head(), new Rows(logits, row % most * v, v, 1));
+                } catch (RuntimeException | Error e) {
+                    sequence.fail(e);
                 }
+            }
+        }
+    }
+
+    /** @param position of the first hidden vector */
+    static void requireFinite(Rows hidden, int position) {
+        for (int i = 0; i < hidden.count() * hidden.stride(); i++) {
+            float value = hidden.data()[hidden.offset() + i];
+            if (!Float.isFinite(value)) {
+                throw NonFiniteException.inHidden(value, position + i / hidden.stride(), "");
             }
         }
     }
@@ -427,6 +459,11 @@ public final class Engine implements AutoCloseable {
                 .toArray();
         int from = 0;
         try {
+            int row = 0;
+            for (ScoredSequence sequence : scored) {
+                requireFinite(hidden.rows(row, sequence.wanted), sequence.cache.length() - sequence.wanted);
+                row += sequence.wanted;
+            }
             List<Prediction> predictions = model.head()
                     .logProbabilities(hidden, targets, false, scored.getFirst().alternatives)
                     .predictions();
@@ -446,15 +483,10 @@ public final class Engine implements AutoCloseable {
         }
     }
 
-    /** Adds continuations to the queue, gives the pages back and completes the result. */
+    /** Gives the pages back and completes the result. */
     private void end(Sequence<?> sequence) {
         try {
-            if (sequence instanceof ScoredSequence scoring) {
-                schedule.addFirst(scoring.continued());
-            }
-            if (sequence.failure == null) {
-                prefixes.addRest(sequence);
-            }
+            prefixes.end(sequence);
             sequence.close();
         } catch (RuntimeException | Error e) {
             sequence.result.completeExceptionally(e);

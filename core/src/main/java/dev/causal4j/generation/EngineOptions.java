@@ -9,7 +9,7 @@ package dev.causal4j.generation;
  * @param prefixBytes most bytes of keys and values kept for prompts that begin like earlier ones; 0 to keep none
  */
 public record EngineOptions(int parallel, int queue, int promptRows, long prefixBytes) {
-    /** As many sequences as there are pages for, a queue without an end, 512 prompt tokens, and no pages kept. */
+    /** All sequences that there are pages for, an unbounded queue, 512 prompt tokens a step, and no pages kept. */
     public static final EngineOptions DEFAULT = new EngineOptions(Integer.MAX_VALUE, Integer.MAX_VALUE, 512, 0);
 
     /** @throws IllegalArgumentException if a number is less than 1, or there are less than 0 bytes */
@@ -21,22 +21,22 @@ public record EngineOptions(int parallel, int queue, int promptRows, long prefix
         }
     }
 
-    /** The same with another bound of sequences at once. */
+    /** These options with another bound of sequences at once. */
     public EngineOptions withParallel(int sequences) {
         return new EngineOptions(sequences, queue, promptRows, prefixBytes);
     }
 
-    /** The same with another bound of sequences that wait. */
+    /** These options with another bound of sequences that wait. */
     public EngineOptions withQueue(int sequences) {
         return new EngineOptions(parallel, sequences, promptRows, prefixBytes);
     }
 
-    /** The same with another bound of prompt tokens in a step. */
+    /** These options with another bound of prompt tokens in a step. */
     public EngineOptions withPromptRows(int tokens) {
         return new EngineOptions(parallel, queue, tokens, prefixBytes);
     }
 
-    /** The same with another bound of kept bytes. */
+    /** These options with another bound of kept bytes. */
     public EngineOptions withPrefixBytes(long bytes) {
         return new EngineOptions(parallel, queue, promptRows, bytes);
     }

@@ -6,7 +6,7 @@ import java.util.Locale;
 public enum FinishReason {
     /** It reached the most new tokens, or the context is full. */
     LENGTH,
-    /** Its text reached a stop string. */
+    /** Its text reached a stop string, or meets its constraint and nothing can follow. */
     STOP,
     /** The model ended it with an end-of-sequence token. */
     EOS,

@@ -2,12 +2,15 @@ package dev.causal4j.generation;
 
 import dev.causal4j.InputException;
 import dev.causal4j.compute.Rows;
+import dev.causal4j.decoder.KVCache;
 import dev.causal4j.flight.Work;
 import dev.causal4j.generation.Engine.Requester;
 import dev.causal4j.head.CausalLMHead;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.StreamingDecoder;
+import java.lang.System.Logger;
+import java.lang.System.Logger.Level;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -20,21 +23,25 @@ final class GeneratedSequence extends Sequence<Generation> {
     /** New tokens that there is room for before any is chosen: most sequences that wait for long need no more yet. */
     private static final int FIRST_TOKENS = 64;
 
+    private static final Logger LOG = System.getLogger(GeneratedSequence.class.getName());
+
     private final Work.Prefill prefill = new Work.Prefill();
     private final Work.Decode decode = new Work.Decode();
     private final String model; // its name
     private final int index;
     private final TokenListener listener;
-    private final GenerationOptions.Builder options;
+    private final GenerationOptions options;
     private final int promptLength;
     private final int mostNewTokens;
     private final Sampler sampler;
+    private final int choosable; // tokens below it can be chosen
+    private final @Nullable Mask mask;
     private final @Nullable StreamingDecoder decoder;
     private final StopStrings stop;
     private final List<String> pieces = new ArrayList<>();
     private final List<Prediction> predictions = new ArrayList<>();
-    private int[] tokens; // the first length are the prompt and those chosen so far
-    private int length;
+    private int begun; // known tokens before this step
+    private DraftSource drafts;
     private @Nullable FinishReason finish;
     private boolean firstTokenIsThere;
     private int prefillTokens;
@@ -50,31 +57,39 @@ final class GeneratedSequence extends Sequence<Generation> {
             GenerationRequest request,
             TokenListener listener,
             Candidates candidates) {
-        super(engine, requester, request.options().settings.cacheSalt);
+        super(engine, requester, request.options().cacheSalt(), null);
         prefill.begin();
         CausalLM model = engine.model();
         this.model = model.name();
         this.index = index;
         this.listener = Objects.requireNonNull(listener, "listener");
-        this.options = request.options().settings;
+        this.options = request.options();
         int[] prompt = prompt(model, request.prompt());
         this.promptLength = prompt.length;
-        this.length = promptLength;
+        this.known = promptLength;
         // The last token of a full context can still be predicted; it is not fed back.
         int room = model.decoder().config().contextLength() - promptLength + 1;
-        this.mostNewTokens = Math.min(options.maxNewTokens, room);
+        this.mostNewTokens = Math.min(options.maxNewTokens(), room);
+        this.positions = promptLength + mostNewTokens - 1;
         this.tokens = Arrays.copyOf(prompt, promptLength + Math.min(mostNewTokens, FIRST_TOKENS));
         this.sampler = new Sampler(request.options(), model.eos(), promptLength, candidates);
-        if (!options.stop.isEmpty()) {
+        this.choosable = candidates.logits.length;
+        this.drafts = engine.drafts;
+        this.mask = options.constraint()
+                .map(each -> new Mask(each.start(model.requireTokenizer()), sampler.eos(), choosable))
+                .orElse(null);
+        if (!options.stop().isEmpty()) {
             model.requireTokenizer();
         }
         this.decoder = model.tokenizer()
                 .map(tokenizer -> tokenizer.decoderBehind(prompt))
                 .orElse(null);
-        this.stop = new StopStrings(options.stop);
-        if (mostNewTokens == 0) {
-            finish = FinishReason.LENGTH;
+        this.stop = new StopStrings(options.stop());
+        if (mask != null) {
+            sampler.first(mask);
         }
+        finish =
+                mask != null && mask.isComplete() ? FinishReason.STOP : mostNewTokens == 0 ? FinishReason.LENGTH : null;
     }
 
     /** A prompt that can be fed. */
@@ -90,42 +105,27 @@ final class GeneratedSequence extends Sequence<Generation> {
         if (prompt.length <= contextLength) {
             return prompt;
         }
-        if (!options.truncatePrompt) {
+        if (!options.truncatePrompt()) {
             throw new InputException("prompt: expected at most " + contextLength + " tokens, the context length, got "
                     + prompt.length + "; shorten it");
         }
-        int kept = Math.max(contextLength - options.maxNewTokens, Math.ceilDiv(contextLength, 2));
+        int kept = Math.max(contextLength - options.maxNewTokens(), Math.ceilDiv(contextLength, 2));
         return Arrays.copyOfRange(prompt, prompt.length - kept, prompt.length);
     }
 
     @Override
-    int[] tokens() {
-        return tokens;
-    }
-
-    @Override
-    int known() {
-        return length;
-    }
-
-    @Override
-    int positions() {
-        return promptLength + mostNewTokens - 1;
-    }
-
-    @Override
     boolean decodes() {
-        return length > promptLength && left() == 1; // more are left where it was set back
+        return known > promptLength && left() == 1; // more are left where it was set back
     }
 
     @Override
     int wanted(int from, int to) {
-        return to < length ? 0 : 1;
+        return to < known ? 0 : 1;
     }
 
     @Override
     void cached(int tokens) {
-        if (length == promptLength) {
+        if (known == promptLength) {
             super.cached(tokens);
             prefillTokens = 0; // it was set back before its first token
         }
@@ -147,16 +147,45 @@ final class GeneratedSequence extends Sequence<Generation> {
     }
 
     @Override
+    void guess() {
+        begun = known;
+        boolean feedsAll = decodes() || promptRows == left();
+        int room = Math.min(positions - known, KVCache.STEP - promptRows);
+        draft = new int[feedsAll ? Math.clamp(room, 0, engine.mostDrafted) : 0];
+        int count = mask == null ? 0 : mask.forced(draft);
+        try {
+            count = count > 0 || draft.length == 0 ? count : drafts.propose(tokens, known, draft.length, draft);
+        } catch (RuntimeException | Error e) {
+            drafts = DraftSource.NONE;
+            LOG.log(Level.WARNING, "draft source: expected tokens; it is not asked again for this sequence", e);
+        }
+        int most = Math.min(count, draft.length);
+        int right = 0;
+        while (right < most && draft[right] >= 0 && draft[right] < choosable) {
+            right++;
+        }
+        draft = Arrays.copyOf(draft, right);
+    }
+
+    /** Whether this step has taken the tokens before one of its wanted rows. Only such rows are looked at. */
+    boolean reaches(int row) {
+        return !over() && known - begun == row && (row == 0 || tokens[known - 1] == draft[row - 1]);
+    }
+
+    @Override
     void took(double seconds) {
+        cache.truncate(Math.min(cache.length(), known - 1)); // rows that were not reached
+        int taken = known - begun;
         if (firstTokenIsThere) { // computing tokens again is a part of decoding
-            decodedTokens += wanted;
+            decodedTokens += taken;
             decodeSeconds += seconds;
             return;
         }
         prefillTokens += promptRows;
         prefillSeconds += seconds;
-        firstTokenIsThere = length > promptLength;
+        firstTokenIsThere = taken > 0;
         if (firstTokenIsThere) {
+            decodedTokens += taken - 1;
             prefill.did(model, prefillTokens, prefillSeconds);
             prefill.commit();
             decode.begin();
@@ -165,19 +194,21 @@ final class GeneratedSequence extends Sequence<Generation> {
 
     /** Adds the next token, chosen from logits [1, V], calls the listener, and ends the sequence if it is finished. */
     void choose(CausalLMHead head, Rows logits) {
-        int token = sampler.next(logits.data(), logits.offset(), tokens, length);
-        Optional<Prediction> prediction = options.logProbabilities.map(
-                alternatives -> head.logProbabilitiesOf(logits, new int[] {token}, alternatives)
+        int token = sampler.next(logits.data(), logits.offset(), tokens, known);
+        Optional<Prediction> prediction = options.logProbabilities()
+                .map(alternatives -> head.logProbabilitiesOf(logits, new int[] {token}, alternatives)
                         .predictions()
                         .getFirst());
         prediction.ifPresent(predictions::add);
-        tokens = length < tokens.length
+        tokens = known < tokens.length
                 ? tokens
-                : Arrays.copyOf(tokens, Math.min(2 * length, promptLength + mostNewTokens));
-        tokens[length++] = token;
+                : Arrays.copyOf(tokens, Math.min(2 * known, promptLength + mostNewTokens));
+        tokens[known++] = token;
         if (sampler.eos().contains(token)) {
             finish = FinishReason.EOS;
-        } else if (length - promptLength >= mostNewTokens) {
+        } else if (mask != null && mask.accept(token)) {
+            finish = FinishReason.STOP;
+        } else if (known - promptLength >= mostNewTokens) {
             finish = FinishReason.LENGTH;
         }
         String piece = decoder == null || finish == FinishReason.EOS ? "" : stop.accept(decoder.accept(token));
@@ -207,11 +238,11 @@ final class GeneratedSequence extends Sequence<Generation> {
         }
         return new Generation(
                 Arrays.copyOf(tokens, promptLength),
-                Arrays.copyOfRange(tokens, promptLength, length),
+                Arrays.copyOfRange(tokens, promptLength, known),
                 pieces,
                 predictions,
                 Objects.requireNonNull(finish),
-                options.seed,
+                options.seed(),
                 new Generation.Timing(cachedTokens, prefillTokens, prefillSeconds, decodedTokens, decodeSeconds));
     }
 }

@@ -1,10 +1,12 @@
 package dev.causal4j.generation;
 
 import dev.causal4j.head.Prediction;
+import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The result of one request. Immutable while its arrays are not modified.
+ * The result of one request. Immutable while its arrays are not modified; compared by content.
  *
  * @param promptTokens the prompt, with the BOS token if it was empty
  * @param tokens the new tokens, including the one that ended the sequence
@@ -33,6 +35,29 @@ public record Generation(
     /** All pieces together. */
     public String text() {
         return String.join("", pieces);
+    }
+
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof Generation that
+                && Arrays.equals(promptTokens, that.promptTokens)
+                && Arrays.equals(tokens, that.tokens)
+                && rest().equals(that.rest());
+    }
+
+    @Override
+    public int hashCode() {
+        return 31 * (31 * Arrays.hashCode(promptTokens) + Arrays.hashCode(tokens)) + rest().hashCode();
+    }
+
+    @Override
+    public String toString() {
+        return "Generation[promptTokens=" + Arrays.toString(promptTokens) + ", tokens=" + Arrays.toString(tokens)
+                + ", text=" + text() + ", finishReason=" + finishReason + ", seed=" + seed + ", timing=" + timing + "]";
+    }
+
+    private List<Object> rest() {
+        return List.of(pieces, predictions, finishReason, seed, timing);
     }
 
     /**

@@ -1,37 +1,189 @@
 package dev.causal4j.generation;
 
+import dev.causal4j.constraint.Constraint;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.GenerationDefaults;
 import dev.causal4j.tokenizer.SpecialTokens;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.DoublePredicate;
+import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Options of generating. Immutable; made by {@link #builder()}, whose defaults sample from the model's own
- * distribution.
+ * Options of generating. Immutable. Made by {@link #builder()} from a model's plain distribution, or by {@link
+ * #builder(CausalLM)} from what the model's authors recommend.
+ *
+ * <p>Equal options have equal settings. Rules are compared as objects, so two lambdas differ.
+ *
+ * @param numbers the settings that are numbers, each with its value
+ * @param logitBias added to the logits, by token id
+ * @param rules rules of the user, in the order in which they run
+ * @param constraint the tokens that are allowed; empty for all
+ * @param stop strings that end the text
+ * @param eos token ids that end the sequence; empty for the model's own
+ * @param logProbabilities alternatives of each token's prediction; empty for no predictions
+ * @param truncatePrompt whether a long prompt is cut from its left
+ * @param cacheSalt names the sequences that may share keys and values; empty to share none
+ * @param specialTokens how special tokens in a prompt are treated
  */
-public final class GenerationOptions {
-    /** The defaults. */
+public record GenerationOptions(
+        Map<Setting, Number> numbers,
+        Map<Integer, Double> logitBias,
+        List<LogitRule> rules,
+        Optional<Constraint> constraint,
+        List<String> stop,
+        Optional<Set<Integer>> eos,
+        Optional<Integer> logProbabilities,
+        boolean truncatePrompt,
+        Optional<String> cacheSalt,
+        SpecialTokens specialTokens) {
+    /** The defaults: 128 new tokens at most, drawn from the model's plain distribution with seed 0. */
     public static final GenerationOptions DEFAULT = builder().build();
 
-    final Builder settings; // never modified
+    /**
+     * The settings that are numbers: one table of names, types, ranges and defaults. The builder, the command line, the
+     * server and Spark read it.
+     */
+    public enum Setting {
+        MAX_NEW_TOKENS(128, Range.COUNT),
+        MIN_NEW_TOKENS(0, Range.COUNT),
+        TEMPERATURE(1.0, Range.NOT_NEGATIVE),
+        TOP_K(0, Range.COUNT),
+        TOP_P(1.0, Range.PART),
+        MIN_P(0.0, Range.SHARE),
+        TYPICAL_P(1.0, Range.PART),
+        REPETITION_PENALTY(1.0, Range.POSITIVE),
+        NO_REPEAT_NGRAM_SIZE(0, Range.COUNT),
+        FREQUENCY_PENALTY(0.0, Range.FINITE),
+        PRESENCE_PENALTY(0.0, Range.FINITE),
+        SEED(0L, Range.WHOLE);
 
-    private GenerationOptions(Builder settings) {
-        this.settings = settings;
+        private enum Range {
+            COUNT("a whole number >= 0", x -> x >= 0),
+            WHOLE("a whole number", x -> true),
+            FINITE("a finite number", Double::isFinite),
+            NOT_NEGATIVE("a finite number >= 0", x -> x >= 0 && Double.isFinite(x)),
+            POSITIVE("a finite number > 0", x -> x > 0 && Double.isFinite(x)),
+            PART("a number in (0, 1]", x -> x > 0 && x <= 1),
+            SHARE("a number in [0, 1]", x -> x >= 0 && x <= 1);
+
+            private final String expected;
+            private final DoublePredicate holds;
+
+            Range(String expected, DoublePredicate holds) {
+                this.expected = expected;
+                this.holds = holds;
+            }
+        }
+
+        private static final Pattern LATER_WORD = Pattern.compile("_(.)");
+
+        private final Number standard;
+        private final Range range;
+
+        Setting(Number standard, Range range) {
+            this.standard = standard;
+            this.range = range;
+        }
+
+        /** The value unless set, of the setting's type: an Integer, a Long or a Double. */
+        public Number standard() {
+            return standard;
+        }
+
+        /** The name as in {@code top_k}. */
+        public String snake() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+
+        /** The name as in {@code top-k}. */
+        public String kebab() {
+            return snake().replace('_', '-');
+        }
+
+        /** The name as in {@code topK}. */
+        public String camel() {
+            return LATER_WORD
+                    .matcher(snake())
+                    .replaceAll(found -> found.group(1).toUpperCase(Locale.ROOT));
+        }
+
+        /**
+         * A value from text. Its range is checked when the options are built.
+         *
+         * @throws NumberFormatException if the text is no number of the setting's type
+         */
+        public Number parse(String text) {
+            return switch (standard) {
+                case Integer _ -> Integer.valueOf(text);
+                case Long _ -> Long.valueOf(text);
+                default -> Double.valueOf(text);
+            };
+        }
+
+        /** A value that has the setting's type and is in its range. */
+        private Number checked(Number value) {
+            Number typed = switch (standard) {
+                case Integer _ -> value.intValue();
+                case Long _ -> value.longValue();
+                default -> value.doubleValue();
+            };
+            boolean equal = Double.compare(typed.doubleValue(), value.doubleValue()) == 0;
+            require(equal && range.holds.test(typed.doubleValue()), kebab(), range.expected, value);
+            return typed;
+        }
     }
 
-    /** A builder with the defaults. */
+    /**
+     * Checks the settings. Numbers that are missing have their defaults.
+     *
+     * @throws IllegalArgumentException if a setting is out of its range, naming it
+     */
+    public GenerationOptions {
+        Map<Setting, Number> all = new EnumMap<>(Setting.class);
+        for (Setting each : Setting.values()) {
+            all.put(each, each.checked(numbers.getOrDefault(each, each.standard)));
+        }
+        numbers = Collections.unmodifiableMap(all);
+        int most = all.get(Setting.MAX_NEW_TOKENS).intValue();
+        int least = all.get(Setting.MIN_NEW_TOKENS).intValue();
+        require(least <= most, "min-new-tokens", "at most max-new-tokens (" + most + ")", least);
+        int ngram = all.get(Setting.NO_REPEAT_NGRAM_SIZE).intValue();
+        require(constraint.isEmpty() || ngram == 0, "no-repeat-ngram-size", "0 beside a constraint", ngram);
+        logitBias = Map.copyOf(logitBias);
+        logitBias.forEach((token, bias) -> {
+            require(token >= 0, "logit-bias", "token ids >= 0", token);
+            require(bias < Double.POSITIVE_INFINITY, "logit-bias", "finite numbers, or -Infinity to ban", bias);
+        });
+        rules = List.copyOf(rules);
+        stop = List.copyOf(stop);
+        stop.forEach(each -> require(!each.isEmpty(), "stop", "a non-empty string", "\"\""));
+        logProbabilities.ifPresent(count -> require(count >= 0, "logprobs", "a whole number >= 0", count));
+        eos = eos.map(Set::copyOf);
+        eos.ifPresent(ids -> ids.forEach(id -> require(id >= 0, "eos", "token ids >= 0", id)));
+    }
+
+    /**
+     * A builder with the defaults of this class, whatever a model's files say: tokens are drawn from the model's plain
+     * distribution.
+     */
     public static Builder builder() {
         return new Builder();
     }
 
     /**
-     * A builder with a model's own defaults, those of its {@code generation_config.json}; without one the same as {@link
-     * #builder()}. Setters replace them: after {@code temperature(1)} a model samples whose file asks for the likeliest
-     * token.
+     * A builder with a model's own defaults, those of its {@code generation_config.json}: temperature, filters and penalties
+     * that its authors recommend. Without the file it equals {@link #builder()}. Setters replace them: after {@code
+     * temperature(1)} a model samples whose file asks for the likeliest token.
      */
     public static Builder builder(CausalLM model) {
         GenerationDefaults defaults = model.generationDefaults();
@@ -45,119 +197,205 @@ public final class GenerationOptions {
                 .noRepeatNgramSize(defaults.noRepeatNgramSize());
     }
 
+    /** A seed of its own for a text; the {@link Generation} tells it, so that the text can be made again. */
+    public static long randomSeed() {
+        return ThreadLocalRandom.current().nextInt(Integer.MAX_VALUE); // SecureRandom would delay a start
+    }
+
     /** A builder that starts from these options. */
     public Builder toBuilder() {
-        return settings.copy();
+        Builder builder = new Builder();
+        builder.numbers.putAll(numbers);
+        builder.logitBias = logitBias;
+        builder.rules = rules;
+        builder.constraint = constraint;
+        builder.stop = stop;
+        builder.eos = eos;
+        builder.logProbabilities = logProbabilities;
+        builder.truncatePrompt = truncatePrompt;
+        builder.cacheSalt = cacheSalt;
+        builder.specialTokens = specialTokens;
+        return builder;
+    }
+
+    /** The value of a setting. */
+    public Number number(Setting setting) {
+        return numbers.getOrDefault(setting, setting.standard);
+    }
+
+    /** Most new tokens. */
+    public int maxNewTokens() {
+        return number(Setting.MAX_NEW_TOKENS).intValue();
+    }
+
+    /** Fewest new tokens before an end-of-sequence token. */
+    public int minNewTokens() {
+        return number(Setting.MIN_NEW_TOKENS).intValue();
+    }
+
+    /** Divides the logits; 0 for greedy choice. */
+    public double temperature() {
+        return number(Setting.TEMPERATURE).doubleValue();
+    }
+
+    /** Number of the largest logits that are kept; 0 for all. */
+    public int topK() {
+        return number(Setting.TOP_K).intValue();
+    }
+
+    /** Probability of the likeliest tokens that are kept; 1 for all. */
+    public double topP() {
+        return number(Setting.TOP_P).doubleValue();
+    }
+
+    /** Share of the largest probability that a token needs; 0 for none. */
+    public double minP() {
+        return number(Setting.MIN_P).doubleValue();
+    }
+
+    /** Probability of the most typical tokens that are kept; 1 for all. */
+    public double typicalP() {
+        return number(Setting.TYPICAL_P).doubleValue();
+    }
+
+    /** Penalty of tokens that occurred, also in the prompt; 1 for none. */
+    public double repetitionPenalty() {
+        return number(Setting.REPETITION_PENALTY).doubleValue();
+    }
+
+    /** Length of the runs of tokens that do not occur twice; 0 for none. */
+    public int noRepeatNgramSize() {
+        return number(Setting.NO_REPEAT_NGRAM_SIZE).intValue();
+    }
+
+    /** Penalty of a token for each time that it was generated; 0 for none. */
+    public double frequencyPenalty() {
+        return number(Setting.FREQUENCY_PENALTY).doubleValue();
+    }
+
+    /** Penalty of a token that was generated; 0 for none. */
+    public double presencePenalty() {
+        return number(Setting.PRESENCE_PENALTY).doubleValue();
+    }
+
+    /** Seed of the draws. */
+    public long seed() {
+        return number(Setting.SEED).longValue();
+    }
+
+    /** Whether the text is the likeliest token after another: greedy, and no rule changes a logit. */
+    public boolean isPlainGreedy() {
+        return temperature() == 0 && ContextRules.of(this).isEmpty();
     }
 
     /** All settings but the salt, which is a secret. */
     @Override
     public String toString() {
-        Builder s = settings;
-        return "GenerationOptions[maxNewTokens=" + s.maxNewTokens + ", minNewTokens=" + s.minNewTokens
-                + ", temperature=" + s.temperature + ", topK=" + s.topK + ", topP=" + s.topP + ", minP=" + s.minP
-                + ", typicalP=" + s.typicalP + ", repetitionPenalty=" + s.repetitionPenalty + ", noRepeatNgramSize="
-                + s.noRepeatNgramSize + ", frequencyPenalty=" + s.frequencyPenalty + ", presencePenalty="
-                + s.presencePenalty + ", logitBias=" + s.logitBias + ", rules="
-                + s.rules.stream().map(LogitRule::name).toList() + ", stop=" + s.stop + ", eos="
-                + s.eos.map(Object::toString).orElse("the model's") + ", seed=" + s.seed + ", logProbabilities="
-                + s.logProbabilities.map(Object::toString).orElse("none") + ", truncatePrompt=" + s.truncatePrompt
-                + ", specialTokens=" + s.specialTokens + "]";
+        return "GenerationOptions["
+                + numbers.entrySet().stream()
+                        .map(each -> each.getKey().camel() + "=" + each.getValue())
+                        .collect(Collectors.joining(", "))
+                + ", logitBias=" + logitBias + ", rules="
+                + rules.stream().map(LogitRule::name).toList() + ", constraint="
+                + constraint.map(Object::toString).orElse("none") + ", stop=" + stop + ", eos="
+                + eos.map(Object::toString).orElse("the model's") + ", logProbabilities="
+                + logProbabilities.map(Object::toString).orElse("none") + ", truncatePrompt=" + truncatePrompt
+                + ", specialTokens=" + specialTokens + "]";
+    }
+
+    /** Checks the ids of tokens for a model, whose vocabulary the options do not know. */
+    void requireIdsBelow(int vocabularySize) {
+        String below = "token ids below the vocabulary size (" + vocabularySize + ")";
+        eos.ifPresent(ids -> ids.forEach(id -> require(id < vocabularySize, "eos", below, id)));
+        logitBias.keySet().forEach(id -> require(id < vocabularySize, "logit-bias", below, id));
+    }
+
+    private static void require(boolean holds, String subject, String expected, Object got) {
+        if (!holds) {
+            throw new IllegalArgumentException(subject + ": expected " + expected + ", got " + got);
+        }
     }
 
     /**
      * Collects the settings of a {@link GenerationOptions}; not thread-safe. Each setter replaces the earlier value.
      */
-    public static final class Builder implements Cloneable {
-        int maxNewTokens = 128;
-        int minNewTokens = 0;
-        double temperature = 1;
-        int topK = 0;
-        double topP = 1;
-        double minP = 0;
-        double typicalP = 1;
-        double repetitionPenalty = 1;
-        int noRepeatNgramSize = 0;
-        double frequencyPenalty = 0;
-        double presencePenalty = 0;
-        Map<Integer, Double> logitBias = Map.of();
-        List<LogitRule> rules = List.of();
-        List<String> stop = List.of();
-        Optional<Set<Integer>> eos = Optional.empty();
-        long seed = 0;
-        Optional<Integer> logProbabilities = Optional.empty();
-        boolean truncatePrompt;
-        Optional<String> cacheSalt = Optional.of("");
-        SpecialTokens specialTokens = SpecialTokens.AS_TEXT;
+    public static final class Builder {
+        private final Map<Setting, Number> numbers = new EnumMap<>(Setting.class);
+        private Map<Integer, Double> logitBias = Map.of();
+        private List<LogitRule> rules = List.of();
+        private Optional<Constraint> constraint = Optional.empty();
+        private List<String> stop = List.of();
+        private Optional<Set<Integer>> eos = Optional.empty();
+        private Optional<Integer> logProbabilities = Optional.empty();
+        private boolean truncatePrompt;
+        private Optional<String> cacheSalt = Optional.of("");
+        private SpecialTokens specialTokens = SpecialTokens.AS_TEXT;
 
         private Builder() {}
 
+        /** Sets a number by its entry in the table of settings; null leaves it as it is. */
+        public Builder set(Setting setting, @Nullable Number value) {
+            if (value != null) {
+                numbers.put(setting, value);
+            }
+            return this;
+        }
+
         /** Most new tokens. */
         public Builder maxNewTokens(int count) {
-            maxNewTokens = count;
-            return this;
+            return set(Setting.MAX_NEW_TOKENS, count);
         }
 
         /** Fewest new tokens before an end-of-sequence token; stop strings ignore it. */
         public Builder minNewTokens(int count) {
-            minNewTokens = count;
-            return this;
+            return set(Setting.MIN_NEW_TOKENS, count);
         }
 
         /**
          * Divides the logits. 0 chooses the most likely token (greedy) and ignores top-k, top-p, min-p and typical-p.
          */
         public Builder temperature(double value) {
-            temperature = value;
-            return this;
+            return set(Setting.TEMPERATURE, value);
         }
 
         /** Keeps the k largest logits and all that equal the k-th (Fan et al. 2018); 0 is off. */
         public Builder topK(int k) {
-            topK = k;
-            return this;
+            return set(Setting.TOP_K, k);
         }
 
         /** Keeps the fewest most likely tokens with this probability together (Holtzman et al. 2019); 1 is off. */
         public Builder topP(double mass) {
-            topP = mass;
-            return this;
+            return set(Setting.TOP_P, mass);
         }
 
         /** Keeps tokens at least this share as likely as the likeliest (Nguyen et al. 2024); 0 is off. */
         public Builder minP(double share) {
-            minP = share;
-            return this;
+            return set(Setting.MIN_P, share);
         }
 
         /** Keeps the most typical tokens with this probability together (Meister et al. 2022); 1 is off. */
         public Builder typicalP(double mass) {
-            typicalP = mass;
-            return this;
+            return set(Setting.TYPICAL_P, mass);
         }
 
         /** Above 1, tokens that occurred, also in the prompt, become less likely (Keskar et al. 2019); 1 is off. */
         public Builder repetitionPenalty(double penalty) {
-            repetitionPenalty = penalty;
-            return this;
+            return set(Setting.REPETITION_PENALTY, penalty);
         }
 
         /** No run of n tokens occurs twice (Paulus et al. 2017); 0 is off. */
         public Builder noRepeatNgramSize(int n) {
-            noRepeatNgramSize = n;
-            return this;
+            return set(Setting.NO_REPEAT_NGRAM_SIZE, n);
         }
 
         /** Taken from a token's logit for each time that it was generated; the prompt does not count. 0 is off. */
         public Builder frequencyPenalty(double penalty) {
-            frequencyPenalty = penalty;
-            return this;
+            return set(Setting.FREQUENCY_PENALTY, penalty);
         }
 
         /** Taken from a token's logit once it was generated; the prompt does not count. 0 is off. */
         public Builder presencePenalty(double penalty) {
-            presencePenalty = penalty;
-            return this;
+            return set(Setting.PRESENCE_PENALTY, penalty);
         }
 
         /** Added to the logits, by token id; -infinity bans a token. */
@@ -174,6 +412,15 @@ public final class GenerationOptions {
             return this;
         }
 
+        /**
+         * Allows only tokens that a constraint does, which needs a tokenizer, and an end of the sequence only where it is
+         * met. The sequence also ends where nothing else can follow.
+         */
+        public Builder constraint(Constraint wanted) {
+            constraint = Optional.of(wanted);
+            return this;
+        }
+
         /** Strings that end the text, which keeps what comes before them. */
         public Builder stop(List<String> strings) {
             stop = List.copyOf(strings);
@@ -186,10 +433,12 @@ public final class GenerationOptions {
             return this;
         }
 
-        /** The same seed gives the same tokens, on every machine and in every batch. */
+        /**
+         * Seeds the draws: the same seed gives the same tokens, on every machine and in every batch. It is 0 unless set, so
+         * equal calls give equal texts; {@link GenerationOptions#randomSeed} varies them.
+         */
         public Builder seed(long value) {
-            seed = value;
-            return this;
+            return set(Setting.SEED, value);
         }
 
         /** Requests a {@link dev.causal4j.head.Prediction} for each token, with this many alternatives. */
@@ -231,56 +480,17 @@ public final class GenerationOptions {
          * @throws IllegalArgumentException if a setting is out of its range, naming it
          */
         public GenerationOptions build() {
-            notNegative("max-new-tokens", maxNewTokens);
-            notNegative("min-new-tokens", minNewTokens);
-            String most = "at most max-new-tokens (" + maxNewTokens + ")";
-            require(minNewTokens <= maxNewTokens, "min-new-tokens", most, minNewTokens);
-            finite("temperature", temperature, temperature >= 0, ">= 0");
-            notNegative("top-k", topK);
-            require(topP > 0 && topP <= 1, "top-p", "a number in (0, 1]", topP);
-            require(minP >= 0 && minP <= 1, "min-p", "a number in [0, 1]", minP);
-            require(typicalP > 0 && typicalP <= 1, "typical-p", "a number in (0, 1]", typicalP);
-            finite("repetition-penalty", repetitionPenalty, repetitionPenalty > 0, "> 0");
-            notNegative("no-repeat-ngram-size", noRepeatNgramSize);
-            finite("frequency-penalty", frequencyPenalty, true, "");
-            finite("presence-penalty", presencePenalty, true, "");
-            logitBias.forEach((token, bias) -> {
-                require(token >= 0, "logit-bias", "token ids >= 0", token);
-                require(bias < Double.POSITIVE_INFINITY, "logit-bias", "finite numbers, or -Infinity to ban", bias);
-            });
-            stop.forEach(each -> require(!each.isEmpty(), "stop", "a non-empty string", "\"\""));
-            logProbabilities.ifPresent(alternatives -> notNegative("logprobs", alternatives));
-            eos.ifPresent(ids -> ids.forEach(id -> require(id >= 0, "eos", "token ids >= 0", id)));
-            return new GenerationOptions(copy());
-        }
-
-        /** Checks the ids of tokens for a model, whose vocabulary the options do not know. */
-        void requireIdsBelow(int vocabularySize) {
-            String below = "token ids below the vocabulary size (" + vocabularySize + ")";
-            eos.ifPresent(ids -> ids.forEach(id -> require(id < vocabularySize, "eos", below, id)));
-            logitBias.keySet().forEach(id -> require(id < vocabularySize, "logit-bias", below, id));
-        }
-
-        private static void finite(String subject, double got, boolean holds, String range) {
-            require(holds && Double.isFinite(got), subject, ("a finite number " + range).strip(), got);
-        }
-
-        private static void notNegative(String subject, int got) {
-            require(got >= 0, subject, "a whole number >= 0", got);
-        }
-
-        private static void require(boolean holds, String subject, String expected, Object got) {
-            if (!holds) {
-                throw new IllegalArgumentException(subject + ": expected " + expected + ", got " + got);
-            }
-        }
-
-        private Builder copy() {
-            try {
-                return (Builder) clone(); // all its collections are immutable
-            } catch (CloneNotSupportedException e) {
-                throw new AssertionError(e);
-            }
+            return new GenerationOptions(
+                    numbers,
+                    logitBias,
+                    rules,
+                    constraint,
+                    stop,
+                    eos,
+                    logProbabilities,
+                    truncatePrompt,
+                    cacheSalt,
+                    specialTokens);
         }
     }
 }

@@ -1,9 +1,29 @@
 package dev.causal4j.generation;
 
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
 /**
- * One sequence to generate.
+ * One sequence to generate. Immutable while its array is not modified; equal requests have equal tokens and options.
  *
  * @param prompt token ids; empty starts from the model's BOS token
  * @param options what to generate, with the seed of this sequence
  */
-public record GenerationRequest(int[] prompt, GenerationOptions options) {}
+public record GenerationRequest(int[] prompt, GenerationOptions options) {
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof GenerationRequest that
+                && Arrays.equals(prompt, that.prompt)
+                && options.equals(that.options);
+    }
+
+    @Override
+    public int hashCode() {
+        return 31 * Arrays.hashCode(prompt) + options.hashCode();
+    }
+
+    @Override
+    public String toString() {
+        return "GenerationRequest[prompt=" + Arrays.toString(prompt) + ", options=" + options + "]";
+    }
+}

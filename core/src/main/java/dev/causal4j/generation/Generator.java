@@ -113,7 +113,7 @@ public final class Generator {
     /** A request with the tokens of a text. */
     public GenerationRequest request(String prompt, GenerationOptions options) {
         Tokenizer tokenizer = engine.model().requireTokenizer();
-        int[] ids = tokenizer.encode(prompt, options.settings.specialTokens);
+        int[] ids = tokenizer.encode(prompt, options.specialTokens());
         return new GenerationRequest(tokenizer.withPrefix(ids), options);
     }
 

@@ -9,7 +9,7 @@ import java.util.Set;
  *
  * <p>Rules run for greedy and sampled choice, in the order in which they were added: after bias, penalties,
  * n-gram and length rules, before temperature and filters. A rule is called on the generating thread, once for each
- * token of each sequence whose options have it.
+ * token that a sequence takes, in order; never for a row that is rejected because an earlier token differs from a guess.
  */
 @FunctionalInterface
 public interface LogitRule {

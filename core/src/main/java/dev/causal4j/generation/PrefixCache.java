@@ -4,20 +4,28 @@ import dev.causal4j.decoder.KVCache;
 import dev.causal4j.decoder.PagePool;
 import dev.causal4j.head.Prediction;
 import java.nio.IntBuffer;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
-import java.util.LinkedHashMap;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.Optional;
+import java.util.SequencedSet;
+import java.util.TreeMap;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Pages of keys and values by the tokens that made them, so that sequences with a common beginning compute it once: full
- * ones, and the last of a sequence that has ended. Where a page begins as a sequence goes on, that takes the part. A page
- * depends on all tokens before it: its key is the page before and its own tokens, which are compared, not only hashed.
- * With a page are the predictions of its tokens, once they were scored. Exact, since all these have the same bits however
+ * pages, and the last page of a sequence that has ended. A sequence that goes on like a part of a page takes that part. A
+ * page depends on all tokens before it, so pages form chains; tokens are compared, not hashed. With a page are the
+ * predictions of its tokens, once they were scored. Exact, since keys, values and predictions have the same bits however
  * they were computed. Not thread-safe.
  */
 final class PrefixCache {
@@ -29,31 +37,27 @@ final class PrefixCache {
     /** Most alternatives of a prediction that is kept. */
     static final int MOST_ALTERNATIVES = 20;
 
-    /** Of the predictions of a page at most: 32 for a candidate and for a prediction, 120 for a list. */
+    /** Most bytes of a page's predictions: for each position 20 candidates of 32, the prediction 32, its list 120. */
     static final int PREDICTION_BYTES = POSITIONS * (32 * MOST_ALTERNATIVES + 32 + 120);
 
-    /** @param before the node of the page before, or what all pages of a chain have in common */
-    private record Key(Object before, IntBuffer tokens) {}
-
-    /** A page in a chain; equal to itself alone. */
+    /** A page in a chain. */
     static final class Node {
-        private final Key key;
+        private final Object before; // the page before, or a sequence's root
+        private final IntBuffer tokens;
         private final KVCache.Page page;
         private final @Nullable Prediction[] predictions = new Prediction[POSITIONS]; // of its tokens
-        private boolean isKept = true;
+        private int users; // sequences that have it in their chain
 
-        private Node(Key key, KVCache.Page page) {
-            this.key = key;
+        private Node(Object before, IntBuffer tokens, KVCache.Page page) {
+            this.before = before;
+            this.tokens = tokens;
             this.page = page;
         }
 
-        /** How many tokens of a sequence it has, from one of them on, with the predictions that it wants; 0 for a few. */
+        /** How many tokens a sequence has in common, from one of them on, with the predictions that it wants. */
         private int common(Sequence<?> sequence, int from) {
-            int most = Math.min(sequence.known() - from, key.tokens.limit());
-            if (most < LEAST || key.tokens.get(LEAST - 1) != sequence.tokens()[from + LEAST - 1]) {
-                return 0; // as most nodes, which are many
-            }
-            int differs = IntBuffer.wrap(sequence.tokens(), from, most).mismatch(key.tokens.slice(0, most));
+            int most = Math.min(sequence.known - from, tokens.limit());
+            int differs = IntBuffer.wrap(sequence.tokens, from, most).mismatch(tokens.slice(0, most));
             int equal = differs < 0 ? most : differs;
             return IntStream.range(0, equal)
                     .filter(i -> !sequence.takes(from + i, predictions[i]))
@@ -61,15 +65,15 @@ final class PrefixCache {
                     .orElse(equal);
         }
 
-        private static boolean isMore(Prediction made, @Nullable Prediction known) {
-            return known == null
-                    || made.alternatives().size() > known.alternatives().size();
-        }
-
         private void keepPredictions(Sequence<?> sequence, int from) {
-            for (int i = 0; i < key.tokens.limit(); i++) {
+            for (int i = 0; i < tokens.limit(); i++) {
                 Prediction made = sequence.prediction(from + i);
-                if (made != null && made.alternatives().size() <= MOST_ALTERNATIVES && isMore(made, predictions[i])) {
+                Prediction known = predictions[i];
+                if (made != null
+                        && made.alternatives().size() <= MOST_ALTERNATIVES
+                        && (known == null
+                                || made.alternatives().size()
+                                        > known.alternatives().size())) {
                     predictions[i] = made;
                 }
             }
@@ -77,121 +81,138 @@ final class PrefixCache {
     }
 
     private final PagePool pool;
-    private final long most; // pages
-    private final Map<Key, Node> nodes = new LinkedHashMap<>(16, 0.75f, true); // the least recently used first
+    private volatile long most; // unused pages
+    private final Map<Object, NavigableMap<IntBuffer, Node>> pages = new HashMap<>(); // behind a page or root
+    private final SequencedSet<Node> unused = new LinkedHashSet<>(); // without users, the least recently used first
+    private final Deque<Sequence<?>> pinned = new ArrayDeque<>(); // ended, but others still continue them
 
     PrefixCache(PagePool pool, long bytes) {
         this.pool = pool;
         this.most = bytes / (pool.pageBytes() + PREDICTION_BYTES);
     }
 
-    /** Gives a sequence, whose cache is empty, what is known of its beginning. */
-    void begin(Sequence<?> sequence) {
-        List<Node> chain = sequence.shared;
-        Object before = sequence.root;
-        int full = 0; // tokens
-        for (Node node; full + POSITIONS <= sequence.known(); before = node, full += POSITIONS) {
-            node = nodes.get(new Key(before, tokens(sequence, full, POSITIONS)));
-            if (node == null || node.common(sequence, full) < POSITIONS) {
-                break;
-            }
-            chain.add(node);
-        }
-        Object last = before;
-        int from = full;
-        int part = nodes.values().stream()
-                .filter(node -> node.common(sequence, from) >= LEAST && node.key.before.equals(last))
-                .max(Comparator.comparingInt(node -> node.common(sequence, from)))
-                .map(node -> {
-                    chain.add(node);
-                    return node.common(sequence, from);
-                })
-                .orElse(0);
-        int common = full + part;
-        for (int i = 0; i < common; i++) {
-            sequence.take(i, chain.get(i / POSITIONS).predictions[i % POSITIONS]);
-        }
-        touch(chain);
-        // What the last row predicts is not known; if it is wanted, the row is computed again.
-        int length = common == 0 ? 0 : common - sequence.wanted(common - 1, common);
-        sequence.cache.adopt(
-                chain.stream()
-                        .limit(PagePool.needed(length))
-                        .map(node -> node.page)
-                        .toList(),
-                length);
-        chain.subList(length / POSITIONS, chain.size()).clear();
-    }
-
-    /** Adds the last page of a sequence that has ended, if it is not full. */
-    void addRest(Sequence<?> sequence) {
-        int rest = sequence.cache.length() - sequence.shared.size() * POSITIONS;
-        if (keeps(sequence) && rest >= LEAST && rest < POSITIONS && isKept(sequence.shared)) {
-            keep(sequence, rest);
-            touch(sequence.shared);
-            shrink();
-        }
-    }
-
-    /** Keeps the first page of a sequence that is not in its chain yet, of which so many positions are computed. */
-    private Node keep(Sequence<?> sequence, int positions) {
-        int page = sequence.shared.size();
-        Object before = page == 0 ? sequence.root : sequence.shared.getLast();
-        Key key = new Key(before, tokens(sequence, page * POSITIONS, positions));
-        Node node = nodes.computeIfAbsent(key, _ -> new Node(key, sequence.cache.share(page)));
-        node.keepPredictions(sequence, page * POSITIONS);
-        return node;
-    }
-
-    /** Whether all pages of a chain are still there. Looking them up would make them the newest. */
-    private static boolean isKept(List<Node> chain) {
-        return chain.stream().allMatch(node -> node.isKept);
-    }
-
-    private void shrink() {
-        while (nodes.size() > most) {
-            evict(nodes.values().iterator().next());
-        }
-    }
-
-    /** Adds the full pages of a cache that are not in its chain yet. */
-    void add(Sequence<?> sequence) {
-        List<Node> chain = sequence.shared;
-        int known = chain.size();
-        while ((chain.size() + 1) * POSITIONS <= sequence.cache.length() && keeps(sequence) && isKept(chain)) {
-            chain.add(keep(sequence, POSITIONS));
-        }
-        if (chain.size() > known) {
-            touch(chain);
-        }
-        shrink();
-    }
-
-    /** The last first, so that a page is always older than the one before it, and the oldest has none after it. */
-    private void touch(List<Node> chain) {
-        chain.reversed().forEach(node -> nodes.get(node.key));
-    }
-
-    /** Gives the oldest page back that no sequence holds; false if there is none. */
-    boolean evict() {
-        Optional<Node> oldest =
-                nodes.values().stream().filter(node -> !pool.isHeld(node.page)).findFirst();
-        oldest.ifPresent(this::evict);
-        return oldest.isPresent();
-    }
-
-    private void evict(Node node) {
-        nodes.remove(node.key);
-        node.isKept = false;
-        pool.release(node.page);
+    /** Keeps at least so many pages from now on. May be called by any thread. */
+    synchronized void keep(long pages) {
+        most = Math.max(most, pages);
     }
 
     /** Whether it keeps the pages of a sequence. */
     boolean keeps(Sequence<?> sequence) {
-        return most > 0 && sequence.salt.isPresent();
+        return sequence.continued != null || sequence.followers >= 0 || (most > 0 && sequence.salt.isPresent());
+    }
+
+    /** Gives a sequence, whose cache is empty, the known pages and predictions of its beginning. */
+    void begin(Sequence<?> sequence) {
+        List<Node> found = new ArrayList<>();
+        int common = 0;
+        for (Optional<Node> next = next(sequence, sequence.root, 0); next.isPresent(); ) {
+            Node node = next.get();
+            int more = node.common(sequence, common);
+            for (int i = 0; i < more; i++) {
+                sequence.take(common + i, node.predictions[i]);
+            }
+            found.add(node);
+            common += more;
+            next = more < POSITIONS ? Optional.empty() : next(sequence, node, common);
+        }
+        // The prediction behind the last row is not known: if it is wanted, the row is computed again.
+        int length = common == 0 ? 0 : common - sequence.wanted(common - 1, common);
+        int full = length / POSITIONS;
+        found.stream().skip(full).filter(unused::remove).forEach(unused::add); // used just now, the last page in part
+        found.stream().limit(full).forEach(node -> use(sequence, node));
+        sequence.cache.adopt(
+                found.stream()
+                        .limit(PagePool.needed(length))
+                        .map(node -> node.page)
+                        .toList(),
+                length);
+    }
+
+    /** The page behind another whose tokens are most like a sequence's next ones: a neighbour in their order. */
+    private Optional<Node> next(Sequence<?> sequence, Object before, int from) {
+        IntBuffer tokens = tokens(sequence, from, Math.min(POSITIONS, sequence.known - from));
+        NavigableMap<IntBuffer, Node> behind = pages.getOrDefault(before, new TreeMap<>());
+        int least = sequence.continued == null ? LEAST : 1;
+        return Stream.concat(
+                        behind.headMap(tokens, true).descendingMap().values().stream()
+                                .limit(1),
+                        behind.tailMap(tokens).values().stream().limit(1))
+                .max(Comparator.comparingInt(node -> node.common(sequence, from)))
+                .filter(node -> node.common(sequence, from) >= least);
+    }
+
+    private void use(Sequence<?> sequence, Node node) {
+        node.users++;
+        unused.remove(node);
+        sequence.chain.add(node);
+    }
+
+    /** Adds the full pages of a sequence that are not in its chain yet. */
+    void add(Sequence<?> sequence) {
+        while (keeps(sequence) && (sequence.chain.size() + 1) * POSITIONS <= sequence.cache.length()) {
+            keep(sequence, POSITIONS);
+        }
+    }
+
+    /** Keeps the first page of a sequence that is not in its chain yet, of which so many positions are computed. */
+    private void keep(Sequence<?> sequence, int positions) {
+        int page = sequence.chain.size();
+        Object before = page == 0 ? sequence.root : sequence.chain.getLast();
+        IntBuffer tokens = tokens(sequence, page * POSITIONS, positions);
+        Node node = pages.computeIfAbsent(before, _ -> new TreeMap<>())
+                .computeIfAbsent(tokens, _ -> new Node(before, tokens, sequence.cache.share(page)));
+        node.keepPredictions(sequence, page * POSITIONS);
+        use(sequence, node);
+    }
+
+    /** Adds the last page of a sequence that has ended, and releases its pages unless others still continue it. */
+    void end(Sequence<?> sequence) {
+        int rest = sequence.cache.length() - sequence.chain.size() * POSITIONS;
+        boolean leads = sequence.followers > 0 && sequence.finished();
+        if (keeps(sequence) && sequence.failure == null && rest >= (leads ? 1 : LEAST)) {
+            keep(sequence, rest);
+        }
+        if (leads) {
+            pinned.add(sequence);
+        } else {
+            release(sequence);
+        }
+        Sequence<?> before = sequence.continued;
+        if (before != null && --before.followers == 0 && pinned.remove(before)) {
+            release(before);
+        }
+    }
+
+    /** Ends a sequence's use of its pages, the last first: an unused page is always older than those before it. */
+    void release(Sequence<?> sequence) {
+        for (Node node : sequence.chain.reversed()) {
+            if (--node.users == 0) {
+                unused.add(node);
+            }
+        }
+        sequence.chain.clear();
+        while (unused.size() > most) {
+            evict();
+        }
+    }
+
+    /** Gives the oldest unused page back, or releases those of a sequence that has ended; false if there is none. */
+    boolean evict() {
+        if (unused.isEmpty()) {
+            Optional<Sequence<?>> oldest = Optional.ofNullable(pinned.poll());
+            oldest.ifPresent(this::release);
+            return oldest.isPresent();
+        }
+        Node oldest = unused.removeFirst();
+        pages.computeIfPresent(oldest.before, (_, behind) -> {
+            behind.remove(oldest.tokens);
+            return behind.isEmpty() ? null : behind;
+        });
+        pool.release(oldest.page);
+        return true;
     }
 
     private static IntBuffer tokens(Sequence<?> sequence, int from, int count) {
-        return IntBuffer.wrap(Arrays.copyOfRange(sequence.tokens(), from, from + count));
+        return IntBuffer.wrap(Arrays.copyOfRange(sequence.tokens, from, from + count));
     }
 }

@@ -15,7 +15,7 @@ import java.util.stream.Collectors;
  * it depends neither on earlier draws nor on other sequences of a batch.
  */
 final class Sampler {
-    private final GenerationOptions.Builder options;
+    private final GenerationOptions options;
     private final int promptLength;
     private final Set<Integer> eos;
     private final List<LogitRule> rules;
@@ -29,16 +29,21 @@ final class Sampler {
      * @throws IllegalArgumentException if the options name a token outside the vocabulary
      */
     Sampler(GenerationOptions options, Set<Integer> modelEos, int promptLength, Candidates candidates) {
-        this.options = options.settings;
+        this.options = options;
         this.promptLength = promptLength;
         this.candidates = candidates;
         this.row = candidates.logits;
-        this.options.requireIdsBelow(row.length);
+        options.requireIdsBelow(row.length);
         // A model's end-of-sequence id outside a cut vocabulary never occurs.
-        this.eos = this.options.eos.orElse(modelEos).stream()
+        this.eos = options.eos().orElse(modelEos).stream()
                 .filter(id -> id < row.length)
                 .collect(Collectors.toUnmodifiableSet());
-        this.rules = ContextRules.of(this.options);
+        this.rules = ContextRules.of(options);
+    }
+
+    /** Adds a rule before all others. */
+    void first(LogitRule rule) {
+        rules.addFirst(rule);
     }
 
     /** The ids that end the sequence. */
@@ -55,8 +60,7 @@ final class Sampler {
      * @throws IllegalStateException if the rules ban all tokens
      */
     int next(float[] logits, int offset, int[] tokens, int length) {
-        System.arraycopy(logits, offset, row, 0, row.length);
-        requireFinite(length);
+        copyFinite(logits, offset, length);
         TokensSoFar soFar = new TokensSoFar(tokens, length, promptLength, eos);
         for (LogitRule rule : rules) {
             rule.apply(row, soFar);
@@ -65,35 +69,36 @@ final class Sampler {
                         + ": expected to leave a token to choose, got all of them banned (position " + length + ")");
             }
         }
-        return options.temperature == 0 ? Kernels.argmax(row, 0, row.length) : draw(length);
+        return options.temperature() == 0 ? Kernels.argmax(row, 0, row.length) : draw(length);
     }
 
     private int draw(int position) {
         candidates.start();
-        if (options.temperature != 1) {
-            candidates.divide(options.temperature);
+        if (options.temperature() != 1) {
+            candidates.divide(options.temperature());
         }
-        if (options.topK > 0) {
-            candidates.keepTopK(options.topK);
+        if (options.topK() > 0) {
+            candidates.keepTopK(options.topK());
         }
-        if (options.topP < 1) {
-            candidates.keepTopP(options.topP);
+        if (options.topP() < 1) {
+            candidates.keepTopP(options.topP());
         }
-        if (options.minP > 0) {
-            candidates.keepMinP(options.minP);
+        if (options.minP() > 0) {
+            candidates.keepMinP(options.minP());
         }
-        if (options.typicalP < 1) {
-            candidates.keepTypical(options.typicalP);
+        if (options.typicalP() < 1) {
+            candidates.keepTypical(options.typicalP());
         }
-        return GumbelNoise.draw(candidates, options.seed, position);
+        return GumbelNoise.draw(candidates, options.seed(), position);
     }
 
     private boolean allBanned() {
         return row[Kernels.argmax(row, 0, row.length)] == Float.NEGATIVE_INFINITY;
     }
 
-    private void requireFinite(int position) {
+    private void copyFinite(float[] logits, int offset, int position) {
         for (int id = 0; id < row.length; id++) {
+            row[id] = logits[offset + id];
             if (!(row[id] < Float.POSITIVE_INFINITY)) {
                 throw new NonFiniteException("logits: expected finite numbers, got " + row[id] + " at token id " + id
                         + " (position " + position + ")");

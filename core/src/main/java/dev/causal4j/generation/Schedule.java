@@ -45,10 +45,9 @@ final class Schedule {
     private final PrefixCache prefixes;
     private final StepBudget budget;
     private final Map<Requester, Turn> turns = new LinkedHashMap<>();
-    private final Map<Object, Long> callers = new HashMap<>(); // of turns, when their last sequence began
+    private final Map<Object, Long> callers = new HashMap<>(); // with turns, and when their last sequence began
     private final List<Sequence<?>> running = new ArrayList<>(); // the oldest first
-    private int queued; // sequences that have never run
-    private long clock; // of turns
+    private long clock; // counts beginnings and feedings
 
     Schedule(CausalLM model, EngineOptions options, PrefixCache prefixes, StepBudget budget) {
         this.model = model;
@@ -62,15 +61,6 @@ final class Schedule {
     void add(Collection<? extends Sequence<?>> sequences) {
         for (Sequence<?> sequence : sequences) {
             turn(sequence).waiting.add(sequence);
-            queued++;
-        }
-    }
-
-    /** Adds sequences before the others of their requests. */
-    void addFirst(List<? extends Sequence<?>> sequences) {
-        for (Sequence<?> sequence : sequences.reversed()) {
-            turn(sequence).waiting.addFirst(sequence);
-            queued++;
         }
     }
 
@@ -80,7 +70,7 @@ final class Schedule {
 
     /** How many sequences have never run. */
     int queued() {
-        return queued;
+        return (int) waiting().filter(sequence -> !sequence.hasRun).count();
     }
 
     /** How many sequences run. */
@@ -126,7 +116,6 @@ final class Schedule {
             turn.running--;
         } else {
             turn.waiting.remove(sequence);
-            queued -= sequence.hasRun ? 0 : 1;
         }
         if (turn.running == 0 && turn.waiting.isEmpty()) {
             turns.remove(sequence.requester);
@@ -146,7 +135,6 @@ final class Schedule {
             turn.order = ++clock;
             callers.put(turn.caller, clock);
             sequence.runs = running.add(sequence);
-            queued -= sequence.hasRun ? 0 : 1;
             sequence.hasRun = true;
             sequence.fed = clock;
         }
@@ -164,11 +152,13 @@ final class Schedule {
                 .findFirst();
     }
 
-    /** Whether a running sequence is computing pages that this one can share. Then this one waits for them. */
+    /** Whether another sequence is computing pages that this one can share. Then this one waits for them. */
     private boolean isBeingComputed(Sequence<?> next) {
-        return prefixes.keeps(next)
-                && next.cache.length() == 0 // else it has a copy, and takes no pages
-                && running.stream().anyMatch(other -> !other.decodes() && other.isReady && other.computesFor(next));
+        Sequence<?> before = next.continued;
+        return (before != null && !before.result.isDone())
+                || (prefixes.keeps(next)
+                        && running.stream()
+                                .anyMatch(other -> !other.decodes() && other.isReady && other.computesFor(next)));
     }
 
     /** Finds a slot and pages for a sequence, perhaps those of others. */
@@ -198,6 +188,7 @@ final class Schedule {
 
     /** Takes a sequence's pages, and its slot if it runs. */
     private void setBack(Sequence<?> sequence) {
+        prefixes.release(sequence);
         sequence.giveBack();
         if (sequence.runs) {
             sequence.runs = !running.remove(sequence);
@@ -209,25 +200,20 @@ final class Schedule {
 
     /** Gives a sequence the pages that are known, and reserves those of its tokens and one more. */
     private boolean hasPages(Sequence<?> next) {
-        boolean copied = next.cache.length() > 0;
-        if (!copied && prefixes.keeps(next)) {
-            next.root = List.of(next.salt, model.decoder().config().rotations(next.positions()));
+        if (prefixes.keeps(next)) {
+            next.root = List.of(next.salt, model.decoder().config().rotations(next.positions));
             prefixes.begin(next);
         }
-        next.cache.declare(next.positions());
+        next.cache.declare(next.positions);
         next.cached(next.cache.length());
-        int positions = Math.min(next.known() + PagePool.POSITIONS, next.positions());
+        int positions = Math.min(next.known + PagePool.POSITIONS, next.positions);
         while (!next.cache.reserve(positions, prefixes.keeps(next)) || pool.freePages() < running.size()) {
             if (!prefixes.evict()) {
                 boolean alone = running.isEmpty();
-                if (alone && (copied || next.cache.length() == 0)) {
+                if (alone && next.cache.length() == 0) {
                     return true; // other caches hold them: it fails where there is none
                 }
-                if (copied) {
-                    next.cache.unreserve();
-                } else {
-                    next.giveBack();
-                }
+                setBack(next);
                 if (!alone) {
                     return false;
                 } // else the pages that it was given can go
@@ -255,6 +241,7 @@ final class Schedule {
             turn(prompt).fed = clock;
             room -= prompt.promptRows;
         }
+        ready.forEach(Sequence::guess);
         return ready.stream()
                 .filter(sequence -> (sequence.decodes() || sequence.promptRows > 0) && grow(sequence))
                 .sorted(Comparator.comparingInt(sequence -> sequence instanceof ScoredSequence s ? s.alternatives : -1))
@@ -263,16 +250,16 @@ final class Schedule {
 
     /** Reserves the pages of a sequence's rows, for which younger ones are set back. Returns whether it still runs. */
     private boolean grow(Sequence<?> sequence) {
-        int positions = sequence.cache.length() + Math.max(1, sequence.promptRows);
-        while (sequence.runs && !sequence.cache.reserve(positions, prefixes.keeps(sequence))) {
+        boolean shares = prefixes.keeps(sequence);
+        if (sequence.runs && !sequence.cache.reserve(sequence.fedTo(), shares)) {
+            sequence.draft = new int[0]; // a guess sets nobody back
+        }
+        while (sequence.runs && !sequence.cache.reserve(sequence.fedTo(), shares)) {
             if (!prefixes.evict()) {
-                Optional<Sequence<?>> other = running.size() > 1
-                        ? youngest(each -> !each.isReady).or(() -> youngest(_ -> true))
-                        : waiting().filter(each -> each.cache.length() > 0).findFirst(); // it has a copy
-                if (other.isEmpty()) {
+                if (running.size() == 1) {
                     return true; // other caches hold them: it fails where there is none
                 }
-                setBack(other.get());
+                setBack(youngest(each -> !each.isReady).orElse(running.getLast()));
             }
         }
         return sequence.runs;

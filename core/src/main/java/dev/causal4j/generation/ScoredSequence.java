@@ -15,22 +15,28 @@ import org.jspecify.annotations.Nullable;
 /** A sequence whose last tokens are scored, each after all before it. */
 final class ScoredSequence extends Sequence<List<Prediction>> {
     final int alternatives;
-    final List<ScoredSequence> continuations = new ArrayList<>(); // which begin with what this one has computed
     private final Work.Score work = new Work.Score();
     private final String model; // its name
-    private final int[] tokens;
     private final int first;
     private final List<Prediction> predictions = new ArrayList<>();
-    private int positions;
     private double seconds;
 
     /**
      * @param first the first token to score; the last token is not fed
+     * @param positions at least the number of tokens that are fed
+     * @param continued the sequence that it begins with, computed first; null for none
      * @throws InputException if there are too many tokens, none to begin with, or one is not in the vocabulary
      */
     ScoredSequence(
-            Engine engine, Requester requester, int[] tokens, int first, int alternatives, Optional<String> salt) {
-        super(engine, requester, salt);
+            Engine engine,
+            Requester requester,
+            int[] tokens,
+            int first,
+            int alternatives,
+            Optional<String> salt,
+            int positions,
+            @Nullable ScoredSequence continued) {
+        super(engine, requester, salt, continued);
         work.begin();
         CausalLM model = engine.model();
         this.model = model.name();
@@ -42,29 +48,10 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
         }
         model.head().checkTokens(tokens);
         this.tokens = tokens.clone();
-        this.positions = tokens.length - 1;
+        this.known = tokens.length - 1;
+        this.positions = positions;
         this.first = first;
         this.alternatives = alternatives;
-    }
-
-    @Override
-    int[] tokens() {
-        return tokens;
-    }
-
-    @Override
-    int known() {
-        return tokens.length - 1;
-    }
-
-    @Override
-    int positions() {
-        return continuations.stream().mapToInt(ScoredSequence::positions).reduce(positions, Math::max);
-    }
-
-    @Override
-    boolean decodes() {
-        return false;
     }
 
     @Override
@@ -103,29 +90,16 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
         boolean kept = alternatives <= PrefixCache.MOST_ALTERNATIVES;
         boolean scores =
                 kept && other instanceof ScoredSequence s && s.first <= first && s.alternatives >= alternatives;
-        return scores ? known() : Math.min(known(), first);
+        return scores ? known : Math.min(known, first);
     }
 
-    /** Also if it computes a part of a page that is kept at its end, and that is nearer than the part is long. */
+    /** Also true if its last, partial page will soon be cached: fewer tokens are left than the page shares. */
     @Override
     boolean computesFor(Sequence<?> next) {
         int common = common(next);
         int part = common % PagePool.POSITIONS;
-        boolean soon = part >= PrefixCache.LEAST && known() - common <= part;
+        boolean soon = part >= PrefixCache.LEAST && known - common <= part;
         return super.computesFor(next) || (soon && common - cachedTokens >= PrefixCache.LEAST);
-    }
-
-    /** Removes and returns the continuations, each with a copy of the cache; none unless the prompt is computed. */
-    List<ScoredSequence> continued() {
-        List<ScoredSequence> continued = finished() && failure == null ? List.copyOf(continuations) : List.of();
-        for (ScoredSequence continuation : continued) {
-            continuation.cache = cache.copy();
-            continuation.root = root;
-            continuation.positions = positions(); // or its rotations would change if it is set back
-            continuation.shared = new ArrayList<>(shared);
-        }
-        continuations.removeAll(continued);
-        return continued;
     }
 
     /** The tokens that the wanted rows of this step predict. */
@@ -136,12 +110,6 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
 
     void take(List<Prediction> next) {
         predictions.addAll(next);
-    }
-
-    @Override
-    boolean over() {
-        return super.over()
-                || (!continuations.isEmpty() && continuations.stream().allMatch(Sequence::over));
     }
 
     @Override
@@ -156,17 +124,8 @@ final class ScoredSequence extends Sequence<List<Prediction>> {
 
     @Override
     List<Prediction> outcome() {
-        work.did(model, known() - cachedTokens, seconds);
+        work.did(model, known - cachedTokens, seconds);
         work.commit();
         return predictions;
-    }
-
-    @Override
-    void close() {
-        super.close();
-        for (ScoredSequence continuation : continuations) { // that cannot begin
-            continuation.failure = failure;
-            continuation.close();
-        }
     }
 }

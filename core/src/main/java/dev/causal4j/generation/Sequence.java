@@ -31,16 +31,22 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
 
     final Engine engine;
     final Requester requester;
-    final Optional<String> salt; // sequences of one salt share pages; without one none
-    KVCache cache;
+    final Optional<String> salt; // sequences with equal salts share pages; empty shares none
+    final KVCache cache;
+    int[] tokens = {};
+    int known; // the first tokens, which can be fed
+    int positions; // the most that its cache will hold
     boolean hasRun;
     boolean runs;
     boolean isReady = true; // its reader kept up when it was asked
-    Object root = ""; // what decides about keys and values besides tokens
-    List<PrefixCache.Node> shared = new ArrayList<>(); // its full pages as the cache of prefixes has them
-    int cachedTokens; // that came from others
+    Object root = ""; // decides keys and values together with the tokens
+    final List<PrefixCache.Node> chain = new ArrayList<>(); // its first pages in the prefix cache
+    final @Nullable Sequence<?> continued; // the sequence that it begins with, computed first
+    int followers = -1; // sequences that continue it and are not over; -1 if there were never any
+    int cachedTokens; // computed by other sequences
     long fed; // when it last fed prompt tokens
     int promptRows; // prompt tokens it feeds in this step
+    int[] draft = {}; // guessed tokens that it feeds behind its known ones in this step
     int wanted; // its wanted rows in this step
 
     @Nullable
@@ -48,24 +54,21 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
 
     private volatile boolean cancelled;
 
-    Sequence(Engine engine, Requester requester, Optional<String> salt) {
+    Sequence(Engine engine, Requester requester, Optional<String> salt, @Nullable Sequence<?> continued) {
         this.engine = engine;
         this.requester = requester;
         this.salt = salt;
+        this.continued = continued;
+        if (continued != null) {
+            continued.followers = Math.max(1, continued.followers + 1);
+        }
         this.cache = engine.model().newCache();
     }
 
-    /** The tokens; the first {@link #known} can be fed. */
-    abstract int[] tokens();
-
-    /** How many tokens can be fed. */
-    abstract int known();
-
-    /** The most positions its cache will hold. */
-    abstract int positions();
-
     /** Whether it feeds back what it chose, one token a step. */
-    abstract boolean decodes();
+    boolean decodes() {
+        return false;
+    }
 
     /** The number of wanted rows of a chunk of tokens: its last ones. */
     abstract int wanted(int from, int to);
@@ -83,16 +86,26 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
 
     /** Whether it is over: finished, failed or cancelled. */
     boolean over() {
-        return finished() || failure != null || cancelled || result.isDone();
+        return finished() || failure != null || cancelled || result.isDone() || followers == 0;
     }
 
-    /** The next chunk: its prompt tokens of this step, or the last token. */
+    /** How many positions its cache has after this step, with the draft. */
+    int fedTo() {
+        return cache.length() + Math.max(1, promptRows) + draft.length;
+    }
+
+    /** The next chunk: its prompt tokens of this step, or the last token; then the draft. */
     Batch.Chunk next() {
         int from = cache.length();
-        int to = from + Math.max(1, promptRows);
-        wanted = wanted(from, to);
-        return new Batch.Chunk(cache, Arrays.copyOfRange(tokens(), from, to), wanted);
+        int to = fedTo() - draft.length;
+        wanted = wanted(from, to) + draft.length;
+        int[] fed = Arrays.copyOfRange(tokens, from, to + draft.length);
+        System.arraycopy(draft, 0, fed, to - from, draft.length);
+        return new Batch.Chunk(cache, fed, wanted);
     }
+
+    /** Guesses the tokens behind those of this step, if it feeds all that are known. Throws nothing. */
+    void guess() {}
 
     /** The prediction of a token, if it was scored. */
     @Nullable
@@ -100,22 +113,21 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
         return null;
     }
 
-    /** Whether a token need not be fed if its keys and values are known, and perhaps its prediction. */
+    /** Whether a cached token can be skipped. A scored token needs a cached prediction too. */
     boolean takes(int token, @Nullable Prediction known) {
         return true;
     }
 
-    /** Takes what is known of a token that is not fed. */
+    /** Skips a cached token, whose prediction may be known. */
     void take(int token, @Nullable Prediction known) {}
 
     /** Gives all pages back. What they hold is computed again, with the same bits. */
     void giveBack() {
         cache.release();
-        shared.clear();
         cached(0);
     }
 
-    /** Says how many of its tokens came from others. */
+    /** Sets how many of its tokens other sequences have computed. */
     void cached(int tokens) {
         cachedTokens = tokens;
     }
@@ -125,24 +137,24 @@ abstract sealed class Sequence<R> permits GeneratedSequence, ScoredSequence {
 
     /** Tokens that can be fed now. */
     int left() {
-        return known() - cache.length();
+        return known - cache.length();
     }
 
     /** How many of its first tokens need not be fed once another has computed them. */
     int usable(Sequence<?> other) {
-        return known();
+        return known;
     }
 
     /** How many tokens another begins with that it can have from this one. */
     final int common(Sequence<?> next) {
         int usable = next.usable(this);
-        int differs = Arrays.mismatch(tokens(), 0, known(), next.tokens(), 0, usable);
+        int differs = Arrays.mismatch(tokens, 0, known, next.tokens, 0, usable);
         return !salt.equals(next.salt) ? 0 : differs < 0 ? usable : differs;
     }
 
     /** Whether this one computes pages that another begins with, and has not computed them all yet. */
     boolean computesFor(Sequence<?> next) {
-        return common(next) / PagePool.POSITIONS > shared.size();
+        return common(next) / PagePool.POSITIONS > chain.size();
     }
 
     void fail(Throwable thrown) {

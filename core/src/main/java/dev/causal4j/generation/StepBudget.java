@@ -2,7 +2,7 @@ package dev.causal4j.generation;
 
 import java.util.List;
 
-/** How many prompt tokens a step may feed, from how long earlier steps took. Not thread-safe. */
+/** Decides how many prompt tokens a step feeds, from how long earlier steps took. Not thread-safe. */
 final class StepBudget {
     /** Fewest prompt tokens that a sequence and a step get, if there is room. */
     static final int LEAST_ROWS = 32;
@@ -13,17 +13,19 @@ final class StepBudget {
     /** How many times as long as a step without prompt tokens theirs may take. */
     private static final double HOLD_UP = 1.5;
 
-    private double secondsPerRow; // of prompts
-    private double decodeSeconds = STEP_SECONDS / HOLD_UP; // of a step without prompt tokens
+    private double secondsPerRow; // of prompts and drafts
+    private double decodeSeconds = STEP_SECONDS / HOLD_UP; // of a step with one row a sequence
 
     /** Learns from a step. */
     void took(List<Sequence<?>> fed, double seconds) {
-        int promptRows = fed.stream().mapToInt(sequence -> sequence.promptRows).sum();
-        if (promptRows == 0) {
+        int more = fed.stream()
+                .mapToInt(sequence -> sequence.promptRows + sequence.draft.length)
+                .sum();
+        if (more == 0) {
             decodeSeconds = Math.min(seconds, 1.1 * decodeSeconds); // a single slow one says little
-        } else if (promptRows >= LEAST_ROWS) {
+        } else if (more >= LEAST_ROWS) {
             double decoding = fed.stream().anyMatch(Sequence::decodes) ? Math.min(decodeSeconds, seconds / 2) : 0;
-            secondsPerRow = (seconds - decoding) / promptRows;
+            secondsPerRow = (seconds - decoding) / more;
         }
     }
 

@@ -8,6 +8,7 @@ import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.TensorView;
 import dev.causal4j.format.WholeFile;
+import dev.causal4j.model.families.Architecture;
 import dev.causal4j.model.families.Names;
 import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.DType;
@@ -67,7 +68,7 @@ record AdapterFiles(
     static Map<String, LowRank> read(Path folder, ModelConfig model, Device device) throws IOException {
         Json config = Json.read(folder.resolve(CONFIG));
         check(config);
-        int rank = config.integer("r", 8, 1, ModelConfig.MOST);
+        int rank = config.integer("r", 8, 1, Architecture.MOST);
         double divisor = config.bool("use_rslora", false) ? Math.sqrt(rank) : rank;
         float scale = (float) (config.number("lora_alpha", 8, -1e9, 1e9) / divisor);
         try (Arena arena = Arena.ofShared()) {
@@ -104,7 +105,7 @@ record AdapterFiles(
     private Map<String, LowRank> read(Device device) throws FormatException {
         Map<String, LowRank> adapters = new HashMap<>();
         for (ParameterSpec spec : model.specs()) {
-            if (spec.role().isLinear() && areModules(model.family().origin(model, spec, root))) {
+            if (spec.role().isLinear() && areModules(model.origin(spec, root))) {
                 read(spec, device, adapters);
             }
         }
@@ -124,7 +125,7 @@ record AdapterFiles(
     private record Module(TensorView up, int column) {}
 
     private void read(ParameterSpec spec, Device device, Map<String, LowRank> adapters) throws FormatException {
-        Origin origin = model.family().origin(model, spec, root).withInputs(rank, AdapterFiles::up);
+        Origin origin = model.origin(spec, root).withInputs(rank, AdapterFiles::up);
         List<TensorView> downs = new ArrayList<>(); // all different
         Map<String, Module> modules = new HashMap<>();
         for (Origin.Part part : origin.parts()) {
@@ -208,9 +209,8 @@ record AdapterFiles(
     }
 
     private static Origin origin(CausalLM model, ParameterSpec spec) {
-        ModelConfig config = model.config();
-        return config.family()
-                .origin(config, spec, config.family().names().roots().getFirst());
+        return model.config()
+                .origin(spec, model.config().family().names().roots().getFirst());
     }
 
     /**
@@ -229,12 +229,12 @@ record AdapterFiles(
         Map<Origin, Consumer<TensorView>> tensors = new LinkedHashMap<>();
         adapters.forEach((spec, adapter) -> {
             Origin ups = origin(model, spec).withInputs(rank, AdapterFiles::up);
-            tensors.put(ups, tensor -> StoredRows.write(ups, tensor, adapter.up()));
+            tensors.put(ups, tensor -> write(ups, tensor, adapter.up()));
             List<Long> shape = List.of((long) rank, (long) spec.cols());
             for (String up : ups.names()) {
                 int own = adapter.down().rows();
                 Origin down = new Origin(List.of(new Origin.Part(up.replace(UP, DOWN), shape, own, 0, spec.cols(), 1)));
-                tensors.put(down, tensor -> StoredRows.write(down, tensor, adapter.down()));
+                tensors.put(down, tensor -> write(down, tensor, adapter.down()));
             }
         });
         float scale = adapters.values().iterator().next().scale();
@@ -245,6 +245,14 @@ record AdapterFiles(
                 Map.of("format", "pt"),
                 false,
                 _ -> {});
+    }
+
+    private static void write(Origin origin, TensorView tensor, Matrix matrix) {
+        origin.write(
+                tensor,
+                matrix.cols(),
+                (n, row) -> matrix.row(n, row, 0),
+                matrix.device().compute());
     }
 
     private static Map<String, Object> config(CausalLM model, Set<ParameterSpec> adapted, int rank, float scale) {

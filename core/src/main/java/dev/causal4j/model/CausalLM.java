@@ -1,6 +1,8 @@
 package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.TemplateException;
+import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
@@ -8,11 +10,8 @@ import dev.causal4j.decoder.Decoder;
 import dev.causal4j.decoder.KVCache;
 import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
-import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.decoder.Parameters;
 import dev.causal4j.head.CausalLMHead;
-import dev.causal4j.kernel.CounterRandom;
-import dev.causal4j.kernel.Panels;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
@@ -20,21 +19,17 @@ import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.Set;
-import java.util.SplittableRandom;
-import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.BiFunction;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A causal language model: decoder, head and, where there is one, a tokenizer. Immutable and thread-safe; many callers
+ * A causal language model: decoder, head and, where there are some, a tokenizer and a chat template. Immutable and thread-safe; many callers
  * share one.
  *
  * <p>A model owns memory off heap until it is closed: keys and values, and weights that it loaded or made. As {@link
@@ -45,26 +40,26 @@ public final class CausalLM implements Parameters, AutoCloseable {
     private final ModelConfig config;
     private final Decoder decoder;
     private final CausalLMHead head;
-    private final Optional<Tokenizer> tokenizer;
-    private final DType cached; // keys and values
+    private final TextFiles text;
+    private final KVCache.Options cached;
     private final @Nullable Arena owned;
 
     CausalLM(
             String name,
             ModelConfig config,
             Parameters source,
-            DType cached,
-            @Nullable Tokenizer tokenizer,
+            KVCache.Options cached,
+            TextFiles text,
             @Nullable Arena owned) {
         this.name = name;
         this.config = config;
-        this.tokenizer = Optional.ofNullable(tokenizer);
+        this.text = text;
         this.cached = cached;
         this.owned = owned;
-        if (tokenizer != null && !tokenizer.fits(config.vocabularySize())) {
+        text.tokenizer().filter(each -> !each.fits(config.vocabularySize())).ifPresent(each -> {
             throw new IllegalArgumentException("tokenizer: expected at most the head's " + config.vocabularySize()
-                    + " entries, got " + tokenizer.vocabularySize());
-        }
+                    + " entries, got " + each.vocabularySize());
+        });
         Matrix embedding = source.matrix(config.embedding());
         config.embedding().check(embedding.rows(), embedding.cols());
         this.decoder = new Decoder(config.decoder(), source, cached);
@@ -86,14 +81,22 @@ public final class CausalLM implements Parameters, AutoCloseable {
     }
 
     /**
-     * The same in another dtype: weights are rounded to bf16 or f16, or quantised to int8. Converted weights ({@link
+     * Loads a model in another dtype: weights are rounded to bf16 or f16, or quantised to int8. Converted weights ({@link
      * Conversion}) exist in their dtype only.
+     *
+     * @throws FormatException if a file is not what it should be
+     * @throws IOException if reading fails
      */
     public static CausalLM load(Path folder, DType dtype) throws IOException {
         return load(folder, LoadOptions.DEFAULT.withDtype(dtype));
     }
 
-    /** The same with options. */
+    /**
+     * Loads a model with options.
+     *
+     * @throws FormatException if a file is not what it should be
+     * @throws IOException if reading fails
+     */
     public static CausalLM load(Path folder, LoadOptions options) throws IOException {
         try (Checkpoint checkpoint = Checkpoint.open(folder)) {
             return checkpoint.load(options);
@@ -108,17 +111,10 @@ public final class CausalLM implements Parameters, AutoCloseable {
         return create(config, seed, dtype, null);
     }
 
-    /** The same with a tokenizer. */
+    /** A new model to train from scratch, with a tokenizer; see {@link #create(ModelConfig, long, DType)}. */
     public static CausalLM create(ModelConfig config, long seed, DType dtype, @Nullable Tokenizer tokenizer) {
-        return begun(config, LoadOptions.DEFAULT.withDtype(dtype), tokenizer, (spec, stream) -> (from, width, wide) -> {
-            for (int n = 0; n < width; n++) {
-                for (int k = 0; k < spec.cols(); k++) {
-                    long index = (long) (from + n) * spec.cols() + k;
-                    double number = spec.deviation() * CounterRandom.normal(seed, index, stream);
-                    wide[k * Panels.WIDTH + n] = (float) number;
-                }
-            }
-        });
+        LoadOptions options = LoadOptions.DEFAULT.withDtype(dtype);
+        return InitialParameters.normal(config, seed, options, TextFiles.of(tokenizer));
     }
 
     /**
@@ -128,37 +124,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
      * @param options of dtypes, f32 if there is none, and threads
      */
     public static CausalLM random(ModelConfig config, long seed, LoadOptions options) {
-        return begun(config, options, null, (spec, stream) -> (from, width, wide) -> {
-            SplittableRandom random = new SplittableRandom(seed + ((long) stream << 32) + from);
-            float unit = (float) (spec.deviation() * Math.sqrt(3) / (1 << 15));
-            long bits = 0;
-            for (int i = 0; i < wide.length; i++, bits >>>= 16) {
-                bits = i % 4 == 0 ? random.nextLong() : bits;
-                wide[i] = i % Panels.WIDTH < width ? unit * (short) bits : 0;
-            }
-        });
-    }
-
-    /** @param numbers of a matrix and a stream of random numbers, one for each; 0 is the sampler's */
-    private static CausalLM begun(
-            ModelConfig config,
-            LoadOptions options,
-            @Nullable Tokenizer tokenizer,
-            BiFunction<ParameterSpec, Integer, Matrix.PanelSource> numbers) {
-        DType dtype = Objects.requireNonNullElse(options.dtype(), DType.F32);
-        Device device = Device.open(options.compute(), config.weightBytes(dtype));
-        AtomicInteger streams = new AtomicInteger(1);
-        Parameters parameters = Parameters.of(
-                spec -> {
-                    Matrix.PanelSource source = numbers.apply(spec, streams.getAndIncrement());
-                    return Matrix.of(device, PanelLayout.held(spec, dtype), spec.rows(), spec.cols(), source);
-                },
-                spec -> {
-                    float[] vector = new float[spec.rows()];
-                    Arrays.fill(vector, spec.role() == Role.GAIN ? 1 : 0);
-                    return vector;
-                });
-        return owning(device.arena(), config.family().type(), config, parameters, options.cached(), tokenizer);
+        return InitialParameters.uniform(config, seed, options);
     }
 
     /** A model that owns the arena of its parameters. */
@@ -167,10 +133,10 @@ public final class CausalLM implements Parameters, AutoCloseable {
             String name,
             ModelConfig config,
             Parameters parameters,
-            DType cached,
-            @Nullable Tokenizer tokenizer) {
+            KVCache.Options cached,
+            TextFiles text) {
         try {
-            return new CausalLM(name, config, parameters, cached, tokenizer, arena);
+            return new CausalLM(name, config, parameters, cached, text, arena);
         } catch (Throwable failure) {
             arena.close();
             throw failure;
@@ -185,16 +151,16 @@ public final class CausalLM implements Parameters, AutoCloseable {
      * @throws IllegalArgumentException if a parameter has another shape, or the tokenizer goes beyond the vocabulary
      */
     public static CausalLM of(String name, ModelConfig config, Parameters parameters, @Nullable Tokenizer tokenizer) {
-        return new CausalLM(name, config, parameters, DType.F32, tokenizer, null);
+        return new CausalLM(name, config, parameters, LoadOptions.DEFAULT.cache(), TextFiles.of(tokenizer), null);
     }
 
-    /** The same model with other parameters of the same shapes; see {@link #of}. */
+    /** This model with other parameters of the same shapes; see {@link #of}. */
     public CausalLM with(Parameters parameters) {
-        return new CausalLM(name, config, parameters, cached, tokenizer.orElse(null), null);
+        return new CausalLM(name, config, parameters, cached, text, null);
     }
 
     /**
-     * The same model without adapters for another vocabulary; see {@link CausalLMHead#withVocabularySize}. It shares the
+     * This model without adapters for another vocabulary; see {@link CausalLMHead#withVocabularySize}. It shares the
      * memory of this one, which must stay open, and owns that of its embedding and head.
      *
      * @throws IllegalArgumentException if the tokenizer or a special id goes beyond it
@@ -209,7 +175,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
                             ? resized.embedding()
                             : spec.equals(other.head()) ? resized.projection() : matrix(spec),
                     this::vector);
-            return new CausalLM(name, other, parameters, cached, tokenizer.orElse(null), device.arena());
+            return new CausalLM(name, other, parameters, cached, text, device.arena());
         } catch (Throwable failure) {
             device.arena().close();
             throw failure;
@@ -217,7 +183,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
     }
 
     /**
-     * The same model with the low-rank adapter in a folder of PEFT's layout (adapter_config.json,
+     * This model with the low-rank adapter in a folder of PEFT's layout (adapter_config.json,
      * adapter_model.safetensors), from {@link #saveAdapter} or from Python, instead of its own. It shares the memory of
      * this one, which must stay open, and owns that of the adapter, which is f32.
      *
@@ -232,7 +198,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
         try {
             Map<String, LowRank> adapters = AdapterFiles.read(folder, config, device);
             Parameters adapted = Parameters.of(this::matrix, this::vector, adapters);
-            return new CausalLM(name, config, adapted, cached, tokenizer.orElse(null), device.arena());
+            return new CausalLM(name, config, adapted, cached, text, device.arena());
         } catch (Throwable failure) {
             device.arena().close();
             throw failure;
@@ -261,15 +227,12 @@ public final class CausalLM implements Parameters, AutoCloseable {
     /** A copy in f32 with memory of its own; adapters become part of their layers. */
     public CausalLM merged() {
         Device device = Device.open(head.compute());
-        Parameters copies =
-                Parameters.of(spec -> merged(spec, device), spec -> vector(spec).clone());
-        return owning(device.arena(), name, config, copies, cached, tokenizer.orElse(null));
-    }
-
-    private Matrix merged(ParameterSpec spec, Device device) {
-        return adapter(spec) == null
-                ? matrix(spec).widened(device)
-                : Matrix.of(device, DType.F32, spec.rows(), spec.cols(), rows(spec));
+        Parameters copies = Parameters.of(
+                spec -> adapter(spec) == null
+                        ? matrix(spec).widened(device)
+                        : Matrix.of(device, DType.F32, spec.rows(), spec.cols(), HuggingFaceFiles.rows(this, spec)),
+                spec -> vector(spec).clone());
+        return owning(device.arena(), name, config, copies, cached, text);
     }
 
     /**
@@ -282,21 +245,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
      * @throws IOException if writing fails
      */
     public void save(Path folder, DType dtype) throws IOException {
-        if (tokenizer.isPresent()) {
-            tokenizer.get().save(folder);
-        }
-        new HuggingFaceFiles(config, this::rows).write(folder, dtype, Long.MAX_VALUE, (_, _) -> {});
-    }
-
-    private Matrix.Source rows(ParameterSpec spec) {
-        if (spec.role().isVector()) {
-            float[] vector = vector(spec);
-            return (n, row) -> row[0] = vector[n];
-        }
-        Matrix matrix = matrix(spec);
-        LowRank adapter = adapter(spec);
-        Matrix.Source rows = (n, row) -> matrix.row(n, row, 0);
-        return adapter == null ? rows : adapter.merged(rows);
+        HuggingFaceFiles.save(this, folder, dtype);
     }
 
     /** The name of the folder it was loaded from, or of its family. */
@@ -321,7 +270,16 @@ public final class CausalLM implements Parameters, AutoCloseable {
 
     /** The tokenizer; empty for a model without one. */
     public Optional<Tokenizer> tokenizer() {
-        return tokenizer;
+        return text.tokenizer();
+    }
+
+    /**
+     * The chat template of the model's files; empty if they have none. It is parsed when it is first asked for.
+     *
+     * @throws TemplateException if it is no template, or uses what is not supported
+     */
+    public Optional<ChatTemplate> chatTemplate() {
+        return text.template();
     }
 
     /** The id an empty prompt starts from, if there is one. */
@@ -410,7 +368,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
      * @throws IllegalStateException if the model has none
      */
     public Tokenizer requireTokenizer() {
-        return require(tokenizer);
+        return require(tokenizer());
     }
 
     static Tokenizer require(Optional<Tokenizer> tokenizer) {
@@ -424,7 +382,7 @@ public final class CausalLM implements Parameters, AutoCloseable {
     @Override
     public String toString() {
         long bytes = matrices().mapToLong(each -> each.panelData().byteSize()).sum();
-        return name + ": " + config.family().type() + " in " + dtype().label() + ", "
+        return name + ": " + config.type() + " in " + dtype().label() + ", "
                 + config.decoder().blocks().size() + " layers of " + head.hiddenSize() + ", " + head.vocabularySize()
                 + " tokens, context of " + config.decoder().contextLength() + ", " + parameters() + " parameters, "
                 + bytes / 1_000_000 + " MB";

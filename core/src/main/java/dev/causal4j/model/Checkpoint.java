@@ -2,20 +2,22 @@ package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.UnsupportedModelException;
+import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.decoder.Parameters;
 import dev.causal4j.flight.Work;
-import dev.causal4j.format.Gguf;
-import dev.causal4j.format.GgufVocabulary;
 import dev.causal4j.format.Json;
+import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.TensorView;
-import dev.causal4j.model.families.Family;
-import dev.causal4j.model.families.GgufFamily;
+import dev.causal4j.model.families.FileLayout;
 import dev.causal4j.model.families.Origin;
+import dev.causal4j.model.gguf.GgufFamily;
+import dev.causal4j.model.gguf.GgufModel;
+import dev.causal4j.model.gguf.GgufVocabulary;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
@@ -65,12 +67,12 @@ public final class Checkpoint implements AutoCloseable {
     private final String subject; // in messages
     private final Arena files;
     private final TensorStore store;
-    private final Family family;
+    private final FileLayout places;
     private final String root;
     private final @Nullable PanelLayout layout;
     private final ModelConfig config;
     private final Map<ParameterSpec, StoredRows> stored = new HashMap<>();
-    private final Optional<Tokenizer> tokenizer;
+    private final TextFiles text;
     private boolean closed;
 
     /**
@@ -83,7 +85,12 @@ public final class Checkpoint implements AutoCloseable {
         return open(path, Optional.empty());
     }
 
-    /** The same for a model with another name than its folder or file. */
+    /**
+     * Opens a model with another name than its folder or file; see {@link #open(Path)}.
+     *
+     * @throws FormatException if a file is not what it should be
+     * @throws IOException if reading fails
+     */
     public static Checkpoint open(Path path, String name) throws IOException {
         return open(path, Optional.of(name));
     }
@@ -114,18 +121,42 @@ public final class Checkpoint implements AutoCloseable {
         Path named = folder.toRealPath().getFileName();
         String name = given.orElse(named == null ? folder.toString() : named.toString());
         TensorStore store = TensorStore.open(folder, files);
-        return new Checkpoint(name, folder.toString(), config, config.family(), store, tokenizer, files);
+        ChatTemplate.Source templates = ChatTemplate.Source.read(folder);
+        return new Checkpoint(name, folder.toString(), config, config.family(), store, tokenizer, templates, files);
     }
 
     private static Checkpoint openGguf(Path file, Optional<String> given, Arena files) throws IOException {
-        Gguf gguf = Gguf.open(file, files);
-        Family family = new GgufFamily(gguf.metadata(), gguf.tensors());
-        ModelConfig said = family.read(gguf.metadata());
-        GgufVocabulary vocabulary = new GgufVocabulary(gguf.metadata(), said.vocabularySize());
-        Future<Optional<Tokenizer>> tokenizer = begin(() -> Optional.of(Tokenizer.of(vocabulary)));
-        ModelConfig config = said.withSpecialIds(vocabulary.bos(), vocabulary.stops());
+        GgufModel model = GgufModel.open(file, files);
+        GgufVocabulary vocabulary = model.vocabulary();
+        Future<Optional<Tokenizer>> tokenizer = begin(() -> Optional.of(vocabulary.tokenizer()));
+        ModelConfig config = ModelConfig.of(model.architecture()).withSpecialIds(vocabulary.bos(), vocabulary.stops());
         String name = given.orElse(file.getFileName().toString().replaceFirst("\\.gguf$", ""));
-        return new Checkpoint(name, file.toString(), config, family, gguf.tensors(), tokenizer, files);
+        ChatTemplate.Source templates = vocabulary.templateSource();
+        return new Checkpoint(
+                name, file.toString(), config, model.family(), model.tensors(), tokenizer, templates, files);
+    }
+
+    /**
+     * Reads the tokenizer of a folder in Hugging Face layout, of a GGUF file or of a tokenizer.json, and nothing else.
+     *
+     * @return empty if a folder has none
+     * @throws FormatException if a file is malformed or not supported
+     * @throws IOException if reading fails
+     */
+    public static Optional<Tokenizer> readTokenizer(Path path) throws IOException {
+        return Files.isRegularFile(path) && path.toString().endsWith(".gguf")
+                ? Optional.of(GgufVocabulary.read(path).tokenizer())
+                : Tokenizer.load(path);
+    }
+
+    /**
+     * Reads the chat templates and special tokens of a folder in Hugging Face layout or a GGUF file, and nothing else.
+     *
+     * @throws FormatException if a file is damaged
+     * @throws IOException if reading fails
+     */
+    public static ChatTemplate.Source readTemplates(Path path) throws IOException {
+        return Files.isRegularFile(path) ? GgufVocabulary.read(path).templateSource() : ChatTemplate.Source.read(path);
     }
 
     private static Future<Optional<Tokenizer>> begin(Callable<Optional<Tokenizer>> reading) {
@@ -156,16 +187,20 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /**
-     * The same from opened files, for instance resources.
+     * A checkpoint in memory, for instance of resources.
      *
      * @param name name of the model, also in messages
+     * @param config the bytes of its config.json
+     * @param safetensors the bytes of its model.safetensors, which must not change
+     * @throws FormatException if one is not what it should be
      */
-    public static Checkpoint of(String name, Json config, TensorStore tensors, @Nullable Tokenizer tokenizer)
+    public static Checkpoint of(String name, byte[] config, byte[] safetensors, @Nullable Tokenizer tokenizer)
             throws IOException {
         Future<Optional<Tokenizer>> read = CompletableFuture.completedFuture(Optional.ofNullable(tokenizer));
+        TensorStore tensors = SafeTensors.of(name + "/" + TensorStore.SINGLE, MemorySegment.ofArray(safetensors));
+        ModelConfig said = ModelConfig.of(Json.parse(name + "/" + CONFIG, config));
         Arena files = Device.open(Compute.shared()).arena();
-        ModelConfig said = ModelConfig.of(config);
-        return new Checkpoint(name, name, said, said.family(), tensors, read, files);
+        return new Checkpoint(name, name, said, said.family(), tensors, read, ChatTemplate.Source.NONE, files);
     }
 
     /** Numbers are read only if embedding and head are both there and have to be compared. */
@@ -173,16 +208,17 @@ public final class Checkpoint implements AutoCloseable {
             String name,
             String subject,
             ModelConfig said,
-            Family family,
+            FileLayout places,
             TensorStore store,
             Future<Optional<Tokenizer>> tokenizer,
+            ChatTemplate.Source templates,
             Arena files)
             throws IOException {
         this.name = name;
         this.subject = subject;
         this.files = files;
         this.store = store;
-        this.family = family;
+        this.places = places;
         this.layout = PanelLayout.of(subject, store.metadata());
         this.root = root(said);
         Origin head = origin(said, said.head());
@@ -201,9 +237,10 @@ public final class Checkpoint implements AutoCloseable {
             take(spec, origin(config, spec));
         }
         checkUnused();
-        this.tokenizer = await(tokenizer);
-        if (this.tokenizer.isPresent() && !this.tokenizer.get().fits(config.vocabularySize())) {
-            String got = this.tokenizer.get().vocabularySize() + " entries";
+        this.text = new TextFiles(await(tokenizer), templates);
+        Optional<Tokenizer> read = text.tokenizer();
+        if (read.isPresent() && !read.get().fits(config.vocabularySize())) {
+            String got = read.get().vocabularySize() + " entries";
             throw wrong("a tokenizer of at most vocab_size = " + config.vocabularySize() + " entries", got, APART);
         }
     }
@@ -215,10 +252,11 @@ public final class Checkpoint implements AutoCloseable {
     /** The prefix with which there is an embedding, or anything where there is only a head. */
     private String root(ModelConfig said) {
         Set<String> names = store.names();
-        List<String> roots = family.names().roots();
+        List<String> roots = places.names().roots();
         for (String prefix : Stream.concat(roots.stream(), Stream.of("")).toList()) {
-            String embedding =
-                    family.origin(said, said.embedding(), prefix).names().getFirst();
+            String embedding = places.origin(said.decoder(), said.embedding(), prefix)
+                    .names()
+                    .getFirst();
             if (names.contains(embedding) || names.contains(embedding + PanelLayout.PANELS)) {
                 return prefix;
             }
@@ -228,7 +266,7 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     private Origin origin(ModelConfig said, ParameterSpec spec) {
-        Origin origin = family.origin(said, spec, root);
+        Origin origin = places.origin(said.decoder(), spec, root);
         return layout == null ? origin : layout.origin(spec, origin);
     }
 
@@ -303,11 +341,11 @@ public final class Checkpoint implements AutoCloseable {
     private void checkUnused() throws FormatException {
         Set<String> unused = new TreeSet<>(store.names());
         stored.values().forEach(each -> unused.removeAll(each.origin().names()));
-        unused.removeIf(name -> family.isBuffer(name.startsWith(root) ? name.substring(root.length()) : name));
+        unused.removeIf(name -> places.isBuffer(name.startsWith(root) ? name.substring(root.length()) : name));
         for (String name : unused) {
-            if (!family.mayHaveMore() || name.startsWith(root + family.names().blocks())) {
+            if (!places.mayHaveMore() || name.startsWith(root + places.names().blocks())) {
                 int last = config.decoder().blocks().size() - 1;
-                String expected = "only " + family.type() + "'s tensors, in blocks 0 to " + last;
+                String expected = "only " + places.type() + "'s tensors, in blocks 0 to " + last;
                 throw wrong(expected, FormatException.quote(name), APART);
             }
         }
@@ -335,52 +373,68 @@ public final class Checkpoint implements AutoCloseable {
             throw new IllegalStateException(name + ": expected an open checkpoint, got one that was loaded or closed");
         }
         try (Arena scratch = Device.scratch()) {
-            Device adapting = new Device(scratch, options.compute());
-            Path folder = options.merged();
-            if (folder != null
-                    && options.dtype() == null
-                    && stored.values().stream().anyMatch(StoredRows::isInBlocks)) {
-                throw wrong("a dtype for sums of quantised weights and an adapter", "none", "choose one with --dtype");
-            }
-            Map<String, LowRank> adapters = folder == null ? Map.of() : AdapterFiles.read(folder, config, adapting);
-            closed = layout != null;
+            Map<String, LowRank> adapters = adapters(options, new Device(scratch, options.compute()));
+            closed = layout != null; // its mapping belongs to the model
             Work.Load work = new Work.Load();
             work.begin();
             long begin = System.nanoTime();
-            boolean asStored = options.dtype() == null && family instanceof GgufFamily; // each as it is
-            long needed = asStored ? StoredRows.bytes(config.specs(), stored) : config.weightBytes(dtype);
-            Device device =
-                    layout != null ? new Device(files, options.compute()) : Device.open(options.compute(), needed);
-            long total = bytes(config.specs(), dtype);
-            AtomicLong done = new AtomicLong();
-            Function<ParameterSpec, Matrix> loaded = spec -> {
-                DType held = PanelLayout.held(spec, dtype);
-                LowRank adapter = adapters.get(spec.name());
-                Matrix matrix = adapter == null
-                        ? matrix(spec, device, held, asStored)
-                        : Matrix.of(device, held, spec.rows(), spec.cols(), adapter.merged(rows(spec)));
-                synchronized (done) {
-                    options.progress().accept(done.addAndGet(bytes(List.of(spec), dtype)), total);
-                }
-                return matrix;
-            };
-            Map<ParameterSpec, Matrix> matrices = new ConcurrentHashMap<>();
-            Parameters parameters = Parameters.of(
-                    spec -> {
-                        if (matrices.isEmpty()) {
-                            loadAll(device.compute(), loaded, matrices);
-                        }
-                        return Objects.requireNonNull(matrices.get(spec), spec.name());
-                    },
-                    spec -> stored(spec).vector(spec.rows()));
-            CausalLM model =
-                    CausalLM.owning(device.arena(), name, config, parameters, options.cached(), tokenizer.orElse(null));
+            Device device = closed
+                    ? new Device(files, options.compute())
+                    : Device.open(options.compute(), bytesNeeded(options, dtype) + options.cacheBytes());
+            Parameters parameters = parameters(device, dtype, adapters, options);
+            CausalLM model = CausalLM.owning(device.arena(), name, config, parameters, options.cache(), text);
             work.did(name, 0, (System.nanoTime() - begin) / 1e9);
             work.commit();
             return model;
         } finally {
             close();
         }
+    }
+
+    /** The adapters that become part of the weights, by the names of these. */
+    private Map<String, LowRank> adapters(LoadOptions options, Device device) throws IOException {
+        Path folder = options.merged();
+        if (folder == null) {
+            return Map.of();
+        }
+        if (options.dtype() == null && stored.values().stream().anyMatch(StoredRows::isInBlocks)) {
+            throw wrong("a dtype for sums of quantised weights and an adapter", "none", "choose one with --dtype");
+        }
+        return AdapterFiles.read(folder, config, device);
+    }
+
+    /** Whether each matrix is kept in the format it is stored in, as those of a GGUF file are unless a dtype is chosen. */
+    private boolean asStored(LoadOptions options) {
+        return options.dtype() == null && isGguf();
+    }
+
+    private long bytesNeeded(LoadOptions options, DType dtype) {
+        return asStored(options) ? StoredRows.bytes(config.specs(), stored) : config.weightBytes(dtype);
+    }
+
+    private Parameters parameters(Device device, DType dtype, Map<String, LowRank> adapters, LoadOptions options) {
+        long total = bytes(config.specs(), dtype);
+        AtomicLong done = new AtomicLong();
+        Function<ParameterSpec, Matrix> load = spec -> {
+            DType held = PanelLayout.held(spec, dtype);
+            LowRank adapter = adapters.get(spec.name());
+            Matrix matrix = adapter == null
+                    ? matrix(spec, device, held, asStored(options))
+                    : Matrix.of(device, held, spec.rows(), spec.cols(), adapter.merged(rows(spec)));
+            synchronized (done) {
+                options.progress().accept(done.addAndGet(bytes(List.of(spec), dtype)), total);
+            }
+            return matrix;
+        };
+        Map<ParameterSpec, Matrix> matrices = new ConcurrentHashMap<>();
+        return Parameters.of(
+                spec -> {
+                    if (matrices.isEmpty()) {
+                        loadAll(device.compute(), load, matrices);
+                    }
+                    return Objects.requireNonNull(matrices.get(spec), spec.name());
+                },
+                spec -> stored(spec).vector(spec.rows()));
     }
 
     /**
@@ -405,7 +459,7 @@ public final class Checkpoint implements AutoCloseable {
      */
     public DType dtype(LoadOptions options) throws FormatException {
         DType wanted = options.dtype();
-        Set<Role> apart = family instanceof GgufFamily ? Set.of(Role.ROUTER, Role.POSITIONS) : Set.of(Role.ROUTER);
+        Set<Role> apart = isGguf() ? Set.of(Role.ROUTER, Role.POSITIONS) : Set.of(Role.ROUTER);
         Set<DType> dtypes = stored.keySet().stream()
                 .filter(spec -> !spec.role().isVector() && !apart.contains(spec.role()))
                 .flatMap(spec -> stored(spec).tensors().stream().map(TensorView::dtype))
@@ -460,6 +514,11 @@ public final class Checkpoint implements AutoCloseable {
         return Objects.requireNonNull(stored.get(spec), spec.name());
     }
 
+    /** Whether it is a GGUF file. */
+    boolean isGguf() {
+        return places instanceof GgufFamily;
+    }
+
     /** The configuration; tied only if the weights are. */
     public ModelConfig config() {
         return config;
@@ -472,7 +531,7 @@ public final class Checkpoint implements AutoCloseable {
 
     /** The tokenizer; empty for a model without one. */
     public Optional<Tokenizer> tokenizer() {
-        return tokenizer;
+        return text.tokenizer();
     }
 
     /**
@@ -481,7 +540,12 @@ public final class Checkpoint implements AutoCloseable {
      * @throws IllegalStateException if the model has none
      */
     public Tokenizer requireTokenizer() {
-        return CausalLM.require(tokenizer);
+        return CausalLM.require(tokenizer());
+    }
+
+    /** The chat templates and special tokens of its files; without any, they are empty. */
+    public ChatTemplate.Source templates() {
+        return text.source();
     }
 
     /** Unmaps the files, unless a model uses them. */

@@ -1,38 +1,48 @@
 package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
-import dev.causal4j.format.GgufVocabulary;
 import dev.causal4j.format.Json;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.TensorView;
 import dev.causal4j.format.WholeFile;
-import dev.causal4j.model.families.Family;
 import dev.causal4j.model.families.Origin;
+import dev.causal4j.model.gguf.GgufFiles;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
-import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 
 /**
- * Converts a checkpoint into a memory-mapped layout that opens at once, with the same bits of logits: the folder has
- * Hugging Face's files, but its matrices lie in panels, which other programs cannot read. Or into Hugging Face's
- * layout, or a GGUF file, which llama.cpp runs. Stateless and thread-safe.
+ * Converts a model to a folder that is memory-mapped, to one in Hugging Face layout, or to a GGUF file. Immutable and
+ * thread-safe.
+ *
+ * <pre>{@code
+ * Conversion.of(model).toPanels(folder);
+ * Conversion.of(model).withOptions(LoadOptions.DEFAULT.withDtype(DType.BF16)).toHuggingFace(folder);
+ * Conversion.of(model).withOverwrite(true).toGguf(file, GgufType.Q8_0);
+ * }</pre>
+ *
+ * @param model its folder or GGUF file
+ * @param options the dtype, by default the stored one; an adapter to make part of the weights; threads; and a listener of
+ *     the bytes that are written
+ * @param shardBytes the most bytes of a file of weights in Hugging Face layout; more are several files with an index
+ * @param overwrite whether the target may also be an earlier conversion
  */
-public final class Conversion {
+public record Conversion(Path model, LoadOptions options, long shardBytes, boolean overwrite) {
     private static final String TOKENIZER_CONFIG = "tokenizer_config.json";
 
     /** Files that are copied unchanged, if present. */
@@ -49,80 +59,112 @@ public final class Conversion {
             "special_tokens_map.json",
             "added_tokens.json");
 
-    private Conversion() {}
+    /** Files that earlier versions wrote beside them. */
+    private static final List<String> EARLIER = List.of("vocabulary.bin", "tokenizer.json.prepared");
+
+    /** The conversion of a model in its stored dtype, to one file, which must not exist. */
+    public static Conversion of(Path model) {
+        return new Conversion(model, LoadOptions.DEFAULT, Long.MAX_VALUE, false);
+    }
+
+    /** The conversion with other options. */
+    public Conversion withOptions(LoadOptions others) {
+        return new Conversion(model, others, shardBytes, overwrite);
+    }
+
+    /** The conversion to files of weights of at most so many bytes in Hugging Face layout. */
+    public Conversion withShardBytes(long most) {
+        return new Conversion(model, options, most, overwrite);
+    }
+
+    /** The conversion to a target that may also be an earlier conversion. */
+    public Conversion withOverwrite(boolean may) {
+        return new Conversion(model, options, shardBytes, may);
+    }
 
     /**
-     * Converts a model, whole or not at all.
+     * Writes a folder that opens at once, whole or not at all: with Hugging Face's files, but matrices in panels, which are
+     * memory-mapped and which other programs cannot read. Its logits have the same bits.
      *
-     * @param options the dtype, by default the stored one, and threads
      * @param out a new or empty folder in an existing one
-     * @param overwrite whether {@code out} may also be an earlier conversion
-     * @throws FormatException if the model or {@code out} is not what it should be
+     * @throws FormatException if the model, the adapter or {@code out} is not what it should be
      * @throws IOException if reading or writing fails
      */
-    public static void convert(Path model, LoadOptions options, Path out, boolean overwrite, ProgressListener progress)
-            throws IOException {
-        checkTarget(model, out, overwrite);
+    public void toPanels(Path out) throws IOException {
+        checkTarget(out);
         try (Checkpoint checkpoint = Checkpoint.open(model);
-                CausalLM loaded = checkpoint.load(options.withDtype(dtype(model, checkpoint, options)))) {
-            writeFolder(out, folder -> write(loaded, model, folder, progress));
+                CausalLM loaded =
+                        checkpoint.load(options.withDtype(dtype(checkpoint)).withProgress((_, _) -> {}))) {
+            writeFolder(out, folder -> {
+                writeText(checkpoint, folder);
+                if (checkpoint.isGguf()) {
+                    byte[] config = Json.write(loaded.config().toJson());
+                    WholeFile.write(folder.resolve(Checkpoint.CONFIG), config);
+                }
+                writePanels(loaded, folder);
+            });
         }
     }
 
     /**
-     * Writes a model in Hugging Face layout, whole or not at all: config.json, the weights under the names of its
-     * family, and the tokenizer's files. The weights are the model's, rounded once; an adapter is part of them.
+     * Writes a folder in Hugging Face layout, whole or not at all: config.json, the weights under the names of the family,
+     * and the tokenizer's files. The weights are rounded once.
      *
-     * @param options the dtype, f32, bf16 or f16, by default the stored one, and an adapter
-     * @param most bytes of a file of weights; more are several files with an index
      * @param out a new or empty folder in an existing one
-     * @param overwrite whether {@code out} may also be an earlier conversion
      * @throws FormatException if the model, the adapter or {@code out} is not what it should be
      * @throws IllegalArgumentException if a weight is not finite in f16
      * @throws IOException if reading or writing fails
      */
-    public static void toHuggingFace(
-            Path model, LoadOptions options, long most, Path out, boolean overwrite, ProgressListener progress)
-            throws IOException {
-        checkTarget(model, out, overwrite);
+    public void toHuggingFace(Path out) throws IOException {
+        checkTarget(out);
         try (Checkpoint checkpoint = Checkpoint.open(model);
                 Arena arena = Device.scratch()) {
-            DType wanted = options.dtype();
-            DType dtype = wanted != null ? wanted : dtype(model, checkpoint, LoadOptions.DEFAULT);
-            if (wanted == null && dtype.isQuantised()) {
-                throw undecided(model);
+            DType dtype = dtype(checkpoint);
+            if (options.dtype() == null && dtype.isQuantised()) {
+                throw undecided();
             }
-            ModelConfig config = checkpoint.config();
-            Device device = new Device(arena, options.compute());
-            Path adapter = options.merged();
-            Map<String, LowRank> adapters = adapter == null ? Map.of() : AdapterFiles.read(adapter, config, device);
-            HuggingFaceFiles files = new HuggingFaceFiles(config, spec -> {
+            Path folderOfAdapter = options.merged();
+            Map<String, LowRank> adapters = folderOfAdapter == null
+                    ? Map.of()
+                    : AdapterFiles.read(folderOfAdapter, checkpoint.config(), new Device(arena, options.compute()));
+            HuggingFaceFiles files = new HuggingFaceFiles(checkpoint.config(), spec -> {
                 Matrix.Source rows = checkpoint.rows(spec);
-                LowRank added = adapters.get(spec.name());
-                return added == null ? rows : added.merged(rows);
+                LowRank adapter = adapters.get(spec.name());
+                return adapter == null ? rows : adapter.merged(rows);
             });
             writeFolder(out, folder -> {
-                writeTokenizer(model, checkpoint.tokenizer(), folder);
-                files.write(folder, dtype, most, progress);
+                writeText(checkpoint, folder);
+                files.write(folder, dtype, shardBytes, options.progress());
             });
         }
     }
 
     /**
-     * Writes a model as one GGUF file with tokenizer and chat template, whole or not at all. Its logits have the same bits,
-     * but for what a type rounds and for frequencies of scaled rotary positions, which files have in f32.
+     * Writes a GGUF file in the type that has the numbers of the stored weights; see {@link #toGguf(Path, GgufType)}.
      *
-     * @param type of the matrices; null for the dtype of the weights
-     * @param out a new file {@code NAME.gguf} in an existing folder
-     * @param overwrite whether {@code out} may also be a file to replace
      * @return the type
+     * @throws FormatException if the model or {@code out} is not what it should be, or the weights are quantised
+     * @throws IOException if reading or writing fails
+     */
+    public GgufType toGguf(Path out) throws IOException {
+        return toGguf(out, Optional.empty());
+    }
+
+    /**
+     * Writes one GGUF file with tokenizer and chat template, which llama.cpp runs, whole or not at all. Its logits have the
+     * same bits, but for what a type rounds and for frequencies of scaled rotary positions, which files have in f32.
+     *
+     * @param out a new file {@code NAME.gguf} in an existing folder
+     * @param type of the matrices
      * @throws dev.causal4j.UnsupportedModelException naming what GGUF cannot say
      * @throws FormatException if the model or {@code out} is not what it should be
      * @throws IOException if reading or writing fails
      */
-    public static GgufType toGguf(
-            Path model, @Nullable GgufType type, Path out, boolean overwrite, ProgressListener progress)
-            throws IOException {
+    public void toGguf(Path out, GgufType type) throws IOException {
+        toGguf(out, Optional.of(type));
+    }
+
+    private GgufType toGguf(Path out, Optional<GgufType> wanted) throws IOException {
         if (!out.toString().endsWith(".gguf")) {
             throw refused(out, "the name of a file that ends in .gguf", "another", "add .gguf");
         }
@@ -135,13 +177,22 @@ public final class Conversion {
         }
         try (Checkpoint checkpoint = Checkpoint.open(model)) {
             Optional<GgufType> stored = GgufType.of(checkpoint.dtype(LoadOptions.DEFAULT));
-            GgufType chosen = Optional.ofNullable(type).or(() -> stored).orElseThrow(() -> undecided(model));
-            new GgufFiles(model, checkpoint).write(chosen, out, progress);
-            return chosen;
+            GgufType type = wanted.or(() -> stored).orElseThrow(this::undecided);
+            ModelConfig config = checkpoint.config();
+            new GgufFiles(
+                            model.toString(),
+                            config.architecture(),
+                            config.bos(),
+                            config.eos(),
+                            checkpoint.tokenizer(),
+                            checkpoint.templates(),
+                            checkpoint::rows)
+                    .write(type.blocks(), out, options.progress()::accept);
+            return type;
         }
     }
 
-    private static FormatException undecided(Path model) {
+    private FormatException undecided() {
         String expected = "a dtype for quantised weights";
         return new FormatException(model.toString(), expected, "none", "choose one with --dtype");
     }
@@ -157,7 +208,7 @@ public final class Conversion {
         }
     }
 
-    private static void checkTarget(Path model, Path out, boolean overwrite) throws IOException {
+    private void checkTarget(Path out) throws IOException {
         Path target = out.toAbsolutePath().normalize();
         Path parent = target.getParent();
         if (parent == null || !Files.isDirectory(parent)) {
@@ -171,7 +222,7 @@ public final class Conversion {
         }
         try (Stream<Path> files = Files.list(target)) {
             Optional<Path> other =
-                    files.filter(file -> !overwrite || !written(file)).findFirst();
+                    files.filter(file -> !overwrite || !isWritten(file)).findFirst();
             if (other.isPresent()) {
                 String got = FormatException.quote(other.get().getFileName().toString()) + " in it";
                 throw overwrite
@@ -184,11 +235,9 @@ public final class Conversion {
         }
     }
 
-    private static boolean written(Path file) {
+    private static boolean isWritten(Path file) {
         String name = file.getFileName().toString();
-        boolean known = COPIED.contains(name)
-                || TensorStore.isWritten(name)
-                || List.of(Tokenizer.PREPARED, "vocabulary.bin").contains(name); // 0.1
+        boolean known = COPIED.contains(name) || EARLIER.contains(name) || TensorStore.isWritten(name);
         boolean holds = COPIED.stream().anyMatch(copied -> copied.startsWith(name + "/"));
         return Files.isRegularFile(file) ? known : holds;
     }
@@ -198,26 +247,27 @@ public final class Conversion {
     }
 
     /** Groups of a GGUF file have other formats than ours; its learned positions are f32 whatever the others are. */
-    private static DType dtype(Path model, Checkpoint checkpoint, LoadOptions options) throws FormatException {
-        DType dtype = checkpoint.dtype(options);
-        if (options.dtype() != null || !Files.isRegularFile(model)) {
+    private DType dtype(Checkpoint checkpoint) throws FormatException {
+        DType wanted = options.dtype();
+        DType dtype = wanted != null ? wanted : checkpoint.dtype(LoadOptions.DEFAULT);
+        if (wanted != null || !checkpoint.isGguf()) {
             return dtype;
         }
         if (dtype.isQuantised()) {
-            throw undecided(model);
+            throw undecided();
         }
         return checkpoint.config().decoder().learnedPositions() ? DType.F32 : dtype;
     }
 
-    /** The files of the tokenizer and, of a folder, the configurations. */
-    private static void writeTokenizer(Path model, Optional<Tokenizer> tokenizer, Path folder) throws IOException {
-        if (Files.isRegularFile(model)) {
-            WholeFile.write(
-                    folder.resolve(TOKENIZER_CONFIG),
-                    Json.write(GgufVocabulary.read(model).configuration()));
-            if (tokenizer.isPresent()) {
-                tokenizer.get().save(folder);
+    /** Writes the files of the tokenizer and, of a folder, the configurations. */
+    private void writeText(Checkpoint checkpoint, Path folder) throws IOException {
+        if (checkpoint.isGguf()) {
+            byte[] config = Json.write(tokenizerConfig(checkpoint.templates()));
+            WholeFile.write(folder.resolve(TOKENIZER_CONFIG), config);
+            if (checkpoint.tokenizer().isPresent()) {
+                checkpoint.tokenizer().get().save(folder);
             }
+            return;
         }
         for (String name : COPIED) {
             Path copied = model.resolve(name);
@@ -229,33 +279,40 @@ public final class Conversion {
         }
     }
 
-    private static void write(CausalLM model, Path source, Path folder, ProgressListener progress) throws IOException {
-        writeTokenizer(source, model.tokenizer(), folder);
-        if (Files.isRegularFile(source)) {
-            WholeFile.write(
-                    folder.resolve(Checkpoint.CONFIG), Json.write(model.config().toJson()));
+    private static Map<String, Object> tokenizerConfig(ChatTemplate.Source source) {
+        Map<String, Object> json =
+                Json.object("tokenizer_class", "PreTrainedTokenizerFast"); // only tokenizer.json counts
+        json.putAll(source.specialTokens());
+        List<Object> templates = new ArrayList<>();
+        source.templates().forEach((name, text) -> templates.add(Json.object("name", name, "template", text)));
+        if (!templates.isEmpty()) {
+            json.put("chat_template", templates);
         }
-        if (model.tokenizer().isPresent() && Files.exists(folder.resolve("tokenizer.json"))) {
-            Tokenizer.prepare(folder);
-        }
-        PanelLayout layout = new PanelLayout(model.dtype());
-        List<SafeTensors.Source> tensors = model.config().specs().stream()
-                .map(spec -> SafeTensors.Source.of(tensor(model, spec, layout)))
+        return json;
+    }
+
+    private void writePanels(CausalLM loaded, Path folder) throws IOException {
+        PanelLayout layout = new PanelLayout(loaded.dtype());
+        String root = loaded.config().family().names().roots().getFirst();
+        List<SafeTensors.Source> tensors = loaded.config().specs().stream()
+                .map(spec -> SafeTensors.Source.of(tensor(loaded, spec, layout, root)))
                 .toList();
         long total = tensors.stream().mapToLong(SafeTensors.Source::bytes).sum();
         Path file = folder.resolve(TensorStore.SINGLE);
-        SafeTensors.write(file, tensors, layout.metadata(), true, bytes -> progress.accept(bytes, total));
+        SafeTensors.write(
+                file,
+                tensors,
+                layout.metadata(),
+                true,
+                bytes -> options.progress().accept(bytes, total));
     }
 
-    private static TensorView tensor(CausalLM model, ParameterSpec spec, PanelLayout layout) {
-        Family family = model.config().family();
-        String root = family.names().roots().getFirst();
-        Origin.Part part = layout.origin(spec, family.origin(model.config(), spec, root))
-                .parts()
-                .getFirst();
+    private static TensorView tensor(CausalLM loaded, ParameterSpec spec, PanelLayout layout, String root) {
+        Origin.Part part =
+                layout.origin(spec, loaded.config().origin(spec, root)).parts().getFirst();
         MemorySegment data = spec.role().isVector()
-                ? MemorySegment.ofArray(model.vector(spec))
-                : model.matrix(spec).panelData();
+                ? MemorySegment.ofArray(loaded.vector(spec))
+                : loaded.matrix(spec).panelData();
         return new TensorView(part.name(), layout.stored(spec), part.shape(), data);
     }
 }

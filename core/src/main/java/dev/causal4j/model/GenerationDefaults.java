@@ -2,6 +2,7 @@ package dev.causal4j.model;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.format.Json;
+import dev.causal4j.model.families.Architecture;
 import java.util.Map;
 
 /**
@@ -29,13 +30,13 @@ public record GenerationDefaults(
         int noRepeatNgramSize) {
     static final String FILE = "generation_config.json";
 
-    /** Those of a model without the file: its own distribution. */
+    /** The defaults of a model without the file: its own distribution. */
     public static final GenerationDefaults NONE = new GenerationDefaults(Map.of(), 1, 0, 1, 0, 1, 1, 0);
 
     static GenerationDefaults of(Json json) throws FormatException {
         boolean samples = json.bool("do_sample", false);
         int absent = json.isNull("top_k") ? 0 : 50;
-        int topK = json.integer("top_k", absent, -1, ModelConfig.MOST); // some write -1 for none
+        int topK = json.integer("top_k", absent, -1, Architecture.MOST); // some write -1 for none
         double temperature = json.number("temperature", 1, 0, 1e9);
         double topP = json.number("top_p", 1, 1e-9, 1);
         double minP = json.number("min_p", 0, 0, 1);
@@ -48,6 +49,6 @@ public record GenerationDefaults(
                 samples ? minP : 0,
                 samples ? typicalP : 1,
                 json.number("repetition_penalty", 1, 1e-9, 1e9),
-                json.integer("no_repeat_ngram_size", 0, 0, ModelConfig.MOST));
+                json.integer("no_repeat_ngram_size", 0, 0, Architecture.MOST));
     }
 }

@@ -6,37 +6,28 @@ import java.util.Arrays;
 import java.util.Locale;
 import java.util.Optional;
 
-/** How a GGUF file that is written has its matrices. Vectors and positions are always f32. */
+/** The type of the matrices in a GGUF file to write. Vectors, positions and routers are always f32. */
 public enum GgufType {
     /** IEEE binary32. */
-    F32(BlockType.F32, 0),
+    F32(BlockType.F32),
     /** IEEE binary16. */
-    F16(BlockType.F16, 1),
+    F16(BlockType.F16),
     /** The upper half of binary32. */
-    BF16(BlockType.BF16, 32),
+    BF16(BlockType.BF16),
     /** 8 bits, a scale for each 32 inputs. */
-    Q8_0(BlockType.Q8_0, 7),
+    Q8_0(BlockType.Q8_0),
     /** 4 bits, a scale for each 32 inputs. */
-    Q4_0(BlockType.Q4_0, 2);
+    Q4_0(BlockType.Q4_0);
 
     @SuppressWarnings("ImmutableEnumChecker") // it is immutable
     private final BlockType blocks;
 
-    private final int number;
-
-    GgufType(BlockType blocks, int number) {
+    GgufType(BlockType blocks) {
         this.blocks = blocks;
-        this.number = number;
     }
 
-    /** The type of a matrix with so many inputs: f32 if they are no whole blocks. */
-    BlockType blocks(int inputs) {
-        return inputs % blocks.elements() == 0 ? blocks : BlockType.F32;
-    }
-
-    /** The number that llama.cpp gives to a file of this type. */
-    int number() {
-        return number;
+    BlockType blocks() {
+        return blocks;
     }
 
     /** The name in flags and documents, such as {@code q8_0}. */

@@ -1,13 +1,16 @@
 package dev.causal4j.model;
 
 import dev.causal4j.compute.Compute;
+import dev.causal4j.decoder.LowRank;
 import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.decoder.Parameters;
 import dev.causal4j.format.Json;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.format.TensorView;
 import dev.causal4j.format.WholeFile;
 import dev.causal4j.model.families.Families;
+import dev.causal4j.model.families.Family;
 import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Matrix;
@@ -27,14 +30,36 @@ import java.util.function.Function;
  * @param rows of a parameter, of a vector with one number each
  */
 record HuggingFaceFiles(ModelConfig config, Function<ParameterSpec, Matrix.Source> rows) {
+    /** The rows of a parameter, of a weight with its adapter as part of it. */
+    static Matrix.Source rows(Parameters parameters, ParameterSpec spec) {
+        if (spec.role().isVector()) {
+            float[] vector = parameters.vector(spec);
+            return (n, row) -> row[0] = vector[n];
+        }
+        Matrix matrix = parameters.matrix(spec);
+        LowRank adapter = parameters.adapter(spec);
+        Matrix.Source rows = (n, row) -> matrix.row(n, row, 0);
+        return adapter == null ? rows : adapter.merged(rows);
+    }
+
+    /** Saves a model with its tokenizer; see {@link CausalLM#save}. */
+    static void save(CausalLM model, Path folder, DType dtype) throws IOException {
+        if (model.tokenizer().isPresent()) {
+            model.tokenizer().get().save(folder);
+        }
+        HuggingFaceFiles files = new HuggingFaceFiles(model.config(), spec -> rows(model, spec));
+        files.write(folder, dtype, Long.MAX_VALUE, (_, _) -> {});
+    }
+
     /**
      * Writes the configuration and then the weights, a tensor at a time.
      *
      * @param most bytes of a file of weights
      */
     void write(Path folder, DType dtype, long most, ProgressListener progress) throws IOException {
+        Family family = config.family();
         Map<String, Object> json = config.toJson();
-        json.putIfAbsent("architectures", List.of(Families.architecture(config.family())));
+        json.putIfAbsent("architectures", List.of(Families.architecture(family)));
         json.remove("dtype"); // newer files have it for the next
         json.put("torch_dtype", dtype.label().replace("f", "float"));
         WholeFile.write(folder.resolve(Checkpoint.CONFIG), Json.write(json));
@@ -43,12 +68,10 @@ record HuggingFaceFiles(ModelConfig config, Function<ParameterSpec, Matrix.Sourc
             WholeFile.write(folder.resolve(GenerationDefaults.FILE), Json.write(generation));
         }
         Map<Origin, Consumer<TensorView>> parameters = new LinkedHashMap<>();
-        String root = config.family().rootWritten(config);
+        String root = family.rootWritten(config.tied());
         for (ParameterSpec spec : config.specs()) {
-            Origin origin = config.family().origin(config, spec, root);
-            parameters.put(
-                    origin,
-                    tensor -> StoredRows.write(origin, tensor, spec.cols(), rows.apply(spec), Compute.shared()));
+            Origin origin = config.origin(spec, root);
+            parameters.put(origin, tensor -> origin.write(tensor, spec.cols(), rows.apply(spec), Compute.shared()));
         }
         Collection<SafeTensors.Source> tensors = StoredRows.sources(dtype, parameters);
         long total = tensors.stream().mapToLong(SafeTensors.Source::bytes).sum();

@@ -1,7 +1,9 @@
 package dev.causal4j.model;
 
 import dev.causal4j.compute.Compute;
+import dev.causal4j.decoder.KVCache;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
 
@@ -10,6 +12,8 @@ import org.jspecify.annotations.Nullable;
  *
  * @param dtype dtype of the weights, rounded or quantised from f32; null for the stored one
  * @param cached dtype of cached keys and values: f32, or bf16 to round them to it
+ * @param cacheBytes most bytes of keys and values, at least those of a full context; 0 for a quarter of what the limit
+ *     of the process leaves
  * @param progress called after each parameter
  * @param compute the threads; unless shared, the caller closes them after the model
  * @param merged folder of an adapter to make part of the weights; null for none
@@ -17,44 +21,56 @@ import org.jspecify.annotations.Nullable;
 public record LoadOptions(
         @Nullable DType dtype,
         DType cached,
+        long cacheBytes,
         ProgressListener progress,
         Compute compute,
         @Nullable Path merged) {
     /** The stored dtype, keys and values in f32, the threads of the process, and no adapter. */
-    public static final LoadOptions DEFAULT = new LoadOptions(null, DType.F32, (_, _) -> {}, Compute.shared(), null);
+    public static final LoadOptions DEFAULT = new LoadOptions(null, DType.F32, 0, (_, _) -> {}, Compute.shared(), null);
 
-    /** The same with another dtype. */
+    /** These options with another dtype of weights; null for the stored one. */
     public LoadOptions withDtype(@Nullable DType wanted) {
-        return new LoadOptions(wanted, cached, progress, compute, merged);
+        return new LoadOptions(wanted, cached, cacheBytes, progress, compute, merged);
     }
 
-    /** The same with another dtype of cached keys and values. */
+    /** These options with another dtype of cached keys and values. */
     public LoadOptions withCached(DType wanted) {
-        return new LoadOptions(dtype, wanted, progress, compute, merged);
+        return new LoadOptions(dtype, wanted, cacheBytes, progress, compute, merged);
     }
 
-    /** The same with a listener. */
+    /** The same with another bound of cached keys and values; loading fails unless so much is free with the weights. */
+    public LoadOptions withCacheBytes(long bytes) {
+        return new LoadOptions(dtype, cached, bytes, progress, compute, merged);
+    }
+
+    /** These options with a listener of progress. */
     public LoadOptions withProgress(ProgressListener listener) {
-        return new LoadOptions(dtype, cached, listener, compute, merged);
+        return new LoadOptions(dtype, cached, cacheBytes, listener, compute, merged);
     }
 
-    /** The same with other threads. */
+    /** These options with other threads. */
     public LoadOptions withCompute(Compute threads) {
-        return new LoadOptions(dtype, cached, progress, threads, merged);
+        return new LoadOptions(dtype, cached, cacheBytes, progress, threads, merged);
     }
 
     /**
-     * The same with the low-rank adapter in a folder of PEFT's layout merged into the weights. The sums are made in f32 of
+     * These options with the low-rank adapter in a folder of PEFT's layout merged into the weights. Sums are made in f32 of
      * the weights as they are stored, and rounded or quantised once; of quantised ones a dtype must be chosen.
      */
     public LoadOptions withMerged(@Nullable Path adapter) {
-        return new LoadOptions(dtype, cached, progress, compute, adapter);
+        return new LoadOptions(dtype, cached, cacheBytes, progress, compute, adapter);
     }
 
-    /** What is chosen, without the listener. */
+    /** Dtype and bytes of cached keys and values. */
+    KVCache.Options cache() {
+        return new KVCache.Options(cached, cacheBytes > 0 ? cacheBytes : Device.freeBytes() / 4);
+    }
+
+    /** All options but the listener, for messages. */
     @Override
     public String toString() {
         return "LoadOptions[dtype=" + (dtype == null ? "as stored" : dtype.label()) + ", cached=" + cached.label()
+                + ", cacheBytes=" + (cacheBytes == 0 ? "a quarter" : cacheBytes)
                 + ", threads=" + compute.threads() + ", merged=" + (merged == null ? "none" : merged) + "]";
     }
 }

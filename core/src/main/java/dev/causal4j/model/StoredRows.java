@@ -1,6 +1,5 @@
 package dev.causal4j.model;
 
-import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.format.BlockType;
 import dev.causal4j.format.SafeTensors;
@@ -163,45 +162,6 @@ record StoredRows(Origin origin, List<TensorView> tensors) {
             }
         });
         return sources.values();
-    }
-
-    /** Takes a row of a tensor: its number k has the place {@code first + k * step}. Called by several threads at once. */
-    interface RowTarget {
-        void row(long first, long step, float[] numbers);
-    }
-
-    /** Writes the rows of a matrix that belong into a tensor, in parallel. */
-    static void write(Origin origin, TensorView tensor, Matrix matrix) {
-        Compute compute = matrix.device().compute();
-        write(origin, tensor, matrix.cols(), (n, row) -> matrix.row(n, row, 0), compute);
-    }
-
-    /** The same of rows from elsewhere. */
-    static void write(Origin origin, TensorView tensor, int cols, Matrix.Source source, Compute compute) {
-        write(origin, tensor.name(), cols, source, compute, (first, step, numbers) -> {
-            for (int k = 0; k < cols; k++) {
-                tensor.set(first + k * step, numbers[k]);
-            }
-        });
-    }
-
-    /** The same into anything. */
-    static void write(Origin origin, String tensor, int cols, Matrix.Source source, Compute compute, RowTarget target) {
-        int row = 0;
-        for (Origin.Part part : origin.parts()) {
-            int first = row;
-            if (part.name().equals(tensor)) {
-                compute.each(part.rows(), n -> {
-                    float[] numbers = new float[cols];
-                    source.row(first + n, numbers);
-                    if (origin.plusOne()) {
-                        numbers[0] -= 1; // a gain
-                    }
-                    target.row(part.first() + n * part.rowStride(), part.colStride(), numbers);
-                });
-            }
-            row += part.rows();
-        }
     }
 
     /** The parameter as a vector. */

@@ -175,7 +175,7 @@ public final class Scorer {
         }
     }
 
-    /** What was submitted, in its order, and the predictions so far. */
+    /** The submitted sequences in their order, and the predictions so far. */
     private static final class Results {
         private final long total; // tokens
         private final ScoringListener listener;

@@ -1,9 +1,11 @@
 package dev.causal4j.scoring;
 
 import dev.causal4j.InputException;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
- * One text to score.
+ * One text to score. Immutable while its arrays are not modified; compared by content.
  *
  * @param prefix token ids before the text, context only; with a prefix the first token is scored too
  * @param tokens the text
@@ -32,5 +34,22 @@ public record ScoringRequest(int[] prefix, int[] tokens) {
     /** A text without a prefix. */
     public static ScoringRequest of(int... tokens) {
         return new ScoringRequest(new int[0], tokens);
+    }
+
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof ScoringRequest that
+                && Arrays.equals(prefix, that.prefix)
+                && Arrays.equals(tokens, that.tokens);
+    }
+
+    @Override
+    public int hashCode() {
+        return 31 * Arrays.hashCode(prefix) + Arrays.hashCode(tokens);
+    }
+
+    @Override
+    public String toString() {
+        return "ScoringRequest[prefix=" + Arrays.toString(prefix) + ", tokens=" + Arrays.toString(tokens) + "]";
     }
 }

@@ -11,14 +11,14 @@ import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/** Finds tokens in a text that are matched before it is split: the leftmost, of those the longest. Thread-safe. */
+/** Finds added tokens in a text before it is split: the leftmost, of those the longest. Thread-safe. */
 final class AddedTokens {
     /**
-     * A token that is matched in the text.
+     * An added token.
      *
-     * @param form how it is spelled where it is matched
-     * @param flags of {@link #FLAGS}: it has no word character beside it; takes white space before it, behind it; is
-     *     matched in the normalized text; steers a model, and decoding may skip it
+     * @param form its spelling in the text that it is matched in
+     * @param flags of {@link #FLAGS}: it is matched only without a word character beside it; it takes the white space
+     *     before it; behind it; it is matched in the normalized text; it steers the model, and decoding may skip it
      */
     record Token(int id, String content, String form, Set<String> flags) {
         static final String NORMALIZED = "normalized";
@@ -29,25 +29,25 @@ final class AddedTokens {
             return flags.contains(flag);
         }
 
-        /** As files have it. */
+        /** The token as an entry of {@code added_tokens}. */
         Map<String, Object> json() {
             Map<String, Object> json = Json.object("id", id, "content", content);
             FLAGS.forEach(flag -> json.put(flag, has(flag)));
             return json;
         }
 
-        /** Whether a text must not spell it unasked. Some files do not call all of these special. */
+        /** Whether untrusted text must not produce it. Some files do not call all such tokens special. */
         boolean isControl() {
             return has(SPECIAL) || content.startsWith("<|") || content.startsWith("<\uff5c") || content.equals("</s>");
         }
     }
 
-    /** Where a text may spell control tokens. */
+    /** Says where a text may spell control tokens. */
     interface Trust {
         boolean covers(int from, int to);
     }
 
-    /** Receives tokens, and the text between them with null. */
+    /** Receives each token, and with null the text between tokens. */
     interface Parts {
         void part(int from, int to, @Nullable Token token);
     }
@@ -63,10 +63,10 @@ final class AddedTokens {
         });
     }
 
-    /** Gives out the whole text in order. */
+    /** Passes on the whole text in order. */
     void find(String text, Trust trust, Parts parts) {
         int done = 0;
-        for (int at = 0, next; at < text.length(); at = next) { // a match is passed over even if it is not taken
+        for (int at = 0, next; at < text.length(); at = next) { // a match that is not taken is skipped as a whole
             Token token = longest(text, at, lengths.get(text.charAt(at)));
             next = token == null ? at + 1 : at + token.form.length();
             if (token != null && isTaken(token, text, at, next, trust)) {
@@ -81,7 +81,7 @@ final class AddedTokens {
                 if (from > done) {
                     parts.part(done, from, null);
                 }
-                parts.part(Math.clamp(done, from, to), to, token); // where an earlier token took its space
+                parts.part(Math.clamp(done, from, to), to, token); // an earlier token may have taken its space
                 done = to;
             }
         }

@@ -5,12 +5,12 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * GPT-2's alphabet: a visible character for each of the 256 bytes, so that pieces are strings. Printable Latin-1
- * characters stand for themselves, the other bytes, in order, for U+0100 onwards: a space is {@code Ġ}.
+ * GPT-2's alphabet: a visible character for each of the 256 bytes, so that pieces are strings. Printable bytes of
+ * Latin-1 are their own characters, the others are U+0100 and onwards, in order: a space is {@code Ġ}.
  */
 final class ByteLevel {
     private static final String OF_BYTES; // by byte
-    private static final String ALPHABET; // in its own order, which is that of GPT-2's first 256 ids
+    private static final String ALPHABET; // by code point, the order of GPT-2's first 256 ids
 
     static {
         char[] chars = new char[256];

@@ -5,12 +5,13 @@ import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 
 /**
- * Byte-pair encoding (Sennrich, Haddow and Birch 2016): of all neighbours in the table of merges those of the lowest
- * rank, the leftmost of equals, become one, again and again. On byte level a word begins as its bytes (Radford et al.
- * 2019), else as its characters: one that the vocabulary lacks is its bytes if it has all of them, else unknown.
+ * Byte-pair encoding (Sennrich, Haddow and Birch 2016): the neighbours with the lowest rank in the table of merges, the
+ * leftmost of equals, become one symbol, until none are in the table. On byte level a word begins as its bytes (Radford
+ * et al. 2019), else as its characters: one that the vocabulary lacks becomes its bytes if the vocabulary has all of
+ * them, else it is unknown.
  *
- * @param bytes ids of the 256 bytes, or negative
- * @param ignoreMerges whether a word that is a piece is that one, whatever the merges make of it
+ * @param bytes ids of the 256 bytes, negative where there is none
+ * @param ignoreMerges whether a word that is a piece becomes that piece, whatever the merges make of it
  * @param fuseUnknown whether neighbouring unknown characters are one token
  * @param unknown the id of an unknown character, or negative
  */
@@ -49,16 +50,16 @@ record BytePair(
         return symbols.build().toArray();
     }
 
-    /** The symbols of a word as a list with links, in which a pair becomes its first symbol. */
+    /** The symbols of a word as a linked list. A merged pair takes the place of its first symbol. */
     private final class Merging {
         private static final int NONE = -1;
-        private static final int SHORT = 48; // up to which looking at all ranks is faster than a queue
+        private static final int SHORT = 48; // symbols; up to here a scan of the ranks is faster than a heap
 
         private final int[] ids;
-        private final int[] next; // their number at the end
+        private final int[] next; // behind the last: the number of symbols
         private final int[] previous;
-        private final int[] ranks; // of the pair that a symbol begins
-        private final Least queue = new Least(); // ranks above places
+        private final int[] ranks; // of the pair that begins at a symbol
+        private final LongHeap queue = new LongHeap(); // rank << 32 | symbol
 
         Merging(int[] ids) {
             this.ids = ids;
@@ -91,8 +92,8 @@ record BytePair(
         private int lowest() {
             if (ids.length > SHORT) {
                 while (!queue.isEmpty()) {
-                    long first = queue.next();
-                    if (ranks[(int) first] == (int) (first >>> 32)) { // else the pair has changed
+                    long first = queue.poll();
+                    if (ranks[(int) first] == (int) (first >>> 32)) { // else the pair has changed since it was added
                         return (int) first;
                     }
                 }

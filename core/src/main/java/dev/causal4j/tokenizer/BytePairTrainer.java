@@ -21,8 +21,8 @@ import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
 /**
- * Trains a byte-pair tokenizer of bytes, as GPT-2 has one (Sennrich, Haddow and Birch 2016; Radford et al. 2019) on texts of any
- * size. Not thread-safe, for one use: {@link #add} the texts, then {@link #train}.
+ * Trains a byte-pair tokenizer of bytes like GPT-2's (Sennrich, Haddow and Birch 2016; Radford et al. 2019) on texts of
+ * any size. Not thread-safe, for one use: {@link #add} the texts, then {@link #train}.
  *
  * <p>Ids: the 256 bytes in the order of GPT-2's alphabet, the learned tokens in the order they were learned, the
  * special tokens. A merge is the most frequent pair of neighbours inside words; ties go to the lower left id, then the
@@ -35,19 +35,19 @@ public final class BytePairTrainer {
 
     private static final int BYTES = 256;
 
-    /** Whose pattern splits texts into words, and which special tokens its conversations have. */
+    /** A family: its pattern splits texts into words, and its conversations have special tokens. */
     public enum Kind {
-        /** GPT-2's pattern, and the token that ends a document. */
+        /** GPT-2: its own pattern, and the token that ends a document. */
         GPT2("# GPT-2", false, Tokenizer.END_OF_TEXT),
-        /** Llama 3's: up to three digits are a word, as are contractions in capitals. */
+        /** Llama 3: up to three digits are a word, as are contractions in capitals. */
         LLAMA3(
                 "# Llama 3",
                 false,
                 "<|begin_of_text|> <|end_of_text|> <|start_header_id|> <|end_header_id|> <|eot_id|>"),
-        /** That of Qwen 2 and 3: a digit is a word; texts are composed (NFC). */
+        /** Qwen 2 and 3: a digit is a word; texts are composed (NFC). */
         QWEN("# Qwen 2,", true, Tokenizer.END_OF_TEXT + " <|im_start|> <|im_end|>");
 
-        private final String heading; // of its pattern
+        private final String heading; // of its pattern in patterns.txt
         private final boolean composed;
         private final String specialTokens;
 
@@ -57,7 +57,7 @@ public final class BytePairTrainer {
             this.specialTokens = specialTokens;
         }
 
-        /** Its usual special tokens, in the order of ids. */
+        /** The family's usual special tokens, in the order of ids. */
         public List<String> specialTokens() {
             return List.of(specialTokens.split(" ", -1));
         }
@@ -71,7 +71,7 @@ public final class BytePairTrainer {
                     .orElseThrow();
         }
 
-        /** What a tokenizer.json has instead of GPT-2's settings. */
+        /** The settings of a tokenizer.json that differ from GPT-2's. */
         private Map<String, Object> settings() {
             Map<String, Object> settings = new LinkedHashMap<>();
             if (composed) {
@@ -96,12 +96,14 @@ public final class BytePairTrainer {
     private final Splitter splitter;
     private final Map<String, long[]> counts = new HashMap<>();
 
-    /** Of {@link Kind#GPT2}; see {@link #BytePairTrainer(Kind, int, List, int)}. */
+    /** A trainer of {@link Kind#GPT2}; see {@link #BytePairTrainer(Kind, int, List, int)}. */
     public BytePairTrainer(int vocabularySize, List<String> specialTokens, int minFrequency) {
         this(Kind.GPT2, vocabularySize, specialTokens, minFrequency);
     }
 
     /**
+     * Creates a trainer.
+     *
      * @param kind how texts are split
      * @param vocabularySize number of ids, including the 256 bytes and the special tokens
      * @param specialTokens tokens with the last ids; in texts they are skipped
@@ -192,21 +194,22 @@ public final class BytePairTrainer {
     }
 
     /**
-     * Learns merges from counted words: the most frequent pair of neighbours becomes one token, again and again (Sennrich,
-     * Haddow and Birch 2016); ties go to the lower ids, left before right. Single use; not thread-safe.
+     * Learns merges from counted words: the most frequent pair of neighbours becomes one token, again and again
+     * (Sennrich, Haddow and Birch 2016); ties go to the lower ids, left before right. Single use; not thread-safe.
      *
-     * <p>A pair has the words it is in, so a merge takes time in proportion to their length. Pairs with a new token are all
-     * made when it is, and their counts only fall afterwards. A pair whose count has fallen since it was queued is queued
-     * again when its turn comes.
+     * <p>A pair knows the words it is in, so a merge takes time in proportion to their length. All pairs with a new
+     * token are made together with it, and their counts only fall afterwards. A pair whose count has fallen since it
+     * was queued is queued again when its turn comes.
      *
-     * <p>Merges inside a stretch of text that no merge crosses depend on that stretch alone, so it becomes a token in one
-     * way only. Hence a learned pair does not come back, and at each step words are as the encoder would leave them.
+     * <p>Merges inside a stretch of text that no merge crosses depend on that stretch alone, so it becomes a token in
+     * one way only. Hence a learned pair does not come back, and at each step words are as the encoder would leave
+     * them.
      */
     private static final class MergeLearning {
         private final Map<Long, Pair> pairs = new HashMap<>();
         private final PriorityQueue<Pair> queue = new PriorityQueue<>(
                 Comparator.comparingLong((Pair p) -> -p.queued).thenComparingLong(p -> p.key));
-        private final List<Pair> made = new ArrayList<>(); // by the current merge
+        private final List<Pair> made = new ArrayList<>(); // pairs with the newest token
 
         /** The tokens in the order of their ids: the 256 bytes, then the learned ones. */
         final List<String> pieces = new ArrayList<>(ByteLevel.alphabet());
@@ -217,7 +220,7 @@ public final class BytePairTrainer {
         private static final class Word {
             final long occurrences;
             final int[] tokens;
-            int length; // of what is used of them
+            int length; // of the used part of tokens
 
             Word(String text, long occurrences) {
                 this.occurrences = occurrences;
@@ -233,7 +236,7 @@ public final class BytePairTrainer {
             final long key;
             final int left;
             final int right;
-            final List<Word> words = new ArrayList<>(1); // also those where another merge took it
+            final List<Word> words = new ArrayList<>(1); // also words that lost the pair to another merge
             long count;
             long queued; // the count when it was queued
 
@@ -285,7 +288,7 @@ public final class BytePairTrainer {
             queue.add(pair);
         }
 
-        /** From left to right, as in the encoder. */
+        /** Replaces the pair in a word, from left to right as the encoder does. */
         private void merge(Pair pair, int merged, Word word) {
             int[] tokens = word.tokens;
             int size = 0;
@@ -308,7 +311,7 @@ public final class BytePairTrainer {
         private void change(int left, int right, Word word, int times) {
             Pair pair = pairs.computeIfAbsent((long) left << 32 | right, this::make);
             pair.count += times * word.occurrences;
-            // One that was queued has all its words.
+            // A pair that was queued has all its words.
             if (pair.queued == 0 && (pair.words.isEmpty() || pair.words.getLast() != word)) {
                 pair.words.add(word);
             }

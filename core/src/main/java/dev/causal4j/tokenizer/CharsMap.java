@@ -12,8 +12,9 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * SentencePiece's table of replacements: a double-array trie (Aoe 1989) over UTF-8, then the replacements, each ended by
- * a zero. Graphemes of at most five bytes are looked up as a whole, others by code point. Immutable and thread-safe.
+ * Replaces characters by SentencePiece's table: a double-array trie (Aoe 1989) over UTF-8, then the replacements, each
+ * ended by a zero. Graphemes of at most five bytes are looked up as a whole, others by code point. Immutable and
+ * thread-safe.
  */
 final class CharsMap implements UnaryOperator<String> {
     private static final Pattern GRAPHEME = Pattern.compile("\\X");
@@ -23,7 +24,7 @@ final class CharsMap implements UnaryOperator<String> {
     private final int[] trie;
     private final byte[] texts;
 
-    /** @throws IllegalArgumentException if these bytes are no table */
+    /** @throws IllegalArgumentException if the bytes are no table */
     CharsMap(byte[] map) {
         ByteBuffer buffer = ByteBuffer.wrap(map).order(ByteOrder.LITTLE_ENDIAN);
         int size = map.length < 8 ? 0 : buffer.getInt();
@@ -49,7 +50,9 @@ final class CharsMap implements UnaryOperator<String> {
                         .collect(Collectors.joining());
     }
 
-    /** What stands for the shortest beginning of a text that is in the table, which is how SentencePiece is used. */
+    /**
+     * The replacement of the shortest prefix of a text that the table has, which is what Hugging Face's library takes.
+     */
     private @Nullable String replacement(String text) {
         byte[] key = text.getBytes(StandardCharsets.UTF_8);
         int node = offset(trie[0]);

@@ -8,13 +8,13 @@ import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 
 /**
- * From text to tokens: added tokens are found, the stretches between them normalized, added tokens found again, the rest
- * split into words, and those encoded by the model. Thread-safe; short words are remembered, until there are too many.
+ * Encodes text: finds added tokens, normalizes the stretches between them, finds added tokens again, splits the rest
+ * into words, and lets the model encode these. Thread-safe; caches the tokens of short words.
  *
  * @param added tokens that are found in the text as it is
  * @param normalized tokens that are found in the normalized text
- * @param splitters each splits the words of the one before, as texts of their own
- * @param words tokens of words, empty at first
+ * @param splitters each splits the words of the one before
+ * @param words the cache, empty at first
  */
 record Encoder(
         AddedTokens added,
@@ -27,9 +27,9 @@ record Encoder(
     private static final int LONGEST_WORD = 32;
 
     /**
-     * Gives the tokens of a text.
+     * Passes on the tokens of a text.
      *
-     * @param continues whether the text goes on behind another, so that nothing is put before it
+     * @param continues whether another text comes before it, so that nothing is put before it
      */
     void encode(String text, boolean continues, Trust trust, IntConsumer to) {
         added.find(text, trust, (from, end, token) -> {
@@ -67,7 +67,7 @@ record Encoder(
             known = tokens.build().toArray();
             if (word.length() <= LONGEST_WORD) {
                 if (words.size() >= MOST_WORDS) {
-                    words.clear(); // frequent ones come back at once, and others than those of the first texts
+                    words.clear(); // else it would keep the words of the first texts for ever
                 }
                 words.put(word, known);
             }

@@ -1,11 +1,11 @@
 package dev.causal4j.tokenizer;
 
 /**
- * Pairs of ids that become one, in the order of their ranks, and a hash table from pairs to ranks. Thread-safe once it is
- * full.
+ * Pairs of ids that become one id, in the order of their ranks, and a hash table from pairs to ranks. Thread-safe once
+ * filled.
  */
 final class Merges {
-    // In a table that is at most half full a pair is found after a few steps, unless pairs were made to collide.
+    // A pair is found after a few steps, since the table is at most half full, unless pairs were made to collide.
     private static final int MOST_STEPS = 1 << 11;
 
     private final int[] pairs; // left, right and result of each rank
@@ -13,29 +13,14 @@ final class Merges {
     private int size;
 
     Merges(int most) {
-        this(new int[4 * Integer.highestOneBit(most + 1)], new int[3 * most]);
-        size = 0;
-    }
-
-    /** @param table a power of two long */
-    Merges(int[] table, int[] pairs) {
-        this.table = table;
-        this.pairs = pairs;
-        size = pairs.length / 3;
-    }
-
-    int[] table() {
-        return table;
-    }
-
-    int[] pairs() {
-        return pairs;
+        pairs = new int[3 * most];
+        table = new int[4 * Integer.highestOneBit(most + 1)];
     }
 
     /**
-     * Adds a pair with the next rank. It replaces an earlier one, as in Hugging Face's library.
+     * Adds a pair with the next rank, which replaces its earlier rank, as in Hugging Face's library.
      *
-     * @return false if there is no place for it near where it should be
+     * @return false if the table is too full near the pair's slot
      */
     boolean add(int left, int right, int result) {
         int place = place(left, right);
@@ -59,12 +44,12 @@ final class Merges {
         return place < 0 ? -1 : table[place] - 1;
     }
 
-    /** Of the pair of a rank the left id (0), the right (1), or what they become (2). */
+    /** The left id (0), right id (1) or resulting id (2) of a rank. */
     int part(int rank, int part) {
         return pairs[3 * rank + part];
     }
 
-    /** Where the table has a pair, or would have it; or -1. */
+    /** The slot of a pair, or the free one where it belongs; -1 if neither is near. */
     private int place(int left, int right) {
         int mask = table.length - 1;
         int hash = (left * 0x01000193 ^ right) * 0x9e3779b1;

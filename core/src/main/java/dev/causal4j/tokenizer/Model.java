@@ -4,17 +4,17 @@ import java.nio.charset.StandardCharsets;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
-/** From words to tokens. Thread-safe. */
+/** Encodes words. Thread-safe. */
 sealed interface Model permits BytePair, Unigram {
     /**
-     * Gives the tokens of a word.
+     * Passes on the tokens of a word.
      *
      * @param word well-formed, not empty
      * @throws IllegalArgumentException if the vocabulary lacks a byte of it and has no token for that
      */
     void encode(String word, IntConsumer to);
 
-    /** The tokens of a text's bytes; null if there is a byte without. */
+    /** The tokens of a text's bytes; null if a byte has none. */
     static int @Nullable [] bytes(int[] ofBytes, String text) {
         byte[] utf8 = text.getBytes(StandardCharsets.UTF_8);
         int[] ids = new int[utf8.length];

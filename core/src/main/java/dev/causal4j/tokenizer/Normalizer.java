@@ -7,7 +7,7 @@ import java.util.List;
 import java.util.function.UnaryOperator;
 
 /**
- * What is done to a stretch of text before it is split. Immutable and thread-safe.
+ * Changes a stretch of text before it is split. Immutable and thread-safe.
  *
  * @param prefix put before every stretch that is not empty
  * @param steps in their order
@@ -18,7 +18,7 @@ record Normalizer(String prefix, List<UnaryOperator<String>> steps) {
             + " 1145e 11839-1183a 11930-11943 119e0 11a34 11a47 11a99 11d42-11d45 11d97 11f41-11f42 1611e-1612f"
             + " 16d63-16d6a 16ff0-16ff1 1e08f 1e130-1e136 1e2ae 1e2ec-1e2ef 1e4ec-1e4ef 1e5ee-1e5ef";
 
-    /** Marks that are newer than Unicode 9. */
+    /** Combining marks that are newer than Unicode 9. */
     private static final BitSet NEWER = new BitSet();
 
     static {
@@ -41,8 +41,8 @@ record Normalizer(String prefix, List<UnaryOperator<String>> steps) {
     }
 
     /**
-     * Canonical composition as of Unicode 9, the version in Hugging Face's library: marks that are newer neither move nor
-     * compose, so the text is cut at them.
+     * Composes characters (NFC) as of Unicode 9, the version in Hugging Face's library. Newer marks neither move nor
+     * compose there, so the text is cut at them.
      */
     static String nfc(String text) {
         StringBuilder out = new StringBuilder();

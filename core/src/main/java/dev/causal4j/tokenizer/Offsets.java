@@ -7,24 +7,24 @@ import dev.causal4j.tokenizer.Tokenizer.Encoding;
 import java.util.Arrays;
 import java.util.function.IntFunction;
 
-/** Finds where tokens are in the UTF-8 of their text. */
+/** Finds the places of tokens in the UTF-8 of their text. */
 final class Offsets {
-    // Bytes of text in which a token is looked for behind others that are not found.
+    // Behind tokens that are not found, the next one is looked for in this many bytes.
     private static final int WINDOW = 1 << 10;
 
     private Offsets() {}
 
     /**
-     * Finds tokens in a well-formed text. Those that are not there, since the text was normalized or a character is unknown, share
-     * the bytes up to the next that is.
+     * Finds tokens in a well-formed text. Tokens that are not in it, since the text was normalized or a character is
+     * unknown, share the bytes up to the next one that is.
      *
-     * @param bytes what an id stands for
+     * @param bytes the bytes that an id stands for
      */
     static Encoding find(String text, int[] tokens, IntFunction<byte[]> bytes) {
         String all = new String(text.getBytes(UTF_8), ISO_8859_1); // a char for each byte
         int[] starts = new int[tokens.length];
         int[] ends = new int[tokens.length];
-        int lost = 0; // the first of the tokens before i that are not found
+        int lost = 0; // the first token that is not found yet
         int done = 0;
         for (int i = 0; i < tokens.length; i++) {
             String own = new String(bytes.apply(tokens[i]), ISO_8859_1);

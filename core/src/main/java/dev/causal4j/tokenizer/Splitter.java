@@ -11,17 +11,17 @@ sealed interface Splitter {
     char MARK = '\u2581';
 
     /**
-     * Gives out the words in order; none is empty.
+     * Passes on the words in order; none is empty.
      *
      * @param text not empty
-     * @param first whether it is the beginning of the whole text
+     * @param first whether the text is the beginning of the whole text
      */
     void split(String text, boolean first, Consumer<String> words);
 
     /**
-     * The matches of a pattern, and what lies between them unless only words are matched.
+     * Splits into the matches of a pattern and the text between them, which {@link #VISIBLE} drops.
      *
-     * @param source the pattern as files have it
+     * @param source the pattern in the syntax of files
      */
     record Matches(String source, Pattern pattern) implements Splitter {
         static final String GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
@@ -31,7 +31,7 @@ sealed interface Splitter {
         private static final String SPACE =
                 "\\t-\\r \\x85\\xa0\\u1680\\u2000-\\u200a\\u2028\\u2029\\u202f\\u205f\\u3000";
 
-        /** Of a pattern in the syntax of files, with Unicode's white space and letter case. */
+        /** Translates a pattern to Java's syntax, with Unicode's white space and letter case. */
         Matches(String source) {
             String java = source.replace("[^\\s", "[^" + SPACE)
                     .replace("\\s", "[" + SPACE + "]")
@@ -60,10 +60,10 @@ sealed interface Splitter {
     }
 
     /**
-     * Writes a mark for each space, and one before a stretch that does not begin with one.
+     * Replaces each space by a mark, and puts one before a stretch that does not begin with one.
      *
      * @param mark may be a space
-     * @param scheme whether it is put before a stretch: always, first (at the beginning of the text) or never
+     * @param scheme when a mark is put before a stretch: always, first (at the beginning of the text) or never
      */
     record Marks(char mark, String scheme) implements Splitter {
         @Override
@@ -75,10 +75,11 @@ sealed interface Splitter {
     }
 
     /**
-     * Cuts before each mark, or only before those that follow another character that no piece has before a mark: there
-     * no merge crosses.
+     * Cuts before each mark, or only where no merge can cross: before a mark that follows a character which no piece
+     * has before a mark.
      *
-     * @param crossed characters that some piece has before a mark
+     * @param all whether to cut before each mark
+     * @param crossed characters that stand before a mark in some piece
      */
     record BeforeMarks(boolean all, BitSet crossed) implements Splitter {
         @Override

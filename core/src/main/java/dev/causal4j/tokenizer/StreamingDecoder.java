@@ -11,9 +11,9 @@ import java.util.Arrays;
 /**
  * Decodes one text token by token. Not thread-safe.
  *
- * <p>A token may end inside a UTF-8 character, or be one of its bytes. Such bytes wait for the rest, and bytes of their
- * own for the next token that is none: no part of a character is ever returned, and all returned strings together equal
- * {@link Tokenizer#decode} of all ids.
+ * <p>A token may end inside a UTF-8 character, or be one of its bytes. Such bytes wait until the character is complete;
+ * tokens that are single bytes wait for the next token that is none. So no part of a character is ever returned, and
+ * all returned strings together equal {@link Tokenizer#decode} of all ids.
  */
 public final class StreamingDecoder {
     private static final String REPLACEMENT = "\ufffd";
@@ -30,12 +30,13 @@ public final class StreamingDecoder {
     private boolean first;
 
     /**
-     * How pieces become text: as bytes, together in UTF-8; or as characters with marks for spaces, and bytes, where a run
-     * of bytes that is no UTF-8 is U+FFFD for each.
+     * How pieces become text. On byte level they are bytes, together in UTF-8. Else they are characters with marks for
+     * spaces, and some are bytes: a run of these that is no UTF-8 becomes U+FFFD for each.
      *
      * @param hasBytes whether pieces such as {@code <0x0A>} are bytes
      * @param metaspace whether a mark made of bytes is a space too
-     * @param dropsFirst whether a space at the beginning of the text vanishes; of metaspace all marks of the first piece
+     * @param dropsFirst whether a space at the beginning of the text is dropped; with metaspace, all marks of the first
+     *     piece
      */
     record Rule(boolean byteLevel, boolean hasBytes, boolean metaspace, boolean dropsFirst) {}
 
@@ -48,8 +49,8 @@ public final class StreamingDecoder {
     }
 
     /**
-     * The text that {@code id} completes; empty if it ends inside a character. Special tokens are decoded too; use
-     * {@link Tokenizer#isSpecial} to skip them.
+     * Returns the text that {@code id} completes; empty if it ends inside a character. Special tokens are decoded too;
+     * use {@link Tokenizer#isSpecial} to skip them.
      *
      * @throws IllegalArgumentException if the vocabulary has no such id; the decoder is then unchanged
      */
@@ -66,14 +67,14 @@ public final class StreamingDecoder {
         return single >= 0 || piece.isEmpty() ? "" : ofRun() + text(piece, true);
     }
 
-    /** Ends the text: an unfinished character becomes U+FFFD. The decoder can then be reused. */
+    /** Ends the text and returns the rest: an unfinished character becomes U+FFFD. The decoder can then be reused. */
     public String finish() {
         String rest = rule.byteLevel ? decoded(true) : ofRun();
         first = !continues;
         return rest;
     }
 
-    /** The text of bytes that waited for a piece. */
+    /** The text of the single-byte tokens that waited. */
     private String ofRun() {
         byte[] bytes = run.toByteArray();
         run.reset();
@@ -82,7 +83,7 @@ public final class StreamingDecoder {
         return text(valid ? characters : REPLACEMENT.repeat(bytes.length), rule.metaspace);
     }
 
-    /** The text of characters: of a piece, or of bytes. */
+    /** The text of the characters of a piece, or of bytes. */
     private String text(String characters, boolean hasMarks) {
         boolean drops = first && rule.dropsFirst;
         first &= characters.isEmpty();
@@ -94,8 +95,8 @@ public final class StreamingDecoder {
     }
 
     /**
-     * The whole characters of the bytes that wait. Each longest start of a character that does not go on is replaced as
-     * one, as Unicode recommends and Hugging Face does.
+     * The complete characters of the bytes that wait. The longest valid start of a broken character becomes one U+FFFD,
+     * as Unicode recommends and Hugging Face does.
      */
     private String decoded(boolean ends) {
         byte[] bytes = run.toByteArray();

@@ -1,6 +1,6 @@
 package dev.causal4j.tokenizer;
 
-import dev.causal4j.format.UntrustedInput;
+import dev.causal4j.format.Unicode;
 import dev.causal4j.tokenizer.AddedTokens.Token;
 import java.io.IOException;
 import java.io.Reader;
@@ -9,20 +9,20 @@ import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
-/** A text of any length in parts that can be encoded separately with the same ids. */
+/** Cuts a text of any length into parts that give the same ids when they are encoded separately. */
 final class TextParts {
-    /** Encoding takes about 140 bytes a character. */
+    /** The usual length of a part in characters; encoding takes about 140 bytes for each. */
     static final int USUAL = 1 << 16;
 
     private static final int LONGEST = 1 << 24;
 
-    /** In all patterns of words; some have punctuation with the end of its line. */
+    /** Holds for the patterns of all families; in some, punctuation and the line end behind it are one word. */
     static final Cuts AT_WORDS = (before, space) -> " \t".indexOf(space) >= 0 || Character.isLetterOrDigit(before);
 
-    // White space inside a token.
+    // White space inside an added token.
     private static final Pattern INSIDE = Pattern.compile("\\S\\s");
 
-    /** Whether a text may be cut between two characters of which the second is white space. */
+    /** Says whether a text may be cut between a character and the white space behind it. */
     interface Cuts {
         boolean between(char before, char space);
     }
@@ -30,9 +30,9 @@ final class TextParts {
     private TextParts() {}
 
     /**
-     * Reads the text and gives out its parts in order; an unpaired surrogate becomes U+FFFD.
+     * Reads a text and passes on its parts in order. An unpaired surrogate becomes U+FFFD.
      *
-     * @param length the usual length of a part in chars, at least 1; a part ends at the next place where it may
+     * @param length the least length of a part but the last, in chars, at least 1; it ends at the next place for a cut
      * @param cuts where the text may be cut
      * @throws IllegalArgumentException if a part would have more than 16 million chars
      */
@@ -44,7 +44,7 @@ final class TextParts {
         while (!ended || !read.isEmpty()) {
             int cut = nextCut(read, searched, cuts);
             if (cut < read.length() || ended) {
-                parts.accept(UntrustedInput.wellFormed(read.substring(0, cut)));
+                parts.accept(Unicode.wellFormed(read.substring(0, cut)));
                 read.delete(0, cut);
                 searched = length;
                 continue;
@@ -60,7 +60,7 @@ final class TextParts {
         }
     }
 
-    /** The first place at or after {@code from} before white space of ASCII behind something visible, else the end. */
+    /** The first place at or after {@code from} between something visible and white space of ASCII, else the end. */
     private static int nextCut(CharSequence text, int from, Cuts cuts) {
         for (int i = from; i < text.length(); i++) {
             char before = text.charAt(i - 1);
@@ -71,20 +71,20 @@ final class TextParts {
         return text.length();
     }
 
-    /** Whether some version of Unicode may call {@code c} a space; no for letters, digits and most punctuation. */
+    /** Whether some version of Unicode may call {@code c} a space; false for letters, digits and most punctuation. */
     private static boolean mayBeSpace(int c) {
         boolean visibleAscii = c > ' ' && c < 0x7f;
         return !visibleAscii && !Character.isLetterOrDigit(c) && Character.getType(c) != Character.OTHER_PUNCTUATION;
     }
 
-    /** Where an encoder may have a text cut: where none of its words, added tokens and merges crosses. */
+    /** Positions where text can be split without changing its tokens: no word, added token or merge crosses them. */
     static Cuts cuts(Encoder encoder, Collection<Token> tokens) {
         if (tokens.stream()
                 .anyMatch(token ->
                         token.has("rstrip") || INSIDE.matcher(token.content()).find())) {
             return (_, _) -> false;
         }
-        // Behind an added token a stretch begins, which may have a prefix.
+        // A stretch begins behind an added token, and may get a prefix.
         String ends = tokens.stream()
                 .map(token -> token.content().substring(token.content().length() - 1))
                 .collect(Collectors.joining());

@@ -2,8 +2,8 @@ package dev.causal4j.tokenizer;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.UnsupportedModelException;
-import dev.causal4j.format.GgufVocabulary;
 import dev.causal4j.format.Json;
+import dev.causal4j.format.Unicode;
 import dev.causal4j.format.UntrustedInput;
 import dev.causal4j.format.WholeFile;
 import dev.causal4j.tokenizer.AddedTokens.Token;
@@ -16,7 +16,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.BitSet;
-import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -25,23 +24,20 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
-import org.jspecify.annotations.Nullable;
 
 /**
- * Text to token ids and back, as Hugging Face's library does it: byte-pair encoding of bytes (GPT-2, Llama 3, Qwen) or
- * characters (Llama 2, Gemma), and unigram models. Immutable and thread-safe; needs no closing.
+ * Encodes text to token ids and decodes it, with the results of Hugging Face's library: byte-pair encoding of bytes
+ * (GPT-2, Llama 3, Qwen) or characters (Llama 2, Gemma), and unigram models. Immutable and thread-safe; needs no
+ * closing.
  *
  * <p>For valid Unicode {@code decode(encode(text))} equals {@code text}, unless the model's files normalize text, put a
  * space before it, or have special tokens that strip the spaces beside them.
  */
 public final class Tokenizer {
-    /** GPT-2's only special token: it ends a document. */
+    /** GPT-2's only special token, which ends a document. */
     public static final String END_OF_TEXT = "<|endoftext|>";
 
     private static final String JSON = "tokenizer.json";
-
-    /** The file that {@link #prepare} writes. */
-    public static final String PREPARED = JSON + ".prepared";
 
     private static final String ADDED = "added_tokens";
     private static final String VOCAB = "vocab.json";
@@ -61,18 +57,18 @@ public final class Tokenizer {
     private final TextParts.Cuts cuts;
 
     /**
-     * A text as tokens, and where they are in it.
+     * The tokens of a text and their places in it.
      *
-     * @param tokens their ids
-     * @param starts for each token the first of its bytes in the UTF-8 of the text, where U+FFFD stands for an unpaired
+     * @param tokens ids
+     * @param starts for each token its first byte in the UTF-8 of the text, where U+FFFD stands for an unpaired
      *     surrogate
-     * @param ends the byte behind its last; the same as its start for a space that only the model reads
+     * @param ends for each token the byte behind its last; equal to its start for a space that only the model reads
      */
     public record Encoding(int[] tokens, int[] starts, int[] ends) {}
 
     /**
      * @param settings a tokenizer.json without vocabulary and merges, and perhaps without added tokens
-     * @param prefix ids put before a text
+     * @param prefix ids that {@link #withPrefix} puts before a text
      */
     Tokenizer(Json settings, Vocabulary vocabulary, Encoder encoder, Rule rule, List<Token> tokens, int[] prefix) {
         this.settings = settings;
@@ -90,29 +86,15 @@ public final class Tokenizer {
     }
 
     /**
-     * The tokenizer of a model folder: its tokenizer.json, else its vocab.json with merges.txt, else empty; or of a file, a
-     * GGUF model ({@code .gguf}) or a tokenizer.json. JSON files of more than 64 MB are refused.
+     * The tokenizer of a model folder: its tokenizer.json, else its vocab.json with merges.txt, else empty; or that of a
+     * tokenizer.json. Files of more than 64 MB are refused.
      *
      * @throws FormatException if a file is malformed or not supported
      * @throws IOException if reading fails
      */
     public static Optional<Tokenizer> load(Path folder) throws IOException {
-        if (Files.isRegularFile(folder) && folder.toString().endsWith(".gguf")) {
-            return Optional.of(of(GgufVocabulary.read(folder)));
-        }
         Path json = Files.isRegularFile(folder) ? folder : folder.resolve(JSON);
         if (Files.exists(json)) {
-            if (Files.exists(Prepared.beside(json))) {
-                try {
-                    return Optional.of(TokenizerReader.read(Prepared.read(json)));
-                } catch (IOException | UnsupportedOperationException e) {
-                    String why = e instanceof FormatException
-                            ? e.getMessage()
-                            : Prepared.beside(json) + ": expected a file to map, got " + e;
-                    System.getLogger(Tokenizer.class.getName())
-                            .log(System.Logger.Level.WARNING, "{0}; the JSON is read instead", why);
-                }
-            }
             return Optional.of(fromJson(json.toString(), read(json)));
         }
         Path vocab = folder.resolve(VOCAB);
@@ -124,7 +106,7 @@ public final class Tokenizer {
     }
 
     /**
-     * From the bytes of a tokenizer.json.
+     * Reads the bytes of a tokenizer.json.
      *
      * @param subject its name in errors, usually the path
      * @throws FormatException if it is malformed
@@ -135,7 +117,7 @@ public final class Tokenizer {
     }
 
     /**
-     * From the bytes of GPT-2's vocab.json and merges.txt. {@code <|endoftext|>} is special if the vocabulary has it.
+     * Reads the bytes of GPT-2's vocab.json and merges.txt. {@code <|endoftext|>} is special if the vocabulary has it.
      *
      * @param subject their name in errors, usually the folder
      * @throws FormatException if they are malformed or do not belong together
@@ -152,25 +134,29 @@ public final class Tokenizer {
     }
 
     /**
-     * From the metadata of a GGUF file.
+     * From a tokenizer.json whose vocabulary and merges lie elsewhere.
      *
-     * @throws FormatException if pieces and merges do not belong together
-     * @throws UnsupportedModelException if the tokenizer is of a kind that is not supported
+     * @param subject its name in errors
+     * @param settings its tree, with null for both
+     * @param vocabulary ids by piece
+     * @param merges left and right piece of each, best first
+     * @throws FormatException if they do not belong together
+     * @throws UnsupportedModelException if it has a component or a pattern that no known family has
      */
-    public static Tokenizer of(GgufVocabulary vocabulary) throws FormatException {
-        Map<String, Integer> ids = vocabulary.ids();
-        return TokenizerReader.read(vocabulary.settings(), ids, vocabulary.merges(ids));
+    public static Tokenizer of(
+            String subject, Map<?, ?> settings, Map<String, Integer> vocabulary, List<List<String>> merges)
+            throws FormatException {
+        return TokenizerReader.read(new Json(subject, settings), vocabulary, merges);
     }
 
     /**
-     * Writes {@code tokenizer.json}, and for GPT-2's kind its {@code vocab.json} and {@code merges.txt} for programs that
-     * only know those, into a folder that exists. Each file is written whole or not at all; equal tokenizers give equal
-     * bytes.
+     * Writes {@code tokenizer.json}, and for GPT-2's kind its {@code vocab.json} and {@code merges.txt} for programs
+     * that only know those, into a folder that exists. Each file is written whole or not at all; equal tokenizers give
+     * equal bytes.
      *
      * @throws IOException if writing fails
      */
     public void save(Path folder) throws IOException {
-        Files.deleteIfExists(Prepared.beside(folder.resolve(JSON)));
         boolean gpt2 = encoder.splitters().stream()
                 .allMatch(each ->
                         each instanceof Splitter.Matches words && words.source().equals(Splitter.Matches.GPT2));
@@ -182,28 +168,6 @@ public final class Tokenizer {
         WholeFile.write(folder.resolve(JSON), toJson()); // last, since it is read first
     }
 
-    /**
-     * Prepares the {@code tokenizer.json} of a folder, so that {@link #load} takes a tenth of the time: writes what it says
-     * as it is used beside it, in {@code tokenizer.json.prepared}. That is used while the JSON is the same.
-     *
-     * @throws FormatException if there is no such file, or it is malformed or not supported
-     * @throws IOException if reading or writing fails
-     */
-    public static void prepare(Path folder) throws IOException {
-        Path json = folder.resolve(JSON);
-        byte[] bytes = read(json);
-        Tokenizer tokenizer = fromJson(json.toString(), bytes);
-        Map<String, Integer> ids = tokenizer.modelPieces();
-        @Nullable String[] pieces = new @Nullable String[Collections.max(ids.values()) + 1];
-        ids.forEach((piece, id) -> pieces[id] = piece);
-        Model model = tokenizer.encoder.model();
-        Merges merges = model instanceof BytePair pairs ? pairs.merges() : new Merges(0);
-        List<Double> scores = model instanceof Unigram unigram ? unigram.scores() : List.of();
-        Json settings = tokenizer.settings.with(new Json("", Map.of(ADDED, List.of())));
-        new Prepared(settings, new Pieces(pieces), tokenizer.vocabulary.table(), merges, scores, tokenizer.tokens)
-                .write(json, bytes);
-    }
-
     /** The bytes of this tokenizer's {@code tokenizer.json}. Equal tokenizers give equal bytes. */
     public byte[] toJson() {
         Map<Object, Object> model = new LinkedHashMap<>(
@@ -211,7 +175,7 @@ public final class Tokenizer {
         switch (encoder.model()) {
             case BytePair pairs -> {
                 model.put("vocab", modelPieces());
-                // Pieces that are no bytes may have spaces.
+                // Only pieces of bytes have no spaces.
                 model.put("merges", vocabulary.byteLevel() ? lines(pairs) : merges(pairs));
             }
             case Unigram unigram -> {
@@ -226,18 +190,6 @@ public final class Tokenizer {
         List<?> added = tokens.stream().map(Token::json).toList();
         return Json.write(settings.with(new Json("", Map.of("model", model, ADDED, added)))
                 .root());
-    }
-
-    /**
-     * What a GGUF file says that has this tokenizer: from it {@link #of} makes one with the same ids.
-     *
-     * @param file the other keys of the file, and its name in messages
-     * @param rows of the model's embedding, one for each token
-     * @param special ids by what they are for: bos, eos, eot, eom, padding
-     * @throws UnsupportedModelException if no file can say it
-     */
-    public Map<String, Object> toGguf(Json file, int rows, Map<String, Integer> special) throws FormatException {
-        return new GgufTokens(file, this, rows).metadata(special);
     }
 
     private Map<String, Integer> modelPieces() {
@@ -264,13 +216,14 @@ public final class Tokenizer {
         return UntrustedInput.readFile(file, "a tokenizer's file", MAX_FILE_BYTES);
     }
 
-    /** As {@link #encode(String, SpecialTokens)} with {@link SpecialTokens#AS_TEXT}. */
+    /** Encodes a text as {@link #encode(String, SpecialTokens)} does with {@link SpecialTokens#AS_TEXT}. */
     public int[] encode(String text) {
         return encode(text, SpecialTokens.AS_TEXT);
     }
 
     /**
-     * The ids of {@code text} alone, without truncation: {@link #withPrefix} adds BOS. An unpaired surrogate becomes U+FFFD.
+     * Encodes a text, without truncation and without BOS, which {@link #withPrefix} adds. An unpaired surrogate becomes
+     * U+FFFD.
      *
      * @throws IllegalArgumentException if the text has a byte that the vocabulary lacks and has no token for
      */
@@ -278,13 +231,13 @@ public final class Tokenizer {
         return encode(text, false, trust(specialTokens));
     }
 
-    /** The same for a text that goes on behind another: nothing is put before it. */
+    /** Encodes a text that continues another: nothing is put before it. */
     public int[] encodeContinuation(String text, SpecialTokens specialTokens) {
         return encode(text, true, trust(specialTokens));
     }
 
     /**
-     * The same where only parts of the text may spell special tokens, for instance what a chat template writes around the
+     * Encodes a text of which only parts may spell special tokens, for instance what a chat template writes around the
      * messages of users.
      *
      * @param trusted indices of its chars; a token is special if all of its chars are trusted
@@ -293,19 +246,19 @@ public final class Tokenizer {
         return encode(text, false, (from, to) -> trusted.nextClearBit(from) >= to);
     }
 
-    /** The same with the places of the tokens in the text. */
+    /** Encodes a text as {@link #encode(String, SpecialTokens)} does, and finds the places of the tokens in it. */
     public Encoding encodeWithOffsets(String text, SpecialTokens specialTokens) {
-        return Offsets.find(UntrustedInput.wellFormed(text), encode(text, specialTokens), this::bytes);
+        return Offsets.find(Unicode.wellFormed(text), encode(text, specialTokens), this::bytes);
     }
 
-    /** The same where only parts of the text may spell special tokens; see {@link #encode(String, BitSet)}. */
+    /** Encodes a text as {@link #encode(String, BitSet)} does, and finds the places of the tokens in it. */
     public Encoding encodeWithOffsets(String text, BitSet trusted) {
-        return Offsets.find(UntrustedInput.wellFormed(text), encode(text, trusted), this::bytes);
+        return Offsets.find(Unicode.wellFormed(text), encode(text, trusted), this::bytes);
     }
 
     private int[] encode(String text, boolean continues, Trust trust) {
         IntStream.Builder ids = IntStream.builder();
-        encoder.encode(UntrustedInput.wellFormed(text), continues, trust, ids);
+        encoder.encode(Unicode.wellFormed(text), continues, trust, ids);
         return ids.build().toArray();
     }
 
@@ -319,8 +272,8 @@ public final class Tokenizer {
      *
      * @param ids receives each id in order
      * @throws IOException if the reader fails
-     * @throws IllegalArgumentException as {@link #encode(String, SpecialTokens)} does; also if the text has no place in 16
-     *     million characters where it may be cut, which is mostly before a space
+     * @throws IllegalArgumentException if the text has a byte that the vocabulary lacks and has no token for, or 16
+     *     million characters without a place for a cut, which is mostly before a space
      */
     public void encode(Reader text, SpecialTokens specialTokens, IntConsumer ids) throws IOException {
         encode(text, specialTokens, TextParts.USUAL, ids);
@@ -335,8 +288,8 @@ public final class Tokenizer {
     }
 
     /**
-     * The ids of a text from its beginning: behind those that the model's files put there, such as BOS, unless they are
-     * there already. GPT-2's files put none. What files put behind a text is left out, since a model goes on there.
+     * Puts the ids before a text that the model's files put there, such as BOS, unless the text begins with them.
+     * GPT-2's files put none. Ids that files put behind a text are left out, since a model goes on there.
      */
     public int[] withPrefix(int[] ids) {
         if (prefix.length <= ids.length && Arrays.equals(prefix, 0, prefix.length, ids, 0, prefix.length)) {
@@ -348,8 +301,7 @@ public final class Tokenizer {
     }
 
     /**
-     * The text of {@code ids}, special tokens included. Invalid UTF-8 becomes U+FFFD, also an incomplete character at
-     * the end.
+     * Decodes ids, special tokens included. Invalid UTF-8 becomes U+FFFD, also an incomplete character at the end.
      *
      * @throws IllegalArgumentException if the vocabulary has no such id
      */
@@ -362,7 +314,7 @@ public final class Tokenizer {
         return text.append(decoder.finish()).toString();
     }
 
-    /** As {@link #decode}, without the special tokens. */
+    /** Decodes ids as {@link #decode} does, without the special tokens. */
     public String decodeWithoutSpecial(int... ids) {
         return decode(Arrays.stream(ids).filter(id -> !isSpecial(id)).toArray());
     }
@@ -372,12 +324,15 @@ public final class Tokenizer {
         return new StreamingDecoder(vocabulary, rule, false);
     }
 
-    /** A new decoder for text that goes on behind another: it keeps a space that SentencePiece drops before a text. */
+    /** A new decoder for text that continues another: it keeps a space that SentencePiece drops before a text. */
     public StreamingDecoder continuingDecoder() {
         return new StreamingDecoder(vocabulary, rule, true);
     }
 
-    /** A new decoder for text behind a prompt, which begins a text if the prompt has none: special tokens alone, such as BOS. */
+    /**
+     * A new decoder for text behind a prompt. The text continues the prompt, unless that is special tokens alone, such
+     * as BOS.
+     */
     public StreamingDecoder decoderBehind(int... prompt) {
         return Arrays.stream(prompt).allMatch(special::get) ? decoder() : continuingDecoder();
     }
@@ -391,24 +346,27 @@ public final class Tokenizer {
         return vocabulary.bytes(vocabulary.require(id));
     }
 
-    /** How it makes tokens: {@code byte-level BPE}, {@code SentencePiece BPE} or {@code unigram}. */
+    /** The kind of its model: {@code byte-level BPE}, {@code SentencePiece BPE} or {@code unigram}. */
     public String kind() {
         return encoder.model() instanceof Unigram
                 ? "unigram"
                 : vocabulary.byteLevel() ? "byte-level BPE" : "SentencePiece BPE";
     }
 
-    /** Number of ids: one more than the largest. A model's logits may be padded beyond it. */
+    /** The number of ids: one more than the largest. A model's logits may be padded beyond it. */
     public int vocabularySize() {
-        return vocabulary.pieces().size();
+        return vocabulary.size();
     }
 
-    /** Whether a vocabulary of this size has all ids, or lacks only special ones, as Gemma 3's of text lacks its image's. */
+    /**
+     * Whether a head of this size has all ids, or lacks only special ones, as Gemma 3's text models lack that of
+     * images.
+     */
     public boolean fits(int size) {
         return IntStream.range(size, vocabularySize()).allMatch(special::get);
     }
 
-    /** The id of a raw token such as {@code Ġair}; empty if the vocabulary has none. */
+    /** The id of a raw token such as {@code Ġair}; empty if the vocabulary has no such token. */
     public OptionalInt id(String piece) {
         int known = vocabulary.id(piece);
         return known >= 0
@@ -420,8 +378,8 @@ public final class Tokenizer {
     }
 
     /**
-     * The raw token of an id, in GPT-2's alphabet ({@code Ġ} is a space) or with SentencePiece's mark for a space; {@link
-     * #decode} gives it as text. Empty for an id that the files skip.
+     * The raw token of an id, in GPT-2's alphabet ({@code Ġ} is a space) or with SentencePiece's mark for a space;
+     * {@link #decode} gives it as text. Empty for an id that the files skip.
      *
      * @throws IllegalArgumentException if the vocabulary has no such id
      */
@@ -438,7 +396,7 @@ public final class Tokenizer {
         return special.get(vocabulary.require(id));
     }
 
-    /** What steers a model, so that a text must not spell it unasked: the special tokens, and others such as {@code </s>}. */
+    /** Control tokens, which untrusted text must not produce: the special tokens, and others such as {@code </s>}. */
     public List<String> controlTokens() {
         return controlTokens;
     }

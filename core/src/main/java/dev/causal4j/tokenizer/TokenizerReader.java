@@ -4,7 +4,7 @@ import static dev.causal4j.format.Json.describe;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.format.Json;
-import dev.causal4j.format.UntrustedInput;
+import dev.causal4j.format.Unicode;
 import dev.causal4j.tokenizer.AddedTokens.Token;
 import dev.causal4j.tokenizer.Splitter.Marks;
 import dev.causal4j.tokenizer.Splitter.Matches;
@@ -30,11 +30,12 @@ import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Makes a tokenizer of settings in the form of a tokenizer.json and of pieces and merges, which are checked one by one.
- * What changes ids or texts and is not known is refused by name; truncation and padding are ignored. For one use.
+ * Makes a tokenizer from the settings of a tokenizer.json and from pieces and merges, each checked before use. A
+ * setting that changes ids or texts and is not known is refused by name; truncation and padding are ignored. For one
+ * use.
  */
 final class TokenizerReader {
-    // The largest files in use have 6,415.
+    // The largest file in use has 6,415.
     static final int MAX_ADDED_TOKENS = 10_000;
 
     private static final int MAX_ADDED_LENGTH = 1_000;
@@ -46,7 +47,7 @@ final class TokenizerReader {
     private static final String VOCAB = "model.vocab";
     private static final String MERGES = "model.merges";
 
-    /** Steps of a decoder of SentencePiece's kind, in their order. */
+    /** The steps of a decoder of SentencePiece's kind, in this order. */
     private static final String DECODERS = "Replace (ByteFallback )?Fuse( Strip)?";
 
     private static final Set<Map<?, ?>> DECODER_STEPS = Set.of(
@@ -56,31 +57,26 @@ final class TokenizerReader {
             Map.of("type", "Strip", "content", " ", "start", 1, "stop", 0));
 
     private final String subject;
-    private final Map<String, Integer> ids = new HashMap<>(); // of pieces of the model
+    private final Map<String, Integer> ids = new HashMap<>(); // of the model's pieces
     private final List<Double> scores = new ArrayList<>();
-    private final List<String> halves = new ArrayList<>(); // of the merges, left and right in turn
+    private final IntStream.Builder merges = IntStream.builder(); // left, right and result of each
+    private final List<Object> early = new ArrayList<>(); // merges that come before the vocabulary
+    private int rank; // of the next merge
 
     private TokenizerReader(String subject) {
         this.subject = subject;
     }
 
-    /** From a tokenizer.json. */
+    /** Reads a tokenizer.json. */
     static Tokenizer read(String subject, byte[] json) throws FormatException {
         TokenizerReader reader = new TokenizerReader(subject);
         return reader.tokenizer(new Json(subject, Json.tree(subject, json, Set.of(VOCAB, MERGES), reader::member)));
     }
 
-    /** From a prepared one. */
-    static Tokenizer read(Prepared prepared) throws FormatException {
-        TokenizerReader reader = new TokenizerReader(prepared.settings().subject());
-        reader.scores.addAll(prepared.scores());
-        return reader.tokenizer(prepared.settings(), prepared.tokens(), prepared);
-    }
-
     /**
-     * From parts of one.
+     * Reads a tokenizer.json whose vocabulary and merges lie elsewhere.
      *
-     * @param settings all but vocabulary and merges, which are null
+     * @param settings its tree, with null for both
      * @param vocab ids by piece
      */
     static Tokenizer read(Json settings, Map<String, ?> vocab, List<?> merges) throws FormatException {
@@ -95,9 +91,9 @@ final class TokenizerReader {
     }
 
     /**
-     * With GPT-2's settings.
+     * Reads pieces and merges that have GPT-2's settings.
      *
-     * @param other settings instead of some of them
+     * @param other settings that replace some of them
      * @param special pieces that are special tokens
      */
     static Tokenizer byteLevel(
@@ -148,41 +144,50 @@ final class TokenizerReader {
         }
     }
 
-    /** Adds a merge: "a b" or, in newer files, ["a", "b"]. */
+    /**
+     * Adds a merge: "a b" or, in newer files, ["a", "b"]. Only its ids are kept, since many strings take time and
+     * memory.
+     */
     private void merge(Object merge) throws FormatException {
+        if (ids.isEmpty()) {
+            early.add(merge);
+            return;
+        }
         List<?> pair = switch (merge) {
             case String line -> List.of(line.split(" ", -1));
             case List<?> two -> two;
             default -> List.of();
         };
         if (!(pair.size() == 2 && pair.get(0) instanceof String left && pair.get(1) instanceof String right)) {
-            throw wrong("merges[" + halves.size() / 2 + "]", "two tokens", merge);
+            throw wrong("merges[" + rank + "]", "two tokens", merge);
         }
-        halves.add(left);
-        halves.add(right);
+        merges.add(known(left)).add(known(right)).add(known(left + right));
+        rank++;
+    }
+
+    private int known(String piece) throws FormatException {
+        Integer id = ids.get(piece);
+        if (id == null) {
+            throw wrong("merges[" + rank + "]", "tokens of the vocabulary", piece);
+        }
+        return id;
     }
 
     private Tokenizer tokenizer(Json root) throws FormatException {
         if (ids.isEmpty()) {
             throw wrong(VOCAB, "tokens with their ids", ids);
         }
-        return tokenizer(root, addedTokens(root), null);
-    }
-
-    /**
-     * @param added tokens as files have them
-     * @param known pieces and merges, if they are
-     */
-    private Tokenizer tokenizer(Json root, List<Token> added, @Nullable Prepared known) throws FormatException {
+        for (Object merge : early) {
+            merge(merge);
+        }
         List<Json> splitting = steps(root.section("pre_tokenizer"));
         boolean byteLevel = splitting.stream()
                 .anyMatch(step -> "ByteLevel".equals(step.root().get("type")));
         Normalizer normalizer = normalizer(steps(root.section("normalizer")));
-        Vocabulary vocabulary =
-                known == null ? vocabulary(byteLevel) : new Vocabulary(known.pieces(), byteLevel, known.table());
-        Model model = model(root.section("model"), vocabulary, known);
+        Vocabulary vocabulary = new Vocabulary(ids, pieces(), byteLevel);
+        Model model = model(root.section("model"), vocabulary);
         List<Splitter> splitters = splitters(splitting, normalizer, model);
-        List<Token> tokens = tokens(added, normalizer, vocabulary);
+        List<Token> tokens = tokens(root, normalizer, vocabulary);
         Encoder encoder = new Encoder(
                 new AddedTokens(tokens.stream().filter(token -> !token.has(Token.NORMALIZED))),
                 normalizer,
@@ -190,12 +195,12 @@ final class TokenizerReader {
                 splitters,
                 model,
                 new ConcurrentHashMap<>());
-        int[] prefix = prefix(root, vocabulary.pieces().size());
+        int[] prefix = prefix(root, vocabulary.size());
         return new Tokenizer(root, vocabulary, encoder, rule(root, byteLevel), tokens, prefix);
     }
 
     private static boolean isPiece(String piece) {
-        return !piece.isEmpty() && UntrustedInput.isUnicode(piece);
+        return !piece.isEmpty() && Unicode.isWellFormed(piece);
     }
 
     private FormatException noPiece(String where, String got) {
@@ -207,7 +212,7 @@ final class TokenizerReader {
                 subject + ": " + where, expected, describe(got), "copy the file again from where it came");
     }
 
-    /** The steps of a component, none if it is empty; sequences are resolved. */
+    /** The steps of a component, none if it is empty; sequences are flattened. */
     private static List<Json> steps(Json component) throws FormatException {
         if (component.root().isEmpty() || !component.requireString("type").equals("Sequence")) {
             return component.root().isEmpty() ? List.of() : List.of(component);
@@ -221,33 +226,19 @@ final class TokenizerReader {
         return steps;
     }
 
-    private static List<Token> addedTokens(Json root) throws FormatException {
-        List<Token> tokens = new ArrayList<>();
-        for (Json json : root.objects("added_tokens")) {
-            String content = json.requireString("content");
-            Set<String> flags = new HashSet<>();
-            for (String flag : Token.FLAGS) {
-                if (json.bool(flag, false)) {
-                    flags.add(flag);
-                }
-            }
-            tokens.add(new Token(json.requireInt("id", 0, MAX_ID), content, content, flags));
-        }
-        return tokens;
-    }
-
     /**
-     * Refuses tokens with other ids than Hugging Face's library gives them, which does not look at the id in the file: a
-     * piece of the model keeps its own, the others are numbered in their order and named in the vocabulary.
+     * Reads the added tokens and names those that are no pieces of the model. An id must be the one that Hugging Face's
+     * library gives, which does not look at the file's: a piece of the model keeps its own, the others are numbered in
+     * their order.
      */
-    private List<Token> tokens(List<Token> added, Normalizer normalizer, Vocabulary vocabulary) throws FormatException {
-        Json subjects = new Json(subject, Map.of("added_tokens", added));
-        subjects.check("added_tokens", added.size() <= MAX_ADDED_TOKENS, "at most " + MAX_ADDED_TOKENS + " tokens");
+    private List<Token> tokens(Json root, Normalizer normalizer, Vocabulary vocabulary) throws FormatException {
+        List<Json> added = root.objects("added_tokens");
+        root.check("added_tokens", added.size() <= MAX_ADDED_TOKENS, "at most " + MAX_ADDED_TOKENS + " tokens");
         List<Token> tokens = new ArrayList<>();
         Map<String, Integer> others = new HashMap<>();
-        int next = vocabulary.known();
-        for (Token token : added) {
-            String content = token.content();
+        int next = ids.size();
+        for (Json json : added) {
+            String content = json.requireString("content");
             if (!isPiece(content)) {
                 throw noPiece("added_tokens[" + tokens.size() + "]", content);
             }
@@ -257,22 +248,25 @@ final class TokenizerReader {
             if (known < 0) {
                 others.put(content, id);
             }
-            String form = token.has(Token.NORMALIZED) ? normalizer.apply(content) : content;
-            boolean fits = !form.isEmpty() && content.length() <= MAX_ADDED_LENGTH;
-            if (token.id() != id || !fits) {
-                Json json = new Json(subject + ", key \"added_tokens\"[" + tokens.size() + "]", token.json());
-                json.check("id", token.id() == id, id + ", as its place gives");
-                json.check("content", fits, "1 to " + MAX_ADDED_LENGTH + " characters");
+            Set<String> flags = new HashSet<>();
+            for (String flag : Token.FLAGS) {
+                if (json.bool(flag, false)) {
+                    flags.add(flag);
+                }
             }
-            tokens.add(new Token(id, content, form, token.flags()));
+            String form = flags.contains(Token.NORMALIZED) ? normalizer.apply(content) : content;
+            boolean fits = !form.isEmpty() && content.length() <= MAX_ADDED_LENGTH;
+            json.check("id", json.requireInt("id", 0, MAX_ID) == id, id + ", as its place gives");
+            json.check("content", fits, "1 to " + MAX_ADDED_LENGTH + " characters");
+            tokens.add(new Token(id, content, form, flags));
         }
         for (Map.Entry<String, Integer> other : others.entrySet()) {
             int id = other.getValue();
-            if (id < vocabulary.pieces().size() && !vocabulary.piece(id).isEmpty()) {
+            if (id < vocabulary.size() && !vocabulary.piece(id).isEmpty()) {
                 throw wrong("id " + id, "one token", List.of(vocabulary.piece(id), other.getKey()));
             }
         }
-        vocabulary.pieces().put(others);
+        vocabulary.name(others);
         return tokens;
     }
 
@@ -292,17 +286,6 @@ final class TokenizerReader {
             pieces[id] = each.getKey();
         }
         return pieces;
-    }
-
-    private Vocabulary vocabulary(boolean byteLevel) throws FormatException {
-        @Nullable String[] pieces = pieces();
-        Vocabulary vocabulary = new Vocabulary(new Pieces(pieces), byteLevel);
-        for (int id = 0; id < pieces.length; id++) {
-            if (pieces[id] != null && !vocabulary.index(id)) {
-                throw wrong(VOCAB, "tokens that differ more", vocabulary.piece(id));
-            }
-        }
-        return vocabulary;
     }
 
     private static Normalizer normalizer(List<Json> all) throws FormatException {
@@ -334,7 +317,7 @@ final class TokenizerReader {
         return new Normalizer(prefix, List.copyOf(steps));
     }
 
-    private Model model(Json json, Vocabulary vocabulary, @Nullable Prepared prepared) throws FormatException {
+    private Model model(Json json, Vocabulary vocabulary) throws FormatException {
         int[] bytes = vocabulary.ofBytes(json.bool("byte_fallback", false));
         String type = scores.isEmpty() ? "BPE" : "Unigram";
         boolean fits = json.string("type", type).equals(type) && (scores.isEmpty() || !vocabulary.byteLevel());
@@ -354,42 +337,18 @@ final class TokenizerReader {
         boolean known = vocabulary.byteLevel() || unknown >= 0 || !json.has("unk_token");
         json.check("unk_token", known, "a token of the vocabulary");
         boolean ignoreMerges = json.bool("ignore_merges", false);
-        Merges merges = prepared == null ? merges(vocabulary) : prepared.merges();
-        return new BytePair(vocabulary, merges, bytes, ignoreMerges, json.bool("fuse_unk", false), unknown);
+        return new BytePair(vocabulary, merges(vocabulary), bytes, ignoreMerges, json.bool("fuse_unk", false), unknown);
     }
 
     private Merges merges(Vocabulary vocabulary) throws FormatException {
-        Merges merges = new Merges(halves.size() / 2);
-        for (int i = 0; i < halves.size(); i += 2) {
-            String left = halves.get(i);
-            String right = halves.get(i + 1);
-            if (!merges.add(
-                    known(vocabulary, left, i / 2),
-                    known(vocabulary, right, i / 2),
-                    known(vocabulary, left + right, i / 2))) {
-                throw wrong("merges[" + i / 2 + "]", "merges that differ more", left);
+        int[] all = merges.build().toArray();
+        Merges table = new Merges(rank);
+        for (int i = 0; i < all.length; i += 3) {
+            if (!table.add(all[i], all[i + 1], all[i + 2])) {
+                throw wrong("merges[" + i / 3 + "]", "merges that differ more", vocabulary.piece(all[i]));
             }
         }
-        return merges;
-    }
-
-    private int known(Vocabulary vocabulary, String piece, int merge) throws FormatException {
-        int id = vocabulary.id(piece);
-        if (id < 0) {
-            throw wrong("merges[" + merge + "]", "tokens of the vocabulary", piece);
-        }
-        return id;
-    }
-
-    /** How texts are normalized and split: equal for settings that do the same, whatever they call it. */
-    static List<Object> way(Json settings) throws FormatException {
-        List<Json> normalizing = steps(settings.section("normalizer"));
-        List<Object> way = new ArrayList<>(normalizing.stream().map(Json::root).toList());
-        List<Json> splitting = steps(settings.section("pre_tokenizer"));
-        for (Splitter each : splitters(splitting, normalizer(normalizing), null)) {
-            way.add(each instanceof Matches matches ? matches.source() : each);
-        }
-        return way;
+        return table;
     }
 
     private static List<Splitter> splitters(List<Json> steps, Normalizer normalizer, @Nullable Model model)
@@ -422,13 +381,12 @@ final class TokenizerReader {
             }
         }
         if (model instanceof BytePair pairs && !pairs.vocabulary().byteLevel()) {
-            splitters.add(
-                    new Splitter.BeforeMarks(false, pairs.vocabulary().pieces().before(Splitter.MARK)));
+            splitters.add(new Splitter.BeforeMarks(false, pairs.vocabulary().before(Splitter.MARK)));
         }
         return List.copyOf(splitters);
     }
 
-    /** A regular expression is a program: those of a file are not run but looked up. */
+    /** Looks up a regular expression. It is a program, so a file's own is never run. */
     private static void addSplit(Json json, Normalizer normalizer, List<Splitter> to) throws FormatException {
         Json pattern = json.section("pattern");
         String behavior = json.bool("invert", false) ? "Removed" : "Isolated";
@@ -444,7 +402,7 @@ final class TokenizerReader {
         }
     }
 
-    /** Where marks are put; in older files without a scheme. */
+    /** The scheme of marks; older files only say whether one is put before a text. */
     private static String scheme(Json json) throws FormatException {
         json.check("replacement", json.string("replacement", MARK).equals(MARK), MARK);
         String scheme = json.string("prepend_scheme", json.bool("add_prefix_space", true) ? "always" : "never");

@@ -9,19 +9,19 @@ import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 
 /**
- * The most likely segmentation of a word, where pieces are independent (Kudo 2018), by Viterbi's algorithm. A character
- * that is no piece is unknown and less likely than all pieces. Neighbouring unknown characters are one token, or their
- * bytes if the vocabulary has all of them.
+ * Finds the most likely segmentation of a word into independent pieces (Kudo 2018), by Viterbi's algorithm. A character
+ * that is no piece is unknown and less likely than all pieces. Neighbouring unknown characters become one token, or
+ * their bytes if the vocabulary has all of them.
  *
  * @param scores logarithms of probabilities, by id
- * @param bytes ids of the 256 bytes, or negative
+ * @param bytes ids of the 256 bytes, negative where there is none
  */
 record Unigram(Vocabulary vocabulary, List<Double> scores, int unknown, int[] bytes, int longest, double unknownScore)
         implements Model {
     private static final double UNKNOWN_PENALTY = 10;
 
     Unigram(Vocabulary vocabulary, List<Double> scores, int unknown, int[] bytes) {
-        int longest = IntStream.range(0, vocabulary.pieces().size())
+        int longest = IntStream.range(0, vocabulary.size())
                 .map(id -> vocabulary.piece(id).length())
                 .max()
                 .orElse(0);
@@ -31,9 +31,9 @@ record Unigram(Vocabulary vocabulary, List<Double> scores, int unknown, int[] by
     @Override
     public void encode(String word, IntConsumer to) {
         int size = word.length();
-        double[] best = new double[size + 1]; // by where a piece may end
+        double[] best = new double[size + 1]; // score of the best segmentation up to here
         int[] tokens = new int[size + 1];
-        int[] starts = new int[size + 1]; // -1 where none ends
+        int[] starts = new int[size + 1]; // of the last piece of that segmentation; -1 if there is none
         Arrays.fill(starts, -1);
         for (int from = 0, next; from < size; from = next) {
             next = word.offsetByCodePoints(from, 1);

@@ -5,7 +5,7 @@ import dev.causal4j.chat.ChatTemplate.Rendered;
 import dev.causal4j.chat.ChatTemplate.Span;
 import dev.causal4j.chat.Message;
 import dev.causal4j.chat.ToolDefinition;
-import dev.causal4j.format.UntrustedInput;
+import dev.causal4j.format.Unicode;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -30,7 +30,7 @@ record Conversation(int[] tokens, BitSet targets) {
         if (answers.isEmpty()) {
             throw new IllegalArgumentException("messages: expected one of the assistant, got none; drop the line");
         }
-        String text = UntrustedInput.wellFormed(whole.text()); // as the tokenizer counts its bytes
+        String text = Unicode.wellFormed(whole.text()); // as the tokenizer counts its bytes
         BitSet bytes = new BitSet();
         answers.forEach(span -> bytes.set(bytes(text, span.from()), bytes(text, span.to())));
         Tokenizer.Encoding encoding = tokenizer.encodeWithOffsets(text, whole.trusted());

@@ -35,9 +35,10 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The documents in some files: a text file is one, and so is each line of a JSONL file, whose name ends in {@code
- * .jsonl}: an object with a text, or with the {@code messages} of a conversation and perhaps {@code tools}. Immutable and thread-safe. Files are read as a stream, so they may be larger than the memory; a line of
- * JSONL may have 16 million characters.
+ * The documents in some files. A text file is a document, and so is each line of a JSONL file, whose name ends in
+ * {@code .jsonl}: an object with a text, or with the {@code messages} of a conversation and perhaps {@code tools}.
+ * Immutable and thread-safe. Files are read as a stream, so they may be larger than the memory; a line of JSONL may have
+ * 16 million characters.
  */
 public final class Documents {
     /** The default text field of a JSONL line. */
@@ -56,7 +57,7 @@ public final class Documents {
         /** Reads a document; {@code text} is valid until this returns. */
         void document(Reader text) throws IOException;
 
-        /** Reads a conversation: here each text of it as a document. */
+        /** Reads a conversation; unless overridden, each of its texts as a document. */
         default void conversation(List<Message> messages, List<ToolDefinition> tools) throws IOException {
             for (Message message : messages) {
                 if (message.fields().get("content") instanceof String text) {
@@ -77,11 +78,10 @@ public final class Documents {
      * dot are skipped.
      *
      * @param paths text files, JSONL files and folders
-     * @param textField the text field of a JSONL line
      * @throws FormatException if a path is neither a file nor a folder, or a folder has no file
      * @throws IOException if a folder cannot be read
      */
-    public static Documents of(List<Path> paths, String textField) throws IOException {
+    public static Documents of(Path... paths) throws IOException {
         List<Path> files = new ArrayList<>();
         for (Path path : paths) {
             if (Files.isDirectory(path)) {
@@ -97,10 +97,15 @@ public final class Documents {
                 throw new FormatException(path.toString(), "a file or folder of text", got, "check the path");
             }
         }
-        return new Documents(List.copyOf(files), textField, null);
+        return new Documents(List.copyOf(files), TEXT_FIELD, null);
     }
 
-    /** The same with the template of a model, which conversations need to become tokens. */
+    /** These documents, read with another text field of a JSONL line. */
+    public Documents withTextField(String other) {
+        return new Documents(files, other, template);
+    }
+
+    /** These documents with the template of a model, which conversations need to become tokens. */
     public Documents withTemplate(@Nullable ChatTemplate other) {
         return new Documents(files, textField, other);
     }
@@ -175,7 +180,7 @@ public final class Documents {
         }
     }
 
-    /** The first byte of a file that is not UTF-8, which Java's reader does not tell. */
+    /** Finds the first byte of a file that is not UTF-8, which Java's reader does not report. */
     private static String wrongByte(Path file) throws IOException {
         CharsetDecoder decoder = StandardCharsets.UTF_8.newDecoder();
         ByteBuffer bytes = ByteBuffer.allocate(1 << 16);
@@ -192,7 +197,7 @@ public final class Documents {
         return String.format("byte 0x%02x at offset %d", bytes.get(0) & 0xff, offset);
     }
 
-    /** Writes what tells these documents from others: of each file its kind, its bytes and how many, but no name. */
+    /** Writes the identity of these documents: the kind, the bytes and the size of each file, but no name. */
     void writeTo(DataOutputStream content, LongConsumer progress) throws IOException {
         long[] read = {0};
         if (template != null) {
@@ -207,7 +212,7 @@ public final class Documents {
         }
     }
 
-    /** Opens a file and adds what is read of it to {@code read}. */
+    /** Opens a file, counts the bytes read in {@code read} and reports them. */
     private static InputStream open(Path file, long[] read, LongConsumer progress) throws IOException {
         return new FilterInputStream(Files.newInputStream(file)) {
             @Override
@@ -271,7 +276,7 @@ public final class Documents {
         void run() throws IOException;
     }
 
-    /** Adds the place to the refusal of a document. */
+    /** Puts the place before the message if the visitor refuses a document. */
     private static void visit(String subject, Visit visit) throws IOException {
         try {
             visit.run();

@@ -19,7 +19,7 @@ public interface Examples {
     Example example(long index);
 
     /**
-     * At most this many of these examples, spread evenly over an epoch: for evaluations whose time is bounded.
+     * At most {@code most} of these examples, spread evenly over an epoch: for evaluations whose time is bounded.
      *
      * @param most at least 1
      */
@@ -49,12 +49,11 @@ public interface Examples {
      * Documents in random order, concatenated and cut into windows of contextLength + 1 tokens, which are shuffled too.
      * Each epoch has another order, kept in memory while it lasts; up to contextLength tokens at the end are skipped.
      *
-     * @param endOfText the id that ends a document
      * @throws IllegalArgumentException if there are fewer tokens than one window, or more than 2^31 documents
      */
-    static Examples packedDocuments(Tokens tokens, int endOfText, int contextLength, long seed) {
+    static Examples packedDocuments(Tokens tokens, int contextLength, long seed) {
         tokens.require(contextLength + 1L, contextLength);
-        long[] starts = PackedDocuments.starts(tokens, endOfText);
+        long[] starts = PackedDocuments.starts(tokens);
         long windows = (tokens.count() - 1) / contextLength;
         AtomicReference<PackedDocuments> last = new AtomicReference<>(PackedDocuments.of(new Epoch(seed, 0), starts));
         return of(windows, index -> {

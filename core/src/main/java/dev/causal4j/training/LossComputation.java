@@ -1,5 +1,6 @@
 package dev.causal4j.training;
 
+import dev.causal4j.NonFiniteException;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Batch;
@@ -58,7 +59,7 @@ final class LossComputation {
      * Adds the gradients of the mean loss over all targets of a batch.
      *
      * @return that loss
-     * @throws ArithmeticException if the logits of a row have no softmax
+     * @throws NonFiniteException if the logits of a row have no softmax
      */
     double addGradients(List<Example> batch, Dropout rates, long seed, long step) {
         long counted = Arrays.stream(targets(batch))

@@ -11,12 +11,12 @@ import java.util.stream.LongStream;
  * @param ends where each ends after those before it, in the same order
  */
 record PackedDocuments(Epoch epoch, long[] starts, int[] order, long[] ends) {
-    /** The starts of texts that end with {@code endOfText}, or of conversations. */
-    static long[] starts(Tokens tokens, int endOfText) {
+    /** The starts of the documents, and the end of the last. */
+    static long[] starts(Tokens tokens) {
         long count = tokens.count();
-        boolean marked = tokens.isFirst(0);
+        boolean conversations = tokens.isFirst(0);
         return LongStream.rangeClosed(0, count)
-                .filter(i -> i == 0 || i == count || (marked ? tokens.isFirst(i) : tokens.id(i - 1) == endOfText))
+                .filter(i -> i == 0 || i == count || (conversations ? tokens.isFirst(i) : tokens.isLast(i - 1)))
                 .toArray();
     }
 

@@ -7,6 +7,7 @@ import dev.causal4j.chat.ToolDefinition;
 import dev.causal4j.format.UntrustedInput;
 import dev.causal4j.format.WholeFile;
 import dev.causal4j.head.CausalLMHead;
+import dev.causal4j.model.CausalLM;
 import dev.causal4j.tokenizer.SpecialTokens;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.DataOutputStream;
@@ -30,13 +31,15 @@ import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.OptionalInt;
+import java.util.Set;
 import java.util.function.IntConsumer;
 import java.util.function.LongConsumer;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Token ids of documents, in memory or in a memory-mapped file. Immutable and thread-safe. Close those of a file after
+ * Token ids of documents, in memory or in a memory-mapped file. Immutable and thread-safe. Close tokens of a file after
  * the last use of them and of their parts, which share the mapping.
  *
  * <p>The file, little-endian:
@@ -51,7 +54,7 @@ import org.jspecify.annotations.Nullable;
  * </pre>
  *
  * <p>Each text ends with the end-of-text id. Special tokens in a text are parsed, so a text file can separate
- * documents itself. Of a conversation only what the assistant wrote is a target.
+ * documents itself. In a conversation only the assistant's tokens are targets.
  */
 public final class Tokens implements AutoCloseable {
     private static final ValueLayout.OfInt INT = ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
@@ -61,10 +64,12 @@ public final class Tokens implements AutoCloseable {
     private static final int ID = (1 << 29) - 1;
     private static final int FIRST = 1 << 29;
     private static final int NO_TARGET = 1 << 30;
+    private static final int NO_END = -1;
 
     private final String subject;
     private final MemorySegment data;
     private final int vocabularySize;
+    private final int endOfText;
     private final String fingerprint;
     private final @Nullable Arena mapping; // null for ids in memory
 
@@ -72,16 +77,22 @@ public final class Tokens implements AutoCloseable {
     public record Split(Tokens training, Tokens heldOut) {}
 
     private Tokens(
-            String subject, MemorySegment data, int vocabularySize, String fingerprint, @Nullable Arena mapping) {
+            String subject,
+            MemorySegment data,
+            int vocabularySize,
+            int endOfText,
+            String fingerprint,
+            @Nullable Arena mapping) {
         this.subject = subject;
         this.data = data;
         this.vocabularySize = vocabularySize;
+        this.endOfText = endOfText;
         this.fingerprint = fingerprint;
         this.mapping = mapping;
     }
 
     /**
-     * A copy of ids in memory.
+     * A copy of ids in memory: one document, unless {@link #withEndOfText} divides it.
      *
      * @throws IllegalArgumentException if an id is not in {@code [0, vocabularySize)}
      */
@@ -94,7 +105,37 @@ public final class Tokens implements AutoCloseable {
             }
             data.setAtIndex(INT, i, ids[i]);
         }
-        return new Tokens("tokens", data, vocabularySize, "", null);
+        return new Tokens("tokens", data, vocabularySize, NO_END, "", null);
+    }
+
+    /** These ids, divided into documents that end with {@code id}. */
+    public Tokens withEndOfText(int id) {
+        return new Tokens(subject, data, vocabularySize, id, fingerprint, mapping);
+    }
+
+    /**
+     * The id that ends a document, empty if neither the model nor the tokenizer has one. If several ids end a text, the
+     * tokenizer's end of text ends a document, and without it the lowest: the others end turns of a conversation.
+     *
+     * @param eos the ids that end a text for the model
+     */
+    public static OptionalInt endOfText(Set<Integer> eos, Tokenizer tokenizer) {
+        OptionalInt lowest = eos.stream().mapToInt(Integer::intValue).min();
+        OptionalInt gpt2 = tokenizer.id(Tokenizer.END_OF_TEXT);
+        OptionalInt known = gpt2.isPresent() ? gpt2 : tokenizer.id("<|end_of_text|>"); // Llama 3's
+        return eos.size() == 1 || known.isEmpty() ? lowest : known;
+    }
+
+    /**
+     * Prepares the documents for a model, with its tokenizer and its end of text; as {@link #prepare(Path, Documents,
+     * Tokenizer, int, LongConsumer)}.
+     */
+    public static Tokens prepare(Path file, Documents documents, CausalLM model) throws IOException {
+        Tokenizer tokenizer = model.requireTokenizer();
+        int end = endOfText(model.eos(), tokenizer)
+                .orElseThrow(() -> new IllegalArgumentException(
+                        "model: expected one with an end-of-sequence id, got one without; documents need an end"));
+        return prepare(file, documents, tokenizer, end, _ -> {});
     }
 
     /**
@@ -113,8 +154,8 @@ public final class Tokens implements AutoCloseable {
     public static Tokens prepare(
             Path file, Documents documents, Tokenizer tokenizer, int endOfText, LongConsumer progress)
             throws IOException {
-        tokenizer.piece(endOfText); // is there one?
-        byte[] existing = header(file); // before hours of reading
+        tokenizer.piece(endOfText); // throws if there is none
+        byte[] existing = header(file); // refuses a file of another kind before hours of reading
         byte[] fingerprint = fingerprint(documents, tokenizer, endOfText, progress);
         long size = existing.length == 0 ? 0 : Files.size(file);
         byte[] expected = header(tokenizer, (size - HEADER) / Integer.BYTES, fingerprint);
@@ -131,7 +172,7 @@ public final class Tokens implements AutoCloseable {
         try (FileChannel channel = FileChannel.open(file)) {
             MemorySegment ids = channel.map(FileChannel.MapMode.READ_ONLY, HEADER, channel.size() - HEADER, mapping);
             String name = HexFormat.of().formatHex(fingerprint);
-            return new Tokens(file.toString(), ids, tokenizer.vocabularySize(), name, mapping);
+            return new Tokens(file.toString(), ids, tokenizer.vocabularySize(), endOfText, name, mapping);
         }
     }
 
@@ -173,7 +214,7 @@ public final class Tokens implements AutoCloseable {
         }
     }
 
-    /** Writes the ids of all documents; returns how many there are. */
+    /** Writes the ids of all documents; returns their number. */
     private static long writeIds(
             Path file,
             FileChannel channel,
@@ -237,7 +278,7 @@ public final class Tokens implements AutoCloseable {
             }
         }
 
-        /** Where documents begin is found by the end of texts, or by marks. */
+        /** Refuses a mixture, since texts are divided by their ends and conversations by marks. */
         private void only(String wanted) {
             if (kind != null && !kind.equals(wanted)) {
                 throw new IllegalArgumentException("training data: expected " + kind + " alone, got " + wanted
@@ -260,7 +301,7 @@ public final class Tokens implements AutoCloseable {
         }
     }
 
-    /** Throws if the examples of a context's length need more tokens. */
+    /** Throws if there are fewer tokens than examples of this context length need. */
     void require(long least, int contextLength) {
         TrainingOptions.atLeast(1, "context length", contextLength);
         if (count() < least) {
@@ -290,14 +331,19 @@ public final class Tokens implements AutoCloseable {
         return stored(index) & ID;
     }
 
-    /** Whether a loss counts it: every token of a text, and of a conversation what the assistant wrote. */
+    /** Whether the token is a target: every token of a text is, and in a conversation those of the assistant. */
     public boolean isTarget(long index) {
         return (stored(index) & NO_TARGET) == 0;
     }
 
-    /** Whether a conversation begins with it. */
+    /** Whether a conversation begins with the token. */
     boolean isFirst(long index) {
         return (stored(index) & FIRST) != 0;
+    }
+
+    /** Whether a text ends with the token. */
+    boolean isLast(long index) {
+        return id(index) == endOfText;
     }
 
     private int stored(long index) {
@@ -344,7 +390,7 @@ public final class Tokens implements AutoCloseable {
 
     private Tokens slice(long from, long to) {
         MemorySegment part = data.asSlice(from * Integer.BYTES, (to - from) * Integer.BYTES);
-        return new Tokens(subject, part, vocabularySize, fingerprint, mapping);
+        return new Tokens(subject, part, vocabularySize, endOfText, fingerprint, mapping);
     }
 
     /** Ends the mapping. Ids in memory stay. */

@@ -122,7 +122,7 @@ final class TrainableModel implements AutoCloseable {
 
     /** A parameter's name in checkpoints. */
     private String name(ParameterSpec spec) {
-        return source.config().family().origin(source.config(), spec, "").label(spec);
+        return source.config().label(spec);
     }
 
     /** The trained parameters with their moments, allocated on first use, when the source may already be closed. */

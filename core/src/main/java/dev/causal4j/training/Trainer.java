@@ -1,6 +1,7 @@
 package dev.causal4j.training;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.NonFiniteException;
 import dev.causal4j.flight.Work;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
@@ -27,31 +28,24 @@ public final class Trainer implements AutoCloseable {
     private final TrainableModel trainable;
     private final LossComputation computation;
     private final Examples training;
-    private final @Nullable Examples heldOut;
+    private final Optional<Examples> heldOut;
     private final TrainingOptions options;
     private final @Nullable TrainingCheckpoints checkpoints;
     private TrainingState state;
     private boolean cancelled;
     private DoubleConsumer evaluation = _ -> {};
-
-    /** The last step whose weights gave a finite loss; -1 if none was measured. */
-    private long proven = -1;
+    private long lastFiniteStep = -1; // the last step whose weights gave a finite loss; -1 if none was measured
 
     private Trainer(
             TrainableModel trainable,
             TrainingState state,
             Examples training,
-            @Nullable Examples heldOut,
             TrainingOptions options,
             @Nullable TrainingCheckpoints checkpoints) {
-        if (options.evaluationInterval > 0 && heldOut == null) {
-            throw new IllegalArgumentException(
-                    "evaluation: expected examples that are held out, got none; hold some out or do not evaluate");
-        }
         this.trainable = trainable;
         this.state = state;
         this.training = training;
-        this.heldOut = heldOut;
+        this.heldOut = options.heldOut.apply(training);
         this.options = options;
         this.checkpoints = checkpoints;
         int partSize = Math.min(options.microBatchSize, options.batchSize);
@@ -61,65 +55,67 @@ public final class Trainer implements AutoCloseable {
     /**
      * Starts a run.
      *
-     * @param model the initial model, in f32 or bf16; trained parameters are copied to f32, the rest shared: unless
-     *     everything is trained, the model must stay open until the trainer is closed
-     * @param heldOut examples to evaluate, one epoch each time ({@link Examples#evenly} makes it shorter); null for no evaluation
-     * @param output the folder for checkpoints and the result; null to write none
-     * @throws FormatException if there is a run in that folder already
-     * @throws IllegalArgumentException if the options need held-out examples and there are none
+     * @param model the initial model, in f32, f16 or bf16; trained parameters are copied to f32, the rest is shared:
+     *     unless everything is trained, the model must stay open until the trainer is closed
+     * @throws FormatException if there is a run in the folder of the options already
      */
-    public static Trainer start(
-            CausalLM model,
-            Examples training,
-            @Nullable Examples heldOut,
-            TrainingOptions options,
-            @Nullable Path output)
-            throws IOException {
-        TrainingCheckpoints checkpoints = output == null ? null : new TrainingCheckpoints(output);
+    public static Trainer start(CausalLM model, Examples training, TrainingOptions options) throws IOException {
+        TrainingCheckpoints checkpoints = options.folder == null ? null : new TrainingCheckpoints(options.folder);
         if (checkpoints != null && checkpoints.any()) {
             throw new FormatException(
-                    String.valueOf(output),
+                    String.valueOf(options.folder),
                     "a folder without checkpoints",
                     "a run in it",
                     "resume it, or choose another folder");
         }
-        TrainableModel trainable = new TrainableModel(model, false, options.scope(), options.seed);
-        return new Trainer(trainable, TrainingState.START, training, heldOut, options, checkpoints);
+        TrainableModel trainable = new TrainableModel(model, false, options.scope, options.seed);
+        return new Trainer(trainable, TrainingState.START, training, options, checkpoints);
     }
 
     /**
-     * Resumes a run from the last checkpoint in its folder. With the same examples and options it gives the bits of an
-     * uninterrupted run.
+     * Resumes a run from the last checkpoint in the folder of the options. With the same examples and options it gives
+     * the bits of an uninterrupted run.
      *
-     * @param model the initial model, needed for low-rank additions ({@link TrainingScope.LowRank}); otherwise null,
-     *     since the checkpoint has all weights
      * @throws FormatException if there is no checkpoint, it is damaged, or its seed, batch size, data or what is
      *     trained differ from the options'
-     * @throws IllegalArgumentException if the model is needed and null
+     * @throws IllegalArgumentException if the options have no folder, or train low-rank additions, whose run is
+     *     resumed with its model
      */
-    public static Trainer resume(
-            Path output,
-            @Nullable CausalLM model,
-            Examples training,
-            @Nullable Examples heldOut,
-            TrainingOptions options)
+    public static Trainer resume(Examples training, TrainingOptions options) throws IOException {
+        return resumed(null, training, options);
+    }
+
+    /**
+     * Resumes a run as {@link #resume(Examples, TrainingOptions)}, also one that trains low-rank additions ({@link
+     * TrainingScope.LowRank}).
+     *
+     * @param model the initial model, read for low-rank additions alone: otherwise the checkpoint has all weights
+     */
+    public static Trainer resume(CausalLM model, Examples training, TrainingOptions options) throws IOException {
+        return resumed(model, training, options);
+    }
+
+    private static Trainer resumed(@Nullable CausalLM model, Examples training, TrainingOptions options)
             throws IOException {
-        TrainingCheckpoints checkpoints = new TrainingCheckpoints(output);
+        if (options.folder == null) {
+            throw new IllegalArgumentException("folder: expected that of the run to resume, got none");
+        }
+        TrainingCheckpoints checkpoints = new TrainingCheckpoints(options.folder);
         TrainingState state = checkpoints.state(options);
-        boolean adapts = options.scope() instanceof TrainingScope.LowRank;
+        boolean adapts = options.scope instanceof TrainingScope.LowRank;
         CausalLM source = adapts ? model : checkpoints.model();
         if (source == null) {
             throw new IllegalArgumentException(
                     "model: expected the one the run began from, got none; the checkpoint has"
                             + " only its sum with what is added");
         }
-        TrainableModel trainable = new TrainableModel(source, !adapts, options.scope(), options.seed);
+        TrainableModel trainable = new TrainableModel(source, !adapts, options.scope, options.seed);
         try {
             checkpoints.restore(trainable);
             if (adapts) {
                 checkpoints.requireSum(trainable.model);
             }
-            return new Trainer(trainable, state, training, heldOut, options, checkpoints);
+            return new Trainer(trainable, state, training, options, checkpoints);
         } catch (Throwable failure) {
             trainable.close();
             throw failure;
@@ -160,11 +156,11 @@ public final class Trainer implements AutoCloseable {
     }
 
     /**
-     * Trains until all steps are done, evaluations stop improving, or it is cancelled, then writes a checkpoint if
-     * there is a folder. An interrupt of the thread cancels; its flag stays set.
+     * Trains until all steps are done, evaluations stop improving, or the run is cancelled, then writes a checkpoint if
+     * the options have a folder. An interrupt of the thread cancels; its flag stays set.
      *
      * @param listener receives every step, on this thread; false ends the run with a checkpoint, like an interrupt
-     * @throws ArithmeticException if a loss or gradient is not finite, naming the step; its update is not made, or not
+     * @throws NonFiniteException if a loss or gradient is not finite, naming the step; its update is not made, or not
      *     kept, and the checkpoints stay as they are; without a folder the last update is not checked
      * @throws IOException if a checkpoint cannot be written
      */
@@ -180,14 +176,14 @@ public final class Trainer implements AutoCloseable {
     public TrainingResult run(Predicate<TrainingProgress> listener, DoubleConsumer evaluated) throws IOException {
         evaluation = evaluated;
         boolean going = true;
-        while (going && state.step() < options.steps && !exhausted() && !interrupted()) {
+        while (going && state.step() < options.steps && !hasStoppedImproving() && !interrupted()) {
             going = listener.test(advance());
             if (due(options.checkpointInterval)) {
                 save();
             }
         }
         save();
-        TrainingResult.Finish finish = exhausted()
+        TrainingResult.Finish finish = hasStoppedImproving()
                 ? TrainingResult.Finish.EARLY_STOP
                 : state.step() < options.steps ? TrainingResult.Finish.CANCELLED : TrainingResult.Finish.STEPS;
         if (cancelled) {
@@ -202,7 +198,7 @@ public final class Trainer implements AutoCloseable {
         trainable.close();
     }
 
-    private boolean exhausted() {
+    private boolean hasStoppedImproving() {
         return options.patience > 0 && state.worseEvaluations() >= options.patience;
     }
 
@@ -240,7 +236,7 @@ public final class Trainer implements AutoCloseable {
         return new TrainingProgress(state.step(), loss, evaluate(), rate, norm, tokens / seconds);
     }
 
-    /** What is measured; throws, naming the step, if it is not finite. */
+    /** Returns what is measured; throws, naming the step, if it is not finite. */
     private double finite(long step, String what, DoubleSupplier measure) throws IOException {
         String why;
         try {
@@ -249,28 +245,29 @@ public final class Trainer implements AutoCloseable {
                 return number;
             }
             why = "expected a finite number, got " + number;
-        } catch (ArithmeticException e) {
+        } catch (NonFiniteException e) {
             why = String.valueOf(e.getMessage());
         }
         boolean kept = checkpoints != null && checkpoints.any();
-        throw new ArithmeticException("step " + step + ", " + what + ": " + why + "; lower the learning rate"
+        throw new NonFiniteException("step " + step + ", " + what + ": " + why + "; lower the learning rate"
                 + (kept ? "; the last checkpoint is as it was" : ""));
     }
 
     /** The mean loss of the first examples. */
     private double loss(String what, Examples examples, long count, DoubleConsumer progress) throws IOException {
         double loss = finite(state.step(), what, () -> computation.evaluate(examples, count, progress));
-        proven = state.step();
+        lastFiniteStep = state.step();
         return loss;
     }
 
     /** Evaluates when due, and keeps the best checkpoint. */
     private OptionalDouble evaluate() throws IOException {
         boolean last = options.evaluationInterval > 0 && state.step() == options.steps;
-        if (heldOut == null || !(last || due(options.evaluationInterval))) {
+        if (heldOut.isEmpty() || !(last || due(options.evaluationInterval))) {
             return OptionalDouble.empty();
         }
-        double loss = loss("held-out loss", heldOut, heldOut.perEpoch(), evaluation);
+        Examples examples = heldOut.get();
+        double loss = loss("held-out loss", examples, examples.perEpoch(), evaluation);
         state = state.evaluated(loss);
         if (state.bestStep() == state.step()) {
             save();
@@ -282,7 +279,7 @@ public final class Trainer implements AutoCloseable {
         if (checkpoints == null) {
             return;
         }
-        if (state.step() > 0 && proven != state.step()) { // the last update may have broken the weights
+        if (state.step() > 0 && lastFiniteStep != state.step()) { // the last update may have broken the weights
             loss("loss after the update", training, 1, _ -> {});
         }
         interrupted();

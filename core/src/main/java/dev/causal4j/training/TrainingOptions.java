@@ -2,7 +2,11 @@ package dev.causal4j.training;
 
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Dropout;
+import java.nio.file.Path;
+import java.util.Optional;
 import java.util.function.Consumer;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Options of training. Immutable: each method returns a copy with one other value, or throws an {@link
@@ -10,8 +14,8 @@ import java.util.function.Consumer;
  */
 public final class TrainingOptions implements Cloneable {
     /**
-     * 1,000 steps of 8 sequences at a rate of 1e-4, clipped to 1, of all parameters, without dropout or evaluation, with
-     * a checkpoint every 100 steps.
+     * 1,000 steps of 8 sequences at a rate of 1e-4, clipped to 1, of all parameters, without dropout. Nothing is held
+     * out or written; with held-out examples or a folder, an evaluation or a checkpoint every 100 steps.
      */
     public static final TrainingOptions DEFAULT = new TrainingOptions();
 
@@ -24,12 +28,17 @@ public final class TrainingOptions implements Cloneable {
     double clipNorm = 1;
     Dropout dropout = Dropout.NONE;
     long seed;
-    long evaluationInterval;
+    long evaluationInterval = 100;
     long checkpointInterval = 100;
     int patience;
     TrainingScope scope = new TrainingScope.All();
     Activations.Keep keep = Activations.Keep.BLOCKS;
     String data = "";
+
+    Function<Examples, Optional<Examples>> heldOut = _ -> Optional.empty(); // for these training examples
+
+    @Nullable
+    Path folder;
 
     private TrainingOptions() {}
 
@@ -66,7 +75,7 @@ public final class TrainingOptions implements Cloneable {
         return with(copy -> copy.learningRate = value);
     }
 
-    /** The optimizer. */
+    /** The settings of the optimizer. */
     public TrainingOptions withAdamW(AdamW value) {
         return with(copy -> copy.adamW = value);
     }
@@ -77,7 +86,7 @@ public final class TrainingOptions implements Cloneable {
         return with(copy -> copy.clipNorm = value);
     }
 
-    /** The three rates. */
+    /** The three rates of dropout. */
     public TrainingOptions withDropout(Dropout value) {
         return with(copy -> copy.dropout = value);
     }
@@ -87,10 +96,26 @@ public final class TrainingOptions implements Cloneable {
         return with(copy -> copy.seed = value);
     }
 
-    /** Steps between evaluations; 0 for none. */
+    /** Held-out examples; an evaluation reads one epoch of them ({@link Examples#evenly} makes it shorter). */
+    public TrainingOptions withHeldOut(Examples value) {
+        return with(copy -> copy.heldOut = _ -> Optional.of(value));
+    }
+
+    /** Held-out tokens, evaluated in order, in windows as long as the training examples. */
+    public TrainingOptions withHeldOut(Tokens value) {
+        return with(copy -> copy.heldOut = training ->
+                Optional.of(Examples.inOrder(value, training.example(0).tokens().length)));
+    }
+
+    /** Steps between evaluations of what is held out; 0 for none. */
     public TrainingOptions withEvaluationInterval(long value) {
         atLeast(0, "evaluation interval", value);
         return with(copy -> copy.evaluationInterval = value);
+    }
+
+    /** The folder for checkpoints and the result; without one nothing is written. */
+    public TrainingOptions withFolder(Path value) {
+        return with(copy -> copy.folder = value);
     }
 
     /** Steps between checkpoints; 0 for one at the end only. */
@@ -105,17 +130,12 @@ public final class TrainingOptions implements Cloneable {
         return with(copy -> copy.patience = value);
     }
 
-    /** Which parameters are trained. */
+    /** The parameters that are trained. */
     public TrainingOptions withScope(TrainingScope value) {
         return with(copy -> copy.scope = value);
     }
 
-    /** Which parameters are trained. */
-    public TrainingScope scope() {
-        return scope;
-    }
-
-    /** Which activations a forward keeps for its backward. */
+    /** The activations that a forward keeps for its backward. */
     public TrainingOptions withKeep(Activations.Keep value) {
         return with(copy -> copy.keep = value);
     }

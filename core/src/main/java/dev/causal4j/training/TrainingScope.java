@@ -5,8 +5,8 @@ import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.model.ModelConfig;
 
 /**
- * Which parameters are trained. Frozen ones need no gradient or optimizer state; backward stops at the lowest trained layer.
- * Immutable. Checkpoints have the text of their scope ({@link Object#toString}), so names and order of components stay.
+ * The parameters that are trained. Frozen ones need no gradient or optimizer state, and the backward pass stops at the
+ * lowest trained layer. Immutable. Checkpoints have the text of their scope ({@link Object#toString}), so names and order of components stay.
  */
 public sealed interface TrainingScope {
     /** Whether a parameter of a model is trained. */
@@ -20,6 +20,11 @@ public sealed interface TrainingScope {
                         : spec.layer() >= model.decoder().blocks().size() - count;
             case LowRank _ -> false;
         };
+    }
+
+    /** Low-rank additions to attention and feed-forward layers, scaled by 2: alpha is twice the rank. */
+    static LowRank lowRank(int rank) {
+        return new LowRank(rank, 2.0 * rank, true, true);
     }
 
     /** Everything. */

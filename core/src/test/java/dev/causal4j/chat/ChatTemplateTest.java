@@ -48,7 +48,7 @@ class ChatTemplateTest {
         return render(source, HELLO, Map.of()).text();
     }
 
-    /** What cases.json and features.json leave out of the traps that real templates have set. */
+    /** Traps of real templates that cases.json and features.json leave out. */
     @ParameterizedTest
     @CsvSource(
             delimiter = '#',
@@ -155,7 +155,7 @@ class ChatTemplateTest {
         assertThat(ChatTemplate.parse("t", "x", Map.of()).marksGeneration()).isFalse();
     }
 
-    /** What stands for a control token while the template runs, with other digits at its end. */
+    /** The digits that stand for a control token while the template runs, with other digits at their end. */
     @ParameterizedTest
     @ValueSource(strings = {"99999", "99997", "00001"})
     void aTemplateThatCutsAControlTokenOfAMessageIsRefused(String digits) {
@@ -168,7 +168,10 @@ class ChatTemplateTest {
                         + " do not cut what contains them");
     }
 
-    /** As many as fit, and a text that begins one of them everywhere: in proportion to both this would take minutes. */
+    /**
+     * A search in proportion to both tokens and text would take minutes: many tokens, and a text that begins one
+     * everywhere.
+     */
     @Test
     void manyControlTokensCostLittle() {
         List<String> tokens = IntStream.range(0, 99_000)

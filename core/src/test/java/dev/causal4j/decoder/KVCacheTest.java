@@ -91,16 +91,33 @@ class KVCacheTest {
     }
 
     @Test
-    void pagesThatWereGivenBackOrSharedAreReservedAnew() {
+    void reservedPagesStayReservedWhenTheCacheIsCut() {
         KVCache cache = pool.newCache();
         assertThat(cache.reserve(300)).isTrue();
         append(cache, 300);
         cache.truncate(100);
-        assertThat(pool.freePages()).isEqualTo(5);
+        assertThat(pool.freePages()).isEqualTo(2);
+        try (KVCache other = pool.newCache()) {
+            append(other, 128);
+            append(cache, 200); // without asking again
+            cache.truncate(100);
+            assertThat(cache.reserve(300)).as("nothing more to promise").isTrue();
+        }
+        assertThat(pool.freePages()).isEqualTo(2);
+        cache.close();
+        assertThat(pool.freePages()).isEqualTo(7);
+    }
+
+    @Test
+    void pagesThatWereGivenBackOrSharedAreReservedAnew() {
+        KVCache cache = pool.newCache();
+        append(cache, 300);
+        cache.truncate(100);
+        assertThat(pool.freePages()).as("none was reserved").isEqualTo(5);
         assertThat(cache.reserve(300)).isTrue();
         assertThat(pool.freePages()).as("after truncation").isEqualTo(2);
-        cache.unreserve();
-        assertThat(pool.freePages()).isEqualTo(5);
+        cache.release();
+        append(cache, 100);
         assertThat(cache.reserve(101)).isTrue();
         try (KVCache _ = cache.copy()) {
             assertThat(cache.reserve(101)).isTrue();

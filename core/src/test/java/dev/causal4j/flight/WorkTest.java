@@ -61,7 +61,7 @@ class WorkTest {
             stream.onEvent("dev.causal4j.Load", event -> seconds.put("Load", event.getDouble("seconds")));
             stream.startAsync();
             ProgressListener slow = (bytes, total) -> LockSupport.parkNanos(bytes == total ? 50_000_000 : 0);
-            LoadOptions options = new LoadOptions(null, DType.F32, slow, Compute.shared(), null);
+            LoadOptions options = new LoadOptions(null, DType.F32, 0, slow, Compute.shared(), null);
             CausalLM.load(folder(), options).close();
             stream.stop();
         }
@@ -86,9 +86,8 @@ class WorkTest {
                     .join();
             engine.score(new int[] {1, 2, 3, 4, 5}, 1, 0).join();
             Tokens text = Tokens.of(97, IntStream.range(0, 50).toArray());
-            TrainingOptions one =
-                    TrainingOptions.DEFAULT.withSteps(1).withBatchSize(2).withEvaluationInterval(0);
-            try (Trainer trainer = Trainer.start(model, Examples.windows(text, 7, 1), null, one, null)) {
+            TrainingOptions one = TrainingOptions.DEFAULT.withSteps(1).withBatchSize(2);
+            try (Trainer trainer = Trainer.start(model, Examples.windows(text, 7, 1), one)) {
                 trainer.run(progress -> true);
             }
         }

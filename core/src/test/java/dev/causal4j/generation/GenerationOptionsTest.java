@@ -4,11 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.junit.jupiter.params.provider.Arguments.arguments;
 
+import dev.causal4j.generation.GenerationOptions.Setting;
+import java.lang.reflect.Method;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.UnaryOperator;
+import java.util.stream.LongStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -25,13 +28,13 @@ class GenerationOptionsTest {
         stop.add("b");
         builder.seed(7).rule((_, _) -> {});
         GenerationOptions other = options.toBuilder().seed(6).maxNewTokens(3).build();
-        assertThat(options.settings.stop).containsExactly("a");
-        assertThat(options.settings.rules).isEmpty();
-        assertThat(options.settings.seed).isEqualTo(5);
-        assertThat(options.settings.maxNewTokens).isEqualTo(128);
-        assertThat(other.settings.stop).containsExactly("a");
-        assertThat(other.settings.seed).isEqualTo(6);
-        assertThat(other.settings.maxNewTokens).isEqualTo(3);
+        assertThat(options.stop()).containsExactly("a");
+        assertThat(options.rules()).isEmpty();
+        assertThat(options.seed()).isEqualTo(5);
+        assertThat(options.maxNewTokens()).isEqualTo(128);
+        assertThat(other.stop()).containsExactly("a");
+        assertThat(other.seed()).isEqualTo(6);
+        assertThat(other.maxNewTokens()).isEqualTo(3);
     }
 
     @Test
@@ -43,9 +46,62 @@ class GenerationOptionsTest {
                         .build()
                         .toString())
                 .startsWith("GenerationOptions[maxNewTokens=128, minNewTokens=0, temperature=1.0, topK=0, topP=0.9, ")
-                .endsWith("rules=[], stop=[a], eos=the model's, seed=0, logProbabilities=none, truncatePrompt=false,"
-                        + " specialTokens=AS_TEXT]")
+                .endsWith(
+                        "rules=[], constraint=none, stop=[a], eos=the model's, logProbabilities=none, truncatePrompt=false,"
+                                + " specialTokens=AS_TEXT]")
+                .contains("noRepeatNgramSize=0, frequencyPenalty=0.0, presencePenalty=0.0, seed=0, logitBias={}, ")
                 .doesNotContain("secret");
+    }
+
+    @Test
+    void optionsOfEqualSettingsAreEqual() {
+        GenerationOptions options = GenerationOptions.builder()
+                .topP(0.9)
+                .seed(3)
+                .logitBias(Map.of(5, 1.0))
+                .stop(List.of("a"))
+                .build();
+        assertThat(options.toBuilder().build()).isEqualTo(options).hasSameHashCodeAs(options);
+        assertThat(GenerationOptions.builder()
+                        .logitBias(Map.of(5, 1.0))
+                        .stop(List.of("a"))
+                        .set(Setting.SEED, 3)
+                        .set(Setting.TOP_P, 0.9)
+                        .set(Setting.TOP_K, 0L)
+                        .build())
+                .isEqualTo(options)
+                .hasSameHashCodeAs(options);
+        assertThat(options.toBuilder().topK(1).build()).isNotEqualTo(options);
+        assertThat(options.toBuilder().cacheSalt("mine").build()).isNotEqualTo(options);
+    }
+
+    @Test
+    void aSettingHasOneNameInThreeForms() {
+        assertThat(Setting.NO_REPEAT_NGRAM_SIZE.kebab()).isEqualTo("no-repeat-ngram-size");
+        assertThat(Setting.NO_REPEAT_NGRAM_SIZE.snake()).isEqualTo("no_repeat_ngram_size");
+        assertThat(Setting.NO_REPEAT_NGRAM_SIZE.camel()).isEqualTo("noRepeatNgramSize");
+    }
+
+    /** The names and types of the builder are those of the table. */
+    @Test
+    void eachSettingHasASetterAndAGetterOfItsName() throws ReflectiveOperationException {
+        for (Setting setting : Setting.values()) {
+            Method getter = GenerationOptions.class.getMethod(setting.camel());
+            GenerationOptions.Builder builder = GenerationOptions.builder();
+            GenerationOptions.Builder.class
+                    .getMethod(setting.camel(), getter.getReturnType())
+                    .invoke(builder, setting.parse("1"));
+            assertThat(getter.invoke(builder.build())).as(setting.camel()).isEqualTo(setting.parse("1"));
+            assertThat(getter.invoke(GenerationOptions.DEFAULT)).isEqualTo(setting.standard());
+        }
+    }
+
+    @Test
+    void randomSeedsDiffer() {
+        assertThat(LongStream.generate(GenerationOptions::randomSeed).limit(20).distinct())
+                .as("of 2^31")
+                .hasSizeGreaterThan(10)
+                .allMatch(seed -> seed >= 0 && seed < Integer.MAX_VALUE);
     }
 
     @ParameterizedTest
@@ -75,6 +131,9 @@ class GenerationOptionsTest {
                         b -> b.repetitionPenalty(Double.POSITIVE_INFINITY),
                         "repetition-penalty: expected a finite number > 0, got Infinity"),
                 bad(b -> b.topK(-1), "top-k: expected a whole number >= 0, got -1"),
+                bad(b -> b.set(Setting.TOP_K, 1.5), "top-k: expected a whole number >= 0, got 1.5"),
+                bad(b -> b.set(Setting.TOP_K, 1L << 32), "top-k: expected a whole number >= 0, got 4294967296"),
+                bad(b -> b.frequencyPenalty(Double.NaN), "frequency-penalty: expected a finite number, got NaN"),
                 bad(b -> b.noRepeatNgramSize(-2), "no-repeat-ngram-size: expected a whole number >= 0, got -2"),
                 bad(b -> b.maxNewTokens(-1), "max-new-tokens: expected a whole number >= 0, got -1"),
                 bad(b -> b.minNewTokens(-1), "min-new-tokens: expected a whole number >= 0, got -1"),

@@ -26,7 +26,8 @@ class PrefixCacheTest extends EngineFixture {
     }
 
     private static ScoredSequence scored(Engine engine, int[] tokens, int first, int alternatives) {
-        return new ScoredSequence(engine, Requester.of(""), tokens, first, alternatives, Optional.of(""));
+        return new ScoredSequence(
+                engine, Requester.of(""), tokens, first, alternatives, Optional.of(""), tokens.length - 1, null);
     }
 
     private static GenerationRequest request(int[] prompt, int tokens) {
@@ -89,6 +90,32 @@ class PrefixCacheTest extends EngineFixture {
             assertThat(all.stream().map(each -> each.cachedTokens))
                     .as("all but the last, which predicts the ending's first")
                     .containsExactly(0, length - 1, length - 1, length - 1);
+        }
+    }
+
+    /** Also where no pages are kept for others, and where the prompt's last page is not full. */
+    @ParameterizedTest
+    @CsvSource({"0, 300", "0, 5", "0, 1", "0, 65", "1, 257", "100, 300"})
+    void continuationsComputeTheirPromptOnce(int pages, int length) {
+        int[] prompt = prompt(1, length);
+        try (Engine engine = new Engine(model, keeping(pages).withParallel(3))) {
+            ScoredSequence whole = scored(engine, prompt, length, 0);
+            List<ScoredSequence> all = IntStream.range(0, 10)
+                    .mapToObj(i -> {
+                        int[] tokens = joined(prompt, prompt(10 + i, 70));
+                        return new ScoredSequence(
+                                engine, whole.requester, tokens, length, 1, Optional.of(""), length + 69, whole);
+                    })
+                    .toList();
+            engine.start(List.of(whole));
+            engine.start(all);
+            try (Engine alone = engine(0)) {
+                for (ScoredSequence each : all) {
+                    assertThat(each.result.join())
+                            .isEqualTo(alone.score(each.tokens, length, 1).join());
+                    assertThat(each.cachedTokens).isEqualTo(length - 1);
+                }
+            }
         }
     }
 

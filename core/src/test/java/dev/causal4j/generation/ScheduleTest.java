@@ -6,6 +6,7 @@ import dev.causal4j.decoder.KVCache;
 import dev.causal4j.generation.Engine.Requester;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.LoadOptions;
 import dev.causal4j.model.SmallModels;
 import dev.causal4j.tensor.DType;
 import java.util.ArrayList;
@@ -187,6 +188,26 @@ class ScheduleTest extends EngineFixture {
         }
     }
 
+    /** Each may need the whole context, which the smaller pool has room for once. */
+    @ParameterizedTest
+    @ValueSource(longs = {0, 1}) // bytes of keys and values; 0 is the default
+    void eightChatsOfALongContextRunAtOnce(long bytes) {
+        LoadOptions options = LoadOptions.DEFAULT.withCacheBytes(bytes);
+        try (CausalLM wide = CausalLM.random(SmallModels.gpt2(VOCABULARY, 32_768, 40, 2, 4), 1, options);
+                Engine engine = new Engine(wide)) {
+            CountDownLatch answered = new CountDownLatch(8 * 3);
+            List<CompletableFuture<Generation>> chats = IntStream.range(0, 8)
+                    .mapToObj(i -> engine.submit(request(i, 100, 32_768), Requester.of(i), _ -> {
+                        answered.countDown();
+                        return true;
+                    }))
+                    .toList();
+            assertThat(awaited(answered)).isTrue();
+            assertThat(engine.running()).isEqualTo(8);
+            chats.forEach(each -> each.cancel(true));
+        }
+    }
+
     @Test
     void callersBeginInTurnAndSoDoTheirRequests() {
         List<String> order = new ArrayList<>();
@@ -218,7 +239,7 @@ class ScheduleTest extends EngineFixture {
         try (Engine engine = new Engine(model)) {
             GeneratedSequence sequence =
                     engine.generating(request(1, 20, 400), Requester.of(""), 0, TokenListener.NONE);
-            assertThat(sequence.tokens()).hasSizeLessThan(100);
+            assertThat(sequence.tokens).hasSizeLessThan(100);
             assertThat(alone(request(1, 20, 400)).tokens()).hasSize(400);
         }
     }

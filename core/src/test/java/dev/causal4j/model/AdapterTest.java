@@ -139,7 +139,9 @@ class AdapterTest {
         adapted.merged().save(sum, DType.F32);
         for (DType dtype : List.of(DType.F32, DType.BF16, DType.INT8)) {
             Path out = folder.resolve(dtype.label());
-            Conversion.convert(Golden.folder(fixture), options.withDtype(dtype), out, false, (_, _) -> {});
+            Conversion.of(Golden.folder(fixture))
+                    .withOptions(options.withDtype(dtype))
+                    .toPanels(out);
             try (CausalLM expected = CausalLM.load(sum, dtype);
                     CausalLM loaded = CausalLM.load(Golden.folder(fixture), options.withDtype(dtype));
                     CausalLM converted = CausalLM.load(out)) {
@@ -149,8 +151,9 @@ class AdapterTest {
             }
         }
         Path plain = folder.resolve("plain");
-        Conversion.toHuggingFace(
-                Golden.folder(fixture), options.withDtype(DType.F32), Long.MAX_VALUE, plain, false, (_, _) -> {});
+        Conversion.of(Golden.folder(fixture))
+                .withOptions(options.withDtype(DType.F32))
+                .toHuggingFace(plain);
         for (String file : List.of("config.json", "model.safetensors")) {
             assertThat(plain.resolve(file)).hasSameBinaryContentAs(sum.resolve(file));
         }
@@ -161,7 +164,7 @@ class AdapterTest {
         anAdapter();
         write();
         Path base = folder.resolve("base");
-        Conversion.convert(Golden.folder("llama-llama3"), LoadOptions.DEFAULT, base, false, (_, _) -> {});
+        Conversion.of(Golden.folder("llama-llama3")).toPanels(base);
         try (CausalLM model = load("llama-llama3");
                 CausalLM expected = model.withAdapter(adapter).merged();
                 CausalLM merged = CausalLM.load(base, LoadOptions.DEFAULT.withMerged(adapter))) {
@@ -175,7 +178,9 @@ class AdapterTest {
         write();
         LoadOptions options = LoadOptions.DEFAULT.withMerged(adapter);
         Path out = folder.resolve("out");
-        assertThatThrownBy(() -> Conversion.convert(Golden.folder("qwen3-tied"), options, out, false, (_, _) -> {}))
+        assertThatThrownBy(() -> Conversion.of(Golden.folder("qwen3-tied"))
+                        .withOptions(options)
+                        .toPanels(out))
                 .isInstanceOf(FormatException.class)
                 .hasMessageStartingWith(adapter.toString())
                 .hasMessageContaining("shape [3, 48]");

@@ -44,7 +44,7 @@ class BackwardTest {
                 .filter(tensor -> tensor.startsWith("grad."))
                 .count());
         for (ParameterSpec spec : model.config().specs()) {
-            Origin origin = model.config().family().origin(model.config(), spec, "");
+            Origin origin = model.config().origin(spec, "");
             float[] truth = golden.gradient(origin.names().getFirst()).toArray();
             float[] gradient = pass.gradient(spec.name());
             assertThat(gradient).hasSameSizeAs(truth);

@@ -176,12 +176,26 @@ class CausalLMTest {
     }
 
     @Test
-    void derivedModelsKeepTheDtypeOfTheirCaches() {
-        CausalLM narrow = CausalLM.random(CONFIG, 1, LoadOptions.DEFAULT.withCached(DType.BF16));
+    void keysAndValuesCountAgainstTheLimitOfTheProcess() {
+        long free = Device.freeBytes();
+        assertThatThrownBy(() -> CausalLM.random(CONFIG, 1, LoadOptions.DEFAULT.withCacheBytes(1L << 50)))
+                .isInstanceOf(MemoryLimitException.class)
+                .hasMessageStartingWith("memory: expected at most ");
+        assertThat(Device.freeBytes()).isEqualTo(free);
+    }
+
+    @Test
+    void derivedModelsKeepDtypeAndBytesOfTheirCaches() {
+        long most = 1 << 20;
+        CausalLM narrow = CausalLM.random(
+                CONFIG, 1, LoadOptions.DEFAULT.withCached(DType.BF16).withCacheBytes(most));
+        int pages = narrow.decoder().pool().freePages();
+        assertThat(pages).isEqualTo((int) (most / narrow.decoder().pool().pageBytes()));
         long bytes = narrow.decoder().pool().pageBytes();
         assertThat(bytes).isNotEqualTo(parts.decoder().pool().pageBytes());
         for (CausalLM derived : List.of(narrow.with(narrow), narrow.withVocabularySize(33), narrow.merged())) {
             assertThat(derived.decoder().pool().pageBytes()).isEqualTo(bytes);
+            assertThat(derived.decoder().pool().freePages()).isEqualTo(pages);
         }
     }
 
@@ -191,7 +205,7 @@ class CausalLMTest {
                 .hasToString("gpt2: gpt2 in f32, 2 layers of 12, 31 tokens, context of 9, 4272 parameters, 0 MB");
         assertThat(new Generator(parts)).hasToString("Generator of " + parts);
         assertThat(LoadOptions.DEFAULT.withDtype(DType.BF16).toString())
-                .matches("LoadOptions\\[dtype=bf16, cached=f32, threads=\\d+, merged=none]");
+                .matches("LoadOptions\\[dtype=bf16, cached=f32, cacheBytes=a quarter, threads=\\d+, merged=none]");
     }
 
     private static Tokenizer tokenizer() throws IOException {

@@ -39,7 +39,10 @@ class ConversionTest {
 
     private Path convert(Path model, DType dtype) throws IOException {
         Path out = folder.resolve("out");
-        Conversion.convert(model, LoadOptions.DEFAULT.withDtype(dtype), out, true, SILENT);
+        Conversion.of(model)
+                .withOptions(LoadOptions.DEFAULT.withDtype(dtype))
+                .withOverwrite(true)
+                .toPanels(out);
         return out;
     }
 
@@ -85,7 +88,7 @@ class ConversionTest {
     }
 
     @Test
-    void aFolderOfVersion01WithItsVocabularyBinLoadsAndIsReplaced() throws IOException {
+    void cachesOfEarlierVersionsAreIgnoredAndReplaced() throws IOException {
         Path original = Variant.of("gpt2-tied").write(Files.createDirectory(folder.resolve("original")));
         Files.writeString(original.resolve("tokenizer.json"), """
                 {"pre_tokenizer":{"type":"ByteLevel"},"decoder":{"type":"ByteLevel"},
@@ -94,11 +97,12 @@ class ConversionTest {
         Files.writeString(templates.resolve("tool_use.jinja"), "tools");
         Path out = convert(original, DType.BF16);
         assertThat(out.resolve("additional_chat_templates/tool_use.jinja")).hasContent("tools");
-        assertThat(out.resolve("tokenizer.json.prepared")).exists();
         Path old = Files.writeString(out.resolve("vocabulary.bin"), "of 0.1");
+        Path prepared = Files.writeString(out.resolve("tokenizer.json.prepared"), "of 0.2");
         assertThat(CausalLM.load(out).requireTokenizer().encode("aab")).containsExactly(0, 2);
-        Conversion.convert(original, LoadOptions.DEFAULT, out, true, SILENT);
+        Conversion.of(original).withOverwrite(true).toPanels(out);
         assertThat(old).doesNotExist();
+        assertThat(prepared).doesNotExist();
     }
 
     /** In int8 the two may be equal, and still nothing was ever tied. */
@@ -158,7 +162,7 @@ class ConversionTest {
     void aConversionCanBeConvertedToItself() throws IOException {
         Path once = convert(Golden.folder("gpt2-odd"), DType.BF16);
         Path twice = folder.resolve("twice");
-        Conversion.convert(once, LoadOptions.DEFAULT, twice, false, SILENT);
+        Conversion.of(once).toPanels(twice);
         assertThat(twice.resolve("model.safetensors")).hasSameBinaryContentAs(once.resolve("model.safetensors"));
     }
 
@@ -168,13 +172,16 @@ class ConversionTest {
     void theFolderIsReplacedOnlyIfThatIsAskedForAndNothingElseIsInIt() throws IOException {
         Path model = Golden.folder("gpt2-tied");
         Path out = convert(model, DType.F32);
-        assertThatThrownBy(() -> Conversion.convert(model, LoadOptions.DEFAULT, out, false, SILENT))
+        assertThatThrownBy(() -> Conversion.of(model).toPanels(out))
                 .hasMessageContaining("a new or empty folder")
                 .hasMessageContaining("--overwrite");
-        Conversion.convert(model, LoadOptions.DEFAULT.withDtype(DType.INT8), out, true, SILENT);
+        Conversion.of(model)
+                .withOptions(LoadOptions.DEFAULT.withDtype(DType.INT8))
+                .withOverwrite(true)
+                .toPanels(out);
         assertThat(CausalLM.load(out).dtype()).isEqualTo(DType.INT8);
         Files.writeString(out.resolve("thesis.txt"), "precious");
-        assertThatThrownBy(() -> Conversion.convert(model, LoadOptions.DEFAULT, out, true, SILENT))
+        assertThatThrownBy(() -> Conversion.of(model).withOverwrite(true).toPanels(out))
                 .hasMessage(out + ": expected nothing but a converted model, got \"thesis.txt\" in it;"
                         + " choose another folder");
         assertThat(out.resolve("thesis.txt")).hasContent("precious");
@@ -185,15 +192,15 @@ class ConversionTest {
     void anEmptyFolderIsFilledAndAMissingParentIsNamed() throws IOException {
         Path model = Golden.folder("gpt2-tied");
         Path out = Files.createDirectory(folder.resolve("empty"));
-        Conversion.convert(model, LoadOptions.DEFAULT, out, false, SILENT);
+        Conversion.of(model).toPanels(out);
         assertThat(CausalLM.load(out).dtype()).isEqualTo(DType.F32);
         Path deep = folder.resolve("no/such");
-        assertThatThrownBy(() -> Conversion.convert(model, LoadOptions.DEFAULT, deep, false, SILENT))
+        assertThatThrownBy(() -> Conversion.of(model).toPanels(deep))
                 .hasMessageContaining(deep + ": expected a folder in one that exists");
         Path file = Files.createFile(folder.resolve("file"));
-        assertThatThrownBy(() -> Conversion.convert(model, LoadOptions.DEFAULT, file, true, SILENT))
+        assertThatThrownBy(() -> Conversion.of(model).withOverwrite(true).toPanels(file))
                 .hasMessageContaining("got a file");
-        assertThatThrownBy(() -> Conversion.convert(out, LoadOptions.DEFAULT, out, true, SILENT))
+        assertThatThrownBy(() -> Conversion.of(out).withOverwrite(true).toPanels(out))
                 .hasMessageContaining("another folder than the model's");
     }
 
@@ -201,10 +208,12 @@ class ConversionTest {
     void whatIsCancelledLeavesNothingAndWhatWasThere() throws IOException {
         Path model = Golden.folder("gpt2-tied");
         Path out = convert(model, DType.F32);
-        assertThatThrownBy(() ->
-                        Conversion.convert(model, LoadOptions.DEFAULT.withDtype(DType.INT8), out, true, (_, _) -> {
+        assertThatThrownBy(() -> Conversion.of(model)
+                        .withOptions((LoadOptions.DEFAULT.withDtype(DType.INT8)).withProgress((_, _) -> {
                             throw new CancellationException();
                         }))
+                        .withOverwrite(true)
+                        .toPanels(out))
                 .isInstanceOf(CancellationException.class);
         assertThat(CausalLM.load(out).dtype()).isEqualTo(DType.F32);
         assertThat(files()).containsExactly("out");

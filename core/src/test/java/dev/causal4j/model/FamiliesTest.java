@@ -195,7 +195,7 @@ class FamiliesTest {
             assertThat(pass.loss()).isCloseTo(golden.loss(), within(2e-6 * golden.loss()));
             Set<String> compared = new HashSet<>();
             for (ParameterSpec spec : model.config().specs()) {
-                Origin origin = model.config().family().origin(model.config(), spec, root(golden));
+                Origin origin = model.config().origin(spec, root(golden));
                 compare(golden, spec, origin, pass.gradient(spec.name()));
                 origin.names().forEach(each -> compared.add("grad." + each));
             }
@@ -284,11 +284,8 @@ class FamiliesTest {
             model.save(folder, DType.F32);
             Set<String> names = new HashSet<>();
             for (ParameterSpec spec : model.config().specs()) {
-                String root = model.config().family().rootWritten(model.config());
-                names.addAll(model.config()
-                        .family()
-                        .origin(model.config(), spec, root)
-                        .names());
+                String root = model.config().family().rootWritten(model.config().tied());
+                names.addAll(model.config().origin(spec, root).names());
             }
             try (Arena arena = Arena.ofShared()) {
                 assertThat(TensorStore.open(folder, arena).names()).isEqualTo(names);
@@ -307,8 +304,9 @@ class FamiliesTest {
     void aConvertedModelHasTheSameBits(String name) throws IOException {
         Golden golden = Golden.load(name);
         Path out = folder.resolve("out");
-        Conversion.convert(
-                golden.folder(), LoadOptions.DEFAULT.withDtype(DType.BF16), out, false, (bytes, total) -> {});
+        Conversion.of(golden.folder())
+                .withOptions(LoadOptions.DEFAULT.withDtype(DType.BF16))
+                .toPanels(out);
         try (CausalLM model = CausalLM.load(golden.folder(), DType.BF16);
                 CausalLM converted = CausalLM.load(out)) {
             assertThat(forward(converted, golden, 24).data())

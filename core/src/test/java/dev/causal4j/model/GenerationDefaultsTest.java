@@ -126,7 +126,7 @@ class GenerationDefaultsTest {
         }
         assertThat(saved.resolve("generation_config.json")).hasContent(json);
         Path converted = folder.resolve("converted");
-        Conversion.convert(saved, LoadOptions.DEFAULT, converted, false, (bytes, total) -> {});
+        Conversion.of(saved).toPanels(converted);
         try (CausalLM model = CausalLM.load(converted)) {
             assertThat(model.generationDefaults().topP()).isEqualTo(0.9);
             assertThat(model.eos()).containsExactlyInAnyOrder(5, 9);

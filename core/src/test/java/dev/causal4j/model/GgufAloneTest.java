@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.JavaProcess;
+import dev.causal4j.TemplateException;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.chat.Message;
 import dev.causal4j.tensor.DType;
@@ -121,7 +122,9 @@ class GgufAloneTest {
     void convertedFoldersComputeAndReadWhatTheFileDoes(String name) throws IOException {
         Path file = FILES.resolve(name + ".gguf");
         Path out = folder.resolve("out");
-        Conversion.convert(file, LoadOptions.DEFAULT.withDtype(DType.F32), out, false, (_, _) -> {});
+        Conversion.of(file)
+                .withOptions(LoadOptions.DEFAULT.withDtype(DType.F32))
+                .toPanels(out);
         try (CausalLM converted = CausalLM.load(out);
                 CausalLM original = CausalLM.load(file, DType.F32)) {
             assertThat(converted.config().sameArchitecture(original.config())).isTrue();
@@ -132,17 +135,82 @@ class GgufAloneTest {
             assertThat(converted.requireTokenizer().encode(TEXT)).isEqualTo(tokenizer.encode(TEXT));
             assertThat(tokenizer.withPrefix(tokenizer.encode(TEXT)))
                     .isEqualTo(converted.requireTokenizer().withPrefix(tokenizer.encode(TEXT)));
-            assertThat(Tokenizer.load(file).orElseThrow().toJson()).isEqualTo(tokenizer.toJson());
+            assertThat(Checkpoint.readTokenizer(file).orElseThrow().toJson()).isEqualTo(tokenizer.toJson());
         }
-        assertThat(ChatTemplate.read(out).map(GgufAloneTest::rendered))
-                .isEqualTo(ChatTemplate.read(file).map(GgufAloneTest::rendered));
+        assertThat(Checkpoint.readTemplates(out).parse().map(GgufAloneTest::rendered))
+                .isEqualTo(Checkpoint.readTemplates(file).parse().map(GgufAloneTest::rendered));
     }
 
     @Test
     void conversationsAreRenderedByTheTemplateOfTheFile() throws IOException {
-        ChatTemplate template = ChatTemplate.read(FILES.resolve("qwen2.gguf")).orElseThrow();
+        ChatTemplate template =
+                Checkpoint.readTemplates(FILES.resolve("qwen2.gguf")).parse().orElseThrow();
         assertThat(rendered(template)).isEqualTo("<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n");
-        assertThat(ChatTemplate.read(FILES.resolve("llama-f32.gguf"))).isEmpty();
+        assertThat(Checkpoint.readTemplates(FILES.resolve("llama-f32.gguf")).parse())
+                .isEmpty();
+    }
+
+    @Test
+    void aModelHandsOutTheTemplateOfItsFileOrFolder() throws IOException {
+        Path file = FILES.resolve("qwen2.gguf");
+        Path out = folder.resolve("out");
+        Conversion.of(file)
+                .withOptions(LoadOptions.DEFAULT.withDtype(DType.F32))
+                .toPanels(out);
+        String expected = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n";
+        try (CausalLM original = CausalLM.load(file);
+                CausalLM converted = CausalLM.load(out);
+                CausalLM without = CausalLM.load(FILES.resolve("llama-f32.gguf"))) {
+            assertThat(original.chatTemplate().map(GgufAloneTest::rendered)).contains(expected);
+            assertThat(converted.with(converted).chatTemplate().map(GgufAloneTest::rendered))
+                    .contains(expected);
+            assertThat(without.chatTemplate()).isEmpty();
+        }
+    }
+
+    @Test
+    void aTemplateThatIsNoneIsRefusedWhenItIsAskedFor() throws IOException {
+        Path out = folder.resolve("out");
+        Conversion.of(FILES.resolve("qwen2.gguf"))
+                .withOptions(LoadOptions.DEFAULT.withDtype(DType.F32))
+                .toPanels(out);
+        Files.writeString(out.resolve("chat_template.jinja"), "{% if %}");
+        try (CausalLM model = CausalLM.load(out)) {
+            assertThat(Logits.of(model, TOKENS)).isNotEmpty();
+            assertThatThrownBy(model::chatTemplate)
+                    .isInstanceOf(TemplateException.class)
+                    .hasMessageContaining("chat_template.jinja");
+        }
+    }
+
+    @Test
+    void aModelHandsOutTheTemplateOfItsFileOrFolder() throws IOException {
+        Path file = FILES.resolve("qwen2.gguf");
+        Path out = folder.resolve("out");
+        Conversion.convert(file, LoadOptions.DEFAULT.withDtype(DType.F32), out, false, (_, _) -> {});
+        String expected = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n";
+        try (CausalLM original = CausalLM.load(file);
+                CausalLM converted = CausalLM.load(out);
+                CausalLM without = CausalLM.load(FILES.resolve("llama-f32.gguf"))) {
+            assertThat(original.chatTemplate().map(GgufAloneTest::rendered)).contains(expected);
+            assertThat(converted.with(converted).chatTemplate().map(GgufAloneTest::rendered))
+                    .contains(expected);
+            assertThat(without.chatTemplate()).isEmpty();
+        }
+    }
+
+    @Test
+    void aTemplateThatIsNoneIsRefusedWhenItIsAskedFor() throws IOException {
+        Path out = folder.resolve("out");
+        Conversion.convert(
+                FILES.resolve("qwen2.gguf"), LoadOptions.DEFAULT.withDtype(DType.F32), out, false, (_, _) -> {});
+        Files.writeString(out.resolve("chat_template.jinja"), "{% if %}");
+        try (CausalLM model = CausalLM.load(out)) {
+            assertThat(Logits.of(model, TOKENS)).isNotEmpty();
+            assertThatThrownBy(model::chatTemplate)
+                    .isInstanceOf(TemplateException.class)
+                    .hasMessageContaining("chat_template.jinja");
+        }
     }
 
     private static String rendered(ChatTemplate template) {
@@ -154,8 +222,7 @@ class GgufAloneTest {
     @Test
     void quantisedFilesAreConvertedToAChosenDtypeOnly() {
         Path file = FILES.resolve("llama-mix-q4_k_m.gguf");
-        assertThatThrownBy(
-                        () -> Conversion.convert(file, LoadOptions.DEFAULT, folder.resolve("out"), false, (_, _) -> {}))
+        assertThatThrownBy(() -> Conversion.of(file).toPanels(folder.resolve("out")))
                 .isInstanceOf(FormatException.class)
                 .hasMessage(file + ": expected a dtype for quantised weights, got none; choose one with --dtype");
         assertThat(folder).isEmptyDirectory();
@@ -164,9 +231,10 @@ class GgufAloneTest {
     /** Hugging Face's library composes characters for Qwen, llama.cpp does not. */
     @Test
     void qwenComposesCharacters() throws IOException {
-        Tokenizer qwen = Tokenizer.load(FILES.resolve("qwen2.gguf")).orElseThrow();
+        Tokenizer qwen = Checkpoint.readTokenizer(FILES.resolve("qwen2.gguf")).orElseThrow();
         assertThat(qwen.encode("e\u0301")).isEqualTo(qwen.encode("\u00e9")).hasSize(2);
-        Tokenizer llama = Tokenizer.load(FILES.resolve("llama-rope3.gguf")).orElseThrow();
+        Tokenizer llama =
+                Checkpoint.readTokenizer(FILES.resolve("llama-rope3.gguf")).orElseThrow();
         assertThat(llama.encode("e\u0301")).hasSize(3);
     }
 

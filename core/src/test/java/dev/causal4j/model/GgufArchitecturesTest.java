@@ -50,10 +50,10 @@ class GgufArchitecturesTest {
     void aFileIsTheModelItWasWrittenFrom(String name, String changes, @Nullable String greedy) throws IOException {
         Path model = twin(name, changes);
         Path file = folder.resolve(name + ".gguf");
-        Conversion.toGguf(model, GgufType.F32, file, false, (_, _) -> {});
+        Conversion.of(model).toGguf(file, GgufType.F32);
         Path back = folder.resolve("back");
         LoadOptions f32 = LoadOptions.DEFAULT.withDtype(DType.F32);
-        Conversion.toHuggingFace(file, f32, Long.MAX_VALUE, back, false, (_, _) -> {});
+        Conversion.of(file).withOptions(f32).toHuggingFace(back);
         int[] tokens = {5, 80, 3, 41, 2, 64, 7, 9, 30, 31, 32};
         try (CausalLM expected = CausalLM.load(model);
                 CausalLM actual = CausalLM.load(file);

@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.UnsupportedModelException;
-import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.format.Gguf;
 import dev.causal4j.format.Json;
 import dev.causal4j.format.TensorStore;
@@ -49,7 +48,7 @@ class GgufWritingTest {
 
     private Path written(Path model, GgufType type) throws IOException {
         Path out = folder.resolve("out.gguf");
-        assertThat(Conversion.toGguf(model, type, out, true, SILENT)).isEqualTo(type);
+        Conversion.of(model).withOverwrite(true).toGguf(out, type);
         return out;
     }
 
@@ -106,8 +105,8 @@ class GgufWritingTest {
         }
         Path out = folder.resolve("converted");
         Path python = folder.resolve("python");
-        Conversion.convert(file, LoadOptions.DEFAULT, out, false, SILENT);
-        Conversion.toHuggingFace(file, LoadOptions.DEFAULT, Long.MAX_VALUE, python, false, SILENT);
+        Conversion.of(file).toPanels(out);
+        Conversion.of(file).toHuggingFace(python);
         try (CausalLM expected = CausalLM.load(file);
                 CausalLM panels = CausalLM.load(out);
                 CausalLM actual = CausalLM.load(python)) {
@@ -168,7 +167,8 @@ class GgufWritingTest {
             }
             assertThat(read.withPrefix(new int[0])).isEqualTo(tokenizer.withPrefix(new int[0]));
         }
-        assertThat(ChatTemplate.sources(out)).isEqualTo(ChatTemplate.sources(file));
+        assertThat(Checkpoint.readTemplates(out).templates())
+                .isEqualTo(Checkpoint.readTemplates(file).templates());
     }
 
     @Test
@@ -176,14 +176,16 @@ class GgufWritingTest {
         Path out = folder.resolve("out.gguf");
         Path panels = folder.resolve("panels");
         Path original = Golden.folder("qwen3-tied");
-        Conversion.convert(original, LoadOptions.DEFAULT.withDtype(DType.BF16), panels, false, SILENT);
-        assertThat(Conversion.toGguf(panels, null, out, false, SILENT)).isEqualTo(GgufType.BF16);
+        Conversion.of(original)
+                .withOptions(LoadOptions.DEFAULT.withDtype(DType.BF16))
+                .toPanels(panels);
+        assertThat(Conversion.of(panels).toGguf(out)).isEqualTo(GgufType.BF16);
         try (CausalLM expected = CausalLM.load(panels);
                 CausalLM actual = CausalLM.load(out)) {
             assertThat(Logits.of(actual, TOKENS)).isEqualTo(Logits.of(expected, TOKENS));
         }
         Path quantised = FILES.resolve("llama-q4_k.gguf");
-        assertThatThrownBy(() -> Conversion.toGguf(quantised, null, out, true, SILENT))
+        assertThatThrownBy(() -> Conversion.of(quantised).withOverwrite(true).toGguf(out))
                 .hasMessage(quantised + ": expected a dtype for quantised weights, got none; choose one with --dtype");
     }
 
@@ -206,7 +208,7 @@ class GgufWritingTest {
     void whatAFileCannotSayIsRefusedByName(String name, String place, String got) {
         Path model = Golden.folder(name);
         Path out = folder.resolve("out.gguf");
-        assertThatThrownBy(() -> Conversion.toGguf(model, GgufType.F32, out, false, SILENT))
+        assertThatThrownBy(() -> Conversion.of(model).toGguf(out, GgufType.F32))
                 .isInstanceOf(UnsupportedModelException.class)
                 .hasMessageStartingWith(model + ", ")
                 .hasMessageContaining(place)
@@ -229,7 +231,7 @@ class GgufWritingTest {
     }
 
     private static void refused(Path model, Path out, boolean overwrite, String told) {
-        assertThatThrownBy(() -> Conversion.toGguf(model, GgufType.F32, out, overwrite, SILENT))
+        assertThatThrownBy(() -> Conversion.of(model).withOverwrite(overwrite).toGguf(out, GgufType.F32))
                 .isInstanceOf(FormatException.class)
                 .hasMessageStartingWith(out.toString())
                 .hasMessageContaining(told);
@@ -239,9 +241,12 @@ class GgufWritingTest {
     void whatIsCancelledOrNotFiniteLeavesWhatWasThere() throws IOException {
         Path out = written(Golden.folder("gpt2-tied"), GgufType.F32);
         byte[] before = Files.readAllBytes(out);
-        assertThatThrownBy(() -> Conversion.toGguf(FILES.resolve("hf"), GgufType.F16, out, true, (_, _) -> {
-                    throw new CancellationException();
-                }))
+        assertThatThrownBy(() -> Conversion.of(FILES.resolve("hf"))
+                        .withOptions(LoadOptions.DEFAULT.withProgress((_, _) -> {
+                            throw new CancellationException();
+                        }))
+                        .withOverwrite(true)
+                        .toGguf(out, GgufType.F16))
                 .isInstanceOf(CancellationException.class);
         Variant variant = Variant.of("gguf/hf");
         String name = "model.layers.1.mlp.up_proj.weight";
@@ -250,7 +255,7 @@ class GgufWritingTest {
         variant.with(name, DType.F32, variant.tensor(name).shape(), MemorySegment.ofArray(numbers));
         Path damaged = variant.write(Files.createDirectory(folder.resolve("damaged")));
         for (GgufType type : List.of(GgufType.F16, GgufType.Q8_0, GgufType.Q4_0)) {
-            assertThatThrownBy(() -> Conversion.toGguf(damaged, type, out, true, SILENT))
+            assertThatThrownBy(() -> Conversion.of(damaged).withOverwrite(true).toGguf(out, type))
                     .hasMessageStartingWith(damaged + ", tensor blk.1.ffn_up.weight: " + type)
                     .hasMessageEndingWith("expected finite weights that f16 holds, got NaN");
         }
@@ -262,7 +267,10 @@ class GgufWritingTest {
     private Path folder(String file, Map<String, String> config, Map<String, String> tokenizer) throws IOException {
         Path made = folder.resolve("made");
         LoadOptions options = LoadOptions.DEFAULT.withDtype(DType.F32);
-        Conversion.convert(FILES.resolve(file), options, made, Files.exists(made), SILENT);
+        Conversion.of(FILES.resolve(file))
+                .withOptions(options)
+                .withOverwrite(Files.exists(made))
+                .toPanels(made);
         edit(made.resolve("config.json"), config);
         edit(made.resolve("tokenizer_config.json"), tokenizer);
         return made;
@@ -377,7 +385,7 @@ class GgufWritingTest {
     })
     void theNameIsThatOfTheFileAndTellsPhi3sTokenizer(String model, String file, String name) throws IOException {
         Path out = folder.resolve(file + ".gguf");
-        Conversion.toGguf(FILES.resolve(model + ".gguf"), GgufType.F32, out, false, SILENT);
+        Conversion.of(FILES.resolve(model + ".gguf")).toGguf(out, GgufType.F32);
         try (Arena arena = Arena.ofConfined()) {
             assertThat(Gguf.open(out, arena).metadata().requireString("general.name"))
                     .isEqualTo(name);
@@ -388,7 +396,9 @@ class GgufWritingTest {
     void equalModelsGiveEqualBytes() throws IOException {
         byte[] once = Files.readAllBytes(written(FILES.resolve("qwen2.gguf"), GgufType.BF16));
         assertThat(written(FILES.resolve("qwen2.gguf"), GgufType.BF16)).hasBinaryContent(once);
-        Map<String, String> special = ChatTemplate.specialTokens(FILES.resolve("qwen2.gguf"));
-        assertThat(ChatTemplate.specialTokens(folder.resolve("out.gguf"))).isEqualTo(special);
+        Map<String, String> special =
+                Checkpoint.readTemplates(FILES.resolve("qwen2.gguf")).specialTokens();
+        assertThat(Checkpoint.readTemplates(folder.resolve("out.gguf")).specialTokens())
+                .isEqualTo(special);
     }
 }

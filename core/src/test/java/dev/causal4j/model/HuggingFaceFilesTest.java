@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.format.TensorStore;
 import dev.causal4j.tensor.DType;
 import java.io.IOException;
@@ -40,7 +39,11 @@ class HuggingFaceFilesTest {
 
     private Path written(Path model, LoadOptions options, long most) throws IOException {
         Path out = folder.resolve("out");
-        Conversion.toHuggingFace(model, options, most, out, true, SILENT);
+        Conversion.of(model)
+                .withOptions(options)
+                .withShardBytes(most)
+                .withOverwrite(true)
+                .toHuggingFace(out);
         return out;
     }
 
@@ -110,7 +113,8 @@ class HuggingFaceFilesTest {
             assertThat(actual.requireTokenizer().toJson())
                     .isEqualTo(expected.requireTokenizer().toJson());
         }
-        assertThat(ChatTemplate.sources(out)).isEqualTo(ChatTemplate.sources(file));
+        assertThat(Checkpoint.readTemplates(out).templates())
+                .isEqualTo(Checkpoint.readTemplates(file).templates());
     }
 
     @ParameterizedTest
@@ -122,7 +126,7 @@ class HuggingFaceFilesTest {
         }
         Path original = variant.write(Files.createDirectory(folder.resolve("original")));
         Path file = folder.resolve("model.gguf");
-        Conversion.toGguf(original, GgufType.F32, file, false, SILENT);
+        Conversion.of(original).toGguf(file, GgufType.F32);
         byte[] expected =
                 Files.readAllBytes(written(original, F32, Long.MAX_VALUE).resolve(TensorStore.SINGLE));
         assertThat(written(file, F32, Long.MAX_VALUE).resolve(TensorStore.SINGLE))
@@ -152,9 +156,9 @@ class HuggingFaceFilesTest {
         Path original = Golden.folder("gpt2-untied");
         Path panels = folder.resolve("panels");
         LoadOptions options = LoadOptions.DEFAULT.withDtype(dtype);
-        Conversion.convert(original, options, panels, false, SILENT);
+        Conversion.of(original).withOptions(options).toPanels(panels);
         Path back = folder.resolve("back");
-        Conversion.toHuggingFace(panels, LoadOptions.DEFAULT, Long.MAX_VALUE, back, false, SILENT);
+        Conversion.of(panels).toHuggingFace(back);
         assertThat(back.resolve(TensorStore.SINGLE))
                 .hasSameBinaryContentAs(
                         written(original, options, Long.MAX_VALUE).resolve(TensorStore.SINGLE));
@@ -223,7 +227,7 @@ class HuggingFaceFilesTest {
         variant.config().putNull("sliding_window");
         Path file = folder.resolve("phi3.gguf");
         Path original = variant.write(Files.createDirectory(folder.resolve("original")));
-        Conversion.toGguf(original, GgufType.F32, file, false, SILENT);
+        Conversion.of(original).toGguf(file, GgufType.F32);
         Path out = written(file, F32, Long.MAX_VALUE);
         JsonNode config = json(out.resolve("config.json"));
         assertThat(config.get("rope_scaling").propertyNames())
@@ -247,10 +251,13 @@ class HuggingFaceFilesTest {
     void progressEndsAtTheTotalOfAllFiles() throws IOException {
         LongStream.Builder seen = LongStream.builder();
         Path original = Golden.folder("llama-untied");
-        Conversion.toHuggingFace(original, F32, 20_000, folder.resolve("out"), false, (bytes, total) -> {
-            assertThat(bytes).isLessThanOrEqualTo(total);
-            seen.add(bytes == total ? 1 : 0);
-        });
+        Conversion.of(original)
+                .withOptions(F32.withProgress((bytes, total) -> {
+                    assertThat(bytes).isLessThanOrEqualTo(total);
+                    seen.add(bytes == total ? 1 : 0);
+                }))
+                .withShardBytes(20_000)
+                .toHuggingFace(folder.resolve("out"));
         assertThat(seen.build().sum()).isOne();
     }
 
@@ -279,11 +286,18 @@ class HuggingFaceFilesTest {
     @Test
     void whatIsCancelledLeavesWhatWasThere() throws IOException {
         Path out = written(Golden.folder("gpt2-tied"), F32, Long.MAX_VALUE);
-        assertThatThrownBy(() -> Conversion.toHuggingFace(Golden.folder("gpt2-odd"), F32, 1_000, out, true, (_, _) -> {
-                    throw new CancellationException();
-                }))
+        assertThatThrownBy(() -> Conversion.of(Golden.folder("gpt2-odd"))
+                        .withOptions(F32.withProgress((_, _) -> {
+                            throw new CancellationException();
+                        }))
+                        .withShardBytes(1_000)
+                        .withOverwrite(true)
+                        .toHuggingFace(out))
                 .isInstanceOf(CancellationException.class);
-        assertThatThrownBy(() -> Conversion.toHuggingFace(Golden.folder("gpt2-odd"), F32, 1_000, out, false, SILENT))
+        assertThatThrownBy(() -> Conversion.of(Golden.folder("gpt2-odd"))
+                        .withOptions(F32)
+                        .withShardBytes(1_000)
+                        .toHuggingFace(out))
                 .hasMessageContaining("a new or empty folder");
         try (Checkpoint kept = Checkpoint.open(out)) {
             assertThat(kept.config().tied()).isTrue();

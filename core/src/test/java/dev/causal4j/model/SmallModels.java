@@ -1,7 +1,9 @@
 package dev.causal4j.model;
 
+import dev.causal4j.FormatException;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.Parameters;
+import dev.causal4j.format.Json;
 import dev.causal4j.tensor.Matrix;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -34,6 +36,11 @@ public final class SmallModels {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    /** The configuration that a config.json has. */
+    public static ModelConfig config(Json json) throws FormatException {
+        return ModelConfig.of(json);
     }
 
     /** A model without tokenizer and special ids. */

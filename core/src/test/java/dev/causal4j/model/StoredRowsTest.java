@@ -58,12 +58,8 @@ class StoredRowsTest {
                     .map(part -> TensorView.allocate(part.name(), stored, part.shape(), Arena.ofAuto()))
                     .toList();
             for (TensorView tensor : tensors) {
-                StoredRows.write(
-                        origin,
-                        tensor,
-                        COLS,
-                        (n, row) -> System.arraycopy(numbers, n * COLS, row, 0, COLS),
-                        Compute.shared());
+                Matrix.Source rows = (n, row) -> System.arraycopy(numbers, n * COLS, row, 0, COLS);
+                origin.write(tensor, COLS, rows, Compute.shared());
             }
             Matrix matrix = new StoredRows(origin, tensors).matrix(Device.shared(), DType.BF16, spec);
             float[] row = new float[COLS];

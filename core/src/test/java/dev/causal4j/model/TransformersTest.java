@@ -74,7 +74,7 @@ class TransformersTest {
         LoadOptions f32 = LoadOptions.DEFAULT.withDtype(DType.F32);
         for (Path source : sources) {
             Path out = folder.resolve(source.getFileName().toString());
-            Conversion.toHuggingFace(source, f32, 30_000, out, false, (_, _) -> {});
+            Conversion.of(source).withOptions(f32).withShardBytes(30_000).toHuggingFace(out);
             arguments.add(out.toString());
         }
         List<String> lines = python(arguments.toArray(String[]::new)).lines().toList();

@@ -139,6 +139,16 @@ class ScorerTest {
     }
 
     @Test
+    void requestsAreComparedByContent() {
+        ScoringRequest request = new ScoringRequest(new int[] {4}, new int[] {2, 3});
+        assertThat(new ScoringRequest(new int[] {4}, new int[] {2, 3}))
+                .isEqualTo(request)
+                .hasSameHashCodeAs(request)
+                .hasToString("ScoringRequest[prefix=[4], tokens=[2, 3]]");
+        assertThat(ScoringRequest.of(2, 3)).isNotEqualTo(request);
+    }
+
+    @Test
     void aTextAloneAgreesWithItselfInEveryBatchAndForEveryNumberOfThreads() {
         List<ScoringRequest> requests = new ArrayList<>();
         for (int length : new int[] {2, 9, 64, 3, 78, 200, 2, 130, 17}) {

@@ -3,6 +3,7 @@ package dev.causal4j.tokenizer;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.causal4j.model.gguf.GgufTokensTest;
 import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;

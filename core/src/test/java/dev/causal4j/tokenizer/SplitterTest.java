@@ -58,7 +58,10 @@ class SplitterTest {
         }
     }
 
-    /** Those of Unicode 16, as in Hugging Face's library. A newer JDK would split new characters otherwise. */
+    /**
+     * Counts letters and digits of Unicode 16, as in Hugging Face's library. A newer JDK would split new characters
+     * otherwise.
+     */
     @ParameterizedTest
     @CsvSource({"L, 141028", "N, 1911", "M, 2501", "P, 855", "S, 8514"})
     void classesHaveTheCodePointsOfUnicode16(String name, int count) {

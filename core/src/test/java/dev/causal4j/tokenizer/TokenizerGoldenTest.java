@@ -25,7 +25,7 @@ import tools.jackson.databind.node.ObjectNode;
  * Ids and texts of Hugging Face's tokenizers 0.23.2 for 68 texts and a file of each family: the first merges of real
  * vocabularies with their pipelines, or trained for this ({@code about} in golden/ids.json).
  */
-class TokenizerGoldenTest {
+public class TokenizerGoldenTest {
     private static final Map<String, String> TEXTS = texts();
     private static final JsonNode EXPECTED =
             JsonMapper.shared().readTree(Fixtures.resource("golden/ids.json")).get("tokenizers");
@@ -41,7 +41,7 @@ class TokenizerGoldenTest {
         return texts;
     }
 
-    /** Those whose file is here. */
+    /** The pipelines whose file is among the resources. */
     static List<String> names() {
         List<String> names = new ArrayList<>();
         EXPECTED.properties().stream()
@@ -59,7 +59,12 @@ class TokenizerGoldenTest {
                 .toList();
     }
 
-    static Tokenizer tokenizer(String name) throws FormatException {
+    /** The piece of a byte in GPT-2's alphabet. */
+    public static String pieceOf(byte b) {
+        return ByteLevel.piece(b);
+    }
+
+    public static Tokenizer tokenizer(String name) throws FormatException {
         return Tokenizer.fromJson(name, Fixtures.resource("golden/" + name + "/tokenizer.json"));
     }
 
@@ -69,7 +74,7 @@ class TokenizerGoldenTest {
         compare(name, tokenizer(name));
     }
 
-    static void compare(String name, Tokenizer tokenizer) {
+    public static void compare(String name, Tokenizer tokenizer) {
         TEXTS.forEach((title, text) -> {
             JsonNode expected = EXPECTED.get(name).get("cases").get(title);
             int[] ids = tokenizer.encode(text, SpecialTokens.PARSE);

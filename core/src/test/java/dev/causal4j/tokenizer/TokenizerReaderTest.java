@@ -48,6 +48,19 @@ class TokenizerReaderTest {
         assertThat(Tokenizer.fromJson("t", json).encode("ab")).containsExactly(2);
     }
 
+    @Test
+    void mergesMayComeBeforeTheVocabulary() throws IOException {
+        String vocab = "\"vocab\":{\"a\":0,\"b\":1,\"ab\":2}";
+        String merges = "\"merges\":[\"a b\"]";
+        String json = SMALL.replace(vocab + "," + merges, merges + "," + vocab);
+        assertThat(json).isNotEqualTo(SMALL);
+
+        assertThat(Tokenizer.fromJson("t", bytes(json)).encode("ab")).containsExactly(2);
+        assertRefused(
+                "t: merges[0]: expected tokens of the vocabulary, got \"c\"; copy the file again from where it came",
+                () -> Tokenizer.fromJson("t", bytes(json.replace("a b", "a c"))));
+    }
+
     // A replacement in SMALL, and how it is refused.
     @ParameterizedTest
     @CsvSource(delimiter = '|', quoteCharacter = '\0', textBlock = """

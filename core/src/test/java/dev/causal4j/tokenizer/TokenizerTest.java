@@ -44,7 +44,7 @@ class TokenizerTest {
         assertThat(austen.encoder.words()).containsKey("Pemberley");
     }
 
-    /** What PyTorch's side produced; ids of a generated text are the model's choice, not the encoder's. */
+    /** A text and its ids from PyTorch's side; ids of a generated text are the model's choice, not the encoder's. */
     record Expected(String text, boolean generated, List<Integer> tokens) {
         @Override
         public String toString() {

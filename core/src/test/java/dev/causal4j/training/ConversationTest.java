@@ -239,7 +239,8 @@ class ConversationTest {
         List<Message> other = TALK.subList(1, 3);
         Tokens tokens = prepare(MARKED, line(TALK), line(other));
         int[] first = conversation(MARKED).tokens();
-        assertThat(PackedDocuments.starts(tokens, tokenizer.id("<|im_end|>").orElseThrow()))
+        assertThat(PackedDocuments.starts(
+                        tokens.withEndOfText(tokenizer.id("<|im_end|>").orElseThrow())))
                 .containsExactly(0, first.length, tokens.count());
         assertThat(tokens.isTarget(first.length)).isFalse();
         assertThat(tokens.fingerprint())
@@ -280,7 +281,7 @@ class ConversationTest {
 
     private Documents documents(String... lines) throws IOException {
         Path file = Files.writeString(folder.resolve("talk.jsonl"), String.join("\n", lines));
-        return Documents.of(List.of(file), Documents.TEXT_FIELD);
+        return Documents.of(file);
     }
 
     private Tokens prepare(@Nullable String template, String... lines) throws IOException {

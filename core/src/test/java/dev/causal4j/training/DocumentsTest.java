@@ -31,7 +31,7 @@ class DocumentsTest {
     }
 
     private static Documents documents(Path... paths) throws IOException {
-        return Documents.of(List.of(paths), Documents.TEXT_FIELD);
+        return Documents.of(paths);
     }
 
     private static List<String> texts(Documents documents) throws IOException {
@@ -64,7 +64,7 @@ class DocumentsTest {
     void anotherFieldMayHaveTheText() throws IOException {
         Path file = file("a.jsonl", "{\"text\": \"no\", \"content\": \"yes\"}");
 
-        assertThat(texts(Documents.of(List.of(file), "content"))).containsExactly("yes");
+        assertThat(texts(Documents.of(file).withTextField("content"))).containsExactly("yes");
     }
 
     /** Longer than every buffer, with characters of 1 to 4 bytes that end at every place in one. */

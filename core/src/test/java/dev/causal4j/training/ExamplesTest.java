@@ -159,9 +159,7 @@ class ExamplesTest {
         Tokens documents = documents(40);
         for (List<Examples> pair : List.of(
                 List.of(Examples.windows(counting(500), 9, 3), Examples.windows(counting(500), 9, 3)),
-                List.of(
-                        Examples.packedDocuments(documents, END, 9, 3),
-                        Examples.packedDocuments(documents, END, 9, 3)))) {
+                List.of(Examples.packedDocuments(documents, 9, 3), Examples.packedDocuments(documents, 9, 3)))) {
             List<Example> forwards =
                     LongStream.range(0, 300).mapToObj(pair.get(0)::example).toList();
             for (int i = 299; i >= 0; i -= 7) {
@@ -176,7 +174,7 @@ class ExamplesTest {
     @Test
     void theOrderIsTheOneItAlwaysWas() {
         Examples windows = Examples.windows(counting(1000), 10, 42);
-        Examples packed = Examples.packedDocuments(documents(40), END, 10, 42);
+        Examples packed = Examples.packedDocuments(documents(40), 10, 42);
 
         assertThat(IntStream.of(0, 1, 2, 98, 99, 1_000_000)
                         .map(i -> windows.example(i).tokens()[0]))
@@ -195,14 +193,15 @@ class ExamplesTest {
             }
             ids.add(END);
         }
-        return Tokens.of(count + 1, ids.stream().mapToInt(Integer::intValue).toArray());
+        return Tokens.of(count + 1, ids.stream().mapToInt(Integer::intValue).toArray())
+                .withEndOfText(END);
     }
 
     @Test
     void packedDocumentsAreWholeAndEachIsThereOnce() {
         int count = 40;
         Tokens tokens = documents(count);
-        Examples examples = Examples.packedDocuments(tokens, END, 1, 6);
+        Examples examples = Examples.packedDocuments(tokens, 1, 6);
         // With a context of 1 the windows can be put in order again: their borders are tokens.
         assertThat(examples.perEpoch()).isEqualTo(tokens.count() - 1);
         Set<List<Integer>> orders = new HashSet<>();
@@ -221,7 +220,7 @@ class ExamplesTest {
         }
         assertThat(orders).hasSize(3);
 
-        Examples wide = Examples.packedDocuments(tokens, END, (int) tokens.count() - 1, 6);
+        Examples wide = Examples.packedDocuments(tokens, (int) tokens.count() - 1, 6);
         assertThat(wide.perEpoch()).isEqualTo(1);
         List<Integer> all = Arrays.stream(wide.example(1).tokens()).boxed().collect(Collectors.toList());
         all.add(wide.example(1).targets()[all.size() - 1]);
@@ -296,7 +295,7 @@ class ExamplesTest {
                 .isThrownBy(() -> Examples.windows(counting(64), 64, 1))
                 .withMessage(message);
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> Examples.packedDocuments(counting(64), END, 64, 1))
+                .isThrownBy(() -> Examples.packedDocuments(counting(64), 64, 1))
                 .withMessage(message);
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> Examples.inOrder(counting(1), 64))

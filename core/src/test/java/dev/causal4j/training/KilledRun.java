@@ -14,8 +14,7 @@ final class KilledRun {
         Path folder = Path.of(args[0]);
         Trainer trainer = args[1].equals("start")
                 ? TrainerTest.start(TrainerTest.MANY_CHECKPOINTS, folder)
-                : Trainer.resume(
-                        folder, null, TrainerTest.TRAINING, TrainerTest.HELD_OUT, TrainerTest.MANY_CHECKPOINTS);
+                : Trainer.resume(TrainerTest.TRAINING, TrainerTest.MANY_CHECKPOINTS.withFolder(folder));
         trainer.run(progress -> {
             System.out.println(progress.step());
             return true;

@@ -65,7 +65,7 @@ class TokensTest {
     }
 
     private Tokens prepare(Tokenizer with, LongConsumer progress) throws IOException {
-        Documents documents = Documents.of(List.of(data), Documents.TEXT_FIELD);
+        Documents documents = Documents.of(data);
         return Tokens.prepare(
                 file, documents, with, with.id(Tokenizer.END_OF_TEXT).orElseThrow(), progress);
     }
@@ -114,7 +114,7 @@ class TokensTest {
     @Test
     void progressHearsOfBothReadings() throws IOException {
         Files.writeString(data.resolve("e.txt"), TEXT.repeat(2000));
-        long bytes = Documents.of(List.of(data), Documents.TEXT_FIELD).bytes();
+        long bytes = Documents.of(data).bytes();
         List<Long> heard = new ArrayList<>();
 
         prepare(tokenizer, heard::add);
@@ -247,7 +247,7 @@ class TokensTest {
     @Test
     void dataWithoutTextIsRefused() throws IOException {
         Path empty = Files.writeString(folder.resolve("empty.txt"), "");
-        Documents documents = Documents.of(List.of(empty), Documents.TEXT_FIELD);
+        Documents documents = Documents.of(empty);
 
         assertThatExceptionOfType(FormatException.class)
                 .isThrownBy(() -> Tokens.prepare(file, documents, tokenizer, endOfText, _ -> {}))

@@ -27,14 +27,12 @@ final class TrainerBench {
         Trainer trainer = Trainer.start(
                 CausalLM.create(SmallModels.gpt2(vocabularySize, 1024, 768, 12, 12), 1, DType.F32),
                 Examples.windows(Tokens.of(vocabularySize, ids), length, 1),
-                null,
                 TrainingOptions.DEFAULT
                         .withSteps(Integer.parseInt(args[2]))
                         .withBatchSize(sequences)
                         .withMicroBatchSize(sequences)
                         .withKeep(keep)
-                        .withDropout(dev.causal4j.decoder.Dropout.rates(rate, rate, rate)),
-                null);
+                        .withDropout(dev.causal4j.decoder.Dropout.rates(rate, rate, rate)));
         trainer.run(progress -> {
             System.out.printf(
                     "step %d  loss %.4f  norm %.3f  %.1f tokens/s%n",

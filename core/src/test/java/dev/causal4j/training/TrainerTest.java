@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.causal4j.NonFiniteException;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.Activations;
 import dev.causal4j.decoder.Dropout;
@@ -37,7 +38,10 @@ class TrainerTest {
     private static final int VOCABULARY = 41;
     private static final ModelConfig CONFIG =
             SmallModels.gpt2(VOCABULARY, 17, 21, 2, 3, "\"n_inner\": 35").withSpecialIds(OptionalInt.of(2), Set.of(3));
+    static final Examples TRAINING = Examples.windows(tokens(700), 11, 8);
+
     private static final TrainingOptions OPTIONS = TrainingOptions.DEFAULT
+            .withHeldOut(tokens(60))
             .withSteps(9)
             .withBatchSize(3)
             .withMicroBatchSize(2)
@@ -72,11 +76,8 @@ class TrainerTest {
         return Tokens.of(VOCABULARY, ids);
     }
 
-    static final Examples TRAINING = Examples.windows(tokens(700), 11, 8);
-    static final Examples HELD_OUT = Examples.inOrder(tokens(60), 11);
-
     static Trainer start(TrainingOptions options, Path output) throws IOException {
-        return Trainer.start(model(true), TRAINING, HELD_OUT, options, output);
+        return Trainer.start(model(true), TRAINING, options.withFolder(output));
     }
 
     @Test
@@ -87,7 +88,7 @@ class TrainerTest {
             for (TrainingScope scope : List.of(lora, lora, new TrainingScope.All())) {
                 TrainingOptions options = OPTIONS.withSteps(1).withScope(scope);
                 Path output = Files.createTempDirectory(folder, "out");
-                try (Trainer trainer = Trainer.start(base, TRAINING, HELD_OUT, options, output)) {
+                try (Trainer trainer = Trainer.start(base, TRAINING, options.withFolder(output))) {
                     trainer.run(_ -> true);
                     assertThat(Device.freeBytes()).isLessThan(free);
                 }
@@ -100,7 +101,7 @@ class TrainerTest {
     void aQuantisedModelIsNotTrained() {
         for (DType dtype : List.of(DType.INT8, DType.INT4)) {
             CausalLM model = CausalLM.create(SmallModels.gpt2(VOCABULARY, 17, 32, 2, 1), 4, dtype);
-            assertThatThrownBy(() -> Trainer.start(model, TRAINING, HELD_OUT, OPTIONS, folder))
+            assertThatThrownBy(() -> Trainer.start(model, TRAINING, OPTIONS))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessage("training: expected a model in f32, f16 or bf16, got " + dtype.label()
                             + "; load it in f32");
@@ -125,7 +126,7 @@ class TrainerTest {
             assertThat(cancelled.finish()).isEqualTo(TrainingResult.Finish.CANCELLED);
             Compute.shared().use(1 + (stop + 1) % 3);
             TrainingResult result =
-                    Trainer.resume(parts, null, TRAINING, HELD_OUT, OPTIONS).run(actual::add);
+                    Trainer.resume(TRAINING, OPTIONS.withFolder(parts)).run(actual::add);
             assertThat(result.finish()).isEqualTo(TrainingResult.Finish.STEPS);
             assertThat(actual.stream().map(TrainingProgress::loss))
                     .containsExactlyElementsOf(
@@ -180,7 +181,7 @@ class TrainerTest {
             assertThat(process.waitFor()).isNotZero();
             verb = "resume";
         }
-        Trainer resumed = Trainer.resume(killed, null, TRAINING, HELD_OUT, MANY_CHECKPOINTS);
+        Trainer resumed = Trainer.resume(TRAINING, MANY_CHECKPOINTS.withFolder(killed));
         assertThat(resumed.step()).isBetween(5L, 23L);
         resumed.run(progress -> true);
         assertThat(files(killed)).isEqualTo(files(whole));
@@ -205,8 +206,7 @@ class TrainerTest {
         List<TrainingProgress> expected = new ArrayList<>();
         Trainer trainer = start(options, folder.resolve("whole"));
         trainer.run(expected::add);
-        Trainer full = Trainer.start(
-                model(true), TRAINING, HELD_OUT, options.withSteps(1).withScope(new TrainingScope.All()), null);
+        Trainer full = Trainer.start(model(true), TRAINING, options.withSteps(1).withScope(new TrainingScope.All()));
         full.run(progress -> {
             assertThat(progress.loss())
                     .as("begins unchanged")
@@ -225,17 +225,16 @@ class TrainerTest {
         CausalLM adapted = model(true).withAdapter(folder.resolve("whole").resolve("adapter"));
         assertThat(logits(adapted)).isEqualTo(logits(trainer.model()));
         assertThat(logits(adapted.merged())).isEqualTo(saved);
-        assertThatThrownBy(() -> Trainer.start(adapted, TRAINING, null, options, null))
-                .hasMessageContaining("without an adapter");
+        assertThatThrownBy(() -> Trainer.start(adapted, TRAINING, options)).hasMessageContaining("without an adapter");
         CausalLM merged = trainer.model().merged();
         trainer.close();
         assertThat(logits(merged)).isEqualTo(saved);
 
         Path parts = folder.resolve("parts");
         start(options, parts).run(progress -> progress.step() < 4);
-        assertThatThrownBy(() -> Trainer.resume(parts, null, TRAINING, HELD_OUT, options))
+        assertThatThrownBy(() -> Trainer.resume(TRAINING, options.withFolder(parts)))
                 .hasMessageStartingWith("model: expected the one the run began from, got none");
-        Trainer.resume(parts, model(true), TRAINING, HELD_OUT, options).run(progress -> true);
+        Trainer.resume(model(true), TRAINING, options.withFolder(parts)).run(progress -> true);
         assertThat(files(parts)).isEqualTo(files(folder.resolve("whole")));
     }
 
@@ -244,9 +243,7 @@ class TrainerTest {
         Trainer trainer = Trainer.start(
                 model(true),
                 TRAINING,
-                HELD_OUT,
-                OPTIONS.withSteps(60).withEvaluationInterval(20).withLearningRate(LearningRate.constant(1e-2)),
-                null);
+                OPTIONS.withSteps(60).withEvaluationInterval(20).withLearningRate(LearningRate.constant(1e-2)));
         List<TrainingProgress> progress = new ArrayList<>();
         TrainingResult result = trainer.run(progress::add);
         assertThat(progress.getFirst().loss()).isBetween(3.5, 3.9); // ln 41 = 3.71
@@ -285,7 +282,7 @@ class TrainerTest {
         float[] before = new float[21];
         model.head().projection().row(5, before, 0);
         float[] bias = model.vector(SmallModels.spec(model, "norm.bias")).clone();
-        Trainer trainer = Trainer.start(model, TRAINING, null, OPTIONS.withEvaluationInterval(0), null);
+        Trainer trainer = Trainer.start(model, TRAINING, OPTIONS.withEvaluationInterval(0));
         trainer.run(progress -> true);
         float[] after = new float[21];
         model.head().projection().row(5, after, 0);
@@ -302,9 +299,7 @@ class TrainerTest {
             Trainer trainer = Trainer.start(
                     model(tied),
                     TRAINING,
-                    null,
-                    OPTIONS.withEvaluationInterval(0).withSteps(3),
-                    output);
+                    OPTIONS.withEvaluationInterval(0).withSteps(3).withFolder(output));
             trainer.run(progress -> true);
             CausalLM loaded = CausalLM.load(output);
             assertThat(loaded.head().tied()).isEqualTo(tied);
@@ -343,7 +338,7 @@ class TrainerTest {
                 new TrainingScope.LastLayers(1), Set.of("norm.weight", "norm.bias"));
         for (Map.Entry<TrainingScope, Set<String>> part : parts.entrySet()) {
             Trainer trainer = Trainer.start(
-                    model, TRAINING, null, OPTIONS.withEvaluationInterval(0).withScope(part.getKey()), null);
+                    model, TRAINING, OPTIONS.withEvaluationInterval(0).withScope(part.getKey()));
             trainer.run(progress -> true);
             List<String> changed = new ArrayList<>();
             for (ParameterSpec spec : model.config().specs()) {
@@ -370,14 +365,14 @@ class TrainerTest {
                 .withLearningRate(new LearningRate(1e30, 1e30, 0, 9));
         Trainer first = start(options, folder);
         assertThatThrownBy(() -> first.run(progress -> true))
-                .isInstanceOf(ArithmeticException.class)
+                .isInstanceOf(NonFiniteException.class)
                 .hasMessageStartingWith("step 1, loss after the update: ")
                 .hasMessageEndingWith("; lower the learning rate");
         assertThat(folder).isEmptyDirectory();
 
         start(OPTIONS, folder).run(progress -> progress.step() < 2);
         Map<String, String> good = files(folder);
-        Trainer further = Trainer.resume(folder, null, TRAINING, HELD_OUT, options);
+        Trainer further = Trainer.resume(TRAINING, options.withFolder(folder));
         assertThatThrownBy(() -> further.run(progress -> true))
                 .hasMessageStartingWith("step 3, ")
                 .hasMessageEndingWith("; lower the learning rate; the last checkpoint is as it was");
@@ -418,7 +413,7 @@ class TrainerTest {
         Path unfinished =
                 Files.createDirectories(folder.resolve(".causal4j-4.tmp").resolve("training"));
         Files.writeString(unfinished.resolve("state.json"), "{");
-        Trainer trainer = Trainer.resume(folder, null, TRAINING, HELD_OUT, OPTIONS);
+        Trainer trainer = Trainer.resume(TRAINING, OPTIONS.withFolder(folder));
         assertThat(trainer.step()).isEqualTo(3);
         trainer.run(progress -> true);
         assertThat(folder.resolve(".causal4j-4.tmp")).doesNotExist();
@@ -426,18 +421,18 @@ class TrainerTest {
 
     @Test
     void whatCannotBeResumedIsRefusedInOneLine() throws IOException {
-        assertThatThrownBy(() -> Trainer.resume(folder, null, TRAINING, null, OPTIONS))
+        assertThatThrownBy(() -> Trainer.resume(TRAINING, OPTIONS.withFolder(folder)))
                 .hasMessage(folder + ": expected a checkpoint to resume from, got a folder without one; start without"
                         + " resuming");
         start(OPTIONS, folder).run(progress -> progress.step() < 2);
         assertThatThrownBy(() -> start(OPTIONS, folder))
                 .hasMessage(folder + ": expected a folder without checkpoints, got a run in it; resume it, or choose"
                         + " another folder");
-        assertThatThrownBy(() -> Trainer.resume(folder, null, TRAINING, HELD_OUT, OPTIONS.withSeed(1)))
+        assertThatThrownBy(() -> Trainer.resume(TRAINING, OPTIONS.withSeed(1).withFolder(folder)))
                 .hasMessage(folder + ": expected a seed of 6, got 1; resume with the options the run began with");
         Path state = folder.resolve("checkpoint-2/training/state.json");
         Files.writeString(state, Files.readString(state).replace("\"step\":\"2\"", "\"step\":\"two\""));
-        assertThatThrownBy(() -> Trainer.resume(folder, null, TRAINING, HELD_OUT, OPTIONS))
+        assertThatThrownBy(() -> Trainer.resume(TRAINING, OPTIONS.withFolder(folder)))
                 .hasMessageContaining("key \"step\": expected an integer of at least 0, got \"two\"");
     }
 

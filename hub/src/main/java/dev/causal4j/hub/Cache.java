@@ -47,7 +47,7 @@ record Cache(ModelName name, Path root) {
         return in("blobs").resolve(file.hash());
     }
 
-    /** The part of a blob that is there. */
+    /** The file of an unfinished blob. */
     Path incomplete(RemoteFile file) {
         return in("blobs").resolve(file.hash() + ".incomplete");
     }
@@ -78,7 +78,7 @@ record Cache(ModelName name, Path root) {
         return commit.isEmpty() ? Optional.empty() : Needed.model(name, snapshot(commit.get()));
     }
 
-    /** All snapshots, by each name that they have. */
+    /** All snapshots, each once for every name that it has. */
     static List<Pulled> all(Path root) throws IOException {
         List<Pulled> all = new ArrayList<>();
         for (Path folder : folders(root)) {
@@ -171,7 +171,7 @@ record Cache(ModelName name, Path root) {
         return linked;
     }
 
-    /** What a pull of these files gives. */
+    /** The result of a pull of these files. */
     Pulled pulled(String commit, List<String> paths, long bytes, long fetched) throws HubException {
         List<String> models = paths.stream().filter(Needed::isModel).toList();
         Path path = models.size() == 1 ? file(commit, models.getFirst()) : snapshot(commit);
@@ -179,7 +179,7 @@ record Cache(ModelName name, Path root) {
     }
 
     /**
-     * What a pull gives without a network.
+     * The result of a pull without a network.
      *
      * @param gguf null for safetensors
      */
@@ -209,7 +209,7 @@ record Cache(ModelName name, Path root) {
         }
     }
 
-    /** Waits until nobody else fetches the blob, but not for one that brings nothing. */
+    /** Waits while another process or thread fetches the blob, as long as its file grows. */
     Lock lock(RemoteFile file, Duration patience) throws IOException, InterruptedException {
         Path locks = Files.createDirectories(root.resolve(".locks").resolve(folder()));
         Path path = locks.toRealPath().resolve(file.hash() + ".lock");
@@ -267,7 +267,7 @@ record Cache(ModelName name, Path root) {
         }
     }
 
-    /** Where a file of a commit stands. */
+    /** The path of a file in the snapshot of a commit. */
     Path file(String commit, String path) throws HubException {
         try {
             return snapshot(commit).resolve(path);
@@ -293,7 +293,7 @@ record Cache(ModelName name, Path root) {
         }
     }
 
-    /** Says which commit the revision is. */
+    /** Records the commit of the revision. */
     void refer(String commit) throws IOException {
         if (!commit().equals(Optional.of(commit))) {
             Path ref = in("refs").resolve(name.revision());

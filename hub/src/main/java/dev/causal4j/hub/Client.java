@@ -6,12 +6,12 @@ import dev.causal4j.format.Json;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.OutputStream;
 import java.net.URI;
 import java.net.URLEncoder;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.LinkedHashMap;
@@ -27,8 +27,8 @@ import java.util.function.LongSupplier;
 import java.util.regex.Pattern;
 
 /**
- * Asks the hub for one model. It follows redirects itself, so that the token goes to the endpoint alone; retries what may pass;
- * and bounds every wait. Not thread-safe.
+ * An HTTP client of the hub for one model. It follows redirects itself, so that the token goes to the endpoint alone; retries
+ * temporary failures; and bounds every wait. Not thread-safe.
  */
 final class Client implements AutoCloseable {
     /** Bytes after which failures are counted anew. */
@@ -46,7 +46,7 @@ final class Client implements AutoCloseable {
 
     private static final String CHECK = "check the name, and HF_TOKEN if it is private";
 
-    /** What was expected where the hub says that it was not so. */
+    /** The expectation in an error message, by the hub's error code. */
     private static final Map<String, String> ERRORS = Map.of(
             "GatedRepo", "access to a gated model",
             "RepoNotFound", "a model of this name",
@@ -59,7 +59,7 @@ final class Client implements AutoCloseable {
     private final Duration pause;
     private final HttpClient http;
     private boolean reached;
-    private long secondsToWait; // as the last answer said; -1 if it did not
+    private long secondsToWait; // Retry-After of the last answer; -1 without one
 
     /**
      * @param patience how long to wait for a connection, an answer, and more of one
@@ -79,6 +79,11 @@ final class Client implements AutoCloseable {
     /** An attempt, which may be repeated. */
     interface Attempt<T> {
         T run() throws IOException, InterruptedException;
+    }
+
+    /** Receives the bytes of a body, in order. */
+    interface Sink {
+        void take(ByteBuffer bytes) throws IOException;
     }
 
     /** A URI, and whether only the endpoint led there: after an answer of another host the token is not sent any more. */
@@ -128,13 +133,13 @@ final class Client implements AutoCloseable {
         return new Json(subject, Json.tree(subject, text.getBytes(StandardCharsets.UTF_8)));
     }
 
-    /** Gives the body, and returns where the next page is, if there is one. */
+    /** Reads an answer into the body and returns the address of the next page, if there is one. */
     private Optional<Address> get(Address address, ByteArrayOutputStream body)
             throws IOException, InterruptedException {
         Attempt<Optional<Address>> attempt = () -> {
             body.reset();
             Answer answer = open(address, 0);
-            read(answer.response(), MOST_BYTES, body);
+            read(answer.response(), MOST_BYTES, bytes -> body.write(bytes.array(), 0, bytes.limit()));
             var link = NEXT.matcher(header(answer.response(), "Link"));
             return link.matches() ? Optional.of(next(answer.from(), link.group(1))) : Optional.empty();
         };
@@ -179,7 +184,7 @@ final class Client implements AutoCloseable {
         }
     }
 
-    /** The same as {@link #open(Address, long)} for a file of a commit. */
+    /** Opens a file of a commit like {@link #open(Address, long)}. */
     HttpResponse<InputStream> open(String commit, RemoteFile file, long from) throws IOException, InterruptedException {
         String path = URLEncoder.encode(file.path(), StandardCharsets.UTF_8)
                 .replace("+", "%20")
@@ -241,7 +246,7 @@ final class Client implements AutoCloseable {
         return new Address(to, from.trusted() && environment.isEndpoint(to));
     }
 
-    /** Where a server sends one on to. */
+    /** The target of a redirect; it may not leave HTTPS for HTTP. */
     URI target(URI from, String location) throws HubException {
         try {
             URI to = from.resolve(location);
@@ -285,7 +290,7 @@ final class Client implements AutoCloseable {
      *
      * @param most how many bytes it may have
      */
-    void read(HttpResponse<InputStream> response, long most, OutputStream to) throws IOException {
+    void read(HttpResponse<InputStream> response, long most, Sink to) throws IOException {
         AtomicLong count = new AtomicLong();
         AtomicBoolean stalled = new AtomicBoolean();
         InputStream in = response.body();
@@ -307,7 +312,7 @@ final class Client implements AutoCloseable {
                 if (count.addAndGet(read) > most) {
                     throw new HubException(name, "at most " + most + " bytes", "more", "is HF_ENDPOINT right?");
                 }
-                to.write(buffer, 0, read);
+                to.take(ByteBuffer.wrap(buffer, 0, read));
             }
         } catch (IOException e) {
             throw stalled.get() ? new IOException(nothing(), e) : e;

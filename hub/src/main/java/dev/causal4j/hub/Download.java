@@ -3,7 +3,6 @@ package dev.causal4j.hub;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.OutputStream;
 import java.net.http.HttpResponse;
 import java.nio.ByteBuffer;
 import java.nio.channels.ClosedByInterruptException;
@@ -14,20 +13,20 @@ import java.security.MessageDigest;
 import java.util.HexFormat;
 import java.util.function.LongConsumer;
 
-/** A file that is being fetched, from where an earlier download stopped. For one thread, which holds the lock of its blob. */
-final class Download extends OutputStream {
+/** Downloads one file, from where an earlier download stopped. Confined to one thread, which holds the lock of the blob. */
+final class Download implements AutoCloseable {
     private final RemoteFile file;
     private final Path part;
     private final LongConsumer progress;
     private final FileChannel channel;
-    private MessageDigest digest; // of the first `position` bytes
+    private MessageDigest digest; // up to the position
     private long position;
     private long received;
 
     /**
-     * Opens what is there of a file.
+     * Opens the part of the file that is there.
      *
-     * @param progress takes how many bytes are there
+     * @param progress receives the number of bytes that are there
      */
     Download(RemoteFile file, Path part, LongConsumer progress) throws IOException {
         this.file = file;
@@ -37,7 +36,7 @@ final class Download extends OutputStream {
         channel = FileChannel.open(part, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
     }
 
-    /** Fetches the rest, and checks all. Returns how many bytes came. A whole file with another hash is deleted. */
+    /** Fetches the rest and checks the hash of the whole, which is emptied if it is wrong. Returns the number of bytes received. */
     long run(Client client, String commit) throws IOException, InterruptedException {
         ByteBuffer buffer = ByteBuffer.allocate(1 << 16);
         for (int read;
@@ -96,17 +95,18 @@ final class Download extends OutputStream {
             response.body().close();
             throw new HubException(file.path(), rest + " bytes", length + " bytes", "does a proxy answer instead?");
         }
-        client.read(response, rest, this);
+        client.read(response, rest, this::write);
         if (position < file.size()) {
             throw new EOFException("only " + position + " of " + file.size() + " bytes of " + file.path());
         }
     }
 
-    @Override
-    public void write(byte[] bytes, int from, int count) throws IOException {
+    void write(ByteBuffer bytes) throws IOException {
+        digest.update(bytes.duplicate());
+        received += bytes.remaining();
         try {
-            for (ByteBuffer buffer = ByteBuffer.wrap(bytes, from, count); buffer.hasRemaining(); ) {
-                position += channel.write(buffer, position);
+            while (bytes.hasRemaining()) {
+                position += channel.write(bytes, position);
             }
         } catch (ClosedByInterruptException e) {
             throw e;
@@ -114,14 +114,7 @@ final class Download extends OutputStream {
             String remedy = "make room, or set HF_HOME to a folder on another disk";
             throw new HubException(part, "to be able to write this file", String.valueOf(e.getMessage()), remedy);
         }
-        digest.update(bytes, from, count);
-        received += count;
         progress.accept(position);
-    }
-
-    @Override
-    public void write(int value) throws IOException {
-        write(new byte[] {(byte) value});
     }
 
     @Override

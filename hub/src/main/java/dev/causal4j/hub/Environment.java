@@ -13,7 +13,7 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the variables of Python's huggingface_hub say. Immutable.
+ * The settings in the environment variables of Python's huggingface_hub. Immutable.
  *
  * @param endpoint without a slash at its end
  * @param token null for none; never to be shown

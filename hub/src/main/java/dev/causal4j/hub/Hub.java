@@ -38,7 +38,7 @@ public final class Hub {
         return of(System.getenv());
     }
 
-    /** The same with variables of choice. */
+    /** The hub that these variables name, as in {@link #fromEnvironment}. */
     public static Hub of(Map<String, String> variables) throws IOException {
         return new Hub(Environment.of(variables), PATIENCE, PAUSE);
     }
@@ -65,7 +65,7 @@ public final class Hub {
     }
 
     /**
-     * The same for GGUF files.
+     * Fetches the missing GGUF files of a model, with the errors of {@link #pull(ModelName, PullListener)}.
      *
      * @param gguf a part of their names, or a pattern with {@code *} and {@code ?}, in any case; null for safetensors
      */
@@ -89,7 +89,7 @@ public final class Hub {
     }
 
     /**
-     * What the cache has of models, whole or not: each by the branches and tags that it was pulled as, else by its commit.
+     * The models in the cache, whole or not: one entry for each branch or tag that a model was pulled as, else one for its commit.
      *
      * @throws IOException if reading fails
      */

@@ -113,7 +113,7 @@ final class Needed {
         return ggufs.stream().findFirst();
     }
 
-    /** Of the files in a folder those of its model in safetensors; none if it is not whole. */
+    /** The files of a folder that belong to its safetensors model; none if the model is not whole. */
     static List<String> safetensors(Map<String, Path> files) throws IOException {
         String weights = files.containsKey(TensorStore.SINGLE) ? TensorStore.SINGLE : TensorStore.INDEX;
         Path file = files.get(weights);
@@ -127,7 +127,7 @@ final class Needed {
                 .toList();
     }
 
-    /** Whether this is a GGUF file, of a split one the first. */
+    /** Whether this is a GGUF file, or the first part of a split one. */
     static boolean isModel(String path) {
         return path.endsWith(GGUF) && Gguf.parts(path).getFirst().equals(path);
     }

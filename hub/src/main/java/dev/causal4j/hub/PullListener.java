@@ -1,10 +1,10 @@
 package dev.causal4j.hub;
 
-/** Learns of the progress of a pull, on its thread. */
+/** Receives the progress of a pull, on the pull's thread. */
 @FunctionalInterface
 public interface PullListener {
     /**
-     * Some more is there.
+     * Called when more bytes are in the cache.
      *
      * @param file the path of the file that is being fetched
      * @param done bytes of the model that are in the cache, those of earlier pulls too; fewer than before if some were wrong

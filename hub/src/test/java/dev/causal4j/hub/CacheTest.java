@@ -11,7 +11,7 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What is listed of a cache and deleted in it, also of one that somebody else has made. */
+/** Lists models in a cache and deletes them, also in a cache that another program made. */
 class CacheTest {
     private static final String OLD = "1".repeat(40);
     private static final String NEW = "2".repeat(40);

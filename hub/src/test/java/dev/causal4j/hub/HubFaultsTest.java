@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import java.io.IOException;
 import java.net.ServerSocket;
 import java.net.URI;
+import java.nio.ByteBuffer;
 import java.nio.channels.ClosedByInterruptException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -199,7 +200,8 @@ class HubFaultsTest {
         RemoteFile file = new RemoteFile("model.safetensors", 3, "a".repeat(64));
         try (Download download = new Download(file, folder.resolve("part"), _ -> {})) {
             Thread.currentThread().interrupt();
-            assertThatThrownBy(() -> download.write(new byte[3], 0, 3)).isInstanceOf(ClosedByInterruptException.class);
+            assertThatThrownBy(() -> download.write(ByteBuffer.allocate(3)))
+                    .isInstanceOf(ClosedByInterruptException.class);
             assertThat(Thread.interrupted()).isTrue();
         }
         PullListener interrupting = (path, _, _) -> {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
+import java.net.http.HttpClient;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -46,12 +47,17 @@ class HubProcessesTest {
         CacheRules.check(cache);
     }
 
-    /** A process that pulls the model of the first argument, or GGUF files of it that match the second. */
+    /**
+     * A process that pulls the model of the first argument, or GGUF files of it that match the second, when its input ends: until
+     * then it starts beside another one.
+     */
     static final class Child {
         private Child() {}
 
         public static void main(String[] arguments) throws Exception {
             String gguf = arguments.length > 1 ? arguments[1] : null;
+            HttpClient.newHttpClient().close(); // loads its classes
+            int _ = System.in.read();
             Hub.fromEnvironment().pull(ModelName.of(arguments[0]), gguf, NONE);
         }
     }
@@ -101,9 +107,12 @@ class HubProcessesTest {
         server.rest = 3_000_000; // at most 5 MB/s
         Random random = new Random(24);
         List<Long> sent = new ArrayList<>();
+        Process next = child();
         for (int i = 0; i < KILLS; i++) {
             server.asked.clear();
-            Process child = child();
+            Process child = next;
+            child.getOutputStream().close();
+            next = child();
             boolean early = i % 2 == 0; // before or while the weights come
             long deadline = System.nanoTime() + 20_000_000_000L;
             while (server.asked.stream().noneMatch(each -> early || each.host().equals("other"))
@@ -119,6 +128,7 @@ class HubProcessesTest {
                         .hasBinaryContent(weights);
             }
         }
+        next.destroyForcibly();
         server.rest = 0;
         Pulled pulled = server.client(cache).pull(TINY, NONE);
         assertThat(pulled.path().resolve("model.safetensors")).hasBinaryContent(weights);
@@ -136,6 +146,7 @@ class HubProcessesTest {
         server.addAusten("austen/tiny");
         server.rest = 1_000_000;
         Process child = child();
+        child.getOutputStream().close();
         try (ExecutorService threads = Executors.newFixedThreadPool(2)) {
             Hub hub = Hub.of(Map.of("HF_ENDPOINT", server.url(), "HF_HUB_CACHE", cache.toString()));
             List<Future<Pulled>> pulls =
@@ -173,6 +184,7 @@ class HubProcessesTest {
             ProcessBuilder child = child(Child.class, TINY.toString(), pattern);
             child.environment().put("LC_ALL", "C");
             Process process = child.start();
+            process.getOutputStream().close();
             String out = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
             assertThat(process.waitFor()).as(out).isEqualTo(pattern.equals("Q4") ? 0 : 1);
             assertThat(out)

@@ -23,7 +23,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What is pulled, where it is put, and how it is found. */
+/** Pulls models and finds them in the cache. */
 class HubTest {
     private static final ModelName TINY = ModelName.of("austen/tiny");
     private static final PullListener NONE = (_, _, _) -> {};

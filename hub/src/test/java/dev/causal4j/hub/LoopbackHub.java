@@ -42,7 +42,7 @@ public final class LoopbackHub implements AutoCloseable {
     static final String COMMIT = "0123456789abcdef0123456789abcdef01234567";
     static final String TOKEN = "hf_good";
 
-    /** What was asked. */
+    /** A request of a client. */
     record Asked(
             String host,
             String method,
@@ -96,7 +96,7 @@ public final class LoopbackHub implements AutoCloseable {
     /** Whether the pages of a listing are on this and the other host in turn. */
     volatile boolean wandering;
 
-    /** What large files say instead of their length. */
+    /** The Content-Length that large files claim. */
     volatile @Nullable String length;
 
     /** Nanoseconds to rest after 16 KB of a large file. */

@@ -30,7 +30,7 @@ public final class Causal4jLanguageModel implements LanguageModel, StreamingLang
         generator = new Generator(builder.engine());
         parameters = builder.parameters();
         model.requireTokenizer();
-        Sampling.options(model, parameters, ends -> {});
+        Sampling.options(model, parameters);
     }
 
     /** A builder. */
@@ -83,7 +83,7 @@ public final class Causal4jLanguageModel implements LanguageModel, StreamingLang
         return Sampling.translating(() -> {
             String text = Sampling.required("prompt", prompt);
             Generation generation =
-                    generator.relay(generator.request(text, Sampling.options(model, parameters, ends -> {})), listener);
+                    generator.relay(generator.request(text, Sampling.options(model, parameters)), listener);
             return Response.from(
                     generation.text(),
                     Sampling.usage(generation),

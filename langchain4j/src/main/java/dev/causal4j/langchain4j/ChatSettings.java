@@ -4,6 +4,7 @@ import dev.causal4j.chat.ChatTemplate;
 import dev.langchain4j.exception.UnsupportedFeatureException;
 import dev.langchain4j.model.chat.listener.ChatModelListener;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** What the builders of chat models have. Not thread-safe. */
@@ -12,8 +13,8 @@ abstract class ChatSettings<B extends ChatSettings<B>> extends Settings<B> {
     private List<ChatModelListener> listeners = List.of();
 
     /**
-     * Makes tokens of messages: {@link ChatTemplate#read} of the model's files, or {@link ChatTemplate#plain} for a model
-     * without one. Must be set.
+     * Makes tokens of messages; without it the template in the model's files. A model without one needs {@link
+     * ChatTemplate#plain}, or a template that it was trained with.
      */
     public B chatTemplate(@Nullable ChatTemplate chatTemplate) {
         this.chatTemplate = chatTemplate;
@@ -30,10 +31,10 @@ abstract class ChatSettings<B extends ChatSettings<B>> extends Settings<B> {
     }
 
     Conversations conversations() {
-        if (chatTemplate == null) {
-            throw new IllegalArgumentException("chat template: expected one, got none; call chatTemplate(...) with"
-                    + " ChatTemplate.read of the model's files, or with ChatTemplate.plain() if they have none");
-        }
-        return new Conversations(engine(), chatTemplate, parameters(), listeners);
+        ChatTemplate template = Optional.ofNullable(chatTemplate)
+                .or(engine().model()::chatTemplate)
+                .orElseThrow(() -> new IllegalArgumentException("chat template: expected one in the model's files, got"
+                        + " none; call chatTemplate(...), for instance with ChatTemplate.plain()"));
+        return new Conversations(engine(), template, parameters(), listeners);
     }
 }

@@ -4,13 +4,11 @@ import static dev.langchain4j.internal.ChatRequestValidationUtils.validate;
 
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.chat.Message;
+import dev.causal4j.generation.Chat;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.Generation;
-import dev.causal4j.generation.GenerationOptions;
 import dev.causal4j.generation.GenerationRequest;
 import dev.causal4j.generation.Generator;
-import dev.causal4j.model.CausalLM;
-import dev.causal4j.tokenizer.Tokenizer;
 import dev.langchain4j.data.message.AiMessage;
 import dev.langchain4j.data.message.ChatMessage;
 import dev.langchain4j.data.message.Content;
@@ -23,27 +21,21 @@ import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.response.ChatResponse;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Set;
 import java.util.UUID;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
 
 /** Conversations with a model. Immutable and thread-safe. */
 final class Conversations {
     final Causal4jChatRequestParameters defaults;
     final List<ChatModelListener> listeners;
-    private final CausalLM model;
     private final Generator generator;
-    private final ChatTemplate template;
-    private final Tokenizer tokenizer;
-    private final Set<Integer> ends = new HashSet<>(); // never modified later
+    private final Chat.Format format;
 
     /**
      * @throws UnsupportedFeatureException if a default is not supported
@@ -56,14 +48,10 @@ final class Conversations {
             List<ChatModelListener> listeners) {
         this.defaults = defaults;
         this.listeners = listeners;
-        this.template = template;
-        model = engine.model();
         generator = new Generator(engine);
-        tokenizer = model.requireTokenizer();
-        ends.addAll(model.eos());
-        ends.addAll(template.ends(tokenizer, model.head().vocabularySize()));
+        format = Chat.Format.of(engine.model(), template);
         check(defaults);
-        options(defaults);
+        Sampling.options(format.model(), defaults);
     }
 
     /** @throws UnsupportedFeatureException naming the first thing that is not there */
@@ -74,8 +62,9 @@ final class Conversations {
 
     private void check(ChatRequestParameters parameters) {
         String name = parameters.modelName();
-        if (name != null && !name.equals(model.name())) {
-            throw new UnsupportedFeatureException("modelName: expected \"" + model.name()
+        String own = format.model().name();
+        if (name != null && !name.equals(own)) {
+            throw new UnsupportedFeatureException("modelName: expected \"" + own
                     + "\", since others are not supported here, got \"" + name + "\"; leave it out");
         }
         validate(parameters.toolChoice()); // first: LangChain4j's suites expect its message
@@ -90,7 +79,7 @@ final class Conversations {
      */
     ChatResponse answer(ChatRequest request, Consumer<String> told, BooleanSupplier goesOn) {
         return Sampling.translating(() -> {
-            Edges edges = new Edges(template.isPlain());
+            Edges edges = new Edges(format.template().isPlain());
             return response(generator.relay(request(request), token -> {
                 String text = edges.without(token.text());
                 if (!text.isEmpty() && goesOn.getAsBoolean()) {
@@ -102,24 +91,17 @@ final class Conversations {
     }
 
     private GenerationRequest request(ChatRequest request) {
-        int[] prompt = template.encode(tokenizer, messages(request.messages()), null, true, Map.of());
-        return new GenerationRequest(prompt, options(defaults.overrideWith(request.parameters())));
-    }
-
-    private GenerationOptions options(Causal4jChatRequestParameters parameters) {
-        List<String> stops = Stream.concat(parameters.stopSequences().stream(), template.stops().stream())
-                .toList();
-        return Sampling.options(
-                model, parameters, options -> options.stop(stops).eos(ends));
+        Causal4jChatRequestParameters parameters = defaults.overrideWith(request.parameters());
+        return format.request(messages(request.messages()), Sampling.options(format.model(), parameters));
     }
 
     private ChatResponse response(Generation generation) {
         String text = generation.text();
         return ChatResponse.builder()
-                .aiMessage(AiMessage.from(template.isPlain() ? text.strip() : text))
+                .aiMessage(AiMessage.from(format.template().isPlain() ? text.strip() : text))
                 .metadata(new Causal4jChatResponseMetadata.Builder(generation)
                         .id(UUID.randomUUID().toString())
-                        .modelName(model.name())
+                        .modelName(format.model().name())
                         .tokenUsage(Sampling.usage(generation))
                         .finishReason(Sampling.finishReason(generation))
                         .build())

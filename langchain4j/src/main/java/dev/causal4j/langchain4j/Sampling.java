@@ -2,14 +2,13 @@ package dev.causal4j.langchain4j;
 
 import dev.causal4j.generation.Generation;
 import dev.causal4j.generation.GenerationOptions;
+import dev.causal4j.generation.GenerationOptions.Setting;
 import dev.causal4j.model.CausalLM;
 import dev.langchain4j.exception.InvalidRequestException;
 import dev.langchain4j.exception.RateLimitException;
 import dev.langchain4j.model.output.FinishReason;
 import dev.langchain4j.model.output.TokenUsage;
 import java.util.concurrent.RejectedExecutionException;
-import java.util.concurrent.ThreadLocalRandom;
-import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -17,32 +16,23 @@ import org.jspecify.annotations.Nullable;
 final class Sampling {
     private Sampling() {}
 
-    /**
-     * The options of a sequence: the model's own, the parameters, then the ends of a conversation, and what the user's
-     * function sets.
-     */
-    static GenerationOptions options(
-            CausalLM model, Causal4jChatRequestParameters parameters, Consumer<GenerationOptions.Builder> ends) {
+    /** The options of a sequence: the model's own, then the parameters, then the settings of the user's function. */
+    static GenerationOptions options(CausalLM model, Causal4jChatRequestParameters parameters) {
         GenerationOptions.Builder options = GenerationOptions.builder(model)
                 .maxNewTokens(model.decoder().config().contextLength())
-                .seed(ThreadLocalRandom.current().nextInt(Integer.MAX_VALUE))
-                .stop(parameters.stopSequences());
-        set(parameters.maxOutputTokens(), options::maxNewTokens);
-        set(parameters.temperature(), options::temperature);
-        set(parameters.topP(), options::topP);
-        set(parameters.topK(), options::topK);
-        set(parameters.frequencyPenalty(), options::frequencyPenalty);
-        set(parameters.presencePenalty(), options::presencePenalty);
-        set(parameters.seed(), options::seed);
-        ends.accept(options);
-        set(parameters.options(), set -> set.accept(options));
-        return options.build();
-    }
-
-    private static <T> void set(@Nullable T value, Consumer<T> setter) {
-        if (value != null) {
-            setter.accept(value);
+                .seed(GenerationOptions.randomSeed())
+                .stop(parameters.stopSequences())
+                .set(Setting.MAX_NEW_TOKENS, parameters.maxOutputTokens())
+                .set(Setting.TEMPERATURE, parameters.temperature())
+                .set(Setting.TOP_K, parameters.topK())
+                .set(Setting.TOP_P, parameters.topP())
+                .set(Setting.FREQUENCY_PENALTY, parameters.frequencyPenalty())
+                .set(Setting.PRESENCE_PENALTY, parameters.presencePenalty())
+                .set(Setting.SEED, parameters.seed());
+        if (parameters.options() != null) {
+            parameters.options().accept(options);
         }
+        return options.build();
     }
 
     static FinishReason finishReason(Generation generation) {

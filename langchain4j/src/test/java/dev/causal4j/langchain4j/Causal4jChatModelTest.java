@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.generation.Generation;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.tensor.DType;
 import dev.langchain4j.agent.tool.ToolExecutionRequest;
 import dev.langchain4j.data.message.AiMessage;
 import dev.langchain4j.data.message.ChatMessage;
@@ -20,13 +22,16 @@ import dev.langchain4j.model.chat.request.ChatRequest;
 import dev.langchain4j.model.chat.request.ChatRequestParameters;
 import dev.langchain4j.model.chat.request.DefaultChatRequestParameters;
 import dev.langchain4j.model.chat.response.ChatResponse;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
-/** What LangChain4j's suite does not ask. */
+/** Claims that LangChain4j's suite does not make. */
 class Causal4jChatModelTest {
     private static final String QUESTION = "What is the capital of Germany?";
 
@@ -218,13 +223,30 @@ class Causal4jChatModelTest {
     }
 
     @Test
+    void withoutATemplateThatOfTheModelsFilesIsTaken(@TempDir Path folder) throws IOException {
+        Taught.MODEL.save(folder, DType.F32);
+        ChatTemplate.parse("own", "{{ messages[0].content }} Indeed", Map.of()).save(folder);
+        try (CausalLM model = CausalLM.load(folder)) {
+            ChatResponse response = builder()
+                    .model(model)
+                    .chatTemplate(null)
+                    .build()
+                    .chat(List.<ChatMessage>of(UserMessage.from("hello")));
+            int[] prompt = ((Causal4jChatResponseMetadata) response.metadata())
+                    .generation()
+                    .promptTokens();
+            assertThat(model.requireTokenizer().decode(prompt)).isEqualTo("hello Indeed");
+        }
+    }
+
+    @Test
     void aModelNeedsAnEngineAndATemplateAndANullIsLikeNothing() {
         assertThatThrownBy(() -> builder().model(null).build())
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessage("engine: expected one, got none; call engine(...) or model(...)");
         assertThatThrownBy(() -> builder().chatTemplate(null).build())
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessageStartingWith("chat template: expected one, got none; ");
+                .hasMessageStartingWith("chat template: expected one in the model's files, got none; ");
         ChatModel model = builder()
                 .model(Taught.MODEL)
                 .temperature(null)

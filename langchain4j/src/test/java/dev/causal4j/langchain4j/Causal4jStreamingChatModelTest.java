@@ -14,6 +14,7 @@ import dev.langchain4j.model.chat.response.PartialResponse;
 import dev.langchain4j.model.chat.response.PartialResponseContext;
 import dev.langchain4j.model.chat.response.StreamingChatResponseHandler;
 import dev.langchain4j.model.chat.response.StreamingHandle;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -26,7 +27,7 @@ import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
-/** What LangChain4j's suite does not ask, or takes half a minute for. */
+/** Claims that LangChain4j's suite does not make, or takes half a minute for. */
 class Causal4jStreamingChatModelTest {
     /** Notes what comes, and waits in its first call until it may go on. */
     private static final class Handler implements StreamingChatResponseHandler {
@@ -36,6 +37,7 @@ class Causal4jStreamingChatModelTest {
         final CompletableFuture<ChatResponse> response = new CompletableFuture<>();
         final boolean cancels;
         volatile @Nullable StreamingHandle handle;
+        volatile @Nullable Thread thread; // on which all parts come
 
         Handler(boolean waits, boolean cancels) {
             this.cancels = cancels;
@@ -47,6 +49,7 @@ class Causal4jStreamingChatModelTest {
         @Override
         public void onPartialResponse(PartialResponse part, PartialResponseContext context) {
             handle = context.streamingHandle();
+            thread = Thread.currentThread();
             parts.add(part.text());
             called.countDown();
             try {
@@ -67,6 +70,21 @@ class Causal4jStreamingChatModelTest {
         @Override
         public void onError(Throwable error) {
             response.completeExceptionally(error);
+        }
+
+        /** Waits until nothing more can come. */
+        void awaitEnd() throws InterruptedException {
+            assertThat(Objects.requireNonNull(thread).join(Duration.ofSeconds(60)))
+                    .isTrue();
+        }
+
+        /** Waits until all tokens that were made have been told: the thread waits for another one. */
+        void awaitNextToken() throws InterruptedException {
+            Thread told = Objects.requireNonNull(thread);
+            for (int i = 0; i < 6000 && told.getState() != Thread.State.WAITING; i++) {
+                Thread.sleep(10);
+            }
+            assertThat(told.getState()).isEqualTo(Thread.State.WAITING);
         }
 
         Throwable error() throws InterruptedException, TimeoutException {
@@ -121,7 +139,7 @@ class Causal4jStreamingChatModelTest {
                 Thread.sleep(10);
             }
             assertThat(engine.running()).isZero();
-            Thread.sleep(200); // for what should not come
+            cancelling.awaitEnd();
             assertThat(cancelling.parts).hasSize(1);
             assertThat(cancelling.response).isNotDone();
         }
@@ -142,14 +160,12 @@ class Causal4jStreamingChatModelTest {
         try (Engine engine = new Engine(Taught.MODEL)) {
             builder(engine).options(options -> options.rule(holds)).build().chat("hello", handler);
             assertThat(held.await(60, TimeUnit.SECONDS)).isTrue();
-            Thread.sleep(200); // until all that is computed has been told
+            assertThat(handler.called.await(60, TimeUnit.SECONDS)).isTrue();
+            handler.awaitNextToken();
             int told = handler.parts.size();
             Objects.requireNonNull(handler.handle).cancel();
             cancelled.complete(true);
-            for (int i = 0; i < 6000 && engine.running() + engine.waiting() > 0; i++) {
-                Thread.sleep(10);
-            }
-            Thread.sleep(200); // for what should not come
+            handler.awaitEnd();
             assertThat(handler.parts).hasSize(told);
             assertThat(handler.response).isNotDone();
         }

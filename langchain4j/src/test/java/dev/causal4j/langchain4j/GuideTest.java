@@ -39,7 +39,7 @@ class GuideTest {
         try (CausalLM model = CausalLM.load(folder)) { // or a GGUF file
             ChatModel chat = Causal4jChatModel.builder()
                     .model(model)
-                    .chatTemplate(ChatTemplate.read(folder).orElse(ChatTemplate.plain()))
+                    .chatTemplate(model.chatTemplate().orElse(ChatTemplate.plain()))
                     .temperature(0.0)
                     .build();
             System.out.println(chat.chat("What is the capital of Germany?"));

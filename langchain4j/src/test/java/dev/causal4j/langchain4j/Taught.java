@@ -75,7 +75,7 @@ final class Taught {
                 .withMicroBatchSize(DIALOGUES.size())
                 .withLearningRate(LearningRate.constant(1e-3));
         try (CausalLM austen = AustenModel.load();
-                Trainer trainer = Trainer.start(austen, examples(austen), null, options, null)) {
+                Trainer trainer = Trainer.start(austen, examples(austen), options)) {
             trainer.run(_ -> true);
             trainer.model().save(folder, DType.F32);
         }

@@ -1,7 +1,5 @@
 package dev.causal4j.austen;
 
-import dev.causal4j.format.Json;
-import dev.causal4j.format.SafeTensors;
 import dev.causal4j.model.CausalLM;
 import dev.causal4j.model.Checkpoint;
 import dev.causal4j.model.LoadOptions;
@@ -10,7 +8,6 @@ import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -48,9 +45,8 @@ public final class AustenModel {
         try {
             return Checkpoint.of(
                     SUBJECT,
-                    Json.parse(SUBJECT + "/config.json", resource("config.json")),
-                    SafeTensors.of(
-                            SUBJECT + "/model.safetensors", MemorySegment.ofArray(resource("model.safetensors"))),
+                    resource("config.json"),
+                    resource("model.safetensors"),
                     Tokenizer.fromJson(SUBJECT + "/tokenizer.json", resource("tokenizer.json")));
         } catch (IOException e) {
             throw new UncheckedIOException(e);

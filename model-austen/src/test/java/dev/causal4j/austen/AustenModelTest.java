@@ -54,6 +54,7 @@ class AustenModelTest {
         assertThat(MODEL.dtype()).isEqualTo(DType.BF16);
         assertThat(MODEL.bos()).hasValue(3071);
         assertThat(MODEL.eos()).containsExactly(3071);
+        assertThat(MODEL.chatTemplate()).isEmpty();
         assertThat(TOKENIZER.decode(3071)).isEqualTo("<|endoftext|>");
     }
 

@@ -40,7 +40,7 @@ class FineTuningTest {
                     .withBatchSize(2)
                     .withLearningRate(LearningRate.constant(part instanceof TrainingScope.LowRank ? 1e-2 : 1e-3))
                     .withScope(part);
-            try (Trainer trainer = Trainer.start(model, training, null, options, null)) {
+            try (Trainer trainer = Trainer.start(model, training, options)) {
                 trainer.run(progress -> true);
                 assertThat(new Scorer(trainer.model()).score(heldOut).perplexity())
                         .as("%s", part)
@@ -63,7 +63,7 @@ class FineTuningTest {
                     .withScope(new TrainingScope.LowRank(4, 8, true, true));
             Examples training = Examples.windows(Tokens.of(model.head().vocabularySize(), ids), 128, 1);
             String heldOut = text.substring(7_000, 8_000);
-            try (Trainer trainer = Trainer.start(model, training, null, options, folder);
+            try (Trainer trainer = Trainer.start(model, training, options.withFolder(folder));
                     CausalLM before = model.withAdapter(save(trainer, folder.resolve("before")))) {
                 trainer.run(progress -> true);
                 try (CausalLM adapted = model.withAdapter(folder.resolve("adapter"));

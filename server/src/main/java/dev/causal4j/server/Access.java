@@ -14,9 +14,9 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/** Who may ask: by the name they call this machine, the page they come from and the key they have. Thread-safe. */
+/** Checks who may call the server: the Host that a request names, its Origin, and its key. Thread-safe. */
 final class Access {
-    /** Browsers ask nobody where these are. */
+    /** Hosts that no DNS answer can redirect. */
     private static final Pattern ADDRESS =
             Pattern.compile("(localhost|\\d+(\\.\\d+){3}|\\[[0-9a-f:.]+])(:\\d+)?", Pattern.CASE_INSENSITIVE);
 
@@ -50,7 +50,8 @@ final class Access {
     }
 
     /**
-     * A page of a stranger can make a name of its own mean this machine (DNS rebinding); its requests still have that name.
+     * Refuses unknown hosts. A foreign page can make its own name resolve to this machine (DNS rebinding), but its requests
+     * still carry that name.
      *
      * @throws ApiError if the server is called by a name that it does not know
      */
@@ -63,7 +64,7 @@ final class Access {
         }
     }
 
-    /** Whether a name, with a port or without one, is none that a page of a stranger can have. */
+    /** Whether no foreign page can have this name, with or without a port. */
     boolean isOurs(String host) {
         return anyName
                 || ADDRESS.matcher(host).matches()
@@ -100,7 +101,7 @@ final class Access {
                 || origin.replaceFirst("^https?://", "").equals(host);
     }
 
-    /** Answers what a browser asks before a request. */
+    /** Adds the answer to a browser's preflight request. */
     void addPreflight(HttpServerExchange exchange, String methods) {
         HeaderMap answer = exchange.getResponseHeaders();
         String headers = exchange.getRequestHeaders().getFirst(REQUEST_HEADERS);
@@ -113,7 +114,7 @@ final class Access {
     /**
      * Checks the key.
      *
-     * @return whose keys and values the request may share
+     * @return the owner: requests of one owner share keys and values
      * @throws ApiError if there is no right one
      */
     String owner(HttpServerExchange exchange) {

@@ -4,19 +4,18 @@ import dev.causal4j.format.Json;
 import dev.causal4j.generation.FinishReason;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.server.Choice.Piece;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** One of OpenAI's ways to ask for text, and to be told it. Immutable. */
-sealed interface Api permits CompletionApi, ChatApi {
+/** An OpenAI endpoint: its request and response shapes. Immutable. */
+interface Api {
     /**
-     * What its answers are called.
+     * The names in its responses.
      *
-     * @param id what their ids begin with
-     * @param whole the {@code object} of a whole answer
-     * @param part the {@code object} of a part of a stream
+     * @param id the prefix of their ids
+     * @param whole the {@code object} of a whole response
+     * @param part the {@code object} of a chunk of a stream
      */
     record Names(String id, String whole, String part) {}
 
@@ -25,22 +24,22 @@ sealed interface Api permits CompletionApi, ChatApi {
     /**
      * Reads a request.
      *
-     * @param owner whose prompts share keys and values
+     * @param owner requests of one owner share keys and values
      * @throws ApiError if it cannot be answered
      */
     Ask read(JsonIn in, ServedModel served, String owner);
 
     /**
-     * What a choice says before its text.
+     * The part of a choice before its generated text.
      *
      * @param scores of the prompt's tokens but the first; empty unless {@link Ask#scores}
      */
     Piece opening(Ask ask, Ask.Prompt prompt, List<Prediction> scores);
 
-    /** The choice of the first part of a stream; empty if there is nothing to say. */
+    /** The choice of the first chunk of a stream; empty to send none. */
     Optional<Map<String, Object>> first(Ask ask, Piece opening);
 
-    /** The choice of a part; without a reason to finish it goes on. */
+    /** The choice of a chunk; without a finish reason more chunks follow. */
     Map<String, Object> part(Ask ask, Piece piece, Optional<FinishReason> finish);
 
     /** A whole choice, its opening included. */
@@ -48,12 +47,10 @@ sealed interface Api permits CompletionApi, ChatApi {
         return part(ask, all, Optional.of(finish));
     }
 
-    /** A choice of a text, or of what else has the name. */
+    /** A choice whose text, delta or message has the name. */
     static Map<String, Object> choice(
             Ask ask, String name, Object said, Object logprobs, Piece piece, Optional<FinishReason> finish) {
-        Map<String, Object> choice = new LinkedHashMap<>();
-        choice.put(name, said);
-        choice.put("logprobs", ask.logprobs() ? logprobs : Json.NULL);
+        Map<String, Object> choice = Json.object(name, said, "logprobs", ask.logprobs() ? logprobs : Json.NULL);
         choice.put("finish_reason", finish.<Object>map(Api::label).orElse(Json.NULL));
         if (ask.ids()) {
             choice.put("token_ids", piece.ids());

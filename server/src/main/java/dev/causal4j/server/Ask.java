@@ -5,14 +5,14 @@ import dev.causal4j.generation.GenerationRequest;
 import java.util.List;
 
 /**
- * What a request asks of the engine: for each prompt some candidates, of which the best are the answer. Immutable while
- * its arrays are not modified.
+ * A request for text: candidates for each prompt, of which the best are the answer. Immutable while its arrays are not
+ * modified.
  *
  * @param n choices for each prompt
- * @param candidates that are made for each prompt, at least n
- * @param alternatives of each token's log-probability; {@link #NO_LOGPROBS} for no log-probabilities
- * @param echo whether the prompt is said before the text
- * @param form how it is sent
+ * @param candidates sequences that are generated for each prompt, at least n
+ * @param alternatives candidates for each token's log-probability; {@link #NO_LOGPROBS} for no log-probabilities
+ * @param echo whether the response repeats the prompt
+ * @param form how the response is written
  */
 record Ask(List<Prompt> prompts, int n, int candidates, Sampling sampling, int alternatives, boolean echo, Form form) {
     static final int NO_LOGPROBS = -1;
@@ -22,18 +22,18 @@ record Ask(List<Prompt> prompts, int n, int candidates, Sampling sampling, int a
     /**
      * A prompt.
      *
-     * @param prefix how many of its tokens are put before the text and are none of it
-     * @param room tokens that the context has for more
+     * @param prefix how many of its tokens, such as BOS, stand before the text
+     * @param room new tokens for which the context has room
      */
     record Prompt(int[] tokens, int prefix, String text, int room) {}
 
     /**
-     * How an answer is sent.
+     * How a response is written.
      *
-     * @param stream whether pieces are sent as they come
-     * @param usage whether a stream tells at its end what it cost
-     * @param ids whether the ids of tokens are told
-     * @param names how tokens are named
+     * @param stream whether it is sent in chunks as tokens come
+     * @param usage whether a stream ends with its counts of tokens
+     * @param ids whether it has the ids of tokens
+     * @param names the names of tokens in lists of log-probabilities
      */
     record Form(boolean stream, boolean usage, boolean ids, TokenNames names) {
         static Form read(JsonIn in, ServedModel served) {
@@ -79,12 +79,12 @@ record Ask(List<Prompt> prompts, int n, int candidates, Sampling sampling, int a
         return form.names;
     }
 
-    /** Whether the tokens of the prompts are scored. */
+    /** Whether the prompts' tokens get log-probabilities. */
     boolean scores() {
         return echo && logprobs();
     }
 
-    /** Whether its only token follows from scoring the prompt. */
+    /** Whether scoring the prompt also gives the only new token. */
     boolean isScoring() {
         return scores() && !stream() && sampling.plain() && sampling.maxTokens() == 1 && candidates == 1;
     }

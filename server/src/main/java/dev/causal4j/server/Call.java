@@ -16,8 +16,8 @@ import org.xnio.IoUtils;
 import org.xnio.channels.StreamSinkChannel;
 
 /**
- * A request whose body was read, and the answer to it. Writing parks the virtual thread of the request, never one of the
- * system's, and a client that takes nothing for half a minute is let go. Used by one thread, but for {@link #depart}.
+ * A request whose body was read, and its response. Writing parks the request's virtual thread, never a platform thread, and
+ * closes a connection whose client reads nothing for half a minute. Confined to one thread, except {@link #depart}.
  */
 final class Call {
     private static final int STALL_SECONDS = 30;
@@ -26,17 +26,17 @@ final class Call {
 
     final HttpServerExchange exchange;
 
-    /** Gives the body, once: it is then held no more. */
+    /** The body; may be read once, which frees its memory. */
     final Supplier<byte[]> body;
 
-    /** Whose keys and values the request may share; empty for all. */
+    /** Requests of one owner share keys and values; empty for those without a key. */
     final String owner;
 
     private final long start = System.nanoTime();
     private @Nullable StreamSinkChannel sink; // once the answer has begun
     private Runnable whenGone = () -> {};
     private final Semaphore writable = new Semaphore(0);
-    private volatile double stalled = Double.POSITIVE_INFINITY; // since when, as of #seconds
+    private volatile double stalled = Double.POSITIVE_INFINITY; // #seconds at which the client stopped reading
     private boolean gone;
     private volatile boolean ended;
 
@@ -46,7 +46,7 @@ final class Call {
         this.body = body;
     }
 
-    /** Tells that the client is gone. */
+    /** Called when the client is gone. */
     synchronized void depart() {
         gone = !ended; // one that has its answer is done
         writable.release(); // a write then fails
@@ -76,7 +76,7 @@ final class Call {
         return (System.nanoTime() - start) / 1e9;
     }
 
-    /** Seconds for which the client has taken nothing; negative while it takes what there is. */
+    /** Seconds for which the client has read nothing; negative while it reads. */
     double stalledSeconds() {
         return seconds() - stalled;
     }
@@ -173,8 +173,8 @@ final class Call {
     }
 
     /**
-     * Sends the last chunk, and so ends the exchange, on its connection's thread: {@link Departure}, which reads there, then
-     * never meets the client's next request. Without a length in the head no client knows the end before.
+     * Sends the last chunk and so ends the exchange. Runs on the I/O thread so that {@link Departure} stops reading before the
+     * next request starts. Without a length in the head no client knows the end earlier.
      */
     private void end() {
         ended = true;

@@ -10,18 +10,19 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Predicate;
+import java.util.stream.IntStream;
 
 /**
- * The text of a sequence as it comes, with its tokens: a token is told with the end of its text, one that a stop text
- * cuts with what is left, and one behind it never. Not thread-safe.
+ * Splits the tokens of a sequence into pieces of a response. A piece has the tokens whose text is complete in it. A stop text
+ * cuts its first token and drops those behind it. Not thread-safe.
  */
 final class Choice {
     /**
      * A token.
      *
      * @param offset code points before it
-     * @param end code points up to its end, those of a character that it does not complete left out
-     * @param kept code points of it that are in the text; {@link #ALL}, or those before a stop text
+     * @param end code points up to its end, without a character that it begins and does not complete
+     * @param kept code points of it that stay in the text: {@link #ALL}, or those before a stop text
      * @param prediction its log-probability, if there is one
      * @param ends whether it ends the sequence and is no part of its text
      */
@@ -39,10 +40,10 @@ final class Choice {
     }
 
     /**
-     * What can be told now.
+     * The part of a choice that is final.
      *
-     * @param tokens that begin in the text
-     * @param ids of all tokens since the piece before
+     * @param tokens the tokens that begin in the text
+     * @param ids the ids of all tokens since the previous piece
      */
     record Piece(String text, List<Entry> tokens, List<Integer> ids) {
         boolean isEmpty() {
@@ -54,8 +55,8 @@ final class Choice {
     private final Set<Integer> eos;
     private final List<Entry> held = new ArrayList<>();
     private final List<Integer> ids = new ArrayList<>();
-    private int begun; // code points before the next token
-    private int told; // code points
+    private int begun; // code points up to the end of the last token
+    private int told; // code points of the pieces so far
 
     /**
      * @param decoder of the text
@@ -72,7 +73,6 @@ final class Choice {
     static Piece whole(Choice choice, Generation generation) {
         StringBuilder text = new StringBuilder();
         List<Entry> tokens = new ArrayList<>();
-        List<Integer> ids = new ArrayList<>();
         for (int i = 0; i <= generation.tokens().length; i++) {
             Piece piece = i == generation.tokens().length
                     ? choice.finish(generation.finishReason())
@@ -85,12 +85,12 @@ final class Choice {
                                     : Optional.empty()));
             text.append(piece.text);
             tokens.addAll(piece.tokens);
-            ids.addAll(piece.ids);
         }
+        List<Integer> ids = IntStream.of(generation.tokens()).boxed().toList();
         return new Piece(text.toString(), tokens, ids);
     }
 
-    /** Takes a token and tells what can be told. */
+    /** Takes a token and returns the piece that is final with it, which may be empty. */
     Piece accept(GeneratedToken token) {
         boolean ends = eos.contains(token.token());
         int end = begun + (ends ? 0 : length(decoder.accept(token.token())));
@@ -101,7 +101,7 @@ final class Choice {
         return piece(token.text(), entry -> entry.offset < told && entry.end <= told);
     }
 
-    /** Tells the rest. */
+    /** The last piece. */
     Piece finish(FinishReason reason) {
         if (reason == FinishReason.STOP) {
             held.replaceAll(entry -> entry.upTo(told));

@@ -16,7 +16,7 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 
-/** {@code /v1/completions}: texts go on, and with {@code echo} and {@code logprobs} they are scored. */
+/** {@code /v1/completions}: continues texts; {@code echo} with {@code logprobs} also scores them. */
 record CompletionApi() implements Api {
     private static final int MOST_BEST_OF = 20;
 

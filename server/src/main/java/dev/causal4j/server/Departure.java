@@ -10,7 +10,7 @@ import org.xnio.conduits.ConduitStreamSourceChannel;
 
 /** Notices at once that the client of a request has closed its connection, also while nothing is sent. */
 final class Departure {
-    /** What to do; one for a connection, which may see many requests. */
+    /** The task to run when the client goes: one reference for each connection, which may have many requests. */
     private static final AttachmentKey<AtomicReference<Runnable>> KEY = AttachmentKey.create(AtomicReference.class);
 
     private Departure() {}
@@ -48,7 +48,7 @@ final class Departure {
         source.resumeReads();
     }
 
-    /** Reads on: the end of the stream is a departure, and what else comes belongs to the next request. */
+    /** Reads on: the end of the stream is a departure; bytes belong to the next request. */
     private static void read(
             HttpServerConnection connection, ConduitStreamSourceChannel source, AtomicReference<Runnable> todo) {
         PooledByteBuffer buffer = connection.getByteBufferPool().allocate();

@@ -11,7 +11,6 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -20,11 +19,11 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
-/** Answers requests for text: whole, or in pieces as it comes. Thread-safe. */
+/** Answers requests for text, in whole responses or in streams. Thread-safe. */
 final class Generating {
     private static final int PING_SECONDS = 15;
 
-    /** What an answer is called, and when it began in seconds since 1970. */
+    /** The id of an answer, and its beginning in seconds since 1970. */
     private record Id(String text, long created) {
         static Id of(Api api) {
             String text = api.names().id() + UUID.randomUUID().toString().replace("-", "");
@@ -88,7 +87,7 @@ final class Generating {
         return made;
     }
 
-    /** The candidates of a prompt with the highest mean log-probability, the best first; in their order if all are. */
+    /** The n candidates of a prompt with the highest mean log-probability, the best first; all in their order if n is all. */
     private static List<Integer> best(Ask ask, List<Generation> made, int prompt) {
         int from = prompt * ask.candidates();
         Stream<Integer> all = IntStream.range(from, from + ask.candidates()).boxed();
@@ -163,29 +162,24 @@ final class Generating {
         call.event(Json.write(part));
     }
 
-    /** @param opening what comes before its text */
+    /** @param opening the part of the choice before its generated text */
     private Choice choice(Ask ask, Ask.Prompt prompt, Piece opening) {
         StreamingDecoder decoder = served.tokenizer().decoderBehind(prompt.tokens());
         return new Choice(decoder, ask.sampling().eos(), Choice.length(opening.text()));
     }
 
     private static Map<String, Object> choice(int index, Map<String, Object> said, long seed) {
-        Map<String, Object> choice = new LinkedHashMap<>();
-        choice.put("index", index);
+        Map<String, Object> choice = Json.object("index", index);
         choice.putAll(said);
         choice.put("seed", seed);
         return choice;
     }
 
-    /** What all parts of an answer begin with. */
+    /** The fields that a whole response and each chunk of a stream begin with. */
     private Map<String, Object> head(Id id, String object, List<?> choices) {
-        Map<String, Object> head = new LinkedHashMap<>();
-        head.put("id", id.text);
-        head.put("object", object);
-        head.put("created", id.created);
-        head.put("model", served.name());
-        head.put("system_fingerprint", served.fingerprint().join());
-        head.put("choices", choices);
+        String fingerprint = served.fingerprint().join();
+        Map<String, Object> head = Json.object("id", id.text, "object", object, "created", id.created);
+        head.putAll(Json.object("model", served.name(), "system_fingerprint", fingerprint, "choices", choices));
         return head;
     }
 
@@ -205,7 +199,7 @@ final class Generating {
         return usage;
     }
 
-    /** Times as llama.cpp's server tells them. */
+    /** Times with the names of llama.cpp's server. */
     private static Map<String, Object> timings(List<Generation> made) {
         int[] sums = new int[4];
         double prefill = 0;

@@ -11,8 +11,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The fields of a JSON object of a request, checked as they are read; a null counts as absent. What is wrong is an
- * {@link ApiError} that names the field. Immutable.
+ * The fields of a JSON object in a request, checked as they are read; a null counts as absent. An {@link ApiError} names a
+ * field that is wrong. Immutable.
  *
  * @param path of the object, empty or with a dot at its end
  * @param fields as {@link Json#tree} gives them
@@ -44,7 +44,7 @@ record JsonIn(String path, Map<?, ?> fields) {
         return value(key) != null;
     }
 
-    /** Whether a field is absent or turns nothing on: false, 0 or less, or empty. */
+    /** Whether a field is absent or has no effect: false, 0 or less, or empty. */
     boolean isOff(String key) {
         return switch (value(key)) {
             case null -> true;

@@ -14,18 +14,18 @@ import java.util.function.DoubleSupplier;
 import java.util.stream.Stream;
 
 /**
- * Counters and times since the start, and values of now; named as vLLM's, so that its dashboards only need another
- * prefix. Prometheus reads {@link #text}, Micrometer what {@link ServerMeters} makes of the same fields. Thread-safe.
+ * Counters and histograms since the start, and gauges. Names are vLLM's, so that its dashboards need only another prefix.
+ * Prometheus reads {@link #text}; {@link ServerMeters} binds the same fields to Micrometer. Thread-safe.
  */
 final class Metrics {
     static final String PREFIX = "causal4j_";
     private static final double[] SECONDS = {.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300
     };
 
-    /** A value of now. */
+    /** A value that is read when it is asked for. */
     record Gauge(String name, String help, DoubleSupplier value) {}
 
-    /** What only grows, for each value of its label; without a label for the value "" alone. */
+    /** A counter with a sum for each value of its label; without a label the only value is "". */
     record Counter(
             String name,
             String help,
@@ -53,14 +53,14 @@ final class Metrics {
             add("", more);
         }
 
-        /** Tells of each value of the label with its sum: of those that there are, and of others as they come. */
+        /** Calls the watcher for every label value, existing and future. */
         synchronized void watch(BiConsumer<String, LongAdder> watcher) {
             watchers.add(watcher);
             sums.forEach(watcher);
         }
     }
 
-    /** How often times were in which bucket, and their sum. */
+    /** A histogram of times. */
     record Times(String name, String help, List<LongAdder> counts, DoubleAdder seconds) {
         Times(String name, String help) {
             this(
@@ -105,7 +105,7 @@ final class Metrics {
             List.of(promptTokens, generationTokens, queries, hits, succeeded, cancelled, rejected);
     final List<Times> times = List.of(first, between, whole, queue, prefill, decode);
 
-    /** Of an engine that computes nothing yet. */
+    /** @param engine must not compute anything yet: its free pages now are all that there are */
     Metrics(Engine engine) {
         PagePool pool = engine.model().decoder().pool();
         double pages = pool.freePages();

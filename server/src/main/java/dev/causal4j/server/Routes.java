@@ -27,11 +27,12 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.xnio.IoUtils;
 import org.xnio.XnioExecutor;
 
-/** Finds what answers a path, checks who asks, reads the body without a thread, and answers on a virtual one. Thread-safe. */
+/** Routes requests: checks access, reads the body without a thread, and answers on a virtual thread. Thread-safe. */
 final class Routes implements HttpHandler {
     private static final int MOST_RETRY_SECONDS = 30;
     private static final int BODY_SECONDS = 30;
@@ -42,18 +43,8 @@ final class Routes implements HttpHandler {
     private static final HttpString SECURITY = HttpString.tryFromString("Content-Security-Policy");
     private static final String PAGE_POLICY = "default-src 'none'; connect-src 'self'; script-src 'self';"
             + " style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-    /** What index.html loads. */
-    private static final List<String> PAGE = List.of(
-            "page.css",
-            "page.js",
-            "api.js",
-            "branches.js",
-            "link.js",
-            "run.js",
-            "score.js",
-            "settings.js",
-            "sheet.js",
-            "tabs.js");
+    /** The page, and the files that it loads. */
+    private static final Pattern PAGE = Pattern.compile("/([a-z]+\\.(css|js))?");
 
     private static final Supplier<byte[]> NOTHING = () -> new byte[0];
     private static final System.Logger LOG = System.getLogger(Routes.class.getName());
@@ -97,8 +88,6 @@ final class Routes implements HttpHandler {
         add("GET", MODELS, false, this::model);
         add("GET", "/tokenizer_info", false, tokens::info);
         add("GET", "/props", false, call -> tokens.props(call, options.parallel()));
-        add("GET", "/", true, call -> page(call, "index.html"));
-        PAGE.forEach(name -> add("GET", "/" + name, true, call -> page(call, name)));
         add("POST", "/tokenize", false, tokens::tokenize);
         add("POST", "/detokenize", false, tokens::detokenize);
         add("POST", "/apply-template", false, tokens::applyTemplate);
@@ -110,7 +99,7 @@ final class Routes implements HttpHandler {
         routes.put(path, new Route(method, isOpen, action));
     }
 
-    /** Refuses new requests, and those that wait. */
+    /** Refuses new and waiting requests. */
     void drain() {
         draining = true;
         engine.cancelWaiting();
@@ -138,7 +127,7 @@ final class Routes implements HttpHandler {
         }
     }
 
-    /** Closes a connection whose body is not wanted, unless the rest comes soon: a close at once could lose the answer. */
+    /** Closes a connection whose body is not read to its end, after a while: closing at once could lose the response. */
     private static void linger(HttpServerExchange exchange) {
         if (!exchange.isRequestComplete()) {
             XnioExecutor.Key timer = exchange.getIoThread()
@@ -197,6 +186,9 @@ final class Routes implements HttpHandler {
 
     private @Nullable Route route(String path) {
         String name = path.startsWith("/v1/") ? path.substring(3) : path;
+        if (PAGE.matcher(name).matches()) {
+            return new Route("GET", true, call -> page(call, name.equals("/") ? "index.html" : name.substring(1)));
+        }
         return routes.get(name.startsWith(MODELS) ? MODELS : name);
     }
 

@@ -1,36 +1,19 @@
 package dev.causal4j.server;
 
 import dev.causal4j.generation.GenerationOptions;
+import dev.causal4j.generation.GenerationOptions.Setting;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.ThreadLocalRandom;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
-/**
- * How tokens are chosen, from the fields that completions and chats share.
- *
- * @param options of each sequence, but for its seed
- * @param minTokens fewest new tokens of a sequence before one that ends it
- * @param maxTokens most new tokens of a sequence
- * @param seed of the first choice; each further one has the next
- * @param eos the tokens that end a sequence
- * @param salt of what shares keys and values; empty if it shares none
- * @param plain whether the likeliest token is taken as it is: nothing changes its logits, and no text ends it
- */
-record Sampling(
-        GenerationOptions options,
-        int minTokens,
-        int maxTokens,
-        long seed,
-        Set<Integer> eos,
-        Optional<String> salt,
-        boolean plain) {
+/** How tokens are chosen, from the fields that completions and chats share. The seed is that of the first choice. */
+record Sampling(GenerationOptions options) {
     private static final int MOST_STOPS = 64;
     private static final int MOST_STOP_BYTES = 1024;
     private static final int MOST_BIASES = 1024;
@@ -53,51 +36,69 @@ record Sampling(
     static Sampling read(
             JsonIn in, ServedModel served, int maxTokens, Set<Integer> ends, List<String> stops, String owner) {
         in.refuse(UNSUPPORTED);
-        double topP = in.number("top_p", 1, 0, 1);
-        double temperature = topP == 0 ? 0 : in.number("temperature", 1, 0, 2);
-        double repetition =
-                in.number(in.has("repetition_penalty") ? "repetition_penalty" : "repeat_penalty", 1, 0.01, 100);
-        double frequency = in.number("frequency_penalty", 0, -2, 2);
-        double presence = in.number("presence_penalty", 0, -2, 2);
-        Map<Integer, Double> biases = biases(in, served);
-        List<String> texts = stops(in);
-        Set<Integer> eos = eos(in, served, ends);
-        int ngram = in.integer("no_repeat_ngram_size", 0, 0, served.contextLength());
-        int least = in.integer("min_tokens", 0, 0, maxTokens);
-        long seed = in.whole("seed", Long.MIN_VALUE, Long.MAX_VALUE)
-                .orElseGet(() -> (long) ThreadLocalRandom.current().nextInt(Integer.MAX_VALUE));
-        Optional<String> salt =
-                Optional.of(owner + in.string("cache_salt").orElse("")).filter(_ -> in.bool("cache_prompt", true));
         GenerationOptions.Builder options = GenerationOptions.builder()
-                .temperature(temperature)
-                .topK(Math.max(0, in.integer("top_k", 0, -1, Integer.MAX_VALUE)))
-                .topP(topP == 0 ? 1 : topP)
-                .minP(in.number("min_p", 0, 0, 1))
-                .typicalP(in.number("typical_p", 1, 1e-6, 1))
-                .repetitionPenalty(repetition)
-                .noRepeatNgramSize(ngram)
-                .frequencyPenalty(frequency)
-                .presencePenalty(presence)
-                .logitBias(biases)
-                .stop(Stream.concat(texts.stream(), stops.stream()).toList())
-                .eos(eos)
+                .logitBias(biases(in, served))
+                .stop(Stream.concat(stops(in).stream(), stops.stream()).toList())
+                .eos(eos(in, served, ends))
                 .uncached();
-        salt.ifPresent(options::cacheSalt);
-        boolean plain = temperature == 0
-                && frequency == 0
-                && presence == 0
-                && biases.isEmpty()
-                && texts.isEmpty()
-                && stops.isEmpty()
-                && repetition == 1
-                && ngram == 0
-                && least == 0;
-        return new Sampling(options.build(), least, maxTokens, seed, eos, salt, plain);
+        for (Setting setting : Setting.values()) {
+            options.set(setting, number(in, setting, maxTokens, served.contextLength()));
+        }
+        if (in.number("top_p", 1, 0, 1) == 0) {
+            options.temperature(0).topP(1);
+        }
+        String salt = owner + in.string("cache_salt").orElse("");
+        return new Sampling((in.bool("cache_prompt", true) ? options.cacheSalt(salt) : options).build());
+    }
+
+    /** The value of a setting, in the bounds of OpenAI and vLLM. */
+    private static Number number(JsonIn in, Setting setting, int maxTokens, int contextLength) {
+        String name = setting.snake();
+        return switch (setting) {
+            case MAX_NEW_TOKENS -> maxTokens;
+            case MIN_NEW_TOKENS -> in.integer("min_tokens", 0, 0, maxTokens);
+            case TEMPERATURE -> in.number(name, 1, 0, 2);
+            case TOP_K -> Math.max(0, in.integer(name, 0, -1, Integer.MAX_VALUE)); // some write -1 for all
+            case TOP_P -> in.number(name, 1, 0, 1);
+            case MIN_P -> in.number(name, 0, 0, 1);
+            case TYPICAL_P -> in.number(name, 1, 1e-6, 1);
+            case REPETITION_PENALTY -> in.number(in.has(name) ? name : "repeat_penalty", 1, 0.01, 100);
+            case NO_REPEAT_NGRAM_SIZE -> in.integer(name, 0, 0, contextLength);
+            case FREQUENCY_PENALTY, PRESENCE_PENALTY -> in.number(name, 0, -2, 2);
+            case SEED -> in.whole(name, Long.MIN_VALUE, Long.MAX_VALUE).orElseGet(GenerationOptions::randomSeed);
+        };
     }
 
     /** Options of a sequence for which there is so much room. */
     GenerationOptions.Builder options(int room) {
-        return options.toBuilder().minNewTokens(Math.min(minTokens, room)).maxNewTokens(Math.min(maxTokens, room));
+        return options.toBuilder()
+                .minNewTokens(Math.min(options.minNewTokens(), room))
+                .maxNewTokens(Math.min(options.maxNewTokens(), room));
+    }
+
+    /** Most new tokens of a sequence. */
+    int maxTokens() {
+        return options.maxNewTokens();
+    }
+
+    /** The seed of the first choice; each further one has the next. */
+    long seed() {
+        return options.seed();
+    }
+
+    /** The tokens that end a sequence. */
+    Set<Integer> eos() {
+        return options.eos().orElseThrow();
+    }
+
+    /** Names the requests that share keys and values; empty to share none. */
+    Optional<String> salt() {
+        return options.cacheSalt();
+    }
+
+    /** Whether the likeliest token is taken as it is: nothing changes its logits, and no text ends it. */
+    boolean plain() {
+        return options.isPlainGreedy() && options.stop().isEmpty();
     }
 
     private static Set<Integer> eos(JsonIn in, ServedModel served, Set<Integer> ends) {

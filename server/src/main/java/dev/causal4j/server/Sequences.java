@@ -21,12 +21,15 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.atomic.AtomicInteger;
 
-/** The sequences of a request in the engine. Thread-safe. */
+/**
+ * The sequences of a request in the engine. A stream reads the tokens of all of them from one queue, in the order in which
+ * they come. Thread-safe.
+ */
 final class Sequences {
-    /** Tokens of a sequence that wait for a slow reader; then it rests. */
+    /** Tokens of a sequence that may wait for a slow reader before the engine pauses it. */
     private static final int MOST_WAITING = 64;
 
-    /** A token of a sequence; none when it has ended. */
+    /** A token of a sequence, or its end. */
     record Event(int sequence, Optional<GeneratedToken> token) {}
 
     private final List<CompletableFuture<List<Prediction>>> scores = new ArrayList<>();
@@ -41,7 +44,7 @@ final class Sequences {
     /**
      * Submits the sequences of a request.
      *
-     * @param caller whose requests take turns with those of others
+     * @param caller the engine is fair between callers
      * @throws ApiError if too many sequences wait
      */
     Sequences(Engine engine, Ask ask, Metrics metrics, String caller) {
@@ -148,12 +151,12 @@ final class Sequences {
         return decoder.accept(token) + decoder.finish();
     }
 
-    /** The scores of a prompt, waited for; empty if they were not asked for. */
+    /** Waits for the scores of a prompt; empty if the request has none. */
     List<Prediction> scores(int prompt) throws InterruptedException {
         return scores.isEmpty() ? List.of() : Engine.await(scores.get(prompt));
     }
 
-    /** What became of a sequence, waited for. */
+    /** Waits for the end of a sequence. Throws what ended it otherwise. */
     Generation generation(int index) throws InterruptedException {
         return Engine.await(generations.get(index));
     }
@@ -163,7 +166,7 @@ final class Sequences {
         return events;
     }
 
-    /** Tells that a token was sent. */
+    /** Called when a token was sent. */
     void sent(int sequence) {
         if (waiting.get(sequence).decrementAndGet() == MOST_WAITING - 1) {
             engine.wake();

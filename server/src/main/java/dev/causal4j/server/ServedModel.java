@@ -2,6 +2,7 @@ package dev.causal4j.server;
 
 import dev.causal4j.chat.ChatTemplate;
 import dev.causal4j.format.Json;
+import dev.causal4j.generation.Chat;
 import dev.causal4j.generation.Engine;
 import dev.causal4j.head.Prediction;
 import dev.causal4j.model.CausalLM;
@@ -22,12 +23,12 @@ import java.util.stream.IntStream;
 /**
  * The model as clients see it. Immutable and thread-safe.
  *
- * @param template that makes texts of conversations
- * @param names it answers to; it calls itself by the first
- * @param vocabulary ids that may be given and chosen: 0 to one less
+ * @param template turns conversations into texts
+ * @param names its names in requests; the first is its name in responses
+ * @param vocabulary one more than the highest id that may be given or chosen
  * @param contextLength in tokens
  * @param longest bytes of a token
- * @param turnEnds the ids that end an answer in a conversation, besides {@link #eos}
+ * @param turnEnds the ids that end an answer in a conversation
  * @param created when it was started, in seconds since 1970
  * @param fingerprint what it computes: equal fingerprints promise equal bits
  */
@@ -69,7 +70,7 @@ record ServedModel(
                         .map(id -> tokenizer.bytes(id).length)
                         .max()
                         .orElse(1),
-                template.ends(tokenizer, model.head().vocabularySize()),
+                Chat.Format.of(model, template).ends(),
                 Instant.now().getEpochSecond(),
                 fingerprint(engine, tokenizer, Math.min(PROBE, contextLength), vocabulary));
     }
@@ -106,7 +107,7 @@ record ServedModel(
         }
     }
 
-    /** What it calls itself. */
+    /** Its name in responses. */
     String name() {
         return names.getFirst();
     }

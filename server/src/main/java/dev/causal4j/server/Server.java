@@ -29,7 +29,7 @@ public final class Server implements AutoCloseable {
     private static final int IO_THREADS = 2;
     private static final Duration LAST_WORDS = Duration.ofSeconds(5);
 
-    private final Engine engine;
+    final Engine engine;
     private final Routes routes;
     private final Undertow undertow;
     private final InetSocketAddress address;

@@ -19,7 +19,7 @@ public final class ServerMeters implements MeterBinder {
     private final Tags tags;
 
     /**
-     * Those of a server, which keeps the registries that they are bound to.
+     * Meters of one server; the server references the registries that they are bound to.
      *
      * @param tags that tell it from other servers
      */

@@ -8,15 +8,15 @@ import java.util.function.Consumer;
  *
  * @param host the address to listen at
  * @param port the port; 0 for any that is free
- * @param aliases names that the model answers to besides its own
+ * @param aliases names of the model besides its own
  * @param parallel most sequences at once
  * @param queue most requests that wait
- * @param cacheBytes most bytes of keys and values kept for prompts that begin like earlier ones
- * @param keys any of which a client must have; empty for none. Prompts of different keys share nothing
- * @param origins of pages that may ask, besides this machine's; {@code *} for all
- * @param hostNames that requests may call this machine by, besides localhost and addresses; {@code *} for all. Beyond this
- *     machine, keys make them needless
- * @param log takes each request that was answered, on its thread
+ * @param cacheBytes most bytes of keys and values that are cached for prompts with the same beginning
+ * @param keys a client must have one of them; empty to ask for none. Prompts of different keys share nothing
+ * @param origins pages that may call the server, besides this machine's; {@code *} for all
+ * @param hostNames names of this machine in requests, besides localhost and addresses; {@code *} for all. A server beyond this
+ *     machine that has keys accepts any
+ * @param log receives each answered request, on the request's thread
  */
 public record ServerOptions(
         String host,
@@ -51,8 +51,8 @@ public record ServerOptions(
         }
         if (parallel < 1 || queue < 0 || cacheBytes < 0) {
             throw new IllegalArgumentException(
-                    "server: expected at least 1 sequence at once, 0 in the queue and 0 bytes," + " got " + parallel
-                            + ", " + queue + " and " + cacheBytes);
+                    "server: expected at least 1 sequence at once, 0 in the queue and 0 bytes, got " + parallel + ", "
+                            + queue + " and " + cacheBytes);
         }
         if (keys.stream().anyMatch(String::isBlank)) {
             throw new IllegalArgumentException("key: expected a text, got an empty one");
@@ -63,24 +63,43 @@ public record ServerOptions(
         hostNames = List.copyOf(hostNames);
     }
 
-    /** The same at another address. */
-    public ServerOptions withAddress(String otherHost, int otherPort) {
-        return new ServerOptions(
-                otherHost, otherPort, aliases, parallel, queue, cacheBytes, keys, origins, hostNames, log);
+    /** These options with another address. */
+    public ServerOptions withAddress(String newHost, int newPort) {
+        return new ServerOptions(newHost, newPort, aliases, parallel, queue, cacheBytes, keys, origins, hostNames, log);
     }
 
-    /** The same with other bounds of what is computed and what waits. */
+    /** These options with other names of the model. */
+    public ServerOptions withAliases(List<String> names) {
+        return new ServerOptions(host, port, names, parallel, queue, cacheBytes, keys, origins, hostNames, log);
+    }
+
+    /** These options with other bounds of sequences at once and of requests that wait. */
     public ServerOptions withBounds(int sequences, int requests) {
         return new ServerOptions(host, port, aliases, sequences, requests, cacheBytes, keys, origins, hostNames, log);
     }
 
-    /** The same with names of this machine. */
-    public ServerOptions withHostNames(List<String> others) {
-        return new ServerOptions(host, port, aliases, parallel, queue, cacheBytes, keys, origins, others, log);
+    /** These options with another size of the prefix cache. */
+    public ServerOptions withCacheBytes(long bytes) {
+        return new ServerOptions(host, port, aliases, parallel, queue, bytes, keys, origins, hostNames, log);
     }
 
-    /** The same with keys. */
-    public ServerOptions withKeys(List<String> others) {
-        return new ServerOptions(host, port, aliases, parallel, queue, cacheBytes, others, origins, hostNames, log);
+    /** These options with other keys. */
+    public ServerOptions withKeys(List<String> newKeys) {
+        return new ServerOptions(host, port, aliases, parallel, queue, cacheBytes, newKeys, origins, hostNames, log);
+    }
+
+    /** These options with other origins of pages. */
+    public ServerOptions withOrigins(List<String> pages) {
+        return new ServerOptions(host, port, aliases, parallel, queue, cacheBytes, keys, pages, hostNames, log);
+    }
+
+    /** These options with other names of this machine. */
+    public ServerOptions withHostNames(List<String> names) {
+        return new ServerOptions(host, port, aliases, parallel, queue, cacheBytes, keys, origins, names, log);
+    }
+
+    /** These options with another listener for answered requests. */
+    public ServerOptions withLog(Consumer<Answered> listener) {
+        return new ServerOptions(host, port, aliases, parallel, queue, cacheBytes, keys, origins, hostNames, listener);
     }
 }

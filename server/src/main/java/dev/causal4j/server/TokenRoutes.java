@@ -8,7 +8,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.stream.IntStream;
 
-/** Texts to tokens and back, for clients without a tokenizer; in the forms of llama.cpp and vLLM. Thread-safe. */
+/** Encodes and decodes for clients without a tokenizer, with the fields of llama.cpp and vLLM. Thread-safe. */
 record TokenRoutes(ServedModel served) {
     private static final int MOST = 1 << 20; // characters, or tokens
     private static final int MOST_WITH_PIECES = 1 << 16; // each an object
@@ -44,13 +44,13 @@ record TokenRoutes(ServedModel served) {
         call.json(Json.object("content", text, "prompt", text));
     }
 
-    /** What a conversation becomes before it is tokens. */
+    /** Renders a conversation with the chat template. */
     void applyTemplate(Call call) throws IOException {
         String prompt = ChatApi.prompt(JsonIn.parse(call.body.get()), served).text();
         call.json(Json.object("prompt", prompt));
     }
 
-    /** What lm-evaluation-harness asks for before it tokenizes here. */
+    /** Special tokens and template; lm-evaluation-harness reads them before it tokenizes here. */
     void info(Call call) throws IOException {
         Object template =
                 served.template().isPlain() ? Json.NULL : served.template().source();
@@ -58,7 +58,7 @@ record TokenRoutes(ServedModel served) {
                 Json.object("bos_token", bos(), "eos_token", eos(), "pad_token", Json.NULL, "chat_template", template));
     }
 
-    /** What llama.cpp's clients ask for first. */
+    /** Properties of the server; llama.cpp's clients read them first. */
     void props(Call call, int parallel) throws IOException {
         Map<String, Object> parameters = Json.object("temperature", 1, "top_k", 0, "top_p", 1, "min_p", 0);
         Map<String, Object> settings = Json.object("n_ctx", served.contextLength(), "params", parameters);

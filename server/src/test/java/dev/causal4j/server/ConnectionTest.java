@@ -14,6 +14,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIOException;
 
 import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.generation.Engine;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -42,7 +43,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Who may ask, how much, and when: connections, bounds, keys, origins and the end of the server. */
+/** Access and connections: bounds, keys, origins and the end of the server. */
 class ConnectionTest {
     private static final String ONE_TOKEN = "{'prompt': 'Emma', 'max_tokens': 1}";
 
@@ -121,7 +122,7 @@ class ConnectionTest {
         return "POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + body.length() + "\r\n\r\n" + body;
     }
 
-    /** What a server sends until a text has come so often, or it closes the connection. */
+    /** Reads the server's bytes until a text has come so often, or it closes the connection. */
     private static String readUntil(Socket socket, String text, int times) throws IOException {
         socket.setSoTimeout(10_000);
         StringBuilder all = new StringBuilder();
@@ -205,6 +206,15 @@ class ConnectionTest {
         }
     }
 
+    private static boolean isClosed(Engine engine) {
+        try {
+            engine.score(new int[] {1, 2}, 1, 0).cancel(true);
+            return false;
+        } catch (IllegalStateException e) {
+            return true;
+        }
+    }
+
     @Test
     void aRequestThatMeetsAClosedEngineIsToldOfTheShutdown() throws Exception {
         String rest = "\"prompt\": \"Emma\"}";
@@ -212,10 +222,7 @@ class ConnectionTest {
                 Socket socket = halfOfABody(closing, 1 + rest.length())) {
             assertThat(readUntil(socket, "\r\n\r\n", 1)).startsWith("HTTP/1.1 100"); // the body is waited for
             CompletableFuture<Void> drained = CompletableFuture.runAsync(() -> closing.drain(Duration.ZERO));
-            while (send(closing, "/health", "").statusCode() == 200) {
-                Thread.sleep(5);
-            }
-            Thread.sleep(100); // the engine closes next
+            await(() -> isClosed(closing.engine)); // while the server waits for the open request
             socket.getOutputStream().write(rest.getBytes(StandardCharsets.US_ASCII));
             String answer = new String(socket.getInputStream().readAllBytes(), StandardCharsets.US_ASCII);
             assertThat(answer).startsWith("HTTP/1.1 503").contains("shutting_down");
@@ -330,17 +337,10 @@ class ConnectionTest {
     @Test
     void eachAnswerHasAnIdWhichTheLogTells() throws Exception {
         List<String> told = Collections.synchronizedList(new ArrayList<>());
-        ServerOptions options = new ServerOptions(
-                "127.0.0.1",
-                0,
-                List.of("org/na+me"),
-                1,
-                0,
-                0,
-                List.of(),
-                List.of(),
-                List.of(),
-                answered -> told.add(answered.id()));
+        ServerOptions options = OPTIONS.withAliases(List.of("org/na+me"))
+                .withBounds(1, 0)
+                .withCacheBytes(0)
+                .withLog(answered -> told.add(answered.id()));
         try (Server logging = start(options)) {
             List<String> ids = new ArrayList<>();
             for (String path : List.of("/health", "/", "/v1/nowhere", "/v1/completions", "/v1/models/org%2Fna+me")) {

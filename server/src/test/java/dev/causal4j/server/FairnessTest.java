@@ -44,18 +44,8 @@ class FairnessTest {
     @Test
     void aReaderThatNeverReadsHoldsNoPlaceThatOthersNeed() throws Exception {
         List<Integer> statuses = Collections.synchronizedList(new ArrayList<>());
-        ServerOptions options = new ServerOptions(
-                "127.0.0.1",
-                0,
-                List.of(),
-                1,
-                0,
-                0,
-                List.of(),
-                List.of(),
-                List.of(),
-                answered -> statuses.add(answered.status()));
-        String large = "{\"prompt\": \"" + "Emma ".repeat(240) + "\", \"max_tokens\": 1, \"n\": 128, \"echo\": true,"
+        ServerOptions options = OPTIONS.withBounds(1, 0).withLog(answered -> statuses.add(answered.status()));
+        String large = "{\"prompt\": \"" + "Emma ".repeat(240) + "\", \"max_tokens\": 1, \"n\": 64, \"echo\": true,"
                 + " \"logprobs\": 20}"; // its answer is larger than what systems buffer
         try (Server server = start(options);
                 Socket _ = stalled(server, "/v1/completions", large)) {

@@ -1,7 +1,9 @@
 package dev.causal4j.spark;
 
 import dev.causal4j.generation.GenerationOptions;
+import dev.causal4j.generation.GenerationOptions.Setting;
 import java.io.Serializable;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 
@@ -15,9 +17,8 @@ public interface GenerationSettings extends Serializable {
     GenerationOptions.Builder apply(GenerationOptions.Builder options);
 
     /**
-     * Settings by their names in SQL: {@code max_new_tokens}, {@code min_new_tokens}, {@code temperature}, {@code top_k},
-     * {@code top_p}, {@code min_p}, {@code typical_p}, {@code repetition_penalty}, {@code no_repeat_ngram_size}, {@code
-     * frequency_penalty}, {@code presence_penalty}, {@code stop} (one text) and {@code seed}.
+     * Settings by their names in SQL: those of {@link Setting}, such as {@code max_new_tokens} and {@code top_p}, and {@code
+     * stop}, one text that ends the answer.
      *
      * <p>Applying them throws IllegalArgumentException for a name that is not known or a value that is none.
      */
@@ -30,25 +31,17 @@ public interface GenerationSettings extends Serializable {
     }
 
     private static void set(GenerationOptions.Builder options, String name, String value) {
+        if (name.equals("stop")) {
+            options.stop(List.of(value));
+            return;
+        }
+        Setting setting = Arrays.stream(Setting.values())
+                .filter(each -> each.snake().equals(name))
+                .findFirst()
+                .orElseThrow(() -> new IllegalArgumentException("options: expected names of options of generating,"
+                        + " such as max_new_tokens, got \"" + name + "\""));
         try {
-            var _ = switch (name) {
-                case "max_new_tokens" -> options.maxNewTokens(Integer.parseInt(value));
-                case "min_new_tokens" -> options.minNewTokens(Integer.parseInt(value));
-                case "temperature" -> options.temperature(Double.parseDouble(value));
-                case "top_k" -> options.topK(Integer.parseInt(value));
-                case "top_p" -> options.topP(Double.parseDouble(value));
-                case "min_p" -> options.minP(Double.parseDouble(value));
-                case "typical_p" -> options.typicalP(Double.parseDouble(value));
-                case "repetition_penalty" -> options.repetitionPenalty(Double.parseDouble(value));
-                case "no_repeat_ngram_size" -> options.noRepeatNgramSize(Integer.parseInt(value));
-                case "frequency_penalty" -> options.frequencyPenalty(Double.parseDouble(value));
-                case "presence_penalty" -> options.presencePenalty(Double.parseDouble(value));
-                case "stop" -> options.stop(List.of(value));
-                case "seed" -> options.seed(Long.parseLong(value));
-                default ->
-                    throw new IllegalArgumentException("options: expected names of options of generating, such as"
-                            + " max_new_tokens, got \"" + name + "\"");
-            };
+            options.set(setting, setting.parse(value));
         } catch (NumberFormatException e) {
             throw new IllegalArgumentException(name + ": expected a number, got \"" + value + "\"", e);
         }

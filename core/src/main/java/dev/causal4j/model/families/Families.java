@@ -36,7 +36,7 @@ public final class Families {
      *
      * @throws dev.causal4j.UnsupportedModelException if no family has its {@code model_type}
      */
-    public static Family of(Json json) throws FormatException {
+    private static Family of(Json json) throws FormatException {
         String said = json.string("model_type", "");
         String type = said.equals("gemma3") ? "gemma3_text" : said; // the language model of a multimodal one
         var family = ALL.stream().filter(each -> each.type().equals(type)).findFirst();
@@ -45,7 +45,21 @@ public final class Families {
         return family.orElseThrow();
     }
 
-    /** What Hugging Face's library calls the models of a family, if it is not said by its type. */
+    /**
+     * Reads a configuration.
+     *
+     * @throws FormatException naming the key that is missing, wrong or not supported
+     */
+    public static Architecture read(Json json) throws FormatException {
+        return of(json).read(json);
+    }
+
+    /** The family with a {@code model_type} that one has. */
+    public static Family named(String type) {
+        return ALL.stream().filter(each -> each.type().equals(type)).findFirst().orElseThrow();
+    }
+
+    /** Names of models in Hugging Face's library that do not follow from the type. */
     private static final Map<String, String> ARCHITECTURES = Map.of(
             "gpt2", "GPT2LMHeadModel",
             "gemma3_text", "Gemma3ForCausalLM",

@@ -6,10 +6,10 @@ import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.NormPlaces;
+import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.format.Json;
-import dev.causal4j.model.ModelConfig;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -26,7 +26,7 @@ record Gemma(String type, Names names) implements Family {
             "feed_forward_out_norm", "post_feedforward_layernorm"));
 
     @Override
-    public ModelConfig read(Json outer) throws FormatException {
+    public Architecture read(Json outer) throws FormatException {
         boolean second = type.equals("gemma2");
         Json json = outer.string("model_type", "").equals("gemma3") ? text(outer) : outer;
         Keys keys = new Keys(json, new Keys.Absent(8, 4, 256, second ? 1e4 : 1e6, 1e-6));
@@ -46,7 +46,7 @@ record Gemma(String type, Names names) implements Family {
         Dense dense = keys.dense("intermediate_size", activation, true, false);
         BlockConfig local = keys.block(keys.window(4096), keys.rope(!second), dense);
         BlockConfig full = keys.block(0, keys.rope(), dense);
-        int pattern = second ? 2 : json.integer("sliding_window_pattern", 6, 1, ModelConfig.MOST_LAYERS);
+        int pattern = second ? 2 : json.integer("sliding_window_pattern", 6, 1, Architecture.MOST_LAYERS);
         return keys.model(this, layer -> (layer + 1) % pattern != 0, local, full);
     }
 
@@ -69,11 +69,11 @@ record Gemma(String type, Names names) implements Family {
     }
 
     @Override
-    public Origin origin(ModelConfig config, ParameterSpec spec, String root) {
-        return new Origin(names.origin(config, spec, root).parts(), spec.role() == Role.GAIN);
+    public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
+        return new Origin(names.origin(decoder, spec, root).parts(), spec.role() == Role.GAIN);
     }
 
-    /** What looks at images is left out of Gemma 3. */
+    /** Ignores Gemma 3's vision tensors. */
     @Override
     public boolean isBuffer(String name) {
         boolean tower = name.matches("(model\\.)?(vision_tower|multi_modal_projector)\\..*");

@@ -2,16 +2,16 @@ package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Activation;
+import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.format.Json;
-import dev.causal4j.model.ModelConfig;
 import java.util.List;
 
 /** Gemma (2024), the first: Llama with gains 1 + w, a scaled embedding, gates of tanh GELU and heads wider than D / H. */
 record Gemma1(String type, Names names) implements Family {
     @Override
-    public ModelConfig read(Json json) throws FormatException {
+    public Architecture read(Json json) throws FormatException {
         Keys keys = new Keys(json, new Keys.Absent(0, 16, 256, 1e4, 1e-6));
         keys.onlyFullAttention();
         keys.tied = true;
@@ -25,7 +25,7 @@ record Gemma1(String type, Names names) implements Family {
     }
 
     @Override
-    public Origin origin(ModelConfig config, ParameterSpec spec, String root) {
-        return new Origin(names.origin(config, spec, root).parts(), spec.role() == Role.GAIN);
+    public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
+        return new Origin(names.origin(decoder, spec, root).parts(), spec.role() == Role.GAIN);
     }
 }

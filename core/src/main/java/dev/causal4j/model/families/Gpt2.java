@@ -12,7 +12,6 @@ import dev.causal4j.decoder.BlockConfig.Residual;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.format.Json;
-import dev.causal4j.model.ModelConfig;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -43,43 +42,43 @@ record Gpt2(String type, Names names) implements Family {
                     "head", "lm_head"));
 
     @Override
-    public ModelConfig read(Json json) throws FormatException {
+    public Architecture read(Json json) throws FormatException {
         json.support("add_cross_attention", !json.bool("add_cross_attention", false), "false");
         json.support("quantization_config", !json.has("quantization_config"), "no quantization");
         String activation = json.string("activation_function", "gelu_new");
         json.support("activation_function", TANH_GELU.contains(activation), "gelu_new, the tanh form");
-        int hiddenSize = json.requireInt("n_embd", 1, ModelConfig.MOST / 4);
-        int heads = json.requireInt("n_head", 1, ModelConfig.MOST);
+        int hiddenSize = json.requireInt("n_embd", 1, Architecture.MOST / 4);
+        int heads = json.requireInt("n_head", 1, Architecture.MOST);
         json.check("n_embd", hiddenSize % heads == 0, "a multiple of n_head = " + heads);
         int headSize = hiddenSize / heads;
-        int innerSize = json.integer("n_inner", 4 * hiddenSize, 1, ModelConfig.MOST);
+        int innerSize = json.integer("n_inner", 4 * hiddenSize, 1, Architecture.MOST);
         Dense feedForward = new Dense(innerSize, Activation.GELU_TANH, false, true);
         float epsilon = (float) json.number("layer_norm_epsilon", 1e-5, 0, 1);
         NormConfig norm = new NormConfig(NormConfig.Kind.LAYER, epsilon, true);
         // reorder_and_upcast_attn asks for f32 scores, which is what we always compute.
         double scale = json.bool("scale_attn_weights", true) ? 1 / Math.sqrt(headSize) : 1;
         boolean byLayer = json.bool("scale_attn_by_inverse_layer_idx", false);
-        List<BlockConfig> blocks = IntStream.range(0, json.requireInt("n_layer", 1, ModelConfig.MOST_LAYERS))
+        List<BlockConfig> blocks = IntStream.range(0, json.requireInt("n_layer", 1, Architecture.MOST_LAYERS))
                 .mapToObj(layer -> (float) (byLayer ? scale / (layer + 1) : scale))
                 .map(s -> new AttentionConfig(
                         heads, heads, headSize, s, 0, 0, null, QueryKeyNorm.NONE, true, true, false))
                 .map(a -> new BlockConfig(a, feedForward, norm, NormPlaces.BEFORE, Residual.SEQUENTIAL, 1))
                 .toList();
-        int contextLength = json.requireInt("n_positions", 1, ModelConfig.MOST);
+        int contextLength = json.requireInt("n_positions", 1, Architecture.MOST);
         DecoderConfig decoder = new DecoderConfig(hiddenSize, contextLength, 1, true, norm, 1, blocks);
-        return ModelConfig.of(this, decoder, Map.of(), json, true, 0);
+        return Architecture.of(this, decoder, Map.of(), json, true, 0);
     }
 
     @Override
-    public void write(ModelConfig config, Map<String, Object> json) {
-        DecoderConfig decoder = config.decoder();
+    public void write(Architecture architecture, Map<String, Object> json) {
+        DecoderConfig decoder = architecture.decoder();
         List<BlockConfig> blocks = decoder.blocks();
         AttentionConfig first = blocks.getFirst().attention();
         json.clear();
         json.put("architectures", List.of("GPT2LMHeadModel"));
         json.put("model_type", type);
         json.put("activation_function", "gelu_new");
-        json.put("vocab_size", config.vocabularySize());
+        json.put("vocab_size", architecture.vocabularySize());
         json.put("n_positions", decoder.contextLength());
         json.put("n_ctx", decoder.contextLength());
         json.put("n_embd", decoder.hiddenSize());
@@ -92,7 +91,7 @@ record Gpt2(String type, Names names) implements Family {
     }
 
     @Override
-    public Origin origin(ModelConfig config, ParameterSpec spec, String root) {
+    public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
         String name = names.name(spec, root, spec.module());
         return spec.role().isLinear() ? Origin.transposed(name, spec) : Origin.tensor(name, spec);
     }
@@ -102,8 +101,8 @@ record Gpt2(String type, Names names) implements Family {
      * lm_head Hugging Face's loader needs the prefix.
      */
     @Override
-    public String rootWritten(ModelConfig config) {
-        return config.tied() ? "" : names.roots().getFirst();
+    public String rootWritten(boolean tied) {
+        return tied ? "" : names.roots().getFirst();
     }
 
     @Override

@@ -6,9 +6,9 @@ import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.NormConfig;
 import dev.causal4j.decoder.BlockConfig.Residual;
 import dev.causal4j.decoder.BlockConfig.RopeConfig;
+import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.format.Json;
-import dev.causal4j.model.ModelConfig;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
@@ -30,7 +30,7 @@ record GptNeox(String type, Names names) implements Family {
                     "head", "embed_out"));
 
     @Override
-    public ModelConfig read(Json json) throws FormatException {
+    public Architecture read(Json json) throws FormatException {
         Json absent = new Json(json.subject(), Map.of("rotary_pct", 0.25, "rotary_emb_base", 10000));
         Json own = new Json(json.subject(), Map.of("num_key_value_heads", Json.NULL, "head_dim", Json.NULL));
         Keys keys = new Keys(absent.with(json).with(own), new Keys.Absent(0, 0, 0, 1e4, 1e-5));
@@ -46,13 +46,13 @@ record GptNeox(String type, Names names) implements Family {
 
     /** Queries, keys and values are stored as [head][query, key, value][n]. */
     @Override
-    public Origin origin(ModelConfig config, ParameterSpec spec, String root) {
-        Origin origin = names.origin(config, spec, root);
+    public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
+        Origin origin = names.origin(decoder, spec, root);
         if (!spec.module().equals("qkv")) {
             return origin;
         }
         Origin.Part all = origin.parts().getFirst();
-        int heads = Names.block(config, spec).attention().heads();
+        int heads = Names.block(decoder, spec).attention().heads();
         int n = all.rows() / (3 * heads);
         return new Origin(IntStream.range(0, 3 * heads)
                 .mapToObj(i -> all.rows((3 * (i % heads) + i / heads) * n, n, 1))

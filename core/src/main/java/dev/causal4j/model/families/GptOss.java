@@ -7,10 +7,10 @@ import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Routing;
 import dev.causal4j.decoder.BlockConfig.RopeConfig;
+import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
 import dev.causal4j.format.Json;
-import dev.causal4j.model.ModelConfig;
 import java.util.List;
 import java.util.Map;
 
@@ -22,7 +22,7 @@ record GptOss(String type, Names names) implements Family {
             "rope_type", "yarn", "factor", 32.0, "truncate", false, "original_max_position_embeddings", 4096);
 
     @Override
-    public ModelConfig read(Json given) throws FormatException {
+    public Architecture read(Json given) throws FormatException {
         boolean scaled =
                 given.has("rope_scaling") || given.section("rope_parameters").has("rope_type");
         Json yarn = new Json(given.subject(), Map.of("rope_scaling", YARN));
@@ -41,18 +41,18 @@ record GptOss(String type, Names names) implements Family {
 
     /** Experts' weights are [expert][in][out], gates and ups in alternate columns. */
     @Override
-    public Origin origin(ModelConfig config, ParameterSpec spec, String root) {
+    public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
         String block = names.prefix(spec, root);
         if (spec.role() == Role.SINK) {
             return Origin.tensor(block + "self_attn.sinks", spec);
         }
         if (spec.expert() == ParameterSpec.NO_EXPERT) {
-            return names.origin(config, spec, root);
+            return names.origin(decoder, spec, root);
         }
         boolean up = spec.module().equals("up");
         boolean bias = spec.role() == Role.BIAS;
         String name = block + "mlp.experts." + (up ? "gate_up_proj" : "down_proj") + (bias ? "_bias" : "");
-        long count = ((Experts) Names.block(config, spec).feedForward()).count();
+        long count = ((Experts) Names.block(decoder, spec).feedForward()).count();
         long rows = spec.rows();
         long cols = spec.cols();
         List<Long> shape = bias ? List.of(count, rows) : List.of(count, cols, rows);

@@ -2,12 +2,11 @@ package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.format.Json;
-import dev.causal4j.model.ModelConfig;
 
 /** Granite 3: Llama with multipliers of embedding, attention, residual and logits. */
 record Granite(String type, Names names) implements Family {
     @Override
-    public ModelConfig read(Json json) throws FormatException {
+    public Architecture read(Json json) throws FormatException {
         Keys keys = new Keys(json, new Keys.Absent(0, 0, 0, 1e4, 1e-6));
         keys.onlyFullAttention();
         keys.scale = (float) json.number("attention_multiplier", 1, -1e9, 1e9);

@@ -13,10 +13,9 @@ import dev.causal4j.decoder.BlockConfig.NormConfig;
 import dev.causal4j.decoder.BlockConfig.NormPlaces;
 import dev.causal4j.decoder.BlockConfig.Residual;
 import dev.causal4j.decoder.BlockConfig.RopeConfig;
+import dev.causal4j.decoder.BlockConfig.RopeConfig.Formula;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.format.Json;
-import dev.causal4j.model.ModelConfig;
-import dev.causal4j.model.ModelConfig.Rope;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -56,7 +55,7 @@ final class Keys {
     final int layers;
     final int pretrained; // positions
     final int headSize;
-    final Map<RopeConfig, Rope> ropes = new HashMap<>(); // those that were read
+    final Map<RopeConfig, Formula> ropes = new HashMap<>(); // formulas of the positions that were read
     private final int heads;
     private final int kvHeads;
 
@@ -83,18 +82,18 @@ final class Keys {
         json.support("is_causal", json.bool("is_causal", true), "true");
         String both = "use_bidirectional_attention";
         json.support(both, !json.bool(both, false), "false");
-        hiddenSize = json.requireInt("hidden_size", 1, ModelConfig.MOST / 4);
+        hiddenSize = json.requireInt("hidden_size", 1, Architecture.MOST / 4);
         heads = absent.heads == 0
-                ? json.requireInt("num_attention_heads", 1, ModelConfig.MOST)
-                : json.integer("num_attention_heads", absent.heads, 1, ModelConfig.MOST);
+                ? json.requireInt("num_attention_heads", 1, Architecture.MOST)
+                : json.integer("num_attention_heads", absent.heads, 1, Architecture.MOST);
         int fallback = absent.kvHeads == 0 || json.isNull("num_key_value_heads") ? heads : absent.kvHeads;
-        kvHeads = json.integer("num_key_value_heads", fallback, 1, ModelConfig.MOST);
+        kvHeads = json.integer("num_key_value_heads", fallback, 1, Architecture.MOST);
         json.check("num_attention_heads", heads % kvHeads == 0, "a multiple of num_key_value_heads = " + kvHeads);
         boolean own = absent.headSize > 0 && !json.isNull("head_dim");
-        headSize = json.integer("head_dim", own ? absent.headSize : hiddenSize / heads, 1, ModelConfig.MOST);
-        json.check("head_dim", (long) heads * headSize <= ModelConfig.MOST, "heads of at most 2^24 numbers in all");
-        layers = json.requireInt("num_hidden_layers", 1, ModelConfig.MOST_LAYERS);
-        pretrained = json.integer("max_position_embeddings", 4096, 1, ModelConfig.MOST);
+        headSize = json.integer("head_dim", own ? absent.headSize : hiddenSize / heads, 1, Architecture.MOST);
+        json.check("head_dim", (long) heads * headSize <= Architecture.MOST, "heads of at most 2^24 numbers in all");
+        layers = json.requireInt("num_hidden_layers", 1, Architecture.MOST_LAYERS);
+        pretrained = json.integer("max_position_embeddings", 4096, 1, Architecture.MOST);
         norm = norm(NormConfig.Kind.RMS, "rms_norm_eps");
         scale = (float) (1 / Math.sqrt(headSize));
         qkvBias = json.bool("attention_bias", false);
@@ -139,10 +138,10 @@ final class Keys {
     /** The window of local layers; 0 for none. */
     int window(int whenAbsent) throws FormatException {
         int fallback = json.isNull("sliding_window") ? 0 : whenAbsent;
-        return json.integer("sliding_window", fallback, 1, ModelConfig.MOST);
+        return json.integer("sliding_window", fallback, 1, Architecture.MOST);
     }
 
-    /** The same for families that must ask for it. */
+    /** The window of local layers in a family whose files turn windows on by a key; 0 for none. */
     int windowIfUsed() throws FormatException {
         boolean used = json.bool("use_sliding_window", false);
         boolean local = json.strings("layer_types").contains("sliding_attention");
@@ -157,7 +156,7 @@ final class Keys {
     }
 
     Dense dense(String sizeKey, Activation activation, boolean gated, boolean bias) throws FormatException {
-        return new Dense(json.requireInt(sizeKey, 1, ModelConfig.MOST), activation, gated, bias);
+        return new Dense(json.requireInt(sizeKey, 1, Architecture.MOST), activation, gated, bias);
     }
 
     /** Llama's gated layer. */
@@ -168,10 +167,10 @@ final class Keys {
     /** @param whenAbsent how many experts; 0 if the key must be there */
     Experts experts(String countKey, int whenAbsent, int chosenWhenAbsent, Dense each, Routing routing, boolean bias)
             throws FormatException {
-        int count = json.integer(countKey, whenAbsent, 1, ModelConfig.MOST_EXPERTS);
-        json.check(countKey, count > 0, "an integer from 1 to " + ModelConfig.MOST_EXPERTS);
-        boolean listed = (long) layers * count <= ModelConfig.MOST_EXPERTS_OF_ALL;
-        json.check(countKey, listed, "at most " + ModelConfig.MOST_EXPERTS_OF_ALL + " experts in all layers");
+        int count = json.integer(countKey, whenAbsent, 1, Architecture.MOST_EXPERTS);
+        json.check(countKey, count > 0, "an integer from 1 to " + Architecture.MOST_EXPERTS);
+        boolean listed = (long) layers * count <= Architecture.MOST_EXPERTS_OF_ALL;
+        json.check(countKey, listed, "at most " + Architecture.MOST_EXPERTS_OF_ALL + " experts in all layers");
         int chosen = json.integer("num_experts_per_tok", chosenWhenAbsent, 1, count);
         return new Experts(count, chosen, each, routing, bias);
     }
@@ -188,27 +187,27 @@ final class Keys {
     }
 
     /** A model of equal blocks. */
-    ModelConfig model(Family family, BlockConfig each) throws FormatException {
+    Architecture model(Family family, BlockConfig each) throws FormatException {
         return model(family, json, _ -> each);
     }
 
     /** A model with windows as {@link #local} says. */
-    ModelConfig model(Family family, IntPredicate rule, BlockConfig local, BlockConfig full) throws FormatException {
+    Architecture model(Family family, IntPredicate rule, BlockConfig local, BlockConfig full) throws FormatException {
         List<Boolean> isLocal = local(rule);
         return model(family, json, layer -> isLocal.get(layer) ? local : full);
     }
 
     /** @param source the configuration as it is kept */
-    ModelConfig model(Family family, Json source, IntFunction<BlockConfig> block) throws FormatException {
+    Architecture model(Family family, Json source, IntFunction<BlockConfig> block) throws FormatException {
         double growth = ropes.values().stream()
                 .filter(rope -> rope.scaling().equals("dynamic"))
-                .mapToDouble(Rope::factor)
+                .mapToDouble(Formula::factor)
                 .findFirst()
                 .orElse(1);
-        int contextLength = (int) Math.min(ModelConfig.MOST, pretrained * growth);
+        int contextLength = (int) Math.min(Architecture.MOST, pretrained * growth);
         List<BlockConfig> blocks = IntStream.range(0, layers).mapToObj(block).toList();
         DecoderConfig decoder =
                 new DecoderConfig(hiddenSize, contextLength, embeddingScale, false, norm, hiddenScale, blocks);
-        return ModelConfig.of(family, decoder, ropes, source, tied, logitCap);
+        return Architecture.of(family, decoder, ropes, source, tied, logitCap);
     }
 }

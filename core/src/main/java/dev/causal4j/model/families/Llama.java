@@ -2,7 +2,6 @@ package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.format.Json;
-import dev.causal4j.model.ModelConfig;
 
 /**
  * Llama 2 and 3 (Touvron et al. 2023) and all that say so: RMS norms, rotary positions, gated SiLU, query heads in groups
@@ -10,7 +9,7 @@ import dev.causal4j.model.ModelConfig;
  */
 record Llama(String type, Names names) implements Family {
     @Override
-    public ModelConfig read(Json json) throws FormatException {
+    public Architecture read(Json json) throws FormatException {
         Keys keys = new Keys(json, new Keys.Absent(0, 0, 0, 1e4, 1e-6));
         keys.onlyFullAttention();
         return keys.model(this, keys.block(0));

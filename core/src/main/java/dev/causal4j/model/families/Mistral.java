@@ -2,12 +2,11 @@ package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.format.Json;
-import dev.causal4j.model.ModelConfig;
 
 /** Mistral (Jiang et al. 2023): Llama with a window in every layer. */
 record Mistral(String type, Names names) implements Family {
     @Override
-    public ModelConfig read(Json json) throws FormatException {
+    public Architecture read(Json json) throws FormatException {
         Keys keys = new Keys(json, new Keys.Absent(0, 8, 0, 1e4, 1e-6));
         boolean mixed = json.strings("layer_types").stream().distinct().count() > 1;
         json.support("layer_types", !mixed, "one type for all layers");

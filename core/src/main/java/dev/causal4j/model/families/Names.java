@@ -2,9 +2,9 @@ package dev.causal4j.model.families;
 
 import dev.causal4j.decoder.BlockConfig;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
+import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
-import dev.causal4j.model.ModelConfig;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -18,7 +18,7 @@ import java.util.Map;
  *     are stacked unless there is one "qkv", those of "gate" and "up" unless there is one "gate_up".
  */
 public record Names(List<String> roots, String blocks, Map<String, String> modules) {
-    /** Those of Llama, which most families have with few changes. */
+    /** Llama's tensor names; most families override a few. */
     static final Names LLAMA = new Names(
             List.of("model.", "language_model.model.", "model.language_model."),
             "layers.",
@@ -38,22 +38,23 @@ public record Names(List<String> roots, String blocks, Map<String, String> modul
                     Map.entry("down", "mlp.#down_proj"),
                     Map.entry("head", "lm_head")));
 
-    /** The same but for these. */
-    Names but(Map<String, String> others) {
+    /** These names, of which some are replaced. */
+    public Names but(Map<String, String> others) {
         Map<String, String> all = new HashMap<>(modules);
         all.putAll(others);
         return new Names(roots, blocks, all);
     }
 
-    Origin origin(ModelConfig config, ParameterSpec spec, String root) {
+    /** The origin of a parameter; see {@link FileLayout#origin}. */
+    public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
         String module = spec.module();
         if (module.equals("qkv") && !modules.containsKey("qkv")) {
-            AttentionConfig a = block(config, spec).attention();
+            AttentionConfig a = block(decoder, spec).attention();
             int keys = a.kvHeads() * a.headSize();
             List<String> parts = List.of(name(spec, root, "query"), name(spec, root, "key"), name(spec, root, "value"));
             return Origin.stacked(parts, spec, a.heads() * a.headSize(), keys, keys);
         }
-        if (module.equals("up") && block(config, spec).feedForward().each().gated()) {
+        if (module.equals("up") && block(decoder, spec).feedForward().each().gated()) {
             if (modules.containsKey("gate_up")) {
                 return Origin.tensor(name(spec, root, "gate_up"), spec);
             }
@@ -78,7 +79,8 @@ public record Names(List<String> roots, String blocks, Map<String, String> modul
         return spec.layer() == ParameterSpec.NO_LAYER ? root : root + blocks + spec.layer() + ".";
     }
 
-    static BlockConfig block(ModelConfig config, ParameterSpec spec) {
-        return config.decoder().blocks().get(spec.layer());
+    /** The block of a parameter. */
+    public static BlockConfig block(DecoderConfig decoder, ParameterSpec spec) {
+        return decoder.blocks().get(spec.layer());
     }
 }

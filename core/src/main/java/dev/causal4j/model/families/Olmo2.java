@@ -4,7 +4,6 @@ import dev.causal4j.FormatException;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
 import dev.causal4j.decoder.BlockConfig.NormPlaces;
 import dev.causal4j.format.Json;
-import dev.causal4j.model.ModelConfig;
 import java.util.Map;
 
 /** OLMo 2 (Walsh et al. 2024): Llama with norms after layers instead of before, and of all queries and keys of a token. */
@@ -14,7 +13,7 @@ record Olmo2(String type, Names names) implements Family {
             "feed_forward_out_norm", "post_feedforward_layernorm"));
 
     @Override
-    public ModelConfig read(Json json) throws FormatException {
+    public Architecture read(Json json) throws FormatException {
         Keys keys = new Keys(json, new Keys.Absent(0, 0, 0, 1e4, 1e-5));
         keys.onlyFullAttention();
         keys.places = NormPlaces.AFTER;

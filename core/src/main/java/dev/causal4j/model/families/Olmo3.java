@@ -6,7 +6,6 @@ import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.NormPlaces;
 import dev.causal4j.format.Json;
-import dev.causal4j.model.ModelConfig;
 import java.util.List;
 import java.util.Map;
 
@@ -16,7 +15,7 @@ import java.util.Map;
  */
 record Olmo3(String type, Names names) implements Family {
     @Override
-    public ModelConfig read(Json json) throws FormatException {
+    public Architecture read(Json json) throws FormatException {
         Json parameters = json.section("rope_parameters"); // of all layers, or a section for each kind
         double theta = parameters.number("rope_theta", json.number("rope_theta", 1e4, 1e-9, 1e300), 1e-9, 1e300);
         Json local = new Json(json.subject(), Map.of("rope_local_base_freq", theta));

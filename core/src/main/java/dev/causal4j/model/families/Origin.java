@@ -1,6 +1,9 @@
 package dev.causal4j.model.families;
 
+import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.format.TensorView;
+import dev.causal4j.tensor.Matrix;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.UnaryOperator;
@@ -15,7 +18,7 @@ public record Origin(List<Part> parts, boolean plusOne) {
         parts = List.copyOf(parts);
     }
 
-    /** Of a parameter as it is stored. */
+    /** The origin of a parameter that is stored as it is. */
     public Origin(List<Part> parts) {
         this(parts, false);
     }
@@ -31,12 +34,12 @@ public record Origin(List<Part> parts, boolean plusOne) {
         return parts.size() == 1 && size == spec.size() ? parts.getFirst().name() : spec.name();
     }
 
-    /** The same in tensors that hold several such, one after another. */
-    Origin among(int count, int index) {
+    /** This origin in tensors that hold several such, one after another. */
+    public Origin among(int count, int index) {
         return new Origin(parts.stream().map(part -> part.among(count, index)).toList());
     }
 
-    /** The same outputs in tensors [outputs, inputs] of other names; for a matrix whose tensors are matrices. */
+    /** The places of the same outputs in tensors [outputs, inputs] of other names, for a matrix whose tensors are matrices. */
     public Origin withInputs(int inputs, UnaryOperator<String> name) {
         return new Origin(parts.stream()
                 .map(part -> part.withInputs(inputs, name.apply(part.name)))
@@ -59,7 +62,7 @@ public record Origin(List<Part> parts, boolean plusOne) {
         }
 
         /** Some of its rows: each {@code step}-th. */
-        Part rows(int from, int count, int step) {
+        public Part rows(int from, int count, int step) {
             return new Part(name, shape, count, first + from * rowStride, step * rowStride, colStride);
         }
 
@@ -75,6 +78,39 @@ public record Origin(List<Part> parts, boolean plusOne) {
             List<Long> outputs = List.of(shape.get(isTransposed() ? 1 : 0), (long) inputs);
             return new Part(other, outputs, rows, first / step * inputs, rowStride / step * inputs, 1);
         }
+    }
+
+    /** Takes a row of a tensor: its number k has the place {@code first + k * step}. Called by several threads at once. */
+    public interface RowTarget {
+        void row(long first, long step, float[] numbers);
+    }
+
+    /** Writes the rows of the parameter that lie in a tensor, in parallel. */
+    public void write(String tensor, int cols, Matrix.Source rows, Compute compute, RowTarget target) {
+        int row = 0;
+        for (Part part : parts) {
+            int first = row;
+            if (part.name.equals(tensor)) {
+                compute.each(part.rows, n -> {
+                    float[] numbers = new float[cols];
+                    rows.row(first + n, numbers);
+                    if (plusOne) {
+                        numbers[0] -= 1; // a gain
+                    }
+                    target.row(part.first + n * part.rowStride, part.colStride, numbers);
+                });
+            }
+            row += part.rows;
+        }
+    }
+
+    /** Writes the rows of the parameter that lie in a tensor into it, in parallel. */
+    public void write(TensorView tensor, int cols, Matrix.Source rows, Compute compute) {
+        write(tensor.name(), cols, rows, compute, (first, step, numbers) -> {
+            for (int k = 0; k < cols; k++) {
+                tensor.set(first + k * step, numbers[k]);
+            }
+        });
     }
 
     /** A tensor of the parameter's shape. */

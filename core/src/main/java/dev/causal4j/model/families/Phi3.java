@@ -2,7 +2,6 @@ package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.format.Json;
-import dev.causal4j.model.ModelConfig;
 import java.util.Map;
 
 /** Phi 3 and 4: Llama with packed projections, partial rotation, LongRoPE and perhaps a window in every layer. */
@@ -10,7 +9,7 @@ record Phi3(String type, Names names) implements Family {
     static final Names NAMES = Names.LLAMA.but(Map.of("qkv", "self_attn.qkv_proj", "gate_up", "mlp.gate_up_proj"));
 
     @Override
-    public ModelConfig read(Json json) throws FormatException {
+    public Architecture read(Json json) throws FormatException {
         Keys keys = new Keys(json, new Keys.Absent(0, 0, 0, 1e4, 1e-5));
         int window = keys.window(0);
         int narrower = window < keys.pretrained ? window : 0; // models of 128K say twice their context

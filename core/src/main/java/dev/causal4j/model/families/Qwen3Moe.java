@@ -6,17 +6,16 @@ import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Dense;
 import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Routing;
 import dev.causal4j.format.Json;
-import dev.causal4j.model.ModelConfig;
 import java.util.List;
 
 /** Qwen 3 with experts in all layers or some. */
 record Qwen3Moe(String type, Names names) implements Family {
     @Override
-    public ModelConfig read(Json json) throws FormatException {
+    public Architecture read(Json json) throws FormatException {
         Keys keys = new Keys(json, new Keys.Absent(0, 4, 0, 1e4, 1e-6));
         keys.queryKeyNorm = QueryKeyNorm.HEAD;
         int window = keys.windowIfUsed();
-        int step = json.integer("decoder_sparse_step", 1, 1, ModelConfig.MOST_LAYERS);
+        int step = json.integer("decoder_sparse_step", 1, 1, Architecture.MOST_LAYERS);
         List<Integer> only = json.integers("mlp_only_layers");
         String count = json.has("num_local_experts") ? "num_local_experts" : "num_experts";
         Dense each = keys.dense("moe_intermediate_size", keys.activation("hidden_act", "silu"), true, false);

@@ -2,10 +2,9 @@ package dev.causal4j.model.families;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.BlockConfig.RopeConfig;
+import dev.causal4j.decoder.BlockConfig.RopeConfig.Formula;
 import dev.causal4j.decoder.BlockConfig.RopeConfig.Longer;
 import dev.causal4j.format.Json;
-import dev.causal4j.model.ModelConfig;
-import dev.causal4j.model.ModelConfig.Rope;
 import java.util.List;
 import java.util.function.IntToDoubleFunction;
 import java.util.stream.IntStream;
@@ -14,7 +13,7 @@ import java.util.stream.IntStream;
  * The keys of rotary positions: {@code rope_scaling} and {@code rope_theta}, or {@code rope_parameters} as transformers 5
  * writes them. Frequencies follow that library's formulas.
  */
-final class RopeKeys {
+public final class RopeKeys {
     private static final String KIND = "rope_type";
 
     private final Keys keys;
@@ -60,7 +59,7 @@ final class RopeKeys {
             case "longrope" -> longRope();
             default -> of(this::plain, 1);
         };
-        keys.ropes.put(made, new Rope(theta, kind, stretch, originalLength));
+        keys.ropes.put(made, new Formula(theta, kind, stretch, originalLength));
         return made;
     }
 
@@ -77,7 +76,7 @@ final class RopeKeys {
     }
 
     /** The frequency of a coordinate without scaling. */
-    static double plain(double theta, int j, int width) {
+    public static double plain(double theta, int j, int width) {
         return StrictMath.pow(theta, -2.0 * j / width);
     }
 
@@ -94,8 +93,8 @@ final class RopeKeys {
     /** The context length of pretraining. */
     private int original(int whenAbsent) throws FormatException {
         String key = "original_max_position_embeddings";
-        int inside = rope.integer(key, whenAbsent, 1, ModelConfig.MOST);
-        originalLength = keys.json.integer(key, inside, 1, ModelConfig.MOST);
+        int inside = rope.integer(key, whenAbsent, 1, Architecture.MOST);
+        originalLength = keys.json.integer(key, inside, 1, Architecture.MOST);
         return originalLength;
     }
 
@@ -150,11 +149,13 @@ final class RopeKeys {
         return width * StrictMath.log(original / (turns * 2 * Math.PI)) / (2 * StrictMath.log(theta));
     }
 
-    static double scale(double factor, double weight) {
+    /** YaRN's factor of cosine and sine. */
+    public static double scale(double factor, double weight) {
         return factor <= 1 ? 1 : 0.1 * weight * StrictMath.log(factor) + 1;
     }
 
-    static double longGain(double factor, int original) {
+    /** LongRoPE's factor of cosine and sine. */
+    public static double longGain(double factor, int original) {
         return factor <= 1 ? 1 : Math.sqrt(1 + StrictMath.log(factor) / StrictMath.log(original));
     }
 

@@ -15,6 +15,7 @@ import dev.causal4j.decoder.BlockConfig.RopeConfig;
 import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.format.Json;
 import dev.causal4j.model.ModelConfig;
+import dev.causal4j.model.SmallModels;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Objects;
@@ -44,7 +45,7 @@ class FamilyDefaultsTest {
     }
 
     private static ModelConfig read(ObjectNode keys) throws FormatException {
-        return ModelConfig.of(Json.parse("config.json", keys.toString().getBytes(StandardCharsets.UTF_8)));
+        return SmallModels.config(Json.parse("config.json", keys.toString().getBytes(StandardCharsets.UTF_8)));
     }
 
     private static ModelConfig read(String family, String key, String value) throws FormatException {

@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 import dev.causal4j.FormatException;
 import dev.causal4j.UnsupportedModelException;
 import dev.causal4j.format.Json;
-import dev.causal4j.model.ModelConfig;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -29,7 +28,7 @@ class FamilyRefusalTest {
 
     private static Throwable refusal(ObjectNode keys) {
         byte[] json = keys.toString().getBytes(StandardCharsets.UTF_8);
-        Throwable refusal = catchThrowable(() -> ModelConfig.of(Json.parse("config.json", json)));
+        Throwable refusal = catchThrowable(() -> Families.read(Json.parse("config.json", json)));
         assertThat(refusal).as("%s", keys).isInstanceOf(FormatException.class);
         assertThat(refusal.getMessage())
                 .startsWith("config.json, key ")

@@ -12,6 +12,7 @@ import dev.causal4j.decoder.DecoderConfig;
 import dev.causal4j.format.Json;
 import dev.causal4j.model.GenerationDefaults;
 import dev.causal4j.model.ModelConfig;
+import dev.causal4j.model.SmallModels;
 import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -39,7 +40,7 @@ class Gpt2Test {
                 .map(entry -> "\"" + entry.getKey() + "\": " + entry.getValue())
                 .collect(Collectors.joining(", ", "{", "}"));
         Json config = Json.parse("config.json", text.getBytes(StandardCharsets.UTF_8));
-        return ModelConfig.of(config);
+        return SmallModels.config(config);
     }
 
     private ModelConfig read(String key, String value) throws FormatException {
@@ -71,7 +72,7 @@ class Gpt2Test {
         assertThat(innerSize(config)).isEqualTo(3072);
         assertThat(config)
                 .isEqualTo(new ModelConfig(
-                        config.family(),
+                        config.type(),
                         config.source(),
                         decoder,
                         Map.of(),
@@ -240,7 +241,7 @@ class Gpt2Test {
                         .containsEntry("scale_attn_weights", Boolean.valueOf(scaled))
                         .containsEntry("scale_attn_by_inverse_layer_idx", Boolean.valueOf(byLayer));
                 Json again = Json.parse("config.json", Json.write(written));
-                assertSame(ModelConfig.of(again), config);
+                assertSame(SmallModels.config(again), config);
             }
         }
     }

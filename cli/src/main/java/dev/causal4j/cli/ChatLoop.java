@@ -1,0 +1,245 @@
+package dev.causal4j.cli;
+
+import dev.causal4j.chat.Message;
+import dev.causal4j.format.Json;
+import dev.causal4j.format.WholeFile;
+import dev.causal4j.generation.Chat;
+import dev.causal4j.generation.Engine;
+import dev.causal4j.generation.Generation;
+import dev.causal4j.generation.GenerationRequest;
+import dev.causal4j.generation.Generator;
+import dev.causal4j.generation.TokenListener;
+import dev.causal4j.model.CausalLM;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Function;
+import java.util.function.IntSupplier;
+
+/** Reads the messages and commands of a conversation, and prints the answers. Not thread-safe. */
+final class ChatLoop {
+    private static final String HELP = """
+            /system TEXT   tell the model how to answer; without TEXT take that back
+            /undo          take your last message and its answer back
+            /regenerate    another answer to your last message
+            /clear         forget all messages; what /system told stays
+            /show          the conversation and the settings
+            /set NAME X    change a setting, as in /set temperature 0.7
+            /save FILE     write the conversation as JSON; /save! FILE replaces a file
+            /load FILE     go on with a conversation that was saved
+            /help          this help
+            /quit          end, as Ctrl-D does; Ctrl-C stops an answer
+            //...          a message that begins with /""";
+
+    /** Computes an answer and shows it. */
+    private interface Answering extends Function<GenerationRequest, Generation> {}
+
+    final Chat chat;
+    private final Chat.Format format;
+    private final CausalLM model;
+    private final SamplingOptions sampling;
+    private final PrintWriter out;
+    private final PrintWriter notes;
+    private IntSupplier width = () -> Integer.MAX_VALUE;
+
+    /** @param notes gets all but the answers */
+    ChatLoop(Chat.Format format, SamplingOptions sampling, PrintWriter out, PrintWriter notes) {
+        this.format = format;
+        this.sampling = sampling;
+        this.out = out;
+        this.notes = notes;
+        model = format.model();
+        chat = Chat.of(format).options(sampling.build(format.options()));
+    }
+
+    /** Answers each line, until the first failure. */
+    void run(LineReader lines, boolean json) throws IOException {
+        Answering answering = request -> {
+            TokenListener listener = json ? TokenListener.NONE : Streaming.to(out, true);
+            Generation answer =
+                    new Generator(model).generate(List.of(request), listener).getFirst();
+            if (json) {
+                int cached = answer.timing().cachedTokens();
+                out.println(GenerateCommand.document(answer, new Document().put("cached_tokens", cached)));
+            } else {
+                out.println();
+            }
+            return answer;
+        };
+        Optional<byte[]> line = lines.next();
+        while (line.isPresent() && obeys(TextInput.decode("line " + lines.number(), line.get()), answering)) {
+            line = lines.next();
+        }
+    }
+
+    /** Answers at a terminal, where a failure does not end the conversation. */
+    void run(ChatTerminal terminal) {
+        width = terminal::width;
+        note("/help shows the commands; Ctrl-D ends");
+        boolean goesOn = true;
+        while (goesOn) {
+            Optional<String> line = terminal.next();
+            try {
+                goesOn = line.isPresent() && obeys(line.get(), request -> answer(terminal, request));
+            } catch (CancellationException e) {
+                note("stopped before an answer began; the conversation is as before");
+            } catch (IOException | RuntimeException e) {
+                tell(Main.message(e), false);
+            }
+        }
+    }
+
+    private Generation answer(ChatTerminal terminal, GenerationRequest request) {
+        int[] prompt = request.prompt();
+        String end = model.requireTokenizer()
+                .decode(Arrays.copyOfRange(prompt, Math.max(0, prompt.length - 8), prompt.length));
+        Thoughts thoughts = new Thoughts(out, end.stripTrailing().endsWith("<think>"), width);
+        AtomicBoolean waits = new AtomicBoolean(true);
+        AtomicBoolean stopped = new AtomicBoolean();
+        Runnable begin = () -> {
+            if (waits.getAndSet(false)) {
+                out.print("\r     \r"); // the dots, and the ^C that a terminal may have shown behind them
+                out.flush();
+            }
+        };
+        out.print(Streaming.dimmed(Streaming.TERMINAL, "..."));
+        out.flush();
+        try {
+            CompletableFuture<Generation> result = Engine.shared(model).submit(request, token -> {
+                begin.run();
+                thoughts.show(token.text());
+                return !stopped.get() && !out.checkError();
+            });
+            terminal.onInterrupt(() -> {
+                stopped.set(true);
+                if (waits.get()) {
+                    result.cancel(true);
+                }
+            });
+            Generation answer = Engine.await(result);
+            begin.run(); // without a token, too
+            thoughts.end();
+            note(GenerateCommand.status(answer));
+            return answer;
+        } catch (InterruptedException e) {
+            throw new CancellationException("answer: interrupted");
+        } finally {
+            begin.run();
+            terminal.onInterrupt(() -> {});
+        }
+    }
+
+    private void note(String text) {
+        tell(text, true);
+    }
+
+    private void tell(String text, boolean dimmed) {
+        boolean wraps = Boolean.getBoolean(Streaming.ERRORS);
+        WordWrap lines = new WordWrap(notes, Streaming.ERRORS, wraps ? width : () -> Integer.MAX_VALUE);
+        lines.print(text, dimmed);
+        lines.end();
+    }
+
+    /** Does what a line says. Returns whether the conversation goes on. */
+    private boolean obeys(String line, Answering answering) throws IOException {
+        String[] words = line.strip().split("\\s+", 2);
+        String rest = words.length > 1 ? words[1] : "";
+        switch (words[0]) {
+            case "" -> {}
+            case "/quit" -> {
+                return false;
+            }
+            case "/help" -> notes.println(HELP);
+            case "/system" -> chat.system(rest);
+            case "/undo" -> {
+                chat.undo();
+                note("(took your last message back; " + turns() + " left)");
+            }
+            case "/clear" -> {
+                note("(forgot " + turns() + ")");
+                chat.clear();
+            }
+            case "/show" -> show();
+            case "/set" -> {
+                String[] setting = rest.split("\\s+", 2);
+                sampling.set(setting[0], setting.length > 1 ? setting[1] : "");
+                chat.options(sampling.build(format.options()));
+                note("(" + sampling.shown() + ")");
+            }
+            case "/regenerate" -> chat.regenerateThrough(noting(answering));
+            case "/save", "/save!" -> {
+                save(file(rest), words[0].endsWith("!"));
+                note("(saved " + turns() + " to " + rest + ")");
+            }
+            case "/load" -> {
+                load(file(rest));
+                note("(loaded " + turns() + " from " + rest + ")");
+            }
+            case String word
+            when word.startsWith("/") && !word.startsWith("//") ->
+                throw new IllegalArgumentException("command: expected one that /help shows, got " + Visible.quoted(word)
+                        + "; // begins a message with /");
+            default -> chat.sendThrough(noting(answering), line.startsWith("//") ? line.substring(1) : line);
+        }
+        return true;
+    }
+
+    private static Path file(String name) {
+        if (name.isEmpty()) {
+            throw new IllegalArgumentException("file: expected a name behind the command, got none");
+        }
+        return Path.of(name);
+    }
+
+    private String turns() {
+        int turns = chat.turns();
+        return turns + (turns == 1 ? " turn" : " turns");
+    }
+
+    private void show() {
+        for (Message message : chat.messages()) {
+            tell(message.fields().get("role") + ": " + message.fields().get("content"), false);
+        }
+        note("(" + turns() + "; " + sampling.shown() + "; the rest by default)");
+    }
+
+    /** Says before the answer if turns are left out for it. */
+    private Function<GenerationRequest, Generation> noting(Answering answering) {
+        int before = chat.leftOut();
+        return request -> {
+            int oldest = chat.leftOut();
+            if (oldest > before) {
+                int context = model.decoder().config().contextLength();
+                note("(" + oldest + " oldest turn" + (oldest == 1 ? "" : "s") + " left out: the context of " + context
+                        + " tokens is full)");
+            }
+            return answering.apply(request);
+        };
+    }
+
+    private void save(Path file, boolean overwrite) throws IOException {
+        if (!overwrite && Files.exists(file)) {
+            throw new IOException(file + ": expected a new file, got one that exists; /save! FILE overwrites it");
+        }
+        byte[] json = Json.write(chat.messages().stream().map(Message::fields).toList());
+        WholeFile.write(file, (new String(json, StandardCharsets.UTF_8) + "\n").getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** Goes on with the conversation in a file; this one stays if it cannot be read. */
+    private void load(Path file) throws IOException {
+        List<Map<String, Object>> loaded = Document.list(file);
+        if (!loaded.stream().allMatch(message -> message.get("role") instanceof String)) {
+            throw new IOException(file + ": expected messages with a role, got one without");
+        }
+        chat.messages(loaded.stream().map(Message::new).toList());
+    }
+}

@@ -1,0 +1,150 @@
+package dev.causal4j.decoder;
+
+import static dev.causal4j.decoder.ParameterSpec.NO_EXPERT;
+import static dev.causal4j.decoder.ParameterSpec.NO_LAYER;
+
+import dev.causal4j.decoder.BlockConfig.AttentionConfig;
+import dev.causal4j.decoder.BlockConfig.AttentionConfig.QueryKeyNorm;
+import dev.causal4j.decoder.BlockConfig.FeedForwardConfig;
+import dev.causal4j.decoder.BlockConfig.NormConfig;
+import dev.causal4j.decoder.BlockConfig.NormPlaces;
+import dev.causal4j.decoder.BlockConfig.RopeConfig;
+import dev.causal4j.decoder.ParameterSpec.Role;
+import dev.causal4j.kernel.NormRule;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The one walk over a decoder's layers, in the order of the forward. It lists the parameters of each layer and keeps a
+ * function that makes the layer of them, so nothing else knows which parameter belongs where. Not thread-safe.
+ */
+final class Layout {
+    private static final double DEVIATION = 0.02;
+
+    final List<ParameterSpec> specs = new ArrayList<>();
+    final @Nullable ParameterSpec positions;
+    final List<Function<Parameters, Block>> blocks = new ArrayList<>();
+    final Function<Parameters, Norm> lastNorm;
+    private final DecoderConfig config;
+    private final int hiddenSize;
+    private final double residualDeviation;
+    private final Map<RopeConfig, Rope> ropes = new HashMap<>();
+    private int layer = NO_LAYER; // where the walk is
+    private int expert = NO_EXPERT;
+
+    Layout(DecoderConfig config) {
+        this.config = config;
+        this.hiddenSize = config.hiddenSize();
+        this.residualDeviation = DEVIATION / Math.sqrt(2.0 * config.blocks().size());
+        this.positions = config.learnedPositions()
+                ? add("positions.weight", Role.POSITIONS, config.contextLength(), hiddenSize)
+                : null;
+        for (layer = 0; layer < config.blocks().size(); layer++) {
+            blocks.add(block(layer, config.blocks().get(layer)));
+        }
+        layer = NO_LAYER;
+        this.lastNorm = norm("norm", hiddenSize, config.lastNorm());
+    }
+
+    private Function<Parameters, Block> block(int number, BlockConfig block) {
+        NormConfig norm = block.norm();
+        boolean before = block.norms() != NormPlaces.AFTER;
+        boolean after = block.norms() != NormPlaces.BEFORE;
+        var attentionNorm = norm(before, "attention_norm", hiddenSize, norm);
+        var attention = attention(number, block.attention(), norm);
+        var attentionOutNorm = norm(after, "attention_out_norm", hiddenSize, norm);
+        var feedForwardNorm = norm(before, "feed_forward_norm", hiddenSize, norm);
+        var feedForward = feedForward(block.feedForward());
+        var feedForwardOutNorm = norm(after, "feed_forward_out_norm", hiddenSize, norm);
+        return from -> new Block(
+                hiddenSize,
+                number,
+                new Block.Norms(attentionNorm.apply(from), attentionOutNorm.apply(from)),
+                attention.apply(from),
+                new Block.Norms(feedForwardNorm.apply(from), feedForwardOutNorm.apply(from)),
+                feedForward.apply(from),
+                block.residual(),
+                block.residualScale());
+    }
+
+    private Function<Parameters, Attention> attention(int number, AttentionConfig a, NormConfig norm) {
+        int keys = a.kvHeads() * a.headSize();
+        int queries = a.heads() * a.headSize();
+        boolean norms = a.queryKeyNorm() != QueryKeyNorm.NONE;
+        boolean all = a.queryKeyNorm() == QueryKeyNorm.ALL;
+        var qkv = linear("qkv", Role.QUERY_KEY_VALUE, queries + 2 * keys, hiddenSize, a.qkvBias());
+        var queryNorm = norm(norms, "query_norm", all ? queries : a.headSize(), norm);
+        var keyNorm = norm(norms, "key_norm", all ? keys : a.headSize(), norm);
+        ParameterSpec sinks = a.sinks() ? add("sinks.weight", Role.SINK, a.heads(), 1) : null;
+        var out = linear("attention_out", Role.ATTENTION_OUT, hiddenSize, queries, a.outBias());
+        RopeConfig rope = a.rope();
+        return from -> new Attention(
+                number,
+                a,
+                qkv.apply(from),
+                out.apply(from),
+                new Attention.Extras(
+                        rope == null ? null : ropes.computeIfAbsent(rope, r -> new Rope(r, config.contextLength())),
+                        queryNorm.apply(from),
+                        keyNorm.apply(from),
+                        sinks == null ? null : from.vector(sinks)));
+    }
+
+    private Function<Parameters, ? extends FeedForward> feedForward(FeedForwardConfig feedForward) {
+        return switch (feedForward) {
+            case FeedForwardConfig.Dense dense -> dense(dense);
+            case FeedForwardConfig.Experts all -> {
+                var router = linear("router", Role.ROUTER, all.count(), hiddenSize, all.routerBias());
+                List<Function<Parameters, DenseLayer>> experts = new ArrayList<>();
+                for (expert = 0; expert < all.count(); expert++) {
+                    experts.add(dense(all.each()));
+                }
+                expert = NO_EXPERT;
+                yield from -> new Experts(
+                        router.apply(from),
+                        experts.stream().map(each -> each.apply(from)).toList(),
+                        all.chosen(),
+                        all.routing());
+            }
+        };
+    }
+
+    private Function<Parameters, DenseLayer> dense(FeedForwardConfig.Dense dense) {
+        int width = dense.gated() ? 2 * dense.innerSize() : dense.innerSize();
+        var up = linear("up", Role.UP, width, hiddenSize, dense.bias());
+        var down = linear("down", Role.DOWN, hiddenSize, dense.innerSize(), dense.bias());
+        return from -> new DenseLayer(dense.activation(), dense.gated(), up.apply(from), down.apply(from));
+    }
+
+    private Function<Parameters, Linear> linear(String module, Role role, int rows, int cols, boolean biased) {
+        ParameterSpec weight = add(module + ".weight", role, rows, cols);
+        ParameterSpec bias = biased ? add(module + ".bias", Role.BIAS, rows, 1) : null;
+        return from -> new Linear(from.matrix(weight), bias == null ? null : from.vector(bias), from.adapter(weight));
+    }
+
+    private Function<Parameters, ? extends @Nullable Norm> norm(
+            boolean there, String module, int size, NormConfig norm) {
+        return there ? norm(module, size, norm) : _ -> null;
+    }
+
+    private Function<Parameters, Norm> norm(String module, int size, NormConfig norm) {
+        ParameterSpec gain = add(module + ".weight", Role.GAIN, size, 1);
+        ParameterSpec bias = norm.bias() ? add(module + ".bias", Role.BIAS, size, 1) : null;
+        boolean centred = norm.kind() == NormConfig.Kind.LAYER;
+        return from -> new Norm(new NormRule(
+                from.vector(gain), bias == null ? new float[size] : from.vector(bias), norm.epsilon(), centred));
+    }
+
+    private ParameterSpec add(String name, Role role, int rows, int cols) {
+        boolean residual = role == Role.ATTENTION_OUT || role == Role.DOWN;
+        double deviation = role.isVector() ? 0 : residual ? residualDeviation : DEVIATION;
+        String block = layer == NO_LAYER ? "" : "layers." + layer + ".";
+        String inside = expert == NO_EXPERT ? "" : "experts." + expert + ".";
+        specs.add(new ParameterSpec(block + inside + name, role, layer, expert, rows, cols, deviation));
+        return specs.getLast();
+    }
+}

@@ -1,0 +1,274 @@
+package dev.causal4j.generation;
+
+import dev.causal4j.InputException;
+import dev.causal4j.chat.ChatTemplate;
+import dev.causal4j.chat.Message;
+import dev.causal4j.chat.ToolDefinition;
+import dev.causal4j.decoder.PagePool;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.tokenizer.Tokenizer;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.CancellationException;
+import java.util.function.Function;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+
+/**
+ * A conversation with a model. Not thread-safe; chats of several threads share a model, and their answers are computed
+ * together.
+ *
+ * <p>A turn costs its new tokens, since the engine keeps the keys and values of those before. When less than a quarter of
+ * the context is left for an answer, the prompt leaves the oldest turns out until half of it is free; the system's message
+ * stays.
+ */
+public final class Chat {
+    private static final int MAX_NEW_TOKENS = 1024;
+
+    private final Engine engine;
+    private final Format format;
+    private final List<Message> messages = new ArrayList<>();
+    private GenerationOptions options;
+    private int leftOut;
+    private int attempts; // to answer the last message
+
+    /** A chat whose answers an engine computes; a turn costs its new tokens if the engine keeps pages of prompts. */
+    public Chat(Engine engine, Format format) {
+        this.engine = engine;
+        this.format = format;
+        options = format.options().build();
+    }
+
+    /**
+     * A chat by the model's own template, or as a plain transcript if it has none. The engine that all callers of the model
+     * share computes it, and keeps pages for one context from now on.
+     *
+     * @throws IllegalStateException if the model has no tokenizer
+     */
+    public static Chat of(CausalLM model) {
+        return of(Format.of(model));
+    }
+
+    /** A chat that the engine shared by all callers of the model computes; it keeps pages for one context from now on. */
+    public static Chat of(Format format) {
+        Engine engine = Engine.shared(format.model);
+        engine.keepPages(PagePool.needed(format.model.decoder().config().contextLength()));
+        return new Chat(engine, format);
+    }
+
+    /**
+     * Sends a message and waits for the answer. Both become part of the conversation.
+     *
+     * @throws InputException if the message alone is longer than the context
+     * @throws CancellationException if this thread is interrupted (the flag stays set). After this and all other exceptions
+     *     the conversation is as before
+     */
+    public Generation send(String text) {
+        return send(text, TokenListener.NONE);
+    }
+
+    /** Sends a message, and gives each token of the answer to a listener. Errors as of {@link #send(String)}. */
+    public Generation send(String text, TokenListener listener) {
+        return sendThrough(request -> answer(request, listener), text);
+    }
+
+    /**
+     * Sends a message through a function that computes the answer to a request, for instance by {@link Engine#submit}. If it
+     * throws, the conversation is as before.
+     */
+    public Generation sendThrough(Function<GenerationRequest, Generation> compute, String text) {
+        List<Message> before = messages();
+        messages.add(new Message("user", text));
+        attempts = 0;
+        return answer(before, compute);
+    }
+
+    /** Answers the last message again, with the next seed. Errors as of {@link #send(String)}. */
+    public Generation regenerate(TokenListener listener) {
+        return regenerateThrough(request -> answer(request, listener));
+    }
+
+    /** Answers the last message again, with the next seed, through a function as of {@link #sendThrough}. */
+    public Generation regenerateThrough(Function<GenerationRequest, Generation> compute) {
+        List<Message> before = messages();
+        messages.subList(lastQuestion() + 1, messages.size()).clear();
+        attempts++;
+        return answer(before, compute);
+    }
+
+    private Generation answer(GenerationRequest request, TokenListener listener) {
+        return new Generator(engine).generate(List.of(request), listener).getFirst();
+    }
+
+    private Generation answer(List<Message> before, Function<GenerationRequest, Generation> compute) {
+        try {
+            Generation answer = compute.apply(request());
+            messages.add(new Message("assistant", answer.text()));
+            return answer;
+        } catch (RuntimeException | Error e) {
+            messages.clear();
+            messages.addAll(before);
+            throw e;
+        }
+    }
+
+    /** The request for an answer to the messages, without the oldest turns if the context has no room for them. */
+    private GenerationRequest request() {
+        int context = format.model.decoder().config().contextLength();
+        int[] starts = starts();
+        int oldest = Math.min(leftOut, starts.length - 1);
+        GenerationOptions now =
+                options.toBuilder().seed(options.seed() + attempts).build();
+        GenerationRequest request = format.request(without(starts, oldest), now);
+        // Half of the context is freed at once, so that the next prompts begin as this one and are found in the cache.
+        for (int most = context - context / 4;
+                request.prompt().length > most && oldest < starts.length - 1;
+                most = context / 2) {
+            request = format.request(without(starts, ++oldest), now);
+        }
+        if (request.prompt().length <= context) {
+            leftOut = oldest;
+        }
+        return request;
+    }
+
+    private List<Message> without(int[] starts, int oldest) {
+        List<Message> kept = messages();
+        return oldest == 0
+                ? kept
+                : Stream.concat(kept.stream().limit(system()), kept.stream().skip(starts[oldest]))
+                        .toList();
+    }
+
+    /** The messages of the conversation, also of turns that are left out. */
+    public List<Message> messages() {
+        return List.copyOf(messages);
+    }
+
+    /** Replaces the messages, to go on with an earlier conversation. */
+    public Chat messages(List<Message> all) {
+        messages.clear();
+        messages.addAll(all);
+        leftOut = 0;
+        return this;
+    }
+
+    /** Tells the model how to answer, in the first message; an empty text takes that back. */
+    public Chat system(String text) {
+        messages.subList(0, system()).clear();
+        if (!text.isEmpty()) {
+            messages.addFirst(new Message("system", text));
+        }
+        return this;
+    }
+
+    /** Options of the next answers, whose turns end as the model's do; {@link Format#options} unless set. */
+    public Chat options(GenerationOptions next) {
+        options = next;
+        return this;
+    }
+
+    /** Removes the last message of the user and its answer. */
+    public Chat undo() {
+        return messages(messages().subList(0, lastQuestion()));
+    }
+
+    /** Removes all messages but the system's. */
+    public Chat clear() {
+        return messages(messages().subList(0, system()));
+    }
+
+    /** Messages of the user; each begins a turn. */
+    public int turns() {
+        return starts().length;
+    }
+
+    /** The oldest turns, this many, that the last prompt had no room for. */
+    public int leftOut() {
+        return leftOut;
+    }
+
+    private int lastQuestion() {
+        return IntStream.of(starts())
+                .max()
+                .orElseThrow(() -> new IllegalArgumentException(
+                        "conversation: expected a message of yours, got none; write one first"));
+    }
+
+    /** How many of the first messages are the system's. */
+    private int system() {
+        return !messages.isEmpty() && Set.of("system", "developer").contains(role(0)) ? 1 : 0;
+    }
+
+    private int[] starts() {
+        return IntStream.range(0, messages.size())
+                .filter(message -> role(message).equals("user"))
+                .toArray();
+    }
+
+    private String role(int message) {
+        return String.valueOf(messages.get(message).fields().get("role"));
+    }
+
+    /**
+     * How a model holds conversations: makes requests of messages and knows what ends a turn. Immutable and thread-safe.
+     *
+     * @param template writes the messages as the model was trained to read them
+     * @param tools that the model may call; the calls are text for now
+     * @param variables more for the template, such as {@code enable_thinking}
+     * @param ends ids of tokens that end a turn: the model's own and those of the template
+     */
+    public record Format(
+            CausalLM model,
+            ChatTemplate template,
+            List<ToolDefinition> tools,
+            Map<String, ?> variables,
+            Set<Integer> ends) {
+        /**
+         * The format of a model with a template: {@link CausalLM#chatTemplate}, or {@link ChatTemplate#plain} for a model
+         * without one.
+         *
+         * @throws IllegalStateException if the model has no tokenizer
+         */
+        public static Format of(CausalLM model, ChatTemplate template) {
+            Tokenizer tokenizer = model.requireTokenizer();
+            Set<Integer> ends =
+                    new HashSet<>(template.ends(tokenizer, model.head().vocabularySize()));
+            ends.addAll(model.eos());
+            return new Format(model, template, List.of(), Map.of(), Set.copyOf(ends));
+        }
+
+        /** The format of a model with its own template, or with a plain transcript if it has none. */
+        public static Format of(CausalLM model) {
+            return of(model, model.chatTemplate().orElseGet(ChatTemplate::plain));
+        }
+
+        /** This format with other variables for the template. */
+        public Format withVariables(Map<String, ?> others) {
+            return new Format(model, template, tools, others, ends);
+        }
+
+        /** A builder with the model's own options and at most 1024 new tokens. */
+        public GenerationOptions.Builder options() {
+            return GenerationOptions.builder(model).maxNewTokens(MAX_NEW_TOKENS);
+        }
+
+        /**
+         * A request for the answer to messages. It ends with the turn, also if the options name stop strings; their {@code
+         * eos} replace {@link #ends}.
+         */
+        public GenerationRequest request(List<Message> messages, GenerationOptions options) {
+            return new GenerationRequest(
+                    template.encode(model.requireTokenizer(), messages, tools, true, variables),
+                    options.toBuilder()
+                            .eos(options.eos().orElse(ends))
+                            .stop(Stream.concat(options.stop().stream(), template.stops().stream())
+                                    .distinct()
+                                    .toList())
+                            .build());
+        }
+    }
+}

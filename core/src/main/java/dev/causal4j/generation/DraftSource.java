@@ -1,0 +1,22 @@
+package dev.causal4j.generation;
+
+/**
+ * Guesses the next tokens of sequences. An engine feeds a guess as rows of one step and takes those rows that follow the
+ * tokens it chose, so a wrong guess costs time and changes no result.
+ */
+@FunctionalInterface
+interface DraftSource {
+    /** Guesses nothing. */
+    DraftSource NONE = (_, _, _, _) -> 0;
+
+    /**
+     * Guesses the tokens behind a sequence. Called on the engine's thread. A source that throws is not asked again for
+     * the sequence.
+     *
+     * @param tokens the first {@code length} are the sequence; not to be modified
+     * @param most how many at most
+     * @param into receives the guesses; the first that is no token which can be chosen ends them
+     * @return how many
+     */
+    int propose(int[] tokens, int length, int most, int[] into);
+}

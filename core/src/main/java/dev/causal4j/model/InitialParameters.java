@@ -1,0 +1,67 @@
+package dev.causal4j.model;
+
+import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.decoder.ParameterSpec.Role;
+import dev.causal4j.decoder.Parameters;
+import dev.causal4j.kernel.CounterRandom;
+import dev.causal4j.kernel.Panels;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
+import dev.causal4j.tensor.Matrix;
+import java.util.Arrays;
+import java.util.Objects;
+import java.util.SplittableRandom;
+import java.util.concurrent.atomic.AtomicInteger;
+
+/** The parameters of new models, of seeded random numbers. Stateless and thread-safe. */
+final class InitialParameters {
+    private InitialParameters() {}
+
+    /** Makes the numbers of a matrix from a stream of random numbers, one for each matrix; 0 is the sampler's. */
+    private interface Numbers {
+        Matrix.PanelSource of(ParameterSpec spec, int stream);
+    }
+
+    /** A model to train; see {@link CausalLM#create}. */
+    static CausalLM normal(ModelConfig config, long seed, LoadOptions options, TextFiles text) {
+        return model(config, options, text, (spec, stream) -> (from, width, wide) -> {
+            for (int n = 0; n < width; n++) {
+                for (int k = 0; k < spec.cols(); k++) {
+                    long index = (long) (from + n) * spec.cols() + k;
+                    double number = spec.deviation() * CounterRandom.normal(seed, index, stream);
+                    wide[k * Panels.WIDTH + n] = (float) number;
+                }
+            }
+        });
+    }
+
+    /** A model to measure speed with; see {@link CausalLM#random}. */
+    static CausalLM uniform(ModelConfig config, long seed, LoadOptions options) {
+        return model(config, options, TextFiles.of(null), (spec, stream) -> (from, width, wide) -> {
+            SplittableRandom random = new SplittableRandom(seed + ((long) stream << 32) + from);
+            float unit = (float) (spec.deviation() * Math.sqrt(3) / (1 << 15));
+            long bits = 0;
+            for (int i = 0; i < wide.length; i++, bits >>>= 16) {
+                bits = i % 4 == 0 ? random.nextLong() : bits;
+                wide[i] = i % Panels.WIDTH < width ? unit * (short) bits : 0;
+            }
+        });
+    }
+
+    private static CausalLM model(ModelConfig config, LoadOptions options, TextFiles text, Numbers numbers) {
+        DType dtype = Objects.requireNonNullElse(options.dtype(), DType.F32);
+        Device device = Device.open(options.compute(), config.weightBytes(dtype) + options.cacheBytes());
+        AtomicInteger streams = new AtomicInteger(1);
+        Parameters parameters = Parameters.of(
+                spec -> {
+                    Matrix.PanelSource source = numbers.of(spec, streams.getAndIncrement());
+                    return Matrix.of(device, PanelLayout.held(spec, dtype), spec.rows(), spec.cols(), source);
+                },
+                spec -> {
+                    float[] vector = new float[spec.rows()];
+                    Arrays.fill(vector, spec.role() == Role.GAIN ? 1 : 0);
+                    return vector;
+                });
+        return CausalLM.owning(device.arena(), config.type(), config, parameters, options.cache(), text);
+    }
+}

@@ -1,0 +1,146 @@
+package dev.causal4j.model.gguf;
+
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.BIASES;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.EXPERTS;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.FACTORS;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.LAYER_NORMS;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.MAY_BE_BIASED;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.PACKED;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.PAIRS;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.PARTIAL;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.QKV_BIASES;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.TIED;
+import static dev.causal4j.model.gguf.GgufArchitecture.Trait.UNTIED;
+
+import dev.causal4j.FormatException;
+import dev.causal4j.format.Json;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/** The architectures of GGUF files that are read and written, as llama.cpp computes them. Immutable and thread-safe. */
+enum GgufArchitecture {
+    LLAMA("llama", List.of("llama", "mixtral", "mistral"), 0, PAIRS, FACTORS, MAY_BE_BIASED),
+    QWEN2("qwen2", List.of("qwen2"), 0, QKV_BIASES),
+    QWEN3("qwen3", List.of("qwen3"), 0),
+    QWEN3_MOE("qwen3moe", List.of("qwen3_moe"), 0, EXPERTS),
+    GEMMA2("gemma2", List.of("gemma2"), 2, TIED),
+    GEMMA3("gemma3", List.of("gemma3_text"), 6),
+    PHI3("phi3", List.of("phi3"), 0, PACKED, PARTIAL),
+    GRANITE("granite", List.of("granite"), 0, PAIRS, MAY_BE_BIASED),
+    SMOLLM3("smollm3", List.of("smollm3"), 0, PAIRS),
+    OLMO2("olmo2", List.of("olmo2", "olmo3"), 4, UNTIED),
+    GPT2("gpt2", List.of("gpt2"), 0, PACKED, LAYER_NORMS, BIASES),
+    GPT_NEOX("gptneox", List.of("gpt_neox"), 0, PACKED, LAYER_NORMS, BIASES, PARTIAL, UNTIED),
+    GPT_OSS("gpt-oss", List.of("gpt_oss"), 2, EXPERTS, BIASES, UNTIED);
+
+    /** A property that some architectures have. */
+    enum Trait {
+        /** The rows of each head of queries and keys lie in pairs: the first of one half, the first of the other. */
+        PAIRS,
+        /** Queries, keys and values are one tensor; so are gates and ups where a layer has both. */
+        PACKED,
+        /** Norms subtract the mean and have a bias, and the epsilon has a key of its own. Heads are D / H wide. */
+        LAYER_NORMS,
+        /** All linear layers have biases. */
+        BIASES,
+        /** Linear layers may have biases, experts and routers may not. */
+        MAY_BE_BIASED,
+        /** Queries, keys and values have biases, and no other linear layer has. */
+        QKV_BIASES,
+        /** Positions may rotate the first coordinates of a head only. */
+        PARTIAL,
+        /** A file may have one tensor of factors that the frequencies of rotation are divided by. */
+        FACTORS,
+        /** Every layer has experts. */
+        EXPERTS,
+        /** The head is always the embedding. */
+        TIED,
+        /** The head is never the embedding. */
+        UNTIED
+    }
+
+    /** The key that names the architecture. */
+    static final String KEY = "general.architecture";
+
+    /** Keys of configurations that differ from Llama's. */
+    private static final Map<GgufArchitecture, Map<String, String>> KEYS = Map.of(
+            GPT2,
+            Map.of(
+                    "hidden_size", "n_embd",
+                    "num_attention_heads", "n_head",
+                    "num_hidden_layers", "n_layer",
+                    "max_position_embeddings", "n_positions",
+                    "intermediate_size", "n_inner",
+                    "layer_norm_eps", "layer_norm_epsilon"),
+            GPT_NEOX,
+            Map.of(
+                    "rope_theta", "rotary_emb_base",
+                    "partial_rotary_factor", "rotary_pct"),
+            QWEN3_MOE,
+            Map.of("num_local_experts", "num_experts"),
+            GPT_OSS,
+            Map.of("moe_intermediate_size", "intermediate_size"));
+
+    final int period; // of layers, the last of which has no window; 0 for no windows
+    private final String label;
+
+    @SuppressWarnings("ImmutableEnumChecker") // it is immutable, as the next
+    private final List<String> types; // of configurations
+
+    @SuppressWarnings("ImmutableEnumChecker")
+    private final Set<Trait> traits;
+
+    GgufArchitecture(String label, List<String> types, int period, Trait... traits) {
+        this.label = label;
+        this.types = types;
+        this.period = period;
+        this.traits = Set.of(traits);
+    }
+
+    boolean has(Trait trait) {
+        return traits.contains(trait);
+    }
+
+    /**
+     * The type of configurations.
+     *
+     * @param more whether a model has experts or windows that others of the architecture do not have
+     */
+    String type(boolean more) {
+        return types.get(more ? 1 : 0);
+    }
+
+    /** The architecture that a file names. */
+    static GgufArchitecture of(Json metadata) throws FormatException {
+        String label = metadata.requireString(KEY);
+        var found =
+                Arrays.stream(values()).filter(each -> each.label.equals(label)).findFirst();
+        metadata.support(KEY, found.isPresent(), "one of " + List.of(values()));
+        return found.orElseThrow();
+    }
+
+    /** The architecture that a configuration is written as. */
+    static GgufArchitecture of(Json subject, String type) throws FormatException {
+        var found = Arrays.stream(values())
+                .filter(each -> each.types.contains(type))
+                .findFirst();
+        subject.support("model_type", found.isPresent(), "one with a name in GGUF, " + List.of(values()));
+        return found.orElseThrow();
+    }
+
+    /** Gives the keys of a configuration their names in this family's. */
+    void rename(Map<String, Object> json) {
+        KEYS.getOrDefault(this, Map.of()).forEach((key, own) -> {
+            if (json.containsKey(key)) {
+                json.put(own, json.remove(key));
+            }
+        });
+    }
+
+    @Override
+    public String toString() {
+        return label;
+    }
+}

@@ -1,0 +1,255 @@
+package dev.causal4j.model.gguf;
+
+import dev.causal4j.FormatException;
+import dev.causal4j.UnsupportedModelException;
+import dev.causal4j.decoder.BlockConfig;
+import dev.causal4j.decoder.BlockConfig.AttentionConfig;
+import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
+import dev.causal4j.decoder.DecoderConfig;
+import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.decoder.ParameterSpec.Role;
+import dev.causal4j.format.Json;
+import dev.causal4j.format.TensorStore;
+import dev.causal4j.format.TensorStore.Stored;
+import dev.causal4j.format.TensorView;
+import dev.causal4j.model.families.Architecture;
+import dev.causal4j.model.families.Families;
+import dev.causal4j.model.families.FileLayout;
+import dev.causal4j.model.families.Names;
+import dev.causal4j.model.families.Origin;
+import dev.causal4j.model.gguf.GgufArchitecture.Trait;
+import dev.causal4j.tensor.DType;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/**
+ * A family in a GGUF file, as llama.cpp writes it: the architecture, and the names and places of parameters. Immutable.
+ *
+ * <p>Linear weights are [out, in] there, Gemma's gains hold the one that is added, and Llama's queries and keys have the
+ * rows of each head in pairs.
+ */
+public final class GgufFamily implements FileLayout {
+    private static final Names NAMES = new Names(
+            List.of(""),
+            "blk.",
+            Map.ofEntries(
+                    Map.entry("embedding", "token_embd"),
+                    Map.entry("positions", "position_embd"),
+                    Map.entry("norm", "output_norm"),
+                    Map.entry("head", "output"),
+                    Map.entry("attention_norm", "attn_norm"),
+                    Map.entry("query", "attn_q"),
+                    Map.entry("key", "attn_k"),
+                    Map.entry("value", "attn_v"),
+                    Map.entry("query_norm", "attn_q_norm"),
+                    Map.entry("key_norm", "attn_k_norm"),
+                    Map.entry("sinks", "attn_sinks"),
+                    Map.entry("attention_out", "attn_output"),
+                    Map.entry("attention_out_norm", "post_attention_norm"),
+                    Map.entry("feed_forward_norm", "ffn_norm"),
+                    Map.entry("feed_forward_out_norm", "post_ffw_norm"),
+                    Map.entry("router", "ffn_gate_inp"),
+                    Map.entry("gate", "ffn_gate"),
+                    Map.entry("up", "ffn_up"),
+                    Map.entry("down", "ffn_down")));
+
+    private static final String REMEDY = "this model cannot be written as GGUF";
+    private static final String PACKED = "blk.0.attn_qkv.weight";
+    private static final String GATE = "blk.0.ffn_gate.weight";
+    private static final String ROUTER = "blk.0.ffn_gate_inp.weight";
+    private static final String FUSED = "blk.0.ffn_gate_up_exps.weight";
+    private static final Map<String, String> EXPERT_NAMES =
+            Map.of("gate", "ffn_gate_exps", "up", "ffn_up_exps", "down", "ffn_down_exps");
+
+    private static final MemorySegment NO_NUMBERS = MemorySegment.ofArray(new float[0]);
+
+    private final Json metadata;
+    private final GgufArchitecture architecture;
+    private final boolean hasExperts;
+    private final TensorStore tensors;
+    private final Set<String> present;
+    private final Names names;
+
+    public GgufFamily(Json metadata, TensorStore tensors) throws FormatException {
+        this.metadata = metadata;
+        this.tensors = tensors;
+        this.present = tensors.names();
+        this.architecture = GgufArchitecture.of(metadata);
+        boolean mayHave = architecture == GgufArchitecture.LLAMA || architecture.has(Trait.EXPERTS);
+        this.hasExperts = mayHave && present.contains(ROUTER);
+        Map<String, String> own = new HashMap<>(hasExperts ? EXPERT_NAMES : Map.of());
+        if (present.contains(PACKED)) {
+            own.put("qkv", "attn_qkv");
+        }
+        if (!present.contains(GATE) && !hasExperts) {
+            own.put("gate_up", "ffn_up");
+        }
+        if (architecture == GgufArchitecture.GPT_OSS) {
+            own.put("feed_forward_norm", "post_attention_norm");
+        }
+        this.names = NAMES.but(own);
+    }
+
+    /**
+     * The family in a file to write: {@link #metadata} and {@link #buffers} are the inverse of {@link #read}, which has to
+     * give the same architecture again.
+     *
+     * @param subject of messages
+     * @throws UnsupportedModelException naming what no file can say
+     */
+    public static GgufFamily of(String subject, Architecture model) throws FormatException {
+        BlockConfig block = model.decoder().blocks().getFirst();
+        boolean biased = block.attention().qkvBias() && block.attention().outBias();
+        boolean tied = model.tied();
+        Json said = new Json(
+                subject,
+                Json.object("model_type", model.family(), "tie_word_embeddings", tied, "attention_bias", biased));
+        GgufArchitecture architecture = GgufArchitecture.of(said, model.family());
+        boolean fits = tied ? !architecture.has(Trait.UNTIED) : !architecture.has(Trait.TIED);
+        said.support("tie_word_embeddings", fits, !tied + " of " + architecture + " in GGUF");
+        said.support(
+                "attention_bias", biased || !architecture.has(Trait.BIASES), "true of " + architecture + " in GGUF");
+        Map<String, Stored> tensors = new LinkedHashMap<>();
+        Map<String, Object> keys = Json.object(GgufArchitecture.KEY, architecture.toString());
+        Map<String, float[]> factors = new LinkedHashMap<>();
+        keys.putAll(GgufKeys.write(architecture, model, factors));
+        factors.forEach((name, numbers) -> {
+            List<Long> shape = List.of((long) numbers.length);
+            tensors.put(name, new Stored(subject, DType.F32.name(), shape, MemorySegment.ofArray(numbers)));
+        });
+        Json metadata = new Json(subject, keys);
+        Stored none = new Stored(subject, DType.F32.name(), List.of((long) model.vocabularySize(), 0L), NO_NUMBERS);
+        boolean experts = block.feedForward() instanceof Experts;
+        tensors.put(architecture.has(Trait.PACKED) ? PACKED : experts ? ROUTER : GATE, none);
+        GgufFamily naming = new GgufFamily(metadata, new TensorStore(subject, tensors, Map.of()));
+        for (ParameterSpec spec : model.specs()) {
+            List<String> names = naming.origin(model.decoder(), spec, "").names();
+            if (spec.role() == Role.BIAS && !hasBias(architecture, spec)) {
+                String expected = "none, since llama.cpp has no such bias in " + architecture;
+                throw new UnsupportedModelException(subject + ", tensor " + names.getFirst(), expected, "one", REMEDY);
+            }
+            names.forEach(name -> tensors.put(name, none));
+        }
+        GgufFamily family = new GgufFamily(metadata, new TensorStore(subject, tensors, Map.of()));
+        Architecture read = Families.read(family.configuration());
+        Difference other = Difference.of("", model.decoder(), read.decoder())
+                .or(() -> Difference.of("logitCap", model.logitCap(), read.logitCap()))
+                .orElse(null);
+        if (other != null) {
+            String expected = other.other() + ", which is all that GGUF's " + architecture + " can say";
+            throw new UnsupportedModelException(subject + ", " + other.path(), expected, other.one(), REMEDY);
+        }
+        return family;
+    }
+
+    private static boolean hasBias(GgufArchitecture architecture, ParameterSpec spec) {
+        return architecture.has(Trait.BIASES)
+                || (architecture.has(Trait.MAY_BE_BIASED) && spec.expert() == ParameterSpec.NO_EXPERT)
+                || (architecture.has(Trait.QKV_BIASES) && spec.module().equals("qkv"));
+    }
+
+    /** The keys of the file, but for the vocabulary's. */
+    public Map<?, ?> metadata() {
+        return metadata.root();
+    }
+
+    /** The tensors that belong to the metadata. */
+    public List<TensorView> buffers() throws FormatException {
+        List<TensorView> buffers = new ArrayList<>();
+        for (String name : present) {
+            if (isBuffer(name)) {
+                buffers.add(tensors.tensor(name));
+            }
+        }
+        return buffers;
+    }
+
+    @Override
+    public String type() {
+        boolean olmo = architecture == GgufArchitecture.OLMO2;
+        boolean windows = olmo
+                && metadata.root().get(GgufKeys.key(architecture, "sliding_window")) instanceof Integer window
+                && window > 0;
+        boolean mixtral = architecture == GgufArchitecture.LLAMA && hasExperts;
+        return architecture.type(mixtral || windows);
+    }
+
+    @Override
+    public Names names() {
+        return names;
+    }
+
+    @Override
+    public boolean isBuffer(String name) {
+        return GgufKeys.factorTensors(architecture).contains(name); // read with the keys
+    }
+
+    @Override
+    public Origin origin(DecoderConfig decoder, ParameterSpec spec, String root) {
+        Origin origin = names.origin(decoder, spec, root);
+        if (spec.expert() != ParameterSpec.NO_EXPERT) {
+            Experts all = (Experts) Names.block(decoder, spec).feedForward();
+            return origin.among(all.count(), spec.expert());
+        }
+        if (!architecture.has(Trait.PAIRS) || !spec.module().equals("qkv")) {
+            return origin;
+        }
+        AttentionConfig a = Names.block(decoder, spec).attention();
+        List<Origin.Part> parts = new ArrayList<>();
+        int head = 0; // of queries, keys, values
+        for (Origin.Part all : origin.parts()) {
+            for (int row = 0; row < all.rows(); row += a.headSize(), head++) {
+                if (head < a.heads() + a.kvHeads()) { // the halves lie in turn
+                    parts.add(all.rows(row, a.headSize() / 2, 2));
+                    parts.add(all.rows(row + 1, a.headSize() / 2, 2));
+                } else {
+                    parts.add(all.rows(row, a.headSize(), 1));
+                }
+            }
+        }
+        return new Origin(parts);
+    }
+
+    /**
+     * Reads the metadata.
+     *
+     * @throws FormatException naming the key that is missing, wrong or not supported
+     */
+    public Architecture read() throws FormatException {
+        if (present.contains(FUSED)) {
+            String expected = "gates and ups of experts in a tensor each";
+            throw new UnsupportedModelException(
+                    metadata.subject() + ", tensor " + FUSED, expected, "both in one", "convert the model without it");
+        }
+        Architecture read = Families.read(configuration());
+        // Before parameters and their parts are listed the file has to have so many experts and heads.
+        for (int layer = 0; layer < read.decoder().blocks().size(); layer++) {
+            BlockConfig block = read.decoder().blocks().get(layer);
+            AttentionConfig a = block.attention();
+            boolean packed = present.contains(PACKED);
+            long rows = (a.heads() + (packed ? 2L * a.kvHeads() : 0)) * a.headSize();
+            checkRows("num_attention_heads", layer, packed ? "attn_qkv" : "attn_q", rows);
+            if (block.feedForward() instanceof Experts experts) {
+                checkRows("num_local_experts", layer, "ffn_gate_inp", experts.count());
+            }
+        }
+        return read;
+    }
+
+    private Json configuration() throws FormatException {
+        return new GgufKeys(metadata, architecture, tensors).configuration(type(), hasExperts);
+    }
+
+    private void checkRows(String key, int layer, String name, long rows) throws FormatException {
+        String tensor = "blk." + layer + "." + name + ".weight";
+        List<Long> shape = tensors.tensor(tensor).shape();
+        boolean fits = shape.size() == 2 && shape.getFirst() == rows;
+        String expected = "a number that fits tensor " + tensor + " of shape " + shape;
+        metadata.check(GgufKeys.key(architecture, key), fits, expected);
+    }
+}

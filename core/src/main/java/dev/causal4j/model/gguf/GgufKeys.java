@@ -1,0 +1,465 @@
+package dev.causal4j.model.gguf;
+
+import static dev.causal4j.model.gguf.GgufArchitecture.GEMMA2;
+import static dev.causal4j.model.gguf.GgufArchitecture.GEMMA3;
+import static dev.causal4j.model.gguf.GgufArchitecture.GPT2;
+import static dev.causal4j.model.gguf.GgufArchitecture.GPT_OSS;
+import static dev.causal4j.model.gguf.GgufArchitecture.GRANITE;
+import static dev.causal4j.model.gguf.GgufArchitecture.OLMO2;
+import static dev.causal4j.model.gguf.GgufArchitecture.PHI3;
+import static java.util.Map.entry;
+
+import dev.causal4j.FormatException;
+import dev.causal4j.decoder.BlockConfig;
+import dev.causal4j.decoder.BlockConfig.AttentionConfig;
+import dev.causal4j.decoder.BlockConfig.FeedForwardConfig.Experts;
+import dev.causal4j.decoder.BlockConfig.Residual;
+import dev.causal4j.decoder.BlockConfig.RopeConfig;
+import dev.causal4j.decoder.BlockConfig.RopeConfig.Formula;
+import dev.causal4j.decoder.BlockConfig.RopeConfig.Longer;
+import dev.causal4j.decoder.DecoderConfig;
+import dev.causal4j.format.Json;
+import dev.causal4j.format.TensorStore;
+import dev.causal4j.format.TensorView;
+import dev.causal4j.model.families.Architecture;
+import dev.causal4j.model.families.RopeKeys;
+import dev.causal4j.model.gguf.GgufArchitecture.Trait;
+import dev.causal4j.tensor.DType;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The keys that configure a model in a GGUF file, behind the name of the architecture. A file is read as the configuration
+ * that Hugging Face's files of the same model have, and a model is written in the same names. Not thread-safe; used once.
+ */
+final class GgufKeys {
+    /** GGUF's keys by Hugging Face's, for both directions. */
+    private static final Map<String, String> NAMES = Map.ofEntries(
+            entry("max_position_embeddings", "context_length"),
+            entry("hidden_size", "embedding_length"),
+            entry("num_hidden_layers", "block_count"),
+            entry("intermediate_size", "feed_forward_length"),
+            entry("num_attention_heads", "attention.head_count"),
+            entry("num_key_value_heads", "attention.head_count_kv"),
+            entry("head_dim", "attention.key_length"),
+            entry("layer_norm_eps", "attention.layer_norm_epsilon"),
+            entry("rms_norm_eps", "attention.layer_norm_rms_epsilon"),
+            entry("sliding_window", "attention.sliding_window"),
+            entry("layer_types", "attention.sliding_window_pattern"),
+            entry("attention_multiplier", "attention.scale"),
+            entry("embedding_multiplier", "embedding_scale"),
+            entry("residual_multiplier", "residual_scale"),
+            entry("logits_scaling", "logit_scale"),
+            entry("attn_logit_softcapping", "attn_logit_softcapping"),
+            entry("final_logit_softcapping", "final_logit_softcapping"),
+            entry("use_parallel_residual", "use_parallel_residual"),
+            entry("num_local_experts", "expert_count"),
+            entry("num_experts_per_tok", "expert_used_count"),
+            entry("moe_intermediate_size", "expert_feed_forward_length"),
+            entry("rope_theta", "rope.freq_base"),
+            entry("rope_local_base_freq", "rope.freq_base_swa"));
+
+    // Keys without a counterpart of the same meaning.
+    private static final String VALUE_LENGTH = "attention.value_length";
+    private static final String ROTATED = "rope.dimension_count";
+    private static final String SCALING = "rope.scaling.type";
+    private static final String FACTOR = "rope.scaling.factor";
+    private static final String ORIGINAL = "rope.scaling.original_context_length";
+    private static final String GAIN = "rope.scaling.attn_factor";
+
+    // Tensors that are read with the keys.
+    private static final String FACTORS = "rope_freqs.weight"; // for all lengths
+    private static final String SHORT_FACTORS = "rope_factors_short.weight";
+    private static final String LONG_FACTORS = "rope_factors_long.weight";
+
+    // Hugging Face's names of scalings, two of which are GGUF's too.
+    private static final String LINEAR = "linear";
+    private static final String YARN = "yarn";
+    private static final String LONG = "longrope";
+
+    private final Json metadata;
+    private final GgufArchitecture architecture;
+    private final TensorStore tensors;
+    private final Set<String> present;
+    private final Map<String, Object> json = new LinkedHashMap<>(); // Hugging Face's configuration
+
+    GgufKeys(Json metadata, GgufArchitecture architecture, TensorStore tensors) {
+        this.metadata = metadata;
+        this.architecture = architecture;
+        this.tensors = tensors;
+        this.present = tensors.names();
+    }
+
+    /**
+     * Reads the keys as a configuration of Hugging Face's.
+     *
+     * @param type the {@code model_type}
+     */
+    Json configuration(String type, boolean hasExperts) throws FormatException {
+        String causal = key("attention.causal");
+        metadata.support(causal, metadata.bool(causal, true), "true");
+        json.put("model_type", type);
+        json.put("pad_token_id", Json.NULL); // else some families have one of their own vocabulary
+        json.put("tie_word_embeddings", !present.contains("output.weight") && !architecture.has(Trait.UNTIED));
+        json.put("attention_bias", present.contains("blk.0.attn_output.bias"));
+        json.put("mlp_bias", present.contains("blk.0.ffn_down.bias"));
+        int layers = require("num_hidden_layers");
+        check("num_hidden_layers", layers <= present.size(), "at most one block for each tensor");
+        int heads = requireEqual("num_attention_heads", layers);
+        int hiddenSize = require("hidden_size");
+        check("num_attention_heads", heads <= hiddenSize, "at most embedding_length = " + hiddenSize);
+        int headSize = size("head_dim", hiddenSize / heads);
+        check(VALUE_LENGTH, size(VALUE_LENGTH, headSize) == headSize, "the key_length, " + headSize);
+        boolean wider = architecture != OLMO2 && !architecture.has(Trait.LAYER_NORMS);
+        boolean filled = (long) headSize * heads == hiddenSize;
+        support("head_dim", wider || filled, "embedding_length / attention.head_count");
+        Object length = value("max_position_embeddings"); // some files say that it has no bound
+        int contextLength = length instanceof Long said && said > Architecture.MOST
+                ? put("max_position_embeddings", Architecture.MOST)
+                : require("max_position_embeddings");
+        List<Long> embedding = tensors.tensor(GgufVocabulary.EMBEDDING).shape();
+        json.put("vocab_size", (int) Math.min(embedding.isEmpty() ? 1 : embedding.getFirst(), Integer.MAX_VALUE));
+        String epsilon = architecture.has(Trait.LAYER_NORMS) ? "layer_norm_eps" : "rms_norm_eps";
+        check(epsilon, metadata.has(key(epsilon)), "a number");
+        json.put(epsilon, metadata.number(key(epsilon), 0, 0, 1));
+        int inner = requireEqual("intermediate_size", layers);
+        json.put("num_key_value_heads", heads);
+        if (metadata.has(key("num_key_value_heads"))) {
+            requireEqual("num_key_value_heads", layers);
+        }
+        if (architecture != GPT2) {
+            rope(headSize, contextLength);
+        }
+        windows(layers);
+        experts(hasExperts || architecture.has(Trait.EXPERTS), inner);
+        switch (architecture) { // sizes that no key tells belong to the largest models
+            case GEMMA2 -> gemma(layers == 46 ? hiddenSize / heads : headSize);
+            case GEMMA3 -> gemma(layers == 62 ? hiddenSize / heads : headSize);
+            case GRANITE -> granite(headSize);
+            case GPT_NEOX -> {
+                json.put("use_parallel_residual", metadata.bool(key("use_parallel_residual"), true));
+                json.put("hidden_act", layers == 44 && hiddenSize == 6144 ? "gelu_new" : "gelu");
+            }
+            case GPT_OSS -> json.putIfAbsent("rope_scaling", Json.object("rope_type", "default"));
+            default -> {}
+        }
+        architecture.rename(json);
+        return new Json(metadata.subject(), json);
+    }
+
+    private String key(String name) {
+        return key(architecture, name);
+    }
+
+    /** The key of a file for one of Hugging Face's or of its own. */
+    static String key(GgufArchitecture architecture, String name) {
+        return architecture + "." + NAMES.getOrDefault(name, name);
+    }
+
+    private @Nullable Object value(String name) {
+        return metadata.root().get(key(name));
+    }
+
+    private void check(String name, boolean right, String expected) throws FormatException {
+        metadata.check(key(name), right, expected);
+    }
+
+    private void support(String name, boolean supported, String expected) throws FormatException {
+        metadata.support(key(name), supported, expected);
+    }
+
+    /** Puts a value that has a key of Hugging Face's into the configuration. */
+    private <T> T put(String name, T value) {
+        if (NAMES.containsKey(name)) {
+            json.put(name, value);
+        }
+        return value;
+    }
+
+    private int require(String name) throws FormatException {
+        return put(name, metadata.requireInt(key(name), 1, Architecture.MOST));
+    }
+
+    /** A number, or a list of one for each layer, which must be equal. */
+    private int requireEqual(String name, int layers) throws FormatException {
+        if (!(value(name) instanceof List<?> list)) {
+            return require(name);
+        }
+        check(name, list.size() == layers, "a number for each of " + layers + " layers");
+        support(name, Set.copyOf(list).size() == 1, "equal numbers");
+        Json one = new Json(metadata.subject(), Map.of(name, list.getFirst()));
+        return put(name, one.requireInt(name, 1, Architecture.MOST));
+    }
+
+    private int size(String name, int whenAbsent) throws FormatException {
+        return put(name, metadata.integer(key(name), whenAbsent, 1, Architecture.MOST));
+    }
+
+    private double number(String name, double whenAbsent) throws FormatException {
+        return put(name, metadata.number(key(name), whenAbsent, 1e-30, 1e300));
+    }
+
+    /** A size, and which layers it is of; llama.cpp ignores the keys of other architectures. */
+    private void windows(int layers) throws FormatException {
+        int period = architecture.period;
+        int absent = architecture == GEMMA2 ? 4096 : 0;
+        int window = period == 0 ? 0 : metadata.integer(key("sliding_window"), absent, 0, Architecture.MOST);
+        check("sliding_window", window > 0 || architecture != GPT_OSS, "at least 1");
+        json.put("sliding_window", window == 0 ? Json.NULL : window);
+        if (period == 0) {
+            return;
+        }
+        List<?> each = value("layer_types") instanceof List<?> list ? list : List.of();
+        boolean listed = each.size() == layers && Set.of(true, false).containsAll(each);
+        int last = listed ? 0 : size("layer_types", period);
+        Stream<?> local =
+                listed ? each.stream() : IntStream.range(0, layers).mapToObj(layer -> (layer + 1) % last != 0);
+        json.put(
+                "layer_types",
+                local.map(is -> window > 0 && is.equals(true) ? "sliding_attention" : "full_attention")
+                        .toList());
+    }
+
+    private void experts(boolean needed, int inner) throws FormatException {
+        int count = metadata.integer(key("num_local_experts"), 0, 0, Architecture.MOST_EXPERTS);
+        String groups = "expert_group_count";
+        support(groups, metadata.integer(key(groups), 0, 0, Architecture.MOST_EXPERTS) <= 1, "no groups of experts");
+        support("num_local_experts", count > 0 == needed, needed ? "the number of experts" : "0");
+        if (count > 0) {
+            int chosen = metadata.requireInt(key("num_experts_per_tok"), 1, count);
+            json.put("num_local_experts", count);
+            json.put("num_experts_per_tok", chosen);
+            json.put("norm_topk_prob", true);
+            if (architecture.has(Trait.EXPERTS)) {
+                size("moe_intermediate_size", Math.max(1, inner / chosen));
+            }
+        }
+    }
+
+    private void granite(int headSize) throws FormatException {
+        String rotates = key("rope.scaling.finetuned");
+        metadata.support(rotates, metadata.bool(rotates, true), "true");
+        number("attention_multiplier", 1 / Math.sqrt(headSize));
+        number("embedding_multiplier", 1);
+        number("residual_multiplier", 1);
+        number("logits_scaling", 1);
+    }
+
+    private void gemma(int scalar) throws FormatException {
+        boolean second = architecture == GEMMA2;
+        json.put("query_pre_attn_scalar", scalar);
+        number(second ? "attn_logit_softcapping" : "rope_local_base_freq", second ? 50 : 1e4);
+        if (second || metadata.has(key("final_logit_softcapping"))) {
+            number("final_logit_softcapping", 30);
+        }
+    }
+
+    private void rope(int headSize, int contextLength) throws FormatException {
+        double theta = number("rope_theta", 10000);
+        boolean one =
+                architecture == GEMMA3 || metadata.number(key("rope_local_base_freq"), theta, 1e-30, 1e300) == theta;
+        support("rope_local_base_freq", one, "rope.freq_base, " + theta);
+        int width = size(ROTATED, headSize);
+        boolean partial = architecture.has(Trait.PARTIAL);
+        boolean fits = partial ? width <= headSize : width == headSize;
+        support(ROTATED, fits, (partial ? "at most " : "") + "the key_length, " + headSize);
+        if (partial) {
+            double share = (double) width / headSize; // whose product with the head's size is cut
+            json.put("partial_rotary_factor", (int) (headSize * share) == width ? share : Math.nextUp(share));
+        }
+        double factor = number(FACTOR, number("rope.scale_linear", 1));
+        double gain = number(GAIN, 1);
+        String said = metadata.string(key(SCALING), LINEAR);
+        List<String> names = factorTensors(architecture);
+        boolean factors = names.stream().anyMatch(present::contains);
+        support(FACTOR, !factors || factor == 1 || said.equals("none"), "1 beside tensor " + names);
+        boolean known = factors || List.of("none", LINEAR, YARN).contains(said);
+        support(SCALING, known, "none, linear or yarn");
+        String kind = factors ? LONG : said.equals(LINEAR) && factor == 1 ? "none" : said;
+        boolean same = factors && names.size() == 1; // for all lengths
+        support(GAIN, kind.equals(YARN) || (factors && !same) || gain == 1, "1");
+        if (kind.equals("none")) {
+            return;
+        }
+        Map<String, Object> scaling = Json.object("rope_type", kind);
+        if (factors) {
+            scaling.put("short_factor", numbers(names.getFirst()));
+            scaling.put("long_factor", numbers(names.getLast()));
+        } else {
+            scaling.put("factor", factor);
+        }
+        if (!kind.equals(LINEAR)) {
+            double own = kind.equals(YARN) ? RopeKeys.scale(factor, 1) : 1;
+            scaling.put("original_max_position_embeddings", size(ORIGINAL, contextLength));
+            scaling.put("attention_factor", same ? 1.0 : gain * own);
+        }
+        if (kind.equals(YARN)) {
+            yarn(scaling, gain * RopeKeys.scale(factor, 1));
+        }
+        if (architecture == GPT_OSS) {
+            scaling.put("truncate", false);
+        }
+        if (architecture == PHI3) {
+            phi(scaling, contextLength);
+        }
+        json.put("rope_scaling", scaling);
+    }
+
+    /** Older releases of Hugging Face's library take three keys there, and compute the gain. */
+    private void phi(Map<String, Object> scaling, int contextLength) {
+        if (scaling.remove("original_max_position_embeddings") instanceof Integer original) {
+            json.put("original_max_position_embeddings", original);
+            double gain = RopeKeys.longGain((double) contextLength / original, original);
+            if (scaling.get("attention_factor") instanceof Double said && said.floatValue() == (float) gain) {
+                scaling.remove("attention_factor");
+            }
+        }
+        scaling.put("type", scaling.remove("rope_type"));
+    }
+
+    /** Keys that converters write, and llama.cpp does not read in these architectures. */
+    private void yarn(Map<String, Object> scaling, double gain) throws FormatException {
+        scaling.put("beta_fast", number("rope.scaling.yarn_beta_fast", 32));
+        scaling.put("beta_slow", number("rope.scaling.yarn_beta_slow", 1));
+        String share = "rope.scaling.yarn_ext_factor";
+        support(share, number(share, 1) == 1, "1");
+        String same = "rope.scaling.yarn_attn_factor";
+        boolean fits = Math.abs(number(same, gain) - gain) < Difference.ROUNDING;
+        support(same, fits, "what the factor gives, " + gain);
+    }
+
+    /** The tensors of factors that an architecture may have: for all lengths, or for short and long texts. */
+    static List<String> factorTensors(GgufArchitecture architecture) {
+        return architecture == PHI3
+                ? List.of(SHORT_FACTORS, LONG_FACTORS)
+                : architecture.has(Trait.FACTORS) ? List.of(FACTORS) : List.of();
+    }
+
+    /** The numbers of a small tensor. */
+    private List<Double> numbers(String name) throws FormatException {
+        TensorView tensor = tensors.tensor(name);
+        boolean small = tensor.elements() <= Architecture.MOST && tensor.dtype() == DType.F32;
+        metadata.check(GgufArchitecture.KEY, small, "one whose tensor " + name + " has few numbers in F32");
+        float[] numbers = tensor.toArray();
+        return IntStream.range(0, numbers.length)
+                .mapToObj(i -> (double) numbers[i])
+                .toList();
+    }
+
+    /**
+     * Writes the keys of a model, as far as there are some for what it does.
+     *
+     * @param tensors receives the tensors that are read with the keys
+     */
+    static Map<String, Object> write(GgufArchitecture architecture, Architecture model, Map<String, float[]> tensors) {
+        DecoderConfig decoder = model.decoder();
+        BlockConfig block = decoder.blocks().getFirst();
+        AttentionConfig attention = block.attention();
+        int inner = block.feedForward().each().innerSize();
+        Map<String, Object> keys = new LinkedHashMap<>();
+        keys.put("vocab_size", model.vocabularySize());
+        keys.put("max_position_embeddings", decoder.contextLength());
+        keys.put("hidden_size", decoder.hiddenSize());
+        keys.put("num_hidden_layers", decoder.blocks().size());
+        keys.put("intermediate_size", inner);
+        keys.put("num_attention_heads", attention.heads());
+        keys.put("num_key_value_heads", attention.kvHeads());
+        keys.put("head_dim", attention.headSize());
+        keys.put(VALUE_LENGTH, attention.headSize());
+        boolean layerNorms = architecture.has(Trait.LAYER_NORMS);
+        keys.put(layerNorms ? "layer_norm_eps" : "rms_norm_eps", block.norm().epsilon());
+        if (block.feedForward() instanceof Experts experts) {
+            keys.put("num_local_experts", experts.count());
+            keys.put("num_experts_per_tok", experts.chosen());
+            keys.put("moe_intermediate_size", inner);
+        }
+        if (architecture == GRANITE) {
+            keys.put("attention_multiplier", attention.scale());
+            keys.put("embedding_multiplier", decoder.embeddingScale());
+            keys.put("residual_multiplier", block.residualScale());
+            keys.put("logits_scaling", 1 / decoder.hiddenScale());
+        }
+        if (architecture == GgufArchitecture.GPT_NEOX) {
+            keys.put("use_parallel_residual", block.residual() == Residual.PARALLEL);
+        }
+        if (attention.softCap() > 0) {
+            keys.put("attn_logit_softcapping", attention.softCap());
+        }
+        if (model.logitCap() > 0) {
+            keys.put("final_logit_softcapping", model.logitCap());
+        }
+        decoder.blocks().stream()
+                .map(BlockConfig::attention)
+                .sorted(Comparator.comparingInt(AttentionConfig::window)) // the positions of full layers may be scaled
+                .forEach(layer -> writePositions(architecture, layer, model.ropes(), keys, tensors));
+        Map<String, Object> named = new LinkedHashMap<>();
+        keys.forEach((name, value) -> named.put(key(architecture, name), value));
+        return named;
+    }
+
+    private static void writePositions(
+            GgufArchitecture architecture,
+            AttentionConfig layer,
+            Map<RopeConfig, Formula> formulas,
+            Map<String, Object> keys,
+            Map<String, float[]> tensors) {
+        boolean local = layer.window() > 0;
+        if (local && architecture.period > 0) {
+            keys.put("sliding_window", layer.window());
+        }
+        RopeConfig rope = layer.rope();
+        Formula formula = rope == null ? null : formulas.get(rope);
+        if (rope == null || formula == null) {
+            return;
+        }
+        if (local && architecture == GEMMA3) {
+            keys.put("rope_local_base_freq", (float) formula.theta());
+        } else if (keys.putIfAbsent("rope_theta", (float) formula.theta()) == null) {
+            keys.put(ROTATED, rope.width());
+            writeScaling(architecture, rope, formula, keys, tensors);
+        }
+    }
+
+    private static void writeScaling(
+            GgufArchitecture architecture,
+            RopeConfig rope,
+            Formula formula,
+            Map<String, Object> keys,
+            Map<String, float[]> tensors) {
+        String kind = formula.scaling();
+        boolean yarn = kind.equals(YARN);
+        boolean phi = kind.equals(LONG) && architecture == PHI3;
+        if (yarn || kind.equals(LINEAR)) {
+            keys.put(SCALING, kind);
+            keys.put(FACTOR, (float) formula.factor());
+        }
+        if (yarn || phi) {
+            double gain = phi ? rope.gain() : rope.gain() / RopeKeys.scale(formula.factor(), 1);
+            keys.put(ORIGINAL, formula.original());
+            keys.put(GAIN, yarn && Math.abs(gain - 1) < Difference.ROUNDING ? 1f : (float) gain);
+        }
+        if (phi) {
+            List<Double> longer =
+                    rope.longer() instanceof Longer.Other beyond ? beyond.frequencies() : rope.frequencies();
+            tensors.put(SHORT_FACTORS, factors(formula, rope.width(), rope.frequencies()));
+            tensors.put(LONG_FACTORS, factors(formula, rope.width(), longer));
+        } else if (architecture.has(Trait.FACTORS) && List.of("llama3", LONG).contains(kind)) {
+            tensors.put(FACTORS, factors(formula, rope.width(), rope.frequencies()));
+        }
+    }
+
+    /** The numbers that frequencies are divided by. */
+    private static float[] factors(Formula formula, int width, List<Double> frequencies) {
+        float[] factors = new float[frequencies.size()];
+        for (int j = 0; j < factors.length; j++) {
+            factors[j] = (float) (RopeKeys.plain(formula.theta(), j, width) / frequencies.get(j));
+        }
+        return factors;
+    }
+}

@@ -1,0 +1,244 @@
+package dev.causal4j.model.gguf;
+
+import dev.causal4j.FormatException;
+import dev.causal4j.UnsupportedModelException;
+import dev.causal4j.format.Json;
+import dev.causal4j.tokenizer.Tokenizer;
+import java.text.Normalizer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+
+/**
+ * Writes a tokenizer as the metadata of a GGUF file: the inverse of {@link GgufVocabulary}, which reads them again. A
+ * tokenizer that would come back as another is refused. Immutable.
+ *
+ * @param file the other keys of the file, and its name in messages
+ * @param tokenizer what its tokenizer.json says
+ * @param rows of the model, one for each token; those without one are unused
+ */
+record GgufTokens(Json file, Json tokenizer, int rows) {
+    private static final String PRE = "pre_tokenizer";
+
+    static GgufTokens of(Json file, Tokenizer tokenizer, int rows) throws FormatException {
+        return new GgufTokens(file, new Json("", Json.tree("", tokenizer.toJson())), rows);
+    }
+
+    /** @param special ids by what they are for: bos, eos, eot, eom, padding */
+    Map<String, Object> metadata(Tokenizer of, Map<String, Integer> special) throws FormatException {
+        if (of.kind().equals("unigram")) {
+            throw refused("model", "byte pairs", "a unigram model");
+        }
+        boolean scored = scored();
+        int unknown = of.id(model().string("unk_token", "")).orElse(-1);
+        List<String> pieces = new ArrayList<>();
+        List<Integer> kinds = new ArrayList<>();
+        Map<Integer, Map<?, ?>> added = added();
+        for (int id = 0; id < rows; id++) {
+            String piece = id < of.vocabularySize() ? of.piece(id) : "";
+            pieces.add(piece.isEmpty() ? "[PAD" + id + "]" : piece);
+            if (added.containsKey(id)) {
+                int control = scored && id == unknown ? GgufVocabulary.UNKNOWN : GgufVocabulary.CONTROL;
+                kinds.add(of.isSpecial(id) ? control : GgufVocabulary.OWN);
+            } else if (piece.isEmpty()) {
+                kinds.add(GgufVocabulary.UNUSED);
+            } else {
+                kinds.add(scored && isByte(piece) ? GgufVocabulary.BYTE : GgufVocabulary.NORMAL);
+            }
+        }
+        Map<String, Integer> ids = new LinkedHashMap<>(special);
+        if (scored && unknown >= 0) {
+            ids.put("unknown", unknown);
+        }
+        List<?> order = scored ? scores(of) : merges().stream().map(Merge::line).toList();
+        boolean begins = of.withPrefix(new int[0]).length > 0;
+        Map<String, Object> metadata = GgufVocabulary.metadata(way(scored), pieces, kinds, order, ids, begins);
+        Tokenizer again = new GgufVocabulary(file.with(new Json("", metadata)), rows).tokenizer();
+        same("post_processor", Arrays.equals(of.withPrefix(new int[0]), again.withPrefix(new int[0])));
+        check(of(file, again, rows));
+        return metadata;
+    }
+
+    private static boolean isByte(Object piece) {
+        return ((String) piece).matches("<0x[0-9A-Fa-f]{2}>");
+    }
+
+    private Json model() throws FormatException {
+        return tokenizer.section("model");
+    }
+
+    /** Whether it is of SentencePiece's kind. */
+    private boolean scored() throws FormatException {
+        return steps(tokenizer.section(PRE)).stream()
+                .noneMatch(step -> "ByteLevel".equals(step.root().get("type")));
+    }
+
+    private Map<String, Object> way(boolean scored) throws FormatException {
+        List<Object> own = way(tokenizer);
+        for (Map.Entry<Map<String, Object>, Json> each :
+                GgufVocabulary.ways(scored).entrySet()) {
+            if (way(each.getValue()).equals(own)) {
+                return each.getKey();
+            }
+        }
+        throw refused(PRE, "a way to split texts that has a name", own.toString());
+    }
+
+    /** How texts are normalized and split: equal for settings that do the same, whatever they call it. */
+    private static List<Object> way(Json settings) throws FormatException {
+        List<Object> way = new ArrayList<>();
+        way.add(settings.section("model").bool("ignore_merges", false));
+        steps(settings.section("normalizer")).forEach(step -> way.add(step.root()));
+        for (Json step : steps(settings.section(PRE))) {
+            switch (step.requireString("type")) {
+                case "Digits" -> way.add(step.bool("individual_digits", false) ? "\\p{N}" : "\\p{N}+");
+                case "Split" -> { // one without a pattern looks for a space, which is never there
+                    String regex = step.section("pattern").string("Regex", "");
+                    way.add(regex.replace("\r", "\\r").replace("\n", "\\n"));
+                }
+                case "ByteLevel" -> {
+                    way.add(step.bool("add_prefix_space", false) ? " " : "");
+                    way.add(step.bool("use_regex", true) ? GgufVocabulary.wordsOfGpt2() : "");
+                }
+                default -> way.add(step.root());
+            }
+        }
+        way.removeIf(""::equals);
+        return way;
+    }
+
+    /** The steps of a component; sequences are resolved. */
+    private static List<Json> steps(Json component) throws FormatException {
+        if (!component.string("type", "").equals("Sequence")) {
+            return component.root().isEmpty() ? List.of() : List.of(component);
+        }
+        List<Json> steps = new ArrayList<>();
+        for (String key : List.of("normalizers", "pretokenizers", "decoders")) {
+            for (Json each : component.objects(key)) {
+                steps.addAll(steps(each));
+            }
+        }
+        return steps;
+    }
+
+    private record Merge(String left, String right) {
+        String made() {
+            return left + right;
+        }
+
+        String line() {
+            return left + " " + right;
+        }
+    }
+
+    private List<Merge> merges() throws FormatException {
+        List<?> merges = model().root().get("merges") instanceof List<?> list ? list : List.of();
+        return merges.stream()
+                .map(each -> each instanceof List<?> pair ? pair : List.of(((String) each).split(" ", -1)))
+                .map(pair -> new Merge((String) pair.get(0), (String) pair.get(1)))
+                .toList();
+    }
+
+    /** Scores that order pieces as the merges that make them. */
+    private List<Float> scores(Tokenizer of) throws FormatException {
+        List<Merge> merges = merges();
+        List<Float> scores = new ArrayList<>(Collections.nCopies(rows, (float) -merges.size()));
+        String last = "";
+        for (int rank = 0; rank < merges.size(); rank++) {
+            String made = merges.get(rank).made();
+            int id = of.id(made).orElseThrow();
+            if (!made.equals(last) && id < rows) {
+                scores.set(id, (float) -rank);
+            }
+            last = made;
+        }
+        return scores;
+    }
+
+    private void check(GgufTokens again) throws FormatException {
+        Map<String, Object> other = again.meaning();
+        for (Map.Entry<String, Object> each : meaning().entrySet()) {
+            same(each.getKey(), each.getValue().equals(other.get(each.getKey())));
+        }
+    }
+
+    /** All that has to come back, by its key. */
+    private Map<String, Object> meaning() throws FormatException {
+        Map<String, Object> meaning = Json.object("merges", groups(), "added_tokens", added());
+        if (scored()) {
+            boolean bytes = model().section("vocab").root().keySet().stream().anyMatch(GgufTokens::isByte);
+            meaning.put("fuse_unk", model().bool("fuse_unk", false));
+            meaning.put("unk_token", model().string("unk_token", ""));
+            meaning.put("byte_fallback", bytes && model().bool("byte_fallback", false));
+            meaning.put(
+                    "decoder",
+                    steps(tokenizer.section("decoder")).stream().map(Json::root).toList());
+        }
+        return meaning;
+    }
+
+    /** Merges of one piece, which may come in any order. */
+    private record Group(String piece, Set<Merge> merges) {}
+
+    /**
+     * Merges that are used, in groups that are equal where they merge alike. Those of added runs of spaces are one group if
+     * they come first: only runs longer than any token are then cut elsewhere, as llama.cpp cuts them. Other added tokens
+     * are found before anything is merged.
+     */
+    private List<Group> groups() throws FormatException {
+        Set<Object> added = new HashSet<>();
+        added().values().forEach(token -> added.add(token.get("content")));
+        List<Group> groups = new ArrayList<>();
+        for (Merge merge : merges()) {
+            boolean run = merge.made().replace(GgufVocabulary.MARK, "").isEmpty();
+            boolean isAdded = added.contains(merge.made());
+            if (run || !isAdded) {
+                String piece = run && isAdded ? "" : merge.made();
+                if (groups.isEmpty() || !groups.getLast().piece.equals(piece)) {
+                    groups.add(new Group(piece, new HashSet<>()));
+                }
+                groups.getLast().merges.add(merge);
+            }
+        }
+        return groups;
+    }
+
+    /** The tokens by id. Whether they are matched in normalized text does not matter where that is how they are spelled. */
+    private Map<Integer, Map<?, ?>> added() throws FormatException {
+        List<Json> normalizer = steps(tokenizer.section("normalizer"));
+        boolean prefixed = normalizer.stream()
+                .anyMatch(step -> "Prepend".equals(step.root().get("type")));
+        Map<Integer, Map<?, ?>> added = new TreeMap<>();
+        for (Json token : tokenizer.objects("added_tokens")) {
+            String content = token.requireString("content");
+            boolean spelled = normalizer.isEmpty()
+                    || (!prefixed && !content.contains(" ") && Normalizer.isNormalized(content, Normalizer.Form.NFC));
+            boolean normalized = token.bool("normalized", false) && !spelled;
+            int id = token.requireInt("id", 0, Integer.MAX_VALUE);
+            if (id < rows) {
+                added.put(
+                        id,
+                        token.with(new Json("", Map.of("normalized", normalized)))
+                                .root());
+            }
+        }
+        return added;
+    }
+
+    private void same(String key, boolean same) throws FormatException {
+        if (!same) {
+            throw refused(key, "what comes back from a file", "what would be another");
+        }
+    }
+
+    private FormatException refused(String key, String expected, String got) {
+        return new UnsupportedModelException(
+                file.subject() + ", tokenizer, key \"" + key + '"', expected, got, "GGUF has no name for it");
+    }
+}

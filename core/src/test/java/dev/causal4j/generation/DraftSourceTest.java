@@ -1,0 +1,345 @@
+package dev.causal4j.generation;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.causal4j.NonFiniteException;
+import dev.causal4j.decoder.KVCache;
+import dev.causal4j.decoder.PagePool;
+import dev.causal4j.model.CausalLM;
+import dev.causal4j.model.SmallModels;
+import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Device;
+import dev.causal4j.tensor.Matrix;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Random;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Guesses, right, wrong or hostile, change no token, text, log-probability, end or usage. */
+@Timeout(120)
+class DraftSourceTest {
+    private static final int VOCABULARY = 301;
+    private static final int CONTEXT = 400;
+
+    private static final String SIZES = """
+            {"vocab_size": 301, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "head_dim": 12,
+             "num_key_value_heads": 1, "intermediate_size": 40, "max_position_embeddings": 400,
+            """;
+
+    /** Decoders whose rows depend on more than the rows before them if something is wrong. */
+    enum Shape {
+        PLAIN("""
+                {"model_type": "gpt2", "vocab_size": 301, "n_positions": 400, "n_embd": 40, "n_layer": 2, "n_head": 4}"""),
+        WINDOWS(SIZES + """
+                "model_type": "gemma2", "sliding_window": 70}"""),
+        DYNAMIC_POSITIONS(SIZES + """
+                "model_type": "llama", "rope_scaling": {"rope_type": "longrope", "original_max_position_embeddings": 64,
+                 "short_factor": [1, 1, 1, 1, 1, 1], "long_factor": [3, 7, 9, 11, 13, 15]}}"""),
+        EXPERTS(SIZES + """
+                "model_type": "gpt_oss", "sliding_window": 65, "num_local_experts": 5, "num_experts_per_tok": 2}""");
+
+        private final String json;
+
+        Shape(String json) {
+            this.json = json;
+        }
+
+        CausalLM model() throws IOException {
+            return CausalLM.create(SmallModels.config(json), 5, DType.F32, GeneratorTest.bytes());
+        }
+    }
+
+    private static int[] prompt(int seed, int length) {
+        return new Random(seed).ints(length, 0, 256).toArray();
+    }
+
+    private static GenerationOptions.Builder options(int tokens, int seed) {
+        return GenerationOptions.builder().maxNewTokens(tokens).seed(seed).logProbabilities(2);
+    }
+
+    /** Every way to choose and to end. */
+    private static List<GenerationRequest> requests() {
+        List<GenerationOptions.Builder> options = List.of(
+                options(150, 1).temperature(0),
+                options(150, 2),
+                options(90, 3).temperature(0.7).topK(50).topP(0.9),
+                options(90, 4).repetitionPenalty(1.3).frequencyPenalty(0.4).presencePenalty(0.2),
+                options(90, 5).minP(0.1).typicalP(0.9).logitBias(java.util.Map.of(7, 3.0, 8, -4.0)),
+                options(200, 6).temperature(1.5).stop(List.of("a", "\u0001\u0002", "zz")),
+                options(200, 7).eos(Set.of(3, 77)).minNewTokens(30),
+                options(CONTEXT, 8),
+                options(1, 9),
+                options(2, 10));
+        return IntStream.range(0, options.size())
+                .mapToObj(i -> new GenerationRequest(
+                        prompt(i / 2, i % 3 == 0 ? 70 : 20), options.get(i).build()))
+                .toList();
+    }
+
+    private static List<Generation> all(Engine engine, List<GenerationRequest> requests) {
+        List<CompletableFuture<Generation>> all = requests.stream()
+                .map(each -> engine.submit(each, TokenListener.NONE))
+                .toList();
+        return all.stream().map(CompletableFuture::join).toList();
+    }
+
+    /** What {@code tokens} of a sequence go on with in one of the texts, up to {@code right} tokens, then others. */
+    private static DraftSource knowing(List<Generation> texts, int right) {
+        return (tokens, length, most, into) -> {
+            int count = 0;
+            for (Generation text : texts) {
+                int[] whole = whole(text);
+                if (length < whole.length && Arrays.equals(tokens, 0, length, whole, 0, length)) {
+                    while (count < most && count < right && length + count < whole.length) {
+                        into[count] = whole[length + count++];
+                    }
+                    break;
+                }
+            }
+            for (; count < most; count++) {
+                into[count] = (length + count) % VOCABULARY;
+            }
+            return count;
+        };
+    }
+
+    private static int[] whole(Generation text) {
+        return IntStream.concat(IntStream.of(text.promptTokens()), IntStream.of(text.tokens()))
+                .toArray();
+    }
+
+    private static DraftSource hostile(int kind) {
+        return (tokens, length, most, into) -> switch (kind) {
+            case 0 -> {
+                Arrays.fill(into, -1);
+                yield most;
+            }
+            case 1 -> {
+                Arrays.fill(into, length % 2 == 0 ? VOCABULARY : 256); // ids beyond the head's, and the tokenizer's
+                yield most;
+            }
+            case 2 -> Integer.MAX_VALUE;
+            case 3 -> Integer.MIN_VALUE;
+            case 4 -> {
+                into[most] = 1;
+                yield most;
+            }
+            default -> throw new AssertionError("a source's");
+        };
+    }
+
+    private static void assertEqual(Generation actual, Generation expected) {
+        assertThat(actual.tokens()).containsExactly(expected.tokens());
+        assertThat(actual.promptTokens()).containsExactly(expected.promptTokens());
+        assertThat(actual.pieces()).isEqualTo(expected.pieces());
+        assertThat(actual.predictions()).isEqualTo(expected.predictions());
+        assertThat(actual.finishReason()).isEqualTo(expected.finishReason());
+        Generation.Timing timing = actual.timing();
+        assertThat(timing.cachedTokens() + timing.prefillTokens()).isEqualTo(expected.promptTokens().length);
+        assertThat(timing.decodedTokens()).isEqualTo(expected.timing().decodedTokens());
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void guessesChangeNothing(Shape shape) throws IOException {
+        try (CausalLM model = shape.model()) {
+            PagePool pool = model.decoder().pool();
+            int free = pool.freePages();
+            EngineOptions cached = EngineOptions.DEFAULT.withPrefixBytes(1 << 26);
+            List<GenerationRequest> requests = requests();
+            List<Generation> expected;
+            try (Engine engine = new Engine(model, EngineOptions.DEFAULT.withParallel(1))) {
+                expected = all(engine, requests);
+            }
+            List<DraftSource> sources = new ArrayList<>(
+                    List.of(knowing(expected, 100), knowing(expected, 5), knowing(expected, 1), knowing(expected, 0)));
+            IntStream.range(0, 6).forEach(kind -> sources.add(hostile(kind)));
+            for (int i = 0; i < sources.size(); i++) {
+                for (EngineOptions options : List.of(EngineOptions.DEFAULT, cached)) {
+                    try (Engine engine = new Engine(model, options.withPromptRows(64), sources.get(i), 16)) {
+                        List<Generation> made = all(engine, requests);
+                        for (int r = 0; r < requests.size(); r++) {
+                            assertEqual(made.get(r), expected.get(r));
+                        }
+                    }
+                    assertThat(pool.freePages()).isEqualTo(free);
+                }
+            }
+        }
+    }
+
+    /** A step that takes several tokens, also at the end of a prompt. */
+    @ParameterizedTest
+    @ValueSource(ints = {0, 1, 5, 16})
+    void rightGuessesSaveSteps(int most) throws IOException {
+        try (CausalLM model = Shape.PLAIN.model()) {
+            GenerationRequest request =
+                    new GenerationRequest(prompt(1, 20), options(120, 1).build());
+            Generation expected = new Generator(model).generate(request.prompt(), request.options());
+            int[] steps = {0};
+            DraftSource right = knowing(List.of(expected), 100);
+            DraftSource counting = (tokens, length, room, into) -> {
+                steps[0]++;
+                return right.propose(tokens, length, room, into);
+            };
+            try (Engine engine = new Engine(model, EngineOptions.DEFAULT, counting, most)) {
+                assertEqual(all(engine, List.of(request)).getFirst(), expected);
+            }
+            assertThat(steps[0]).isEqualTo(most == 0 ? 0 : Math.ceilDiv(120 - 1, most + 1));
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {100, 3, 0})
+    void aRuleIsCalledOnceForEachTokenThatIsTaken(int right) throws IOException {
+        try (CausalLM model = Shape.PLAIN.model()) {
+            List<int[]> called = new ArrayList<>();
+            LogitRule rule = (logits, soFar) -> called.add(Arrays.copyOf(soFar.tokens(), soFar.length()));
+            GenerationOptions plain = options(100, 1).stop(List.of("q")).build();
+            Generation expected = new Generator(model).generate(prompt(1, 20), plain);
+            try (Engine engine = new Engine(model, EngineOptions.DEFAULT, knowing(List.of(expected), right), 16)) {
+                Generation made = all(
+                                engine,
+                                List.of(new GenerationRequest(
+                                        prompt(1, 20),
+                                        plain.toBuilder().rule(rule).build())))
+                        .getFirst();
+                assertEqual(made, expected);
+            }
+            assertThat(called).hasSize(expected.tokens().length);
+            int[] whole = whole(expected);
+            for (int i = 0; i < called.size(); i++) {
+                assertThat(called.get(i)).containsExactly(Arrays.copyOf(whole, 20 + i));
+            }
+        }
+    }
+
+    /** The embedding of a token that is never chosen is not a number. */
+    @Test
+    void aRowThatIsNotReachedMayBeNoNumber() throws IOException {
+        try (CausalLM model = Shape.PLAIN.model()) {
+            Matrix good = model.head().embedding();
+            Matrix bad = Matrix.of(Device.shared(), DType.F32, VOCABULARY, 40, (n, row) -> {
+                good.row(n, row, 0);
+                row[5] = n == 250 ? Float.NaN : row[5];
+            });
+            CausalLM damaged = SmallModels.withHead(model, bad, good);
+            GenerationRequest request = new GenerationRequest(
+                    new int[] {1, 2, 3},
+                    options(100, 1)
+                            .logitBias(java.util.Map.of(250, Double.NEGATIVE_INFINITY))
+                            .build());
+            Generation expected = new Generator(damaged).generate(request.prompt(), request.options());
+            DraftSource source = (tokens, length, most, into) -> {
+                Arrays.fill(into, 250);
+                return most;
+            };
+            try (Engine engine = new Engine(damaged, EngineOptions.DEFAULT, source, 7)) {
+                assertEqual(all(engine, List.of(request)).getFirst(), expected);
+                GenerationRequest forced = new GenerationRequest(
+                        new int[] {1, 2, 3},
+                        options(100, 1).logitBias(java.util.Map.of(250, 1e6)).build());
+                assertThatThrownBy(() -> all(engine, List.of(forced)))
+                        .hasRootCauseInstanceOf(NonFiniteException.class)
+                        .hasStackTraceContaining("with NaN at position 3");
+            }
+        }
+    }
+
+    /** 32 MB of logits are fewer rows than a draft has. */
+    @Test
+    void rowsOfASequenceMayLieInSeveralChunksOfLogits() {
+        try (CausalLM wide = CausalLM.create(SmallModels.gpt2(900_001, 60, 4, 1, 1), 5, DType.F32)) {
+            List<GenerationRequest> requests = IntStream.range(0, 2)
+                    .mapToObj(i -> new GenerationRequest(
+                            prompt(i, 5), options(30, i).temperature(i).build()))
+                    .toList();
+            List<Generation> expected = requests.stream()
+                    .map(each -> new Generator(wide).generate(each.prompt(), each.options()))
+                    .toList();
+            try (Engine engine = new Engine(wide, EngineOptions.DEFAULT, knowing(expected, 20), 16)) {
+                List<Generation> made = all(engine, requests);
+                assertEqual(made.getFirst(), expected.getFirst());
+                assertEqual(made.getLast(), expected.getLast());
+            }
+        }
+    }
+
+    /** Guesses that have no room in the pool are dropped, and nobody is set back for them. */
+    @Test
+    void aFullPoolChangesNothing() throws IOException {
+        try (CausalLM model = Shape.WINDOWS.model()) {
+            List<GenerationRequest> requests = requests();
+            List<Generation> expected = requests.stream()
+                    .map(each -> new Generator(model).generate(each.prompt(), each.options()))
+                    .toList();
+            List<KVCache> others = EngineFixture.fill(model, 8);
+            for (int right : new int[] {100, 3, 0}) {
+                for (long bytes : new long[] {0, 1 << 26}) {
+                    EngineOptions options = EngineOptions.DEFAULT.withPrefixBytes(bytes);
+                    try (Engine engine = new Engine(model, options, knowing(expected, right), 16)) {
+                        List<Generation> made = all(engine, requests);
+                        for (int i = 0; i < made.size(); i++) {
+                            assertEqual(made.get(i), expected.get(i));
+                        }
+                    }
+                }
+            }
+            others.forEach(KVCache::close);
+        }
+    }
+
+    /** What was guessed wrongly is in no page that others share. */
+    @Test
+    void onlyTakenTokensAreKeptForOthers() throws IOException {
+        try (CausalLM model = Shape.PLAIN.model()) {
+            GenerationRequest request =
+                    new GenerationRequest(prompt(1, 60), options(150, 1).build());
+            Generation expected = new Generator(model).generate(request.prompt(), request.options());
+            EngineOptions options = EngineOptions.DEFAULT.withPrefixBytes(1 << 26);
+            try (Engine engine = new Engine(model, options, knowing(List.of(expected), 3), 16)) {
+                assertEqual(all(engine, List.of(request)).getFirst(), expected);
+                int[] turn = IntStream.concat(IntStream.of(whole(expected)), IntStream.of(prompt(2, 30)))
+                        .toArray();
+                GenerationRequest next =
+                        new GenerationRequest(turn, options(50, 1).build());
+                Generation made = all(engine, List.of(next)).getFirst();
+                assertThat(made.timing().cachedTokens()).isEqualTo(60 + 150 - 1);
+                assertEqual(made, new Generator(model).generate(turn, next.options()));
+            }
+        }
+    }
+
+    @Test
+    void aListenerHearsTheTokensOfAStepOneByOneAndMayStopBetween() throws IOException {
+        try (CausalLM model = Shape.PLAIN.model()) {
+            GenerationRequest request =
+                    new GenerationRequest(prompt(1, 20), options(60, 1).build());
+            Generation expected = new Generator(model).generate(request.prompt(), request.options());
+            try (Engine engine = new Engine(model, EngineOptions.DEFAULT, knowing(List.of(expected), 50), 16)) {
+                List<Integer> heard = new ArrayList<>();
+                Generation made = engine.submit(request, token -> heard.add(token.token()) && heard.size() < 21)
+                        .join();
+                assertThat(made.finishReason()).isEqualTo(FinishReason.CANCELLED);
+                assertThat(heard)
+                        .containsExactlyElementsOf(Stream.of(expected.tokens())
+                                .flatMapToInt(IntStream::of)
+                                .limit(21)
+                                .boxed()
+                                .toList());
+                assertThat(made.tokens()).containsExactly(Arrays.copyOf(expected.tokens(), 21));
+            }
+        }
+    }
+}

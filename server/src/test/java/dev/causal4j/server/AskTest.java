@@ -1,0 +1,70 @@
+package dev.causal4j.server;
+
+import static dev.causal4j.server.Unserved.SERVED;
+import static dev.causal4j.server.Unserved.in;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Requests for completions, as they are read. */
+class AskTest {
+    private static Ask read(String body) {
+        return new CompletionApi().read(in(body), SERVED, "");
+    }
+
+    @Test
+    void eachPromptHasItsCandidatesWithSeedsInARow() {
+        Ask ask = read("{'prompt': ['Emma', 'was not'], 'n': 2, 'best_of': 3, 'seed': 5}");
+        assertThat(ask.sequences()).isEqualTo(6);
+        assertThat(ask.prompt(2).text()).isEqualTo("Emma");
+        assertThat(ask.prompt(3).text()).isEqualTo("was not");
+        assertThat(ask.seed(2)).isEqualTo(7);
+        assertThat(ask.seed(3)).as("of another prompt").isEqualTo(5);
+        assertThat(ask.request(4).prompt()).isEqualTo(ask.prompt(4).tokens());
+    }
+
+    @Test
+    void tokenIdsAreAPromptAndListsOfThemAreSeveral() {
+        assertThat(read("{'prompt': [1749, 304]}").prompts()).hasSize(1);
+        assertThat(read("{'prompt': [[1749], [304]]}").prompts()).hasSize(2);
+        assertThat(read("{'prompt': [1749, 304]}").prompt(0).text()).isEqualTo("Emma was");
+        assertThat(read("{}").prompt(0).tokens()).as("the model's first").containsExactly(3071);
+    }
+
+    @Test
+    void onlyAGreedyTokenBehindAnEchoIsScoredInOneGo() {
+        String scoring = "{'prompt': 'Emma', 'echo': true, 'logprobs': 1, 'temperature': 0, 'max_tokens': 1";
+        assertThat(read(scoring + "}").isScoring()).isTrue();
+        assertThat(read(scoring + ", 'stream': true}").isScoring()).isFalse();
+        assertThat(read(scoring + ", 'n': 2}").isScoring()).isFalse();
+        assertThat(read(scoring.replace("'max_tokens': 1", "'max_tokens': 2") + "}")
+                        .isScoring())
+                .isFalse();
+        assertThat(read(scoring.replace("'temperature': 0", "'temperature': 1") + "}")
+                        .isScoring())
+                .isFalse();
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "'prompt': ['a', [1]] | prompt.[1]: expected a string like the others, got a list of 1",
+                "'prompt': [[]] | prompt.[0]: expected at least one token id, got a list of 0",
+                "'prompt': 5 | prompt: expected a string, a list of strings, or one or more lists of token ids, got 5",
+                "'prompt': [[1], [2], [3]], 'n': 100 | n: expected at most 256 choices of all prompts together, got 300",
+                "'n': 2, 'best_of': 1 | best_of: expected at least n, 2, got 1",
+                "'best_of': 2, 'stream': true | best_of: expected n in a stream, 1, got 2",
+                "'stream_options': {} | stream_options: expected \"stream\": true with it, got an object of 0",
+                "'model': 'another' | model: expected one that is served, got \"another\"; see /v1/models"
+            })
+    void whatCannotBeAnsweredIsNamed(String fields, String message) {
+        assertThatExceptionOfType(ApiError.class)
+                .isThrownBy(() -> read("{" + fields + "}"))
+                .withMessage(message);
+    }
+}

@@ -1,0 +1,93 @@
+package dev.causal4j.server;
+
+import static dev.causal4j.server.Unserved.SERVED;
+import static dev.causal4j.server.Unserved.in;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
+
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class SamplingTest {
+    private static final int EOS = 3071; // of the model; 9 ends turns
+
+    private static Sampling read(String body) {
+        return Sampling.read(in(body), SERVED, 40, Set.of(9), List.of(), "owner ");
+    }
+
+    @Test
+    void aSeedIsKeptAndWithoutOneEachRequestHasItsOwn() {
+        assertThat(read("{'seed': -9007199254740993}").seed()).isEqualTo(-9007199254740993L);
+        assertThat(read("{}").seed()).isNotEqualTo(read("{}").seed());
+    }
+
+    @Test
+    void theTokensOfModelTemplateAndRequestEndASequenceUnlessTheyAreIgnored() {
+        assertThat(read("{'stop_token_ids': [5]}").eos()).containsExactlyInAnyOrder(EOS, 9, 5);
+        assertThat(read("{'stop_token_ids': [5], 'ignore_eos': true}").eos()).containsExactly(5);
+    }
+
+    @Test
+    void whatSharesKeysAndValuesHasItsOwnerAndItsSalt() {
+        assertThat(read("{}").salt()).contains("owner ");
+        assertThat(read("{'cache_salt': 'x'}").salt()).contains("owner x");
+        assertThat(read("{'cache_prompt': false}").salt()).isEmpty();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {"'temperature': 0", "'top_p': 0", "'top_p': 0, 'temperature': 2", "'temperature': 0, 'top_k': 3"
+            })
+    void theLikeliestTokenIsTakenAsItIs(String fields) {
+        assertThat(read("{" + fields + "}").plain()).isTrue();
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "'temperature': 1",
+                "'temperature': 0, 'stop': 'x'",
+                "'temperature': 0, 'frequency_penalty': 1",
+                "'temperature': 0, 'presence_penalty': -1",
+                "'temperature': 0, 'repeat_penalty': 1.1",
+                "'temperature': 0, 'repetition_penalty': 1.1",
+                "'temperature': 0, 'no_repeat_ngram_size': 2",
+                "'temperature': 0, 'min_tokens': 2",
+                "'temperature': 0, 'logit_bias': {'5': 1}"
+            })
+    void whatChangesLogitsOrEndsATextIsNotPlain(String fields) {
+        assertThat(read("{" + fields + "}").plain()).isFalse();
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "'temperature': 2.1 | temperature: expected a number from 0.0 to 2.0, got 2.1",
+                "'top_p': '1' | top_p: expected a number from 0.0 to 1.0, got \"1\"",
+                "'min_tokens': 41 | min_tokens: expected a whole number from 0 to 40, got 41",
+                "'stop': '' | stop: expected texts of 1 to 1024 characters, got \"\"",
+                "'stop_token_ids': [3072] | stop_token_ids.[0]: expected a whole number from 0 to 3071, got 3072",
+                "'logit_bias': {'3072': 1} | logit_bias: expected ids of tokens from 0 to 3071, got \"3072\"",
+                "'logit_bias': {'5': 101} | logit_bias.5: expected a number from -100.0 to 100.0, got 101",
+                "'mirostat': 2 | mirostat: expected nothing, since this is not supported, got 2"
+            })
+    void aFieldOutOfItsRangeIsNamed(String fields, String message) {
+        assertThatExceptionOfType(ApiError.class)
+                .isThrownBy(() -> read("{" + fields + "}"))
+                .withMessage(message)
+                .matches(error -> error.status == 400);
+    }
+
+    @Test
+    void aSequenceHasNoMoreTokensThanTheContextHasRoomFor() {
+        Sampling sampling = read("{'min_tokens': 10}");
+        assertThat(sampling.options(100).build().toString()).contains("maxNewTokens=40", "minNewTokens=10");
+        assertThat(sampling.options(4).build().toString()).contains("maxNewTokens=4,", "minNewTokens=4,");
+    }
+}

@@ -1,0 +1,49 @@
+package dev.causal4j.server;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Consumer;
+import org.junit.jupiter.api.Test;
+
+class ServerOptionsTest {
+    @Test
+    void eachSettingChangesItselfAlone() {
+        Consumer<ServerOptions.Answered> log = _ -> {};
+        ServerOptions options = ServerOptions.DEFAULT
+                .withAddress("::1", 1)
+                .withAliases(List.of("a"))
+                .withBounds(2, 3)
+                .withCacheBytes(4)
+                .withKeys(List.of("k"))
+                .withOrigins(List.of("o"))
+                .withHostNames(List.of("h"))
+                .withLog(log);
+        assertThat(options)
+                .isEqualTo(new ServerOptions(
+                        "::1", 1, List.of("a"), 2, 3, 4, List.of("k"), List.of("o"), List.of("h"), log));
+    }
+
+    @Test
+    void listsAreCopied() {
+        List<String> keys = new ArrayList<>(List.of("key"));
+        ServerOptions options = ServerOptions.DEFAULT.withKeys(keys);
+        keys.clear();
+        assertThat(options.keys()).containsExactly("key");
+    }
+
+    @Test
+    void numbersOutOfTheirRangeAndBlankKeysAreRefused() {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> ServerOptions.DEFAULT.withAddress("localhost", 65_536))
+                .withMessage("port: expected 0 to 65535, got 65536");
+        assertThatIllegalArgumentException().isThrownBy(() -> ServerOptions.DEFAULT.withBounds(0, 0));
+        assertThatIllegalArgumentException().isThrownBy(() -> ServerOptions.DEFAULT.withBounds(1, -1));
+        assertThatIllegalArgumentException().isThrownBy(() -> ServerOptions.DEFAULT.withCacheBytes(-1));
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> ServerOptions.DEFAULT.withKeys(List.of(" ")))
+                .withMessage("key: expected a text, got an empty one");
+    }
+}
