@@ -209,7 +209,7 @@ public enum PanelFormat implements WeightFormat {
         if (this == F32) {
             to.set(Panels.FLOAT, step + 4L * j, number);
         } else {
-            to.set(Panels.SHORT, step + word(j) + 2 * part(j), (short) bf16(number));
+            to.set(Panels.SHORT, step + word(j) + 2L * part(j), (short) bf16(number));
         }
     }
 
