@@ -183,36 +183,6 @@ class GgufAloneTest {
         }
     }
 
-    @Test
-    void aModelHandsOutTheTemplateOfItsFileOrFolder() throws IOException {
-        Path file = FILES.resolve("qwen2.gguf");
-        Path out = folder.resolve("out");
-        Conversion.convert(file, LoadOptions.DEFAULT.withDtype(DType.F32), out, false, (_, _) -> {});
-        String expected = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n";
-        try (CausalLM original = CausalLM.load(file);
-                CausalLM converted = CausalLM.load(out);
-                CausalLM without = CausalLM.load(FILES.resolve("llama-f32.gguf"))) {
-            assertThat(original.chatTemplate().map(GgufAloneTest::rendered)).contains(expected);
-            assertThat(converted.with(converted).chatTemplate().map(GgufAloneTest::rendered))
-                    .contains(expected);
-            assertThat(without.chatTemplate()).isEmpty();
-        }
-    }
-
-    @Test
-    void aTemplateThatIsNoneIsRefusedWhenItIsAskedFor() throws IOException {
-        Path out = folder.resolve("out");
-        Conversion.convert(
-                FILES.resolve("qwen2.gguf"), LoadOptions.DEFAULT.withDtype(DType.F32), out, false, (_, _) -> {});
-        Files.writeString(out.resolve("chat_template.jinja"), "{% if %}");
-        try (CausalLM model = CausalLM.load(out)) {
-            assertThat(Logits.of(model, TOKENS)).isNotEmpty();
-            assertThatThrownBy(model::chatTemplate)
-                    .isInstanceOf(TemplateException.class)
-                    .hasMessageContaining("chat_template.jinja");
-        }
-    }
-
     private static String rendered(ChatTemplate template) {
         return template.render(List.of(new Message(Map.of("role", "user", "content", "Hi"))), null, true, Map.of())
                 .text();
