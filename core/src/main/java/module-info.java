@@ -25,5 +25,8 @@ module dev.causal4j {
             dev.causal4j.hub,
             dev.causal4j.server;
     exports dev.causal4j.kernel to
-            dev.causal4j.cli;
+            dev.causal4j.cli,
+            dev.causal4j.machine;
+
+    uses dev.causal4j.kernel.KernelProvider;
 }

@@ -2,7 +2,7 @@ package dev.causal4j.benchmarks;
 
 import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.AttentionRule;
-import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.PagedAttention;
 import dev.causal4j.kernel.Pages;
 import dev.causal4j.kernel.PanelFormat;
 import dev.causal4j.kernel.Panels;
@@ -17,7 +17,7 @@ import org.openjdk.jmh.annotations.Setup;
 import org.openjdk.jmh.annotations.State;
 
 /**
- * {@code Kernels.attention}: one head, by one thread, for one query as in decoding or as many as prefill serves from one
+ * {@code PagedAttention.attend}: one head, by one thread, for one query as in decoding or as many as prefill serves from one
  * reading of the keys.
  */
 public class AttentionBenchmark extends Protocol {
@@ -79,7 +79,7 @@ public class AttentionBenchmark extends Protocol {
 
     @Benchmark
     public float[] attention(Head head) {
-        Kernels.attention(
+        PagedAttention.attend(
                 head.pages,
                 head.queryRows,
                 head.position,

@@ -76,7 +76,7 @@ final class ChatLoop {
                 new Generator(model).generate(List.of(request), listener).getFirst();
         if (json) {
             int cached = answer.timing().cachedTokens();
-            Json.print(out, GenerateCommand.document(answer, Json.object().put("cached_tokens", cached)));
+            out.println(GenerateCommand.document(answer, new Document().put("cached_tokens", cached)));
         } else {
             out.println();
         }

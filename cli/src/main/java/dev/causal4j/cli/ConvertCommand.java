@@ -11,7 +11,6 @@ import dev.causal4j.tensor.DType;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.CancellationException;
@@ -107,9 +106,8 @@ final class ConvertCommand extends Subcommand {
                         .toPanels(out);
             case "hf" -> {
                 refuse(shardMegabytes < 1, "shard-size: expected at least 1, got " + shardMegabytes);
-                List<DType> quantised = List.of(DType.INT8, DType.INT4);
                 DType dtype = options.dtype(
-                                label -> DType.ofLabel(label).filter(each -> !quantised.contains(each)),
+                                label -> DType.ofLabel(label).filter(each -> !each.isQuantised()),
                                 "f32, bf16 or f16 with --to hf")
                         .orElse(null);
                 conversion

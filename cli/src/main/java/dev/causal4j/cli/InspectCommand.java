@@ -119,8 +119,7 @@ final class InspectCommand extends Subcommand {
         long saved = config.tied() ? config.embedding().size() : 0;
         boolean tokenizer = model.checkpoint().flatMap(Checkpoint::tokenizer).isPresent();
         Document weights = new Document();
-        Stream.of(DType.F32, DType.F16, DType.BF16, DType.INT8, DType.INT4)
-                .forEach(each -> weights.put(each.label(), config.weightBytes(each)));
+        Stream.of(DType.values()).forEach(each -> weights.put(each.label(), config.weightBytes(each)));
         Document facts = new Document()
                 .put("architecture", config.type())
                 .put("parameters", config.parameters())

@@ -69,7 +69,7 @@ class ModelOptions {
 
     /** The dtype; empty for the stored one. */
     Optional<DType> dtype() {
-        return dtype(DType::ofLabel, "f32, bf16, f16, int8 or int4");
+        return dtype(DType::ofLabel, DType.labels());
     }
 
     /**

@@ -151,8 +151,8 @@ class ConvertCommandTest {
     @Test
     void wrongUsage() throws Exception {
         Program.run("convert", "--model", model.toString()).refused(2, "--out", "see causal4j convert --help");
-        convert("--dtype", "int3").refused(2, "dtype: expected f32, bf16, f16, int8 or int4, got int3");
-        convert("--dtype", "q8_0").refused(2, "dtype: expected f32, bf16, f16, int8 or int4, got q8_0");
+        convert("--dtype", "int3").refused(2, "dtype: expected f32, f16, bf16, int8 or int4, got int3");
+        convert("--dtype", "q8_0").refused(2, "dtype: expected f32, f16, bf16, int8 or int4, got q8_0");
         convert("--to", "gguf", "--dtype", "int8")
                 .refused(2, "dtype: expected f32, f16, bf16, q8_0 or q4_0 with --to gguf, got int8");
         convert("--to", "gguf", "--adapter", "x").refused(2, "adapter: expected --to panels or hf with it, got gguf");

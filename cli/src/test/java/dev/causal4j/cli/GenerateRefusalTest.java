@@ -30,7 +30,7 @@ class GenerateRefusalTest {
         "--eos, '1,x', 'expected token ids such as 1,2,3, got \"x\"'",
         "--stop, '', 'stop: expected a non-empty string'",
         "--threads, 0, 'threads: expected 1 to 1024, got 0'",
-        "--dtype, int3, 'expected f32, bf16, f16, int8 or int4, got int3'",
+        "--dtype, int3, 'expected f32, f16, bf16, int8 or int4, got int3'",
         "second, third, second"
     })
     void wrongUsage(String option, String value, String told) throws Exception {

@@ -10,7 +10,6 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.concurrent.locks.LockSupport;
@@ -32,9 +31,6 @@ import org.jspecify.annotations.Nullable;
 public final class Compute implements AutoCloseable {
     /** About 20 microseconds, longer than the gap between two products of a decode step. */
     private static final int SPINS = 2_000;
-
-    /** The least time after its own last task for which a caller waits before it repeats a helper's. */
-    private static final long LATE_NANOS = 50_000;
 
     private static final int MOST_THREADS = 1024;
 
@@ -102,18 +98,9 @@ public final class Compute implements AutoCloseable {
         run(tasks, Scratch.NONE, (_, task) -> work.accept(task));
     }
 
-    /** The same with scratch: each thread uses one piece for all its tasks. */
+    /** Runs tasks as {@link #run(int, IntConsumer)} does, with scratch: each thread uses one piece for all its tasks. */
     public <S> void run(int tasks, Scratch<S> scratch, ObjIntConsumer<S> work) {
-        run(new Job<>(tasks, scratch, work, null));
-    }
-
-    /**
-     * The same for tasks that change nothing but their scratch, from where {@code store} copies each result once. The
-     * caller repeats the task of a helper that the system has put aside, as on a busy machine. That helper may still
-     * read the inputs after the return; what it computes then is dropped.
-     */
-    public <S> void run(int tasks, Scratch<S> scratch, ObjIntConsumer<S> work, ObjIntConsumer<S> store) {
-        run(new Job<>(tasks, scratch, work, store));
+        run(new Job<>(tasks, scratch, work));
     }
 
     private void run(Job<?> job) {
@@ -126,10 +113,8 @@ public final class Compute implements AutoCloseable {
                 if (slot >= 0) {
                     wake(Math.min(seats, job.tasks - 1));
                 }
-                long start = System.nanoTime();
-                int own = job.takePart(() -> true);
-                // Twice the time of a task: a quiet machine rarely repeats one.
-                job.await(Math.max(LATE_NANOS, 2 * (System.nanoTime() - start) / Math.max(1, own)));
+                job.takePart(() -> true);
+                job.await();
             } finally {
                 callers.decrementAndGet();
                 if (slot >= 0) {
@@ -256,18 +241,14 @@ public final class Compute implements AutoCloseable {
         private final int tasks;
         private final Scratch<S> scratch;
         private final ObjIntConsumer<S> work;
-        private final @Nullable ObjIntConsumer<S> store;
         private final AtomicInteger next = new AtomicInteger();
         private final AtomicInteger done = new AtomicInteger();
-        private final AtomicIntegerArray ended; // 1 for a task that a thread has run to its end, before the store
         private final AtomicReference<@Nullable Throwable> failure = new AtomicReference<>();
 
-        Job(int tasks, Scratch<S> scratch, ObjIntConsumer<S> work, @Nullable ObjIntConsumer<S> store) {
+        Job(int tasks, Scratch<S> scratch, ObjIntConsumer<S> work) {
             this.tasks = tasks;
             this.scratch = scratch;
             this.work = work;
-            this.store = store;
-            this.ended = new AtomicIntegerArray(tasks);
         }
 
         boolean hasTasks() {
@@ -278,75 +259,38 @@ public final class Compute implements AutoCloseable {
             return done.get() >= tasks;
         }
 
-        /** Claims tasks and runs them until none is left or the thread is to stop. Returns how many. */
-        int takePart(BooleanSupplier goesOn) {
+        /** Claims tasks and runs them until none is left or the thread is to stop. */
+        void takePart(BooleanSupplier goesOn) {
             @Nullable S own = null;
-            int count = 0;
             while (hasTasks() && goesOn.getAsBoolean()) {
                 int task = next.getAndIncrement();
                 if (task >= tasks) {
                     break;
                 }
-                own = perform(task, own);
-                count++;
+                try {
+                    own = own == null ? scratch.take() : own;
+                    if (failure.get() == null) {
+                        work.accept(own, task);
+                    }
+                } catch (Throwable t) {
+                    failure.compareAndSet(null, t);
+                } finally {
+                    done.incrementAndGet();
+                }
             }
             if (own != null) {
                 scratch.give(own);
             }
-            return count;
         }
 
-        /** Runs a task, and stores its result unless another thread has ended it first. Returns the scratch. */
-        private @Nullable S perform(int task, @Nullable S given) {
-            @Nullable S own = given;
-            @Nullable Throwable thrown = failure.get();
-            boolean first = false;
-            try {
-                own = own == null ? scratch.take() : own;
-                if (thrown == null) {
-                    work.accept(own, task);
-                }
-                first = ended.compareAndSet(task, 0, 1);
-                if (first && thrown == null && store != null) {
-                    store.accept(own, task);
-                }
-            } catch (Throwable t) {
-                first |= ended.compareAndSet(task, 0, 1);
-                thrown = t;
-            }
-            if (first) {
-                if (thrown != null) {
-                    failure.compareAndSet(null, thrown);
-                }
-                done.incrementAndGet();
-            }
-            return own;
-        }
-
-        /** Waits for helpers, and repeats what they have not ended after the patience, in nanoseconds. */
-        void await(long patience) {
-            long end = System.nanoTime() + patience;
-            boolean repeats = store != null;
+        /** Waits for helpers. */
+        void await() {
             for (int spin = 0; !isDone(); spin++) {
-                if (repeats && System.nanoTime() - end > 0) {
-                    repeats = false;
-                    repeat();
-                } else if (spin < 10 * SPINS) {
+                if (spin < 10 * SPINS) {
                     Thread.onSpinWait();
                 } else {
                     LockSupport.parkNanos(this, 20_000);
                 }
-            }
-        }
-
-        /** Runs the tasks again that other threads have not ended. */
-        private void repeat() {
-            @Nullable S own = null;
-            for (int task = 0; task < tasks; task++) {
-                own = ended.get(task) == 0 ? perform(task, own) : own;
-            }
-            if (own != null) {
-                scratch.give(own);
             }
         }
 

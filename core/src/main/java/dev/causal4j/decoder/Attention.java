@@ -5,6 +5,7 @@ import dev.causal4j.compute.Rows;
 import dev.causal4j.decoder.BlockConfig.AttentionConfig;
 import dev.causal4j.kernel.AttentionRule;
 import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.PagedAttention;
 import dev.causal4j.kernel.Pages;
 import dev.causal4j.kernel.PanelFormat;
 import dev.causal4j.kernel.Panels;
@@ -171,7 +172,7 @@ final class Attention {
                 int from = (first + t + i) * width + head;
                 System.arraycopy(queries, from, scores.queries, i * group * headSize, group * headSize);
             }
-            Kernels.attention(
+            PagedAttention.attend(
                     pages,
                     Rows.of(scores.queries, headSize, count * group),
                     position,
@@ -356,7 +357,7 @@ final class Attention {
                 Rows ds = Rows.of(dScores, p.stride(), count);
                 Rows products = Rows.of(dQueries, parts * WIDTH, count);
                 Pages pages = part.cache().pages(layer, kvHead, headSize);
-                Kernels.Weighting dropout = step.weighting(layer, heads, head, 1, first);
+                PagedAttention.Weighting dropout = step.weighting(layer, heads, head, 1, first);
                 Kernels.scores(pages, someQueries, 0, seen, p);
                 Kernels.multiply(new Panels(values, 0, valueBytes, Panels.needed(seen), headSize), someOuts, ds);
                 float dSink = 0;
@@ -383,7 +384,7 @@ final class Attention {
                     float delta,
                     AttentionRule rule,
                     float sink,
-                    Kernels.Weighting dropout) {
+                    PagedAttention.Weighting dropout) {
                 int from = rule.first(position);
                 int seen = position + 1 - from;
                 int row = p.start(r);

@@ -3,7 +3,7 @@ package dev.causal4j.decoder;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.Dropout.Place;
 import dev.causal4j.kernel.DropoutMask;
-import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.PagedAttention;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -101,7 +101,7 @@ final class Step {
      * @param head the first of the group
      * @param first the row of the first query of each head; queries of a row follow each other
      */
-    Kernels.Weighting weighting(int layer, int heads, int head, int group, int first) {
+    PagedAttention.Weighting weighting(int layer, int heads, int head, int group, int first) {
         DropoutMask mask = mask(Place.ATTENTION, layer);
         return (weights, offset, query, from, n) -> {
             long address = addresses[first + query / group] * heads + head + query % group;

@@ -3,9 +3,8 @@ package dev.causal4j.format;
 import static java.nio.ByteOrder.LITTLE_ENDIAN;
 
 import dev.causal4j.FormatException;
-import dev.causal4j.kernel.Blocks;
-import dev.causal4j.kernel.GroupFormat;
 import dev.causal4j.tensor.DType;
+import dev.causal4j.tensor.Groups;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandles;
@@ -19,7 +18,7 @@ import java.util.List;
  * a weight is the real number rounded at most once. Stateless and thread-safe.
  */
 @SuppressWarnings("ImmutableEnumChecker") // a record of integers is immutable
-public enum BlockType implements Blocks {
+public enum BlockType {
     /** Floats as they are, which a {@link dev.causal4j.tensor.DType} describes. */
     F32(new Layout(1, 4, 1, 0, 0, Plane.NONE, Plane.NONE)),
     /** Half precision. */
@@ -134,12 +133,12 @@ public enum BlockType implements Blocks {
         return NAMES.indexOf(name());
     }
 
-    @Override
+    /** Numbers of a block; rows are whole blocks. */
     public int elements() {
         return layout.elements;
     }
 
-    @Override
+    /** Bytes of a block. */
     public int bytes() {
         return layout.bytes;
     }
@@ -153,20 +152,22 @@ public enum BlockType implements Blocks {
         return this == MXFP4 ? MX4 : this == IQ4_NL || this == IQ4_XS ? IQ4 : NO_TABLE;
     }
 
-    @Override
-    public GroupFormat panels() {
+    /** How a matrix holds the same codes, scales and minimums without loss. */
+    public Groups groups() {
         boolean wide = layout.elements > 32 || this == MXFP4; // a product of two numbers, or no half
         boolean eight = table().length > 0 || layout.low.bits + layout.high.bits > 4;
-        return new GroupFormat(eight ? 8 : 4, eight || layout.zero != 0, layout.group, hasMinimum(), wide);
+        return new Groups(eight ? 8 : 4, eight || layout.zero != 0, layout.group, hasMinimum(), wide);
     }
 
     /**
      * Decodes whole blocks. Element i is exactly {@code Math.fma(codes[i], scales[i / group], minimums[i / group])}, or without
      * minimum {@code codes[i] * scales[i / group]}.
      *
+     * @param offset bytes to the first block
+     * @param count of elements
+     * @param minimums not written if the blocks have none
      * @throws IllegalArgumentException if a block would be cut
      */
-    @Override
     public void decode(MemorySegment data, long offset, int count, byte[] codes, float[] scales, float[] minimums) {
         int elements = layout.elements;
         if (count % elements != 0) {
@@ -241,7 +242,7 @@ public enum BlockType implements Blocks {
         return Float.float16ToFloat(data.get(SHORT, at));
     }
 
-    @Override
+    /** Widens whole blocks, from byte {@code offset} on, to {@code count} numbers. */
     public void widen(MemorySegment data, long offset, int count, float[] target, int at) {
         int group = layout.group;
         byte[] codes = new byte[count];

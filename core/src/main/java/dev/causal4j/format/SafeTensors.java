@@ -6,7 +6,6 @@ import dev.causal4j.FormatException;
 import dev.causal4j.format.TensorStore.Stored;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
-import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -235,7 +234,7 @@ public final class SafeTensors {
         for (Source tensor : tensors) {
             long end = Math.addExact(begin, tensor.bytes());
             String name = encodable(tensor.name());
-            String dtype = TensorStore.typeName(tensor.dtype());
+            String dtype = tensor.dtype().fileType();
             Object entry = Json.object("dtype", dtype, "shape", tensor.shape(), "data_offsets", List.of(begin, end));
             if (name.equals(Header.METADATA) || header.put(name, entry) != null) {
                 throw new IllegalArgumentException("tensors to write: expected different names, none of them "

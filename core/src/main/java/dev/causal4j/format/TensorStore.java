@@ -4,7 +4,6 @@ import static dev.causal4j.FormatException.quote;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.tensor.DType;
-import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -15,6 +14,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.LongConsumer;
@@ -52,10 +52,9 @@ public record TensorStore(String subject, Map<String, Stored> tensors, Map<Strin
      */
     public record Stored(String file, String type, List<Long> shape, MemorySegment data) {
         private TensorView view(String name) throws FormatException {
-            for (DType dtype : DType.values()) {
-                if (typeName(dtype).equals(type)) {
-                    return new TensorView(name, dtype, shape, data);
-                }
+            Optional<DType> dtype = DType.ofFileType(type);
+            if (dtype.isPresent()) {
+                return new TensorView(name, dtype.get(), shape, data);
             }
             for (BlockType blocks : BlockType.values()) {
                 if (blocks.name().equals(type)) {
@@ -65,11 +64,6 @@ public record TensorStore(String subject, Map<String, Stored> tensors, Map<Strin
             String place = file + ", tensor " + quote(name);
             throw new FormatException(place, "dtype F32, F16, BF16 or I8", type, "convert the checkpoint");
         }
-    }
-
-    /** The name of a dtype in files. */
-    public static String typeName(DType dtype) {
-        return dtype == DType.INT8 ? "I8" : dtype.name();
     }
 
     /** The names of all tensors, including those of unsupported dtypes. */

@@ -197,8 +197,8 @@ final class GeneratedSequence extends Sequence<Generation> {
     /** Adds the next token, chosen from logits [1, V], calls the listener, and ends the sequence if it is finished. */
     void choose(CausalLMHead head, Rows logits) {
         int token = sampler.next(logits.data(), logits.offset(), tokens, known);
-        Optional<Prediction> prediction = options.logProbabilities().map(
-                alternatives -> head.logProbabilitiesOf(logits, new int[] {token}, alternatives)
+        Optional<Prediction> prediction = options.logProbabilities()
+                .map(alternatives -> head.logProbabilitiesOf(logits, new int[] {token}, alternatives)
                         .predictions()
                         .getFirst());
         prediction.ifPresent(predictions::add);

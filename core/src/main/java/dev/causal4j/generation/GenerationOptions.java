@@ -485,7 +485,16 @@ public record GenerationOptions(
          */
         public GenerationOptions build() {
             return new GenerationOptions(
-                    numbers, logitBias, rules, constraint, stop, eos, logProbabilities, truncatePrompt, cacheSalt, specialTokens);
+                    numbers,
+                    logitBias,
+                    rules,
+                    constraint,
+                    stop,
+                    eos,
+                    logProbabilities,
+                    truncatePrompt,
+                    cacheSalt,
+                    specialTokens);
         }
     }
 }

@@ -2,8 +2,7 @@ package dev.causal4j.head;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
-import dev.causal4j.kernel.RowTiles;
-import dev.causal4j.tensor.Operand;
+import dev.causal4j.tensor.PackedRows;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -22,7 +21,7 @@ final class StreamingSoftmax {
     /** Rows in a tile, at most: enough to multiply at full speed, and whole register tiles; no result depends on it. */
     static final int TILE_ROWS = 240;
 
-    /** Bytes for the tiles of logits, all threads together: with an operand's 12 MB, all is within 64. */
+    /** Bytes for the tiles of logits, all threads together: with 12 MB of packed rows, all is within 64. */
     private static final int TILE_BYTES = 28 << 20;
 
     /** Bytes for what tiles are reduced to, unless a single row needs more. */
@@ -59,12 +58,12 @@ final class StreamingSoftmax {
     /** Scores all rows from their hidden vectors; one without a softmax has a normaliser that is not finite. */
     LogProbabilities run(Rows hidden) {
         long rowBytes = (long) tiles * (20 + 8 * Math.min(k, TILE));
-        int prepared = Operand.most(hidden.count(), head.hiddenSize());
+        int prepared = PackedRows.most(hidden.count(), head.hiddenSize());
         int most = Math.clamp(PARTIAL_BYTES / rowBytes, 1, prepared);
         TileSums sums = sums(Math.min(most, hidden.count()));
-        Operand memory = new Operand();
+        PackedRows packed = new PackedRows();
         for (int from = 0; from < hidden.count(); from += most) {
-            chunk(from, hidden.rows(from, Math.min(most, hidden.count() - from)), sums, memory);
+            chunk(from, hidden.rows(from, Math.min(most, hidden.count() - from)), sums, packed);
         }
         return scores;
     }
@@ -87,12 +86,12 @@ final class StreamingSoftmax {
     }
 
     /** @param x hidden vectors of rows {@code from} and on */
-    private void chunk(int from, Rows x, TileSums sums, Operand memory) {
+    private void chunk(int from, Rows x, TileSums sums, PackedRows packed) {
         Compute compute = head.compute();
         int rows = x.count();
-        long tilesOfRows = TILE_BYTES / (4L * TILE * compute.threads()) / RowTiles.ROWS;
-        int tileRows = Math.clamp(tilesOfRows, 2, TILE_ROWS / RowTiles.ROWS) * RowTiles.ROWS;
-        RowTiles operand = memory.prepare(compute, x, head.projection());
+        long tilesOfRows = TILE_BYTES / (4L * TILE * compute.threads()) / PackedRows.TILE;
+        int tileRows = Math.clamp(tilesOfRows, 2, TILE_ROWS / PackedRows.TILE) * PackedRows.TILE;
+        packed.pack(compute, x, head.projection());
         compute.each(
                 rows, i -> targetLogits[from + i] = head.projection().output(targets[from + i], x.data(), x.start(i)));
         head.cap(targetLogits, from, rows);
@@ -102,17 +101,17 @@ final class StreamingSoftmax {
         compute.run(tiles * rowTiles, scratch, (logits, task) -> {
             int first = task % rowTiles * tileRows;
             int last = Math.min(rows, first + tileRows);
-            tile(task / rowTiles, first, from, operand.rows(first, last - first), logits, sums);
+            tile(task / rowTiles, first, last - first, from, packed, logits, sums);
         });
         compute.each(rows, i -> merge(from + i, i, sums));
     }
 
-    /** One tile of logits for rows {@code first} and on of the chunk that begins at {@code from}. */
-    private void tile(int tile, int first, int from, RowTiles x, float[] logits, TileSums sums) {
+    /** One tile of logits for {@code count} rows from {@code first} on of the chunk that begins at {@code from}. */
+    private void tile(int tile, int first, int count, int from, PackedRows x, float[] logits, TileSums sums) {
         int start = tile * TILE;
         int width = TileSums.width(tile, head.vocabularySize());
-        head.projection().multiplyOutputs(start, start + width, x, Rows.of(logits, TILE, x.count()));
-        for (int i = 0; i < x.count(); i++) {
+        head.projection().multiplyOutputs(start, start + width, x, first, Rows.of(logits, TILE, count));
+        for (int i = 0; i < count; i++) {
             head.cap(logits, i * TILE, width);
             int row = from + first + i;
             sums.take(first + i, tile, logits, i * TILE, targets[row], targetLogits[row]);

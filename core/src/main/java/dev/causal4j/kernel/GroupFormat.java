@@ -4,6 +4,10 @@ import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
+import java.util.Arrays;
+import java.util.List;
+import java.util.random.RandomGenerator;
+import java.util.stream.Stream;
 
 /**
  * The storage of a panel of 64 outputs whose weights are codes of 4 or 8 bits with a scale, and perhaps a minimum, for
@@ -16,8 +20,8 @@ import java.nio.ByteOrder;
  * a step of {@link PanelFormat#F16}.
  *
  * <p>An output is y = fma(scale, c, y), then with minimums y = fma(minimum, X, y), for its groups in order, beginning at
- * +0: c is the chain of the group's inputs and stored codes, X the sum of its inputs in order. What is added to codes that
- * are stored is taken off like a minimum of -8 scale. See {@link #add}.
+ * +0: c is the chain of the group's inputs and stored codes, X the sum of its inputs in order. The 8 that stored codes are
+ * greater by is taken off like a minimum of -8 scale. See {@link #add}.
  *
  * @param bits of a code: 4 or 8
  * @param signed whether codes of 4 bits are -8 to 7, stored with 8 added, not 0 to 15; those of 8 bits are -128 to 127
@@ -25,7 +29,7 @@ import java.nio.ByteOrder;
  * @param wide whether scales and minimums are f32, not f16
  */
 public record GroupFormat(int bits, boolean signed, int group, boolean minimum, boolean wide) implements WeightFormat {
-    /** What weights of our own are quantised to: 4 bits, scales and minimums in f16. */
+    /** The format of weights quantised here: 4 bits, scales and minimums in f16. */
     public static final GroupFormat INT4 = new GroupFormat(4, false, 32, true, false);
 
     private static final int WIDTH = Panels.WIDTH;
@@ -36,6 +40,27 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         if (bits == 4 && signed && minimum) {
             throw new IllegalArgumentException("codes around 8: expected no minimums, got some");
         }
+    }
+
+    /** All formats of weights in files, and the formats that hold several of them. */
+    static Stream<GroupFormat> all() {
+        List<Boolean> both = List.of(false, true);
+        return Stream.of(16, 32)
+                .flatMap(group -> both.stream()
+                        .flatMap(minimum -> both.stream()
+                                .flatMap(wide -> Stream.of(
+                                        new GroupFormat(8, true, group, minimum, wide),
+                                        new GroupFormat(4, !minimum, group, minimum, wide)))));
+    }
+
+    @Override
+    public String label() {
+        return "int" + bits;
+    }
+
+    @Override
+    public boolean isQuantised() {
+        return true;
     }
 
     /** Bytes of 64 scales, or of 64 minimums. */
@@ -63,39 +88,12 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         return depth / group;
     }
 
-    /** The format that also holds weights of another. */
-    public GroupFormat with(GroupFormat other) {
-        boolean same = bits == other.bits && signed == other.signed;
-        return new GroupFormat(
-                same ? bits : 8,
-                !same || signed,
-                Math.min(group, other.group),
-                minimum || other.minimum,
-                wide || other.wide);
-    }
-
-    /** Spreads this format's scales and minimums, in place, over the groups of another that holds it. */
-    public void spread(float[] scales, float[] minimums, GroupFormat other) {
-        int times = group / other.group;
-        for (int g = scales.length - 1; g >= 0; g--) {
-            scales[g] = scales[g / times];
-            minimums[g] = minimum ? minimums[g / times] : 0;
-        }
-    }
-
-    /** Throws unless a panel can have this many inputs. */
-    public void check(int depth) {
-        if (depth % group != 0) {
-            throw new IllegalArgumentException("inputs: expected a multiple of " + group + ", got " + depth);
-        }
-    }
-
     @Override
     public long bytes(int depth) {
         return numbersAt(depth, groups(depth));
     }
 
-    /** What is added to codes that are stored. */
+    /** The number that stored codes are greater by. */
     int zero() {
         return bits == 4 && signed ? 8 : 0;
     }
@@ -110,7 +108,7 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         return needsSums() ? groups(depth) : 0;
     }
 
-    /** What products multiply the stored codes of output j by: a power of two, since masks are cheaper than shifts. */
+    /** The factor of stored codes of output j in products: a power of two, since masks are cheaper than shifts. */
     float unit(int j) {
         return bits == 8 ? PanelFormat.INT8_UNIT : 1 << (4 * (j / 16));
     }
@@ -142,18 +140,12 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         return wide ? PanelFormat.F32 : PanelFormat.F16;
     }
 
-    private float weight(MemorySegment m, long panel, int depth, int k, int j) {
+    @Override
+    public float weight(MemorySegment m, long panel, int depth, int k, int j) {
         long at = panel + numbersAt(depth, k / group);
         float code = stored(m, panel, k, j) * (1 / unit(j)) - zero();
         float scaled = code * numbers().code(m, at, j); // exact
         return minimum ? scaled + numbers().code(m, at + scaleBytes(), j) : scaled;
-    }
-
-    @Override
-    public void row(MemorySegment m, long panel, int j, int depth, float[] target, int offset) {
-        for (int k = 0; k < depth; k++) {
-            target[offset + k] = weight(m, panel, depth, k, j);
-        }
     }
 
     @Override
@@ -181,32 +173,36 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
     }
 
     /**
-     * Quantises to {@link #INT4}.
+     * Quantises numbers to codes with minimums.
      *
-     * @throws IllegalStateException if this is another format: its codes come from files
+     * @throws IllegalStateException if the format has none: its codes come from files
      */
     @Override
     public void encode(float[] wide, int first, MemorySegment to, long at) {
-        if (!equals(INT4)) {
-            throw new IllegalStateException("quantising: expected " + INT4 + ", got " + this);
+        if (!minimum || signed) {
+            throw new IllegalStateException("quantising: expected codes from 0 with minimums, got " + this);
         }
-        int depth = wide.length / WIDTH;
-        int[] words = new int[(int) bytes(depth) / Integer.BYTES];
-        float[] row = new float[depth];
-        byte[] codes = new byte[WIDTH * depth];
-        byte[] output = new byte[depth]; // its codes
-        float[] scales = new float[groups(depth)];
-        float[] minimums = new float[scales.length];
-        for (int j = 0; j < WIDTH; j++) {
-            for (int k = 0; k < depth; k++) {
-                row[k] = wide[k * WIDTH + j];
+        float[] numbers = new float[wide.length / WIDTH];
+        new Packer(this, numbers.length).pack(first, first + WIDTH, to, at, (row, codes, scales, minimums) -> {
+            for (int k = 0; k < numbers.length; k++) {
+                numbers[k] = wide[k * WIDTH + row - first];
             }
-            GroupEncoding.int4(row, first + j, output, scales, minimums);
-            System.arraycopy(output, 0, codes, j * depth, depth);
-            putNumbers(j, depth, scales, minimums, words);
-        }
-        putCodes(codes, depth, words);
-        MemorySegment.copy(words, 0, to, Panels.INT, at, words.length);
+            GroupEncoding.quantise(this, numbers, row, codes, scales, minimums);
+        });
+    }
+
+    /** Stores a panel of random weights, for comparisons of bits. */
+    void encodeRandom(RandomGenerator random, int depth, MemorySegment to, long at) {
+        new Packer(this, depth).pack(0, WIDTH, to, at, (_, codes, scales, minimums) -> {
+            random.nextBytes(codes);
+            for (int k = 0; k < codes.length; k++) {
+                codes[k] = (byte) ((codes[k] & ((1 << bits) - 1)) - (signed ? 1 << (bits - 1) : 0));
+            }
+            for (int g = 0; g < scales.length; g++) {
+                scales[g] = GroupEncoding.half(random.nextGaussian());
+                minimums[g] = GroupEncoding.half(random.nextGaussian());
+            }
+        });
     }
 
     /** The stored codes of a group that begin at a byte, times their units: [group, 64]. */
@@ -225,62 +221,98 @@ public record GroupFormat(int bits, boolean signed, int group, boolean minimum, 
         }
     }
 
-    /**
-     * Stores the codes of a panel's outputs.
-     *
-     * @param codes [64, depth]
-     * @param words a panel
-     */
-    public void putCodes(byte[] codes, int depth, int[] words) {
-        int apart = 16 * depth; // from an output of a word to the next
-        for (int w = 0; w < 16; w++) {
-            for (int k = 0; bits == 8 && k < depth; k++) {
-                int at = w * depth + k;
-                words[16 * k + w] = (codes[at] & 0xff)
-                        | ((codes[at + apart] & 0xff) << 8)
-                        | ((codes[at + 2 * apart] & 0xff) << 16)
-                        | (codes[at + 3 * apart] << 24);
+    /** The source of a panel's codes. */
+    @FunctionalInterface
+    public interface Codes {
+        /** Fills the codes of a row, one for each input, and its scales and minimums, one for each group. */
+        void row(int row, byte[] codes, float[] scales, float[] minimums);
+    }
+
+    /** Packs codes, scales and minimums of rows to panels, in reused memory. Not thread-safe. */
+    public static final class Packer {
+        private final GroupFormat format;
+        private final int depth;
+        private final byte[] codes; // [64, depth]
+        private final byte[] row;
+        private final float[] scales; // of a row, exact in the format
+        private final float[] minimums;
+        private final int[] words;
+
+        public Packer(GroupFormat format, int depth) {
+            this.format = format;
+            this.depth = depth;
+            this.codes = new byte[WIDTH * depth];
+            this.row = new byte[depth];
+            this.scales = new float[format.groups(depth)];
+            this.minimums = new float[scales.length];
+            this.words = new int[Math.toIntExact(format.bytes(depth) / Integer.BYTES)];
+        }
+
+        /**
+         * Stores the panel of rows {@code from} to {@code to - 1}, and zeros for the others.
+         *
+         * @throws IllegalArgumentException if a scale or minimum is not finite, where kernels differ
+         */
+        public void pack(int from, int to, MemorySegment panels, long at, Codes source) {
+            Arrays.fill(words, 0);
+            Arrays.fill(codes, (to - from) * depth, codes.length, (byte) 0);
+            for (int n = from; n < to; n++) {
+                source.row(n, row, scales, minimums);
+                System.arraycopy(row, 0, codes, (n - from) * depth, depth);
+                putNumbers(n, n - from);
             }
-            for (int k = 0; bits == 4 && k < depth; k += Long.BYTES) {
-                int at = w * depth + k;
-                long low = stored(codes, at) | (stored(codes, at + apart) << 4); // bytes of two outputs
-                long high = stored(codes, at + 2 * apart) | (stored(codes, at + 3 * apart) << 4);
-                for (int to = 8 * k + w; to < 8 * k + 64; to += 32, low >>>= 32, high >>>= 32) {
-                    long two = Long.expand(low, 0x00ff00ff00ff00ffL) | Long.expand(high, 0xff00ff00ff00ff00L);
-                    words[to] = (int) two;
-                    words[to + 16] = (int) (two >>> 32);
+            putCodes();
+            MemorySegment.copy(words, 0, panels, Panels.INT, at, words.length);
+        }
+
+        private void putNumbers(int n, int j) {
+            for (int g = 0; g < scales.length; g++) {
+                if (!Float.isFinite(scales[g]) || !Float.isFinite(minimums[g])) {
+                    throw new IllegalArgumentException(format.label() + ": expected finite scales and minimums, got "
+                            + scales[g] + " and " + minimums[g] + " in row " + n);
+                }
+                int at = (int) (format.numbersAt(depth, g) / 4);
+                put(scales[g], at, j);
+                if (format.minimum) {
+                    put(minimums[g], at + format.scaleBytes() / 4, j);
                 }
             }
         }
-    }
 
-    /** The codes of 4 bits of eight steps as they are stored, a byte each. */
-    private long stored(byte[] codes, int at) {
-        return ((long) EIGHT.get(codes, at) ^ (0x0101010101010101L * zero())) & 0x0f0f0f0f0f0f0f0fL;
-    }
-
-    /**
-     * Stores scales and minimums of output j.
-     *
-     * @param scales one for each group, exact in the format
-     * @param minimums the same; not read without minimums
-     * @param words a panel of zeros before its first output
-     */
-    public void putNumbers(int j, int depth, float[] scales, float[] minimums, int[] words) {
-        for (int g = 0; g < groups(depth); g++) {
-            int at = (int) (numbersAt(depth, g) / 4);
-            put(scales[g], words, at, j);
-            if (minimum) {
-                put(minimums[g], words, at + scaleBytes() / 4, j);
+        private void put(float number, int at, int j) {
+            if (format.wide) {
+                words[at + j] = Float.floatToRawIntBits(number);
+            } else {
+                words[at + j / 32 * 16 + j % 16] |= (Float.floatToFloat16(number) & 0xffff) << (j / 16 % 2 * 16);
             }
         }
-    }
 
-    private void put(float number, int[] words, int at, int j) {
-        if (wide) {
-            words[at + j] = Float.floatToRawIntBits(number);
-        } else {
-            words[at + j / 32 * 16 + j % 16] |= (Float.floatToFloat16(number) & 0xffff) << (j / 16 % 2 * 16);
+        private void putCodes() {
+            int apart = 16 * depth; // from an output of a word to the next
+            for (int w = 0; w < 16; w++) {
+                for (int k = 0; format.bits == 8 && k < depth; k++) {
+                    int at = w * depth + k;
+                    words[16 * k + w] = (codes[at] & 0xff)
+                            | ((codes[at + apart] & 0xff) << 8)
+                            | ((codes[at + 2 * apart] & 0xff) << 16)
+                            | (codes[at + 3 * apart] << 24);
+                }
+                for (int k = 0; format.bits == 4 && k < depth; k += Long.BYTES) {
+                    int at = w * depth + k;
+                    long low = eight(at) | (eight(at + apart) << 4); // bytes of two outputs
+                    long high = eight(at + 2 * apart) | (eight(at + 3 * apart) << 4);
+                    for (int to = 8 * k + w; to < 8 * k + 64; to += 32, low >>>= 32, high >>>= 32) {
+                        long two = Long.expand(low, 0x00ff00ff00ff00ffL) | Long.expand(high, 0xff00ff00ff00ff00L);
+                        words[to] = (int) two;
+                        words[to + 16] = (int) (two >>> 32);
+                    }
+                }
+            }
+        }
+
+        /** The codes of 4 bits of eight steps as they are stored, a byte each. */
+        private long eight(int at) {
+            return ((long) EIGHT.get(codes, at) ^ (0x0101010101010101L * format.zero())) & 0x0f0f0f0f0f0f0f0fL;
         }
     }
 }

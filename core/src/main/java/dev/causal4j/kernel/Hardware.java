@@ -20,9 +20,9 @@ final class Hardware {
         return readsAhead(System.getenv().getOrDefault("PROCESSOR_IDENTIFIER", ""), Path.of("/proc/cpuinfo"));
     }
 
-    /** Whether the chosen kernels have 32 registers for vectors, as with 512 bits and on ARM. */
+    /** Whether the kernels in Java have 32 registers for vectors, as with 512 bits and on ARM. */
     static boolean hasManyRegisters() {
-        return Kernels.name().equals("vector512")
+        return KernelChoice.java().name().equals("vector512")
                 || System.getProperty("os.arch", "").equals("aarch64");
     }
 

@@ -2,8 +2,13 @@ package dev.causal4j.kernel;
 
 import java.util.List;
 
-/** Chooses the kernels: vectors if their module is present, unless the property sets another choice. */
+/** Chooses the kernels in Java: vectors if their module is present, unless the property sets another choice. */
 final class KernelChoice {
+    /** The choice, made once by a class that needs no other's static fields: whoever asks first, none waits for another. */
+    private static final class Holder {
+        static final JavaKernels CHOSEN = choose();
+    }
+
     private static final List<String> NAMES = List.of("scalar", "vector", "vector128", "vector256", "vector512");
     private static final String FLAG = "--add-modules jdk.incubator.vector";
 
@@ -17,13 +22,16 @@ final class KernelChoice {
         return System.getProperty(Kernels.PROPERTY) != null;
     }
 
+    /** The kernels of this process. */
+    static JavaKernels java() {
+        return Holder.CHOSEN;
+    }
+
     /**
-     * The kernels of this process.
-     *
      * @throws IllegalStateException if this JVM or machine does not have the kernels that the property sets, or the JDK
      *     is too old
      */
-    static KernelSet choose() {
+    private static JavaKernels choose() {
         requireJdk(Runtime.version());
         if (!multipliesAndAddsInHardware()) {
             warn(
@@ -36,12 +44,12 @@ final class KernelChoice {
         }
         boolean vectors = ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
         if ("scalar".equals(choice)) {
-            return KernelSet.scalar();
+            return JavaKernels.scalar();
         }
         String compilers = System.getProperty("java.vm.info", "");
         boolean compiled = hasC2(compilers);
         if (vectors && (choice != null || (compiled && VectorWidth.available() >= 128))) {
-            return KernelSet.vector();
+            return JavaKernels.vector();
         }
         if (choice != null) {
             throw new IllegalStateException("-D" + Kernels.PROPERTY + ": expected the vector module for " + choice
@@ -54,7 +62,7 @@ final class KernelChoice {
                         : "This JVM does not compile vectors, since it runs without C2 (" + compilers + ")";
         String remedy = vectors ? "" : "; start java with " + FLAG;
         warn(reason + ", so kernels run as plain Java with the same results, only slower" + remedy);
-        return KernelSet.scalar();
+        return JavaKernels.scalar();
     }
 
     /** Other compilers leave each vector an object. HotSpot calls itself so where they are all that there is. */

@@ -1,19 +1,15 @@
 package dev.causal4j.kernel;
 
-/**
- * The kernels of one kind.
- *
- * @param name {@code scalar}, {@code vector128}, {@code vector256} or {@code vector512}
- */
-record KernelSet(String name, Products products, Reductions reductions, Elementwise elementwise) {
-    /** The specification. */
-    static KernelSet scalar() {
-        return new KernelSet("scalar", new Products(), new Reductions(), new Elementwise());
-    }
+/** The kernels of one kind. All have the bits of {@link Products}, the specification. Thread-safe. */
+public interface KernelSet {
+    /** {@code scalar}, {@code vector512} or the like, or a provider's name. */
+    String name();
 
-    /** Its twins on the Vector API, in the width of {@link VectorWidth}. */
-    static KernelSet vector() {
-        String name = "vector" + VectorWidth.floats().vectorBitSize();
-        return new KernelSet(name, new VectorProducts(), new VectorReductions(), new VectorElementwise());
+    /** Products by weights in the formats that {@link #multiplies} names. */
+    Products products();
+
+    /** Whether {@link #products} multiplies by weights of a format in groups. */
+    default boolean multiplies(GroupFormat format) {
+        return true;
     }
 }

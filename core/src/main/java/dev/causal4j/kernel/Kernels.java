@@ -3,7 +3,6 @@ package dev.causal4j.kernel;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import java.lang.foreign.MemorySegment;
-import java.util.Arrays;
 import java.util.Objects;
 
 /**
@@ -13,7 +12,7 @@ import java.util.Objects;
  *
  * <p>The property {@value #PROPERTY} forces {@code scalar}, {@code vector128}, {@code vector256}, {@code vector512}, or
  * {@code vector} for the widest vectors of the machine, from the first call. If this JVM or machine does not have them,
- * every call fails. All have the same bits.
+ * every call fails. All have the same bits. Without the property products may be those of a {@link KernelProvider}.
  */
 public final class Kernels {
     /** The system property that forces a choice of kernels. */
@@ -22,7 +21,7 @@ public final class Kernels {
     /** The scale of {@link #swish} that makes it GELU's tanh form: sqrt(2 / pi). */
     public static final float GELU_SCALE = Elementary.GELU_SCALE;
 
-    /** The cube of the same. */
+    /** The cube of {@link #swish} that makes it GELU's tanh form. */
     public static final float GELU_CUBE = Elementary.GELU_CUBE;
 
     /** Outputs in a panel. */
@@ -31,25 +30,40 @@ public final class Kernels {
     /** Room for tiles of rows. */
     private static final Compute.Scratch<float[]> TILES = new Compute.Scratch<>(() -> new float[0]);
 
-    private static final KernelSet CHOSEN = KernelChoice.choose();
+    private static final JavaKernels JAVA = KernelChoice.java();
 
-    private static final WarmUp WARM_UP = new WarmUp(CHOSEN, KernelChoice.isForced());
+    private static final ProvidedKernels PROVIDED = KernelChoice.isForced()
+            ? ProvidedKernels.NONE
+            : ProvidedKernels.find(KernelProvider.class.getClassLoader());
+
+    private static final WarmUp WARM_UP = new WarmUp(JAVA, KernelChoice.isForced(), WarmUp.MOST_NANOS);
 
     private Kernels() {}
 
-    /** The kernels in use: {@code scalar}, {@code vector128}, {@code vector256} or {@code vector512}. */
+    /**
+     * The kernels in use: {@code scalar}, {@code vector128}, {@code vector256} or {@code vector512}; before them those of
+     * an admitted {@link KernelProvider} and a plus sign.
+     */
     public static String name() {
-        return CHOSEN.name();
+        return PROVIDED.nameOver(JAVA);
     }
 
-    /** The kernels running now: {@link #name}, or {@code scalar} until vectors are compiled. */
+    /** The kernels running now: {@link #name}, with {@code scalar} until vectors are compiled. */
     public static String state() {
-        return WARM_UP.running().name();
+        return PROVIDED.nameOver(WARM_UP.running());
     }
 
     /** Begins to compile the vectors of products by weights of a format in the background, those of a prompt first. */
     public static void warmUp(WeightFormat format) {
-        WARM_UP.start(new WarmUp.Loops(WarmUp.Part.MANY, format));
+        if (!PROVIDED.multiplies(format)) {
+            WARM_UP.start(new WarmUp.Loops(WarmUp.Part.MANY, format));
+        }
+    }
+
+    private static Products products(Panels w, RowTiles x) {
+        return PROVIDED.multiplies(w.format())
+                ? PROVIDED.kernels().products()
+                : WARM_UP.product(w, x).products();
     }
 
     /** The functions to call for n numbers, which are checked. */
@@ -58,10 +72,15 @@ public final class Kernels {
         return WARM_UP.rest().elementwise();
     }
 
+    /** The sums to call for numbers that are checked. */
+    static Reductions reductions() {
+        return WARM_UP.rest().reductions();
+    }
+
     /** The sums to call for n numbers, which are checked. */
     private static Reductions reductions(float[] x, int offset, int n) {
         Objects.checkFromIndexSize(offset, n, x.length);
-        return WARM_UP.rest().reductions();
+        return reductions();
     }
 
     /**
@@ -81,11 +100,14 @@ public final class Kernels {
                     "rows: expected as many in as out, got " + x.count() + " and " + y.count());
         }
         if (y.count() > 0) {
-            WARM_UP.product(w, x).products().multiply(w, x, y);
+            products(w, x).multiply(w, x, y);
         }
     }
 
-    /** The same for rows without tiles. Callers that multiply the same rows several times make the tiles once. */
+    /**
+     * Multiplies rows that are not packed, as {@link #multiply(Panels, RowTiles, Rows)} does. Callers that multiply the same
+     * rows several times pack them once.
+     */
     public static void multiply(Panels w, Rows x, Rows y) {
         x.check(w.depth());
         int sums = w.format().sums(w.depth());
@@ -93,15 +115,9 @@ public final class Kernels {
             multiply(w, RowTiles.row(x), y);
             return;
         }
-        float[] free = TILES.take();
-        int size = RowTiles.size(x.count(), w.depth() + sums);
-        float[] memory = free.length < size ? new float[size] : free;
-        RowTiles tiles = RowTiles.of(memory, x.count(), w.depth() + sums);
-        for (int tile = 0; tile < tiles.tiles(); tile++) {
-            tiles.fill(tile, x, w.depth(), sums);
-        }
+        RowTiles tiles = RowTiles.of(TILES.take(), x, w.depth(), sums);
         multiply(w, tiles, y);
-        TILES.give(memory);
+        TILES.give(tiles.data());
     }
 
     /**
@@ -130,7 +146,7 @@ public final class Kernels {
     public static void addSquares(Panels w, double[] sums) {
         checkOnePanel(w);
         Objects.checkFromIndexSize(0, PANEL, sums.length);
-        WARM_UP.rest().reductions().addSquares(w, sums);
+        reductions().addSquares(w, sums);
     }
 
     /** Changes weights and their moments by a step of AdamW, see {@link AdamWStep#apply}. */
@@ -156,74 +172,6 @@ public final class Kernels {
     public static void scores(Pages pages, Rows queries, int from, int to, Rows scores) {
         pages.check(from, to);
         multiply(pages.keys(from / PANEL, Panels.needed(to - from)), queries, scores);
-    }
-
-    /** Changes the attention weights of a query before values are summed. */
-    @FunctionalInterface
-    public interface Weighting {
-        /** Changes {@code weights[offset .. offset + n)}, of query row {@code row} for positions {@code from} on. */
-        void apply(float[] weights, int offset, int row, int from, int n);
-    }
-
-    /**
-     * Causal attention with one key head: query row r is at position {@code first + r / rule.group()} and sees what the
-     * rule says. The weighted sum is one chain over positions, so it does not depend on how a prompt was cut into
-     * chunks.
-     *
-     * @param queries rows of {@code pages.headSize()} numbers, already scaled
-     * @param first position of the first query
-     * @param scores scratch: as many rows, each for the positions from {@code rule.base(first)} to the last query's,
-     *     rounded up to a multiple of 64
-     * @param out as many rows, of {@code pages.headSize()} numbers
-     * @param weighting changes the weights before the division by their softmax total, as by dropout
-     */
-    public static void attention(
-            Pages pages, Rows queries, int first, AttentionRule rule, Rows scores, Rows out, Weighting weighting) {
-        int headSize = pages.headSize();
-        int positions = Math.ceilDiv(queries.count(), rule.group());
-        Objects.checkIndex(first, Integer.MAX_VALUE - positions);
-        int base = rule.base(first);
-        scores(pages, queries, base, first + positions, scores);
-        out.check(headSize);
-        float[] sums = new float[queries.count()];
-        for (int r = 0; r < sums.length; r++) {
-            int to = first + r / rule.group() + 1;
-            int from = rule.first(to - 1);
-            int at = scores.start(r) - base + from;
-            if (rule.cap() != 0) {
-                cap(scores.data(), at, to - from, rule.cap());
-            }
-            float max = max(scores.data(), at, to - from, rule.sink(r));
-            sums[r] = exponentials(scores.data(), at, to - from, rule.sink(r), max);
-            weighting.apply(scores.data(), at, r, from, to - from);
-            Arrays.fill(out.data(), out.start(r), out.start(r) + headSize, 0f);
-        }
-        for (int page = base / PANEL; page < Panels.needed(first + positions); page++) {
-            addValues(pages, page, scores, first, rule, out);
-        }
-        for (int r = 0; r < sums.length; r++) {
-            divide(out.data(), out.start(r), headSize, sums[r]);
-        }
-    }
-
-    /** out += weight · value for the positions of a page that a query sees. The page stays in the cache meanwhile. */
-    private static void addValues(Pages pages, int page, Rows weights, int first, AttentionRule rule, Rows out) {
-        int n = pages.headSize();
-        long bytes = pages.format().rowBytes(n);
-        int base = rule.base(first);
-        MemorySegment memory = pages.memory()[page];
-        Reductions kernels = WARM_UP.rest().reductions();
-        for (int r = 0; r < out.count(); r++) {
-            int position = first + r / rule.group();
-            int from = Math.max(page * PANEL, rule.first(position));
-            int count = Math.min((page + 1) * PANEL, position + 1) - from;
-            if (count > 0) {
-                int at = weights.start(r) + from - base;
-                long values = pages.values() + bytes * (from % PANEL);
-                kernels.addWeighted(
-                        pages.format(), weights.data(), at, count, memory, values, out.data(), out.start(r), n);
-            }
-        }
     }
 
     /** y = the norm of x; both may be the same. */
@@ -257,7 +205,7 @@ public final class Kernels {
     }
 
     /**
-     * The same with a further logit.
+     * Replaces n logits by their softmax with a further logit, the sink.
      *
      * @return the probability of the sink
      */
@@ -269,13 +217,13 @@ public final class Kernels {
         return Elementary.exp(sink - max) / sum;
     }
 
-    private static float max(float[] x, int offset, int n, float sink) {
-        return Math.max(sink, WARM_UP.rest().reductions().max(x, offset, n));
+    static float max(float[] x, int offset, int n, float sink) {
+        return Math.max(sink, reductions().max(x, offset, n));
     }
 
     /** Replaces x by exp(x - max) and returns their sum with exp(sink - max). */
-    private static float exponentials(float[] x, int offset, int n, float sink, float max) {
-        return WARM_UP.rest().reductions().expSum(x, offset, n, max, true) + Elementary.exp(sink - max);
+    static float exponentials(float[] x, int offset, int n, float sink, float max) {
+        return reductions().expSum(x, offset, n, max, true) + Elementary.exp(sink - max);
     }
 
     /** Replaces n numbers by c · tanh(x / c). */
@@ -343,7 +291,7 @@ public final class Kernels {
         elementwise(x, offset, n).softmaxBackward(x, offset, n, max, scale, shift, inverseCap);
     }
 
-    private static void divide(float[] x, int offset, int n, float divisor) {
+    static void divide(float[] x, int offset, int n, float divisor) {
         for (int i = offset; i < offset + n; i++) {
             x[i] /= divisor;
         }
@@ -381,7 +329,7 @@ public final class Kernels {
         elementwise(x, xOffset, n).add(x, xOffset, y, yOffset, n);
     }
 
-    /** y[i] *= x[i] for n numbers, likewise. */
+    /** y[i] *= x[i] for n numbers. */
     public static void scale(float[] x, int xOffset, float[] y, int yOffset, int n) {
         Objects.checkFromIndexSize(yOffset, n, y.length);
         elementwise(x, xOffset, n).scale(x, xOffset, y, yOffset, n);

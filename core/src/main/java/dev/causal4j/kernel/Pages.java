@@ -12,7 +12,7 @@ import java.util.Objects;
  * @param format of keys and values
  * @param memory the pages in the order of their positions; there may be more than are read
  * @param keys bytes from the start of a page to the head's keys
- * @param values the same to its values
+ * @param values bytes from the start of a page to the head's values
  */
 public record Pages(PanelFormat format, MemorySegment[] memory, long keys, long values, int headSize) {
     /** The keys of some pages. */

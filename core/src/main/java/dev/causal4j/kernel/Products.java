@@ -8,7 +8,7 @@ import java.util.Arrays;
  * Products of panels in plain Java: the specification. {@link VectorProducts} is its twin with equal bits; {@link
  * Kernels} has checked every argument. Thread-safe.
  */
-class Products {
+public class Products {
     private static final int WIDTH = Panels.WIDTH;
 
     /** Steps whose codes are read at once. */
@@ -21,7 +21,7 @@ class Products {
      * y[r][64 p + j] = sum over k of x[r][k] · code[p][k][j], one chain of fused multiply-adds in the order of k that
      * starts at +0, times the output's scale if the format has scales; of panels in groups see {@link GroupFormat}.
      */
-    void multiply(Panels w, RowTiles x, Rows y) {
+    public void multiply(Panels w, RowTiles x, Rows y) {
         if (w.format() instanceof GroupFormat format) {
             for (int p = 0; p < w.count(); p++) {
                 multiplyGroups(w, p, format, x, y);
@@ -42,7 +42,7 @@ class Products {
     }
 
     /** Continues the chains of one f32 panel's outputs: y[r][j] = fma(x[r][k], w[k][j], y[r][j]) for k = 0, 1, ... */
-    void addProduct(Panels w, RowTiles x, MemorySegment y, long offset) {
+    public void addProduct(Panels w, RowTiles x, MemorySegment y, long offset) {
         double[] sums = new double[x.count() * WIDTH];
         for (int i = 0; i < sums.length; i++) {
             sums[i] = y.get(Panels.FLOAT, offset + 4L * i);

@@ -31,7 +31,8 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
     static final int FEW = 8;
 
     /** Most rows in such a tile: its sums take 32 registers. */
-    private static final int MOST_FEW = STEP == FEW && Kernels.name().equals("vector512") ? FEW : 1;
+    private static final int MOST_FEW =
+            STEP == FEW && KernelChoice.java().name().equals("vector512") ? FEW : 1;
 
     /** Steps filled at once when columns become rows: 256 bytes of each tile. */
     private static final int RUN = 8;
@@ -46,10 +47,20 @@ public record RowTiles(float[] data, int offset, int stride, int height, int ste
         return new RowTiles(data, 0, depth * STEP, ROWS, STEP, rows);
     }
 
-    /** The same as a product reads them: a few rows are one tile, one row lies by itself. Steps include those of sums. */
+    /** Tiles as a product reads them, to be filled: a few rows are one tile, one row lies by itself. Steps include sums. */
     public static RowTiles of(float[] data, int rows, int steps) {
         int step = rows == 1 ? 1 : STEP;
         return new RowTiles(data, 0, steps * step, height(rows), step, rows);
+    }
+
+    /** Rows as a product reads them, packed into {@code data}, or into a new array if that is too small. */
+    static RowTiles of(float[] data, Rows x, int depth, int sums) {
+        int size = size(x.count(), depth + sums);
+        RowTiles tiles = of(data.length < size ? new float[size] : data, x.count(), depth + sums);
+        for (int tile = 0; tile < tiles.tiles(); tile++) {
+            tiles.fill(tile, x, depth, sums);
+        }
+        return tiles;
     }
 
     /** Floats of the tiles of this many rows. */

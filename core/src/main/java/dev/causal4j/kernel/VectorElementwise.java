@@ -1,22 +1,20 @@
 package dev.causal4j.kernel;
 
+import static dev.causal4j.kernel.Lanes.LE;
+import static dev.causal4j.kernel.Lanes.S;
+import static dev.causal4j.kernel.Lanes.W;
+
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
-import jdk.incubator.vector.VectorSpecies;
 
 /**
  * The twin of {@link Elementwise} on the Vector API: W numbers at once, W being 4, 8 or 16, and the specification
  * for those after them. Vectors live in locals only: in a field, an array or a lambda C2 would box them.
  */
 final class VectorElementwise extends Elementwise {
-    private static final VectorSpecies<Float> S = VectorWidth.floats();
-    private static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
-    private static final int W = S.length();
-
     /** Leaves an exponent with twice its bias, half of which each of two factors gets. */
     private static final int BIASED = Float.floatToRawIntBits(Elementary.ROUND) - 2 * 127;
 

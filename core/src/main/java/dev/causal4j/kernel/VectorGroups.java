@@ -1,10 +1,10 @@
 package dev.causal4j.kernel;
 
+import static dev.causal4j.kernel.Lanes.I;
+import static dev.causal4j.kernel.Lanes.LE;
+import static dev.causal4j.kernel.Lanes.S;
+import static dev.causal4j.kernel.Lanes.W;
 import static dev.causal4j.kernel.PanelFormat.INT8_BITS;
-import static dev.causal4j.kernel.VectorProducts.I;
-import static dev.causal4j.kernel.VectorProducts.LE;
-import static dev.causal4j.kernel.VectorProducts.S;
-import static dev.causal4j.kernel.VectorProducts.W;
 import static jdk.incubator.vector.VectorOperators.I2F;
 import static jdk.incubator.vector.VectorOperators.LSHL;
 import static jdk.incubator.vector.VectorOperators.LSHR;
@@ -38,7 +38,7 @@ final class VectorGroups {
     /** Bytes to the word that is read ahead. */
     private static final int AHEAD = 256;
 
-    private static final Compute.Scratch<Room> ROOM = new Compute.Scratch<>(Room::new);
+    private static final Compute.Scratch<float[]> CHAINS = new Compute.Scratch<>(() -> new float[0]);
 
     private final Panels w;
     private final GroupFormat format;
@@ -49,30 +49,22 @@ final class VectorGroups {
     private final int most; // groups that are widened at once: codes [most * group, 64], then numbers [most, 2, 64]
     private final long numbers; // bytes to them
 
-    private VectorGroups(Panels w, RowTiles x, Rows y, Room room) {
+    private VectorGroups(Panels w, RowTiles x, Rows y, float[] room) {
         this.w = w;
         this.format = (GroupFormat) w.format();
         this.x = x;
         this.y = y;
         this.groups = format.groups(w.depth());
-        this.chains = room.chains = Room.atLeast(room.chains, Math.max(2 * groups, RowTiles.FEW) * WIDTH);
-        this.most = Math.clamp(VectorProducts.STEPS / format.group(), 1, groups);
+        int size = Math.max(2 * groups, RowTiles.FEW) * WIDTH;
+        this.chains = room.length >= size ? room : new float[size];
+        this.most = Math.clamp(Lanes.STEPS / format.group(), 1, groups);
         this.numbers = (long) most * format.group() * STEP;
     }
 
-    /** Scratch of a thread. */
-    private static final class Room {
-        private float[] chains = {};
-
-        private static float[] atLeast(float[] array, int size) {
-            return array.length >= size ? array : new float[size];
-        }
-    }
-
     static void multiply(Panels w, RowTiles x, Rows y) {
-        Room room = ROOM.take();
-        new VectorGroups(w, x, y, room).run();
-        ROOM.give(room);
+        VectorGroups product = new VectorGroups(w, x, y, CHAINS.take());
+        product.run();
+        CHAINS.give(product.chains);
     }
 
     private void run() {
@@ -80,11 +72,11 @@ final class VectorGroups {
             few();
             return;
         }
-        VectorProducts.Widened wide = VectorProducts.widened(most * (format.group() + 2));
+        Widened wide = Widened.take(most * (format.group() + 2));
         for (int p = 0; p < w.count(); p++) {
             many(p, wide.memory);
         }
-        VectorProducts.give(wide);
+        wide.give();
     }
 
     /** Rows one by one; with 16 lanes two panels are read side by side, with fewer the halves of one. */
@@ -120,7 +112,7 @@ final class VectorGroups {
     private void chains8(MemorySegment m, long codesAt, int next, int row, int word) {
         float[] xs = x.data();
         float[] to = chains;
-        int one = VectorProducts.one;
+        int one = Lanes.one;
         int step = W == 16 ? x.step() : 1; // with fewer lanes these three are constants: C2 checks less
         long second = W == 16 ? next * w.stride() : 4L * W;
         int other = W == 16 ? groups * WIDTH : W;
@@ -157,19 +149,19 @@ final class VectorGroups {
     }
 
     /**
-     * The same for codes of 4 bits. Where the processor fetches too little by itself, a word of both panels is read ahead
-     * every {@value #PAGE} bytes: it makes an Intel processor fetch what follows.
+     * The chains of 8 W outputs with codes of 4 bits, as {@link #chains8} has them. Where the processor fetches too little by
+     * itself, a word of both panels is read ahead every {@value #PAGE} bytes: it makes an Intel processor fetch the rest.
      */
     private void chains4(MemorySegment m, long codesAt, int next, int row, int word) {
         float[] xs = x.data();
         float[] to = chains;
-        int one = VectorProducts.one;
+        int one = Lanes.one;
         int step = W == 16 ? x.step() : 1; // with fewer lanes these three are constants: C2 checks less
         long second = W == 16 ? next * w.stride() : 4L * W;
         int other = W == 16 ? groups * WIDTH : W;
         int group = format.group();
         int bytes = format.codesBytes();
-        boolean touches = VectorProducts.READ_AHEAD && bytes > AHEAD;
+        boolean touches = Lanes.READ_AHEAD && bytes > AHEAD;
         int read = 0;
         FloatVector exact = FloatVector.broadcast(S, -0f);
         for (int g = 0; g < groups; g += one) {
@@ -177,7 +169,7 @@ final class VectorGroups {
             int first = row + g * group * step;
             long from = codesAt + (long) g * bytes;
             if (touches && (g * bytes & PAGE - 1) == 0) {
-                read += m.get(VectorProducts.WORD, from + AHEAD) + m.get(VectorProducts.WORD, from + second + AHEAD);
+                read += m.get(Lanes.WORD, from + AHEAD) + m.get(Lanes.WORD, from + second + AHEAD);
             }
             for (int k = 0, i = first; k < group; k += 2 * one, i += 2 * step) {
                 long at = from + (long) k * (WIDTH / 2);
@@ -214,7 +206,7 @@ final class VectorGroups {
             exact.add(c1).intoArray(to, o + other + 32);
             exact.add(d1).intoArray(to, o + other + 48);
         }
-        VectorProducts.keep(read);
+        Lanes.keep(read);
     }
 
     /** Stores outputs w, w + 16, w + 32 and w + 48; adding -0 changes nothing and needs no object (VectorLoops). */
@@ -233,7 +225,7 @@ final class VectorGroups {
     private void fold(int p, int row, int from) {
         MemorySegment m = w.data(p);
         int bytes = format.numbersBytes();
-        int one = VectorProducts.one;
+        int one = Lanes.one;
         float zero = -format.zero();
         float[] xs = x.data();
         int sum = x.sumAt(row, w.depth(), 0);
@@ -271,7 +263,7 @@ final class VectorGroups {
         return FloatVector.fromMemorySegment(S, m, at, LE);
     }
 
-    /** The same with numbers in f16: a word holds those of outputs j and j + 16. */
+    /** Folds chains as {@link #fold} does, with numbers in f16: a word holds the numbers of outputs j and j + 16. */
     private void foldHalves(int p, int row, int chain) {
         MemorySegment m = w.data(p);
         long bytes = format.numbersBytes();
@@ -279,21 +271,21 @@ final class VectorGroups {
         float[] xs = x.data();
         int sum = x.sumAt(row, w.depth(), 0);
         for (int word = 0; word < WIDTH / 2; word += W) {
-            int j = VectorProducts.lowOutput(word);
+            int j = PanelFormat.F16.output(word);
             float overA = 1 / format.unit(j);
             float overB = 1 / format.unit(j + 16);
             long at = w.start(p) + format.numbersAt(w.depth(), 0) + 4L * word;
             FloatVector a = FloatVector.zero(S), b = a;
             for (int g = 0; g < groups; g++, at += bytes) {
                 IntVector scales = IntVector.fromMemorySegment(I, m, at, LE);
-                FloatVector sa = VectorProducts.f16(scales.lanewise(LSHL, 16)), sb = VectorProducts.f16(scales);
+                FloatVector sa = Lanes.f16(scales.lanewise(LSHL, 16)), sb = Lanes.f16(scales);
                 a = sa.mul(overA).fma(FloatVector.fromArray(S, chains, chain + g * WIDTH + j), a);
                 b = sb.mul(overB).fma(FloatVector.fromArray(S, chains, chain + g * WIDTH + j + 16), b);
                 if (format.minimum()) {
                     IntVector numbers = IntVector.fromMemorySegment(I, m, at + STEP / 2, LE);
                     FloatVector v = FloatVector.broadcast(S, xs[sum + g * x.step()]);
-                    a = VectorProducts.f16(numbers.lanewise(LSHL, 16)).fma(v, a);
-                    b = VectorProducts.f16(numbers).fma(v, b);
+                    a = Lanes.f16(numbers.lanewise(LSHL, 16)).fma(v, a);
+                    b = Lanes.f16(numbers).fma(v, b);
                 } else if (zero != 0) {
                     FloatVector v = FloatVector.broadcast(S, xs[sum + g * x.step()]);
                     a = sa.mul(zero).fma(v, a);
@@ -317,9 +309,9 @@ final class VectorGroups {
             if (format.wide()) {
                 MemorySegment.copy(m, at, wide, n, format.numbersBytes());
             } else {
-                VectorProducts.widenF16(m, at, wide, n);
+                VectorLoops.widenF16(m, at, wide, n);
                 if (format.minimum()) {
-                    VectorProducts.widenF16(m, at + format.scaleBytes(), wide, n + STEP);
+                    VectorLoops.widenF16(m, at + format.scaleBytes(), wide, n + STEP);
                 }
             }
             for (int j = 0; j < WIDTH; j += W) {
@@ -332,7 +324,7 @@ final class VectorGroups {
         }
     }
 
-    /** All rows against one panel, as many groups at a time as the second-level cache holds. */
+    /** Multiplies all rows by one panel, as many groups at a time as the second-level cache holds. */
     private void many(int p, MemorySegment wide) {
         int height = x.height() == RowTiles.FEW ? 4 : x.height();
         int from = 0;
@@ -381,7 +373,7 @@ final class VectorGroups {
     /** Widens the codes of a group: [group, 64]. */
     private void widenCodes(MemorySegment m, long codes, MemorySegment wide, long to) {
         for (int k = 0; format.bits() == 8 && k < format.group(); k++) {
-            VectorProducts.widenInt8(m, codes + (long) k * WIDTH, wide, to + k * STEP);
+            VectorLoops.widenInt8(m, codes + (long) k * WIDTH, wide, to + k * STEP);
         }
         for (int i = 0; format.bits() == 4 && i < format.group() * WIDTH / 8; i += W) {
             IntVector low = IntVector.fromMemorySegment(I, m, codes + 4L * i, LE);

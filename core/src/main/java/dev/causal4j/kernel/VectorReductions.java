@@ -1,29 +1,26 @@
 package dev.causal4j.kernel;
 
 import static dev.causal4j.kernel.Elementary.LANES;
+import static dev.causal4j.kernel.Lanes.I;
+import static dev.causal4j.kernel.Lanes.LE;
+import static dev.causal4j.kernel.Lanes.S;
+import static dev.causal4j.kernel.Lanes.W;
 
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
-import jdk.incubator.vector.VectorSpecies;
 
 /**
  * The twin of {@link Reductions}. A sum takes its 16 lanes W at a time, in 16 / W passes over the cached row,
  * then the numbers after the last whole 16.
  */
 final class VectorReductions extends Reductions {
-    private static final VectorSpecies<Float> S = VectorWidth.floats();
-    private static final VectorSpecies<Integer> I = VectorProducts.I;
-    private static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
-    private static final int W = S.length();
-
     private static FloatVector at(float[] x, int i) {
         return FloatVector.fromArray(S, x, i);
     }
 
-    /** Stores a loop's variable; -0 and the class are those of {@link VectorLoops}. */
+    /** Stores a loop's variable; {@link VectorLoops} says why -0 is added. */
     private static void store(FloatVector sums, float[] to, int offset) {
         FloatVector.broadcast(S, -0f).add(sums).intoArray(to, offset);
     }
@@ -210,7 +207,7 @@ final class VectorReductions extends Reductions {
         }
     }
 
-    /** The numbers in whole vectors; returns how many. */
+    /** Adds the rows of f32 in whole vectors; returns how many numbers. */
     private static int addRows(float[] p, int at, int count, MemorySegment v, long from, float[] out, int to, int n) {
         int i = 0;
         for (; i + 4 * W <= n; i += 4 * W) {
@@ -242,7 +239,7 @@ final class VectorReductions extends Reductions {
         return i;
     }
 
-    /** The same for bf16. */
+    /** Adds the rows of bf16 in whole words; returns how many numbers. */
     private static int addWords(float[] p, int at, int count, MemorySegment v, long from, float[] out, int to, int n) {
         long row = PanelFormat.BF16.rowBytes(n);
         int i = 0;
@@ -254,7 +251,7 @@ final class VectorReductions extends Reductions {
                     IntVector words = IntVector.fromMemorySegment(I, v, from + t * row + 4L * word - 2L * i, LE);
                     FloatVector weight = FloatVector.broadcast(S, p[at + t]);
                     low = weight.fma(words.lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats(), low);
-                    high = weight.fma(words.and(VectorProducts.HIGH).reinterpretAsFloats(), high);
+                    high = weight.fma(words.and(Lanes.HIGH).reinterpretAsFloats(), high);
                 }
                 store(low, out, to + word);
                 store(high, out, to + word + 16);

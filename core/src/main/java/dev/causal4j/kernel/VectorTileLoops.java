@@ -1,8 +1,8 @@
 package dev.causal4j.kernel;
 
-import static dev.causal4j.kernel.VectorProducts.LE;
-import static dev.causal4j.kernel.VectorProducts.S;
-import static dev.causal4j.kernel.VectorProducts.W;
+import static dev.causal4j.kernel.Lanes.LE;
+import static dev.causal4j.kernel.Lanes.S;
+import static dev.causal4j.kernel.Lanes.W;
 import static jdk.incubator.vector.FloatVector.broadcast;
 import static jdk.incubator.vector.FloatVector.fromArray;
 import static jdk.incubator.vector.FloatVector.fromMemorySegment;
@@ -271,7 +271,7 @@ final class VectorTileLoops {
             MemorySegment m, long at, long numbers, int groups, int group, float[] xs, int x,
             int s, int stride, float[] ys, int y) {
         FloatVector z = FloatVector.zero(S);
-        int next = 16 * VectorProducts.one;
+        int next = 16 * Lanes.one;
         for (int g = 0; g < groups; g++) {
             FloatVector a0 = z, b0 = z;
             FloatVector a1 = z, b1 = z;

@@ -13,28 +13,28 @@ import java.util.stream.Stream;
 
 /**
  * Chooses between plain Java and vectors. It runs vector kernels on samples until C2 has compiled them: before that every
- * vector is an object and the code a hundred times slower, so plain Java computes meanwhile, with equal bits. If C2 does
- * not, what is not compiled stays plain Java. Thread-safe.
+ * vector is an object and the code a hundred times slower, so plain Java computes meanwhile, with equal bits. Loops that
+ * C2 does not compile stay plain Java. Thread-safe.
  */
 final class WarmUp {
     private static final int DEPTH = 256;
     private static final int SAMPLE = 1000;
     private static final int RUNS = 8;
 
-    /** At least so many, or plain Java might not be compiled either. */
+    /** Fewest rounds of a sample, so that plain Java is compiled, too. */
     private static final int ROUNDS = 50;
 
-    /** Of a sample: a second suffices, on a busy machine or part of a core many. */
-    private static final long MOST_NANOS = 60_000_000_000L;
+    /** Most time for a sample: a second suffices, on a busy machine or part of a core many. */
+    static final long MOST_NANOS = 60_000_000_000L;
 
     /** Multiply-adds of few rows after which the samples start: plain Java takes as long as compiling them. */
     private static final long WORK = 3L << 29;
 
-    /** The same for a prompt, most of which is still to come. */
+    /** Multiply-adds of a prompt after which the samples start: most of it is still to come. */
     private static final long PROMPT_WORK = 256 << 20;
 
-    private final KernelSet plain = KernelSet.scalar();
-    private final KernelSet vector;
+    private final JavaKernels plain = JavaKernels.scalar();
+    private final JavaKernels vector;
     /** Multiply-adds in plain Java. */
     private final Map<Loops, Long> work = new ConcurrentHashMap<>(Map.of(Loops.REST, 0L));
 
@@ -43,13 +43,11 @@ final class WarmUp {
     private boolean started; // guarded by this
     private volatile boolean done;
 
-    /** @param forced whether the kernels run from the first call */
-    WarmUp(KernelSet vector, boolean forced) {
-        this(vector, forced, MOST_NANOS);
-    }
-
-    /** @param mostNanos until a sample is given up, and all that are not compiled with it */
-    WarmUp(KernelSet vector, boolean forced, long mostNanos) {
+    /**
+     * @param forced whether the kernels run from the first call
+     * @param mostNanos until a sample is given up, and with it all loops that are not compiled
+     */
+    WarmUp(JavaKernels vector, boolean forced, long mostNanos) {
         this.vector = vector;
         this.mostNanos = mostNanos;
         this.done = forced || vector.name().equals(plain.name());
@@ -66,22 +64,23 @@ final class WarmUp {
 
     /** Kernels that are compiled together: products by weights of a format, or the rest. */
     record Loops(Part part, WeightFormat format) {
-        /** In f32, as keys and values are, so that their products are compiled in each process. */
+        /** All but products. Its format is that of keys and values, so that their products are compiled in each process. */
         static final Loops REST = new Loops(Part.REST, PanelFormat.F32);
     }
 
     /** The kernels that run whatever is called: plain Java until all vectors are compiled. */
-    KernelSet running() {
+    JavaKernels running() {
         return done ? vector : plain;
     }
 
-    /** The kernels to call for what is no product. */
-    KernelSet rest() {
+    /** The kernels to call for all but products. */
+    JavaKernels rest() {
         return done || compiled.contains(Loops.REST) ? vector : plain;
     }
 
     /** The kernels to call for a product. Counts its work, and starts the samples at the threshold. */
-    KernelSet product(Panels w, RowTiles x) {
+    JavaKernels product(Panels w, RowTiles x) {
+        // A format seen only now runs as vectors at once: measured, C2 compiles its loops within some tens of tokens.
         if (done) {
             return vector;
         }
@@ -97,7 +96,7 @@ final class WarmUp {
         return plain;
     }
 
-    /** Starts the samples unless these loops are compiled. What is compiled keeps its vectors. */
+    /** Starts the samples unless these loops are compiled. Loops that are compiled keep their vectors. */
     synchronized void start(Loops loops) {
         work.putIfAbsent(loops, 1L);
         if (!started && !compiled.contains(loops)) {
@@ -124,7 +123,7 @@ final class WarmUp {
         }
     }
 
-    /** The loops that are not compiled for which plain Java worked most. */
+    /** The uncompiled loops that plain Java has spent most work on. */
     Optional<Loops> next() {
         return Stream.concat(Stream.of(Loops.REST), work.keySet().stream().flatMap(WarmUp::products))
                 .filter(loops -> !compiled.contains(loops))
@@ -135,8 +134,8 @@ final class WarmUp {
         return Stream.of(Part.ROW, Part.FEW, Part.MANY).map(part -> new Loops(part, seen.format()));
     }
 
-    /** Code that is not compiled is a hundred times slower than plain Java, never twice. */
-    private boolean isCompiled(Consumer<KernelSet> sample) {
+    /** Whether vectors take at most twice plain Java's time: uncompiled they take a hundred times as long. */
+    private boolean isCompiled(Consumer<JavaKernels> sample) {
         long end = System.nanoTime() + mostNanos;
         boolean fast = false;
         for (int round = 0; (round < ROUNDS || !fast) && System.nanoTime() < end; round++) {
@@ -145,7 +144,7 @@ final class WarmUp {
         return fast;
     }
 
-    private static long fastest(Consumer<KernelSet> sample, KernelSet kernels) {
+    private static long fastest(Consumer<JavaKernels> sample, JavaKernels kernels) {
         long fastest = Long.MAX_VALUE;
         for (int i = 0; i < RUNS; i++) {
             long start = System.nanoTime();
@@ -155,7 +154,7 @@ final class WarmUp {
         return fastest;
     }
 
-    static Stream<Consumer<KernelSet>> samples(Loops loops, Arena arena) {
+    static Stream<Consumer<JavaKernels>> samples(Loops loops, Arena arena) {
         WeightFormat format = loops.format();
         return switch (loops.part()) {
             case REST -> rest(arena);
@@ -167,10 +166,10 @@ final class WarmUp {
 
     /** Inputs that take all loops of many rows: without groups, later steps have one of their own. */
     private static int many(WeightFormat format) {
-        return format instanceof GroupFormat ? DEPTH : Math.min(VectorProducts.STEPS, 2 * DEPTH) + DEPTH;
+        return format instanceof GroupFormat ? DEPTH : Math.min(Lanes.STEPS, 2 * DEPTH) + DEPTH;
     }
 
-    private static Stream<Consumer<KernelSet>> rest(Arena arena) {
+    private static Stream<Consumer<JavaKernels>> rest(Arena arena) {
         MemorySegment data = arena.allocate(DEPTH * 4L * Panels.WIDTH, 64);
         float[] x = new float[SAMPLE];
         float[] y = new float[SAMPLE];
@@ -185,7 +184,7 @@ final class WarmUp {
                 set -> set.elementwise().add(x, 0, y, 0, SAMPLE));
     }
 
-    private static Consumer<KernelSet> product(Arena arena, WeightFormat format, int rows, int depth) {
+    private static Consumer<JavaKernels> product(Arena arena, WeightFormat format, int rows, int depth) {
         int panels = rows == 1 ? 2 : 1;
         MemorySegment data = arena.allocate(panels * format.bytes(depth), 64);
         Panels w = new Panels(format, data, 0, format.bytes(depth), panels, depth);

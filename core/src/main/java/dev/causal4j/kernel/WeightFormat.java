@@ -2,8 +2,25 @@ package dev.causal4j.kernel;
 
 import java.lang.foreign.MemorySegment;
 
-/** How a panel of 64 outputs is stored: numbers or codes with a scale an output, or codes in groups. */
+/**
+ * The storage of a panel of 64 outputs: all that is known of a format but its vector loops ({@link VectorLoops}, {@link
+ * VectorGroups}). Immutable and thread-safe.
+ */
 public sealed interface WeightFormat permits PanelFormat, GroupFormat {
+    /** The name in flags, JSON and messages: {@code f32}, {@code f16}, {@code bf16}, {@code int8}, {@code int4}. */
+    String label();
+
+    /** Bits of a number or code. */
+    int bits();
+
+    /** Inputs that share a scale: those of a panel are a multiple of it. 1 without groups. */
+    default int group() {
+        return 1;
+    }
+
+    /** Whether a weight is a code with a scale, rounded again when it changes. */
+    boolean isQuantised();
+
     /** Bytes of a panel with this many steps of k. */
     long bytes(int depth);
 
@@ -12,13 +29,21 @@ public sealed interface WeightFormat permits PanelFormat, GroupFormat {
         return 0;
     }
 
-    /**
-     * Copies the weights of output j of the panel at byte {@code panel}: target[offset + k] for k below {@code depth}.
-     */
-    void row(MemorySegment m, long panel, int j, int depth, float[] target, int offset);
+    /** The weight of step k and output j of the panel at byte {@code panel}. */
+    float weight(MemorySegment m, long panel, int depth, int k, int j);
+
+    /** Copies the weights of output j: target[offset + k] for k below {@code depth}. */
+    default void row(MemorySegment m, long panel, int j, int depth, float[] target, int offset) {
+        for (int k = 0; k < depth; k++) {
+            target[offset + k] = weight(m, panel, depth, k, j);
+        }
+    }
 
     /** Output j of the product of one row, with the bits of {@link Kernels#multiply(Panels, RowTiles, Rows)}. */
     float output(MemorySegment m, long panel, int j, int depth, float[] x, int offset);
+
+    /** Copies the weights of steps {@code from} to {@code from + count - 1}: [count, 64]. */
+    void steps(MemorySegment m, long panel, int depth, int from, int count, float[] target);
 
     /**
      * Stores a panel.
@@ -28,7 +53,4 @@ public sealed interface WeightFormat permits PanelFormat, GroupFormat {
      * @throws IllegalArgumentException if a number to quantise is not finite
      */
     void encode(float[] wide, int first, MemorySegment to, long at);
-
-    /** Copies the weights of steps {@code from} to {@code from + count - 1}: [count, 64]. */
-    void steps(MemorySegment m, long panel, int depth, int from, int count, float[] target);
 }

@@ -2,8 +2,10 @@
  * The arithmetic.
  *
  * <p>{@link dev.causal4j.kernel.Kernels} checks arguments and calls a specification in plain Java or its twin on the
- * Vector API, which extends it; tests hold both to equal bits. A JVM starts with plain Java and changes to vectors when a background
- * warm-up has compiled them. A choice forced by the property runs from the first call.
+ * Vector API, which extends it; tests hold both to equal bits. A JVM starts with plain Java and changes to vectors when a
+ * background warm-up has compiled them. A choice forced by the property runs from the first call. A {@link
+ * dev.causal4j.kernel.KernelProvider} may multiply where Java does not have the instructions. A {@link
+ * dev.causal4j.kernel.WeightFormat} knows how weights are stored.
  *
  * <p>Four rules give the same bits on every machine:
  * <ul>

@@ -44,7 +44,13 @@ public final class CausalLM implements Parameters, AutoCloseable {
     private final KVCache.Options cached;
     private final @Nullable Arena owned;
 
-    CausalLM(String name, ModelConfig config, Parameters source, KVCache.Options cached, TextFiles text, @Nullable Arena owned) {
+    CausalLM(
+            String name,
+            ModelConfig config,
+            Parameters source,
+            KVCache.Options cached,
+            TextFiles text,
+            @Nullable Arena owned) {
         this.name = name;
         this.config = config;
         this.text = text;
@@ -123,7 +129,12 @@ public final class CausalLM implements Parameters, AutoCloseable {
 
     /** A model that owns the arena of its parameters. */
     static CausalLM owning(
-            Arena arena, String name, ModelConfig config, Parameters parameters, KVCache.Options cached, TextFiles text) {
+            Arena arena,
+            String name,
+            ModelConfig config,
+            Parameters parameters,
+            KVCache.Options cached,
+            TextFiles text) {
         try {
             return new CausalLM(name, config, parameters, cached, text, arena);
         } catch (Throwable failure) {
@@ -286,13 +297,10 @@ public final class CausalLM implements Parameters, AutoCloseable {
         return config.generation();
     }
 
-    /** The storage of the weights: int4 or int8 if some matrices are. */
+    /** The storage of the weights: the narrowest quantised one if some matrices are. */
     public DType dtype() {
         List<DType> dtypes = matrices().map(Matrix::dtype).toList();
-        return Stream.of(DType.INT4, DType.INT8)
-                .filter(dtypes::contains)
-                .findFirst()
-                .orElse(dtypes.getFirst());
+        return DType.narrowest(dtypes).orElse(dtypes.getFirst());
     }
 
     /**

@@ -12,6 +12,7 @@ import dev.causal4j.flight.Work;
 import dev.causal4j.format.Json;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.TensorStore;
+import dev.causal4j.format.TensorView;
 import dev.causal4j.model.families.FileLayout;
 import dev.causal4j.model.families.Origin;
 import dev.causal4j.model.gguf.GgufFamily;
@@ -20,7 +21,6 @@ import dev.causal4j.model.gguf.GgufVocabulary;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Matrix;
-import dev.causal4j.tensor.TensorView;
 import dev.causal4j.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.io.InterruptedIOException;
@@ -58,7 +58,8 @@ public final class Checkpoint implements AutoCloseable {
     static final String CONFIG = "config.json";
 
     /** Dtypes of row-major tensors. */
-    static final List<DType> FLOATS = List.of(DType.F32, DType.F16, DType.BF16);
+    static final List<DType> FLOATS =
+            Stream.of(DType.values()).filter(dtype -> !dtype.isQuantised()).toList();
 
     private static final String APART = "they do not belong together";
 
@@ -289,8 +290,8 @@ public final class Checkpoint implements AutoCloseable {
             throw new FormatException(place, "shape " + shape, tensor.shape().toString(), APART);
         }
         if (!dtypes.contains(tensor.dtype()) && (tensor.blocks() == null || !mayHaveBlocks)) {
-            String expected = dtypes.stream().map(TensorStore::typeName).collect(Collectors.joining(" or "));
-            String got = TensorStore.typeName(tensor.dtype());
+            String expected = dtypes.stream().map(DType::fileType).collect(Collectors.joining(" or "));
+            String got = tensor.dtype().fileType();
             throw new FormatException(place, "dtype " + expected, got, "convert the checkpoint");
         }
         return tensor;
@@ -459,8 +460,9 @@ public final class Checkpoint implements AutoCloseable {
                 .filter(spec -> !spec.role().isVector() && !apart.contains(spec.role()))
                 .flatMap(spec -> stored(spec).tensors().stream().map(TensorView::dtype))
                 .collect(Collectors.toSet());
-        DType mixed = dtypes.contains(DType.INT4) ? DType.INT4 : dtypes.contains(DType.INT8) ? DType.INT8 : DType.F32;
-        DType all = dtypes.size() == 1 ? dtypes.iterator().next() : mixed;
+        DType all = dtypes.size() == 1
+                ? dtypes.iterator().next()
+                : DType.narrowest(dtypes).orElse(DType.F32);
         DType natural = layout != null ? layout.dtype() : all;
         if (layout != null && wanted != null && wanted != natural) {
             String expected = "dtype " + natural.label() + ", to which these weights were converted";

@@ -7,6 +7,7 @@ import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.format.Json;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.TensorStore;
+import dev.causal4j.format.TensorView;
 import dev.causal4j.format.WholeFile;
 import dev.causal4j.model.families.Origin;
 import dev.causal4j.model.gguf.GgufFiles;
@@ -119,7 +120,7 @@ public record Conversion(Path model, LoadOptions options, long shardBytes, boole
         try (Checkpoint checkpoint = Checkpoint.open(model);
                 Arena arena = Device.scratch()) {
             DType dtype = dtype(checkpoint);
-            if (options.dtype() == null && !Checkpoint.FLOATS.contains(dtype)) {
+            if (options.dtype() == null && dtype.isQuantised()) {
                 throw undecided();
             }
             Device device = new Device(arena, options.compute());

@@ -3,8 +3,6 @@ package dev.causal4j.model;
 import dev.causal4j.FormatException;
 import dev.causal4j.decoder.ParameterSpec;
 import dev.causal4j.decoder.ParameterSpec.Role;
-import dev.causal4j.kernel.GroupFormat;
-import dev.causal4j.kernel.PanelFormat;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.DType;
@@ -16,9 +14,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The layout of a converted checkpoint, whose matrices are stored in panels, so that loading it is a memory map.
  *
- * <p>In the place of {@code NAME.weight} there is {@code NAME.weight.panels} [panels, steps, 64], the bytes of {@link
- * PanelFormat}: F32, BF16, F16 or I8, whose panels have four more steps for their scales; int4 has those of {@link
- * GroupFormat#INT4}. Rows are outputs also where Hugging Face stores [in, out]. Vectors keep their names and are F32. The metadata names the layout with its version,
+ * <p>In the place of {@code NAME.weight} there is {@code NAME.weight.panels} [panels, steps, 64], the bytes of the
+ * dtype's panels as {@link DType#stored}: scales lie in them as further steps. Rows are outputs also where Hugging Face stores [in, out]. Vectors keep their names and are F32. The metadata names the layout with its version,
  * and the dtype of the matrices.
  *
  * @param dtype of all matrices but the positions, which are f32 in an int8 model
@@ -45,7 +42,7 @@ record PanelLayout(DType dtype) {
         String label = metadata.getOrDefault(DTYPE, "");
         DType dtype = DType.ofLabel(label).orElse(null);
         if (dtype == null) {
-            throw wrong(subject, DTYPE, "f32, bf16, f16, int8 or int4", label, "convert the original checkpoint again");
+            throw wrong(subject, DTYPE, DType.labels(), label, "convert the original checkpoint again");
         }
         return new PanelLayout(dtype);
     }
@@ -71,20 +68,19 @@ record PanelLayout(DType dtype) {
         return new Origin(List.of(new Origin.Part(name + PANELS, shape, spec.rows(), 0, 1, Panels.WIDTH)));
     }
 
-    /** The dtype of a parameter's tensor: codes of 4 bits are bytes there. */
+    /** The dtype of a parameter's tensor: codes are bytes there. */
     DType stored(ParameterSpec spec) {
-        DType held = spec.role().isVector() ? DType.F32 : held(spec, dtype);
-        return held == DType.INT4 ? DType.INT8 : held;
+        return spec.role().isVector() ? DType.F32 : held(spec, dtype).stored();
     }
 
     /**
      * The dtype of a matrix in a model of a dtype: positions stay f32 in a quantised one, since they are only looked up, and
-     * inputs that are no whole groups of 4 bits take int8.
+     * inputs that are no whole groups take int8.
      */
     static DType held(ParameterSpec spec, DType dtype) {
         if (dtype.isQuantised() && spec.role() == Role.POSITIONS) {
             return DType.F32;
         }
-        return dtype == DType.INT4 && spec.cols() % GroupFormat.INT4.group() != 0 ? DType.INT8 : dtype;
+        return spec.cols() % dtype.group() == 0 ? dtype : DType.INT8;
     }
 }

@@ -1,15 +1,15 @@
 package dev.causal4j.model;
 
 import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.format.BlockType;
 import dev.causal4j.format.SafeTensors;
-import dev.causal4j.kernel.Blocks;
-import dev.causal4j.kernel.GroupFormat;
+import dev.causal4j.format.TensorView;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.model.families.Origin;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
+import dev.causal4j.tensor.Groups;
 import dev.causal4j.tensor.Matrix;
-import dev.causal4j.tensor.TensorView;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
@@ -38,11 +38,11 @@ record StoredRows(Origin origin, List<TensorView> tensors) {
         return tensors.stream().allMatch(tensor -> tensor.blocks() != null);
     }
 
-    /** The format of its blocks. Rows of several types share the format that holds all. */
-    private GroupFormat format() {
+    /** How a matrix holds its blocks: rows of several types share the format that holds all. */
+    private Groups groups() {
         return tensors.stream()
-                .map(tensor -> Objects.requireNonNull(tensor.blocks()).panels())
-                .reduce(GroupFormat::with)
+                .map(tensor -> Objects.requireNonNull(tensor.blocks()).groups())
+                .reduce(Groups::with)
                 .orElseThrow();
     }
 
@@ -55,22 +55,22 @@ record StoredRows(Origin origin, List<TensorView> tensors) {
 
     private long bytes(ParameterSpec spec) {
         return isInBlocks()
-                ? Panels.needed(spec.rows()) * format().bytes(spec.cols())
+                ? groups().bytes(spec.rows(), spec.cols())
                 : Matrix.bytes(dtype(), spec.rows(), spec.cols());
     }
 
     /** The codes, scales and minimums of blocks as a matrix. */
     Matrix groups(Device device, ParameterSpec spec) {
-        GroupFormat format = format();
-        return Matrix.ofGroups(device, format, spec.rows(), spec.cols(), (row, codes, scales, minimums) -> {
+        Groups groups = groups();
+        return Matrix.ofGroups(device, groups, spec.rows(), spec.cols(), (row, codes, scales, minimums) -> {
             Place place = place(row);
             TensorView tensor = tensors.get(place.part);
-            Blocks blocks = Objects.requireNonNull(tensor.blocks());
+            BlockType blocks = Objects.requireNonNull(tensor.blocks());
             Origin.Part part = origin.parts().get(place.part);
             long from = part.first() + place.row * part.rowStride();
             blocks.decode(
                     tensor.data(), from / blocks.elements() * blocks.bytes(), spec.cols(), codes, scales, minimums);
-            blocks.panels().spread(scales, minimums, format);
+            blocks.groups().spread(scales, minimums, groups);
         });
     }
 

@@ -1,42 +1,65 @@
 package dev.causal4j.tensor;
 
-import dev.causal4j.kernel.PanelEncoding;
+import dev.causal4j.kernel.GroupFormat;
+import dev.causal4j.kernel.PanelFormat;
+import dev.causal4j.kernel.WeightFormat;
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
-import java.util.Locale;
+import java.util.Collection;
+import java.util.Comparator;
 import java.util.Optional;
+import java.util.stream.Collectors;
 
-/** The storage of numbers. Arithmetic is always f32; widening to it is exact. */
+/** The storage of numbers: names a weight format. Arithmetic is always f32; widening to it is exact. */
+@SuppressWarnings("ImmutableEnumChecker") // formats are immutable
 public enum DType {
     /** IEEE binary32. */
-    F32(4),
+    F32(PanelFormat.F32),
     /** IEEE binary16: 5 bits of exponent, 10 of mantissa. */
-    F16(2),
+    F16(PanelFormat.F16),
     /** The upper half of binary32: 8 bits of exponent, 7 of mantissa. */
-    BF16(2),
-    /** A code of 4 bits, with scale and minimum for its group of 32 inputs; a storage of {@link Matrix}. */
-    INT4(1),
+    BF16(PanelFormat.BF16),
     /** An integer from -127 to 127, to be multiplied by the scale of its row; a storage of {@link Matrix}. */
-    INT8(1);
+    INT8(PanelFormat.INT8),
+    /** A code of 4 bits, with scale and minimum for its group of 32 inputs; a storage of {@link Matrix}. */
+    INT4(GroupFormat.INT4);
 
-    private final int bytes;
+    final WeightFormat format;
 
-    DType(int bytes) {
-        this.bytes = bytes;
+    DType(WeightFormat format) {
+        this.format = format;
     }
 
-    /** Bytes of a number. */
+    /** The dtype whose name a format has. */
+    static DType of(WeightFormat format) {
+        return ofLabel(format.label()).orElseThrow();
+    }
+
+    /** Bytes of a number in a file. */
     public int bytes() {
-        return bytes;
+        return Math.ceilDiv(format.bits(), 8);
+    }
+
+    /** Inputs that share a scale: those of a matrix are a multiple of it. 1 without groups. */
+    public int group() {
+        return format.group();
     }
 
     /** Whether a number is a code whose scale is elsewhere: what a matrix holds is rounded again if it is changed. */
     public boolean isQuantised() {
-        return this == INT8 || this == INT4;
+        return format.isQuantised();
     }
 
     /** The name in flags, JSON and documents: {@code f32}, {@code f16}, {@code bf16}, {@code int8}, {@code int4}. */
     public String label() {
-        return name().toLowerCase(Locale.ROOT);
+        return format.label();
+    }
+
+    /** The names of all dtypes, for messages. */
+    public static String labels() {
+        String all = Arrays.stream(values()).map(DType::label).collect(Collectors.joining(", "));
+        int last = all.lastIndexOf(", ");
+        return all.substring(0, last) + " or " + all.substring(last + 2);
     }
 
     /** The dtype with this name; empty if there is none. */
@@ -46,9 +69,46 @@ public enum DType {
                 .findFirst();
     }
 
+    /** The dtype that files have numbers or panels of this one in: codes are bytes. */
+    public DType stored() {
+        return isQuantised() ? INT8 : this;
+    }
+
+    /** The name of {@link #stored} in safetensors files. */
+    public String fileType() {
+        return isQuantised() ? "I8" : name();
+    }
+
+    /** The dtype of tensors with this type in safetensors files; empty if none is read. */
+    public static Optional<DType> ofFileType(String type) {
+        return Arrays.stream(values())
+                .filter(each -> each.fileType().equals(type))
+                .map(DType::stored)
+                .findFirst();
+    }
+
+    /** The quantised dtype of the fewest bits; empty if none is quantised. */
+    public static Optional<DType> narrowest(Collection<DType> dtypes) {
+        return dtypes.stream().filter(DType::isQuantised).min(Comparator.comparingInt(each -> each.format.bits()));
+    }
+
+    /** Reads numbers of a file in row-major order, from number {@code from} on, widened to f32; codes without scales. */
+    public void read(MemorySegment file, long from, float[] target, int offset, int count) {
+        ((PanelFormat) stored().format).read(file, from, target, offset, count);
+    }
+
+    /**
+     * Writes a number of a file in row-major order, rounded to nearest, ties to even; false if it is not finite in f16.
+     *
+     * @throws UnsupportedOperationException if numbers are codes
+     */
+    public boolean write(float number, MemorySegment file, long index) {
+        return ((PanelFormat) stored().format).write(number, file, index);
+    }
+
     /** The bf16 nearest to {@code value}, ties to even; NaN stays NaN. */
     public static short toBFloat16(float value) {
-        return (short) PanelEncoding.bf16(value);
+        return (short) PanelFormat.bf16(value);
     }
 
     /** The float a bf16 stands for, exactly. */

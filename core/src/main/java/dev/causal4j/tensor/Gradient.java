@@ -3,6 +3,7 @@ package dev.causal4j.tensor;
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.Kernels;
+import dev.causal4j.kernel.PanelFormat;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.kernel.RowTiles;
 import java.lang.foreign.Arena;
@@ -38,7 +39,7 @@ public final class Gradient {
 
     /** A gradient of zeros for a matrix. */
     public static Gradient of(Device device, Matrix matrix) {
-        return new Gradient(Matrix.allocate(device, DType.F32, matrix.rows(), matrix.cols()));
+        return new Gradient(Matrix.allocate(device, PanelFormat.F32, matrix.rows(), matrix.cols()));
     }
 
     /** Outputs of the matrix. */
@@ -114,14 +115,14 @@ public final class Gradient {
                     "rows: expected as many outputs as inputs, got " + dy.count() + " and " + x.count());
         }
         int most = Math.min(BLOCK, dy.count());
-        Operand operand = Operand.POOL.take();
+        PackedRows packed = PackedRows.POOL.take();
         try (Arena arena = Device.scratch()) {
             Compute.Scratch<MemorySegment> scratch = new Compute.Scratch<>(() -> arena.allocate(most * STEP, 64));
             for (int r = 0; r < dy.count(); r += BLOCK) {
                 int count = Math.min(BLOCK, dy.count() - r);
                 Rows some = dy.rows(r, count);
                 Rows inputs = x.rows(r, count);
-                RowTiles columns = operand.tiles(cols(), count); // [cols, R], x transposed
+                RowTiles columns = packed.tiles(cols(), count); // [cols, R], x transposed
                 compute().each(RowTiles.runs(inputs), run -> columns.fillAcross(run, inputs));
                 boolean first = zero;
                 compute().run(Panels.needed(rows()), scratch, (mine, panel) -> {
@@ -134,7 +135,7 @@ public final class Gradient {
                 zero = false;
             }
         }
-        Operand.POOL.give(operand);
+        PackedRows.POOL.give(packed);
     }
 
     /** Packs columns {@code from} to {@code from + width - 1} of rows as a panel [R, 64]; those beyond are 0. */

@@ -4,16 +4,13 @@ import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
 import dev.causal4j.kernel.GroupFormat;
 import dev.causal4j.kernel.Kernels;
-import dev.causal4j.kernel.PanelFormat;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.kernel.RowTiles;
 import dev.causal4j.kernel.WeightFormat;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.Objects;
 import java.util.function.IntUnaryOperator;
-import java.util.function.ObjIntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -38,9 +35,6 @@ public final class Matrix {
     /** Fewest rows for which each panel is finished before the next, since all results no longer fit the cache. */
     private static final int MANY_ROWS = 259;
 
-    /** The outputs of a task of one row. */
-    private static final Compute.Scratch<float[][]> OUTPUTS = new Compute.Scratch<>(() -> new float[1][0]);
-
     private final Device device;
     private final DType dtype;
     private final WeightFormat format;
@@ -48,43 +42,39 @@ public final class Matrix {
     private final int cols;
     private final MemorySegment data;
 
-    private Matrix(Device device, DType dtype, WeightFormat format, int rows, int cols, MemorySegment data) {
+    private Matrix(Device device, WeightFormat format, int rows, int cols, MemorySegment data) {
         this.device = device;
-        this.dtype = dtype;
+        this.dtype = DType.of(format);
         this.format = format;
         this.rows = rows;
         this.cols = cols;
         this.data = data;
     }
 
-    private static WeightFormat format(DType dtype) {
-        return switch (dtype) {
-            case F32 -> PanelFormat.F32;
-            case BF16 -> PanelFormat.BF16;
-            case INT8 -> PanelFormat.INT8;
-            case F16 -> PanelFormat.F16;
-            case INT4 -> GroupFormat.INT4;
-        };
-    }
-
     /** An uninitialised matrix. */
-    static Matrix allocate(Device device, DType dtype, int rows, int cols) {
-        MemorySegment data = device.arena().allocate(bytes(dtype, rows, cols), ALIGNMENT);
-        return new Matrix(device, dtype, format(dtype), rows, cols, data);
+    static Matrix allocate(Device device, WeightFormat format, int rows, int cols) {
+        MemorySegment data = device.arena().allocate(bytes(format, rows, cols), ALIGNMENT);
+        return new Matrix(device, format, rows, cols, data);
     }
 
     /** Bytes of a panel, scales included. */
     public static long panelBytes(DType dtype, int cols) {
-        return format(dtype).bytes(cols);
+        return dtype.format.bytes(cols);
     }
 
     /** Bytes of all panels of a matrix, padding included. */
     public static long bytes(DType dtype, int rows, int cols) {
-        long panelBytes = panelBytes(dtype, cols);
+        return bytes(dtype.format, rows, cols);
+    }
+
+    static long bytes(WeightFormat format, int rows, int cols) {
         if (rows < 1 || cols < 1) {
             throw new IllegalArgumentException("matrix: expected at least [1, 1], got [" + rows + ", " + cols + "]");
         }
-        return Math.multiplyExact(Panels.needed(rows), panelBytes);
+        if (cols % format.group() != 0) {
+            throw new IllegalArgumentException("inputs: expected a multiple of " + format.group() + ", got " + cols);
+        }
+        return Math.multiplyExact(Panels.needed(rows), format.bytes(cols));
     }
 
     /**
@@ -101,7 +91,7 @@ public final class Matrix {
         boolean inPlace = panels.isNative() && panels.address() % ALIGNMENT == 0;
         MemorySegment data =
                 inPlace ? panels : device.arena().allocate(bytes, ALIGNMENT).copyFrom(panels);
-        return new Matrix(device, dtype, format(dtype), rows, cols, data);
+        return new Matrix(device, dtype.format, rows, cols, data);
     }
 
     /** The source of a new matrix's codes. Called by several threads at once. */
@@ -114,21 +104,18 @@ public final class Matrix {
     /**
      * Builds a matrix of codes in groups, filled in parallel.
      *
-     * @throws IllegalArgumentException if the shape is empty, the format needs whole groups of inputs, or a scale or
-     *     minimum is not finite
+     * @throws IllegalArgumentException if the shape is empty, the inputs are not whole groups, or a scale or minimum is not
+     *     finite
      */
-    public static Matrix ofGroups(Device device, GroupFormat format, int rows, int cols, CodeSource source) {
-        format.check(cols);
-        DType dtype = format.bits() == 4 ? DType.INT4 : DType.INT8;
-        MemorySegment data =
-                device.arena().allocate(Math.multiplyExact(Panels.needed(rows), format.bytes(cols)), ALIGNMENT);
-        Compute.Scratch<CodePanel> scratch = new Compute.Scratch<>(() -> new CodePanel(format, cols));
-        device.compute().run(Panels.needed(rows), scratch, (room, panel) -> {
-            int[] words = room.pack(source, panel * Panels.WIDTH, Math.min(rows, (panel + 1) * Panels.WIDTH));
-            MemorySegment.copy(
-                    words, 0, data, ValueLayout.JAVA_INT_UNALIGNED, panel * format.bytes(cols), words.length);
+    public static Matrix ofGroups(Device device, Groups groups, int rows, int cols, CodeSource source) {
+        GroupFormat format = groups.format();
+        Matrix matrix = allocate(device, format, rows, cols);
+        Compute.Scratch<GroupFormat.Packer> scratch = new Compute.Scratch<>(() -> new GroupFormat.Packer(format, cols));
+        device.compute().run(Panels.needed(rows), scratch, (packer, panel) -> {
+            int from = panel * Panels.WIDTH;
+            packer.pack(from, Math.min(rows, from + Panels.WIDTH), matrix.data, matrix.start(panel), source::row);
         });
-        return new Matrix(device, dtype, format, rows, cols, data);
+        return matrix;
     }
 
     /** A read-only view of all panels. */
@@ -171,10 +158,7 @@ public final class Matrix {
 
     /** Builds a matrix from panels of numbers, as {@link #of(Device, DType, int, int, Source)} does from rows. */
     public static Matrix of(Device device, DType dtype, int rows, int cols, PanelSource source) {
-        if (dtype == DType.INT4) {
-            GroupFormat.INT4.check(cols);
-        }
-        Matrix matrix = allocate(device, dtype, rows, cols);
+        Matrix matrix = allocate(device, dtype.format, rows, cols);
         Compute.Scratch<float[]> scratch = new Compute.Scratch<>(() -> new float[cols * Panels.WIDTH]); // [cols, 64]
         device.compute().run(Panels.needed(rows), scratch, (wide, panel) -> {
             int from = panel * Panels.WIDTH;
@@ -183,7 +167,7 @@ public final class Matrix {
                 Arrays.fill(wide, 0f);
             }
             source.fill(from, width, wide);
-            format(dtype).encode(wide, from, matrix.data, matrix.start(panel));
+            dtype.format.encode(wide, from, matrix.data, matrix.start(panel));
         });
         return matrix;
     }
@@ -258,15 +242,16 @@ public final class Matrix {
         if (y.stride() < rows && y.count() > 1) {
             throw new IllegalArgumentException("y: expected rows of " + rows + " numbers, got " + y.stride());
         }
-        Operand operand = Operand.POOL.take();
-        int most = Operand.most(x.count(), cols);
+        PackedRows packed = PackedRows.POOL.take();
+        int most = PackedRows.most(x.count(), cols);
         for (int first = 0; first < x.count(); first += most) {
             int count = Math.min(most, x.count() - first);
             Rows some = x.rows(first, count);
             Rows out = y.rows(first, count);
-            multiply(firstPanel, operand.prepare(device.compute(), some, this), bias, out);
+            packed.pack(device.compute(), some, this);
+            multiply(firstPanel, packed.tiles(), bias, out);
         }
-        Operand.POOL.give(operand);
+        PackedRows.POOL.give(packed);
     }
 
     /** Divides the panels among tasks, and also the rows if panels are few or rows many. */
@@ -284,10 +269,6 @@ public final class Matrix {
                 byPanel ? Math.clamp(TASKS_PER_THREAD * threads / panels, 1, Math.max(1, y.count() / LEAST_ROWS)) : 1;
         int partRows = x.height() * Math.ceilDiv(x.tiles(), parts);
         IntUnaryOperator bound = run -> firstPanel + Math.min(panels, unit * (int) ((long) units * run / runs));
-        if (x.height() == 1) {
-            multiplyRow(runs, bound, x, bias, y);
-            return;
-        }
         device.compute().run(runs * parts, task -> {
             int from = bound.applyAsInt(task / parts);
             int to = bound.applyAsInt(task / parts + 1);
@@ -300,40 +281,23 @@ public final class Matrix {
         });
     }
 
-    /** The product of one row, in tasks of the panels from {@code bound(run)} to {@code bound(run + 1) - 1}. */
-    private void multiplyRow(int runs, IntUnaryOperator bound, RowTiles x, float @Nullable [] bias, Rows y) {
-        y.check(rows);
-        ObjIntConsumer<float[][]> work = (own, run) -> {
-            int first = bound.applyAsInt(run) * Panels.WIDTH;
-            int to = bound.applyAsInt(run + 1);
-            if (own[0].length < to * Panels.WIDTH - first) {
-                own[0] = new float[to * Panels.WIDTH - first];
-            }
-            multiplyPanels(first / Panels.WIDTH, to, x, bias, new Rows(own[0], -first, rows, 1));
-        };
-        device.compute().run(runs, OUTPUTS, work, (own, run) -> {
-            int first = bound.applyAsInt(run) * Panels.WIDTH;
-            int to = Math.min(rows, bound.applyAsInt(run + 1) * Panels.WIDTH);
-            System.arraycopy(own[0], 0, y.data(), y.offset() + first, to - first);
-        });
-    }
-
     /**
      * Outputs {@code from} to {@code to - 1} of a product, on the calling thread: y[r][n - from] with the bits of
      * {@link #multiply} without a bias. Building block for callers that tile over outputs.
      *
-     * @param from a multiple of {@link Panels#WIDTH}
-     * @param to a multiple of it too, or {@code rows()}
-     * @param x prepared rows of {@code cols()} numbers
-     * @param y as many rows, of {@code to - from} numbers
+     * @param from a multiple of 64
+     * @param to a multiple of 64, or {@code rows()}
+     * @param x packed rows of {@code cols()} numbers
+     * @param first of the rows to multiply, a multiple of {@link PackedRows#TILE}
+     * @param y rows of {@code to - from} numbers
      */
-    public void multiplyOutputs(int from, int to, RowTiles x, Rows y) {
+    public void multiplyOutputs(int from, int to, PackedRows x, int first, Rows y) {
         Objects.checkFromToIndex(from, to, rows);
         if (from % Panels.WIDTH != 0 || (to % Panels.WIDTH != 0 && to != rows)) {
             throw new IllegalArgumentException("outputs: expected whole panels, got " + from + " to " + to);
         }
         Rows all = new Rows(y.data(), y.offset() - from, y.stride(), y.count());
-        multiplyPanels(from / Panels.WIDTH, Panels.needed(to), x, null, all);
+        multiplyPanels(from / Panels.WIDTH, Panels.needed(to), x.tiles().rows(first, y.count()), null, all);
     }
 
     private void multiplyPanels(int from, int to, RowTiles x, float @Nullable [] bias, Rows y) {

@@ -29,14 +29,14 @@ record TransposedProduct(Matrix matrix, Rows dy, Rows dx) {
         int most = Math.clamp(dy.count() / LEAST_ROWS, 1, wanted);
         int partRows = RowTiles.ROWS * Math.max(1, Math.ceilDiv(RowTiles.needed(dy.count()), most)); // whole tiles
         int parts = Math.ceilDiv(dy.count(), partRows);
-        Operand operand = Operand.POOL.take();
+        PackedRows packed = PackedRows.POOL.take();
         try (Arena arena = Device.scratch()) {
             Compute.Scratch<Scratch> scratch = new Compute.Scratch<>(() -> new Scratch(arena, partRows));
             for (int from = 0; from < matrix.rows(); from += GROUP) {
                 int first = from;
                 int outputs = Math.min(GROUP, matrix.rows() - from);
                 Rows group = new Rows(dy.data(), dy.offset() + from, dy.stride(), dy.count());
-                RowTiles tiles = operand.tiles(dy.count(), outputs);
+                RowTiles tiles = packed.tiles(dy.count(), outputs);
                 compute.each(tiles.tiles(), tile -> tiles.fill(tile, group, outputs, 0));
                 compute.run(parts * Panels.needed(matrix.cols()), scratch, (mine, task) -> {
                     int row = task % parts * partRows;
@@ -45,7 +45,7 @@ record TransposedProduct(Matrix matrix, Rows dy, Rows dx) {
                 });
             }
         }
-        Operand.POOL.give(operand);
+        PackedRows.POOL.give(packed);
     }
 
     /** Scratch of a thread. */

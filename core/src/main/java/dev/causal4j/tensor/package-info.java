@@ -1,7 +1,7 @@
 /**
- * Numbers in memory: {@link dev.causal4j.tensor.DType}, {@link dev.causal4j.tensor.TensorView} (a tensor as a file
- * stores it) and {@link dev.causal4j.tensor.Matrix} (a weight matrix in panels). A {@link dev.causal4j.tensor.Device}
- * is their memory and threads.
+ * Numbers in memory: {@link dev.causal4j.tensor.DType}, {@link dev.causal4j.tensor.Matrix} (a weight matrix in panels) and {@link
+ * dev.causal4j.tensor.Groups} (how it holds the codes of a file). A {@link dev.causal4j.tensor.Device} is their memory and
+ * threads.
  *
  * <p>For training there are {@link dev.causal4j.tensor.Gradient}, in the same panels, {@link
  * dev.causal4j.tensor.Gradients}, which finds one by its parameter, and {@link dev.causal4j.tensor.MutableMatrix}, a

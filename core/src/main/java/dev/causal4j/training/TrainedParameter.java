@@ -1,12 +1,13 @@
 package dev.causal4j.training;
 
+import dev.causal4j.format.TensorView;
 import dev.causal4j.kernel.AdamWStep;
+import dev.causal4j.kernel.Kernels;
 import dev.causal4j.kernel.Panels;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
 import dev.causal4j.tensor.Gradient;
 import dev.causal4j.tensor.MutableMatrix;
-import dev.causal4j.tensor.TensorView;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -39,7 +40,15 @@ record TrainedParameter(
             state.add(f32(name, shape, weights.panels()));
         }
         return new TrainedParameter(
-                true, gradient::squaredNorm, step -> weights.update(gradient, first, second, step), state);
+                true,
+                gradient::squaredNorm,
+                step -> weights.update(
+                        gradient,
+                        first,
+                        second,
+                        (w, g, m, v, offset, count) ->
+                                Kernels.adamW(step, new AdamWStep.Numbers(w, g, m, v, offset, count))),
+                state);
     }
 
     /** A bias or a gain. */

@@ -7,7 +7,6 @@ import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.concurrent.locks.LockSupport;
-import java.util.function.ObjIntConsumer;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -63,35 +62,6 @@ class ComputeTest {
         AtomicInteger runs = new AtomicInteger();
         compute.run(50, i -> runs.incrementAndGet());
         assertThat(runs).hasValue(50);
-    }
-
-    /** The caller's task waits until a helper has the other one, which then does not end before the job has. */
-    @ParameterizedTest
-    @ValueSource(booleans = {false, true})
-    void theTaskOfALateHelperIsRepeatedAndWhatItDoesIsDropped(boolean fails) {
-        Thread caller = Thread.currentThread();
-        CountDownLatch helped = new CountDownLatch(1);
-        CountDownLatch ended = new CountDownLatch(1);
-        int[] stored = new int[2];
-        ObjIntConsumer<int[]> work = (own, task) -> {
-            own[0] = task + 1;
-            if (Thread.currentThread() == caller) {
-                await(helped);
-            } else {
-                helped.countDown();
-                await(ended);
-                own[0] = 100;
-                assertThat(fails).isFalse();
-            }
-        };
-        compute.run(2, new Compute.Scratch<>(() -> new int[1]), work, (own, task) -> stored[task] += own[0]);
-        ended.countDown();
-        CountDownLatch both = new CountDownLatch(2); // the helper is back
-        compute.run(2, _ -> {
-            both.countDown();
-            await(both);
-        });
-        assertThat(stored).containsExactly(1, 2);
     }
 
     @Test

@@ -63,7 +63,7 @@ class BlockTypeTest {
     void codesScalesAndMinimumsGiveTheFloats(BlockType type) {
         Fixture fixture = Fixture.of(type);
         int count = fixture.floats().length;
-        int group = type.panels().group();
+        int group = type.groups().group();
         byte[] codes = new byte[count];
         float[] scales = new float[count / group];
         float[] minimums = new float[count / group];
@@ -73,12 +73,12 @@ class BlockTypeTest {
         int most = 0;
         for (int i = 0; i < count; i++) {
             int g = i / group;
-            actual[i] = type.panels().minimum() ? Math.fma(codes[i], scales[g], minimums[g]) : codes[i] * scales[g];
+            actual[i] = type.groups().minimum() ? Math.fma(codes[i], scales[g], minimums[g]) : codes[i] * scales[g];
             least = Math.min(least, codes[i]);
             most = Math.max(most, codes[i]);
         }
         assertSameBits(actual, fixture.floats());
-        assertThat(most - least < 16).isEqualTo(type.panels().bits() == 4);
+        assertThat(most - least < 16).isEqualTo(type.groups().bits() == 4);
     }
 
     @ParameterizedTest

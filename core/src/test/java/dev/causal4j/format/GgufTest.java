@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.causal4j.FormatException;
 import dev.causal4j.JavaProcess;
-import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
 import java.io.RandomAccessFile;
 import java.lang.foreign.Arena;

@@ -7,7 +7,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.causal4j.tensor.DType;
-import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.RandomAccessFile;
@@ -116,7 +115,7 @@ class SafeTensorsTest {
         TensorStore tensors = open(file(header, bytes));
         assertThat(tensors.names()).containsExactly("t");
         if (List.of("F32", "F16", "BF16", "I8").contains(name)) {
-            assertThat(TensorStore.typeName(tensors.tensor("t").dtype())).isEqualTo(name);
+            assertThat(tensors.tensor("t").dtype().fileType()).isEqualTo(name);
         } else {
             refused(() -> tensors.tensor("t"), "memory, tensor \"t\"", "F32, F16, BF16 or I8", "got " + name);
         }

@@ -46,8 +46,9 @@ class GenerationOptionsTest {
                         .build()
                         .toString())
                 .startsWith("GenerationOptions[maxNewTokens=128, minNewTokens=0, temperature=1.0, topK=0, topP=0.9, ")
-                .endsWith("rules=[], constraint=none, stop=[a], eos=the model's, logProbabilities=none, truncatePrompt=false,"
-                        + " specialTokens=AS_TEXT]")
+                .endsWith(
+                        "rules=[], constraint=none, stop=[a], eos=the model's, logProbabilities=none, truncatePrompt=false,"
+                                + " specialTokens=AS_TEXT]")
                 .contains("noRepeatNgramSize=0, frequencyPenalty=0.0, presencePenalty=0.0, seed=0, logitBias={}, ")
                 .doesNotContain("secret");
     }

@@ -48,8 +48,8 @@ class KernelSetTest {
         Float.NaN
     };
 
-    private final KernelSet scalar = KernelSet.scalar();
-    private final KernelSet vector = KernelSet.vector();
+    private final JavaKernels scalar = JavaKernels.scalar();
+    private final JavaKernels vector = JavaKernels.vector();
     private final SplittableRandom random = new SplittableRandom(1);
     private final RandomPanels panels = new RandomPanels(random);
 
@@ -107,7 +107,7 @@ class KernelSetTest {
         }
     }
 
-    private static void multiply(KernelSet set, Panels w, Rows x, Rows y) {
+    private static void multiply(JavaKernels set, Panels w, Rows x, Rows y) {
         boolean inPlace = x.count() == 1 && w.format().sums(w.depth()) == 0;
         set.products().multiply(w, inPlace ? RowTiles.row(x) : tiles(x, w, RowTiles.height(x.count())), y);
     }
@@ -116,7 +116,7 @@ class KernelSetTest {
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
     void fewRowsHaveTheBitsOfTheSpecificationHoweverPanelsAreRead(boolean ahead) {
-        Assumptions.assumeThat(VectorProducts.W)
+        Assumptions.assumeThat(Lanes.W)
                 .as("few rows are served apart only with 16 lanes")
                 .isEqualTo(16);
         for (int rows = 2; rows <= 8; rows++) {
@@ -161,8 +161,7 @@ class KernelSetTest {
     @ParameterizedTest
     @ValueSource(ints = {1, 2, 4, 5, 6, 7, 13})
     void aProductOfTilesHasTheBitsOfTheProductOfTheirRows(int rows) {
-        for (int depth :
-                new int[] {96, Math.min(VectorProducts.STEPS, 512) + 96}) { // in one part and, below 512 bits, in two
+        for (int depth : new int[] {96, Math.min(Lanes.STEPS, 512) + 96}) { // in one part and, below 512 bits, in two
             productOfTiles(rows, depth);
         }
     }
@@ -174,7 +173,7 @@ class KernelSetTest {
             float[] expected = new float[rows * 128];
             multiply(scalar, w, x, Rows.of(expected, 128, rows));
             for (int height : HEIGHTS) {
-                for (KernelSet set : new KernelSet[] {scalar, vector}) {
+                for (JavaKernels set : new JavaKernels[] {scalar, vector}) {
                     float[] actual = new float[rows * 128];
                     set.products().multiply(w, tiles(x, w, height), Rows.of(actual, 128, rows));
                     assertThat(actual).as("%s, height %d", format, height).isEqualTo(expected);
@@ -287,8 +286,7 @@ class KernelSetTest {
             scalar.reductions().addWeighted(format, p, 2, 5, v, 12, expected, 3, n);
             vector.reductions().addWeighted(format, p, 2, 5, v, 12, actual, 3, n);
             assertThat(actual).as("n %d", n).isEqualTo(expected);
-            assertThat(format.code(v, 12, n - 1))
-                    .isEqualTo(Float.intBitsToFloat(PanelEncoding.bf16(rows[n - 1]) << 16));
+            assertThat(format.code(v, 12, n - 1)).isEqualTo(Float.intBitsToFloat(PanelFormat.bf16(rows[n - 1]) << 16));
         }
     }
 
@@ -422,20 +420,20 @@ class KernelSetTest {
         assertSameBits(many, geluBackward(scalar, many), geluBackward(vector, many));
     }
 
-    private static InPlace exp(KernelSet set) {
+    private static InPlace exp(JavaKernels set) {
         return (x, offset, n) -> set.reductions().expSum(x, offset, n, 0.25f, true);
     }
 
-    private static InPlace swish(KernelSet set) {
+    private static InPlace swish(JavaKernels set) {
         return (x, offset, n) -> set.elementwise().swish(x, offset, n, Elementary.GELU_SCALE, Elementary.GELU_CUBE);
     }
 
-    private static InPlace swishBackward(KernelSet set, float[] x) {
+    private static InPlace swishBackward(JavaKernels set, float[] x) {
         return (dy, offset, n) ->
                 set.elementwise().swishBackward(x, dy, offset, n, Elementary.GELU_SCALE, Elementary.GELU_CUBE);
     }
 
-    private static InPlace geluBackward(KernelSet set, float[] x) {
+    private static InPlace geluBackward(JavaKernels set, float[] x) {
         return (dy, offset, n) -> set.elementwise().geluBackward(x, dy, offset, n);
     }
 

@@ -120,7 +120,7 @@ class KernelsTest {
         }
         float[] out = new float[rows * headSize];
         Arrays.fill(out, Float.NaN);
-        Kernels.attention(
+        PagedAttention.attend(
                 new Pages(PanelFormat.F32, pages, 0, half, headSize),
                 Rows.of(q, headSize, rows),
                 first,

@@ -3,6 +3,7 @@ package dev.causal4j.kernel;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -48,6 +49,12 @@ final class VectorLoopsSource {
         for (PanelFormat format : PanelFormat.values()) {
             loops.tile(format, 4, 4, false);
         }
+        for (PanelFormat format : PanelFormat.values()) {
+            if (format != PanelFormat.F32) {
+                loops.widen(format);
+            }
+        }
+        loops.choices();
         VectorLoopsSource tiles = new VectorLoopsSource();
         tiles.source.append(TILES_HEAD);
         for (boolean adds : List.of(false, true)) {
@@ -90,7 +97,7 @@ final class VectorLoopsSource {
 
     /** Declares what is read of {@code count} vectors of weights: a vector of f32 holds one, of 16 bits two, of int8 four. */
     private void read(int depth, PanelFormat format, String memory, String at, int first, int count) {
-        int held = 4 * Panels.WIDTH / format.stepBytes();
+        int held = held(format);
         String load = (format == PanelFormat.F32 ? "fromMemorySegment(S, " : "IntVector.fromMemorySegment(I, ") + memory
                 + ", ";
         for (int i = 0; i < Math.ceilDiv(count, held); i++) {
@@ -100,6 +107,11 @@ final class VectorLoopsSource {
                     (format == PanelFormat.F32 ? "FloatVector" : "IntVector") + " r" + (first + i) + " = " + load + from
                             + ", LE);");
         }
+    }
+
+    /** Outputs of a word. */
+    private static int held(PanelFormat format) {
+        return 32 / format.bits();
     }
 
     /** Vector i of the weights in what was read from {@code first} on. */
@@ -139,7 +151,7 @@ final class VectorLoopsSource {
                 "FloatVector z = FloatVector.zero(S), " + each(4 * GROUPS, ", ", i -> acc(i % 4, i / 4) + " = z")
                         + ";");
         boolean twice = format == PanelFormat.F32; // with one step the loop reads a third less
-        line(2, "int k = 0, one = VectorProducts.one;");
+        line(2, "int k = 0, one = Lanes.one;");
         line(2, "for (; k < depth" + (twice ? " - 1" : "") + "; k += " + (twice ? "2 * " : "") + "one) {");
         rowSteps(3, format, twice ? 2 : 1);
         line(2, "}");
@@ -205,7 +217,7 @@ final class VectorLoopsSource {
 
     /** @param adds whether the sums go on from y; a loop that loads them holds fewer vectors in registers */
     private void tile(PanelFormat format, int rows, int vectors, boolean adds) {
-        boolean ahead = format != PanelFormat.INT8 && rows == 4 && vectors == 4;
+        boolean ahead = readsAhead(format) && rows == 4 && vectors == 4;
         source.append('\n');
         line(
                 1,
@@ -270,6 +282,85 @@ final class VectorLoopsSource {
         if (ahead) {
             line(2, "return read;");
         }
+        line(1, "}");
+    }
+
+    /** Whether the tile of a few rows reads the next panel meanwhile; the codes of int8 take all registers. */
+    private static boolean readsAhead(PanelFormat format) {
+        return format != PanelFormat.INT8;
+    }
+
+    private void widen(PanelFormat format) {
+        int held = held(format);
+        source.append('\n');
+        line(1, "/** Widens a step to f32. */");
+        line(1, "static void widen" + name(format) + "(MemorySegment m, long from, MemorySegment wide, long to) {");
+        line(2, "for (int word = 0; word < " + Panels.WIDTH / held + "; word += W) {");
+        read(3, format, "m", "from + word * 4L", 0, 1);
+        line(3, "long at = to + (word / 16 * " + 16 * held + " + word % 16) * 4L;");
+        for (int i = 0; i < held; i++) {
+            char part = LETTERS.charAt(i);
+            line(3, "FloatVector " + part + " = " + weight(format, 0, i) + ";");
+            line(3, part + ".intoMemorySegment(wide, at" + (i == 0 ? "" : " + " + 64 * i) + ", LE);");
+        }
+        line(2, "}");
+        line(1, "}");
+    }
+
+    /** The loops by format. */
+    private void choices() {
+        source.append('\n');
+        line(1, "/** One row against two groups of outputs, see {@link #rowF32}. */");
+        line(1, "static void row(");
+        line(3, "PanelFormat format, MemorySegment m, MemorySegment n, long at, long stride, int depth, float[] xs,");
+        line(3, "int x, float[] ys, int y, int next) {");
+        line(2, "switch (format) {");
+        for (PanelFormat format : PanelFormat.values()) {
+            line(3, "case " + format + " -> row" + name(format) + "(m, n, at, stride, depth, xs, x, ys, y, next);");
+        }
+        line(2, "}");
+        line(1, "}");
+        source.append('\n');
+        line(1, "/** A tile of 4 rows. Returns the sum of words of the next panel, if the loop reads them. */");
+        line(1, "static int tile(");
+        line(
+                3,
+                "PanelFormat format, MemorySegment m, long at, int depth, float[] xs, int x, Rows y, int row, int out,");
+        line(3, "long ahead, long run) {");
+        line(2, "return switch (format) {");
+        for (PanelFormat format : PanelFormat.values()) {
+            String call = "tile" + name(format) + "x4x4(m, at, depth, xs, x, y, row, out";
+            if (readsAhead(format)) {
+                line(3, "case " + format + " -> " + call + ", ahead, run);");
+            } else {
+                line(3, "case " + format + " -> {");
+                line(4, call + ");");
+                line(4, "yield 0;");
+                line(3, "}");
+            }
+        }
+        line(2, "};");
+        line(1, "}");
+        source.append('\n');
+        line(1, "/** Whether {@link #tile} reads words of the next panel. */");
+        line(1, "static boolean readsAhead(PanelFormat format) {");
+        String none = Arrays.stream(PanelFormat.values())
+                .filter(format -> !readsAhead(format))
+                .map(format -> "format != PanelFormat." + format)
+                .collect(Collectors.joining(" && "));
+        line(2, "return " + none + ";");
+        line(1, "}");
+        source.append('\n');
+        line(1, "/** Widens a step to f32. */");
+        line(1, "static void widen(PanelFormat format, MemorySegment m, long from, MemorySegment wide, long to) {");
+        line(2, "switch (format) {");
+        line(3, "case F32 -> MemorySegment.copy(m, from, wide, to, " + PanelFormat.F32.stepBytes() + ");");
+        for (PanelFormat format : PanelFormat.values()) {
+            if (format != PanelFormat.F32) {
+                line(3, "case " + format + " -> widen" + name(format) + "(m, from, wide, to);");
+            }
+        }
+        line(2, "}");
         line(1, "}");
     }
 
@@ -338,7 +429,7 @@ final class VectorLoopsSource {
         int step = step(rows, vectors);
         int steps = step == 4 ? STEPS : 1;
         if (steps > 1) {
-            line(2, "int next = " + step * steps + " * VectorProducts.one;");
+            line(2, "int next = " + step * steps + " * Lanes.one;");
         }
         line(2, "for (int g = 0; g < groups; g++) {");
         for (int r = 0; r < rows; r++) {
@@ -402,14 +493,15 @@ final class VectorLoopsSource {
     private static final String HEAD = """
             package dev.causal4j.kernel;
 
+            import static dev.causal4j.kernel.Lanes.F16;
+            import static dev.causal4j.kernel.Lanes.HIGH;
+            import static dev.causal4j.kernel.Lanes.I;
+            import static dev.causal4j.kernel.Lanes.LE;
+            import static dev.causal4j.kernel.Lanes.S;
+            import static dev.causal4j.kernel.Lanes.SCALE;
+            import static dev.causal4j.kernel.Lanes.W;
+            import static dev.causal4j.kernel.Lanes.WORD;
             import static dev.causal4j.kernel.PanelFormat.INT8_BITS;
-            import static dev.causal4j.kernel.VectorProducts.F16;
-            import static dev.causal4j.kernel.VectorProducts.HIGH;
-            import static dev.causal4j.kernel.VectorProducts.I;
-            import static dev.causal4j.kernel.VectorProducts.LE;
-            import static dev.causal4j.kernel.VectorProducts.S;
-            import static dev.causal4j.kernel.VectorProducts.SCALE;
-            import static dev.causal4j.kernel.VectorProducts.W;
             import static jdk.incubator.vector.FloatVector.broadcast;
             import static jdk.incubator.vector.FloatVector.fromMemorySegment;
             import static jdk.incubator.vector.VectorOperators.ASHR;
@@ -418,19 +510,16 @@ final class VectorLoopsSource {
 
             import dev.causal4j.compute.Rows;
             import java.lang.foreign.MemorySegment;
-            import java.lang.foreign.ValueLayout;
             import jdk.incubator.vector.FloatVector;
             import jdk.incubator.vector.IntVector;
 
             /**
              * The loops of {@link VectorProducts}. Generated by VectorLoopsSource among the tests: change that, not this.
              *
-             * <p>Before a sum is stored, -0 is added, which changes no number. A loop's variable is a FloatVector to C2, of any
-             * length that anybody in this process has stored; the result of a broadcast's method has one length and needs no object.
+             * <p>C2 knows a loop's variable only as FloatVector, so if the process has stored vectors of several lengths it boxes it.
+             * Before a sum is stored, -0 is added, which changes no number and gives it one exact type.
              */
             final class VectorLoops {
-                private static final ValueLayout.OfInt WORD = ValueLayout.JAVA_INT_UNALIGNED;
-
                 /** Outputs from one vector of 16-bit words to the next: W in a half of 16, or the next half. */
                 private static final int NEXT = W == 16 ? 32 : W;
 
@@ -440,9 +529,9 @@ final class VectorLoopsSource {
     private static final String TILES_HEAD = """
             package dev.causal4j.kernel;
 
-            import static dev.causal4j.kernel.VectorProducts.LE;
-            import static dev.causal4j.kernel.VectorProducts.S;
-            import static dev.causal4j.kernel.VectorProducts.W;
+            import static dev.causal4j.kernel.Lanes.LE;
+            import static dev.causal4j.kernel.Lanes.S;
+            import static dev.causal4j.kernel.Lanes.W;
             import static jdk.incubator.vector.FloatVector.broadcast;
             import static jdk.incubator.vector.FloatVector.fromArray;
             import static jdk.incubator.vector.FloatVector.fromMemorySegment;

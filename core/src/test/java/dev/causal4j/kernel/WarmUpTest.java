@@ -43,7 +43,7 @@ class WarmUpTest {
 
     @Test
     void whatPlainJavaWorkedMostForComesFirst() {
-        WarmUp warmUp = new WarmUp(KernelSet.vector(), false);
+        WarmUp warmUp = new WarmUp(JavaKernels.vector(), false, WarmUp.MOST_NANOS);
         Panels plain = new Panels(Arena.global().allocate(32 * 64 * 4, 64), 0, 0, 1, 32);
         WeightFormat format = GROUPS.getFirst();
         Panels groups = new Panels(format, Arena.global().allocate(format.bytes(32), 64), 0, 0, 1, 32);
@@ -58,7 +58,7 @@ class WarmUpTest {
     /** As it is where the JVM has no C2, but here for want of time. */
     @Test
     void whatIsNotCompiledStaysPlainJava() throws InterruptedException {
-        WarmUp warmUp = new WarmUp(KernelSet.vector(), false, 0);
+        WarmUp warmUp = new WarmUp(JavaKernels.vector(), false, 0);
         for (int i = 0; i < 2; i++) {
             warmUp.start(Loops.REST);
             for (Thread thread : Thread.getAllStackTraces().keySet()) {
@@ -115,7 +115,7 @@ class WarmUpTest {
         private Allocate() {}
 
         public static void main(String[] args) {
-            KernelSet vector = KernelSet.vector();
+            JavaKernels vector = JavaKernels.vector();
             long end = System.nanoTime() + MOST_NANOS;
             List<String> large = new ArrayList<>();
             try (Arena arena = Arena.ofShared()) {
@@ -123,7 +123,7 @@ class WarmUpTest {
                 List<WeightFormat> formats = new ArrayList<>(GROUPS);
                 formats.addAll(List.of(PanelFormat.values()));
                 // Tiles come first, since they store vectors of another length: C2 must not believe that sums have it.
-                for (Consumer<KernelSet> sample : Stream.of(Part.MANY, Part.FEW, Part.ROW, Part.REST)
+                for (Consumer<JavaKernels> sample : Stream.of(Part.MANY, Part.FEW, Part.ROW, Part.REST)
                         .flatMap(part -> part == Part.REST
                                 ? Stream.of(Loops.REST)
                                 : formats.stream().map(format -> new Loops(part, format)))

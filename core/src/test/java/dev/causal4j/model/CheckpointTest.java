@@ -2,8 +2,8 @@ package dev.causal4j.model;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.causal4j.format.TensorView;
 import dev.causal4j.tensor.DType;
-import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;

@@ -7,8 +7,8 @@ import static org.assertj.core.api.Assertions.catchThrowable;
 import dev.causal4j.FormatException;
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.TensorStore;
+import dev.causal4j.format.TensorView;
 import dev.causal4j.tensor.DType;
-import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -296,7 +296,7 @@ class ConversionTest {
     @CsvSource({
         "causal4j.layout, panels-64/2, panels-64/3",
         "causal4j.layout, '', panels-64/3",
-        "causal4j.dtype, int3, 'f32, bf16, f16, int8 or int4'",
+        "causal4j.dtype, int3, 'f32, f16, bf16, int8 or int4'",
         "causal4j.dtype, f32, dtype F32"
     })
     void anUnknownLayoutIsRefused(String key, String value, String told) throws IOException {

@@ -68,7 +68,13 @@ class EqualBitsTest {
     record Case(Shape shape, DType dtype, DType cached) {
         CausalLM model() {
             ModelConfig config = SmallModels.config(shape.json);
-            return new CausalLM("random", config, CausalLM.create(config, 20, dtype), LoadOptions.DEFAULT.withCached(cached).cache(), TextFiles.of(null), null);
+            return new CausalLM(
+                    "random",
+                    config,
+                    CausalLM.create(config, 20, dtype),
+                    LoadOptions.DEFAULT.withCached(cached).cache(),
+                    TextFiles.of(null),
+                    null);
         }
     }
 

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowable;
 
 import dev.causal4j.FormatException;
+import dev.causal4j.format.TensorView;
 import dev.causal4j.tensor.DType;
-import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;

@@ -2,7 +2,7 @@ package dev.causal4j.model;
 
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.TensorStore;
-import dev.causal4j.tensor.TensorView;
+import dev.causal4j.format.TensorView;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.net.URISyntaxException;

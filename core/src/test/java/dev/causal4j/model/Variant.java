@@ -2,8 +2,8 @@ package dev.causal4j.model;
 
 import dev.causal4j.format.SafeTensors;
 import dev.causal4j.format.TensorStore;
+import dev.causal4j.format.TensorView;
 import dev.causal4j.tensor.DType;
-import dev.causal4j.tensor.TensorView;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.lang.foreign.Arena;

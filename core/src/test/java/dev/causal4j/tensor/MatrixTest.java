@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.compute.Rows;
-import dev.causal4j.kernel.GroupFormat;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
@@ -19,6 +18,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 
 class MatrixTest {
+    private static final Groups INT4 = new Groups(4, false, 32, true, false);
+
     private final Random random = new Random(7);
     private final int threads = Compute.shared().threads();
 
@@ -47,8 +48,8 @@ class MatrixTest {
     void rowsWhoseTilesTakeTooMuchAreMultipliedInPartsWithTheSameBits() {
         int cols = 100_003;
         int rows = 40;
-        assertThat(Operand.most(rows, cols)).as("rows of a part").isLessThan(rows);
-        assertThat(Operand.most(512, 3072))
+        assertThat(PackedRows.most(rows, cols)).as("rows of a part").isLessThan(rows);
+        assertThat(PackedRows.most(512, 3072))
                 .as("a feed-forward layer in one part")
                 .isGreaterThanOrEqualTo(512);
         Matrix matrix = Matrix.of(Device.shared(), DType.F32, 3, cols, (row, target) -> {
@@ -239,15 +240,10 @@ class MatrixTest {
 
     @Test
     void aScaleOrMinimumThatIsNotFiniteCannotBeStored() {
-        assertThatThrownBy(() -> Matrix.ofGroups(
-                        Device.shared(), GroupFormat.INT4, 2, 64, (n, _, scales, _) -> scales[1] = n / 0f))
+        assertThatThrownBy(() -> Matrix.ofGroups(Device.shared(), INT4, 2, 64, (n, _, scales, _) -> scales[1] = n / 0f))
                 .hasMessage("int4: expected finite scales and minimums, got NaN and 0.0 in row 0");
         assertThatThrownBy(() -> Matrix.ofGroups(
-                        Device.shared(),
-                        GroupFormat.INT4,
-                        2,
-                        64,
-                        (n, _, _, minimums) -> minimums[0] = -n * Float.MAX_VALUE * 2))
+                        Device.shared(), INT4, 2, 64, (n, _, _, minimums) -> minimums[0] = -n * Float.MAX_VALUE * 2))
                 .hasMessage("int4: expected finite scales and minimums, got 0.0 and -Infinity in row 1");
     }
 

@@ -43,7 +43,7 @@ public record ModelSource(String location, @Nullable DType dtype, int threads) i
     static ModelSource of(String location, @Nullable String label) {
         Optional<DType> dtype = Optional.ofNullable(label).flatMap(DType::ofLabel);
         if (label != null && dtype.isEmpty()) {
-            throw new IllegalArgumentException("dtype: expected f32, bf16, f16, int8 or int4, got " + label);
+            throw new IllegalArgumentException("dtype: expected " + DType.labels() + ", got " + label);
         }
         return new ModelSource(location, dtype.orElse(null), 0);
     }

@@ -79,7 +79,7 @@ class CausalLMCatalogTest {
         spark.conf().set("spark.sql.catalog.third", CausalLMCatalog.class.getName());
         spark.conf().set("spark.sql.catalog.third.dtype", "bf17");
         assertThatThrownBy(() -> first("SELECT third.score('a')"))
-                .hasMessage("dtype: expected f32, bf16, f16, int8 or int4, got bf17");
+                .hasMessage("dtype: expected f32, f16, bf16, int8 or int4, got bf17");
     }
 
     private Row first(String query) {

@@ -2,8 +2,8 @@ package dev.causal4j.model.families;
 
 import dev.causal4j.compute.Compute;
 import dev.causal4j.decoder.ParameterSpec;
+import dev.causal4j.format.TensorView;
 import dev.causal4j.tensor.Matrix;
-import dev.causal4j.tensor.TensorView;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.UnaryOperator;

@@ -1,10 +1,8 @@
-package dev.causal4j.tensor;
+package dev.causal4j.format;
 
-import dev.causal4j.kernel.Blocks;
-import dev.causal4j.kernel.Panels;
+import dev.causal4j.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
-import java.lang.foreign.ValueLayout;
 import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
@@ -17,7 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param shape the dimensions, outermost first; empty for a scalar
  * @param data exactly product(shape) numbers
  */
-public record TensorView(String name, DType dtype, @Nullable Blocks blocks, List<Long> shape, MemorySegment data) {
+public record TensorView(String name, DType dtype, @Nullable BlockType blocks, List<Long> shape, MemorySegment data) {
     /**
      * Checks that the bytes fit the shape.
      *
@@ -41,9 +39,8 @@ public record TensorView(String name, DType dtype, @Nullable Blocks blocks, List
     }
 
     /** Numbers in blocks. */
-    public static TensorView of(String name, Blocks blocks, List<Long> shape, MemorySegment data) {
-        DType dtype = blocks.panels().bits() == 4 ? DType.INT4 : DType.INT8;
-        return new TensorView(name, dtype, blocks, shape, data);
+    public static TensorView of(String name, BlockType blocks, List<Long> shape, MemorySegment data) {
+        return new TensorView(name, blocks.groups().dtype(), blocks, shape, data);
     }
 
     /**
@@ -66,17 +63,9 @@ public record TensorView(String name, DType dtype, @Nullable Blocks blocks, List
      * @throws IllegalArgumentException if it is not finite in f16
      */
     public void set(long index, float value) {
-        if (dtype == DType.F32) {
-            data.set(Panels.FLOAT, index * 4, value);
-        } else if (dtype == DType.BF16) {
-            data.set(Panels.SHORT, index * 2, DType.toBFloat16(value));
-        } else {
-            short half = Float.floatToFloat16(value);
-            if (!Float.isFinite(Float.float16ToFloat(half))) {
-                throw new IllegalArgumentException(
-                        "tensor " + name + ": expected numbers that f16 holds, got " + value + "; choose bf16 or f32");
-            }
-            data.set(Panels.SHORT, index * 2, half);
+        if (!dtype.write(value, data, index)) {
+            throw new IllegalArgumentException(
+                    "tensor " + name + ": expected numbers that f16 holds, got " + value + "; choose bf16 or f32");
         }
     }
 
@@ -102,26 +91,8 @@ public record TensorView(String name, DType dtype, @Nullable Blocks blocks, List
         Objects.checkFromIndexSize(offset, count, target.length);
         if (blocks != null) {
             blocks.widen(data, from / blocks.elements() * blocks.bytes(), count, target, offset);
-            return;
-        }
-        switch (dtype) {
-            case F32 -> MemorySegment.copy(data, Panels.FLOAT, from * 4, target, offset, count);
-            case F16 -> {
-                for (int i = 0; i < count; i++) {
-                    target[offset + i] = Float.float16ToFloat(data.get(Panels.SHORT, (from + i) * 2));
-                }
-            }
-            case INT4 -> throw new IllegalStateException("int4 is no storage of tensors");
-            case INT8 -> {
-                for (int i = 0; i < count; i++) {
-                    target[offset + i] = data.get(ValueLayout.JAVA_BYTE, from + i);
-                }
-            }
-            case BF16 -> {
-                for (int i = 0; i < count; i++) {
-                    target[offset + i] = DType.fromBFloat16(data.get(Panels.SHORT, (from + i) * 2));
-                }
-            }
+        } else {
+            dtype.read(data, from, target, offset, count);
         }
     }
 

@@ -1,0 +1,20 @@
+package dev.causal4j.kernel;
+
+/**
+ * The kernels in Java, which are complete.
+ *
+ * @param name {@code scalar}, {@code vector128}, {@code vector256} or {@code vector512}
+ */
+record JavaKernels(String name, Products products, Reductions reductions, Elementwise elementwise)
+        implements KernelSet {
+    /** The specification. */
+    static JavaKernels scalar() {
+        return new JavaKernels("scalar", new Products(), new Reductions(), new Elementwise());
+    }
+
+    /** Its twins on the Vector API, in the width of {@link VectorWidth}. */
+    static JavaKernels vector() {
+        String name = "vector" + VectorWidth.floats().vectorBitSize();
+        return new JavaKernels(name, new VectorProducts(), new VectorReductions(), new VectorElementwise());
+    }
+}

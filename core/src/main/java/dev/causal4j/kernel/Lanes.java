@@ -1,0 +1,56 @@
+package dev.causal4j.kernel;
+
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
+
+/** The vectors of all twins: W = 4, 8 or 16 lanes, and how a word becomes floats. It needs no other class of vectors. */
+final class Lanes {
+    static final VectorSpecies<Float> S = VectorWidth.floats();
+    static final VectorSpecies<Integer> I = S.withLanes(int.class);
+    static final ByteOrder LE = ByteOrder.LITTLE_ENDIAN;
+    static final int W = S.length();
+
+    /** The bits of a bf16 word that are the output in its high half. */
+    static final int HIGH = 0xffff0000;
+
+    /** Sign, exponent and mantissa of an f16 in a word shifted right by 3: a float of 2^-112 times its value. */
+    static final int F16 = 0x8fffe000;
+
+    /** Scales the shifted bits to the f16 value; exact for subnormals too. */
+    static final float SCALE = 0x1p112f;
+
+    /** Most steps of a panel that serve all rows before the next: 128 KB of f32, or all where caches are larger. */
+    static final int STEPS = W == 16 ? 1 << 24 : 512;
+
+    /** Whether products read words ahead, since the processor does not. */
+    static final boolean READ_AHEAD = !Hardware.readsAhead();
+
+    static final ValueLayout.OfInt WORD = ValueLayout.JAVA_INT_UNALIGNED;
+
+    /**
+     * The stride of the loops over k. Not final, so that C2 cannot count the loop: it would unroll it eightfold, with
+     * reads out of order and spilled registers (docs/results/emerald-rapids.md).
+     */
+    static int one = 1;
+
+    private Lanes() {}
+
+    /** The high half of each word, an f16, as a float. */
+    static FloatVector f16(IntVector words) {
+        return words.lanewise(VectorOperators.ASHR, 3)
+                .and(F16)
+                .reinterpretAsFloats()
+                .mul(SCALE);
+    }
+
+    /** Uses the values read ahead, so that the compiler keeps the reads. */
+    static void keep(int read) {
+        if (read == 1) {
+            Thread.onSpinWait();
+        }
+    }
+}

@@ -1,0 +1,106 @@
+package dev.causal4j.kernel;
+
+import dev.causal4j.compute.Rows;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.ServiceConfigurationError;
+import java.util.ServiceLoader;
+import java.util.Set;
+import java.util.SplittableRandom;
+import java.util.stream.IntStream;
+
+/**
+ * Kernels of a {@link KernelProvider} that have shown the bits of the specification. Immutable and thread-safe.
+ *
+ * @param formats of the weights in groups that they multiply by; Java multiplies by all others
+ */
+record ProvidedKernels(KernelSet kernels, Set<GroupFormat> formats) {
+    /** Nothing: Java multiplies by all weights. */
+    static final ProvidedKernels NONE = new ProvidedKernels(JavaKernels.scalar(), Set.of());
+
+    private static final int PANELS = 2;
+    private static final int WIDTH = PANELS * Panels.WIDTH;
+
+    /** Inputs of the products that are compared: several groups of each format. */
+    private static final int DEPTH = 96;
+
+    /** Whether these kernels multiply by weights of a format. */
+    boolean multiplies(WeightFormat format) {
+        return format instanceof GroupFormat && formats.contains(format);
+    }
+
+    /** The name of these kernels above Java's. */
+    String nameOver(JavaKernels java) {
+        return formats.isEmpty() ? java.name() : kernels.name() + "+" + java.name();
+    }
+
+    /** Kernels of the first provider that is usable and has the bits; a line in the log for each that is refused. */
+    static ProvidedKernels find(ClassLoader services) {
+        try {
+            for (KernelProvider provider : ServiceLoader.load(KernelProvider.class, services)) {
+                ProvidedKernels admitted = admit(provider);
+                if (!admitted.formats.isEmpty()) {
+                    return admitted;
+                }
+            }
+        } catch (ServiceConfigurationError e) {
+            refuse("of a provider", "a service that loads", e.toString());
+        }
+        return NONE;
+    }
+
+    private static ProvidedKernels admit(KernelProvider provider) {
+        try {
+            if (!provider.isUsable()) {
+                return NONE;
+            }
+            KernelSet kernels = provider.newInstance();
+            List<GroupFormat> formats =
+                    GroupFormat.all().filter(kernels::multiplies).toList();
+            Optional<GroupFormat> wrong = formats.stream()
+                    .filter(format -> !hasBits(kernels.products(), format))
+                    .findFirst();
+            if (wrong.isEmpty()) {
+                return new ProvidedKernels(kernels, Set.copyOf(formats));
+            }
+            refuse(provider.name(), "the bits of the specification", "others with weights in " + wrong.get());
+        } catch (RuntimeException | LinkageError e) {
+            refuse(provider.name(), "kernels that run", e.toString());
+        }
+        return NONE;
+    }
+
+    private static void refuse(String name, String expected, String got) {
+        KernelChoice.warn("kernels " + name + ": expected " + expected + ", got " + got
+                + "; Java computes instead, with the same results");
+    }
+
+    /** Whether products by a sample of weights have the bits of the specification. */
+    private static boolean hasBits(Products products, GroupFormat format) {
+        SplittableRandom random = new SplittableRandom(1);
+        long bytes = format.bytes(DEPTH);
+        MemorySegment data = Arena.ofAuto().allocate(PANELS * bytes, 64);
+        for (int p = 0; p < PANELS; p++) {
+            format.encodeRandom(random, DEPTH, data, p * bytes);
+        }
+        Panels w = new Panels(format, data, 0, bytes, PANELS, DEPTH);
+        float[] numbers = new float[13 * DEPTH];
+        for (int i = 0; i < numbers.length; i++) {
+            numbers[i] = (float) random.nextGaussian();
+        }
+        return IntStream.of(1, 2, 7, 13)
+                .allMatch(
+                        rows -> { // one, a few, and whole and partial tiles
+                            RowTiles x =
+                                    RowTiles.of(new float[0], Rows.of(numbers, DEPTH, rows), DEPTH, format.sums(DEPTH));
+                            Rows expected = Rows.of(new float[rows * WIDTH], WIDTH, rows);
+                            Rows actual = Rows.of(new float[rows * WIDTH], WIDTH, rows);
+                            new Products().multiply(w, x, expected);
+                            products.multiply(w, x, actual);
+                            return Arrays.equals(actual.data(), expected.data());
+                        });
+    }
+}

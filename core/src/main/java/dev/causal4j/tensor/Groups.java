@@ -1,0 +1,48 @@
+package dev.causal4j.tensor;
+
+import dev.causal4j.kernel.GroupFormat;
+
+/**
+ * How a matrix holds the codes of a file: weight = code · scale + minimum, by groups of inputs. Immutable.
+ *
+ * @param bits of a code: 4 or 8
+ * @param signed whether codes of 4 bits are -8 to 7, not 0 to 15; those of 8 bits are -128 to 127
+ * @param group inputs of a group
+ * @param minimum whether groups have minimums
+ * @param wide whether scales and minimums are f32, not f16
+ */
+public record Groups(int bits, boolean signed, int group, boolean minimum, boolean wide) {
+    GroupFormat format() {
+        return new GroupFormat(bits, signed, group, minimum, wide);
+    }
+
+    /** The dtype that names it. */
+    public DType dtype() {
+        return DType.of(format());
+    }
+
+    /** Bytes of all panels of a matrix, padding included. */
+    public long bytes(int rows, int cols) {
+        return Matrix.bytes(format(), rows, cols);
+    }
+
+    /** The groups that also hold weights of others. */
+    public Groups with(Groups other) {
+        boolean same = bits == other.bits && signed == other.signed;
+        return new Groups(
+                same ? bits : 8,
+                !same || signed,
+                Math.min(group, other.group),
+                minimum || other.minimum,
+                wide || other.wide);
+    }
+
+    /** Spreads scales and minimums, in place, over the smaller groups of others. */
+    public void spread(float[] scales, float[] minimums, Groups other) {
+        int times = group / other.group;
+        for (int g = scales.length - 1; g >= 0; g--) {
+            scales[g] = scales[g / times];
+            minimums[g] = minimum ? minimums[g / times] : 0;
+        }
+    }
+}

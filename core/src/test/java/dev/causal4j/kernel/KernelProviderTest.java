@@ -1,0 +1,190 @@
+package dev.causal4j.kernel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.causal4j.JavaProcess;
+import dev.causal4j.compute.Rows;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Providers are found once in a JVM, so each case is a process with a service file of its own. */
+class KernelProviderTest {
+    @TempDir
+    private Path folder;
+
+    @Test
+    void productsWithTheBitsOfTheSpecificationTakeOverFromTheFirstCall() throws IOException, InterruptedException {
+        List<String> output = run(List.of(), Right.class);
+        assertThat(output).contains("kernels right+" + java(), "int4 by the provider: true", "same bits: true");
+        assertThat(output).contains("f32 by the provider: false");
+        assertThat(output).noneMatch(line -> line.contains("Java computes instead"));
+    }
+
+    @Test
+    void productsWithOtherBitsAreRefusedWithOneLineAndJavaGoesOn() throws IOException, InterruptedException {
+        List<String> output = run(List.of(), Wrong.class);
+        assertThat(output).contains("kernels " + java(), "int4 by the provider: false", "same bits: true");
+        assertThat(output)
+                .filteredOn(
+                        line -> line.contains("kernels wrong: expected the bits of the specification, got others with"
+                                + " weights in GroupFormat[bits=4"))
+                .hasSize(1);
+    }
+
+    @Test
+    void aProviderThatFailsIsRefusedWithOneLineAndTheNextIsAsked() throws IOException, InterruptedException {
+        List<String> output = run(List.of(), Failing.class, Unusable.class, Right.class);
+        assertThat(output).contains("kernels right+" + java(), "int4 by the provider: true", "same bits: true");
+        assertThat(output)
+                .filteredOn(line -> line.contains("kernels failing: expected kernels that run, got"
+                        + " java.lang.UnsatisfiedLinkError: no memory may be executed"))
+                .hasSize(1);
+    }
+
+    @Test
+    void aProviderThatDoesNotLoadIsRefusedWithOneLine() throws IOException, InterruptedException {
+        List<String> output = run(List.of(), Show.class);
+        assertThat(output).contains("kernels " + java(), "same bits: true");
+        assertThat(output)
+                .filteredOn(line -> line.contains("kernels of a provider: expected a service that loads"))
+                .hasSize(1);
+    }
+
+    @Test
+    void thePropertyLeavesProvidersOut() throws IOException, InterruptedException {
+        assertThat(run(List.of("-Dcausal4j.kernels=scalar"), Right.class))
+                .contains("kernels scalar", "int4 by the provider: false", "same bits: true");
+        assertThat(run(List.of("-Dcausal4j.kernels=vector"), Right.class)).contains("int4 by the provider: false");
+    }
+
+    private static String java() {
+        return "vector" + VectorWidth.available();
+    }
+
+    private List<String> run(List<String> flags, Class<?>... providers) throws IOException, InterruptedException {
+        Path services = Files.createDirectories(folder.resolve("META-INF/services"));
+        Files.write(
+                services.resolve(KernelProvider.class.getName()),
+                Arrays.stream(providers).map(Class::getName).toList());
+        List<String> all = new java.util.ArrayList<>(flags);
+        all.addAll(List.of(JavaProcess.VECTORS, "-Xbootclasspath/a:" + folder)); // resources alone
+        return JavaProcess.run(0, all, Show.class);
+    }
+
+    /** Products of int4 alone that have the bits of the specification. */
+    public static class Right implements KernelProvider {
+        static int products;
+
+        @Override
+        public String name() {
+            return "right";
+        }
+
+        @Override
+        public boolean isUsable() {
+            return true;
+        }
+
+        @Override
+        public KernelSet newInstance() {
+            return new Set(name(), new Products() {
+                @Override
+                public void multiply(Panels w, RowTiles x, Rows y) {
+                    products++;
+                    super.multiply(w, x, y);
+                }
+            });
+        }
+    }
+
+    /** Products whose last bit is wrong in one output of the last row. */
+    public static final class Wrong extends Right {
+        @Override
+        public String name() {
+            return "wrong";
+        }
+
+        @Override
+        public KernelSet newInstance() {
+            return new Set(name(), new Products() {
+                @Override
+                public void multiply(Panels w, RowTiles x, Rows y) {
+                    super.multiply(w, x, y);
+                    int last = y.start(y.count() - 1) + 100;
+                    y.data()[last] = Math.nextUp(y.data()[last]);
+                }
+            });
+        }
+    }
+
+    /** Kernels that this system does not allow. */
+    public static final class Failing extends Right {
+        @Override
+        public String name() {
+            return "failing";
+        }
+
+        @Override
+        public KernelSet newInstance() {
+            throw new UnsatisfiedLinkError("no memory may be executed");
+        }
+    }
+
+    /** Kernels of another machine. */
+    public static final class Unusable extends Right {
+        @Override
+        public boolean isUsable() {
+            return false;
+        }
+
+        @Override
+        public KernelSet newInstance() {
+            throw new AssertionError("not usable");
+        }
+    }
+
+    private record Set(String name, Products products) implements KernelSet {
+        @Override
+        public boolean multiplies(GroupFormat format) {
+            return format.bits() == 4;
+        }
+    }
+
+    static final class Show {
+        private Show() {}
+
+        public static void main(String[] args) {
+            System.out.println("kernels " + Kernels.name());
+            boolean same = true;
+            for (WeightFormat format : List.of(GroupFormat.INT4, PanelFormat.F32)) {
+                int before = Right.products;
+                SplittableRandom random = new SplittableRandom(2);
+                MemorySegment data = Arena.global().allocate(format.bytes(96), 64);
+                if (format instanceof GroupFormat groups) {
+                    groups.encodeRandom(random, 96, data, 0);
+                }
+                Panels w = new Panels(format, data, 0, 0, 1, 96);
+                float[] x = new float[5 * 96];
+                for (int i = 0; i < x.length; i++) {
+                    x[i] = (float) random.nextGaussian();
+                }
+                float[] expected = new float[5 * 64];
+                float[] actual = new float[5 * 64];
+                RowTiles tiles = RowTiles.of(new float[0], Rows.of(x, 96, 5), 96, format.sums(96));
+                new Products().multiply(w, tiles, Rows.of(expected, 64, 5));
+                Kernels.multiply(w, Rows.of(x, 96, 5), Rows.of(actual, 64, 5));
+                same &= Arrays.equals(actual, expected);
+                System.out.println(format.label() + " by the provider: " + (Right.products > before));
+            }
+            System.out.println("same bits: " + same);
+        }
+    }
+}
