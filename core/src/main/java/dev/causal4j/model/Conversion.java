@@ -13,7 +13,6 @@ import dev.causal4j.model.families.Origin;
 import dev.causal4j.model.gguf.GgufFiles;
 import dev.causal4j.tensor.DType;
 import dev.causal4j.tensor.Device;
-import dev.causal4j.tensor.TensorView;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
