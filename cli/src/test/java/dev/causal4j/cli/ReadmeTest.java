@@ -15,8 +15,10 @@ import dev.causal4j.training.TrainingResult;
 import dev.causal4j.training.TrainingScope;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.PathMatcher;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -186,6 +188,37 @@ class ReadmeTest {
         // ./check runs this test.
         shown.removeIf(each -> !each.command().contains(PROGRAM));
         return shown;
+    }
+
+    @Test
+    void everyFolderOfFixturesHasARowInTheirTable() throws IOException {
+        String core = "core/src/test/resources/";
+        List<PathMatcher> rows = new ArrayList<>();
+        for (String line : Files.readAllLines(ROOT.resolve(core + "README.md"))) {
+            if (line.startsWith("| `")) {
+                String folder = line.substring(3, line.indexOf('`', 3));
+                String path = folder.contains("src/test/resources") ? folder : core + "dev/causal4j/" + folder;
+                rows.add(ROOT.getFileSystem().getPathMatcher("glob:" + path));
+            }
+        }
+        List<Path> folders = new ArrayList<>();
+        try (DirectoryStream<Path> modules = Files.newDirectoryStream(ROOT, Files::isDirectory)) {
+            for (Path module : modules) {
+                Path resources = module.resolve("src/test/resources");
+                if (Files.isDirectory(resources)) {
+                    try (Stream<Path> files = Files.walk(resources)) {
+                        files.filter(file -> Files.isRegularFile(file) && !file.endsWith("README.md"))
+                                .map(file -> ROOT.relativize(file.getParent()))
+                                .distinct()
+                                .forEach(folders::add);
+                    }
+                }
+            }
+        }
+        assertThat(folders)
+                .hasSizeGreaterThan(40)
+                .allMatch(folder -> rows.stream().anyMatch(row -> row.matches(folder)));
+        assertThat(rows).allMatch(row -> folders.stream().anyMatch(row::matches));
     }
 
     /** The lines of each fenced block of a language. */

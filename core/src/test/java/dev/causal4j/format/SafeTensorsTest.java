@@ -383,8 +383,8 @@ class SafeTensorsTest {
     }
 
     static byte[] reference() throws IOException {
-        try (InputStream in =
-                Objects.requireNonNull(SafeTensorsTest.class.getResourceAsStream("gpt2-odd.safetensors"))) {
+        try (InputStream in = Objects.requireNonNull(
+                SafeTensorsTest.class.getResourceAsStream("/dev/causal4j/golden/gpt2-odd/model.safetensors"))) {
             return in.readAllBytes();
         }
     }

@@ -175,10 +175,10 @@ class SparkCausalLMTest {
                     .save();
         });
         long until = System.nanoTime() + Duration.ofSeconds(60).toNanos();
-        while (spark.sparkContext().statusTracker().getActiveJobIds().length == 0 && System.nanoTime() < until) {
+        while (runningTasks() == 0 && System.nanoTime() < until) {
             TimeUnit.MILLISECONDS.sleep(50);
         }
-        TimeUnit.SECONDS.sleep(1);
+        assertThat(runningTasks()).isPositive();
         spark.sparkContext().cancelJobGroup("endless");
         assertThat(job).failsWithin(Duration.ofSeconds(20)).withThrowableThat().withMessageContaining("cancelled");
         while (runningTasks() > 0 && System.nanoTime() < until) {
