@@ -161,7 +161,7 @@ public record GenerationOptions(
         int most = Objects.requireNonNull(all.get(Setting.MAX_NEW_TOKENS)).intValue();
         int least = Objects.requireNonNull(all.get(Setting.MIN_NEW_TOKENS)).intValue();
         require(least <= most, "min-new-tokens", "at most max-new-tokens (" + most + ")", least);
-        int ngram = all.get(Setting.NO_REPEAT_NGRAM_SIZE).intValue();
+        int ngram = Objects.requireNonNull(all.get(Setting.NO_REPEAT_NGRAM_SIZE)).intValue();
         require(constraint.isEmpty() || ngram == 0, "no-repeat-ngram-size", "0 beside a constraint", ngram);
         logitBias = Map.copyOf(logitBias);
         logitBias.forEach((token, bias) -> {
