@@ -32,6 +32,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** A model that was converted is the model it was converted from, and one that was damaged is refused. */
 class ConversionTest {
     private static final int[] TOKENS = {3, 41, 5, 12, 65, 35, 89, 7};
+
     @TempDir
     Path folder;
 

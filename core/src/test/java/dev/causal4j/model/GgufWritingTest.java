@@ -41,6 +41,7 @@ class GgufWritingTest {
             "It's 1234 in  na\u00efve <|im_end|>\n\u65e5\u672c",
             "<s>a</s> [A B] <tool>   x\n\n\ty<start_of_turn>user",
             "e\u0301 <|begin_of_text|> \u2581\u2581a, and the <|user|> he<|end|>");
+
     @TempDir
     Path folder;
 
@@ -403,7 +404,8 @@ class GgufWritingTest {
     @Test
     void anAdapterIsRefusedSinceItWouldBeLeftOut() {
         LoadOptions adapted = LoadOptions.DEFAULT.withMerged(folder);
-        assertThatThrownBy(() -> Conversion.of(FILES.resolve("hf")).withOptions(adapted).toGguf(folder.resolve("out.gguf")))
+        assertThatThrownBy(() ->
+                        Conversion.of(FILES.resolve("hf")).withOptions(adapted).toGguf(folder.resolve("out.gguf")))
                 .isInstanceOf(FormatException.class)
                 .hasMessageContaining("no adapter");
     }
