@@ -59,7 +59,7 @@ final class Routes implements HttpHandler {
     private record Route(String method, boolean open, Action action) {}
 
     /** Answered on the connection's thread, which is free also when all others are at work. */
-    private static final Route HEALTH = new Route("GET", true, _ -> {});
+    private final Route health = new Route("GET", true, call -> health(call.exchange));
 
     private final Map<String, Route> routes = new HashMap<>();
     private final Engine engine;
@@ -82,7 +82,7 @@ final class Routes implements HttpHandler {
         this.options = options;
         Generating generating = new Generating(engine, served, metrics);
         TokenRoutes tokens = new TokenRoutes(served);
-        routes.put("/health", HEALTH);
+        routes.put("/health", health);
         add("GET", "/metrics", false, this::metrics);
         add("GET", "/models", false, call -> call.json(Json.object("object", "list", "data", List.of(served.entry()))));
         add("GET", MODELS, false, this::model);
@@ -160,7 +160,7 @@ final class Routes implements HttpHandler {
             throw new ApiError(405, "method_not_allowed", null, "method: expected " + methods + ", got another");
         }
         String owner = route.open ? "" : access.owner(exchange);
-        if (route.equals(HEALTH)) {
+        if (route.equals(health)) {
             health(exchange);
             return;
         }
