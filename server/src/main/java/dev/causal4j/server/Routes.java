@@ -26,7 +26,6 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.xnio.IoUtils;
@@ -46,7 +45,7 @@ final class Routes implements HttpHandler {
     /** The page, and the files that it loads. */
     private static final Pattern PAGE = Pattern.compile("/([a-z]+\\.(css|js))?");
 
-    private static final Supplier<byte[]> NOTHING = () -> new byte[0];
+    private static final byte[] NOTHING = {};
     private static final System.Logger LOG = System.getLogger(Routes.class.getName());
 
     /** Answers a request. */
@@ -123,7 +122,7 @@ final class Routes implements HttpHandler {
         try {
             begin(exchange);
         } catch (ApiError e) {
-            start(new Call(exchange, "", NOTHING), call -> fail(call, e));
+            start(new Call(exchange, "", () -> NOTHING), call -> fail(call, e));
         }
     }
 
@@ -152,7 +151,7 @@ final class Routes implements HttpHandler {
         String methods = String.join(", ", known);
         if (method.equals("OPTIONS")) {
             access.addPreflight(exchange, methods);
-            start(new Call(exchange, "", NOTHING), Call::empty);
+            start(new Call(exchange, "", () -> NOTHING), Call::empty);
             return;
         }
         if (!known.contains(method)) {
@@ -165,7 +164,7 @@ final class Routes implements HttpHandler {
             return;
         }
         if (route.method.equals("GET")) {
-            start(new Call(exchange, owner, NOTHING), route.action);
+            start(new Call(exchange, owner, () -> NOTHING), route.action);
             return;
         }
         if (isCoded(exchange, Headers.CONTENT_ENCODING, "identity")
