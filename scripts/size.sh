@@ -38,10 +38,10 @@ size() {
 }
 
 failed=0
-size core kernel,tensor,compute 4549 format 1685 tokenizer 2023 chat 1723 model,families 3080 decoder 2105 \
-  generation 1925 scoring 315 head 610 training 1447 flight,causal4j 186 || failed=1
+size core kernel,tensor,compute 4576 format 1485 tokenizer 1586 chat 1723 constraint 15 model,families,gguf 3741 decoder 2069 \
+  generation 2411 scoring 329 head 610 training 1475 flight,causal4j 186 || failed=1
 size server server 2238 || failed=1
-size cli cli 4154 || failed=1
+size cli cli 3890 || failed=1
 size hub hub 937 || failed=1
 size langchain4j langchain4j 568 || failed=1
 size spark spark 597 || failed=1
